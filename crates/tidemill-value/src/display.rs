@@ -1,0 +1,74 @@
+use std::fmt;
+
+use crate::{Element, Value, match_dtype};
+
+/// Above this many elements, or along a longer axis, only the first and last are printed.
+const PRINT_ALL: usize = 1000;
+/// How many elements stand at either end of an abbreviated axis.
+const EDGE: usize = 3;
+
+impl fmt::Display for Value {
+    /// The elements as a nested list, `[[1.0, 2.0], [3.0, 4.0]]`; long axes are abbreviated.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match_dtype!(self.dtype(), all, T => {
+            let elements = self.as_slice::<T>().unwrap_or_default();
+            write_axis(f, self.shape(), elements, elements.len() > PRINT_ALL)
+        }, else Ok(()))
+    }
+}
+
+impl fmt::Debug for Value {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Value({}{}: {self})", self.dtype(), self.shape())
+    }
+}
+
+fn write_axis<T: Element>(
+    f: &mut fmt::Formatter<'_>,
+    shape: &[usize],
+    elements: &[T],
+    abbreviate: bool,
+) -> fmt::Result {
+    let Some((&extent, inner)) = shape.split_first() else {
+        return elements.first().map_or(Ok(()), |element| write_element(f, element));
+    };
+    let stride = elements.len().checked_div(extent).unwrap_or(0);
+    let hidden = if extent > 2 * EDGE && (abbreviate || extent > PRINT_ALL) {
+        EDGE..extent - EDGE
+    } else {
+        extent..extent
+    };
+    f.write_str("[")?;
+    for i in (0..hidden.start).chain(hidden.end..extent) {
+        if i > 0 {
+            f.write_str(", ")?;
+        }
+        if i > 0 && i == hidden.end {
+            f.write_str("..., ")?;
+        }
+        write_axis(f, inner, &elements[i * stride..(i + 1) * stride], abbreviate)?;
+    }
+    f.write_str("]")
+}
+
+fn write_element<T: Element>(f: &mut fmt::Formatter<'_>, element: &T) -> fmt::Result {
+    match element.clone().into_scalar() {
+        Some(scalar) => write!(f, "{scalar}"),
+        None => write!(f, "{:?}", element.to_string()),
+    }
+}
+
+/// A `float32` as it prints: the fewest digits that read back as the same number, with a
+/// decimal point or an exponent, so that it is not taken for an integer.
+pub fn format_float32(x: f32) -> String {
+    lower_case_special(format!("{x:?}"))
+}
+
+/// A `float64` as it prints (see [`format_float32`]).
+pub fn format_float64(x: f64) -> String {
+    lower_case_special(format!("{x:?}"))
+}
+
+fn lower_case_special(text: String) -> String {
+    if text == "NaN" { "nan".to_owned() } else { text }
+}

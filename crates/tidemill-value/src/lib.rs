@@ -1,0 +1,36 @@
+//! Concrete values of the Tidemill runtime: data types, shapes, and n-dimensional arrays.
+//!
+//! A [`Value`] is what a session is fed, what it fetches, and what its variables hold. It owns
+//! its elements through a shared buffer: cloning one copies no elements, and a buffer that only
+//! one value refers to moves to and from `Vec` and `ndarray` without a copy.
+//!
+//! This crate is the bottom floor. It knows no operations, no graph and no files.
+
+#![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod buffer;
+mod convert;
+mod display;
+mod dtype;
+mod element;
+mod error;
+mod nested;
+mod numeric_error;
+mod partial_shape;
+mod scalar;
+mod shape;
+mod value;
+
+pub use bstr::BString as ByteString;
+pub use buffer::Buffer;
+pub use convert::{IntoScalars, IntoValue};
+pub use display::{format_float32, format_float64};
+pub use dtype::DType;
+pub use element::Element;
+pub use error::ValueError;
+pub use nested::Nested;
+pub use numeric_error::NumericError;
+pub use partial_shape::{Dim, PartialShape};
+pub use scalar::Scalar;
+pub use shape::{BroadcastError, Shape, broadcast};
+pub use value::Value;

@@ -1,0 +1,128 @@
+use ndarray::{ArrayBase, Data, Dimension};
+
+use crate::{ByteString, Element, Shape, ValueError};
+
+/// Rust data that lays out as the elements of an n-dimensional value: numbers, strings, and
+/// arrays, slices and vectors of them to any depth.
+pub trait Nested: Sized {
+    /// The type of the elements at the bottom.
+    type Element: Element;
+
+    /// The elements of several parts of equal shape in row-major order, and that shape. Of no
+    /// parts, axes of vectors and slices have extent 0.
+    ///
+    /// # Errors
+    /// [`ValueError::Ragged`] where the parts differ in shape.
+    fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<Self::Element>), ValueError>;
+}
+
+macro_rules! nested_element {
+    ($($rust:ty),*) => {$(
+        impl Nested for $rust {
+            type Element = $rust;
+
+            fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<Self>), ValueError> {
+                Ok((Shape::scalar(), parts))
+            }
+        }
+    )*};
+}
+
+nested_element!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, bool, ByteString);
+
+macro_rules! nested_string {
+    ($($rust:ty),*) => {$(
+        impl Nested for $rust {
+            type Element = ByteString;
+
+            fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<ByteString>), ValueError> {
+                Ok((Shape::scalar(), parts.into_iter().map(ByteString::from).collect()))
+            }
+        }
+    )*};
+}
+
+nested_string!(&str, String);
+
+/// Joins lists of equal length and equal inner shape. If there are none, `length` is assumed.
+fn concat_lists<N: Nested>(
+    lists: Vec<Vec<N>>,
+    length: usize,
+) -> Result<(Shape, Vec<N::Element>), ValueError> {
+    let length = lists.first().map_or(length, Vec::len);
+    let mut flat = Vec::new();
+    for list in lists {
+        if list.len() != length {
+            let (first, other) = ([length].into(), [list.len()].into());
+            return Err(ValueError::Ragged { first, other });
+        }
+        if flat.is_empty() {
+            flat = list;
+        } else {
+            flat.extend(list);
+        }
+    }
+    let (inner, elements) = N::concat(flat)?;
+    let shape = std::iter::once(length).chain(inner.iter().copied()).collect();
+    Ok((shape, elements))
+}
+
+impl<N: Nested> Nested for Vec<N> {
+    type Element = N::Element;
+
+    fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<N::Element>), ValueError> {
+        concat_lists(parts, 0)
+    }
+}
+
+impl<N: Nested, const LEN: usize> Nested for [N; LEN] {
+    type Element = N::Element;
+
+    fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<N::Element>), ValueError> {
+        concat_lists(parts.into_iter().map(Vec::from).collect(), LEN)
+    }
+}
+
+impl<N: Nested + Clone> Nested for &[N] {
+    type Element = N::Element;
+
+    fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<N::Element>), ValueError> {
+        concat_lists(parts.into_iter().map(<[N]>::to_vec).collect(), 0)
+    }
+}
+
+impl<N: Nested + Clone> Nested for &Vec<N> {
+    type Element = N::Element;
+
+    fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<N::Element>), ValueError> {
+        concat_lists(parts.into_iter().cloned().collect(), 0)
+    }
+}
+
+impl<N: Nested + Clone, const LEN: usize> Nested for &[N; LEN] {
+    type Element = N::Element;
+
+    fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<N::Element>), ValueError> {
+        concat_lists(parts.into_iter().map(|part| part.to_vec()).collect(), LEN)
+    }
+}
+
+/// The shape and elements of an `ndarray` array; owned ones in row-major order move without a
+/// copy.
+pub(crate) fn from_array<S, D>(array: ArrayBase<S, D>) -> (Shape, Vec<S::Elem>)
+where
+    S: Data<Elem: Element>,
+    D: Dimension,
+{
+    let shape = Shape::from(array.shape());
+    if array.is_standard_layout() {
+        let count = array.len();
+        let (elements, offset) = array.into_owned().into_raw_vec_and_offset();
+        if offset.unwrap_or(0) == 0 && elements.len() == count {
+            return (shape, elements);
+        }
+        let start = offset.unwrap_or(0);
+        return (shape, elements[start..start + count].to_vec());
+    }
+    (shape, array.iter().cloned().collect())
+}

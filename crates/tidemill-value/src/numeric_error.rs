@@ -1,0 +1,130 @@
+use crate::{BroadcastError, DType, Shape, ValueError};
+
+/// Why a numeric function has no result.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum NumericError {
+    /// An integer was divided by zero.
+    #[error("an integer is divided by zero")]
+    DivisionByZero,
+    /// An integer was raised to a negative power.
+    #[error("an integer is raised to a negative power")]
+    NegativeExponent,
+    /// An index does not name an element of the axis it selects from.
+    #[error("index {index} at position {position} is not in [0, {extent})")]
+    IndexOutOfRange {
+        /// The index.
+        index: i64,
+        /// Where it stands among the indices, counted in row-major order.
+        position: usize,
+        /// The extent of the axis.
+        extent: usize,
+    },
+    /// The function is not defined on elements of this type.
+    #[error("the function is not defined on {dtype}")]
+    UnsupportedDType {
+        /// The type of the elements.
+        dtype: DType,
+    },
+    /// There is no such axis.
+    #[error("there is no axis {axis} among {rank}")]
+    Axis {
+        /// The axis asked for.
+        axis: usize,
+        /// The number of axes.
+        rank: usize,
+    },
+    /// An axis is named twice.
+    #[error("axis {axis} is named twice")]
+    DuplicateAxis {
+        /// The axis.
+        axis: usize,
+    },
+    /// A list that describes every axis has another length than there are axes.
+    #[error("{actual} axes are described where there are {expected}")]
+    Rank {
+        /// The number of axes there are.
+        expected: usize,
+        /// The number of axes described.
+        actual: usize,
+    },
+    /// A shape is not the one that the other operands ask for.
+    #[error("shape {actual} stands where {expected} is needed")]
+    Shape {
+        /// The shape needed.
+        expected: Shape,
+        /// The shape given.
+        actual: Shape,
+    },
+    /// A buffer does not hold as many elements as its shape has.
+    #[error("a buffer holds {actual} elements, but its shape has {expected}")]
+    Length {
+        /// The number of elements the shape has.
+        expected: usize,
+        /// The number of elements in the buffer.
+        actual: usize,
+    },
+    /// The columns of the left matrix are not as many as the rows of the right one.
+    #[error("a matrix of {left} columns is multiplied by one of {right} rows")]
+    InnerDimensions {
+        /// Columns of the left matrix.
+        left: usize,
+        /// Rows of the right matrix.
+        right: usize,
+    },
+    /// A range reaches beyond the axis it cuts.
+    #[error("{count} elements from {begin} on, by steps of {step}, leave axis {axis} of {extent}")]
+    Bounds {
+        /// The axis.
+        axis: usize,
+        /// The first element.
+        begin: usize,
+        /// The number of elements.
+        count: usize,
+        /// The distance from one to the next.
+        step: isize,
+        /// The extent of the axis.
+        extent: usize,
+    },
+    /// The largest or smallest of no elements was asked for.
+    #[error("axis {axis} of shape {shape} is empty")]
+    EmptyAxis {
+        /// The axis.
+        axis: usize,
+        /// The shape.
+        shape: Shape,
+    },
+    /// No operand was given to a function of one or more.
+    #[error("there is nothing to join")]
+    NoOperands,
+    /// The steps of a range never reach its limit, or there are too many.
+    #[error("steps of {delta} do not lead from {start} to {limit}")]
+    Range {
+        /// The first number.
+        start: f64,
+        /// The number to stop before.
+        limit: f64,
+        /// The step.
+        delta: f64,
+    },
+    /// A random integer was asked for between bounds that admit none.
+    #[error("there is no integer from {low} to below {high}")]
+    EmptyInterval {
+        /// The lower bound, included.
+        low: i64,
+        /// The upper bound, excluded.
+        high: i64,
+    },
+    /// Two shapes do not broadcast.
+    #[error(transparent)]
+    Broadcast(Box<BroadcastError>),
+    /// A value is wrong.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+}
+
+impl From<BroadcastError> for NumericError {
+    fn from(error: BroadcastError) -> Self {
+        NumericError::Broadcast(Box::new(error))
+    }
+}

@@ -1,0 +1,267 @@
+use std::fmt;
+
+use smallvec::SmallVec;
+
+use crate::shape::write_list;
+use crate::{BroadcastError, Shape, ValueError};
+
+/// The extent of one axis, where it may be unknown.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Dim(usize);
+
+impl Dim {
+    /// An extent that is not known before a run.
+    pub const UNKNOWN: Dim = Dim(usize::MAX);
+
+    /// The extent, if it is known.
+    pub const fn known(self) -> Option<usize> {
+        if self.0 == usize::MAX { None } else { Some(self.0) }
+    }
+
+    /// The extent that both agree on.
+    ///
+    /// # Errors
+    /// [`ValueError::IncompatibleDims`] where both are known and differ.
+    pub fn merge(self, other: Dim) -> Result<Dim, ValueError> {
+        match (self.known(), other.known()) {
+            (Some(l), Some(r)) if l != r => {
+                Err(ValueError::IncompatibleDims { left: self, right: other })
+            }
+            (None, _) => Ok(other),
+            _ => Ok(self),
+        }
+    }
+}
+
+impl From<usize> for Dim {
+    fn from(extent: usize) -> Self {
+        Dim(extent)
+    }
+}
+
+impl From<Option<usize>> for Dim {
+    fn from(extent: Option<usize>) -> Self {
+        extent.map_or(Dim::UNKNOWN, Dim)
+    }
+}
+
+impl fmt::Display for Dim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.known() {
+            Some(extent) => extent.fmt(f),
+            None => f.write_str("?"),
+        }
+    }
+}
+
+impl fmt::Debug for Dim {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// A shape as it is known before a run: its rank, or the extents of some axes, may be unknown.
+///
+/// `[2, 3].into()` is fully known; [`shape!`](crate::shape!) writes unknown axes as `?` and an
+/// unknown rank as `..`. It prints in the same form, an unknown rank as `<unknown>`.
+#[derive(Clone, PartialEq, Eq, Hash, Default)]
+pub struct PartialShape(Option<SmallVec<[Dim; 4]>>);
+
+impl PartialShape {
+    /// The shape of which nothing is known.
+    pub const fn unknown() -> Self {
+        PartialShape(None)
+    }
+
+    /// The shape of a single number, `[]`.
+    pub const fn scalar() -> Self {
+        PartialShape(Some(SmallVec::new_const()))
+    }
+
+    /// A shape of which only the number of axes is known.
+    pub fn of_rank(rank: usize) -> Self {
+        PartialShape(Some(SmallVec::from_elem(Dim::UNKNOWN, rank)))
+    }
+
+    /// The extents, if the rank is known.
+    pub fn dims(&self) -> Option<&[Dim]> {
+        self.0.as_deref()
+    }
+
+    /// The number of axes, if known.
+    pub fn rank(&self) -> Option<usize> {
+        self.0.as_ref().map(SmallVec::len)
+    }
+
+    /// The shape, if all of it is known.
+    pub fn known(&self) -> Option<Shape> {
+        self.0.as_ref()?.iter().map(|dim| dim.known()).collect()
+    }
+
+    /// Whether the rank and every extent are known.
+    pub fn is_known(&self) -> bool {
+        self.0.as_ref().is_some_and(|dims| dims.iter().all(|dim| dim.known().is_some()))
+    }
+
+    /// The number of elements, if it is known and memory can address as many.
+    pub fn elements(&self) -> Option<usize> {
+        self.known()?.elements()
+    }
+
+    /// Whether a value of shape `shape` fits.
+    pub fn admits(&self, shape: &[usize]) -> bool {
+        let Some(dims) = &self.0 else { return true };
+        dims.len() == shape.len()
+            && dims.iter().zip(shape).all(|(dim, &extent)| dim.known().is_none_or(|d| d == extent))
+    }
+
+    /// What both shapes together say, as TensorFlow's shape merge has it.
+    ///
+    /// # Errors
+    /// [`ValueError::Incompatible`] where they differ in rank or in a known extent.
+    pub fn merge(&self, other: &PartialShape) -> Result<PartialShape, ValueError> {
+        let (Some(left), Some(right)) = (&self.0, &other.0) else {
+            return Ok(if self.0.is_none() { other.clone() } else { self.clone() });
+        };
+        let merged: Option<SmallVec<[Dim; 4]>> = (left.len() == right.len())
+            .then(|| left.iter().zip(right).map(|(l, r)| l.merge(*r).ok()).collect())
+            .flatten();
+        merged
+            .map(|dims| PartialShape(Some(dims)))
+            .ok_or_else(|| ValueError::Incompatible { left: self.clone(), right: other.clone() })
+    }
+
+    /// What holds of a value that has one of the two shapes.
+    pub fn relax(&self, other: &PartialShape) -> PartialShape {
+        match (&self.0, &other.0) {
+            (Some(left), Some(right)) if left.len() == right.len() => left
+                .iter()
+                .zip(right)
+                .map(|(l, r)| if l == r { *l } else { Dim::UNKNOWN })
+                .collect(),
+            _ => PartialShape::unknown(),
+        }
+    }
+
+    /// The shape that two partly known shapes broadcast to (see [`broadcast`](crate::broadcast)).
+    ///
+    /// An unknown extent beside one above 1 must be that one or 1, so the result is known.
+    ///
+    /// # Errors
+    /// [`BroadcastError`] where an axis has two known extents, neither of them 1.
+    pub fn broadcast(&self, other: &PartialShape) -> Result<PartialShape, BroadcastError> {
+        let (Some(left), Some(right)) = (&self.0, &other.0) else {
+            return Ok(PartialShape::unknown());
+        };
+        let rank = left.len().max(right.len());
+        let mut dims = SmallVec::from_elem(Dim::UNKNOWN, rank);
+        for axis in 1..=rank {
+            let l = left.len().checked_sub(axis).map_or(Dim(1), |i| left[i]);
+            let r = right.len().checked_sub(axis).map_or(Dim(1), |i| right[i]);
+            dims[rank - axis] = match (l.known(), r.known()) {
+                (Some(1), _) => r,
+                (_, Some(1)) => l,
+                (Some(left_dim), Some(right_dim)) if left_dim != right_dim => {
+                    return Err(BroadcastError {
+                        left: self.clone(),
+                        right: other.clone(),
+                        axis,
+                        left_dim,
+                        right_dim,
+                    });
+                }
+                (Some(_), _) => l,
+                (None, _) => r,
+            };
+        }
+        Ok(PartialShape(Some(dims)))
+    }
+}
+
+impl FromIterator<Dim> for PartialShape {
+    fn from_iter<I: IntoIterator<Item = Dim>>(dims: I) -> Self {
+        PartialShape(Some(dims.into_iter().collect()))
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for PartialShape {
+    fn from(dims: [usize; N]) -> Self {
+        dims.into_iter().map(Dim).collect()
+    }
+}
+
+impl From<&[usize]> for PartialShape {
+    fn from(dims: &[usize]) -> Self {
+        dims.iter().copied().map(Dim).collect()
+    }
+}
+
+impl From<Vec<usize>> for PartialShape {
+    fn from(dims: Vec<usize>) -> Self {
+        dims.into_iter().map(Dim).collect()
+    }
+}
+
+impl From<&[Dim]> for PartialShape {
+    fn from(dims: &[Dim]) -> Self {
+        dims.iter().copied().collect()
+    }
+}
+
+impl From<&Shape> for PartialShape {
+    fn from(shape: &Shape) -> Self {
+        PartialShape::from(&shape[..])
+    }
+}
+
+impl From<Shape> for PartialShape {
+    fn from(shape: Shape) -> Self {
+        PartialShape::from(&shape)
+    }
+}
+
+impl From<&PartialShape> for PartialShape {
+    fn from(shape: &PartialShape) -> Self {
+        shape.clone()
+    }
+}
+
+impl fmt::Display for PartialShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(dims) => write_list(f, dims),
+            None => f.write_str("<unknown>"),
+        }
+    }
+}
+
+impl fmt::Debug for PartialShape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Writes a [`PartialShape`]: `shape![?, 784]` has an axis of unknown extent, `shape![..]` an
+/// unknown number of axes.
+///
+/// ```
+/// use tidemill_value::{PartialShape, shape};
+/// let images = shape![?, 28, 28];
+/// assert_eq!(images.to_string(), "[?, 28, 28]");
+/// assert!(images.admits(&[32, 28, 28]));
+/// assert_eq!(shape![..], PartialShape::unknown());
+/// ```
+#[macro_export]
+macro_rules! shape {
+    (..) => { $crate::PartialShape::unknown() };
+    (@ [$($dims:expr),*] $(,)?) => {
+        <$crate::PartialShape as ::core::iter::FromIterator<$crate::Dim>>::from_iter([$($dims),*])
+    };
+    (@ [$($dims:expr),*] ? $(, $($rest:tt)*)?) => {
+        $crate::shape!(@ [$($dims,)* $crate::Dim::UNKNOWN] $($($rest)*)?)
+    };
+    (@ [$($dims:expr),*] $dim:expr $(, $($rest:tt)*)?) => {
+        $crate::shape!(@ [$($dims,)* $crate::Dim::from($dim)] $($($rest)*)?)
+    };
+    ($($dims:tt)*) => { $crate::shape!(@ [] $($dims)*) };
+}

@@ -1,0 +1,157 @@
+use std::fmt;
+use std::ops::Deref;
+
+use smallvec::SmallVec;
+
+use crate::PartialShape;
+
+/// The extents of a value along its axes. `[]` is the shape of a single number.
+#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Shape(SmallVec<[usize; 4]>);
+
+impl Shape {
+    /// The shape of a single number, `[]`.
+    pub const fn scalar() -> Self {
+        Shape(SmallVec::new_const())
+    }
+
+    /// The number of axes.
+    pub fn rank(&self) -> usize {
+        self.0.len()
+    }
+
+    /// The number of elements, or `None` where memory cannot address as many.
+    pub fn elements(&self) -> Option<usize> {
+        if self.0.contains(&0) {
+            return Some(0);
+        }
+        let count = self.0.iter().try_fold(1usize, |count, &dim| count.checked_mul(dim))?;
+        (count <= isize::MAX as usize).then_some(count)
+    }
+
+    /// The number of elements from one to the next along each axis, in row-major order.
+    ///
+    /// Of a shape without elements, all strides are zero.
+    pub fn strides(&self) -> SmallVec<[usize; 4]> {
+        let mut strides = SmallVec::from_elem(0, self.rank());
+        if self.elements().is_none_or(|count| count == 0) {
+            return strides;
+        }
+        let mut step = 1;
+        for (stride, dim) in strides.iter_mut().zip(&self.0).rev() {
+            *stride = step;
+            step *= dim;
+        }
+        strides
+    }
+
+    /// Appends an axis.
+    pub fn push(&mut self, dim: usize) {
+        self.0.push(dim);
+    }
+}
+
+impl Deref for Shape {
+    type Target = [usize];
+
+    fn deref(&self) -> &[usize] {
+        &self.0
+    }
+}
+
+impl From<&[usize]> for Shape {
+    fn from(dims: &[usize]) -> Self {
+        Shape(SmallVec::from_slice(dims))
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Shape {
+    fn from(dims: [usize; N]) -> Self {
+        Shape(SmallVec::from_slice(&dims))
+    }
+}
+
+impl From<Vec<usize>> for Shape {
+    fn from(dims: Vec<usize>) -> Self {
+        Shape(SmallVec::from_vec(dims))
+    }
+}
+
+impl FromIterator<usize> for Shape {
+    fn from_iter<I: IntoIterator<Item = usize>>(dims: I) -> Self {
+        Shape(dims.into_iter().collect())
+    }
+}
+
+impl fmt::Display for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_list(f, &self.0)
+    }
+}
+
+impl fmt::Debug for Shape {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_list(f, &self.0)
+    }
+}
+
+pub(crate) fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::Result {
+    f.write_str("[")?;
+    for (i, item) in items.iter().enumerate() {
+        if i > 0 {
+            f.write_str(", ")?;
+        }
+        write!(f, "{item}")?;
+    }
+    f.write_str("]")
+}
+
+/// Two shapes that no broadcast makes equal.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[error(
+    "shapes {left} and {right} do not broadcast: counted from the last, axis -{axis} is \
+     {left_dim} on the left and {right_dim} on the right, and neither is 1"
+)]
+pub struct BroadcastError {
+    /// The left shape.
+    pub left: PartialShape,
+    /// The right shape.
+    pub right: PartialShape,
+    /// The first axis that fails, counted from the last, which is 1.
+    pub axis: usize,
+    /// The left extent of that axis.
+    pub left_dim: usize,
+    /// The right extent of that axis.
+    pub right_dim: usize,
+}
+
+/// The shape that two shapes stretch to when they meet in an element-wise operation.
+///
+/// Axes are aligned at the last; an axis of extent 1, or one that is missing, stretches to the
+/// other's extent.
+///
+/// # Errors
+/// [`BroadcastError`] where an axis has two extents, neither of them 1.
+pub fn broadcast(left: &[usize], right: &[usize]) -> Result<Shape, BroadcastError> {
+    let rank = left.len().max(right.len());
+    let mut dims = SmallVec::from_elem(1, rank);
+    for axis in 1..=rank {
+        let l = left.len().checked_sub(axis).map_or(1, |i| left[i]);
+        let r = right.len().checked_sub(axis).map_or(1, |i| right[i]);
+        dims[rank - axis] = match (l, r) {
+            (1, dim) => dim,
+            (dim, 1) => dim,
+            (l, r) if l == r => l,
+            (left_dim, right_dim) => {
+                return Err(BroadcastError {
+                    left: PartialShape::from(left),
+                    right: PartialShape::from(right),
+                    axis,
+                    left_dim,
+                    right_dim,
+                });
+            }
+        };
+    }
+    Ok(Shape(dims))
+}

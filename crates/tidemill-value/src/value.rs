@@ -1,0 +1,312 @@
+use std::sync::Arc;
+
+use ndarray::{ArrayD, ArrayViewD, IxDyn};
+
+use crate::{Buffer, ByteString, DType, Element, Scalar, Shape, ValueError, match_dtype};
+
+/// A concrete n-dimensional array: what a session is fed, fetches, and holds in variables.
+///
+/// The elements lie in row-major order in a shared buffer. Cloning copies no elements; writing
+/// to a buffer that is shared copies it first.
+#[derive(Clone)]
+pub struct Value {
+    shape: Shape,
+    data: Data,
+}
+
+#[derive(Clone)]
+enum Data {
+    /// The element of a value of rank zero.
+    Scalar(Scalar),
+    Shared(Arc<Buffer>),
+}
+
+impl Value {
+    /// Above this many bytes, making a value fails where memory cannot hold its elements.
+    pub const CERTAIN_BYTES: usize = 1 << 26;
+
+    /// A single element, of shape `[]`.
+    pub fn scalar<T: Element>(element: T) -> Value {
+        let data = match element.clone().into_scalar() {
+            Some(scalar) => Data::Scalar(scalar),
+            None => Data::Shared(Arc::new(T::into_buffer(vec![element]))),
+        };
+        Value { shape: Shape::scalar(), data }
+    }
+
+    /// A value of `shape` from its elements in row-major order. The vector is not copied.
+    ///
+    /// # Errors
+    /// [`ValueError::Elements`] where the shape has another number of elements.
+    pub fn from_vec<T: Element>(
+        shape: impl Into<Shape>,
+        elements: Vec<T>,
+    ) -> Result<Value, ValueError> {
+        let shape = shape.into();
+        let expected = checked_elements(&shape)?;
+        if expected != elements.len() {
+            return Err(ValueError::Elements { shape, expected, actual: elements.len() });
+        }
+        Ok(Value::from_parts(shape, elements))
+    }
+
+    /// A value of rank one. The vector is not copied.
+    pub fn list<T: Element>(elements: Vec<T>) -> Value {
+        Value::from_parts([elements.len()].into(), elements)
+    }
+
+    fn from_parts<T: Element>(shape: Shape, mut elements: Vec<T>) -> Value {
+        if shape.rank() == 0
+            && let Some(element) = elements.pop()
+        {
+            return Value::scalar(element);
+        }
+        Value { shape, data: Data::Shared(Arc::new(T::into_buffer(elements))) }
+    }
+
+    /// A value whose elements are all zero, false or empty.
+    ///
+    /// # Errors
+    /// [`ValueError::TooLarge`] where memory cannot hold the elements.
+    pub fn zeros(dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
+        let shape = shape.into();
+        Ok(match_dtype!(dtype, all, T => {
+            let elements = repeated(T::default(), &shape)?;
+            Value::from_parts(shape, elements)
+        }, else unreachable!("`all` covers every data type")))
+    }
+
+    /// A value of `shape` whose elements are all `scalar`.
+    ///
+    /// # Errors
+    /// [`ValueError::TooLarge`] where memory cannot hold the elements.
+    pub fn full(scalar: Scalar, shape: impl Into<Shape>) -> Result<Value, ValueError> {
+        let shape = shape.into();
+        if shape.rank() == 0 {
+            return Ok(Value::from(scalar));
+        }
+        Ok(match_dtype!(scalar.dtype(), plain, T => {
+            let element = T::in_scalar(&scalar).copied().unwrap_or_default();
+            let elements = repeated(element, &shape)?;
+            Value::from_parts(shape, elements)
+        }, else unreachable!("a scalar is never a string")))
+    }
+
+    /// The type of the elements.
+    #[inline]
+    pub fn dtype(&self) -> DType {
+        match &self.data {
+            Data::Scalar(scalar) => scalar.dtype(),
+            Data::Shared(buffer) => buffer.dtype(),
+        }
+    }
+
+    /// The extents along the axes.
+    #[inline]
+    pub fn shape(&self) -> &Shape {
+        &self.shape
+    }
+
+    /// The number of elements.
+    pub fn elements(&self) -> usize {
+        self.shape.elements().unwrap_or_default()
+    }
+
+    /// The number of bytes the elements take.
+    pub fn bytes(&self) -> usize {
+        match self.as_slice::<ByteString>() {
+            Ok(strings) => strings.iter().map(|s| s.len() + DType::String.size()).sum(),
+            Err(_) => self.elements() * self.dtype().size(),
+        }
+    }
+
+    /// The elements in row-major order.
+    ///
+    /// # Errors
+    /// [`ValueError::DType`] where they are not of type `T`.
+    #[inline]
+    pub fn as_slice<T: Element>(&self) -> Result<&[T], ValueError> {
+        let elements = match &self.data {
+            Data::Scalar(scalar) => T::in_scalar(scalar).map(std::slice::from_ref),
+            Data::Shared(buffer) => T::in_buffer(buffer),
+        };
+        elements.ok_or_else(|| ValueError::DType { expected: T::DTYPE, actual: self.dtype() })
+    }
+
+    /// The elements in row-major order, for writing. A shared buffer is copied first.
+    ///
+    /// # Errors
+    /// [`ValueError::DType`] where they are not of type `T`.
+    pub fn as_mut_slice<T: Element>(&mut self) -> Result<&mut [T], ValueError> {
+        let actual = self.dtype();
+        let elements = match &mut self.data {
+            Data::Scalar(scalar) => T::in_scalar_mut(scalar).map(std::slice::from_mut),
+            Data::Shared(buffer) => T::in_buffer_mut(Arc::make_mut(buffer)),
+        };
+        elements.ok_or(ValueError::DType { expected: T::DTYPE, actual })
+    }
+
+    /// Takes the elements out; they are copied only if another value shares them.
+    ///
+    /// # Errors
+    /// [`ValueError::DType`] where they are not of type `T`.
+    pub fn into_vec<T: Element>(self) -> Result<Vec<T>, ValueError> {
+        let mismatch = ValueError::DType { expected: T::DTYPE, actual: self.dtype() };
+        let elements = match self.data {
+            Data::Scalar(scalar) => T::in_scalar(&scalar).map(|x| vec![x.clone()]),
+            Data::Shared(buffer) => match Arc::try_unwrap(buffer) {
+                Ok(buffer) => T::from_buffer(buffer),
+                Err(shared) => T::in_buffer(&shared).map(<[T]>::to_vec),
+            },
+        };
+        elements.ok_or(mismatch)
+    }
+
+    /// The element, where the value holds exactly one, of type `T` and rank zero.
+    ///
+    /// Kernels take their short path by it.
+    #[inline]
+    pub fn as_scalar<T: Element>(&self) -> Option<T> {
+        match &self.data {
+            Data::Scalar(scalar) => T::in_scalar(scalar).cloned(),
+            Data::Shared(_) => None,
+        }
+    }
+
+    /// The element of a value of rank zero, unless it is a string.
+    pub fn number(&self) -> Option<Scalar> {
+        match &self.data {
+            Data::Scalar(scalar) => Some(*scalar),
+            Data::Shared(_) => None,
+        }
+    }
+
+    /// The only element of a value that holds one, of whatever rank.
+    ///
+    /// # Errors
+    /// [`ValueError::DType`] where it is not of type `T`, [`ValueError::NotScalar`] where there
+    /// is none or more than one.
+    pub fn to_scalar<T: Element>(&self) -> Result<T, ValueError> {
+        match self.as_slice::<T>()? {
+            [element] => Ok(element.clone()),
+            _ => Err(ValueError::NotScalar { shape: self.shape.clone() }),
+        }
+    }
+
+    /// Whether no other value shares the elements, so that writing to them copies nothing.
+    pub fn is_unique(&mut self) -> bool {
+        match &mut self.data {
+            Data::Scalar(_) => true,
+            Data::Shared(buffer) => Arc::get_mut(buffer).is_some(),
+        }
+    }
+
+    /// Whether both values share one buffer.
+    pub fn shares_buffer(&self, other: &Value) -> bool {
+        match (&self.data, &other.data) {
+            (Data::Shared(left), Data::Shared(right)) => Arc::ptr_eq(left, right),
+            _ => false,
+        }
+    }
+
+    /// The same elements under another shape. Nothing is copied.
+    ///
+    /// # Errors
+    /// [`ValueError::Elements`] where the shape has another number of elements.
+    pub fn reshape(self, shape: impl Into<Shape>) -> Result<Value, ValueError> {
+        let shape = shape.into();
+        let expected = checked_elements(&shape)?;
+        let actual = self.elements();
+        if expected != actual {
+            return Err(ValueError::Elements { shape, expected, actual });
+        }
+        let data = match self.data {
+            Data::Scalar(scalar) if shape.rank() > 0 => {
+                return Value::full(scalar, shape);
+            }
+            Data::Shared(buffer) if shape.rank() == 0 => {
+                only_scalar(&buffer).map_or_else(|| Data::Shared(Arc::clone(&buffer)), Data::Scalar)
+            }
+            data => data,
+        };
+        Ok(Value { shape, data })
+    }
+
+    /// The elements as an `ndarray` view. Nothing is copied.
+    ///
+    /// # Errors
+    /// [`ValueError::DType`] where they are not of type `T`.
+    pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>, ValueError> {
+        let elements = self.as_slice::<T>()?;
+        ArrayViewD::from_shape(IxDyn(&self.shape), elements)
+            .map_err(|_| ValueError::TooLarge { shape: self.shape.clone() })
+    }
+
+    /// The elements as an owned `ndarray` array; they are copied only if another value shares
+    /// them.
+    ///
+    /// # Errors
+    /// [`ValueError::DType`] where they are not of type `T`.
+    pub fn into_array<T: Element>(self) -> Result<ArrayD<T>, ValueError> {
+        let shape = self.shape.clone();
+        ArrayD::from_shape_vec(IxDyn(&shape), self.into_vec()?)
+            .map_err(|_| ValueError::TooLarge { shape })
+    }
+
+    /// Whether data type, shape and every bit of the elements are equal. Unlike `==`, this
+    /// tells 0 from -0 and finds a NaN equal to itself.
+    pub fn bits_eq(&self, other: &Value) -> bool {
+        if self.dtype() != other.dtype() || self.shape != other.shape {
+            return false;
+        }
+        match self.dtype() {
+            DType::F32 => bits_of(self, f32::to_bits).eq(bits_of(other, f32::to_bits)),
+            DType::F64 => bits_of(self, f64::to_bits).eq(bits_of(other, f64::to_bits)),
+            _ => self == other,
+        }
+    }
+}
+
+fn bits_of<T: Element + Copy, B>(value: &Value, bits: fn(T) -> B) -> impl Iterator<Item = B> {
+    value.as_slice::<T>().unwrap_or_default().iter().map(move |x| bits(*x))
+}
+
+fn only_scalar(buffer: &Buffer) -> Option<Scalar> {
+    match_dtype!(buffer.dtype(), plain, T => {
+        let [element] = T::in_buffer(buffer)? else { return None };
+        element.into_scalar()
+    }, else None)
+}
+
+/// As many copies of `element` as the shape has elements.
+fn repeated<T: Element>(element: T, shape: &Shape) -> Result<Vec<T>, ValueError> {
+    let count = checked_elements(shape)?;
+    if count.saturating_mul(size_of::<T>()) <= Value::CERTAIN_BYTES {
+        return Ok(vec![element; count]);
+    }
+    // Where memory is short, `vec!` would end the process.
+    let mut elements = Vec::new();
+    elements.try_reserve_exact(count).map_err(|_| ValueError::TooLarge { shape: shape.clone() })?;
+    elements.resize(count, element);
+    Ok(elements)
+}
+
+fn checked_elements(shape: &Shape) -> Result<usize, ValueError> {
+    shape.elements().ok_or_else(|| ValueError::TooLarge { shape: shape.clone() })
+}
+
+impl From<Scalar> for Value {
+    fn from(scalar: Scalar) -> Self {
+        Value { shape: Shape::scalar(), data: Data::Scalar(scalar) }
+    }
+}
+
+impl PartialEq for Value {
+    /// Equal data type, shape and elements, where floats compare by IEEE rules.
+    fn eq(&self, other: &Value) -> bool {
+        self.dtype() == other.dtype()
+            && self.shape == other.shape
+            && match_dtype!(self.dtype(), all,
+                T => self.as_slice::<T>() == other.as_slice::<T>(), else false)
+    }
+}
