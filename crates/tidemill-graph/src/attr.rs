@@ -1,0 +1,135 @@
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use tidemill_value::{ByteString, DType, PartialShape, Value};
+
+/// A function of the host program that a node calls.
+pub type HostFunction =
+    dyn Fn(&[Value]) -> Result<Vec<Value>, Box<dyn Error + Send + Sync>> + Send + Sync;
+
+/// The value of an attribute of a node.
+#[derive(Clone)]
+#[allow(missing_docs)]
+pub enum Attr {
+    Int(i64),
+    Float(f32),
+    Bool(bool),
+    Str(ByteString),
+    Type(DType),
+    Shape(PartialShape),
+    Tensor(Value),
+    Ints(Arc<[i64]>),
+    Types(Arc<[DType]>),
+    Shapes(Arc<[PartialShape]>),
+    Function(Arc<HostFunction>),
+}
+
+impl Attr {
+    /// What kind of attribute this is, as error messages name it.
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Attr::Int(_) => "int",
+            Attr::Float(_) => "float",
+            Attr::Bool(_) => "bool",
+            Attr::Str(_) => "string",
+            Attr::Type(_) => "type",
+            Attr::Shape(_) => "shape",
+            Attr::Tensor(_) => "tensor",
+            Attr::Ints(_) => "list(int)",
+            Attr::Types(_) => "list(type)",
+            Attr::Shapes(_) => "list(shape)",
+            Attr::Function(_) => "function",
+        }
+    }
+
+    /// Whether both are the same to the bit. A host function equals only itself.
+    pub fn same(&self, other: &Attr) -> bool {
+        match (self, other) {
+            (Attr::Int(l), Attr::Int(r)) => l == r,
+            (Attr::Float(l), Attr::Float(r)) => l.to_bits() == r.to_bits(),
+            (Attr::Bool(l), Attr::Bool(r)) => l == r,
+            (Attr::Str(l), Attr::Str(r)) => l == r,
+            (Attr::Type(l), Attr::Type(r)) => l == r,
+            (Attr::Shape(l), Attr::Shape(r)) => l == r,
+            (Attr::Tensor(l), Attr::Tensor(r)) => l.shares_buffer(r) || l.bits_eq(r),
+            (Attr::Ints(l), Attr::Ints(r)) => l == r,
+            (Attr::Types(l), Attr::Types(r)) => l == r,
+            (Attr::Shapes(l), Attr::Shapes(r)) => l == r,
+            (Attr::Function(l), Attr::Function(r)) => Arc::ptr_eq(l, r),
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Debug for Attr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Attr::Int(x) => x.fmt(f),
+            Attr::Float(x) => x.fmt(f),
+            Attr::Bool(x) => x.fmt(f),
+            Attr::Str(x) => fmt::Debug::fmt(x, f),
+            Attr::Type(x) => fmt::Display::fmt(x, f),
+            Attr::Shape(x) => x.fmt(f),
+            Attr::Tensor(x) => x.fmt(f),
+            Attr::Ints(x) => x.fmt(f),
+            Attr::Types(x) => x.fmt(f),
+            Attr::Shapes(x) => x.fmt(f),
+            Attr::Function(_) => f.write_str("<host function>"),
+        }
+    }
+}
+
+macro_rules! attr_from {
+    ($($rust:ty => $variant:ident),*) => {$(
+        impl From<$rust> for Attr {
+            fn from(x: $rust) -> Self {
+                Attr::$variant(x.into())
+            }
+        }
+    )*};
+}
+
+attr_from! {
+    i64 => Int, f32 => Float, bool => Bool, &str => Str, ByteString => Str, DType => Type,
+    PartialShape => Shape, Value => Tensor, Vec<i64> => Ints, &[i64] => Ints,
+    Vec<DType> => Types, Vec<PartialShape> => Shapes, Arc<HostFunction> => Function
+}
+
+/// The attributes that are stored with a node, sorted by name: those that neither have their
+/// default nor follow from the inputs.
+#[derive(Clone, Default, Debug)]
+pub struct Attrs(Option<Arc<[NamedAttr]>>);
+
+type NamedAttr = (Cow<'static, str>, Attr);
+
+impl Attrs {
+    /// No attributes.
+    pub const NONE: Attrs = Attrs(None);
+
+    /// The attribute of that name, if it is stored.
+    pub fn get(&self, name: &str) -> Option<&Attr> {
+        self.iter().find(|(stored, _)| *stored == name).map(|(_, attr)| attr)
+    }
+
+    /// The stored attributes by name.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Attr)> {
+        let stored = self.0.as_deref().unwrap_or_default();
+        stored.iter().map(|(name, attr)| (name.as_ref(), attr))
+    }
+
+    /// Whether both hold the same attributes, to the bit.
+    pub fn same(&self, other: &Attrs) -> bool {
+        self.iter().len() == other.iter().len()
+            && self.iter().zip(other.iter()).all(|((ln, l), (rn, r))| ln == rn && l.same(r))
+    }
+}
+
+impl FromIterator<(Cow<'static, str>, Attr)> for Attrs {
+    fn from_iter<I: IntoIterator<Item = (Cow<'static, str>, Attr)>>(attrs: I) -> Self {
+        let mut attrs: Vec<_> = attrs.into_iter().collect();
+        attrs.sort_by(|(l, _), (r, _)| l.cmp(r));
+        Attrs((!attrs.is_empty()).then(|| attrs.into()))
+    }
+}

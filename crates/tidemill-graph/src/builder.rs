@@ -1,0 +1,391 @@
+use std::borrow::Cow;
+use std::ops::Range;
+
+use smallvec::{SmallVec, smallvec};
+
+use crate::bind::{self, Bound};
+use crate::diagnosis::{BuildError, BuildErrorKind, Note};
+use crate::graph::{State, orphan};
+use crate::location::current_origin;
+use crate::names::{self, Reserved};
+use crate::node::argument_ranges;
+use crate::{
+    Access, Attr, Execution, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef,
+    OperationRef, PoisonId, Referent, TensorId, TensorRef, registry, scope,
+};
+
+/// The inputs of one argument: one tensor, or a list.
+type Argument = SmallVec<[TensorRef; 1]>;
+
+/// Collects the parts of a node, and adds it to its graph.
+///
+/// The graph is that of the first handle among the inputs, or else the default one.
+#[must_use = "nothing is added before `build`"]
+pub struct NodeBuilder {
+    op: &'static OpDef,
+    name: Name,
+    arguments: SmallVec<[Argument; 3]>,
+    controls: SmallVec<[OperationRef; 2]>,
+    attrs: Vec<(Cow<'static, str>, Attr)>,
+    graph: Option<GraphKey>,
+}
+
+enum Name {
+    /// Made unique, within the name scope that is open.
+    Wish(Cow<'static, str>),
+    /// Exactly this one, whatever scope is open.
+    Exact(String),
+}
+
+/// Why there is no node.
+enum Failure {
+    /// Something is wrong with the call.
+    Cause(Box<BuildErrorKind>, Vec<Note>),
+    /// Inputs are poison themselves, of the graph that the node would have been added to.
+    FedBy(Graph, SmallVec<[PoisonId; 2]>),
+    /// An input is poison, of another graph.
+    ForeignPoison(OperationRef),
+}
+
+impl From<BuildErrorKind> for Failure {
+    fn from(kind: BuildErrorKind) -> Self {
+        Failure::Cause(kind.into(), Vec::new())
+    }
+}
+
+impl NodeBuilder {
+    /// A node of type `op`. Without another wish, its name is that of the type.
+    pub fn new(op: &'static OpDef) -> Self {
+        NodeBuilder {
+            op,
+            name: Name::Wish(Cow::Borrowed(op.name)),
+            arguments: SmallVec::new(),
+            controls: SmallVec::new(),
+            attrs: Vec::new(),
+            graph: None,
+        }
+    }
+
+    /// A node of the type and attributes of another one, with these inputs in place of its own.
+    pub fn like(node: &Node, inputs: &[TensorRef]) -> Self {
+        let ranges = argument_ranges(node.op.inputs, &node.attrs);
+        let argument = |range: Range<usize>| inputs.iter().take(range.end).skip(range.start);
+        NodeBuilder {
+            arguments: ranges.map(|range| argument(range).copied().collect()).collect(),
+            attrs: node
+                .attrs
+                .iter()
+                .map(|(name, attr)| (Cow::Owned(name.to_owned()), attr.clone()))
+                .collect(),
+            ..NodeBuilder::new(node.op)
+        }
+    }
+
+    /// Adds the next argument, a tensor.
+    pub fn input(mut self, tensor: impl Into<TensorRef>) -> Self {
+        self.arguments.push(smallvec![tensor.into()]);
+        self
+    }
+
+    /// Adds the next argument, a list of tensors.
+    pub fn inputs<T: Into<TensorRef>>(mut self, tensors: impl IntoIterator<Item = T>) -> Self {
+        self.arguments.push(tensors.into_iter().map(Into::into).collect());
+        self
+    }
+
+    /// Adds a node that must run before.
+    pub fn control(mut self, operation: OperationRef) -> Self {
+        self.controls.push(operation);
+        self
+    }
+
+    /// Sets an attribute.
+    pub fn attr(mut self, name: impl Into<Cow<'static, str>>, attr: impl Into<Attr>) -> Self {
+        self.attrs.push((name.into(), attr.into()));
+        self
+    }
+
+    /// Wishes for a name, which is made unique within the name scope that is open.
+    pub fn name(mut self, wish: impl Into<Cow<'static, str>>) -> Self {
+        self.name = Name::Wish(wish.into());
+        self
+    }
+
+    /// Asks for exactly this name, whatever name scope is open.
+    pub fn exact_name(mut self, name: impl Into<String>) -> Self {
+        self.name = Name::Exact(name.into());
+        self
+    }
+
+    /// Adds the node to this graph.
+    pub fn graph(mut self, graph: GraphKey) -> Self {
+        self.graph = Some(graph);
+        self
+    }
+
+    /// Adds the node.
+    ///
+    /// If the inputs or attributes do not fit, no node is added: the handle returned is poison,
+    /// and the graph lists the error (see [`Graph::check`]).
+    #[track_caller]
+    pub fn build(self) -> OperationRef {
+        let location = Location::caller();
+        let key = self.graph_key();
+        let (op, label) = (self.op, self.label());
+        let failure = match self.try_build(key, location) {
+            Ok(id) => return OperationRef::new(key, Referent::Node(id)),
+            Err(failure) => failure,
+        };
+        match failure {
+            Failure::Cause(kind, notes) => {
+                let what = match op.name == label {
+                    true => Cow::Borrowed(op.name),
+                    false => Cow::Owned(label),
+                };
+                record(key, BuildError { kind: *kind, what, location, notes })
+            }
+            Failure::FedBy(graph, inputs) => {
+                let id = graph.write().poison.fed_by(label, inputs);
+                OperationRef::new(graph.key(), Referent::Poison(id))
+            }
+            Failure::ForeignPoison(poison) => poison,
+        }
+    }
+
+    /// Adds the node, or says what is wrong. Nothing is recorded with the graph.
+    pub(crate) fn try_node(self, location: Location) -> Result<NodeId, BuildErrorKind> {
+        let key = self.graph_key();
+        self.try_build(key, location).map_err(|failure| match failure {
+            Failure::Cause(kind, _) => *kind,
+            Failure::FedBy(..) | Failure::ForeignPoison(_) => BuildErrorKind::GraphGone,
+        })
+    }
+
+    fn label(&self) -> String {
+        match &self.name {
+            Name::Wish(name) => name.to_string(),
+            Name::Exact(name) => name.clone(),
+        }
+    }
+
+    fn graph_key(&self) -> GraphKey {
+        let first = self.arguments.iter().flatten().next().map(|tensor| tensor.graph());
+        self.graph
+            .or(first)
+            .or_else(|| self.controls.first().map(|control| control.graph()))
+            .unwrap_or_else(|| registry::default_graph().key())
+    }
+
+    fn try_build(mut self, key: GraphKey, location: Location) -> Result<NodeId, Failure> {
+        if let Some(poison) = self.foreign_poison(key) {
+            return Err(Failure::ForeignPoison(poison));
+        }
+        let graph = Graph::find(key)?;
+        scope::with_current(key, |scope| self.controls.extend(scope.controls.iter().copied()));
+        let (arguments, controls) = self.resolve(&graph)?;
+        let (bound, facts) = {
+            let reader = graph.read();
+            let state = reader.state();
+            let facts = facts_of(state, arguments.iter().flatten())?;
+            check_targets(state, self.op, &arguments)?;
+            let attrs = std::mem::take(&mut self.attrs);
+            let bound = bind::bind(self.op, &arguments, &facts, attrs);
+            let explain = |kind: BuildErrorKind| {
+                let help = kind.help().map(Note::new);
+                let notes = input_notes(state, self.op, &arguments).into_iter().chain(help);
+                Failure::Cause(Box::new(kind), notes.collect())
+            };
+            (bound.map_err(explain)?, facts)
+        };
+        let outputs = infer_outputs(self.op, &bound, &facts).map_err(|kind| {
+            Failure::Cause(kind.into(), input_notes(graph.read().state(), self.op, &arguments))
+        })?;
+        let inputs = arguments.into_iter().flatten().collect();
+        let node =
+            Node { op: self.op, attrs: bound.attrs, inputs, control_inputs: controls, outputs };
+        Ok(append(&graph, node, self.name, location)?)
+    }
+
+    /// A poison input of another graph, whose diagnosis stands there.
+    fn foreign_poison(&self, key: GraphKey) -> Option<OperationRef> {
+        self.operations()
+            .find(|operation| {
+                matches!(operation.referent(), Referent::Poison(_)) && operation.graph() != key
+            })
+            .or_else(|| self.operations().find(|_| key == GraphKey::NOWHERE))
+    }
+
+    fn operations(&self) -> impl Iterator<Item = OperationRef> {
+        let inputs = self.arguments.iter().flatten().map(|tensor| tensor.operation());
+        inputs.chain(self.controls.iter().copied())
+    }
+
+    /// The inputs and control inputs within `graph`.
+    fn resolve(&self, graph: &Graph) -> Result<Resolved, Failure> {
+        let mut poison = SmallVec::new();
+        for operation in self.operations() {
+            if operation.graph() != graph.key() {
+                let (left, right) = (graph.key(), operation.graph());
+                Graph::find(right)?;
+                return Err(BuildErrorKind::ForeignGraph { left, right }.into());
+            }
+            if let Referent::Poison(id) = operation.referent() {
+                poison.push(id);
+            }
+        }
+        if !poison.is_empty() {
+            return Err(Failure::FedBy(graph.clone(), poison));
+        }
+        let argument = |tensors: &Argument| tensors.iter().filter_map(|t| t.id().ok()).collect();
+        let arguments = self.arguments.iter().map(argument).collect();
+        let mut controls: SmallVec<[NodeId; 2]> = SmallVec::new();
+        for control in &self.controls {
+            if let Referent::Node(id) = control.referent()
+                && !controls.contains(&id)
+            {
+                controls.push(id);
+            }
+        }
+        Ok((arguments, controls))
+    }
+}
+
+/// The inputs of each argument.
+pub(crate) type Arguments = SmallVec<[SmallVec<[TensorId; 2]>; 3]>;
+type Resolved = (Arguments, SmallVec<[NodeId; 2]>);
+
+fn facts_of<'a>(
+    state: &State,
+    tensors: impl Iterator<Item = &'a TensorId>,
+) -> Result<SmallVec<[Fact; 4]>, BuildErrorKind> {
+    let fact = |&TensorId { node, slot }: &TensorId| {
+        let Node { op, outputs, .. } = state.dag.node(node);
+        let missing = BuildErrorKind::NoOutput { op: op.name, slot, outputs: outputs.len() };
+        outputs.get(slot as usize).cloned().ok_or(missing)
+    };
+    tensors.map(fact).collect()
+}
+
+/// Checks that the inputs that name a variable to write do so.
+fn check_targets(
+    state: &State,
+    op: &'static OpDef,
+    arguments: &Arguments,
+) -> Result<(), BuildErrorKind> {
+    for (arg, tensors) in op.inputs.iter().zip(arguments) {
+        let is_variable = |tensor: &TensorId| variable_of(state, *tensor).is_some();
+        if arg.access != Access::Read && !tensors.iter().all(is_variable) {
+            return Err(BuildErrorKind::NotAVariable { input: arg.name });
+        }
+    }
+    Ok(())
+}
+
+/// The node of the variable that a tensor names, looking through the operations that write it.
+fn variable_of(state: &State, mut tensor: TensorId) -> Option<NodeId> {
+    loop {
+        let node = state.dag.node(tensor.node);
+        match node.op.execution {
+            Execution::Variable => return Some(tensor.node),
+            Execution::Write if tensor.slot == 0 => tensor = *node.inputs.first()?,
+            _ => return None,
+        }
+    }
+}
+
+/// What is known of the outputs of a node.
+pub(crate) fn infer_outputs(
+    op: &'static OpDef,
+    bound: &Bound,
+    inputs: &[Fact],
+) -> Result<SmallVec<[Fact; 1]>, BuildErrorKind> {
+    let inferred = (op.infer)(&NodeView::new(op, &bound.attrs, inputs, &[]))?;
+    let facts = bound.output_types.iter().zip(inferred);
+    Ok(facts
+        .map(|(&(dtype, is_ref), inferred)| Fact {
+            dtype,
+            is_ref,
+            shape: inferred.shape,
+            elements: inferred.elements,
+        })
+        .collect())
+}
+
+fn append(
+    graph: &Graph,
+    node: Node,
+    name: Name,
+    location: Location,
+) -> Result<NodeId, BuildErrorKind> {
+    let mut state = graph.write();
+    if let Some(at) = state.finalized {
+        return Err(BuildErrorKind::Finalized { at });
+    }
+    if state.dag.len() + 1 >= NodeId::LIMIT {
+        return Err(BuildErrorKind::Full);
+    }
+    let reserved = reserve(&mut state, graph.key(), name)?;
+    let id = state.dag.push(node);
+    state.names.bind(reserved, id);
+    state.locations.push(location);
+    if let Some(origin) = current_origin() {
+        state.origins.insert(id, origin);
+    }
+    Ok(id)
+}
+
+fn reserve(state: &mut State, key: GraphKey, name: Name) -> Result<Reserved, BuildErrorKind> {
+    match name {
+        Name::Wish(wish) => {
+            let name = scope::prefixed(key, wish);
+            match names::is_valid(&name) {
+                true => Ok(state.names.reserve(&name)),
+                false => Err(BuildErrorKind::InvalidName { name: name.into_owned() }),
+            }
+        }
+        Name::Exact(name) if !names::is_valid(&name) => Err(BuildErrorKind::InvalidName { name }),
+        Name::Exact(name) => {
+            state.names.reserve_exact(&name).ok_or(BuildErrorKind::NameTaken { name })
+        }
+    }
+}
+
+/// Says where the inputs were made.
+fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments) -> Vec<Note> {
+    let named = op.inputs.iter().zip(arguments).flat_map(|(arg, tensors)| {
+        tensors.iter().enumerate().map(move |(i, tensor)| match tensors.len() {
+            1 => (arg.name.to_owned(), *tensor),
+            _ => (format!("{}[{i}]", arg.name), *tensor),
+        })
+    });
+    named
+        .map(|(arg, tensor)| {
+            let fact = &state.dag.node(tensor.node).outputs[tensor.slot as usize];
+            let name = state.names.name(tensor.node);
+            Note::at(format!("`{arg}` is `{name}`, {fact}"), state.locations[tensor.node.index()])
+        })
+        .collect()
+}
+
+/// Records a failed call with the graph of that key, if it is alive.
+#[track_caller]
+fn record(key: GraphKey, error: BuildError) -> OperationRef {
+    match Graph::find(key) {
+        Ok(graph) => graph.poison(error),
+        Err(_) => orphan(error),
+    }
+}
+
+/// Records a builder call that failed before it could make a node, and gives the handle to
+/// return in its place. The graph is that of the key, or else the default one.
+#[track_caller]
+pub fn fail(
+    graph: Option<GraphKey>,
+    what: impl Into<Cow<'static, str>>,
+    kind: impl Into<BuildErrorKind>,
+    notes: Vec<Note>,
+) -> OperationRef {
+    let error =
+        BuildError { kind: kind.into(), what: what.into(), location: Location::caller(), notes };
+    record(graph.unwrap_or_else(|| registry::default_graph().key()), error)
+}

@@ -1,0 +1,139 @@
+use petgraph::Direction;
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::{Dfs, EdgeFiltered, EdgeRef, NodeFiltered, Reversed, VisitMap, Visitable};
+
+use crate::{Execution, Node, NodeId, TensorId};
+
+/// How one node refers to another.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Edge {
+    /// The value of an output.
+    Data { slot: u32 },
+    /// Nothing but the order.
+    Control,
+    /// The variable to write. No evaluation flows over it.
+    Target,
+}
+
+/// Nodes and the edges between them, append-only.
+///
+/// A node's input lists are the authority; the adjacency repeats them for walks.
+#[derive(Default)]
+pub(crate) struct Dag {
+    nodes: Vec<Node>,
+    adjacency: DiGraph<(), Edge, u32>,
+}
+
+impl Dag {
+    pub(crate) fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    pub(crate) fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> {
+        self.nodes.iter().enumerate().map(|(i, node)| (NodeId::new(i), node))
+    }
+
+    pub(crate) fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    pub(crate) fn get(&self, id: NodeId) -> Option<&Node> {
+        self.nodes.get(id.index())
+    }
+
+    /// Appends a node. Its inputs are nodes that were appended before.
+    pub(crate) fn push(&mut self, node: Node) -> NodeId {
+        let id = NodeId::new(self.nodes.len());
+        let index = self.adjacency.add_node(());
+        for (position, input) in node.inputs.iter().enumerate() {
+            let edge = self.edge_kind(&node, position, *input);
+            self.adjacency.add_edge(NodeIndex::new(input.node.index()), index, edge);
+        }
+        for control in &node.control_inputs {
+            self.adjacency.add_edge(NodeIndex::new(control.index()), index, Edge::Control);
+        }
+        self.nodes.push(node);
+        id
+    }
+
+    fn edge_kind(&self, node: &Node, position: usize, input: TensorId) -> Edge {
+        let names_variable = self.node(input.node).op.execution == Execution::Variable;
+        if names_variable && node.access(position).writes() {
+            Edge::Target
+        } else {
+            Edge::Data { slot: input.slot }
+        }
+    }
+
+    /// The nodes that refer to `id`, with how they do, in the order in which they were added.
+    pub(crate) fn consumers(&self, id: NodeId) -> Vec<(NodeId, Edge)> {
+        let edges = self.adjacency.edges_directed(node_index(id), Direction::Outgoing);
+        let mut consumers: Vec<_> =
+            edges.map(|edge| (NodeId::new(edge.target().index()), *edge.weight())).collect();
+        consumers.reverse();
+        consumers
+    }
+
+    /// Whether any node refers to `id`.
+    pub(crate) fn has_consumers(&self, id: NodeId) -> bool {
+        self.adjacency.edges_directed(node_index(id), Direction::Outgoing).next().is_some()
+    }
+
+    /// The nodes from which `roots` can be reached over the edges that `follow` admits, `roots`
+    /// among them, in ascending order.
+    pub(crate) fn ancestors(
+        &self,
+        roots: impl IntoIterator<Item = NodeId>,
+        follow: impl Fn(NodeId, Edge) -> bool,
+    ) -> Vec<NodeId> {
+        let admitted = EdgeFiltered::from_fn(&self.adjacency, |edge| {
+            follow(NodeId::new(edge.source().index()), *edge.weight())
+        });
+        let reversed = Reversed(&admitted);
+        let mut dfs = Dfs::from_parts(Vec::new(), self.adjacency.visit_map());
+        let mut found = Vec::new();
+        for root in roots {
+            if !dfs.discovered.is_visited(&node_index(root)) {
+                dfs.move_to(node_index(root));
+                while let Some(index) = dfs.next(reversed) {
+                    found.push(NodeId::new(index.index()));
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    /// Among the nodes that `within` admits, those that can be reached from `roots` over data
+    /// edges, `roots` among them, in ascending order.
+    pub(crate) fn descendants(
+        &self,
+        roots: impl IntoIterator<Item = NodeId>,
+        within: impl Fn(NodeId) -> bool,
+    ) -> Vec<NodeId> {
+        let data = EdgeFiltered::from_fn(&self.adjacency, |edge| {
+            matches!(edge.weight(), Edge::Data { .. })
+        });
+        let admitted = NodeFiltered::from_fn(&data, |index| within(NodeId::new(index.index())));
+        let mut dfs = Dfs::from_parts(Vec::new(), self.adjacency.visit_map());
+        let mut found = Vec::new();
+        for root in roots {
+            if !dfs.discovered.is_visited(&node_index(root)) {
+                dfs.move_to(node_index(root));
+                while let Some(index) = dfs.next(&admitted) {
+                    found.push(NodeId::new(index.index()));
+                }
+            }
+        }
+        found.sort_unstable();
+        found
+    }
+
+    pub(crate) fn adjacency(&self) -> &DiGraph<(), Edge, u32> {
+        &self.adjacency
+    }
+}
+
+fn node_index(id: NodeId) -> NodeIndex<u32> {
+    NodeIndex::new(id.index())
+}

@@ -1,0 +1,345 @@
+use std::borrow::Cow;
+use std::collections::BTreeSet;
+use std::error::Error;
+use std::fmt;
+use std::sync::Arc;
+
+use smallvec::SmallVec;
+use tidemill_value::DType;
+
+use crate::ids::PoisonId;
+use crate::{GradientError, GraphKey, Location, OpError};
+
+/// Why a builder call made no node.
+#[derive(Clone, Debug)]
+pub struct BuildError {
+    /// What is wrong.
+    pub kind: BuildErrorKind,
+    /// What was to be built: the name of the function or operation.
+    pub what: Cow<'static, str>,
+    /// The line that called for it.
+    pub location: Location,
+    /// What else helps to understand, such as where the inputs were made.
+    pub notes: Vec<Note>,
+}
+
+/// A remark below an error.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Note {
+    /// What it says.
+    pub text: String,
+    /// The line it is about.
+    pub location: Option<Location>,
+}
+
+impl Note {
+    /// A remark about a line.
+    pub fn at(text: impl Into<String>, location: Location) -> Self {
+        Note { text: text.into(), location: Some(location) }
+    }
+
+    /// A remark.
+    pub fn new(text: impl Into<String>) -> Self {
+        Note { text: text.into(), location: None }
+    }
+}
+
+impl fmt::Display for Note {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.location {
+            Some(location) => write!(f, "  {} ({location})", self.text),
+            None => write!(f, "  {}", self.text),
+        }
+    }
+}
+
+/// What is wrong with a builder call.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum BuildErrorKind {
+    /// The inputs or attributes break a rule of the operation.
+    #[error(transparent)]
+    Op(#[from] OpError),
+    /// Two inputs that must be of one type are not.
+    #[error(
+        "`{left}` is {left_dtype} and `{right}` is {right_dtype}, but they must be of one type"
+    )]
+    DTypes {
+        /// The name of the first input.
+        left: &'static str,
+        /// Its type.
+        left_dtype: DType,
+        /// The name of the second input.
+        right: &'static str,
+        /// Its type.
+        right_dtype: DType,
+    },
+    /// An input is of a type that the operation does not take.
+    #[error("`{input}` is {dtype}, but must be {}", one_of(allowed))]
+    DType {
+        /// The name of the input or attribute.
+        input: &'static str,
+        /// Its type.
+        dtype: DType,
+        /// The types it may have.
+        allowed: Vec<DType>,
+    },
+    /// An input is not the variable it must be.
+    #[error("`{input}` must be a variable")]
+    NotAVariable {
+        /// The name of the input.
+        input: &'static str,
+    },
+    /// An operation is given another number of inputs than it takes.
+    #[error("{expected} inputs are needed, but {actual} were given")]
+    InputCount {
+        /// The number it takes.
+        expected: usize,
+        /// The number given.
+        actual: usize,
+    },
+    /// An input is an output that its operation does not have.
+    #[error("there is no output {slot} of {op}: it has {outputs} outputs")]
+    NoOutput {
+        /// The operation.
+        op: &'static str,
+        /// The output asked for.
+        slot: u32,
+        /// The number of outputs it has.
+        outputs: usize,
+    },
+    /// The operation has no such attribute.
+    #[error("there is no attribute `{name}` of kind {kind}")]
+    UnknownAttr {
+        /// The attribute.
+        name: String,
+        /// The kind it was given as.
+        kind: &'static str,
+    },
+    /// Handles of two graphs meet.
+    #[error("tensors of two graphs meet: one is of {left}, the other of {right}")]
+    ForeignGraph {
+        /// The graph of the first.
+        left: GraphKey,
+        /// The graph of the other.
+        right: GraphKey,
+    },
+    /// The graph of a handle was dropped.
+    #[error("the graph of this handle is gone: it was dropped")]
+    GraphGone,
+    /// The default graph of a handle was reset.
+    #[error("this handle is stale: its graph was discarded by reset_default_graph at {reset_at}")]
+    Stale {
+        /// The line that reset it.
+        reset_at: Location,
+    },
+    /// The graph takes no more nodes.
+    #[error("the graph was finalized at {at} and takes no more nodes")]
+    Finalized {
+        /// The line that finalized it.
+        at: Location,
+    },
+    /// The graph is full.
+    #[error("the graph holds as many nodes as it can")]
+    Full,
+    /// A name has characters that names cannot have.
+    #[error(
+        "`{name}` cannot be a name: names consist of letters, digits and `._/>-`, and begin \
+         with a letter, a digit or `.`"
+    )]
+    InvalidName {
+        /// The name.
+        name: String,
+    },
+    /// A node has the name that was asked for.
+    #[error("the name `{name}` is taken")]
+    NameTaken {
+        /// The name.
+        name: String,
+    },
+    /// A variable has the name that was asked for.
+    #[error("the variable `{name}` exists already")]
+    VariableExists {
+        /// The name.
+        name: String,
+    },
+    /// The variable to share does not exist.
+    #[error("there is no variable `{name}` to reuse")]
+    VariableMissing {
+        /// The name.
+        name: String,
+    },
+    /// The variable to share has another type or shape.
+    #[error("the variable `{name}` is {actual}, but {wanted} is asked for")]
+    VariableMismatch {
+        /// The name.
+        name: String,
+        /// What it is.
+        actual: String,
+        /// What was asked for.
+        wanted: String,
+    },
+    /// A gradient could not be built.
+    #[error(transparent)]
+    Gradient(#[from] GradientError),
+    /// An error of a crate above.
+    #[error(transparent)]
+    Other(Arc<dyn Error + Send + Sync>),
+}
+
+impl BuildErrorKind {
+    /// What to do about it.
+    pub(crate) fn help(&self) -> Option<String> {
+        match self {
+            BuildErrorKind::DTypes { left, right, .. } if left == right => {
+                Some("help: convert those that differ by cast".to_owned())
+            }
+            BuildErrorKind::DTypes { left_dtype, right, .. } => Some(format!(
+                "help: convert one of them, as in cast({right}, DType::{left_dtype:?})"
+            )),
+            BuildErrorKind::DType { input, allowed, .. } => allowed
+                .first()
+                .map(|dtype| format!("help: convert it, as in cast({input}, DType::{dtype:?})")),
+            _ => None,
+        }
+    }
+}
+
+fn one_of(dtypes: &[DType]) -> String {
+    let names: Vec<&str> = dtypes.iter().map(|dtype| dtype.name()).collect();
+    match names.split_last() {
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => "of another type".to_owned(),
+    }
+}
+
+impl fmt::Display for BuildError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}\n  --> {} (in `{}`)", self.kind, self.location, self.what)?;
+        self.notes.iter().try_for_each(|note| write!(f, "\n{note}"))
+    }
+}
+
+impl Error for BuildError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.kind.source()
+    }
+}
+
+/// All that is wrong with a graph.
+#[derive(Clone)]
+pub struct BuildErrors(Vec<Arc<BuildError>>);
+
+impl BuildErrors {
+    /// `Err` with the errors, if there are any.
+    pub(crate) fn check(errors: Vec<Arc<BuildError>>) -> Result<(), Self> {
+        if errors.is_empty() { Ok(()) } else { Err(BuildErrors(errors)) }
+    }
+
+    /// The errors, in the order in which the calls were made.
+    pub fn errors(&self) -> impl ExactSizeIterator<Item = &BuildError> {
+        self.0.iter().map(AsRef::as_ref)
+    }
+}
+
+impl fmt::Display for BuildErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (i, error) in self.0.iter().enumerate() {
+            if i > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for BuildErrors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl Error for BuildErrors {}
+
+/// The builder calls of a graph that made no node.
+#[derive(Default)]
+pub(crate) struct PoisonTable(Vec<Poison>);
+
+struct Poison {
+    label: String,
+    cause: Cause,
+}
+
+enum Cause {
+    Root(Arc<BuildError>),
+    /// An input or control input was poison itself.
+    FedBy(SmallVec<[PoisonId; 2]>),
+}
+
+impl PoisonTable {
+    pub(crate) const fn new() -> Self {
+        PoisonTable(Vec::new())
+    }
+
+    pub(crate) fn root(&mut self, error: Arc<BuildError>) -> PoisonId {
+        self.push(error.what.clone().into_owned(), Cause::Root(error))
+    }
+
+    pub(crate) fn fed_by(&mut self, label: String, inputs: SmallVec<[PoisonId; 2]>) -> PoisonId {
+        self.push(label, Cause::FedBy(inputs))
+    }
+
+    fn push(&mut self, label: String, cause: Cause) -> PoisonId {
+        let id = PoisonId(self.0.len() as u32);
+        self.0.push(Poison { label, cause });
+        id
+    }
+
+    pub(crate) fn rename(&mut self, id: PoisonId, label: String) {
+        if let Some(poison) = self.0.get_mut(id.0 as usize) {
+            poison.label = label;
+        }
+    }
+
+    /// Every root cause, in the order of the calls.
+    pub(crate) fn all_roots(&self) -> Vec<Arc<BuildError>> {
+        self.0
+            .iter()
+            .filter_map(|poison| match &poison.cause {
+                Cause::Root(error) => Some(Arc::clone(error)),
+                Cause::FedBy(_) => None,
+            })
+            .collect()
+    }
+
+    /// The root causes that `ids` come from, in the order of the calls.
+    pub(crate) fn roots(&self, ids: impl IntoIterator<Item = PoisonId>) -> Vec<Arc<BuildError>> {
+        let mut pending: BTreeSet<PoisonId> = ids.into_iter().collect();
+        let mut roots = Vec::new();
+        while let Some(id) = pending.pop_last() {
+            match self.0.get(id.0 as usize).map(|poison| &poison.cause) {
+                Some(Cause::Root(error)) => roots.push(Arc::clone(error)),
+                Some(Cause::FedBy(inputs)) => pending.extend(inputs.iter().copied()),
+                None => {}
+            }
+        }
+        roots.reverse();
+        roots
+    }
+
+    /// The calls from `id` down to its first root cause.
+    pub(crate) fn path(&self, id: PoisonId) -> Vec<&str> {
+        let mut path = Vec::new();
+        let mut next = Some(id);
+        while let Some(poison) = next.and_then(|id| self.0.get(id.0 as usize)) {
+            path.push(poison.label.as_str());
+            next = match &poison.cause {
+                Cause::Root(_) => None,
+                Cause::FedBy(inputs) => inputs.first().copied(),
+            };
+        }
+        path
+    }
+}

@@ -1,0 +1,200 @@
+use std::error::Error;
+use std::sync::Arc;
+
+use tidemill_value::{BroadcastError, DType, NumericError, PartialShape, ValueError};
+
+/// What is wrong with the inputs or attributes of a node, before it runs. It holds what the
+/// message needs, but not where: the levels above add the node, the line and the path.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OpError {
+    /// Two shapes do not broadcast.
+    #[error(transparent)]
+    Broadcast(Box<BroadcastError>),
+    /// A value or shape is wrong.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// An input has another number of axes than the operation takes.
+    #[error("`{input}` must have {expected}, but its shape is {actual}")]
+    Rank {
+        /// The name of the input.
+        input: &'static str,
+        /// What it must have, such as "2 axes".
+        expected: &'static str,
+        /// The shape it has.
+        actual: PartialShape,
+    },
+    /// The inner dimensions of a matrix product differ.
+    #[error(
+        "the inner dimensions of {left} and {right} differ: {left_dim} columns on the left, \
+         {right_dim} rows on the right"
+    )]
+    InnerDimensions {
+        /// The left shape, transposed as asked for.
+        left: PartialShape,
+        /// The right shape, transposed as asked for.
+        right: PartialShape,
+        /// Columns of the left matrix.
+        left_dim: usize,
+        /// Rows of the right matrix.
+        right_dim: usize,
+    },
+    /// There is no such axis.
+    #[error(
+        "axis {axis} is out of range for {rank} axes: it must be at least -{rank} and below {rank}"
+    )]
+    Axis {
+        /// The axis given.
+        axis: i64,
+        /// The number of axes there are.
+        rank: usize,
+    },
+    /// An axis is named twice.
+    #[error("axis {axis} is given twice")]
+    DuplicateAxis {
+        /// The axis given.
+        axis: i64,
+    },
+    /// A shape does not have as many elements as the tensor that should take it.
+    #[error("a tensor of shape {from} has {actual} elements; shape {to} asks for {expected}")]
+    Reshape {
+        /// The shape the tensor has.
+        from: PartialShape,
+        /// The shape asked for.
+        to: PartialShape,
+        /// The number of elements it has.
+        actual: usize,
+        /// The number of elements asked for.
+        expected: usize,
+    },
+    /// An attribute is needed and not given.
+    #[error("the attribute `{name}` is missing")]
+    MissingAttr {
+        /// The attribute.
+        name: &'static str,
+    },
+    /// An attribute is of another kind than the operation has.
+    #[error("the attribute `{name}` must be of kind {expected}, but is of kind {actual}")]
+    AttrKind {
+        /// The attribute.
+        name: &'static str,
+        /// The kind it must be of.
+        expected: &'static str,
+        /// The kind it is of.
+        actual: &'static str,
+    },
+    /// An attribute asks for more outputs than a node may have.
+    #[error("{count} outputs are asked for, but a node has at most {limit}")]
+    Outputs {
+        /// The number asked for.
+        count: i64,
+        /// The most there may be.
+        limit: i64,
+    },
+    /// No kernel computes the operation.
+    #[error("no kernel computes {op}")]
+    NoKernel {
+        /// The operation.
+        op: &'static str,
+    },
+    /// No kernel computes the operation for this data type.
+    #[error("{op} is not defined for {dtype}")]
+    UnsupportedDType {
+        /// The operation.
+        op: &'static str,
+        /// The data type.
+        dtype: DType,
+    },
+    /// A rule of one operation is broken; the text says which, with the numbers.
+    #[error("{0}")]
+    Invalid(String),
+}
+
+impl OpError {
+    /// A broken rule of one operation.
+    pub fn invalid(message: impl Into<String>) -> Self {
+        OpError::Invalid(message.into())
+    }
+}
+
+/// Why a kernel failed.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum KernelError {
+    /// The inputs, or the attributes, are wrong.
+    #[error(transparent)]
+    Op(Box<OpError>),
+    /// The values of the inputs have no result.
+    #[error(transparent)]
+    Numeric(#[from] NumericError),
+    /// An assertion of the graph does not hold.
+    #[error("assertion failed: {message}")]
+    Assertion {
+        /// The data given with the assertion.
+        message: String,
+    },
+    /// A checked tensor holds NaN or infinities.
+    #[error("{message} : Tensor had {found} values")]
+    NonFinite {
+        /// The message given with the check.
+        message: String,
+        /// `NaN`, `Inf`, or both.
+        found: &'static str,
+    },
+    /// A function of the host program failed.
+    #[error("the host function failed: {source}")]
+    Host {
+        /// Its error.
+        source: Arc<dyn Error + Send + Sync>,
+    },
+    /// A function of the host program gave something else than it said it would.
+    #[error("the host function gave {actual} where it had promised {promised}")]
+    HostOutput {
+        /// What was promised.
+        promised: String,
+        /// What it gave.
+        actual: String,
+    },
+    /// The runtime broke a rule of its own.
+    #[error("internal error: {0}")]
+    Internal(&'static str),
+}
+
+impl From<BroadcastError> for OpError {
+    fn from(error: BroadcastError) -> Self {
+        OpError::Broadcast(Box::new(error))
+    }
+}
+
+impl From<OpError> for KernelError {
+    fn from(error: OpError) -> Self {
+        KernelError::Op(Box::new(error))
+    }
+}
+
+impl From<ValueError> for KernelError {
+    fn from(error: ValueError) -> Self {
+        OpError::from(error).into()
+    }
+}
+
+impl From<BroadcastError> for KernelError {
+    fn from(error: BroadcastError) -> Self {
+        OpError::from(error).into()
+    }
+}
+
+/// Why a gradient could not be built.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum GradientError {
+    /// The operation has no gradient rule, and does not say that it needs none.
+    #[error("no gradient is defined for {op}")]
+    Undefined {
+        /// The operation.
+        op: &'static str,
+    },
+    /// The rule does not cover the attributes or inputs of this node.
+    #[error(transparent)]
+    Op(#[from] OpError),
+}

@@ -1,0 +1,105 @@
+use std::fmt;
+use std::sync::Arc;
+
+use tidemill_value::{DType, Dim, PartialShape, Value};
+
+/// What is known of a tensor before a run.
+#[derive(Clone, PartialEq)]
+pub struct Fact {
+    /// The type of its elements.
+    pub dtype: DType,
+    /// Its shape, as far as it is known.
+    pub shape: PartialShape,
+    /// Whether it names a variable's storage rather than a value (TensorFlow's `Ref` types).
+    pub is_ref: bool,
+    /// Its elements, as far as they are known.
+    pub elements: Option<Elements>,
+}
+
+impl Fact {
+    /// A value of which data type and shape are known.
+    pub fn new(dtype: DType, shape: impl Into<PartialShape>) -> Self {
+        Fact { dtype, shape: shape.into(), is_ref: false, elements: None }
+    }
+
+    /// What is known of a concrete value.
+    pub fn of(value: &Value) -> Self {
+        let elements = Elements::of(value);
+        Fact { elements, ..Fact::new(value.dtype(), value.shape()) }
+    }
+}
+
+impl fmt::Display for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}{}", self.dtype, if self.is_ref { "_ref" } else { "" })?;
+        match self.shape.dims() {
+            Some(_) => write!(f, "{}", self.shape),
+            None => f.write_str("[..]"),
+        }
+    }
+}
+
+impl fmt::Debug for Fact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The elements of a small integer tensor in row-major order, each known or not. Shapes, axes
+/// and permutations are such tensors, and shape inference looks into them.
+#[derive(Clone, PartialEq, Debug)]
+pub struct Elements(Arc<[Option<i64>]>);
+
+impl Elements {
+    /// Tensors of more elements are not looked into.
+    const LIMIT: usize = 64;
+
+    /// The elements of a concrete value, if it is a small `int32` or `int64` one.
+    pub fn of(value: &Value) -> Option<Self> {
+        if value.elements() > Elements::LIMIT {
+            return None;
+        }
+        match value.dtype() {
+            DType::I32 => {
+                Some(value.as_slice::<i32>().ok()?.iter().map(|&x| Some(x.into())).collect())
+            }
+            DType::I64 => Some(value.as_slice::<i64>().ok()?.iter().map(|&x| Some(x)).collect()),
+            _ => None,
+        }
+    }
+
+    /// The extents of a shape as the elements of a tensor.
+    pub fn of_shape(shape: &PartialShape) -> Option<Self> {
+        let dims = shape.dims().filter(|dims| dims.len() <= Elements::LIMIT)?;
+        dims.iter().map(|dim| Some(dim.known().and_then(|d| i64::try_from(d).ok()))).collect()
+    }
+
+    /// The elements, if all are known.
+    pub fn known(&self) -> Option<Vec<i64>> {
+        self.0.iter().copied().collect()
+    }
+
+    /// The elements taken as extents of a shape; `-1` is an unknown one, as in TensorFlow. An
+    /// extent below that gives `None`.
+    pub fn as_shape(&self) -> Option<PartialShape> {
+        let dim = |element: &Option<i64>| match element {
+            None | Some(-1) => Some(Dim::UNKNOWN),
+            Some(extent) => usize::try_from(*extent).ok().map(Dim::from),
+        };
+        self.0.iter().map(dim).collect()
+    }
+}
+
+impl std::ops::Deref for Elements {
+    type Target = [Option<i64>];
+
+    fn deref(&self) -> &[Option<i64>] {
+        &self.0
+    }
+}
+
+impl FromIterator<Option<i64>> for Elements {
+    fn from_iter<I: IntoIterator<Item = Option<i64>>>(elements: I) -> Self {
+        Elements(elements.into_iter().collect())
+    }
+}

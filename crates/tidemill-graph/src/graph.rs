@@ -1,0 +1,268 @@
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
+
+use rustc_hash::FxHashMap;
+
+use crate::dag::Dag;
+use crate::diagnosis::{BuildError, BuildErrorKind, BuildErrors, PoisonTable};
+use crate::names::{self, NameTable};
+use crate::reader::GraphReader;
+use crate::registry::{self, DefaultGraph};
+use crate::variable::{Member, VariableRecord, Variables};
+use crate::{GraphKey, Item, Location, NodeId, OperationRef, Referent, location, scope};
+
+/// A computation graph: an append-only record of operations.
+///
+/// Builder functions add to the default graph (see [`default_graph`](crate::default_graph));
+/// [`Graph::as_default`] makes another graph the default of the thread. Cloning a `Graph` makes
+/// a second handle to the same graph. It is dropped with its last handle and its last session.
+#[derive(Clone)]
+pub struct Graph(Arc<Shared>);
+
+pub(crate) struct Shared {
+    key: GraphKey,
+    state: RwLock<State>,
+}
+
+#[derive(Default)]
+pub(crate) struct State {
+    pub(crate) dag: Dag,
+    pub(crate) names: NameTable,
+    pub(crate) locations: Vec<Location>,
+    /// For nodes made on behalf of another, that one.
+    pub(crate) origins: FxHashMap<NodeId, NodeId>,
+    pub(crate) variables: Variables,
+    pub(crate) collections: BTreeMap<String, Vec<Item>>,
+    pub(crate) poison: PoisonTable,
+    pub(crate) finalized: Option<Location>,
+    pub(crate) seed: Option<i64>,
+    pub(crate) strict: bool,
+}
+
+impl Drop for Shared {
+    fn drop(&mut self) {
+        registry::release(self.key);
+    }
+}
+
+impl Graph {
+    /// An empty graph.
+    pub fn new() -> Self {
+        let strict = std::env::var_os("TIDEMILL_STRICT").is_some_and(|value| value == "1");
+        let state = RwLock::new(State { strict, ..State::default() });
+        Graph(registry::register(|key| Shared { key, state }))
+    }
+
+    /// The graph of a key.
+    ///
+    /// # Errors
+    /// [`BuildErrorKind::Stale`] or [`BuildErrorKind::GraphGone`] where it is no more.
+    pub fn find(key: GraphKey) -> Result<Graph, BuildErrorKind> {
+        registry::find(key)
+    }
+
+    pub(crate) fn from_shared(shared: Arc<Shared>) -> Self {
+        Graph(shared)
+    }
+
+    /// What handles of the graph's nodes refer to it by.
+    pub fn key(&self) -> GraphKey {
+        self.0.key
+    }
+
+    /// Reads the graph. While the reader lives, no thread can add to the graph, so a reader is
+    /// dropped before anything is built.
+    pub fn read(&self) -> GraphReader<'_> {
+        GraphReader::new(self.key(), self.0.state.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn write(&self) -> RwLockWriteGuard<'_, State> {
+        self.0.state.write().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes this the graph that builder functions on this thread add to, until the guard is
+    /// dropped.
+    pub fn as_default(&self) -> DefaultGraph {
+        registry::override_default(self.clone())
+    }
+
+    /// The number of nodes.
+    pub fn len(&self) -> usize {
+        self.read().len()
+    }
+
+    /// Whether there are no nodes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// From now on, adding a node is an error.
+    #[track_caller]
+    pub fn finalize(&self) {
+        let here = Location::caller();
+        self.write().finalized.get_or_insert(here);
+    }
+
+    /// Whether the graph takes no more nodes.
+    pub fn is_finalized(&self) -> bool {
+        self.read().finalized().is_some()
+    }
+
+    /// From now on, a failed builder call panics at the line of the call, with the text that
+    /// [`Graph::check`] would give. The environment variable `TIDEMILL_STRICT=1` does so for
+    /// every graph.
+    pub fn strict(&self) {
+        self.write().strict = true;
+    }
+
+    /// Sets the seed that random operations without one of their own derive theirs from.
+    ///
+    /// Operations that exist already keep theirs.
+    pub fn set_random_seed(&self, seed: i64) {
+        self.write().seed = Some(seed);
+    }
+
+    /// Every builder call that failed, with its line.
+    ///
+    /// # Errors
+    /// The root causes: calls that failed because of another failed call are not listed.
+    pub fn check(&self) -> Result<(), BuildErrors> {
+        BuildErrors::check(self.read().poison().all_roots())
+    }
+
+    /// Records a failed call, and gives the handle to return in place of a node.
+    ///
+    /// # Panics
+    /// If the graph is strict.
+    #[track_caller]
+    pub fn poison(&self, error: BuildError) -> OperationRef {
+        let mut state = self.write();
+        if state.strict {
+            drop(state);
+            fail_strictly(&error);
+        }
+        let id = state.poison.root(Arc::new(error));
+        OperationRef::new(self.key(), Referent::Poison(id))
+    }
+
+    /// Gives a node another name, made unique, within the name scope that is open.
+    ///
+    /// The name it had is free again. Of a failed call, the name is that in messages.
+    ///
+    /// # Errors
+    /// [`BuildErrorKind::InvalidName`], [`BuildErrorKind::Finalized`].
+    pub fn rename(&self, operation: OperationRef, name: &str) -> Result<(), BuildErrorKind> {
+        let wish = scope::prefixed(self.key(), Cow::Borrowed(name));
+        if !names::is_valid(&wish) {
+            return Err(BuildErrorKind::InvalidName { name: wish.into_owned() });
+        }
+        let mut state = self.write();
+        if let Some(at) = state.finalized {
+            return Err(BuildErrorKind::Finalized { at });
+        }
+        match operation.referent() {
+            Referent::Node(node) => state.names.rename(node, &wish),
+            Referent::Poison(id) => state.poison.rename(id, wish.into_owned()),
+        }
+        Ok(())
+    }
+
+    /// Adds a tensor, an operation or a variable to the collection `name`. A handle that a
+    /// failed call returned, or one of another graph, is not added.
+    pub fn add_to_collection(&self, name: &str, member: impl Into<Member>) {
+        if let Some(item) = member.into().item_of(self.key()) {
+            self.add_item(name, item);
+        }
+    }
+
+    pub(crate) fn add_item(&self, collection: &str, item: Item) {
+        self.write().collections.entry(collection.to_owned()).or_default().push(item);
+    }
+
+    /// What was added to the collection `name`, in that order.
+    pub fn collection(&self, name: &str) -> Vec<Item> {
+        self.read().collection(name).to_vec()
+    }
+
+    /// Takes a name, made unique, within the name scope that is open, for a node or a scope.
+    pub fn reserve_name(&self, wish: &str) -> String {
+        let wish = scope::prefixed(self.key(), Cow::Borrowed(wish));
+        let mut state = self.write();
+        let reserved = state.names.reserve(&wish);
+        state.names.reserved_name(reserved).to_owned()
+    }
+
+    /// Records that nodes make up a variable. It is found by `name`, which is not that of its
+    /// node where another node has that.
+    pub fn add_variable(&self, name: &str, record: VariableRecord) {
+        self.write().variables.add(name, record);
+    }
+
+    /// Calls `build`, and attributes the nodes it adds to `node`: they carry its line.
+    pub fn on_behalf_of<R>(&self, node: NodeId, build: impl FnOnce() -> R) -> R {
+        let location = self.read().location(node);
+        location::attribute_to(node, location, build)
+    }
+}
+
+#[track_caller]
+#[allow(clippy::panic)] // What strict graphs are for.
+fn fail_strictly(error: &BuildError) -> ! {
+    panic!("{error}")
+}
+
+/// Records a failed call on a handle whose graph is gone.
+#[track_caller]
+pub(crate) fn orphan(error: BuildError) -> OperationRef {
+    if std::env::var_os("TIDEMILL_STRICT").is_some_and(|value| value == "1") {
+        fail_strictly(&error);
+    }
+    let mut orphans = registry::ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
+    let id = orphans.root(Arc::new(error));
+    OperationRef::new(GraphKey::NOWHERE, Referent::Poison(id))
+}
+
+/// Every failed builder call of the process whose handles belonged to a graph that is gone.
+///
+/// # Errors
+/// The calls.
+pub fn check_orphans() -> Result<(), BuildErrors> {
+    let orphans = registry::ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
+    BuildErrors::check(orphans.all_roots())
+}
+
+/// The root causes behind a handle that a failed call gave, and the calls from it down to the
+/// first of them. Empty for other handles.
+pub fn diagnose(operation: OperationRef) -> (Vec<Arc<BuildError>>, Vec<String>) {
+    let Referent::Poison(id) = operation.referent() else { return Default::default() };
+    let report = |table: &PoisonTable| {
+        (table.roots([id]), table.path(id).into_iter().map(str::to_owned).collect())
+    };
+    if operation.graph() == GraphKey::NOWHERE {
+        return report(&registry::ORPHANS.lock().unwrap_or_else(PoisonError::into_inner));
+    }
+    Graph::find(operation.graph()).map(|graph| report(graph.read().poison())).unwrap_or_default()
+}
+
+impl Default for Graph {
+    fn default() -> Self {
+        Graph::new()
+    }
+}
+
+impl PartialEq for Graph {
+    /// Whether both are handles to the same graph.
+    fn eq(&self, other: &Graph) -> bool {
+        self.key() == other.key()
+    }
+}
+
+impl Eq for Graph {}
+
+impl fmt::Debug for Graph {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Graph({}, {} nodes)", self.key(), self.len())
+    }
+}

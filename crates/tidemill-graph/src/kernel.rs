@@ -1,0 +1,194 @@
+use smallvec::SmallVec;
+use tidemill_value::{Element, Value};
+
+use crate::{KernelError, NodeId};
+
+/// An operation made ready for one node: attributes read, algorithm chosen. It only computes;
+/// what it must know of a run it is handed.
+pub trait Kernel: Send + Sync {
+    /// Computes the outputs from the inputs.
+    ///
+    /// # Errors
+    /// [`KernelError`] where the inputs do not allow it.
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError>;
+}
+
+impl<F> Kernel for F
+where
+    F: Fn(&mut KernelCx<'_>) -> Result<(), KernelError> + Send + Sync,
+{
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        self(cx)
+    }
+}
+
+/// Where a step finds an input: in a slot of the run or among the constants of the plan, and
+/// whether it is the last to need it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Operand(u32);
+
+impl Operand {
+    const CONSTANT: u32 = 1 << 31;
+    const LAST_USE: u32 = 1 << 30;
+    const INDEX: u32 = Operand::LAST_USE - 1;
+
+    /// The value in slot `index`.
+    pub const fn slot(index: u32) -> Self {
+        Operand(index & Operand::INDEX)
+    }
+
+    /// Constant number `index`.
+    pub const fn constant(index: u32) -> Self {
+        Operand((index & Operand::INDEX) | Operand::CONSTANT)
+    }
+
+    /// The same operand, known not to be needed afterwards.
+    pub const fn last_use(self) -> Self {
+        Operand(self.0 | Operand::LAST_USE)
+    }
+
+    /// The slot or constant number.
+    #[inline]
+    pub const fn index(self) -> usize {
+        (self.0 & Operand::INDEX) as usize
+    }
+
+    /// Whether it is a constant.
+    #[inline]
+    pub const fn is_constant(self) -> bool {
+        self.0 & Operand::CONSTANT != 0
+    }
+
+    /// Whether it is a slot that nothing needs afterwards.
+    #[inline]
+    pub const fn is_last_use(self) -> bool {
+        self.0 & (Operand::CONSTANT | Operand::LAST_USE) == Operand::LAST_USE
+    }
+}
+
+/// What numbers a random operation draws: they are a function of these and of the seeds among
+/// the node's attributes.
+#[derive(Clone, Copy, Debug)]
+pub struct Draw {
+    /// The seed of the session, for operations that have none.
+    pub session_seed: u64,
+    /// The node.
+    pub node: NodeId,
+    /// How often the node ran in the session before.
+    pub count: u64,
+}
+
+/// What a kernel may ask of the session that runs it.
+pub trait Host {
+    /// Prints a line.
+    fn print(&self, line: &str);
+
+    /// How often `node` asked this before, in this session.
+    fn count(&self, node: NodeId) -> u64;
+}
+
+/// A host that drops what is printed. Constants are folded with it.
+pub struct NoHost;
+
+impl Host for NoHost {
+    fn print(&self, _: &str) {}
+
+    fn count(&self, _: NodeId) -> u64 {
+        0
+    }
+}
+
+/// The values of a run, as a kernel sees them.
+pub struct KernelCx<'a> {
+    /// The values of the run; `None` where there is none yet, or no more, or where a variable
+    /// has none.
+    pub slots: &'a mut [Option<Value>],
+    /// The constants of the plan.
+    pub constants: &'a [Value],
+    /// Where the inputs are.
+    pub inputs: &'a [Operand],
+    /// The slots that the outputs go to.
+    pub outputs: &'a [u32],
+    /// What to draw random numbers by.
+    pub draw: Draw,
+    /// The session.
+    pub host: &'a dyn Host,
+}
+
+impl KernelCx<'_> {
+    /// Input `i`.
+    ///
+    /// # Errors
+    /// [`KernelError::Internal`] where there is none.
+    #[inline]
+    pub fn input(&self, i: usize) -> Result<&Value, KernelError> {
+        self.peek(i).ok_or(KernelError::Internal("an input has no value"))
+    }
+
+    /// Input `i`, which is `None` for a variable without a value.
+    #[inline]
+    pub fn peek(&self, i: usize) -> Option<&Value> {
+        let operand = *self.inputs.get(i)?;
+        if operand.is_constant() {
+            self.constants.get(operand.index())
+        } else {
+            self.slots.get(operand.index())?.as_ref()
+        }
+    }
+
+    /// The elements of input `i`.
+    ///
+    /// # Errors
+    /// [`KernelError`] where there is none, or its elements are of another type.
+    #[inline]
+    pub fn slice<T: Element>(&self, i: usize) -> Result<&[T], KernelError> {
+        Ok(self.input(i)?.as_slice()?)
+    }
+
+    /// The number of inputs.
+    pub fn input_count(&self) -> usize {
+        self.inputs.len()
+    }
+
+    /// All inputs.
+    ///
+    /// # Errors
+    /// [`KernelError::Internal`] where one is missing.
+    pub fn all_inputs(&self) -> Result<SmallVec<[&Value; 4]>, KernelError> {
+        (0..self.inputs.len()).map(|i| self.input(i)).collect()
+    }
+
+    /// Takes input `i` out of its slot if nothing needs it afterwards, or else clones it,
+    /// which copies no elements.
+    ///
+    /// # Errors
+    /// [`KernelError::Internal`] where there is none.
+    #[inline]
+    pub fn take(&mut self, i: usize) -> Result<Value, KernelError> {
+        let operand = self.inputs.get(i).filter(|operand| operand.is_last_use());
+        if let Some(operand) = operand
+            && let Some(slot) = self.slots.get_mut(operand.index())
+        {
+            return slot.take().ok_or(KernelError::Internal("an input has no value"));
+        }
+        self.input(i).cloned()
+    }
+
+    /// Takes input `i` if its buffer may be overwritten: nothing needs it afterwards, and
+    /// nothing shares it.
+    #[inline]
+    pub fn take_buffer(&mut self, i: usize) -> Option<Value> {
+        let operand = self.inputs.get(i).filter(|operand| operand.is_last_use())?;
+        let slot = self.slots.get_mut(operand.index())?;
+        if slot.as_mut()?.is_unique() { slot.take() } else { None }
+    }
+
+    /// Sets output `i`.
+    #[inline]
+    pub fn set(&mut self, i: usize, value: Value) {
+        if let Some(slot) = self.outputs.get(i).and_then(|&slot| self.slots.get_mut(slot as usize))
+        {
+            *slot = Some(value);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! The computation graph of the Tidemill runtime.
+//!
+//! A [`Graph`] is an append-only record of operations. This crate holds what a graph is made
+//! of: nodes and the handles that refer to them, attributes, what is known of tensors before a
+//! run, names and scopes, variables and collections, source locations and the diagnoses of
+//! failed calls, and the text form. It describes what an operation is ([`OpDef`], [`Kernel`])
+//! but knows none by name, and it runs nothing.
+
+#![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod attr;
+mod bind;
+mod builder;
+mod dag;
+mod diagnosis;
+mod dot;
+mod error;
+mod fact;
+mod gradient;
+mod graph;
+mod ids;
+mod kernel;
+mod lint;
+mod location;
+mod names;
+mod node;
+mod node_def;
+mod op_def;
+mod reader;
+mod registry;
+mod sample;
+mod scope;
+mod subgraph;
+mod text;
+mod variable;
+
+pub use attr::{Attr, Attrs, HostFunction};
+pub use builder::{NodeBuilder, fail};
+pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};
+pub use error::{GradientError, KernelError, OpError};
+pub use fact::{Elements, Fact};
+pub use gradient::{GradCx, Grads};
+pub use graph::{Graph, check_orphans, diagnose};
+pub use ids::{GraphKey, NodeId, OperationRef, PoisonId, Referent, TensorId, TensorRef};
+pub use kernel::{Draw, Host, Kernel, KernelCx, NoHost, Operand};
+pub use lint::Lint;
+pub use location::{Location, at_location};
+pub use node::{Inferred, Node, NodeView};
+pub use op_def::{
+    Access, Arg, ArgType, Arity, AttrDef, AttrKind, Default, Effect, Execution, Fallible, Gradient,
+    GradientFn, InferFn, KernelFn, OpDef, SamplesFn,
+};
+pub use reader::{EdgeKind, GraphReader};
+pub use registry::{DefaultGraph, default_graph, reset_default_graph};
+pub use sample::{Expect, ExpectGradient, Sample};
+pub use scope::{
+    Reuse, absolute_scope, control_dependencies, current_variable_scope, has_control_dependencies,
+    name_scope, scoped, variable_scope, variable_scope_with, without_control_dependencies,
+};
+pub use subgraph::{Commit, FEED, Subgraph, VerifyError, may_fail};
+pub use text::{TextError, TextErrorKind};
+pub use variable::{Item, Member, VariableRecord};

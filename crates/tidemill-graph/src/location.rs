@@ -1,0 +1,86 @@
+use std::cell::Cell;
+use std::fmt;
+use std::panic;
+
+use crate::NodeId;
+
+/// The place in the user's source that made a node.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Location(&'static panic::Location<'static>);
+
+impl Location {
+    /// The place that called the builder function; inside a function that is built of others,
+    /// the place that called that one; inside a gradient rule, the place that made the node
+    /// whose gradient is built.
+    #[track_caller]
+    pub fn caller() -> Self {
+        let here = Location(panic::Location::caller());
+        ORIGIN.get().map_or(here, |origin| origin.location)
+    }
+
+    /// The path of the source file, as the compiler was given it.
+    pub fn file(self) -> &'static str {
+        self.0.file()
+    }
+
+    /// The line, counted from 1.
+    pub fn line(self) -> u32 {
+        self.0.line()
+    }
+
+    /// The column, counted from 1.
+    pub fn column(self) -> u32 {
+        self.0.column()
+    }
+}
+
+impl fmt::Display for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl fmt::Debug for Location {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+/// What the nodes that a thread adds are attributed to.
+#[derive(Clone, Copy)]
+struct Origin {
+    location: Location,
+    /// The node on whose behalf they are made, if there is one.
+    node: Option<NodeId>,
+}
+
+thread_local! {
+    static ORIGIN: Cell<Option<Origin>> = const { Cell::new(None) };
+}
+
+/// The node on whose behalf this thread makes others.
+pub(crate) fn current_origin() -> Option<NodeId> {
+    ORIGIN.get().and_then(|origin| origin.node)
+}
+
+/// Calls `build`, and attributes the nodes it makes to `node`, which `location` made.
+pub(crate) fn attribute_to<R>(node: NodeId, location: Location, build: impl FnOnce() -> R) -> R {
+    with_origin(Origin { location, node: Some(node) }, build)
+}
+
+/// Calls `build`, and gives the nodes it makes the line `location`. A function that is built of
+/// others hands them the line that called it.
+pub fn at_location<R>(location: Location, build: impl FnOnce() -> R) -> R {
+    with_origin(ORIGIN.get().unwrap_or(Origin { location, node: None }), build)
+}
+
+fn with_origin<R>(origin: Origin, build: impl FnOnce() -> R) -> R {
+    struct Restore(Option<Origin>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            ORIGIN.set(self.0);
+        }
+    }
+    let _restore = Restore(ORIGIN.replace(Some(origin)));
+    build()
+}

@@ -1,0 +1,233 @@
+use std::ops::Range;
+use std::sync::Arc;
+
+use smallvec::{SmallVec, smallvec};
+use tidemill_value::{ByteString, DType, PartialShape, Value};
+
+use crate::op_def::{Arg, ArgType, Arity};
+use crate::{Access, Attr, Attrs, Elements, Fact, HostFunction, NodeId, OpDef, OpError, TensorId};
+
+/// One recorded operation. A node never changes.
+#[derive(Clone, Debug)]
+pub struct Node {
+    /// What it computes.
+    pub op: &'static OpDef,
+    /// The attributes that neither have their default nor follow from the inputs.
+    pub attrs: Attrs,
+    /// The tensors it takes, in the order of the operation's arguments.
+    pub inputs: SmallVec<[TensorId; 2]>,
+    /// The nodes that run before it without giving it a value.
+    pub control_inputs: SmallVec<[NodeId; 2]>,
+    /// What is known of its outputs.
+    pub outputs: SmallVec<[Fact; 1]>,
+}
+
+impl Node {
+    /// How the node uses input `position`.
+    pub fn access(&self, position: usize) -> Access {
+        let ranges = argument_ranges(self.op.inputs, &self.attrs);
+        let mut arguments = self.op.inputs.iter().zip(ranges);
+        let argument = arguments.find(|(_, range)| range.contains(&position));
+        argument.map_or(Access::Read, |(arg, _)| arg.access)
+    }
+}
+
+/// What shape inference knows of one output.
+#[derive(Clone, Debug)]
+pub struct Inferred {
+    /// The shape, as far as it is known.
+    pub shape: PartialShape,
+    /// The elements of a small integer tensor, as far as they are known.
+    pub elements: Option<Elements>,
+}
+
+impl From<PartialShape> for Inferred {
+    fn from(shape: PartialShape) -> Self {
+        Inferred { shape, elements: None }
+    }
+}
+
+impl Inferred {
+    /// The result of an inference of one output.
+    pub fn one(shape: impl Into<PartialShape>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+        Ok(smallvec![Inferred::from(shape.into())])
+    }
+}
+
+/// A node as shape inference and kernels see it: its attributes, and what is known of its
+/// inputs and outputs.
+#[derive(Clone, Copy, Debug)]
+pub struct NodeView<'a> {
+    op: &'static OpDef,
+    attrs: &'a Attrs,
+    inputs: &'a [Fact],
+    outputs: &'a [Fact],
+}
+
+impl<'a> NodeView<'a> {
+    /// The view of a node from its parts. During inference there are no outputs yet.
+    pub fn new(
+        op: &'static OpDef,
+        attrs: &'a Attrs,
+        inputs: &'a [Fact],
+        outputs: &'a [Fact],
+    ) -> Self {
+        NodeView { op, attrs, inputs, outputs }
+    }
+
+    /// What the node computes.
+    pub fn op(&self) -> &'static OpDef {
+        self.op
+    }
+
+    /// What is known of the inputs.
+    pub fn inputs(&self) -> &'a [Fact] {
+        self.inputs
+    }
+
+    /// What is known of the outputs.
+    pub fn outputs(&self) -> &'a [Fact] {
+        self.outputs
+    }
+
+    /// What is known of the shape of input `i`.
+    pub fn shape(&self, i: usize) -> &'a PartialShape {
+        &self.inputs[i].shape
+    }
+
+    /// The data type of input `i`.
+    pub fn dtype(&self, i: usize) -> DType {
+        self.inputs[i].dtype
+    }
+
+    /// What is known of the elements of input `i`, if it is a small integer tensor.
+    pub fn elements(&self, i: usize) -> Option<&'a Elements> {
+        self.inputs[i].elements.as_ref()
+    }
+
+    /// The inputs that argument number `argument` stands for.
+    pub fn arguments(&self, argument: usize) -> Range<usize> {
+        argument_ranges(self.op.inputs, self.attrs)
+            .nth(argument)
+            .unwrap_or(self.inputs.len()..self.inputs.len())
+    }
+
+    /// The attribute `name`: as stored, or else its default.
+    fn attr(&self, name: &'static str) -> Result<Attr, OpError> {
+        if let Some(attr) = self.attrs.get(name) {
+            return Ok(attr.clone());
+        }
+        let default = self.op.attr(name).and_then(|def| def.default);
+        default.map(|default| default.to_attr()).ok_or(OpError::MissingAttr { name })
+    }
+
+    /// The type attribute `name`: from the input whose type it is, or as stored.
+    ///
+    /// # Errors
+    /// As the other functions for attributes: [`OpError::MissingAttr`] where the node has no
+    /// attribute of that name, [`OpError::AttrKind`] where it is of another kind.
+    pub fn type_attr(&self, name: &'static str) -> Result<DType, OpError> {
+        let bound = bound_input(self.op, self.attrs, name).and_then(|i| self.inputs.get(i));
+        if let Some(fact) = bound {
+            return Ok(fact.dtype);
+        }
+        expect_kind(name, "type", self.attr(name)?, |attr| match attr {
+            Attr::Type(dtype) => Ok(dtype),
+            other => Err(other),
+        })
+    }
+}
+
+/// The first input whose type the type attribute `name` is.
+pub(crate) fn bound_input(op: &OpDef, attrs: &Attrs, name: &str) -> Option<usize> {
+    op.inputs
+        .iter()
+        .zip(argument_ranges(op.inputs, attrs))
+        .find(|(arg, range)| {
+            arg.dtype == ArgType::Attr(name_of(name, arg))
+                && !matches!(arg.arity, Arity::Types(_))
+                && !range.is_empty()
+        })
+        .map(|(_, range)| range.start)
+}
+
+/// The argument's own copy of the attribute name, where it is that name.
+fn name_of(name: &str, arg: &Arg) -> &'static str {
+    match arg.dtype {
+        ArgType::Attr(attr) if attr == name => attr,
+        _ => "",
+    }
+}
+
+/// Which of the flat inputs (or outputs) each argument stands for.
+pub(crate) fn argument_ranges<'a>(
+    args: &'a [Arg],
+    attrs: &'a Attrs,
+) -> impl Iterator<Item = Range<usize>> + 'a {
+    args.iter().scan(0usize, move |start, arg| {
+        let count = match arg.arity {
+            Arity::One => 1,
+            Arity::Count(name) => match attrs.get(name) {
+                Some(Attr::Int(count)) => usize::try_from(*count).unwrap_or(0),
+                _ => 0,
+            },
+            Arity::Types(name) => match attrs.get(name) {
+                Some(Attr::Types(types)) => types.len(),
+                _ => 0,
+            },
+        };
+        let range = *start..start.saturating_add(count);
+        *start = range.end;
+        Some(range)
+    })
+}
+
+fn expect_kind<T>(
+    name: &'static str,
+    expected: &'static str,
+    attr: Attr,
+    take: impl FnOnce(Attr) -> Result<T, Attr>,
+) -> Result<T, OpError> {
+    take(attr).map_err(|other| OpError::AttrKind { name, expected, actual: other.kind() })
+}
+
+macro_rules! attr_getters {
+    ($($(#[$doc:meta])* $function:ident, $kind:literal, $variant:ident => $rust:ty;)*) => {
+        impl NodeView<'_> {$(
+            $(#[$doc])*
+            ///
+            /// # Errors
+            /// [`OpError::MissingAttr`] where the node has no attribute of that name,
+            /// [`OpError::AttrKind`] where it is of another kind.
+            pub fn $function(&self, name: &'static str) -> Result<$rust, OpError> {
+                expect_kind(name, $kind, self.attr(name)?, |attr| match attr {
+                    Attr::$variant(x) => Ok(x),
+                    other => Err(other),
+                })
+            }
+        )*}
+    };
+}
+
+attr_getters! {
+    /// The int attribute `name`.
+    int_attr, "int", Int => i64;
+    /// The float attribute `name`.
+    float_attr, "float", Float => f32;
+    /// The bool attribute `name`.
+    bool_attr, "bool", Bool => bool;
+    /// The string attribute `name`.
+    str_attr, "string", Str => ByteString;
+    /// The shape attribute `name`.
+    shape_attr, "shape", Shape => PartialShape;
+    /// The tensor attribute `name`.
+    tensor_attr, "tensor", Tensor => Value;
+    /// The attribute `name`, a list of ints.
+    ints_attr, "list(int)", Ints => Arc<[i64]>;
+    /// The attribute `name`, a list of types.
+    types_attr, "list(type)", Types => Arc<[DType]>;
+    /// The attribute `name`, a list of shapes.
+    shapes_attr, "list(shape)", Shapes => Arc<[PartialShape]>;
+    /// The attribute `name`, a function of the host program.
+    function_attr, "function", Function => Arc<HostFunction>;
+}

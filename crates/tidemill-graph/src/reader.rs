@@ -1,0 +1,212 @@
+use std::sync::RwLockReadGuard;
+
+use smallvec::SmallVec;
+
+use crate::dag::Edge;
+use crate::diagnosis::PoisonTable;
+use crate::graph::State;
+use crate::variable::VariableRecord;
+use crate::{Fact, GraphKey, Item, Location, Node, NodeId, TensorId};
+
+/// How a node refers to one of its inputs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum EdgeKind {
+    /// It takes the value of an output.
+    Data,
+    /// It runs after it.
+    Control,
+    /// It writes the variable that the other node names. No evaluation flows over this edge.
+    Target,
+}
+
+impl From<Edge> for EdgeKind {
+    fn from(edge: Edge) -> Self {
+        match edge {
+            Edge::Data { .. } => EdgeKind::Data,
+            Edge::Control => EdgeKind::Control,
+            Edge::Target => EdgeKind::Target,
+        }
+    }
+}
+
+/// A view of a graph at one moment.
+pub struct GraphReader<'a> {
+    key: GraphKey,
+    state: RwLockReadGuard<'a, State>,
+}
+
+impl<'a> GraphReader<'a> {
+    pub(crate) fn new(key: GraphKey, state: RwLockReadGuard<'a, State>) -> Self {
+        GraphReader { key, state }
+    }
+
+    /// The key of the graph.
+    pub fn key(&self) -> GraphKey {
+        self.key
+    }
+
+    /// The number of nodes.
+    pub fn len(&self) -> usize {
+        self.state.dag.len()
+    }
+
+    /// Whether there are no nodes.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The nodes in the order in which they were added.
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> {
+        self.state.dag.nodes()
+    }
+
+    /// A node of this graph.
+    pub fn node(&self, id: NodeId) -> &Node {
+        self.state.dag.node(id)
+    }
+
+    /// A node, if this graph has one of that number.
+    pub fn get(&self, id: NodeId) -> Option<&Node> {
+        self.state.dag.get(id)
+    }
+
+    /// What is known of a tensor of this graph.
+    pub fn fact(&self, tensor: TensorId) -> Option<&Fact> {
+        self.get(tensor.node)?.outputs.get(tensor.slot as usize)
+    }
+
+    /// What is known of the inputs of a node.
+    pub fn input_facts(&self, node: &Node) -> SmallVec<[Fact; 4]> {
+        node.inputs
+            .iter()
+            .map(|input| self.node(input.node).outputs[input.slot as usize].clone())
+            .collect()
+    }
+
+    /// The name of a node.
+    pub fn name(&self, id: NodeId) -> &str {
+        self.state.names.name(id)
+    }
+
+    /// The name of a tensor, such as `add:0`.
+    pub fn tensor_name(&self, tensor: TensorId) -> String {
+        format!("{}:{}", self.name(tensor.node), tensor.slot)
+    }
+
+    /// The node of that name.
+    pub fn find(&self, name: &str) -> Option<NodeId> {
+        self.state.names.find(name)
+    }
+
+    /// The node whose name is most like a name that no node has, if any is much like it.
+    pub fn near(&self, name: &str) -> Option<&str> {
+        const SIMILAR: f64 = 0.6;
+        let scored = self.state.names.names().map(|near| {
+            let tail = near.rsplit('/').next().unwrap_or(near);
+            let score = strsim::jaro_winkler(name, near).max(strsim::jaro_winkler(name, tail));
+            (strsim::normalized_damerau_levenshtein(name, near).max(score - 0.2), near)
+        });
+        let best = scored.max_by(|(l, _), (r, _)| l.total_cmp(r));
+        best.filter(|(score, _)| *score >= SIMILAR).map(|(_, near)| near)
+    }
+
+    /// The line that made a node, or for a node of a gradient, the node it derives from.
+    pub fn location(&self, id: NodeId) -> Location {
+        self.state.locations[id.index()]
+    }
+
+    /// The node on whose behalf a node was made, for nodes of gradients and updates.
+    pub fn origin(&self, id: NodeId) -> Option<NodeId> {
+        self.state.origins.get(&id).copied()
+    }
+
+    /// The nodes that refer to a node, with how they do, in the order in which they were added.
+    pub fn consumers(&self, id: NodeId) -> impl Iterator<Item = (NodeId, EdgeKind)> {
+        self.state.dag.consumers(id).into_iter().map(|(node, edge)| (node, edge.into()))
+    }
+
+    /// The nodes that take the value of a tensor, in the order in which they were added.
+    pub fn tensor_consumers(&self, tensor: TensorId) -> Vec<NodeId> {
+        let takes = |(node, edge): (NodeId, Edge)| match edge {
+            Edge::Data { slot } if slot == tensor.slot => Some(node),
+            Edge::Target => Some(node),
+            _ => None,
+        };
+        let mut consumers: Vec<_> =
+            self.state.dag.consumers(tensor.node).into_iter().filter_map(takes).collect();
+        consumers.dedup();
+        consumers
+    }
+
+    /// Whether any node refers to a node.
+    pub fn has_consumers(&self, id: NodeId) -> bool {
+        self.state.dag.has_consumers(id)
+    }
+
+    /// The nodes from which `roots` can be reached, `roots` among them, in the order in which
+    /// they were added. `follow` says whether to go on from a node to an input, which output of
+    /// it for a data edge.
+    pub fn ancestors(
+        &self,
+        roots: impl IntoIterator<Item = NodeId>,
+        follow: impl Fn(EdgeKind, TensorId) -> bool,
+    ) -> Vec<NodeId> {
+        self.state.dag.ancestors(roots, |source, edge| {
+            let slot = if let Edge::Data { slot } = edge { slot } else { 0 };
+            follow(edge.into(), TensorId::new(source, slot))
+        })
+    }
+
+    /// Among the nodes that `within` admits, those to which values flow from `roots`, `roots`
+    /// among them, in the order in which they were added.
+    pub fn descendants(
+        &self,
+        roots: impl IntoIterator<Item = NodeId>,
+        within: impl Fn(NodeId) -> bool,
+    ) -> Vec<NodeId> {
+        self.state.dag.descendants(roots, within)
+    }
+
+    /// The variables in the order in which they were made.
+    pub fn variables(&self) -> &[VariableRecord] {
+        self.state.variables.records()
+    }
+
+    /// The variable that a node names.
+    pub fn variable(&self, id: NodeId) -> Option<&VariableRecord> {
+        self.state.variables.of_node(id)
+    }
+
+    /// The variable that was added under that name.
+    pub fn find_variable(&self, name: &str) -> Option<&VariableRecord> {
+        self.state.variables.named(name)
+    }
+
+    /// What was added to a collection.
+    pub fn collection(&self, name: &str) -> &[Item] {
+        self.state.collections.get(name).map_or(&[], Vec::as_slice)
+    }
+
+    /// The names of the collections, in alphabetical order, with what was added to them.
+    pub fn collections(&self) -> impl Iterator<Item = (&str, &[Item])> {
+        self.state.collections.iter().map(|(name, items)| (name.as_str(), items.as_slice()))
+    }
+
+    /// The graph's seed, if it was set.
+    pub fn seed(&self) -> Option<i64> {
+        self.state.seed
+    }
+
+    /// The line that finalized the graph.
+    pub fn finalized(&self) -> Option<Location> {
+        self.state.finalized
+    }
+
+    pub(crate) fn poison(&self) -> &PoisonTable {
+        &self.state.poison
+    }
+
+    pub(crate) fn state(&self) -> &State {
+        &self.state
+    }
+}

@@ -1,0 +1,99 @@
+use tidemill_value::Value;
+
+use crate::Attr;
+
+/// Inputs and attributes to test an operation with, and what should come of it.
+#[derive(Clone, Debug)]
+pub struct Sample {
+    /// The values of the inputs, one list for each argument.
+    pub inputs: Vec<Vec<Value>>,
+    /// The attributes that do not have their default.
+    pub attrs: Vec<(&'static str, Attr)>,
+    /// What should come of it.
+    pub expect: Expect,
+    /// What should come of differentiating it.
+    pub gradient: ExpectGradient,
+}
+
+/// What should come of a [`Sample`].
+#[derive(Clone, Debug)]
+pub enum Expect {
+    /// These outputs: floats within 1e-5, relative or absolute; all else exactly.
+    Outputs(Vec<Value>),
+    /// Outputs of the inferred shapes and types, whatever they hold.
+    Shapes,
+    /// An error, when the node is built or when it runs, whose text contains this.
+    Error(&'static str),
+}
+
+/// What should come of differentiating a [`Sample`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ExpectGradient {
+    /// The gradient that finite differences give.
+    Differences,
+    /// Any gradient: the outputs have no derivative at these inputs, or only to one side.
+    AtKink,
+    /// An error whose text contains this.
+    Error(&'static str),
+}
+
+impl Sample {
+    /// A sample whose arguments are single tensors and that gives one output.
+    pub fn new(inputs: impl IntoIterator<Item = Value>, output: Value) -> Self {
+        Sample {
+            inputs: inputs.into_iter().map(|input| vec![input]).collect(),
+            attrs: Vec::new(),
+            expect: Expect::Outputs(vec![output]),
+            gradient: ExpectGradient::Differences,
+        }
+    }
+
+    /// A sample whose arguments are single tensors and that fails with a text that contains
+    /// `message`.
+    pub fn error(inputs: impl IntoIterator<Item = Value>, message: &'static str) -> Self {
+        Sample { expect: Expect::Error(message), ..Sample::shapes(inputs) }
+    }
+
+    /// A sample whose arguments are single tensors and of which only data types and shapes of
+    /// the outputs are checked.
+    pub fn shapes(inputs: impl IntoIterator<Item = Value>) -> Self {
+        Sample {
+            inputs: inputs.into_iter().map(|input| vec![input]).collect(),
+            attrs: Vec::new(),
+            expect: Expect::Shapes,
+            gradient: ExpectGradient::Differences,
+        }
+    }
+
+    /// The sample with an attribute.
+    pub fn attr(mut self, name: &'static str, attr: impl Into<Attr>) -> Self {
+        self.attrs.push((name, attr.into()));
+        self
+    }
+
+    /// The sample with these inputs, one list for each argument.
+    pub fn arguments(mut self, inputs: Vec<Vec<Value>>) -> Self {
+        self.inputs = inputs;
+        self
+    }
+
+    /// The sample, which gives these outputs.
+    pub fn outputs(mut self, outputs: impl IntoIterator<Item = Value>) -> Self {
+        self.expect = Expect::Outputs(outputs.into_iter().collect());
+        self
+    }
+
+    /// The sample, whose outputs have no derivative at its inputs, or only to one side: its
+    /// gradient is not compared with finite differences.
+    pub fn at_kink(mut self) -> Self {
+        self.gradient = ExpectGradient::AtKink;
+        self
+    }
+
+    /// The sample, which cannot be differentiated: that fails with a text that contains
+    /// `message`.
+    pub fn gradient_error(mut self, message: &'static str) -> Self {
+        self.gradient = ExpectGradient::Error(message);
+        self
+    }
+}

@@ -1,0 +1,158 @@
+use std::borrow::Cow;
+use std::cell::RefCell;
+
+use smallvec::SmallVec;
+
+use crate::{Graph, GraphKey, OperationRef, default_graph};
+
+/// Whether `get_variable` makes a variable or finds one.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Reuse {
+    /// It makes one; a taken name is an error.
+    #[default]
+    Never,
+    /// It finds the one of that name, which must exist.
+    Always,
+    /// It finds the one of that name, or makes it.
+    Auto,
+}
+
+/// What holds for the nodes that a thread adds to a graph at the moment.
+#[derive(Clone, Default, Debug)]
+pub(crate) struct Scope {
+    /// The prefix of node names, with its closing slash, or empty.
+    pub(crate) names: String,
+    /// The prefix of variable names, with its closing slash, or empty.
+    pub(crate) variables: String,
+    pub(crate) reuse: Reuse,
+    /// The nodes that must run before.
+    pub(crate) controls: SmallVec<[OperationRef; 2]>,
+}
+
+thread_local! {
+    static SCOPES: RefCell<Vec<(GraphKey, Scope)>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls `read` with what holds for `graph`, on this thread.
+pub(crate) fn with_current<R>(graph: GraphKey, read: impl FnOnce(&Scope) -> R) -> R {
+    SCOPES.with_borrow(|scopes| match scopes.iter().rev().find(|(of, _)| *of == graph) {
+        Some((_, scope)) => read(scope),
+        None => read(&Scope::default()),
+    })
+}
+
+/// Calls `build` while `scope` holds for `graph`, on this thread.
+fn enter<R>(graph: GraphKey, scope: Scope, build: impl FnOnce() -> R) -> R {
+    struct Leave;
+    impl Drop for Leave {
+        fn drop(&mut self) {
+            SCOPES.with_borrow_mut(Vec::pop);
+        }
+    }
+    SCOPES.with_borrow_mut(|scopes| scopes.push((graph, scope)));
+    let _leave = Leave;
+    build()
+}
+
+fn current(graph: GraphKey) -> Scope {
+    with_current(graph, Scope::clone)
+}
+
+/// The name with the prefix of the name scope that is open.
+pub(crate) fn prefixed(graph: GraphKey, name: Cow<'_, str>) -> Cow<'_, str> {
+    with_current(graph, |scope| match scope.names.as_str() {
+        "" => name,
+        prefix => Cow::Owned(format!("{prefix}{name}")),
+    })
+}
+
+/// Calls `build` in a name scope of `graph`: the names of the nodes it adds begin with the name
+/// of the scope, which is made unique and handed to `build`, and a slash.
+pub fn scoped<R>(graph: &Graph, name: &str, build: impl FnOnce(&str) -> R) -> R {
+    let full = graph.reserve_name(name);
+    let scope = Scope { names: format!("{full}/"), ..current(graph.key()) };
+    enter(graph.key(), scope, || build(&full))
+}
+
+/// Calls `build` in a name scope of the default graph: the names of the nodes it adds begin with
+/// `name` and a slash. A second scope of the same name is called `name_1`.
+///
+/// A `name` that ends with a slash opens exactly that scope again; an empty one leaves all
+/// scopes.
+pub fn name_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
+    let graph = default_graph();
+    if name.is_empty() || name.ends_with('/') {
+        let scope = Scope { names: name.to_owned(), ..current(graph.key()) };
+        return enter(graph.key(), scope, build);
+    }
+    scoped(&graph, name, |_| build())
+}
+
+/// Calls `build` in a variable scope of the default graph: the names of the variables it makes
+/// begin with `name` and a slash, and so do those of other nodes, as in a [`name_scope`].
+///
+/// Unlike a name scope, a second variable scope of the same name has the same prefix for
+/// variables, so that a variable's name does not depend on what was built before.
+pub fn variable_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
+    variable_scope_with(name, Reuse::Never, build)
+}
+
+/// Calls `build` in a [`variable_scope`] that says whether variables are shared. Within a scope
+/// that shares them, so do all inner ones. A scope without a name changes that alone.
+pub fn variable_scope_with<R>(name: &str, reuse: Reuse, build: impl FnOnce() -> R) -> R {
+    let graph = default_graph();
+    let outer = current(graph.key());
+    let reuse = if reuse == Reuse::Never { outer.reuse } else { reuse };
+    if name.is_empty() {
+        return enter(graph.key(), Scope { reuse, ..outer }, build);
+    }
+    let names = format!("{}/", graph.reserve_name(name));
+    let variables = format!("{}{name}/", outer.variables);
+    enter(graph.key(), Scope { names, variables, reuse, ..outer }, build)
+}
+
+/// The prefix of variable names in the variable scope that is open for a graph on this thread,
+/// and whether variables are shared.
+pub fn current_variable_scope(graph: GraphKey) -> (String, Reuse) {
+    with_current(graph, |scope| (scope.variables.clone(), scope.reuse))
+}
+
+/// Calls `build`; the nodes it adds run after `operations`, in every run that needs them.
+pub fn control_dependencies<T, R>(
+    operations: impl IntoIterator<Item = T>,
+    build: impl FnOnce() -> R,
+) -> R
+where
+    T: Into<OperationRef>,
+{
+    let operations: SmallVec<[OperationRef; 2]> = operations.into_iter().map(Into::into).collect();
+    let default = default_graph().key();
+    let graph = operations.first().map_or(default, |operation| operation.graph());
+    let with_controls = |graph| {
+        let mut scope = current(graph);
+        scope.controls.extend(operations.iter().copied());
+        scope
+    };
+    if graph == default {
+        return enter(graph, with_controls(graph), build);
+    }
+    enter(default, with_controls(default), || enter(graph, with_controls(graph), build))
+}
+
+/// Calls `build` outside of all control dependencies that are open for a graph.
+pub fn without_control_dependencies<R>(graph: GraphKey, build: impl FnOnce() -> R) -> R {
+    let scope = Scope { controls: SmallVec::new(), ..current(graph) };
+    enter(graph, scope, build)
+}
+
+/// Calls `build` with exactly this prefix of names, empty or with its closing slash, for the
+/// nodes it adds to a graph.
+pub fn absolute_scope<R>(graph: GraphKey, prefix: &str, build: impl FnOnce() -> R) -> R {
+    enter(graph, Scope { names: prefix.to_owned(), ..current(graph) }, build)
+}
+
+/// Whether nodes added to a graph on this thread run after others because of
+/// [`control_dependencies`].
+pub fn has_control_dependencies(graph: GraphKey) -> bool {
+    with_current(graph, |scope| !scope.controls.is_empty())
+}

@@ -1,0 +1,215 @@
+use smallvec::{SmallVec, smallvec};
+use tidemill_value::{DType, PartialShape};
+
+use crate::node::argument_ranges;
+use crate::{
+    Arg, AttrDef, AttrKind, Effect, Execution, Fact, Fallible, Inferred, Node, NodeId, NodeView,
+    OpDef, OpError, TensorId,
+};
+
+/// The path of one run, taken out of its graph: what is left to compute once it is known what
+/// is fed and what is fetched.
+///
+/// Its nodes are numbered afresh, in an order in which they can run, which keeps the creation
+/// order of the graph. It holds no control edges: whatever they bring onto the path is in it,
+/// and effects happen in its order. Reads and writes of variables are data edges: a node of
+/// [`Execution::Variable`] gives the value at the start of the run, and a write gives the value
+/// it leaves behind.
+#[derive(Clone, Debug, std::default::Default)]
+pub struct Subgraph {
+    nodes: Vec<Node>,
+    origins: Vec<NodeId>,
+    /// For each fed tensor, the node of type [`FEED`] that stands for it.
+    pub feeds: Vec<NodeId>,
+    /// The tensors to return, in order.
+    pub fetches: Vec<TensorId>,
+    /// The variables that the run writes, by ascending node.
+    pub commits: Vec<Commit>,
+}
+
+/// A variable and the value it has after the run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Commit {
+    /// The node of the graph that names the variable.
+    pub variable: NodeId,
+    /// The value, in the subgraph.
+    pub value: TensorId,
+}
+
+/// What stands in a [`Subgraph`] for a tensor that is fed.
+pub static FEED: OpDef = OpDef::new("_Feed", "The value that is fed for a tensor.")
+    .outputs(&[Arg::of("value", "dtype")])
+    .attrs(&[AttrDef::types("dtype", DType::ALL), AttrDef::new("shape", AttrKind::Shape)])
+    .execution(Execution::Placeholder)
+    .fallible(Fallible::Never)
+    .infer(|node| Inferred::one(node.shape_attr("shape")?))
+    .not_differentiable();
+
+impl Subgraph {
+    /// Appends a node whose inputs are in the subgraph already. `origin` is the node of the
+    /// graph that it comes from.
+    pub fn push(&mut self, node: Node, origin: NodeId) -> NodeId {
+        let id = self.next_id();
+        self.nodes.push(node);
+        self.origins.push(origin);
+        id
+    }
+
+    /// The number that the next node will have.
+    pub fn next_id(&self) -> NodeId {
+        NodeId::new(self.nodes.len())
+    }
+
+    /// Appends the node that stands for a fed tensor, of node `origin`.
+    pub fn push_feed(&mut self, fact: &Fact, origin: NodeId) -> NodeId {
+        let attrs =
+            [("dtype".into(), fact.dtype.into()), ("shape".into(), fact.shape.clone().into())];
+        let node = Node {
+            op: &FEED,
+            attrs: attrs.into_iter().collect(),
+            inputs: SmallVec::new(),
+            control_inputs: SmallVec::new(),
+            outputs: smallvec![Fact::new(fact.dtype, fact.shape.clone())],
+        };
+        self.push(node, origin)
+    }
+
+    /// The number of nodes.
+    pub fn len(&self) -> usize {
+        self.nodes.len()
+    }
+
+    /// Whether there are no nodes.
+    pub fn is_empty(&self) -> bool {
+        self.nodes.is_empty()
+    }
+
+    /// The nodes, in the order in which they can run.
+    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> + ExactSizeIterator {
+        self.nodes.iter().enumerate().map(|(i, node)| (NodeId::new(i), node))
+    }
+
+    /// The nodes, by value, each with the node of the graph that it comes from.
+    pub fn into_nodes(self) -> impl ExactSizeIterator<Item = (NodeId, Node)> {
+        self.origins.into_iter().zip(self.nodes)
+    }
+
+    /// A node.
+    pub fn node(&self, id: NodeId) -> &Node {
+        &self.nodes[id.index()]
+    }
+
+    /// The node of the graph that a node comes from.
+    pub fn origin(&self, id: NodeId) -> NodeId {
+        self.origins[id.index()]
+    }
+
+    /// What is known of a tensor.
+    pub fn fact(&self, tensor: TensorId) -> &Fact {
+        &self.node(tensor.node).outputs[tensor.slot as usize]
+    }
+
+    /// What is known of the inputs of a node.
+    pub fn input_facts(&self, node: &Node) -> SmallVec<[Fact; 4]> {
+        node.inputs.iter().map(|&input| self.fact(input).clone()).collect()
+    }
+
+    /// Infers anew what is known of the outputs of a node whose inputs are in the subgraph. Where
+    /// the inputs contradict each other, so that a run will fail, nothing is.
+    pub fn infer_again(&self, node: &mut Node) {
+        let facts = self.input_facts(node);
+        let inferred = (node.op.infer)(&NodeView::new(node.op, &node.attrs, &facts, &[]));
+        let mut inferred = inferred.unwrap_or_default().into_iter();
+        for fact in &mut node.outputs {
+            let Inferred { shape, elements } =
+                inferred.next().unwrap_or_else(|| PartialShape::unknown().into());
+            (fact.shape, fact.elements) = (shape, elements);
+        }
+    }
+
+    /// Whether a node has to stay even if nothing needs its outputs.
+    pub fn must_keep(&self, node: &Node) -> bool {
+        node.op.effect != Effect::None
+            || may_fail(node, node.inputs.iter().map(|&input| self.fact(input)))
+    }
+
+    /// Checks what has to hold of a subgraph.
+    ///
+    /// # Errors
+    /// The first rule that is broken: inputs come before the node and exist, there are as many
+    /// as the operation takes, the outputs are what inference says or more is known of them, and
+    /// feeds, fetches and commits exist.
+    pub fn verify(&self) -> Result<(), VerifyError> {
+        for (id, node) in self.nodes() {
+            for &input in &node.inputs {
+                if input.node >= id || self.get_fact(input).is_none() {
+                    return Err(VerifyError::Input { node: id, op: node.op.name, input });
+                }
+            }
+            let arguments = argument_ranges(node.op.inputs, &node.attrs);
+            let expected = arguments.last().map_or(0, |range| range.end);
+            let actual = node.inputs.len();
+            if expected != actual {
+                let op = node.op.name;
+                return Err(VerifyError::InputCount { node: id, op, expected, actual });
+            }
+            self.verify_outputs(id, node)?;
+        }
+        let tensors = self.fetches.iter().copied();
+        let tensors = tensors.chain(self.commits.iter().map(|commit| commit.value));
+        for tensor in tensors.chain(self.feeds.iter().map(|&feed| TensorId::new(feed, 0))) {
+            self.get_fact(tensor).ok_or(VerifyError::Root { tensor })?;
+        }
+        Ok(())
+    }
+
+    fn get_fact(&self, tensor: TensorId) -> Option<&Fact> {
+        self.nodes.get(tensor.node.index())?.outputs.get(tensor.slot as usize)
+    }
+
+    fn verify_outputs(&self, id: NodeId, node: &Node) -> Result<(), VerifyError> {
+        let facts = self.input_facts(node);
+        let view = NodeView::new(node.op, &node.attrs, &facts, &[]);
+        let inferred = match (node.op.infer)(&view) {
+            Ok(inferred) => inferred,
+            // The run will say so.
+            Err(_) if may_fail(node, facts.iter()) => return Ok(()),
+            Err(source) => {
+                let (op, source) = (node.op.name, source.into());
+                return Err(VerifyError::Inference { node: id, op, source });
+            }
+        };
+        let agree = inferred.len() == node.outputs.len()
+            && inferred.iter().zip(&node.outputs).all(|(l, r)| l.shape.merge(&r.shape).is_ok());
+        if agree { Ok(()) } else { Err(VerifyError::Outputs { node: id, op: node.op.name }) }
+    }
+}
+
+/// Whether a run of a node can fail, given what is known of its inputs.
+pub fn may_fail<'a>(node: &'a Node, inputs: impl Iterator<Item = &'a Fact>) -> bool {
+    let is_unknown = |fact: &Fact| !fact.shape.is_known();
+    match node.op.fallible {
+        Fallible::Never => false,
+        Fallible::Values => true,
+        Fallible::Shapes => inputs.chain(&node.outputs).any(is_unknown),
+        Fallible::Integers => {
+            inputs.chain(&node.outputs).any(|fact| fact.dtype.is_integer() || is_unknown(fact))
+        }
+    }
+}
+
+/// A rule that a [`Subgraph`] breaks.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[allow(missing_docs)]
+pub enum VerifyError {
+    #[error("{op} ({node:?}) takes {input:?}, which does not come before it")]
+    Input { node: NodeId, op: &'static str, input: TensorId },
+    #[error("{op} ({node:?}) takes {expected} inputs, but has {actual}")]
+    InputCount { node: NodeId, op: &'static str, expected: usize, actual: usize },
+    #[error("{op} ({node:?}) cannot take its inputs: {source}")]
+    Inference { node: NodeId, op: &'static str, source: Box<OpError> },
+    #[error("{op} ({node:?}) does not have the outputs that its inputs ask for")]
+    Outputs { node: NodeId, op: &'static str },
+    #[error("{tensor:?} is fed, fetched or committed, but does not exist")]
+    Root { tensor: TensorId },
+}

@@ -1,0 +1,94 @@
+use std::fmt::{self, Write};
+
+use super::attr::{Constants, write_attr};
+use super::cursor::is_name_char;
+use super::literal::write_string;
+use super::parse::constant_type;
+use crate::node::argument_ranges;
+use crate::op_def::Arity;
+use crate::{Arg, Attr, Node, NodeId, TensorId};
+
+/// The names of the nodes of a graph or subgraph.
+pub(super) type Names<'a> = &'a dyn Fn(NodeId) -> &'a str;
+
+/// Writes a name as it stands, or if it has other characters than names have, as a string.
+pub(super) fn write_name(out: &mut dyn Write, name: &str) -> fmt::Result {
+    if !name.is_empty() && name.chars().all(is_name_char) {
+        out.write_str(name)
+    } else {
+        write_string(out, name.as_bytes())
+    }
+}
+
+/// Writes `name:1`, where the first output is just `name`.
+pub(super) fn write_reference(
+    out: &mut dyn Write,
+    tensor: TensorId,
+    names: Names<'_>,
+) -> fmt::Result {
+    write_name(out, names(tensor.node))?;
+    if tensor.slot > 0 { write!(out, ":{}", tensor.slot) } else { Ok(()) }
+}
+
+/// Writes `name:0`.
+pub(super) fn write_tensor_name(
+    out: &mut dyn Write,
+    tensor: TensorId,
+    names: Names<'_>,
+) -> fmt::Result {
+    write_name(out, names(tensor.node))?;
+    write!(out, ":{}", tensor.slot)
+}
+
+/// Writes the line of a node.
+pub(super) fn write_node(
+    out: &mut dyn Write,
+    id: NodeId,
+    node: &Node,
+    names: Names<'_>,
+    constants: Constants,
+) -> fmt::Result {
+    write_name(out, names(id))?;
+    for (i, fact) in node.outputs.iter().enumerate() {
+        write!(out, "{} {fact}", if i == 0 { ":" } else { "," })?;
+    }
+    write!(out, " = {}(", node.op.name)?;
+    write_arguments(out, node, names)?;
+    out.write_str(")")?;
+    for (name, attr) in node.attrs.iter().filter(|(name, attr)| !is_derived(node, name, attr)) {
+        out.write_str(" ")?;
+        write_name(out, name)?;
+        out.write_str("=")?;
+        write_attr(out, attr, node.op.attr(name), constants)?;
+    }
+    for &control in &node.control_inputs {
+        out.write_str(" ^")?;
+        write_name(out, names(control))?;
+    }
+    out.write_str("\n")
+}
+
+/// Whether an attribute follows from the rest of the line: it says how many tensors an argument
+/// stands for, or is the type of a constant.
+fn is_derived(node: &Node, name: &str, attr: &Attr) -> bool {
+    let counts =
+        |arg: &Arg| matches!(arg.arity, Arity::Count(attr) | Arity::Types(attr) if attr == name);
+    let of_constant = constant_type(node.op, node.attrs.get("value"));
+    node.op.inputs.iter().any(counts)
+        || of_constant.is_some_and(|(of, dtype)| of == name && attr.same(&Attr::Type(dtype)))
+}
+
+fn write_arguments(out: &mut dyn Write, node: &Node, names: Names<'_>) -> fmt::Result {
+    for (i, (arg, range)) in
+        node.op.inputs.iter().zip(argument_ranges(node.op.inputs, &node.attrs)).enumerate()
+    {
+        let (open, close) = if arg.arity == Arity::One { ("", "") } else { ("[", "]") };
+        write!(out, "{}{open}", if i > 0 { ", " } else { "" })?;
+        for (j, &tensor) in node.inputs.get(range).unwrap_or_default().iter().enumerate() {
+            out.write_str(if j > 0 { ", " } else { "" })?;
+            write_reference(out, tensor, names)?;
+        }
+        out.write_str(close)?;
+    }
+    Ok(())
+}
