@@ -1,0 +1,147 @@
+use tidemill_value::{DType, Element, Value, match_dtype};
+
+use crate::NumericError;
+use crate::output::build;
+
+/// Converts the elements of a value. TensorFlow's `Cast`.
+///
+/// A float loses its fraction on the way to an integer type; beyond the range of the type it
+/// becomes the nearest end, and NaN becomes 0 (TensorFlow leaves both undefined). An integer
+/// that is too large for its new type wraps, and a float is rounded to the nearest. Any number
+/// but 0 is true, NaN too; `true` is 1.
+///
+/// # Errors
+/// [`NumericError::UnsupportedDType`] where strings are to become another type, or the reverse.
+pub fn cast(value: &Value, to: DType) -> Result<Value, NumericError> {
+    let from = value.dtype();
+    if from == to {
+        return Ok(value.clone());
+    }
+    match_dtype!(from, plain, A => {
+        match_dtype!(to, plain, O => convert::<A, O>(value), else unsupported(to))
+    }, else unsupported(from))
+}
+
+fn unsupported(dtype: DType) -> Result<Value, NumericError> {
+    Err(NumericError::UnsupportedDType { dtype })
+}
+
+fn convert<A, O>(value: &Value) -> Result<Value, NumericError>
+where
+    A: Element + Copy + CastTo<O>,
+    O: Element,
+{
+    let input = value.as_slice::<A>()?;
+    build(value.shape().clone(), |out: &mut [O]| {
+        for (x, o) in input.iter().zip(out) {
+            *o = x.cast_to();
+        }
+        Ok(())
+    })
+}
+
+trait CastTo<O> {
+    fn cast_to(self) -> O;
+}
+
+macro_rules! casts {
+    ($($from:ty),*) => {
+        $(casts!(@ $from, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);)*
+        $(
+            impl CastTo<bool> for $from {
+                #[inline(always)]
+                fn cast_to(self) -> bool {
+                    self != 0 as $from
+                }
+            }
+
+            impl CastTo<$from> for bool {
+                #[inline(always)]
+                fn cast_to(self) -> $from {
+                    u8::from(self) as $from
+                }
+            }
+        )*
+    };
+    (@ $from:ty, $($to:ty),*) => {$(
+        impl CastTo<$to> for $from {
+            #[inline(always)]
+            fn cast_to(self) -> $to {
+                self as $to
+            }
+        }
+    )*};
+}
+
+casts!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
+
+impl CastTo<bool> for bool {
+    #[inline(always)]
+    fn cast_to(self) -> bool {
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn to<O: Element>(value: impl Into<Value>) -> Vec<O> {
+        cast(&value.into(), O::DTYPE).unwrap().into_vec().unwrap()
+    }
+
+    #[test]
+    fn floats_lose_their_fraction_toward_zero() {
+        assert_eq!(to::<i32>([2.9_f32, -2.9, 0.5, -0.0]), [2, -2, 0, 0]);
+        assert_eq!(to::<i8>([-100.4_f64, 3.99]), [-100, 3]);
+    }
+
+    #[test]
+    fn floats_out_of_range_become_the_nearest_end() {
+        assert_eq!(to::<i32>([1e10_f32, -1e10, f32::NAN]), [i32::MAX, i32::MIN, 0]);
+        assert_eq!(to::<u8>([300.0_f64, -1.0, f64::INFINITY]), [255, 0, 255]);
+    }
+
+    #[test]
+    fn integers_wrap_when_narrowed() {
+        assert_eq!(to::<i8>([300_i32, -300, 128, -129, 65536]), [44, -44, -128, 127, 0]);
+        assert_eq!(to::<u8>([300_i32, -300, 128, -129, 65536]), [44, 212, 128, 127, 0]);
+        assert_eq!(to::<i64>([u64::MAX]), [-1]);
+    }
+
+    #[test]
+    fn numbers_are_rounded_to_the_nearest_float() {
+        let large = [16_777_217_i64, -16_777_219, 9_007_199_254_740_993];
+        assert_eq!(to::<f32>(large), [16_777_216.0, -16_777_220.0, 9_007_199_254_740_992.0]);
+        assert_eq!(to::<f32>([0.1_f64, 1e300]), [0.1, f32::INFINITY]);
+    }
+
+    #[test]
+    fn every_number_but_zero_is_true() {
+        let numbers = [f32::NAN, f32::INFINITY, 0.0, -0.0, 1e-30];
+        assert_eq!(to::<bool>(numbers), [true, true, false, false, true]);
+        assert_eq!(to::<f64>([true, false]), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn a_value_of_the_right_type_is_shared() {
+        let value = Value::list(vec![1_u16, 2]);
+        assert!(cast(&value, DType::U16).unwrap().shares_buffer(&value));
+        let strings = Value::from("a");
+        assert_eq!(cast(&strings, DType::String), Ok(strings));
+    }
+
+    #[test]
+    fn strings_do_not_become_numbers() {
+        let error = NumericError::UnsupportedDType { dtype: DType::String };
+        assert_eq!(cast(&Value::from("1"), DType::F32), Err(error.clone()));
+        assert_eq!(cast(&Value::from(1.0_f32), DType::String), Err(error));
+    }
+
+    #[test]
+    fn shapes_are_kept() {
+        let empty = Value::zeros(DType::F32, [0, 3]).unwrap();
+        assert_eq!(&cast(&empty, DType::I64).unwrap().shape()[..], [0, 3]);
+        assert_eq!(cast(&Value::from(2.5_f32), DType::I64), Ok(Value::from(2_i64)));
+    }
+}

@@ -1,0 +1,170 @@
+//! Macros that declare element-wise functions, one row each.
+//!
+//! A row names the function, the private type that carries its arithmetic, and for each group of
+//! data types the arithmetic itself. The public function looks the loops up by data type.
+
+/// Invokes `$macro!(T $arguments)` for every type of a group.
+macro_rules! for_each_type {
+    (floats, $macro:ident $arguments:tt) => {
+        $macro!(f32 $arguments);
+        $macro!(f64 $arguments);
+    };
+    (signed, $macro:ident $arguments:tt) => {
+        $macro!(i8 $arguments);
+        $macro!(i16 $arguments);
+        $macro!(i32 $arguments);
+        $macro!(i64 $arguments);
+    };
+    (unsigned, $macro:ident $arguments:tt) => {
+        $macro!(u8 $arguments);
+        $macro!(u16 $arguments);
+        $macro!(u32 $arguments);
+        $macro!(u64 $arguments);
+    };
+    (integers, $macro:ident $arguments:tt) => {
+        for_each_type!(signed, $macro $arguments);
+        for_each_type!(unsigned, $macro $arguments);
+    };
+    (bool, $macro:ident $arguments:tt) => {
+        $macro!(bool $arguments);
+    };
+    (numbers, $macro:ident $arguments:tt) => {
+        for_each_type!(floats, $macro $arguments);
+        for_each_type!(integers, $macro $arguments);
+    };
+    (all, $macro:ident $arguments:tt) => {
+        for_each_type!(numbers, $macro $arguments);
+        for_each_type!(bool, $macro $arguments);
+        $macro!(tidemill_value::ByteString $arguments);
+    };
+}
+
+/// `match_dtype!` for the groups above.
+macro_rules! look_up {
+    (signed, $dtype:expr, $T:ident => $found:expr) => {
+        tidemill_value::match_dtype!(@ $dtype, $T, Some($found), None,
+            I8 i8, I16 i16, I32 i32, I64 i64)
+    };
+    (unsigned, $dtype:expr, $T:ident => $found:expr) => {
+        tidemill_value::match_dtype!(@ $dtype, $T, Some($found), None,
+            U8 u8, U16 u16, U32 u32, U64 u64)
+    };
+    (bool, $dtype:expr, $T:ident => $found:expr) => {
+        tidemill_value::match_dtype!(@ $dtype, $T, Some($found), None, Bool bool)
+    };
+    ($group:ident, $dtype:expr, $T:ident => $found:expr) => {
+        tidemill_value::match_dtype!($dtype, $group, $T => Some($found), else None)
+    };
+}
+
+macro_rules! implement_unary {
+    ($T:ty [$op:ident same |$x:ident| $body:expr]) => {
+        implement_unary!($T [$op $T |$x| $body]);
+    };
+    ($T:ty [$op:ident $O:ty |$x:ident| $body:expr]) => {
+        impl UnaryOp<$T, $O> for $op {
+            #[inline(always)]
+            fn apply($x: &$T) -> $O {
+                let $x = *$x;
+                $body
+            }
+        }
+    };
+}
+
+macro_rules! implement_binary {
+    ($T:ty [$op:ident |$x:ident, $y:ident| $body:expr]) => {
+        implement_binary!($T [$op try |$x, $y| Ok($body)]);
+    };
+    ($T:ty [$op:ident try |$x:ident, $y:ident| $body:expr]) => {
+        impl BinaryOp<$T, $T> for $op {
+            #[inline(always)]
+            fn apply($x: &$T, $y: &$T) -> Result<$T, NumericError> {
+                let ($x, $y) = (*$x, *$y);
+                $body
+            }
+        }
+    };
+}
+
+macro_rules! implement_comparison {
+    ($T:ty [$op:ident |$x:ident, $y:ident| $body:expr]) => {
+        impl BinaryOp<$T, bool> for $op {
+            #[inline(always)]
+            fn apply($x: &$T, $y: &$T) -> Result<bool, NumericError> {
+                Ok($body)
+            }
+        }
+    };
+}
+
+/// Functions of one operand, of type `T` to `T`.
+macro_rules! unary_functions {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $op:ident { $($group:ident: |$x:ident| $body:expr),+ $(,)? }
+    )+) => {$(
+        struct $op;
+        $(for_each_type!($group, implement_unary [$op same |$x| $body]);)+
+
+        $(#[$doc])*
+        pub fn $name(dtype: DType) -> Option<AnyUnary> {
+            let mut found = None;
+            $(found = found.or(look_up!($group, dtype, T => Unary::<T>::of::<$op>().into()));)+
+            found
+        }
+    )+};
+}
+
+/// Tests of one operand.
+macro_rules! predicates {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $op:ident { $group:ident: |$x:ident| $body:expr }
+    )+) => {$(
+        struct $op;
+        for_each_type!($group, implement_unary [$op bool |$x| $body]);
+
+        $(#[$doc])*
+        pub fn $name(dtype: DType) -> Option<AnyPredicate> {
+            look_up!($group, dtype, T => Unary::<T, bool>::of::<$op>().into())
+        }
+    )+};
+}
+
+/// Functions of two operands, of types `T` and `T` to `T`. After `try`, the arithmetic may fail.
+macro_rules! binary_functions {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $op:ident { $($group:ident: $arithmetic:tt),+ $(,)? }
+    )+) => {$(
+        struct $op;
+        $(binary_functions!(@ $group $op $arithmetic);)+
+
+        $(#[$doc])*
+        pub fn $name(dtype: DType) -> Option<AnyBinary> {
+            let mut found = None;
+            $(found = found.or(look_up!($group, dtype, T => Binary::<T>::of::<$op>().into()));)+
+            found
+        }
+    )+};
+    (@ $group:ident $op:ident ($($arithmetic:tt)+)) => {
+        for_each_type!($group, implement_binary [$op $($arithmetic)+]);
+    };
+}
+
+/// Comparisons of two operands.
+macro_rules! comparisons {
+    ($(
+        $(#[$doc:meta])*
+        $name:ident $op:ident { $group:ident: |$x:ident, $y:ident| $body:expr }
+    )+) => {$(
+        struct $op;
+        for_each_type!($group, implement_comparison [$op |$x, $y| $body]);
+
+        $(#[$doc])*
+        pub fn $name(dtype: DType) -> Option<AnyComparison> {
+            look_up!($group, dtype, T => Binary::<T, bool>::of::<$op>().into())
+        }
+    )+};
+}

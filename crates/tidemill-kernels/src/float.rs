@@ -1,0 +1,79 @@
+use std::ops::{Add, Div, Mul, Neg, Sub};
+
+use crate::number::Number;
+
+/// What the generic parts of this crate ask of `f32` and `f64`.
+pub(crate) trait Float:
+    Number
+    + PartialOrd
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+    + Neg<Output = Self>
+{
+    const TWO: Self;
+    /// The logarithm of the distance from 1 to the next number.
+    const LN_EPSILON: Self;
+    const NEG_INFINITY: Self;
+
+    fn abs(self) -> Self;
+    fn exp(self) -> Self;
+    fn ln(self) -> Self;
+    fn ln_1p(self) -> Self;
+    fn is_finite(self) -> bool;
+    fn is_nan(self) -> bool;
+}
+
+macro_rules! float {
+    ($($rust:ident $ln_epsilon:literal),*) => {$(
+        impl Float for $rust {
+            const TWO: Self = 2.0;
+            const LN_EPSILON: Self = $ln_epsilon;
+            const NEG_INFINITY: Self = $rust::NEG_INFINITY;
+
+            #[inline(always)]
+            fn abs(self) -> Self {
+                self.abs()
+            }
+
+            #[inline(always)]
+            fn exp(self) -> Self {
+                self.exp()
+            }
+
+            #[inline(always)]
+            fn ln(self) -> Self {
+                self.ln()
+            }
+
+            #[inline(always)]
+            fn ln_1p(self) -> Self {
+                self.ln_1p()
+            }
+
+            #[inline(always)]
+            fn is_finite(self) -> bool {
+                self.is_finite()
+            }
+
+            #[inline(always)]
+            fn is_nan(self) -> bool {
+                self.is_nan()
+            }
+        }
+    )*};
+}
+
+float!(f32 - 15.942385, f64 - 36.043_653_389_117_15);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_logarithm_of_epsilon_is_rounded_right() {
+        assert_eq!(f32::LN_EPSILON, f64::from(f32::EPSILON).ln() as f32);
+        assert_eq!(f64::LN_EPSILON, f64::EPSILON.ln());
+    }
+}

@@ -1,0 +1,67 @@
+use tidemill_value::{Element, Shape, Value, match_dtype};
+
+use crate::NumericError;
+use crate::output::build;
+
+/// Takes the parts of a value along `axis` that `indices` name, in their order.
+/// TensorFlow's `GatherV2`.
+///
+/// `indices` are of type `int32` or `int64` and of any shape, which takes the place of `axis` in
+/// the shape of the result.
+///
+/// # Errors
+/// [`NumericError::IndexOutOfRange`] where there is no such part (negative indices name none),
+/// [`NumericError::Axis`] where there is no such axis, [`NumericError::UnsupportedDType`] where
+/// the indices are of another type.
+pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, NumericError> {
+    let shape = value.shape();
+    let rank = shape.rank();
+    let extent = *shape.get(axis).ok_or(NumericError::Axis { axis, rank })?;
+    let indices_shape = indices.shape();
+    let indices = checked_indices(indices, extent)?;
+    let (outer, inner) = (&shape[..axis], &shape[axis + 1..]);
+    let output: Shape = outer.iter().chain(&indices_shape[..]).chain(inner).copied().collect();
+    match_dtype!(value.dtype(), all, T => {
+        let elements = value.as_slice::<T>()?;
+        build(output, |out| {
+            if !out.is_empty() {
+                gather_rows(elements, extent, inner.iter().product(), &indices, out);
+            }
+            Ok(())
+        })
+    }, else unreachable!("`all` covers every data type"))
+}
+
+fn gather_rows<T: Element>(
+    elements: &[T],
+    extent: usize,
+    width: usize,
+    indices: &[usize],
+    out: &mut [T],
+) {
+    let slabs = elements.chunks_exact(extent * width);
+    for (slab, out) in slabs.zip(out.chunks_exact_mut(indices.len() * width)) {
+        for (&index, row) in indices.iter().zip(out.chunks_exact_mut(width)) {
+            row.clone_from_slice(&slab[index * width..(index + 1) * width]);
+        }
+    }
+}
+
+/// The indices, each below `extent`.
+pub(crate) fn checked_indices(indices: &Value, extent: usize) -> Result<Vec<usize>, NumericError> {
+    let dtype = indices.dtype();
+    match_dtype!(dtype, indices, I => check_each(indices.as_slice::<I>()?, extent),
+        else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+fn check_each<I>(indices: &[I], extent: usize) -> Result<Vec<usize>, NumericError>
+where
+    I: Copy + Into<i64>,
+    usize: TryFrom<I>,
+{
+    let check = |(position, &index): (usize, &I)| {
+        let inside = usize::try_from(index).ok().filter(|&index| index < extent);
+        inside.ok_or(NumericError::IndexOutOfRange { index: index.into(), position, extent })
+    };
+    indices.iter().enumerate().map(check).collect()
+}

@@ -1,0 +1,161 @@
+use tidemill_value::{Element, Scalar, Shape, Value, match_dtype};
+
+use crate::NumericError;
+use crate::output::build;
+
+/// The numbers `start`, `start + delta`, `start + 2 · delta`, … before `limit`.
+/// TensorFlow's `Range`.
+///
+/// All three are numbers of one type. There are `⌈(limit - start) / delta⌉`, computed in that
+/// type.
+///
+/// # Errors
+/// [`NumericError::Range`] where the steps do not lead to `limit`, or one of the numbers is not
+/// finite, [`NumericError::Value`] where the types differ or memory cannot hold the numbers,
+/// [`NumericError::UnsupportedDType`] where they are truth values.
+pub fn range(start: Scalar, limit: Scalar, delta: Scalar) -> Result<Value, NumericError> {
+    let dtype = start.dtype();
+    match_dtype!(dtype, numbers, T => {
+        let [start, limit, delta] = numbers_of::<T>([start, limit, delta])?;
+        build([length_of(start, limit, delta)?], |out| {
+            for (i, o) in out.iter_mut().enumerate() {
+                *o = T::nth(start, delta, i);
+            }
+            Ok(())
+        })
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+/// How many numbers [`range`] gives.
+///
+/// # Errors
+/// As for [`range`], but for the memory.
+pub fn range_length(start: Scalar, limit: Scalar, delta: Scalar) -> Result<usize, NumericError> {
+    let dtype = start.dtype();
+    match_dtype!(dtype, numbers, T => {
+        let [start, limit, delta] = numbers_of::<T>([start, limit, delta])?;
+        length_of(start, limit, delta)
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+fn numbers_of<T: Steps>(scalars: [Scalar; 3]) -> Result<[T; 3], NumericError> {
+    let [start, limit, delta] = scalars.map(|scalar| Value::from(scalar).to_scalar());
+    Ok([start?, limit?, delta?])
+}
+
+fn length_of<T: Steps>(start: T, limit: T, delta: T) -> Result<usize, NumericError> {
+    T::count(start, limit, delta).ok_or_else(|| {
+        let [start, limit, delta] = [start, limit, delta].map(T::to_f64);
+        NumericError::Range { start, limit, delta }
+    })
+}
+
+/// What a range asks of numbers.
+trait Steps: Element + Copy {
+    /// How many steps of `delta` lead from `start` to `limit` or beyond.
+    fn count(start: Self, limit: Self, delta: Self) -> Option<usize>;
+
+    /// Where `i` steps lead.
+    fn nth(start: Self, delta: Self, i: usize) -> Self;
+
+    fn to_f64(self) -> f64;
+}
+
+macro_rules! floats {
+    ($($rust:ident),*) => {$(
+        impl Steps for $rust {
+            fn count(start: Self, limit: Self, delta: Self) -> Option<usize> {
+                let leads = if delta > 0.0 { start <= limit } else { delta < 0.0 && start >= limit };
+                let count = ((limit - start) / delta).abs().ceil();
+                // Above 2^63, no index is left.
+                (leads && count < i64::MAX as $rust).then_some(count as usize)
+            }
+
+            fn nth(start: Self, delta: Self, i: usize) -> Self {
+                start + i as $rust * delta
+            }
+
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+        }
+    )*};
+}
+
+macro_rules! integers {
+    ($($rust:ident),*) => {$(
+        impl Steps for $rust {
+            fn count(start: Self, limit: Self, delta: Self) -> Option<usize> {
+                let delta = i128::from(delta);
+                let distance = i128::from(limit) - i128::from(start);
+                let leads = if delta > 0 { distance >= 0 } else { delta < 0 && distance <= 0 };
+                let count = leads.then(|| distance.unsigned_abs().div_ceil(delta.unsigned_abs()))?;
+                count.try_into().ok()
+            }
+
+            fn nth(start: Self, delta: Self, i: usize) -> Self {
+                start.wrapping_add((i as $rust).wrapping_mul(delta))
+            }
+
+            fn to_f64(self) -> f64 {
+                self as f64
+            }
+        }
+    )*};
+}
+
+floats!(f32, f64);
+integers!(i8, i16, i32, i64, u8, u16, u32, u64);
+
+/// Rows of `depth` elements, `on` where the index of the row says and `off` elsewhere. The rows
+/// lie along a new axis before axis `axis` of the indices. TensorFlow's `OneHot`.
+///
+/// `indices` are integers; one that is not in `[0, depth)` gives a row of `off` alone.
+///
+/// # Errors
+/// [`NumericError::Axis`] where `axis` is above the rank of the indices,
+/// [`NumericError::UnsupportedDType`] where they are not integers, [`NumericError::Value`] where
+/// `on` and `off` are not single elements of one type or memory cannot hold the result.
+pub fn one_hot(
+    indices: &Value,
+    depth: usize,
+    axis: usize,
+    on: &Value,
+    off: &Value,
+) -> Result<Value, NumericError> {
+    let rank = indices.shape().rank();
+    if axis > rank {
+        return Err(NumericError::Axis { axis, rank: rank + 1 });
+    }
+    let (outer, inner) = indices.shape().split_at(axis);
+    let shape: Shape = outer.iter().chain([&depth]).chain(inner).copied().collect();
+    let width = inner.iter().fold(1, |width: usize, extent| width.saturating_mul(*extent));
+    let dtype = indices.dtype();
+    let indices = match_dtype!(dtype, integers, I => indices_or_none(indices.as_slice::<I>()?),
+        else return Err(NumericError::UnsupportedDType { dtype }));
+    match_dtype!(on.dtype(), all, T => {
+        let (on, off) = (on.to_scalar::<T>()?, off.to_scalar::<T>()?);
+        build(shape, |out| {
+            out.fill(off);
+            mark(&indices, [depth, width], &on, out);
+            Ok(())
+        })
+    }, else unreachable!("`all` covers every data type"))
+}
+
+fn indices_or_none<I: Copy>(indices: &[I]) -> Vec<Option<usize>>
+where
+    usize: TryFrom<I>,
+{
+    indices.iter().map(|&index| usize::try_from(index).ok()).collect()
+}
+
+/// Puts `on` where the indices say into `out`, of shape `[_, depth, width]`.
+fn mark<T: Clone>(indices: &[Option<usize>], [depth, width]: [usize; 2], on: &T, out: &mut [T]) {
+    for (position, index) in indices.iter().enumerate() {
+        if let Some(index) = index.filter(|&index| index < depth) {
+            let (row, column) = (position / width, position % width);
+            out[(row * depth + index) * width + column] = on.clone();
+        }
+    }
+}

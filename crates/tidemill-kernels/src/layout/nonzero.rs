@@ -1,0 +1,33 @@
+use tidemill_value::{DType, Element, Value, match_dtype};
+
+use crate::NumericError;
+use crate::output::build;
+
+/// Where the elements are that are true or not 0, NaN included: an `int64` value of shape
+/// `[count, rank]` whose rows are positions, in row-major order. TensorFlow's `Where`.
+///
+/// # Errors
+/// [`NumericError::UnsupportedDType`] where the elements are strings.
+pub fn nonzero(value: &Value) -> Result<Value, NumericError> {
+    match_dtype!(value.dtype(), plain, T => nonzero_of::<T>(value),
+        else Err(NumericError::UnsupportedDType { dtype: DType::String }))
+}
+
+fn nonzero_of<T: Element>(value: &Value) -> Result<Value, NumericError> {
+    let zero = T::default();
+    let elements = value.as_slice::<T>()?;
+    let found = || elements.iter().enumerate().filter(|(_, x)| **x != zero);
+    let (rank, strides) = (value.shape().rank(), value.shape().strides());
+    build([found().count(), rank], |out: &mut [i64]| {
+        if rank == 0 {
+            return Ok(());
+        }
+        for ((mut rest, _), row) in found().zip(out.chunks_exact_mut(rank)) {
+            for (position, stride) in row.iter_mut().zip(&strides) {
+                *position = (rest / stride) as i64;
+                rest %= stride;
+            }
+        }
+        Ok(())
+    })
+}

@@ -1,0 +1,59 @@
+use tidemill_value::{Element, Shape, Value, ValueError, match_dtype};
+
+use super::transfer::Transfer;
+use crate::NumericError;
+use crate::output::build;
+use crate::strided::Axis;
+
+/// Puts `padding[i].0` elements before and `padding[i].1` behind the value along each axis `i`,
+/// all of them `constant`. TensorFlow's `Pad` and `PadV2`.
+///
+/// # Errors
+/// [`NumericError::Rank`] where the list does not describe every axis, [`NumericError::Value`]
+/// where `constant` is not one element of the value's type or memory cannot hold the result.
+pub fn pad(
+    value: &Value,
+    padding: &[(usize, usize)],
+    constant: &Value,
+) -> Result<Value, NumericError> {
+    let (expected, actual) = (value.shape().rank(), padding.len());
+    if actual != expected {
+        return Err(NumericError::Rank { expected, actual });
+    }
+    let extents = value.shape().iter().zip(padding);
+    let shape: Shape = extents
+        .map(|(&extent, &(before, behind))| before.saturating_add(extent).saturating_add(behind))
+        .collect();
+    if shape.elements().is_none() {
+        return Err(ValueError::TooLarge { shape }.into());
+    }
+    let transfer = into_middle(value.shape(), padding, &shape);
+    match_dtype!(value.dtype(), all, T => {
+        pad_elements::<T>(value, &transfer, constant, shape)
+    }, else unreachable!("`all` covers every data type"))
+}
+
+fn pad_elements<T: Element>(
+    value: &Value,
+    transfer: &Transfer,
+    constant: &Value,
+    shape: Shape,
+) -> Result<Value, NumericError> {
+    let (elements, constant) = (value.as_slice::<T>()?, constant.to_scalar::<T>()?);
+    build(shape, |out| {
+        out.fill(constant);
+        transfer.run(elements, out);
+        Ok(())
+    })
+}
+
+fn into_middle(inner: &Shape, padding: &[(usize, usize)], outer: &Shape) -> Transfer {
+    let (own, strides) = (inner.strides(), outer.strides());
+    let start = padding.iter().zip(&strides).map(|((before, _), stride)| before * stride).sum();
+    let axes = inner
+        .iter()
+        .zip(own)
+        .zip(strides)
+        .map(|((&extent, own), stride)| Axis { extent, steps: [own as isize, stride as isize] });
+    Transfer::new(axes, [0, start])
+}

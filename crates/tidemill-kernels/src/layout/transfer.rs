@@ -1,0 +1,106 @@
+use std::array::from_fn;
+
+use tidemill_value::Element;
+
+use crate::strided::{Axes, Axis, Odometer, coalesce};
+
+/// The edge of the square blocks that a matrix is transposed in.
+const BLOCK: usize = 16;
+
+/// A copy of elements from one buffer to another, each walked in steps of its own. The steps
+/// are those of the source and of the destination.
+#[derive(Debug)]
+pub(super) struct Transfer {
+    axes: Axes<2>,
+    starts: [usize; 2],
+}
+
+impl Transfer {
+    /// Every position of the axes must lie inside of both buffers.
+    pub(super) fn new(axes: impl IntoIterator<Item = Axis<2>>, starts: [usize; 2]) -> Self {
+        Transfer { axes: coalesce(axes), starts }
+    }
+
+    /// Whether source and destination are the same elements in the same order, all of `elements`.
+    pub(super) fn is_identity(&self, elements: usize) -> bool {
+        match &self.axes[..] {
+            [] => elements == 1,
+            [axis] => axis.extent == elements && axis.steps == [1, 1],
+            _ => false,
+        }
+    }
+
+    pub(super) fn run<T: Element>(&self, from: &[T], to: &mut [T]) {
+        if self.axes.iter().any(|axis| axis.extent == 0) {
+            return;
+        }
+        let mut outer = self.axes.clone();
+        let inner = outer.pop().unwrap_or(Axis { extent: 1, steps: [1, 1] });
+        let starts = self.starts.map(|start| start as isize);
+        let rows = outer.iter().position(|axis| axis.steps[0] == 1);
+        match (inner.steps, rows) {
+            ([1, 1], _) => {
+                for [source, target] in Odometer::new(&outer, starts) {
+                    to[target..target + inner.extent]
+                        .clone_from_slice(&from[source..source + inner.extent]);
+                }
+            }
+            ([0, 1], _) => {
+                for [source, target] in Odometer::new(&outer, starts) {
+                    to[target..target + inner.extent].fill(from[source].clone());
+                }
+            }
+            ([step, 1], Some(rows)) if step > 1 => {
+                let rows = outer.remove(rows);
+                for start in Odometer::new(&outer, starts) {
+                    transpose_matrix(from, to, start, rows, inner);
+                }
+            }
+            _ => {
+                outer.push(inner);
+                for [source, target] in Odometer::new(&outer, starts) {
+                    to[target] = from[source].clone();
+                }
+            }
+        }
+    }
+}
+
+/// The elements of a matrix of `rows` rows, column by column.
+pub(crate) fn transposed<T: Element>(matrix: &[T], rows: usize) -> Vec<T> {
+    let columns = matrix.len() / rows;
+    let mut out = vec![T::default(); matrix.len()];
+    let row = Axis { extent: columns, steps: [1, rows as isize] };
+    let column = Axis { extent: rows, steps: [columns as isize, 1] };
+    Transfer::new([row, column], [0, 0]).run(matrix, &mut out);
+    out
+}
+
+/// Copies a matrix whose rows are contiguous in the destination and whose columns are contiguous
+/// in the source. It goes by square blocks through a buffer that stays in cache.
+fn transpose_matrix<T: Element>(
+    from: &[T],
+    to: &mut [T],
+    [source, target]: [usize; 2],
+    rows: Axis<2>,
+    columns: Axis<2>,
+) {
+    let (step, pitch) = (columns.steps[0] as usize, rows.steps[1] as usize);
+    let mut block: [[T; BLOCK]; BLOCK] = from_fn(|_| from_fn(|_| T::default()));
+    for first_row in (0..rows.extent).step_by(BLOCK) {
+        let height = BLOCK.min(rows.extent - first_row);
+        for first_column in (0..columns.extent).step_by(BLOCK) {
+            let width = BLOCK.min(columns.extent - first_column);
+            for column in 0..width {
+                let start = source + first_row + (first_column + column) * step;
+                for (row, x) in block.iter_mut().zip(&from[start..start + height]) {
+                    row[column] = x.clone();
+                }
+            }
+            for (i, row) in block[..height].iter().enumerate() {
+                let start = target + (first_row + i) * pitch + first_column;
+                to[start..start + width].clone_from_slice(&row[..width]);
+            }
+        }
+    }
+}

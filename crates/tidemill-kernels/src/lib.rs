@@ -1,0 +1,28 @@
+//! Numeric functions of the Tidemill runtime, on slices, shapes and values.
+//!
+//! The crate knows no graph, no operations and no session. Element-wise functions are tables of
+//! function pointers ([`elementwise`]) that a kernel picks once and calls often; the others take
+//! values and return one.
+//!
+//! Every result is a function of the inputs alone, to the bit: work is cut into parts, and sums
+//! are added up, in an order that depends only on shapes. It is the same whether elements are
+//! computed one at a time, in bulk or in place.
+
+#![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod broadcast;
+mod float;
+mod number;
+mod output;
+mod strided;
+
+pub mod elementwise;
+pub mod layout;
+pub mod matmul;
+pub mod random;
+pub mod reduce;
+pub mod softmax;
+pub mod update;
+
+pub use broadcast::Broadcast;
+pub use tidemill_value::NumericError;

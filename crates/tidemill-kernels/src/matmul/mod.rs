@@ -1,0 +1,282 @@
+//! Matrix products.
+
+mod vector;
+
+use std::borrow::Cow;
+
+use matrixmultiply::{dgemm, sgemm};
+use tidemill_value::{Element, Shape, Value, ValueError, match_dtype};
+
+use crate::float::Float;
+use crate::layout::transposed;
+use crate::number::Number;
+use crate::output::build;
+use crate::{Broadcast, NumericError};
+
+/// How a matrix lies in its buffer.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Orientation {
+    /// As it is multiplied, row by row.
+    #[default]
+    Normal,
+    /// Column by column: the buffer holds the transposed matrix.
+    Transposed,
+}
+
+/// The shape of a matrix product. How it is computed depends on it and on the data type alone.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MatMul {
+    rows: usize,
+    inner: usize,
+    columns: usize,
+    left: Orientation,
+    right: Orientation,
+}
+
+impl MatMul {
+    /// The product of matrices whose buffers are of these shapes.
+    ///
+    /// # Errors
+    /// [`NumericError::InnerDimensions`] where the left matrix has not as many columns as the
+    /// right one has rows.
+    pub fn new(
+        left: ([usize; 2], Orientation),
+        right: ([usize; 2], Orientation),
+    ) -> Result<Self, NumericError> {
+        let [rows, inner] = oriented(left);
+        let [right_rows, columns] = oriented(right);
+        if inner != right_rows {
+            return Err(NumericError::InnerDimensions { left: inner, right: right_rows });
+        }
+        Ok(MatMul { rows, inner, columns, left: left.1, right: right.1 })
+    }
+
+    /// The shape of the product.
+    pub fn output(&self) -> [usize; 2] {
+        [self.rows, self.columns]
+    }
+
+    /// Computes the product. With an inner dimension of 0, it is 0.
+    ///
+    /// # Errors
+    /// [`NumericError::Length`] where a buffer does not have the shape planned for.
+    pub fn run<T: Multiply>(
+        &self,
+        left: &[T],
+        right: &[T],
+        out: &mut [T],
+    ) -> Result<(), NumericError> {
+        T::multiply(self, left, right, out)
+    }
+
+    fn check(&self, left: usize, right: usize, out: usize) -> Result<(), NumericError> {
+        let matrices = [
+            ([self.rows, self.inner], left),
+            ([self.inner, self.columns], right),
+            ([self.rows, self.columns], out),
+        ];
+        for (shape, actual) in matrices {
+            let shape = Shape::from(shape);
+            match shape.elements() {
+                Some(expected) if expected == actual => {}
+                Some(expected) => return Err(NumericError::Length { expected, actual }),
+                None => return Err(ValueError::TooLarge { shape }.into()),
+            }
+        }
+        Ok(())
+    }
+
+    /// The operands as vector and matrix, if one is a vector, and how they are multiplied.
+    fn as_vector<'a, T: Float>(
+        &self,
+        left: &'a [T],
+        right: &'a [T],
+    ) -> Option<(&'a [T], &'a [T], VectorProduct<T>)> {
+        match (self.rows, self.columns, self.left, self.right) {
+            (1, _, _, Orientation::Normal) => Some((left, right, vector::combine_rows)),
+            (1, _, _, Orientation::Transposed) => Some((left, right, vector::dot_rows)),
+            (_, 1, Orientation::Normal, _) => Some((right, left, vector::dot_rows)),
+            (_, 1, Orientation::Transposed, _) => Some((right, left, vector::combine_rows)),
+            _ => None,
+        }
+    }
+
+    /// The steps from one row and one column of the left and the right matrix to the next.
+    fn steps(&self) -> [[isize; 2]; 2] {
+        let steps = |orientation, rows: usize, columns: usize| match orientation {
+            Orientation::Normal => [columns as isize, 1],
+            Orientation::Transposed => [1, rows as isize],
+        };
+        [steps(self.left, self.rows, self.inner), steps(self.right, self.inner, self.columns)]
+    }
+}
+
+/// Multiplies a vector and a matrix.
+type VectorProduct<T> = fn(&[T], &[T], &mut [T]);
+
+fn oriented(([rows, columns], orientation): ([usize; 2], Orientation)) -> [usize; 2] {
+    match orientation {
+        Orientation::Normal => [rows, columns],
+        Orientation::Transposed => [columns, rows],
+    }
+}
+
+/// The product of two matrices; integers wrap. TensorFlow's `MatMul`.
+///
+/// # Errors
+/// [`NumericError::Rank`] where a value is not a matrix, and as for [`batch_matmul`].
+pub fn matmul(
+    left: (&Value, Orientation),
+    right: (&Value, Orientation),
+) -> Result<Value, NumericError> {
+    for value in [left.0, right.0] {
+        let actual = value.shape().rank();
+        if actual != 2 {
+            return Err(NumericError::Rank { expected: 2, actual });
+        }
+    }
+    batch_matmul(left, right)
+}
+
+/// The products of the matrices in the last two axes of two values, whose other axes broadcast;
+/// integers wrap. TensorFlow's `BatchMatMulV2`.
+///
+/// # Errors
+/// [`NumericError::Rank`] where a value has less than two axes,
+/// [`NumericError::InnerDimensions`] and [`NumericError::Broadcast`] where the shapes do not
+/// fit, [`NumericError::Value`] where the types differ or memory cannot hold the result,
+/// [`NumericError::UnsupportedDType`] where the elements are not numbers.
+pub fn batch_matmul(
+    left: (&Value, Orientation),
+    right: (&Value, Orientation),
+) -> Result<Value, NumericError> {
+    let ((left_batch, left_matrix), (right_batch, right_matrix)) =
+        (split_batch(left.0)?, split_batch(right.0)?);
+    let plan = MatMul::new((left_matrix, left.1), (right_matrix, right.1))?;
+    let batch = Broadcast::new([left_batch, right_batch])?;
+    let shape: Shape = batch.shape().iter().copied().chain(plan.output()).collect();
+    let dtype = left.0.dtype();
+    match_dtype!(dtype, numbers, T => {
+        let (left, right) = (left.0.as_slice::<T>()?, right.0.as_slice::<T>()?);
+        build(shape, |out| run_batch(&plan, &batch, left, right, out))
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+fn split_batch(value: &Value) -> Result<(&[usize], [usize; 2]), NumericError> {
+    let actual = value.shape().rank();
+    let (batch, matrix) =
+        value.shape().split_last_chunk().ok_or(NumericError::Rank { expected: 2, actual })?;
+    Ok((batch, *matrix))
+}
+
+fn run_batch<T: Multiply>(
+    plan: &MatMul,
+    batch: &Broadcast<2>,
+    left: &[T],
+    right: &[T],
+    out: &mut [T],
+) -> Result<(), NumericError> {
+    if out.is_empty() {
+        return Ok(());
+    }
+    let (left_size, right_size) = (plan.rows * plan.inner, plan.inner * plan.columns);
+    for (out, [l, r]) in out.chunks_exact_mut(plan.rows * plan.columns).zip(batch.positions()) {
+        let left = &left[l * left_size..(l + 1) * left_size];
+        let right = &right[r * right_size..(r + 1) * right_size];
+        plan.run(left, right, out)?;
+    }
+    Ok(())
+}
+
+/// An element type of matrices that can be multiplied: every number.
+pub trait Multiply: Element {
+    #[doc(hidden)]
+    fn multiply(
+        plan: &MatMul,
+        left: &[Self],
+        right: &[Self],
+        out: &mut [Self],
+    ) -> Result<(), NumericError>;
+}
+
+macro_rules! floats {
+    ($($rust:ty, $gemm:ident);*) => {$(
+        impl Multiply for $rust {
+            fn multiply(
+                plan: &MatMul,
+                left: &[Self],
+                right: &[Self],
+                out: &mut [Self],
+            ) -> Result<(), NumericError> {
+                plan.check(left.len(), right.len(), out.len())?;
+                if plan.inner == 0 || out.is_empty() {
+                    out.fill(0.0);
+                    return Ok(());
+                }
+                if let Some((vector, matrix, by)) = plan.as_vector(left, right) {
+                    by(vector, matrix, out);
+                    return Ok(());
+                }
+                let [[left_row, left_column], [right_row, right_column]] = plan.steps();
+                // SAFETY: no dimension is 0 and the buffers are as long as the matrices are
+                // large, so every element that the steps lead to lies inside. `out` is borrowed
+                // for writing and overlaps with neither operand.
+                unsafe {
+                    $gemm(
+                        plan.rows, plan.inner, plan.columns,
+                        1.0,
+                        left.as_ptr(), left_row, left_column,
+                        right.as_ptr(), right_row, right_column,
+                        0.0,
+                        out.as_mut_ptr(), plan.columns as isize, 1,
+                    );
+                }
+                Ok(())
+            }
+        }
+    )*};
+}
+
+macro_rules! integers {
+    ($($rust:ty),*) => {$(
+        impl Multiply for $rust {
+            fn multiply(
+                plan: &MatMul,
+                left: &[Self],
+                right: &[Self],
+                out: &mut [Self],
+            ) -> Result<(), NumericError> {
+                plan.check(left.len(), right.len(), out.len())?;
+                out.fill(0);
+                if plan.inner > 0 && !out.is_empty() {
+                    accumulate(plan, left, right, out);
+                }
+                Ok(())
+            }
+        }
+    )*};
+}
+
+floats!(f32, sgemm; f64, dgemm);
+integers!(i8, i16, i32, i64, u8, u16, u32, u64);
+
+/// Adds the product to `out` row by row, so that the inner loop runs along rows.
+fn accumulate<T: Number>(plan: &MatMul, left: &[T], right: &[T], out: &mut [T]) {
+    let left = by_rows(left, plan.rows, plan.left);
+    let right = by_rows(right, plan.inner, plan.right);
+    for (left, out) in left.chunks_exact(plan.inner).zip(out.chunks_exact_mut(plan.columns)) {
+        for (&x, right) in left.iter().zip(right.chunks_exact(plan.columns)) {
+            for (&y, o) in right.iter().zip(&mut *out) {
+                *o = o.plus(x.times(y));
+            }
+        }
+    }
+}
+
+/// A matrix of `rows` rows, row by row.
+fn by_rows<T: Element>(matrix: &[T], rows: usize, orientation: Orientation) -> Cow<'_, [T]> {
+    match orientation {
+        Orientation::Normal => matrix.into(),
+        Orientation::Transposed => transposed(matrix, matrix.len() / rows).into(),
+    }
+}

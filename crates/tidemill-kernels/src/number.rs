@@ -1,0 +1,110 @@
+use tidemill_value::Element;
+
+/// What the generic parts of this crate ask of numbers. Integers wrap.
+pub(crate) trait Number: Element + Copy {
+    /// What integers of this type are summed in for their mean; floats stay as they are.
+    type Wide: Number;
+
+    const ZERO: Self;
+    const ONE: Self;
+    /// What every number is above or equal to.
+    const BOTTOM: Self;
+    /// What every number is below or equal to.
+    const TOP: Self;
+
+    fn plus(self, other: Self) -> Self;
+    fn times(self, other: Self) -> Self;
+    fn larger(self, other: Self) -> Self;
+    fn smaller(self, other: Self) -> Self;
+    fn widen(self) -> Self::Wide;
+    fn mean(total: Self::Wide, count: usize) -> Self;
+}
+
+macro_rules! floats {
+    ($($rust:ident),*) => {$(
+        impl Number for $rust {
+            type Wide = $rust;
+
+            const ZERO: Self = 0.0;
+            const ONE: Self = 1.0;
+            const BOTTOM: Self = $rust::NEG_INFINITY;
+            const TOP: Self = $rust::INFINITY;
+
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self + other
+            }
+
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self * other
+            }
+
+            #[inline(always)]
+            fn larger(self, other: Self) -> Self {
+                if self < other || other.is_nan() { other } else { self }
+            }
+
+            #[inline(always)]
+            fn smaller(self, other: Self) -> Self {
+                if other < self || other.is_nan() { other } else { self }
+            }
+
+            #[inline(always)]
+            fn widen(self) -> Self {
+                self
+            }
+
+            #[inline(always)]
+            fn mean(total: Self, count: usize) -> Self {
+                total / count as Self
+            }
+        }
+    )*};
+}
+
+macro_rules! integers {
+    ($($rust:ident $wide:ident),*) => {$(
+        impl Number for $rust {
+            type Wide = $wide;
+
+            const ZERO: Self = 0;
+            const ONE: Self = 1;
+            const BOTTOM: Self = $rust::MIN;
+            const TOP: Self = $rust::MAX;
+
+            #[inline(always)]
+            fn plus(self, other: Self) -> Self {
+                self.wrapping_add(other)
+            }
+
+            #[inline(always)]
+            fn times(self, other: Self) -> Self {
+                self.wrapping_mul(other)
+            }
+
+            #[inline(always)]
+            fn larger(self, other: Self) -> Self {
+                self.max(other)
+            }
+
+            #[inline(always)]
+            fn smaller(self, other: Self) -> Self {
+                self.min(other)
+            }
+
+            #[inline(always)]
+            fn widen(self) -> $wide {
+                self.into()
+            }
+
+            #[inline(always)]
+            fn mean(total: $wide, count: usize) -> Self {
+                if count == 0 { 0 } else { (total / count as $wide) as $rust }
+            }
+        }
+    )*};
+}
+
+floats!(f32, f64);
+integers!(i8 i64, i16 i64, i32 i64, i64 i64, u8 u64, u16 u64, u32 u64, u64 u64);

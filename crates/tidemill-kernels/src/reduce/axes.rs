@@ -1,0 +1,115 @@
+use smallvec::SmallVec;
+use tidemill_value::Shape;
+
+use super::fold::{Reducer, fold_columns, fold_row};
+use crate::NumericError;
+
+/// How a shape is reduced over some of its axes.
+///
+/// Neighbouring axes of one kind are joined and axes of extent 1 are dropped, so that reduced
+/// and kept axes alternate.
+#[derive(Clone, Debug)]
+pub(super) struct Reduction {
+    output: Shape,
+    /// The number of elements that each element of the output is made of.
+    pub(super) count: usize,
+    axes: SmallVec<[Axis; 4]>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Axis {
+    extent: usize,
+    reduced: bool,
+}
+
+impl Reduction {
+    pub(super) fn new(shape: &Shape, reduced: &[usize]) -> Result<Self, NumericError> {
+        let mut kinds: SmallVec<[Axis; 4]> =
+            shape.iter().map(|&extent| Axis { extent, reduced: false }).collect();
+        for &axis in reduced {
+            let rank = shape.rank();
+            let kind = kinds.get_mut(axis).ok_or(NumericError::Axis { axis, rank })?;
+            if std::mem::replace(&mut kind.reduced, true) {
+                return Err(NumericError::DuplicateAxis { axis });
+            }
+        }
+        let extents = |reduced: bool| -> Shape {
+            kinds.iter().filter(|axis| axis.reduced == reduced).map(|axis| axis.extent).collect()
+        };
+        let count = extents(true).iter().fold(1, |count: usize, dim| count.saturating_mul(*dim));
+        Ok(Reduction { output: extents(false), count, axes: join(&kinds) })
+    }
+
+    /// The shape of the output, without the axes reduced.
+    pub(super) fn output(&self) -> &Shape {
+        &self.output
+    }
+
+    /// Reduces `input` into `out`, one axis after the other from the last.
+    pub(super) fn run<R: Reducer>(&self, input: &[R::Item], out: &mut [R::Total]) {
+        if input.is_empty() {
+            out.fill(R::IDENTITY);
+            return;
+        }
+        let mut axes = self.axes.clone();
+        let Some(last) = pop_reduced(&mut axes) else {
+            for (x, o) in input.iter().zip(out) {
+                *o = R::take(*x);
+            }
+            return;
+        };
+        if !axes.iter().any(|axis| axis.reduced) {
+            return fold_axis::<R>(input, last, out);
+        }
+        let mut totals = vec![R::IDENTITY; input.len() / last.extent];
+        fold_axis::<R>(input, last, &mut totals);
+        while let Some(axis) = pop_reduced(&mut axes) {
+            if !axes.iter().any(|axis| axis.reduced) {
+                return fold_axis::<R::Again>(&totals, axis, out);
+            }
+            let mut next = vec![R::IDENTITY; totals.len() / axis.extent];
+            fold_axis::<R::Again>(&totals, axis, &mut next);
+            totals = next;
+        }
+    }
+}
+
+fn join(axes: &[Axis]) -> SmallVec<[Axis; 4]> {
+    let mut joined: SmallVec<[Axis; 4]> = SmallVec::new();
+    for axis in axes.iter().filter(|axis| axis.extent != 1) {
+        match joined.last_mut() {
+            Some(last) if last.reduced == axis.reduced => {
+                last.extent = last.extent.saturating_mul(axis.extent);
+            }
+            _ => joined.push(*axis),
+        }
+    }
+    joined
+}
+
+/// A reduced axis between the axes before and after it.
+#[derive(Clone, Copy)]
+struct Middle {
+    extent: usize,
+    inner: usize,
+}
+
+/// Takes the last reduced axis out.
+fn pop_reduced(axes: &mut SmallVec<[Axis; 4]>) -> Option<Middle> {
+    let at = axes.iter().rposition(|axis| axis.reduced)?;
+    let extent = axes.remove(at).extent;
+    Some(Middle { extent, inner: axes[at..].iter().map(|axis| axis.extent).product() })
+}
+
+fn fold_axis<R: Reducer>(input: &[R::Item], axis: Middle, out: &mut [R::Total]) {
+    let slabs = input.chunks_exact(axis.extent * axis.inner);
+    if axis.inner == 1 {
+        for (row, o) in slabs.zip(out) {
+            *o = fold_row::<R>(row);
+        }
+    } else {
+        for (slab, o) in slabs.zip(out.chunks_exact_mut(axis.inner)) {
+            fold_columns::<R>(slab, o);
+        }
+    }
+}

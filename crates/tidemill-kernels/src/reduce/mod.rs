@@ -1,0 +1,160 @@
+//! Reductions over axes: sums, extremes, truth, and where the extremes are.
+//!
+//! Axes are counted from 0 and may stand in any order. The axes reduced are dropped from the
+//! shape of the result; a caller that keeps them reshapes it.
+
+mod arg;
+mod axes;
+mod fold;
+
+use std::marker::PhantomData;
+
+use tidemill_value::{DType, Element, Value, match_dtype};
+
+use crate::NumericError;
+use crate::number::Number;
+use crate::output::build;
+use axes::Reduction;
+
+pub use arg::{arg_max, arg_min};
+pub(crate) use fold::{Reducer, fold_row};
+
+/// The sum over `axes`; integers wrap. Of no elements it is 0. TensorFlow's `Sum`.
+///
+/// # Errors
+/// [`NumericError::UnsupportedDType`] where the elements are not numbers,
+/// [`NumericError::Axis`] and [`NumericError::DuplicateAxis`] where `axes` are not axes of the
+/// value.
+pub fn sum(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), numbers, T => reduce::<Sum<T>>(input, axes),
+        else unsupported(input.dtype()))
+}
+
+/// The product over `axes`; integers wrap. Of no elements it is 1. TensorFlow's `Prod`.
+///
+/// # Errors
+/// As for [`sum`].
+pub fn prod(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), numbers, T => reduce::<Product<T>>(input, axes),
+        else unsupported(input.dtype()))
+}
+
+/// The largest element over `axes`; NaN where there is one. Of no elements it is the lowest
+/// number, for floats negative infinity. TensorFlow's `Max`.
+///
+/// # Errors
+/// As for [`sum`].
+pub fn max(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), numbers, T => reduce::<Max<T>>(input, axes),
+        else unsupported(input.dtype()))
+}
+
+/// The smallest element over `axes`; NaN where there is one. Of no elements it is the highest
+/// number, for floats infinity. TensorFlow's `Min`.
+///
+/// # Errors
+/// As for [`sum`].
+pub fn min(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), numbers, T => reduce::<Min<T>>(input, axes),
+        else unsupported(input.dtype()))
+}
+
+/// The mean over `axes`. Integers are summed in 64 bits and the quotient is truncated toward
+/// zero. Of no elements it is NaN for floats and 0 for integers. TensorFlow's `Mean`.
+///
+/// # Errors
+/// As for [`sum`].
+pub fn mean(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), numbers, T => mean_of::<T>(input, axes),
+        else unsupported(input.dtype()))
+}
+
+/// Whether all elements over `axes` are true. Of no elements it is true. TensorFlow's `All`.
+///
+/// # Errors
+/// As for [`sum`], for elements other than `bool`.
+pub fn all(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    reduce::<All>(input, axes)
+}
+
+/// Whether any element over `axes` is true. Of no elements it is false. TensorFlow's `Any`.
+///
+/// # Errors
+/// As for [`sum`], for elements other than `bool`.
+pub fn any(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    reduce::<Any>(input, axes)
+}
+
+fn unsupported(dtype: DType) -> Result<Value, NumericError> {
+    Err(NumericError::UnsupportedDType { dtype })
+}
+
+fn reduce<R: Reducer<Item: Element, Total: Element>>(
+    input: &Value,
+    axes: &[usize],
+) -> Result<Value, NumericError> {
+    let dtype = input.dtype();
+    let elements = input.as_slice().map_err(|_| NumericError::UnsupportedDType { dtype })?;
+    let reduction = Reduction::new(input.shape(), axes)?;
+    build(reduction.output().clone(), |out| {
+        reduction.run::<R>(elements, out);
+        Ok(())
+    })
+}
+
+fn mean_of<T: Number>(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    let count = Reduction::new(input.shape(), axes)?.count;
+    let totals = reduce::<WideSum<T>>(input, axes)?;
+    let elements = totals.as_slice::<T::Wide>()?;
+    build(totals.shape().clone(), |out| {
+        for (total, o) in elements.iter().zip(out) {
+            *o = T::mean(*total, count);
+        }
+        Ok(())
+    })
+}
+
+pub(crate) struct Sum<T>(PhantomData<T>);
+struct WideSum<T>(PhantomData<T>);
+struct Product<T>(PhantomData<T>);
+pub(crate) struct Max<T>(PhantomData<T>);
+struct Min<T>(PhantomData<T>);
+struct All;
+struct Any;
+
+macro_rules! reducer {
+    (
+        $reducer:ident $(<$T:ident>)?: $item:ty => $total:ty, again $again:ty,
+        $identity:expr, $take:expr, $combine:expr
+    ) => {
+        impl $(<$T: Number>)? Reducer for $reducer $(<$T>)? {
+            type Item = $item;
+            type Total = $total;
+            type Again = $again;
+
+            const IDENTITY: $total = $identity;
+
+            #[inline(always)]
+            fn take(item: $item) -> $total {
+                $take(item)
+            }
+
+            #[inline(always)]
+            fn combine(left: $total, right: $total) -> $total {
+                $combine(left, right)
+            }
+        }
+    };
+    ($reducer:ident $(<$T:ident>)?: $item:ty, $identity:expr, $combine:expr) => {
+        reducer!($reducer $(<$T>)?: $item => $item, again Self,
+            $identity, std::convert::identity, $combine);
+    };
+}
+
+reducer!(Sum<T>: T, T::ZERO, T::plus);
+reducer!(WideSum<T>: T => T::Wide, again Sum<T::Wide>, T::Wide::ZERO, T::widen, T::Wide::plus);
+reducer!(Product<T>: T, T::ONE, T::times);
+reducer!(Max<T>: T, T::BOTTOM, T::larger);
+reducer!(Min<T>: T, T::TOP, T::smaller);
+reducer!(All: bool, true, std::ops::BitAnd::bitand);
+reducer!(Any: bool, false, std::ops::BitOr::bitor);

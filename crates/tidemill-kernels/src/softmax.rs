@@ -1,0 +1,208 @@
+//! Softmax and the cross entropies of it, over the last axis.
+//!
+//! The largest logit of a row is subtracted first, so that no exponential overflows.
+
+use std::marker::PhantomData;
+
+use tidemill_value::{Element, Shape, Value, match_dtype};
+
+use crate::NumericError;
+use crate::float::Float;
+use crate::layout::checked_indices;
+use crate::output::build;
+use crate::reduce::{Max, Reducer, Sum, fold_row};
+
+/// `exp x / Σ exp x` over the last axis. TensorFlow's `Softmax`.
+///
+/// The value is overwritten if its buffer is not shared.
+///
+/// # Errors
+/// [`NumericError::UnsupportedDType`] where the elements are not floats, [`NumericError::Rank`]
+/// where there is no axis.
+pub fn softmax(logits: Value) -> Result<Value, NumericError> {
+    match_dtype!(logits.dtype(), floats, T => over_rows(logits, normalize::<T>),
+        else unsupported(&logits))
+}
+
+/// `x - ln Σ exp x` over the last axis: the logarithm of [`softmax`]. TensorFlow's `LogSoftmax`.
+///
+/// The value is overwritten if its buffer is not shared.
+///
+/// # Errors
+/// As for [`softmax`].
+pub fn log_softmax(logits: Value) -> Result<Value, NumericError> {
+    match_dtype!(logits.dtype(), floats, T => over_rows(logits, log_normalize::<T>),
+        else unsupported(&logits))
+}
+
+/// What a cross entropy gives: the loss of each row, and its gradient by the logits.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CrossEntropy {
+    /// The loss, of the shape of the logits without their last axis.
+    pub loss: Value,
+    /// The gradient of the sum of the losses, of the shape of the logits.
+    pub backprop: Value,
+}
+
+/// The cross entropy `-Σ label · ln softmax(logits)` over the last axis, and its gradient
+/// `softmax(logits) - label`. TensorFlow's `SoftmaxCrossEntropyWithLogits`.
+///
+/// `logits` and `labels` are of one shape and type.
+///
+/// # Errors
+/// [`NumericError::UnsupportedDType`] where the logits are not floats, [`NumericError::Rank`]
+/// where they have no axis, [`NumericError::Shape`] and [`NumericError::Value`] where the labels
+/// are of another shape or type.
+pub fn softmax_cross_entropy(logits: Value, labels: &Value) -> Result<CrossEntropy, NumericError> {
+    if labels.shape() != logits.shape() {
+        let (expected, actual) = (logits.shape().clone(), labels.shape().clone());
+        return Err(NumericError::Shape { expected, actual });
+    }
+    match_dtype!(logits.dtype(), floats, T => {
+        let labels = labels.as_slice::<T>()?;
+        let mut scratch = Vec::new();
+        cross_entropy(logits, |i, row: &mut [T]| {
+            let labels = &labels[i * row.len()..(i + 1) * row.len()];
+            scratch.resize(row.len(), T::default());
+            dense_cross_entropy(row, labels, &mut scratch)
+        })
+    }, else unsupported(&logits))
+}
+
+/// The cross entropy `-ln softmax(logits)[label]` over the last axis, and its gradient: softmax,
+/// less 1 at the label. TensorFlow's `SparseSoftmaxCrossEntropyWithLogits`.
+///
+/// `labels` are of type `int32` or `int64` and of the shape of the logits without their last
+/// axis.
+///
+/// # Errors
+/// [`NumericError::IndexOutOfRange`] where a label is not in `[0, classes)`,
+/// [`NumericError::UnsupportedDType`] where the logits are not floats or the labels of another
+/// type, [`NumericError::Rank`] where the logits have no axis, [`NumericError::Shape`] where the
+/// labels are of another shape.
+pub fn sparse_softmax_cross_entropy(
+    logits: Value,
+    labels: &Value,
+) -> Result<CrossEntropy, NumericError> {
+    let (rows, classes) = split_last(logits.shape())?;
+    if *labels.shape() != rows {
+        return Err(NumericError::Shape { expected: rows, actual: labels.shape().clone() });
+    }
+    let labels = checked_indices(labels, classes)?;
+    match_dtype!(logits.dtype(), floats, T => {
+        cross_entropy(logits, |i, row: &mut [T]| sparse_cross_entropy(row, labels[i]))
+    }, else unsupported(&logits))
+}
+
+fn unsupported<T>(logits: &Value) -> Result<T, NumericError> {
+    Err(NumericError::UnsupportedDType { dtype: logits.dtype() })
+}
+
+/// The shape without its last axis, and the extent of that.
+fn split_last(shape: &Shape) -> Result<(Shape, usize), NumericError> {
+    let (&classes, rows) =
+        shape.split_last().ok_or(NumericError::Rank { expected: 1, actual: 0 })?;
+    Ok((rows.into(), classes))
+}
+
+/// Overwrites each row.
+fn over_rows<T: Element>(mut value: Value, f: fn(&mut [T])) -> Result<Value, NumericError> {
+    let (_, classes) = split_last(value.shape())?;
+    let elements = value.as_mut_slice::<T>()?;
+    if !elements.is_empty() {
+        elements.chunks_exact_mut(classes).for_each(f);
+    }
+    Ok(value)
+}
+
+/// Overwrites each row of logits with its gradient and takes its loss. Without classes, there is
+/// no loss.
+fn cross_entropy<T: Element>(
+    mut logits: Value,
+    mut row_loss: impl FnMut(usize, &mut [T]) -> T,
+) -> Result<CrossEntropy, NumericError> {
+    let (rows, classes) = split_last(logits.shape())?;
+    let elements = logits.as_mut_slice::<T>()?;
+    let loss = build(rows, |losses| {
+        if !elements.is_empty() {
+            let rows = elements.chunks_exact_mut(classes).zip(losses);
+            for (i, (row, loss)) in rows.enumerate() {
+                *loss = row_loss(i, row);
+            }
+        }
+        Ok(())
+    })?;
+    Ok(CrossEntropy { loss, backprop: logits })
+}
+
+fn normalize<T: Float>(row: &mut [T]) {
+    let total = exponentials(row);
+    let factor = T::ONE / total;
+    row.iter_mut().for_each(|x| *x = *x * factor);
+}
+
+fn log_normalize<T: Float>(row: &mut [T]) {
+    shift(row);
+    let log_total = fold_row::<SumExp<T>>(row).ln();
+    row.iter_mut().for_each(|x| *x = *x - log_total);
+}
+
+fn dense_cross_entropy<T: Float>(row: &mut [T], labels: &[T], scratch: &mut [T]) -> T {
+    shift(row);
+    for (x, exponential) in row.iter().zip(&mut *scratch) {
+        *exponential = x.exp();
+    }
+    let total = fold_row::<Sum<T>>(scratch);
+    let log_total = total.ln();
+    for (x, label) in row.iter_mut().zip(labels) {
+        *x = *label * (log_total - *x);
+    }
+    let loss = fold_row::<Sum<T>>(row);
+    for ((x, exponential), label) in row.iter_mut().zip(scratch).zip(labels) {
+        *x = *exponential / total - *label;
+    }
+    loss
+}
+
+fn sparse_cross_entropy<T: Float>(row: &mut [T], label: usize) -> T {
+    let largest = fold_row::<Max<T>>(row);
+    let at_label = row[label] - largest;
+    let total = exponentials(row);
+    row.iter_mut().for_each(|x| *x = *x / total);
+    row[label] = row[label] - T::ONE;
+    total.ln() - at_label
+}
+
+/// Subtracts the largest element of a row from all of them.
+fn shift<T: Float>(row: &mut [T]) {
+    let largest = fold_row::<Max<T>>(row);
+    row.iter_mut().for_each(|x| *x = *x - largest);
+}
+
+/// Shifts a row, puts its exponentials in its place, and adds them up.
+fn exponentials<T: Float>(row: &mut [T]) -> T {
+    shift(row);
+    row.iter_mut().for_each(|x| *x = Float::exp(*x));
+    fold_row::<Sum<T>>(row)
+}
+
+/// The sum of exponentials, added up in the order of [`Sum`].
+struct SumExp<T>(PhantomData<T>);
+
+impl<T: Float> Reducer for SumExp<T> {
+    type Item = T;
+    type Total = T;
+    type Again = Sum<T>;
+
+    const IDENTITY: T = T::ZERO;
+
+    #[inline(always)]
+    fn take(item: T) -> T {
+        item.exp()
+    }
+
+    #[inline(always)]
+    fn combine(left: T, right: T) -> T {
+        left + right
+    }
+}

@@ -1,0 +1,113 @@
+//! Walks over the axes of several buffers at once.
+
+use smallvec::SmallVec;
+
+/// One axis of an iteration over `N` buffers.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Axis<const N: usize> {
+    pub(crate) extent: usize,
+    /// The distance from one element to the next in each buffer.
+    pub(crate) steps: [isize; N],
+}
+
+pub(crate) type Axes<const N: usize> = SmallVec<[Axis<N>; 4]>;
+
+/// Drops the axes of extent 1 and joins neighbours that every buffer runs through evenly.
+pub(crate) fn coalesce<const N: usize>(axes: impl IntoIterator<Item = Axis<N>>) -> Axes<N> {
+    let mut joined: Axes<N> = SmallVec::new();
+    for axis in axes.into_iter().filter(|axis| axis.extent != 1) {
+        match joined.last_mut() {
+            Some(outer) if continues(outer, &axis) => {
+                let extent = outer.extent.saturating_mul(axis.extent);
+                *outer = Axis { extent, steps: axis.steps };
+            }
+            _ => joined.push(axis),
+        }
+    }
+    joined
+}
+
+fn continues<const N: usize>(outer: &Axis<N>, inner: &Axis<N>) -> bool {
+    let extent = inner.extent as isize;
+    outer.steps.iter().zip(inner.steps).all(|(&outer, inner)| outer == inner * extent)
+}
+
+/// The offsets into `N` buffers at every position of some axes, in row-major order.
+pub(crate) struct Odometer<'a, const N: usize> {
+    axes: &'a [Axis<N>],
+    position: SmallVec<[usize; 4]>,
+    offsets: [isize; N],
+    remaining: usize,
+}
+
+impl<'a, const N: usize> Odometer<'a, N> {
+    /// The number of positions must fit `usize`.
+    pub(crate) fn new(axes: &'a [Axis<N>], start: [isize; N]) -> Self {
+        Odometer {
+            axes,
+            position: SmallVec::from_elem(0, axes.len()),
+            offsets: start,
+            remaining: axes.iter().map(|axis| axis.extent).product(),
+        }
+    }
+
+    fn advance(&mut self) {
+        for (axis, position) in self.axes.iter().zip(&mut self.position).rev() {
+            *position += 1;
+            let turned = *position == axis.extent;
+            let steps = if turned { axis.extent as isize - 1 } else { -1 };
+            for (offset, step) in self.offsets.iter_mut().zip(axis.steps) {
+                *offset -= step * steps;
+            }
+            if !turned {
+                return;
+            }
+            *position = 0;
+        }
+    }
+}
+
+impl<const N: usize> Iterator for Odometer<'_, N> {
+    type Item = [usize; N];
+
+    #[inline]
+    fn next(&mut self) -> Option<[usize; N]> {
+        self.remaining = self.remaining.checked_sub(1)?;
+        let offsets = self.offsets.map(|offset| offset as usize);
+        if self.remaining > 0 {
+            self.advance();
+        }
+        Some(offsets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_axis_of_extent_one_and_a_seam_without_a_gap_vanish() {
+        let axes = [
+            Axis { extent: 2, steps: [12, 0] },
+            Axis { extent: 1, steps: [99, 7] },
+            Axis { extent: 3, steps: [4, 0] },
+            Axis { extent: 4, steps: [1, 1] },
+        ];
+        let expected = [Axis { extent: 6, steps: [4, 0] }, Axis { extent: 4, steps: [1, 1] }];
+        assert_eq!(coalesce(axes).as_slice(), expected);
+    }
+
+    #[test]
+    fn an_odometer_turns_the_last_axis_fastest() {
+        let axes = [Axis { extent: 2, steps: [10, 0] }, Axis { extent: 3, steps: [-1, 2] }];
+        let offsets: Vec<_> = Odometer::new(&axes, [5, 0]).collect();
+        assert_eq!(offsets, [[5, 0], [4, 2], [3, 4], [15, 0], [14, 2], [13, 4]]);
+    }
+
+    #[test]
+    fn an_odometer_without_axes_stands_at_its_start_once() {
+        assert_eq!(Odometer::new(&[], [3]).collect::<Vec<_>>(), [[3]]);
+        let empty = [Axis { extent: 0, steps: [1] }];
+        assert_eq!(Odometer::new(&empty, [0]).count(), 0);
+    }
+}

@@ -1,0 +1,144 @@
+use proptest::prelude::*;
+use tidemill_kernels::NumericError;
+use tidemill_kernels::elementwise::cast;
+use tidemill_kernels::layout::transpose;
+use tidemill_kernels::matmul::Orientation::{Normal, Transposed};
+use tidemill_kernels::matmul::{MatMul, Orientation, batch_matmul, matmul};
+use tidemill_value::{DType, Value};
+
+use crate::support::*;
+
+fn orientation() -> impl Strategy<Value = Orientation> {
+    prop_oneof![Just(Normal), Just(Transposed)]
+}
+
+fn integers(rows: usize, columns: usize, seed: usize) -> Value {
+    filled(&[rows, columns], |i| ((i + seed) * 7919 % 23) as i32 - 11)
+}
+
+fn reference(left: &Value, right: &Value) -> Value {
+    let ([rows, inner], columns) = ([left.shape()[0], left.shape()[1]], right.shape()[1]);
+    let (l, r) = (left.as_slice::<i32>().unwrap(), right.as_slice::<i32>().unwrap());
+    filled(&[rows, columns], |at| {
+        let (i, j) = (at / columns, at % columns);
+        (0..inner).map(|k| l[i * inner + k] * r[k * columns + j]).sum::<i32>()
+    })
+}
+
+fn laid(matrix: &Value, orientation: Orientation, dtype: DType) -> Value {
+    let matrix = cast(matrix, dtype).unwrap();
+    if orientation == Normal { matrix } else { transpose(&matrix, &[1, 0]).unwrap() }
+}
+
+proptest! {
+    #[test]
+    fn products_are_sums_of_products(
+        rows in 0_usize..20,
+        inner in 0_usize..40,
+        columns in 0_usize..20,
+        (left_lies, right_lies) in (orientation(), orientation()),
+    ) {
+        let (left, right) = (integers(rows, inner, 1), integers(inner, columns, 2));
+        let expected = reference(&left, &right);
+        for dtype in [DType::F32, DType::F64, DType::I32, DType::I64, DType::I16] {
+            let (left, right) = (laid(&left, left_lies, dtype), laid(&right, right_lies, dtype));
+            let product = matmul((&left, left_lies), (&right, right_lies)).unwrap();
+            prop_assert_eq!(product, cast(&expected, dtype).unwrap());
+        }
+    }
+
+    #[test]
+    fn vectors_are_multiplied_as_matrices_are(
+        inner in 1_usize..100,
+        columns in 1_usize..40,
+        (left_lies, right_lies) in (orientation(), orientation()),
+    ) {
+        let (row, matrix) = (integers(1, inner, 1), integers(inner, columns, 2));
+        let expected = cast(&reference(&row, &matrix), DType::F32).unwrap();
+        let (left, right) =
+            (laid(&row, left_lies, DType::F32), laid(&matrix, right_lies, DType::F32));
+        prop_assert_eq!(matmul((&left, left_lies), (&right, right_lies)).unwrap(), expected.clone());
+
+        let turn = |o| if o == Normal { Transposed } else { Normal };
+        let column = matmul((&right, turn(right_lies)), (&left, turn(left_lies))).unwrap();
+        prop_assert_eq!(column, transpose(&expected, &[1, 0]).unwrap());
+    }
+
+    #[test]
+    fn batches_broadcast(batch in small_shape(3), left_ones: u8, right_ones: u8) {
+        let part = |ones: u8, matrix: [usize; 2]| {
+            let shrunk = batch.iter().enumerate();
+            let shrunk = shrunk.map(|(i, &extent)| if ones >> i & 1 == 1 { 1 } else { extent });
+            filled(&shrunk.chain(matrix).collect::<Vec<_>>(), |i| (i * 7919 % 23) as i32 - 11)
+        };
+        let (left, right) = (part(left_ones, [2, 3]), part(right_ones, [3, 4]));
+        let product = batch_matmul((&left, Normal), (&right, Normal)).unwrap();
+        let (l, r) = (left.as_slice::<i32>().unwrap(), right.as_slice::<i32>().unwrap());
+        let shape = product.shape().clone();
+        let batch_of = |value: &Value| value.shape()[..batch.len()].to_vec();
+        let mut expected = Vec::new();
+        for position in positions(&shape[..batch.len()]) {
+            let (a, b) = (offset(&batch_of(&left), &position), offset(&batch_of(&right), &position));
+            let a = Value::from_vec([2, 3], l[a * 6..(a + 1) * 6].to_vec()).unwrap();
+            let b = Value::from_vec([3, 4], r[b * 12..(b + 1) * 12].to_vec()).unwrap();
+            expected.extend(reference(&a, &b).into_vec::<i32>().unwrap());
+        }
+        prop_assert_eq!(product, Value::from_vec(shape, expected).unwrap());
+    }
+}
+
+#[test]
+fn an_inner_dimension_of_zero_gives_zeros() {
+    for dtype in [DType::F32, DType::I32] {
+        let (left, right) =
+            (Value::zeros(dtype, [2, 0]).unwrap(), Value::zeros(dtype, [0, 3]).unwrap());
+        let product = matmul((&left, Normal), (&right, Normal));
+        assert_eq!(product, Ok(Value::zeros(dtype, [2, 3]).unwrap()));
+    }
+    let mut stale = [7.0_f32; 2];
+    let plan = MatMul::new(([2, 0], Normal), ([0, 1], Normal)).unwrap();
+    plan.run(&[], &[], &mut stale).unwrap();
+    assert_eq!(stale, [0.0; 2]);
+}
+
+#[test]
+fn integers_wrap() {
+    let left = value([[100_i8, 100]]);
+    assert_eq!(matmul((&left, Normal), (&left, Transposed)), Ok(value([[32_i8]])));
+}
+
+#[test]
+fn nan_and_infinity_are_multiplied_too() {
+    let left = value([[NAN, 1.0], [0.0, 1.0], [INF, 0.0], [0.0, 0.0]]);
+    let product = matmul((&left, Normal), (&value([[INF], [2.0]]), Normal)).unwrap();
+    assert_close(&product, &[f64::NAN, f64::NAN, f64::INFINITY, f64::NAN], 0.0);
+}
+
+#[test]
+fn shapes_and_types_that_do_not_fit_are_an_error() {
+    let (matrix, vector) = (filled(&[2, 3], |i| i as f32), filled(&[3], |i| i as f32));
+    let product = |left, right| matmul((left, Normal), (right, Normal));
+    let error = NumericError::InnerDimensions { left: 3, right: 2 };
+    assert_eq!(product(&matrix, &matrix), Err(error));
+    assert_eq!(product(&matrix, &vector), Err(NumericError::Rank { expected: 2, actual: 1 }));
+    let doubles = Value::zeros(DType::F64, [3, 2]).unwrap();
+    assert!(matches!(product(&matrix, &doubles), Err(NumericError::Value(_))));
+    let truth = Value::zeros(DType::Bool, [1, 1]).unwrap();
+    let error = NumericError::UnsupportedDType { dtype: DType::Bool };
+    assert_eq!(product(&truth, &truth), Err(error));
+    let (wide, tall) = (
+        Value::zeros(DType::F32, [1 << 40, 0]).unwrap(),
+        Value::zeros(DType::F32, [0, 1 << 40]).unwrap(),
+    );
+    assert!(matches!(product(&wide, &tall), Err(NumericError::Value(_))));
+}
+
+#[test]
+fn buffers_that_do_not_fit_the_plan_are_an_error() {
+    let plan = MatMul::new(([2, 3], Normal), ([3, 2], Normal)).unwrap();
+    let error = NumericError::Length { expected: 6, actual: 5 };
+    assert_eq!(plan.run(&[0.0_f32; 5], &[0.0; 6], &mut [0.0; 4]), Err(error.clone()));
+    assert_eq!(plan.run(&[0_i32; 6], &[0; 5], &mut [0; 4]), Err(error));
+    let error = NumericError::Length { expected: 4, actual: 3 };
+    assert_eq!(plan.run(&[0.0_f64; 6], &[0.0; 6], &mut [0.0; 3]), Err(error));
+}
