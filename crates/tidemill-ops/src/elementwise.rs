@@ -1,0 +1,192 @@
+//! The kernels of element-wise operations: one object for each form of function, whatever the
+//! function is.
+
+use smallvec::{SmallVec, smallvec};
+use tidemill_graph::{Inferred, Kernel, KernelCx, KernelError, NodeView, OpError};
+use tidemill_kernels::elementwise::{
+    AnyBinary, AnyComparison, AnyPredicate, AnyUnary, Binary, Plain, Side, Unary,
+};
+use tidemill_kernels::{Broadcast, with_binary, with_comparison, with_predicate, with_unary};
+use tidemill_value::{DType, Element, Value};
+
+/// A kernel for the function that `lookup` has for the type of the node's first input.
+pub(crate) fn unary_kernel(
+    node: &NodeView<'_>,
+    lookup: fn(DType) -> Option<AnyUnary>,
+) -> Result<Box<dyn Kernel>, OpError> {
+    let function = lookup(node.dtype(0)).ok_or_else(|| unsupported(node))?;
+    Ok(with_unary!(function, f => Box::new(UnaryKernel(f))))
+}
+
+/// A kernel for a test of single elements.
+pub(crate) fn predicate_kernel(
+    node: &NodeView<'_>,
+    lookup: fn(DType) -> Option<AnyPredicate>,
+) -> Result<Box<dyn Kernel>, OpError> {
+    let function = lookup(node.dtype(0)).ok_or_else(|| unsupported(node))?;
+    Ok(with_predicate!(function, f => Box::new(PredicateKernel(f))))
+}
+
+/// A kernel for a function of two operands that broadcast.
+pub(crate) fn binary_kernel(
+    node: &NodeView<'_>,
+    lookup: fn(DType) -> Option<AnyBinary>,
+) -> Result<Box<dyn Kernel>, OpError> {
+    let function = lookup(node.dtype(0)).ok_or_else(|| unsupported(node))?;
+    Ok(with_binary!(function, f => Box::new(BinaryKernel(f))))
+}
+
+/// A kernel for a comparison of two operands that broadcast.
+pub(crate) fn comparison_kernel(
+    node: &NodeView<'_>,
+    lookup: fn(DType) -> Option<AnyComparison>,
+) -> Result<Box<dyn Kernel>, OpError> {
+    let function = lookup(node.dtype(0)).ok_or_else(|| unsupported(node))?;
+    Ok(with_comparison!(function, f => Box::new(ComparisonKernel(f))))
+}
+
+/// A kernel that writes to its first input, a variable of the second's shape.
+pub(crate) fn update_kernel(
+    node: &NodeView<'_>,
+    lookup: fn(DType) -> Option<AnyBinary>,
+) -> Result<Box<dyn Kernel>, OpError> {
+    let function = lookup(node.dtype(0)).ok_or_else(|| unsupported(node))?;
+    Ok(with_binary!(function, f => Box::new(UpdateKernel(f))))
+}
+
+fn unsupported(node: &NodeView<'_>) -> OpError {
+    OpError::UnsupportedDType { op: node.op().name, dtype: node.dtype(0) }
+}
+
+/// The shape of the first input.
+pub(crate) fn same_shape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    Inferred::one(node.shape(0))
+}
+
+/// The shape that two inputs broadcast to.
+pub(crate) fn broadcast_shape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    Ok(smallvec![node.shape(0).broadcast(node.shape(1))?.into()])
+}
+
+/// The shape that two inputs must have in common.
+pub(crate) fn equal_shape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    Inferred::one(node.shape(0).merge(node.shape(1))?)
+}
+
+struct UnaryKernel<T>(Unary<T>);
+
+impl<T: Plain> Kernel for UnaryKernel<T> {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let input = cx.input(0)?;
+        if let Some(x) = input.as_scalar() {
+            cx.set(0, Value::scalar((self.0.one)(x)));
+            return Ok(());
+        }
+        let output = match cx.take_buffer(0) {
+            Some(mut buffer) => {
+                self.0.in_place(buffer.as_mut_slice()?);
+                buffer
+            }
+            None => {
+                let input = cx.input(0)?;
+                let mut output = Value::zeros(T::DTYPE, input.shape().clone())?;
+                (self.0.slice)(input.as_slice()?, output.as_mut_slice()?);
+                output
+            }
+        };
+        cx.set(0, output);
+        Ok(())
+    }
+}
+
+struct PredicateKernel<T>(Unary<T, bool>);
+
+impl<T: Plain> Kernel for PredicateKernel<T> {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let input = cx.input(0)?;
+        let mut output = Value::zeros(DType::Bool, input.shape().clone())?;
+        (self.0.slice)(input.as_slice()?, output.as_mut_slice()?);
+        cx.set(0, output);
+        Ok(())
+    }
+}
+
+struct BinaryKernel<T>(Binary<T>);
+
+impl<T: Plain> Kernel for BinaryKernel<T> {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let (left, right) = (cx.input(0)?, cx.input(1)?);
+        if let (Some(x), Some(y)) = (left.as_scalar(), right.as_scalar()) {
+            cx.set(0, Value::scalar((self.0.one)(x, y)?));
+            return Ok(());
+        }
+        let output = match self.in_place(cx)? {
+            Some(output) => output,
+            None => broadcast(&self.0, cx)?,
+        };
+        cx.set(0, output);
+        Ok(())
+    }
+}
+
+impl<T: Plain> BinaryKernel<T> {
+    /// Writes the result over an operand of its shape that nothing needs afterwards.
+    fn in_place(&self, cx: &mut KernelCx<'_>) -> Result<Option<Value>, KernelError> {
+        for (side, i) in [(Side::Left, 0), (Side::Right, 1)] {
+            let (own, other) = (cx.input(i)?, cx.input(1 - i)?);
+            let fits = own.shape() == other.shape()
+                || (other.elements() == 1 && other.shape().rank() <= own.shape().rank());
+            if !fits {
+                continue;
+            }
+            if let Some(mut buffer) = cx.take_buffer(i) {
+                self.0.in_place(side, buffer.as_mut_slice()?, cx.slice(1 - i)?)?;
+                return Ok(Some(buffer));
+            }
+        }
+        Ok(None)
+    }
+}
+
+struct ComparisonKernel<T>(Binary<T, bool>);
+
+impl<T: Element> Kernel for ComparisonKernel<T> {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let output = broadcast(&self.0, cx)?;
+        cx.set(0, output);
+        Ok(())
+    }
+}
+
+fn broadcast<T: Element, O: Element>(
+    function: &Binary<T, O>,
+    cx: &KernelCx<'_>,
+) -> Result<Value, KernelError> {
+    let (left, right) = (cx.input(0)?, cx.input(1)?);
+    if left.shape() == right.shape() {
+        let mut output = Value::zeros(O::DTYPE, left.shape().clone())?;
+        (function.pairs)(left.as_slice()?, right.as_slice()?, output.as_mut_slice()?)?;
+        return Ok(output);
+    }
+    let plan = Broadcast::new([left.shape(), right.shape()])?;
+    let mut output = Value::zeros(O::DTYPE, plan.shape().clone())?;
+    function.broadcast(&plan, left.as_slice()?, right.as_slice()?, output.as_mut_slice()?)?;
+    Ok(output)
+}
+
+struct UpdateKernel<T>(Binary<T>);
+
+impl<T: Plain> Kernel for UpdateKernel<T> {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let (variable, value) = (cx.input(0)?, cx.input(1)?);
+        if variable.shape() != value.shape() {
+            let (left, right) = (variable.shape().into(), value.shape().into());
+            return Err(tidemill_value::ValueError::Incompatible { left, right }.into());
+        }
+        // `as_mut_slice` copies what a reader still holds.
+        let mut variable = cx.take(0)?;
+        self.0.in_place(Side::Left, variable.as_mut_slice()?, cx.slice(1)?)?;
+        cx.set(0, variable);
+        Ok(())
+    }
+}

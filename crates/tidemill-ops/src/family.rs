@@ -1,0 +1,152 @@
+//! The tables that families of operations are written as.
+
+use tidemill_graph::{Arg, AttrDef, Fallible, Grads, OpDef, Sample, TensorRef};
+use tidemill_value::{DType, Value};
+
+use crate::Tensor;
+use crate::elementwise::{broadcast_shape, same_shape};
+
+/// The gradients of a node's inputs, in order.
+pub(crate) fn grads<const N: usize>(grads: [Option<Tensor>; N]) -> Grads {
+    grads.into_iter().map(|grad| grad.map(TensorRef::from)).collect()
+}
+
+/// The type attribute `T` over all data types that arithmetic is defined on.
+pub(crate) const NUMBERS: &[AttrDef] = &[AttrDef::types("T", DType::NUMBERS)];
+/// The type attribute `T` over the data types of numbers that can be negative.
+pub(crate) const SIGNED: &[AttrDef] = &[AttrDef::types(
+    "T",
+    &[DType::F32, DType::F64, DType::I8, DType::I16, DType::I32, DType::I64],
+)];
+/// The type attribute `T` over floats.
+pub(crate) const FLOATS: &[AttrDef] = &[AttrDef::types("T", DType::FLOATS)];
+
+const X_AND_Y: &[Arg] = &[Arg::of("x", "T"), Arg::of("y", "T")];
+const Y: &[Arg] = &[Arg::of("y", "T")];
+const Z: &[Arg] = &[Arg::of("z", "T")];
+
+/// An operation of one input and an output of its type and shape.
+pub(crate) const fn unary_op(
+    name: &'static str,
+    summary: &'static str,
+    input: &'static [Arg],
+    types: &'static [AttrDef],
+) -> OpDef {
+    OpDef::new(name, summary)
+        .inputs(input)
+        .outputs(Y)
+        .attrs(types)
+        .fallible(Fallible::Never)
+        .infer(same_shape)
+}
+
+/// An operation of two inputs of one type that broadcast.
+pub(crate) const fn binary_op(
+    name: &'static str,
+    summary: &'static str,
+    types: &'static [AttrDef],
+) -> OpDef {
+    OpDef::new(name, summary)
+        .inputs(X_AND_Y)
+        .outputs(Z)
+        .attrs(types)
+        .broadcasts()
+        .infer(broadcast_shape)
+}
+
+/// A sample of lists of numbers: inputs and output.
+pub(crate) fn sample<const N: usize, const M: usize>(
+    inputs: [[f32; M]; N],
+    output: [f32; M],
+) -> Vec<Sample> {
+    vec![Sample::new(inputs.map(Value::from), Value::from(output))]
+}
+
+/// Adds what is said of the gradient to an operation: a rule that gives those of the inputs, or
+/// `none`.
+macro_rules! with_gradient {
+    ($op:expr, none) => {
+        $op.not_differentiable()
+    };
+    ($op:expr, (|$cx:ident| $($grad:expr),+)) => {
+        $op.gradient(|$cx| Ok($crate::family::grads([$(Some($grad)),+])))
+    };
+}
+pub(crate) use with_gradient;
+
+/// Declares element-wise operations of one input and their builder functions, a row for each:
+///
+/// ```text
+/// /// What it computes.
+/// STATIC function = "TensorFlowName"("input"), TYPES, kernel,
+///     (|cx| gradient of the input) or none,
+///     [sample input] => [sample output];
+/// ```
+macro_rules! unary_family {
+    ($(
+        #[doc = $summary:literal]
+        $(#[doc = $doc:literal])*
+        $op:ident $function:ident = $name:literal($input:literal), $types:ident, $kernel:expr,
+            $gradient:tt,
+            $sample:expr => $expected:expr;
+    )*) => {$(
+        #[doc = $summary]
+        pub static $op: tidemill_graph::OpDef = $crate::family::with_gradient!(
+            $crate::family::unary_op(
+                $name,
+                $summary,
+                &[tidemill_graph::Arg::of($input, "T")],
+                $crate::family::$types,
+            )
+            .kernel(|node| $crate::elementwise::unary_kernel(node, $kernel))
+            .samples(|| $crate::family::sample([$sample], $expected)),
+            $gradient
+        );
+
+        #[doc = $summary]
+        $(#[doc = $doc])*
+        #[doc(alias = $name)]
+        #[track_caller]
+        pub fn $function(x: impl Into<$crate::Operand>) -> $crate::Tensor {
+            $crate::operand::unary(&$op, x)
+        }
+    )*};
+}
+pub(crate) use unary_family;
+
+/// Declares element-wise operations of two inputs that broadcast, a row for each, as
+/// [`unary_family!`] does; the name in brackets is the one that nodes have. The types of those
+/// that fail on more than their shapes are followed by what they fail on: `NUMBERS(Integers)`.
+macro_rules! binary_family {
+    ($(
+        #[doc = $summary:literal]
+        $(#[doc = $doc:literal])*
+        $op:ident $function:ident = $name:literal [$node:literal],
+            $types:ident $(($fallible:ident))?, $kernel:expr,
+            $gradient:tt,
+            $x:expr, $y:expr => $expected:expr;
+    )*) => {$(
+        #[doc = $summary]
+        pub static $op: tidemill_graph::OpDef = $crate::family::with_gradient!(
+            $crate::family::binary_op($name, $summary, $crate::family::$types)
+                $(.fallible(tidemill_graph::Fallible::$fallible))?
+                .kernel(|node| $crate::elementwise::binary_kernel(node, $kernel))
+                .samples(|| $crate::family::sample([$x, $y], $expected)),
+            $gradient
+        );
+
+        #[doc = $summary]
+        $(#[doc = $doc])*
+        ///
+        /// Shapes broadcast; both operands are of one type, which a number takes from the other.
+        #[doc(alias = $name)]
+        #[track_caller]
+        pub fn $function(
+            x: impl Into<$crate::Operand>,
+            y: impl Into<$crate::Operand>,
+        ) -> $crate::Tensor {
+            $crate::operand::binary(&$op, $node, x, y)
+        }
+    )*};
+}
+pub(crate) use binary_family;

@@ -1,0 +1,39 @@
+//! The functions that add operations to a graph.
+
+pub use crate::ops::activation::{elu, relu, relu6, sigmoid, softplus};
+pub use crate::ops::arithmetic::{
+    add, add_n, div, floor_div, floor_mod, maximum, minimum, mul, pow, squared_difference, sub,
+};
+pub use crate::ops::array::{
+    boolean_mask, broadcast_gradient_args, broadcast_to, concat, expand_dims, fill, gather,
+    invert_permutation, ones_like, range, rank, reshape, shape, size, squeeze, stack, transpose,
+    where_true, zeros_like,
+};
+pub use crate::ops::assign::{assign, assign_add, assign_sub};
+pub use crate::ops::cast::cast;
+pub use crate::ops::compare::{
+    equal, greater, greater_equal, is_finite, is_inf, is_nan, less, less_equal, logical_and,
+    logical_not, logical_or, not_equal,
+};
+pub use crate::ops::constant::constant;
+pub use crate::ops::control::{group, no_op, with_dependencies};
+pub use crate::ops::debug::{PrintOptions, assert, check_numerics, print, print_with};
+pub use crate::ops::host::{HostOutput, host_call};
+pub use crate::ops::identity::{identity, prevent_gradient, stop_gradient};
+pub use crate::ops::math::{
+    abs, acos, acosh, asin, asinh, atan, atanh, ceil, cos, cosh, exp, expm1, floor, log, log1p,
+    neg, reciprocal, rint, rsqrt, sign, sin, sinh, sqrt, square, tan, tanh,
+};
+pub use crate::ops::matmul::{MatMul, matmul, matmul_with};
+pub use crate::ops::nn::{
+    bias_add, l2_loss, log_softmax, sigmoid_cross_entropy_with_logits, softmax,
+    softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits,
+};
+pub use crate::ops::placeholder::{placeholder, placeholder_of, placeholder_with_default};
+pub use crate::ops::random::{Distribution, random, random_integers};
+pub use crate::ops::reduce::{
+    Axes, arg_max, arg_min, reduce_all, reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum,
+};
+pub use crate::ops::select::select;
+pub use crate::ops::train::apply_gradient_descent;
+pub use crate::ops::variable::is_variable_initialized;

@@ -1,0 +1,42 @@
+//! Small integer tensors that describe shapes and axes.
+
+use smallvec::SmallVec;
+use tidemill_graph::{KernelError, OpError};
+use tidemill_value::{DType, Shape, Value};
+
+/// The elements of an `int32` or `int64` value.
+pub(crate) fn integers(value: &Value) -> Result<SmallVec<[i64; 4]>, KernelError> {
+    match value.dtype() {
+        DType::I32 => Ok(value.as_slice::<i32>()?.iter().map(|&x| x.into()).collect()),
+        _ => Ok(SmallVec::from_slice(value.as_slice::<i64>()?)),
+    }
+}
+
+/// The elements of a value as extents of a shape.
+pub(crate) fn shape_of(value: &Value) -> Result<Shape, KernelError> {
+    let extent = |extent: i64| {
+        usize::try_from(extent)
+            .map_err(|_| OpError::invalid(format!("{extent} is no extent of a shape")))
+    };
+    Ok(integers(value)?.into_iter().map(extent).collect::<Result<_, _>>()?)
+}
+
+/// An axis counted from the first, where a negative one counts from behind the last.
+pub(crate) fn axis_of(axis: i64, rank: usize) -> Result<usize, OpError> {
+    let counted = if axis < 0 { axis.checked_add_unsigned(rank as u64) } else { Some(axis) };
+    counted
+        .and_then(|axis| usize::try_from(axis).ok())
+        .filter(|&axis| axis < rank)
+        .ok_or(OpError::Axis { axis, rank })
+}
+
+/// Axes counted from the first, ascending.
+pub(crate) fn axes_of(axes: &[i64], rank: usize) -> Result<SmallVec<[usize; 4]>, OpError> {
+    let mut counted: SmallVec<[usize; 4]> =
+        axes.iter().map(|&axis| axis_of(axis, rank)).collect::<Result<_, _>>()?;
+    counted.sort_unstable();
+    match counted.windows(2).find(|pair| pair[0] == pair[1]) {
+        Some(pair) => Err(OpError::DuplicateAxis { axis: pair[0] as i64 }),
+        None => Ok(counted),
+    }
+}

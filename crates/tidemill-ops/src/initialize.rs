@@ -1,0 +1,162 @@
+//! Operations that initialize variables, and tell which ones are not.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidemill_graph::{
+    EdgeKind, Graph, GraphReader, Location, NodeBuilder, NodeId, OperationRef, Referent, TensorId,
+    TensorRef, VariableRecord, at_location, default_graph,
+};
+use tidemill_value::{ByteString, Value};
+
+use crate::operand::composite;
+use crate::ops::array::{boolean_mask, stack};
+use crate::ops::assign::assign;
+use crate::ops::compare::logical_not;
+use crate::ops::constant::constant_node;
+use crate::ops::control::NO_OP;
+use crate::ops::variable::is_variable_initialized;
+use crate::variables::{GLOBAL_VARIABLES, variables_among};
+use crate::{Operation, Tensor, Variable};
+
+/// The variables of the default graph, in the order in which they were made.
+pub fn global_variables() -> Vec<Variable> {
+    let graph = default_graph();
+    variables_among(&graph, &graph.collection(GLOBAL_VARIABLES))
+}
+
+/// One operation that gives every variable of the default graph the value it starts with.
+///
+/// It is made for the variables that exist now; those made later it does not know. Where the
+/// initial value of one variable depends on another variable, that one is initialized first.
+/// Running it again overwrites what the variables have come to hold.
+#[track_caller]
+pub fn global_variables_initializer() -> Operation {
+    variables_initializer(global_variables())
+}
+
+/// One operation that gives each of `variables` the value it starts with (see
+/// [`global_variables_initializer`]).
+#[track_caller]
+pub fn variables_initializer(variables: impl IntoIterator<Item = Variable>) -> Operation {
+    let mut variables: Vec<Variable> = variables.into_iter().collect();
+    // A variable is younger than those that its initial value depends on.
+    variables.sort_by_key(|variable| node_of(*variable));
+    let graph = variables.first().and_then(|variable| variable.graph());
+    let graph = graph.unwrap_or_else(default_graph);
+    let mut initializers = Vec::new();
+    at_location(Location::caller(), || {
+        let mut assigned = BTreeMap::new();
+        for variable in variables {
+            let initializer = ordered_initializer(&graph, variable, &assigned);
+            if let (Some(node), Ok(value)) =
+                (node_of(variable), TensorRef::from(initializer.output(0)).id())
+            {
+                assigned.insert(node, value);
+            }
+            initializers.push(initializer);
+        }
+    });
+    let node = NodeBuilder::new(&NO_OP).name("init").graph(graph.key());
+    initializers.into_iter().fold(node, |node, op| node.control(op.into())).build().into()
+}
+
+/// The node that names a variable.
+fn node_of(variable: Variable) -> Option<NodeId> {
+    match OperationRef::from(variable).referent() {
+        Referent::Node(node) => Some(node),
+        Referent::Poison(_) => None,
+    }
+}
+
+/// The initializer of a variable; where its initial value depends on variables that `assigned`
+/// has the initial values of, a copy that takes those.
+fn ordered_initializer(
+    graph: &Graph,
+    variable: Variable,
+    assigned: &BTreeMap<NodeId, TensorId>,
+) -> Operation {
+    let Some(node) = node_of(variable) else { return variable.op() };
+    let (dependent, initial_value) = {
+        let reader = graph.read();
+        let Some(record) = reader.variable(node) else { return variable.op() };
+        (dependent_nodes(&reader, record, assigned), record.initial_value)
+    };
+    if dependent.is_empty() {
+        return variable.initializer();
+    }
+    let mut copies: BTreeMap<NodeId, OperationRef> = BTreeMap::new();
+    for id in dependent {
+        let copy = copy_node(graph, id, &copies, assigned);
+        copies.insert(id, copy);
+    }
+    let value = match copies.get(&initial_value.node) {
+        Some(copy) => copy.output(initial_value.slot),
+        None => TensorRef::new(graph.key(), initial_value),
+    };
+    assign(variable, Tensor::from(value)).op()
+}
+
+/// The nodes of an initial value that depend on variables in `assigned`.
+fn dependent_nodes(
+    reader: &GraphReader<'_>,
+    record: &VariableRecord,
+    assigned: &BTreeMap<NodeId, TensorId>,
+) -> BTreeSet<NodeId> {
+    let data = |kind: EdgeKind, _: TensorId| kind == EdgeKind::Data;
+    let path = reader.ancestors([record.initial_value.node], data);
+    let mut dependent = BTreeSet::new();
+    for id in path {
+        let depends = reader
+            .node(id)
+            .inputs
+            .iter()
+            .any(|input| assigned.contains_key(&input.node) || dependent.contains(&input.node));
+        if depends {
+            dependent.insert(id);
+        }
+    }
+    dependent
+}
+
+/// Copies a node, with inputs from `copies` and `assigned` in place of its own.
+fn copy_node(
+    graph: &Graph,
+    id: NodeId,
+    copies: &BTreeMap<NodeId, OperationRef>,
+    assigned: &BTreeMap<NodeId, TensorId>,
+) -> OperationRef {
+    let (node, name) = {
+        let reader = graph.read();
+        (reader.node(id).clone(), reader.name(id).to_owned())
+    };
+    let copied = |input: &TensorId| match (copies.get(&input.node), assigned.get(&input.node)) {
+        (Some(copy), _) => copy.output(input.slot),
+        (None, Some(value)) => TensorRef::new(graph.key(), *value),
+        (None, None) => TensorRef::new(graph.key(), *input),
+    };
+    let inputs: Vec<TensorRef> = node.inputs.iter().map(copied).collect();
+    tidemill_graph::absolute_scope(graph.key(), "", || {
+        NodeBuilder::like(&node, &inputs).graph(graph.key()).name(name).build()
+    })
+}
+
+/// The names of the variables of the default graph that have no value in the session: a list of
+/// strings.
+///
+/// Like [`global_variables_initializer`], it knows the variables that exist now.
+#[track_caller]
+pub fn report_uninitialized_variables() -> Tensor {
+    let variables = global_variables();
+    let graph = default_graph();
+    composite(Some(graph), "report_uninitialized_variables", |_| {
+        let names: Vec<ByteString> =
+            variables.iter().map(|variable| variable.op().name().into()).collect();
+        let names = constant_node(None, "Const", Value::from(names));
+        if variables.is_empty() {
+            return names;
+        }
+        let initialized: Vec<Tensor> =
+            variables.iter().map(|variable| is_variable_initialized(*variable)).collect();
+        boolean_mask(names, logical_not(stack(initialized, 0)))
+    })
+}

@@ -1,0 +1,44 @@
+//! The operations of the Tidemill runtime, and the handles to build graphs with.
+//!
+//! Each operation is described in one place under [`ops`]: what it takes and gives, how its
+//! shape follows, its kernel, its gradient, samples to test it with, and the function that adds
+//! it to a graph. The [`functions`] are named as TensorFlow names them.
+//!
+//! A builder function never panics. If its arguments do not fit, the handle it returns is
+//! invalid; [`Graph::check`](tidemill_graph::Graph::check) lists what is wrong, with the line,
+//! and so does a run that needs the handle.
+
+#![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod elementwise;
+mod family;
+pub mod functions;
+mod handle;
+mod index;
+mod initialize;
+mod initializer;
+mod inspect;
+mod kernel;
+mod operand;
+mod operators;
+pub mod ops;
+mod registry;
+mod summarize;
+mod variables;
+
+pub use functions::*;
+pub use handle::{Operation, Tensor};
+pub use initialize::{
+    global_variables, global_variables_initializer, report_uninitialized_variables,
+    variables_initializer,
+};
+pub use initializer::{
+    Initializer, constant_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform,
+    normal, ones, truncated_normal, uniform, zeros,
+};
+pub use inspect::{Inspect, LookupError};
+pub use operand::Operand;
+pub use registry::{ALL, lookup};
+pub use variables::{
+    GLOBAL_VARIABLES, TRAINABLE_VARIABLES, Variable, VariableBuilder, get_variable, variable,
+};

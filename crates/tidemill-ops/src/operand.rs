@@ -1,0 +1,244 @@
+use std::borrow::Cow;
+
+use tidemill_graph::{
+    BuildErrorKind, Graph, GraphKey, Location, NodeBuilder, OpDef, TensorRef, at_location,
+    default_graph, fail, scoped,
+};
+use tidemill_value::{ByteString, DType, Element, IntoValue, Scalar, Value, ValueError};
+
+use crate::ops::constant::constant_node;
+use crate::{Tensor, Variable};
+
+/// What builder functions take where they need a tensor: a tensor, a variable, a Rust number,
+/// which takes the data type of the tensor it meets, or a value.
+#[derive(Clone, Debug)]
+pub enum Operand {
+    /// A tensor.
+    Tensor(Tensor),
+    /// A variable, to be read.
+    Variable(Variable),
+    /// A number, of whatever type is needed.
+    Number(Scalar),
+    /// An array of exactly its type.
+    Value(Result<Value, ValueError>),
+}
+
+impl From<Tensor> for Operand {
+    fn from(tensor: Tensor) -> Self {
+        Operand::Tensor(tensor)
+    }
+}
+
+impl From<&Tensor> for Operand {
+    fn from(tensor: &Tensor) -> Self {
+        Operand::Tensor(*tensor)
+    }
+}
+
+impl From<Variable> for Operand {
+    fn from(variable: Variable) -> Self {
+        Operand::Variable(variable)
+    }
+}
+
+impl From<&Variable> for Operand {
+    fn from(variable: &Variable) -> Self {
+        Operand::Variable(*variable)
+    }
+}
+
+impl From<Value> for Operand {
+    fn from(value: Value) -> Self {
+        Operand::Value(Ok(value))
+    }
+}
+
+impl From<&str> for Operand {
+    fn from(text: &str) -> Self {
+        Operand::Value(Ok(text.into()))
+    }
+}
+
+impl<T: Element> From<Vec<T>> for Operand {
+    fn from(elements: Vec<T>) -> Self {
+        Operand::Value(Ok(elements.into()))
+    }
+}
+
+impl<const N: usize> From<[&str; N]> for Operand {
+    fn from(texts: [&str; N]) -> Self {
+        Operand::Value(Ok(texts.map(ByteString::from).into()))
+    }
+}
+
+macro_rules! operand_from_number {
+    ($($rust:ty),*) => {$(
+        impl From<$rust> for Operand {
+            fn from(number: $rust) -> Self {
+                Operand::Number(number.into())
+            }
+        }
+
+        impl<const N: usize> From<[$rust; N]> for Operand {
+            fn from(elements: [$rust; N]) -> Self {
+                Operand::Value(Ok(elements.into()))
+            }
+        }
+
+        impl<const N: usize, const M: usize> From<[[$rust; N]; M]> for Operand {
+            fn from(rows: [[$rust; N]; M]) -> Self {
+                Operand::Value(rows.into_value())
+            }
+        }
+    )*};
+}
+
+operand_from_number!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, bool);
+
+impl Operand {
+    /// The tensor, if the operand is one or reads one. A variable read under
+    /// `control_dependencies` is a new read, made here.
+    #[track_caller]
+    pub(crate) fn as_tensor(&self) -> Option<Tensor> {
+        match self {
+            Operand::Tensor(tensor) => Some(*tensor),
+            Operand::Variable(variable) => Some(variable.read()),
+            Operand::Number(_) | Operand::Value(_) => None,
+        }
+    }
+
+    /// The operand as a tensor of whatever type it has by itself. A number or value becomes a
+    /// constant.
+    #[track_caller]
+    pub fn to_tensor(&self) -> Tensor {
+        self.as_tensor().unwrap_or_else(|| self.to_constant(None, Cow::Borrowed("Const"), None))
+    }
+
+    /// The operand as a tensor of whatever type it has by itself, as a constant of this name if
+    /// it is a number or value.
+    #[track_caller]
+    pub(crate) fn to_tensor_named(&self, name: &'static str) -> Tensor {
+        self.as_tensor().unwrap_or_else(|| self.to_constant(None, Cow::Borrowed(name), None))
+    }
+
+    /// The operand as a tensor beside another one: a number takes its type. A number or value
+    /// becomes a constant of its graph, of this name.
+    #[track_caller]
+    pub fn to_tensor_like(&self, other: Tensor, name: &'static str) -> Tensor {
+        match self.as_tensor() {
+            Some(tensor) => tensor,
+            // Beside an invalid tensor, a constant would only be in the way.
+            None if other.is_invalid() || other.graph().is_none() => other,
+            None => {
+                let graph = TensorRef::from(other).graph();
+                self.to_constant(Some(graph), Cow::Borrowed(name), other.dtype())
+            }
+        }
+    }
+
+    /// The operand as a tensor of this type, if it is a number; as [`Operand::to_tensor`]
+    /// otherwise.
+    #[track_caller]
+    pub fn to_tensor_of(
+        &self,
+        graph: Option<GraphKey>,
+        dtype: DType,
+        name: &'static str,
+    ) -> Tensor {
+        self.as_tensor()
+            .unwrap_or_else(|| self.to_constant(graph, Cow::Borrowed(name), Some(dtype)))
+    }
+
+    #[track_caller]
+    fn to_constant(
+        &self,
+        graph: Option<GraphKey>,
+        name: Cow<'static, str>,
+        dtype: Option<DType>,
+    ) -> Tensor {
+        let value = match self {
+            Operand::Number(number) => match dtype {
+                Some(dtype) => number.adopt(dtype).map(Value::from),
+                None => Ok(Value::from(*number)),
+            },
+            Operand::Value(value) => value.clone(),
+            // `as_tensor` has covered both.
+            Operand::Tensor(tensor) => return *tensor,
+            Operand::Variable(variable) => return variable.read(),
+        };
+        match value {
+            Ok(value) => constant_node(graph, name, value),
+            Err(error) => {
+                let kind = BuildErrorKind::Op(error.into());
+                fail(graph, name, kind, Vec::new()).output(0).into()
+            }
+        }
+    }
+}
+
+/// Adds an operation of one input and one output.
+#[track_caller]
+pub(crate) fn unary(op: &'static OpDef, x: impl Into<Operand>) -> Tensor {
+    tensor(NodeBuilder::new(op).input(x.into().to_tensor()))
+}
+
+/// Adds an operation of two inputs and one output. A number on one side takes the type of the
+/// other, and is named below the operation: `add/y`.
+#[track_caller]
+pub(crate) fn binary(
+    op: &'static OpDef,
+    name: &'static str,
+    x: impl Into<Operand>,
+    y: impl Into<Operand>,
+) -> Tensor {
+    let (x, y) = (x.into(), y.into());
+    let (left, right) = (x.as_tensor(), y.as_tensor());
+    if let (Some(x), Some(y)) = (left, right) {
+        return tensor(NodeBuilder::new(op).name(name).input(x).input(y));
+    }
+    composite(left.or(right).and_then(Tensor::graph), name, |full| {
+        let (x, y) = match (left, right) {
+            (None, Some(y)) => (x.to_tensor_like(y, "x"), y),
+            _ => {
+                let x = left.unwrap_or_else(|| x.to_constant(None, Cow::Borrowed("x"), None));
+                (x, y.to_tensor_like(x, "y"))
+            }
+        };
+        tensor(NodeBuilder::new(op).exact_name(full).input(x).input(y))
+    })
+}
+
+/// Adds an operation of a tensor and a small integer tensor that says where or how: if that is
+/// given as numbers, it becomes a constant named below the operation, `Sum/reduction_indices`.
+#[track_caller]
+pub(crate) fn indexed(
+    op: &'static OpDef,
+    name: &'static str,
+    x: Tensor,
+    (index_name, index): (&'static str, Operand),
+    finish: impl FnOnce(NodeBuilder) -> NodeBuilder,
+) -> Tensor {
+    let given = index.as_tensor().or(x.is_invalid().then_some(x));
+    if let Some(index) = given {
+        return tensor(finish(NodeBuilder::new(op).name(name).input(x).input(index)));
+    }
+    let graph = TensorRef::from(x).graph();
+    composite(x.graph(), name, |full| {
+        let index = index.to_constant(Some(graph), Cow::Borrowed(index_name), None);
+        tensor(finish(NodeBuilder::new(op).exact_name(full).input(x).input(index)))
+    })
+}
+
+/// Adds a node, and gives its first output.
+#[track_caller]
+pub(crate) fn tensor(node: NodeBuilder) -> Tensor {
+    node.build().output(0).into()
+}
+
+/// Builds a function out of others: the nodes that `build` adds are named below `name`, which
+/// is made unique and handed to it, and carry the line of the caller.
+#[track_caller]
+pub(crate) fn composite<R>(graph: Option<Graph>, name: &str, build: impl FnOnce(&str) -> R) -> R {
+    let graph = graph.unwrap_or_else(default_graph);
+    at_location(Location::caller(), || scoped(&graph, name, build))
+}

@@ -1,0 +1,169 @@
+//! Element-wise arithmetic on two inputs, and sums of many.
+
+use tidemill_graph::{
+    Arg, AttrDef, BuildErrorKind, Inferred, Kernel, KernelCx, KernelError, NodeBuilder, NodeView,
+    OpDef, OpError, Sample, TensorRef, fail,
+};
+use tidemill_kernels::elementwise::{self as kernels, AnyBinary, Binary, Plain, Side};
+use tidemill_kernels::with_binary;
+use tidemill_value::{DType, Value, ValueError};
+
+use super::array::{ones_like, zeros_like};
+use super::compare::{greater, greater_equal, less_equal};
+use super::math::{log, neg};
+use super::select::select;
+use crate::family::binary_family;
+use crate::operand::tensor;
+use crate::{Operand, Tensor};
+
+binary_family! {
+    /// The sum, `x + y`. Integers wrap.
+    ADD add = "AddV2"["Add"], NUMBERS, kernels::add,
+        (|cx| cx.grad(), cx.grad()),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [1.5, 2.0, 0.0];
+
+    /// The difference, `x - y`. Integers wrap.
+    SUB sub = "Sub"["Sub"], NUMBERS, kernels::sub,
+        (|cx| cx.grad(), neg(cx.grad::<Tensor>())),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.5, -6.0, 1.0];
+
+    /// The product, `x * y`. Integers wrap.
+    MUL mul = "Mul"["Mul"], NUMBERS, kernels::mul,
+        (|cx|
+            cx.grad::<Tensor>() * cx.input::<Tensor>(1),
+            cx.input::<Tensor>(0) * cx.grad::<Tensor>()),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.5, -8.0, -0.25];
+
+    /// The quotient of floats, `x / y`.
+    DIV div = "RealDiv"["truediv"], FLOATS, kernels::div,
+        (|cx|
+            cx.grad::<Tensor>() / cx.input::<Tensor>(1),
+            cx.grad::<Tensor>()
+                * (-cx.input::<Tensor>(0) / cx.input::<Tensor>(1) / cx.input::<Tensor>(1))),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [2.0, -0.5, -1.0];
+
+    /// The quotient rounded down to a whole number. Dividing an integer by zero is an error.
+    FLOOR_DIV floor_div = "FloorDiv"["floordiv"], NUMBERS(Integers), kernels::floor_div,
+        none,
+        [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [3.0, -4.0, -4.0];
+
+    /// The remainder of [`floor_div`], which has the sign of `y`. Dividing an integer by zero is
+    /// an error.
+    FLOOR_MOD floor_mod = "FloorMod"["FloorMod"], NUMBERS(Integers), kernels::floor_mod,
+        (|cx|
+            cx.grad(),
+            cx.grad::<Tensor>() * neg(floor_div(cx.input::<Tensor>(0), cx.input::<Tensor>(1)))),
+        [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [1.0, 1.0, -0.5];
+
+    /// The power, `x` raised to `y`. Raising an integer to a negative power is an error.
+    POW pow = "Pow"["Pow"], NUMBERS(Integers), kernels::pow,
+        (|cx|
+            cx.grad::<Tensor>()
+                * cx.input::<Tensor>(1)
+                * pow(cx.input::<Tensor>(0), cx.input::<Tensor>(1) - 1.0),
+            cx.grad::<Tensor>() * cx.output::<Tensor>(0) * positive_log(cx.input(0))),
+        [2.0, 0.5, 3.0], [3.0, 2.0, 1.0] => [8.0, 0.25, 3.0];
+
+    /// The larger one; NaN if one is. The gradient goes to `x` where both are equal.
+    MAXIMUM maximum = "Maximum"["Maximum"], NUMBERS, kernels::maximum,
+        (|cx|
+            where_true(greater_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad()),
+            where_false(greater_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad())),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [1.0, 4.0, 0.5];
+
+    /// The smaller one; NaN if one is. The gradient goes to `x` where both are equal.
+    MINIMUM minimum = "Minimum"["Minimum"], NUMBERS, kernels::minimum,
+        (|cx|
+            where_true(less_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad()),
+            where_false(less_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad())),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.5, -2.0, -0.5];
+
+    /// The square of the difference, `(x - y) * (x - y)`.
+    SQUARED_DIFFERENCE squared_difference = "SquaredDifference"["SquaredDifference"], NUMBERS,
+        kernels::squared_difference,
+        (|cx|
+            cx.grad::<Tensor>() * 2.0 * (cx.input::<Tensor>(0) - cx.input::<Tensor>(1)),
+            cx.grad::<Tensor>() * -2.0 * (cx.input::<Tensor>(0) - cx.input::<Tensor>(1))),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.25, 36.0, 1.0];
+}
+
+/// The logarithm of positive numbers, 0 for others: what a base contributes to the gradient of
+/// its exponent.
+fn positive_log(x: Tensor) -> Tensor {
+    // The logarithm of 1 in place of others: 0 times the derivative of theirs could be NaN.
+    let is_positive = greater(x, 0.0);
+    select(is_positive, log(select(is_positive, x, ones_like(x))), zeros_like(x))
+}
+
+fn where_true(condition: Tensor, grad: Tensor) -> Tensor {
+    select(condition, grad, zeros_like(grad))
+}
+
+fn where_false(condition: Tensor, grad: Tensor) -> Tensor {
+    select(condition, zeros_like(grad), grad)
+}
+
+/// The sum of several tensors of one shape.
+pub static ADD_N: OpDef = OpDef::new("AddN", "The sum of several tensors of one shape.")
+    .inputs(&[Arg::list("inputs", "T", "N")])
+    .outputs(&[Arg::of("sum", "T")])
+    .attrs(&[AttrDef::types("T", DType::NUMBERS)])
+    .infer(|node| {
+        let mut shapes = node.inputs().iter().map(|fact| &fact.shape);
+        let first = shapes.next().cloned().unwrap_or_default();
+        let shape = shapes.try_fold(first, |shape, other| shape.merge(other));
+        Inferred::one(shape.map_err(OpError::from)?)
+    })
+    .gradient(|cx| {
+        let grad: TensorRef = cx.grad();
+        Ok(std::iter::repeat_n(Some(grad), cx.input_count()).collect())
+    })
+    .kernel(add_n_kernel)
+    .samples(|| {
+        let inputs = [[1.0_f32, 2.0], [0.5, -1.0], [2.0, 2.0]].map(Value::from);
+        let sample = Sample::new([], Value::from([3.5_f32, 3.0]));
+        vec![Sample { inputs: vec![inputs.into()], ..sample }]
+    });
+
+struct AddN<T>(Binary<T>);
+
+fn add_n_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
+    let dtype = node.type_attr("T")?;
+    let add: AnyBinary =
+        kernels::add(dtype).ok_or(OpError::UnsupportedDType { op: node.op().name, dtype })?;
+    Ok(with_binary!(add, f => Box::new(AddN(f))))
+}
+
+impl<T: Plain> Kernel for AddN<T> {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let mut sum = cx.take(0)?;
+        for i in 1..cx.input_count() {
+            let other = cx.input(i)?;
+            if other.shape() != sum.shape() {
+                let (left, right) = (sum.shape().into(), other.shape().into());
+                return Err(ValueError::Incompatible { left, right }.into());
+            }
+            self.0.in_place(Side::Left, sum.as_mut_slice()?, other.as_slice()?)?;
+        }
+        cx.set(0, sum);
+        Ok(())
+    }
+}
+
+/// The sum of several tensors of one type and shape, added from the first to the last.
+///
+/// # Errors
+/// No tensors, or tensors that differ in type or shape: they do not broadcast.
+#[doc(alias = "AddN")]
+#[track_caller]
+pub fn add_n<T: Into<Operand>>(inputs: impl IntoIterator<Item = T>) -> Tensor {
+    let mut tensors = Vec::new();
+    for input in inputs {
+        tensors.push(input.into().to_tensor());
+    }
+    if tensors.is_empty() {
+        let kind = BuildErrorKind::Op(OpError::invalid("there is nothing to add"));
+        return fail(None, "AddN", kind, Vec::new()).output(0).into();
+    }
+    tensor(NodeBuilder::new(&ADD_N).inputs(tensors))
+}

@@ -1,0 +1,156 @@
+//! `Pack` and `ConcatV2`.
+
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Arg, AttrDef, BuildErrorKind, Elements, Fallible, Inferred, NodeBuilder, NodeView, OpDef,
+    OpError, Sample, fail,
+};
+use tidemill_kernels::layout;
+use tidemill_value::{DType, Dim, PartialShape, Value};
+
+use crate::index::{axis_of, integers};
+use crate::kernel::kernel;
+use crate::operand::{composite, tensor};
+use crate::ops::constant::constant_node;
+use crate::{Operand, Tensor};
+
+/// Several tensors of one shape along a new axis.
+pub static PACK: OpDef = OpDef::new("Pack", "Several tensors of one shape along a new axis.")
+    .inputs(&[Arg::list("values", "T", "N")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::int("axis", 0)])
+    .infer(infer_pack)
+    .kernel(|node| {
+        let axis = node.int_attr("axis")?;
+        Ok(kernel(move |cx| {
+            let values = cx.all_inputs()?;
+            let rank = values.first().map_or(0, |value| value.shape().rank());
+            Ok(layout::pack(&values, axis_of(axis, rank + 1)?)?)
+        }))
+    })
+    .samples(|| {
+        let rows = vec![Value::from([1.0_f32, 2.0]), Value::from([3.0_f32, 4.0])];
+        let by_row = Value::from_vec([2, 2], vec![1.0_f32, 2.0, 3.0, 4.0]);
+        let by_column = Value::from_vec([2, 2], vec![1.0_f32, 3.0, 2.0, 4.0]);
+        let sample = |y| Sample { inputs: vec![rows.clone()], ..Sample::new([], y) };
+        let by_column = by_column.map(|y| sample(y).attr("axis", -1_i64));
+        by_row.map(sample).into_iter().chain(by_column).collect()
+    });
+
+fn infer_pack(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let shapes = node.inputs().iter().map(|fact| &fact.shape);
+    let shape = shapes.clone().try_fold(PartialShape::unknown(), |merged, shape| {
+        merged.merge(shape).map_err(OpError::from)
+    })?;
+    let Some(dims) = shape.dims() else { return Inferred::one(PartialShape::unknown()) };
+    let mut dims = dims.to_vec();
+    let axis = axis_of(node.int_attr("axis")?, dims.len() + 1)?;
+    dims.insert(axis, Dim::from(node.inputs().len()));
+    let is_integer = node.inputs().iter().all(|fact| DType::INDICES.contains(&fact.dtype));
+    let elements = (is_integer && dims.len() == 1).then(|| {
+        let element = |fact: &tidemill_graph::Fact| {
+            fact.elements.as_ref().and_then(|elements| elements.first().copied().flatten())
+        };
+        node.inputs().iter().map(element).collect::<Elements>()
+    });
+    Ok([Inferred { shape: dims.into_iter().collect(), elements }].into_iter().collect())
+}
+
+/// Several tensors one after the other along an axis.
+pub static CONCAT: OpDef =
+    OpDef::new("ConcatV2", "Several tensors one after the other along an axis.")
+        .inputs(&[Arg::list("values", "T", "N"), Arg::of("axis", "Tidx")])
+        .outputs(&[Arg::of("output", "T")])
+        .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
+        .fallible(Fallible::Values)
+        .infer(infer_concat)
+        .kernel(|_| {
+            Ok(kernel(|cx| {
+                let inputs = cx.all_inputs()?;
+                let Some((axis, values)) = inputs.split_last() else {
+                    return Err(OpError::invalid("there is nothing to join").into());
+                };
+                let axis = match integers(axis)?[..] {
+                    [axis] => axis,
+                    _ => return Err(OpError::invalid("`axis` must be a single number").into()),
+                };
+                let rank = values.first().map_or(0, |value| value.shape().rank());
+                Ok(layout::concat(values, axis_of(axis, rank)?)?)
+            }))
+        })
+        .samples(|| {
+            let values = vec![Value::from([1.0_f32, 2.0]), Value::from([3.0_f32])];
+            let joined = Sample::new([], Value::from([1.0_f32, 2.0, 3.0]));
+            let wrong = Sample::error([], "axis 1");
+            vec![
+                Sample { inputs: vec![values.clone(), vec![Value::from(0)]], ..joined },
+                Sample { inputs: vec![values, vec![Value::from(1)]], ..wrong },
+            ]
+        });
+
+fn infer_concat(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let Some((axis, values)) = node.inputs().split_last() else {
+        return Err(OpError::invalid("there is nothing to join"));
+    };
+    let rank = values.iter().find_map(|fact| fact.shape.rank());
+    let Some(rank) = rank else { return Inferred::one(PartialShape::unknown()) };
+    let axis = axis.elements.as_ref().and_then(|elements| elements.first().copied().flatten());
+    let Some(axis) = axis else { return Inferred::one(PartialShape::of_rank(rank)) };
+    let axis = axis_of(axis, rank)?;
+    let mut joined = Some(0usize);
+    let mut merged = PartialShape::of_rank(rank);
+    for fact in values {
+        let shape = fact.shape.merge(&PartialShape::of_rank(rank))?;
+        let dims = shape.dims().unwrap_or_default();
+        joined = joined.zip(dims[axis].known()).and_then(|(sum, extent)| sum.checked_add(extent));
+        let others = dims.iter().enumerate();
+        let others = others.map(|(i, dim)| if i == axis { Dim::UNKNOWN } else { *dim }).collect();
+        merged = merged.merge(&others)?;
+    }
+    let dims = merged.dims().unwrap_or_default().iter().enumerate();
+    let dims = dims.map(|(i, dim)| if i == axis { Dim::from(joined) } else { *dim });
+    Inferred::one(dims.collect::<PartialShape>())
+}
+
+/// Several tensors of one type and shape along a new axis, before axis `axis`; -1 puts it last.
+///
+/// # Errors
+/// No tensors, tensors that differ in type or shape, or an axis that there is not.
+#[doc(alias = "Pack")]
+#[track_caller]
+pub fn stack<T: Into<Operand>>(values: impl IntoIterator<Item = T>, axis: i64) -> Tensor {
+    let mut tensors = Vec::new();
+    for value in values {
+        tensors.push(value.into().to_tensor());
+    }
+    if tensors.is_empty() {
+        return nothing("stack");
+    }
+    tensor(NodeBuilder::new(&PACK).name("stack").inputs(tensors).attr("axis", axis))
+}
+
+/// Several tensors one after the other along axis `axis`.
+///
+/// # Errors
+/// No tensors, tensors that differ in type or along another axis, or an axis that there is not.
+#[doc(alias = "ConcatV2")]
+#[track_caller]
+pub fn concat<T: Into<Operand>>(values: impl IntoIterator<Item = T>, axis: i32) -> Tensor {
+    let mut tensors = Vec::new();
+    for value in values {
+        tensors.push(value.into().to_tensor());
+    }
+    let Some(graph) = tensors.first().map(|first| first.graph()) else {
+        return nothing("concat");
+    };
+    composite(graph.clone(), "concat", |full| {
+        let axis = constant_node(graph.map(|graph| graph.key()), "axis", Value::from(axis));
+        tensor(NodeBuilder::new(&CONCAT).exact_name(full).inputs(tensors).input(axis))
+    })
+}
+
+#[track_caller]
+fn nothing(what: &'static str) -> Tensor {
+    let kind = BuildErrorKind::Op(OpError::invalid("there is nothing to join"));
+    fail(None, what, kind, Vec::new()).output(0).into()
+}

@@ -1,0 +1,190 @@
+//! `Shape`, `Size`, `Rank` and `BroadcastGradientArgs`.
+
+use smallvec::{SmallVec, smallvec};
+use tidemill_graph::{
+    Arg, AttrDef, Default, Elements, Fallible, Inferred, KernelCx, KernelError, NodeBuilder, OpDef,
+    OpError, Sample,
+};
+use tidemill_value::{DType, Dim, Element, PartialShape, Scalar, Value, ValueError};
+
+use crate::index::shape_of;
+use crate::kernel::map_kernel;
+use crate::operand::unary;
+use crate::{Operand, Tensor};
+
+const TYPES: &[AttrDef] = &[
+    AttrDef::types("T", DType::ALL),
+    AttrDef::types("out_type", DType::INDICES).default(Default::Type(DType::I32)),
+];
+
+/// An operation that tells something of the shape of its input.
+const fn of_shape(name: &'static str, summary: &'static str) -> OpDef {
+    OpDef::new(name, summary)
+        .inputs(const { &[Arg::of("input", "T")] })
+        .outputs(const { &[Arg::of("output", "out_type")] })
+        .attrs(TYPES)
+        .fallible(Fallible::Shapes)
+        .not_differentiable()
+}
+
+/// The extents along the axes.
+pub static SHAPE: OpDef = of_shape("Shape", "The extents along the axes.")
+    .infer(|node| {
+        let shape = node.shape(0);
+        let out_type = node.type_attr("out_type")?;
+        for extent in shape.dims().into_iter().flatten().filter_map(|dim| dim.known()) {
+            index(extent, out_type)?;
+        }
+        let rank = Dim::from(shape.rank());
+        Ok(smallvec![Inferred {
+            shape: [rank].into_iter().collect(),
+            elements: Elements::of_shape(shape),
+        }])
+    })
+    .kernel(|node| {
+        let dtype = node.type_attr("out_type")?;
+        Ok(map_kernel(move |x| Ok(index_list(x.shape(), dtype)?)))
+    })
+    .samples(|| {
+        let x = Value::from_vec([2, 3], vec![0.0_f32; 6]);
+        x.into_iter().map(|x| Sample::new([x], Value::from([2, 3]))).collect()
+    });
+
+/// The number of elements.
+pub static SIZE: OpDef = of_shape("Size", "The number of elements.")
+    .infer(|node| {
+        if let Some(size) = node.shape(0).elements() {
+            index(size, node.type_attr("out_type")?)?;
+        }
+        let elements = node.shape(0).elements().map(|size| i64::try_from(size).ok());
+        let elements = elements.map(|size| [size].into_iter().collect());
+        Ok(smallvec![Inferred { shape: PartialShape::scalar(), elements }])
+    })
+    .kernel(|node| {
+        let dtype = node.type_attr("out_type")?;
+        Ok(map_kernel(move |x| Ok(index(x.elements(), dtype)?.into())))
+    })
+    .samples(|| vec![Sample::new([Value::from([1.0_f32, 2.0])], Value::from(2))]);
+
+/// The number of axes.
+pub static RANK: OpDef = of_shape("Rank", "The number of axes.")
+    .outputs(&[Arg::is("output", DType::I32)])
+    .attrs(&[AttrDef::types("T", DType::ALL)])
+    .infer(|node| {
+        let elements = node.shape(0).rank().map(|rank| i64::try_from(rank).ok());
+        let elements = elements.map(|rank| [rank].into_iter().collect());
+        Ok(smallvec![Inferred { shape: PartialShape::scalar(), elements }])
+    })
+    .kernel(|_| Ok(map_kernel(|x| Ok(index(x.shape().rank(), DType::I32)?.into()))))
+    .samples(|| vec![Sample::new([Value::from([1.0_f32, 2.0])], Value::from(1))]);
+
+/// The extents of a shape as an `int32` value, or as an `int64` one where they are larger.
+pub(crate) fn shape_tensor(shape: &[usize]) -> Value {
+    index_list(shape, DType::I32).unwrap_or_else(|_| {
+        // No memory holds what is longer than the longest axis that can be described.
+        let extents = shape.iter().map(|&extent| i64::try_from(extent).unwrap_or(i64::MAX));
+        Value::list(extents.collect())
+    })
+}
+
+/// Extents or axes as a value of an index type.
+fn index_list(extents: &[usize], dtype: DType) -> Result<Value, ValueError> {
+    match dtype {
+        DType::I64 => list_of::<i64>(extents),
+        _ => list_of::<i32>(extents),
+    }
+}
+
+fn list_of<T: Element + TryFrom<usize>>(extents: &[usize]) -> Result<Value, ValueError> {
+    let element = |&extent: &usize| {
+        let (number, dtype) = (extent.to_string(), T::DTYPE);
+        T::try_from(extent).map_err(|_| ValueError::Unrepresentable { number, dtype })
+    };
+    Ok(Value::list(extents.iter().map(element).collect::<Result<_, _>>()?))
+}
+
+/// A count as an element of an index type.
+fn index(count: usize, dtype: DType) -> Result<Scalar, ValueError> {
+    Scalar::U64(count as u64).adopt(dtype)
+}
+
+/// For two shapes that broadcast, the axes of the result along which each was stretched.
+pub static BROADCAST_GRADIENT_ARGS: OpDef = OpDef::new(
+    "BroadcastGradientArgs",
+    "For two shapes that broadcast, the axes along which each was stretched.",
+)
+.inputs(&[Arg::of("s0", "T"), Arg::of("s1", "T")])
+.outputs(&[Arg::of("r0", "T"), Arg::of("r1", "T")])
+.attrs(&[AttrDef::types("T", DType::INDICES)])
+.fallible(Fallible::Values)
+.infer(|node| {
+    for input in node.inputs() {
+        if input.shape.rank().is_some_and(|rank| rank != 1) {
+            let (input, actual) = ("s0 and s1", input.shape.clone());
+            return Err(OpError::Rank { input, expected: "1 axis", actual });
+        }
+    }
+    Ok((0..2).map(|_| PartialShape::of_rank(1).into()).collect())
+})
+.kernel(|node| {
+    let dtype = node.type_attr("T")?;
+    Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+        let (left, right) = (shape_of(cx.input(0)?)?, shape_of(cx.input(1)?)?);
+        let shape = tidemill_value::broadcast(&left, &right)?;
+        for (i, operand) in [left, right].iter().enumerate() {
+            cx.set(i, index_list(&stretched_axes(operand, &shape), dtype)?);
+        }
+        Ok(())
+    }))
+})
+.not_differentiable()
+.samples(|| {
+    let axes = vec![Value::from([1]), Value::from([0])];
+    let sample = Sample::new([Value::from([2, 1, 3]), Value::from([1, 4, 3])], axes[0].clone());
+    vec![
+        Sample { expect: tidemill_graph::Expect::Outputs(axes), ..sample },
+        Sample::error([Value::from([2]), Value::from([3])], "do not broadcast"),
+    ]
+});
+
+/// The axes that an operand lacks, or has the extent 1 along, in a larger shape.
+fn stretched_axes(operand: &[usize], shape: &[usize]) -> SmallVec<[usize; 4]> {
+    let lacks = shape.len() - operand.len();
+    (0..shape.len())
+        .filter(|&axis| axis < lacks || (operand[axis - lacks] == 1 && shape[axis] != 1))
+        .collect()
+}
+
+/// The extents of `x` along its axes: an `int32` tensor of shape `[rank]`.
+#[doc(alias = "Shape")]
+#[track_caller]
+pub fn shape(x: impl Into<Operand>) -> Tensor {
+    unary(&SHAPE, x)
+}
+
+/// The number of elements of `x`: an `int32` tensor of shape `[]`.
+#[doc(alias = "Size")]
+#[track_caller]
+pub fn size(x: impl Into<Operand>) -> Tensor {
+    unary(&SIZE, x)
+}
+
+/// The number of axes of `x`: an `int32` tensor of shape `[]`.
+#[doc(alias = "Rank")]
+#[track_caller]
+pub fn rank(x: impl Into<Operand>) -> Tensor {
+    unary(&RANK, x)
+}
+
+/// For two shapes that broadcast, the axes along which each was stretched: those to sum a
+/// gradient over.
+#[doc(alias = "BroadcastGradientArgs")]
+#[track_caller]
+pub fn broadcast_gradient_args(
+    left: impl Into<Operand>,
+    right: impl Into<Operand>,
+) -> (Tensor, Tensor) {
+    let (left, right) = (left.into().to_tensor(), right.into().to_tensor());
+    let node = NodeBuilder::new(&BROADCAST_GRADIENT_ARGS).input(left).input(right).build();
+    (node.output(0).into(), node.output(1).into())
+}

@@ -1,0 +1,137 @@
+//! Writes to variables: `Assign`, `AssignAdd`, `AssignSub`.
+
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Access, Arg, AttrDef, Execution, Inferred, Kernel, KernelCx, KernelError, NodeBuilder,
+    NodeView, OpDef, OpError, Sample, TensorRef,
+};
+use tidemill_kernels::elementwise as kernels;
+use tidemill_value::{DType, PartialShape, Value, ValueError};
+
+use crate::elementwise::update_kernel;
+use crate::operand::tensor;
+use crate::{Operand, Tensor};
+
+/// Gives a variable a value.
+pub static ASSIGN: OpDef = OpDef::new("Assign", "Gives a variable a value.")
+    .inputs(&[Arg::of("ref", "T").access(Access::Write), Arg::of("value", "T")])
+    .outputs(&[Arg::of("output_ref", "T").access(Access::Update)])
+    .attrs(&[
+        AttrDef::types("T", DType::ALL),
+        AttrDef::bool("validate_shape", true),
+        AttrDef::bool("use_locking", true),
+    ])
+    .execution(Execution::Write)
+    .infer(infer_assign)
+    .not_differentiable()
+    .kernel(|node| {
+        let admitted = match node.bool_attr("validate_shape")? {
+            true => node.shape(0).clone(),
+            false => PartialShape::unknown(),
+        };
+        Ok(Box::new(Assign { admitted }))
+    })
+    .samples(|| {
+        let (variable, value) = (Value::from([1.0_f32, 2.0]), Value::from([3.0_f32, -1.0]));
+        let longer = Value::from([1.0_f32; 3]);
+        vec![
+            Sample::new([variable.clone(), value.clone()], value),
+            Sample::error([variable, longer], "contradict"),
+        ]
+    });
+
+fn infer_assign(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    match node.bool_attr("validate_shape")? {
+        true => Inferred::one(node.shape(0).merge(node.shape(1))?),
+        false => Inferred::one(node.shape(1)),
+    }
+}
+
+struct Assign {
+    /// The shapes that the variable takes.
+    admitted: PartialShape,
+}
+
+impl Kernel for Assign {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let value = cx.take(1)?;
+        if !self.admitted.admits(value.shape()) {
+            let (left, right) = (self.admitted.clone(), value.shape().into());
+            return Err(ValueError::Incompatible { left, right }.into());
+        }
+        cx.set(0, value);
+        Ok(())
+    }
+}
+
+/// A write that changes the value there is.
+const fn update(name: &'static str, summary: &'static str) -> OpDef {
+    OpDef::new(name, summary)
+        .inputs(const { &[Arg::of("ref", "T").access(Access::Update), Arg::of("value", "T")] })
+        .outputs(const { &[Arg::of("output_ref", "T").access(Access::Update)] })
+        .attrs(
+            const { &[AttrDef::types("T", DType::NUMBERS), AttrDef::bool("use_locking", false)] },
+        )
+        .execution(Execution::Write)
+        .infer(|node| Inferred::one(node.shape(0).merge(node.shape(1))?))
+        .not_differentiable()
+}
+
+/// Adds to a variable.
+pub static ASSIGN_ADD: OpDef = update("AssignAdd", "Adds to a variable.")
+    .kernel(|node| update_kernel(node, kernels::add))
+    .samples(|| update_samples([1.5, 0.0]));
+
+/// Subtracts from a variable.
+pub static ASSIGN_SUB: OpDef = update("AssignSub", "Subtracts from a variable.")
+    .kernel(|node| update_kernel(node, kernels::sub))
+    .samples(|| update_samples([0.5, 4.0]));
+
+/// Samples of an update of `[1, 2]` by `[0.5, -2]`.
+fn update_samples(expected: [f32; 2]) -> Vec<Sample> {
+    let (variable, value) = (Value::from([1.0_f32, 2.0]), Value::from([0.5_f32, -2.0]));
+    vec![
+        Sample::new([variable.clone(), value], Value::from(expected)),
+        Sample::error([variable, Value::from([1.0_f32])], "contradict"),
+    ]
+}
+
+/// Gives `variable` the value of `value`, in every run that needs this node; the result is that
+/// value.
+///
+/// It does not read the variable, which may be without a value. A number takes its type.
+///
+/// # Errors
+/// A `value` whose type or shape is not that of the variable.
+#[doc(alias = "Assign")]
+#[track_caller]
+pub fn assign(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tensor {
+    write(&ASSIGN, variable.into(), &value.into())
+}
+
+/// Adds `value` to `variable`, in every run that needs this node; the result is the sum.
+///
+/// # Errors
+/// As of [`assign`]. The variable must have a value.
+#[doc(alias = "AssignAdd")]
+#[track_caller]
+pub fn assign_add(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tensor {
+    write(&ASSIGN_ADD, variable.into(), &value.into())
+}
+
+/// Subtracts `value` from `variable`, in every run that needs this node; the result is the
+/// difference.
+///
+/// # Errors
+/// As of [`assign`]. The variable must have a value.
+#[doc(alias = "AssignSub")]
+#[track_caller]
+pub fn assign_sub(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tensor {
+    write(&ASSIGN_SUB, variable.into(), &value.into())
+}
+
+#[track_caller]
+fn write(op: &'static OpDef, variable: TensorRef, value: &Operand) -> Tensor {
+    let value = value.to_tensor_like(variable.into(), "value");
+    tensor(NodeBuilder::new(op).input(variable).input(value))
+}

@@ -1,0 +1,62 @@
+//! `Cast`.
+
+use tidemill_graph::{Arg, AttrDef, Fallible, Inferred, NodeBuilder, OpDef, Sample};
+use tidemill_kernels::elementwise;
+use tidemill_value::{DType, Value};
+
+use crate::family::grads;
+use crate::kernel::map_kernel;
+use crate::operand::tensor;
+use crate::{Operand, Tensor};
+
+/// The elements as another data type.
+pub static OP: OpDef = OpDef::new("Cast", "The elements as another data type.")
+    .inputs(&[Arg::of("x", "SrcT")])
+    .outputs(&[Arg::of("y", "DstT")])
+    .attrs(&[
+        AttrDef::types("SrcT", DType::PLAIN),
+        AttrDef::types("DstT", DType::PLAIN),
+        AttrDef::bool("Truncate", false),
+    ])
+    .fallible(Fallible::Never)
+    .infer(|node| {
+        let is_index = |dtype: DType| DType::INDICES.contains(&dtype);
+        let to = node.type_attr("DstT")?;
+        let keeps = is_index(node.dtype(0)) && is_index(to);
+        let converted = |element: &Option<i64>| match to {
+            DType::I32 => element.map(|x| (x as i32).into()),
+            _ => *element,
+        };
+        let elements = node.elements(0).filter(|_| keeps);
+        let elements = elements.map(|elements| elements.iter().map(converted).collect());
+        Ok([Inferred { shape: node.shape(0).clone(), elements }].into_iter().collect())
+    })
+    .gradient(|cx| {
+        let (from, to) = (cx.node().dtype(0), cx.node().type_attr("DstT")?);
+        let passes = from.is_float() && to.is_float();
+        Ok(grads([passes.then(|| cast(cx.grad::<Tensor>(), from))]))
+    })
+    .kernel(|node| {
+        let to = node.type_attr("DstT")?;
+        Ok(map_kernel(move |x| elementwise::cast(x, to)))
+    })
+    .samples(|| {
+        let x = Value::from([1.9_f32, -1.9, 0.0]);
+        vec![
+            Sample::new([x.clone()], Value::from([1, -1, 0])).attr("DstT", DType::I32),
+            Sample::new([x.clone()], Value::from([true, true, false])).attr("DstT", DType::Bool),
+            Sample::new([x], Value::from([1.9_f32 as f64, -1.9_f32 as f64, 0.0]))
+                .attr("DstT", DType::F64),
+        ]
+    });
+
+/// The elements of `x` as another data type.
+///
+/// Floats are truncated towards zero where they become integers, and saturate; integers wrap
+/// where they become narrower; numbers are true where they are not zero; truth values become 0
+/// and 1. A gradient passes between floats only.
+#[doc(alias = "Cast")]
+#[track_caller]
+pub fn cast(x: impl Into<Operand>, dtype: DType) -> Tensor {
+    tensor(NodeBuilder::new(&OP).input(x.into().to_tensor()).attr("DstT", dtype))
+}

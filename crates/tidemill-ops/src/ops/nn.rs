@@ -1,0 +1,425 @@
+//! Layers and losses of neural networks.
+
+use std::f32::consts::LN_2;
+
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Arg, AttrDef, Fallible, Inferred, KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError,
+    Sample,
+};
+use tidemill_kernels::elementwise::{self, Binary};
+use tidemill_kernels::softmax::{self as kernels, CrossEntropy};
+use tidemill_kernels::{Broadcast, reduce, with_binary};
+use tidemill_value::{DType, Dim, Element, NumericError, PartialShape, Shape, Value, match_dtype};
+
+use super::activation::relu;
+use super::arithmetic::mul;
+use super::array::{broadcast_to, concat, expand_dims, ones_like, range, rank, reshape, shape};
+use super::math::{abs, exp, log1p, neg};
+use super::reduce::{Axes, reduce_sum};
+use crate::family::{FLOATS, NUMBERS, grads};
+use crate::kernel::{kernel, map_kernel};
+use crate::operand::{composite, tensor, unary};
+use crate::{Operand, Tensor};
+
+/// Where the channels of a layer's values are: along the last axis.
+const DATA_FORMAT: AttrDef = AttrDef::str("data_format", "NHWC");
+
+/// The axis of the channels of values of a rank.
+fn channel_axis(node: &NodeView<'_>, rank: usize) -> Result<usize, OpError> {
+    let format = node.str_attr("data_format")?;
+    match (&format[..], rank) {
+        (b"NHWC", 2..) => Ok(rank - 1),
+        (b"NCHW", 2..) => Ok(1),
+        (b"NHWC" | b"NCHW", _) => Err(OpError::invalid(format!(
+            "a value with channels must have at least 2 axes, not {rank}"
+        ))),
+        _ => Err(OpError::invalid(format!("there is no data format {format:?}"))),
+    }
+}
+
+/// Values with a bias added to each channel.
+pub static BIAS_ADD: OpDef = OpDef::new("BiasAdd", "Values with a bias added to each channel.")
+    .inputs(&[Arg::of("value", "T"), Arg::of("bias", "T")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(const { &[NUMBERS[0], DATA_FORMAT] })
+    .infer(infer_bias_add)
+    .gradient(|cx| {
+        let grad: Tensor = cx.grad();
+        let of_bias = NodeBuilder::new(&BIAS_ADD_GRAD).input(grad);
+        let of_bias = of_bias.attr("data_format", cx.node().str_attr("data_format")?);
+        Ok(grads([Some(grad), Some(tensor(of_bias))]))
+    })
+    .kernel(|node| {
+        let (format, dtype) = (node.str_attr("data_format")?, node.dtype(0));
+        let channels_first = &format[..] == b"NCHW";
+        let unsupported = OpError::UnsupportedDType { op: "BiasAdd", dtype };
+        let add = elementwise::add(dtype).ok_or(unsupported)?;
+        Ok(with_binary!(add, add => kernel(move |cx| add_bias(cx, add, channels_first))))
+    })
+    .samples(|| {
+        let value = Value::from_vec([2, 2], vec![1.0_f32, 2.0, 3.0, 4.0]);
+        let sum = Value::from_vec([2, 2], vec![11.0_f32, 22.0, 13.0, 24.0]);
+        let (Ok(value), Ok(sum)) = (value, sum) else { return Vec::new() };
+        let bias = Value::from([10.0_f32, 20.0]);
+        vec![
+            Sample::new([value.clone(), bias.clone()], sum.clone()),
+            Sample::new([value.clone(), bias], sum).attr("data_format", "NCHW"),
+            Sample::error([value, Value::from([1.0_f32])], "2 channels"),
+        ]
+    });
+
+fn infer_bias_add(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    if node.shape(1).rank().is_some_and(|rank| rank != 1) {
+        let (input, actual) = ("bias", node.shape(1).clone());
+        return Err(OpError::Rank { input, expected: "1 axis", actual });
+    }
+    let Some(dims) = node.shape(0).dims() else {
+        return Inferred::one(PartialShape::unknown());
+    };
+    let axis = channel_axis(node, dims.len())?;
+    let bias = node.shape(1).dims().and_then(|dims| dims.first().copied());
+    let channels = dims[axis].merge(bias.unwrap_or(Dim::UNKNOWN)).map_err(|_| {
+        let biases = bias.unwrap_or(Dim::UNKNOWN);
+        OpError::invalid(format!("there are {} channels, but {biases} biases", dims[axis]))
+    })?;
+    let dims = dims.iter().enumerate().map(|(i, dim)| if i == axis { channels } else { *dim });
+    Inferred::one(dims.collect::<PartialShape>())
+}
+
+fn add_bias<T: Element>(
+    cx: &KernelCx<'_>,
+    add: Binary<T>,
+    channels_first: bool,
+) -> Result<Value, KernelError> {
+    let (value, bias) = (cx.input(0)?, cx.input(1)?);
+    // Along the last axis, a list broadcasts by itself; before others, it needs their axes.
+    let trailing = if channels_first { value.shape().rank().saturating_sub(2) } else { 0 };
+    let extents = bias.shape().iter().copied().chain(std::iter::repeat_n(1, trailing));
+    let stretched: Shape = extents.collect();
+    let plan = Broadcast::new([value.shape(), &stretched])?;
+    if plan.shape() != value.shape() {
+        let message = format!("bias {} does not fit values {}", bias.shape(), value.shape());
+        return Err(OpError::Invalid(message).into());
+    }
+    let mut output = Value::zeros(T::DTYPE, plan.shape().clone())?;
+    add.broadcast(&plan, value.as_slice()?, bias.as_slice()?, output.as_mut_slice()?)?;
+    Ok(output)
+}
+
+/// The gradient of a bias: the sum over all but the channels.
+pub static BIAS_ADD_GRAD: OpDef =
+    OpDef::new("BiasAddGrad", "The gradient of a bias: the sum over all but the channels.")
+        .inputs(&[Arg::of("out_backprop", "T")])
+        .outputs(&[Arg::of("output", "T")])
+        .attrs(const { &[NUMBERS[0], DATA_FORMAT] })
+        .infer(|node| match node.shape(0).dims() {
+            Some(dims) => Inferred::one(
+                [dims[channel_axis(node, dims.len())?]].into_iter().collect::<PartialShape>(),
+            ),
+            None => Inferred::one(PartialShape::of_rank(1)),
+        })
+        .gradient(|cx| {
+            let (x, grad): (Tensor, Tensor) = (cx.input(0), cx.grad());
+            let stretched = match &cx.node().str_attr("data_format")?[..] {
+                b"NCHW" => {
+                    let trailing = ones_like(range(2, rank(x), 1));
+                    reshape(grad, concat([shape(grad), trailing], 0))
+                }
+                _ => grad,
+            };
+            Ok(grads([Some(broadcast_to(stretched, shape(x)))]))
+        })
+        .kernel(|node| {
+            let format = node.str_attr("data_format")?;
+            let channels_first = &format[..] == b"NCHW";
+            Ok(map_kernel(move |x| {
+                let rank = x.shape().rank();
+                let channels = if channels_first { 1 } else { rank.saturating_sub(1) };
+                let axes: SmallVec<[usize; 4]> =
+                    (0..rank).filter(|&axis| axis != channels).collect();
+                reduce::sum(x, &axes)
+            }))
+        })
+        .samples(|| {
+            let x = Value::from_vec([2, 2], vec![1.0_f32, 2.0, 3.0, 4.0]);
+            let sample = |x| Sample::new([x], Value::from([4.0_f32, 6.0]));
+            x.map(sample).into_iter().collect()
+        });
+
+/// The shape of the input, which must have a last axis.
+fn infer_rows(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    match node.shape(0).rank() {
+        Some(0) => {
+            let (input, actual) = ("logits", node.shape(0).clone());
+            Err(OpError::Rank { input, expected: "an axis", actual })
+        }
+        _ => Inferred::one(node.shape(0)),
+    }
+}
+
+/// The exponentials along the last axis by their sum.
+pub static SOFTMAX: OpDef =
+    OpDef::new("Softmax", "The exponentials along the last axis by their sum.")
+        .inputs(&[Arg::of("logits", "T")])
+        .outputs(&[Arg::of("softmax", "T")])
+        .attrs(FLOATS)
+        .infer(infer_rows)
+        .gradient(|cx| {
+            let (y, grad): (Tensor, Tensor) = (cx.output(0), cx.grad());
+            let sum = reduce_sum(grad * y, Axes::from(-1).keep_dims());
+            Ok(grads([Some((grad - sum) * y)]))
+        })
+        .kernel(|_| Ok(over_last_axis(kernels::softmax)))
+        .samples(|| {
+            let logits = Value::from([0.0_f32, 1.0, 2.0]);
+            vec![Sample::new([logits], Value::from([0.09003057_f32, 0.24472848, 0.66524094]))]
+        });
+
+/// The logarithms of softmax.
+pub static LOG_SOFTMAX: OpDef = OpDef::new("LogSoftmax", "The logarithms of softmax.")
+    .inputs(&[Arg::of("logits", "T")])
+    .outputs(&[Arg::of("logsoftmax", "T")])
+    .attrs(FLOATS)
+    .infer(infer_rows)
+    .gradient(|cx| {
+        let (y, grad): (Tensor, Tensor) = (cx.output(0), cx.grad());
+        let sum = reduce_sum(grad, Axes::from(-1).keep_dims());
+        Ok(grads([Some(grad - sum * exp(y))]))
+    })
+    .kernel(|_| Ok(over_last_axis(kernels::log_softmax)))
+    .samples(|| {
+        let logits = Value::from([0.0_f32, 1.0, 2.0]);
+        vec![Sample::new([logits], Value::from([-2.407606_f32, -1.407606, -0.407606]))]
+    });
+
+type OverRows = fn(Value) -> Result<Value, NumericError>;
+
+/// A kernel that overwrites its input where it may.
+fn over_last_axis(compute: OverRows) -> Box<dyn tidemill_graph::Kernel> {
+    Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+        let logits = cx.take(0)?;
+        cx.set(0, compute(logits)?);
+        Ok(())
+    })
+}
+
+/// A loss over the last axis, and its gradient.
+const fn cross_entropy(name: &'static str, summary: &'static str) -> OpDef {
+    OpDef::new(name, summary).outputs(const { &[Arg::of("loss", "T"), Arg::of("backprop", "T")] })
+}
+
+fn set_cross_entropy(
+    cx: &mut KernelCx<'_>,
+    computed: Result<CrossEntropy, NumericError>,
+) -> Result<(), KernelError> {
+    let CrossEntropy { loss, backprop } = computed?;
+    cx.set(0, loss);
+    cx.set(1, backprop);
+    Ok(())
+}
+
+fn classes_error(input: &'static str, expected: &'static str, actual: &PartialShape) -> OpError {
+    OpError::Rank { input, expected, actual: actual.clone() }
+}
+
+/// The cross entropy of softmax and given probabilities.
+pub static SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
+    "SoftmaxCrossEntropyWithLogits",
+    "The cross entropy of softmax and given probabilities.",
+)
+.inputs(&[Arg::of("features", "T"), Arg::of("labels", "T")])
+.attrs(FLOATS)
+.infer(|node| {
+    let both = node.shape(0).merge(node.shape(1))?;
+    let both = both.merge(&PartialShape::of_rank(2));
+    let both = both.map_err(|_| classes_error("features", "2 axes", node.shape(0)))?;
+    let rows = both.dims().unwrap_or_default()[0];
+    let loss: PartialShape = [rows].into_iter().collect();
+    Ok([loss.into(), both.into()].into_iter().collect())
+})
+.gradient(|cx| {
+    let logits: Tensor = cx.input(0);
+    let of_loss: Option<Tensor> = cx.grad_of(0);
+    let through_loss = of_loss.map(|grad| by_row(grad, cx.output(1)));
+    let of_logits = sum_of(through_loss, through_backprop(cx.grad_of(1), logits));
+    let of_labels = of_loss.map(|grad| by_row(grad, neg(log_softmax(logits))));
+    let of_labels = sum_of(of_labels, cx.grad_of(1).map(|grad: Tensor| neg(grad)));
+    Ok(grads([of_logits, of_labels]))
+})
+.kernel(|_| {
+    Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+        let features = cx.take(0)?;
+        let computed = kernels::softmax_cross_entropy(features, cx.input(1)?);
+        set_cross_entropy(cx, computed)
+    }))
+})
+.samples(|| {
+    let features = Value::from_vec([1, 2], vec![0.0_f32, 0.0]);
+    let labels = Value::from_vec([1, 2], vec![1.0_f32, 0.0]);
+    let backprop = Value::from_vec([1, 2], vec![-0.5_f32, 0.5]);
+    let (Ok(features), Ok(labels), Ok(backprop)) = (features, labels, backprop) else {
+        return Vec::new();
+    };
+    let loss = Value::from([LN_2]);
+    let sample = Sample::new([features, labels], loss.clone());
+    vec![Sample { expect: tidemill_graph::Expect::Outputs(vec![loss, backprop]), ..sample }]
+});
+
+/// The cross entropy of softmax and given classes.
+pub static SPARSE_SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
+    "SparseSoftmaxCrossEntropyWithLogits",
+    "The cross entropy of softmax and given classes.",
+)
+.inputs(&[Arg::of("features", "T"), Arg::of("labels", "Tlabels")])
+.attrs(const { &[FLOATS[0], AttrDef::types("Tlabels", DType::INDICES)] })
+.fallible(Fallible::Values)
+.infer(|node| {
+    let features = node.shape(0).merge(&PartialShape::of_rank(2));
+    let features = features.map_err(|_| classes_error("features", "2 axes", node.shape(0)))?;
+    let rows: PartialShape = features.dims().unwrap_or_default().iter().take(1).copied().collect();
+    Ok([rows.merge(node.shape(1))?.into(), features.into()].into_iter().collect())
+})
+.gradient(|cx| {
+    let of_loss: Option<Tensor> = cx.grad_of(0);
+    let through_loss = of_loss.map(|grad| by_row(grad, cx.output(1)));
+    let of_logits = sum_of(through_loss, through_backprop(cx.grad_of(1), cx.input(0)));
+    Ok(grads([of_logits, None]))
+})
+.kernel(|_| {
+    Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+        let features = cx.take(0)?;
+        let computed = kernels::sparse_softmax_cross_entropy(features, cx.input(1)?);
+        set_cross_entropy(cx, computed)
+    }))
+})
+.samples(|| {
+    let features = Value::from_vec([1, 2], vec![0.0_f32, 0.0]);
+    let backprop = Value::from_vec([1, 2], vec![-0.5_f32, 0.5]);
+    let (Ok(features), Ok(backprop)) = (features, backprop) else { return Vec::new() };
+    let loss = Value::from([LN_2]);
+    let sample = Sample::new([features.clone(), Value::from([0])], loss.clone());
+    vec![
+        Sample { expect: tidemill_graph::Expect::Outputs(vec![loss, backprop]), ..sample },
+        Sample::error([features, Value::from([2])], "index 2"),
+    ]
+});
+
+/// Rows times a number each.
+fn by_row(numbers: Tensor, rows: Tensor) -> Tensor {
+    mul(expand_dims(numbers, -1), rows)
+}
+
+fn sum_of(left: Option<Tensor>, right: Option<Tensor>) -> Option<Tensor> {
+    match (left, right) {
+        (Some(left), Some(right)) => Some(left + right),
+        (left, right) => left.or(right),
+    }
+}
+
+/// The gradient of logits from that of the gradient that a cross entropy gives.
+fn through_backprop(grad: Option<Tensor>, logits: Tensor) -> Option<Tensor> {
+    let grad = grad?;
+    let softmax = softmax(logits);
+    let projected = reduce_sum(grad * softmax, Axes::from(-1).keep_dims());
+    Some((grad - projected) * softmax)
+}
+
+/// Half the sum of the squares.
+pub static L2_LOSS: OpDef = OpDef::new("L2Loss", "Half the sum of the squares.")
+    .inputs(&[Arg::of("t", "T")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(FLOATS)
+    .fallible(Fallible::Never)
+    .infer(|_| Inferred::one(PartialShape::scalar()))
+    .gradient(|cx| Ok(grads([Some(cx.input::<Tensor>(0) * cx.grad::<Tensor>())])))
+    .kernel(|_| Ok(map_kernel(half_sum_of_squares)))
+    .samples(|| vec![Sample::new([Value::from([3.0_f32, 4.0])], Value::from(12.5_f32))]);
+
+fn half_sum_of_squares(x: &Value) -> Result<Value, NumericError> {
+    match_dtype!(x.dtype(), floats, T => {
+        let squares: Vec<T> = x.as_slice::<T>()?.iter().map(|x| x * x).collect();
+        let sum: T = reduce::sum(&Value::list(squares), &[0])?.to_scalar()?;
+        Ok(Value::from(sum / 2.0))
+    }, else Err(NumericError::UnsupportedDType { dtype: x.dtype() }))
+}
+
+/// `value` with `bias`, a list with a number for each channel, added along its last axis.
+///
+/// # Errors
+/// A value of fewer than 2 axes, or another number of channels than of biases.
+#[doc(alias = "BiasAdd")]
+#[track_caller]
+pub fn bias_add(value: impl Into<Operand>, bias: impl Into<Operand>) -> Tensor {
+    let value = value.into().to_tensor();
+    let bias = bias.into().to_tensor_like(value, "bias");
+    tensor(NodeBuilder::new(&BIAS_ADD).input(value).input(bias))
+}
+
+/// The exponentials of `logits` by their sum, along the last axis.
+#[doc(alias = "Softmax")]
+#[track_caller]
+pub fn softmax(logits: impl Into<Operand>) -> Tensor {
+    unary(&SOFTMAX, logits)
+}
+
+/// The logarithms of [`softmax`], exact where that is tiny.
+#[doc(alias = "LogSoftmax")]
+#[track_caller]
+pub fn log_softmax(logits: impl Into<Operand>) -> Tensor {
+    unary(&LOG_SOFTMAX, logits)
+}
+
+/// The cross entropy of [`softmax`] of `logits` and of `labels`, which are probabilities: both
+/// of shape `[rows, classes]`, the result of shape `[rows]`.
+///
+/// # Errors
+/// Tensors that differ in type or shape.
+#[doc(alias = "SoftmaxCrossEntropyWithLogits")]
+#[track_caller]
+pub fn softmax_cross_entropy_with_logits(
+    labels: impl Into<Operand>,
+    logits: impl Into<Operand>,
+) -> Tensor {
+    let (labels, logits) = (labels.into().to_tensor(), logits.into().to_tensor());
+    tensor(NodeBuilder::new(&SOFTMAX_CROSS_ENTROPY).input(logits).input(labels))
+}
+
+/// The cross entropy of [`softmax`] of `logits`, of shape `[rows, classes]`, and of `labels`,
+/// the number of a class for each row: of shape `[rows]`.
+///
+/// # Errors
+/// A run fails if a label is out of range.
+#[doc(alias = "SparseSoftmaxCrossEntropyWithLogits")]
+#[track_caller]
+pub fn sparse_softmax_cross_entropy_with_logits(
+    labels: impl Into<Operand>,
+    logits: impl Into<Operand>,
+) -> Tensor {
+    let (labels, logits) = (labels.into().to_tensor(), logits.into().to_tensor());
+    tensor(NodeBuilder::new(&SPARSE_SOFTMAX_CROSS_ENTROPY).input(logits).input(labels))
+}
+
+/// The cross entropy of the logistic function of `logits` and of `labels`, element by element,
+/// computed as `max(x, 0) - x * z + log(1 + exp(-|x|))` so that it does not overflow.
+///
+/// # Errors
+/// Tensors that differ in type or do not broadcast.
+#[track_caller]
+pub fn sigmoid_cross_entropy_with_logits(
+    labels: impl Into<Operand>,
+    logits: impl Into<Operand>,
+) -> Tensor {
+    let logits = logits.into().to_tensor();
+    let labels = labels.into().to_tensor_like(logits, "labels");
+    composite(logits.graph(), "logistic_loss", |_| {
+        relu(logits) - logits * labels + log1p(exp(-abs(logits)))
+    })
+}
+
+/// Half the sum of the squares of the elements of `x`.
+#[doc(alias = "L2Loss")]
+#[track_caller]
+pub fn l2_loss(x: impl Into<Operand>) -> Tensor {
+    unary(&L2_LOSS, x)
+}

@@ -1,0 +1,71 @@
+//! Updates of variables by optimizers.
+
+use tidemill_graph::{
+    Access, Arg, AttrDef, Execution, Inferred, KernelCx, KernelError, NodeBuilder, OpDef, OpError,
+    Sample, TensorRef,
+};
+use tidemill_kernels::update;
+use tidemill_value::{DType, Value, ValueError, match_dtype};
+
+use crate::operand::tensor;
+use crate::{Operand, Tensor};
+
+/// A step of gradient descent.
+pub static APPLY_GRADIENT_DESCENT: OpDef = OpDef::new(
+    "ApplyGradientDescent",
+    "Subtracts a gradient, times a learning rate, from a variable.",
+)
+.inputs(&[Arg::of("var", "T").access(Access::Update), Arg::of("alpha", "T"), Arg::of("delta", "T")])
+.outputs(&[Arg::of("out", "T").access(Access::Update)])
+.attrs(&[AttrDef::types("T", DType::FLOATS), AttrDef::bool("use_locking", false)])
+.execution(Execution::Write)
+.infer(|node| {
+    if node.shape(1).rank().is_some_and(|rank| rank != 0) {
+        let (input, actual) = ("alpha", node.shape(1).clone());
+        return Err(OpError::Rank { input, expected: "no axes", actual });
+    }
+    Inferred::one(node.shape(0).merge(node.shape(2))?)
+})
+.kernel(|node| {
+    let dtype = node.dtype(0);
+    Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+        let (variable, delta) = (cx.input(0)?, cx.input(2)?);
+        if variable.shape() != delta.shape() {
+            let (left, right) = (variable.shape().into(), delta.shape().into());
+            return Err(ValueError::Incompatible { left, right }.into());
+        }
+        // A buffer that a reader still holds is copied by `as_mut_slice`.
+        let mut variable = cx.take(0)?;
+        match_dtype!(dtype, floats, T => {
+            let rate: T = cx.input(1)?.to_scalar()?;
+            update::apply_gradient_descent(variable.as_mut_slice()?, rate, cx.slice(2)?)?;
+        }, else ());
+        cx.set(0, variable);
+        Ok(())
+    }))
+})
+.not_differentiable()
+.samples(|| {
+    let variable = Value::from([1.0_f32, 2.0]);
+    let (rate, delta) = (Value::from(0.5_f32), Value::from([2.0_f32, -2.0]));
+    vec![Sample::new([variable, rate, delta], Value::from([0.0_f32, 3.0]))]
+});
+
+/// Subtracts `rate * gradient` from `variable`, in every run that needs this node; the result is
+/// what it holds then.
+///
+/// # Errors
+/// A rate that is not a single number, or a gradient of another type or shape.
+#[doc(alias = "ApplyGradientDescent")]
+#[track_caller]
+pub fn apply_gradient_descent(
+    variable: impl Into<TensorRef>,
+    rate: impl Into<Operand>,
+    gradient: impl Into<Operand>,
+) -> Tensor {
+    let variable = variable.into();
+    let rate = rate.into().to_tensor_like(variable.into(), "alpha");
+    let gradient = gradient.into().to_tensor_like(variable.into(), "delta");
+    let node = NodeBuilder::new(&APPLY_GRADIENT_DESCENT);
+    tensor(node.input(variable).input(rate).input(gradient))
+}

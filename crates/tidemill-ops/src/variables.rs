@@ -1,0 +1,326 @@
+use std::fmt;
+
+use tidemill_graph::{
+    BuildErrorKind, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId, Note,
+    OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, absolute_scope,
+    at_location, current_variable_scope, default_graph, fail, has_control_dependencies,
+    without_control_dependencies,
+};
+use tidemill_value::{DType, PartialShape};
+
+use crate::handle::write_tuple;
+use crate::operand::tensor;
+use crate::ops::{assign, identity, variable};
+use crate::{Initializer, Operation, Tensor};
+
+/// The collection of all variables.
+pub const GLOBAL_VARIABLES: &str = "variables";
+/// The collection of the variables that optimizers change.
+pub const TRAINABLE_VARIABLES: &str = "trainable_variables";
+
+/// A handle to a variable: a tensor whose value lives in a session and outlives a run.
+///
+/// Each session has its own value, none before an initializer or an assignment has run.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Variable(OperationRef);
+
+impl From<Variable> for OperationRef {
+    /// The node that names the variable.
+    fn from(variable: Variable) -> Self {
+        variable.0
+    }
+}
+
+impl From<Variable> for TensorRef {
+    /// The variable itself, to write to.
+    fn from(variable: Variable) -> Self {
+        variable.0.output(0)
+    }
+}
+
+impl From<Variable> for Member {
+    fn from(variable: Variable) -> Self {
+        Member::Operation(variable.0)
+    }
+}
+
+impl Variable {
+    /// The variable that a node names.
+    pub(crate) fn of_node(graph: GraphKey, node: NodeId) -> Self {
+        Variable(OperationRef::new(graph, Referent::Node(node)))
+    }
+
+    fn record(self) -> Option<VariableRecord> {
+        let Referent::Node(id) = self.0.referent() else { return None };
+        Graph::find(self.0.graph()).ok()?.read().variable(id).cloned()
+    }
+
+    fn tensor(self, part: impl FnOnce(&VariableRecord) -> TensorId) -> Tensor {
+        match self.record() {
+            Some(record) => TensorRef::new(self.0.graph(), part(&record)).into(),
+            None => self.0.output(0).into(),
+        }
+    }
+
+    fn operation(self, part: impl FnOnce(&VariableRecord) -> NodeId) -> Operation {
+        match self.record() {
+            Some(record) => OperationRef::new(self.0.graph(), Referent::Node(part(&record))).into(),
+            None => self.0.into(),
+        }
+    }
+
+    /// The node that names the variable.
+    pub fn op(self) -> Operation {
+        self.0.into()
+    }
+
+    /// The name, such as `weights:0`.
+    pub fn name(self) -> String {
+        format!("{}:0", self.op().name())
+    }
+
+    /// The data type; `None` for a handle that a failed call returned, or whose graph is gone.
+    pub fn dtype(self) -> Option<DType> {
+        Tensor::from(self.0.output(0)).dtype()
+    }
+
+    /// The shape.
+    pub fn shape(self) -> PartialShape {
+        Tensor::from(self.0.output(0)).shape()
+    }
+
+    /// The variable's value as a tensor: the one read that all uses share, or, under
+    /// `control_dependencies`, a new read that sees what they write.
+    #[track_caller]
+    pub fn read(self) -> Tensor {
+        if has_control_dependencies(self.0.graph()) {
+            let node = NodeBuilder::new(&identity::IDENTITY).name("read");
+            return tensor(node.input(self));
+        }
+        self.tensor(|record| record.read)
+    }
+
+    /// The value the variable starts with.
+    pub fn initial_value(self) -> Tensor {
+        self.tensor(|record| record.initial_value)
+    }
+
+    /// The operation that gives the variable the value it starts with.
+    pub fn initializer(self) -> Operation {
+        self.operation(|record| record.initializer)
+    }
+
+    /// Whether optimizers change the variable.
+    pub fn is_trainable(self) -> bool {
+        self.record().is_some_and(|record| record.trainable)
+    }
+
+    /// The line that made the variable.
+    pub fn location(self) -> Option<Location> {
+        self.op().location()
+    }
+
+    /// The graph the variable belongs to.
+    pub fn graph(self) -> Option<Graph> {
+        self.op().graph()
+    }
+}
+
+impl fmt::Display for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some(dtype) = self.dtype() else {
+            return fmt::Display::fmt(&Tensor::from(self.0.output(0)), f);
+        };
+        write!(f, "Variable({:?}, shape=", self.name())?;
+        write_tuple(f, &self.shape())?;
+        write!(f, ", dtype={dtype})")
+    }
+}
+
+impl fmt::Debug for Variable {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// The variable `name` of type `float32`, which starts with what `initializer` says.
+///
+/// The name is that of the [`variable_scope`](tidemill_graph::variable_scope) that is open, a
+/// slash, and `name`. If the scope shares variables, and one of that name exists, it is
+/// returned. For other data types, and for variables that are not trained, see [`variable`].
+///
+/// ```
+/// use tidemill_ops::{get_variable, zeros};
+/// let slope = get_variable("slope", [], zeros());
+/// assert_eq!(slope.to_string(), r#"Variable("slope:0", shape=(), dtype=float32)"#);
+/// ```
+///
+/// # Errors
+/// A name that a variable has already, unless the scope shares variables; a shape that is not
+/// fully known; a shape or type that contradicts that of the initial value.
+#[track_caller]
+pub fn get_variable(
+    name: &str,
+    shape: impl Into<PartialShape>,
+    initializer: impl Into<Initializer>,
+) -> Variable {
+    variable(name, shape).initializer(initializer).get()
+}
+
+/// A variable to make or find; [`VariableBuilder::get`] does it.
+pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
+    VariableBuilder {
+        name: name.to_owned(),
+        shape: shape.into(),
+        dtype: None,
+        initializer: Initializer::default(),
+        trainable: true,
+        collections: Vec::new(),
+    }
+}
+
+/// What a variable is to be like.
+#[derive(Clone, Debug)]
+#[must_use = "nothing is made before `get`"]
+pub struct VariableBuilder {
+    name: String,
+    shape: PartialShape,
+    dtype: Option<DType>,
+    initializer: Initializer,
+    trainable: bool,
+    collections: Vec<String>,
+}
+
+impl VariableBuilder {
+    /// Sets the data type. Otherwise it is that of a tensor or value to start with, or
+    /// `float32`.
+    pub fn dtype(mut self, dtype: DType) -> Self {
+        self.dtype = Some(dtype);
+        self
+    }
+
+    /// Sets what the variable starts with. Otherwise it is Glorot's uniform distribution for
+    /// floats, and zero for integers.
+    pub fn initializer(mut self, initializer: impl Into<Initializer>) -> Self {
+        self.initializer = initializer.into();
+        self
+    }
+
+    /// Sets whether optimizers change the variable. They do unless told otherwise.
+    pub fn trainable(mut self, trainable: bool) -> Self {
+        self.trainable = trainable;
+        self
+    }
+
+    /// Adds the variable to a collection of this name as well.
+    pub fn collection(mut self, name: &str) -> Self {
+        self.collections.push(name.to_owned());
+        self
+    }
+
+    /// Makes the variable in the default graph, or finds it (see [`get_variable`]).
+    ///
+    /// # Errors
+    /// As of [`get_variable`].
+    #[track_caller]
+    pub fn get(self) -> Variable {
+        let graph = default_graph();
+        let location = Location::caller();
+        let (prefix, reuse) = current_variable_scope(graph.key());
+        let name = format!("{prefix}{}", self.name);
+        let existing = graph.read().find_variable(&name).map(|record| record.node);
+        match (existing, reuse) {
+            (Some(node), Reuse::Always | Reuse::Auto) => self.shared(&graph, &name, node),
+            (Some(node), Reuse::Never) => {
+                let first = graph.read().location(node);
+                let notes = vec![
+                    Note::at("it was first made here", first),
+                    Note::new(
+                        "help: keep the handle that the first call returned, or share \
+                               variables by variable_scope_with(.., Reuse::Auto, ..)",
+                    ),
+                ];
+                failed(&graph, BuildErrorKind::VariableExists { name }, notes)
+            }
+            (None, Reuse::Always) => {
+                failed(&graph, BuildErrorKind::VariableMissing { name }, Vec::new())
+            }
+            (None, _) => at_location(location, || {
+                without_control_dependencies(graph.key(), || self.make(&graph, &name))
+            }),
+        }
+    }
+
+    #[track_caller]
+    fn shared(&self, graph: &Graph, name: &str, node: NodeId) -> Variable {
+        let found = Variable::of_node(graph.key(), node);
+        let dtype = found.dtype().filter(|dtype| self.dtype.is_none_or(|wanted| wanted == *dtype));
+        if dtype.is_some() && found.shape().merge(&self.shape).is_ok() {
+            return found;
+        }
+        let kind = BuildErrorKind::VariableMismatch {
+            name: name.to_owned(),
+            actual: found.to_string(),
+            wanted: format!("{}{}", self.dtype.unwrap_or(DType::F32), self.shape),
+        };
+        failed(graph, kind, Vec::new())
+    }
+
+    fn make(self, graph: &Graph, name: &str) -> Variable {
+        let key = graph.key();
+        let dtype = self.dtype.or_else(|| self.initializer.dtype()).unwrap_or(DType::F32);
+        let initial_value = absolute_scope(key, &format!("{name}/Initializer/"), || {
+            self.initializer.build(graph, &self.shape, dtype)
+        });
+        let shape = self.shape.merge(&initial_value.shape()).unwrap_or(self.shape);
+        let node = NodeBuilder::new(&variable::VARIABLE)
+            .graph(key)
+            .attr("shape", shape)
+            .attr("dtype", dtype)
+            .name(name.to_owned());
+        // A failed initializer makes the variable invalid, and gives its own diagnosis.
+        let invalid = matches!(OperationRef::from(initial_value).referent(), Referent::Poison(_));
+        if invalid {
+            return Variable(initial_value.into());
+        }
+        let operation = absolute_scope(key, "", || node.build());
+        let variable = Variable(operation);
+        let Referent::Node(node) = operation.referent() else { return variable };
+        let prefix = format!("{}/", graph.read().name(node));
+        let (initializer, read) = absolute_scope(key, &prefix, || {
+            let initializer = assign::assign(variable, initial_value);
+            let read = NodeBuilder::new(&identity::IDENTITY).name("read").input(variable).build();
+            (OperationRef::from(initializer), read)
+        });
+        let (Referent::Node(initializer), Referent::Node(read)) =
+            (initializer.referent(), read.referent())
+        else {
+            return Variable(initializer);
+        };
+        let Ok(initial_value) = TensorRef::from(initial_value).id() else { return variable };
+        let (read, trainable) = (TensorId::new(read, 0), self.trainable);
+        let record = VariableRecord { node, initial_value, initializer, read, trainable };
+        graph.add_variable(name, record);
+        graph.add_to_collection(GLOBAL_VARIABLES, variable);
+        if trainable {
+            graph.add_to_collection(TRAINABLE_VARIABLES, variable);
+        }
+        self.collections.iter().for_each(|name| graph.add_to_collection(name, variable));
+        variable
+    }
+}
+
+#[track_caller]
+fn failed(graph: &Graph, kind: BuildErrorKind, notes: Vec<Note>) -> Variable {
+    Variable(fail(Some(graph.key()), "get_variable", kind, notes))
+}
+
+/// The variables among the items of a collection.
+pub(crate) fn variables_among(graph: &Graph, items: &[Item]) -> Vec<Variable> {
+    let reader = graph.read();
+    let nodes = items.iter().filter_map(|item| match item {
+        Item::Operation(node) => reader.variable(*node).map(|record| record.node),
+        Item::Tensor(_) => None,
+    });
+    nodes.map(|node| Variable::of_node(graph.key(), node)).collect()
+}
