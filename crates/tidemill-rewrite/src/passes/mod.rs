@@ -1,0 +1,6 @@
+//! One file for each pass.
+
+pub(crate) mod algebra;
+pub(crate) mod cse;
+pub(crate) mod dead;
+pub(crate) mod fold;
