@@ -1,0 +1,39 @@
+//! Sessions of the Tidemill runtime.
+//!
+//! A [`Session`] runs a graph. For each signature, that is what is fed and what is fetched, it
+//! makes a plan once: the path is pruned from the graph, rewritten, ordered, and compiled to a
+//! flat list of kernel calls over numbered slots. A run hands the fed values to the slots and
+//! makes the calls.
+//!
+//! The crate knows no operation by name: all it needs is in an operation's description.
+
+#![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod cache;
+mod error;
+mod evaluate;
+mod executor;
+mod explain;
+mod feeds;
+mod fetch;
+mod options;
+mod plan;
+mod prepare;
+mod prune;
+mod report;
+mod request;
+mod schedule;
+mod session;
+mod signature;
+mod store;
+
+pub use error::{
+    Code, FailedNode, FeedError, FeedErrorKind, NullVariable, Remedy, RunError, Site,
+    UnfedPlaceholder, Way,
+};
+pub use evaluate::{Evaluate, RunOperation};
+pub use explain::Explanation;
+pub use feeds::{FeedKey, Feeds};
+pub use fetch::{Fetch, FetchItem, FetchList, Fetched};
+pub use options::{Lines, Rewriting, SessionOptions, Sink};
+pub use session::{DefaultSession, Session};

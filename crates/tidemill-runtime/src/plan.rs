@@ -1,0 +1,247 @@
+//! From a subgraph to a flat program over slots.
+
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Attr, Effect, Execution, Fact, Kernel, Node, NodeId, NodeView, OpError, Operand, Subgraph,
+    TensorId,
+};
+use tidemill_value::Value;
+
+use crate::prune::VariableUse;
+use crate::schedule::schedule;
+
+/// What runs of one signature execute. A plan never changes, and any number of runs can use it
+/// at once.
+pub(crate) struct Plan {
+    /// What is known of the tensors that are fed, in the order of the signature.
+    pub(crate) feeds: Vec<Feed>,
+    pub(crate) constants: Vec<Value>,
+    pub(crate) steps: Vec<Step>,
+    /// From this step on, nothing can fail, and variables may be overwritten in place.
+    pub(crate) commit_start: usize,
+    /// Where the values to return are, in the order of the signature.
+    pub(crate) fetches: Vec<Operand>,
+    pub(crate) variables: Vec<PlannedVariable>,
+    /// The nodes that draw random numbers, ascending.
+    pub(crate) random: Vec<NodeId>,
+    /// The number of values that a run holds at once.
+    pub(crate) slots: usize,
+}
+
+/// A tensor that is fed.
+pub(crate) struct Feed {
+    pub(crate) fact: Fact,
+    /// Where its value goes, if anything needs it.
+    pub(crate) slot: Option<u32>,
+}
+
+/// A variable that a run reads or writes.
+pub(crate) struct PlannedVariable {
+    pub(crate) usage: VariableUse,
+    /// Where the value at the start of the run goes, if anything needs it.
+    pub(crate) start: Option<u32>,
+    /// Where the value is that it has after the run, if it is written.
+    pub(crate) end: Option<Operand>,
+}
+
+/// One kernel call.
+pub(crate) struct Step {
+    pub(crate) kernel: Box<dyn Kernel>,
+    pub(crate) inputs: SmallVec<[Operand; 3]>,
+    pub(crate) outputs: SmallVec<[u32; 1]>,
+    /// The slots that nothing needs after the step.
+    pub(crate) clear: SmallVec<[u32; 2]>,
+    /// The node of the graph that it computes.
+    pub(crate) node: NodeId,
+    /// The number of the node among those that draw random numbers.
+    pub(crate) random: Option<u32>,
+}
+
+/// A node for which there is no kernel.
+#[derive(Debug)]
+pub(crate) struct NoKernel {
+    pub(crate) node: NodeId,
+    pub(crate) source: Box<OpError>,
+}
+
+/// Compiles a path whose subgraph may have been rewritten.
+///
+/// # Errors
+/// [`NoKernel`] where a node's kernel cannot be made.
+pub(crate) fn compile(
+    subgraph: &Subgraph,
+    variables: Vec<VariableUse>,
+    random: Vec<NodeId>,
+) -> Result<Plan, NoKernel> {
+    let schedule = schedule(subgraph);
+    let mut slots = Slots::new(subgraph, &schedule.order);
+    let mut constants = Vec::new();
+    for (id, node) in subgraph.nodes() {
+        if let (Execution::Constant, Some(Attr::Tensor(value))) =
+            (node.op.execution, node.attrs.get("value"))
+        {
+            slots.place(TensorId::new(id, 0), Operand::constant(constants.len() as u32));
+            constants.push(value.clone());
+        }
+    }
+    let feeds = subgraph.feeds.iter().map(|&feed| plan_feed(subgraph, feed, &mut slots)).collect();
+    let starts = plan_starts(subgraph, &mut slots);
+    let mut steps = Vec::with_capacity(schedule.order.len());
+    for (position, &id) in schedule.order.iter().enumerate() {
+        steps.push(plan_step(subgraph, id, position, &random, &mut slots)?);
+    }
+    let planned = variables.into_iter().map(|usage| {
+        let start = starts.iter().find(|(node, _)| *node == usage.node).map(|(_, slot)| *slot);
+        let commit = subgraph.commits.iter().find(|commit| commit.variable == usage.node);
+        PlannedVariable { start, end: commit.map(|commit| slots.operand(commit.value)), usage }
+    });
+    Ok(Plan {
+        feeds,
+        constants,
+        steps,
+        commit_start: schedule.commit_start,
+        variables: planned.collect(),
+        fetches: subgraph.fetches.iter().map(|&fetch| slots.operand(fetch)).collect(),
+        random,
+        slots: slots.count as usize,
+    })
+}
+
+fn plan_feed(subgraph: &Subgraph, id: NodeId, slots: &mut Slots) -> Feed {
+    let tensor = TensorId::new(id, 0);
+    let slot = slots.is_needed(tensor).then(|| slots.allocate(tensor));
+    Feed { fact: subgraph.fact(tensor).clone(), slot }
+}
+
+/// The slots of the values that variables have at the start, by the variables' nodes.
+fn plan_starts(subgraph: &Subgraph, slots: &mut Slots) -> Vec<(NodeId, u32)> {
+    subgraph
+        .nodes()
+        .filter(|(_, node)| node.op.execution == Execution::Variable)
+        .map(|(id, _)| (subgraph.origin(id), slots.allocate(TensorId::new(id, 0))))
+        .collect()
+}
+
+fn plan_step(
+    subgraph: &Subgraph,
+    id: NodeId,
+    position: usize,
+    random: &[NodeId],
+    slots: &mut Slots,
+) -> Result<Step, NoKernel> {
+    let node = subgraph.node(id);
+    let origin = subgraph.origin(id);
+    let facts = subgraph.input_facts(node);
+    let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
+    let kernel = (node.op.kernel)(&view)
+        .map_err(|source| NoKernel { node: origin, source: source.into() })?;
+    let mut clear = SmallVec::new();
+    let inputs = plan_inputs(node, position, slots, &mut clear);
+    let tensors = (0..node.outputs.len()).map(|slot| TensorId::new(id, slot as u32));
+    let outputs: SmallVec<[u32; 1]> = tensors.clone().map(|t| slots.allocate(t)).collect();
+    clear.extend(tensors.zip(&outputs).filter(|(t, _)| !slots.is_needed(*t)).map(|(_, &s)| s));
+    slots.free.extend(clear.iter().copied());
+    let draws = node.op.effect == Effect::Random;
+    let random = random.binary_search(&origin).ok().filter(|_| draws).map(|i| i as u32);
+    Ok(Step { kernel, inputs, outputs, clear, node: origin, random })
+}
+
+/// Where a node finds its inputs; adds the slots that nothing needs after it to `clear`.
+fn plan_inputs(
+    node: &Node,
+    position: usize,
+    slots: &Slots,
+    clear: &mut SmallVec<[u32; 2]>,
+) -> SmallVec<[Operand; 3]> {
+    let occurrences = |input| node.inputs.iter().filter(|other| **other == input).count();
+    node.inputs
+        .iter()
+        .map(|&input| {
+            let operand = slots.operand(input);
+            if operand.is_constant() || !slots.is_last_use(input, position) {
+                return operand;
+            }
+            let slot = operand.index() as u32;
+            if !clear.contains(&slot) {
+                clear.push(slot);
+            }
+            // An input that the node takes twice must not be gone the second time.
+            if occurrences(input) == 1 { operand.last_use() } else { operand }
+        })
+        .collect()
+}
+
+/// Assigns values to slots, which are used again when nothing needs their value any more.
+struct Slots {
+    /// The number of the first output of each node.
+    first_output: Vec<u32>,
+    operands: Vec<Option<Operand>>,
+    /// The last position in the schedule that needs each tensor.
+    last_use: Vec<Option<u32>>,
+    free: Vec<u32>,
+    count: u32,
+}
+
+/// The position of what is needed after the last step.
+const END: u32 = u32::MAX;
+
+impl Slots {
+    fn new(subgraph: &Subgraph, order: &[NodeId]) -> Self {
+        let mut first_output = Vec::with_capacity(subgraph.len());
+        let mut count = 0u32;
+        for (_, node) in subgraph.nodes() {
+            first_output.push(count);
+            count += node.outputs.len() as u32;
+        }
+        let mut slots = Slots {
+            first_output,
+            operands: vec![None; count as usize],
+            last_use: vec![None; count as usize],
+            free: Vec::new(),
+            count: 0,
+        };
+        for (position, &id) in order.iter().enumerate() {
+            for &input in &subgraph.node(id).inputs {
+                let number = slots.number(input);
+                slots.last_use[number] = Some(position as u32);
+            }
+        }
+        let commits = subgraph.commits.iter().map(|commit| commit.value);
+        for tensor in subgraph.fetches.iter().copied().chain(commits) {
+            let number = slots.number(tensor);
+            slots.last_use[number] = Some(END);
+        }
+        slots
+    }
+
+    fn number(&self, tensor: TensorId) -> usize {
+        (self.first_output[tensor.node.index()] + tensor.slot) as usize
+    }
+
+    fn is_needed(&self, tensor: TensorId) -> bool {
+        self.last_use[self.number(tensor)].is_some()
+    }
+
+    fn is_last_use(&self, tensor: TensorId, position: usize) -> bool {
+        self.last_use[self.number(tensor)] == Some(position as u32)
+    }
+
+    fn place(&mut self, tensor: TensorId, operand: Operand) {
+        let number = self.number(tensor);
+        self.operands[number] = Some(operand);
+    }
+
+    fn allocate(&mut self, tensor: TensorId) -> u32 {
+        let slot = self.free.pop().unwrap_or_else(|| {
+            self.count += 1;
+            self.count - 1
+        });
+        self.place(tensor, Operand::slot(slot));
+        slot
+    }
+
+    /// Where a tensor is. Every tensor has its place before a later node asks for it.
+    fn operand(&self, tensor: TensorId) -> Operand {
+        self.operands[self.number(tensor)].unwrap_or(Operand::slot(0))
+    }
+}

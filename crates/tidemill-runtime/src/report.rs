@@ -1,0 +1,123 @@
+//! Finds what error reports say of a graph.
+
+use std::collections::VecDeque;
+
+use rustc_hash::FxHashMap;
+use tidemill_graph::{Fact, GraphReader, NodeId, TensorId};
+
+use crate::error::{
+    FailedNode, FeedError, FeedErrorKind, NullVariable, Remedy, RunError, Site, UnfedPlaceholder,
+    Way,
+};
+use crate::signature::Signature;
+
+pub(crate) fn site(graph: &GraphReader<'_>, node: NodeId) -> Site {
+    Site { name: graph.name(node).to_owned(), location: graph.location(node) }
+}
+
+pub(crate) fn unfed(
+    graph: &GraphReader<'_>,
+    signature: &Signature,
+    placeholders: &[NodeId],
+) -> RunError {
+    let report = |&id: &NodeId| {
+        let fact = &graph.node(id).outputs[0];
+        let (dtype, shape) = (fact.dtype, fact.shape.clone());
+        let way = way_to(graph, signature, id);
+        UnfedPlaceholder { placeholder: site(graph, id), dtype, shape, way }
+    };
+    RunError::Unfed(placeholders.iter().map(report).collect())
+}
+
+/// `variables` are nodes of variables, each with the first node that needs its value.
+pub(crate) fn uninitialized(
+    graph: &GraphReader<'_>,
+    signature: &Signature,
+    variables: &[(NodeId, NodeId)],
+) -> RunError {
+    let report = |&(variable, reader): &(NodeId, NodeId)| {
+        let fact = &graph.node(variable).outputs[0];
+        let mut way = way_to(graph, signature, reader);
+        if reader != variable {
+            way.names.push(graph.name(variable).to_owned());
+        }
+        NullVariable {
+            variable: site(graph, variable),
+            dtype: fact.dtype,
+            shape: fact.shape.clone(),
+            way,
+            remedy: remedy(graph, variable),
+        }
+    };
+    RunError::Uninitialized(variables.iter().map(report).collect())
+}
+
+/// The last operation that runs initializers: this variable's, or those of others alone.
+fn remedy(graph: &GraphReader<'_>, variable: NodeId) -> Remedy {
+    let initializers: FxHashMap<NodeId, NodeId> =
+        graph.variables().iter().map(|record| (record.initializer, record.node)).collect();
+    let mut too_early = None;
+    for (id, node) in graph.nodes().rev() {
+        let initialized = || node.control_inputs.iter().filter_map(|id| initializers.get(id));
+        if !node.outputs.is_empty() || initialized().next().is_none() {
+            continue;
+        }
+        if initialized().any(|&initialized| initialized == variable) {
+            return Remedy::Run(site(graph, id));
+        }
+        if id < variable {
+            too_early.get_or_insert(id);
+        }
+    }
+    too_early.map_or(Remedy::None, |id| Remedy::MadeTooEarly(site(graph, id)))
+}
+
+pub(crate) fn failed_node<E>(graph: &GraphReader<'_>, id: NodeId, source: E) -> Box<FailedNode<E>> {
+    let node = graph.node(id);
+    let inputs = node.inputs.iter().map(|&input| {
+        let fact = &graph.node(input.node).outputs[input.slot as usize];
+        (site(graph, input.node), Fact { elements: None, ..fact.clone() })
+    });
+    Box::new(FailedNode {
+        node: site(graph, id),
+        op: node.op.name,
+        inputs: inputs.collect(),
+        source,
+    })
+}
+
+pub(crate) fn feed(graph: &GraphReader<'_>, tensor: TensorId, kind: FeedErrorKind) -> RunError {
+    let tensor = Site { name: graph.tensor_name(tensor), location: graph.location(tensor.node) };
+    RunError::Feed(Box::new(FeedError { tensor, kind }))
+}
+
+/// The shortest way from anything that the run is asked for to a node that it needs.
+fn way_to(graph: &GraphReader<'_>, signature: &Signature, node: NodeId) -> Way {
+    let mut came_from: FxHashMap<NodeId, Option<NodeId>> = FxHashMap::default();
+    let mut pending: VecDeque<NodeId> = VecDeque::new();
+    for root in signature.roots() {
+        if came_from.insert(root, None).is_none() {
+            pending.push_back(root);
+        }
+    }
+    while let Some(id) = pending.pop_front() {
+        if id == node {
+            break;
+        }
+        let inputs = graph.node(id).inputs.iter().filter(|input| !signature.is_fed(**input));
+        let controls = graph.node(id).control_inputs.iter().copied();
+        for next in inputs.map(|input| input.node).chain(controls) {
+            if let std::collections::hash_map::Entry::Vacant(entry) = came_from.entry(next) {
+                entry.insert(Some(id));
+                pending.push_back(next);
+            }
+        }
+    }
+    let mut names = vec![node];
+    while let Some(&Some(previous)) = names.last().and_then(|id| came_from.get(id)) {
+        names.push(previous);
+    }
+    names.reverse();
+    let fetch = site(graph, names.first().copied().unwrap_or(node));
+    Way { fetch, names: names.into_iter().map(|id| graph.name(id).to_owned()).collect() }
+}

@@ -1,0 +1,123 @@
+//! From what the user hands to a run to a signature.
+
+use smallvec::SmallVec;
+use tidemill_graph::{Fact, Graph, NodeId, OperationRef, Referent, TensorId, TensorRef, diagnose};
+use tidemill_ops::{Inspect, Operation, Tensor, Variable};
+use tidemill_value::Value;
+
+use crate::error::{FeedErrorKind, RunError};
+use crate::feeds::{FeedKey, Feeds};
+use crate::fetch::{FetchItem, FetchList};
+use crate::report;
+use crate::signature::Signature;
+
+/// What a run is asked for, and the fed values in the order of the signature.
+pub(crate) struct Request {
+    pub(crate) signature: Signature,
+    pub(crate) values: SmallVec<[Value; 4]>,
+}
+
+/// Finds the nodes behind handles and names.
+///
+/// # Errors
+/// [`RunError`] where a handle is invalid or of another graph, a name unknown, or a tensor
+/// cannot be fed.
+pub(crate) fn resolve(
+    graph: &Graph,
+    fetches: FetchList,
+    feeds: Feeds,
+) -> Result<Request, RunError> {
+    let mut signature = Signature::default();
+    for fetch in fetches.0 {
+        match fetch {
+            FetchItem::Tensor(tensor) => signature.fetches.push(tensor_id(graph, tensor)?),
+            FetchItem::Variable(variable) => {
+                signature.fetches.push(variable_id(graph, variable)?);
+            }
+            FetchItem::Operation(operation) => {
+                signature.targets.push(node_id(graph, operation.into())?);
+            }
+            FetchItem::Name(name) => {
+                signature.fetches.push(tensor_id(graph, find(graph, &name)?)?);
+            }
+        }
+    }
+    let mut fed: SmallVec<[(TensorId, Value); 4]> = SmallVec::new();
+    for (key, value) in feeds.0 {
+        let tensor = match key {
+            FeedKey::Tensor(tensor) => tensor_id(graph, tensor)?,
+            FeedKey::Variable(variable) => variable_id(graph, variable)?,
+            FeedKey::Name(name) => tensor_id(graph, find(graph, &name)?)?,
+        };
+        let value = value.map_err(|error| report::feed(&graph.read(), tensor, error.into()))?;
+        fed.push((tensor, value));
+    }
+    fed.sort_by_key(|(tensor, _)| *tensor);
+    if let Some(pair) = fed.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(report::feed(&graph.read(), pair[0].0, FeedErrorKind::Twice));
+    }
+    let (feeds, values) = fed.into_iter().unzip();
+    signature.feeds = feeds;
+    Ok(Request { signature, values })
+}
+
+fn find(graph: &Graph, name: &str) -> Result<Tensor, RunError> {
+    if graph.is_empty() {
+        return Err(RunError::EmptyGraph);
+    }
+    Ok(graph.tensor(name)?)
+}
+
+fn tensor_id(graph: &Graph, tensor: Tensor) -> Result<TensorId, RunError> {
+    let slot = TensorRef::from(tensor).slot();
+    Ok(TensorId::new(node_id(graph, tensor.into())?, slot))
+}
+
+/// The read of a variable that everything shares.
+fn variable_id(graph: &Graph, variable: Variable) -> Result<TensorId, RunError> {
+    let node = node_id(graph, variable.into())?;
+    let reader = graph.read();
+    Ok(reader.variable(node).map_or(TensorId::new(node, 0), |record| record.read))
+}
+
+fn node_id(graph: &Graph, operation: OperationRef) -> Result<NodeId, RunError> {
+    match operation.referent() {
+        Referent::Poison(_) => {
+            let (causes, path) = diagnose(operation);
+            Err(RunError::Invalid { path, causes })
+        }
+        Referent::Node(node) if operation.graph() == graph.key() => Ok(node),
+        Referent::Node(_) => Err(foreign(graph, operation)),
+    }
+}
+
+/// Why a run cannot take a handle of a graph that is not the session's.
+fn foreign(graph: &Graph, operation: OperationRef) -> RunError {
+    match Graph::find(operation.graph()) {
+        Err(gone) => RunError::GraphGone(Box::new(gone)),
+        Ok(_) if graph.is_empty() => RunError::EmptyGraph,
+        Ok(_) => {
+            let name = Operation::from(operation).name();
+            RunError::ForeignGraph { name, actual: operation.graph(), expected: graph.key() }
+        }
+    }
+}
+
+/// The value as one of the tensor's type. A single number takes it.
+///
+/// # Errors
+/// [`FeedErrorKind`] where the type or the shape does not fit.
+pub(crate) fn fit(value: Value, fact: &Fact) -> Result<Value, FeedErrorKind> {
+    let value = match value.number() {
+        Some(number) if number.dtype() != fact.dtype => number.adopt(fact.dtype)?.into(),
+        _ => value,
+    };
+    if value.dtype() != fact.dtype {
+        return Err(FeedErrorKind::DType { expected: fact.dtype, actual: value.dtype() });
+    }
+    if !fact.shape.admits(value.shape()) {
+        let (expected, actual) = (fact.shape.clone(), value.shape().clone());
+        return Err(FeedErrorKind::Shape { expected, actual });
+    }
+    Ok(value)
+}

@@ -1,0 +1,58 @@
+//! The order in which the nodes of a subgraph run.
+
+use tidemill_graph::{Execution, Fact, Node, NodeId, Subgraph};
+use tidemill_value::Value;
+
+/// The nodes to run, in order.
+#[derive(Debug, PartialEq)]
+pub(crate) struct Schedule {
+    pub(crate) order: Vec<NodeId>,
+    /// From this position on, nothing can fail, and variables may be overwritten in place.
+    pub(crate) commit_start: usize,
+}
+
+/// Orders the nodes of a subgraph.
+///
+/// Effects, and nodes that can fail, keep the order of the graph. Writes that cannot fail, and
+/// what can wait for them, go last: by then nothing can fail any more.
+pub(crate) fn schedule(subgraph: &Subgraph) -> Schedule {
+    let deferred = deferred(subgraph);
+    let runs = |id: &NodeId| {
+        matches!(subgraph.node(*id).op.execution, Execution::Kernel | Execution::Write)
+    };
+    let ids = || subgraph.nodes().map(|(id, _)| id).filter(runs);
+    let mut order: Vec<NodeId> = ids().filter(|id| !deferred[id.index()]).collect();
+    let commit_start = order.len();
+    order.extend(ids().filter(|id| deferred[id.index()]));
+    Schedule { order, commit_start }
+}
+
+/// Which nodes to put off until nothing can fail.
+fn deferred(subgraph: &Subgraph) -> Vec<bool> {
+    let mut can_wait = vec![true; subgraph.len()];
+    for (id, node) in subgraph.nodes().rev() {
+        if !can_wait[id.index()] || subgraph.must_keep(node) || may_lack_memory(node) {
+            can_wait[id.index()] = false;
+            for input in &node.inputs {
+                can_wait[input.node.index()] = false;
+            }
+        }
+    }
+    let mut deferred = vec![false; subgraph.len()];
+    for (id, node) in subgraph.nodes() {
+        let follows = node.inputs.iter().any(|input| deferred[input.node.index()]);
+        deferred[id.index()] =
+            can_wait[id.index()] && (follows || node.op.execution == Execution::Write);
+    }
+    deferred
+}
+
+/// Whether there may not be the memory for an output of a node. Writes take that of their
+/// variable.
+fn may_lack_memory(node: &Node) -> bool {
+    let is_certain = |fact: &Fact| {
+        let bytes = fact.shape.elements().and_then(|count| count.checked_mul(fact.dtype.size()));
+        bytes.is_some_and(|bytes| bytes <= Value::CERTAIN_BYTES)
+    };
+    node.op.execution == Execution::Kernel && !node.outputs.iter().all(is_certain)
+}

@@ -1,0 +1,56 @@
+use tidemill_autodiff::Cut;
+
+/// Why a loss cannot be minimized.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TrainError {
+    /// There is no variable to change.
+    #[error("there is no trainable variable")]
+    NoVariables,
+    /// The loss does not depend on any of the variables.
+    #[error("the loss `{loss}` does not depend on any of the variables {}", list(variables))]
+    Independent {
+        /// The name of the loss.
+        loss: String,
+        /// The names of the variables.
+        variables: Vec<String>,
+    },
+    /// No gradient gets from the loss to any of the variables.
+    #[error(
+        "no gradient gets from the loss `{loss}` to the variables {}{}",
+        list(variables),
+        ends(cuts)
+    )]
+    NoGradient {
+        /// The name of the loss.
+        loss: String,
+        /// The names of the variables on the path of the loss.
+        variables: Vec<String>,
+        /// The nodes at which the ways to them end.
+        cuts: Vec<Cut>,
+    },
+    /// There is no gradient to apply.
+    #[error("there is no gradient to apply: none of the variables {} has one", list(variables))]
+    NothingToApply {
+        /// The names of the variables.
+        variables: Vec<String>,
+    },
+}
+
+fn list(names: &[String]) -> String {
+    let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
+    quoted.join(", ")
+}
+
+fn ends(cuts: &[Cut]) -> String {
+    let end = |cut: &Cut| {
+        format!(
+            "\n  `{}`, of type {}, has no derivative ({}):\n     {}",
+            cut.name,
+            cut.op,
+            cut.location,
+            cut.way.join(" ← ")
+        )
+    };
+    cuts.iter().map(end).collect()
+}

@@ -1,0 +1,14 @@
+//! Training: optimizers that extend a graph with the gradients of a loss and the updates of its
+//! variables.
+
+#![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod error;
+mod global_step;
+mod gradient_descent;
+mod optimizer;
+
+pub use error::TrainError;
+pub use global_step::{GLOBAL_STEP, get_or_create_global_step};
+pub use gradient_descent::GradientDescent;
+pub use optimizer::{GradientAndVariable, MinimizeOptions, Optimizer};

@@ -1,0 +1,48 @@
+#![doc = include_str!("../../../README.md")]
+#![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+pub use tidemill_autodiff::{
+    Cut, Differentiation, GradientOptions, differentiate, gradients, gradients_with,
+};
+pub use tidemill_graph::{
+    BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Fact, Graph, Lint, Location, Reuse,
+    control_dependencies, default_graph, name_scope, reset_default_graph, variable_scope,
+    variable_scope_with,
+};
+pub use tidemill_ops::functions as ops;
+pub use tidemill_ops::{
+    GLOBAL_VARIABLES, Initializer, Inspect, LookupError, Operand, Operation, TRAINABLE_VARIABLES,
+    Tensor, Variable, VariableBuilder, constant_initializer, get_variable, global_variables,
+    global_variables_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform, normal,
+    ones, report_uninitialized_variables, truncated_normal, uniform, variable,
+    variables_initializer, zeros,
+};
+pub use tidemill_runtime::{
+    Code, DefaultSession, Evaluate, Explanation, FeedError, FeedErrorKind, FeedKey, Feeds, Fetch,
+    Lines, NullVariable, Rewriting, RunError, RunOperation, Session, SessionOptions, Sink, Site,
+    UnfedPlaceholder, Way, feeds,
+};
+pub use tidemill_train::{
+    GLOBAL_STEP, GradientAndVariable, GradientDescent, MinimizeOptions, Optimizer, TrainError,
+    get_or_create_global_step,
+};
+pub use tidemill_value::{
+    ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape, Value,
+    ValueError, shape,
+};
+
+pub mod prelude {
+    //! What a program that builds and runs graphs needs: `use tidemill::prelude::*`.
+
+    pub use crate::ops::*;
+    pub use crate::{
+        DType, Evaluate, GradientDescent, Graph, IntoScalars, MinimizeOptions, Operation,
+        Optimizer, PartialShape, Rewriting, RunError, RunOperation, Session, SessionOptions, Sink,
+        Tensor, Value, Variable, constant_initializer, control_dependencies, default_graph, feeds,
+        get_or_create_global_step, get_variable, global_variables_initializer, glorot_normal,
+        glorot_uniform, gradients, he_normal, he_uniform, name_scope, normal, ones,
+        report_uninitialized_variables, reset_default_graph, shape, truncated_normal, uniform,
+        variable, variable_scope, variable_scope_with, variables_initializer, zeros,
+    };
+    pub use crate::{Fetch, Inspect, Reuse};
+}
