@@ -1,0 +1,60 @@
+//! Kernels called on their own.
+
+use std::cell::RefCell;
+use std::collections::BTreeMap;
+
+use tidemill_graph::{Draw, Fact, Host, KernelCx, KernelError, Node, NodeId, NodeView, Operand};
+use tidemill_value::Value;
+
+/// Computes the outputs of a node by its own kernel. Nothing is overwritten: the kernel is told
+/// that its inputs are needed afterwards.
+///
+/// An input is `None` where a variable has no value.
+///
+/// # Errors
+/// Those of the kernel, and where there is none.
+pub(crate) fn run_kernel(
+    node: &Node,
+    facts: &[Fact],
+    inputs: Vec<Option<Value>>,
+    draw: Draw,
+    host: &dyn Host,
+) -> Result<Vec<Value>, KernelError> {
+    let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
+    let kernel = (node.op.kernel)(&view)?;
+    let (first, last) = (inputs.len() as u32, (inputs.len() + node.outputs.len()) as u32);
+    let operands: Vec<Operand> = (0..first).map(Operand::slot).collect();
+    let outputs: Vec<u32> = (first..last).collect();
+    let mut slots = inputs;
+    slots.resize(last as usize, None);
+    kernel.run(&mut KernelCx {
+        slots: &mut slots,
+        constants: &[],
+        inputs: &operands,
+        outputs: &outputs,
+        draw,
+        host,
+    })?;
+    let outputs: Option<Vec<Value>> = slots.split_off(first as usize).into_iter().collect();
+    outputs.ok_or(KernelError::Internal("a kernel left an output out"))
+}
+
+/// Keeps what kernels print.
+#[derive(Default)]
+pub(crate) struct Printer {
+    pub(crate) lines: RefCell<Vec<String>>,
+    counts: RefCell<BTreeMap<NodeId, u64>>,
+}
+
+impl Host for Printer {
+    fn print(&self, line: &str) {
+        self.lines.borrow_mut().push(line.to_owned());
+    }
+
+    fn count(&self, node: NodeId) -> u64 {
+        let mut counts = self.counts.borrow_mut();
+        let count = counts.entry(node).or_default();
+        *count += 1;
+        *count - 1
+    }
+}

@@ -1,0 +1,26 @@
+//! What the tests of the Tidemill runtime are made of. It is not published.
+//!
+//! - [`check_gradient`] compares symbolic gradients, and those of gradients, with finite
+//!   differences.
+//! - [`suite`] holds the tests that every operation has to pass, on the samples it brings along.
+//! - [`Reference`] runs a graph the naive way, and a [`Scenario`] is a random graph with runs
+//!   to compare sessions with it on.
+//!
+//! Its functions fail by panicking, as tests do.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod failure;
+mod gradient_check;
+mod kernel;
+mod random_graph;
+mod reference;
+mod subgraph;
+pub mod suite;
+pub mod values;
+
+pub use failure::Failure;
+pub use gradient_check::{check_gradient, check_gradients};
+pub use random_graph::{Scenario, random_value_of};
+pub use reference::{Reference, Run};
+pub use subgraph::{Evaluation, FailedOrigin, evaluate, subgraph_of};

@@ -1,0 +1,102 @@
+//! Subgraphs on their own: made of whole graphs, and evaluated node by node.
+
+use std::collections::BTreeMap;
+
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Attr, Commit, Draw, Execution, Graph, KernelError, Node, NodeId, Subgraph, TensorId,
+};
+use tidemill_value::Value;
+
+use crate::kernel::{Printer, run_kernel};
+
+/// What the evaluation of a subgraph gives.
+#[derive(Clone, Debug, Default)]
+pub struct Evaluation {
+    /// The values of the fetches, in order.
+    pub fetches: Vec<Value>,
+    /// The values to commit, in order.
+    pub commits: Vec<Value>,
+    /// What was printed.
+    pub lines: Vec<String>,
+}
+
+/// A node of a subgraph that failed: the one of the graph that it comes from, and why.
+pub type FailedOrigin = (NodeId, KernelError);
+
+/// Evaluates every node of a subgraph, in order, by its own kernel. `feeds` are the values of its
+/// feeds, in order; `variable` has the value that a variable of the graph has at the start.
+///
+/// # Errors
+/// The first node that fails.
+pub fn evaluate(
+    subgraph: &Subgraph,
+    feeds: &[Value],
+    variable: impl Fn(NodeId) -> Option<Value>,
+) -> Result<Evaluation, FailedOrigin> {
+    let host = Printer::default();
+    let mut values: BTreeMap<TensorId, Value> = BTreeMap::new();
+    for (&feed, value) in subgraph.feeds.iter().zip(feeds) {
+        values.insert(TensorId::new(feed, 0), value.clone());
+    }
+    for (id, node) in subgraph.nodes() {
+        let origin = subgraph.origin(id);
+        let outputs = match (node.op.execution, node.attrs.get("value")) {
+            (Execution::Placeholder, _) => continue,
+            (Execution::Variable, _) => variable(origin).into_iter().collect(),
+            (Execution::Constant, Some(Attr::Tensor(value))) => vec![value.clone()],
+            _ => {
+                let inputs = node.inputs.iter().map(|input| values.get(input).cloned()).collect();
+                let draw = Draw { session_seed: 0, node: origin, count: 0 };
+                run_kernel(node, &subgraph.input_facts(node), inputs, draw, &host)
+                    .map_err(|error| (origin, error))?
+            }
+        };
+        let tensors = (0..).map(|slot| TensorId::new(id, slot));
+        values.extend(tensors.zip(outputs));
+    }
+    let value = |tensor: &TensorId| values.get(tensor).cloned();
+    Ok(Evaluation {
+        fetches: subgraph.fetches.iter().filter_map(value).collect(),
+        commits: subgraph.commits.iter().filter_map(|commit| value(&commit.value)).collect(),
+        lines: host.lines.take(),
+    })
+}
+
+/// All of a graph as a subgraph whose fetches are the tensors that no node takes. Placeholders
+/// become feeds, and what is read of a variable is its value at the start.
+pub fn subgraph_of(graph: &Graph) -> Subgraph {
+    let reader = graph.read();
+    let mut subgraph = Subgraph::default();
+    let mut lowered: BTreeMap<NodeId, NodeId> = BTreeMap::new();
+    let mut written: BTreeMap<NodeId, TensorId> = BTreeMap::new();
+    for (id, node) in reader.nodes() {
+        if node.outputs.is_empty() && node.op.is_pure() {
+            continue;
+        }
+        let new = match node.op.execution {
+            Execution::Placeholder => {
+                let feed = subgraph.push_feed(&node.outputs[0], id);
+                subgraph.feeds.push(feed);
+                feed
+            }
+            _ => {
+                let input = |input: &TensorId| TensorId::new(lowered[&input.node], input.slot);
+                let inputs = node.inputs.iter().map(input).collect();
+                let control_inputs = SmallVec::new();
+                subgraph.push(Node { inputs, control_inputs, ..node.clone() }, id)
+            }
+        };
+        lowered.insert(id, new);
+        if node.op.execution == Execution::Write {
+            written.insert(node.inputs[0].node, TensorId::new(new, 0));
+        }
+        let outputs = (0..node.outputs.len() as u32).map(|slot| (slot, TensorId::new(id, slot)));
+        let unused = outputs.filter(|(_, tensor)| reader.tensor_consumers(*tensor).is_empty());
+        subgraph.fetches.extend(unused.map(|(slot, _)| TensorId::new(new, slot)));
+    }
+    let is_variable = |id: &NodeId| reader.node(*id).op.execution == Execution::Variable;
+    let written = written.into_iter().filter(|(target, _)| is_variable(target));
+    subgraph.commits = written.map(|(variable, value)| Commit { variable, value }).collect();
+    subgraph
+}

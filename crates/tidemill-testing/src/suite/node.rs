@@ -1,0 +1,190 @@
+use tidemill_graph::{
+    Access, Arity, Fact, Graph, NodeBuilder, OpDef, OperationRef, Sample, TensorRef,
+};
+
+use tidemill_ops::ops::variable::VARIABLE;
+use tidemill_ops::{Operation, Tensor, assign, constant, placeholder_of};
+use tidemill_runtime::{Feeds, Rewriting, RunError, Session, SessionOptions, Sink};
+use tidemill_value::{Dim, PartialShape, Value};
+
+/// How a node under test is given its inputs.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Given {
+    /// As constants.
+    Constants,
+    /// As placeholders that are fed, of shapes known so far.
+    Fed(Knowledge),
+}
+
+/// What is known of the shapes of a node's inputs before a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Knowledge {
+    /// All of them.
+    Shapes,
+    /// All but the first extent of each.
+    AllButFirst,
+    /// The number of axes of each.
+    Ranks,
+    /// Nothing.
+    Nothing,
+    /// The number of axes of this input, and the shapes of the others.
+    RankOf(usize),
+    /// Nothing of this input, and the shapes of the others.
+    NothingOf(usize),
+}
+
+impl Knowledge {
+    /// Every kind that is short of known shapes, for a node of so many inputs.
+    pub fn partial(inputs: usize) -> Vec<Knowledge> {
+        let each = (0..inputs).flat_map(|i| [Knowledge::RankOf(i), Knowledge::NothingOf(i)]);
+        [Knowledge::AllButFirst, Knowledge::Ranks, Knowledge::Nothing]
+            .into_iter()
+            .chain(each)
+            .collect()
+    }
+
+    /// What is known of the shape of input `i`.
+    pub fn of(self, i: usize, shape: &[usize]) -> PartialShape {
+        match self {
+            Knowledge::AllButFirst => {
+                let dims = shape.iter().enumerate();
+                dims.map(|(axis, &d)| if axis == 0 { Dim::UNKNOWN } else { d.into() }).collect()
+            }
+            Knowledge::Ranks => PartialShape::of_rank(shape.len()),
+            Knowledge::RankOf(input) if input == i => PartialShape::of_rank(shape.len()),
+            Knowledge::Nothing => PartialShape::unknown(),
+            Knowledge::NothingOf(input) if input == i => PartialShape::unknown(),
+            Knowledge::Shapes | Knowledge::RankOf(_) | Knowledge::NothingOf(_) => shape.into(),
+        }
+    }
+}
+
+/// The seed of the sessions that run samples.
+const SEED: u64 = 42;
+
+/// The node of a sample, alone in a graph with its inputs.
+pub struct SampleNode {
+    graph: Graph,
+    node: OperationRef,
+    inputs: Vec<Tensor>,
+    feeds: Vec<(Tensor, Value)>,
+    /// They give the variables among the inputs their values.
+    initializers: Vec<Operation>,
+}
+
+impl SampleNode {
+    /// Builds the node of a sample.
+    ///
+    /// # Errors
+    /// The text of the error, where it cannot be built.
+    pub fn build(op: &'static OpDef, sample: &Sample, given: Given) -> Result<Self, String> {
+        let graph = Graph::new();
+        let _default = graph.as_default();
+        let mut inputs = Inputs { given, ..Inputs::default() };
+        for (arg, values) in op.inputs.iter().zip(&sample.inputs) {
+            values.iter().for_each(|value| inputs.add(value, arg.access));
+        }
+        let node = node_of(op, sample, &inputs.tensors);
+        graph.check().map_err(|errors| errors.to_string())?;
+        let Inputs { tensors, feeds, initializers, .. } = inputs;
+        Ok(SampleNode { graph, node, inputs: tensors, feeds, initializers })
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The inputs of the node: placeholders, constants and variables.
+    pub fn inputs(&self) -> &[Tensor] {
+        &self.inputs
+    }
+
+    /// The values that are fed.
+    pub fn feeds(&self) -> &[(Tensor, Value)] {
+        &self.feeds
+    }
+
+    /// The outputs of the node.
+    pub fn outputs(&self) -> Vec<Tensor> {
+        Operation::from(self.node).outputs()
+    }
+
+    /// What is known of the outputs before a run.
+    pub fn output_facts(&self) -> Vec<Fact> {
+        self.outputs().into_iter().filter_map(Tensor::fact).collect()
+    }
+
+    /// Runs the node, after what gives its variables their values, and returns its outputs.
+    ///
+    /// # Errors
+    /// That of the run.
+    pub fn run(&self, rewriting: Rewriting) -> Result<Vec<Value>, RunError> {
+        let (print_to, _) = Sink::lines();
+        let options = SessionOptions { rewriting, print_to, seed: Some(SEED) };
+        let session = Session::with_options(&self.graph, options);
+        session.run(self.initializers.as_slice())?;
+        let feeds = self.feeds.iter().cloned();
+        let feeds = feeds.fold(Feeds::new(), |feeds, (tensor, value)| feeds.feed(tensor, value));
+        let (outputs, ()) =
+            session.run_with((self.outputs(), Operation::from(self.node)), feeds)?;
+        Ok(outputs)
+    }
+}
+
+/// The node of a sample with these inputs, in the default graph.
+pub(super) fn node_of(op: &'static OpDef, sample: &Sample, inputs: &[Tensor]) -> OperationRef {
+    let mut inputs = inputs.iter().copied();
+    let mut node = NodeBuilder::new(op);
+    for (arg, values) in op.inputs.iter().zip(&sample.inputs) {
+        let mut tensors = inputs.by_ref().take(values.len());
+        node = match arg.arity {
+            Arity::One => tensors.next().into_iter().fold(node, NodeBuilder::input),
+            Arity::Count(_) | Arity::Types(_) => node.inputs(tensors),
+        };
+    }
+    let attrs = sample.attrs.iter();
+    attrs.fold(node, |node, (name, attr)| node.attr(*name, attr.clone())).build()
+}
+
+/// The inputs made so far.
+#[derive(Default)]
+struct Inputs {
+    given: Given,
+    tensors: Vec<Tensor>,
+    feeds: Vec<(Tensor, Value)>,
+    initializers: Vec<Operation>,
+}
+
+impl Default for Given {
+    fn default() -> Self {
+        Given::Fed(Knowledge::Shapes)
+    }
+}
+
+impl Inputs {
+    fn add(&mut self, value: &Value, access: Access) {
+        let i = self.tensors.len();
+        let shape = match self.given {
+            Given::Fed(knowledge) => knowledge.of(i, value.shape()),
+            Given::Constants => value.shape().into(),
+        };
+        let tensor = match (access, self.given) {
+            (Access::Read, Given::Constants) => constant(value),
+            (Access::Read, Given::Fed(_)) => {
+                let placeholder = placeholder_of(value.dtype(), shape);
+                self.feeds.push((placeholder, value.clone()));
+                placeholder
+            }
+            _ => self.add_variable(value, shape),
+        };
+        self.tensors.push(tensor);
+    }
+
+    fn add_variable(&mut self, value: &Value, shape: PartialShape) -> Tensor {
+        let node = NodeBuilder::new(&VARIABLE).attr("dtype", value.dtype()).attr("shape", shape);
+        let variable: TensorRef = node.build().output(0);
+        self.initializers.push(assign(variable, value.clone()).op());
+        variable.into()
+    }
+}

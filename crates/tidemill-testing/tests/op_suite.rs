@@ -1,0 +1,44 @@
+//! Every operation passes the same tests, on the samples it brings along.
+
+use tidemill_ops::ALL;
+use tidemill_testing::suite::{
+    check_all, check_every_dtype, check_feeds_are_unchanged, check_gradient_of, check_inference,
+    check_outputs, check_text_form,
+};
+
+#[test]
+fn every_operation_has_samples() {
+    let without = ALL.iter().filter(|op| (op.samples)().is_empty());
+    let without: Vec<&str> = without.map(|op| op.name).collect();
+    assert!(without.is_empty(), "there are no samples of {without:?}");
+}
+
+#[test]
+fn samples_give_what_they_say_fed_or_constant_rewritten_or_not() {
+    check_all(ALL, check_outputs);
+}
+
+#[test]
+fn fed_values_stay_as_they_are() {
+    check_all(ALL, check_feeds_are_unchanged);
+}
+
+#[test]
+fn inference_holds_however_little_is_known() {
+    check_all(ALL, check_inference);
+}
+
+#[test]
+fn every_data_type_that_an_operation_allows_runs() {
+    check_all(ALL, check_every_dtype);
+}
+
+#[test]
+fn gradients_are_those_of_finite_differences_twice() {
+    check_all(ALL, check_gradient_of);
+}
+
+#[test]
+fn graphs_of_every_operation_read_back_from_their_text() {
+    check_all(ALL, check_text_form);
+}
