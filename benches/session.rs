@@ -1,0 +1,107 @@
+//! What building and running graphs costs: `cargo bench --bench session`.
+
+use divan::{Bencher, black_box};
+use tidemill::prelude::*;
+
+fn main() {
+    divan::main();
+}
+
+/// A graph that is the default while `bench` runs, so that the cases do not add to each other's.
+fn in_fresh_graph(bench: impl FnOnce(Session)) {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    bench(Session::new());
+}
+
+mod run {
+    use super::*;
+
+    #[divan::bench(sample_size = 100)]
+    fn fed_scalar_add(bencher: Bencher<'_, '_>) {
+        in_fresh_graph(|session| {
+            let x = placeholder::<f32>([]);
+            let y = x + 1.0;
+            bencher.bench(|| session.run_with(y, feeds![x => black_box(2.0_f32)]).unwrap());
+        });
+    }
+
+    #[divan::bench(sample_size = 100)]
+    fn chain_of_100_scalar_multiply_adds(bencher: Bencher<'_, '_>) {
+        in_fresh_graph(|session| {
+            let x = placeholder::<f32>([]);
+            let y = (0..100).fold(x, |y, _| y * 0.99 + 0.01);
+            bencher.bench(|| session.run_with(y, feeds![x => black_box(2.0_f32)]).unwrap());
+        });
+    }
+
+    #[divan::bench(args = [1, 1024], sample_size = 100)]
+    fn tutorial_step(bencher: Bencher<'_, '_>, samples: usize) {
+        in_fresh_graph(|session| {
+            let (m, b) = (get_variable("m", [], zeros()), get_variable("b", [], zeros()));
+            let shape = if samples == 1 { shape![] } else { shape![samples] };
+            let (x, y) = (placeholder::<f32>(&shape), placeholder::<f32>(&shape));
+            let loss = reduce_mean(square(y - (m * x + b)), ..);
+            let train = GradientDescent::new(1e-3).minimize(loss);
+            session.run(global_variables_initializer()).unwrap();
+            let input = Value::full(0.5_f32.into(), shape.known().unwrap()).unwrap();
+            bencher.bench(|| {
+                let feeds = feeds![x => black_box(&input), y => black_box(&input)];
+                session.run_with((loss, train), feeds).unwrap()
+            });
+        });
+    }
+
+    #[divan::bench]
+    fn matmul_256(bencher: Bencher<'_, '_>) {
+        in_fresh_graph(|session| {
+            let (a, b) = (placeholder::<f32>([256, 256]), placeholder::<f32>([256, 256]));
+            let product = matmul(a, b);
+            let input = Value::full(0.5_f32.into(), [256, 256]).unwrap();
+            bencher.bench(|| session.run_with(product, feeds![a => &input, b => &input]).unwrap());
+        });
+    }
+
+    #[divan::bench(args = [100, 10_000, 1_000_000], sample_size = 100)]
+    fn three_nodes_of_a_graph(bencher: Bencher<'_, '_>, nodes: usize) {
+        in_fresh_graph(|session| {
+            let x = placeholder::<f32>([]);
+            let y = x * 2.0 + 1.0;
+            (3..nodes).fold(y, |z, _| z + y);
+            bencher.bench(|| session.run_with(y, feeds![x => black_box(2.0_f32)]).unwrap());
+        });
+    }
+}
+
+mod build {
+    use super::*;
+
+    fn chain(nodes: usize) -> (Tensor, Tensor) {
+        let x = placeholder::<f32>([]);
+        (x, (0..nodes).fold(x, |y, _| y + x))
+    }
+
+    #[divan::bench(args = [1_000, 10_000, 100_000, 1_000_000], sample_count = 5, sample_size = 1)]
+    fn chain_of_scalar_adds(bencher: Bencher<'_, '_>, nodes: usize) {
+        bencher.with_inputs(Graph::new).bench_refs(|graph| {
+            let _default = graph.as_default();
+            chain(nodes)
+        });
+    }
+
+    #[divan::bench(args = [1_000, 10_000, 100_000, 1_000_000], sample_count = 5, sample_size = 1)]
+    fn first_run_of_a_chain(bencher: Bencher<'_, '_>, nodes: usize) {
+        let inputs = || {
+            let graph = Graph::new();
+            let (x, y) = {
+                let _default = graph.as_default();
+                chain(nodes)
+            };
+            (Session::with_graph(&graph), x, y)
+        };
+        bencher.with_inputs(inputs).bench_values(|(session, x, y)| {
+            session.run_with(y, feeds![x => 1.0]).unwrap();
+            session
+        });
+    }
+}
