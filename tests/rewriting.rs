@@ -1,5 +1,11 @@
 //! Rewriting what is run changes no bit of the results.
 
+#![expect(
+    clippy::erasing_op,
+    clippy::modulo_one,
+    reason = "of tensors, these are what a rewrite rule looks for"
+)]
+
 mod common;
 
 use common::{Outcome, in_both_modes};

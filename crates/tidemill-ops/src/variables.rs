@@ -147,7 +147,7 @@ impl fmt::Debug for Variable {
 ///
 /// The name is that of the [`variable_scope`](tidemill_graph::variable_scope) that is open, a
 /// slash, and `name`. If the scope shares variables, and one of that name exists, it is
-/// returned. For other data types, and for variables that are not trained, see [`variable`].
+/// returned. For other data types, and for variables that are not trained, see [`variable()`].
 ///
 /// ```
 /// use tidemill_ops::{get_variable, zeros};

@@ -34,12 +34,13 @@ pub fn close(actual: &Value, expected: &Value, tolerance: f64) -> bool {
         && actual.shape() == expected.shape()
         && match_dtype!(actual.dtype(), floats,
             T => elements::<T>(actual).iter().zip(elements::<T>(expected)).all(|(l, r)| {
-                close_numbers(f64::from(*l), f64::from(*r), tolerance)
+                close_numbers(*l, *r, tolerance)
             }),
             else actual == expected)
 }
 
-fn close_numbers(actual: f64, expected: f64, tolerance: f64) -> bool {
+fn close_numbers(actual: impl Into<f64>, expected: impl Into<f64>, tolerance: f64) -> bool {
+    let (actual, expected) = (actual.into(), expected.into());
     let both_nan = actual.is_nan() && expected.is_nan();
     both_nan
         || approx::relative_eq!(actual, expected, epsilon = tolerance, max_relative = tolerance)

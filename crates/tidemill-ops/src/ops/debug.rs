@@ -190,7 +190,7 @@ pub fn print<T: Into<Operand>>(x: impl Into<Operand>, data: impl IntoIterator<It
     print_with(x, data, PrintOptions::default())
 }
 
-/// [`print`] with a message and limits.
+/// [`print()`] with a message and limits.
 #[track_caller]
 pub fn print_with<T: Into<Operand>>(
     x: impl Into<Operand>,
