@@ -51,7 +51,14 @@ impl Feeds {
     /// Adds a value for a tensor.
     ///
     /// The value must have the tensor's data type and a shape that fits the tensor's. A single
-    /// number takes the tensor's type.
+    /// number takes the tensor's type. A tensor holds no value, and cannot be fed:
+    ///
+    /// ```compile_fail
+    /// use tidemill_ops::{constant, placeholder};
+    /// use tidemill_runtime::feeds;
+    /// let (x, two) = (placeholder::<f32>([]), constant(2.0_f32));
+    /// let feeds = feeds![x => two];
+    /// ```
     pub fn feed(mut self, key: impl Into<FeedKey>, value: impl IntoValue) -> Self {
         self.0.push((key.into(), value.into_value()));
         self
