@@ -36,4 +36,27 @@ impl Buffer {
             Buffer::String(_) => DType::String,
         }
     }
+
+    /// The number of elements.
+    pub fn len(&self) -> usize {
+        match self {
+            Buffer::F32(elements) => elements.len(),
+            Buffer::F64(elements) => elements.len(),
+            Buffer::I8(elements) => elements.len(),
+            Buffer::I16(elements) => elements.len(),
+            Buffer::I32(elements) => elements.len(),
+            Buffer::I64(elements) => elements.len(),
+            Buffer::U8(elements) => elements.len(),
+            Buffer::U16(elements) => elements.len(),
+            Buffer::U32(elements) => elements.len(),
+            Buffer::U64(elements) => elements.len(),
+            Buffer::Bool(elements) => elements.len(),
+            Buffer::String(elements) => elements.len(),
+        }
+    }
+
+    /// Whether there are no elements.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
 }

@@ -6,7 +6,8 @@ use crate::{Element, Nested, Value, ValueError};
 /// What can become a [`Value`]: numbers, strings, nested arrays, slices and vectors of them,
 /// and `ndarray` arrays.
 ///
-/// A vector and an owned `ndarray` array in row-major order are moved, not copied.
+/// A vector and an owned `ndarray` array in row-major order are moved, a [`Value`] is shared:
+/// their elements are not copied. What was copied, [`copied_bytes`](crate::copied_bytes) tells.
 pub trait IntoValue {
     /// Makes the value.
     ///
@@ -29,8 +30,7 @@ impl IntoValue for &Value {
 
 impl<N: Nested> IntoValue for N {
     fn into_value(self) -> Result<Value, ValueError> {
-        let (shape, elements) = N::concat(vec![self])?;
-        Value::from_vec(shape, elements)
+        Nested::into_value(self)
     }
 }
 

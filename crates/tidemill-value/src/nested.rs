@@ -1,6 +1,6 @@
 use ndarray::{ArrayBase, Data, Dimension};
 
-use crate::{ByteString, Element, Shape, ValueError};
+use crate::{ByteString, Element, Shape, Value, ValueError, copied};
 
 /// Rust data that lays out as the elements of an n-dimensional value: numbers, strings, and
 /// arrays, slices and vectors of them to any depth.
@@ -14,6 +14,15 @@ pub trait Nested: Sized {
     /// # Errors
     /// [`ValueError::Ragged`] where the parts differ in shape.
     fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<Self::Element>), ValueError>;
+
+    /// The value of these elements.
+    ///
+    /// # Errors
+    /// [`ValueError::Ragged`] where lists within it differ in shape.
+    fn into_value(self) -> Result<Value, ValueError> {
+        let (shape, elements) = Self::concat(vec![self])?;
+        Value::from_vec(shape, elements)
+    }
 }
 
 macro_rules! nested_element {
@@ -23,6 +32,11 @@ macro_rules! nested_element {
 
             fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<Self>), ValueError> {
                 Ok((Shape::scalar(), parts))
+            }
+
+            #[inline]
+            fn into_value(self) -> Result<Value, ValueError> {
+                Ok(Value::scalar(self))
             }
         }
     )*};
@@ -59,6 +73,7 @@ fn concat_lists<N: Nested>(
         if flat.is_empty() {
             flat = list;
         } else {
+            copied::count(&list);
             flat.extend(list);
         }
     }
@@ -87,7 +102,7 @@ impl<N: Nested + Clone> Nested for &[N] {
     type Element = N::Element;
 
     fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<N::Element>), ValueError> {
-        concat_lists(parts.into_iter().map(<[N]>::to_vec).collect(), 0)
+        concat_lists(parts.into_iter().map(copy).collect(), 0)
     }
 }
 
@@ -95,7 +110,7 @@ impl<N: Nested + Clone> Nested for &Vec<N> {
     type Element = N::Element;
 
     fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<N::Element>), ValueError> {
-        concat_lists(parts.into_iter().cloned().collect(), 0)
+        concat_lists(parts.into_iter().map(|part| copy(part)).collect(), 0)
     }
 }
 
@@ -103,8 +118,13 @@ impl<N: Nested + Clone, const LEN: usize> Nested for &[N; LEN] {
     type Element = N::Element;
 
     fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<N::Element>), ValueError> {
-        concat_lists(parts.into_iter().map(|part| part.to_vec()).collect(), LEN)
+        concat_lists(parts.into_iter().map(|part| copy(part)).collect(), LEN)
     }
+}
+
+fn copy<T: Clone>(elements: &[T]) -> Vec<T> {
+    copied::count(elements);
+    elements.to_vec()
 }
 
 /// The shape and elements of an `ndarray` array; owned ones in row-major order move without a
@@ -116,13 +136,18 @@ where
 {
     let shape = Shape::from(array.shape());
     if array.is_standard_layout() {
-        let count = array.len();
+        let (count, borrowed) = (array.len(), array.as_ptr());
         let (elements, offset) = array.into_owned().into_raw_vec_and_offset();
-        if offset.unwrap_or(0) == 0 && elements.len() == count {
+        let start = offset.unwrap_or(0);
+        if start == 0 && elements.len() == count {
+            if !std::ptr::eq(borrowed, elements.as_ptr()) {
+                copied::count(&elements);
+            }
             return (shape, elements);
         }
-        let start = offset.unwrap_or(0);
-        return (shape, elements[start..start + count].to_vec());
+        return (shape, copy(&elements[start..start + count]));
     }
-    (shape, array.iter().cloned().collect())
+    let elements: Vec<_> = array.iter().cloned().collect();
+    copied::count(&elements);
+    (shape, elements)
 }

@@ -2,7 +2,9 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
-use crate::{Buffer, ByteString, DType, Element, Scalar, Shape, ValueError, match_dtype};
+use crate::{
+    Buffer, ByteString, DType, Element, Scalar, Shape, ValueError, copied, match_dtype, recycle,
+};
 
 /// A concrete n-dimensional array: what a session is fed, fetches, and holds in variables.
 ///
@@ -71,9 +73,41 @@ impl Value {
     pub fn zeros(dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
         let shape = shape.into();
         Ok(match_dtype!(dtype, all, T => {
+            if let Some(mut recycled) = Value::recycled(dtype, &shape) {
+                recycled.as_mut_slice::<T>()?.fill(T::default());
+                return Ok(recycled);
+            }
             let elements = repeated(T::default(), &shape)?;
             Value::from_parts(shape, elements)
         }, else unreachable!("`all` covers every data type")))
+    }
+
+    /// A value to write to: what its elements are is not specified. Where a
+    /// [`Recycler`](crate::Recycler) has the memory, that of an earlier value is taken as it is.
+    ///
+    /// # Errors
+    /// [`ValueError::TooLarge`] where memory cannot hold the elements.
+    pub fn scratch(dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
+        let shape = shape.into();
+        match Value::recycled(dtype, &shape) {
+            Some(recycled) => Ok(recycled),
+            None => Value::zeros(dtype, shape),
+        }
+    }
+
+    fn recycled(dtype: DType, shape: &Shape) -> Option<Value> {
+        if shape.rank() == 0 {
+            return None;
+        }
+        let buffer = recycle::take(dtype, shape.elements()?)?;
+        Some(Value { shape: shape.clone(), data: Data::Shared(buffer) })
+    }
+
+    pub(crate) fn into_shared_buffer(self) -> Option<Arc<Buffer>> {
+        match self.data {
+            Data::Scalar(_) => None,
+            Data::Shared(buffer) => Some(buffer),
+        }
     }
 
     /// A value of `shape` whose elements are all `scalar`.
@@ -141,7 +175,10 @@ impl Value {
         let actual = self.dtype();
         let elements = match &mut self.data {
             Data::Scalar(scalar) => T::in_scalar_mut(scalar).map(std::slice::from_mut),
-            Data::Shared(buffer) => T::in_buffer_mut(Arc::make_mut(buffer)),
+            Data::Shared(buffer) => {
+                own(buffer);
+                Arc::get_mut(buffer).and_then(T::in_buffer_mut)
+            }
         };
         elements.ok_or(ValueError::DType { expected: T::DTYPE, actual })
     }
@@ -156,7 +193,10 @@ impl Value {
             Data::Scalar(scalar) => T::in_scalar(&scalar).map(|x| vec![x.clone()]),
             Data::Shared(buffer) => match Arc::try_unwrap(buffer) {
                 Ok(buffer) => T::from_buffer(buffer),
-                Err(shared) => T::in_buffer(&shared).map(<[T]>::to_vec),
+                Err(shared) => T::in_buffer(&shared).map(|elements| {
+                    copied::count(elements);
+                    elements.to_vec()
+                }),
             },
         };
         elements.ok_or(mismatch)
@@ -265,6 +305,27 @@ impl Value {
             _ => self == other,
         }
     }
+}
+
+/// Makes a buffer the only one of its elements, which are copied if others share them.
+fn own(buffer: &mut Arc<Buffer>) {
+    if Arc::get_mut(buffer).is_some() {
+        return;
+    }
+    match_dtype!(buffer.dtype(), all, T => {
+        let Some(elements) = T::in_buffer(buffer) else { return };
+        copied::count(elements);
+        let copy = match recycle::take(T::DTYPE, elements.len()) {
+            Some(mut recycled) => {
+                if let Some(copy) = Arc::get_mut(&mut recycled).and_then(T::in_buffer_mut) {
+                    copy.clone_from_slice(elements);
+                }
+                recycled
+            }
+            None => Arc::new(T::into_buffer(elements.to_vec())),
+        };
+        *buffer = copy;
+    }, else ());
 }
 
 fn bits_of<T: Element + Copy, B>(value: &Value, bits: fn(T) -> B) -> impl Iterator<Item = B> {

@@ -1,0 +1,115 @@
+//! Memory of values that are gone, for values to come.
+
+use std::cell::RefCell;
+use std::mem;
+use std::sync::Arc;
+
+use crate::{Buffer, DType, Value};
+
+thread_local! {
+    static CURRENT: RefCell<Recycler> = const { RefCell::new(Recycler::new()) };
+}
+
+/// Buffers whose values are gone, by the logarithm of their length.
+///
+/// While it is [installed](Recycler::install) on a thread, values made there take their memory
+/// from it. What it was given and nobody took in the time of one installation is freed at the
+/// end of the next.
+#[derive(Default, Debug)]
+pub struct Recycler {
+    bins: Vec<Vec<Idle>>,
+    idle: usize,
+    round: u64,
+}
+
+#[derive(Debug)]
+struct Idle {
+    buffer: Arc<Buffer>,
+    /// When it was given.
+    round: u64,
+}
+
+impl Recycler {
+    /// A recycler without any memory.
+    pub const fn new() -> Self {
+        Recycler { bins: Vec::new(), idle: 0, round: 0 }
+    }
+
+    /// Makes values on this thread take their memory from the recycler, until the guard is
+    /// dropped.
+    pub fn install(&mut self) -> Installed<'_> {
+        CURRENT.with_borrow_mut(|current| mem::swap(current, self));
+        Installed { recycler: self }
+    }
+
+    /// The number of buffers that wait for a value.
+    pub fn idle(&self) -> usize {
+        self.idle
+    }
+
+    fn bin(elements: usize) -> usize {
+        elements.checked_ilog2().map_or(0, |log| log as usize)
+    }
+
+    fn give(&mut self, elements: usize, buffer: Arc<Buffer>) {
+        let bin = Recycler::bin(elements);
+        if self.bins.len() <= bin {
+            self.bins.resize_with(bin + 1, Vec::new);
+        }
+        self.bins[bin].push(Idle { buffer, round: self.round });
+        self.idle += 1;
+    }
+
+    fn take(&mut self, dtype: DType, elements: usize) -> Option<Arc<Buffer>> {
+        if self.idle == 0 {
+            return None;
+        }
+        let bin = self.bins.get_mut(Recycler::bin(elements))?;
+        let fits = |idle: &Idle| idle.buffer.dtype() == dtype && idle.buffer.len() == elements;
+        let found = bin.iter().rposition(fits)?;
+        self.idle -= 1;
+        Some(bin.swap_remove(found).buffer)
+    }
+
+    /// Frees what nobody took since the round before.
+    fn end_round(&mut self) {
+        if self.idle > 0 {
+            let round = self.round;
+            for bin in &mut self.bins {
+                bin.retain(|idle| idle.round == round);
+            }
+            self.idle = self.bins.iter().map(Vec::len).sum();
+        }
+        self.round += 1;
+    }
+}
+
+/// While it lives, values on this thread take their memory from a [`Recycler`].
+#[derive(Debug)]
+pub struct Installed<'a> {
+    recycler: &'a mut Recycler,
+}
+
+impl Drop for Installed<'_> {
+    fn drop(&mut self) {
+        CURRENT.with_borrow_mut(|current| mem::swap(current, self.recycler));
+        self.recycler.end_round();
+    }
+}
+
+/// Gives the memory of a value, if no other shares it, to the recycler of this thread.
+pub fn recycle(value: Value) {
+    let elements = value.elements();
+    if let Some(mut buffer) = value.into_shared_buffer()
+        && buffer.dtype() != DType::String
+        && Arc::get_mut(&mut buffer).is_some()
+        && buffer.len() == elements
+    {
+        CURRENT.with_borrow_mut(|current| current.give(elements, buffer));
+    }
+}
+
+/// Memory for so many elements, which hold anything, if the recycler of this thread has some.
+pub(crate) fn take(dtype: DType, elements: usize) -> Option<Arc<Buffer>> {
+    CURRENT.with_borrow_mut(|current| current.take(dtype, elements))
+}
