@@ -1,44 +1,49 @@
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, PoisonError, RwLock};
+use std::hash::Hash;
+use std::sync::PoisonError;
 
 use rustc_hash::FxHashMap;
 
-use crate::executor::BoundPlan;
-use crate::signature::Signature;
+use crate::sync::{Arc, AtomicU64, Ordering, RwLock};
 
-/// More plans than this a session does not keep.
-const CAPACITY: usize = 1024;
-
-/// The plans of a session by signature. When it is full, the one unused for longest goes.
-#[derive(Default)]
-pub(crate) struct PlanCache {
-    plans: RwLock<FxHashMap<Signature, Entry>>,
+/// Plans by what they are for. When there are too many, the one unused for longest goes.
+pub(crate) struct PlanCache<K, P> {
+    plans: RwLock<FxHashMap<K, Entry<P>>>,
+    capacity: usize,
     clock: AtomicU64,
 }
 
-struct Entry {
-    plan: Arc<BoundPlan>,
+struct Entry<P> {
+    plan: Arc<P>,
     last_use: AtomicU64,
 }
 
-impl PlanCache {
-    pub(crate) fn get(&self, signature: &Signature) -> Option<Arc<BoundPlan>> {
+impl<K: Hash + Eq + Clone, P> PlanCache<K, P> {
+    pub(crate) fn new(capacity: usize) -> Self {
+        PlanCache { plans: RwLock::default(), capacity, clock: AtomicU64::new(0) }
+    }
+
+    pub(crate) fn get(&self, key: &K) -> Option<Arc<P>> {
         let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
-        let entry = plans.get(signature)?;
+        let entry = plans.get(key)?;
         entry.last_use.store(self.tick(), Ordering::Relaxed);
         Some(Arc::clone(&entry.plan))
     }
 
-    pub(crate) fn insert(&self, signature: Signature, plan: Arc<BoundPlan>) {
+    /// Adds a plan, unless another thread was faster; returns the one that stays.
+    pub(crate) fn insert(&self, key: K, plan: P) -> Arc<P> {
         let mut plans = self.plans.write().unwrap_or_else(PoisonError::into_inner);
-        if plans.len() >= CAPACITY {
-            let oldest =
-                plans.iter().min_by_key(|(_, entry)| entry.last_use.load(Ordering::Relaxed));
-            if let Some(oldest) = oldest.map(|(signature, _)| signature.clone()) {
+        if plans.len() >= self.capacity && !plans.contains_key(&key) {
+            let last_use = |entry: &Entry<P>| entry.last_use.load(Ordering::Relaxed);
+            let oldest = plans.iter().min_by_key(|(_, entry)| last_use(entry));
+            if let Some(oldest) = oldest.map(|(key, _)| key.clone()) {
                 plans.remove(&oldest);
             }
         }
-        plans.insert(signature, Entry { plan, last_use: AtomicU64::new(self.tick()) });
+        let entry = plans.entry(key).or_insert_with(|| Entry {
+            plan: Arc::new(plan),
+            last_use: AtomicU64::new(self.tick()),
+        });
+        Arc::clone(&entry.plan)
     }
 
     fn tick(&self) -> u64 {

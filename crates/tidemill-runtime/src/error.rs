@@ -1,9 +1,12 @@
 use std::fmt;
 use std::sync::Arc;
+use std::time::Duration;
 
 use tidemill_graph::{BuildError, BuildErrorKind, Fact, GraphKey, KernelError, Location, OpError};
 use tidemill_ops::LookupError;
 use tidemill_value::{DType, PartialShape, Shape, ValueError};
+
+use crate::numerics::NonFinite;
 
 /// Why a run failed. A run that fails changes no variable.
 ///
@@ -51,6 +54,26 @@ pub enum RunError {
     /// No kernel computes a node.
     #[error("{0}")]
     NoKernel(Box<FailedNode<OpError>>),
+    /// A node gave NaN or infinity in a run that was to be checked for them.
+    #[error("{0}")]
+    NonFinite(Box<NonFinite<FailedNode<&'static str>>>),
+    /// Another thread has cancelled the run.
+    #[error("the run was cancelled; it has changed nothing")]
+    Cancelled,
+    /// The run took longer than its options allow.
+    #[error("the run took longer than its timeout of {timeout:?}; it has changed nothing")]
+    Timeout {
+        /// How long it was allowed to take.
+        timeout: Duration,
+    },
+    /// A callable was called with another number of values than it has feeds.
+    #[error("the callable has {expected} feeds, but was called with {actual} values")]
+    Arguments {
+        /// The number of its feeds.
+        expected: usize,
+        /// The number of values.
+        actual: usize,
+    },
     /// There is nothing to run.
     #[error("the graph of the session is empty: add operations to it before running them")]
     EmptyGraph,
@@ -73,6 +96,8 @@ pub enum RunError {
 #[non_exhaustive]
 #[allow(missing_docs)]
 pub enum Code {
+    Cancelled,
+    DeadlineExceeded,
     InvalidArgument,
     NotFound,
     FailedPrecondition,
@@ -89,7 +114,11 @@ impl RunError {
             | RunError::Feed(_)
             | RunError::ForeignGraph { .. }
             | RunError::GraphGone(_)
-            | RunError::NoKernel(_) => Code::InvalidArgument,
+            | RunError::NoKernel(_)
+            | RunError::NonFinite(_)
+            | RunError::Arguments { .. } => Code::InvalidArgument,
+            RunError::Cancelled => Code::Cancelled,
+            RunError::Timeout { .. } => Code::DeadlineExceeded,
             RunError::Kernel(failed) => match &failed.source {
                 KernelError::Host { .. } | KernelError::HostOutput { .. } => Code::Unknown,
                 KernelError::Internal(_) => Code::Internal,
@@ -298,6 +327,21 @@ impl<E: fmt::Display> fmt::Display for FailedNode<E> {
         write!(f, "{}\n  --> {location} (in `{name}`, of type {})", self.source, self.op)?;
         for (input, fact) in &self.inputs {
             write!(f, "\n  it takes `{}`, {fact} ({})", input.name, input.location)?;
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Display for NonFinite<FailedNode<&'static str>> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let FailedNode { node: Site { name, location }, op, inputs, source } = &self.node;
+        write!(f, "`{name}` {source}: {}\n  --> {location} (of type {op})", self.values)?;
+        for ((input, fact), range) in inputs.iter().zip(&self.inputs) {
+            write!(f, "\n  it takes `{}`, {fact}", input.name)?;
+            if let Some(range) = range {
+                write!(f, ", of {range}")?;
+            }
+            write!(f, " ({})", input.location)?;
         }
         Ok(())
     }

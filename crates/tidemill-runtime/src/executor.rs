@@ -1,169 +1,191 @@
 //! Runs a plan.
 
-use std::sync::{Arc, MutexGuard, RwLockReadGuard, RwLockWriteGuard};
-
 use smallvec::SmallVec;
 use tidemill_graph::{Draw, Host, KernelCx, KernelError, NodeId, Operand};
-use tidemill_value::Value;
+use tidemill_value::{Recycler, Value, recycle};
 
 use crate::plan::{Plan, Step};
-use crate::store::{self, Cell, Counter};
+use crate::store::{Held, Store, Use};
+use crate::sync::{Mutex, MutexGuard};
+use crate::watch::Watch;
 
-/// A plan with the variables and counters of one session that it uses.
+/// A plan with the cells of one session that it uses.
 pub(crate) struct BoundPlan {
     pub(crate) plan: Plan,
-    /// In the order of the plan's variables, which is that in which they are locked.
-    pub(crate) cells: Vec<Arc<Cell>>,
-    /// In the order of the plan's random nodes.
-    pub(crate) counters: Vec<Arc<Counter>>,
+    /// The cells of the plan's variables, and after them those of its counts of random draws.
+    uses: Vec<Use>,
+    /// What runs that have ended leave to those to come.
+    states: Mutex<Vec<RunState>>,
+}
+
+/// What belongs to one run.
+struct RunState {
+    slots: Vec<Option<Value>>,
+    /// How often the nodes that draw random numbers ran before.
+    draws: Vec<u64>,
+    memory: Recycler,
 }
 
 /// Why a run took no effect.
 pub(crate) enum Failure {
     /// Variables have no value that the run would read: their numbers in the plan.
-    Uninitialized(Vec<usize>),
+    Uninitialized(SmallVec<[usize; 4]>),
     /// A kernel failed.
     Kernel { node: NodeId, source: KernelError },
+    /// It was asked to end.
+    Interrupted,
+    /// A step gave numbers that are not finite.
+    NonFinite(Box<crate::numerics::NonFinite<NodeId>>),
 }
 
-type Slots = Vec<Option<Value>>;
+/// What a run has of its session.
+pub(crate) struct RunCx<'a> {
+    pub(crate) store: &'a Store<Value>,
+    pub(crate) host: &'a dyn Host,
+    pub(crate) seed: u64,
+}
 
-/// Runs a plan: all of it, or, if it fails, without any effect on variables and counters.
+/// Values in the order of a signature.
+pub(crate) type Values = SmallVec<[Value; 4]>;
+
+impl BoundPlan {
+    /// A plan with the cells that `cell` has for its variables and its random nodes.
+    pub(crate) fn new(plan: Plan, cell: impl Fn(NodeId) -> u32) -> Self {
+        let variables = plan.variables.iter().map(|v| (v.usage.node, v.usage.written));
+        let counts = plan.random.iter().map(|&node| (node, true));
+        let uses = variables.chain(counts).map(|(node, written)| Use { cell: cell(node), written });
+        BoundPlan { uses: uses.collect(), states: Mutex::default(), plan }
+    }
+
+    fn states(&self) -> MutexGuard<'_, Vec<RunState>> {
+        self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Runs a plan: all of it, or, if it fails, without any effect on variables and counts.
 ///
 /// `feeds` are the values of the plan's feeds, in their order.
 pub(crate) fn run(
+    cx: &RunCx<'_>,
     bound: &BoundPlan,
-    feeds: SmallVec<[Value; 4]>,
-    host: &dyn Host,
-    session_seed: u64,
-) -> Result<SmallVec<[Value; 4]>, Failure> {
+    feeds: Values,
+    watch: &mut impl Watch,
+) -> Result<Values, Failure> {
+    let idle = bound.states().pop();
+    let mut state = idle.unwrap_or_else(|| RunState {
+        slots: vec![None; bound.plan.slots],
+        draws: vec![0; bound.plan.random.len()],
+        memory: Recycler::new(),
+    });
+    let result = run_in(cx, bound, &mut state, feeds, watch);
+    state.slots.iter_mut().for_each(|slot| *slot = None);
+    bound.states().push(state);
+    result
+}
+
+fn run_in(
+    cx: &RunCx<'_>,
+    bound: &BoundPlan,
+    state: &mut RunState,
+    feeds: Values,
+    watch: &mut impl Watch,
+) -> Result<Values, Failure> {
     let plan = &bound.plan;
-    let mut locks = Locks::acquire(bound);
-    let missing = locks.missing(plan);
-    if !missing.is_empty() {
-        return Err(Failure::Uninitialized(missing));
-    }
-    let mut slots: Slots = vec![None; plan.slots];
+    let RunState { slots, draws, memory } = state;
+    let _memory = memory.install();
     for (feed, value) in plan.feeds.iter().zip(feeds) {
         if let Some(slot) = feed.slot {
             slots[slot as usize] = Some(value);
         }
     }
-    locks.load(plan, &mut slots);
-    let draw = |node, count| Draw { session_seed, node, count };
-    for (position, step) in plan.steps.iter().enumerate() {
-        if position == plan.commit_start {
-            locks.release_written(plan);
-        }
-        let count = step.random.map_or(0, |i| *locks.counters[i as usize]);
-        run_step(plan, step, &mut slots, draw(step.node, count), host)
-            .map_err(|source| Failure::Kernel { node: step.node, source })?;
-        for &slot in &step.clear {
-            slots[slot as usize] = None;
-        }
+    let mut held = begin(cx, bound, slots, draws, watch)?;
+    let (steps, commit) = plan.steps.split_at(plan.commit_start);
+    for (position, step) in steps.iter().enumerate() {
+        watch.before(plan, position, slots)?;
+        run_step(cx, plan, step, slots, draws)?;
+        watch.after(plan, position, slots)?;
+        clear(step, slots);
     }
-    locks.commit(plan, &mut slots);
-    Ok(plan.fetches.iter().filter_map(|&fetch| value(plan, &slots, fetch)).collect())
+    if plan.overwrites {
+        held.take(|i| plan.variables.get(i).is_some_and(|variable| variable.start.is_some()));
+    }
+    // From here on the run cannot be interrupted.
+    for (i, step) in commit.iter().enumerate() {
+        let position = plan.commit_start + i;
+        watch.before_commit(position);
+        run_step(cx, plan, step, slots, draws)?;
+        watch.after_commit(plan, position, slots);
+        clear(step, slots);
+    }
+    held.commit(|i| match plan.variables.get(i) {
+        Some(variable) => value(plan, slots, variable.end?),
+        None => Some(Value::from(draws[i - plan.variables.len()].wrapping_add(1))),
+    });
+    Ok(plan.fetches.iter().filter_map(|&fetch| value(plan, slots, fetch)).collect())
 }
 
+/// Takes hold of what the plan uses, and hands the values at the start of the run to the slots.
+fn begin<'a>(
+    cx: &RunCx<'a>,
+    bound: &'a BoundPlan,
+    slots: &mut [Option<Value>],
+    draws: &mut [u64],
+    watch: &impl Watch,
+) -> Result<Held<'a, Value>, Failure> {
+    let variables = &bound.plan.variables;
+    let mut missing = SmallVec::new();
+    let take = |i: usize, start: Option<&Value>| match variables.get(i) {
+        Some(variable) => {
+            if start.is_none() && variable.usage.first_reader.is_some() {
+                missing.push(i);
+            }
+            if let Some(slot) = variable.start {
+                slots[slot as usize] = start.cloned();
+            }
+        }
+        None => {
+            let count = start.and_then(Value::as_scalar);
+            draws[i - variables.len()] = count.unwrap_or_default();
+        }
+    };
+    let held = cx.store.begin(&bound.uses, take, || watch.is_interrupted());
+    let held = held.ok_or(Failure::Interrupted)?;
+    if missing.is_empty() { Ok(held) } else { Err(Failure::Uninitialized(missing)) }
+}
+
+#[inline]
 fn run_step(
+    cx: &RunCx<'_>,
     plan: &Plan,
     step: &Step,
     slots: &mut [Option<Value>],
-    draw: Draw,
-    host: &dyn Host,
-) -> Result<(), KernelError> {
-    step.kernel.run(&mut KernelCx {
+    draws: &[u64],
+) -> Result<(), Failure> {
+    let count = step.random.map_or(0, |i| draws[i as usize]);
+    let result = step.kernel.run(&mut KernelCx {
         slots,
         constants: &plan.constants,
         inputs: &step.inputs,
         outputs: &step.outputs,
-        draw,
-        host,
-    })
+        draw: Draw { session_seed: cx.seed, node: step.node, count },
+        host: cx.host,
+    });
+    result.map_err(|source| Failure::Kernel { node: step.node, source })
+}
+
+/// Frees the values that nothing needs after a step, for those to come.
+#[inline]
+fn clear(step: &Step, slots: &mut [Option<Value>]) {
+    for &slot in &step.clear {
+        if let Some(value) = slots[slot as usize].take() {
+            recycle(value);
+        }
+    }
 }
 
 fn value(plan: &Plan, slots: &[Option<Value>], operand: Operand) -> Option<Value> {
     match operand.is_constant() {
         true => plan.constants.get(operand.index()).cloned(),
         false => slots.get(operand.index()).cloned().flatten(),
-    }
-}
-
-/// The locks of a run: on the variables it writes, exclusive until its end; on those it only
-/// reads, shared until their values are taken; on its counters of random draws.
-struct Locks<'a> {
-    cells: SmallVec<[Lock<'a>; 4]>,
-    counters: SmallVec<[MutexGuard<'a, u64>; 2]>,
-}
-
-enum Lock<'a> {
-    Read(RwLockReadGuard<'a, Option<Value>>),
-    Write(RwLockWriteGuard<'a, Option<Value>>),
-    Released,
-}
-
-impl<'a> Locks<'a> {
-    /// Takes all locks in the order of the nodes, so that two runs never wait for each other.
-    fn acquire(bound: &'a BoundPlan) -> Self {
-        let cells = bound.plan.variables.iter().zip(&bound.cells);
-        let cells = cells.map(|(variable, cell)| match variable.usage.written {
-            true => Lock::Write(store::write(cell)),
-            false => Lock::Read(store::read(cell)),
-        });
-        let cells = cells.collect();
-        Locks { cells, counters: bound.counters.iter().map(|c| store::lock(c)).collect() }
-    }
-
-    /// The variables without the value that the run would read.
-    fn missing(&self, plan: &Plan) -> Vec<usize> {
-        let is_missing = |i: &usize| {
-            plan.variables[*i].usage.first_reader.is_some() && self.cells[*i].value().is_none()
-        };
-        (0..plan.variables.len()).filter(is_missing).collect()
-    }
-
-    /// Hands the values at the start of the run to the slots.
-    fn load(&mut self, plan: &Plan, slots: &mut Slots) {
-        for (variable, lock) in plan.variables.iter().zip(&mut self.cells) {
-            if let Some(slot) = variable.start {
-                slots[slot as usize] = lock.value().clone();
-            }
-            if matches!(lock, Lock::Read(_)) {
-                *lock = Lock::Released;
-            }
-        }
-    }
-
-    /// Leaves the slots as the only owners of variables that will be overwritten, so that they
-    /// can be overwritten in place.
-    fn release_written(&mut self, plan: &Plan) {
-        for (variable, lock) in plan.variables.iter().zip(&mut self.cells) {
-            if let (Lock::Write(cell), Some(_)) = (lock, variable.start) {
-                **cell = None;
-            }
-        }
-    }
-
-    /// Gives the variables their new values, and counts the draws.
-    fn commit(&mut self, plan: &Plan, slots: &mut Slots) {
-        for (variable, lock) in plan.variables.iter().zip(&mut self.cells) {
-            if let (Lock::Write(cell), Some(end)) = (lock, variable.end) {
-                **cell = value(plan, slots, end);
-            }
-        }
-        for counter in &mut self.counters {
-            **counter += 1;
-        }
-    }
-}
-
-impl Lock<'_> {
-    fn value(&self) -> &Option<Value> {
-        match self {
-            Lock::Read(cell) => cell,
-            Lock::Write(cell) => cell,
-            Lock::Released => &None,
-        }
     }
 }

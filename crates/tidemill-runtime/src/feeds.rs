@@ -1,11 +1,15 @@
 use smallvec::SmallVec;
 use tidemill_ops::{Tensor, Variable};
-use tidemill_value::{IntoValue, Value, ValueError};
+use tidemill_value::{IntoValue, Value, ValueError, copied_bytes};
 
 /// The values that a run takes for tensors instead of computing them. [`feeds!`](crate::feeds!)
 /// writes them.
 #[derive(Clone, Default, Debug)]
-pub struct Feeds(pub(crate) SmallVec<[(FeedKey, Result<Value, ValueError>); 2]>);
+pub struct Feeds {
+    pub(crate) values: SmallVec<[(FeedKey, Result<Value, ValueError>); 2]>,
+    /// The bytes of elements that were copied to make the values.
+    pub(crate) copied: u64,
+}
 
 /// What a value is fed for: a tensor, a variable, or the name of a tensor.
 #[derive(Clone, Debug)]
@@ -60,7 +64,9 @@ impl Feeds {
     /// let feeds = feeds![x => two];
     /// ```
     pub fn feed(mut self, key: impl Into<FeedKey>, value: impl IntoValue) -> Self {
-        self.0.push((key.into(), value.into_value()));
+        let before = copied_bytes();
+        self.values.push((key.into(), value.into_value()));
+        self.copied += copied_bytes().wrapping_sub(before);
         self
     }
 }

@@ -9,13 +9,17 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod arguments;
 mod cache;
+mod callable;
 mod error;
 mod evaluate;
 mod executor;
 mod explain;
 mod feeds;
 mod fetch;
+mod growth;
+mod numerics;
 mod options;
 mod plan;
 mod prepare;
@@ -25,8 +29,14 @@ mod request;
 mod schedule;
 mod session;
 mod signature;
+mod state;
 mod store;
+mod sync;
+mod trace;
+mod watch;
 
+pub use arguments::Arguments;
+pub use callable::Callable;
 pub use error::{
     Code, FailedNode, FeedError, FeedErrorKind, NullVariable, Remedy, RunError, Site,
     UnfedPlaceholder, Way,
@@ -35,5 +45,8 @@ pub use evaluate::{Evaluate, RunOperation};
 pub use explain::Explanation;
 pub use feeds::{FeedKey, Feeds};
 pub use fetch::{Fetch, FetchItem, FetchList, Fetched};
-pub use options::{Lines, Rewriting, SessionOptions, Sink};
+pub use numerics::{NonFinite, Range};
+pub use options::{Lines, Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
 pub use session::{DefaultSession, Session};
+pub use tidemill_kernels::pool::Cancellation;
+pub use trace::{RunTrace, TraceStep};

@@ -1,5 +1,10 @@
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tidemill_kernels::pool::Cancellation;
+
+use crate::trace::RunTrace;
 
 /// Where sessions print to.
 #[derive(Clone, Default)]
@@ -78,7 +83,56 @@ pub struct SessionOptions {
     pub rewriting: Rewriting,
     /// Where `print` prints to.
     pub print_to: Sink,
+    /// Where warnings go.
+    pub warn_to: Sink,
+    /// How many threads a run computes on at most: by default, as many as `TIDEMILL_THREADS`
+    /// says, or as the machine has. Results do not depend on it, to the bit.
+    pub threads: Option<usize>,
     /// The seed of random operations that have none, of their own or of the graph. Without it,
     /// the session takes one from the operating system.
     pub seed: Option<u64>,
+}
+
+/// How one run runs, and what is to be known of it.
+#[derive(Clone, Debug, Default)]
+pub struct RunOptions {
+    /// After so long, the run ends with [`RunError::Timeout`](crate::RunError::Timeout), unless
+    /// it has begun to take effect.
+    pub timeout: Option<Duration>,
+    /// What other threads can cancel the run by. It ends with
+    /// [`RunError::Cancelled`](crate::RunError::Cancelled), unless it has begun to take effect.
+    pub cancellation: Option<Cancellation>,
+    /// Whether a node that gives NaN or infinity is an error,
+    /// [`RunError::NonFinite`](crate::RunError::NonFinite). It takes time and memory, and costs
+    /// nothing where it is off.
+    pub check_numerics: bool,
+    /// Whether to record what the steps take.
+    pub trace: bool,
+}
+
+/// What a run with [`RunOptions`] gives.
+#[derive(Clone, Debug)]
+pub struct Run<T> {
+    /// What was fetched.
+    pub output: T,
+    /// What the run did.
+    pub stats: RunStats,
+    /// What the steps took, if the options asked for it.
+    pub trace: Option<RunTrace>,
+}
+
+/// What a run did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct RunStats {
+    /// The number of steps it took.
+    pub steps: u64,
+    /// How many bytes of elements were copied: of fed values that were only borrowed or laid out
+    /// in another order, and of variables that were overwritten while somebody still held them.
+    pub bytes_copied: u64,
+}
+
+impl<T> Run<T> {
+    pub(crate) fn try_map<U, E>(self, map: impl FnOnce(T) -> Result<U, E>) -> Result<Run<U>, E> {
+        Ok(Run { output: map(self.output)?, stats: self.stats, trace: self.trace })
+    }
 }

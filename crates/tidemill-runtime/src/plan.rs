@@ -8,7 +8,7 @@ use tidemill_graph::{
 use tidemill_value::Value;
 
 use crate::prune::VariableUse;
-use crate::schedule::schedule;
+use crate::schedule::{Writes, schedule};
 
 /// What runs of one signature execute. A plan never changes, and any number of runs can use it
 /// at once.
@@ -19,6 +19,10 @@ pub(crate) struct Plan {
     pub(crate) steps: Vec<Step>,
     /// From this step on, nothing can fail, and variables may be overwritten in place.
     pub(crate) commit_start: usize,
+    /// Whether the steps from there on overwrite values that variables have at the start.
+    pub(crate) overwrites: bool,
+    /// Whether it initializes variables.
+    pub(crate) initializes: bool,
     /// Where the values to return are, in the order of the signature.
     pub(crate) fetches: Vec<Operand>,
     pub(crate) variables: Vec<PlannedVariable>,
@@ -72,8 +76,9 @@ pub(crate) fn compile(
     subgraph: &Subgraph,
     variables: Vec<VariableUse>,
     random: Vec<NodeId>,
+    writes: Writes,
 ) -> Result<Plan, NoKernel> {
-    let schedule = schedule(subgraph);
+    let schedule = schedule(subgraph, writes);
     let mut slots = Slots::new(subgraph, &schedule.order);
     let mut constants = Vec::new();
     for (id, node) in subgraph.nodes() {
@@ -90,17 +95,23 @@ pub(crate) fn compile(
     for (position, &id) in schedule.order.iter().enumerate() {
         steps.push(plan_step(subgraph, id, position, &random, &mut slots)?);
     }
-    let planned = variables.into_iter().map(|usage| {
-        let start = starts.iter().find(|(node, _)| *node == usage.node).map(|(_, slot)| *slot);
-        let commit = subgraph.commits.iter().find(|commit| commit.variable == usage.node);
-        PlannedVariable { start, end: commit.map(|commit| slots.operand(commit.value)), usage }
-    });
+    let planned: Vec<PlannedVariable> = variables
+        .into_iter()
+        .map(|usage| {
+            let start = starts.iter().find(|(node, _)| *node == usage.node).map(|(_, slot)| *slot);
+            let commit = subgraph.commits.iter().find(|commit| commit.variable == usage.node);
+            PlannedVariable { start, end: commit.map(|commit| slots.operand(commit.value)), usage }
+        })
+        .collect();
+    let overwritten = |v: &PlannedVariable| v.usage.written && v.start.is_some();
     Ok(Plan {
+        overwrites: schedule.commit_start < steps.len() && planned.iter().any(overwritten),
+        initializes: planned.iter().any(|variable| variable.usage.initialized),
         feeds,
         constants,
         steps,
         commit_start: schedule.commit_start,
-        variables: planned.collect(),
+        variables: planned,
         fetches: subgraph.fetches.iter().map(|&fetch| slots.operand(fetch)).collect(),
         random,
         slots: slots.count as usize,

@@ -9,6 +9,7 @@ use crate::options::Rewriting;
 use crate::plan::{NoKernel, Plan, compile};
 use crate::prune::{Path, prune};
 use crate::report;
+use crate::schedule::Writes;
 use crate::signature::Signature;
 
 /// Makes the plan of a signature, and tells what was rewritten.
@@ -19,6 +20,7 @@ pub(crate) fn prepare(
     graph: &Graph,
     signature: &Signature,
     rewriting: Rewriting,
+    writes: Writes,
 ) -> Result<(Plan, Vec<Rewrite>), RunError> {
     // The graph is read only while the path is taken out of it: kernels of the user's run after.
     let pruned = {
@@ -32,9 +34,10 @@ pub(crate) fn prepare(
         Rewriting::On => Pipeline::standard().run(subgraph),
         Rewriting::Off => (subgraph, Vec::new()),
     };
-    let plan = compile(&subgraph, variables, random).map_err(|NoKernel { node, source }| {
-        RunError::NoKernel(report::failed_node(&graph.read(), node, *source))
-    })?;
+    let plan =
+        compile(&subgraph, variables, random, writes).map_err(|NoKernel { node, source }| {
+            RunError::NoKernel(report::failed_node(&graph.read(), node, *source))
+        })?;
     Ok((plan, rewrites))
 }
 

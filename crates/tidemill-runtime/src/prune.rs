@@ -23,6 +23,8 @@ pub(crate) struct Path {
 pub(crate) struct VariableUse {
     pub(crate) node: NodeId,
     pub(crate) written: bool,
+    /// Whether it is written by its initializer.
+    pub(crate) initialized: bool,
     /// The first node that needs the value the variable has when the run starts.
     pub(crate) first_reader: Option<NodeId>,
 }
@@ -123,7 +125,11 @@ impl<'a> Lowering<'a> {
             && let Some(variable) = variable_of(self.graph, TensorId::new(id, 0))
         {
             self.written.insert(variable, TensorId::new(lowered, 0));
-            self.variable(variable).written = true;
+            let record = self.graph.variable(variable);
+            let initializes = record.is_some_and(|record| record.initializer == id);
+            let usage = self.variable(variable);
+            usage.written = true;
+            usage.initialized |= initializes;
         }
     }
 
@@ -199,6 +205,7 @@ impl<'a> Lowering<'a> {
         self.variables.entry(node).or_insert(VariableUse {
             node,
             written: false,
+            initialized: false,
             first_reader: None,
         })
     }

@@ -43,7 +43,7 @@ pub(crate) fn resolve(
         }
     }
     let mut fed: SmallVec<[(TensorId, Value); 4]> = SmallVec::new();
-    for (key, value) in feeds.0 {
+    for (key, value) in feeds.values {
         let tensor = match key {
             FeedKey::Tensor(tensor) => tensor_id(graph, tensor)?,
             FeedKey::Variable(variable) => variable_id(graph, variable)?,

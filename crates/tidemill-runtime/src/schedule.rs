@@ -11,12 +11,24 @@ pub(crate) struct Schedule {
     pub(crate) commit_start: usize,
 }
 
+/// When variables are written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Writes {
+    /// As late as can be, in place.
+    Late,
+    /// In their turn, to copies. Each write can still fail the run.
+    InTurn,
+}
+
 /// Orders the nodes of a subgraph.
 ///
 /// Effects, and nodes that can fail, keep the order of the graph. Writes that cannot fail, and
-/// what can wait for them, go last: by then nothing can fail any more.
-pub(crate) fn schedule(subgraph: &Subgraph) -> Schedule {
-    let deferred = deferred(subgraph);
+/// what can wait for them, go last where they may: by then nothing can fail any more.
+pub(crate) fn schedule(subgraph: &Subgraph, writes: Writes) -> Schedule {
+    let deferred = match writes {
+        Writes::Late => deferred(subgraph),
+        Writes::InTurn => vec![false; subgraph.len()],
+    };
     let runs = |id: &NodeId| {
         matches!(subgraph.node(*id).op.execution, Execution::Kernel | Execution::Write)
     };

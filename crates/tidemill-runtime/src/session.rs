@@ -13,18 +13,24 @@ use tidemill_graph::{
     default_graph,
 };
 use tidemill_ops::{Operation, Tensor};
-use tidemill_value::Value;
+use tidemill_value::{Value, copied_bytes};
 
 use crate::cache::PlanCache;
-use crate::error::RunError;
-use crate::executor::{self, BoundPlan, Failure};
+use crate::callable::Callable;
+use crate::error::{FeedErrorKind, RunError};
+use crate::executor::{self, BoundPlan, Failure, RunCx, Values};
 use crate::explain::Explanation;
 use crate::feeds::Feeds;
 use crate::fetch::{Fetch, FetchList, Fetched};
-use crate::options::{SessionOptions, Sink};
+use crate::growth::Growth;
+use crate::numerics::NonFinite;
+use crate::options::{Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
 use crate::request::{Request, resolve};
+use crate::schedule::Writes;
 use crate::signature::Signature;
-use crate::store::Store;
+use crate::state::State;
+use crate::trace::RunTrace;
+use crate::watch::{Unwatched, Watch, Watcher};
 use crate::{prepare, report};
 
 /// Runs a graph, and holds the values of its variables.
@@ -40,14 +46,27 @@ pub struct Session {
     inner: Arc<Inner>,
 }
 
-struct Inner {
+pub(crate) struct Inner {
     graph: Graph,
-    store: Store,
-    plans: PlanCache,
+    state: State,
+    plans: PlanCache<PlanKey, BoundPlan>,
+    growth: Growth,
+    warned_of_overwriting: AtomicBool,
     options: SessionOptions,
     seed: u64,
     closed: AtomicBool,
 }
+
+/// What a plan is for.
+#[derive(Clone, PartialEq, Eq, Hash)]
+struct PlanKey {
+    signature: Signature,
+    /// Whether each step can be looked at, and fail the run.
+    checked: bool,
+}
+
+/// More plans than this a session does not keep.
+const PLANS: usize = 1024;
 
 thread_local! {
     static DEFAULTS: RefCell<Vec<Arc<Inner>>> = const { RefCell::new(Vec::new()) };
@@ -78,8 +97,10 @@ impl Session {
         let seed = options.seed.unwrap_or_else(seed_from_system);
         let inner = Inner {
             graph: graph.clone(),
-            store: Store::default(),
-            plans: PlanCache::default(),
+            state: State::default(),
+            plans: PlanCache::new(PLANS),
+            growth: Growth::default(),
+            warned_of_overwriting: AtomicBool::new(false),
             options,
             seed,
             closed: AtomicBool::new(false),
@@ -134,6 +155,43 @@ impl Session {
         self.inner.run_with(fetches, feeds)
     }
 
+    /// Computes `fetches` as [`run_with`](Session::run_with) does, with a time limit, so that
+    /// other threads can cancel it, looking for NaN, or keeping a trace.
+    ///
+    /// ```
+    /// use tidemill_ops::{constant, log};
+    /// use tidemill_runtime::{Feeds, RunError, RunOptions, Session};
+    /// let y = log(constant(-1.0_f32));
+    /// let options = RunOptions { check_numerics: true, ..RunOptions::default() };
+    /// let result = Session::new().run_with_options(y, Feeds::new(), &options);
+    /// assert!(matches!(result, Err(RunError::NonFinite(_))));
+    /// ```
+    ///
+    /// # Errors
+    /// [`RunError`], after which every variable is as it was.
+    pub fn run_with_options<F: Fetch>(
+        &self,
+        fetches: F,
+        feeds: Feeds,
+        options: &RunOptions,
+    ) -> Result<Run<F::Output>, RunError> {
+        self.inner.run_with_options(fetches, feeds, options)
+    }
+
+    /// Prepares a run of `fetches` in which `feeds` are fed.
+    ///
+    /// # Errors
+    /// [`RunError`], where it could not run whatever the values.
+    pub fn callable<F: Fetch>(
+        &self,
+        feeds: &[Tensor],
+        fetches: F,
+    ) -> Result<Callable<F>, RunError> {
+        let (signature, order) = self.inner.signature(&fetches, feeds)?;
+        let bound = self.inner.plan(&signature, false)?;
+        Ok(Callable { session: Arc::clone(&self.inner), signature, bound, order, fetches })
+    }
+
     /// Initializes the variables that have no value, and no others.
     ///
     /// It takes one run, and another one for variables whose initial values depend on those of
@@ -146,7 +204,7 @@ impl Session {
             return Err(RunError::Nested);
         }
         let key = self.graph().key();
-        let is_missing = |record: &VariableRecord| !self.inner.store.is_initialized(record.node);
+        let is_missing = |record: &VariableRecord| !self.inner.state.is_initialized(record.node);
         let records = self.graph().read().variables().to_vec();
         let mut missing: Vec<VariableRecord> = records.into_iter().filter(is_missing).collect();
         while !missing.is_empty() {
@@ -181,7 +239,7 @@ impl Session {
     pub fn close(&self) {
         self.inner.closed.store(true, Ordering::Release);
         if !self.inner.runs_on_this_thread() {
-            self.inner.store.clear();
+            self.inner.state.store.clear();
         }
     }
 }
@@ -236,17 +294,7 @@ fn seed_from_system() -> u64 {
 }
 
 /// Marks a session as running on this thread.
-struct Running;
-
-impl Running {
-    fn enter(inner: &Inner) -> Result<Self, RunError> {
-        if inner.runs_on_this_thread() {
-            return Err(RunError::Nested);
-        }
-        RUNNING.with_borrow_mut(|running| running.push(inner));
-        Ok(Running)
-    }
-}
+pub(crate) struct Running;
 
 impl Drop for Running {
     fn drop(&mut self) {
@@ -259,50 +307,188 @@ impl Inner {
         RUNNING.with_borrow(|running| running.contains(&std::ptr::from_ref(self)))
     }
 
-    fn run_with<F: Fetch>(&self, fetches: F, feeds: Feeds) -> Result<F::Output, RunError> {
+    /// Begins a run on this thread, which the guard ends.
+    pub(crate) fn enter(&self) -> Result<Running, RunError> {
         if self.closed.load(Ordering::Acquire) {
             return Err(RunError::Closed);
         }
-        let _running = Running::enter(self)?;
+        RUNNING.with_borrow_mut(|running| match running.contains(&std::ptr::from_ref(self)) {
+            true => Err(RunError::Nested),
+            false => {
+                running.push(self);
+                Ok(Running)
+            }
+        })
+    }
+
+    fn run_with<F: Fetch>(&self, fetches: F, feeds: Feeds) -> Result<F::Output, RunError> {
+        let _running = self.enter()?;
+        self.watch_growth();
+        let Request { signature, values } = self.request(&fetches, feeds)?;
+        let bound = self.plan(&signature, false)?;
+        let values = self.check_feeds(&signature, &bound, values)?;
+        assemble(&fetches, self.execute(&signature, &bound, values)?)
+    }
+
+    fn run_with_options<F: Fetch>(
+        &self,
+        fetches: F,
+        feeds: Feeds,
+        options: &RunOptions,
+    ) -> Result<Run<F::Output>, RunError> {
+        let _running = self.enter()?;
+        self.watch_growth();
+        let copied = copied_bytes().wrapping_sub(feeds.copied);
+        let Request { signature, values } = self.request(&fetches, feeds)?;
+        let run = self.execute_watched(&signature, values, options, copied)?;
+        run.try_map(|results| assemble(&fetches, results))
+    }
+
+    fn request<F: Fetch>(&self, fetches: &F, feeds: Feeds) -> Result<Request, RunError> {
         let mut list = FetchList::default();
         fetches.list(&mut list);
-        let Request { signature, values } = resolve(&self.graph, list, feeds)?;
-        let bound = self.plan(&signature)?;
-        let values = self.check_feeds(&signature, &bound, values)?;
-        let host = SessionHost { sink: &self.options.print_to, store: &self.store };
-        let results = executor::run(&bound, values, &host, self.seed)
-            .map_err(|failure| self.report(&signature, &bound, failure))?;
-        let output = fetches.assemble(&mut Fetched(results.into_iter()));
-        output.ok_or(RunError::Internal("a run returned fewer values than were fetched"))
+        resolve(&self.graph, list, feeds)
+    }
+
+    /// The signature of a run, and for each of its feeds, which of `feeds` it is.
+    fn signature<F: Fetch>(
+        &self,
+        fetches: &F,
+        feeds: &[Tensor],
+    ) -> Result<(Signature, SmallVec<[u32; 4]>), RunError> {
+        let numbered = feeds.iter().zip(0_u32..);
+        let feeds = numbered.fold(Feeds::new(), |feeds, (&tensor, i)| feeds.feed(tensor, i));
+        let Request { signature, values } = self.request(fetches, feeds)?;
+        let order = values.iter().filter_map(Value::as_scalar::<u32>).collect();
+        Ok((signature, order))
+    }
+
+    /// Warns of a graph that grows from run to run.
+    fn watch_growth(&self) {
+        if let Some(warning) = self.growth.check(&self.graph) {
+            self.options.warn_to.print(&warning);
+        }
     }
 
     /// The plan of a signature: the one there is, or a new one. It stays valid while the graph
     /// grows, because nodes never change.
-    fn plan(&self, signature: &Signature) -> Result<Arc<BoundPlan>, RunError> {
-        if let Some(plan) = self.plans.get(signature) {
+    fn plan(&self, signature: &Signature, checked: bool) -> Result<Arc<BoundPlan>, RunError> {
+        let key = PlanKey { signature: signature.clone(), checked };
+        if let Some(plan) = self.plans.get(&key) {
             return Ok(plan);
         }
-        let (plan, _) = prepare::prepare(&self.graph, signature, self.options.rewriting)?;
-        let cells = plan.variables.iter().map(|v| self.store.cell(v.usage.node)).collect();
-        let counters = plan.random.iter().map(|&node| self.store.counter(node)).collect();
-        let bound = Arc::new(BoundPlan { plan, cells, counters });
-        self.plans.insert(signature.clone(), Arc::clone(&bound));
-        Ok(bound)
+        let (rewriting, writes) = match checked {
+            true => (Rewriting::Off, Writes::InTurn),
+            false => (self.options.rewriting, Writes::Late),
+        };
+        let (plan, _) = prepare::prepare(&self.graph, signature, rewriting, writes)?;
+        Ok(self.plans.insert(key, BoundPlan::new(plan, |node| self.state.cell(node))))
     }
 
     fn check_feeds(
         &self,
         signature: &Signature,
         bound: &BoundPlan,
-        values: SmallVec<[Value; 4]>,
-    ) -> Result<SmallVec<[Value; 4]>, RunError> {
-        let feeds = values.into_iter().zip(&bound.plan.feeds).zip(&signature.feeds);
+        values: Values,
+    ) -> Result<Values, RunError> {
+        let feeds = values.into_iter().zip(&bound.plan.feeds).enumerate();
         feeds
-            .map(|((value, feed), &tensor)| {
+            .map(|(i, (value, feed))| {
                 let fitted = crate::request::fit(value, &feed.fact);
-                fitted.map_err(|kind| report::feed(&self.graph.read(), tensor, kind))
+                fitted.map_err(|kind| self.bad_feed(signature, i, kind))
             })
             .collect()
+    }
+
+    #[cold]
+    pub(crate) fn bad_feed(
+        &self,
+        signature: &Signature,
+        feed: usize,
+        kind: FeedErrorKind,
+    ) -> RunError {
+        report::feed(&self.graph.read(), signature.feeds[feed], kind)
+    }
+
+    /// Runs a plan with values that fit its feeds.
+    pub(crate) fn execute(
+        &self,
+        signature: &Signature,
+        bound: &BoundPlan,
+        values: Values,
+    ) -> Result<Values, RunError> {
+        let result = self.run_plan(bound, values, &mut Unwatched);
+        result.map_err(|failure| self.report(signature, bound, failure))
+    }
+
+    /// Runs a signature with options. Bytes are counted from where the count was `copied`.
+    pub(crate) fn execute_watched(
+        &self,
+        signature: &Signature,
+        values: Values,
+        options: &RunOptions,
+        copied: u64,
+    ) -> Result<Run<Values>, RunError> {
+        let bound = self.plan(signature, options.check_numerics)?;
+        let values = self.check_feeds(signature, &bound, values)?;
+        let mut watcher = Watcher::new(options);
+        let result = self.run_plan(&bound, values, &mut watcher);
+        let output = result.map_err(|failure| match failure {
+            Failure::Interrupted => interrupted(options),
+            failure => self.report(signature, &bound, failure),
+        })?;
+        let bytes_copied = copied_bytes().wrapping_sub(copied);
+        let stats = RunStats { steps: watcher.steps, bytes_copied };
+        let trace = watcher
+            .into_events()
+            .map(|events| RunTrace::new(&self.graph.read(), &bound.plan, &events));
+        Ok(Run { output, stats, trace })
+    }
+
+    fn run_plan(
+        &self,
+        bound: &BoundPlan,
+        values: Values,
+        watch: &mut impl Watch,
+    ) -> Result<Values, Failure> {
+        let overwritten = self.values_to_be_lost(bound);
+        let host = SessionHost { sink: &self.options.print_to, state: &self.state };
+        let cx = RunCx { store: &self.state.store, host: &host, seed: self.seed };
+        let result = executor::run(&cx, bound, values, watch)?;
+        if !overwritten.is_empty() {
+            self.warn_of_overwriting(&overwritten);
+        }
+        Ok(result)
+    }
+
+    /// The variables that a run will initialize although they have a value, as long as there was
+    /// no warning of that.
+    #[inline]
+    fn values_to_be_lost(&self, bound: &BoundPlan) -> Vec<NodeId> {
+        if !bound.plan.initializes || self.warned_of_overwriting.load(Ordering::Relaxed) {
+            return Vec::new();
+        }
+        let initialized = bound.plan.variables.iter().filter(|v| v.usage.initialized);
+        let nodes = initialized.map(|variable| variable.usage.node);
+        nodes.filter(|&node| self.state.is_initialized(node)).collect()
+    }
+
+    #[cold]
+    fn warn_of_overwriting(&self, variables: &[NodeId]) {
+        if self.warned_of_overwriting.swap(true, Ordering::Relaxed) {
+            return;
+        }
+        let graph = self.graph.read();
+        let shown = variables.iter().take(3).map(|&node| format!("`{}`", graph.name(node)));
+        let shown = shown.collect::<Vec<_>>().join(", ");
+        let more = match variables.len() {
+            0..=3 => String::new(),
+            count => format!(" and {} more", count - 3),
+        };
+        self.options.warn_to.print(&format!(
+            "warning: variables that had a value were initialized again: {shown}{more}\n  help: \
+             session.init_missing() initializes only those without"
+        ));
     }
 
     fn report(&self, signature: &Signature, bound: &BoundPlan, failure: Failure) -> RunError {
@@ -318,23 +504,42 @@ impl Inner {
             Failure::Kernel { node, source } => {
                 RunError::Kernel(report::failed_node(&graph, node, source))
             }
+            Failure::NonFinite(found) => {
+                let NonFinite { node, output, values, inputs } = *found;
+                let what = if values.nan > 0 { "gives NaN" } else { "gives infinity" };
+                let node = *report::failed_node(&graph, node, what);
+                RunError::NonFinite(Box::new(NonFinite { node, output, values, inputs }))
+            }
+            Failure::Interrupted => RunError::Cancelled,
         }
     }
 
     fn explain<F: Fetch>(&self, fetches: F, feeds: &[Tensor]) -> Result<Explanation, RunError> {
-        let mut list = FetchList::default();
-        fetches.list(&mut list);
-        let feeds = feeds.iter().fold(Feeds::new(), |feeds, &tensor| feeds.feed(tensor, 0));
-        let Request { signature, .. } = resolve(&self.graph, list, feeds)?;
-        let (plan, rewrites) = prepare::prepare(&self.graph, &signature, self.options.rewriting)?;
+        let (signature, _) = self.signature(&fetches, feeds)?;
+        let (rewriting, writes) = (self.options.rewriting, Writes::Late);
+        let (plan, rewrites) = prepare::prepare(&self.graph, &signature, rewriting, writes)?;
         Ok(Explanation::new(&self.graph.read(), &plan, rewrites))
+    }
+}
+
+pub(crate) fn assemble<F: Fetch>(fetches: &F, results: Values) -> Result<F::Output, RunError> {
+    let output = fetches.assemble(&mut Fetched(results.into_iter()));
+    output.ok_or(RunError::Internal("a run returned fewer values than were fetched"))
+}
+
+/// Why a run with these options was interrupted.
+fn interrupted(options: &RunOptions) -> RunError {
+    match (&options.cancellation, options.timeout) {
+        (Some(cancellation), _) if cancellation.is_cancelled() => RunError::Cancelled,
+        (_, Some(timeout)) => RunError::Timeout { timeout },
+        _ => RunError::Cancelled,
     }
 }
 
 /// What kernels may ask of a session.
 struct SessionHost<'a> {
     sink: &'a Sink,
-    store: &'a Store,
+    state: &'a State,
 }
 
 impl Host for SessionHost<'_> {
@@ -343,6 +548,6 @@ impl Host for SessionHost<'_> {
     }
 
     fn count(&self, node: NodeId) -> u64 {
-        self.store.count_print(node)
+        self.state.count_print(node)
     }
 }

@@ -25,7 +25,12 @@ struct Subject {
 impl Subject {
     fn new(scenario: &Scenario, rewriting: Rewriting) -> Self {
         let (print_to, lines) = Sink::lines();
-        let options = SessionOptions { rewriting, print_to, seed: Some(scenario.seed) };
+        let options = SessionOptions {
+            rewriting,
+            print_to,
+            seed: Some(scenario.seed),
+            ..SessionOptions::default()
+        };
         Subject { session: Session::with_options(&scenario.graph, options), lines, rewriting }
     }
 

@@ -11,7 +11,10 @@ fn memory_of_a_value_that_is_gone_serves_the_next_of_its_type_and_length() {
     let gone = Value::from(vec![1.0_f32; 6]);
     let address = gone.as_slice::<f32>().unwrap().as_ptr();
     recycle(gone);
-    assert_eq!(Value::scratch(DType::F64, [6]).unwrap().to_string(), "[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]");
+    assert_eq!(
+        Value::scratch(DType::F64, [6]).unwrap().to_string(),
+        "[0.0, 0.0, 0.0, 0.0, 0.0, 0.0]"
+    );
     let zeros = Value::zeros(DType::F32, [2, 3]).unwrap();
     assert_eq!(zeros.as_slice::<f32>().unwrap().as_ptr(), address);
     assert_eq!(zeros, Value::full(0.0_f32.into(), [2, 3]).unwrap());

@@ -18,9 +18,10 @@ pub use tidemill_ops::{
     variables_initializer, zeros,
 };
 pub use tidemill_runtime::{
-    Code, DefaultSession, Evaluate, Explanation, FeedError, FeedErrorKind, FeedKey, Feeds, Fetch,
-    Lines, NullVariable, Rewriting, RunError, RunOperation, Session, SessionOptions, Sink, Site,
-    UnfedPlaceholder, Way, feeds,
+    Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
+    FeedErrorKind, FeedKey, Feeds, Fetch, Lines, NonFinite, NullVariable, Range, Rewriting, Run,
+    RunError, RunOperation, RunOptions, RunStats, RunTrace, Session, SessionOptions, Sink, Site,
+    TraceStep, UnfedPlaceholder, Way, feeds,
 };
 pub use tidemill_train::{
     GLOBAL_STEP, GradientAndVariable, GradientDescent, MinimizeOptions, Optimizer, TrainError,
@@ -37,12 +38,13 @@ pub mod prelude {
     pub use crate::ops::*;
     pub use crate::{
         DType, Evaluate, GradientDescent, Graph, IntoScalars, MinimizeOptions, Operation,
-        Optimizer, PartialShape, Rewriting, RunError, RunOperation, Session, SessionOptions, Sink,
-        Tensor, Value, Variable, constant_initializer, control_dependencies, default_graph, feeds,
-        get_or_create_global_step, get_variable, global_variables_initializer, glorot_normal,
-        glorot_uniform, gradients, he_normal, he_uniform, name_scope, normal, ones,
-        report_uninitialized_variables, reset_default_graph, shape, truncated_normal, uniform,
-        variable, variable_scope, variable_scope_with, variables_initializer, zeros,
+        Optimizer, PartialShape, Rewriting, RunError, RunOperation, RunOptions, Session,
+        SessionOptions, Sink, Tensor, Value, Variable, constant_initializer, control_dependencies,
+        default_graph, feeds, get_or_create_global_step, get_variable,
+        global_variables_initializer, glorot_normal, glorot_uniform, gradients, he_normal,
+        he_uniform, name_scope, normal, ones, report_uninitialized_variables, reset_default_graph,
+        shape, truncated_normal, uniform, variable, variable_scope, variable_scope_with,
+        variables_initializer, zeros,
     };
     pub use crate::{Fetch, Inspect, Reuse};
 }

@@ -121,7 +121,8 @@ impl SampleNode {
     /// That of the run.
     pub fn run(&self, rewriting: Rewriting) -> Result<Vec<Value>, RunError> {
         let (print_to, _) = Sink::lines();
-        let options = SessionOptions { rewriting, print_to, seed: Some(SEED) };
+        let options =
+            SessionOptions { rewriting, print_to, seed: Some(SEED), ..SessionOptions::default() };
         let session = Session::with_options(&self.graph, options);
         session.run(self.initializers.as_slice())?;
         let feeds = self.feeds.iter().cloned();

@@ -1,0 +1,5 @@
+//! What surrounds kernels while they run.
+
+mod cancellation;
+
+pub use cancellation::Cancellation;

@@ -1,0 +1,173 @@
+//! What looks on while a plan runs.
+
+use std::time::Instant;
+
+use tidemill_kernels::pool::Cancellation;
+use tidemill_value::Value;
+
+use crate::executor::Failure;
+use crate::numerics;
+use crate::options::RunOptions;
+use crate::plan::Plan;
+use crate::trace::Event;
+
+/// Looks on while a plan runs, and may end the run as long as it has no effect.
+pub(crate) trait Watch {
+    /// Whether the run was asked to end.
+    fn is_interrupted(&self) -> bool;
+
+    fn before(
+        &mut self,
+        plan: &Plan,
+        position: usize,
+        slots: &[Option<Value>],
+    ) -> Result<(), Failure>;
+
+    fn after(
+        &mut self,
+        plan: &Plan,
+        position: usize,
+        slots: &[Option<Value>],
+    ) -> Result<(), Failure>;
+
+    fn before_commit(&mut self, position: usize);
+
+    fn after_commit(&mut self, plan: &Plan, position: usize, slots: &[Option<Value>]);
+}
+
+/// Nobody looks on.
+pub(crate) struct Unwatched;
+
+impl Watch for Unwatched {
+    #[inline]
+    fn is_interrupted(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn before(&mut self, _: &Plan, _: usize, _: &[Option<Value>]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    #[inline]
+    fn after(&mut self, _: &Plan, _: usize, _: &[Option<Value>]) -> Result<(), Failure> {
+        Ok(())
+    }
+
+    #[inline]
+    fn before_commit(&mut self, _: usize) {}
+
+    #[inline]
+    fn after_commit(&mut self, _: &Plan, _: usize, _: &[Option<Value>]) {}
+}
+
+/// Looks on as a run's options ask for.
+pub(crate) struct Watcher {
+    cancellation: Option<Cancellation>,
+    /// The inputs of the step that runs, where its outputs are looked at for NaN and infinity.
+    numerics: Option<Vec<Option<Value>>>,
+    trace: Option<Trace>,
+    pub(crate) steps: u64,
+}
+
+struct Trace {
+    begin: Instant,
+    events: Vec<Event>,
+}
+
+impl Watcher {
+    pub(crate) fn new(options: &RunOptions) -> Self {
+        let begin = Instant::now();
+        let deadline = options.timeout.and_then(|timeout| begin.checked_add(timeout));
+        let cancellation = match (options.cancellation.clone(), deadline) {
+            (cancellation, None) => cancellation,
+            (cancellation, Some(deadline)) => {
+                Some(cancellation.unwrap_or_default().with_deadline(deadline))
+            }
+        };
+        Watcher {
+            cancellation,
+            numerics: options.check_numerics.then(Vec::new),
+            trace: options.trace.then(|| Trace { begin, events: Vec::new() }),
+            steps: 0,
+        }
+    }
+
+    /// What was seen of the steps, if the run is traced.
+    pub(crate) fn into_events(self) -> Option<Vec<Event>> {
+        self.trace.map(|trace| trace.events)
+    }
+
+    fn start(&mut self, position: usize) {
+        self.steps += 1;
+        if let Some(trace) = &mut self.trace {
+            trace.events.push(Event::begin(position, trace.begin.elapsed()));
+        }
+    }
+
+    fn end(&mut self, plan: &Plan, position: usize, slots: &[Option<Value>]) {
+        if let Some(trace) = &mut self.trace
+            && let Some(event) = trace.events.last_mut()
+        {
+            let outputs = plan.steps[position].outputs.iter();
+            let bytes = outputs.filter_map(|&slot| slots[slot as usize].as_ref()).map(Value::bytes);
+            event.end(trace.begin.elapsed(), bytes.sum());
+        }
+    }
+}
+
+impl Watch for Watcher {
+    fn is_interrupted(&self) -> bool {
+        self.cancellation.as_ref().is_some_and(Cancellation::is_cancelled)
+    }
+
+    fn before(
+        &mut self,
+        plan: &Plan,
+        position: usize,
+        slots: &[Option<Value>],
+    ) -> Result<(), Failure> {
+        if self.is_interrupted() {
+            return Err(Failure::Interrupted);
+        }
+        if let Some(inputs) = &mut self.numerics {
+            let values = plan.steps[position].inputs.iter().map(|operand| {
+                if operand.is_constant() {
+                    plan.constants.get(operand.index()).cloned()
+                } else {
+                    slots[operand.index()].clone()
+                }
+            });
+            inputs.clear();
+            inputs.extend(values);
+        }
+        self.start(position);
+        Ok(())
+    }
+
+    fn after(
+        &mut self,
+        plan: &Plan,
+        position: usize,
+        slots: &[Option<Value>],
+    ) -> Result<(), Failure> {
+        self.end(plan, position, slots);
+        // A kernel that was interrupted has not computed all of its output.
+        if self.is_interrupted() {
+            return Err(Failure::Interrupted);
+        }
+        match &self.numerics {
+            Some(inputs) => numerics::check(&plan.steps[position], inputs, slots)
+                .map_err(|found| Failure::NonFinite(Box::new(found))),
+            None => Ok(()),
+        }
+    }
+
+    fn before_commit(&mut self, position: usize) {
+        self.start(position);
+    }
+
+    fn after_commit(&mut self, plan: &Plan, position: usize, slots: &[Option<Value>]) {
+        self.end(plan, position, slots);
+    }
+}
