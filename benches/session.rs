@@ -14,6 +14,18 @@ fn in_fresh_graph(bench: impl FnOnce(Session)) {
     bench(Session::new());
 }
 
+/// The placeholders, loss and training of the tutorial on so many samples, and what to feed.
+fn tutorial(session: &Session, samples: usize) -> (Tensor, Tensor, Tensor, Operation, Value) {
+    let (m, b) = (get_variable("m", [], zeros()), get_variable("b", [], zeros()));
+    let shape = if samples == 1 { shape![] } else { shape![samples] };
+    let (x, y) = (placeholder::<f32>(&shape), placeholder::<f32>(&shape));
+    let loss = reduce_mean(square(y - (m * x + b)), ..);
+    let train = GradientDescent::new(1e-3).minimize(loss);
+    session.run(global_variables_initializer()).unwrap();
+    let input = Value::full(0.5_f32.into(), shape.known().unwrap()).unwrap();
+    (x, y, loss, train, input)
+}
+
 mod run {
     use super::*;
 
@@ -23,6 +35,34 @@ mod run {
             let x = placeholder::<f32>([]);
             let y = x + 1.0;
             bencher.bench(|| session.run_with(y, feeds![x => black_box(2.0_f32)]).unwrap());
+        });
+    }
+
+    #[divan::bench(sample_size = 100)]
+    fn fed_scalar_add_by_a_callable(bencher: Bencher<'_, '_>) {
+        in_fresh_graph(|session| {
+            let x = placeholder::<f32>([]);
+            let add = session.callable(&[x], x + 1.0).unwrap();
+            bencher.bench(|| add.call((black_box(2.0_f32),)).unwrap());
+        });
+    }
+
+    #[divan::bench(sample_size = 100)]
+    fn chain_of_100_by_a_callable(bencher: Bencher<'_, '_>) {
+        in_fresh_graph(|session| {
+            let x = placeholder::<f32>([]);
+            let y = (0..100).fold(x, |y, _| y * 0.99 + 0.01);
+            let chain = session.callable(&[x], y).unwrap();
+            bencher.bench(|| chain.call((black_box(2.0_f32),)).unwrap());
+        });
+    }
+
+    #[divan::bench(args = [1, 1024], sample_size = 100)]
+    fn tutorial_step_by_a_callable(bencher: Bencher<'_, '_>, samples: usize) {
+        in_fresh_graph(|session| {
+            let (x, y, loss, train, input) = tutorial(&session, samples);
+            let step = session.callable(&[x, y], (loss, train)).unwrap();
+            bencher.bench(|| step.call((black_box(&input), black_box(&input))).unwrap());
         });
     }
 
@@ -38,13 +78,7 @@ mod run {
     #[divan::bench(args = [1, 1024], sample_size = 100)]
     fn tutorial_step(bencher: Bencher<'_, '_>, samples: usize) {
         in_fresh_graph(|session| {
-            let (m, b) = (get_variable("m", [], zeros()), get_variable("b", [], zeros()));
-            let shape = if samples == 1 { shape![] } else { shape![samples] };
-            let (x, y) = (placeholder::<f32>(&shape), placeholder::<f32>(&shape));
-            let loss = reduce_mean(square(y - (m * x + b)), ..);
-            let train = GradientDescent::new(1e-3).minimize(loss);
-            session.run(global_variables_initializer()).unwrap();
-            let input = Value::full(0.5_f32.into(), shape.known().unwrap()).unwrap();
+            let (x, y, loss, train, input) = tutorial(&session, samples);
             bencher.bench(|| {
                 let feeds = feeds![x => black_box(&input), y => black_box(&input)];
                 session.run_with((loss, train), feeds).unwrap()

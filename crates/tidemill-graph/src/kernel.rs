@@ -1,5 +1,5 @@
 use smallvec::SmallVec;
-use tidemill_value::{Element, Value};
+use tidemill_value::{Element, Scalar, Value};
 
 use crate::{KernelError, NodeId};
 
@@ -100,8 +100,7 @@ impl Host for NoHost {
 
 /// The values of a run, as a kernel sees them.
 pub struct KernelCx<'a> {
-    /// The values of the run; `None` where there is none yet, or no more, or where a variable
-    /// has none.
+    /// The values of the run; `None` where there is none yet, or where a variable has none.
     pub slots: &'a mut [Option<Value>],
     /// The constants of the plan.
     pub constants: &'a [Value],
@@ -181,6 +180,17 @@ impl KernelCx<'_> {
         let operand = self.inputs.get(i).filter(|operand| operand.is_last_use())?;
         let slot = self.slots.get_mut(operand.index())?;
         if slot.as_mut()?.is_unique() { slot.take() } else { None }
+    }
+
+    /// Sets output `i` to a single number, which is less work than moving a [`Value`] there.
+    #[inline]
+    pub fn set_scalar(&mut self, i: usize, scalar: impl Into<Scalar>) {
+        let slot = self.outputs.get(i).and_then(|&slot| self.slots.get_mut(slot as usize));
+        let Some(slot) = slot else { return };
+        let scalar = scalar.into();
+        if !slot.as_mut().is_some_and(|value| value.replace_scalar(scalar)) {
+            *slot = Some(Value::from(scalar));
+        }
     }
 
     /// Sets output `i`.

@@ -7,7 +7,7 @@ use tidemill_kernels::elementwise::{
     AnyBinary, AnyComparison, AnyPredicate, AnyUnary, Binary, Plain, Side, Unary,
 };
 use tidemill_kernels::{Broadcast, with_binary, with_comparison, with_predicate, with_unary};
-use tidemill_value::{DType, Element, Value};
+use tidemill_value::{DType, Element, Scalar, Value};
 
 /// A kernel for the function that `lookup` has for the type of the node's first input.
 pub(crate) fn unary_kernel(
@@ -75,11 +75,12 @@ pub(crate) fn equal_shape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>
 
 struct UnaryKernel<T>(Unary<T>);
 
-impl<T: Plain> Kernel for UnaryKernel<T> {
+impl<T: Plain + Into<Scalar>> Kernel for UnaryKernel<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
         let input = cx.input(0)?;
         if let Some(x) = input.as_scalar() {
-            cx.set(0, Value::scalar((self.0.one)(x)));
+            let y = (self.0.one)(x);
+            cx.set_scalar(0, y);
             return Ok(());
         }
         let output = match cx.take_buffer(0) {
@@ -89,7 +90,7 @@ impl<T: Plain> Kernel for UnaryKernel<T> {
             }
             None => {
                 let input = cx.input(0)?;
-                let mut output = Value::zeros(T::DTYPE, input.shape().clone())?;
+                let mut output = Value::scratch(T::DTYPE, input.shape().clone())?;
                 (self.0.slice)(input.as_slice()?, output.as_mut_slice()?);
                 output
             }
@@ -104,7 +105,7 @@ struct PredicateKernel<T>(Unary<T, bool>);
 impl<T: Plain> Kernel for PredicateKernel<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
         let input = cx.input(0)?;
-        let mut output = Value::zeros(DType::Bool, input.shape().clone())?;
+        let mut output = Value::scratch(DType::Bool, input.shape().clone())?;
         (self.0.slice)(input.as_slice()?, output.as_mut_slice()?);
         cx.set(0, output);
         Ok(())
@@ -113,11 +114,12 @@ impl<T: Plain> Kernel for PredicateKernel<T> {
 
 struct BinaryKernel<T>(Binary<T>);
 
-impl<T: Plain> Kernel for BinaryKernel<T> {
+impl<T: Plain + Into<Scalar>> Kernel for BinaryKernel<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
         let (left, right) = (cx.input(0)?, cx.input(1)?);
         if let (Some(x), Some(y)) = (left.as_scalar(), right.as_scalar()) {
-            cx.set(0, Value::scalar((self.0.one)(x, y)?));
+            let z = (self.0.one)(x, y)?;
+            cx.set_scalar(0, z);
             return Ok(());
         }
         let output = match self.in_place(cx)? {
@@ -164,12 +166,12 @@ fn broadcast<T: Element, O: Element>(
 ) -> Result<Value, KernelError> {
     let (left, right) = (cx.input(0)?, cx.input(1)?);
     if left.shape() == right.shape() {
-        let mut output = Value::zeros(O::DTYPE, left.shape().clone())?;
+        let mut output = Value::scratch(O::DTYPE, left.shape().clone())?;
         (function.pairs)(left.as_slice()?, right.as_slice()?, output.as_mut_slice()?)?;
         return Ok(output);
     }
     let plan = Broadcast::new([left.shape(), right.shape()])?;
-    let mut output = Value::zeros(O::DTYPE, plan.shape().clone())?;
+    let mut output = Value::scratch(O::DTYPE, plan.shape().clone())?;
     function.broadcast(&plan, left.as_slice()?, right.as_slice()?, output.as_mut_slice()?)?;
     Ok(output)
 }

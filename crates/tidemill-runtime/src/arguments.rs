@@ -1,29 +1,26 @@
-use smallvec::SmallVec;
 use tidemill_value::{IntoValue, Value, ValueError};
 
 /// The values of a [`Callable`](crate::Callable)'s feeds: a tuple, an array or a vector of what
 /// becomes values.
 pub trait Arguments {
-    /// The values, in order.
+    /// Makes the values, in order.
     #[doc(hidden)]
-    fn into_values(self) -> SmallVec<[Result<Value, ValueError>; 4]>;
+    fn each(self, each: impl FnMut(Result<Value, ValueError>));
 }
 
 impl Arguments for () {
-    fn into_values(self) -> SmallVec<[Result<Value, ValueError>; 4]> {
-        SmallVec::new()
-    }
+    fn each(self, _: impl FnMut(Result<Value, ValueError>)) {}
 }
 
 impl<V: IntoValue> Arguments for Vec<V> {
-    fn into_values(self) -> SmallVec<[Result<Value, ValueError>; 4]> {
-        self.into_iter().map(V::into_value).collect()
+    fn each(self, each: impl FnMut(Result<Value, ValueError>)) {
+        self.into_iter().map(V::into_value).for_each(each);
     }
 }
 
 impl<V: IntoValue, const N: usize> Arguments for [V; N] {
-    fn into_values(self) -> SmallVec<[Result<Value, ValueError>; 4]> {
-        self.into_iter().map(V::into_value).collect()
+    fn each(self, each: impl FnMut(Result<Value, ValueError>)) {
+        self.into_iter().map(V::into_value).for_each(each);
     }
 }
 
@@ -31,10 +28,8 @@ macro_rules! arguments_tuple {
     ($($type:ident $i:tt),*) => {
         impl<$($type: IntoValue),*> Arguments for ($($type,)*) {
             #[inline]
-            fn into_values(self) -> SmallVec<[Result<Value, ValueError>; 4]> {
-                let mut values = SmallVec::new();
-                $(values.push(self.$i.into_value());)*
-                values
+            fn each(self, mut each: impl FnMut(Result<Value, ValueError>)) {
+                $(each(self.$i.into_value());)*
             }
         }
     };

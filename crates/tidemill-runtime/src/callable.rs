@@ -4,12 +4,12 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use crate::arguments::Arguments;
-use crate::error::{FeedErrorKind, RunError};
-use crate::executor::{BoundPlan, Values};
+use crate::error::RunError;
+use crate::executor::BoundPlan;
+use crate::feeds::Feeder;
 use crate::fetch::Fetch;
 use crate::options::{Run, RunOptions};
-use crate::request::fit;
-use crate::session::{Inner, assemble};
+use crate::session::Inner;
 use crate::signature::Signature;
 
 /// A run that was prepared: what is fed and what is fetched are settled, only the values are not.
@@ -30,8 +30,8 @@ pub struct Callable<F> {
     pub(crate) session: Arc<Inner>,
     pub(crate) signature: Signature,
     pub(crate) bound: Arc<BoundPlan>,
-    /// For each feed of the signature, which argument has its value.
-    pub(crate) order: SmallVec<[u32; 4]>,
+    /// For each argument, which feed of the signature it is.
+    pub(crate) places: SmallVec<[u32; 4]>,
     pub(crate) fetches: F,
 }
 
@@ -45,9 +45,8 @@ impl<F: Fetch> Callable<F> {
     /// [`RunError`], after which every variable is as it was.
     pub fn call(&self, arguments: impl Arguments) -> Result<F::Output, RunError> {
         let _running = self.session.enter()?;
-        let values = self.fit(arguments)?;
-        let results = self.session.execute(&self.signature, &self.bound, values)?;
-        assemble(&self.fetches, results)
+        let feed = |feeder: &mut Feeder<'_>| self.feed(arguments, feeder);
+        self.session.execute(&self.signature, &self.bound, feed, &self.fetches)
     }
 
     /// Runs it as [`call`](Callable::call) does, with options.
@@ -60,30 +59,23 @@ impl<F: Fetch> Callable<F> {
         options: &RunOptions,
     ) -> Result<Run<F::Output>, RunError> {
         let _running = self.session.enter()?;
-        let copied = tidemill_value::copied_bytes();
-        let values = self.fit(arguments)?;
-        let run = self.session.execute_watched(&self.signature, values, options, copied)?;
-        run.try_map(|results| assemble(&self.fetches, results))
+        let feed = |feeder: &mut Feeder<'_>| self.feed(arguments, feeder);
+        self.session.execute_watched(&self.signature, feed, &self.fetches, options)
     }
 
-    /// The values of the arguments in the order of the signature.
     #[inline]
-    fn fit(&self, arguments: impl Arguments) -> Result<Values, RunError> {
-        let mut arguments = arguments.into_values();
-        if arguments.len() != self.order.len() {
-            let (expected, actual) = (self.order.len(), arguments.len());
-            return Err(RunError::Arguments { expected, actual });
-        }
-        let taken = || Err(tidemill_value::ValueError::Count { expected: 1, actual: 0 });
-        let mut values = Values::new();
-        for (i, &argument) in self.order.iter().enumerate() {
-            let value = std::mem::replace(&mut arguments[argument as usize], taken());
-            let fact = &self.bound.plan.feeds[i].fact;
-            let fitted = value.map_err(FeedErrorKind::from).and_then(|value| fit(value, fact));
-            let fitted = fitted.map_err(|kind| self.session.bad_feed(&self.signature, i, kind));
-            values.push(fitted?);
-        }
-        Ok(values)
+    fn feed(&self, arguments: impl Arguments, feeder: &mut Feeder<'_>) -> Result<(), RunError> {
+        let expected = self.places.len();
+        let (mut actual, mut result) = (0, Ok(()));
+        arguments.each(|value| {
+            if let (Some(&i), Ok(())) = (self.places.get(actual), &result) {
+                let place = i as usize;
+                let put = feeder.put(place, value);
+                result = put.map_err(|kind| self.session.bad_feed(&self.signature, place, kind));
+            }
+            actual += 1;
+        });
+        if actual == expected { result } else { Err(RunError::Arguments { expected, actual }) }
     }
 }
 

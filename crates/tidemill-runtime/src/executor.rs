@@ -4,6 +4,9 @@ use smallvec::SmallVec;
 use tidemill_graph::{Draw, Host, KernelCx, KernelError, NodeId, Operand};
 use tidemill_value::{Recycler, Value, recycle};
 
+use crate::error::RunError;
+use crate::feeds::Feeder;
+use crate::fetch::Fetched;
 use crate::plan::{Plan, Step};
 use crate::store::{Held, Store, Use};
 use crate::sync::{Mutex, MutexGuard};
@@ -28,6 +31,8 @@ struct RunState {
 
 /// Why a run took no effect.
 pub(crate) enum Failure {
+    /// A value does not fit its feed.
+    Feed(Box<RunError>),
     /// Variables have no value that the run would read: their numbers in the plan.
     Uninitialized(SmallVec<[usize; 4]>),
     /// A kernel failed.
@@ -45,9 +50,6 @@ pub(crate) struct RunCx<'a> {
     pub(crate) seed: u64,
 }
 
-/// Values in the order of a signature.
-pub(crate) type Values = SmallVec<[Value; 4]>;
-
 impl BoundPlan {
     /// A plan with the cells that `cell` has for its variables and its random nodes.
     pub(crate) fn new(plan: Plan, cell: impl Fn(NodeId) -> u32) -> Self {
@@ -64,40 +66,38 @@ impl BoundPlan {
 
 /// Runs a plan: all of it, or, if it fails, without any effect on variables and counts.
 ///
-/// `feeds` are the values of the plan's feeds, in their order.
-pub(crate) fn run(
+/// `feed` puts the values of the plan's feeds in their places, `fetch` takes what the run returns.
+pub(crate) fn run<R>(
     cx: &RunCx<'_>,
     bound: &BoundPlan,
-    feeds: Values,
+    feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
     watch: &mut impl Watch,
-) -> Result<Values, Failure> {
+    fetch: impl FnOnce(&mut Fetched<'_>) -> R,
+) -> Result<R, Failure> {
     let idle = bound.states().pop();
     let mut state = idle.unwrap_or_else(|| RunState {
         slots: vec![None; bound.plan.slots],
         draws: vec![0; bound.plan.random.len()],
         memory: Recycler::new(),
     });
-    let result = run_in(cx, bound, &mut state, feeds, watch);
-    state.slots.iter_mut().for_each(|slot| *slot = None);
+    let result = run_in(cx, bound, &mut state, feed, watch, fetch);
+    state.slots.iter_mut().for_each(free);
     bound.states().push(state);
     result
 }
 
-fn run_in(
+fn run_in<R>(
     cx: &RunCx<'_>,
     bound: &BoundPlan,
     state: &mut RunState,
-    feeds: Values,
+    feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
     watch: &mut impl Watch,
-) -> Result<Values, Failure> {
+    fetch: impl FnOnce(&mut Fetched<'_>) -> R,
+) -> Result<R, Failure> {
     let plan = &bound.plan;
     let RunState { slots, draws, memory } = state;
     let _memory = memory.install();
-    for (feed, value) in plan.feeds.iter().zip(feeds) {
-        if let Some(slot) = feed.slot {
-            slots[slot as usize] = Some(value);
-        }
-    }
+    feed(&mut Feeder { feeds: &plan.feeds, slots }).map_err(|e| Failure::Feed(Box::new(e)))?;
     let mut held = begin(cx, bound, slots, draws, watch)?;
     let (steps, commit) = plan.steps.split_at(plan.commit_start);
     for (position, step) in steps.iter().enumerate() {
@@ -121,7 +121,8 @@ fn run_in(
         Some(variable) => value(plan, slots, variable.end?),
         None => Some(Value::from(draws[i - plan.variables.len()].wrapping_add(1))),
     });
-    Ok(plan.fetches.iter().filter_map(|&fetch| value(plan, slots, fetch)).collect())
+    let (places, constants) = (plan.fetches.iter(), &plan.constants[..]);
+    Ok(fetch(&mut Fetched { places, slots, constants }))
 }
 
 /// Takes hold of what the plan uses, and hands the values at the start of the run to the slots.
@@ -173,13 +174,21 @@ fn run_step(
     result.map_err(|source| Failure::Kernel { node: step.node, source })
 }
 
-/// Frees the values that nothing needs after a step, for those to come.
+/// Frees the memory of the values that nothing needs after a step, for those to come.
 #[inline]
 fn clear(step: &Step, slots: &mut [Option<Value>]) {
     for &slot in &step.clear {
-        if let Some(value) = slots[slot as usize].take() {
-            recycle(value);
-        }
+        free(&mut slots[slot as usize]);
+    }
+}
+
+/// A number stays until another value takes its place: it holds no memory.
+#[inline]
+fn free(slot: &mut Option<Value>) {
+    if slot.as_ref().is_some_and(|value| !value.is_scalar())
+        && let Some(value) = slot.take()
+    {
+        recycle(value);
     }
 }
 

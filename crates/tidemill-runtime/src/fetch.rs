@@ -2,6 +2,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::hash::Hash;
 
 use smallvec::SmallVec;
+use tidemill_graph::Operand;
 use tidemill_ops::{Operation, Tensor, Variable};
 use tidemill_value::Value;
 
@@ -20,7 +21,7 @@ pub trait Fetch {
 
     /// Puts the values together, in the same order.
     #[doc(hidden)]
-    fn assemble(&self, values: &mut Fetched) -> Option<Self::Output>;
+    fn assemble(&self, values: &mut Fetched<'_>) -> Option<Self::Output>;
 }
 
 /// What a run is asked for, flat.
@@ -39,7 +40,22 @@ pub enum FetchItem {
 
 /// What a run returns, flat.
 #[doc(hidden)]
-pub struct Fetched(pub(crate) smallvec::IntoIter<[Value; 4]>);
+pub struct Fetched<'a> {
+    pub(crate) places: std::slice::Iter<'a, Operand>,
+    pub(crate) slots: &'a [Option<Value>],
+    pub(crate) constants: &'a [Value],
+}
+
+impl Fetched<'_> {
+    #[inline]
+    fn next(&mut self) -> Option<Value> {
+        let operand = *self.places.next()?;
+        match operand.is_constant() {
+            true => self.constants.get(operand.index()).cloned(),
+            false => self.slots.get(operand.index())?.clone(),
+        }
+    }
+}
 
 impl Fetch for Tensor {
     type Output = Value;
@@ -48,8 +64,8 @@ impl Fetch for Tensor {
         fetches.0.push(FetchItem::Tensor(*self));
     }
 
-    fn assemble(&self, values: &mut Fetched) -> Option<Value> {
-        values.0.next()
+    fn assemble(&self, values: &mut Fetched<'_>) -> Option<Value> {
+        values.next()
     }
 }
 
@@ -60,8 +76,8 @@ impl Fetch for Variable {
         fetches.0.push(FetchItem::Variable(*self));
     }
 
-    fn assemble(&self, values: &mut Fetched) -> Option<Value> {
-        values.0.next()
+    fn assemble(&self, values: &mut Fetched<'_>) -> Option<Value> {
+        values.next()
     }
 }
 
@@ -84,8 +100,8 @@ impl Fetch for str {
         fetches.0.push(FetchItem::Name(self.to_owned()));
     }
 
-    fn assemble(&self, values: &mut Fetched) -> Option<Value> {
-        values.0.next()
+    fn assemble(&self, values: &mut Fetched<'_>) -> Option<Value> {
+        values.next()
     }
 }
 
@@ -96,8 +112,8 @@ impl Fetch for String {
         self.as_str().list(fetches);
     }
 
-    fn assemble(&self, values: &mut Fetched) -> Option<Value> {
-        values.0.next()
+    fn assemble(&self, values: &mut Fetched<'_>) -> Option<Value> {
+        values.next()
     }
 }
 
@@ -118,7 +134,7 @@ impl<F: Fetch + ?Sized> Fetch for &F {
         (**self).list(fetches);
     }
 
-    fn assemble(&self, values: &mut Fetched) -> Option<F::Output> {
+    fn assemble(&self, values: &mut Fetched<'_>) -> Option<F::Output> {
         (**self).assemble(values)
     }
 }
@@ -130,7 +146,7 @@ impl<F: Fetch> Fetch for [F] {
         self.iter().for_each(|fetch| fetch.list(fetches));
     }
 
-    fn assemble(&self, values: &mut Fetched) -> Option<Vec<F::Output>> {
+    fn assemble(&self, values: &mut Fetched<'_>) -> Option<Vec<F::Output>> {
         self.iter().map(|fetch| fetch.assemble(values)).collect()
     }
 }
@@ -142,7 +158,7 @@ impl<F: Fetch> Fetch for Vec<F> {
         self.as_slice().list(fetches);
     }
 
-    fn assemble(&self, values: &mut Fetched) -> Option<Vec<F::Output>> {
+    fn assemble(&self, values: &mut Fetched<'_>) -> Option<Vec<F::Output>> {
         self.as_slice().assemble(values)
     }
 }
@@ -154,7 +170,7 @@ impl<F: Fetch, const N: usize> Fetch for [F; N] {
         self.as_slice().list(fetches);
     }
 
-    fn assemble(&self, values: &mut Fetched) -> Option<[F::Output; N]> {
+    fn assemble(&self, values: &mut Fetched<'_>) -> Option<[F::Output; N]> {
         self.as_slice().assemble(values)?.try_into().ok()
     }
 }
@@ -168,7 +184,7 @@ impl<F: Fetch> Fetch for Option<F> {
         }
     }
 
-    fn assemble(&self, values: &mut Fetched) -> Option<Option<F::Output>> {
+    fn assemble(&self, values: &mut Fetched<'_>) -> Option<Option<F::Output>> {
         match self {
             Some(fetch) => fetch.assemble(values).map(Some),
             None => Some(None),
@@ -185,7 +201,7 @@ macro_rules! fetch_map {
                 self.values().for_each(|fetch| fetch.list(fetches));
             }
 
-            fn assemble(&self, values: &mut Fetched) -> Option<Self::Output> {
+            fn assemble(&self, values: &mut Fetched<'_>) -> Option<Self::Output> {
                 let entry = |(key, fetch): (&K, &F)| Some((key.clone(), fetch.assemble(values)?));
                 self.iter().map(entry).collect()
             }
@@ -205,7 +221,7 @@ macro_rules! fetch_tuple {
                 $(self.$i.list(fetches);)*
             }
 
-            fn assemble(&self, values: &mut Fetched) -> Option<Self::Output> {
+            fn assemble(&self, values: &mut Fetched<'_>) -> Option<Self::Output> {
                 Some(($(self.$i.assemble(values)?,)*))
             }
         }

@@ -130,9 +130,3 @@ pub struct RunStats {
     /// in another order, and of variables that were overwritten while somebody still held them.
     pub bytes_copied: u64,
 }
-
-impl<T> Run<T> {
-    pub(crate) fn try_map<U, E>(self, map: impl FnOnce(T) -> Result<U, E>) -> Result<Run<U>, E> {
-        Ok(Run { output: map(self.output)?, stats: self.stats, trace: self.trace })
-    }
-}

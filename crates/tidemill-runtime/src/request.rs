@@ -11,10 +11,11 @@ use crate::fetch::{FetchItem, FetchList};
 use crate::report;
 use crate::signature::Signature;
 
-/// What a run is asked for, and the fed values in the order of the signature.
+/// What a run is asked for.
 pub(crate) struct Request {
     pub(crate) signature: Signature,
-    pub(crate) values: SmallVec<[Value; 4]>,
+    /// For each feed of the signature, which of the given ones it is.
+    pub(crate) order: SmallVec<[u32; 4]>,
 }
 
 /// Finds the nodes behind handles and names.
@@ -25,7 +26,7 @@ pub(crate) struct Request {
 pub(crate) fn resolve(
     graph: &Graph,
     fetches: FetchList,
-    feeds: Feeds,
+    feeds: &Feeds,
 ) -> Result<Request, RunError> {
     let mut signature = Signature::default();
     for fetch in fetches.0 {
@@ -42,23 +43,22 @@ pub(crate) fn resolve(
             }
         }
     }
-    let mut fed: SmallVec<[(TensorId, Value); 4]> = SmallVec::new();
-    for (key, value) in feeds.values {
+    let mut fed: SmallVec<[(TensorId, u32); 4]> = SmallVec::new();
+    for ((key, _), i) in feeds.values.iter().zip(0..) {
         let tensor = match key {
-            FeedKey::Tensor(tensor) => tensor_id(graph, tensor)?,
-            FeedKey::Variable(variable) => variable_id(graph, variable)?,
-            FeedKey::Name(name) => tensor_id(graph, find(graph, &name)?)?,
+            FeedKey::Tensor(tensor) => tensor_id(graph, *tensor)?,
+            FeedKey::Variable(variable) => variable_id(graph, *variable)?,
+            FeedKey::Name(name) => tensor_id(graph, find(graph, name)?)?,
         };
-        let value = value.map_err(|error| report::feed(&graph.read(), tensor, error.into()))?;
-        fed.push((tensor, value));
+        fed.push((tensor, i));
     }
     fed.sort_by_key(|(tensor, _)| *tensor);
     if let Some(pair) = fed.windows(2).find(|pair| pair[0].0 == pair[1].0) {
         return Err(report::feed(&graph.read(), pair[0].0, FeedErrorKind::Twice));
     }
-    let (feeds, values) = fed.into_iter().unzip();
+    let (feeds, order) = fed.into_iter().unzip();
     signature.feeds = feeds;
-    Ok(Request { signature, values })
+    Ok(Request { signature, order })
 }
 
 fn find(graph: &Graph, name: &str) -> Result<Tensor, RunError> {
@@ -107,6 +107,7 @@ fn foreign(graph: &Graph, operation: OperationRef) -> RunError {
 ///
 /// # Errors
 /// [`FeedErrorKind`] where the type or the shape does not fit.
+#[inline]
 pub(crate) fn fit(value: Value, fact: &Fact) -> Result<Value, FeedErrorKind> {
     let value = match value.number() {
         Some(number) if number.dtype() != fact.dtype => number.adopt(fact.dtype)?.into(),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use rustc_hash::FxHashSet;
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
     EdgeKind, Graph, GraphReader, Host, NodeId, OperationRef, Referent, TensorId, VariableRecord,
     default_graph,
@@ -18,10 +18,10 @@ use tidemill_value::{Value, copied_bytes};
 use crate::cache::PlanCache;
 use crate::callable::Callable;
 use crate::error::{FeedErrorKind, RunError};
-use crate::executor::{self, BoundPlan, Failure, RunCx, Values};
+use crate::executor::{self, BoundPlan, Failure, RunCx};
 use crate::explain::Explanation;
-use crate::feeds::Feeds;
-use crate::fetch::{Fetch, FetchList, Fetched};
+use crate::feeds::{Feeder, Feeds};
+use crate::fetch::{Fetch, FetchList};
 use crate::growth::Growth;
 use crate::numerics::NonFinite;
 use crate::options::{Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
@@ -49,20 +49,12 @@ pub struct Session {
 pub(crate) struct Inner {
     graph: Graph,
     state: State,
-    plans: PlanCache<PlanKey, BoundPlan>,
+    plans: PlanCache<Signature, BoundPlan>,
     growth: Growth,
     warned_of_overwriting: AtomicBool,
     options: SessionOptions,
     seed: u64,
     closed: AtomicBool,
-}
-
-/// What a plan is for.
-#[derive(Clone, PartialEq, Eq, Hash)]
-struct PlanKey {
-    signature: Signature,
-    /// Whether each step can be looked at, and fail the run.
-    checked: bool,
 }
 
 /// More plans than this a session does not keep.
@@ -187,9 +179,13 @@ impl Session {
         feeds: &[Tensor],
         fetches: F,
     ) -> Result<Callable<F>, RunError> {
-        let (signature, order) = self.inner.signature(&fetches, feeds)?;
-        let bound = self.inner.plan(&signature, false)?;
-        Ok(Callable { session: Arc::clone(&self.inner), signature, bound, order, fetches })
+        let Request { signature, order } = self.inner.request_for_tensors(&fetches, feeds)?;
+        let bound = self.inner.plan(&signature)?;
+        let mut places: SmallVec<[u32; 4]> = smallvec![0; order.len()];
+        for (&given, place) in order.iter().zip(0..) {
+            places[given as usize] = place;
+        }
+        Ok(Callable { session: Arc::clone(&self.inner), signature, bound, places, fetches })
     }
 
     /// Initializes the variables that have no value, and no others.
@@ -324,10 +320,10 @@ impl Inner {
     fn run_with<F: Fetch>(&self, fetches: F, feeds: Feeds) -> Result<F::Output, RunError> {
         let _running = self.enter()?;
         self.watch_growth();
-        let Request { signature, values } = self.request(&fetches, feeds)?;
-        let bound = self.plan(&signature, false)?;
-        let values = self.check_feeds(&signature, &bound, values)?;
-        assemble(&fetches, self.execute(&signature, &bound, values)?)
+        let Request { signature, order } = self.request(&fetches, &feeds)?;
+        let bound = self.plan(&signature)?;
+        let feed = |feeder: &mut Feeder<'_>| self.feed(&signature, &order, feeds, feeder);
+        self.execute(&signature, &bound, feed, &fetches)
     }
 
     fn run_with_options<F: Fetch>(
@@ -338,32 +334,48 @@ impl Inner {
     ) -> Result<Run<F::Output>, RunError> {
         let _running = self.enter()?;
         self.watch_growth();
-        let copied = copied_bytes().wrapping_sub(feeds.copied);
-        let Request { signature, values } = self.request(&fetches, feeds)?;
-        let run = self.execute_watched(&signature, values, options, copied)?;
-        run.try_map(|results| assemble(&fetches, results))
+        let Request { signature, order } = self.request(&fetches, &feeds)?;
+        let copied = feeds.copied;
+        let feed = |feeder: &mut Feeder<'_>| self.feed(&signature, &order, feeds, feeder);
+        let mut run = self.execute_watched(&signature, feed, &fetches, options)?;
+        run.stats.bytes_copied += copied;
+        Ok(run)
     }
 
-    fn request<F: Fetch>(&self, fetches: &F, feeds: Feeds) -> Result<Request, RunError> {
+    fn request<F: Fetch>(&self, fetches: &F, feeds: &Feeds) -> Result<Request, RunError> {
         let mut list = FetchList::default();
         fetches.list(&mut list);
         resolve(&self.graph, list, feeds)
     }
 
-    /// The signature of a run, and for each of its feeds, which of `feeds` it is.
-    fn signature<F: Fetch>(
+    fn request_for_tensors<F: Fetch>(
         &self,
         fetches: &F,
         feeds: &[Tensor],
-    ) -> Result<(Signature, SmallVec<[u32; 4]>), RunError> {
-        let numbered = feeds.iter().zip(0_u32..);
-        let feeds = numbered.fold(Feeds::new(), |feeds, (&tensor, i)| feeds.feed(tensor, i));
-        let Request { signature, values } = self.request(fetches, feeds)?;
-        let order = values.iter().filter_map(Value::as_scalar::<u32>).collect();
-        Ok((signature, order))
+    ) -> Result<Request, RunError> {
+        let feeds = feeds.iter().fold(Feeds::new(), |feeds, &tensor| feeds.feed(tensor, 0));
+        self.request(fetches, &feeds)
+    }
+
+    /// Puts given values in the places of the feeds of a signature. `order` says for each feed
+    /// which value it has.
+    fn feed(
+        &self,
+        signature: &Signature,
+        order: &[u32],
+        mut feeds: Feeds,
+        feeder: &mut Feeder<'_>,
+    ) -> Result<(), RunError> {
+        for (i, &given) in order.iter().enumerate() {
+            let given = &mut feeds.values[given as usize].1;
+            let value = std::mem::replace(given, Ok(Value::from(false)));
+            feeder.put(i, value).map_err(|kind| self.bad_feed(signature, i, kind))?;
+        }
+        Ok(())
     }
 
     /// Warns of a graph that grows from run to run.
+    #[inline]
     fn watch_growth(&self) {
         if let Some(warning) = self.growth.check(&self.graph) {
             self.options.warn_to.print(&warning);
@@ -372,32 +384,17 @@ impl Inner {
 
     /// The plan of a signature: the one there is, or a new one. It stays valid while the graph
     /// grows, because nodes never change.
-    fn plan(&self, signature: &Signature, checked: bool) -> Result<Arc<BoundPlan>, RunError> {
-        let key = PlanKey { signature: signature.clone(), checked };
-        if let Some(plan) = self.plans.get(&key) {
+    fn plan(&self, signature: &Signature) -> Result<Arc<BoundPlan>, RunError> {
+        if let Some(plan) = self.plans.get(signature) {
             return Ok(plan);
         }
-        let (rewriting, writes) = match checked {
+        let (rewriting, writes) = match signature.checked {
             true => (Rewriting::Off, Writes::InTurn),
             false => (self.options.rewriting, Writes::Late),
         };
         let (plan, _) = prepare::prepare(&self.graph, signature, rewriting, writes)?;
-        Ok(self.plans.insert(key, BoundPlan::new(plan, |node| self.state.cell(node))))
-    }
-
-    fn check_feeds(
-        &self,
-        signature: &Signature,
-        bound: &BoundPlan,
-        values: Values,
-    ) -> Result<Values, RunError> {
-        let feeds = values.into_iter().zip(&bound.plan.feeds).enumerate();
-        feeds
-            .map(|(i, (value, feed))| {
-                let fitted = crate::request::fit(value, &feed.fact);
-                fitted.map_err(|kind| self.bad_feed(signature, i, kind))
-            })
-            .collect()
+        let bound = BoundPlan::new(plan, |node| self.state.cell(node));
+        Ok(self.plans.insert(signature.clone(), bound))
     }
 
     #[cold]
@@ -410,55 +407,61 @@ impl Inner {
         report::feed(&self.graph.read(), signature.feeds[feed], kind)
     }
 
-    /// Runs a plan with values that fit its feeds.
-    pub(crate) fn execute(
+    /// Runs a plan.
+    pub(crate) fn execute<F: Fetch>(
         &self,
         signature: &Signature,
         bound: &BoundPlan,
-        values: Values,
-    ) -> Result<Values, RunError> {
-        let result = self.run_plan(bound, values, &mut Unwatched);
-        result.map_err(|failure| self.report(signature, bound, failure))
+        feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
+        fetches: &F,
+    ) -> Result<F::Output, RunError> {
+        let result = self.run_plan(bound, feed, &mut Unwatched, fetches);
+        result.unwrap_or_else(|failure| Err(self.report(signature, bound, failure)))
     }
 
-    /// Runs a signature with options. Bytes are counted from where the count was `copied`.
-    pub(crate) fn execute_watched(
+    /// Runs a signature with options.
+    pub(crate) fn execute_watched<F: Fetch>(
         &self,
         signature: &Signature,
-        values: Values,
+        feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
+        fetches: &F,
         options: &RunOptions,
-        copied: u64,
-    ) -> Result<Run<Values>, RunError> {
-        let bound = self.plan(signature, options.check_numerics)?;
-        let values = self.check_feeds(signature, &bound, values)?;
+    ) -> Result<Run<F::Output>, RunError> {
+        let copied = copied_bytes();
+        let signature = Signature { checked: options.check_numerics, ..signature.clone() };
+        let bound = self.plan(&signature)?;
         let mut watcher = Watcher::new(options);
-        let result = self.run_plan(&bound, values, &mut watcher);
-        let output = result.map_err(|failure| match failure {
-            Failure::Interrupted => interrupted(options),
-            failure => self.report(signature, &bound, failure),
+        let result = self.run_plan(&bound, feed, &mut watcher, fetches);
+        let output = result.unwrap_or_else(|failure| {
+            Err(match failure {
+                Failure::Interrupted => interrupted(options),
+                failure => self.report(&signature, &bound, failure),
+            })
         })?;
         let bytes_copied = copied_bytes().wrapping_sub(copied);
         let stats = RunStats { steps: watcher.steps, bytes_copied };
-        let trace = watcher
-            .into_events()
-            .map(|events| RunTrace::new(&self.graph.read(), &bound.plan, &events));
+        let events = watcher.into_events();
+        let trace = events.map(|events| RunTrace::new(&self.graph.read(), &bound.plan, &events));
         Ok(Run { output, stats, trace })
     }
 
-    fn run_plan(
+    #[inline]
+    fn run_plan<F: Fetch>(
         &self,
         bound: &BoundPlan,
-        values: Values,
+        feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
         watch: &mut impl Watch,
-    ) -> Result<Values, Failure> {
+        fetches: &F,
+    ) -> Result<Result<F::Output, RunError>, Failure> {
         let overwritten = self.values_to_be_lost(bound);
         let host = SessionHost { sink: &self.options.print_to, state: &self.state };
         let cx = RunCx { store: &self.state.store, host: &host, seed: self.seed };
-        let result = executor::run(&cx, bound, values, watch)?;
+        let output = executor::run(&cx, bound, feed, watch, |fetched| fetches.assemble(fetched))?;
         if !overwritten.is_empty() {
             self.warn_of_overwriting(&overwritten);
         }
-        Ok(result)
+        let missing = RunError::Internal("a run returned fewer values than were fetched");
+        Ok(output.ok_or(missing))
     }
 
     /// The variables that a run will initialize although they have a value, as long as there was
@@ -510,21 +513,17 @@ impl Inner {
                 let node = *report::failed_node(&graph, node, what);
                 RunError::NonFinite(Box::new(NonFinite { node, output, values, inputs }))
             }
+            Failure::Feed(error) => *error,
             Failure::Interrupted => RunError::Cancelled,
         }
     }
 
     fn explain<F: Fetch>(&self, fetches: F, feeds: &[Tensor]) -> Result<Explanation, RunError> {
-        let (signature, _) = self.signature(&fetches, feeds)?;
+        let Request { signature, .. } = self.request_for_tensors(&fetches, feeds)?;
         let (rewriting, writes) = (self.options.rewriting, Writes::Late);
         let (plan, rewrites) = prepare::prepare(&self.graph, &signature, rewriting, writes)?;
         Ok(Explanation::new(&self.graph.read(), &plan, rewrites))
     }
-}
-
-pub(crate) fn assemble<F: Fetch>(fetches: &F, results: Values) -> Result<F::Output, RunError> {
-    let output = fetches.assemble(&mut Fetched(results.into_iter()));
-    output.ok_or(RunError::Internal("a run returned fewer values than were fetched"))
 }
 
 /// Why a run with these options was interrupted.

@@ -10,6 +10,8 @@ pub(crate) struct Signature {
     pub(crate) fetches: SmallVec<[TensorId; 4]>,
     /// The operations to run without returning anything, in order.
     pub(crate) targets: SmallVec<[NodeId; 2]>,
+    /// Whether each step is to be looked at, and can fail the run.
+    pub(crate) checked: bool,
 }
 
 impl Signature {

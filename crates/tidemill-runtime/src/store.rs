@@ -90,6 +90,9 @@ impl<V: Clone> Store<V> {
         mut take: impl FnMut(usize, Option<&V>),
         give_up: impl FnMut() -> bool,
     ) -> Option<Held<'a, V>> {
+        if uses.is_empty() {
+            return Some(Held { store: self, uses });
+        }
         let writes = uses.iter().any(|used| used.written);
         let mut cells = self.wait(uses, writes, give_up)?;
         for (i, used) in uses.iter().enumerate() {

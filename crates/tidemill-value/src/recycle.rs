@@ -51,8 +51,8 @@ impl Recycler {
         elements.checked_ilog2().map_or(0, |log| log as usize)
     }
 
-    fn give(&mut self, elements: usize, buffer: Arc<Buffer>) {
-        let bin = Recycler::bin(elements);
+    fn give(&mut self, buffer: Arc<Buffer>) {
+        let bin = Recycler::bin(buffer.len());
         if self.bins.len() <= bin {
             self.bins.resize_with(bin + 1, Vec::new);
         }
@@ -72,6 +72,7 @@ impl Recycler {
     }
 
     /// Frees what nobody took since the round before.
+    #[inline]
     fn end_round(&mut self) {
         if self.idle > 0 {
             let round = self.round;
@@ -98,14 +99,16 @@ impl Drop for Installed<'_> {
 }
 
 /// Gives the memory of a value, if no other shares it, to the recycler of this thread.
+#[inline]
 pub fn recycle(value: Value) {
-    let elements = value.elements();
-    if let Some(mut buffer) = value.into_shared_buffer()
-        && buffer.dtype() != DType::String
-        && Arc::get_mut(&mut buffer).is_some()
-        && buffer.len() == elements
-    {
-        CURRENT.with_borrow_mut(|current| current.give(elements, buffer));
+    if let Some(buffer) = value.into_shared_buffer() {
+        give(buffer);
+    }
+}
+
+fn give(mut buffer: Arc<Buffer>) {
+    if buffer.dtype() != DType::String && Arc::get_mut(&mut buffer).is_some() {
+        CURRENT.with_borrow_mut(|current| current.give(buffer));
     }
 }
 

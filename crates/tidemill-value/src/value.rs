@@ -103,6 +103,7 @@ impl Value {
         Some(Value { shape: shape.clone(), data: Data::Shared(buffer) })
     }
 
+    #[inline]
     pub(crate) fn into_shared_buffer(self) -> Option<Arc<Buffer>> {
         match self.data {
             Data::Scalar(_) => None,
@@ -211,6 +212,26 @@ impl Value {
             Data::Scalar(scalar) => T::in_scalar(scalar).cloned(),
             Data::Shared(_) => None,
         }
+    }
+
+    /// Replaces the element of a value of rank zero. Returns whether it is one, of whatever
+    /// type but a string.
+    #[inline]
+    pub fn replace_scalar(&mut self, scalar: Scalar) -> bool {
+        match &mut self.data {
+            Data::Scalar(element) => {
+                *element = scalar;
+                true
+            }
+            Data::Shared(_) => false,
+        }
+    }
+
+    /// Whether the value is a single number or truth value of rank zero, which takes no memory
+    /// of its own.
+    #[inline]
+    pub fn is_scalar(&self) -> bool {
+        matches!(self.data, Data::Scalar(_))
     }
 
     /// The element of a value of rank zero, unless it is a string.
