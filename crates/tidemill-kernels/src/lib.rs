@@ -15,10 +15,12 @@ mod float;
 mod number;
 mod output;
 mod strided;
+mod sync;
 
 pub mod elementwise;
 pub mod layout;
 pub mod matmul;
+pub mod pool;
 pub mod random;
 pub mod reduce;
 pub mod softmax;
