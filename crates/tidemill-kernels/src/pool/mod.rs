@@ -40,6 +40,10 @@ pub use chunks::{for_each_chunk_mut, for_each_chunk_pair_mut, try_for_each_chunk
 pub use context::{Context, is_cancelled, threads, with_context};
 use team::{MOST_HELPERS, Team, Tiles};
 
+/// How many elements a tile of light work has: a few microseconds of it, so that the time that
+/// bringing threads together takes is small beside it.
+pub(crate) const TILE: usize = 1 << 15;
+
 /// As many threads as the environment variable `TIDEMILL_THREADS` says, or else as the machine
 /// runs at once.
 pub fn default_threads() -> usize {

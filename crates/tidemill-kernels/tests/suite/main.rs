@@ -12,3 +12,4 @@ mod random;
 mod reductions;
 mod softmax;
 mod support;
+mod threads;
