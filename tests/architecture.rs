@@ -15,6 +15,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("tidemill-runtime", 4),
     ("tidemill-train", 5),
     ("tidemill-testing", 6),
+    ("tidemill-models", 6),
     ("tidemill", 6),
 ];
 
@@ -96,7 +97,9 @@ fn no_file_is_too_long() {
 
 #[test]
 fn unsafe_code_is_at_home_in_two_crates() {
-    let homes = ["tidemill-kernels", "tidemill-value"].map(|name| root().join("crates").join(name));
+    // The models compile modules of the first two again and look into their cells.
+    let homes = ["tidemill-kernels", "tidemill-value", "tidemill-models"]
+        .map(|name| root().join("crates").join(name));
     for path in all_rust_files() {
         let text = fs::read_to_string(&path).unwrap();
         let is_unsafe = text.lines().any(|line| {

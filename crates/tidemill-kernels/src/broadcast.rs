@@ -61,14 +61,20 @@ impl<const N: usize> Broadcast<N> {
     }
 
     /// Where each run starts in each operand, in the order of the output.
-    pub(crate) fn starts(&self) -> impl Iterator<Item = [usize; N]> {
-        Odometer::new(&self.outer, [0; N]).take(self.elements)
+    #[cfg(test)]
+    fn starts(&self) -> impl Iterator<Item = [usize; N]> {
+        self.starts_from(0)
     }
 
-    /// Where each element of the output comes from in each operand.
-    pub(crate) fn positions(&self) -> impl Iterator<Item = [usize; N]> {
+    /// Where each run starts in each operand, from run number `first` on.
+    pub(crate) fn starts_from(&self, first: usize) -> impl Iterator<Item = [usize; N]> {
+        Odometer::new(&self.outer, [0; N]).starting_at(first).take(self.elements)
+    }
+
+    /// Where each element of the output comes from in each operand, from element `first` on.
+    pub(crate) fn positions_from(&self, first: usize) -> impl Iterator<Item = [usize; N]> {
         let advances = self.advances.map(usize::from);
-        self.starts().flat_map(move |starts| {
+        let positions = self.starts_from(first / self.run).flat_map(move |starts| {
             (0..self.run).map(move |i| {
                 let mut position = starts;
                 for (position, advance) in position.iter_mut().zip(advances) {
@@ -76,7 +82,8 @@ impl<const N: usize> Broadcast<N> {
                 }
                 position
             })
-        })
+        });
+        positions.skip(first % self.run)
     }
 
     /// Checks that the buffers hold what their shapes say.
@@ -137,6 +144,19 @@ mod tests {
         assert_eq!((plan.run(), plan.advances()), (6, [true, true]));
         let starts: Vec<_> = plan.starts().collect();
         assert_eq!(starts, [[0, 0], [6, 0], [12, 0], [18, 0], [24, 0]]);
+    }
+
+    #[test]
+    fn a_walk_can_start_anywhere() {
+        let plan = plan([&[3, 1, 4, 1], &[3, 5, 1, 2]]);
+        let (starts, positions): (Vec<_>, Vec<_>) =
+            (plan.starts().collect(), plan.positions_from(0).collect());
+        for first in 0..=starts.len() {
+            assert_eq!(plan.starts_from(first).collect::<Vec<_>>(), starts[first..]);
+        }
+        for first in 0..=positions.len() {
+            assert_eq!(plan.positions_from(first).collect::<Vec<_>>(), positions[first..]);
+        }
     }
 
     #[test]

@@ -15,6 +15,7 @@ mod float;
 mod number;
 mod output;
 mod strided;
+mod sync;
 
 pub mod elementwise;
 pub mod layout;

@@ -10,6 +10,7 @@ use crate::NumericError;
 use crate::float::Float;
 use crate::layout::checked_indices;
 use crate::output::build;
+use crate::pool::{TILE, for_each_chunk_mut, for_each_chunk_pair_mut};
 use crate::reduce::{Max, Reducer, Sum, fold_row};
 
 /// `exp x / Σ exp x` over the last axis. TensorFlow's `Softmax`.
@@ -60,11 +61,10 @@ pub fn softmax_cross_entropy(logits: Value, labels: &Value) -> Result<CrossEntro
     }
     match_dtype!(logits.dtype(), floats, T => {
         let labels = labels.as_slice::<T>()?;
-        let mut scratch = Vec::new();
-        cross_entropy(logits, |i, row: &mut [T]| {
+        cross_entropy(logits, |i, row: &mut [T], scratch: &mut Vec<T>| {
             let labels = &labels[i * row.len()..(i + 1) * row.len()];
             scratch.resize(row.len(), T::default());
-            dense_cross_entropy(row, labels, &mut scratch)
+            dense_cross_entropy(row, labels, scratch)
         })
     }, else unsupported(&logits))
 }
@@ -90,7 +90,7 @@ pub fn sparse_softmax_cross_entropy(
     }
     let labels = checked_indices(labels, classes)?;
     match_dtype!(logits.dtype(), floats, T => {
-        cross_entropy(logits, |i, row: &mut [T]| sparse_cross_entropy(row, labels[i]))
+        cross_entropy(logits, |i, row: &mut [T], _| sparse_cross_entropy(row, labels[i]))
     }, else unsupported(&logits))
 }
 
@@ -105,30 +105,42 @@ fn split_last(shape: &Shape) -> Result<(Shape, usize), NumericError> {
     Ok((rows.into(), classes))
 }
 
+/// How many rows make a tile. An exponential is worth several light operations.
+fn rows_of_tile(classes: usize) -> usize {
+    (TILE / 4).div_ceil(classes)
+}
+
 /// Overwrites each row.
 fn over_rows<T: Element>(mut value: Value, f: fn(&mut [T])) -> Result<Value, NumericError> {
     let (_, classes) = split_last(value.shape())?;
     let elements = value.as_mut_slice::<T>()?;
     if !elements.is_empty() {
-        elements.chunks_exact_mut(classes).for_each(f);
+        for_each_chunk_mut(elements, rows_of_tile(classes) * classes, |_, rows| {
+            rows.chunks_exact_mut(classes).for_each(f);
+        });
     }
     Ok(value)
 }
 
-/// Overwrites each row of logits with its gradient and takes its loss. Without classes, there is
-/// no loss.
+/// Overwrites each row of logits with its gradient and takes its loss, by a function that is given
+/// the number of the row and a vector to work in. Without classes, there is no loss.
 fn cross_entropy<T: Element>(
     mut logits: Value,
-    mut row_loss: impl FnMut(usize, &mut [T]) -> T,
+    row_loss: impl Fn(usize, &mut [T], &mut Vec<T>) -> T + Sync,
 ) -> Result<CrossEntropy, NumericError> {
     let (rows, classes) = split_last(logits.shape())?;
     let elements = logits.as_mut_slice::<T>()?;
     let loss = build(rows, |losses| {
         if !elements.is_empty() {
-            let rows = elements.chunks_exact_mut(classes).zip(losses);
-            for (i, (row, loss)) in rows.enumerate() {
-                *loss = row_loss(i, row);
-            }
+            let rows = rows_of_tile(classes);
+            let tiles = ((elements, rows * classes), (losses, rows));
+            for_each_chunk_pair_mut(tiles.0, tiles.1, |tile, elements, losses| {
+                let mut scratch = Vec::new();
+                let each = elements.chunks_exact_mut(classes).zip(losses);
+                for (i, (row, loss)) in each.enumerate() {
+                    *loss = row_loss(tile * rows + i, row, &mut scratch);
+                }
+            });
         }
         Ok(())
     })?;

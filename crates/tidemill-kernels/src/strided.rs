@@ -51,6 +51,20 @@ impl<'a, const N: usize> Odometer<'a, N> {
         }
     }
 
+    /// Starts at position number `first`, if there is one, and not at the first.
+    pub(crate) fn starting_at(mut self, first: usize) -> Self {
+        self.remaining = self.remaining.saturating_sub(first);
+        let mut rest = if self.remaining == 0 { 0 } else { first };
+        for (axis, position) in self.axes.iter().zip(&mut self.position).rev() {
+            *position = rest % axis.extent.max(1);
+            rest /= axis.extent.max(1);
+            for (offset, step) in self.offsets.iter_mut().zip(axis.steps) {
+                *offset += step * *position as isize;
+            }
+        }
+        self
+    }
+
     fn advance(&mut self) {
         for (axis, position) in self.axes.iter().zip(&mut self.position).rev() {
             *position += 1;

@@ -3,6 +3,7 @@
 use tidemill_value::Element;
 
 use crate::NumericError;
+use crate::pool::{TILE, for_each_chunk_mut};
 
 /// An element type of variables that can be trained: `f32` and `f64`.
 pub trait Trainable: Element + Copy {
@@ -14,9 +15,11 @@ macro_rules! trainable {
     ($($rust:ty),*) => {$(
         impl Trainable for $rust {
             fn descend(variable: &mut [Self], rate: Self, delta: &[Self]) {
-                for (x, delta) in variable.iter_mut().zip(delta) {
-                    *x -= rate * delta;
-                }
+                for_each_chunk_mut(variable, TILE, |i, variable| {
+                    for (x, delta) in variable.iter_mut().zip(&delta[i * TILE..]) {
+                        *x -= rate * delta;
+                    }
+                });
             }
         }
     )*};

@@ -2,6 +2,7 @@ use tidemill_value::{DType, Element, Value, match_dtype};
 
 use crate::NumericError;
 use crate::output::build;
+use crate::pool::{TILE, for_each_chunk_mut};
 
 /// Converts the elements of a value. TensorFlow's `Cast`.
 ///
@@ -33,9 +34,11 @@ where
 {
     let input = value.as_slice::<A>()?;
     build(value.shape().clone(), |out: &mut [O]| {
-        for (x, o) in input.iter().zip(out) {
-            *o = x.cast_to();
-        }
+        for_each_chunk_mut(out, TILE, |i, out| {
+            for (x, o) in input[i * TILE..].iter().zip(out) {
+                *o = x.cast_to();
+            }
+        });
         Ok(())
     })
 }

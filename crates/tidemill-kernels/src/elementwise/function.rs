@@ -2,6 +2,7 @@ use std::fmt;
 
 use tidemill_value::Element;
 
+use crate::pool::{TILE, for_each_chunk_mut, try_for_each_chunk_mut};
 use crate::{Broadcast, NumericError};
 
 /// The arithmetic of a function of one element.
@@ -81,7 +82,7 @@ impl<A, O> fmt::Debug for Binary<A, O> {
     }
 }
 
-impl<A, O> Unary<A, O> {
+impl<A: Sync, O: Send> Unary<A, O> {
     pub(super) const fn of<F: UnaryOp<A, O>>() -> Self {
         Unary { slice: slice::<F, A, O>, one: |x| F::apply(&x) }
     }
@@ -94,7 +95,7 @@ impl<T: Plain> Unary<T> {
     }
 }
 
-impl<A: Clone, O> Binary<A, O> {
+impl<A: Clone + Sync, O: Send> Binary<A, O> {
     pub(super) const fn of<F: BinaryOp<A, O>>() -> Self {
         Binary {
             pairs: pairs::<F, A, O>,
@@ -133,13 +134,63 @@ impl<T: Plain> Binary<T> {
     }
 }
 
-fn slice<F: UnaryOp<A, O>, A, O>(input: &[A], out: &mut [O]) {
+fn slice<F: UnaryOp<A, O>, A: Sync, O: Send>(input: &[A], out: &mut [O]) {
+    let len = input.len().min(out.len());
+    let (input, out) = (&input[..len], &mut out[..len]);
+    if len <= TILE {
+        return map::<F, A, O>(input, out);
+    }
+    for_each_chunk_mut(out, TILE, |i, out| map::<F, A, O>(&input[i * TILE..], out));
+}
+
+fn pairs<F: BinaryOp<A, O>, A: Sync, O: Send>(
+    left: &[A],
+    right: &[A],
+    out: &mut [O],
+) -> Result<(), NumericError> {
+    let len = left.len().min(right.len()).min(out.len());
+    let (left, right, out) = (&left[..len], &right[..len], &mut out[..len]);
+    if len <= TILE {
+        return zip::<F, A, O>(left, right, out);
+    }
+    try_for_each_chunk_mut(out, TILE, |i, out| {
+        zip::<F, A, O>(&left[i * TILE..], &right[i * TILE..], out)
+    })
+}
+
+fn left_scalar<F: BinaryOp<A, O>, A: Sync, O: Send>(
+    left: A,
+    right: &[A],
+    out: &mut [O],
+) -> Result<(), NumericError> {
+    let len = right.len().min(out.len());
+    let (right, out) = (&right[..len], &mut out[..len]);
+    if len <= TILE {
+        return map_right::<F, A, O>(&left, right, out);
+    }
+    try_for_each_chunk_mut(out, TILE, |i, out| map_right::<F, A, O>(&left, &right[i * TILE..], out))
+}
+
+fn right_scalar<F: BinaryOp<A, O>, A: Sync, O: Send>(
+    left: &[A],
+    right: A,
+    out: &mut [O],
+) -> Result<(), NumericError> {
+    let len = left.len().min(out.len());
+    let (left, out) = (&left[..len], &mut out[..len]);
+    if len <= TILE {
+        return map_left::<F, A, O>(left, &right, out);
+    }
+    try_for_each_chunk_mut(out, TILE, |i, out| map_left::<F, A, O>(&left[i * TILE..], &right, out))
+}
+
+fn map<F: UnaryOp<A, O>, A, O>(input: &[A], out: &mut [O]) {
     for (x, o) in input.iter().zip(out) {
         *o = F::apply(x);
     }
 }
 
-fn pairs<F: BinaryOp<A, O>, A, O>(
+fn zip<F: BinaryOp<A, O>, A, O>(
     left: &[A],
     right: &[A],
     out: &mut [O],
@@ -150,29 +201,29 @@ fn pairs<F: BinaryOp<A, O>, A, O>(
     Ok(())
 }
 
-fn left_scalar<F: BinaryOp<A, O>, A, O>(
-    left: A,
+fn map_right<F: BinaryOp<A, O>, A, O>(
+    left: &A,
     right: &[A],
     out: &mut [O],
 ) -> Result<(), NumericError> {
     for (y, o) in right.iter().zip(out) {
-        *o = F::apply(&left, y)?;
+        *o = F::apply(left, y)?;
     }
     Ok(())
 }
 
-fn right_scalar<F: BinaryOp<A, O>, A, O>(
+fn map_left<F: BinaryOp<A, O>, A, O>(
     left: &[A],
-    right: A,
+    right: &A,
     out: &mut [O],
 ) -> Result<(), NumericError> {
     for (x, o) in left.iter().zip(out) {
-        *o = F::apply(x, &right)?;
+        *o = F::apply(x, right)?;
     }
     Ok(())
 }
 
-fn drive<A: Clone, O>(
+fn drive<A: Clone + Sync, O: Send>(
     f: &Binary<A, O>,
     plan: &Broadcast<2>,
     left: &[A],
@@ -181,15 +232,18 @@ fn drive<A: Clone, O>(
 ) -> Result<(), NumericError> {
     plan.check([left.len(), right.len()], out.len())?;
     let run = plan.run();
-    for (out, [l, r]) in out.chunks_exact_mut(run).zip(plan.starts()) {
-        match plan.advances() {
-            [true, false] => (f.right_scalar)(&left[l..l + run], right[r].clone(), out)?,
-            [false, true] => (f.left_scalar)(left[l].clone(), &right[r..r + run], out)?,
-            // Where neither operand advances, the run is one element long.
-            _ => (f.pairs)(&left[l..l + run], &right[r..r + run], out)?,
+    let runs = TILE.div_ceil(run);
+    try_for_each_chunk_mut(out, runs * run, |i, out| {
+        for (out, [l, r]) in out.chunks_exact_mut(run).zip(plan.starts_from(i * runs)) {
+            match plan.advances() {
+                [true, false] => (f.right_scalar)(&left[l..l + run], right[r].clone(), out)?,
+                [false, true] => (f.left_scalar)(left[l].clone(), &right[r..r + run], out)?,
+                // Where neither operand advances, the run is one element long.
+                _ => (f.pairs)(&left[l..l + run], &right[r..r + run], out)?,
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }
 
 /// An element type that is stored by value: numbers and `bool`, but not strings.
@@ -232,16 +286,18 @@ plain!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, bool);
 /// read and write different memory, so the same ones serve in place as elsewhere.
 const CHUNK: usize = 256;
 
-fn unary_in_place<T: Copy + Default>(f: &Unary<T>, buffer: &mut [T]) {
-    let mut chunk = [T::default(); CHUNK];
-    for part in buffer.chunks_mut(CHUNK) {
-        let operands = &mut chunk[..part.len()];
-        operands.copy_from_slice(part);
-        (f.slice)(operands, part);
-    }
+fn unary_in_place<T: Plain>(f: &Unary<T>, buffer: &mut [T]) {
+    for_each_chunk_mut(buffer, TILE, |_, tile| {
+        let mut chunk = [T::default(); CHUNK];
+        for part in tile.chunks_mut(CHUNK) {
+            let operands = &mut chunk[..part.len()];
+            operands.copy_from_slice(part);
+            (f.slice)(operands, part);
+        }
+    });
 }
 
-fn binary_in_place<T: Copy + Default>(
+fn binary_in_place<T: Plain>(
     f: &Binary<T>,
     side: Side,
     buffer: &mut [T],
@@ -251,16 +307,19 @@ fn binary_in_place<T: Copy + Default>(
     if scalar.is_none() && other.len() != buffer.len() {
         return Err(NumericError::Length { expected: buffer.len(), actual: other.len() });
     }
-    let mut chunk = [T::default(); CHUNK];
-    for (i, part) in buffer.chunks_mut(CHUNK).enumerate() {
-        let operands = &mut chunk[..part.len()];
-        operands.copy_from_slice(part);
-        match (scalar, side) {
-            (Some(other), Side::Left) => (f.right_scalar)(operands, other, part)?,
-            (Some(other), Side::Right) => (f.left_scalar)(other, operands, part)?,
-            (None, Side::Left) => (f.pairs)(operands, &other[i * CHUNK..], part)?,
-            (None, Side::Right) => (f.pairs)(&other[i * CHUNK..], operands, part)?,
+    try_for_each_chunk_mut(buffer, TILE, |i, tile| {
+        let mut chunk = [T::default(); CHUNK];
+        let other = if scalar.is_some() { &[] } else { &other[i * TILE..] };
+        for (i, part) in tile.chunks_mut(CHUNK).enumerate() {
+            let operands = &mut chunk[..part.len()];
+            operands.copy_from_slice(part);
+            match (scalar, side) {
+                (Some(other), Side::Left) => (f.right_scalar)(operands, other, part)?,
+                (Some(other), Side::Right) => (f.left_scalar)(other, operands, part)?,
+                (None, Side::Left) => (f.pairs)(operands, &other[i * CHUNK..], part)?,
+                (None, Side::Right) => (f.pairs)(&other[i * CHUNK..], operands, part)?,
+            }
         }
-    }
-    Ok(())
+        Ok(())
+    })
 }

@@ -3,6 +3,7 @@ use std::iter::repeat;
 use tidemill_value::{Element, Value, ValueError, match_dtype};
 
 use crate::output::build;
+use crate::pool::{TILE, for_each_chunk_mut};
 use crate::{Broadcast, NumericError};
 
 /// Takes elements of `a` where `condition` is true, and of `b` elsewhere; all three broadcast.
@@ -34,7 +35,7 @@ fn select_runs<T: Element>(
 ) {
     let run = plan.run();
     let [condition_advances, a_advances, b_advances] = plan.advances();
-    for (out, [c, a_start, b_start]) in out.chunks_exact_mut(run).zip(plan.starts()) {
+    let select_run = |out: &mut [T], [c, a_start, b_start]: [usize; 3]| {
         let condition = &condition[c..];
         let (a, b) = (&a[a_start..], &b[b_start..]);
         match (condition_advances, a_advances, b_advances) {
@@ -45,7 +46,12 @@ fn select_runs<T: Element>(
             (true, false, true) => choose(condition, repeat(&a[0]), b, out),
             (true, false, false) => choose(condition, repeat(&a[0]), repeat(&b[0]), out),
         }
-    }
+    };
+    let runs = TILE.div_ceil(run);
+    for_each_chunk_mut(out, runs * run, |i, out| {
+        let starts = plan.starts_from(i * runs);
+        out.chunks_exact_mut(run).zip(starts).for_each(|(out, starts)| select_run(out, starts));
+    });
 }
 
 fn fill<T: Clone>(from: &[T], advances: bool, out: &mut [T]) {

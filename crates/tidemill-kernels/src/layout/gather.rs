@@ -2,6 +2,7 @@ use tidemill_value::{Element, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::output::build;
+use crate::pool::{TILE, for_each_chunk_mut};
 
 /// Takes the parts of a value along `axis` that `indices` name, in their order.
 /// TensorFlow's `GatherV2`.
@@ -39,12 +40,15 @@ fn gather_rows<T: Element>(
     indices: &[usize],
     out: &mut [T],
 ) {
-    let slabs = elements.chunks_exact(extent * width);
-    for (slab, out) in slabs.zip(out.chunks_exact_mut(indices.len() * width)) {
-        for (&index, row) in indices.iter().zip(out.chunks_exact_mut(width)) {
-            row.clone_from_slice(&slab[index * width..(index + 1) * width]);
+    let rows = TILE.div_ceil(width);
+    for_each_chunk_mut(out, rows * width, |tile, out| {
+        for (i, row) in out.chunks_exact_mut(width).enumerate() {
+            let (slab, position) =
+                ((tile * rows + i) / indices.len(), (tile * rows + i) % indices.len());
+            let start = (slab * extent + indices[position]) * width;
+            row.clone_from_slice(&elements[start..start + width]);
         }
-    }
+    });
 }
 
 /// The indices, each below `extent`.

@@ -2,6 +2,7 @@ use std::array::from_fn;
 
 use tidemill_value::Element;
 
+use crate::pool::{TILE, for_each_chunk_mut};
 use crate::strided::{Axes, Axis, Odometer, coalesce};
 
 /// The edge of the square blocks that a matrix is transposed in.
@@ -34,6 +35,38 @@ impl Transfer {
         if self.axes.iter().any(|axis| axis.extent == 0) {
             return;
         }
+        match self.axes.first() {
+            Some(&axis) if to.len() > TILE && self.fills(to.len()) => {
+                let width = axis.steps[1] as usize;
+                let count = TILE.div_ceil(width).next_multiple_of(BLOCK);
+                for_each_chunk_mut(to, count * width, |i, to| {
+                    self.part(i * count, to.len() / width).copy(from, to);
+                });
+            }
+            _ => self.copy(from, to),
+        }
+    }
+
+    /// Whether the first axis divides all of the `elements` of the destination.
+    fn fills(&self, elements: usize) -> bool {
+        let covers = |axis: &Axis<2>| {
+            usize::try_from(axis.steps[1]).is_ok_and(|width| axis.extent * width == elements)
+        };
+        self.starts[1] == 0 && self.axes.first().is_some_and(covers)
+    }
+
+    /// A range of the first axis, in a destination of its own.
+    fn part(&self, first: usize, extent: usize) -> Transfer {
+        let mut axes = self.axes.clone();
+        let mut source = self.starts[0] as isize;
+        if let Some(axis) = axes.first_mut() {
+            source += axis.steps[0] * first as isize;
+            axis.extent = extent;
+        }
+        Transfer { axes, starts: [source as usize, 0] }
+    }
+
+    fn copy<T: Element>(&self, from: &[T], to: &mut [T]) {
         let mut outer = self.axes.clone();
         let inner = outer.pop().unwrap_or(Axis { extent: 1, steps: [1, 1] });
         let starts = self.starts.map(|start| start as isize);

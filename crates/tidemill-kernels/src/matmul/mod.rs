@@ -1,16 +1,17 @@
 //! Matrix products.
 
+mod tiles;
 mod vector;
 
 use std::borrow::Cow;
 
-use matrixmultiply::{dgemm, sgemm};
 use tidemill_value::{Element, Shape, Value, ValueError, match_dtype};
 
 use crate::float::Float;
 use crate::layout::transposed;
 use crate::number::Number;
 use crate::output::build;
+use crate::pool::{for_each_chunk_mut, try_for_each_chunk_mut};
 use crate::{Broadcast, NumericError};
 
 /// How a matrix lies in its buffer.
@@ -101,6 +102,11 @@ impl MatMul {
         }
     }
 
+    /// The number of multiplications.
+    fn work(&self) -> usize {
+        self.rows.saturating_mul(self.inner).saturating_mul(self.columns)
+    }
+
     /// The steps from one row and one column of the left and the right matrix to the next.
     fn steps(&self) -> [[isize; 2]; 2] {
         let steps = |orientation, rows: usize, columns: usize| match orientation {
@@ -180,12 +186,22 @@ fn run_batch<T: Multiply>(
         return Ok(());
     }
     let (left_size, right_size) = (plan.rows * plan.inner, plan.inner * plan.columns);
-    for (out, [l, r]) in out.chunks_exact_mut(plan.rows * plan.columns).zip(batch.positions()) {
-        let left = &left[l * left_size..(l + 1) * left_size];
-        let right = &right[r * right_size..(r + 1) * right_size];
-        plan.run(left, right, out)?;
+    let run_some = |first: usize, out: &mut [T]| {
+        let positions = batch.positions_from(first);
+        for (out, [l, r]) in out.chunks_exact_mut(plan.rows * plan.columns).zip(positions) {
+            let left = &left[l * left_size..(l + 1) * left_size];
+            let right = &right[r * right_size..(r + 1) * right_size];
+            plan.run(left, right, out)?;
+        }
+        Ok(())
+    };
+    if plan.work() >= tiles::MOST_WORK {
+        return run_some(0, out);
     }
-    Ok(())
+    let matrices = tiles::LEAST_WORK.div_ceil(plan.work().max(1));
+    try_for_each_chunk_mut(out, matrices * plan.rows * plan.columns, |i, out| {
+        run_some(i * matrices, out)
+    })
 }
 
 /// An element type of matrices that can be multiplied: every number.
@@ -200,7 +216,7 @@ pub trait Multiply: Element {
 }
 
 macro_rules! floats {
-    ($($rust:ty, $gemm:ident);*) => {$(
+    ($($rust:ty),*) => {$(
         impl Multiply for $rust {
             fn multiply(
                 plan: &MatMul,
@@ -217,20 +233,7 @@ macro_rules! floats {
                     by(vector, matrix, out);
                     return Ok(());
                 }
-                let [[left_row, left_column], [right_row, right_column]] = plan.steps();
-                // SAFETY: no dimension is 0 and the buffers are as long as the matrices are
-                // large, so every element that the steps lead to lies inside. `out` is borrowed
-                // for writing and overlaps with neither operand.
-                unsafe {
-                    $gemm(
-                        plan.rows, plan.inner, plan.columns,
-                        1.0,
-                        left.as_ptr(), left_row, left_column,
-                        right.as_ptr(), right_row, right_column,
-                        0.0,
-                        out.as_mut_ptr(), plan.columns as isize, 1,
-                    );
-                }
+                tiles::multiply(plan, left, right, out);
                 Ok(())
             }
         }
@@ -257,20 +260,24 @@ macro_rules! integers {
     )*};
 }
 
-floats!(f32, sgemm; f64, dgemm);
+floats!(f32, f64);
 integers!(i8, i16, i32, i64, u8, u16, u32, u64);
 
 /// Adds the product to `out` row by row, so that the inner loop runs along rows.
 fn accumulate<T: Number>(plan: &MatMul, left: &[T], right: &[T], out: &mut [T]) {
     let left = by_rows(left, plan.rows, plan.left);
     let right = by_rows(right, plan.inner, plan.right);
-    for (left, out) in left.chunks_exact(plan.inner).zip(out.chunks_exact_mut(plan.columns)) {
-        for (&x, right) in left.iter().zip(right.chunks_exact(plan.columns)) {
-            for (&y, o) in right.iter().zip(&mut *out) {
-                *o = o.plus(x.times(y));
+    let rows = tiles::LEAST_WORK.div_ceil(plan.inner * plan.columns);
+    for_each_chunk_mut(out, rows * plan.columns, |i, out| {
+        let left = left[i * rows * plan.inner..].chunks_exact(plan.inner);
+        for (left, out) in left.zip(out.chunks_exact_mut(plan.columns)) {
+            for (&x, right) in left.iter().zip(right.chunks_exact(plan.columns)) {
+                for (&y, o) in right.iter().zip(&mut *out) {
+                    *o = o.plus(x.times(y));
+                }
             }
         }
-    }
+    });
 }
 
 /// A matrix of `rows` rows, row by row.

@@ -2,6 +2,7 @@
 //! blocks, which takes longer than to read it once.
 
 use crate::float::Float;
+use crate::pool::{TILE, for_each_chunk_mut};
 
 const LANES: usize = 16;
 /// The number of rows that are combined in one pass over the output.
@@ -9,20 +10,28 @@ const ROWS: usize = 4;
 
 /// `out[j] = Σ vector[i] · matrix[i, j]`: the rows of the matrix are added up.
 pub(super) fn combine_rows<T: Float>(vector: &[T], matrix: &[T], out: &mut [T]) {
-    out.fill(T::ZERO);
     let columns = out.len();
+    let width = TILE.div_ceil(vector.len()).next_multiple_of(LANES);
+    for_each_chunk_mut(out, width, |i, out| {
+        combine_parts(vector, &matrix[i * width..], columns, out);
+    });
+}
+
+/// Adds up the parts of the rows that lie above `out`; `matrix` starts with the first of them.
+fn combine_parts<T: Float>(vector: &[T], matrix: &[T], columns: usize, out: &mut [T]) {
+    out.fill(T::ZERO);
+    let width = out.len();
+    let part = |row: usize| &matrix[row * columns..][..width];
     let (weights, rest) = vector.as_chunks::<ROWS>();
-    let (rows, rest_rows) = matrix.split_at(weights.len() * ROWS * columns);
-    for ([a, b, c, d], rows) in weights.iter().zip(rows.chunks_exact(ROWS * columns)) {
-        let (first, second) = rows.split_at(2 * columns);
-        let ((row_a, row_b), (row_c, row_d)) = (first.split_at(columns), second.split_at(columns));
+    for (i, [a, b, c, d]) in weights.iter().enumerate() {
+        let [row_a, row_b, row_c, row_d] = [0, 1, 2, 3].map(|row| part(i * ROWS + row));
         let rows = row_a.iter().zip(row_b).zip(row_c).zip(row_d);
         for ((((w, x), y), z), o) in rows.zip(&mut *out) {
             *o = *o + ((*a * *w + *b * *x) + (*c * *y + *d * *z));
         }
     }
-    for (a, row) in rest.iter().zip(rest_rows.chunks_exact(columns)) {
-        for (x, o) in row.iter().zip(&mut *out) {
+    for (i, a) in rest.iter().enumerate() {
+        for (x, o) in part(weights.len() * ROWS + i).iter().zip(&mut *out) {
             *o = *o + *a * *x;
         }
     }
@@ -30,9 +39,13 @@ pub(super) fn combine_rows<T: Float>(vector: &[T], matrix: &[T], out: &mut [T]) 
 
 /// `out[i] = Σ matrix[i, j] · vector[j]`: the dot product of each row with the vector.
 pub(super) fn dot_rows<T: Float>(vector: &[T], matrix: &[T], out: &mut [T]) {
-    for (row, o) in matrix.chunks_exact(vector.len()).zip(out) {
-        *o = dot(row, vector);
-    }
+    let rows = TILE.div_ceil(vector.len());
+    for_each_chunk_mut(out, rows, |i, out| {
+        let matrix = matrix[i * rows * vector.len()..].chunks_exact(vector.len());
+        for (row, o) in matrix.zip(out) {
+            *o = dot(row, vector);
+        }
+    });
 }
 
 fn dot<T: Float>(left: &[T], right: &[T]) -> T {

@@ -2,32 +2,43 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// A wish that work should end early, which any thread can make; or a time at which it should.
+/// A request, shared by its clones, to stop computing. It can come by itself at a deadline.
 #[derive(Clone, Debug, Default)]
 pub struct Cancellation {
-    flag: Arc<AtomicBool>,
+    requested: Arc<AtomicBool>,
     deadline: Option<Instant>,
 }
 
 impl Cancellation {
-    /// One that nobody has asked for yet.
+    /// A request not made yet.
     pub fn new() -> Self {
         Cancellation::default()
     }
 
-    /// The same one, which also takes effect at a time.
+    /// The same request, for who holds the result also made at `deadline`.
+    #[must_use]
     pub fn with_deadline(&self, deadline: Instant) -> Self {
-        Cancellation { flag: Arc::clone(&self.flag), deadline: Some(deadline) }
+        let earlier = self.deadline.map_or(deadline, |own| own.min(deadline));
+        Cancellation { requested: Arc::clone(&self.requested), deadline: Some(earlier) }
     }
 
-    /// Asks for it, here and in all clones.
+    /// Makes the request. There is no taking it back.
     pub fn cancel(&self) {
-        self.flag.store(true, Ordering::Release);
+        self.requested.store(true, Ordering::Relaxed);
     }
 
-    /// Whether somebody has asked for it, or its time has come.
+    /// Whether the request was made, or the deadline has passed.
     pub fn is_cancelled(&self) -> bool {
-        self.flag.load(Ordering::Acquire)
-            || self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
+        self.is_requested() || self.is_overdue()
+    }
+
+    /// Whether [`cancel`](Self::cancel) was called.
+    pub fn is_requested(&self) -> bool {
+        self.requested.load(Ordering::Relaxed)
+    }
+
+    /// Whether the deadline has passed.
+    pub fn is_overdue(&self) -> bool {
+        self.deadline.is_some_and(|deadline| Instant::now() >= deadline)
     }
 }

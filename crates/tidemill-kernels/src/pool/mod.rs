@@ -1,5 +1,156 @@
-//! What surrounds kernels while they run.
+//! Threads that compute parts of one result side by side.
+//!
+//! Whoever has work cuts it into *tiles*, by its shape alone, and calls [`for_each`] or one of its
+//! relatives. Each tile is computed by one thread, so that the result does not depend on how many
+//! there are. How many may take part, and when to stop, is said by the [`Context`] of the calling
+//! thread. A thread that was told nothing computes alone.
+//!
+//! The threads belong to the process. They are started when first asked for, look for more work
+//! for a few microseconds after each piece, and sleep then. One caller at a time has them; others
+//! compute alone in the meantime, and so does a tile that has tiles of its own.
+//!
+//! ```
+//! use tidemill_kernels::pool::{self, Context};
+//!
+//! let mut squares = vec![0; 1000];
+//! pool::with_context(&Context { threads: 2, cancellation: None }, || {
+//!     pool::for_each_chunk_mut(&mut squares, 100, |tile, squares| {
+//!         for (i, square) in squares.iter_mut().enumerate() {
+//!             *square = (tile * 100 + i).pow(2);
+//!         }
+//!     });
+//! });
+//! assert_eq!(squares[999], 998_001);
+//! ```
 
 mod cancellation;
+mod chunks;
+mod context;
+mod team;
+
+use std::any::Any;
+use std::env;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
+use std::thread;
 
 pub use cancellation::Cancellation;
+pub use chunks::{for_each_chunk_mut, for_each_chunk_pair_mut, try_for_each_chunk_mut};
+pub use context::{Context, is_cancelled, threads, with_context};
+use team::{MOST_HELPERS, Team, Tiles};
+
+/// How many elements a tile of light work has: a few microseconds of it, so that the time that
+/// bringing threads together takes is small beside it.
+pub(crate) const TILE: usize = 1 << 15;
+
+/// As many threads as the environment variable `TIDEMILL_THREADS` says, or else as the machine
+/// runs at once.
+pub fn default_threads() -> usize {
+    static DEFAULT: OnceLock<usize> = OnceLock::new();
+    *DEFAULT.get_or_init(|| {
+        let asked = env::var("TIDEMILL_THREADS").ok().and_then(|text| text.trim().parse().ok());
+        let available = || thread::available_parallelism().map_or(1, usize::from);
+        asked.filter(|&threads| threads > 0).unwrap_or_else(available)
+    })
+}
+
+/// Calls `tile` with each index below `count`, in any order, on as many threads as the context
+/// allows. After a request to stop, no further tile is begun.
+///
+/// # Panics
+/// Where a tile panics, when all that were begun have ended.
+pub fn for_each(count: usize, tile: impl Fn(usize) + Sync) {
+    if count > 1 && threads() > 1 {
+        return fork(count, &tile);
+    }
+    alone(count, &tile);
+}
+
+/// As [`for_each`], for tiles that can fail. All are computed; the error is the one of the lowest
+/// index.
+///
+/// # Errors
+/// Where a tile fails.
+pub fn try_for_each<E: Send>(
+    count: usize,
+    tile: impl Fn(usize) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let first: Mutex<Option<(usize, E)>> = Mutex::new(None);
+    for_each(count, |i| {
+        if let Err(error) = tile(i) {
+            let mut first = first.lock().unwrap_or_else(PoisonError::into_inner);
+            if first.as_ref().is_none_or(|(index, _)| i < *index) {
+                *first = Some((i, error));
+            }
+        }
+    });
+    let first = first.into_inner().unwrap_or_else(PoisonError::into_inner);
+    first.map_or(Ok(()), |(_, error)| Err(error))
+}
+
+fn alone(count: usize, tile: &(impl Fn(usize) + ?Sized)) {
+    context::inspect(|context| match context.cancellation {
+        None => (0..count).for_each(tile),
+        Some(request) => (0..count).take_while(|_| !request.is_cancelled()).for_each(tile),
+    });
+}
+
+/// The panic of a tile on its way to the caller.
+type Payload = Box<dyn Any + Send>;
+
+fn fork(count: usize, tile: &(dyn Fn(usize) + Sync)) {
+    let tiles = Tiles::new(count);
+    let panic: Mutex<Option<Payload>> = Mutex::new(None);
+    let ran = context::inspect(|context| {
+        let inner = Context { threads: 1, ..*context };
+        let cancelled = || inner.cancellation.is_some_and(Cancellation::is_cancelled);
+        let compute = || {
+            while let Some(i) = tiles.take() {
+                if cancelled() {
+                    return;
+                }
+                tile(i);
+            }
+        };
+        let work = || {
+            let compute = AssertUnwindSafe(|| with_context(&inner, compute));
+            if let Err(payload) = catch_unwind(compute) {
+                tiles.finish();
+                panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);
+            }
+        };
+        let helpers = start_helpers(context.threads.min(count) - 1);
+        helpers > 0 && TEAM.run(helpers, &work)
+    });
+    if !ran {
+        return alone(count, tile);
+    }
+    if let Some(payload) = panic.into_inner().unwrap_or_else(PoisonError::into_inner) {
+        resume_unwind(payload);
+    }
+}
+
+static TEAM: LazyLock<Team> = LazyLock::new(Team::new);
+
+/// Sees to it that the team has as many helpers as are wanted, and returns how many of them there
+/// are. There are less where the system grants no more threads.
+fn start_helpers(wanted: usize) -> usize {
+    static STARTED: AtomicUsize = AtomicUsize::new(0);
+    static STARTING: Mutex<()> = Mutex::new(());
+    let wanted = wanted.min(MOST_HELPERS);
+    if STARTED.load(Ordering::Relaxed) < wanted {
+        let _guard = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
+        for number in STARTED.load(Ordering::Relaxed)..wanted {
+            let name = format!("tidemill-compute-{}", number + 1);
+            let help = || loop {
+                TEAM.help();
+            };
+            if thread::Builder::new().name(name).spawn(help).is_err() {
+                break;
+            }
+            STARTED.store(number + 1, Ordering::Relaxed);
+        }
+    }
+    STARTED.load(Ordering::Relaxed).min(wanted)
+}

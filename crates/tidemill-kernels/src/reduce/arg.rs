@@ -1,8 +1,11 @@
+use std::slice::ChunksExact;
+
 use tidemill_value::{DType, Element, Shape, Value, match_dtype};
 
 use super::unsupported;
 use crate::NumericError;
 use crate::output::build;
+use crate::pool::{TILE, for_each_chunk_mut};
 
 /// Where the largest element along `axis` is, as `int32` or `int64`; the first of equals wins.
 /// TensorFlow's `ArgMax`.
@@ -49,7 +52,7 @@ fn arg<T: Element + Copy>(
     axis: usize,
     indices: DType,
     start: T,
-    beats: impl Fn(T, T) -> bool + Copy,
+    beats: impl Fn(T, T) -> bool + Copy + Sync,
 ) -> Result<Value, NumericError> {
     let shape = input.shape();
     let rank = shape.rank();
@@ -69,15 +72,30 @@ fn arg<T: Element + Copy>(
 }
 
 /// Finds along the middle axis of elements of shape `[_, extent, inner]`.
-fn find_all<T: Copy, I>(
+fn find_all<T: Copy + Sync, I: Send>(
     elements: &[T],
     [extent, inner]: [usize; 2],
+    start: T,
+    beats: impl Fn(T, T) -> bool + Copy + Sync,
+    index: impl Fn(usize) -> I + Copy + Sync,
+    out: &mut [I],
+) {
+    let slab = extent * inner;
+    let slabs = TILE.div_ceil(slab);
+    for_each_chunk_mut(out, slabs * inner, |i, out| {
+        let elements = elements[i * slabs * slab..].chunks_exact(slab);
+        find_in_slabs(elements, inner, start, beats, index, out);
+    });
+}
+
+fn find_in_slabs<T: Copy, I>(
+    slabs: ChunksExact<'_, T>,
+    inner: usize,
     start: T,
     beats: impl Fn(T, T) -> bool + Copy,
     index: impl Fn(usize) -> I + Copy,
     out: &mut [I],
 ) {
-    let slabs = elements.chunks_exact(extent * inner);
     if inner == 1 {
         for (row, o) in slabs.zip(out) {
             *o = index(find(row, start, beats));

@@ -1,8 +1,9 @@
 use smallvec::SmallVec;
 use tidemill_value::Shape;
 
-use super::fold::{Reducer, fold_columns, fold_row};
+use super::fold::{Reducer, fold_columns, fold_long_row};
 use crate::NumericError;
+use crate::pool::{TILE, for_each_chunk_mut};
 
 /// How a shape is reduced over some of its axes.
 ///
@@ -102,14 +103,15 @@ fn pop_reduced(axes: &mut SmallVec<[Axis; 4]>) -> Option<Middle> {
 }
 
 fn fold_axis<R: Reducer>(input: &[R::Item], axis: Middle, out: &mut [R::Total]) {
-    let slabs = input.chunks_exact(axis.extent * axis.inner);
-    if axis.inner == 1 {
-        for (row, o) in slabs.zip(out) {
-            *o = fold_row::<R>(row);
+    let slab = axis.extent * axis.inner;
+    let slabs = TILE.div_ceil(slab);
+    for_each_chunk_mut(out, slabs * axis.inner, |i, out| {
+        let input = input[i * slabs * slab..].chunks_exact(slab);
+        for (slab, out) in input.zip(out.chunks_exact_mut(axis.inner)) {
+            match out {
+                [total] => *total = fold_long_row::<R>(slab),
+                _ => fold_columns::<R>(slab, out),
+            }
         }
-    } else {
-        for (slab, o) in slabs.zip(out.chunks_exact_mut(axis.inner)) {
-            fold_columns::<R>(slab, o);
-        }
-    }
+    });
 }

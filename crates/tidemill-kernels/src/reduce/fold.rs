@@ -7,10 +7,12 @@
 //! so on. So rounding errors grow with the logarithm of the count, and blocks can be computed in
 //! any order.
 
+use crate::pool::{TILE, for_each_chunk_mut};
+
 /// A reduction: how elements are taken in, and how two results become one.
 pub(crate) trait Reducer {
-    type Item: Copy;
-    type Total: Copy;
+    type Item: Copy + Sync;
+    type Total: Copy + Send + Sync;
     /// The same reduction over what it made of another axis.
     type Again: Reducer<Item = Self::Total, Total = Self::Total>;
 
@@ -25,7 +27,7 @@ const LANES: usize = 16;
 const ROW_BLOCK: usize = 4096;
 const COLUMN_BLOCK: usize = 128;
 /// The number of columns that are combined side by side, so that their totals stay in cache.
-const TILE: usize = 256;
+const SIDE_BY_SIDE: usize = 256;
 
 /// The results of blocks on their way to one result, for several columns side by side.
 ///
@@ -78,9 +80,28 @@ pub(crate) fn fold_row<R: Reducer>(row: &[R::Item]) -> R::Total {
     if row.len() <= ROW_BLOCK {
         return fold_block::<R>(row);
     }
+    combine_row::<R>(row.chunks(ROW_BLOCK).map(fold_block::<R>))
+}
+
+/// As [`fold_row`], on several threads where the row is long. As many blocks as a power of two
+/// are a branch of the tree of pairs, so that it is the same tree.
+pub(super) fn fold_long_row<R: Reducer>(row: &[R::Item]) -> R::Total {
+    if row.len() <= TILE {
+        return fold_row::<R>(row);
+    }
+    let mut branches = vec![R::IDENTITY; row.len().div_ceil(TILE)];
+    for_each_chunk_mut(&mut branches, 1, |i, total| {
+        total[0] = fold_row::<R>(&row[i * TILE..row.len().min((i + 1) * TILE)]);
+    });
+    combine_row::<R>(branches)
+}
+
+const _: () = assert!((TILE / ROW_BLOCK).is_power_of_two() && TILE.is_multiple_of(ROW_BLOCK));
+
+fn combine_row<R: Reducer>(totals: impl IntoIterator<Item = R::Total>) -> R::Total {
     let mut blocks = Pairwise::<R>::new();
-    for block in row.chunks(ROW_BLOCK) {
-        blocks.push(&mut [fold_block::<R>(block)]);
+    for total in totals {
+        blocks.push(&mut [total]);
     }
     let mut total = [R::IDENTITY];
     blocks.finish(&mut total);
@@ -114,9 +135,25 @@ fn fold_block<R: Reducer>(block: &[R::Item]) -> R::Total {
 /// Reduces each column of a matrix in row-major order; `out` has one element per column.
 pub(super) fn fold_columns<R: Reducer>(matrix: &[R::Item], out: &mut [R::Total]) {
     let columns = out.len();
-    for (tile, totals) in out.chunks_mut(TILE).enumerate() {
-        fold_tile::<R>(matrix, columns, tile * TILE, totals);
+    let blocks = TILE.div_ceil(COLUMN_BLOCK * columns).next_power_of_two();
+    let branch = blocks * COLUMN_BLOCK * columns;
+    if matrix.len() <= branch {
+        let rows = matrix.len() / columns;
+        let width = TILE.div_ceil(SIDE_BY_SIDE * rows.max(1)) * SIDE_BY_SIDE;
+        return for_each_chunk_mut(out, width, |tile, totals| {
+            for (i, totals) in totals.chunks_mut(SIDE_BY_SIDE).enumerate() {
+                fold_tile::<R>(matrix, columns, tile * width + i * SIDE_BY_SIDE, totals);
+            }
+        });
     }
+    let mut branches = vec![R::IDENTITY; matrix.len().div_ceil(branch) * columns];
+    for_each_chunk_mut(&mut branches, columns, |i, totals| {
+        let rows = &matrix[i * branch..matrix.len().min((i + 1) * branch)];
+        fold_columns::<R>(rows, totals);
+    });
+    let mut tree = Pairwise::<R>::new();
+    branches.chunks_exact_mut(columns).for_each(|totals| tree.push(totals));
+    tree.finish(out);
 }
 
 /// Reduces as many columns as there are totals, from column `start` on.

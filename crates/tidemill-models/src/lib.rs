@@ -1,0 +1,23 @@
+//! Models of what threads share.
+//!
+//! Each module of the runtime that is tested here is compiled a second time, from the same file,
+//! with loom's primitives in the place of the standard library's: it takes them from
+//! `crate::sync`. A model runs it in every interleaving of its threads with up to a few
+//! preemptions.
+
+#![cfg(test)]
+
+mod sync;
+
+// One pair for each subject: the module under test, and its models.
+#[path = "../../tidemill-kernels/src/pool/team.rs"]
+mod team;
+
+mod pool;
+
+/// Explores the interleavings of `model` in which threads are interrupted up to `preemptions` times.
+fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(preemptions);
+    builder.check(model);
+}

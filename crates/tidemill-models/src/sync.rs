@@ -1,0 +1,12 @@
+//! The primitives of `tidemill-kernels/src/sync.rs`, which loom takes apart.
+
+pub(crate) use loom::cell::UnsafeCell;
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use loom::sync::{Condvar, Mutex};
+
+/// One look before sleep is enough to see both ways.
+pub(crate) const SPINS: usize = 1;
+
+pub(crate) fn spin() {
+    loom::thread::yield_now();
+}
