@@ -128,24 +128,20 @@ impl NodeBuilder {
     /// If the inputs or attributes do not fit, no node is added: the handle returned is poison,
     /// and the graph lists the error (see [`Graph::check`]).
     #[track_caller]
-    pub fn build(self) -> OperationRef {
+    pub fn build(mut self) -> OperationRef {
         let location = Location::caller();
         let key = self.graph_key();
-        let (op, label) = (self.op, self.label());
         let failure = match self.try_build(key, location) {
             Ok(id) => return OperationRef::new(key, Referent::Node(id)),
             Err(failure) => failure,
         };
         match failure {
             Failure::Cause(kind, notes) => {
-                let what = match op.name == label {
-                    true => Cow::Borrowed(op.name),
-                    false => Cow::Owned(label),
-                };
+                let what = self.label();
                 record(key, BuildError { kind: *kind, what, location, notes })
             }
             Failure::FedBy(graph, inputs) => {
-                let id = graph.write().poison.fed_by(label, inputs);
+                let id = graph.write().poison.fed_by(self.label().into_owned(), inputs);
                 OperationRef::new(graph.key(), Referent::Poison(id))
             }
             Failure::ForeignPoison(poison) => poison,
@@ -153,7 +149,7 @@ impl NodeBuilder {
     }
 
     /// Adds the node, or says what is wrong. Nothing is recorded with the graph.
-    pub(crate) fn try_node(self, location: Location) -> Result<NodeId, BuildErrorKind> {
+    pub(crate) fn try_node(mut self, location: Location) -> Result<NodeId, BuildErrorKind> {
         let key = self.graph_key();
         self.try_build(key, location).map_err(|failure| match failure {
             Failure::Cause(kind, _) => *kind,
@@ -161,10 +157,10 @@ impl NodeBuilder {
         })
     }
 
-    fn label(&self) -> String {
-        match &self.name {
-            Name::Wish(name) => name.to_string(),
-            Name::Exact(name) => name.clone(),
+    fn label(self) -> Cow<'static, str> {
+        match self.name {
+            Name::Wish(name) => name,
+            Name::Exact(name) => Cow::Owned(name),
         }
     }
 
@@ -176,7 +172,7 @@ impl NodeBuilder {
             .unwrap_or_else(|| registry::default_graph().key())
     }
 
-    fn try_build(mut self, key: GraphKey, location: Location) -> Result<NodeId, Failure> {
+    fn try_build(&mut self, key: GraphKey, location: Location) -> Result<NodeId, Failure> {
         if let Some(poison) = self.foreign_poison(key) {
             return Err(Failure::ForeignPoison(poison));
         }
@@ -203,7 +199,7 @@ impl NodeBuilder {
         let inputs = arguments.into_iter().flatten().collect();
         let node =
             Node { op: self.op, attrs: bound.attrs, inputs, control_inputs: controls, outputs };
-        Ok(append(&graph, node, self.name, location)?)
+        Ok(append(&graph, node, &self.name, location)?)
     }
 
     /// A poison input of another graph, whose diagnosis stands there.
@@ -314,7 +310,7 @@ pub(crate) fn infer_outputs(
 fn append(
     graph: &Graph,
     node: Node,
-    name: Name,
+    name: &Name,
     location: Location,
 ) -> Result<NodeId, BuildErrorKind> {
     let mut state = graph.write();
@@ -334,18 +330,21 @@ fn append(
     Ok(id)
 }
 
-fn reserve(state: &mut State, key: GraphKey, name: Name) -> Result<Reserved, BuildErrorKind> {
+fn reserve(state: &mut State, key: GraphKey, name: &Name) -> Result<Reserved, BuildErrorKind> {
     match name {
         Name::Wish(wish) => {
-            let name = scope::prefixed(key, wish);
+            let name = scope::prefixed(key, Cow::Borrowed(wish));
             match names::is_valid(&name) {
                 true => Ok(state.names.reserve(&name)),
                 false => Err(BuildErrorKind::InvalidName { name: name.into_owned() }),
             }
         }
-        Name::Exact(name) if !names::is_valid(&name) => Err(BuildErrorKind::InvalidName { name }),
+        Name::Exact(name) if !names::is_valid(name) => {
+            Err(BuildErrorKind::InvalidName { name: name.clone() })
+        }
         Name::Exact(name) => {
-            state.names.reserve_exact(&name).ok_or(BuildErrorKind::NameTaken { name })
+            let taken = || BuildErrorKind::NameTaken { name: name.clone() };
+            state.names.reserve_exact(name).ok_or_else(taken)
         }
     }
 }

@@ -5,6 +5,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
 
+use crate::chunked::Chunked;
 use crate::dag::Dag;
 use crate::diagnosis::{BuildError, BuildErrorKind, BuildErrors, PoisonTable};
 use crate::names::{self, NameTable};
@@ -30,7 +31,7 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) dag: Dag,
     pub(crate) names: NameTable,
-    pub(crate) locations: Vec<Location>,
+    pub(crate) locations: Chunked<Location>,
     /// For nodes made on behalf of another, that one.
     pub(crate) origins: FxHashMap<NodeId, NodeId>,
     pub(crate) variables: Variables,

@@ -11,6 +11,7 @@
 mod attr;
 mod bind;
 mod builder;
+mod chunked;
 mod dag;
 mod diagnosis;
 mod dot;
