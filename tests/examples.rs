@@ -44,8 +44,10 @@ fn the_diabetes_regression_finds_the_closed_form() {
 #[test]
 fn the_spam_filter_is_as_good_as_can_be() {
     let lines = run("spam_filter");
-    let (learned, best) =
-        (numbers_after(&lines, "Held-out accuracy:")[0], numbers_after(&lines, "Best possible:")[0]);
+    let (learned, best) = (
+        numbers_after(&lines, "Held-out accuracy:")[0],
+        numbers_after(&lines, "Best possible:")[0],
+    );
     assert!(learned > best - 0.01, "{lines:#?}");
     assert!(numbers_after(&lines, "weight of recipients")[0] > 0.0, "{lines:#?}");
 }

@@ -178,10 +178,13 @@ impl NodeBuilder {
         }
         let graph = Graph::find(key)?;
         scope::with_current(key, |scope| self.controls.extend(scope.controls.iter().copied()));
-        let (arguments, controls) = self.resolve(&graph)?;
+        let (mut arguments, controls) = self.resolve(&graph)?;
         let (bound, facts) = {
             let reader = graph.read();
             let state = reader.state();
+            if !state.stand_ins.is_empty() && current_origin().is_none() {
+                take_stand_ins(state, self.op, &mut arguments);
+            }
             let facts = facts_of(state, arguments.iter().flatten())?;
             check_targets(state, self.op, &arguments)?;
             let attrs = std::mem::take(&mut self.attrs);
@@ -208,7 +211,7 @@ impl NodeBuilder {
             .find(|operation| {
                 matches!(operation.referent(), Referent::Poison(_)) && operation.graph() != key
             })
-            .or_else(|| self.operations().find(|_| key == GraphKey::NOWHERE))
+            .or_else(|| self.operations().next().filter(|_| key == GraphKey::NOWHERE))
     }
 
     fn operations(&self) -> impl Iterator<Item = OperationRef> {
@@ -250,14 +253,22 @@ impl NodeBuilder {
 pub(crate) type Arguments = SmallVec<[SmallVec<[TensorId; 2]>; 3]>;
 type Resolved = (Arguments, SmallVec<[NodeId; 2]>);
 
+/// Puts the tensors to take in place of those given where values are taken.
+fn take_stand_ins(state: &State, op: &'static OpDef, arguments: &mut Arguments) {
+    let values = op.inputs.iter().zip(arguments).filter(|(arg, _)| arg.access == Access::Read);
+    for tensor in values.flat_map(|(_, tensors)| tensors) {
+        *tensor = state.current(*tensor);
+    }
+}
+
 fn facts_of<'a>(
     state: &State,
     tensors: impl Iterator<Item = &'a TensorId>,
 ) -> Result<SmallVec<[Fact; 4]>, BuildErrorKind> {
     let fact = |&TensorId { node, slot }: &TensorId| {
         let Node { op, outputs, .. } = state.dag.node(node);
-        let missing = BuildErrorKind::NoOutput { op: op.name, slot, outputs: outputs.len() };
-        outputs.get(slot as usize).cloned().ok_or(missing)
+        let missing = || BuildErrorKind::NoOutput { op: op.name, slot, outputs: outputs.len() };
+        outputs.get(slot as usize).cloned().ok_or_else(missing)
     };
     tensors.map(fact).collect()
 }
