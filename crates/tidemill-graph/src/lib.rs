@@ -8,6 +8,7 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod arguments;
 mod attr;
 mod bind;
 mod builder;
