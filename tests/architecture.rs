@@ -107,8 +107,10 @@ fn unsafe_code_is_at_home_in_two_crates() {
             ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| code.contains(word))
         });
         let at_home = homes.iter().any(|home| path.starts_with(home));
-        let is_this_file = path.ends_with("tests/architecture.rs");
-        assert!(!is_unsafe || at_home || is_this_file, "{} has unsafe code", path.display());
+        // This file names what it looks for; an allocator that counts is unsafe by its trait.
+        let is_test =
+            ["tests/architecture.rs", "tests/memory.rs"].iter().any(|f| path.ends_with(f));
+        assert!(!is_unsafe || at_home || is_test, "{} has unsafe code", path.display());
     }
 }
 

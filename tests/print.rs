@@ -85,6 +85,98 @@ fn values_of_all_types_are_printed() -> Outcome {
 }
 
 #[test]
+fn what_takes_a_tensor_after_print_on_prints() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let x = constant(2);
+    let before = x + 1;
+    let printing = print_on(x, [x]);
+    let after = x + 1;
+    let (session, lines) = printing_session();
+    session.run((x, before))?;
+    assert!(lines.take().is_empty());
+    assert_eq!(session.run(after)?.to_string(), "3");
+    assert_eq!(lines.take(), ["[2]"]);
+    session.run((after * x, after, printing))?;
+    assert_eq!(lines.take(), ["[2]"]);
+    Ok(())
+}
+
+#[test]
+fn a_tensor_that_was_printed_on_is_fetched_and_fed_as_before() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let x = constant(2);
+    print_on(x, ["printed"]);
+    let y = x + 1;
+    let (session, lines) = printing_session();
+    assert_eq!(session.run_with(x, feeds![x => 5])?.to_string(), "5");
+    assert!(lines.take().is_empty());
+    assert_eq!(session.run_with(y, feeds![x => 5])?.to_string(), "6");
+    assert_eq!(lines.take(), ["printed"].map(|text| format!("[{text}]")));
+    Ok(())
+}
+
+#[test]
+fn several_prints_on_one_tensor_print_in_their_order() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let x = constant(2);
+    let first = print_on(x, ["first"]);
+    print_on(x, ["second"]);
+    print_on(first, ["third"]);
+    let (session, lines) = printing_session();
+    session.run(x + 1)?;
+    assert_eq!(lines.take(), ["[first]", "[second]"]);
+    session.run(first + 1)?;
+    assert_eq!(lines.take(), ["[first]", "[third]"]);
+    Ok(())
+}
+
+#[test]
+fn a_variable_that_was_printed_on_prints_where_it_is_read_and_is_written_as_before() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let v = get_variable("v", [], zeros());
+    print_on(v, [v]);
+    let (read, write) = (v + 1.0, assign(v, 3.0_f32));
+    let (session, lines) = printing_session();
+    session.run(global_variables_initializer())?;
+    session.run(write)?;
+    assert!(lines.take().is_empty());
+    assert_eq!(session.run(read)?.to_string(), "4.0");
+    assert_eq!(lines.take(), ["[3]"]);
+    Ok(())
+}
+
+#[test]
+fn gradients_of_what_was_built_before_print_on_do_not_print() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let x = constant(3.0_f32);
+    let before = square(x);
+    print_on(x, ["printed"]);
+    let after = square(x);
+    let gradient = |y| gradients([y], [x])[0].ok_or("there is a gradient");
+    let (old, new) = (gradient(before)?, gradient(after)?);
+    let (session, lines) = printing_session();
+    assert_eq!(number(&session, old), 6.0);
+    assert!(lines.take().is_empty());
+    assert_eq!(number(&session, new), 6.0);
+    assert_eq!(lines.take(), ["[printed]"]);
+    Ok(())
+}
+
+#[test]
+fn print_on_hides_nothing_from_shape_inference() {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let extents = constant([2, 3]);
+    print_on(extents, [extents]);
+    assert_eq!(reshape(placeholder::<f32>(shape![?]), extents).shape(), shape![2, 3]);
+}
+
+#[test]
 fn feeding_a_print_bypasses_it() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();

@@ -3,6 +3,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 use tidemill_value::DType;
 
+use crate::arguments::Arguments;
 use crate::diagnosis::BuildErrorKind;
 use crate::op_def::{Arg, ArgType, Arity, AttrKind};
 use crate::{Access, Attr, Attrs, Fact, OpDef, OpError, TensorId};
@@ -33,7 +34,7 @@ struct Binding {
 /// only what cannot be derived.
 pub(crate) fn bind(
     op: &'static OpDef,
-    arguments: &[SmallVec<[TensorId; 2]>],
+    arguments: &Arguments<TensorId>,
     facts: &[Fact],
     mut attrs: NamedAttrs,
 ) -> Result<Bound, BuildErrorKind> {
@@ -55,22 +56,21 @@ pub(crate) fn bind(
 
 fn bind_inputs(
     op: &'static OpDef,
-    arguments: &[SmallVec<[TensorId; 2]>],
+    arguments: &Arguments<TensorId>,
     facts: &[Fact],
     attrs: &mut NamedAttrs,
 ) -> Result<SmallVec<[Binding; 2]>, BuildErrorKind> {
     let mut bindings: SmallVec<[Binding; 2]> = SmallVec::new();
-    let mut facts = facts.iter();
-    for (arg, tensors) in op.inputs.iter().zip(arguments) {
-        let facts: SmallVec<[&Fact; 4]> = facts.by_ref().take(tensors.len()).collect();
+    for (arg, range) in op.inputs.iter().zip(arguments.ranges()) {
+        let facts = &facts[range];
         match arg.arity {
-            Arity::One if tensors.len() != 1 => {
-                let (expected, actual) = (1, tensors.len());
+            Arity::One if facts.len() != 1 => {
+                let (expected, actual) = (1, facts.len());
                 return Err(BuildErrorKind::InputCount { expected, actual });
             }
             Arity::One => {}
             Arity::Count(count) => {
-                set(attrs, count, Attr::Int(tensors.len() as i64));
+                set(attrs, count, Attr::Int(facts.len() as i64));
             }
             Arity::Types(types) => {
                 let dtypes: Vec<DType> = facts.iter().map(|fact| fact.dtype).collect();

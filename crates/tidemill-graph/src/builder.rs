@@ -1,8 +1,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
-use smallvec::{SmallVec, smallvec};
+use smallvec::SmallVec;
 
+use crate::arguments::Arguments;
 use crate::bind::{self, Bound};
 use crate::diagnosis::{BuildError, BuildErrorKind, Note};
 use crate::graph::{State, orphan};
@@ -14,9 +15,6 @@ use crate::{
     OperationRef, PoisonId, Referent, TensorId, TensorRef, registry, scope,
 };
 
-/// The inputs of one argument: one tensor, or a list.
-type Argument = SmallVec<[TensorRef; 1]>;
-
 /// Collects the parts of a node, and adds it to its graph.
 ///
 /// The graph is that of the first handle among the inputs, or else the default one.
@@ -24,7 +22,7 @@ type Argument = SmallVec<[TensorRef; 1]>;
 pub struct NodeBuilder {
     op: &'static OpDef,
     name: Name,
-    arguments: SmallVec<[Argument; 3]>,
+    arguments: Arguments<TensorRef>,
     controls: SmallVec<[OperationRef; 2]>,
     attrs: Vec<(Cow<'static, str>, Attr)>,
     graph: Option<GraphKey>,
@@ -59,7 +57,7 @@ impl NodeBuilder {
         NodeBuilder {
             op,
             name: Name::Wish(Cow::Borrowed(op.name)),
-            arguments: SmallVec::new(),
+            arguments: Arguments::new(),
             controls: SmallVec::new(),
             attrs: Vec::new(),
             graph: None,
@@ -71,7 +69,7 @@ impl NodeBuilder {
         let ranges = argument_ranges(node.op.inputs, &node.attrs);
         let argument = |range: Range<usize>| inputs.iter().take(range.end).skip(range.start);
         NodeBuilder {
-            arguments: ranges.map(|range| argument(range).copied().collect()).collect(),
+            arguments: ranges.map(|range| argument(range).copied()).collect(),
             attrs: node
                 .attrs
                 .iter()
@@ -83,13 +81,13 @@ impl NodeBuilder {
 
     /// Adds the next argument, a tensor.
     pub fn input(mut self, tensor: impl Into<TensorRef>) -> Self {
-        self.arguments.push(smallvec![tensor.into()]);
+        self.arguments.push([tensor.into()]);
         self
     }
 
     /// Adds the next argument, a list of tensors.
     pub fn inputs<T: Into<TensorRef>>(mut self, tensors: impl IntoIterator<Item = T>) -> Self {
-        self.arguments.push(tensors.into_iter().map(Into::into).collect());
+        self.arguments.push(tensors.into_iter().map(Into::into));
         self
     }
 
@@ -128,24 +126,20 @@ impl NodeBuilder {
     /// If the inputs or attributes do not fit, no node is added: the handle returned is poison,
     /// and the graph lists the error (see [`Graph::check`]).
     #[track_caller]
-    pub fn build(self) -> OperationRef {
+    pub fn build(mut self) -> OperationRef {
         let location = Location::caller();
         let key = self.graph_key();
-        let (op, label) = (self.op, self.label());
         let failure = match self.try_build(key, location) {
             Ok(id) => return OperationRef::new(key, Referent::Node(id)),
             Err(failure) => failure,
         };
         match failure {
             Failure::Cause(kind, notes) => {
-                let what = match op.name == label {
-                    true => Cow::Borrowed(op.name),
-                    false => Cow::Owned(label),
-                };
+                let what = self.label();
                 record(key, BuildError { kind: *kind, what, location, notes })
             }
             Failure::FedBy(graph, inputs) => {
-                let id = graph.write().poison.fed_by(label, inputs);
+                let id = graph.write().poison.fed_by(self.label().into_owned(), inputs);
                 OperationRef::new(graph.key(), Referent::Poison(id))
             }
             Failure::ForeignPoison(poison) => poison,
@@ -153,7 +147,7 @@ impl NodeBuilder {
     }
 
     /// Adds the node, or says what is wrong. Nothing is recorded with the graph.
-    pub(crate) fn try_node(self, location: Location) -> Result<NodeId, BuildErrorKind> {
+    pub(crate) fn try_node(mut self, location: Location) -> Result<NodeId, BuildErrorKind> {
         let key = self.graph_key();
         self.try_build(key, location).map_err(|failure| match failure {
             Failure::Cause(kind, _) => *kind,
@@ -161,32 +155,35 @@ impl NodeBuilder {
         })
     }
 
-    fn label(&self) -> String {
-        match &self.name {
-            Name::Wish(name) => name.to_string(),
-            Name::Exact(name) => name.clone(),
+    fn label(self) -> Cow<'static, str> {
+        match self.name {
+            Name::Wish(name) => name,
+            Name::Exact(name) => Cow::Owned(name),
         }
     }
 
     fn graph_key(&self) -> GraphKey {
-        let first = self.arguments.iter().flatten().next().map(|tensor| tensor.graph());
+        let first = self.arguments.inputs.first().map(|tensor| tensor.graph());
         self.graph
             .or(first)
             .or_else(|| self.controls.first().map(|control| control.graph()))
             .unwrap_or_else(|| registry::default_graph().key())
     }
 
-    fn try_build(mut self, key: GraphKey, location: Location) -> Result<NodeId, Failure> {
+    fn try_build(&mut self, key: GraphKey, location: Location) -> Result<NodeId, Failure> {
         if let Some(poison) = self.foreign_poison(key) {
             return Err(Failure::ForeignPoison(poison));
         }
         let graph = Graph::find(key)?;
         scope::with_current(key, |scope| self.controls.extend(scope.controls.iter().copied()));
-        let (arguments, controls) = self.resolve(&graph)?;
+        let (mut arguments, controls) = self.resolve(&graph)?;
         let (bound, facts) = {
             let reader = graph.read();
             let state = reader.state();
-            let facts = facts_of(state, arguments.iter().flatten())?;
+            if !state.stand_ins.is_empty() && current_origin().is_none() {
+                take_stand_ins(state, self.op, &mut arguments);
+            }
+            let facts = facts_of(state, &arguments.inputs)?;
             check_targets(state, self.op, &arguments)?;
             let attrs = std::mem::take(&mut self.attrs);
             let bound = bind::bind(self.op, &arguments, &facts, attrs);
@@ -200,10 +197,14 @@ impl NodeBuilder {
         let outputs = infer_outputs(self.op, &bound, &facts).map_err(|kind| {
             Failure::Cause(kind.into(), input_notes(graph.read().state(), self.op, &arguments))
         })?;
-        let inputs = arguments.into_iter().flatten().collect();
-        let node =
-            Node { op: self.op, attrs: bound.attrs, inputs, control_inputs: controls, outputs };
-        Ok(append(&graph, node, self.name, location)?)
+        let node = Node {
+            op: self.op,
+            attrs: bound.attrs,
+            inputs: arguments.inputs,
+            control_inputs: controls,
+            outputs,
+        };
+        Ok(append(&graph, node, &self.name, location)?)
     }
 
     /// A poison input of another graph, whose diagnosis stands there.
@@ -212,11 +213,11 @@ impl NodeBuilder {
             .find(|operation| {
                 matches!(operation.referent(), Referent::Poison(_)) && operation.graph() != key
             })
-            .or_else(|| self.operations().find(|_| key == GraphKey::NOWHERE))
+            .or_else(|| self.operations().next().filter(|_| key == GraphKey::NOWHERE))
     }
 
     fn operations(&self) -> impl Iterator<Item = OperationRef> {
-        let inputs = self.arguments.iter().flatten().map(|tensor| tensor.operation());
+        let inputs = self.arguments.inputs.iter().map(|tensor| tensor.operation());
         inputs.chain(self.controls.iter().copied())
     }
 
@@ -236,8 +237,8 @@ impl NodeBuilder {
         if !poison.is_empty() {
             return Err(Failure::FedBy(graph.clone(), poison));
         }
-        let argument = |tensors: &Argument| tensors.iter().filter_map(|t| t.id().ok()).collect();
-        let arguments = self.arguments.iter().map(argument).collect();
+        let inputs = self.arguments.inputs.iter().filter_map(|tensor| tensor.id().ok());
+        let arguments = self.arguments.with_inputs(inputs.collect());
         let mut controls: SmallVec<[NodeId; 2]> = SmallVec::new();
         for control in &self.controls {
             if let Referent::Node(id) = control.referent()
@@ -250,29 +251,33 @@ impl NodeBuilder {
     }
 }
 
-/// The inputs of each argument.
-pub(crate) type Arguments = SmallVec<[SmallVec<[TensorId; 2]>; 3]>;
-type Resolved = (Arguments, SmallVec<[NodeId; 2]>);
+type Resolved = (Arguments<TensorId>, SmallVec<[NodeId; 2]>);
 
-fn facts_of<'a>(
-    state: &State,
-    tensors: impl Iterator<Item = &'a TensorId>,
-) -> Result<SmallVec<[Fact; 4]>, BuildErrorKind> {
+/// Puts the tensors to take in place of those given where values are taken.
+fn take_stand_ins(state: &State, op: &'static OpDef, arguments: &mut Arguments<TensorId>) {
+    let accesses = op.inputs.iter().map(|arg| arg.access);
+    let taken = accesses.zip(arguments.ranges()).filter(|(access, _)| *access == Access::Read);
+    for i in taken.flat_map(|(_, range)| range).collect::<SmallVec<[usize; 4]>>() {
+        arguments.inputs[i] = state.current(arguments.inputs[i]);
+    }
+}
+
+fn facts_of(state: &State, tensors: &[TensorId]) -> Result<SmallVec<[Fact; 2]>, BuildErrorKind> {
     let fact = |&TensorId { node, slot }: &TensorId| {
         let Node { op, outputs, .. } = state.dag.node(node);
-        let missing = BuildErrorKind::NoOutput { op: op.name, slot, outputs: outputs.len() };
-        outputs.get(slot as usize).cloned().ok_or(missing)
+        let missing = || BuildErrorKind::NoOutput { op: op.name, slot, outputs: outputs.len() };
+        outputs.get(slot as usize).cloned().ok_or_else(missing)
     };
-    tensors.map(fact).collect()
+    tensors.iter().map(fact).collect()
 }
 
 /// Checks that the inputs that name a variable to write do so.
 fn check_targets(
     state: &State,
     op: &'static OpDef,
-    arguments: &Arguments,
+    arguments: &Arguments<TensorId>,
 ) -> Result<(), BuildErrorKind> {
-    for (arg, tensors) in op.inputs.iter().zip(arguments) {
+    for (arg, tensors) in op.inputs.iter().zip(arguments.iter()) {
         let is_variable = |tensor: &TensorId| variable_of(state, *tensor).is_some();
         if arg.access != Access::Read && !tensors.iter().all(is_variable) {
             return Err(BuildErrorKind::NotAVariable { input: arg.name });
@@ -314,7 +319,7 @@ pub(crate) fn infer_outputs(
 fn append(
     graph: &Graph,
     node: Node,
-    name: Name,
+    name: &Name,
     location: Location,
 ) -> Result<NodeId, BuildErrorKind> {
     let mut state = graph.write();
@@ -334,25 +339,28 @@ fn append(
     Ok(id)
 }
 
-fn reserve(state: &mut State, key: GraphKey, name: Name) -> Result<Reserved, BuildErrorKind> {
+fn reserve(state: &mut State, key: GraphKey, name: &Name) -> Result<Reserved, BuildErrorKind> {
     match name {
         Name::Wish(wish) => {
-            let name = scope::prefixed(key, wish);
+            let name = scope::prefixed(key, Cow::Borrowed(wish));
             match names::is_valid(&name) {
                 true => Ok(state.names.reserve(&name)),
                 false => Err(BuildErrorKind::InvalidName { name: name.into_owned() }),
             }
         }
-        Name::Exact(name) if !names::is_valid(&name) => Err(BuildErrorKind::InvalidName { name }),
+        Name::Exact(name) if !names::is_valid(name) => {
+            Err(BuildErrorKind::InvalidName { name: name.clone() })
+        }
         Name::Exact(name) => {
-            state.names.reserve_exact(&name).ok_or(BuildErrorKind::NameTaken { name })
+            let taken = || BuildErrorKind::NameTaken { name: name.clone() };
+            state.names.reserve_exact(name).ok_or_else(taken)
         }
     }
 }
 
 /// Says where the inputs were made.
-fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments) -> Vec<Note> {
-    let named = op.inputs.iter().zip(arguments).flat_map(|(arg, tensors)| {
+fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments<TensorId>) -> Vec<Note> {
+    let named = op.inputs.iter().zip(arguments.iter()).flat_map(|(arg, tensors)| {
         tensors.iter().enumerate().map(move |(i, tensor)| match tensors.len() {
             1 => (arg.name.to_owned(), *tensor),
             _ => (format!("{}[{i}]", arg.name), *tensor),

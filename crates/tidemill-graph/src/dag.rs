@@ -2,6 +2,7 @@ use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, EdgeFiltered, EdgeRef, NodeFiltered, Reversed, VisitMap, Visitable};
 
+use crate::chunked::Chunked;
 use crate::{Execution, Node, NodeId, TensorId};
 
 /// How one node refers to another.
@@ -20,7 +21,7 @@ pub(crate) enum Edge {
 /// A node's input lists are the authority; the adjacency repeats them for walks.
 #[derive(Default)]
 pub(crate) struct Dag {
-    nodes: Vec<Node>,
+    nodes: Chunked<Node>,
     adjacency: DiGraph<(), Edge, u32>,
 }
 
@@ -30,7 +31,7 @@ impl Dag {
     }
 
     pub(crate) fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> {
-        self.nodes.iter().enumerate().map(|(i, node)| (NodeId::new(i), node))
+        (0..self.len()).map(|i| (NodeId::new(i), &self.nodes[i]))
     }
 
     pub(crate) fn node(&self, id: NodeId) -> &Node {

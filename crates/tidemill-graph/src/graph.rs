@@ -5,13 +5,16 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
 
+use crate::chunked::Chunked;
 use crate::dag::Dag;
 use crate::diagnosis::{BuildError, BuildErrorKind, BuildErrors, PoisonTable};
 use crate::names::{self, NameTable};
 use crate::reader::GraphReader;
 use crate::registry::{self, DefaultGraph};
 use crate::variable::{Member, VariableRecord, Variables};
-use crate::{GraphKey, Item, Location, NodeId, OperationRef, Referent, location, scope};
+use crate::{
+    GraphKey, Item, Location, NodeId, OperationRef, Referent, TensorId, TensorRef, location, scope,
+};
 
 /// A computation graph: an append-only record of operations.
 ///
@@ -30,15 +33,27 @@ pub(crate) struct Shared {
 pub(crate) struct State {
     pub(crate) dag: Dag,
     pub(crate) names: NameTable,
-    pub(crate) locations: Vec<Location>,
+    pub(crate) locations: Chunked<Location>,
     /// For nodes made on behalf of another, that one.
     pub(crate) origins: FxHashMap<NodeId, NodeId>,
+    /// For a tensor, the one made after it that later nodes take in its place.
+    pub(crate) stand_ins: FxHashMap<TensorId, TensorId>,
     pub(crate) variables: Variables,
     pub(crate) collections: BTreeMap<String, Vec<Item>>,
     pub(crate) poison: PoisonTable,
     pub(crate) finalized: Option<Location>,
     pub(crate) seed: Option<i64>,
     pub(crate) strict: bool,
+}
+
+impl State {
+    /// What a node that is added now takes where it is given `tensor`.
+    pub(crate) fn current(&self, mut tensor: TensorId) -> TensorId {
+        while let Some(&stand_in) = self.stand_ins.get(&tensor) {
+            tensor = stand_in;
+        }
+        tensor
+    }
 }
 
 impl Drop for Shared {
@@ -198,6 +213,23 @@ impl Graph {
     /// node where another node has that.
     pub fn add_variable(&self, name: &str, record: VariableRecord) {
         self.write().variables.add(name, record);
+    }
+
+    /// From now on, builder calls that are given `tensor` as a value take `stand_in`, a tensor
+    /// made after it, in its place. Fetching or feeding `tensor` is what it was, and so is what
+    /// was built before.
+    ///
+    /// Nodes made [on behalf](Graph::on_behalf_of) of another take what they are given: a
+    /// gradient is that of the nodes that are there. Where one of the handles is of another
+    /// graph, or came from a failed call, nothing changes.
+    pub fn replace_from_now_on(&self, tensor: TensorRef, stand_in: TensorRef) {
+        if tensor.graph() == self.key()
+            && stand_in.graph() == self.key()
+            && let (Ok(tensor), Ok(stand_in)) = (tensor.id(), stand_in.id())
+            && tensor.node < stand_in.node
+        {
+            self.write().stand_ins.insert(tensor, stand_in);
+        }
     }
 
     /// Calls `build`, and attributes the nodes it adds to `node`: they carry its line.

@@ -8,9 +8,11 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod arguments;
 mod attr;
 mod bind;
 mod builder;
+mod chunked;
 mod dag;
 mod diagnosis;
 mod dot;

@@ -1,9 +1,11 @@
-use std::hash::{BuildHasher, Hasher};
+use std::fmt::Write;
+use std::hash::Hasher;
 
 use hashbrown::HashTable;
-use rustc_hash::FxBuildHasher;
+use rustc_hash::FxHasher;
 
 use crate::NodeId;
+use crate::chunked::Chunked;
 
 /// The names of a graph's nodes and scopes.
 ///
@@ -11,19 +13,28 @@ use crate::NodeId;
 /// only in case count as equal.
 #[derive(Default)]
 pub(crate) struct NameTable {
-    entries: Vec<Entry>,
-    by_name: HashTable<u32>,
+    /// The names of all entries, one after the other.
+    text: String,
+    entries: Chunked<Entry>,
+    by_name: HashTable<Key>,
     /// The entry of each node.
-    of_node: Vec<u32>,
+    of_node: Chunked<u32>,
 }
 
 struct Entry {
-    name: Box<str>,
+    /// Where its name ends in the text; it begins where that of the entry before ends.
+    end: usize,
     node: Option<NodeId>,
     /// How often a unique name was asked for with this name as the wish.
     wishes: u32,
     /// The entry whose name was the wish that led to this name.
     wish: Option<u32>,
+}
+
+/// An entry and the hash of its name, so that the table grows without reading the names again.
+struct Key {
+    hash: u32,
+    entry: u32,
 }
 
 /// A name that is taken and waits for its node.
@@ -33,62 +44,81 @@ pub(crate) struct Reserved(u32);
 impl NameTable {
     /// The node of exactly this name.
     pub(crate) fn find(&self, name: &str) -> Option<NodeId> {
-        let exact = |&entry: &u32| {
-            let entry = &self.entries[entry as usize];
-            entry.node.is_some() && *entry.name == *name
-        };
-        self.by_name.find(hash(name), exact).and_then(|&entry| self.entries[entry as usize].node)
+        let bound = |entry| self.entries[entry as usize].node;
+        let entry = self.entry(name, |entry, of_entry| of_entry == name && bound(entry).is_some());
+        entry.and_then(bound)
     }
 
     pub(crate) fn name(&self, node: NodeId) -> &str {
-        &self.entries[self.of_node[node.index()] as usize].name
+        self.text_of(self.of_node[node.index()])
     }
 
     pub(crate) fn names(&self) -> impl Iterator<Item = &str> {
-        self.of_node.iter().map(|&entry| &*self.entries[entry as usize].name)
+        self.of_node.iter().map(|&entry| self.text_of(entry))
     }
 
     pub(crate) fn reserved_name(&self, reserved: Reserved) -> &str {
-        &self.entries[reserved.0 as usize].name
+        self.text_of(reserved.0)
+    }
+
+    fn text_of(&self, entry: u32) -> &str {
+        let entry = entry as usize;
+        let start = if entry == 0 { 0 } else { self.entries[entry - 1].end };
+        &self.text[start..self.entries[entry].end]
+    }
+
+    /// An entry, among those whose names equal `name` but perhaps for case, that `is_it` admits.
+    fn entry(&self, name: &str, is_it: impl Fn(u32, &str) -> bool) -> Option<u32> {
+        let hash = hash(name);
+        let found = self.by_name.find(spread(hash), |key| {
+            key.hash == hash && is_it(key.entry, self.text_of(key.entry))
+        });
+        found.map(|key| key.entry)
     }
 
     fn taken(&self, name: &str) -> Option<u32> {
-        let equal = |&entry: &u32| self.entries[entry as usize].name.eq_ignore_ascii_case(name);
-        self.by_name.find(hash(name), equal).copied()
+        self.entry(name, |_, of_entry| of_entry.eq_ignore_ascii_case(name))
     }
 
-    fn insert(&mut self, name: &str, wishes: u32, wish: Option<u32>) -> u32 {
-        let index = self.entries.len() as u32;
-        self.entries.push(Entry { name: name.into(), node: None, wishes, wish });
-        let entries = &self.entries;
-        self.by_name.insert_unique(hash(name), index, |&entry| hash(&entries[entry as usize].name));
-        index
+    /// Makes an entry of the name that stands at the end of the text, from `start` on.
+    fn insert(&mut self, start: usize, wish: Option<u32>) -> Reserved {
+        let entry = self.entries.len() as u32;
+        self.entries.push(Entry { end: self.text.len(), node: None, wishes: 1, wish });
+        let hash = hash(&self.text[start..]);
+        self.by_name.insert_unique(spread(hash), Key { hash, entry }, |key| spread(key.hash));
+        Reserved(entry)
     }
 
     /// Takes `wish` if it is free, or else the first free of `wish_1`, `wish_2`, ...
     pub(crate) fn reserve(&mut self, wish: &str) -> Reserved {
-        let Some(base) = self.taken(wish) else {
-            return Reserved(self.insert(wish, 1, None));
-        };
+        let start = self.text.len();
+        let base = self.taken(wish);
+        self.text.push_str(wish);
+        let Some(base) = base else { return self.insert(start, None) };
         let mut suffix = self.entries[base as usize].wishes.max(1);
         self.entries[base as usize].wishes = suffix + 1;
-        let mut name = format!("{wish}_{suffix}");
-        while self.taken(&name).is_some() {
+        loop {
+            // Writing to a `String` cannot fail.
+            let _ = write!(self.text, "_{suffix}");
+            if self.taken(&self.text[start..]).is_none() {
+                return self.insert(start, Some(base));
+            }
             suffix += 1;
-            name.truncate(wish.len());
-            name.push_str(&format!("_{suffix}"));
+            self.text.truncate(start + wish.len());
         }
-        Reserved(self.insert(&name, 1, Some(base)))
     }
 
     /// Takes exactly `name`, unless a node has it.
     pub(crate) fn reserve_exact(&mut self, name: &str) -> Option<Reserved> {
-        if self.find(name).is_some() {
-            return None;
+        match self.entry(name, |_, of_entry| of_entry == name) {
+            Some(entry) if self.entries[entry as usize].node.is_some() => None,
+            Some(entry) => Some(Reserved(entry)),
+            None => {
+                let start = self.text.len();
+                self.text.push_str(name);
+                Some(self.insert(start, None))
+            }
         }
-        let free = |&entry: &u32| *self.entries[entry as usize].name == *name;
-        let entry = self.by_name.find(hash(name), free).copied();
-        Some(Reserved(entry.unwrap_or_else(|| self.insert(name, 1, None))))
     }
 
     /// Gives a reserved name to the node that was added last.
@@ -113,8 +143,9 @@ impl NameTable {
         if entry.wishes > 1 {
             return;
         }
-        let (key, wish) = (hash(&entry.name), entry.wish);
-        if let Ok(found) = self.by_name.find_entry(key, |&entry| entry == index) {
+        let wish = entry.wish;
+        let hash = hash(self.text_of(index));
+        if let Ok(found) = self.by_name.find_entry(spread(hash), |key| key.entry == index) {
             found.remove();
         }
         if let Some(wish) = wish {
@@ -123,12 +154,24 @@ impl NameTable {
     }
 }
 
-fn hash(name: &str) -> u64 {
-    let mut hasher = FxBuildHasher.build_hasher();
-    for byte in name.bytes() {
-        hasher.write_u8(byte.to_ascii_lowercase());
+/// A hash in which names that differ only in case are equal.
+fn hash(name: &str) -> u32 {
+    /// Makes capital letters small ones, eight at a time. What it does to other characters does
+    /// not matter: names of nodes and scopes stay apart.
+    const SMALL: u64 = 0x2020_2020_2020_2020;
+    let mut hasher = FxHasher::default();
+    for eight in name.as_bytes().chunks(8) {
+        let mut word = [0; 8];
+        word[..eight.len()].copy_from_slice(eight);
+        hasher.write_u64(u64::from_le_bytes(word) | SMALL);
     }
-    hasher.finish()
+    let hash = hasher.finish();
+    (hash ^ (hash >> 32)) as u32
+}
+
+/// Repeats a hash, so that the highest and the lowest bits, which the table uses, are random.
+fn spread(hash: u32) -> u64 {
+    u64::from(hash) << 32 | u64::from(hash)
 }
 
 /// Whether `name` may name a node: letters, digits and `._/>-`, not beginning with `_/>-`.

@@ -17,7 +17,9 @@ pub use crate::ops::compare::{
 };
 pub use crate::ops::constant::constant;
 pub use crate::ops::control::{group, no_op, with_dependencies};
-pub use crate::ops::debug::{PrintOptions, assert, check_numerics, print, print_with};
+pub use crate::ops::debug::{
+    PrintOptions, assert, check_numerics, print, print_on, print_on_with, print_with,
+};
 pub use crate::ops::host::{HostOutput, host_call};
 pub use crate::ops::identity::{identity, prevent_gradient, stop_gradient};
 pub use crate::ops::math::{

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use super::cursor::{Line, Spanned};
 use super::parse::{Argument, Name, NodeLine, Reference};
 use super::{TextError, TextErrorKind};
-use crate::builder::Arguments;
+use crate::arguments::Arguments;
 use crate::op_def::Arity;
 use crate::{BuildErrorKind, Fact, NodeId, TensorId};
 
@@ -73,7 +73,7 @@ impl<'t> Defined<'t> {
     }
 
     /// The tensors of each argument, checked against what the operation takes.
-    pub(super) fn arguments(&self, node: &NodeLine<'_>) -> Result<Arguments, TextError> {
+    pub(super) fn arguments(&self, node: &NodeLine<'_>) -> Result<Arguments<TensorId>, TextError> {
         let (expected, actual) = (node.op.value.inputs.len(), node.arguments.len());
         if expected != actual {
             return Err(build_error(node, BuildErrorKind::InputCount { expected, actual }));

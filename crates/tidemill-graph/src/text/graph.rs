@@ -103,8 +103,9 @@ fn add_node<'t>(
     defined.check_new(&node)?;
     let key = graph.key();
     let mut builder = NodeBuilder::new(node.op.value).graph(key).exact_name(&*node.name.value);
-    for (arg, tensors) in node.op.value.inputs.iter().zip(defined.arguments(&node)?) {
-        let tensors = tensors.into_iter().map(|tensor| TensorRef::new(key, tensor));
+    let arguments = defined.arguments(&node)?;
+    for (arg, tensors) in node.op.value.inputs.iter().zip(arguments.iter()) {
+        let tensors = tensors.iter().map(|&tensor| TensorRef::new(key, tensor));
         builder = match arg.arity {
             Arity::One => tensors.fold(builder, NodeBuilder::input),
             _ => builder.inputs(tensors),

@@ -100,14 +100,14 @@ impl<'t> Reading<'t> {
         let op = line.op.value;
         let arguments = self.defined.arguments(line)?;
         let fact = |tensor: &crate::TensorId| self.subgraph.fact(*tensor).clone();
-        let facts: SmallVec<[Fact; 4]> = arguments.iter().flatten().map(fact).collect();
+        let facts: SmallVec<[Fact; 4]> = arguments.inputs.iter().map(fact).collect();
         let fail = |kind| build_error(line, kind);
         let bound = bind(op, &arguments, &facts, line.attrs.clone()).map_err(fail)?;
         let inferred = infer_outputs(op, &bound, &facts).map_err(fail)?;
         Ok(Node {
             op,
             attrs: bound.attrs,
-            inputs: arguments.into_iter().flatten().collect(),
+            inputs: arguments.inputs,
             control_inputs: SmallVec::new(),
             outputs: merge_outputs(line, &inferred)?,
         })

@@ -7,6 +7,7 @@ use tidemill_graph::{
 use tidemill_kernels::elementwise::find_non_finite;
 use tidemill_value::{DType, Value};
 
+use super::identity::same_fact;
 use crate::operand::tensor;
 use crate::summarize::{Limit, summarize};
 use crate::{Operand, Operation, Tensor};
@@ -26,7 +27,7 @@ pub static PRINT: OpDef = OpDef::new("Print", "The input itself; prints a list o
     ])
     .effect(Effect::Print)
     .fallible(Fallible::Never)
-    .infer(|node| Inferred::one(node.shape(0)))
+    .infer(same_fact)
     .gradient(|cx| {
         let mut grads = smallvec::smallvec![None; cx.input_count()];
         grads[0] = Some(cx.grad());
@@ -183,7 +184,7 @@ impl Default for PrintOptions<'_> {
 /// `[2][3]`.
 ///
 /// It prints to standard error, unless the session has another sink. A run that does not need
-/// the tensor returned here prints nothing, even if it needs `x`.
+/// the tensor returned here prints nothing, even if it needs `x`; see [`print_on`].
 #[doc(alias = "Print")]
 #[track_caller]
 pub fn print<T: Into<Operand>>(x: impl Into<Operand>, data: impl IntoIterator<Item = T>) -> Tensor {
@@ -209,6 +210,43 @@ pub fn print_with<T: Into<Operand>>(
             .attr("summarize", options.summarize)
             .attr("first_n", first_n),
     )
+}
+
+/// [`print()`], which whatever takes `x` from now on takes in its place: a run that needs
+/// something built of `x` after this call prints.
+///
+/// What was built before does not print, nor do its gradients. Fetching `x` itself, or feeding
+/// it, is what it was. Of several calls on the same `x`, later nodes pass through all.
+///
+/// ```
+/// use tidemill_ops::functions::{constant, print_on, square};
+///
+/// let x = constant(3.0_f32);
+/// print_on(x, [x]);
+/// let y = square(x); // A run of `y` prints `[3]`.
+/// assert_eq!(y.op().inputs()[0].op().op_type(), "Print");
+/// ```
+#[track_caller]
+pub fn print_on<T: Into<Operand>>(
+    x: impl Into<Operand>,
+    data: impl IntoIterator<Item = T>,
+) -> Tensor {
+    print_on_with(x, data, PrintOptions::default())
+}
+
+/// [`print_on`] with a message and limits.
+#[track_caller]
+pub fn print_on_with<T: Into<Operand>>(
+    x: impl Into<Operand>,
+    data: impl IntoIterator<Item = T>,
+    options: PrintOptions<'_>,
+) -> Tensor {
+    let x = x.into().to_tensor();
+    let printing = print_with(x, data, options);
+    if let Some(graph) = printing.graph() {
+        graph.replace_from_now_on(x.into(), printing.into());
+    }
+    printing
 }
 
 /// An operation that fails the run if `condition`, a `bool` of shape `[]`, is false; the error

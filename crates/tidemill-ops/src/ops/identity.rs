@@ -18,7 +18,7 @@ const fn identity_like(name: &'static str, summary: &'static str) -> OpDef {
         .outputs(const { &[Arg::of("output", "T")] })
         .attrs(T)
         .fallible(Fallible::Never)
-        .infer(infer)
+        .infer(same_fact)
         .kernel(|_| Ok(pass_through()))
         .samples(|| {
             let input = Value::from([1.0_f32, -2.0]);
@@ -26,7 +26,8 @@ const fn identity_like(name: &'static str, summary: &'static str) -> OpDef {
         })
 }
 
-fn infer(node: &NodeView<'_>) -> Result<smallvec::SmallVec<[Inferred; 1]>, OpError> {
+/// All that is known of the first input.
+pub(super) fn same_fact(node: &NodeView<'_>) -> Result<smallvec::SmallVec<[Inferred; 1]>, OpError> {
     let elements = node.elements(0).cloned();
     Ok(smallvec::smallvec![Inferred { shape: node.shape(0).clone(), elements }])
 }

@@ -1,0 +1,76 @@
+use std::ops::{Index, IndexMut};
+
+/// So many items lie side by side.
+const CHUNK: usize = 512;
+
+/// A list that only grows. Unlike a `Vec`, it never moves what it holds once it is long, nor sets
+/// aside as much memory again: a graph of a million nodes costs per node what one of a thousand
+/// does.
+pub(crate) struct Chunked<T> {
+    /// All full but the last.
+    chunks: Vec<Vec<T>>,
+    len: usize,
+}
+
+impl<T> Default for Chunked<T> {
+    fn default() -> Self {
+        Chunked { chunks: Vec::new(), len: 0 }
+    }
+}
+
+impl<T> Chunked<T> {
+    pub(crate) fn len(&self) -> usize {
+        self.len
+    }
+
+    pub(crate) fn push(&mut self, item: T) {
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < CHUNK => chunk.push(item),
+            full => {
+                let capacity = if full.is_some() { CHUNK } else { 1 };
+                let mut chunk = Vec::with_capacity(capacity);
+                chunk.push(item);
+                self.chunks.push(chunk);
+            }
+        }
+        self.len += 1;
+    }
+
+    pub(crate) fn get(&self, index: usize) -> Option<&T> {
+        self.chunks.get(index / CHUNK)?.get(index % CHUNK)
+    }
+
+    pub(crate) fn iter(&self) -> impl DoubleEndedIterator<Item = &T> {
+        self.chunks.iter().flatten()
+    }
+}
+
+impl<T> Index<usize> for Chunked<T> {
+    type Output = T;
+
+    fn index(&self, index: usize) -> &T {
+        &self.chunks[index / CHUNK][index % CHUNK]
+    }
+}
+
+impl<T> IndexMut<usize> for Chunked<T> {
+    fn index_mut(&mut self, index: usize) -> &mut T {
+        &mut self.chunks[index / CHUNK][index % CHUNK]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn items_are_found_by_their_numbers_across_chunks() {
+        let mut list = Chunked::default();
+        for length in 0..3 * CHUNK + 1 {
+            assert_eq!((list.len(), list.get(length)), (length, None));
+            list.push(length);
+        }
+        assert!(list.iter().copied().eq(0..list.len()));
+        assert!((0..list.len()).all(|i| list[i] == i && list.get(i) == Some(&i)));
+    }
+}
