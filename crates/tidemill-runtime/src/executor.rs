@@ -2,6 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{Draw, Host, KernelCx, KernelError, NodeId, Operand};
+use tidemill_kernels::pool::{self, Context};
 use tidemill_value::{Recycler, Value, recycle};
 
 use crate::error::RunError;
@@ -48,6 +49,7 @@ pub(crate) struct RunCx<'a> {
     pub(crate) store: &'a Store<Value>,
     pub(crate) host: &'a dyn Host,
     pub(crate) seed: u64,
+    pub(crate) threads: usize,
 }
 
 impl BoundPlan {
@@ -100,23 +102,30 @@ fn run_in<R>(
     feed(&mut Feeder { feeds: &plan.feeds, slots }).map_err(|e| Failure::Feed(Box::new(e)))?;
     let mut held = begin(cx, bound, slots, draws, watch)?;
     let (steps, commit) = plan.steps.split_at(plan.commit_start);
-    for (position, step) in steps.iter().enumerate() {
-        watch.before(plan, position, slots)?;
-        run_step(cx, plan, step, slots, draws)?;
-        watch.after(plan, position, slots)?;
-        clear(step, slots);
-    }
+    let (threads, cancellation) = (cx.threads, watch.cancellation());
+    pool::with_context(&Context { threads, cancellation: cancellation.as_ref() }, || {
+        for (position, step) in steps.iter().enumerate() {
+            watch.before(plan, position, slots)?;
+            run_step(cx, plan, step, slots, draws)?;
+            watch.after(plan, position, slots)?;
+            clear(step, slots);
+        }
+        Ok(())
+    })?;
     if plan.overwrites {
         held.take(|i| plan.variables.get(i).is_some_and(|variable| variable.start.is_some()));
     }
     // From here on the run cannot be interrupted.
-    for (i, step) in commit.iter().enumerate() {
-        let position = plan.commit_start + i;
-        watch.before_commit(position);
-        run_step(cx, plan, step, slots, draws)?;
-        watch.after_commit(plan, position, slots);
-        clear(step, slots);
-    }
+    pool::with_context(&Context { threads, cancellation: None }, || {
+        for (i, step) in commit.iter().enumerate() {
+            let position = plan.commit_start + i;
+            watch.before_commit(position);
+            run_step(cx, plan, step, slots, draws)?;
+            watch.after_commit(plan, position, slots);
+            clear(step, slots);
+        }
+        Ok(())
+    })?;
     held.commit(|i| match plan.variables.get(i) {
         Some(variable) => value(plan, slots, variable.end?),
         None => Some(Value::from(draws[i - plan.variables.len()].wrapping_add(1))),

@@ -12,6 +12,7 @@ use tidemill_graph::{
     EdgeKind, Graph, GraphReader, Host, NodeId, OperationRef, Referent, TensorId, VariableRecord,
     default_graph,
 };
+use tidemill_kernels::pool;
 use tidemill_ops::{Operation, Tensor};
 use tidemill_value::{Value, copied_bytes};
 
@@ -54,6 +55,7 @@ pub(crate) struct Inner {
     warned_of_overwriting: AtomicBool,
     options: SessionOptions,
     seed: u64,
+    threads: usize,
     closed: AtomicBool,
 }
 
@@ -93,6 +95,7 @@ impl Session {
             plans: PlanCache::new(PLANS),
             growth: Growth::default(),
             warned_of_overwriting: AtomicBool::new(false),
+            threads: options.threads.unwrap_or_else(pool::default_threads).max(1),
             options,
             seed,
             closed: AtomicBool::new(false),
@@ -455,7 +458,8 @@ impl Inner {
     ) -> Result<Result<F::Output, RunError>, Failure> {
         let overwritten = self.values_to_be_lost(bound);
         let host = SessionHost { sink: &self.options.print_to, state: &self.state };
-        let cx = RunCx { store: &self.state.store, host: &host, seed: self.seed };
+        let threads = self.threads;
+        let cx = RunCx { store: &self.state.store, host: &host, seed: self.seed, threads };
         let output = executor::run(&cx, bound, feed, watch, |fetched| fetches.assemble(fetched))?;
         if !overwritten.is_empty() {
             self.warn_of_overwriting(&overwritten);
@@ -529,7 +533,7 @@ impl Inner {
 /// Why a run with these options was interrupted.
 fn interrupted(options: &RunOptions) -> RunError {
     match (&options.cancellation, options.timeout) {
-        (Some(cancellation), _) if cancellation.is_cancelled() => RunError::Cancelled,
+        (Some(cancellation), _) if cancellation.is_requested() => RunError::Cancelled,
         (_, Some(timeout)) => RunError::Timeout { timeout },
         _ => RunError::Cancelled,
     }

@@ -13,6 +13,9 @@ use crate::trace::Event;
 
 /// Looks on while a plan runs, and may end the run as long as it has no effect.
 pub(crate) trait Watch {
+    /// By what the run can be asked to end.
+    fn cancellation(&self) -> Option<Cancellation>;
+
     /// Whether the run was asked to end.
     fn is_interrupted(&self) -> bool;
 
@@ -39,6 +42,11 @@ pub(crate) trait Watch {
 pub(crate) struct Unwatched;
 
 impl Watch for Unwatched {
+    #[inline]
+    fn cancellation(&self) -> Option<Cancellation> {
+        None
+    }
+
     #[inline]
     fn is_interrupted(&self) -> bool {
         false
@@ -117,6 +125,10 @@ impl Watcher {
 }
 
 impl Watch for Watcher {
+    fn cancellation(&self) -> Option<Cancellation> {
+        self.cancellation.clone()
+    }
+
     fn is_interrupted(&self) -> bool {
         self.cancellation.as_ref().is_some_and(Cancellation::is_cancelled)
     }
