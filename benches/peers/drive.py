@@ -8,6 +8,7 @@ import re
 import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -68,8 +69,15 @@ class Process:
 
     def __init__(self, peer):
         self.peer = peer
+        # TensorFlow greets on it whatever it is told; only a failure makes it worth reading.
+        self.errors = tempfile.TemporaryFile("w+")
         self.process = subprocess.Popen(
-            peer.command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+            peer.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            bufsize=1,
         )
 
     def __enter__(self):
@@ -79,6 +87,7 @@ class Process:
         self.process.stdin.close()
         self.process.wait()
         self.process.stdout.close()
+        self.errors.close()
 
     def send(self, request):
         self.process.stdin.write(f"{request}\n")
@@ -86,7 +95,9 @@ class Process:
     def receive(self):
         reply = self.process.stdout.readline().split()
         if not reply:
-            sys.exit(f"{self.peer.name} ended without a reply")
+            self.process.wait()
+            self.errors.seek(0)
+            sys.exit(f"{self.peer.name} ended without a reply\n{self.errors.read()}")
         return reply
 
     def ask(self, request):
@@ -263,6 +274,11 @@ def machine(pinned):
     )
 
 
+def commit():
+    command = ["git", "-C", HERE, "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
 def introduce(peer):
     with Process(peer) as process:
         peer.version = " ".join(process.ask("version"))
@@ -307,6 +323,7 @@ def main():
     peers = all_peers(options.binaries)
     for peer in [tidemill, *peers]:
         introduce(peer)
+    tidemill.version += f" {commit()}"
 
     versions = list(dict.fromkeys(peer.version for peer in [tidemill, *peers]))
     print(f"{description}; {', '.join(versions)}. Medians [quartiles] of {pairs} pairs.\n")

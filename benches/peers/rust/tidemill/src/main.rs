@@ -19,7 +19,7 @@ const CASES: &[Case] = &[
 ];
 
 fn main() -> Result<()> {
-    serve(concat!("Tidemill ", env!("CARGO_PKG_VERSION")), CASES, tutorial)
+    serve("Tidemill", CASES, tutorial)
 }
 
 /// A run made ready to be called with one value for each of `feeds`.
