@@ -224,15 +224,21 @@ def size_row(peers, example):
         for peer in peers
     }
     smallest = min((peer for peer in peers if peer.is_reference), key=sizes.get)
-    cells = [f"{size / SCALES[SIZE.unit]:.3g}" for size in (ours, *sizes.values())]
-    ratio = f"{sizes[smallest] / ours:.3g} × ({smallest.name})"
+    cells = [digits(size / SCALES[SIZE.unit]) for size in (ours, *sizes.values())]
+    ratio = f"{digits(sizes[smallest] / ours)} × ({smallest.name})"
     return f"| {SIZE.title}, {SIZE.unit} | " + " | ".join([*cells, ratio, SIZE.goal]) + " |"
+
+
+def digits(number):
+    """Three significant digits, and all of those before the point."""
+    return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
 
 
 def figure(samples, scale):
     """The median and the quartiles."""
-    low, middle, high = statistics.quantiles(samples, n=4, method="inclusive")
-    return "{:.3g} [{:.3g}, {:.3g}]".format(*(value / scale for value in (middle, low, high)))
+    quartiles = statistics.quantiles(samples, n=4, method="inclusive")
+    low, middle, high = (digits(value / scale) for value in quartiles)
+    return f"{middle} [{low}, {high}]"
 
 
 def table_row(row, part, timings, peers):
@@ -243,7 +249,7 @@ def table_row(row, part, timings, peers):
         cells.append(figure(samples, scale) if samples else "–")
     measured = [peer for peer in peers if peer.is_reference and timings.of(peer, part)]
     fastest = min(measured, key=lambda p: statistics.median(timings.of(p, part)), default=None)
-    ratio = f"{timings.ratio(fastest, part):.3g} × ({fastest.name})" if fastest else "–"
+    ratio = f"{digits(timings.ratio(fastest, part))} × ({fastest.name})" if fastest else "–"
     return f"| {row.title}, {row.unit} | " + " | ".join([*cells, ratio, row.goal]) + " |"
 
 
