@@ -231,7 +231,7 @@ def size_row(peers, example):
 
 def digits(number):
     """Three significant digits, and all of those before the point."""
-    return f"{number:,.0f}" if number >= 1000 else f"{number:.3g}"
+    return f"{number:,.0f}" if number >= 999.5 else f"{number:.3g}"
 
 
 def figure(samples, scale):
