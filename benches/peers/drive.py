@@ -52,7 +52,7 @@ SIZE = Row("size: program, stripped; or package with what it needs", "> 1", "MiB
 SCALES = {"µs": 1e3, "ms": 1e6, "MiB": 2**20}
 
 
-@dataclass
+@dataclass(eq=False)
 class Peer:
     name: str
     command: list
