@@ -1,0 +1,351 @@
+"""Compares Tidemill with its peers, pair by pair: see README.md. session.sh starts it."""
+
+import argparse
+import importlib.metadata
+import os
+import platform
+import re
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+PAIRS, QUICK_PAIRS = 15, 3
+BLOCK_NANOSECONDS = 50e6
+# A tutorial of so many steps takes each peer less than a second.
+STEPS, PYTHON_STEPS = 100_000, 1_000
+TOLERANCE = 1e-4
+
+
+@dataclass
+class Row:
+    title: str
+    goal: str
+    unit: str = "µs"
+
+
+# The parts of a case that has several are followed by the sum of them.
+CASES = {
+    "fed_add": [Row("fed scalar add", "> 1")],
+    "fed_add_run": [Row("fed scalar add, by the ordinary `run`", "> 1")],
+    "chain_100": [Row("chain of 100 scalar multiply-adds", "> 1")],
+    "three_of_10k": [Row("3 nodes of a graph of 10,000", "> 1")],
+    "three_of_1m": [Row("3 nodes of a graph of 1,000,000", "> 1, as of 10,000")],
+    "step_1": [Row("training step on 1 sample", "> 1")],
+    "step_1024": [Row("training step on 1,024 samples", "> 1")],
+    "chain_10k": [
+        Row("build of a chain of 10,000 nodes", "> 1", "ms"),
+        Row("first run of it", "> 1", "ms"),
+        Row("both together", "> 1", "ms"),
+    ],
+}
+PROCESS = [
+    Row("process start to the first loss", "> 1", "ms"),
+    Row("peak memory of the tutorial", "> 1", "MiB"),
+]
+SIZE = Row("size: program, stripped; or package with what it needs", "> 1", "MiB")
+SCALES = {"µs": 1e3, "ms": 1e6, "MiB": 2**20}
+
+
+@dataclass(eq=False)
+class Peer:
+    name: str
+    command: list
+    steps: int
+    # Whether the ratio may be taken to it.
+    is_reference: bool = False
+    distribution: str = ""
+    version: str = ""
+    cases: list = field(default_factory=list)
+
+
+class Process:
+    """A process of a peer, which answers a line with a line."""
+
+    def __init__(self, peer):
+        self.peer = peer
+        # TensorFlow greets on it whatever it is told; only a failure makes it worth reading.
+        self.errors = tempfile.TemporaryFile("w+")
+        self.process = subprocess.Popen(
+            peer.command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self.errors,
+            text=True,
+            bufsize=1,
+        )
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.process.stdin.close()
+        self.process.wait()
+        self.process.stdout.close()
+        self.errors.close()
+
+    def send(self, request):
+        self.process.stdin.write(f"{request}\n")
+
+    def receive(self):
+        reply = self.process.stdout.readline().split()
+        if not reply:
+            self.process.wait()
+            self.errors.seek(0)
+            sys.exit(f"{self.peer.name} ended without a reply\n{self.errors.read()}")
+        return reply
+
+    def ask(self, request):
+        self.send(request)
+        return self.receive()
+
+    def run(self, case, iterations):
+        """The last value, and the nanoseconds of an iteration by parts."""
+        value, *parts = map(float, self.ask(f"run {case} {iterations}"))
+        return value, parts
+
+    def peak_bytes(self):
+        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
+
+
+def fitting_iterations(process, case):
+    """How many iterations a block is to have."""
+    iterations = 1
+    while True:
+        elapsed = sum(process.run(case, iterations)[1]) * iterations
+        if elapsed >= BLOCK_NANOSECONDS / 2:
+            return max(1, round(iterations * BLOCK_NANOSECONDS / elapsed))
+        iterations *= 2
+
+
+def agree(a, b):
+    return abs(a - b) <= TOLERANCE * max(abs(a), abs(b), 1e-30)
+
+
+class Timings:
+    """The pairs of blocks of one case, by peer: lists of (the peer's parts, Tidemill's parts)."""
+
+    def __init__(self):
+        self.pairs = {}
+        self.alone = []
+
+    def add(self, peer, theirs, ours):
+        def with_sum(parts):
+            return parts if len(parts) < 2 else [*parts, sum(parts)]
+
+        self.pairs.setdefault(peer.name, []).append((with_sum(theirs), with_sum(ours)))
+
+    def of(self, peer, part):
+        return [theirs[part] for theirs, _ in self.pairs.get(peer.name, [])]
+
+    def ours(self, part):
+        paired = [ours for pairs in self.pairs.values() for _, ours in pairs]
+        return [ours[part] for ours in paired + self.alone]
+
+    def ratio(self, peer, part):
+        return statistics.median(t[part] / o[part] for t, o in self.pairs[peer.name])
+
+
+def time_case(case, tidemill, peers, pairs):
+    timings = Timings()
+    peers = [peer for peer in peers if case in peer.cases]
+    with Process(tidemill) as ours:
+        # The third value of a training shows that the two steps before it did the same.
+        expected, _ = ours.run(case, 3)
+        our_iterations = fitting_iterations(ours, case)
+        for peer in peers:
+            note(f"{case}: {peer.name}")
+            with Process(peer) as theirs:
+                value, _ = theirs.run(case, 3)
+                if not agree(value, expected):
+                    sys.exit(f"{case}: {peer.name} computes {value}, Tidemill {expected}")
+                iterations = fitting_iterations(theirs, case)
+                for _ in range(pairs):
+                    _, parts = theirs.run(case, iterations)
+                    timings.add(peer, parts, ours.run(case, our_iterations)[1])
+        if not peers:
+            timings.alone = [ours.run(case, our_iterations)[1] for _ in range(pairs)]
+    return timings
+
+
+def tutorial(peer):
+    """The nanoseconds to the first loss, and the peak bytes of the whole tutorial."""
+    start = time.perf_counter_ns()
+    with Process(peer) as process:
+        process.send(f"tutorial {peer.steps}")
+        process.receive()
+        first = time.perf_counter_ns() - start
+        process.receive()
+        return [first, process.peak_bytes()]
+
+
+def time_processes(tidemill, peers, pairs):
+    timings = Timings()
+    for peer in peers:
+        note(f"process: {peer.name}")
+        # The files of both are in memory then.
+        tutorial(peer), tutorial(tidemill)
+        for _ in range(pairs):
+            theirs, ours = tutorial(peer), tutorial(tidemill)
+            timings.pairs.setdefault(peer.name, []).append((theirs, ours))
+    return timings
+
+
+def installed_bytes(distribution, seen):
+    """The files of a distribution and of those that it requires."""
+    if distribution in seen:
+        return 0
+    seen.add(distribution)
+    try:
+        found = importlib.metadata.distribution(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return 0
+    paths = (Path(file.locate()) for file in found.files or [])
+    size = sum(path.stat().st_size for path in paths if path.is_file())
+    for requirement in found.requires or []:
+        if "extra ==" not in requirement:
+            size += installed_bytes(re.match(r"[\w.-]+", requirement)[0].lower(), seen)
+    return size
+
+
+def size_row(peers, example):
+    """A table row: nothing here varies, so there are no quartiles."""
+    ours = example.stat().st_size
+    sizes = {
+        peer: installed_bytes(peer.distribution, set())
+        if peer.distribution
+        else Path(peer.command[0]).stat().st_size
+        for peer in peers
+    }
+    smallest = min((peer for peer in peers if peer.is_reference), key=sizes.get)
+    cells = [digits(size / SCALES[SIZE.unit]) for size in (ours, *sizes.values())]
+    ratio = f"{digits(sizes[smallest] / ours)} × ({smallest.name})"
+    return f"| {SIZE.title}, {SIZE.unit} | " + " | ".join([*cells, ratio, SIZE.goal]) + " |"
+
+
+def digits(number):
+    """Three significant digits, and all of those before the point."""
+    return f"{number:,.0f}" if number >= 999.5 else f"{number:.3g}"
+
+
+def figure(samples, scale):
+    """The median and the quartiles."""
+    quartiles = statistics.quantiles(samples, n=4, method="inclusive")
+    low, middle, high = (digits(value / scale) for value in quartiles)
+    return f"{middle} [{low}, {high}]"
+
+
+def table_row(row, part, timings, peers):
+    scale = SCALES[row.unit]
+    cells = [figure(timings.ours(part), scale)]
+    for peer in peers:
+        samples = timings.of(peer, part)
+        cells.append(figure(samples, scale) if samples else "–")
+    measured = [peer for peer in peers if peer.is_reference and timings.of(peer, part)]
+    fastest = min(measured, key=lambda p: statistics.median(timings.of(p, part)), default=None)
+    ratio = f"{digits(timings.ratio(fastest, part))} × ({fastest.name})" if fastest else "–"
+    return f"| {row.title}, {row.unit} | " + " | ".join([*cells, ratio, row.goal]) + " |"
+
+
+def note(text):
+    print(f"  {text}", file=sys.stderr, flush=True)
+
+
+def pin_to_one_core():
+    """All processes take turns on one core; which one they ran on is returned."""
+    if not hasattr(os, "sched_setaffinity"):
+        return "not pinned to a core"
+    core = max(os.sched_getaffinity(0))
+    os.sched_setaffinity(0, {core})
+    return f"all processes on core {core}"
+
+
+def machine(pinned):
+    try:
+        info = Path("/proc/cpuinfo").read_text()
+        processor = re.search(r"model name\s*: (.*)", info)[1]
+    except (OSError, TypeError):
+        processor = platform.processor()
+    load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.strip()
+    return (
+        f"{processor}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, load {load}"
+        f" at the start; {pinned}; Python {platform.python_version()}; {rustc}"
+    )
+
+
+def commit():
+    command = ["git", "-C", HERE, "describe", "--always", "--dirty"]
+    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+
+
+def introduce(peer):
+    with Process(peer) as process:
+        peer.version = " ".join(process.ask("version"))
+        peer.cases = process.ask("cases")
+
+
+def all_peers(binaries):
+    def python(name, script, *arguments, distribution):
+        command = [sys.executable, HERE / script, *arguments]
+        return Peer(name, command, PYTHON_STEPS, True, distribution)
+
+    def tensorflow(name, way):
+        return python(name, "peer_tensorflow.py", way, distribution="tensorflow-cpu")
+
+    return [
+        tensorflow("TensorFlow, callable", "callable"),
+        tensorflow("TensorFlow, callable, executor for one thread", "single"),
+        tensorflow("TensorFlow, `Session.run`", "run"),
+        python("JAX", "peer_jax.py", distribution="jax"),
+        Peer("candle", [binaries / "peer-candle"], STEPS),
+        Peer("rust-autograd", [binaries / "peer-autograd"], STEPS),
+    ]
+
+
+def arguments():
+    parser = argparse.ArgumentParser(description="Compares Tidemill with its peers.")
+    parser.add_argument("--quick", action="store_true", help=f"{QUICK_PAIRS} pairs")
+    names = [*CASES, "process"]
+    parser.add_argument("--only", action="append", choices=names, help="a case; may be repeated")
+    parser.add_argument("--binaries", type=Path, required=True, help="the folder of the peers")
+    parser.add_argument("--example", type=Path, required=True, help="the tutorial, stripped")
+    return parser.parse_args()
+
+
+def main():
+    options = arguments()
+    pairs = QUICK_PAIRS if options.quick else PAIRS
+    chosen = options.only or [*CASES, "process"]
+    description = machine(pin_to_one_core())
+
+    tidemill = Peer("Tidemill", [options.binaries / "peer-tidemill"], STEPS)
+    peers = all_peers(options.binaries)
+    for peer in [tidemill, *peers]:
+        introduce(peer)
+    tidemill.version += f" {commit()}"
+
+    versions = list(dict.fromkeys(peer.version for peer in [tidemill, *peers]))
+    print(f"{description}; {', '.join(versions)}. Medians [quartiles] of {pairs} pairs.\n")
+    heads = ["case", tidemill.name, *(peer.name for peer in peers), "fastest of TensorFlow and JAX ÷ Tidemill", "goal"]
+    print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
+
+    for case in (case for case in CASES if case in chosen):
+        timings = time_case(case, tidemill, peers, pairs)
+        for part, row in enumerate(CASES[case]):
+            print(table_row(row, part, timings, peers), flush=True)
+    if "process" in chosen:
+        timings = time_processes(tidemill, peers, pairs)
+        for part, row in enumerate(PROCESS):
+            print(table_row(row, part, timings, peers), flush=True)
+        print(size_row(peers, options.example))
+
+
+if __name__ == "__main__":
+    main()
