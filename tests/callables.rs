@@ -71,8 +71,8 @@ fn a_callable_trains_the_variables_of_its_session() -> Outcome {
 #[test]
 fn only_the_path_of_a_callable_runs() -> Outcome {
     let (session, _default) = in_fresh_graph();
-    let (needed, needed_count) = counted(1.0);
-    let (_other, other_count) = counted(2.0);
+    let (needed, needed_count) = counted(1.0_f32);
+    let (_other, other_count) = counted(2.0_f32);
     let callable = session.callable(&[], needed + 1.0)?;
     callable.call(())?;
     assert_eq!((needed_count.take(), other_count.take()), (1, 0));
@@ -94,11 +94,10 @@ fn wrong_arguments_are_errors_that_say_what_was_expected() -> Outcome {
     let none = error_of(&callable, ());
     assert_eq!(none.to_string(), "the callable has 1 feeds, but was called with 0 values");
     let shape = error_of(&callable, ([1.0_f32, 2.0, 3.0],)).to_string();
-    assert!(shape.starts_with(
-        "cannot feed `x`: a value of shape [3] was fed, but the tensor has shape [2]"
-    ));
+    let expected = "cannot feed `x:0`: a value of shape [3] was fed, but the tensor has shape [2]";
+    assert!(shape.starts_with(expected), "{shape}");
     let dtype = error_of(&callable, ([1_i32, 2],)).to_string();
-    assert!(dtype.starts_with("cannot feed `x`: a value of type int32 was fed"), "{dtype}");
+    assert!(dtype.starts_with("cannot feed `x:0`: a value of type int32 was fed"), "{dtype}");
     assert_eq!(callable.call(([1.0_f32, 2.0],))?, Value::from([2.0_f32, 4.0]));
     Ok(())
 }

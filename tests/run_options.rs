@@ -103,7 +103,7 @@ fn a_run_that_waits_for_a_variable_can_be_cancelled() -> Outcome {
 #[test]
 fn a_run_cancelled_before_it_starts_does_nothing() {
     let (session, _default) = in_fresh_graph();
-    let (x, count) = common::counted(1.0);
+    let (x, count) = common::counted(1.0_f32);
     let cancellation = Cancellation::new();
     cancellation.cancel();
     let options = RunOptions { cancellation: Some(cancellation), ..RunOptions::default() };
@@ -127,11 +127,11 @@ fn the_first_node_that_gives_nan_is_named_with_what_it_took() {
     let base = line!();
     let root = sqrt(x - 2.0).named("root");
     let total = reduce_sum(root * 3.0, ..);
-    let error = non_finite(&session, total, feeds![x => [3.0, 1.0, 6.0]]);
+    let error = non_finite(&session, total, feeds![x => [3.0_f32, 1.0, 6.0]]);
     insta::assert_snapshot!(relative(error, file!(), base), @r"
     `root` gives NaN: 1 NaN, 1 to 2 among 3 elements
       --> +1:16 (of type Sqrt)
-      it takes `sub`, float32[3], of -1 to 4 among 3 elements (+1:23)
+      it takes `sub`, float32[3], of -1 to 4 among 3 elements (+1:21)
     ");
 }
 
@@ -156,7 +156,7 @@ fn an_update_that_gives_nan_is_found_and_changes_nothing() -> Outcome {
     let x = placeholder::<f32>([2]);
     let train = GradientDescent::new(1e30).minimize(reduce_sum(square(weights * x), ..));
     session.init_missing()?;
-    let error = non_finite(&session, train, feeds![x => [1e10, 1.0]]);
+    let error = non_finite(&session, train, feeds![x => [1e10_f32, 1.0]]);
     assert!(error.to_string().contains("of type ApplyGradientDescent"), "{error}");
     assert_eq!(session.run(weights)?, Value::from([1.0_f32, 1.0]));
     Ok(())
@@ -168,8 +168,8 @@ fn a_run_without_nan_passes_and_gives_the_same_bits() -> Outcome {
     let x = placeholder::<f32>([3]);
     let y = reduce_sum(exp(x) * 2.0, ..);
     let options = RunOptions { check_numerics: true, ..RunOptions::default() };
-    let checked = session.run_with_options(y, feeds![x => [0.5, 1.0, -3.0]], &options)?;
-    let plain = session.run_with(y, feeds![x => [0.5, 1.0, -3.0]])?;
+    let checked = session.run_with_options(y, feeds![x => [0.5_f32, 1.0, -3.0]], &options)?;
+    let plain = session.run_with(y, feeds![x => [0.5_f32, 1.0, -3.0]])?;
     assert!(checked.output.bits_eq(&plain));
     Ok(())
 }
@@ -183,7 +183,7 @@ fn a_trace_tells_what_the_steps_took() -> Outcome {
     let train = GradientDescent::new(0.1).minimize(loss);
     session.init_missing()?;
     let options = RunOptions { trace: true, ..RunOptions::default() };
-    let run = session.run_with_options((loss, train), feeds![x => [1.0; 10]], &options)?;
+    let run = session.run_with_options((loss, train), feeds![x => [1.0_f32; 10]], &options)?;
     let trace = run.trace.ok_or("there is a trace")?;
     assert_eq!(trace.steps.len() as u64, run.stats.steps);
     let square = trace.steps.iter().find(|step| step.op == "Square").ok_or("it squares")?;
