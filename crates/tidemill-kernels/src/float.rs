@@ -1,6 +1,7 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
 use crate::number::Number;
+use crate::single;
 
 /// What the generic parts of this crate ask of `f32` and `f64`.
 pub(crate) trait Float:
@@ -19,6 +20,8 @@ pub(crate) trait Float:
 
     fn abs(self) -> Self;
     fn exp(self) -> Self;
+    fn exp_m1(self) -> Self;
+    fn tanh(self) -> Self;
     fn ln(self) -> Self;
     fn ln_1p(self) -> Self;
     fn is_finite(self) -> bool;
@@ -26,7 +29,7 @@ pub(crate) trait Float:
 }
 
 macro_rules! float {
-    ($($rust:ident $ln_epsilon:literal),*) => {$(
+    ($($rust:ident $ln_epsilon:literal $functions:ident),*) => {$(
         impl Float for $rust {
             const TWO: Self = 2.0;
             const LN_EPSILON: Self = $ln_epsilon;
@@ -39,12 +42,22 @@ macro_rules! float {
 
             #[inline(always)]
             fn exp(self) -> Self {
-                self.exp()
+                $functions::exp(self)
+            }
+
+            #[inline(always)]
+            fn exp_m1(self) -> Self {
+                $functions::exp_m1(self)
+            }
+
+            #[inline(always)]
+            fn tanh(self) -> Self {
+                $functions::tanh(self)
             }
 
             #[inline(always)]
             fn ln(self) -> Self {
-                self.ln()
+                $functions::ln(self)
             }
 
             #[inline(always)]
@@ -65,7 +78,7 @@ macro_rules! float {
     )*};
 }
 
-float!(f32 - 15.942385, f64 - 36.043_653_389_117_15);
+float!(f32 -15.942385 single, f64 -36.043_653_389_117_15 f64);
 
 #[cfg(test)]
 mod tests {

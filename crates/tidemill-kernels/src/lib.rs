@@ -14,6 +14,7 @@ mod broadcast;
 mod float;
 mod number;
 mod output;
+mod single;
 mod strided;
 mod sync;
 

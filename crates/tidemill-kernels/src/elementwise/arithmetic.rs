@@ -4,6 +4,7 @@ use super::function::BinaryOp;
 use super::integer::Integer;
 use super::{AnyBinary, Binary};
 use crate::NumericError;
+use crate::float::Float;
 
 binary_functions! {
     /// `x + y`; integers wrap. TensorFlow's `Add` and `AddV2`.
@@ -116,7 +117,16 @@ binary_functions! {
 
     /// `x · ln y`, and 0 where `x` is 0. TensorFlow's `Xlogy`.
     xlogy Xlogy {
-        floats: (|x, y| if x == 0.0 { 0.0 } else { x * y.ln() }),
+        // Of two NaN, a product may be either.
+        floats: (|x, y| {
+            if x == 0.0 {
+                0.0
+            } else if x.is_nan() {
+                x
+            } else {
+                x * Float::ln(y)
+            }
+        }),
     }
 
     /// `x / y`, and 0 where `x` is 0. TensorFlow's `Xdivy`.

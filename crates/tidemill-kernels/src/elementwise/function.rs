@@ -1,5 +1,6 @@
 use std::fmt;
 
+use multiversion::multiversion;
 use tidemill_value::Element;
 
 use crate::pool::{TILE, for_each_chunk_mut, try_for_each_chunk_mut};
@@ -184,12 +185,14 @@ fn right_scalar<F: BinaryOp<A, O>, A: Sync, O: Send>(
     try_for_each_chunk_mut(out, TILE, |i, out| map_left::<F, A, O>(&left[i * TILE..], &right, out))
 }
 
+#[multiversion(targets("x86_64+avx512bw+avx512dq+avx512f+avx512vbmi2+avx512vl", "x86_64+avx2"))]
 fn map<F: UnaryOp<A, O>, A, O>(input: &[A], out: &mut [O]) {
     for (x, o) in input.iter().zip(out) {
         *o = F::apply(x);
     }
 }
 
+#[multiversion(targets("x86_64+avx512bw+avx512dq+avx512f+avx512vbmi2+avx512vl", "x86_64+avx2"))]
 fn zip<F: BinaryOp<A, O>, A, O>(
     left: &[A],
     right: &[A],
@@ -201,6 +204,7 @@ fn zip<F: BinaryOp<A, O>, A, O>(
     Ok(())
 }
 
+#[multiversion(targets("x86_64+avx512bw+avx512dq+avx512f+avx512vbmi2+avx512vl", "x86_64+avx2"))]
 fn map_right<F: BinaryOp<A, O>, A, O>(
     left: &A,
     right: &[A],
@@ -212,6 +216,7 @@ fn map_right<F: BinaryOp<A, O>, A, O>(
     Ok(())
 }
 
+#[multiversion(targets("x86_64+avx512bw+avx512dq+avx512f+avx512vbmi2+avx512vl", "x86_64+avx2"))]
 fn map_left<F: BinaryOp<A, O>, A, O>(
     left: &[A],
     right: &A,

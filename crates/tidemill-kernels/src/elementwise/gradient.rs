@@ -6,6 +6,7 @@ use tidemill_value::DType;
 use super::function::BinaryOp;
 use super::{AnyBinary, Binary};
 use crate::NumericError;
+use crate::float::Float;
 
 binary_functions! {
     /// `dy · y · (1 - y)` of operands (`y`, `dy`). TensorFlow's `SigmoidGrad`.
@@ -31,7 +32,7 @@ binary_functions! {
     /// `-dy · y²` of operands (`y`, `dy`), and 0 where `dy` is 0. TensorFlow's `ReciprocalGrad`
     /// and `InvGrad`.
     reciprocal_grad ReciprocalGrad {
-        floats: (|y, dy| if dy == 0.0 { 0.0 } else { -y * y * dy }),
+        floats: (|y, dy| if dy == 0.0 { 0.0 } else { -(y * y * dy) }),
     }
 
     /// `dy` where `x` is above 0, and `0 · dy` elsewhere, of operands (`dy`, `x`).
@@ -56,6 +57,6 @@ binary_functions! {
 
     /// `dy / (1 + exp -x)` of operands (`dy`, `x`). TensorFlow's `SoftplusGrad`.
     softplus_grad SoftplusGrad {
-        floats: (|dy, x| dy / ((-x).exp() + 1.0)),
+        floats: (|dy, x| dy / (Float::exp(-x) + 1.0)),
     }
 }

@@ -39,13 +39,13 @@ unary_functions! {
     reciprocal Reciprocal { floats: |x| 1.0 / x }
 
     /// `e` to the power of `x`. TensorFlow's `Exp`.
-    exp Exp { floats: |x| x.exp() }
+    exp Exp { floats: |x| Float::exp(x) }
 
     /// `exp x - 1`, exact near 0 too. TensorFlow's `Expm1`.
-    expm1 Expm1 { floats: |x| x.exp_m1() }
+    expm1 Expm1 { floats: |x| Float::exp_m1(x) }
 
     /// The natural logarithm of `x`. TensorFlow's `Log`.
-    log Log { floats: |x| x.ln() }
+    log Log { floats: |x| Float::ln(x) }
 
     /// The natural logarithm of `1 + x`, exact near 0 too. TensorFlow's `Log1p`.
     log1p Log1p { floats: |x| x.ln_1p() }
@@ -75,7 +75,7 @@ unary_functions! {
     cosh Cosh { floats: |x| x.cosh() }
 
     /// The hyperbolic tangent of `x`. TensorFlow's `Tanh`.
-    tanh Tanh { floats: |x| x.tanh() }
+    tanh Tanh { floats: |x| Float::tanh(x) }
 
     /// The inverse of [`sinh`]. TensorFlow's `Asinh`.
     asinh Asinh { floats: |x| x.asinh() }
@@ -107,7 +107,7 @@ unary_functions! {
     }
 
     /// `x` where it is above 0, and `exp x - 1` below. TensorFlow's `Elu`.
-    elu Elu { floats: |x| if x < 0.0 { x.exp() - 1.0 } else { x } }
+    elu Elu { floats: |x| if x < 0.0 { Float::exp(x) - 1.0 } else { x } }
 
     /// The largest whole number that is not above `x`. TensorFlow's `Floor`.
     floor Floor { floats: |x| x.floor() }
