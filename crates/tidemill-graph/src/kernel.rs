@@ -11,6 +11,29 @@ pub trait Kernel: Send + Sync {
     /// # Errors
     /// [`KernelError`] where the inputs do not allow it.
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError>;
+
+    /// The function of single numbers that the kernel computes where all of its inputs are
+    /// single numbers, if it is one. It gives the same bits.
+    fn number_function(&self) -> Option<NumberFunction> {
+        None
+    }
+}
+
+/// A function of single numbers of one type.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub enum NumberFunction {
+    F32(Function<f32>),
+    F64(Function<f64>),
+}
+
+/// A function of one or two numbers.
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+pub enum Function<T> {
+    Unary(fn(T) -> T),
+    /// `None` where it fails.
+    Binary(fn(T, T) -> Option<T>),
 }
 
 impl<F> Kernel for F
@@ -24,7 +47,7 @@ where
 
 /// Where a step finds an input: in a slot of the run or among the constants of the plan, and
 /// whether it is the last to need it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Operand(u32);
 
 impl Operand {
@@ -45,6 +68,11 @@ impl Operand {
     /// The same operand, known not to be needed afterwards.
     pub const fn last_use(self) -> Self {
         Operand(self.0 | Operand::LAST_USE)
+    }
+
+    /// The same operand, of which nothing is known.
+    pub const fn without_last_use(self) -> Self {
+        Operand(self.0 & !Operand::LAST_USE)
     }
 
     /// The slot or constant number.

@@ -44,7 +44,7 @@ pub use fact::{Elements, Fact};
 pub use gradient::{GradCx, Grads};
 pub use graph::{Graph, check_orphans, diagnose};
 pub use ids::{GraphKey, NodeId, OperationRef, PoisonId, Referent, TensorId, TensorRef};
-pub use kernel::{Draw, Host, Kernel, KernelCx, NoHost, Operand};
+pub use kernel::{Draw, Function, Host, Kernel, KernelCx, NoHost, NumberFunction, Operand};
 pub use lint::Lint;
 pub use location::{Location, at_location};
 pub use node::{Inferred, Node, NodeView};

@@ -1,8 +1,12 @@
 //! The kernels of element-wise operations: one object for each form of function, whatever the
 //! function is.
 
+use std::any::Any;
+
 use smallvec::{SmallVec, smallvec};
-use tidemill_graph::{Inferred, Kernel, KernelCx, KernelError, NodeView, OpError};
+use tidemill_graph::{
+    Function, Inferred, Kernel, KernelCx, KernelError, NodeView, NumberFunction, OpError,
+};
 use tidemill_kernels::elementwise::{
     AnyBinary, AnyComparison, AnyPredicate, AnyUnary, Binary, Plain, Side, Unary,
 };
@@ -98,6 +102,13 @@ impl<T: Plain + Into<Scalar>> Kernel for UnaryKernel<T> {
         cx.set(0, output);
         Ok(())
     }
+
+    fn number_function(&self) -> Option<NumberFunction> {
+        let one: &dyn Any = &self.0.one;
+        let single = one.downcast_ref().map(|&one| NumberFunction::F32(Function::Unary(one)));
+        let double = || one.downcast_ref().map(|&one| NumberFunction::F64(Function::Unary(one)));
+        single.or_else(double)
+    }
 }
 
 struct PredicateKernel<T>(Unary<T, bool>);
@@ -118,8 +129,11 @@ impl<T: Plain + Into<Scalar>> Kernel for BinaryKernel<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
         let (left, right) = (cx.input(0)?, cx.input(1)?);
         if let (Some(x), Some(y)) = (left.as_scalar(), right.as_scalar()) {
-            let z = (self.0.one)(x, y)?;
-            cx.set_scalar(0, z);
+            match (self.0.one)(x, y) {
+                Some(z) => cx.set_scalar(0, z),
+                // The other forms know why there is none.
+                None => (self.0.pairs)(&[x], &[y], &mut [T::default()])?,
+            }
             return Ok(());
         }
         let output = match self.in_place(cx)? {
@@ -128,6 +142,13 @@ impl<T: Plain + Into<Scalar>> Kernel for BinaryKernel<T> {
         };
         cx.set(0, output);
         Ok(())
+    }
+
+    fn number_function(&self) -> Option<NumberFunction> {
+        let one: &dyn Any = &self.0.one;
+        let single = one.downcast_ref().map(|&one| NumberFunction::F32(Function::Binary(one)));
+        let double = || one.downcast_ref().map(|&one| NumberFunction::F64(Function::Binary(one)));
+        single.or_else(double)
     }
 }
 

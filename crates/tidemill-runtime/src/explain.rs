@@ -3,14 +3,15 @@ use std::fmt;
 use tidemill_graph::GraphReader;
 use tidemill_rewrite::Rewrite;
 
-use crate::plan::Plan;
+use crate::plan::{Plan, Step};
 
 /// What a run does: its kernel calls in order, and what was rewritten to get there.
 ///
 /// It prints as one step a line: the name of the node and its type.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    /// The kernel calls: name of the node and type of the operation.
+    /// The kernel calls: name of the node and type of the operation. Of several nodes that are
+    /// computed in one call, it is the last name, and the type is `Fused`.
     pub steps: Vec<(String, &'static str)>,
     /// How many values the run returns without computing them, or that steps take: constants.
     pub constants: usize,
@@ -22,9 +23,9 @@ pub struct Explanation {
 
 impl Explanation {
     pub(crate) fn new(graph: &GraphReader<'_>, plan: &Plan, rewrites: Vec<Rewrite>) -> Self {
-        let step = |node| (graph.name(node).to_owned(), graph.node(node).op.name);
+        let step = |step: &Step| (graph.name(step.node).to_owned(), step.op(graph));
         Explanation {
-            steps: plan.steps.iter().map(|s| step(s.node)).collect(),
+            steps: plan.steps.iter().map(step).collect(),
             constants: plan.constants.len(),
             slots: plan.slots,
             rewrites: rewrites

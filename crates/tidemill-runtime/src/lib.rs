@@ -18,6 +18,7 @@ mod executor;
 mod explain;
 mod feeds;
 mod fetch;
+mod fuse;
 mod growth;
 mod numerics;
 mod options;

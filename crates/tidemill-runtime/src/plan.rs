@@ -1,12 +1,14 @@
 //! From a subgraph to a flat program over slots.
 
+use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Attr, Effect, Execution, Fact, Kernel, Node, NodeId, NodeView, OpError, Operand, Subgraph,
-    TensorId,
+    Attr, Effect, Execution, Fact, GraphReader, Kernel, Node, NodeId, NodeView, OpError, Operand,
+    Subgraph, TensorId,
 };
 use tidemill_value::Value;
 
+use crate::fuse::fuse;
 use crate::prune::VariableUse;
 use crate::schedule::{Writes, schedule};
 
@@ -59,6 +61,17 @@ pub(crate) struct Step {
     pub(crate) node: NodeId,
     /// The number of the node among those that draw random numbers.
     pub(crate) random: Option<u32>,
+    /// All nodes that it computes, where it was joined from several steps.
+    pub(crate) joined: Vec<NodeId>,
+    /// Whether it takes and gives single numbers, and cannot fail.
+    pub(crate) numbers: bool,
+}
+
+impl Step {
+    /// The type of the operation that it computes, or `Fused` of several.
+    pub(crate) fn op(&self, graph: &GraphReader<'_>) -> &'static str {
+        if self.joined.is_empty() { graph.node(self.node).op.name } else { "Fused" }
+    }
 }
 
 /// A node for which there is no kernel.
@@ -66,6 +79,14 @@ pub(crate) struct Step {
 pub(crate) struct NoKernel {
     pub(crate) node: NodeId,
     pub(crate) source: Box<OpError>,
+}
+
+/// How a plan is compiled.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Mode {
+    pub(crate) writes: Writes,
+    /// Whether steps that compute single numbers are joined.
+    pub(crate) joins: bool,
 }
 
 /// Compiles a path whose subgraph may have been rewritten.
@@ -76,9 +97,9 @@ pub(crate) fn compile(
     subgraph: &Subgraph,
     variables: Vec<VariableUse>,
     random: Vec<NodeId>,
-    writes: Writes,
+    mode: Mode,
 ) -> Result<Plan, NoKernel> {
-    let schedule = schedule(subgraph, writes);
+    let schedule = schedule(subgraph, mode.writes);
     let mut slots = Slots::new(subgraph, &schedule.order);
     let mut constants = Vec::new();
     for (id, node) in subgraph.nodes() {
@@ -95,22 +116,28 @@ pub(crate) fn compile(
     for (position, &id) in schedule.order.iter().enumerate() {
         steps.push(plan_step(subgraph, id, position, &random, &mut slots)?);
     }
-    let planned: Vec<PlannedVariable> = variables
-        .into_iter()
-        .map(|usage| {
-            let start = starts.iter().find(|(node, _)| *node == usage.node).map(|(_, slot)| *slot);
-            let commit = subgraph.commits.iter().find(|commit| commit.variable == usage.node);
-            PlannedVariable { start, end: commit.map(|commit| slots.operand(commit.value)), usage }
-        })
-        .collect();
+    let commit = steps.split_off(schedule.commit_start);
+    if mode.joins {
+        steps = fuse(steps);
+    }
+    let commit_start = steps.len();
+    steps.extend(if mode.joins { fuse(commit) } else { commit });
+    let commits: FxHashMap<NodeId, TensorId> =
+        subgraph.commits.iter().map(|commit| (commit.variable, commit.value)).collect();
+    let planned = variables.into_iter().map(|usage| PlannedVariable {
+        start: starts.get(&usage.node).copied(),
+        end: commits.get(&usage.node).map(|&value| slots.operand(value)),
+        usage,
+    });
+    let planned: Vec<_> = planned.collect();
     let overwritten = |v: &PlannedVariable| v.usage.written && v.start.is_some();
     Ok(Plan {
-        overwrites: schedule.commit_start < steps.len() && planned.iter().any(overwritten),
+        overwrites: commit_start < steps.len() && planned.iter().any(overwritten),
         initializes: planned.iter().any(|variable| variable.usage.initialized),
         feeds,
         constants,
         steps,
-        commit_start: schedule.commit_start,
+        commit_start,
         variables: planned,
         fetches: subgraph.fetches.iter().map(|&fetch| slots.operand(fetch)).collect(),
         random,
@@ -125,7 +152,7 @@ fn plan_feed(subgraph: &Subgraph, id: NodeId, slots: &mut Slots) -> Feed {
 }
 
 /// The slots of the values that variables have at the start, by the variables' nodes.
-fn plan_starts(subgraph: &Subgraph, slots: &mut Slots) -> Vec<(NodeId, u32)> {
+fn plan_starts(subgraph: &Subgraph, slots: &mut Slots) -> FxHashMap<NodeId, u32> {
     subgraph
         .nodes()
         .filter(|(_, node)| node.op.execution == Execution::Variable)
@@ -154,7 +181,12 @@ fn plan_step(
     slots.free.extend(clear.iter().copied());
     let draws = node.op.effect == Effect::Random;
     let random = random.binary_search(&origin).ok().filter(|_| draws).map(|i| i as u32);
-    Ok(Step { kernel, inputs, outputs, clear, node: origin, random })
+    let numbers = !subgraph.must_keep(node) && facts.iter().chain(&node.outputs).all(is_number);
+    Ok(Step { kernel, inputs, outputs, clear, node: origin, random, joined: Vec::new(), numbers })
+}
+
+fn is_number(fact: &Fact) -> bool {
+    fact.shape.rank() == Some(0)
 }
 
 /// Where a node finds its inputs; adds the slots that nothing needs after it to `clear`.

@@ -6,10 +6,9 @@ use tidemill_rewrite::{Pipeline, Rewrite};
 
 use crate::error::{FeedErrorKind, RunError};
 use crate::options::Rewriting;
-use crate::plan::{NoKernel, Plan, compile};
+use crate::plan::{Mode, NoKernel, Plan, compile};
 use crate::prune::{Path, prune};
 use crate::report;
-use crate::schedule::Writes;
 use crate::signature::Signature;
 
 /// Makes the plan of a signature, and tells what was rewritten.
@@ -20,7 +19,7 @@ pub(crate) fn prepare(
     graph: &Graph,
     signature: &Signature,
     rewriting: Rewriting,
-    writes: Writes,
+    mode: Mode,
 ) -> Result<(Plan, Vec<Rewrite>), RunError> {
     // The graph is read only while the path is taken out of it: kernels of the user's run after.
     let pruned = {
@@ -35,7 +34,7 @@ pub(crate) fn prepare(
         Rewriting::Off => (subgraph, Vec::new()),
     };
     let plan =
-        compile(&subgraph, variables, random, writes).map_err(|NoKernel { node, source }| {
+        compile(&subgraph, variables, random, mode).map_err(|NoKernel { node, source }| {
             RunError::NoKernel(report::failed_node(&graph.read(), node, *source))
         })?;
     Ok((plan, rewrites))

@@ -14,6 +14,7 @@ use tidemill_graph::{
 };
 use tidemill_kernels::pool;
 use tidemill_ops::{Operation, Tensor};
+use tidemill_rewrite::Rewrite;
 use tidemill_value::{Value, copied_bytes};
 
 use crate::cache::PlanCache;
@@ -26,6 +27,7 @@ use crate::fetch::{Fetch, FetchList};
 use crate::growth::Growth;
 use crate::numerics::NonFinite;
 use crate::options::{Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
+use crate::plan::{Mode, Plan};
 use crate::request::{Request, resolve};
 use crate::schedule::Writes;
 use crate::signature::Signature;
@@ -391,13 +393,16 @@ impl Inner {
         if let Some(plan) = self.plans.get(signature) {
             return Ok(plan);
         }
-        let (rewriting, writes) = match signature.checked {
-            true => (Rewriting::Off, Writes::InTurn),
-            false => (self.options.rewriting, Writes::Late),
-        };
-        let (plan, _) = prepare::prepare(&self.graph, signature, rewriting, writes)?;
+        let (plan, _) = self.prepare(signature)?;
         let bound = BoundPlan::new(plan, |node| self.state.cell(node));
         Ok(self.plans.insert(signature.clone(), bound))
+    }
+
+    fn prepare(&self, signature: &Signature) -> Result<(Plan, Vec<Rewrite>), RunError> {
+        let rewriting = if signature.checked { Rewriting::Off } else { self.options.rewriting };
+        let writes = if signature.checked { Writes::InTurn } else { Writes::Late };
+        let mode = Mode { writes, joins: rewriting == Rewriting::On };
+        prepare::prepare(&self.graph, signature, rewriting, mode)
     }
 
     #[cold]
@@ -524,8 +529,7 @@ impl Inner {
 
     fn explain<F: Fetch>(&self, fetches: F, feeds: &[Tensor]) -> Result<Explanation, RunError> {
         let Request { signature, .. } = self.request_for_tensors(&fetches, feeds)?;
-        let (rewriting, writes) = (self.options.rewriting, Writes::Late);
-        let (plan, rewrites) = prepare::prepare(&self.graph, &signature, rewriting, writes)?;
+        let (plan, rewrites) = self.prepare(&signature)?;
         Ok(Explanation::new(&self.graph.read(), &plan, rewrites))
     }
 }

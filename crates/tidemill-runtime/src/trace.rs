@@ -41,9 +41,9 @@ pub struct RunTrace {
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceStep {
-    /// The name of the node.
+    /// The name of the node; of several nodes that were computed at once, that of the last.
     pub name: String,
-    /// The type of the operation.
+    /// The type of the operation; of several nodes, `Fused`.
     pub op: &'static str,
     /// The line that made the node.
     pub location: String,
@@ -58,10 +58,11 @@ pub struct TraceStep {
 impl RunTrace {
     pub(crate) fn new(graph: &GraphReader<'_>, plan: &Plan, events: &[Event]) -> Self {
         let step = |event: &Event| {
-            let node = plan.steps[event.position].node;
+            let planned = &plan.steps[event.position];
+            let node = planned.node;
             TraceStep {
                 name: graph.name(node).to_owned(),
-                op: graph.node(node).op.name,
+                op: planned.op(graph),
                 location: graph.location(node).to_string(),
                 start: event.start,
                 duration: event.duration,

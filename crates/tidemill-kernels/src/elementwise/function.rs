@@ -38,8 +38,8 @@ pub struct Binary<A, O = A> {
     pub left_scalar: fn(A, &[A], &mut [O]) -> Result<(), NumericError>,
     /// Computes each left element with one right one.
     pub right_scalar: fn(&[A], A, &mut [O]) -> Result<(), NumericError>,
-    /// Computes one element.
-    pub one: fn(A, A) -> Result<O, NumericError>,
+    /// Computes one element; `None` where the other forms fail, and say why.
+    pub one: fn(A, A) -> Option<O>,
     drive: Drive<A, O>,
 }
 
@@ -102,7 +102,7 @@ impl<A: Clone + Sync, O: Send> Binary<A, O> {
             pairs: pairs::<F, A, O>,
             left_scalar: left_scalar::<F, A, O>,
             right_scalar: right_scalar::<F, A, O>,
-            one: |left, right| F::apply(&left, &right),
+            one: |left, right| F::apply(&left, &right).ok(),
             drive: drive::<A, O>,
         }
     }
