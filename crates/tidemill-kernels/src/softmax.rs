@@ -4,6 +4,7 @@
 
 use std::marker::PhantomData;
 
+use multiversion::multiversion;
 use tidemill_value::{Element, Shape, Value, match_dtype};
 
 use crate::NumericError;
@@ -147,18 +148,21 @@ fn cross_entropy<T: Element>(
     Ok(CrossEntropy { loss, backprop: logits })
 }
 
+#[multiversion(targets = "simd")]
 fn normalize<T: Float>(row: &mut [T]) {
     let total = exponentials(row);
     let factor = T::ONE / total;
     row.iter_mut().for_each(|x| *x = *x * factor);
 }
 
+#[multiversion(targets = "simd")]
 fn log_normalize<T: Float>(row: &mut [T]) {
     shift(row);
     let log_total = fold_row::<SumExp<T>>(row).ln();
     row.iter_mut().for_each(|x| *x = *x - log_total);
 }
 
+#[multiversion(targets = "simd")]
 fn dense_cross_entropy<T: Float>(row: &mut [T], labels: &[T], scratch: &mut [T]) -> T {
     shift(row);
     for (x, exponential) in row.iter().zip(&mut *scratch) {
@@ -176,6 +180,7 @@ fn dense_cross_entropy<T: Float>(row: &mut [T], labels: &[T], scratch: &mut [T])
     loss
 }
 
+#[multiversion(targets = "simd")]
 fn sparse_cross_entropy<T: Float>(row: &mut [T], label: usize) -> T {
     let largest = fold_row::<Max<T>>(row);
     let at_label = row[label] - largest;
@@ -186,12 +191,14 @@ fn sparse_cross_entropy<T: Float>(row: &mut [T], label: usize) -> T {
 }
 
 /// Subtracts the largest element of a row from all of them.
+#[inline(always)]
 fn shift<T: Float>(row: &mut [T]) {
     let largest = fold_row::<Max<T>>(row);
     row.iter_mut().for_each(|x| *x = *x - largest);
 }
 
 /// Shifts a row, puts its exponentials in its place, and adds them up.
+#[inline(always)]
 fn exponentials<T: Float>(row: &mut [T]) -> T {
     shift(row);
     row.iter_mut().for_each(|x| *x = Float::exp(*x));

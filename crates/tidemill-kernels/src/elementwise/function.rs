@@ -185,14 +185,16 @@ fn right_scalar<F: BinaryOp<A, O>, A: Sync, O: Send>(
     try_for_each_chunk_mut(out, TILE, |i, out| map_left::<F, A, O>(&left[i * TILE..], &right, out))
 }
 
-#[multiversion(targets("x86_64+avx512bw+avx512dq+avx512f+avx512vbmi2+avx512vl", "x86_64+avx2"))]
+// The loops are compiled once for each set of vector instructions. What they compute is made of
+// IEEE operations one by one, so that the bits do not depend on the choice.
+#[multiversion(targets = "simd")]
 fn map<F: UnaryOp<A, O>, A, O>(input: &[A], out: &mut [O]) {
     for (x, o) in input.iter().zip(out) {
         *o = F::apply(x);
     }
 }
 
-#[multiversion(targets("x86_64+avx512bw+avx512dq+avx512f+avx512vbmi2+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets = "simd")]
 fn zip<F: BinaryOp<A, O>, A, O>(
     left: &[A],
     right: &[A],
@@ -204,7 +206,7 @@ fn zip<F: BinaryOp<A, O>, A, O>(
     Ok(())
 }
 
-#[multiversion(targets("x86_64+avx512bw+avx512dq+avx512f+avx512vbmi2+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets = "simd")]
 fn map_right<F: BinaryOp<A, O>, A, O>(
     left: &A,
     right: &[A],
@@ -216,7 +218,7 @@ fn map_right<F: BinaryOp<A, O>, A, O>(
     Ok(())
 }
 
-#[multiversion(targets("x86_64+avx512bw+avx512dq+avx512f+avx512vbmi2+avx512vl", "x86_64+avx2"))]
+#[multiversion(targets = "simd")]
 fn map_left<F: BinaryOp<A, O>, A, O>(
     left: &[A],
     right: &A,

@@ -76,6 +76,7 @@ fn combine_all<R: Reducer>(left: &[R::Total], right: &mut [R::Total]) {
 }
 
 /// Reduces a row of elements.
+#[inline(always)]
 pub(crate) fn fold_row<R: Reducer>(row: &[R::Item]) -> R::Total {
     if row.len() <= ROW_BLOCK {
         return fold_block::<R>(row);
@@ -108,6 +109,7 @@ fn combine_row<R: Reducer>(totals: impl IntoIterator<Item = R::Total>) -> R::Tot
     total[0]
 }
 
+#[inline(always)]
 fn fold_block<R: Reducer>(block: &[R::Item]) -> R::Total {
     if block.len() < LANES {
         return block.iter().fold(R::IDENTITY, |total, x| R::combine(total, R::take(*x)));
