@@ -252,8 +252,8 @@ fn build_node(
     }
     let controls = parts.wires.controls.iter().filter_map(tensor);
     builder = controls.fold(builder, |builder, tensor| builder.control(tensor.operation()));
-    builder =
-        into_named(parts.attrs).fold(builder, |builder, (name, attr)| builder.attr(name, attr));
+    let attrs = parts.attrs.into_iter();
+    builder = attrs.fold(builder, |builder, (name, attr)| builder.attr(name, attr));
     Ok(builder.try_node(location)?)
 }
 

@@ -1,6 +1,7 @@
 //! Comparisons, tests and logic.
 
-use tidemill_graph::{Arg, AttrDef, Fallible, OpDef, Sample};
+use smallvec::SmallVec;
+use tidemill_graph::{Arg, AttrDef, Fallible, Inferred, NodeView, OpDef, OpError, Sample};
 use tidemill_kernels::elementwise as kernels;
 use tidemill_value::{DType, Value};
 
@@ -10,8 +11,9 @@ use crate::elementwise::{
 use crate::operand::{binary, unary};
 use crate::{Operand, Tensor};
 
-const ALL: &[AttrDef] = &[AttrDef::types("T", DType::ALL)];
 const NUMBERS: &[AttrDef] = &[AttrDef::types("T", DType::NUMBERS)];
+const EQUALITY: &[AttrDef] =
+    &[AttrDef::types("T", DType::ALL), AttrDef::bool("incompatible_shape_error", true)];
 
 const fn comparison(name: &'static str, summary: &'static str, types: &'static [AttrDef]) -> OpDef {
     OpDef::new(name, summary)
@@ -19,8 +21,15 @@ const fn comparison(name: &'static str, summary: &'static str, types: &'static [
         .outputs(const { &[Arg::is("z", DType::Bool)] })
         .attrs(types)
         .broadcasts()
-        .infer(broadcast_shape)
+        .infer(compared_shape)
         .not_differentiable()
+}
+
+fn compared_shape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    match node.bool_attr("incompatible_shape_error") {
+        Ok(false) => Err(OpError::invalid("`incompatible_shape_error` = false is not supported")),
+        _ => broadcast_shape(node),
+    }
 }
 
 /// A sample over the three ways in which two numbers can compare, and NaN.
@@ -54,10 +63,10 @@ macro_rules! comparison_family {
 
 comparison_family! {
     /// Whether `x` equals `y`. NaN equals nothing.
-    EQUAL equal = "Equal", ALL, [false, true, false, false];
+    EQUAL equal = "Equal", EQUALITY, [false, true, false, false];
 
     /// Whether `x` differs from `y`. NaN differs from everything.
-    NOT_EQUAL not_equal = "NotEqual", ALL, [true, false, true, true];
+    NOT_EQUAL not_equal = "NotEqual", EQUALITY, [true, false, true, true];
 
     /// Whether `x` is less than `y`.
     LESS less = "Less", NUMBERS, [true, false, false, false];
