@@ -6,6 +6,7 @@
 //! - [`Reference`] runs a graph the naive way, and a [`Scenario`] is a random graph with runs
 //!   to compare sessions with it on.
 //! - [`conformance`] runs graphs that were recorded from TensorFlow.
+//! - [`ops_table`] writes the table of operations that the documentation has.
 //!
 //! Its functions fail by panicking, as tests do.
 
@@ -15,6 +16,7 @@ pub mod conformance;
 mod failure;
 mod gradient_check;
 mod kernel;
+pub mod ops_table;
 mod random_graph;
 mod reference;
 mod subgraph;
