@@ -47,6 +47,21 @@ pub enum ImportErrorKind {
         /// The operation type.
         op: String,
     },
+    /// It calls a function that there is not.
+    #[error("there is no function `{function}`")]
+    UnknownFunction {
+        /// The function.
+        function: String,
+    },
+    /// It calls a function that calls itself.
+    #[error("the function `{function}` calls itself")]
+    Recursion {
+        /// The function.
+        function: String,
+    },
+    /// The bodies of the functions called have too many nodes.
+    #[error("the functions that are called make the graph too large")]
+    TooManyNodes,
     /// It takes a node that there is not.
     #[error("its input `{input}` does not exist")]
     MissingInput {

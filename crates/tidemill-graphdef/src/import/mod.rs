@@ -2,6 +2,7 @@
 
 mod attrs;
 mod error;
+mod inline;
 mod order;
 mod source;
 mod wiring;
@@ -82,7 +83,8 @@ pub fn import_graph_def<'a>(
 ///
 /// The nodes may stand in any order. They are added so that each follows those it takes, and
 /// otherwise in their order. Attributes that have a default may be absent. Devices, and
-/// attributes that begin with `_`, mean nothing here.
+/// attributes that begin with `_`, mean nothing here. A call `c` of a function of the message is
+/// replaced by the function's body, in the scope `c`.
 ///
 /// # Errors
 /// [`ImportError`], which names the node. How nodes depend on one another, and that all operations
@@ -95,7 +97,7 @@ pub fn import_graph_def_with<'a>(
 ) -> Result<Imported, ImportError> {
     let location = Location::caller();
     let graph = default_graph();
-    let graph_def = graph_def.into().decode()?;
+    let graph_def = inline::inline_calls(graph_def.into().decode()?)?;
     let mut map = InputMap::new(&graph, &options.input_map)?;
     let plan = Plan::new(&graph_def, &mut map)?;
     map.check_all_taken()?;

@@ -3,7 +3,7 @@ use std::path::Path;
 
 use tidemill_formats::read_safetensors;
 use tidemill_graph::Graph;
-use tidemill_graphdef::import_graph_def;
+use tidemill_graphdef::{GraphDefSource, import_graph_def, to_graph_def};
 use tidemill_ops::{Inspect, Operation, Tensor};
 use tidemill_runtime::{Feeds, Rewriting, RunError, Session, SessionOptions, Sink};
 use tidemill_value::Value;
@@ -38,16 +38,24 @@ impl Tensors {
 }
 
 /// Imports a case's graph into a graph of its own.
-pub(super) fn import(bytes: &[u8]) -> Result<Graph, String> {
+pub(super) fn import<'a>(graph_def: impl Into<GraphDefSource<'a>>) -> Result<Graph, String> {
     let graph = Graph::new();
     let _default = graph.as_default();
-    import_graph_def(bytes).map_err(|error| format!("import: {error}"))?;
+    import_graph_def(graph_def).map_err(|error| format!("import: {error}"))?;
     Ok(graph)
 }
 
+/// Imports the graph of a case. Exported and imported again it must be the same.
+
 pub(super) fn import_file(corpus: &Path, case: &Case) -> Result<Graph, String> {
     let file = case.graph.as_ref().ok_or("the case has no graph")?;
-    import(&read(corpus, file)?)
+    let graph = import(&read(corpus, file)?)?;
+    let exported = to_graph_def(&graph).map_err(|error| format!("export: {error}"))?;
+    let again = import(&exported).map_err(|error| format!("export, then {error}"))?;
+    match again.to_text() == graph.to_text() {
+        true => Ok(graph),
+        false => Err("the graph differs after export and import".to_owned()),
+    }
 }
 
 pub(super) fn session(graph: &Graph, rewriting: Rewriting) -> Session {
