@@ -4,7 +4,7 @@ use tidemill_formats::proto::{
 use tidemill_graph::{Attr, BuildErrors, Graph, GraphReader, Node, NodeId};
 
 /// The version that TensorFlow 2.21 gives its graphs.
-const PRODUCER: i32 = 2462;
+const PRODUCER: i32 = 2474;
 
 /// Messages of protocol buffers have at most so many bytes.
 const MAX_BYTES: usize = i32::MAX as usize;

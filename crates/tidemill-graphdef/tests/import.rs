@@ -1,58 +1,15 @@
 //! Importing messages that are right, and messages that are wrong.
 
-use std::collections::BTreeMap;
+mod common;
 
-use tidemill_formats::proto::{AnyValue, AttrValue, DataType, GraphDef, Message, NodeDef};
+use common::{float, graph_def, input, node, text_of, with, wrong};
+use tidemill_formats::proto::{AnyValue, DataType, Message};
 use tidemill_graph::Graph;
 use tidemill_graphdef::{
     ImportError, ImportErrorKind, ImportOptions, import_graph_def, import_graph_def_with,
 };
 use tidemill_ops::{Tensor, constant, placeholder};
 use tidemill_value::Value;
-
-fn node(name: &str, op: &str, inputs: &[&str]) -> NodeDef {
-    NodeDef {
-        name: name.to_owned(),
-        op: op.to_owned(),
-        input: inputs.iter().map(|input| (*input).to_owned()).collect(),
-        device: String::new(),
-        attr: BTreeMap::new(),
-    }
-}
-
-fn with(mut node: NodeDef, name: &str, value: AnyValue) -> NodeDef {
-    node.attr.insert(name.to_owned(), AttrValue { value: Some(value) });
-    node
-}
-
-fn float() -> AnyValue {
-    AnyValue::Type(DataType::Float.into())
-}
-
-fn input(name: &str) -> NodeDef {
-    with(node(name, "Placeholder", &[]), "dtype", float())
-}
-
-fn graph_def(nodes: impl IntoIterator<Item = NodeDef>) -> GraphDef {
-    GraphDef { node: nodes.into_iter().collect(), ..GraphDef::default() }
-}
-
-/// What is wrong with which node of a message.
-fn wrong(nodes: impl IntoIterator<Item = NodeDef>) -> (String, String) {
-    let graph = Graph::new();
-    let _default = graph.as_default();
-    match import_graph_def(graph_def(nodes)) {
-        Err(ImportError::Node { node, kind, .. }) => (node, kind.to_string()),
-        other => panic!("{other:?}"),
-    }
-}
-
-fn text_of(nodes: impl IntoIterator<Item = NodeDef>) -> String {
-    let graph = Graph::new();
-    let _default = graph.as_default();
-    import_graph_def(graph_def(nodes)).unwrap();
-    graph.to_text()
-}
 
 #[test]
 fn nodes_keep_their_names_whatever_scope_is_open() {
@@ -104,7 +61,7 @@ fn nodes_may_stand_in_any_order() {
     let forwards = [input("x"), node("y", "Neg", &["x"]), node("z", "AddV2", &["x", "y"])];
     let mut backwards = forwards.clone();
     backwards.reverse();
-    assert_eq!(text_of(backwards), text_of(forwards));
+    assert_eq!(text_of(graph_def(backwards)), text_of(graph_def(forwards)));
 }
 
 #[test]
@@ -114,7 +71,7 @@ fn defaults_may_be_absent_and_notes_and_devices_are_passed_over() {
     full = with(full, "transpose_a", AnyValue::B(false));
     full = with(full, "_output_shapes", AnyValue::S(b"whatever".to_vec()));
     full.device = "/job:nowhere".to_owned();
-    assert_eq!(text_of([input("x"), full]), text_of([input("x"), bare]));
+    assert_eq!(text_of(graph_def([input("x"), full])), text_of(graph_def([input("x"), bare])));
 }
 
 #[test]
@@ -174,7 +131,7 @@ fn what_is_wrong_with_the_wires_is_said() {
         ),
     ];
     for (nodes, name, message) in cases {
-        let (node, text) = wrong(nodes);
+        let (node, text) = wrong(graph_def(nodes));
         assert!(node == name && text.starts_with(message), "{node}: {text}");
     }
 }
@@ -208,7 +165,7 @@ fn what_is_wrong_with_attributes_is_said() {
         (vec![node("y", "Const", &[])], "the attribute `value` is missing"),
     ];
     for (nodes, message) in cases {
-        let (node, text) = wrong(nodes);
+        let (node, text) = wrong(graph_def(nodes));
         assert!(node == "y" && text.starts_with(message), "{node}: {text}");
     }
 }
@@ -223,7 +180,7 @@ fn constants_that_leave_out_more_than_memory_holds_are_refused() {
         let constant = with(node(name, "Const", &[]), "dtype", float());
         with(constant, "value", AnyValue::Tensor(value))
     };
-    let (node, text) = wrong(["a", "b", "y", "z"].map(splat));
+    let (node, text) = wrong(graph_def(["a", "b", "y", "z"].map(splat)));
     assert!(node == "y" && text.contains("that tensors may leave out"), "{node}: {text}");
 }
 
