@@ -72,9 +72,11 @@ fn read_attr(
             return x.partial_shape().map(Attr::Shape).map_err(shape_error);
         }
         (AttrKind::Tensor, Some(AnyValue::Tensor(x))) => {
-            let tensor = x.value(budget).map(Attr::Tensor);
-            return tensor
-                .map_err(|source| ImportErrorKind::AttrTensor { name: name.to_owned(), source });
+            let error = |source| {
+                let (name, source) = (name.to_owned(), Box::new(source));
+                ImportErrorKind::AttrTensor { name, source }
+            };
+            return x.value(budget).map(Attr::Tensor).map_err(error);
         }
         (AttrKind::Ints, _) => {
             if let Some(list) = list_of(|list| list.i.len()) {

@@ -144,11 +144,11 @@ pub enum ImportErrorKind {
         /// The attribute.
         name: String,
         /// What is wrong.
-        source: TensorError,
+        source: Box<TensorError>,
     },
     /// The inputs or attributes break a rule of the operation, or the name one of names.
     #[error(transparent)]
-    Build(#[from] BuildErrorKind),
+    Build(Box<BuildErrorKind>),
 }
 
 /// So many names of a cycle are shown.

@@ -41,7 +41,7 @@ pub(super) fn inline_calls(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>
     let mut inliner =
         Inliner { functions, scopes: FxHashSet::default(), frames: Vec::new(), bytes: 0 };
     let mut nodes = Vec::with_capacity(graph.node.len());
-    inliner.add_scopes(&graph.node);
+    inliner.add_scopes(&graph.node, "");
     let mut pending: Vec<Pending> =
         graph.node.iter().rev().map(|node| Pending { node: node.clone(), frame: None }).collect();
     while let Some(Pending { node, frame }) = pending.pop() {
@@ -97,10 +97,12 @@ struct Inliner<'a> {
 }
 
 impl Inliner<'_> {
-    fn add_scopes(&mut self, nodes: &[NodeDef]) {
+    /// Notes the scopes that names of nodes are in, below one that is noted.
+    fn add_scopes(&mut self, nodes: &[NodeDef], below: &str) {
         for node in nodes {
-            let ends = node.name.match_indices('/').map(|(end, _)| node.name[..end].to_owned());
-            self.scopes.extend(ends);
+            let ends = node.name.match_indices('/').map(|(end, _)| end);
+            let ends = ends.filter(|end| *end > below.len());
+            self.scopes.extend(ends.map(|end| node.name[..end].to_owned()));
         }
     }
 
@@ -142,7 +144,7 @@ impl Inliner<'_> {
         let scope = self.scope(&node.name);
         let body = Body::new(function, &call.attr, node, &scope)?;
         let mut nodes = body.nodes(&self.functions)?;
-        self.add_scopes(&nodes);
+        self.add_scopes(&nodes, &scope);
         nodes.push(body.results(node, &self.functions)?);
         self.frames.push(Frame { function: call.name.clone(), caller });
         let frame = Some(self.frames.len() - 1);

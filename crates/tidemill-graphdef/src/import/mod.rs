@@ -256,7 +256,7 @@ fn build_node(
     builder = controls.fold(builder, |builder, tensor| builder.control(tensor.operation()));
     let attrs = parts.attrs.into_iter();
     builder = attrs.fold(builder, |builder, (name, attr)| builder.attr(name, attr));
-    Ok(builder.try_node(location)?)
+    builder.try_node(location).map_err(|kind| ImportErrorKind::Build(Box::new(kind)))
 }
 
 /// Checks the inputs of mixed types against the attribute that lists their types: nodes do not

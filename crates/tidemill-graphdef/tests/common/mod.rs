@@ -6,7 +6,7 @@ use tidemill_formats::proto::{AnyValue, AttrValue, DataType, GraphDef, NodeDef};
 use tidemill_graph::Graph;
 use tidemill_graphdef::{ImportError, import_graph_def};
 
-pub fn node(name: &str, op: &str, inputs: &[&str]) -> NodeDef {
+pub(crate) fn node(name: &str, op: &str, inputs: &[&str]) -> NodeDef {
     NodeDef {
         name: name.to_owned(),
         op: op.to_owned(),
@@ -17,26 +17,26 @@ pub fn node(name: &str, op: &str, inputs: &[&str]) -> NodeDef {
 }
 
 /// The node with one more attribute.
-pub fn with(mut node: NodeDef, name: &str, value: AnyValue) -> NodeDef {
+pub(crate) fn with(mut node: NodeDef, name: &str, value: AnyValue) -> NodeDef {
     node.attr.insert(name.to_owned(), AttrValue { value: Some(value) });
     node
 }
 
 /// The type attribute of `float32`.
-pub fn float() -> AnyValue {
+pub(crate) fn float() -> AnyValue {
     AnyValue::Type(DataType::Float.into())
 }
 
-pub fn input(name: &str) -> NodeDef {
+pub(crate) fn input(name: &str) -> NodeDef {
     with(node(name, "Placeholder", &[]), "dtype", float())
 }
 
-pub fn graph_def(nodes: impl IntoIterator<Item = NodeDef>) -> GraphDef {
+pub(crate) fn graph_def(nodes: impl IntoIterator<Item = NodeDef>) -> GraphDef {
     GraphDef { node: nodes.into_iter().collect(), ..GraphDef::default() }
 }
 
 /// What is wrong with which node of a message.
-pub fn wrong(message: GraphDef) -> (String, String) {
+pub(crate) fn wrong(message: GraphDef) -> (String, String) {
     let graph = Graph::new();
     let _default = graph.as_default();
     match import_graph_def(message) {
@@ -46,7 +46,7 @@ pub fn wrong(message: GraphDef) -> (String, String) {
 }
 
 /// The text of the graph of a message.
-pub fn text_of(message: GraphDef) -> String {
+pub(crate) fn text_of(message: GraphDef) -> String {
     let graph = Graph::new();
     let _default = graph.as_default();
     import_graph_def(message).unwrap();

@@ -46,7 +46,6 @@ pub(super) fn import<'a>(graph_def: impl Into<GraphDefSource<'a>>) -> Result<Gra
 }
 
 /// Imports the graph of a case. Exported and imported again it must be the same.
-
 pub(super) fn import_file(corpus: &Path, case: &Case) -> Result<Graph, String> {
     let file = case.graph.as_ref().ok_or("the case has no graph")?;
     let graph = import(&read(corpus, file)?)?;
