@@ -1,5 +1,6 @@
-use std::collections::BTreeMap;
-use std::fmt;
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::{fmt, fs, io};
 
 use super::{Case, Pending};
 
@@ -83,6 +84,22 @@ impl Report {
             matches!(outcome.verdict, Verdict::Passed | Verdict::Pending { .. })
         };
         self.outcomes.iter().all(is_good)
+    }
+
+    /// Strikes the cases that pass from the list of those that are known to fail.
+    ///
+    /// # Errors
+    /// Where the file cannot be read or written.
+    pub fn strike(&self, pending: &Path) -> io::Result<()> {
+        let is_unexpected =
+            |outcome: &&Outcome| matches!(outcome.verdict, Verdict::Unexpected { .. });
+        let passing: BTreeSet<&str> =
+            self.outcomes.iter().filter(is_unexpected).map(|o| o.name.as_str()).collect();
+        let text = fs::read_to_string(pending)?;
+        let names_one_that_passes =
+            |line: &str| line.split('"').nth(1).is_some_and(|name| passing.contains(name));
+        let kept = text.lines().filter(|line| !names_one_that_passes(line));
+        fs::write(pending, kept.flat_map(|line| [line, "\n"]).collect::<String>())
     }
 
     /// What is wrong, one case after the other.
