@@ -45,7 +45,7 @@ impl GraphReader<'_> {
 
     /// The attributes of a node by name: those that are stored, that have their default, and
     /// that follow from the inputs.
-    fn all_attrs<'n>(&self, node: &'n Node) -> BTreeMap<&'n str, Attr> {
+    pub fn all_attrs<'n>(&self, node: &'n Node) -> BTreeMap<&'n str, Attr> {
         let facts = self.input_facts(node);
         let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
         let mut attrs = BTreeMap::new();

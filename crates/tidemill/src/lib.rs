@@ -9,6 +9,10 @@ pub use tidemill_graph::{
     control_dependencies, default_graph, name_scope, reset_default_graph, variable_scope,
     variable_scope_with,
 };
+pub use tidemill_graphdef::{
+    ExportError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions, Imported,
+    import_graph_def, import_graph_def_with, to_graph_def,
+};
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
     GLOBAL_VARIABLES, Initializer, Inspect, LookupError, Operand, Operation, TRAINABLE_VARIABLES,

@@ -1,0 +1,112 @@
+use tidemill_formats::proto::{
+    AnyValue, AttrValue, DataType, GraphDef, ListValue, Message, NodeDef, VersionDef,
+};
+use tidemill_graph::{Attr, BuildErrors, Graph, GraphReader, Node, NodeId};
+
+/// The version that TensorFlow 2.21 gives its graphs.
+const PRODUCER: i32 = 2474;
+
+/// Messages of protocol buffers have at most so many bytes.
+const MAX_BYTES: usize = i32::MAX as usize;
+
+/// Why a graph has no `GraphDef`.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ExportError {
+    /// Builder calls failed, so the graph is not what was meant.
+    #[error("the graph has errors:\n{0}")]
+    Invalid(#[from] BuildErrors),
+    /// A node calls a function of the host program, which has no form in a file.
+    #[error("node `{node}` ({op}) calls a function of the host program")]
+    HostFunction {
+        /// The name of the node.
+        node: String,
+        /// Its operation type.
+        op: &'static str,
+    },
+    /// The message is larger than messages can be.
+    #[error(
+        "the GraphDef would have {bytes} bytes, but {MAX_BYTES} are the most: the largest node is \
+         `{node}`, with {node_bytes}"
+    )]
+    TooLarge {
+        /// Its bytes.
+        bytes: usize,
+        /// The name of the largest node.
+        node: String,
+        /// The bytes of that.
+        node_bytes: usize,
+    },
+}
+
+/// The `GraphDef` of a graph: all nodes, with all of their attributes.
+///
+/// Variables, collections, seeds and source lines are not in it.
+///
+/// # Errors
+/// [`ExportError`]
+pub fn to_graph_def(graph: &Graph) -> Result<GraphDef, ExportError> {
+    graph.check()?;
+    let reader = graph.read();
+    let nodes = reader.nodes().map(|(id, node)| to_node_def(&reader, id, node));
+    let versions = VersionDef { producer: PRODUCER, ..VersionDef::default() };
+    let graph_def = GraphDef {
+        node: nodes.collect::<Result<_, _>>()?,
+        library: None,
+        versions: Some(versions),
+    };
+    match graph_def.encoded_len() {
+        bytes if bytes > MAX_BYTES => {
+            let largest = graph_def.node.iter().max_by_key(|node| node.encoded_len());
+            let (node, node_bytes) = largest
+                .map_or_else(Default::default, |node| (node.name.clone(), node.encoded_len()));
+            Err(ExportError::TooLarge { bytes, node, node_bytes })
+        }
+        _ => Ok(graph_def),
+    }
+}
+
+fn to_node_def(reader: &GraphReader<'_>, id: NodeId, node: &Node) -> Result<NodeDef, ExportError> {
+    let inputs = node.inputs.iter().map(|input| match input.slot {
+        0 => reader.name(input.node).to_owned(),
+        _ => reader.tensor_name(*input),
+    });
+    let controls = node.control_inputs.iter().map(|control| format!("^{}", reader.name(*control)));
+    let attr = |(name, attr): (&str, Attr)| {
+        let host_function =
+            || ExportError::HostFunction { node: reader.name(id).to_owned(), op: node.op.name };
+        let value = Some(to_any_value(&attr).ok_or_else(host_function)?);
+        Ok((name.to_owned(), AttrValue { value }))
+    };
+    Ok(NodeDef {
+        name: reader.name(id).to_owned(),
+        op: node.op.name.to_owned(),
+        input: inputs.chain(controls).collect(),
+        device: String::new(),
+        attr: reader.all_attrs(node).into_iter().map(attr).collect::<Result<_, ExportError>>()?,
+    })
+}
+
+/// The attribute in a message; a function of the host program is in none.
+fn to_any_value(attr: &Attr) -> Option<AnyValue> {
+    let number = |dtype| i32::from(DataType::from(dtype));
+    let list = |list| Some(AnyValue::List(list));
+    match attr {
+        Attr::Int(x) => Some(AnyValue::I(*x)),
+        Attr::Float(x) => Some(AnyValue::F(*x)),
+        Attr::Bool(x) => Some(AnyValue::B(*x)),
+        Attr::Str(x) => Some(AnyValue::S(x.to_vec())),
+        Attr::Type(x) => Some(AnyValue::Type(number(*x))),
+        Attr::Shape(x) => Some(AnyValue::Shape(x.into())),
+        Attr::Tensor(x) => Some(AnyValue::Tensor(x.into())),
+        Attr::Ints(x) => list(ListValue { i: x.to_vec(), ..ListValue::default() }),
+        Attr::Types(x) => {
+            let types = x.iter().map(|dtype| number(*dtype)).collect();
+            list(ListValue { r#type: types, ..ListValue::default() })
+        }
+        Attr::Shapes(x) => {
+            list(ListValue { shape: x.iter().map(Into::into).collect(), ..ListValue::default() })
+        }
+        Attr::Function(_) => None,
+    }
+}
