@@ -1,6 +1,9 @@
 //! The functions that add operations to a graph.
 
-pub use crate::ops::activation::{elu, relu, relu6, sigmoid, softplus};
+pub use crate::ops::activation::{
+    crelu, elu, gelu, gelu_approximate, log_sigmoid, relu, relu6, selu, sigmoid, softplus,
+    softsign, swish,
+};
 pub use crate::ops::arithmetic::{
     add, add_n, div, floor_div, floor_mod, maximum, minimum, mul, pow, squared_difference, sub,
 };
@@ -10,7 +13,11 @@ pub use crate::ops::array::{
     where_true, zeros_like,
 };
 pub use crate::ops::assign::{assign, assign_add, assign_sub};
+pub use crate::ops::bitwise::{
+    bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift,
+};
 pub use crate::ops::cast::cast;
+pub use crate::ops::clip::{clip_by_global_norm, clip_by_norm, clip_by_value, global_norm};
 pub use crate::ops::compare::{
     equal, greater, greater_equal, is_finite, is_inf, is_nan, less, less_equal, logical_and,
     logical_not, logical_or, not_equal,
@@ -18,8 +25,12 @@ pub use crate::ops::compare::{
 pub use crate::ops::constant::constant;
 pub use crate::ops::control::{group, no_op, with_dependencies};
 pub use crate::ops::debug::{PrintOptions, assert, check_numerics, print, print_with};
+pub use crate::ops::division::{
+    div_no_nan, div_v1, inv, mod_v1, mul_no_nan, round, truncate_div, truncate_mod, xdivy,
+};
 pub use crate::ops::host::{HostOutput, host_call};
 pub use crate::ops::identity::{identity, prevent_gradient, stop_gradient};
+pub use crate::ops::leaky_relu::leaky_relu;
 pub use crate::ops::math::{
     abs, acos, acosh, asin, asinh, atan, atanh, ceil, cos, cosh, exp, expm1, floor, log, log1p,
     neg, reciprocal, rint, rsqrt, sign, sin, sinh, sqrt, square, tan, tanh,
@@ -34,6 +45,7 @@ pub use crate::ops::random::{Distribution, random, random_integers};
 pub use crate::ops::reduce::{
     Axes, arg_max, arg_min, reduce_all, reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum,
 };
-pub use crate::ops::select::select;
+pub use crate::ops::select::{safe_where, select, select_v1};
+pub use crate::ops::special::{atan2, digamma, erf, erfc, lgamma, polygamma, xlogy};
 pub use crate::ops::train::apply_gradient_descent;
 pub use crate::ops::variable::is_variable_initialized;

@@ -58,4 +58,19 @@ binary_functions! {
     softplus_grad SoftplusGrad {
         floats: (|dy, x| dy / ((-x).exp() + 1.0)),
     }
+
+    /// `dy · (y + scale · alpha)` where `y` is below 0, and `dy · scale` elsewhere, of operands
+    /// (`dy`, `y`). TensorFlow's `SeluGrad`.
+    selu_grad SeluGrad {
+        floats: (|dy, y| if y < 0.0 {
+            dy * (y + 1.758_099_340_847_376_8)
+        } else {
+            dy * 1.050_700_987_355_480_5
+        }),
+    }
+
+    /// `dy / (1 + |x|)²` of operands (`dy`, `x`). TensorFlow's `SoftsignGrad`.
+    softsign_grad SoftsignGrad {
+        floats: (|dy, x| dy / ((x.abs() + 1.0) * (x.abs() + 1.0))),
+    }
 }

@@ -1,6 +1,7 @@
 use tidemill_value::DType;
 
 use super::function::UnaryOp;
+use super::special::Special;
 use super::{AnyUnary, Unary};
 use crate::float::Float;
 
@@ -108,6 +109,33 @@ unary_functions! {
 
     /// `x` where it is above 0, and `exp x - 1` below. TensorFlow's `Elu`.
     elu Elu { floats: |x| if x < 0.0 { x.exp() - 1.0 } else { x } }
+
+    /// `scale · x` where it is above 0, and `scale · alpha · (exp x - 1)` below, with the
+    /// constants of Klambauer et al. (2017). TensorFlow's `Selu`.
+    selu Selu {
+        floats: |x| if x < 0.0 {
+            1.758_099_340_847_376_8 * (x.exp() - 1.0)
+        } else {
+            1.050_700_987_355_480_5 * x
+        },
+    }
+
+    /// `x / (1 + |x|)`. TensorFlow's `Softsign`.
+    softsign Softsign { floats: |x| x / (x.abs() + 1.0) }
+
+    /// The error function, `2 / √π` times the integral of `exp -t²` from 0 to `x`. TensorFlow's
+    /// `Erf`.
+    erf Erf { floats: |x| x.error_function() }
+
+    /// What the error function lacks of 1. TensorFlow's `Erfc`.
+    erfc Erfc { floats: |x| x.complementary_error_function() }
+
+    /// The logarithm of the absolute value of the gamma function. TensorFlow's `Lgamma`.
+    lgamma Lgamma { floats: |x| x.log_gamma() }
+
+    /// The derivative of the logarithm of the gamma function; NaN at its poles. TensorFlow's
+    /// `Digamma`.
+    digamma Digamma { floats: |x| Special::digamma(x) }
 
     /// The largest whole number that is not above `x`. TensorFlow's `Floor`.
     floor Floor { floats: |x| x.floor() }

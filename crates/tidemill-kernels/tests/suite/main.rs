@@ -10,4 +10,5 @@ mod matmul;
 mod random;
 mod reductions;
 mod softmax;
+mod special;
 mod support;
