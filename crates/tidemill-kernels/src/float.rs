@@ -18,6 +18,7 @@ pub(crate) trait Float:
     const NEG_INFINITY: Self;
 
     fn abs(self) -> Self;
+    fn sqrt(self) -> Self;
     fn exp(self) -> Self;
     fn ln(self) -> Self;
     fn ln_1p(self) -> Self;
@@ -35,6 +36,11 @@ macro_rules! float {
             #[inline(always)]
             fn abs(self) -> Self {
                 self.abs()
+            }
+
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                self.sqrt()
             }
 
             #[inline(always)]

@@ -16,8 +16,10 @@ mod number;
 mod output;
 mod strided;
 
+pub mod einsum;
 pub mod elementwise;
 pub mod layout;
+pub mod linalg;
 pub mod matmul;
 pub mod random;
 pub mod reduce;

@@ -13,9 +13,11 @@ pub(crate) trait Number: Element + Copy {
     const TOP: Self;
 
     fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
     fn times(self, other: Self) -> Self;
     fn larger(self, other: Self) -> Self;
     fn smaller(self, other: Self) -> Self;
+    fn root(self) -> Self;
     fn widen(self) -> Self::Wide;
     fn mean(total: Self::Wide, count: usize) -> Self;
 }
@@ -36,6 +38,11 @@ macro_rules! floats {
             }
 
             #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self - other
+            }
+
+            #[inline(always)]
             fn times(self, other: Self) -> Self {
                 self * other
             }
@@ -48,6 +55,11 @@ macro_rules! floats {
             #[inline(always)]
             fn smaller(self, other: Self) -> Self {
                 if other < self || other.is_nan() { other } else { self }
+            }
+
+            #[inline(always)]
+            fn root(self) -> Self {
+                self.sqrt()
             }
 
             #[inline(always)]
@@ -79,6 +91,11 @@ macro_rules! integers {
             }
 
             #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self.wrapping_sub(other)
+            }
+
+            #[inline(always)]
             fn times(self, other: Self) -> Self {
                 self.wrapping_mul(other)
             }
@@ -91,6 +108,11 @@ macro_rules! integers {
             #[inline(always)]
             fn smaller(self, other: Self) -> Self {
                 self.min(other)
+            }
+
+            #[inline(always)]
+            fn root(self) -> Self {
+                (self as f64).sqrt() as $rust
             }
 
             #[inline(always)]
