@@ -26,6 +26,7 @@ pub use crate::ops::compare::{
 };
 pub use crate::ops::constant::constant;
 pub use crate::ops::control::{group, no_op, with_dependencies};
+pub use crate::ops::custom_gradient::{CustomGradient, custom_gradient};
 pub use crate::ops::debug::{PrintOptions, assert, check_numerics, print, print_with};
 pub use crate::ops::division::{
     div_no_nan, div_v1, inv, mod_v1, mul_no_nan, round, truncate_div, truncate_mod, xdivy,
@@ -47,8 +48,10 @@ pub use crate::ops::matmul::{MatMul, matmul, matmul_with};
 pub use crate::ops::nn::{
     bias_add, l2_loss, log_softmax, sigmoid_cross_entropy_with_logits, softmax,
     softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits,
+    weighted_cross_entropy_with_logits,
 };
 pub use crate::ops::placeholder::{placeholder, placeholder_of, placeholder_with_default};
+pub use crate::ops::prod::reduce_prod;
 pub use crate::ops::random::{Distribution, random, random_integers};
 pub use crate::ops::reduce::{
     Axes, arg_max, arg_min, reduce_all, reduce_any, reduce_euclidean_norm, reduce_max, reduce_mean,

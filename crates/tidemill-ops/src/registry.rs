@@ -2,8 +2,9 @@ use tidemill_graph::OpDef;
 
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, bitwise, cast, clip, compare, constant,
-    control, debug, division, einsum, gradient, host, identity, leaky_relu, linalg, math, matmul,
-    nn, placeholder, random, reduce, select, shuffle, special, train, variable,
+    control, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu,
+    linalg, math, matmul, nn, placeholder, prod, random, reduce, select, shuffle, special, train,
+    variable,
 };
 
 /// Every operation, sorted by name.
@@ -46,6 +47,7 @@ pub static ALL: &[&OpDef] = &[
     &math::COS,
     &math::COSH,
     &linalg::CROSS,
+    &custom_gradient::CUSTOM_GRADIENT,
     &special::DIGAMMA,
     &division::DIV_V1,
     &division::DIV_NO_NAN,
@@ -114,6 +116,7 @@ pub static ALL: &[&OpDef] = &[
     &arithmetic::POW,
     &identity::PREVENT_GRADIENT,
     &debug::PRINT,
+    &prod::PROD,
     &shuffle::RANDOM_SHUFFLE,
     &random::RANDOM_STANDARD_NORMAL,
     &random::RANDOM_UNIFORM,

@@ -3,9 +3,11 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod broadcasting;
+mod einsum;
 mod elementwise;
 mod forms;
 mod layout;
+mod linalg;
 mod matmul;
 mod random;
 mod reductions;
