@@ -1,5 +1,6 @@
 //! Statistics of tensors, built of reductions.
 
+use super::arithmetic::squared_difference;
 use super::array::{reshape, shape, zeros_like};
 use super::compare::is_finite;
 use super::identity::stop_gradient;
@@ -59,9 +60,6 @@ pub fn reduce_std(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
 
 /// The mean and the variance of `x` along `axes` (see [`reduce_sum`]).
 ///
-/// The mean that the variance is taken from counts as constant, which leaves the gradient as it
-/// is.
-///
 /// # Errors
 /// An axis that there is not, or that is named twice.
 ///
@@ -75,8 +73,7 @@ pub fn moments(x: impl Into<Operand>, axes: impl Into<Axes>) -> (Tensor, Tensor)
     let (x, axes) = (x.into().to_tensor(), axes.into());
     composite(x.graph(), "moments", |_| {
         let center = reduce_mean(x, axes.clone().keep_dims());
-        let squares = super::arithmetic::squared_difference(x, stop_gradient(center));
-        let variance = reduce_mean(squares, axes);
+        let variance = reduce_mean(squared_difference(x, center), axes);
         (reshape(center, shape(variance)), variance)
     })
 }

@@ -10,7 +10,7 @@ use tidemill_kernels::einsum as kernels;
 use tidemill_kernels::einsum::Label;
 use tidemill_value::{DType, PartialShape, Value};
 
-use super::array::{broadcast_to, concat, gather, rank, shape};
+use super::array::{broadcast_to, concat, expand_dims, gather, range, rank, shape};
 use super::batch::sum_stretched;
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
@@ -108,12 +108,12 @@ fn node(equation: String, inputs: impl IntoIterator<Item = Tensor>) -> Tensor {
 fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let equation = equation_of(cx.node())?;
     let grad: Tensor = cx.grad();
-    let of_input = |i: usize| -> Result<Tensor, OpError> {
+    let of_input = |i: usize| -> Tensor {
         let others = equation.inputs.iter().enumerate().filter(|(other, _)| *other != i);
         let other = others.map(|(other, term)| (term, cx.input(other))).next();
         of_operand((&equation.inputs[i], cx.input(i)), other, (&equation.output, grad))
     };
-    (0..cx.input_count()).map(|i| Ok(Some(of_input(i)?.into()))).collect()
+    (0..cx.input_count()).map(|i| Ok(Some(of_input(i).into()))).collect()
 }
 
 /// The gradient of an operand: the gradient of the output times the other operand, summed over
@@ -122,13 +122,11 @@ fn of_operand(
     (term, x): (&Term, Tensor),
     other: Option<(&Term, Tensor)>,
     (output, grad): (&Term, Tensor),
-) -> Result<Tensor, OpError> {
+) -> Tensor {
     let others: Vec<&Term> = other.iter().map(|(term, _)| *term).chain([output]).collect();
-    if term.ellipsis && !others.iter().any(|other| other.ellipsis) {
-        return Err(OpError::invalid("the gradient of a sum over an ellipsis is not defined"));
-    }
     let is_alone = |letter: char| !others.iter().any(|other| other.has(letter));
-    let target = term.without(is_alone);
+    let ellipsis = term.ellipsis && others.iter().any(|other| other.ellipsis);
+    let target = Term { ellipsis, ..term.without(is_alone) };
     let product = match other {
         Some((of_other, other)) => node(format!("{output},{of_other}->{target}"), [grad, other]),
         None if *output == target => grad,
@@ -136,33 +134,37 @@ fn of_operand(
     };
     let whole = if target == *term { product } else { repeated(product, &target, term, x) };
     if !term.ellipsis {
-        return Ok(whole);
+        return whole;
     }
     let summed = sum_stretched(whole, x, term.before.len(), term.after.len());
     // Along an ellipsis that was summed, the other operand may have an extent of 1.
-    Ok(if output.ellipsis { summed } else { broadcast_to(summed, shape(x)) })
+    if output.ellipsis { summed } else { broadcast_to(summed, shape(x)) }
 }
 
 /// `product`, whose labels are those of `target`, repeated along the other labels of `term`,
 /// those of `x`.
 fn repeated(product: Tensor, target: &Term, term: &Term, x: Tensor) -> Tensor {
-    let mut letters = String::new();
+    let (before, after) = (term.before.len(), term.after.len());
+    let mut labels = String::new();
     let mut extents = Vec::new();
-    let count = term.before.len() + term.after.len();
+    if term.ellipsis && !target.ellipsis {
+        labels.push_str("...");
+        extents.push(gather(shape(x), range(before as i32, rank(x) - after as i32, 1), 0));
+    }
     for (i, letter) in term.letters().enumerate() {
-        if target.has(letter) || letters.contains(letter) {
+        if target.has(letter) || labels.contains(letter) {
             continue;
         }
-        letters.push(letter);
-        let axis = match i < term.before.len() {
-            true => Operand::from(i as i32),
-            false => Operand::from(rank(x) - (count - i) as i32),
+        labels.push(letter);
+        let axis = match i < before {
+            true => Operand::from([i as i32]),
+            false => Operand::from(expand_dims(rank(x) - (before + after - i) as i32, 0)),
         };
         extents.push(gather(shape(x), axis, 0));
     }
-    let extents = super::array::stack(extents, 0);
-    let stretched = broadcast_to(product, concat([extents, shape(product)], 0));
-    let labels = format!("{letters}{target}");
+    extents.push(shape(product));
+    let stretched = broadcast_to(product, concat(extents, 0));
+    let labels = format!("{labels}{target}");
     if labels == term.to_string() {
         stretched
     } else {
