@@ -153,7 +153,10 @@ impl NodeBuilder {
     }
 
     /// Adds the node, or says what is wrong. Nothing is recorded with the graph.
-    pub(crate) fn try_node(self, location: Location) -> Result<NodeId, BuildErrorKind> {
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn try_node(self, location: Location) -> Result<NodeId, BuildErrorKind> {
         let key = self.graph_key();
         self.try_build(key, location).map_err(|failure| match failure {
             Failure::Cause(kind, _) => *kind,

@@ -5,14 +5,18 @@
 //! - [`suite`] holds the tests that every operation has to pass, on the samples it brings along.
 //! - [`Reference`] runs a graph the naive way, and a [`Scenario`] is a random graph with runs
 //!   to compare sessions with it on.
+//! - [`conformance`] runs graphs that were recorded from TensorFlow.
+//! - [`ops_table`] writes the table of operations that the documentation has.
 //!
 //! Its functions fail by panicking, as tests do.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod conformance;
 mod failure;
 mod gradient_check;
 mod kernel;
+pub mod ops_table;
 mod random_graph;
 mod reference;
 mod subgraph;

@@ -1,8 +1,12 @@
 //! Comparisons, tests and logic.
 
-use tidemill_graph::{Arg, AttrDef, Fallible, OpDef, Sample};
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Arg, AttrDef, Fallible, Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError,
+    Sample,
+};
 use tidemill_kernels::elementwise as kernels;
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, PartialShape, Value, broadcast};
 
 use crate::elementwise::{
     binary_kernel, broadcast_shape, comparison_kernel, predicate_kernel, same_shape, unary_kernel,
@@ -10,8 +14,9 @@ use crate::elementwise::{
 use crate::operand::{binary, unary};
 use crate::{Operand, Tensor};
 
-const ALL: &[AttrDef] = &[AttrDef::types("T", DType::ALL)];
 const NUMBERS: &[AttrDef] = &[AttrDef::types("T", DType::NUMBERS)];
+const EQUALITY: &[AttrDef] =
+    &[AttrDef::types("T", DType::ALL), AttrDef::bool(MUST_BROADCAST, true)];
 
 const fn comparison(name: &'static str, summary: &'static str, types: &'static [AttrDef]) -> OpDef {
     OpDef::new(name, summary)
@@ -19,8 +24,54 @@ const fn comparison(name: &'static str, summary: &'static str, types: &'static [
         .outputs(const { &[Arg::is("z", DType::Bool)] })
         .attrs(types)
         .broadcasts()
-        .infer(broadcast_shape)
+        .infer(compared_shape)
         .not_differentiable()
+}
+
+/// The attribute of `Equal` and `NotEqual` that says whether shapes must broadcast. Where they
+/// need not and do not, the tensors differ as a whole.
+const MUST_BROADCAST: &str = "incompatible_shape_error";
+
+fn must_broadcast(node: &NodeView<'_>) -> bool {
+    node.bool_attr(MUST_BROADCAST).unwrap_or(true)
+}
+
+fn compared_shape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    if must_broadcast(node) {
+        return broadcast_shape(node);
+    }
+    let (left, right) = (node.shape(0), node.shape(1));
+    match left.broadcast(right) {
+        Ok(shape) if left.is_known() && right.is_known() => Inferred::one(shape),
+        Ok(_) => Inferred::one(PartialShape::unknown()),
+        Err(_) => Inferred::one(PartialShape::scalar()),
+    }
+}
+
+/// Compares by `kernel`, unless the shapes need not broadcast and do not.
+struct WholeKernel {
+    kernel: Box<dyn Kernel>,
+    /// What comes of tensors that differ.
+    differ: bool,
+}
+
+impl Kernel for WholeKernel {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        match broadcast(cx.input(0)?.shape(), cx.input(1)?.shape()) {
+            Ok(_) => self.kernel.run(cx),
+            Err(_) => {
+                cx.set(0, Value::scalar(self.differ));
+                Ok(())
+            }
+        }
+    }
+}
+
+fn compare(node: &NodeView<'_>, kernel: Box<dyn Kernel>) -> Box<dyn Kernel> {
+    match must_broadcast(node) {
+        true => kernel,
+        false => Box::new(WholeKernel { kernel, differ: *node.op() == NOT_EQUAL }),
+    }
 }
 
 /// A sample over the three ways in which two numbers can compare, and NaN.
@@ -30,15 +81,22 @@ fn samples(expected: [bool; 4]) -> Vec<Sample> {
     vec![Sample::new([x, y], Value::from(expected))]
 }
 
+/// [`samples`], and tensors whose shapes do not broadcast.
+fn equality_samples(expected: [bool; 4]) -> Vec<Sample> {
+    let shapes = [Value::from([1.0_f32, 2.0]), Value::from([1.0_f32, 2.0, 3.0])];
+    let differ = Sample::new(shapes, Value::from(expected[0])).attr(MUST_BROADCAST, false);
+    [samples(expected), vec![differ]].concat()
+}
+
 macro_rules! comparison_family {
     ($(
         #[doc = $summary:literal]
-        $op:ident $function:ident = $name:literal, $types:ident, $expected:expr;
+        $op:ident $function:ident = $name:literal, $types:ident, $samples:expr;
     )*) => {$(
         #[doc = $summary]
         pub static $op: OpDef = comparison($name, $summary, $types)
-            .kernel(|node| comparison_kernel(node, kernels::$function))
-            .samples(|| samples($expected));
+            .kernel(|node| Ok(compare(node, comparison_kernel(node, kernels::$function)?)))
+            .samples(|| $samples);
 
         #[doc = $summary]
         ///
@@ -54,22 +112,22 @@ macro_rules! comparison_family {
 
 comparison_family! {
     /// Whether `x` equals `y`. NaN equals nothing.
-    EQUAL equal = "Equal", ALL, [false, true, false, false];
+    EQUAL equal = "Equal", EQUALITY, equality_samples([false, true, false, false]);
 
     /// Whether `x` differs from `y`. NaN differs from everything.
-    NOT_EQUAL not_equal = "NotEqual", ALL, [true, false, true, true];
+    NOT_EQUAL not_equal = "NotEqual", EQUALITY, equality_samples([true, false, true, true]);
 
     /// Whether `x` is less than `y`.
-    LESS less = "Less", NUMBERS, [true, false, false, false];
+    LESS less = "Less", NUMBERS, samples([true, false, false, false]);
 
     /// Whether `x` is at most `y`.
-    LESS_EQUAL less_equal = "LessEqual", NUMBERS, [true, true, false, false];
+    LESS_EQUAL less_equal = "LessEqual", NUMBERS, samples([true, true, false, false]);
 
     /// Whether `x` is more than `y`.
-    GREATER greater = "Greater", NUMBERS, [false, false, true, false];
+    GREATER greater = "Greater", NUMBERS, samples([false, false, true, false]);
 
     /// Whether `x` is at least `y`.
-    GREATER_EQUAL greater_equal = "GreaterEqual", NUMBERS, [false, true, true, false];
+    GREATER_EQUAL greater_equal = "GreaterEqual", NUMBERS, samples([false, true, true, false]);
 }
 
 const fn logical(name: &'static str, summary: &'static str, inputs: &'static [Arg]) -> OpDef {

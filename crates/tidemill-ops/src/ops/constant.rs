@@ -7,7 +7,7 @@ use tidemill_graph::{
     Arg, AttrDef, AttrKind, Elements, Execution, Fallible, GraphKey, Inferred, NodeBuilder, OpDef,
     Sample, fail,
 };
-use tidemill_value::{DType, IntoValue, PartialShape, Value};
+use tidemill_value::{DType, IntoValue, PartialShape, Value, ValueError};
 
 use crate::Tensor;
 
@@ -19,6 +19,10 @@ pub static OP: OpDef = OpDef::new("Const", "A value that never changes.")
     .fallible(Fallible::Never)
     .infer(|node| {
         let value = node.tensor_attr("value")?;
+        let dtype = node.type_attr("dtype")?;
+        if value.dtype() != dtype {
+            return Err(ValueError::DType { expected: dtype, actual: value.dtype() }.into());
+        }
         let shape = PartialShape::from(value.shape());
         Ok(smallvec![Inferred { shape, elements: Elements::of(&value) }])
     })
@@ -27,7 +31,10 @@ pub static OP: OpDef = OpDef::new("Const", "A value that never changes.")
         let constant = |value: Value| {
             Sample::new([], value.clone()).attr("dtype", value.dtype()).attr("value", value)
         };
-        vec![constant(Value::from(2)), constant(Value::from(vec![1.0_f32, f32::NAN]))]
+        let mismatch = Sample::error([], "the value is float32, not int32")
+            .attr("dtype", DType::I32)
+            .attr("value", Value::from(1.0_f32));
+        vec![constant(Value::from(2)), constant(Value::from(vec![1.0_f32, f32::NAN])), mismatch]
     });
 
 /// A constant: a node whose value is given here.

@@ -21,6 +21,9 @@ pub static OP: OpDef = OpDef::new("MatMul", "The product of two matrices.")
         AttrDef::types("T", DType::NUMBERS),
         AttrDef::bool("transpose_a", false),
         AttrDef::bool("transpose_b", false),
+        // Hints to TensorFlow's own rewriting, without a meaning of their own.
+        AttrDef::bool("grad_a", false),
+        AttrDef::bool("grad_b", false),
     ])
     .infer(infer)
     .gradient(gradient)

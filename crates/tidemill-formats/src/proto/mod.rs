@@ -1,0 +1,19 @@
+//! TensorFlow's protocol buffer messages, in the versions of TensorFlow 2.21.
+//!
+//! A message that is decoded keeps what it has fields for, and drops the rest. Its bytes are
+//! decoded with a limit on how deep messages nest.
+
+mod attr_value;
+mod function;
+mod graph;
+mod op_def;
+mod tensor;
+mod types;
+
+pub use attr_value::{AnyValue, AttrValue, ListValue, NameAttrList};
+pub use function::{ArgAttrs, FunctionDef, FunctionDefLibrary, GradientDef};
+pub use graph::{GraphDef, NodeDef, VersionDef};
+pub use op_def::{ArgDef, AttrDef, OpDef};
+pub use prost::{DecodeError, Message};
+pub use tensor::{Dim, TensorProto, TensorShapeProto};
+pub use types::{DataType, DataTypeError};

@@ -1,0 +1,155 @@
+//! From the attributes of a message to those of a node.
+
+use tidemill_formats::SplatBudget;
+use tidemill_formats::proto::{AnyValue, AttrValue, DataType, ListValue, NodeDef};
+use tidemill_graph::{ArgType, Arity, Attr, AttrKind, OpDef};
+use tidemill_value::{DType, PartialShape};
+
+use super::ImportErrorKind;
+
+/// The attributes of a node, under the names that its operation has for them.
+pub(super) type NamedAttrs = Vec<(&'static str, Attr)>;
+
+/// Reads the attributes of a node.
+///
+/// Those that begin with `_` are notes of TensorFlow's to itself, and are left out.
+///
+/// # Errors
+/// [`ImportErrorKind`] where the operation has no such attribute, or it has another kind.
+pub(super) fn read_attrs(
+    op: &'static OpDef,
+    node: &NodeDef,
+    budget: &mut SplatBudget,
+) -> Result<NamedAttrs, ImportErrorKind> {
+    let known = node.attr.iter().filter(|(name, _)| !name.starts_with('_'));
+    let attr = |(name, value): (&String, &AttrValue)| {
+        let (name, kind) = find_kind(op, name)
+            .ok_or_else(|| ImportErrorKind::UnknownAttr { name: name.clone() })?;
+        Ok((name, read_attr(name, kind, value.value.as_ref(), budget)?))
+    };
+    known.map(attr).collect()
+}
+
+/// The kind of an attribute: as declared, or as follows from the arguments that it describes.
+fn find_kind(op: &'static OpDef, name: &str) -> Option<(&'static str, AttrKind)> {
+    if let Some(def) = op.attr(name) {
+        return Some((def.name, def.kind));
+    }
+    op.inputs.iter().chain(op.outputs).find_map(|arg| match (arg.arity, arg.dtype) {
+        (Arity::Count(count), _) if count == name => Some((count, AttrKind::Int)),
+        (Arity::Types(types), _) if types == name => Some((types, AttrKind::Types)),
+        (_, ArgType::Attr(attr)) if attr == name => Some((attr, AttrKind::Type(DType::ALL))),
+        _ => None,
+    })
+}
+
+fn read_attr(
+    name: &'static str,
+    kind: AttrKind,
+    value: Option<&AnyValue>,
+    budget: &mut SplatBudget,
+) -> Result<Attr, ImportErrorKind> {
+    let dtype = |number: &i32| {
+        DataType::dtype(*number)
+            .map_err(|source| ImportErrorKind::AttrType { name: name.to_owned(), source })
+    };
+    let shape_error = |source| ImportErrorKind::AttrShape { name: name.to_owned(), source };
+    let empty = ListValue::default();
+    let list = match value {
+        Some(AnyValue::List(list)) => Some(list),
+        None => Some(&empty),
+        Some(_) => None,
+    };
+    // A list of one kind is a list of another only if it is empty.
+    let list_of = |count: fn(&ListValue) -> usize| list.filter(|list| count(list) == list.len());
+    match (kind, value) {
+        (AttrKind::Int, Some(AnyValue::I(x))) => return Ok(Attr::Int(*x)),
+        (AttrKind::Float, Some(AnyValue::F(x))) => return Ok(Attr::Float(*x)),
+        (AttrKind::Bool, Some(AnyValue::B(x))) => return Ok(Attr::Bool(*x)),
+        (AttrKind::Str, Some(AnyValue::S(x))) => return Ok(Attr::Str(x.as_slice().into())),
+        (AttrKind::Type(_), Some(AnyValue::Type(x))) => return Ok(Attr::Type(dtype(x)?)),
+        (AttrKind::Shape, Some(AnyValue::Shape(x))) => {
+            return x.partial_shape().map(Attr::Shape).map_err(shape_error);
+        }
+        (AttrKind::Tensor, Some(AnyValue::Tensor(x))) => {
+            let tensor = x.value(budget).map(Attr::Tensor);
+            return tensor
+                .map_err(|source| ImportErrorKind::AttrTensor { name: name.to_owned(), source });
+        }
+        (AttrKind::Ints, _) => {
+            if let Some(list) = list_of(|list| list.i.len()) {
+                return Ok(Attr::from(list.i.as_slice()));
+            }
+        }
+        (AttrKind::Types, _) => {
+            if let Some(list) = list_of(|list| list.r#type.len()) {
+                let types: Vec<DType> = list.r#type.iter().map(dtype).collect::<Result<_, _>>()?;
+                return Ok(Attr::from(types));
+            }
+        }
+        (AttrKind::Shapes, _) => {
+            if let Some(list) = list_of(|list| list.shape.len()) {
+                let shapes = list.shape.iter().map(|shape| shape.partial_shape());
+                let shapes: Vec<PartialShape> =
+                    shapes.collect::<Result<_, _>>().map_err(shape_error)?;
+                return Ok(Attr::from(shapes));
+            }
+        }
+        _ => {}
+    }
+    Err(ImportErrorKind::AttrKind {
+        name: name.to_owned(),
+        expected: name_of(kind),
+        actual: value.map_or("no value", AnyValue::kind),
+    })
+}
+
+const fn name_of(kind: AttrKind) -> &'static str {
+    match kind {
+        AttrKind::Int => "int",
+        AttrKind::Float => "float",
+        AttrKind::Bool => "bool",
+        AttrKind::Str => "string",
+        AttrKind::Type(_) => "type",
+        AttrKind::Shape => "shape",
+        AttrKind::Tensor => "tensor",
+        AttrKind::Ints => "list(int)",
+        AttrKind::Types => "list(type)",
+        AttrKind::Shapes => "list(shape)",
+        AttrKind::Function => "host function",
+    }
+}
+
+/// How many of the inputs each argument stands for.
+///
+/// # Errors
+/// [`ImportErrorKind`] where the attributes do not say so, or the inputs are not as many.
+pub(super) fn argument_counts(
+    op: &'static OpDef,
+    attrs: &NamedAttrs,
+    inputs: usize,
+) -> Result<Vec<usize>, ImportErrorKind> {
+    let attr = |name: &'static str| {
+        let attr = attrs.iter().find(|(given, _)| *given == name).map(|(_, attr)| attr);
+        attr.ok_or(ImportErrorKind::MissingAttr { name })
+    };
+    let count = |arity| match arity {
+        Arity::One => Ok(1),
+        Arity::Count(name) => match attr(name)? {
+            // A negative number, or one that is too large, is not the number of the inputs.
+            Attr::Int(count) => Ok(usize::try_from(*count).unwrap_or(usize::MAX)),
+            _ => Err(ImportErrorKind::MissingAttr { name }),
+        },
+        Arity::Types(name) => match attr(name)? {
+            Attr::Types(types) => Ok(types.len()),
+            _ => Err(ImportErrorKind::MissingAttr { name }),
+        },
+    };
+    let counts: Vec<usize> =
+        op.inputs.iter().map(|arg| count(arg.arity)).collect::<Result<_, _>>()?;
+    let expected = counts.iter().fold(0usize, |sum, count| sum.saturating_add(*count));
+    match expected == inputs {
+        true => Ok(counts),
+        false => Err(ImportErrorKind::InputCount { expected, actual: inputs }),
+    }
+}

@@ -1,0 +1,148 @@
+use tidemill_formats::proto::{DataTypeError, DecodeError};
+use tidemill_formats::{ShapeError, TensorError};
+use tidemill_graph::BuildErrorKind;
+use tidemill_value::DType;
+
+/// Why a `GraphDef` was not imported.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportError {
+    /// The bytes are no message.
+    #[error("this is no GraphDef: {0}")]
+    Decode(#[from] DecodeError),
+    /// A node cannot be imported.
+    #[error("node `{node}` ({op}): {kind}")]
+    Node {
+        /// The name of the node in the message.
+        node: String,
+        /// Its operation type.
+        op: String,
+        /// What is wrong with it.
+        kind: Box<ImportErrorKind>,
+    },
+    /// Tensors that should be replaced are not inputs of any node.
+    #[error("the input map names tensors that no node takes: {}", names.join(", "))]
+    UnusedMapping {
+        /// Their names.
+        names: Vec<String>,
+    },
+    /// A tensor that should replace another one is invalid, or of another graph.
+    #[error("what the input map has for `{name}` is no tensor of the graph imported into")]
+    InvalidMapping {
+        /// The name of the tensor to be replaced.
+        name: String,
+    },
+}
+
+/// What is wrong with a node of a `GraphDef`.
+#[derive(Clone, Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ImportErrorKind {
+    /// Another node has the same name.
+    #[error("another node has the same name")]
+    Duplicate,
+    /// There is no such operation.
+    #[error("there is no operation `{op}`, or it is not supported yet")]
+    UnknownOp {
+        /// The operation type.
+        op: String,
+    },
+    /// It takes a node that there is not.
+    #[error("its input `{input}` does not exist")]
+    MissingInput {
+        /// The input.
+        input: String,
+    },
+    /// A control input stands before an input.
+    #[error("its input `{input}` stands after a control input")]
+    InputAfterControl {
+        /// The input.
+        input: String,
+    },
+    /// It depends on itself.
+    #[error("it depends on itself: {}", show_cycle(cycle))]
+    Cycle {
+        /// The names of the nodes on the way back to it, each an input of the one before.
+        cycle: Vec<String>,
+    },
+    /// It has another number of inputs than its attributes say.
+    #[error("it takes {expected} inputs by its type and attributes, but has {actual}")]
+    InputCount {
+        /// The number it takes.
+        expected: usize,
+        /// The number it has.
+        actual: usize,
+    },
+    /// An input is of another type than an attribute says.
+    #[error("its input {input} is {actual}, but the attribute `{attr}` says {expected}")]
+    InputType {
+        /// The number of the input.
+        input: usize,
+        /// The attribute.
+        attr: &'static str,
+        /// The type by the attribute.
+        expected: DType,
+        /// The type of the input.
+        actual: DType,
+    },
+    /// The operation has no such attribute.
+    #[error("there is no attribute `{name}`")]
+    UnknownAttr {
+        /// The attribute.
+        name: String,
+    },
+    /// The inputs are counted by an attribute that is missing.
+    #[error("the attribute `{name}` is missing")]
+    MissingAttr {
+        /// The attribute.
+        name: &'static str,
+    },
+    /// An attribute is of another kind than the operation has.
+    #[error("the attribute `{name}` must be of kind {expected}, but is of kind {actual}")]
+    AttrKind {
+        /// The attribute.
+        name: String,
+        /// The kind it must be of.
+        expected: &'static str,
+        /// The kind it is of.
+        actual: &'static str,
+    },
+    /// An attribute has a data type that there is not, or that values cannot have.
+    #[error("the attribute `{name}`: {source}")]
+    AttrType {
+        /// The attribute.
+        name: String,
+        /// What is wrong.
+        source: DataTypeError,
+    },
+    /// An attribute has a shape that there cannot be.
+    #[error("the attribute `{name}`: {source}")]
+    AttrShape {
+        /// The attribute.
+        name: String,
+        /// What is wrong.
+        source: ShapeError,
+    },
+    /// An attribute has a tensor that there cannot be.
+    #[error("the attribute `{name}`: {source}")]
+    AttrTensor {
+        /// The attribute.
+        name: String,
+        /// What is wrong.
+        source: TensorError,
+    },
+    /// The inputs or attributes break a rule of the operation, or the name one of names.
+    #[error(transparent)]
+    Build(#[from] BuildErrorKind),
+}
+
+/// So many names of a cycle are shown.
+const SHOWN_NAMES: usize = 8;
+
+fn show_cycle(cycle: &[String]) -> String {
+    let mut text = cycle.iter().take(SHOWN_NAMES).cloned().collect::<Vec<_>>().join(" ← ");
+    if let Some(more) = cycle.len().checked_sub(SHOWN_NAMES).filter(|more| *more > 0) {
+        text.push_str(&format!(" ← {more} more"));
+    }
+    text
+}

@@ -1,0 +1,285 @@
+//! From a `GraphDef` to nodes of a graph.
+
+mod attrs;
+mod error;
+mod order;
+mod source;
+mod wiring;
+
+use rustc_hash::FxHashMap;
+use tidemill_formats::SplatBudget;
+use tidemill_formats::proto::{GraphDef, NodeDef};
+use tidemill_graph::{
+    Arity, Attr, Graph, Location, NodeBuilder, NodeId, OpDef, OperationRef, Referent, TensorRef,
+    default_graph,
+};
+use tidemill_ops::{Inspect, LookupError, Operation, Tensor, lookup};
+
+use attrs::{NamedAttrs, argument_counts, read_attrs};
+pub use error::{ImportError, ImportErrorKind};
+pub use source::GraphDefSource;
+use wiring::{Source, Wires, connect, split_reference};
+
+/// How [`import_graph_def_with`] imports.
+#[derive(Clone, Debug, Default)]
+pub struct ImportOptions {
+    /// The name scope to import into, made unique. If it is empty, nodes are called exactly as
+    /// in the message, whatever scope is open.
+    pub prefix: String,
+    /// Tensors of the graph that nodes take in place of those of the message, by name: `x:0` or
+    /// `x`, and `^x` for a control input.
+    pub input_map: Vec<(String, Tensor)>,
+}
+
+/// What was imported.
+#[derive(Clone, Debug)]
+pub struct Imported {
+    graph: Graph,
+    prefix: String,
+    operations: Vec<Operation>,
+}
+
+impl Imported {
+    /// The operations, in the order in which they were added.
+    pub fn operations(&self) -> &[Operation] {
+        &self.operations
+    }
+
+    /// The graph they were added to.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The operation that the message calls `name`.
+    ///
+    /// # Errors
+    /// [`LookupError`] where there is none.
+    pub fn operation(&self, name: &str) -> Result<Operation, LookupError> {
+        self.graph.operation(&prefixed(&self.prefix, name))
+    }
+
+    /// The tensor that the message calls `name`, such as `x:0` or `x`.
+    ///
+    /// # Errors
+    /// [`LookupError`] where there is none.
+    pub fn tensor(&self, name: &str) -> Result<Tensor, LookupError> {
+        self.graph.tensor(&prefixed(&self.prefix, name))
+    }
+}
+
+/// Adds the nodes of a `GraphDef` to the default graph, under the names that they have there.
+///
+/// # Errors
+/// As [`import_graph_def_with`].
+#[track_caller]
+pub fn import_graph_def<'a>(
+    graph_def: impl Into<GraphDefSource<'a>>,
+) -> Result<Imported, ImportError> {
+    import_graph_def_with(graph_def, &ImportOptions::default())
+}
+
+/// Adds the nodes of a `GraphDef`, given as a message or its bytes, to the default graph.
+///
+/// The nodes may stand in any order. They are added so that each follows those it takes, and
+/// otherwise in their order. Attributes that have a default may be absent. Devices, and
+/// attributes that begin with `_`, mean nothing here.
+///
+/// # Errors
+/// [`ImportError`], which names the node. How nodes depend on one another, and that all operations
+/// and attributes are known, is checked before the first node is added; if one then breaks a
+/// rule of its operation, those before it stay in the graph.
+#[track_caller]
+pub fn import_graph_def_with<'a>(
+    graph_def: impl Into<GraphDefSource<'a>>,
+    options: &ImportOptions,
+) -> Result<Imported, ImportError> {
+    let location = Location::caller();
+    let graph = default_graph();
+    let graph_def = graph_def.into().decode()?;
+    let mut map = InputMap::new(&graph, &options.input_map)?;
+    let plan = Plan::new(&graph_def, &mut map)?;
+    map.check_all_taken()?;
+    let prefix = match options.prefix.trim_end_matches('/') {
+        "" => String::new(),
+        prefix => graph.reserve_name(prefix),
+    };
+    let operations = plan.build(&graph, &prefix, location)?;
+    Ok(Imported { graph, prefix, operations })
+}
+
+fn prefixed(prefix: &str, name: &str) -> String {
+    if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") }
+}
+
+/// The tensors that nodes take in place of those of the message.
+#[derive(Debug)]
+struct InputMap {
+    /// By name and output. A control input has its `^`.
+    tensors: FxHashMap<(String, u32), (TensorRef, bool)>,
+}
+
+impl InputMap {
+    fn new(graph: &Graph, map: &[(String, Tensor)]) -> Result<Self, ImportError> {
+        let entry = |(name, tensor): &(String, Tensor)| {
+            let tensor = TensorRef::from(*tensor);
+            let is_valid = tensor.graph() == graph.key()
+                && tensor.id().is_ok_and(|id| graph.read().fact(id).is_some());
+            let (node, slot) = split_reference(name);
+            match is_valid {
+                true => Ok(((node.to_owned(), slot), (tensor, false))),
+                false => Err(ImportError::InvalidMapping { name: name.clone() }),
+            }
+        };
+        Ok(InputMap { tensors: map.iter().map(entry).collect::<Result<_, _>>()? })
+    }
+
+    /// The tensor to take for a reference, if there is one.
+    fn take(&mut self, (name, slot): (&str, u32)) -> Option<TensorRef> {
+        if self.tensors.is_empty() {
+            return None;
+        }
+        let (tensor, is_taken) = self.tensors.get_mut(&(name.to_owned(), slot))?;
+        *is_taken = true;
+        Some(*tensor)
+    }
+
+    fn check_all_taken(self) -> Result<(), ImportError> {
+        let unused = self.tensors.into_iter().filter(|(_, (_, is_taken))| !is_taken);
+        let mut names: Vec<String> =
+            unused.map(|((name, slot), _)| format!("{name}:{slot}")).collect();
+        names.sort();
+        if names.is_empty() { Ok(()) } else { Err(ImportError::UnusedMapping { names }) }
+    }
+}
+
+/// A message whose nodes can be added one after the other.
+struct Plan<'a> {
+    graph_def: &'a GraphDef,
+    parts: Vec<Parts>,
+    order: Vec<usize>,
+}
+
+/// What a node is built of.
+struct Parts {
+    op: &'static OpDef,
+    attrs: NamedAttrs,
+    /// How many of the inputs each argument stands for.
+    counts: Vec<usize>,
+    wires: Wires,
+}
+
+impl<'a> Plan<'a> {
+    fn new(graph_def: &'a GraphDef, map: &mut InputMap) -> Result<Self, ImportError> {
+        let fail =
+            |(index, kind): (usize, ImportErrorKind)| node_error(&graph_def.node[index], kind);
+        let wires = connect(graph_def, map).map_err(fail)?;
+        let mut budget = SplatBudget::default();
+        let parts = graph_def.node.iter().zip(wires).map(|(node, wires)| {
+            read_node(node, wires, &mut budget).map_err(|kind| node_error(node, kind))
+        });
+        let parts: Vec<Parts> = parts.collect::<Result<_, _>>()?;
+        let wires: Vec<&Wires> = parts.iter().map(|parts| &parts.wires).collect();
+        let order = order::sort(&wires).map_err(|cycle| {
+            let name = |index: &usize| graph_def.node[*index].name.clone();
+            let first = cycle.first().copied().unwrap_or_default();
+            fail((first, ImportErrorKind::Cycle { cycle: cycle.iter().map(name).collect() }))
+        })?;
+        Ok(Plan { graph_def, parts, order })
+    }
+
+    fn build(
+        self,
+        graph: &Graph,
+        prefix: &str,
+        location: Location,
+    ) -> Result<Vec<Operation>, ImportError> {
+        let mut built: Vec<Option<NodeId>> = vec![None; self.parts.len()];
+        let mut parts: Vec<Option<Parts>> = self.parts.into_iter().map(Some).collect();
+        let mut operations = Vec::with_capacity(parts.len());
+        for index in self.order {
+            let Some(parts) = parts[index].take() else { continue };
+            let node = &self.graph_def.node[index];
+            let name = prefixed(prefix, &node.name);
+            let id = build_node(graph, name, parts, &built, location)
+                .map_err(|kind| node_error(node, kind))?;
+            built[index] = Some(id);
+            operations.push(OperationRef::new(graph.key(), Referent::Node(id)).into());
+        }
+        Ok(operations)
+    }
+}
+
+fn node_error(node: &NodeDef, kind: ImportErrorKind) -> ImportError {
+    ImportError::Node { node: node.name.clone(), op: node.op.clone(), kind: Box::new(kind) }
+}
+
+fn read_node(
+    node: &NodeDef,
+    wires: Wires,
+    budget: &mut SplatBudget,
+) -> Result<Parts, ImportErrorKind> {
+    let op = lookup(&node.op).ok_or_else(|| ImportErrorKind::UnknownOp { op: node.op.clone() })?;
+    let attrs = read_attrs(op, node, budget)?;
+    let counts = argument_counts(op, &attrs, wires.inputs.len())?;
+    Ok(Parts { op, attrs, counts, wires })
+}
+
+fn build_node(
+    graph: &Graph,
+    name: String,
+    parts: Parts,
+    built: &[Option<NodeId>],
+    location: Location,
+) -> Result<NodeId, ImportErrorKind> {
+    let key = graph.key();
+    let tensor = |source: &Source| match *source {
+        Source::Mapped(tensor) => Some(tensor),
+        // What a node takes was added before it.
+        Source::Node { index, slot } => {
+            Some(OperationRef::new(key, Referent::Node(built[index]?)).output(slot))
+        }
+    };
+    let inputs: Vec<TensorRef> = parts.wires.inputs.iter().filter_map(tensor).collect();
+    check_listed_types(graph, &parts, &inputs)?;
+    let mut builder = NodeBuilder::new(parts.op).graph(key).exact_name(name);
+    let mut rest = inputs.into_iter();
+    for (arg, count) in parts.op.inputs.iter().zip(parts.counts) {
+        let tensors = rest.by_ref().take(count);
+        builder = match arg.arity {
+            Arity::One => tensors.fold(builder, NodeBuilder::input),
+            Arity::Count(_) | Arity::Types(_) => builder.inputs(tensors),
+        };
+    }
+    let controls = parts.wires.controls.iter().filter_map(tensor);
+    builder = controls.fold(builder, |builder, tensor| builder.control(tensor.operation()));
+    let attrs = parts.attrs.into_iter();
+    builder = attrs.fold(builder, |builder, (name, attr)| builder.attr(name, attr));
+    Ok(builder.try_node(location)?)
+}
+
+/// Checks the inputs of mixed types against the attribute that lists their types: nodes do not
+/// keep it.
+fn check_listed_types(
+    graph: &Graph,
+    parts: &Parts,
+    inputs: &[TensorRef],
+) -> Result<(), ImportErrorKind> {
+    let reader = graph.read();
+    let mut start = 0;
+    for (arg, &count) in parts.op.inputs.iter().zip(&parts.counts) {
+        if let Arity::Types(name) = arg.arity
+            && let Some((attr, Attr::Types(types))) =
+                parts.attrs.iter().find(|(given, _)| *given == name)
+        {
+            let inputs = inputs.iter().enumerate().skip(start);
+            for ((input, tensor), &expected) in inputs.zip(types.iter()) {
+                let fact = tensor.id().ok().and_then(|id| reader.fact(id));
+                if let Some(actual) = fact.map(|fact| fact.dtype).filter(|x| *x != expected) {
+                    return Err(ImportErrorKind::InputType { input, attr, expected, actual });
+                }
+            }
+        }
+        start += count;
+    }
+    Ok(())
+}

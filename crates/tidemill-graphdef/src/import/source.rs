@@ -1,0 +1,46 @@
+use std::borrow::Cow;
+
+use tidemill_formats::proto::{DecodeError, GraphDef, Message};
+
+/// A `GraphDef` to import: the message, or its bytes.
+#[derive(Clone, Debug)]
+pub struct GraphDefSource<'a>(Source<'a>);
+
+#[derive(Clone, Debug)]
+enum Source<'a> {
+    Message(Cow<'a, GraphDef>),
+    Bytes(&'a [u8]),
+}
+
+impl<'a> GraphDefSource<'a> {
+    pub(super) fn decode(self) -> Result<Cow<'a, GraphDef>, DecodeError> {
+        match self.0 {
+            Source::Message(message) => Ok(message),
+            Source::Bytes(bytes) => Ok(Cow::Owned(GraphDef::decode(bytes)?)),
+        }
+    }
+}
+
+impl From<GraphDef> for GraphDefSource<'_> {
+    fn from(message: GraphDef) -> Self {
+        GraphDefSource(Source::Message(Cow::Owned(message)))
+    }
+}
+
+impl<'a> From<&'a GraphDef> for GraphDefSource<'a> {
+    fn from(message: &'a GraphDef) -> Self {
+        GraphDefSource(Source::Message(Cow::Borrowed(message)))
+    }
+}
+
+impl<'a> From<&'a [u8]> for GraphDefSource<'a> {
+    fn from(bytes: &'a [u8]) -> Self {
+        GraphDefSource(Source::Bytes(bytes))
+    }
+}
+
+impl<'a> From<&'a Vec<u8>> for GraphDefSource<'a> {
+    fn from(bytes: &'a Vec<u8>) -> Self {
+        GraphDefSource(Source::Bytes(bytes))
+    }
+}

@@ -1,0 +1,84 @@
+//! Which node takes what from which.
+
+use rustc_hash::FxHashMap;
+use tidemill_formats::proto::GraphDef;
+use tidemill_graph::TensorRef;
+
+use super::{ImportErrorKind, InputMap};
+
+/// Where an input of a node comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Source {
+    /// An output of a node of the message.
+    Node { index: usize, slot: u32 },
+    /// A tensor that was in the graph before.
+    Mapped(TensorRef),
+}
+
+/// What a node takes.
+#[derive(Clone, Default, Debug)]
+pub(super) struct Wires {
+    pub(super) inputs: Vec<Source>,
+    pub(super) controls: Vec<Source>,
+}
+
+impl Wires {
+    /// The nodes of the message that must be there before.
+    pub(super) fn nodes(&self) -> impl Iterator<Item = usize> {
+        self.inputs.iter().chain(&self.controls).filter_map(|source| match source {
+            Source::Node { index, .. } => Some(*index),
+            Source::Mapped(_) => None,
+        })
+    }
+}
+
+/// The name of a node, and which of its outputs is meant.
+pub(super) fn split_reference(reference: &str) -> (&str, u32) {
+    let split = reference.rsplit_once(':');
+    split.and_then(|(name, slot)| Some((name, slot.parse().ok()?))).unwrap_or((reference, 0))
+}
+
+/// Finds what each node takes.
+///
+/// # Errors
+/// The number of a node, and what is wrong with it.
+pub(super) fn connect(
+    graph: &GraphDef,
+    map: &mut InputMap,
+) -> Result<Vec<Wires>, (usize, ImportErrorKind)> {
+    let mut by_name: FxHashMap<&str, usize> = FxHashMap::default();
+    for (index, node) in graph.node.iter().enumerate() {
+        if by_name.insert(&node.name, index).is_some() {
+            return Err((index, ImportErrorKind::Duplicate));
+        }
+    }
+    let wires = |(index, node): (usize, &tidemill_formats::proto::NodeDef)| {
+        connect_node(&node.input, &by_name, map).map_err(|kind| (index, kind))
+    };
+    graph.node.iter().enumerate().map(wires).collect()
+}
+
+fn connect_node(
+    inputs: &[String],
+    by_name: &FxHashMap<&str, usize>,
+    map: &mut InputMap,
+) -> Result<Wires, ImportErrorKind> {
+    let mut wires = Wires::default();
+    for input in inputs {
+        let (is_control, reference) =
+            input.strip_prefix('^').map_or((false, input.as_str()), |name| (true, name));
+        let (name, slot) = split_reference(reference);
+        let key = if is_control { (input.as_str(), 0) } else { (name, slot) };
+        let mapped = map.take(key).map(Source::Mapped);
+        let of_message = || by_name.get(name).map(|&index| Source::Node { index, slot });
+        let source = mapped
+            .or_else(of_message)
+            .ok_or_else(|| ImportErrorKind::MissingInput { input: input.clone() })?;
+        match is_control {
+            true => wires.controls.push(source),
+            false if wires.controls.is_empty() => wires.inputs.push(source),
+            false => return Err(ImportErrorKind::InputAfterControl { input: input.clone() }),
+        }
+    }
+    Ok(wires)
+}

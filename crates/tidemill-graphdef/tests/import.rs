@@ -1,0 +1,239 @@
+//! Importing messages that are right, and messages that are wrong.
+
+use std::collections::BTreeMap;
+
+use tidemill_formats::proto::{AnyValue, AttrValue, DataType, GraphDef, Message, NodeDef};
+use tidemill_graph::Graph;
+use tidemill_graphdef::{
+    ImportError, ImportErrorKind, ImportOptions, import_graph_def, import_graph_def_with,
+};
+use tidemill_ops::{Tensor, constant, placeholder};
+use tidemill_value::Value;
+
+fn node(name: &str, op: &str, inputs: &[&str]) -> NodeDef {
+    NodeDef {
+        name: name.to_owned(),
+        op: op.to_owned(),
+        input: inputs.iter().map(|input| (*input).to_owned()).collect(),
+        device: String::new(),
+        attr: BTreeMap::new(),
+    }
+}
+
+fn with(mut node: NodeDef, name: &str, value: AnyValue) -> NodeDef {
+    node.attr.insert(name.to_owned(), AttrValue { value: Some(value) });
+    node
+}
+
+fn float() -> AnyValue {
+    AnyValue::Type(DataType::Float.into())
+}
+
+fn input(name: &str) -> NodeDef {
+    with(node(name, "Placeholder", &[]), "dtype", float())
+}
+
+fn graph_def(nodes: impl IntoIterator<Item = NodeDef>) -> GraphDef {
+    GraphDef { node: nodes.into_iter().collect(), ..GraphDef::default() }
+}
+
+/// What is wrong with which node of a message.
+fn wrong(nodes: impl IntoIterator<Item = NodeDef>) -> (String, String) {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    match import_graph_def(graph_def(nodes)) {
+        Err(ImportError::Node { node, kind, .. }) => (node, kind.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+fn text_of(nodes: impl IntoIterator<Item = NodeDef>) -> String {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    import_graph_def(graph_def(nodes)).unwrap();
+    graph.to_text()
+}
+
+#[test]
+fn nodes_keep_their_names_whatever_scope_is_open() {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let imported = tidemill_graph::name_scope("scope", || {
+        import_graph_def(graph_def([input("x"), node("a/y", "Neg", &["x:0"])])).unwrap()
+    });
+    assert_eq!(imported.tensor("a/y").unwrap().name(), "a/y:0");
+    assert_eq!(imported.operations().len(), 2);
+}
+
+#[test]
+fn a_prefix_is_made_unique() {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let options = ImportOptions { prefix: "import".to_owned(), ..ImportOptions::default() };
+    let message = graph_def([input("x"), node("y", "Neg", &["x"])]);
+    let names = [(); 2]
+        .map(|()| import_graph_def_with(&message, &options).unwrap().tensor("y:0").unwrap().name());
+    assert_eq!(names, ["import/y:0", "import_1/y:0"]);
+}
+
+#[test]
+fn mapped_inputs_are_taken_from_the_graph() {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let own = placeholder::<f32>([2]).named("own");
+    let message = graph_def([input("x"), node("y", "Neg", &["x"]), node("z", "Neg", &["y", "^x"])]);
+    let options = |name: &str, tensor: Tensor| ImportOptions {
+        prefix: "p".to_owned(),
+        input_map: vec![(name.to_owned(), tensor)],
+    };
+    let imported = import_graph_def_with(&message, &options("x:0", own)).unwrap();
+    let y = imported.operation("y").unwrap();
+    assert_eq!(y.inputs(), [own]);
+    assert_eq!(imported.operation("z").unwrap().control_inputs()[0].name(), "p/x");
+
+    let unused = import_graph_def_with(&message, &options("x:1", own)).unwrap_err();
+    assert_eq!(unused.to_string(), "the input map names tensors that no node takes: x:1");
+    let elsewhere = Graph::new();
+    let _elsewhere = elsewhere.as_default();
+    let foreign = import_graph_def_with(&message, &options("x", own)).unwrap_err();
+    assert!(matches!(foreign, ImportError::InvalidMapping { .. }), "{foreign}");
+}
+
+#[test]
+fn nodes_may_stand_in_any_order() {
+    let forwards = [input("x"), node("y", "Neg", &["x"]), node("z", "AddV2", &["x", "y"])];
+    let mut backwards = forwards.clone();
+    backwards.reverse();
+    assert_eq!(text_of(backwards), text_of(forwards));
+}
+
+#[test]
+fn defaults_may_be_absent_and_notes_and_devices_are_passed_over() {
+    let bare = node("y", "MatMul", &["x", "x"]);
+    let mut full = with(bare.clone(), "T", float());
+    full = with(full, "transpose_a", AnyValue::B(false));
+    full = with(full, "_output_shapes", AnyValue::S(b"whatever".to_vec()));
+    full.device = "/job:nowhere".to_owned();
+    assert_eq!(text_of([input("x"), full]), text_of([input("x"), bare]));
+}
+
+#[test]
+fn a_message_may_be_given_as_bytes() {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let bytes = graph_def([input("x")]).encode_to_vec();
+    assert!(import_graph_def(&bytes).unwrap().tensor("x").is_ok());
+    let error = import_graph_def(&bytes[..bytes.len() - 1]).unwrap_err();
+    assert!(matches!(error, ImportError::Decode(_)), "{error}");
+}
+
+#[test]
+fn a_chain_of_any_length_is_imported() {
+    const LENGTH: usize = 100_000;
+    let link = |i: usize| node(&format!("n{}", i + 1), "Neg", &[&format!("n{i}")]);
+    let chain = (0..LENGTH).rev().map(link).chain([input("n0")]);
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let imported = import_graph_def(graph_def(chain)).unwrap();
+    assert_eq!(imported.operations().len(), LENGTH + 1);
+}
+
+#[test]
+fn what_is_wrong_with_the_wires_is_said() {
+    let x = || input("x");
+    let cases = [
+        (vec![x(), x()], "x", "another node has the same name"),
+        (vec![node("y", "Neg", &["w"])], "y", "its input `w` does not exist"),
+        (vec![x(), node("y", "Neg", &["x", "^w"])], "y", "its input `^w` does not exist"),
+        (
+            vec![x(), node("y", "Neg", &["^x", "x"])],
+            "y",
+            "its input `x` stands after a control input",
+        ),
+        (vec![node("y", "Neg", &["y"])], "y", "it depends on itself: y"),
+        (
+            vec![node("a", "Neg", &["b"]), node("b", "Neg", &["a", "^a"])],
+            "a",
+            "it depends on itself: a ← b",
+        ),
+        (
+            vec![x(), node("y", "Neg", &["x:1"])],
+            "y",
+            "there is no output 1 of Placeholder: it has 1 outputs",
+        ),
+        (
+            vec![x(), node("y", "Neg", &["x", "x"])],
+            "y",
+            "it takes 1 inputs by its type and attributes, but has 2",
+        ),
+        (vec![x(), node("_y", "Neg", &["x"])], "_y", "`_y` cannot be a name"),
+        (
+            vec![node("y", "Switch", &[])],
+            "y",
+            "there is no operation `Switch`, or it is not supported yet",
+        ),
+    ];
+    for (nodes, name, message) in cases {
+        let (node, text) = wrong(nodes);
+        assert!(node == name && text.starts_with(message), "{node}: {text}");
+    }
+}
+
+#[test]
+fn what_is_wrong_with_attributes_is_said() {
+    let neg =
+        |name: &str, value: AnyValue| vec![input("x"), with(node("y", "Neg", &["x"]), name, value)];
+    let pack = |count: i64| {
+        vec![input("x"), with(node("y", "Pack", &["x", "x"]), "N", AnyValue::I(count))]
+    };
+    let shape = |size: i64| {
+        let dim = tidemill_formats::proto::Dim { size, name: String::new() };
+        let shape =
+            tidemill_formats::proto::TensorShapeProto { dim: vec![dim], unknown_rank: false };
+        vec![with(input("y"), "shape", AnyValue::Shape(shape))]
+    };
+    let cases = [
+        (neg("U", float()), "there is no attribute `U`"),
+        (neg("T", AnyValue::I(1)), "the attribute `T` must be of kind type, but is of kind int"),
+        (neg("T", AnyValue::Type(77)), "the attribute `T`: there is no data type number 77"),
+        (
+            neg("T", AnyValue::Type(DataType::Complex64.into())),
+            "the attribute `T`: the data type DT_COMPLEX64 is not supported yet",
+        ),
+        (neg("T", AnyValue::Type(DataType::Int32.into())), "`x` is float32, but must be int32"),
+        (pack(3), "it takes 3 inputs by its type and attributes, but has 2"),
+        (pack(-1), "it takes 18446744073709551615 inputs"),
+        (vec![input("x"), node("y", "Pack", &["x"])], "the attribute `N` is missing"),
+        (shape(-5), "the attribute `shape`: a shape has an axis of extent -5"),
+        (vec![node("y", "Const", &[])], "the attribute `value` is missing"),
+    ];
+    for (nodes, message) in cases {
+        let (node, text) = wrong(nodes);
+        assert!(node == "y" && text.starts_with(message), "{node}: {text}");
+    }
+}
+
+#[test]
+fn constants_that_leave_out_more_than_memory_holds_are_refused() {
+    let splat = |name: &str| {
+        let value = tidemill_formats::proto::TensorProto {
+            tensor_shape: Some((&tidemill_value::Shape::from([100_000_000])).into()),
+            ..(&Value::from(1.0_f32)).into()
+        };
+        let constant = with(node(name, "Const", &[]), "dtype", float());
+        with(constant, "value", AnyValue::Tensor(value))
+    };
+    let (node, text) = wrong(["a", "b", "y", "z"].map(splat));
+    assert!(node == "y" && text.contains("that tensors may leave out"), "{node}: {text}");
+}
+
+#[test]
+fn a_name_that_the_graph_has_is_an_error() {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    constant(1).named("x");
+    let error = import_graph_def(graph_def([input("x")])).unwrap_err();
+    assert_eq!(error.to_string(), "node `x` (Placeholder): the name `x` is taken");
+    let ImportError::Node { kind, .. } = error else { panic!("{error}") };
+    assert!(matches!(*kind, ImportErrorKind::Build(_)));
+}

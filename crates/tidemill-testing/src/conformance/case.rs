@@ -1,0 +1,60 @@
+use std::path::Path;
+
+use tidemill_runtime::Rewriting;
+
+use super::graph::{Tensors, check_values, expected, import_file, operations, session};
+use super::manifest::Expect;
+use super::{Case, gradients, malformed, runs};
+
+/// Runs a case.
+///
+/// # Errors
+/// What is wrong.
+pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
+    if case.kind.is_some() {
+        malformed::check(corpus, case)
+    } else if !case.runs.is_empty() {
+        runs::check(corpus, case)
+    } else if !case.ys.is_empty() {
+        gradients::check(corpus, case)
+    } else if case.expect == Some(Expect::Error) {
+        check_error(corpus, case)
+    } else if case.graph.is_some() && !case.fetches.is_empty() {
+        check_fetches(corpus, case)
+    } else {
+        Err("there is no way to run such a case yet".to_owned())
+    }
+}
+
+fn check_fetches(corpus: &Path, case: &Case) -> Result<(), String> {
+    let tensors = Tensors::load(corpus, case)?;
+    let graph = import_file(corpus, case)?;
+    let expected = expected(&graph, &tensors, "", &case.fetches)?;
+    let targets = operations(&graph, &case.targets)?;
+    check_values(&graph, case, &expected, &targets, &tensors.feeds("", &case.feeds)?)
+}
+
+/// The import must fail, or the run, whether rewritten or not.
+fn check_error(corpus: &Path, case: &Case) -> Result<(), String> {
+    let tensors = Tensors::load(corpus, case)?;
+    // An operation that is not there must not count as an error that was found.
+    let missing = case.ops.iter().find(|op| tidemill_ops::lookup(op).is_none());
+    if let Some(op) = missing {
+        return Err(format!("import: there is no operation `{op}`"));
+    }
+    let Ok(graph) = import_file(corpus, case) else { return Ok(()) };
+    let feeds = tensors.feeds("", &case.feeds)?;
+    let default_target = ["Assert".to_owned()];
+    let targets = match (case.fetches.as_slice(), case.targets.as_slice()) {
+        ([], []) => &default_target,
+        (_, targets) => targets,
+    };
+    let targets = operations(&graph, targets)?;
+    for rewriting in [Rewriting::Off, Rewriting::On] {
+        let fetches = (case.fetches.as_slice(), targets.as_slice());
+        if session(&graph, rewriting).run_with(fetches, feeds.clone()).is_ok() {
+            return Err(format!("the run succeeds, with rewriting {rewriting:?}"));
+        }
+    }
+    Ok(())
+}

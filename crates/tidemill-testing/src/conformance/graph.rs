@@ -1,0 +1,128 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use tidemill_formats::read_safetensors;
+use tidemill_graph::Graph;
+use tidemill_graphdef::import_graph_def;
+use tidemill_ops::{Inspect, Operation, Tensor};
+use tidemill_runtime::{Feeds, Rewriting, RunError, Session, SessionOptions, Sink};
+use tidemill_value::Value;
+
+use super::compare::{Tolerance, compare, compare_bits};
+use super::{Case, read};
+
+/// The random operations of all sessions draw from this seed.
+const SEED: u64 = 17;
+
+/// The tensors of a case's file, by key.
+pub(super) struct Tensors(BTreeMap<String, Value>);
+
+impl Tensors {
+    pub(super) fn load(corpus: &Path, case: &Case) -> Result<Tensors, String> {
+        let Some(file) = &case.tensors else { return Ok(Tensors(BTreeMap::new())) };
+        let bytes = read(corpus, file)?;
+        read_safetensors(&bytes).map(Tensors).map_err(|error| format!("{file}: {error}"))
+    }
+
+    pub(super) fn get(&self, key: &str) -> Result<&Value, String> {
+        self.0.get(key).ok_or_else(|| format!("the corpus has no `{key}`"))
+    }
+
+    /// What to feed, by keys that begin with `prefix`.
+    pub(super) fn feeds(&self, prefix: &str, names: &[String]) -> Result<Feeds, String> {
+        names.iter().try_fold(Feeds::new(), |feeds, name| {
+            let value = self.get(&format!("{prefix}feed:{name}"))?;
+            Ok(feeds.feed(name.as_str(), value))
+        })
+    }
+}
+
+/// Imports a case's graph into a graph of its own.
+pub(super) fn import(bytes: &[u8]) -> Result<Graph, String> {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    import_graph_def(bytes).map_err(|error| format!("import: {error}"))?;
+    Ok(graph)
+}
+
+pub(super) fn import_file(corpus: &Path, case: &Case) -> Result<Graph, String> {
+    let file = case.graph.as_ref().ok_or("the case has no graph")?;
+    import(&read(corpus, file)?)
+}
+
+pub(super) fn session(graph: &Graph, rewriting: Rewriting) -> Session {
+    let options = SessionOptions { rewriting, seed: Some(SEED), print_to: Sink::function(|_| {}) };
+    Session::with_options(graph, options)
+}
+
+/// A tensor to compare, and what it must be.
+pub(super) struct Expected {
+    pub(super) key: String,
+    pub(super) tensor: Tensor,
+    pub(super) value: Value,
+}
+
+/// The tensors that a case fetches, with what they must be by keys that begin with `prefix`.
+pub(super) fn expected(
+    graph: &Graph,
+    tensors: &Tensors,
+    prefix: &str,
+    names: &[String],
+) -> Result<Vec<Expected>, String> {
+    let expected = |name: &String| {
+        let key = format!("{prefix}fetch:{name}");
+        let value = tensors.get(&key)?.clone();
+        let tensor = graph.tensor(name).map_err(|error| error.to_string())?;
+        Ok(Expected { key, tensor, value })
+    };
+    names.iter().map(expected).collect()
+}
+
+pub(super) fn operations(graph: &Graph, names: &[String]) -> Result<Vec<Operation>, String> {
+    let operation = |name: &String| graph.operation(name).map_err(|error| error.to_string());
+    names.iter().map(operation).collect()
+}
+
+/// Runs a graph with rewriting off and on, compares what is fetched with what it must be, and
+/// the two runs with each other, to the bit.
+pub(super) fn check_values(
+    graph: &Graph,
+    case: &Case,
+    expected: &[Expected],
+    targets: &[Operation],
+    feeds: &Feeds,
+) -> Result<(), String> {
+    let tensors: Vec<Tensor> = expected.iter().map(|expected| expected.tensor).collect();
+    let run = |rewriting| {
+        let session = session(graph, rewriting);
+        let fetched = session.run_with((tensors.as_slice(), targets), feeds.clone());
+        fetched.map(|(values, _)| values).map_err(|error| show_error(rewriting, &error))
+    };
+    let plain = run(Rewriting::Off)?;
+    let rewritten = run(Rewriting::On)?;
+    compare_all(case, expected, &plain)?;
+    for ((expected, plain), rewritten) in expected.iter().zip(&plain).zip(&rewritten) {
+        compare_bits(rewritten, plain).map_err(|error| format!("{}: {error}", expected.key))?;
+    }
+    Ok(())
+}
+
+/// Compares values with what they must be.
+pub(super) fn compare_all(
+    case: &Case,
+    expected: &[Expected],
+    values: &[Value],
+) -> Result<(), String> {
+    let tolerance = Tolerance { relative: case.rtol, absolute: case.atol };
+    let compared = expected.iter().zip(values).filter_map(|(expected, value)| {
+        let difference = compare(value, &expected.value, tolerance).err()?;
+        Some(format!("{}: {difference}", expected.key))
+    });
+    let differences: Vec<String> = compared.collect();
+    if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
+}
+
+pub(super) fn show_error(rewriting: Rewriting, error: &RunError) -> String {
+    let rewriting = if rewriting == Rewriting::On { "on" } else { "off" };
+    format!("run, with rewriting {rewriting}: {error}")
+}

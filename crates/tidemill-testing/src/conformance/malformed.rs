@@ -1,0 +1,34 @@
+use std::path::Path;
+
+use tidemill_formats::read_safetensors;
+use tidemill_runtime::Rewriting;
+
+use super::graph::{import, session};
+use super::manifest::{Expect, Kind};
+use super::{Case, read};
+
+/// Reads a malformed file, up to the run of what it is about. Something must refuse it.
+pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
+    let file = case.file.as_deref().unwrap_or_default();
+    let result = match case.kind {
+        Some(Kind::Graphdef) => run_graph(&read(corpus, file)?, &case.fetches),
+        Some(Kind::Safetensors) => {
+            read_safetensors(&read(corpus, file)?).map(drop).map_err(|error| error.to_string())
+        }
+        Some(Kind::Checkpoint) | None => {
+            return Err("there is no way to read such a file yet".to_owned());
+        }
+    };
+    match (result, case.expect) {
+        (Ok(()), Some(Expect::Reject)) => Err("it is not refused".to_owned()),
+        _ => Ok(()),
+    }
+}
+
+fn run_graph(bytes: &[u8], fetches: &[String]) -> Result<(), String> {
+    let graph = import(bytes)?;
+    for rewriting in [Rewriting::Off, Rewriting::On] {
+        session(&graph, rewriting).run(fetches).map_err(|error| error.to_string())?;
+    }
+    Ok(())
+}

@@ -1,0 +1,106 @@
+use std::path::Path;
+
+use serde::Deserialize;
+
+/// The list of a corpus's cases.
+#[derive(Debug, Deserialize)]
+pub struct Manifest {
+    /// The version of the format.
+    pub format: u32,
+    /// The cases.
+    pub cases: Vec<Case>,
+}
+
+/// One case. Fields that belong to other categories are empty.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Case {
+    /// The category and the name within it.
+    pub name: String,
+    /// What kind of case it is.
+    pub category: String,
+    /// The file of the graph.
+    pub graph: Option<String>,
+    /// The file of inputs and expected results.
+    pub tensors: Option<String>,
+    /// The operation types in the graph.
+    pub ops: Vec<String>,
+    /// The tensors that are fed.
+    pub feeds: Vec<String>,
+    /// The tensors to compare.
+    pub fetches: Vec<String>,
+    /// Nodes to run as well.
+    pub targets: Vec<String>,
+    /// The relative tolerance.
+    pub rtol: f64,
+    /// The absolute tolerance.
+    pub atol: f64,
+    /// What must happen, if the case must not succeed.
+    pub expect: Option<Expect>,
+    /// The tensors to differentiate.
+    pub ys: Vec<String>,
+    /// With respect to which tensors.
+    pub xs: Vec<String>,
+    /// The gradients of the `ys` to begin with.
+    pub grad_ys: Vec<String>,
+    /// The `xs` that have no gradient.
+    pub none_grads: Vec<String>,
+    /// The `xs` that have no second gradient.
+    pub none_grads2: Vec<String>,
+    /// How often to differentiate.
+    pub order: usize,
+    /// Runs of one session, one after the other.
+    pub runs: Vec<Run>,
+    /// What a malformed file claims to be.
+    pub kind: Option<Kind>,
+    /// The malformed file.
+    pub file: Option<String>,
+}
+
+/// What must happen in a case that need not succeed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Expect {
+    /// A run fails.
+    Error,
+    /// The file is refused.
+    Reject,
+    /// Anything but a crash.
+    NoCrash,
+}
+
+/// What a malformed file claims to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Kind {
+    Graphdef,
+    Checkpoint,
+    Safetensors,
+}
+
+/// One run of a session.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct Run {
+    /// The tensors that are fed.
+    pub feeds: Vec<String>,
+    /// The tensors to compare.
+    pub fetches: Vec<String>,
+    /// Nodes to run as well.
+    pub targets: Vec<String>,
+    /// What must happen, if the run must not succeed.
+    pub expect: Option<Expect>,
+}
+
+impl Manifest {
+    /// Reads the list in the folder of a corpus.
+    pub(super) fn load(corpus: &Path) -> Result<Manifest, String> {
+        let bytes = super::read(corpus, "manifest.json")?;
+        let manifest: Manifest =
+            serde_json::from_slice(&bytes).map_err(|error| format!("manifest.json: {error}"))?;
+        match manifest.format {
+            1 => Ok(manifest),
+            format => Err(format!("manifest.json is of format {format}, not 1")),
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! Runs a corpus of graphs, inputs and expected results that were recorded from TensorFlow.
+//!
+//! [`run`] loads the cases of a folder, runs those that a filter admits, each with rewriting on
+//! and off, and reports what differs. Cases that are known to fail are listed in a file, with
+//! the reason; the list must be true.
+
+mod case;
+mod compare;
+mod gradients;
+mod graph;
+mod malformed;
+mod manifest;
+mod pending;
+mod report;
+mod runs;
+
+use std::cell::RefCell;
+use std::panic::{self, AssertUnwindSafe};
+use std::path::{Path, PathBuf};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+pub use manifest::{Case, Manifest};
+pub use pending::Pending;
+pub use report::{Outcome, Report};
+
+/// What to run.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The folder of the corpus.
+    pub corpus: PathBuf,
+    /// The file that lists the cases that are known to fail.
+    pub pending: PathBuf,
+    /// Parts of names of cases to run. If there are none, all are.
+    pub filters: Vec<String>,
+    /// How many threads run cases.
+    pub threads: usize,
+}
+
+/// Runs the cases of a corpus.
+///
+/// # Errors
+/// Where the corpus, or the list of cases that are known to fail, cannot be read.
+pub fn run(options: &Options) -> Result<Report, String> {
+    let manifest = Manifest::load(&options.corpus)?;
+    let pending = Pending::load(&options.pending)?;
+    let is_wanted = |case: &&Case| {
+        options.filters.is_empty() || options.filters.iter().any(|part| case.name.contains(part))
+    };
+    let cases: Vec<&Case> = manifest.cases.iter().filter(is_wanted).collect();
+    let next = AtomicUsize::new(0);
+    let outcomes = Mutex::new(Vec::with_capacity(cases.len()));
+    std::thread::scope(|scope| {
+        for _ in 0..options.threads.max(1) {
+            scope.spawn(|| {
+                while let Some(case) = cases.get(next.fetch_add(1, Ordering::Relaxed)) {
+                    let result = catch(|| case::check(&options.corpus, case));
+                    let outcome = Outcome::new(&pending, case, result);
+                    outcomes.lock().unwrap().push(outcome);
+                }
+            });
+        }
+    });
+    let mut outcomes = outcomes.into_inner().unwrap();
+    outcomes.sort_by(|l, r| l.name.cmp(&r.name));
+    Ok(Report { outcomes })
+}
+
+thread_local! {
+    /// What the last panic of the thread said, and where.
+    static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
+}
+
+/// Calls `check`, and takes a panic for a failure.
+fn catch(check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
+    panic::catch_unwind(AssertUnwindSafe(check))
+        .unwrap_or_else(|_| Err(format!("panicked: {}", PANIC.take())))
+}
+
+/// From now on, threads keep what their panics say instead of printing it.
+pub fn keep_panics() {
+    panic::set_hook(Box::new(|info| {
+        PANIC.with_borrow_mut(|text| *text = info.to_string().replace('\n', " "));
+    }));
+}
+
+fn read(corpus: &Path, file: &str) -> Result<Vec<u8>, String> {
+    std::fs::read(corpus.join(file)).map_err(|error| format!("{file}: {error}"))
+}
