@@ -59,7 +59,7 @@ fn jacobian_of(y: Tensor, x: TensorRef, known: &Shape) -> Option<Tensor> {
     };
     let rows = (1..elements).filter_map(|element| row(y, x, known, element));
     let rows: Vec<Tensor> = std::iter::once(first).chain(rows).collect();
-    let whole = match first.shape().known() {
+    let whole = match Tensor::from(x).shape().known() {
         Some(of_x) => extents(&known.iter().chain(of_x.iter()).copied().collect(), first),
         None => concat([extents(known, first), shape(first)], 0),
     };

@@ -18,6 +18,7 @@ pub(crate) trait Number: Element + Copy {
     fn larger(self, other: Self) -> Self;
     fn smaller(self, other: Self) -> Self;
     fn root(self) -> Self;
+    fn to_f64(self) -> f64;
     fn widen(self) -> Self::Wide;
     fn mean(total: Self::Wide, count: usize) -> Self;
 }
@@ -60,6 +61,11 @@ macro_rules! floats {
             #[inline(always)]
             fn root(self) -> Self {
                 self.sqrt()
+            }
+
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self.into()
             }
 
             #[inline(always)]
@@ -113,6 +119,11 @@ macro_rules! integers {
             #[inline(always)]
             fn root(self) -> Self {
                 (self as f64).sqrt() as $rust
+            }
+
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self as f64
             }
 
             #[inline(always)]

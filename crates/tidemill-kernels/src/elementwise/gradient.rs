@@ -6,6 +6,7 @@ use tidemill_value::DType;
 use super::function::BinaryOp;
 use super::{AnyBinary, Binary};
 use crate::NumericError;
+use crate::float::Float;
 
 binary_functions! {
     /// `dy · y · (1 - y)` of operands (`y`, `dy`). TensorFlow's `SigmoidGrad`.
@@ -62,15 +63,16 @@ binary_functions! {
     /// `dy · (y + scale · alpha)` where `y` is below 0, and `dy · scale` elsewhere, of operands
     /// (`dy`, `y`). TensorFlow's `SeluGrad`.
     selu_grad SeluGrad {
-        floats: (|dy, y| if y < 0.0 {
-            dy * (y + 1.758_099_340_847_376_8)
-        } else {
-            dy * 1.050_700_987_355_480_5
-        }),
+        floats: (|dy, y| selu_slope(dy, y)),
     }
 
     /// `dy / (1 + |x|)²` of operands (`dy`, `x`). TensorFlow's `SoftsignGrad`.
     softsign_grad SoftsignGrad {
         floats: (|dy, x| dy / ((x.abs() + 1.0) * (x.abs() + 1.0))),
     }
+}
+
+#[inline(always)]
+fn selu_slope<T: Float>(dy: T, y: T) -> T {
+    if y < T::ZERO { dy * (y + T::SELU_SCALE_ALPHA) } else { dy * T::SELU_SCALE }
 }

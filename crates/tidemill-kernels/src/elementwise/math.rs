@@ -113,11 +113,7 @@ unary_functions! {
     /// `scale · x` where it is above 0, and `scale · alpha · (exp x - 1)` below, with the
     /// constants of Klambauer et al. (2017). TensorFlow's `Selu`.
     selu Selu {
-        floats: |x| if x < 0.0 {
-            1.758_099_340_847_376_8 * (x.exp() - 1.0)
-        } else {
-            1.050_700_987_355_480_5 * x
-        },
+        floats: |x| scaled_exponential(x),
     }
 
     /// `x / (1 + |x|)`. TensorFlow's `Softsign`.
@@ -152,6 +148,11 @@ unary_functions! {
 
     /// Whether `x` is false. TensorFlow's `LogicalNot`.
     logical_not LogicalNot { bool: |x| !x }
+}
+
+#[inline(always)]
+fn scaled_exponential<T: Float>(x: T) -> T {
+    if x < T::ZERO { T::SELU_SCALE_ALPHA * (x.exp() - T::ONE) } else { T::SELU_SCALE * x }
 }
 
 /// With the exponential of `-|x|` alone, nothing overflows.

@@ -2,6 +2,7 @@ use tidemill_value::{DType, Value, match_dtype};
 
 use super::{RandomKey, uniform};
 use crate::NumericError;
+use crate::number::Number;
 use crate::output::build;
 
 /// Classes for each row of `logits`, which holds an unnormalised log-probability for each class.
@@ -36,7 +37,7 @@ pub fn classes(
             if count > 0 {
                 let drawn = out.chunks_exact_mut(count).zip(samples.chunks_exact(count));
                 for (row, (out, samples)) in logits.chunks_exact(extent.max(1)).zip(drawn) {
-                    let sums = cumulated(row.iter().map(|x| *x as f64));
+                    let sums = cumulated(row.iter().map(|x| x.to_f64()));
                     for (o, sample) in out.iter_mut().zip(samples) {
                         *o = class_of(&sums, *sample) as I;
                     }

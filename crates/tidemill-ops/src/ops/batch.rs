@@ -11,15 +11,14 @@ use super::reduce::reduce_sum;
 use crate::operand::{composite, tensor};
 use crate::{Operand, Tensor};
 
-/// The axes before the matrices of input `i`, and the matrices' own two; `None` where the rank
-/// is unknown.
+/// The axes before matrices, and their own two; `None` where the rank is unknown.
+type Matrices<'a> = Option<(&'a [Dim], [Dim; 2])>;
+
+/// The axes of the matrices of input `i`.
 ///
 /// # Errors
 /// Less than two axes.
-pub(crate) fn matrices<'a>(
-    node: &'a NodeView<'_>,
-    i: usize,
-) -> Result<Option<(&'a [Dim], [Dim; 2])>, OpError> {
+pub(crate) fn matrices<'a>(node: &'a NodeView<'_>, i: usize) -> Result<Matrices<'a>, OpError> {
     let Some(dims) = node.shape(i).dims() else { return Ok(None) };
     match dims.split_last_chunk() {
         Some((batch, matrix)) => Ok(Some((batch, *matrix))),

@@ -24,6 +24,9 @@ const fn product(name: &'static str, summary: &'static str) -> OpDef {
                     AttrDef::types("T", DType::NUMBERS),
                     AttrDef::bool("adj_x", false),
                     AttrDef::bool("adj_y", false),
+                    // What TensorFlow notes of gradients for its compilers.
+                    AttrDef::bool("grad_x", false),
+                    AttrDef::bool("grad_y", false),
                 ]
             },
         )

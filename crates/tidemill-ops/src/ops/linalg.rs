@@ -99,11 +99,7 @@ fn cholesky_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
 
 /// The positions in square matrices: those of rows as a column, those of columns as a row.
 fn positions(matrices: Tensor) -> (Tensor, Tensor) {
-    let known = matrices.shape().dims().and_then(|dims| dims.last()?.known());
-    let numbers = match known.and_then(|extent| i32::try_from(extent).ok()) {
-        Some(extent) => range(0, extent, 1),
-        None => range(0, gather(shape(matrices), rank(matrices) - 1, 0), 1),
-    };
+    let numbers = range(0, gather(shape(matrices), rank(matrices) - 1, 0), 1);
     (expand_dims(numbers, 1), expand_dims(numbers, 0))
 }
 
