@@ -139,6 +139,44 @@ fn composite_functions_have_the_gradients_of_finite_differences() {
 }
 
 #[test]
+fn matrix_products_of_more_than_two_axes_are_those_of_many_matrices() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let x = reshape(constant([1.0_f32, 2.0, 3.0, 4.0]), [2, 1, 2]);
+    let y = constant([[1.0_f32], [-1.0]]);
+    assert_eq!(matmul(x, y).op().op_type(), "BatchMatMulV2");
+    assert_eq!(floats(matmul(x, y))?, [-1.0, -1.0]);
+    assert!(matmul(y, y).is_invalid());
+    Ok(())
+}
+
+#[test]
+fn gradients_are_built_in_the_graph_of_their_tensors() -> Outcome {
+    let graph = Graph::new();
+    let x = {
+        let _default = graph.as_default();
+        placeholder::<f64>([2, 2])
+    };
+    let functions: [fn(Tensor) -> Tensor; 8] = [
+        |x| cholesky(x),
+        |x| matrix_inverse(x),
+        |x| matrix_determinant(x),
+        |x| triangular_solve(x, x, TriangularSolve::default()),
+        |x| einsum("ij,kl->", [x, x]),
+        |x| reduce_prod(x, ..),
+        |x| clip_by_norm(x, 1.0, ..),
+        |x| reduce_logsumexp(x, 0),
+    ];
+    for f in functions {
+        let first = gradients([f(x)], [x])[0].unwrap_or(x);
+        gradients([first], [x]);
+        jacobian(f(x), x);
+    }
+    graph.check()?;
+    Ok(())
+}
+
+#[test]
 fn weighted_sigmoid_losses_weigh_the_positive_labels() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();

@@ -183,9 +183,9 @@ pub fn select_v1(
 /// at 1.
 ///
 /// ```
-/// use tidemill_ops::{constant, log, safe_where};
+/// use tidemill_ops::{constant, greater, log, safe_where};
 /// let x = constant([0.0_f32, 2.0]);
-/// let y = safe_where(x.greater(0.0), log, x, 0.0);
+/// let y = safe_where(greater(x, 0.0), |x| log(x), x, 0.0);
 /// assert_eq!(y.shape().to_string(), "[2]");
 /// ```
 #[track_caller]
