@@ -38,9 +38,8 @@ fn guarded(f: fn(Tensor) -> Tensor, is_safe: bool) -> Result<Vec<f32>, RunError>
 fn safe_where_keeps_nan_of_the_branch_not_taken_out_of_the_gradient() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();
-    let functions: [(fn(Tensor) -> Tensor, f32); 4] =
-        [(|x| sqrt(x), 0.25), (|x| 1.0 / x, -0.0625), (|x| log(x), 0.25), (|x| rsqrt(x), -0.0625)];
-    for (f, derivative) in functions {
+    let functions: [fn(Tensor) -> Tensor; 4] = [|x| sqrt(x), |x| 1.0 / x, |x| log(x), |x| rsqrt(x)];
+    for (f, derivative) in functions.into_iter().zip([0.25, -0.0625, 0.25, -0.0625]) {
         assert_eq!(guarded(f, true)?, [0.0, 0.0, derivative]);
     }
     let leaks = |x: Tensor| log(x) / x;

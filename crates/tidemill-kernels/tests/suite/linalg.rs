@@ -38,7 +38,7 @@ fn expanded(matrix: &[f64], rows: usize) -> f64 {
         below.filter(|(i, _)| i % rows != column).map(|(_, x)| *x).collect()
     };
     let term = |column: usize| {
-        let sign = if column % 2 == 0 { 1.0 } else { -1.0 };
+        let sign = if column.is_multiple_of(2) { 1.0 } else { -1.0 };
         sign * matrix[column] * expanded(&minor(column), rows - 1)
     };
     if rows == 0 { 1.0 } else { (0..rows).map(term).sum() }

@@ -158,8 +158,8 @@ fn repeated(product: Tensor, target: &Term, term: &Term, x: Tensor) -> Tensor {
         }
         labels.push(letter);
         let axis = match i < before {
-            true => Operand::from([i as i32]),
-            false => Operand::from(expand_dims(rank(x) - (before + after - i) as i32, 0)),
+            true => Operand::from([i as i32]).to_tensor_like(x, "indices"),
+            false => expand_dims(rank(x) - (before + after - i) as i32, 0),
         };
         extents.push(gather(shape(x), axis, 0));
     }
