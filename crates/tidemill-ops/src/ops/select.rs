@@ -46,6 +46,7 @@ pub static SELECT: OpDef =
 ///
 /// It is TensorFlow's `where` of three arguments. Both branches are computed, and the gradient
 /// of the one that is not taken is zero times whatever it is: NaN, if that is not finite.
+/// [`safe_where`] keeps it out.
 #[doc(alias = "SelectV2")]
 #[doc(alias = "where")]
 #[track_caller]
