@@ -6,7 +6,9 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod second;
 mod unbroadcast;
 mod walk;
 
+pub use second::{hessian_vector_product, jacobian};
 pub use walk::{Cut, Differentiation, GradientOptions, differentiate, gradients, gradients_with};

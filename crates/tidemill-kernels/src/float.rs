@@ -17,8 +17,13 @@ pub(crate) trait Float:
     /// The logarithm of the distance from 1 to the next number.
     const LN_EPSILON: Self;
     const NEG_INFINITY: Self;
+    /// The slope above 0 with which `Selu` keeps the mean and the variance of what it is given.
+    const SELU_SCALE: Self;
+    /// The value that `Selu` comes close to far below 0, but for its sign.
+    const SELU_SCALE_ALPHA: Self;
 
     fn abs(self) -> Self;
+    fn sqrt(self) -> Self;
     fn exp(self) -> Self;
     fn exp_m1(self) -> Self;
     fn tanh(self) -> Self;
@@ -28,16 +33,26 @@ pub(crate) trait Float:
     fn is_nan(self) -> bool;
 }
 
+const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
+const SELU_SCALE_ALPHA: f64 = 1.758_099_340_847_376_8;
+
 macro_rules! float {
     ($($rust:ident $ln_epsilon:literal $functions:ident),*) => {$(
         impl Float for $rust {
             const TWO: Self = 2.0;
             const LN_EPSILON: Self = $ln_epsilon;
             const NEG_INFINITY: Self = $rust::NEG_INFINITY;
+            const SELU_SCALE: Self = SELU_SCALE as $rust;
+            const SELU_SCALE_ALPHA: Self = SELU_SCALE_ALPHA as $rust;
 
             #[inline(always)]
             fn abs(self) -> Self {
                 self.abs()
+            }
+
+            #[inline(always)]
+            fn sqrt(self) -> Self {
+                self.sqrt()
             }
 
             #[inline(always)]

@@ -18,8 +18,10 @@ mod single;
 mod strided;
 mod sync;
 
+pub mod einsum;
 pub mod elementwise;
 pub mod layout;
+pub mod linalg;
 pub mod matmul;
 pub mod pool;
 pub mod random;

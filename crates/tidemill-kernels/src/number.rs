@@ -13,9 +13,12 @@ pub(crate) trait Number: Element + Copy {
     const TOP: Self;
 
     fn plus(self, other: Self) -> Self;
+    fn minus(self, other: Self) -> Self;
     fn times(self, other: Self) -> Self;
     fn larger(self, other: Self) -> Self;
     fn smaller(self, other: Self) -> Self;
+    fn root(self) -> Self;
+    fn to_f64(self) -> f64;
     fn widen(self) -> Self::Wide;
     fn mean(total: Self::Wide, count: usize) -> Self;
 }
@@ -36,6 +39,11 @@ macro_rules! floats {
             }
 
             #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self - other
+            }
+
+            #[inline(always)]
             fn times(self, other: Self) -> Self {
                 self * other
             }
@@ -48,6 +56,16 @@ macro_rules! floats {
             #[inline(always)]
             fn smaller(self, other: Self) -> Self {
                 if other < self || other.is_nan() { other } else { self }
+            }
+
+            #[inline(always)]
+            fn root(self) -> Self {
+                self.sqrt()
+            }
+
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self.into()
             }
 
             #[inline(always)]
@@ -79,6 +97,11 @@ macro_rules! integers {
             }
 
             #[inline(always)]
+            fn minus(self, other: Self) -> Self {
+                self.wrapping_sub(other)
+            }
+
+            #[inline(always)]
             fn times(self, other: Self) -> Self {
                 self.wrapping_mul(other)
             }
@@ -91,6 +114,16 @@ macro_rules! integers {
             #[inline(always)]
             fn smaller(self, other: Self) -> Self {
                 self.min(other)
+            }
+
+            #[inline(always)]
+            fn root(self) -> Self {
+                (self as f64).sqrt() as $rust
+            }
+
+            #[inline(always)]
+            fn to_f64(self) -> f64 {
+                self as f64
             }
 
             #[inline(always)]

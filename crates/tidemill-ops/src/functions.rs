@@ -1,6 +1,9 @@
 //! The functions that add operations to a graph.
 
-pub use crate::ops::activation::{elu, relu, relu6, sigmoid, softplus};
+pub use crate::ops::activation::{
+    crelu, elu, gelu, gelu_approximate, log_sigmoid, relu, relu6, selu, sigmoid, softplus,
+    softsign, swish,
+};
 pub use crate::ops::arithmetic::{
     add, add_n, div, floor_div, floor_mod, maximum, minimum, mul, pow, squared_difference, sub,
 };
@@ -10,18 +13,35 @@ pub use crate::ops::array::{
     where_true, zeros_like,
 };
 pub use crate::ops::assign::{assign, assign_add, assign_sub};
+pub use crate::ops::batch::matrix_transpose;
+pub use crate::ops::batch_matmul::{BatchMatMul, batch_matmul, batch_matmul_with};
+pub use crate::ops::bitwise::{
+    bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift,
+};
 pub use crate::ops::cast::cast;
+pub use crate::ops::clip::{clip_by_global_norm, clip_by_norm, clip_by_value, global_norm};
 pub use crate::ops::compare::{
     equal, greater, greater_equal, is_finite, is_inf, is_nan, less, less_equal, logical_and,
     logical_not, logical_or, not_equal,
 };
 pub use crate::ops::constant::constant;
 pub use crate::ops::control::{group, no_op, with_dependencies};
+pub use crate::ops::custom_gradient::{CustomGradient, custom_gradient};
 pub use crate::ops::debug::{
     PrintOptions, assert, check_numerics, print, print_on, print_on_with, print_with,
 };
+pub use crate::ops::division::{
+    div_no_nan, div_v1, inv, mod_v1, mul_no_nan, round, truncate_div, truncate_mod, xdivy,
+};
+pub use crate::ops::dropout::dropout;
+pub use crate::ops::einsum::{einsum, tensordot};
 pub use crate::ops::host::{HostOutput, host_call};
 pub use crate::ops::identity::{identity, prevent_gradient, stop_gradient};
+pub use crate::ops::leaky_relu::leaky_relu;
+pub use crate::ops::linalg::{
+    TriangularSolve, cholesky, cross, log_matrix_determinant, matrix_determinant, matrix_inverse,
+    matrix_solve, triangular_solve,
+};
 pub use crate::ops::math::{
     abs, acos, acosh, asin, asinh, atan, atanh, ceil, cos, cosh, exp, expm1, floor, log, log1p,
     neg, reciprocal, rint, rsqrt, sign, sin, sinh, sqrt, square, tan, tanh,
@@ -30,12 +50,18 @@ pub use crate::ops::matmul::{MatMul, matmul, matmul_with};
 pub use crate::ops::nn::{
     bias_add, l2_loss, log_softmax, sigmoid_cross_entropy_with_logits, softmax,
     softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits,
+    weighted_cross_entropy_with_logits,
 };
 pub use crate::ops::placeholder::{placeholder, placeholder_of, placeholder_with_default};
+pub use crate::ops::prod::reduce_prod;
 pub use crate::ops::random::{Distribution, random, random_integers};
 pub use crate::ops::reduce::{
-    Axes, arg_max, arg_min, reduce_all, reduce_any, reduce_max, reduce_mean, reduce_min, reduce_sum,
+    Axes, arg_max, arg_min, reduce_all, reduce_any, reduce_euclidean_norm, reduce_max, reduce_mean,
+    reduce_min, reduce_sum,
 };
-pub use crate::ops::select::select;
+pub use crate::ops::select::{safe_where, select, select_v1};
+pub use crate::ops::shuffle::{multinomial, random_shuffle};
+pub use crate::ops::special::{atan2, digamma, erf, erfc, lgamma, polygamma, xlogy};
+pub use crate::ops::statistics::{moments, reduce_logsumexp, reduce_std, reduce_variance};
 pub use crate::ops::train::apply_gradient_descent;
 pub use crate::ops::variable::is_variable_initialized;

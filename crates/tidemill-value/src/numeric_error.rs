@@ -72,6 +72,24 @@ pub enum NumericError {
         /// Rows of the right matrix.
         right: usize,
     },
+    /// A matrix has not as many rows as columns.
+    #[error("the matrices of shape {shape} are not square")]
+    NotSquare {
+        /// The shape of the matrix, or of several.
+        shape: Shape,
+    },
+    /// A matrix has no inverse.
+    #[error("matrix {index} is not invertible")]
+    Singular {
+        /// Where it stands among the matrices, counted in row-major order.
+        index: usize,
+    },
+    /// A matrix is not the product of a triangular one and its transpose.
+    #[error("matrix {index} is not positive definite")]
+    NotPositiveDefinite {
+        /// Where it stands among the matrices, counted in row-major order.
+        index: usize,
+    },
     /// A range reaches beyond the axis it cuts.
     #[error("{count} elements from {begin} on, by steps of {step}, leave axis {axis} of {extent}")]
     Bounds {

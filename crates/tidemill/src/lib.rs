@@ -3,6 +3,7 @@
 
 pub use tidemill_autodiff::{
     Cut, Differentiation, GradientOptions, differentiate, gradients, gradients_with,
+    hessian_vector_product, jacobian,
 };
 pub use tidemill_graph::{
     BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Fact, Graph, Lint, Location, Reuse,

@@ -2,6 +2,7 @@ use tidemill_value::DType;
 
 use super::function::BinaryOp;
 use super::integer::Integer;
+use super::special::Special;
 use super::{AnyBinary, Binary};
 use crate::NumericError;
 use crate::float::Float;
@@ -132,6 +133,12 @@ binary_functions! {
     /// `x / y`, and 0 where `x` is 0. TensorFlow's `Xdivy`.
     xdivy Xdivy {
         floats: (|x, y| if x == 0.0 { 0.0 } else { x / y }),
+    }
+
+    /// The derivative of order `x`, a natural number, of [`digamma`](super::digamma) at `y`; NaN
+    /// for other orders. TensorFlow's `Polygamma`.
+    polygamma Polygamma {
+        floats: (|x, y| Special::polygamma(x, y)),
     }
 
     /// Whether both are true. TensorFlow's `LogicalAnd`.

@@ -59,4 +59,20 @@ binary_functions! {
     softplus_grad SoftplusGrad {
         floats: (|dy, x| dy / (Float::exp(-x) + 1.0)),
     }
+
+    /// `dy · (y + scale · alpha)` where `y` is below 0, and `dy · scale` elsewhere, of operands
+    /// (`dy`, `y`). TensorFlow's `SeluGrad`.
+    selu_grad SeluGrad {
+        floats: (|dy, y| selu_slope(dy, y)),
+    }
+
+    /// `dy / (1 + |x|)²` of operands (`dy`, `x`). TensorFlow's `SoftsignGrad`.
+    softsign_grad SoftsignGrad {
+        floats: (|dy, x| dy / ((x.abs() + 1.0) * (x.abs() + 1.0))),
+    }
+}
+
+#[inline(always)]
+fn selu_slope<T: Float>(dy: T, y: T) -> T {
+    if y < T::ZERO { dy * (y + T::SELU_SCALE_ALPHA) } else { dy * T::SELU_SCALE }
 }

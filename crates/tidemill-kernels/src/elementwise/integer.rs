@@ -7,6 +7,8 @@ pub(super) trait Integer: Copy {
     fn floor_divide(self, divisor: Self) -> Result<Self, NumericError>;
     fn floor_remainder(self, divisor: Self) -> Result<Self, NumericError>;
     fn power(self, exponent: Self) -> Result<Self, NumericError>;
+    fn shift_left(self, by: Self) -> Self;
+    fn shift_right(self, by: Self) -> Self;
 }
 
 macro_rules! integer {
@@ -51,6 +53,16 @@ macro_rules! integer {
                     exponent >>= 1;
                 }
                 Ok(power)
+            }
+
+            #[inline(always)]
+            fn shift_left(self, by: Self) -> Self {
+                self << by.clamp(0, (Self::BITS - 1) as Self)
+            }
+
+            #[inline(always)]
+            fn shift_right(self, by: Self) -> Self {
+                self >> by.clamp(0, (Self::BITS - 1) as Self)
             }
         }
     )*};

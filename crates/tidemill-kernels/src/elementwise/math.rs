@@ -1,6 +1,7 @@
 use tidemill_value::DType;
 
 use super::function::UnaryOp;
+use super::special::Special;
 use super::{AnyUnary, Unary};
 use crate::float::Float;
 
@@ -109,6 +110,29 @@ unary_functions! {
     /// `x` where it is above 0, and `exp x - 1` below. TensorFlow's `Elu`.
     elu Elu { floats: |x| if x < 0.0 { Float::exp(x) - 1.0 } else { x } }
 
+    /// `scale · x` where it is above 0, and `scale · alpha · (exp x - 1)` below, with the
+    /// constants of Klambauer et al. (2017). TensorFlow's `Selu`.
+    selu Selu {
+        floats: |x| scaled_exponential(x),
+    }
+
+    /// `x / (1 + |x|)`. TensorFlow's `Softsign`.
+    softsign Softsign { floats: |x| x / (x.abs() + 1.0) }
+
+    /// The error function, `2 / √π` times the integral of `exp -t²` from 0 to `x`. TensorFlow's
+    /// `Erf`.
+    erf Erf { floats: |x| x.error_function() }
+
+    /// What the error function lacks of 1. TensorFlow's `Erfc`.
+    erfc Erfc { floats: |x| x.complementary_error_function() }
+
+    /// The logarithm of the absolute value of the gamma function. TensorFlow's `Lgamma`.
+    lgamma Lgamma { floats: |x| x.log_gamma() }
+
+    /// The derivative of the logarithm of the gamma function; NaN at its poles. TensorFlow's
+    /// `Digamma`.
+    digamma Digamma { floats: |x| Special::digamma(x) }
+
     /// The largest whole number that is not above `x`. TensorFlow's `Floor`.
     floor Floor { floats: |x| x.floor() }
 
@@ -124,6 +148,11 @@ unary_functions! {
 
     /// Whether `x` is false. TensorFlow's `LogicalNot`.
     logical_not LogicalNot { bool: |x| !x }
+}
+
+#[inline(always)]
+fn scaled_exponential<T: Float>(x: T) -> T {
+    if x < T::ZERO { T::SELU_SCALE_ALPHA * (x.exp() - T::ONE) } else { T::SELU_SCALE * x }
 }
 
 /// With the exponential of `-|x|` alone, nothing overflows.

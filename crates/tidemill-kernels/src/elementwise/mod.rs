@@ -21,6 +21,8 @@
 mod declare;
 mod any;
 mod arithmetic;
+mod bitwise;
+mod bounded;
 mod cast;
 mod compare;
 mod finite;
@@ -29,12 +31,16 @@ mod gradient;
 mod integer;
 mod math;
 mod select;
+mod special;
 
 pub use any::{AnyBinary, AnyComparison, AnyPredicate, AnyUnary};
 pub use arithmetic::{
     add, atan2, div, div_no_nan, floor_div, floor_mod, logical_and, logical_or, maximum, minimum,
-    mul, mul_no_nan, pow, squared_difference, sub, truncate_div, truncate_mod, xdivy, xlogy,
+    mul, mul_no_nan, polygamma, pow, squared_difference, sub, truncate_div, truncate_mod, xdivy,
+    xlogy,
 };
+pub use bitwise::{bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift};
+pub use bounded::{clip, leaky_relu, leaky_relu_grad};
 pub use cast::cast;
 pub use compare::{
     equal, greater, greater_equal, is_finite, is_inf, is_nan, less, less_equal, not_equal,
@@ -42,12 +48,12 @@ pub use compare::{
 pub use finite::{NonFinite, find_non_finite};
 pub use function::{Binary, Plain, Side, Unary};
 pub use gradient::{
-    elu_grad, reciprocal_grad, relu_grad, relu6_grad, rsqrt_grad, sigmoid_grad, softplus_grad,
-    sqrt_grad, tanh_grad,
+    elu_grad, reciprocal_grad, relu_grad, relu6_grad, rsqrt_grad, selu_grad, sigmoid_grad,
+    softplus_grad, softsign_grad, sqrt_grad, tanh_grad,
 };
 pub use math::{
-    abs, acos, acosh, asin, asinh, atan, atanh, ceil, cos, cosh, elu, exp, expm1, floor, log,
-    log1p, logical_not, neg, reciprocal, relu, relu6, rint, rsqrt, sigmoid, sign, sin, sinh,
-    softplus, sqrt, square, tan, tanh,
+    abs, acos, acosh, asin, asinh, atan, atanh, ceil, cos, cosh, digamma, elu, erf, erfc, exp,
+    expm1, floor, lgamma, log, log1p, logical_not, neg, reciprocal, relu, relu6, rint, rsqrt, selu,
+    sigmoid, sign, sin, sinh, softplus, softsign, sqrt, square, tan, tanh,
 };
 pub use select::select;

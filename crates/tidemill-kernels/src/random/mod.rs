@@ -5,10 +5,12 @@
 //! tensor can be filled on its own. Counters and distributions are laid out as TensorFlow's
 //! kernels lay them out: the first execution of an operation draws TensorFlow's own numbers.
 
+mod classes;
 mod distribution;
 mod philox;
 mod shuffle;
 
+pub use classes::classes;
 pub use distribution::{
     RandomFloat, RandomInteger, standard_normal, truncated_normal, uniform, uniform_integer,
 };

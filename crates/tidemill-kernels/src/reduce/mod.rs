@@ -69,6 +69,19 @@ pub fn mean(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
         else unsupported(input.dtype()))
 }
 
+/// The square root of the sum of squares over `axes`; that of integers is truncated. Of no
+/// elements it is 0. TensorFlow's `EuclideanNorm`.
+///
+/// # Errors
+/// As for [`sum`].
+pub fn euclidean_norm(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), numbers, T => {
+        let mut norms = reduce::<SquareSum<T>>(input, axes)?;
+        norms.as_mut_slice::<T>()?.iter_mut().for_each(|x| *x = x.root());
+        Ok(norms)
+    }, else unsupported(input.dtype()))
+}
+
 /// Whether all elements over `axes` are true. Of no elements it is true. TensorFlow's `All`.
 ///
 /// # Errors
@@ -116,6 +129,7 @@ fn mean_of<T: Number>(input: &Value, axes: &[usize]) -> Result<Value, NumericErr
 
 pub(crate) struct Sum<T>(PhantomData<T>);
 struct WideSum<T>(PhantomData<T>);
+struct SquareSum<T>(PhantomData<T>);
 struct Product<T>(PhantomData<T>);
 pub(crate) struct Max<T>(PhantomData<T>);
 struct Min<T>(PhantomData<T>);
@@ -153,6 +167,7 @@ macro_rules! reducer {
 
 reducer!(Sum<T>: T, T::ZERO, T::plus);
 reducer!(WideSum<T>: T => T::Wide, again Sum<T::Wide>, T::Wide::ZERO, T::widen, T::Wide::plus);
+reducer!(SquareSum<T>: T => T, again Sum<T>, T::ZERO, |x: T| x.times(x), T::plus);
 reducer!(Product<T>: T, T::ONE, T::times);
 reducer!(Max<T>: T, T::BOTTOM, T::larger);
 reducer!(Min<T>: T, T::TOP, T::smaller);

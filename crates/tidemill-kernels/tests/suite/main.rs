@@ -3,13 +3,16 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod broadcasting;
+mod einsum;
 mod elementwise;
 mod forms;
 mod layout;
+mod linalg;
 mod matmul;
 mod pool;
 mod random;
 mod reductions;
 mod softmax;
+mod special;
 mod support;
 mod threads;

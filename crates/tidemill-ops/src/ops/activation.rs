@@ -1,9 +1,19 @@
 //! The element-wise functions between the layers of neural networks.
 
+use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
+
 use tidemill_kernels::elementwise as kernels;
 
-use super::gradient::{elu_grad, relu_grad, relu6_grad, sigmoid_grad, softplus_grad};
+use super::arithmetic::mul;
+use super::array::concat;
+use super::gradient::{
+    elu_grad, relu_grad, relu6_grad, selu_grad, sigmoid_grad, softplus_grad, softsign_grad,
+};
+use super::math::{neg, square, tanh};
+use super::special::erf;
 use crate::family::unary_family;
+use crate::operand::composite;
+use crate::{Operand, Tensor};
 
 unary_family! {
     /// The logistic function, `1 / (1 + exp(-x))`.
@@ -33,4 +43,61 @@ unary_family! {
     ELU elu = "Elu"("features"), FLOATS, kernels::elu,
         (|cx| elu_grad(cx.grad(), cx.output(0))),
         [-1.5, -0.25, 0.5, 2.0] => [-0.77686983, -0.22119921, 0.5, 2.0];
+
+    /// The scaled exponential linear unit, whose constants keep activations normalised
+    /// (Klambauer et al., 2017).
+    SELU selu = "Selu"("features"), FLOATS, kernels::selu,
+        (|cx| selu_grad(cx.grad(), cx.output(0))),
+        [-1.5, -0.25, 0.5, 2.0] => [-1.3658144, -0.3888902, 0.5253505, 2.101402];
+
+    /// The quotient `x / (1 + |x|)`.
+    SOFTSIGN softsign = "Softsign"("features"), FLOATS, kernels::softsign,
+        (|cx| softsign_grad(cx.grad(), cx.input(0))),
+        [-1.5, -0.25, 0.5, 2.0] => [-0.6, -0.2, 0.33333334, 0.6666667];
+}
+
+/// The rectifier of `x` and that of its negative, side by side along the last axis.
+#[track_caller]
+pub fn crelu(x: impl Into<Operand>) -> Tensor {
+    let x = x.into().to_tensor();
+    composite(x.graph(), "CRelu", |_| relu(concat([x, neg(x)], -1)))
+}
+
+/// The Gaussian error linear unit, `x` times the probability that a standard normal number is
+/// below it: `x * (1 + erf(x / √2)) / 2` (Hendrycks and Gimpel, 2016).
+///
+/// ```
+/// use tidemill_ops::{constant, gelu};
+/// assert_eq!(gelu(constant([1.0_f32, -1.0])).shape().to_string(), "[2]");
+/// ```
+#[track_caller]
+pub fn gelu(x: impl Into<Operand>) -> Tensor {
+    let x = x.into().to_tensor();
+    composite(x.graph(), "Gelu", |_| mul(x, 0.5) * (erf(mul(x, FRAC_1_SQRT_2)) + 1.0))
+}
+
+/// [`gelu`] by a hyperbolic tangent that is close to its error function:
+/// `x * (1 + tanh(√(2 / π) * (x + 0.044715 * x³))) / 2`.
+#[track_caller]
+pub fn gelu_approximate(x: impl Into<Operand>) -> Tensor {
+    let x = x.into().to_tensor();
+    composite(x.graph(), "Gelu", |_| {
+        let inner = (x + mul(square(x) * x, 0.044715)) * (FRAC_2_SQRT_PI * FRAC_1_SQRT_2);
+        mul(x, 0.5) * (tanh(inner) + 1.0)
+    })
+}
+
+/// The sigmoid linear unit, `x * sigmoid(beta * x)` (Ramachandran et al., 2017).
+#[doc(alias = "silu")]
+#[track_caller]
+pub fn swish(x: impl Into<Operand>, beta: impl Into<Operand>) -> Tensor {
+    let (x, beta) = (x.into().to_tensor(), beta.into());
+    composite(x.graph(), "swish", |_| x * sigmoid(mul(x, beta)))
+}
+
+/// The logarithm of [`sigmoid`], exact where that is tiny: `-softplus(-x)`.
+#[track_caller]
+pub fn log_sigmoid(x: impl Into<Operand>) -> Tensor {
+    let x = x.into().to_tensor();
+    composite(x.graph(), "LogSigmoid", |_| neg(softplus(neg(x))))
 }

@@ -7,7 +7,7 @@ use tidemill_value::Value;
 
 use super::array::zeros_like;
 use super::compare::less;
-use super::math::{exp, neg, square};
+use super::math::{abs, exp, neg, sign, square};
 use super::select::select;
 use crate::Tensor;
 use crate::elementwise::{binary_kernel, equal_shape};
@@ -135,6 +135,33 @@ pub static ELU_GRAD: OpDef = gradient_op(
 })
 .samples(|| samples([[1.0, 2.0, 4.0], [-0.5, 0.5, -0.25]], [0.5, 2.0, 3.0]));
 
+/// The gradient of `Selu`.
+pub static SELU_GRAD: OpDef = gradient_op(
+    "SeluGrad",
+    "`gradients * (outputs + scale * alpha)` where the outputs are negative, \
+     `gradients * scale` elsewhere.",
+    GRADIENT_AND_OUTPUTS,
+)
+.kernel(|node| binary_kernel(node, kernels::selu_grad))
+.gradient(|cx| {
+    let (dy, y, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
+    let of_y = select(less(y, 0.0), grad * dy, zeros_like(y));
+    Ok(grads([Some(selu_grad(grad, y)), Some(of_y)]))
+})
+.samples(|| samples([[1.0, 2.0, 4.0], [-0.5, 0.5, -0.25]], [1.2580993, 2.101402, 6.0323973]));
+
+/// The gradient of `Softsign`.
+pub static SOFTSIGN_GRAD: OpDef =
+    gradient_op("SoftsignGrad", "`gradients / (1 + |features|)²`.", GRADIENT_AND_FEATURES)
+        .kernel(|node| binary_kernel(node, kernels::softsign_grad))
+        .gradient(|cx| {
+            let (dy, x, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
+            let denominator = abs(x) + 1.0;
+            let of_x = grad * dy * -2.0 * sign(x) / (square(denominator) * denominator);
+            Ok(grads([Some(softsign_grad(grad, x)), Some(of_x)]))
+        })
+        .samples(|| samples([[1.0, 2.0, 4.0], [1.0, -0.5, 0.25]], [0.25, 0.8888889, 2.56]));
+
 macro_rules! gradient_functions {
     ($($function:ident($x:ident, $y:ident) = $op:ident;)*) => {$(
         #[track_caller]
@@ -154,4 +181,6 @@ gradient_functions! {
     relu_grad(dy, x) = RELU_GRAD;
     relu6_grad(dy, x) = RELU6_GRAD;
     elu_grad(dy, y) = ELU_GRAD;
+    selu_grad(dy, y) = SELU_GRAD;
+    softsign_grad(dy, x) = SOFTSIGN_GRAD;
 }

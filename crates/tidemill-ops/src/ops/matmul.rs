@@ -8,6 +8,7 @@ use tidemill_graph::{
 use tidemill_kernels::matmul::{self as kernels, Orientation};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
+use super::batch_matmul::{BatchMatMul, batch_matmul_with};
 use crate::family::grads;
 use crate::kernel::kernel;
 use crate::operand::tensor;
@@ -104,7 +105,8 @@ pub struct MatMul {
 }
 
 /// The product of the matrices `a`, of shape `[m, k]`, and `b`, of shape `[k, n]`: of shape
-/// `[m, n]`.
+/// `[m, n]`. Where one is known to have more axes, it holds many matrices, and the product is
+/// that of [`batch_matmul`](super::batch_matmul::batch_matmul).
 ///
 /// # Errors
 /// Tensors that are not matrices of one type, or whose inner dimensions differ.
@@ -118,6 +120,10 @@ pub fn matmul(a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
 #[track_caller]
 pub fn matmul_with(a: impl Into<Operand>, b: impl Into<Operand>, options: MatMul) -> Tensor {
     let (a, b) = (a.into().to_tensor(), b.into().to_tensor());
+    if [a, b].iter().any(|x| x.shape().rank().is_some_and(|rank| rank > 2)) {
+        let (adj_x, adj_y) = (options.transpose_a, options.transpose_b);
+        return batch_matmul_with(a, b, BatchMatMul { adj_x, adj_y });
+    }
     let node = NodeBuilder::new(&OP).input(a).input(b);
     let node = node.attr("transpose_a", options.transpose_a);
     tensor(node.attr("transpose_b", options.transpose_b))

@@ -417,6 +417,26 @@ pub fn sigmoid_cross_entropy_with_logits(
     })
 }
 
+/// [`sigmoid_cross_entropy_with_logits`] in which positive labels weigh `pos_weight` times as
+/// much: `(1 - z) * x + (1 + (pos_weight - 1) * z) * (log(1 + exp(-|x|)) + max(-x, 0))`.
+///
+/// # Errors
+/// Tensors that differ in type or do not broadcast.
+#[track_caller]
+pub fn weighted_cross_entropy_with_logits(
+    labels: impl Into<Operand>,
+    logits: impl Into<Operand>,
+    pos_weight: impl Into<Operand>,
+) -> Tensor {
+    let logits = logits.into().to_tensor();
+    let labels = labels.into().to_tensor_like(logits, "labels");
+    let pos_weight = pos_weight.into().to_tensor_like(logits, "pos_weight");
+    composite(logits.graph(), "logistic_loss", |_| {
+        let weight = 1.0 + (pos_weight - 1.0) * labels;
+        (1.0 - labels) * logits + weight * (log1p(exp(-abs(logits))) + relu(-logits))
+    })
+}
+
 /// Half the sum of the squares of the elements of `x`.
 #[doc(alias = "L2Loss")]
 #[track_caller]

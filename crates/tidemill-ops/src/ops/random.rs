@@ -16,7 +16,7 @@ use crate::index::shape_of;
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 
-const SEEDS: [AttrDef; 2] = [AttrDef::int("seed", 0), AttrDef::int("seed2", 0)];
+pub(super) const SEEDS: [AttrDef; 2] = [AttrDef::int("seed", 0), AttrDef::int("seed2", 0)];
 
 /// An operation that draws floats from a fixed distribution.
 const fn draw_floats(name: &'static str, summary: &'static str) -> OpDef {
@@ -67,18 +67,18 @@ pub static TRUNCATED_NORMAL: OpDef = draw_floats(
 });
 
 /// What a node draws its numbers by.
-struct Seeds {
-    seed: i64,
-    seed2: i64,
+pub(super) struct Seeds {
+    pub(super) seed: i64,
+    pub(super) seed2: i64,
 }
 
 impl Seeds {
-    fn of(node: &NodeView<'_>) -> Result<Self, OpError> {
+    pub(super) fn of(node: &NodeView<'_>) -> Result<Self, OpError> {
         Ok(Seeds { seed: node.int_attr("seed")?, seed2: node.int_attr("seed2")? })
     }
 
     /// Seeds of zero stand for none: then the numbers depend on the session and the node.
-    fn key(&self, draw: Draw) -> RandomKey {
+    pub(super) fn key(&self, draw: Draw) -> RandomKey {
         let (seed, stream) = match (self.seed, self.seed2) {
             (0, 0) => (draw.session_seed, draw.node.index() as u64),
             (seed, seed2) => (seed as u64, seed2 as u64),
@@ -235,7 +235,7 @@ fn number(graph: GraphKey, name: &'static str, number: f64, dtype: DType) -> Ten
 
 /// The seeds of an operation, from its own and that of the graph, as TensorFlow's `get_seed`
 /// combines them.
-fn seeds(graph: &Graph, seed: Option<i64>) -> Seeds {
+pub(super) fn seeds(graph: &Graph, seed: Option<i64>) -> Seeds {
     /// What TensorFlow takes for the seed of a graph that has none.
     const DEFAULT_GRAPH_SEED: i64 = 87_654_321;
     let reader = graph.read();

@@ -22,7 +22,7 @@ const KEEP_DIMS: AttrDef = AttrDef::bool("keep_dims", false);
 const NUMBERS: &[AttrDef] = &[AttrDef::types("T", DType::NUMBERS), INDEX, KEEP_DIMS];
 
 /// An operation that combines the elements along some axes.
-const fn reduction(name: &'static str, summary: &'static str) -> OpDef {
+pub(super) const fn reduction(name: &'static str, summary: &'static str) -> OpDef {
     OpDef::new(name, summary)
         .inputs(const { &[Arg::of("input", "T"), Arg::of("reduction_indices", "Tidx")] })
         .outputs(const { &[Arg::of("output", "T")] })
@@ -55,7 +55,10 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
 
 type Reduce = fn(&Value, &[usize]) -> Result<Value, NumericError>;
 
-fn reduce_kernel(node: &NodeView<'_>, reduce: Reduce) -> Result<Box<dyn Kernel>, OpError> {
+pub(super) fn reduce_kernel(
+    node: &NodeView<'_>,
+    reduce: Reduce,
+) -> Result<Box<dyn Kernel>, OpError> {
     let keep_dims = node.bool_attr("keep_dims")?;
     Ok(kernel(move |cx| {
         let x = cx.input(0)?;
@@ -71,7 +74,7 @@ fn reduce_kernel(node: &NodeView<'_>, reduce: Reduce) -> Result<Box<dyn Kernel>,
 }
 
 /// Samples over `[[1, 2, 3], [4, 5, 6]]`: along the last axis, and along both.
-fn samples(rows: [f32; 2], all: f32) -> Vec<Sample> {
+pub(super) fn samples(rows: [f32; 2], all: f32) -> Vec<Sample> {
     let x = Value::from_vec([2, 3], vec![1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]);
     let samples = x.map(|x| {
         let along = |axes: Value, y: Value| Sample::new([x.clone(), axes], y);
@@ -118,6 +121,19 @@ pub static MEAN: OpDef = reduction("Mean", "The mean along some axes.")
     })
     .samples(|| samples([2.0, 5.0], 3.5));
 
+/// The square root of the sum of squares along some axes.
+pub static EUCLIDEAN_NORM: OpDef =
+    reduction("EuclideanNorm", "The square root of the sum of squares along some axes.")
+        .kernel(|node| reduce_kernel(node, kernels::euclidean_norm))
+        .gradient(|cx| {
+            let (x, axes, norm): (Tensor, Tensor, Tensor) =
+                (cx.input(0), cx.input(1), cx.output(0));
+            let keeps = cx.node().bool_attr("keep_dims")?;
+            let spread = spread(cx.grad::<Tensor>() / norm, x, axes, keeps);
+            Ok(grads([Some(x * spread), None]))
+        })
+        .samples(|| samples([3.7416575, 8.774964], 9.539392));
+
 /// The largest element along some axes.
 pub static MAX: OpDef = reduction("Max", "The largest element along some axes.")
     .kernel(|node| reduce_kernel(node, kernels::max))
@@ -143,7 +159,7 @@ fn extremum_gradient(
 }
 
 /// A tensor of the shape of a reduction's output, repeated along the axes that were combined.
-fn spread(reduced: Tensor, x: Tensor, axes: Tensor, keeps_dims: bool) -> Tensor {
+pub(super) fn spread(reduced: Tensor, x: Tensor, axes: Tensor, keeps_dims: bool) -> Tensor {
     let known_axes = axes.fact().and_then(|fact| fact.elements?.known());
     let known_axes = x.shape().rank().zip(known_axes);
     let kept = match known_axes.and_then(|(rank, axes)| axes_of(&axes, rank).ok()) {
@@ -315,7 +331,7 @@ impl From<Tensor> for Axes {
 }
 
 #[track_caller]
-fn reduce(op: &'static OpDef, x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
+pub(super) fn reduce(op: &'static OpDef, x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
     let (x, Axes { axes, keep_dims }) = (x.into().to_tensor(), axes.into());
     let node = |node: NodeBuilder| node.attr("keep_dims", keep_dims);
     if x.is_invalid() {
@@ -361,6 +377,10 @@ reductions! {
     /// The mean of `x` along `axes` (see [`reduce_sum`]). Of no elements it is NaN. That of
     /// integers is truncated.
     reduce_mean = MEAN, "Mean";
+
+    /// The length of `x` along `axes` (see [`reduce_sum`]), the square root of the sum of
+    /// squares. That of integers is truncated. Its gradient at 0 is NaN.
+    reduce_euclidean_norm = EUCLIDEAN_NORM, "EuclideanNorm";
 
     /// The largest element of `x` along `axes` (see [`reduce_sum`]); NaN if there is one. Its
     /// gradient is split evenly among equal elements.

@@ -1,0 +1,71 @@
+use tidemill_value::{DType, Value, match_dtype};
+
+use super::{RandomKey, uniform};
+use crate::NumericError;
+use crate::number::Number;
+use crate::output::build;
+
+/// Classes for each row of `logits`, which holds an unnormalised log-probability for each class.
+/// TensorFlow's `Multinomial`.
+///
+/// Infinite or NaN log-probabilities are those of classes that are never drawn. A row of nothing
+/// else gives its last class.
+///
+/// # Errors
+/// [`NumericError::Rank`] where `logits` is not a matrix, [`NumericError::EmptyAxis`] where its
+/// rows have no classes, [`NumericError::UnsupportedDType`] where it holds no numbers or
+/// `indices` is no index type, [`NumericError::Value`] where memory cannot hold the result.
+pub fn classes(
+    key: RandomKey,
+    logits: &Value,
+    count: usize,
+    indices: DType,
+) -> Result<Value, NumericError> {
+    let shape = logits.shape();
+    let &[rows, extent] = &shape[..] else {
+        return Err(NumericError::Rank { expected: 2, actual: shape.rank() });
+    };
+    if extent == 0 && rows > 0 && count > 0 {
+        return Err(NumericError::EmptyAxis { axis: 1, shape: shape.clone() });
+    }
+    let dtype = logits.dtype();
+    match_dtype!(dtype, numbers, T => {
+        let logits = logits.as_slice::<T>()?;
+        match_dtype!(indices, indices, I => build([rows, count], |out: &mut [I]| {
+            let mut samples = vec![0.0_f64; out.len()];
+            uniform(key, &mut samples);
+            if count > 0 {
+                let drawn = out.chunks_exact_mut(count).zip(samples.chunks_exact(count));
+                for (row, (out, samples)) in logits.chunks_exact(extent.max(1)).zip(drawn) {
+                    let sums = cumulated(row.iter().map(|x| x.to_f64()));
+                    for (o, sample) in out.iter_mut().zip(samples) {
+                        *o = class_of(&sums, *sample) as I;
+                    }
+                }
+            }
+            Ok(())
+        }), else Err(NumericError::UnsupportedDType { dtype: indices }))
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+/// The sums of the probabilities up to each class, by a common factor.
+fn cumulated(logits: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
+    let finite = |x: &f64| x.is_finite();
+    let largest = logits.clone().filter(finite).fold(f64::NEG_INFINITY, f64::max);
+    let mut sum = 0.0;
+    let mut sums = Vec::new();
+    for x in logits {
+        if x.is_finite() {
+            sum += (x - largest).exp();
+        }
+        sums.push(sum);
+    }
+    sums
+}
+
+/// The first class whose sum is above `sample` times the last one.
+fn class_of(sums: &[f64], sample: f64) -> usize {
+    let total = sums.last().copied().unwrap_or(0.0);
+    let class = sums.partition_point(|sum| *sum <= sample * total);
+    class.min(sums.len().saturating_sub(1))
+}

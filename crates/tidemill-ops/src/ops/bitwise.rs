@@ -1,0 +1,71 @@
+//! Operations on the bits of integers.
+
+use tidemill_graph::{Arg, AttrDef, OpDef, Sample};
+use tidemill_kernels::elementwise as kernels;
+use tidemill_value::{DType, Value};
+
+use crate::elementwise::{binary_kernel, unary_kernel};
+use crate::family::{binary_op, unary_op};
+use crate::operand::{binary, unary};
+use crate::{Operand, Tensor};
+
+const INTEGERS: &[AttrDef] = &[AttrDef::types("T", DType::INTEGERS)];
+
+macro_rules! bitwise_family {
+    ($(
+        #[doc = $summary:literal]
+        $(#[doc = $doc:literal])*
+        $op:ident $function:ident = $name:literal, $x:expr, $y:expr => $expected:expr;
+    )*) => {$(
+        #[doc = $summary]
+        pub static $op: OpDef = binary_op($name, $summary, INTEGERS)
+            .not_differentiable()
+            .kernel(|node| binary_kernel(node, kernels::$function))
+            .samples(|| vec![Sample::new([$x, $y].map(Value::from), Value::from($expected))]);
+
+        #[doc = $summary]
+        $(#[doc = $doc])*
+        ///
+        /// Shapes broadcast; both operands are of one type, which a number takes from the other.
+        #[doc(alias = $name)]
+        #[track_caller]
+        pub fn $function(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
+            binary(&$op, $name, x, y)
+        }
+    )*};
+}
+
+bitwise_family! {
+    /// The bits that are set in both of two integers.
+    BITWISE_AND bitwise_and = "BitwiseAnd", [12, 5, -1], [10, 3, 7] => [8, 1, 7];
+
+    /// The bits that are set in either of two integers.
+    BITWISE_OR bitwise_or = "BitwiseOr", [12, 5, -1], [10, 3, 7] => [14, 7, -1];
+
+    /// The bits that are set in one of two integers, but not in both.
+    BITWISE_XOR bitwise_xor = "BitwiseXor", [12, 5, -1], [10, 3, 7] => [6, 6, -8];
+
+    /// The bits of `x` moved up by `y`.
+    ///
+    /// A negative `y` counts as 0, one that is too large as one less than the number of bits.
+    LEFT_SHIFT left_shift = "LeftShift", [1, 5, -1], [3, 0, 2] => [8, 5, -4];
+
+    /// The bits of `x` moved down by `y`; a negative `x` stays negative.
+    ///
+    /// A negative `y` counts as 0, one that is too large as one less than the number of bits.
+    RIGHT_SHIFT right_shift = "RightShift", [8, 5, -4], [3, 0, 1] => [1, 5, -2];
+}
+
+/// The bits that are not set in an integer.
+pub static INVERT: OpDef =
+    unary_op("Invert", "The bits that are not set in an integer.", &[Arg::of("x", "T")], INTEGERS)
+        .not_differentiable()
+        .kernel(|node| unary_kernel(node, kernels::invert))
+        .samples(|| vec![Sample::new([Value::from([0, 5, -1])], Value::from([-1, -6, 0]))]);
+
+/// The bits that are not set in `x`.
+#[doc(alias = "Invert")]
+#[track_caller]
+pub fn invert(x: impl Into<Operand>) -> Tensor {
+    unary(&INVERT, x)
+}

@@ -1,0 +1,185 @@
+//! Bounds: on elements, and on the lengths of vectors.
+
+use smallvec::SmallVec;
+use tidemill_graph::{Arg, Graph, Inferred, NodeView, OpDef, OpError, Sample};
+use tidemill_kernels::elementwise;
+use tidemill_value::{PartialShape, Value};
+
+use super::arithmetic::{maximum, minimum};
+use super::array::{ones_like, stack, zeros_like};
+use super::compare::{greater, is_finite, less};
+use super::math::sqrt;
+use super::nn::l2_loss;
+use super::reduce::{Axes, reduce_sum};
+use super::select::select;
+use crate::family::{NUMBERS, grads};
+use crate::kernel::kernel;
+use crate::operand::composite;
+use crate::{Operand, Tensor};
+
+/// The elements, moved to the nearest end of a range if they are outside of it.
+pub static CLIP_BY_VALUE: OpDef = OpDef::new(
+    "ClipByValue",
+    "The elements, moved to the nearest end of a range if they are outside of it.",
+)
+.inputs(&[Arg::of("t", "T"), Arg::of("clip_value_min", "T"), Arg::of("clip_value_max", "T")])
+.outputs(&[Arg::of("output", "T")])
+.attrs(NUMBERS)
+.broadcasts()
+.infer(infer)
+.gradient(|cx| {
+    let (t, low, high): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
+    let grad: Tensor = cx.grad();
+    let (is_below, is_above, zeros) = (less(t, low), greater(t, high), zeros_like(grad));
+    Ok(grads([
+        Some(select(is_below | is_above, zeros, grad)),
+        Some(select(is_below, grad, zeros)),
+        Some(select(is_above, grad, zeros)),
+    ]))
+})
+.kernel(|_| {
+    Ok(kernel(|cx| {
+        let (t, low, high) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
+        for bound in [low, high] {
+            if bound.shape().rank() > 0 && bound.shape() != t.shape() {
+                return Err(unfit(&t.shape().into(), &bound.shape().into()).into());
+            }
+        }
+        Ok(elementwise::clip(t, low, high)?)
+    }))
+})
+.samples(samples);
+
+fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let mut shape = node.shape(0).clone();
+    for i in [1, 2] {
+        if node.shape(i).rank().is_some_and(|rank| rank > 0) {
+            shape = shape.merge(node.shape(i)).map_err(|_| unfit(&shape, node.shape(i)))?;
+        }
+    }
+    Inferred::one(shape)
+}
+
+fn unfit(t: &PartialShape, bound: &PartialShape) -> OpError {
+    OpError::invalid(format!("a bound must be a number or of shape {t}, but its shape is {bound}"))
+}
+
+fn samples() -> Vec<Sample> {
+    let t = || Value::from([-1.5_f32, 0.25, 0.75, 3.0]);
+    let (low, high) = (Value::from(-1.0_f32), Value::from(0.5_f32));
+    let lows = Value::from([-2.0_f32, 0.5, 0.5, 0.5]);
+    let empty = || Value::from(Vec::<f32>::new());
+    vec![
+        Sample::new([t(), low.clone(), high.clone()], Value::from([-1.0_f32, 0.25, 0.5, 0.5])),
+        Sample::new([t(), lows, 2.0_f32.into()], Value::from([-1.5_f32, 0.5, 0.75, 2.0])),
+        Sample::new([empty(), low.clone(), high.clone()], empty()),
+        Sample::error([t(), Value::from([0.0_f32]), high], "a bound must be a number or of shape"),
+    ]
+}
+
+/// `t`, limited to the range from `low` to `high`: `max(min(t, high), low)`. NaN stays NaN.
+///
+/// The bounds are numbers, or tensors that broadcast with `t`. The gradient passes where `t` is
+/// in the range, its ends included.
+///
+/// # Errors
+/// Tensors that differ in type or do not broadcast.
+///
+/// ```
+/// use tidemill_ops::{clip_by_value, constant};
+/// let clipped = clip_by_value(constant([-2.0_f32, 0.5, 7.0]), 0.0, 1.0);
+/// assert_eq!(clipped.shape().to_string(), "[3]");
+/// ```
+#[doc(alias = "ClipByValue")]
+#[track_caller]
+pub fn clip_by_value(
+    t: impl Into<Operand>,
+    low: impl Into<Operand>,
+    high: impl Into<Operand>,
+) -> Tensor {
+    let (t, low, high) = (t.into().to_tensor(), low.into(), high.into());
+    composite(t.graph(), "clip_by_value", |_| maximum(minimum(t, high), low))
+}
+
+/// `t`, scaled down where its Euclidean length along `axes` is above `limit`, to that length.
+///
+/// # Errors
+/// Tensors that differ in type, or axes that there are not.
+///
+/// ```
+/// use tidemill_ops::{clip_by_norm, constant};
+/// let clipped = clip_by_norm(constant([3.0_f32, 4.0]), 1.0, ..);
+/// assert_eq!(clipped.shape().to_string(), "[2]");
+/// ```
+#[track_caller]
+pub fn clip_by_norm(
+    t: impl Into<Operand>,
+    limit: impl Into<Operand>,
+    axes: impl Into<Axes>,
+) -> Tensor {
+    let (t, limit, axes) = (t.into().to_tensor(), limit.into(), axes.into());
+    composite(t.graph(), "clip_by_norm", |_| {
+        let limit = limit.to_tensor_like(t, "clip_norm");
+        let squares = reduce_sum(t * t, axes.keep_dims());
+        // The root of 0 has no finite derivative.
+        let is_positive = greater(squares, 0.0);
+        let root = sqrt(select(is_positive, squares, ones_like(squares)));
+        let norm = select(is_positive, root, squares);
+        t * limit / maximum(norm, limit)
+    })
+}
+
+/// The Euclidean length of all elements of several tensors of one type.
+///
+/// # Errors
+/// No tensors, or tensors that differ in type.
+#[track_caller]
+pub fn global_norm<T: Into<Operand>>(tensors: impl IntoIterator<Item = T>) -> Tensor {
+    let tensors = all_tensors(tensors);
+    composite(graph_of(&tensors), "global_norm", |_| norm_of(&tensors))
+}
+
+/// Several tensors of one type, scaled down together if their [`global_norm`] is above `limit`,
+/// to that length; and what it was. If it is not finite, they become NaN.
+///
+/// # Errors
+/// No tensors, or tensors that differ in type.
+///
+/// ```
+/// use tidemill_ops::{clip_by_global_norm, constant};
+/// let (clipped, norm) = clip_by_global_norm([constant([3.0_f32]), constant([4.0_f32])], 1.0);
+/// assert_eq!((clipped.len(), norm.shape().to_string()), (2, "[]".to_owned()));
+/// ```
+#[track_caller]
+pub fn clip_by_global_norm<T: Into<Operand>>(
+    tensors: impl IntoIterator<Item = T>,
+    limit: impl Into<Operand>,
+) -> (Vec<Tensor>, Tensor) {
+    let (tensors, limit) = (all_tensors(tensors), limit.into());
+    composite(graph_of(&tensors), "clip_by_global_norm", |_| {
+        let norm = composite(graph_of(&tensors), "global_norm", |_| norm_of(&tensors));
+        let limit = limit.to_tensor_like(norm, "clip_norm");
+        let scale = limit * minimum(1.0 / norm, 1.0 / limit);
+        let scale = select(is_finite(norm), scale, f64::NAN);
+        (tensors.iter().map(|&t| t * scale).collect(), norm)
+    })
+}
+
+#[track_caller]
+fn norm_of(tensors: &[Tensor]) -> Tensor {
+    let halves = stack(tensors.iter().map(|&t| l2_loss(t)), 0);
+    sqrt(reduce_sum(halves, ..) * 2.0)
+}
+
+#[track_caller]
+fn all_tensors<T: Into<Operand>>(operands: impl IntoIterator<Item = T>) -> Vec<Tensor> {
+    let mut tensors = Vec::new();
+    for operand in operands {
+        tensors.push(operand.into().to_tensor());
+    }
+    tensors
+}
+
+fn graph_of(tensors: &[Tensor]) -> Option<Graph> {
+    tensors.first().and_then(|t| t.graph())
+}

@@ -1,0 +1,85 @@
+//! Quotients and remainders in their less common forms.
+
+use tidemill_kernels::elementwise as kernels;
+
+use super::gradient::reciprocal_grad;
+use super::math::{neg, square};
+use super::special::is_not_zero;
+use crate::Tensor;
+use crate::family::{binary_family, unary_family};
+
+binary_family! {
+    /// The quotient, `x / y`; that of integers is truncated towards zero. Dividing an integer by
+    /// zero is an error.
+    ///
+    /// It is the oldest of TensorFlow's divisions; [`div`](super::arithmetic::div) and
+    /// [`floor_div`](super::arithmetic::floor_div) say what they mean.
+    DIV_V1 div_v1 = "Div"["div"], NUMBERS(Integers), kernels::div,
+        (|cx|
+            cx.grad::<Tensor>() / cx.input::<Tensor>(1),
+            cx.grad::<Tensor>()
+                * (-cx.input::<Tensor>(0) / cx.input::<Tensor>(1) / cx.input::<Tensor>(1))),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [2.0, -0.5, -1.0];
+
+    /// The quotient of floats, and 0 where `y` is 0.
+    DIV_NO_NAN div_no_nan = "DivNoNan"["div_no_nan"], FLOATS, kernels::div_no_nan,
+        (|cx|
+            div_no_nan(cx.grad::<Tensor>(), cx.input::<Tensor>(1)),
+            cx.grad::<Tensor>()
+                * div_no_nan(
+                    div_no_nan(neg(cx.input::<Tensor>(0)), cx.input::<Tensor>(1)),
+                    cx.input::<Tensor>(1))),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [2.0, -0.5, -1.0];
+
+    /// The product of floats, and 0 where `y` is 0, even if `x` is infinite or NaN.
+    MUL_NO_NAN mul_no_nan = "MulNoNan"["mul_no_nan"], FLOATS, kernels::mul_no_nan,
+        (|cx|
+            mul_no_nan(cx.grad::<Tensor>(), cx.input::<Tensor>(1)),
+            mul_no_nan(cx.input::<Tensor>(0), cx.grad::<Tensor>())),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.5, -8.0, -0.25];
+
+    /// The quotient `x / y`, and 0 where `x` is 0, whatever `y` is.
+    XDIVY xdivy = "Xdivy"["Xdivy"], FLOATS, kernels::xdivy,
+        (|cx|
+            cx.grad::<Tensor>() * xdivy(is_not_zero(cx.input(0)), cx.input::<Tensor>(1)),
+            cx.grad::<Tensor>()
+                * xdivy(neg(cx.input::<Tensor>(0)), square(cx.input::<Tensor>(1)))),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [2.0, -0.5, -1.0];
+
+    /// The quotient rounded towards zero to a whole number. Dividing an integer by zero is an
+    /// error.
+    TRUNCATE_DIV truncate_div = "TruncateDiv"["TruncateDiv"], NUMBERS(Integers),
+        kernels::truncate_div,
+        none,
+        [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [3.0, -3.0, -3.0];
+
+    /// The remainder of [`truncate_div`], which has the sign of `x`. Dividing an integer by zero
+    /// is an error.
+    TRUNCATE_MOD truncate_mod = "TruncateMod"["TruncateMod"], NUMBERS(Integers),
+        kernels::truncate_mod,
+        (|cx|
+            cx.grad(),
+            cx.grad::<Tensor>()
+                * neg(truncate_div(cx.input::<Tensor>(0), cx.input::<Tensor>(1)))),
+        [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [1.0, -1.0, 1.5];
+
+    /// The remainder that has the sign of `x`, by the older name of [`truncate_mod`].
+    MOD_V1 mod_v1 = "Mod"["mod"], NUMBERS(Integers), kernels::truncate_mod,
+        (|cx|
+            cx.grad(),
+            cx.grad::<Tensor>()
+                * neg(truncate_div(cx.input::<Tensor>(0), cx.input::<Tensor>(1)))),
+        [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [1.0, -1.0, 1.5];
+}
+
+unary_family! {
+    /// One by the number, by the older name of [`reciprocal`](super::math::reciprocal).
+    INV inv = "Inv"("x"), FLOATS, kernels::reciprocal,
+        (|cx| reciprocal_grad(cx.output(0), cx.grad())),
+        [-1.5, -0.25, 0.5, 2.0] => [-0.6666667, -4.0, 2.0, 0.5];
+
+    /// The nearest whole number; of two that are as near, the even one.
+    ROUND round = "Round"("x"), NUMBERS, kernels::rint,
+        none,
+        [-1.5, -0.25, 0.5, 2.75] => [-2.0, 0.0, 0.0, 3.0];
+}

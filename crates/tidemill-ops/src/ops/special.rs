@@ -1,0 +1,104 @@
+//! Element-wise functions beyond arithmetic: the error function, the relatives of the gamma
+//! function, and products with logarithms.
+
+use std::f32::consts::LN_2;
+use std::f64::consts::FRAC_2_SQRT_PI;
+
+use tidemill_graph::{OpDef, Sample};
+use tidemill_kernels::elementwise as kernels;
+use tidemill_value::{DType, Value};
+
+use super::arithmetic::mul;
+use super::cast::cast;
+use super::compare::not_equal;
+use super::division::xdivy;
+use super::math::{exp, neg, reciprocal, square};
+use crate::elementwise::binary_kernel;
+use crate::family::{FLOATS, binary_family, grads, unary_family};
+use crate::operand::binary;
+use crate::{Operand, Tensor};
+
+unary_family! {
+    /// The error function: the probability, between -1 and 1, that is 2 / √π times the integral
+    /// of exp(-t²) from 0 to `x`.
+    ERF erf = "Erf"("x"), FLOATS, kernels::erf,
+        (|cx| cx.grad::<Tensor>() * bell_curve(cx.input(0))),
+        [-1.5, -0.25, 0.5, 2.0] => [-0.96610516, -0.2763264, 0.5204999, 0.9953223];
+
+    /// What the error function lacks of 1, exact where that is tiny.
+    ERFC erfc = "Erfc"("x"), FLOATS, kernels::erfc,
+        (|cx| neg(cx.grad::<Tensor>() * bell_curve(cx.input(0)))),
+        [-1.5, -0.25, 0.5, 2.0] => [1.9661052, 1.2763264, 0.4795001, 0.004677735];
+
+    /// The logarithm of the absolute value of the gamma function.
+    LGAMMA lgamma = "Lgamma"("x"), FLOATS, kernels::lgamma,
+        (|cx| cx.grad::<Tensor>() * digamma(cx.input::<Tensor>(0))),
+        [0.3, 0.6, 1.2, 3.0] => [1.095798, 0.39823386, -0.08537409, LN_2];
+
+    /// The derivative of the logarithm of the gamma function; NaN at its poles, 0 and the
+    /// negative whole numbers.
+    DIGAMMA digamma = "Digamma"("x"), FLOATS, kernels::digamma,
+        (|cx| cx.grad::<Tensor>() * polygamma(1.0, cx.input::<Tensor>(0))),
+        [0.5, 1.0, 2.0, 3.0] => [-1.96351, -0.5772157, 0.42278434, 0.9227843];
+}
+
+/// The derivative of the error function.
+fn bell_curve(x: Tensor) -> Tensor {
+    mul(exp(neg(square(x))), FRAC_2_SQRT_PI)
+}
+
+/// A derivative of the digamma function.
+pub static POLYGAMMA: OpDef = crate::family::binary_op(
+    "Polygamma",
+    "The derivative of order `a` of the digamma function.",
+    FLOATS,
+)
+.inputs(&[tidemill_graph::Arg::of("a", "T"), tidemill_graph::Arg::of("x", "T")])
+.gradient(|cx| {
+    let (a, x, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
+    Ok(grads([None, Some(grad * polygamma(a + 1.0, x))]))
+})
+.kernel(|node| binary_kernel(node, kernels::polygamma))
+.samples(|| {
+    let (a, x) = (Value::from(1.0_f32), Value::from([0.5_f32, 1.0, 2.0, 3.0]));
+    let trigamma = Value::from([4.934802_f32, 1.644934, 0.6449341, 0.3949341]);
+    // Between the natural numbers there is no order, so it has no differences.
+    vec![Sample::new([a, x], trigamma).at_kink()]
+});
+
+/// The derivative of order `a`, a natural number, of [`digamma`] at `x`; NaN for other orders.
+///
+/// Shapes broadcast; both operands are of one type, which a number takes from the other. The
+/// order has no gradient.
+#[doc(alias = "Polygamma")]
+#[track_caller]
+pub fn polygamma(a: impl Into<Operand>, x: impl Into<Operand>) -> Tensor {
+    binary(&POLYGAMMA, "Polygamma", a, x)
+}
+
+binary_family! {
+    /// The angle of the point (`y`, `x`), from -π to π: the arc tangent of ordinate `x` by
+    /// abscissa `y` in the right quadrant.
+    ATAN2 atan2 = "Atan2"["Atan2"], FLOATS, kernels::atan2,
+        (|cx|
+            cx.input::<Tensor>(1) * by_square_of_distance(cx.input(0), cx.input(1), cx.grad()),
+            neg(cx.input::<Tensor>(0))
+                * by_square_of_distance(cx.input(0), cx.input(1), cx.grad())),
+        [0.5, 1.0, -1.0], [2.0, -0.5, 0.25] => [0.24497867, 2.0344439, -1.3258177];
+
+    /// The product `x * log(y)`, and 0 where `x` is 0, whatever `y` is.
+    XLOGY xlogy = "Xlogy"["Xlogy"], FLOATS, kernels::xlogy,
+        (|cx|
+            cx.grad::<Tensor>() * xlogy(is_not_zero(cx.input(0)), cx.input::<Tensor>(1)),
+            cx.grad::<Tensor>() * xdivy(cx.input::<Tensor>(0), cx.input::<Tensor>(1))),
+        [2.0, -1.0, 0.5], [0.5, 3.0, 1.0] => [-1.3862944, -1.0986123, 0.0];
+}
+
+fn by_square_of_distance(x: Tensor, y: Tensor, grad: Tensor) -> Tensor {
+    grad * reciprocal(square(x) + square(y))
+}
+
+/// 1 where a float is not 0, and 0 where it is.
+pub(super) fn is_not_zero(x: Tensor) -> Tensor {
+    cast(not_equal(x, 0.0), x.dtype().unwrap_or(DType::F32))
+}
