@@ -21,6 +21,7 @@ pub mod layout;
 pub mod matmul;
 pub mod random;
 pub mod reduce;
+pub mod segment;
 pub mod softmax;
 pub mod update;
 

@@ -5,9 +5,15 @@ pub use crate::ops::arithmetic::{
     add, add_n, div, floor_div, floor_mod, maximum, minimum, mul, pow, squared_difference, sub,
 };
 pub use crate::ops::array::{
-    boolean_mask, broadcast_gradient_args, broadcast_to, concat, expand_dims, fill, gather,
-    invert_permutation, ones_like, range, rank, reshape, shape, size, squeeze, stack, transpose,
-    where_true, zeros_like,
+    Mirror, StrideMasks, bitcast, boolean_mask, broadcast_dynamic_shape, broadcast_gradient_args,
+    broadcast_to, concat, dynamic_partition, dynamic_stitch, expand_dims, fill, gather,
+    gather_batches, gather_nd, invert_permutation, lin_space, mirror_pad, one_hot, one_hot_with,
+    ones_like, pad, pad_with, range, rank, reshape, reverse, reverse_sequence, scatter_nd,
+    segment_max, segment_mean, segment_min, segment_prod, segment_sum, shape, shape_n, size, slice,
+    sparse_to_dense, split, split_sizes, squeeze, stack, strided_slice, strided_slice_with,
+    tensor_scatter_add, tensor_scatter_max, tensor_scatter_min, tensor_scatter_sub,
+    tensor_scatter_update, tile, transpose, unsorted_segment_max, unsorted_segment_min,
+    unsorted_segment_prod, unsorted_segment_sum, unstack, unstack_count, where_true, zeros_like,
 };
 pub use crate::ops::assign::{assign, assign_add, assign_sub};
 pub use crate::ops::cast::cast;
@@ -19,7 +25,7 @@ pub use crate::ops::constant::constant;
 pub use crate::ops::control::{group, no_op, with_dependencies};
 pub use crate::ops::debug::{PrintOptions, assert, check_numerics, print, print_with};
 pub use crate::ops::host::{HostOutput, host_call};
-pub use crate::ops::identity::{identity, prevent_gradient, stop_gradient};
+pub use crate::ops::identity::{identity, identity_n, prevent_gradient, snapshot, stop_gradient};
 pub use crate::ops::math::{
     abs, acos, acosh, asin, asinh, atan, atanh, ceil, cos, cosh, exp, expm1, floor, log, log1p,
     neg, reciprocal, rint, rsqrt, sign, sin, sinh, sqrt, square, tan, tanh,

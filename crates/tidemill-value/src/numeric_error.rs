@@ -86,6 +86,26 @@ pub enum NumericError {
         /// The extent of the axis.
         extent: usize,
     },
+    /// Numbers that have to be in order are not.
+    #[error("the number at position {position} is out of order")]
+    Unsorted {
+        /// Where the first stands that is out of order.
+        position: usize,
+    },
+    /// A mirror image is to be longer than what it shows.
+    #[error(
+        "{before} elements before and {behind} behind are no mirror images of axis {axis} of {extent}"
+    )]
+    Mirror {
+        /// The axis.
+        axis: usize,
+        /// The number of elements before it.
+        before: usize,
+        /// The number of elements behind it.
+        behind: usize,
+        /// The extent of the axis.
+        extent: usize,
+    },
     /// The largest or smallest of no elements was asked for.
     #[error("axis {axis} of shape {shape} is empty")]
     EmptyAxis {
