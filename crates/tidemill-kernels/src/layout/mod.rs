@@ -4,6 +4,8 @@
 //! where the elements keep their order. Axes are counted from 0.
 
 mod bitcast;
+mod block;
+mod diagonal;
 mod gather;
 mod generate;
 mod join;
@@ -17,6 +19,10 @@ mod unslice;
 mod view;
 
 pub use bitcast::bitcast;
+pub use block::{Channels, batch_to_space, depth_to_space, space_to_batch, space_to_depth};
+pub use diagonal::{
+    Band, diag, diag_part, matrix_band_part, matrix_diag, matrix_diag_part, matrix_set_diag,
+};
 pub(crate) use gather::checked_indices;
 pub use gather::{gather, gather_batches};
 pub use generate::{lin_space, one_hot, range, range_length};

@@ -177,7 +177,7 @@ fn middle(cx: &GradCx<'_>) -> Tensor {
 }
 
 /// Paddings as numbers of elements before and behind each axis.
-fn paddings(value: &Value) -> Result<SmallVec<[(usize, usize); 4]>, KernelError> {
+pub(super) fn paddings(value: &Value) -> Result<SmallVec<[(usize, usize); 4]>, KernelError> {
     if value.shape().rank() != 2 || value.shape()[1] != 2 {
         return Err(wrong_paddings(&value.shape().into()).into());
     }
