@@ -160,29 +160,30 @@ pub struct Unique {
 /// `indices` is another type.
 pub fn unique(value: &Value, indices: DType) -> Result<Unique, NumericError> {
     check_list(value)?;
-    match_dtype!(value.dtype(), all, T => {
-        let elements = value.as_slice::<T>()?;
-        let mut numbers: HashMap<Key<'_>, usize> = HashMap::new();
-        let mut found: Vec<T> = Vec::new();
-        let (mut places, mut counts) = (Vec::with_capacity(elements.len()), Vec::new());
-        for x in elements {
-            let next = found.len();
-            let number = x.key().map_or(next, |key| *numbers.entry(key).or_insert(next));
-            if number == next {
-                found.push(x.clone());
-                counts.push(0);
-            }
-            counts[number] += 1;
-            places.push(number);
+    match_dtype!(value.dtype(), all, T => unique_of(value.as_slice::<T>()?, indices),
+        else unreachable!("`all` covers every data type"))
+}
+
+fn unique_of<T: Keyed>(elements: &[T], indices: DType) -> Result<Unique, NumericError> {
+    let mut numbers: HashMap<Key<'_>, usize> = HashMap::new();
+    let mut found: Vec<T> = Vec::new();
+    let (mut places, mut counts) = (Vec::with_capacity(elements.len()), Vec::new());
+    for x in elements {
+        let next = found.len();
+        let number = x.key().map_or(next, |key| *numbers.entry(key).or_insert(next));
+        if number == next {
+            found.push(x.clone());
+            counts.push(0);
         }
-        let of_places = [places.len()].into();
-        let of_counts = [counts.len()].into();
-        Ok(Unique {
-            values: Value::list(found),
-            indices: index_value(&places, of_places, indices)?,
-            counts: index_value(&counts, of_counts, indices)?,
-        })
-    }, else unreachable!("`all` covers every data type"))
+        counts[number] += 1;
+        places.push(number);
+    }
+    let (of_places, of_counts) = ([places.len()].into(), [counts.len()].into());
+    Ok(Unique {
+        values: Value::list(found),
+        indices: index_value(&places, of_places, indices)?,
+        counts: index_value(&counts, of_counts, indices)?,
+    })
 }
 
 /// The elements of a list that are not in another one, and where they are, as `int32` or
@@ -198,14 +199,17 @@ pub fn list_diff(
     check_list(value)?;
     check_list(other)?;
     match_dtype!(value.dtype(), all, T => {
-        let dropped: HashSet<Key<'_>> =
-            other.as_slice::<T>()?.iter().filter_map(Keyed::key).collect();
-        let elements = value.as_slice::<T>()?.iter().enumerate();
-        let kept = elements.filter(|(_, x)| x.key().is_none_or(|key| !dropped.contains(&key)));
-        let (places, found): (Vec<usize>, Vec<T>) = kept.map(|(i, x)| (i, x.clone())).unzip();
+        let (places, found) = difference(value.as_slice::<T>()?, other.as_slice()?);
         let shape = [places.len()].into();
         Ok((Value::list(found), index_value(&places, shape, indices)?))
     }, else unreachable!("`all` covers every data type"))
+}
+
+fn difference<T: Keyed>(elements: &[T], other: &[T]) -> (Vec<usize>, Vec<T>) {
+    let dropped: HashSet<Key<'_>> = other.iter().filter_map(Keyed::key).collect();
+    let kept = |x: &T| x.key().is_none_or(|key| !dropped.contains(&key));
+    let elements = elements.iter().enumerate().filter(|(_, x)| kept(x));
+    elements.map(|(i, x)| (i, x.clone())).unzip()
 }
 
 fn check_list(value: &Value) -> Result<(), NumericError> {

@@ -65,20 +65,23 @@ pub fn unsorted_segment(
         return Err(NumericError::Shape { expected, actual });
     };
     let dtype = ids.dtype();
-    let ids = match_dtype!(dtype, indices, I => {
-        let ids = ids.as_slice::<I>()?.iter().enumerate();
-        ids.map(|(position, &id)| segment_number(id.into(), position, count))
-            .collect::<Result<Vec<_>, _>>()?
-    }, else return Err(NumericError::UnsupportedDType { dtype }));
+    let ids = match_dtype!(dtype, indices, I => segment_numbers(ids.as_slice::<I>()?, count)?,
+        else return Err(NumericError::UnsupportedDType { dtype }));
     combine(value, &ids, count, part, how, Empty::Identity)
 }
 
-fn segment_number(id: i64, position: usize, extent: usize) -> Result<Option<usize>, NumericError> {
-    match usize::try_from(id) {
+/// The numbers, each below `extent`; `None` for those that are negative.
+fn segment_numbers<I>(ids: &[I], extent: usize) -> Result<Vec<Option<usize>>, NumericError>
+where
+    I: Copy + Into<i64>,
+    usize: TryFrom<I>,
+{
+    let number = |(position, &id): (usize, &I)| match usize::try_from(id) {
         Ok(number) if number < extent => Ok(Some(number)),
-        Ok(_) => Err(NumericError::IndexOutOfRange { index: id, position, extent }),
+        Ok(_) => Err(NumericError::IndexOutOfRange { index: id.into(), position, extent }),
         Err(_) => Ok(None),
-    }
+    };
+    ids.iter().enumerate().map(number).collect()
 }
 
 /// What segments without rows are.

@@ -104,19 +104,29 @@ pub fn matrix_diag_part(value: &Value, band: Band, padding: &Value) -> Result<Va
         let (elements, padding) = (value.as_slice::<T>()?, padding.to_scalar::<T>()?);
         build(shape, |out: &mut [T]| {
             out.fill(padding);
-            if out.is_empty() {
-                return Ok(());
-            }
-            let matrices = elements.chunks_exact(rows * columns);
-            for (matrix, out) in matrices.zip(out.chunks_exact_mut(count * width)) {
-                for Run { packed, start, length } in band.runs(rows, columns) {
-                    let diagonal = matrix[start..].iter().step_by(columns + 1).take(length);
-                    out[packed..].iter_mut().zip(diagonal).for_each(|(o, x)| *o = x.clone());
-                }
-            }
+            take_diagonals(elements, out, band, [rows, columns]);
             Ok(())
         })
     }, else unreachable!("`all` covers every data type"))
+}
+
+fn take_diagonals<T: Element>(
+    elements: &[T],
+    out: &mut [T],
+    band: Band,
+    [rows, columns]: [usize; 2],
+) {
+    if elements.is_empty() || out.is_empty() {
+        return;
+    }
+    let per_matrix = band.count() * band.width(rows, columns);
+    let matrices = elements.chunks_exact(rows * columns);
+    for (matrix, out) in matrices.zip(out.chunks_exact_mut(per_matrix)) {
+        for Run { packed, start, length } in band.runs(rows, columns) {
+            let diagonal = matrix[start..].iter().step_by(columns + 1).take(length);
+            out[packed..].iter_mut().zip(diagonal).for_each(|(o, x)| *o = x.clone());
+        }
+    }
 }
 
 /// Matrices with other diagonals, packed as [`matrix_diag_part`] packs them. TensorFlow's

@@ -7,6 +7,7 @@ mod elementwise;
 mod forms;
 mod layout;
 mod matmul;
+mod parts;
 mod random;
 mod reductions;
 mod softmax;
