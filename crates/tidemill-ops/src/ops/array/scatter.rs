@@ -24,7 +24,11 @@ pub static GATHER_ND: OpDef =
     OpDef::new("GatherNd", "Parts of a tensor by their positions along its first axes.")
         .inputs(&[Arg::of("params", "Tparams"), Arg::of("indices", "Tindices")])
         .outputs(&[Arg::of("output", "Tparams")])
-        .attrs(&[AttrDef::types("Tparams", DType::ALL), AttrDef::types("Tindices", DType::INDICES)])
+        .attrs(&[
+            AttrDef::types("Tparams", DType::ALL),
+            AttrDef::types("Tindices", DType::INDICES),
+            AttrDef::str("bad_indices_policy", ""),
+        ])
         .fallible(Fallible::Values)
         .infer(|node| Inferred::one(parts_shape(node.shape(0), node.shape(1))?))
         .gradient(|cx| {
@@ -74,7 +78,11 @@ pub static SCATTER_ND: OpDef =
             Arg::of("shape", "Tindices"),
         ])
         .outputs(&[Arg::of("output", "T")])
-        .attrs(&[AttrDef::types("T", DType::NUMBERS), AttrDef::types("Tindices", DType::INDICES)])
+        .attrs(&[
+            AttrDef::types("T", DType::NUMBERS),
+            AttrDef::types("Tindices", DType::INDICES),
+            AttrDef::str("bad_indices_policy", ""),
+        ])
         .fallible(Fallible::Values)
         .infer(|node| {
             let shape = described_shape(node, 2)?;
