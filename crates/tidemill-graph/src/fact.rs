@@ -52,7 +52,7 @@ pub struct Elements(Arc<[Option<i64>]>);
 
 impl Elements {
     /// Tensors of more elements are not looked into.
-    const LIMIT: usize = 64;
+    pub const LIMIT: usize = 64;
 
     /// The elements of a concrete value, if it is a small `int32` or `int64` one.
     pub fn of(value: &Value) -> Option<Self> {

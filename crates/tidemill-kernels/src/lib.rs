@@ -23,9 +23,12 @@ pub mod elementwise;
 pub mod layout;
 pub mod linalg;
 pub mod matmul;
+pub mod order;
 pub mod pool;
 pub mod random;
 pub mod reduce;
+pub mod scan;
+pub mod segment;
 pub mod softmax;
 pub mod update;
 

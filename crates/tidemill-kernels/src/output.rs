@@ -11,3 +11,9 @@ pub(crate) fn build<T: Element>(
     fill(value.as_mut_slice()?)?;
     Ok(value)
 }
+
+/// The number of elements of a part of a shape. It is exact unless the whole has none, or more
+/// than memory can hold.
+pub(crate) fn volume(extents: &[usize]) -> usize {
+    extents.iter().fold(1, |count, extent| count.saturating_mul(*extent))
+}

@@ -8,9 +8,19 @@ pub use crate::ops::arithmetic::{
     add, add_n, div, floor_div, floor_mod, maximum, minimum, mul, pow, squared_difference, sub,
 };
 pub use crate::ops::array::{
-    boolean_mask, broadcast_gradient_args, broadcast_to, concat, expand_dims, fill, gather,
-    invert_permutation, ones_like, range, rank, reshape, shape, size, squeeze, stack, transpose,
-    where_true, zeros_like,
+    Direction, Mirror, StrideMasks, argsort, batch_to_space_nd, bincount, bitcast, boolean_mask,
+    broadcast_dynamic_shape, broadcast_gradient_args, broadcast_to, concat, cumprod, cumprod_with,
+    cumsum, cumsum_with, depth_to_space, diag, diag_part, dynamic_partition, dynamic_stitch,
+    expand_dims, fill, gather, gather_batches, gather_nd, in_top_k, invert_permutation, lin_space,
+    list_diff, matrix_band_part, matrix_diag, matrix_diag_part, matrix_set_diag, mirror_pad,
+    one_hot, one_hot_with, ones_like, pad, pad_with, range, rank, reshape, reverse,
+    reverse_sequence, scatter_nd, segment_max, segment_mean, segment_min, segment_prod,
+    segment_sum, shape, shape_n, size, slice, sort, space_to_batch_nd, space_to_depth,
+    sparse_to_dense, split, split_sizes, squeeze, stack, strided_slice, strided_slice_with,
+    tensor_scatter_add, tensor_scatter_max, tensor_scatter_min, tensor_scatter_sub,
+    tensor_scatter_update, tile, top_k, transpose, unique, unique_with_counts,
+    unsorted_segment_max, unsorted_segment_min, unsorted_segment_prod, unsorted_segment_sum,
+    unstack, unstack_count, where_true, zeros_like,
 };
 pub use crate::ops::assign::{assign, assign_add, assign_sub};
 pub use crate::ops::batch::matrix_transpose;
@@ -36,7 +46,7 @@ pub use crate::ops::division::{
 pub use crate::ops::dropout::dropout;
 pub use crate::ops::einsum::{einsum, tensordot};
 pub use crate::ops::host::{HostOutput, host_call};
-pub use crate::ops::identity::{identity, prevent_gradient, stop_gradient};
+pub use crate::ops::identity::{identity, identity_n, prevent_gradient, snapshot, stop_gradient};
 pub use crate::ops::leaky_relu::leaky_relu;
 pub use crate::ops::linalg::{
     TriangularSolve, cholesky, cross, log_matrix_determinant, matrix_determinant, matrix_inverse,

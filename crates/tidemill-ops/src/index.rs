@@ -1,7 +1,7 @@
 //! Small integer tensors that describe shapes and axes.
 
 use smallvec::SmallVec;
-use tidemill_graph::{KernelError, OpError};
+use tidemill_graph::{Elements, KernelError, NodeView, OpError};
 use tidemill_value::{DType, Shape, Value};
 
 /// The elements of an `int32` or `int64` value.
@@ -38,5 +38,48 @@ pub(crate) fn axes_of(axes: &[i64], rank: usize) -> Result<SmallVec<[usize; 4]>,
     match counted.windows(2).find(|pair| pair[0] == pair[1]) {
         Some(pair) => Err(OpError::DuplicateAxis { axis: pair[0] as i64 }),
         None => Ok(counted),
+    }
+}
+
+/// The only element of an input that has to be a single integer.
+pub(crate) fn integer(value: &Value, input: &'static str) -> Result<i64, KernelError> {
+    match integers(value)?[..] {
+        [number] => Ok(number),
+        _ => Err(OpError::invalid(format!("`{input}` must be a single number")).into()),
+    }
+}
+
+/// The only element of input `i`, if it is known.
+pub(crate) fn known_integer(node: &NodeView<'_>, i: usize) -> Option<i64> {
+    match node.elements(i).map(|elements| &elements[..]) {
+        Some(&[element]) => element,
+        _ => None,
+    }
+}
+
+/// The elements of input `i`, if all are known.
+pub(crate) fn known_integers(node: &NodeView<'_>, i: usize) -> Option<Vec<i64>> {
+    node.elements(i).and_then(Elements::known)
+}
+
+/// A number that counts something.
+pub(crate) fn count_of(number: i64, what: &'static str) -> Result<usize, OpError> {
+    usize::try_from(number)
+        .map_err(|_| OpError::invalid(format!("`{what}` must not be negative, but is {number}")))
+}
+
+/// Checks that input `i`, if its rank is known, has `rank` axes, which `expected` says in words.
+pub(crate) fn check_rank(
+    node: &NodeView<'_>,
+    i: usize,
+    rank: usize,
+    expected: &'static str,
+) -> Result<(), OpError> {
+    match node.shape(i).rank() {
+        Some(actual) if actual != rank => {
+            let (input, actual) = (node.op().inputs[i].name, node.shape(i).clone());
+            Err(OpError::Rank { input, expected, actual })
+        }
+        _ => Ok(()),
     }
 }

@@ -23,6 +23,8 @@ mod operand;
 mod operators;
 pub mod ops;
 mod registry;
+mod sample;
+mod slicing;
 mod summarize;
 mod variables;
 
@@ -39,6 +41,7 @@ pub use initializer::{
 pub use inspect::{Inspect, LookupError};
 pub use operand::Operand;
 pub use registry::{ALL, lookup};
+pub use slicing::{Bound, Ellipsis, NewAxis, SliceItem};
 pub use variables::{
     GLOBAL_VARIABLES, TRAINABLE_VARIABLES, Variable, VariableBuilder, get_variable, variable,
 };

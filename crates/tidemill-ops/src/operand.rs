@@ -136,6 +136,20 @@ impl Operand {
         }
     }
 
+    /// The operand as a tensor beside another one, of whatever type it has by itself. A number or
+    /// value becomes a constant of its graph, of this name.
+    #[track_caller]
+    pub(crate) fn to_tensor_beside(&self, other: Tensor, name: &'static str) -> Tensor {
+        match self.as_tensor() {
+            Some(tensor) => tensor,
+            None if other.is_invalid() || other.graph().is_none() => other,
+            None => {
+                let graph = TensorRef::from(other).graph();
+                self.to_constant(Some(graph), Cow::Borrowed(name), None)
+            }
+        }
+    }
+
     /// The operand as a tensor of this type, if it is a number; as [`Operand::to_tensor`]
     /// otherwise.
     #[track_caller]

@@ -104,6 +104,58 @@ pub enum NumericError {
         /// The extent of the axis.
         extent: usize,
     },
+    /// Matrices have no such diagonals.
+    #[error(
+        "a matrix of {rows} rows and {columns} columns has no diagonals from {lower} to {upper}"
+    )]
+    Diagonals {
+        /// The lowest diagonal.
+        lower: i64,
+        /// The highest diagonal.
+        upper: i64,
+        /// The number of rows.
+        rows: usize,
+        /// The number of columns.
+        columns: usize,
+    },
+    /// Blocks do not divide an axis.
+    #[error("axis {axis} of {extent} is not made of blocks of {block}")]
+    Blocks {
+        /// The axis.
+        axis: usize,
+        /// Its extent, padded if it is.
+        extent: usize,
+        /// The extent of a block.
+        block: usize,
+    },
+    /// More elements are asked for than there are.
+    #[error("there are no {count} largest among {extent}")]
+    TooFew {
+        /// The number asked for.
+        count: usize,
+        /// The number there is.
+        extent: usize,
+    },
+    /// Numbers that have to be in order are not.
+    #[error("the number at position {position} is out of order")]
+    Unsorted {
+        /// Where the first stands that is out of order.
+        position: usize,
+    },
+    /// A mirror image is to be longer than what it shows.
+    #[error(
+        "{before} elements before and {behind} behind are no mirror images of axis {axis} of {extent}"
+    )]
+    Mirror {
+        /// The axis.
+        axis: usize,
+        /// The number of elements before it.
+        before: usize,
+        /// The number of elements behind it.
+        behind: usize,
+        /// The extent of the axis.
+        extent: usize,
+    },
     /// The largest or smallest of no elements was asked for.
     #[error("axis {axis} of shape {shape} is empty")]
     EmptyAxis {

@@ -1,7 +1,7 @@
 use tidemill_value::{Element, Shape, Value, match_dtype};
 
 use crate::NumericError;
-use crate::output::build;
+use crate::output::{build, volume};
 use crate::pool::{TILE, for_each_chunk_mut};
 
 /// Takes the parts of a value along `axis` that `indices` name, in their order.
@@ -27,6 +27,49 @@ pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, Nume
         build(output, |out| {
             if !out.is_empty() {
                 gather_rows(elements, extent, inner.iter().product(), &indices, out);
+            }
+            Ok(())
+        })
+    }, else unreachable!("`all` covers every data type"))
+}
+
+/// [`gather()`] within each of the parts that the first `batch` axes, which value and indices
+/// have in common, cut both into. TensorFlow's `GatherV2` with `batch_dims`.
+///
+/// # Errors
+/// As for [`gather()`], and [`NumericError::Shape`] where the first axes differ, or `axis` is one
+/// of them.
+pub fn gather_batches(
+    value: &Value,
+    indices: &Value,
+    axis: usize,
+    batch: usize,
+) -> Result<Value, NumericError> {
+    if batch == 0 {
+        return gather(value, indices, axis);
+    }
+    let shape = value.shape();
+    let rank = shape.rank();
+    let extent = *shape.get(axis).ok_or(NumericError::Axis { axis, rank })?;
+    let own = indices.shape();
+    if axis < batch || own.rank() < batch || own[..batch] != shape[..batch] {
+        let (expected, actual) = (shape[..batch.min(rank)].into(), own.clone());
+        return Err(NumericError::Shape { expected, actual });
+    }
+    let (before, inner) = (&shape[..axis], &shape[axis + 1..]);
+    let output: Shape = before.iter().chain(&own[batch..]).chain(inner).copied().collect();
+    let count = volume(&own[batch..]);
+    let indices = checked_indices(indices, extent)?;
+    let (outer, width) = (volume(&shape[batch..axis]), volume(inner));
+    match_dtype!(value.dtype(), all, T => {
+        let elements = value.as_slice::<T>()?;
+        build(output, |out| {
+            if !out.is_empty() {
+                let slabs = elements.chunks_exact(outer * extent * width);
+                let outs = out.chunks_exact_mut(outer * count * width);
+                for ((slab, out), indices) in slabs.zip(outs).zip(indices.chunks_exact(count)) {
+                    gather_rows(slab, extent, width, indices, out);
+                }
             }
             Ok(())
         })

@@ -107,6 +107,29 @@ macro_rules! integers {
 floats!(f32, f64);
 integers!(i8, i16, i32, i64, u8, u16, u32, u64);
 
+/// `count` numbers at equal distances, `start` the first and `stop` the last of them.
+/// TensorFlow's `LinSpace`.
+///
+/// # Errors
+/// [`NumericError::UnsupportedDType`] where `start` is not a float, [`NumericError::Value`] where
+/// the types differ or memory cannot hold the numbers.
+pub fn lin_space(start: Scalar, stop: Scalar, count: usize) -> Result<Value, NumericError> {
+    let dtype = start.dtype();
+    match_dtype!(dtype, floats, T => {
+        let (start, stop): (T, T) = (Value::from(start).to_scalar()?, Value::from(stop).to_scalar()?);
+        build([count], |out| {
+            let step = (stop - start) / count.saturating_sub(1).max(1) as T;
+            for (i, o) in out.iter_mut().enumerate() {
+                *o = start + step * i as T;
+            }
+            if let [_, .., last] = out {
+                *last = stop;
+            }
+            Ok(())
+        })
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
 /// Rows of `depth` elements, `on` where the index of the row says and `off` elsewhere. The rows
 /// lie along a new axis before axis `axis` of the indices. TensorFlow's `OneHot`.
 ///

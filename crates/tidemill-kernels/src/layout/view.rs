@@ -174,7 +174,7 @@ fn check_axes(value: &Value, axes: &[usize]) -> Result<(), NumericError> {
     Ok(())
 }
 
-fn check_cut(axis: usize, cut: &Cut, extent: usize) -> Result<(), NumericError> {
+pub(super) fn check_cut(axis: usize, cut: &Cut, extent: usize) -> Result<(), NumericError> {
     let Cut { begin, count, step } = *cut;
     let inside = if count == 0 {
         begin <= extent

@@ -90,7 +90,7 @@ fn solve_all<T: Float>(
         return Ok(());
     }
     let size = rows * columns;
-    for (out, [m, r]) in out.chunks_exact_mut(size).zip(plan.positions()) {
+    for (out, [m, r]) in out.chunks_exact_mut(size).zip(plan.positions_from(0)) {
         out.copy_from_slice(&right[r * size..(r + 1) * size]);
         substitute(&matrices[m * rows * rows..(m + 1) * rows * rows], triangle, columns, out);
     }

@@ -9,6 +9,7 @@ mod forms;
 mod layout;
 mod linalg;
 mod matmul;
+mod parts;
 mod pool;
 mod random;
 mod reductions;

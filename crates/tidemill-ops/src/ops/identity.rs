@@ -1,8 +1,9 @@
 //! Operations whose output is their input: `Identity`, `StopGradient`, `PreventGradient`.
 
+use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Fallible, GradientError, Inferred, Kernel, KernelCx, KernelError, NodeView,
-    OpDef, OpError, Sample,
+    Arg, AttrDef, AttrKind, Fact, Fallible, GradientError, Inferred, Kernel, KernelCx, KernelError,
+    NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_value::{DType, Value};
 
@@ -35,6 +36,38 @@ pub(super) fn same_fact(node: &NodeView<'_>) -> Result<smallvec::SmallVec<[Infer
 /// The input itself. Its gradient is that of the output.
 pub static IDENTITY: OpDef = identity_like("Identity", "The input itself.")
     .gradient(|cx| Ok([Some(cx.grad())].into_iter().collect()));
+
+/// The input itself, as it is now. Its gradient is that of the output.
+pub static SNAPSHOT: OpDef = identity_like("Snapshot", "The input itself, as it is now.")
+    .gradient(|cx| Ok([Some(cx.grad())].into_iter().collect()));
+
+/// The inputs themselves, all of them computed before any is used.
+pub static IDENTITY_N: OpDef =
+    OpDef::new("IdentityN", "The inputs themselves, all of them computed before any is used.")
+        .inputs(&[Arg::mixed("input", "T")])
+        .outputs(&[Arg::mixed("output", "T")])
+        .attrs(&[AttrDef::new("T", AttrKind::Types)])
+        .fallible(Fallible::Never)
+        .infer(|node| {
+            let same = |fact: &Fact| Inferred {
+                shape: fact.shape.clone(),
+                elements: fact.elements.clone(),
+            };
+            Ok(node.inputs().iter().map(same).collect())
+        })
+        .gradient(|cx| Ok((0..cx.input_count()).map(|i| cx.grad_of(i)).collect()))
+        .kernel(|_| {
+            Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+                // An input may be there twice, so that none is taken before all are read.
+                let values: SmallVec<[Value; 4]> = cx.all_inputs()?.into_iter().cloned().collect();
+                values.into_iter().enumerate().for_each(|(i, value)| cx.set(i, value));
+                Ok(())
+            }))
+        })
+        .samples(|| {
+            let values = || vec![Value::from([1.0_f32, -2.0]), Value::from(3), Value::from("a")];
+            vec![Sample::shapes([]).arguments(vec![values()]).outputs(values())]
+        });
 
 /// The input itself, without a gradient.
 pub static STOP_GRADIENT: OpDef =
@@ -93,4 +126,26 @@ pub fn stop_gradient(x: impl Into<Operand>) -> Tensor {
 pub fn prevent_gradient(x: impl Into<Operand>, message: &str) -> Tensor {
     let node = tidemill_graph::NodeBuilder::new(&PREVENT_GRADIENT);
     crate::operand::tensor(node.input(x.into().to_tensor()).attr("message", message))
+}
+
+/// The tensors themselves, of any types: none of the results is there before all tensors are.
+///
+/// Each gradient passes through.
+#[doc(alias = "IdentityN")]
+#[track_caller]
+pub fn identity_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<Tensor> {
+    let mut tensors = Vec::new();
+    for value in values {
+        tensors.push(value.into().to_tensor());
+    }
+    let count = tensors.len();
+    let node = NodeBuilder::new(&IDENTITY_N).inputs(tensors).build();
+    (0..count).map(|i| node.output(i as u32).into()).collect()
+}
+
+/// `x` itself, as it is now. Its gradient passes through.
+#[doc(alias = "Snapshot")]
+#[track_caller]
+pub fn snapshot(x: impl Into<Operand>) -> Tensor {
+    unary(&SNAPSHOT, x)
 }

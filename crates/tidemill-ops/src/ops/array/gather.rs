@@ -1,17 +1,25 @@
-//! `Where` and `GatherV2`.
+//! `Where`, `GatherV2` and `Gather`.
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Elements, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
+    Arg, AttrDef, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
-use super::squeeze;
-use crate::index::{axis_of, integers};
+use super::transpose::transpose_by;
+use super::{
+    broadcast_to, concat, ones_like, range, rank, reshape, shape, size, squeeze,
+    unsorted_segment_sum,
+};
+use crate::family::grads;
+use crate::index::{axis_of, integer, known_integer};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
+use crate::ops::arithmetic::floor_mod;
+use crate::ops::cast::cast;
 use crate::ops::constant::constant_node;
+use crate::sample::array;
 use crate::{Operand, Tensor};
 
 /// The positions of the elements that are true.
@@ -45,40 +53,156 @@ pub static GATHER: OpDef =
             AttrDef::types("Tparams", DType::ALL),
             AttrDef::types("Tindices", DType::INDICES),
             AttrDef::types("Taxis", DType::INDICES),
+            AttrDef::int("batch_dims", 0),
         ])
         .fallible(Fallible::Values)
-        .infer(infer_gather)
-        .kernel(|_| {
-            Ok(kernel(|cx| {
-                let axis = match integers(cx.input(2)?)?[..] {
-                    [axis] => axis,
-                    _ => return Err(OpError::invalid("`axis` must be a single number").into()),
-                };
-                let params = cx.input(0)?;
-                let axis = axis_of(axis, params.shape().rank())?;
-                Ok(layout::gather(params, cx.input(1)?, axis)?)
+        .infer(|node| infer_gather(node, known_integer(node, 2), node.int_attr("batch_dims")?))
+        .gradient(|cx| {
+            let (params, indices): (Tensor, Tensor) = (cx.input(0), cx.input(1));
+            let axis = cast(cx.input::<Tensor>(2), DType::I32);
+            let batch = cx.node().int_attr("batch_dims")?;
+            let grad = spread_back(cx.grad(), params, indices, axis, batch)?;
+            Ok(grads([Some(grad), None, None]))
+        })
+        .kernel(|node| {
+            let batch = node.int_attr("batch_dims")?;
+            Ok(kernel(move |cx| {
+                let (params, indices) = (cx.input(0)?, cx.input(1)?);
+                let axis = axis_of(integer(cx.input(2)?, "axis")?, params.shape().rank())?;
+                let batch = batch_axes(batch, indices.shape().rank())?;
+                Ok(layout::gather_batches(params, indices, axis, batch)?)
             }))
         })
         .samples(|| {
             let params = Value::from([1.0_f32, 2.0, 3.0]);
             let picked = Value::from([3.0_f32, 1.0]);
+            let rows = || array([2, 3], [1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]);
+            let sample = |indices, axis: i32, y| Sample::new([rows(), indices, axis.into()], y);
+            let twice = array([2, 2], [2, 0, 1, 1]);
             vec![
                 Sample::new([params.clone(), Value::from([2, 0]), Value::from(0)], picked),
+                sample(Value::from(2), -1, Value::from([3.0_f32, 6.0])),
+                sample(array([0], Vec::<i32>::new()), 1, array([2, 0], Vec::<f32>::new())),
+                sample(twice, 1, array([2, 2], [3.0_f32, 1.0, 5.0, 5.0])).attr("batch_dims", 1_i64),
                 Sample::error([params, Value::from([3]), Value::from(0)], "index 3"),
+                Sample::error([rows(), Value::from([0]), Value::from(2)], "axis 2"),
             ]
         });
 
-fn infer_gather(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+/// Slices of a tensor by their numbers along its first axis.
+pub static GATHER_V1: OpDef =
+    OpDef::new("Gather", "Slices of a tensor by their numbers along its first axis.")
+        .inputs(&[Arg::of("params", "Tparams"), Arg::of("indices", "Tindices")])
+        .outputs(&[Arg::of("output", "Tparams")])
+        .attrs(&[
+            AttrDef::types("Tparams", DType::ALL),
+            AttrDef::types("Tindices", DType::INDICES),
+            AttrDef::bool("validate_indices", true),
+        ])
+        .fallible(Fallible::Values)
+        .infer(|node| infer_gather(node, Some(0), 0))
+        .gradient(|cx| {
+            let (params, indices): (Tensor, Tensor) = (cx.input(0), cx.input(1));
+            let first = Operand::from(0).to_tensor_beside(params, "axis");
+            Ok(grads([Some(spread_back(cx.grad(), params, indices, first, 0)?), None]))
+        })
+        .kernel(|_| Ok(kernel(|cx| Ok(layout::gather(cx.input(0)?, cx.input(1)?, 0)?))))
+        .samples(|| {
+            let params = || array([3, 1], [1.0_f32, 2.0, 3.0]);
+            vec![
+                Sample::new([params(), Value::from([2, 2])], array([2, 1], [3.0_f32, 3.0])),
+                Sample::error([params(), Value::from([-1])], "index -1"),
+            ]
+        });
+
+/// The number of axes that both inputs have in common; a negative one counts from behind the last
+/// axis of the indices.
+fn batch_axes(batch: i64, rank: usize) -> Result<usize, OpError> {
+    axis_of(batch, rank + 1 - usize::from(batch < 0)).map_err(|_| {
+        OpError::invalid(format!("`batch_dims` is {batch}, but the indices have {rank} axes"))
+    })
+}
+
+fn infer_gather(
+    node: &NodeView<'_>,
+    axis: Option<i64>,
+    batch: i64,
+) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let (Some(params), Some(indices)) = (node.shape(0).dims(), node.shape(1).dims()) else {
         return Inferred::one(PartialShape::unknown());
     };
-    let Some(&[axis]) = node.elements(2).and_then(Elements::known).as_deref() else {
-        let rank = (params.len() + indices.len()).checked_sub(1);
+    let batch = batch_axes(batch, indices.len())?;
+    let Some(axis) = axis else {
+        let rank = (params.len() + indices.len()).checked_sub(1 + batch);
         return Inferred::one(rank.map_or(PartialShape::unknown(), PartialShape::of_rank));
     };
     let axis = axis_of(axis, params.len())?;
-    let (outer, inner) = (&params[..axis], &params[axis + 1..]);
-    Inferred::one(outer.iter().chain(indices).chain(inner).copied().collect::<PartialShape>())
+    if axis < batch {
+        let message = format!("axis {axis} is one of the {batch} that the indices have too");
+        return Err(OpError::Invalid(message));
+    }
+    let common: PartialShape = params[..batch].into();
+    let common = common.merge(&indices[..batch].into())?;
+    let before = common.dims().unwrap_or_default().iter().chain(&params[batch..axis]);
+    let shape = before.chain(&indices[batch..]).chain(&params[axis + 1..]).copied().collect();
+    let elements = match (params.len(), node.elements(0), node.elements(1)) {
+        (1, Some(params), Some(indices)) => {
+            let pick = |index: &Option<i64>| {
+                index.and_then(|index| params.get(usize::try_from(index).ok()?).copied().flatten())
+            };
+            Some(indices.iter().map(pick).collect())
+        }
+        _ => None,
+    };
+    Ok([Inferred { shape, elements }].into_iter().collect())
+}
+
+/// The gradient of `params`: what comes in for each slice is added to the one that it is.
+///
+/// The axes of `grad` are those of the batch, of `params` before `axis`, of the indices, and of
+/// `params` behind it. Those of the indices are moved to the front, so that they number segments.
+fn spread_back(
+    grad: Tensor,
+    params: Tensor,
+    indices: Tensor,
+    axis: Tensor,
+    batch: i64,
+) -> Result<Tensor, OpError> {
+    let axis = floor_mod(axis, rank(params));
+    let wide = indices.dtype().unwrap_or(DType::I32);
+    let batch = match indices.shape().rank() {
+        Some(rank) => batch_axes(batch, rank)? as i32,
+        None if batch >= 0 => batch as i32,
+        None => return Err(OpError::invalid("the gradient needs the number of batch axes")),
+    };
+    let behind = rank(indices) - batch + axis;
+    let common = list_beside(params, 0..batch);
+    let order =
+        [common, range(axis, behind, 1), range(batch, axis, 1), range(behind, rank(grad), 1)];
+    let moved = transpose_by(grad, concat(order, 0));
+    let extents = shape(params);
+    let extent = gather(extents, axis, 0);
+    let (outer, inner) = (range(batch, axis, 1), range(axis + 1, rank(params), 1));
+    let sums = if batch == 0 {
+        unsorted_segment_sum(moved, indices, extent)
+    } else {
+        let batches = gather(extents, common, 0);
+        let count = size(broadcast_to(Operand::from(0).to_tensor_beside(params, "Const"), batches));
+        let own = shape(indices);
+        let ones = ones_like(gather(own, range(batch, rank(indices), 1), 0));
+        let offsets = cast(range(0, count, 1) * extent, wide);
+        let ids = indices + reshape(offsets, concat([batches, ones], 0));
+        let sums = unsorted_segment_sum(moved, ids, count * extent);
+        let parts = [batches, reshape(extent, [1]), gather(extents, outer, 0)];
+        reshape(sums, concat(parts.into_iter().chain([gather(extents, inner, 0)]), 0))
+    };
+    let order = [common, outer + 1, list_beside(params, batch..batch + 1), inner];
+    Ok(transpose_by(sums, concat(order, 0)))
+}
+
+/// Numbers as a constant in the graph of a tensor.
+fn list_beside(x: Tensor, numbers: std::ops::Range<i32>) -> Tensor {
+    Operand::from(numbers.collect::<Vec<i32>>()).to_tensor_beside(x, "Const")
 }
 
 /// The positions of the elements of `x` that are true, or not zero: an `int64` tensor of shape
@@ -90,6 +214,8 @@ pub fn where_true(x: impl Into<Operand>) -> Tensor {
 }
 
 /// The slices of `params` along axis `axis` whose numbers are in `indices`, in their place.
+///
+/// Its gradient adds what comes in for each slice to the one that it is.
 ///
 /// # Errors
 /// A run fails if an index is out of range.
@@ -103,6 +229,28 @@ pub fn gather(params: impl Into<Operand>, indices: impl Into<Operand>, axis: i32
         let axis = constant_node(graph.map(|graph| graph.key()), "axis", Value::from(axis));
         let node = NodeBuilder::new(&GATHER).exact_name(full);
         tensor(node.input(params).input(indices).input(axis))
+    })
+}
+
+/// [`gather`] within each of the parts that the first `batch_axes` axes, which both inputs have
+/// in common, cut them into.
+///
+/// # Errors
+/// As [`gather`]; first axes that differ, or `axis` among them.
+#[doc(alias = "GatherV2")]
+#[track_caller]
+pub fn gather_batches(
+    params: impl Into<Operand>,
+    indices: impl Into<Operand>,
+    axis: i32,
+    batch_axes: i64,
+) -> Tensor {
+    let params = params.into().to_tensor();
+    let indices = indices.into().to_tensor();
+    composite(params.graph(), "GatherV2", |full| {
+        let axis = Operand::from(axis).to_tensor_beside(params, "axis");
+        let node = NodeBuilder::new(&GATHER).exact_name(full).input(params).input(indices);
+        tensor(node.input(axis).attr("batch_dims", batch_axes))
     })
 }
 

@@ -2,15 +2,18 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, BuildErrorKind, Elements, Fallible, Inferred, NodeBuilder, NodeView, OpDef,
+    Arg, AttrDef, BuildErrorKind, Elements, Fact, Fallible, Inferred, NodeBuilder, NodeView, OpDef,
     OpError, Sample, fail,
 };
 use tidemill_kernels::layout;
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
+use super::{SPLIT_V, gather, rank, shape, unstack_count};
 use crate::index::{axis_of, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::ops::arithmetic::floor_mod;
+use crate::ops::cast::cast;
 use crate::ops::constant::constant_node;
 use crate::{Operand, Tensor};
 
@@ -20,6 +23,11 @@ pub static PACK: OpDef = OpDef::new("Pack", "Several tensors of one shape along 
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::int("axis", 0)])
     .infer(infer_pack)
+    .gradient(|cx| {
+        let (grad, count): (Tensor, _) = (cx.grad(), cx.input_count());
+        let parts = unstack_count(grad, count, cx.node().int_attr("axis")?);
+        Ok(parts.into_iter().map(|part| Some(part.into())).collect())
+    })
     .kernel(|node| {
         let axis = node.int_attr("axis")?;
         Ok(kernel(move |cx| {
@@ -64,6 +72,11 @@ pub static CONCAT: OpDef =
         .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
         .fallible(Fallible::Values)
         .infer(infer_concat)
+        .gradient(|cx| {
+            let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i - 1)).collect();
+            let parts = split_like(cx.grad(), &values, cx.input(values.len()));
+            Ok(parts.into_iter().map(|part| Some(part.into())).chain([None]).collect())
+        })
         .kernel(|_| {
             Ok(kernel(|cx| {
                 let inputs = cx.all_inputs()?;
@@ -92,9 +105,17 @@ fn infer_concat(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
     let Some((axis, values)) = node.inputs().split_last() else {
         return Err(OpError::invalid("there is nothing to join"));
     };
+    let axis = axis.elements.as_ref().and_then(|elements| elements.first().copied().flatten());
+    concat_shape(axis, values)
+}
+
+/// The shape of tensors joined along an axis, and their elements if they are lists.
+pub(super) fn concat_shape(
+    axis: Option<i64>,
+    values: &[Fact],
+) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let rank = values.iter().find_map(|fact| fact.shape.rank());
     let Some(rank) = rank else { return Inferred::one(PartialShape::unknown()) };
-    let axis = axis.elements.as_ref().and_then(|elements| elements.first().copied().flatten());
     let Some(axis) = axis else { return Inferred::one(PartialShape::of_rank(rank)) };
     let axis = axis_of(axis, rank)?;
     let mut joined = Some(0usize);
@@ -109,7 +130,37 @@ fn infer_concat(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
     }
     let dims = merged.dims().unwrap_or_default().iter().enumerate();
     let dims = dims.map(|(i, dim)| if i == axis { Dim::from(joined) } else { *dim });
-    Inferred::one(dims.collect::<PartialShape>())
+    let shape = dims.collect();
+    let elements = if rank == 1 { joined_elements(values) } else { None };
+    Ok([Inferred { shape, elements }].into_iter().collect())
+}
+
+/// The elements of lists one after the other, if they are few.
+fn joined_elements(values: &[Fact]) -> Option<Elements> {
+    let mut joined: Vec<Option<i64>> = Vec::new();
+    for fact in values {
+        joined.extend(fact.elements.as_ref()?.iter());
+    }
+    (joined.len() <= Elements::LIMIT).then(|| joined.into_iter().collect())
+}
+
+/// The gradient of what was split: the parts' gradients joined.
+#[track_caller]
+pub(super) fn concat_along(parts: &[Tensor], axis: Tensor) -> Tensor {
+    tensor(NodeBuilder::new(&CONCAT).inputs(parts.iter().copied()).input(axis))
+}
+
+/// The gradients of what was joined: parts of the extents that the values have along the axis.
+#[track_caller]
+pub(super) fn split_like(grad: Tensor, values: &[Tensor], axis: Tensor) -> Vec<Tensor> {
+    let Some(&first) = values.first() else { return Vec::new() };
+    let axis = cast(axis, DType::I32);
+    let counted = floor_mod(axis, rank(first));
+    let shapes = stack(values.iter().map(|&value| shape(value)), 0);
+    let sizes = gather(shapes, counted, 1);
+    let node = NodeBuilder::new(&SPLIT_V).input(grad).input(sizes).input(axis);
+    let node = node.attr("num_split", values.len() as i64).build();
+    (0..values.len()).map(|i| node.output(i as u32).into()).collect()
 }
 
 /// Several tensors of one type and shape along a new axis, before axis `axis`; -1 puts it last.

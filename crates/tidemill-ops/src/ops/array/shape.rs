@@ -2,14 +2,16 @@
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Arg, AttrDef, Default, Elements, Fallible, Inferred, KernelCx, KernelError, NodeBuilder, OpDef,
-    OpError, Sample,
+    Arg, AttrDef, Default, Elements, Fact, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
+    OpDef, OpError, Sample,
 };
 use tidemill_value::{DType, Dim, Element, PartialShape, Scalar, Value, ValueError};
 
-use crate::index::shape_of;
-use crate::kernel::map_kernel;
-use crate::operand::unary;
+use super::split::list_kernel;
+use crate::index::{check_rank, shape_of};
+use crate::kernel::{kernel, map_kernel};
+use crate::operand::{tensor, unary};
+use crate::sample::array;
 use crate::{Operand, Tensor};
 
 const TYPES: &[AttrDef] = &[
@@ -48,6 +50,31 @@ pub static SHAPE: OpDef = of_shape("Shape", "The extents along the axes.")
     .samples(|| {
         let x = Value::from_vec([2, 3], vec![0.0_f32; 6]);
         x.into_iter().map(|x| Sample::new([x], Value::from([2, 3]))).collect()
+    });
+
+/// The extents of several tensors along their axes.
+pub static SHAPE_N: OpDef = of_shape("ShapeN", "The extents of several tensors along their axes.")
+    .inputs(&[Arg::list("input", "T", "N")])
+    .outputs(&[Arg::list("output", "out_type", "N")])
+    .infer(|node| {
+        let shape_of = |fact: &Fact| Inferred {
+            shape: [Dim::from(fact.shape.rank())].into_iter().collect(),
+            elements: Elements::of_shape(&fact.shape),
+        };
+        Ok(node.inputs().iter().map(shape_of).collect())
+    })
+    .kernel(|node| {
+        let dtype = node.type_attr("out_type")?;
+        Ok(list_kernel(move |cx| {
+            let inputs = cx.all_inputs()?;
+            let shapes = inputs.iter().map(|x| index_list(x.shape(), dtype));
+            Ok(shapes.collect::<Result<_, _>>()?)
+        }))
+    })
+    .samples(|| {
+        let inputs = vec![array([2, 1], [1.0_f32, 2.0]), Value::from(1.0_f32)];
+        let shapes = [Value::from([2, 1]), Value::list(Vec::<i32>::new())];
+        vec![Sample::shapes([]).arguments(vec![inputs]).outputs(shapes)]
     });
 
 /// The number of elements.
@@ -147,6 +174,44 @@ pub static BROADCAST_GRADIENT_ARGS: OpDef = OpDef::new(
     ]
 });
 
+/// The shape that two shapes broadcast to.
+pub static BROADCAST_ARGS: OpDef =
+    OpDef::new("BroadcastArgs", "The shape that two shapes broadcast to.")
+        .inputs(&[Arg::of("s0", "T"), Arg::of("s1", "T")])
+        .outputs(&[Arg::of("r0", "T")])
+        .attrs(&[AttrDef::types("T", DType::INDICES).default(Default::Type(DType::I32))])
+        .fallible(Fallible::Values)
+        .infer(|node| {
+            check_rank(node, 0, 1, "1 axis")?;
+            check_rank(node, 1, 1, "1 axis")?;
+            let length = |i: usize| node.shape(i).dims().and_then(|dims| dims.first()?.known());
+            let shape = [Dim::from(length(0).zip(length(1)).map(|(l, r)| l.max(r)))];
+            let shape_of = |i: usize| node.elements(i).and_then(Elements::known);
+            let shapes = shape_of(0).zip(shape_of(1));
+            let extents = |list: Vec<i64>| {
+                list.into_iter().map(|x| usize::try_from(x).ok()).collect::<Option<Vec<_>>>()
+            };
+            let shapes = shapes.and_then(|(l, r)| extents(l).zip(extents(r)));
+            let broadcast = shapes.map(|(l, r)| tidemill_value::broadcast(&l, &r)).transpose()?;
+            let elements = broadcast.and_then(|shape| Elements::of_shape(&shape.into()));
+            Ok(smallvec![Inferred { shape: shape.into_iter().collect(), elements }])
+        })
+        .not_differentiable()
+        .kernel(|node| {
+            let dtype = node.type_attr("T")?;
+            Ok(kernel(move |cx| {
+                let (left, right) = (shape_of(cx.input(0)?)?, shape_of(cx.input(1)?)?);
+                Ok(index_list(&tidemill_value::broadcast(&left, &right)?, dtype)?)
+            }))
+        })
+        .samples(|| {
+            vec![
+                Sample::new([Value::from([2, 1, 4]), Value::from([3, 1])], Value::from([2, 3, 4])),
+                Sample::error([Value::from([2]), Value::from([3])], "do not broadcast"),
+                Sample::error([Value::from([-2]), Value::from([1])], "-2"),
+            ]
+        });
+
 /// The axes that an operand lacks, or has the extent 1 along, in a larger shape.
 fn stretched_axes(operand: &[usize], shape: &[usize]) -> SmallVec<[usize; 4]> {
     let lacks = shape.len() - operand.len();
@@ -160,6 +225,36 @@ fn stretched_axes(operand: &[usize], shape: &[usize]) -> SmallVec<[usize; 4]> {
 #[track_caller]
 pub fn shape(x: impl Into<Operand>) -> Tensor {
     unary(&SHAPE, x)
+}
+
+/// The extents of `x` as a list of an index type.
+#[track_caller]
+pub(crate) fn shape_as(x: Tensor, dtype: DType) -> Tensor {
+    tensor(NodeBuilder::new(&SHAPE).input(x).attr("out_type", dtype))
+}
+
+/// The extents of several tensors: an `int32` tensor of shape `[rank]` for each.
+#[doc(alias = "ShapeN")]
+#[track_caller]
+pub fn shape_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<Tensor> {
+    let mut tensors = Vec::new();
+    for value in values {
+        tensors.push(value.into().to_tensor());
+    }
+    let count = tensors.len();
+    let node = NodeBuilder::new(&SHAPE_N).inputs(tensors).build();
+    (0..count).map(|i| node.output(i as u32).into()).collect()
+}
+
+/// The shape that tensors of two shapes, which are integer tensors, broadcast to.
+///
+/// # Errors
+/// A run fails where the shapes do not broadcast.
+#[doc(alias = "BroadcastArgs")]
+#[track_caller]
+pub fn broadcast_dynamic_shape(left: impl Into<Operand>, right: impl Into<Operand>) -> Tensor {
+    let (left, right) = (left.into().to_tensor(), right.into().to_tensor());
+    tensor(NodeBuilder::new(&BROADCAST_ARGS).input(left).input(right))
 }
 
 /// The number of elements of `x`: an `int32` tensor of shape `[]`.

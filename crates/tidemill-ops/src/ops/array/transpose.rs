@@ -88,7 +88,7 @@ fn inverse(numbers: &[i64]) -> Result<Vec<i32>, OpError> {
 }
 
 #[track_caller]
-fn transpose_by(x: Tensor, permutation: impl Into<Operand>) -> Tensor {
+pub(super) fn transpose_by(x: Tensor, permutation: impl Into<Operand>) -> Tensor {
     indexed(&TRANSPOSE, "transpose", x, ("perm", permutation.into()), |node| node)
 }
 

@@ -1,0 +1,252 @@
+//! Order and equality of elements: the largest, different ones, how often each is there.
+
+use std::cmp::Ordering;
+use std::collections::{HashMap, HashSet};
+
+use tidemill_value::{ByteString, DType, Element, Shape, Value, match_dtype};
+
+use crate::NumericError;
+use crate::elementwise::cast;
+use crate::number::Number;
+use crate::output::build;
+
+/// The `count` largest elements along the last axis, in descending order, and where they are, as
+/// `int32` or `int64`. Of equal ones, the first comes first; NaN counts as larger than any
+/// number. TensorFlow's `TopKV2`.
+///
+/// # Errors
+/// [`NumericError::Rank`] where there is no axis, [`NumericError::TooFew`] where it has fewer
+/// elements, [`NumericError::UnsupportedDType`] where the elements are not numbers or `indices`
+/// is another type.
+pub fn top_k(value: &Value, count: usize, indices: DType) -> Result<(Value, Value), NumericError> {
+    let Some((&extent, outer)) = value.shape().split_last() else {
+        return Err(NumericError::Rank { expected: 1, actual: 0 });
+    };
+    if count > extent {
+        return Err(NumericError::TooFew { count, extent });
+    }
+    let shape: Shape = outer.iter().copied().chain([count]).collect();
+    let dtype = value.dtype();
+    match_dtype!(dtype, numbers, T => {
+        let elements = value.as_slice::<T>()?;
+        let places = match count {
+            0 => Vec::new(),
+            _ => elements.chunks_exact(extent).flat_map(|row| largest(row, count)).collect(),
+        };
+        let values = build(shape.clone(), |out: &mut [T]| {
+            for (i, (o, &place)) in out.iter_mut().zip(&places).enumerate() {
+                *o = elements[i / count * extent + place];
+            }
+            Ok(())
+        })?;
+        Ok((values, index_value(&places, shape, indices)?))
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+/// Where the largest elements of a row are, in descending order.
+fn largest<T: Number + PartialOrd>(row: &[T], count: usize) -> Vec<usize> {
+    let descending = |&l: &usize, &r: &usize| {
+        let (x, y) = (row[l], row[r]);
+        let by_value = y.partial_cmp(&x).unwrap_or_else(|| is_nan(y).cmp(&is_nan(x)));
+        by_value.then(l.cmp(&r))
+    };
+    let mut places: Vec<usize> = (0..row.len()).collect();
+    if count < places.len() {
+        places.select_nth_unstable_by(count, descending);
+        places.truncate(count);
+    }
+    places.sort_unstable_by(descending);
+    places
+}
+
+fn is_nan<T: PartialOrd>(x: T) -> bool {
+    x.partial_cmp(&x) != Some(Ordering::Equal)
+}
+
+fn index_value(places: &[usize], shape: Shape, dtype: DType) -> Result<Value, NumericError> {
+    let places: Vec<i64> = places.iter().map(|&place| place as i64).collect();
+    match_dtype!(dtype, indices, I => cast(&Value::from_vec(shape, places)?, I::DTYPE),
+        else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+/// For each row of `predictions`, which are `float32`, whether the element that its target names
+/// is among the `count` largest; elements equal to the last of these count. Where a row holds NaN
+/// or infinities, or has no such element, it is not. TensorFlow's `InTopKV2`.
+///
+/// # Errors
+/// [`NumericError::Rank`] where the predictions are not a matrix, [`NumericError::Length`] where
+/// there is not a target for each row.
+pub fn in_top_k(predictions: &Value, targets: &[i64], count: i64) -> Result<Value, NumericError> {
+    let [rows, classes] = predictions.shape()[..] else {
+        return Err(NumericError::Rank { expected: 2, actual: predictions.shape().rank() });
+    };
+    if targets.len() != rows {
+        return Err(NumericError::Length { expected: rows, actual: targets.len() });
+    }
+    let elements = predictions.as_slice::<f32>()?;
+    let is_in = |(row, &target): (usize, &i64)| {
+        let row = &elements[row * classes..][..classes];
+        let own = usize::try_from(target).ok().and_then(|target| row.get(target));
+        own.is_some_and(|own| {
+            let above = row.iter().filter(|x| *x > own).count();
+            row.iter().all(|x| x.is_finite()) && i64::try_from(above).is_ok_and(|n| n < count)
+        })
+    };
+    Ok(Value::list(targets.iter().enumerate().map(is_in).collect()))
+}
+
+/// An element as something to look up. NaN, which equals nothing, has none.
+#[derive(PartialEq, Eq, Hash)]
+enum Key<'a> {
+    Bits(u64),
+    Bytes(&'a [u8]),
+}
+
+trait Keyed: Element {
+    fn key(&self) -> Option<Key<'_>>;
+}
+
+macro_rules! keyed {
+    ($($rust:ty: $key:expr;)*) => {$(
+        impl Keyed for $rust {
+            fn key(&self) -> Option<Key<'_>> {
+                $key(self)
+            }
+        }
+    )*};
+}
+
+/// The bits of a number, where both zeros are one.
+fn float_key(x: f64) -> Option<Key<'static>> {
+    (!x.is_nan()).then(|| Key::Bits((x + 0.0).to_bits()))
+}
+
+keyed! {
+    f32: |x: &f32| float_key((*x).into());
+    f64: |x: &f64| float_key(*x);
+    i8: |x: &i8| Some(Key::Bits(*x as u64));
+    i16: |x: &i16| Some(Key::Bits(*x as u64));
+    i32: |x: &i32| Some(Key::Bits(*x as u64));
+    i64: |x: &i64| Some(Key::Bits(*x as u64));
+    u8: |x: &u8| Some(Key::Bits((*x).into()));
+    u16: |x: &u16| Some(Key::Bits((*x).into()));
+    u32: |x: &u32| Some(Key::Bits((*x).into()));
+    u64: |x: &u64| Some(Key::Bits(*x));
+    bool: |x: &bool| Some(Key::Bits((*x).into()));
+}
+
+impl Keyed for ByteString {
+    fn key(&self) -> Option<Key<'_>> {
+        Some(Key::Bytes(self))
+    }
+}
+
+/// The different elements of a list in the order in which they come.
+#[derive(Clone, Debug)]
+pub struct Unique {
+    /// The elements.
+    pub values: Value,
+    /// For each element of the list, which of them it is.
+    pub indices: Value,
+    /// How often each of them is there.
+    pub counts: Value,
+}
+
+/// The different elements of a list; indices and counts are `int32` or `int64`. TensorFlow's
+/// `Unique` and `UniqueWithCounts`.
+///
+/// # Errors
+/// [`NumericError::Rank`] where the value is not a list, [`NumericError::UnsupportedDType`] where
+/// `indices` is another type.
+pub fn unique(value: &Value, indices: DType) -> Result<Unique, NumericError> {
+    check_list(value)?;
+    match_dtype!(value.dtype(), all, T => unique_of(value.as_slice::<T>()?, indices),
+        else unreachable!("`all` covers every data type"))
+}
+
+fn unique_of<T: Keyed>(elements: &[T], indices: DType) -> Result<Unique, NumericError> {
+    let mut numbers: HashMap<Key<'_>, usize> = HashMap::new();
+    let mut found: Vec<T> = Vec::new();
+    let (mut places, mut counts) = (Vec::with_capacity(elements.len()), Vec::new());
+    for x in elements {
+        let next = found.len();
+        let number = x.key().map_or(next, |key| *numbers.entry(key).or_insert(next));
+        if number == next {
+            found.push(x.clone());
+            counts.push(0);
+        }
+        counts[number] += 1;
+        places.push(number);
+    }
+    let (of_places, of_counts) = ([places.len()].into(), [counts.len()].into());
+    Ok(Unique {
+        values: Value::list(found),
+        indices: index_value(&places, of_places, indices)?,
+        counts: index_value(&counts, of_counts, indices)?,
+    })
+}
+
+/// The elements of a list that are not in another one, and where they are, as `int32` or
+/// `int64`. TensorFlow's `ListDiff`.
+///
+/// # Errors
+/// As for [`unique`], and [`NumericError::Value`] where the types differ.
+pub fn list_diff(
+    value: &Value,
+    other: &Value,
+    indices: DType,
+) -> Result<(Value, Value), NumericError> {
+    check_list(value)?;
+    check_list(other)?;
+    match_dtype!(value.dtype(), all, T => {
+        let (places, found) = difference(value.as_slice::<T>()?, other.as_slice()?);
+        let shape = [places.len()].into();
+        Ok((Value::list(found), index_value(&places, shape, indices)?))
+    }, else unreachable!("`all` covers every data type"))
+}
+
+fn difference<T: Keyed>(elements: &[T], other: &[T]) -> (Vec<usize>, Vec<T>) {
+    let dropped: HashSet<Key<'_>> = other.iter().filter_map(Keyed::key).collect();
+    let kept = |x: &T| x.key().is_none_or(|key| !dropped.contains(&key));
+    let elements = elements.iter().enumerate().filter(|(_, x)| kept(x));
+    elements.map(|(i, x)| (i, x.clone())).unzip()
+}
+
+fn check_list(value: &Value) -> Result<(), NumericError> {
+    match value.shape().rank() {
+        1 => Ok(()),
+        actual => Err(NumericError::Rank { expected: 1, actual }),
+    }
+}
+
+/// How often each number below `count` is among `numbers`, or the sum of the weights that stand
+/// beside it; no weights count as ones. Numbers of `count` and above are left out. TensorFlow's
+/// `Bincount`.
+///
+/// # Errors
+/// [`NumericError::IndexOutOfRange`] where a number is negative, [`NumericError::Length`] where
+/// there are not as many weights, [`NumericError::UnsupportedDType`] where they are not numbers,
+/// [`NumericError::Value`] where memory cannot hold the result.
+pub fn bincount(numbers: &[i32], count: usize, weights: &Value) -> Result<Value, NumericError> {
+    let (expected, actual) = (numbers.len(), weights.elements());
+    if actual != 0 && actual != expected {
+        return Err(NumericError::Length { expected, actual });
+    }
+    let negative = numbers.iter().position(|number| *number < 0);
+    if let Some(position) = negative {
+        let index = numbers[position].into();
+        return Err(NumericError::IndexOutOfRange { index, position, extent: count });
+    }
+    let dtype = weights.dtype();
+    match_dtype!(dtype, numbers, T => {
+        let weights = weights.as_slice::<T>()?;
+        build([count], |out: &mut [T]| {
+            for (i, &number) in numbers.iter().enumerate() {
+                if let Some(o) = out.get_mut(number as usize) {
+                    *o = o.plus(weights.get(i).copied().unwrap_or(T::ONE));
+                }
+            }
+            Ok(())
+        })
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}

@@ -1,0 +1,82 @@
+//! Sums and products of all elements up to each.
+
+use tidemill_value::{Value, match_dtype};
+
+use crate::NumericError;
+use crate::number::Number;
+use crate::output::{build, volume};
+
+/// Which elements a scan combines.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Scan {
+    /// Leave out the element itself.
+    pub exclusive: bool,
+    /// Begin with the last element.
+    pub reverse: bool,
+}
+
+/// The sum of the elements along `axis` up to each; integers wrap. TensorFlow's `Cumsum`.
+///
+/// # Errors
+/// [`NumericError::Axis`] where there is no such axis, [`NumericError::UnsupportedDType`] where
+/// the elements are not numbers.
+pub fn cumsum(value: &Value, axis: usize, scan: Scan) -> Result<Value, NumericError> {
+    let dtype = value.dtype();
+    match_dtype!(dtype, numbers, T => run::<T>(value, axis, scan, T::ZERO, T::plus),
+        else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+/// The product of the elements along `axis` up to each; integers wrap. TensorFlow's `Cumprod`.
+///
+/// # Errors
+/// As for [`cumsum`].
+pub fn cumprod(value: &Value, axis: usize, scan: Scan) -> Result<Value, NumericError> {
+    let dtype = value.dtype();
+    match_dtype!(dtype, numbers, T => run::<T>(value, axis, scan, T::ONE, T::times),
+        else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+fn run<T: Number>(
+    value: &Value,
+    axis: usize,
+    scan: Scan,
+    start: T,
+    combine: impl Fn(T, T) -> T + Copy,
+) -> Result<Value, NumericError> {
+    let shape = value.shape();
+    let rank = shape.rank();
+    let extent = *shape.get(axis).ok_or(NumericError::Axis { axis, rank })?;
+    let width = volume(&shape[axis + 1..]);
+    let elements = value.as_slice::<T>()?;
+    build(shape.clone(), |out| {
+        if !out.is_empty() {
+            let slabs = elements.chunks_exact(extent * width);
+            for (slab, out) in slabs.zip(out.chunks_exact_mut(extent * width)) {
+                scan_slab(slab, out, width, scan, start, combine);
+            }
+        }
+        Ok(())
+    })
+}
+
+/// Scans rows of `width` elements, each column by itself.
+fn scan_slab<T: Number>(
+    slab: &[T],
+    out: &mut [T],
+    width: usize,
+    scan: Scan,
+    start: T,
+    combine: impl Fn(T, T) -> T,
+) {
+    let mut totals = vec![start; width];
+    let count = slab.len() / width;
+    for i in 0..count {
+        let i = if scan.reverse { count - 1 - i } else { i };
+        let (row, out) = (&slab[i * width..][..width], &mut out[i * width..][..width]);
+        for ((x, o), total) in row.iter().zip(out).zip(&mut totals) {
+            let next = combine(*total, *x);
+            *o = if scan.exclusive { *total } else { next };
+            *total = next;
+        }
+    }
+}

@@ -1,0 +1,212 @@
+//! Rows combined by the number of a segment that each belongs to.
+
+use tidemill_value::{Shape, Value, match_dtype};
+
+use crate::NumericError;
+use crate::layout::checked_indices;
+use crate::number::Number;
+use crate::output::{build, volume};
+
+/// How the rows of a segment are combined.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Segment {
+    /// Their sum; of none, 0.
+    Sum,
+    /// Their product; of none, 1.
+    Prod,
+    /// The smallest of each column; of none, the highest finite number.
+    Min,
+    /// The largest of each column; of none, the lowest finite number.
+    Max,
+    /// Their mean; of none, 0.
+    Mean,
+}
+
+/// Combines rows whose segment numbers ascend. Segments without rows are 1 for a product and 0
+/// for all else. TensorFlow's `SegmentSum` and so on.
+///
+/// # Errors
+/// [`NumericError::Length`] where there is not one number for each row,
+/// [`NumericError::Unsorted`] where they do not ascend, [`NumericError::IndexOutOfRange`] where
+/// one is negative, [`NumericError::UnsupportedDType`] where the elements are not numbers.
+pub fn segment(value: &Value, ids: &Value, how: Segment) -> Result<Value, NumericError> {
+    let Some((&rows, part)) = value.shape().split_first() else {
+        return Err(NumericError::Rank { expected: 1, actual: 0 });
+    };
+    let ids = checked_indices(ids, i32::MAX as usize)?;
+    if ids.len() != rows {
+        return Err(NumericError::Length { expected: rows, actual: ids.len() });
+    }
+    if let Some(position) = ids.windows(2).position(|pair| pair[0] > pair[1]) {
+        return Err(NumericError::Unsorted { position: position + 1 });
+    }
+    let count = ids.last().map_or(0, |last| last + 1);
+    let ids: Vec<Option<usize>> = ids.into_iter().map(Some).collect();
+    combine(value, &ids, count, part, how, Empty::Zero)
+}
+
+/// Combines rows by segment numbers in any order, of which there are `count`; those that are
+/// negative are left out. TensorFlow's `UnsortedSegmentSum` and so on.
+///
+/// The axes of `ids` are the first axes of the value.
+///
+/// # Errors
+/// [`NumericError::Shape`] where they are not, [`NumericError::IndexOutOfRange`] where a number
+/// is not below `count`, [`NumericError::UnsupportedDType`] where the elements are not numbers,
+/// [`NumericError::Value`] where memory cannot hold the result.
+pub fn unsorted_segment(
+    value: &Value,
+    ids: &Value,
+    count: usize,
+    how: Segment,
+) -> Result<Value, NumericError> {
+    let Some(part) = value.shape().strip_prefix(&ids.shape()[..]) else {
+        let (expected, actual) = (ids.shape().clone(), value.shape().clone());
+        return Err(NumericError::Shape { expected, actual });
+    };
+    let dtype = ids.dtype();
+    let ids = match_dtype!(dtype, indices, I => segment_numbers(ids.as_slice::<I>()?, count)?,
+        else return Err(NumericError::UnsupportedDType { dtype }));
+    combine(value, &ids, count, part, how, Empty::Identity)
+}
+
+/// The numbers, each below `extent`; `None` for those that are negative.
+fn segment_numbers<I>(ids: &[I], extent: usize) -> Result<Vec<Option<usize>>, NumericError>
+where
+    I: Copy + Into<i64>,
+    usize: TryFrom<I>,
+{
+    let number = |(position, &id): (usize, &I)| match usize::try_from(id) {
+        Ok(number) if number < extent => Ok(Some(number)),
+        Ok(_) => Err(NumericError::IndexOutOfRange { index: id.into(), position, extent }),
+        Err(_) => Ok(None),
+    };
+    ids.iter().enumerate().map(number).collect()
+}
+
+/// What segments without rows are.
+#[derive(Clone, Copy, PartialEq)]
+enum Empty {
+    /// Zero, but one for products.
+    Zero,
+    /// What changes nothing, among finite numbers.
+    Identity,
+}
+
+/// The ends of the range of finite elements.
+trait Finite {
+    const LOWEST: Self;
+    const HIGHEST: Self;
+}
+
+macro_rules! finite {
+    ($($rust:ident),*) => {$(
+        impl Finite for $rust {
+            const LOWEST: Self = $rust::MIN;
+            const HIGHEST: Self = $rust::MAX;
+        }
+    )*};
+}
+
+finite!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
+
+fn combine(
+    value: &Value,
+    ids: &[Option<usize>],
+    count: usize,
+    part: &[usize],
+    how: Segment,
+    empty: Empty,
+) -> Result<Value, NumericError> {
+    let shape: Shape = [count].iter().chain(part).copied().collect();
+    let width = volume(part);
+    let dtype = value.dtype();
+    match_dtype!(dtype, numbers, T => {
+        let elements = value.as_slice::<T>()?;
+        build(shape, |out: &mut [T]| {
+            if !out.is_empty() {
+                let rows = Rows { elements, ids, width };
+                rows.run(out, how, empty);
+            }
+            Ok(())
+        })
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+struct Rows<'a, T> {
+    elements: &'a [T],
+    ids: &'a [Option<usize>],
+    width: usize,
+}
+
+impl<T: Number + Finite> Rows<'_, T> {
+    fn run(&self, out: &mut [T], how: Segment, empty: Empty) {
+        match how {
+            Segment::Sum => self.fold(out, T::ZERO, T::plus),
+            Segment::Prod => self.fold(out, T::ONE, T::times),
+            Segment::Min => self.extremum(out, T::HIGHEST, T::smaller, empty),
+            Segment::Max => self.extremum(out, T::LOWEST, T::larger, empty),
+            Segment::Mean => self.mean(out),
+        }
+    }
+
+    fn fold(&self, out: &mut [T], start: T, combine: impl Fn(T, T) -> T) {
+        out.fill(start);
+        for (id, row) in self.ids.iter().zip(self.elements.chunks_exact(self.width)) {
+            if let Some(id) = id {
+                let out = &mut out[id * self.width..(id + 1) * self.width];
+                for (o, x) in out.iter_mut().zip(row) {
+                    *o = combine(*o, *x);
+                }
+            }
+        }
+    }
+
+    /// The number of rows of each segment.
+    fn counts(&self, segments: usize) -> Vec<usize> {
+        let mut counts = vec![0; segments];
+        self.ids.iter().flatten().for_each(|&id| counts[id] += 1);
+        counts
+    }
+
+    fn extremum(&self, out: &mut [T], start: T, combine: impl Fn(T, T) -> T, empty: Empty) {
+        let counts = self.counts(out.len() / self.width);
+        out.fill(start);
+        let mut is_first = vec![true; counts.len()];
+        for (id, row) in self.ids.iter().zip(self.elements.chunks_exact(self.width)) {
+            let Some(id) = *id else { continue };
+            let out = &mut out[id * self.width..(id + 1) * self.width];
+            // The first row stands for itself: an infinity may lie beyond where others start.
+            if std::mem::take(&mut is_first[id]) {
+                out.copy_from_slice(row);
+                continue;
+            }
+            for (o, x) in out.iter_mut().zip(row) {
+                *o = combine(*o, *x);
+            }
+        }
+        if empty == Empty::Zero {
+            let rows = out.chunks_exact_mut(self.width).zip(counts);
+            rows.filter(|(_, count)| *count == 0).for_each(|(row, _)| row.fill(T::ZERO));
+        }
+    }
+
+    fn mean(&self, out: &mut [T]) {
+        let mut totals = vec![T::Wide::ZERO; out.len()];
+        for (id, row) in self.ids.iter().zip(self.elements.chunks_exact(self.width)) {
+            if let Some(id) = id {
+                let totals = &mut totals[id * self.width..(id + 1) * self.width];
+                for (total, x) in totals.iter_mut().zip(row) {
+                    *total = total.plus(x.widen());
+                }
+            }
+        }
+        let counts = self.counts(out.len() / self.width);
+        let rows = out.chunks_exact_mut(self.width).zip(totals.chunks_exact(self.width));
+        for ((row, totals), count) in rows.zip(counts) {
+            for (o, total) in row.iter_mut().zip(totals) {
+                *o = if count == 0 { T::ZERO } else { T::mean(*total, count) };
+            }
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! `Cumsum` and `Cumprod`.
+
+use tidemill_graph::{
+    Arg, AttrDef, Default, Fallible, Inferred, Kernel, NodeBuilder, NodeView, OpDef, OpError,
+    Sample,
+};
+use tidemill_kernels::NumericError;
+use tidemill_kernels::scan::{self as kernels, Scan};
+use tidemill_value::{DType, Value};
+
+use super::{ones_like, zeros_like};
+use crate::family::grads;
+use crate::index::{axis_of, check_rank, integer, known_integer};
+use crate::kernel::kernel;
+use crate::operand::{composite, tensor};
+use crate::ops::compare::equal;
+use crate::ops::select::select;
+use crate::sample::array;
+use crate::{Operand, Tensor};
+
+/// An operation that combines all elements along an axis up to each.
+const fn scan(name: &'static str, summary: &'static str) -> OpDef {
+    OpDef::new(name, summary)
+        .inputs(const { &[Arg::of("x", "T"), Arg::of("axis", "Tidx")] })
+        .outputs(const { &[Arg::of("out", "T")] })
+        .attrs(
+            const {
+                &[
+                    AttrDef::bool("exclusive", false),
+                    AttrDef::bool("reverse", false),
+                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
+                ]
+            },
+        )
+        .fallible(Fallible::Values)
+        .infer(|node| {
+            check_rank(node, 1, 0, "no axes")?;
+            if let (Some(rank), Some(axis)) = (node.shape(0).rank(), known_integer(node, 1)) {
+                axis_of(axis, rank)?;
+            }
+            Inferred::one(node.shape(0))
+        })
+}
+
+fn attrs(node: &NodeView<'_>) -> Result<Scan, OpError> {
+    Ok(Scan { exclusive: node.bool_attr("exclusive")?, reverse: node.bool_attr("reverse")? })
+}
+
+type Compute = fn(&Value, usize, Scan) -> Result<Value, NumericError>;
+
+fn scan_kernel(node: &NodeView<'_>, compute: Compute) -> Result<Box<dyn Kernel>, OpError> {
+    let scan = attrs(node)?;
+    Ok(kernel(move |cx| {
+        let x = cx.input(0)?;
+        let axis = axis_of(integer(cx.input(1)?, "axis")?, x.shape().rank())?;
+        Ok(compute(x, axis, scan)?)
+    }))
+}
+
+/// Samples of `[[2, 3, 4]]` along the last axis, in each direction and without the own element.
+fn samples(forward: [f32; 3], reverse: [f32; 3], exclusive: [f32; 3]) -> Vec<Sample> {
+    let x = || array([1, 3], [2.0_f32, 3.0, 4.0]);
+    let sample = |y: [f32; 3]| Sample::new([x(), Value::from(-1)], array([1, 3], y));
+    let empty = array([0, 3], Vec::<f32>::new());
+    vec![
+        sample(forward),
+        sample(reverse).attr("reverse", true),
+        sample(exclusive).attr("exclusive", true),
+        Sample::new([empty.clone(), Value::from(0)], empty),
+        Sample::error([x(), Value::from(2)], "axis 2"),
+    ]
+}
+
+/// The sum of the elements along an axis up to each.
+pub static CUMSUM: OpDef = scan("Cumsum", "The sum of the elements along an axis up to each.")
+    .gradient(|cx| {
+        let Scan { exclusive, reverse } = attrs(cx.node())?;
+        let back = Scan { exclusive, reverse: !reverse };
+        Ok(grads([Some(node(&CUMSUM, cx.grad(), cx.input(1), back)), None]))
+    })
+    .kernel(|node| scan_kernel(node, kernels::cumsum))
+    .samples(|| samples([2.0, 5.0, 9.0], [9.0, 7.0, 4.0], [0.0, 2.0, 5.0]));
+
+/// The product of the elements along an axis up to each.
+pub static CUMPROD: OpDef =
+    scan("Cumprod", "The product of the elements along an axis up to each.")
+        .gradient(|cx| {
+            let (x, axis): (Tensor, Tensor) = (cx.input(0), cx.input(1));
+            let scan = attrs(cx.node())?;
+            // The output would do, but for the gradient of the gradient.
+            let product = node(&CUMPROD, x, axis, scan);
+            let back = Scan { reverse: !scan.reverse, ..scan };
+            let sum = node(&CUMSUM, product * cx.grad::<Tensor>(), axis, back);
+            let is_zero = equal(x, 0.0);
+            let quotient = sum / select(is_zero, ones_like(x), x);
+            Ok(grads([Some(select(is_zero, zeros_like(x), quotient)), None]))
+        })
+        .kernel(|node| scan_kernel(node, kernels::cumprod))
+        .samples(|| samples([2.0, 6.0, 24.0], [24.0, 12.0, 4.0], [1.0, 2.0, 6.0]));
+
+#[track_caller]
+fn node(op: &'static OpDef, x: Tensor, axis: Tensor, scan: Scan) -> Tensor {
+    let node = NodeBuilder::new(op).input(x).input(axis);
+    tensor(node.attr("exclusive", scan.exclusive).attr("reverse", scan.reverse))
+}
+
+macro_rules! scans {
+    ($(
+        $(#[doc = $doc:literal])*
+        $function:ident = $op:ident, $alias:literal, $with:ident;
+    )*) => {$(
+        $(#[doc = $doc])*
+        ///
+        /// # Errors
+        /// An axis that there is not.
+        #[doc(alias = $alias)]
+        #[track_caller]
+        pub fn $function(x: impl Into<Operand>, axis: impl Into<Operand>) -> Tensor {
+            $with(x, axis, false, false)
+        }
+
+        #[doc = concat!("[`", stringify!($function), "`], without the element itself if")]
+        /// `exclusive`, and from the last element down if `reverse`.
+        ///
+        /// # Errors
+        /// An axis that there is not.
+        #[doc(alias = $alias)]
+        #[track_caller]
+        pub fn $with(
+            x: impl Into<Operand>,
+            axis: impl Into<Operand>,
+            exclusive: bool,
+            reverse: bool,
+        ) -> Tensor {
+            let (x, axis) = (x.into().to_tensor(), axis.into());
+            composite(x.graph(), $alias, |full| {
+                let axis = axis.to_tensor_beside(x, "axis");
+                let node = NodeBuilder::new(&$op).exact_name(full).input(x).input(axis);
+                tensor(node.attr("exclusive", exclusive).attr("reverse", reverse))
+            })
+        }
+    )*};
+}
+
+scans! {
+    /// The sums of the elements of `x` along an axis up to each: `[a, a + b, a + b + c]`.
+    cumsum = CUMSUM, "Cumsum", cumsum_with;
+
+    /// The products of the elements of `x` along an axis up to each: `[a, a b, a b c]`. Where an
+    /// element is 0, its gradient is 0, as in TensorFlow.
+    cumprod = CUMPROD, "Cumprod", cumprod_with;
+}
