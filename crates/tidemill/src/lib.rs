@@ -16,11 +16,12 @@ pub use tidemill_graphdef::{
 };
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
-    GLOBAL_VARIABLES, Initializer, Inspect, LookupError, Operand, Operation, TRAINABLE_VARIABLES,
-    Tensor, Variable, VariableBuilder, constant_initializer, get_variable, global_variables,
-    global_variables_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform, normal,
-    ones, report_uninitialized_variables, truncated_normal, uniform, variable,
-    variables_initializer, zeros,
+    Bound, Ellipsis, GLOBAL_VARIABLES, Initializer, Inspect, LookupError, NewAxis, Operand,
+    Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
+    constant_initializer, get_variable, global_variables, global_variables_initializer,
+    glorot_normal, glorot_uniform, he_normal, he_uniform, normal, ones,
+    report_uninitialized_variables, s, truncated_normal, uniform, variable, variables_initializer,
+    zeros,
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
@@ -42,13 +43,13 @@ pub mod prelude {
 
     pub use crate::ops::*;
     pub use crate::{
-        DType, Evaluate, GradientDescent, Graph, IntoScalars, MinimizeOptions, Operation,
-        Optimizer, PartialShape, Rewriting, RunError, RunOperation, RunOptions, Session,
+        DType, Ellipsis, Evaluate, GradientDescent, Graph, IntoScalars, MinimizeOptions, NewAxis,
+        Operation, Optimizer, PartialShape, Rewriting, RunError, RunOperation, RunOptions, Session,
         SessionOptions, Sink, Tensor, Value, Variable, constant_initializer, control_dependencies,
         default_graph, feeds, get_or_create_global_step, get_variable,
         global_variables_initializer, glorot_normal, glorot_uniform, gradients, he_normal,
         he_uniform, name_scope, normal, ones, report_uninitialized_variables, reset_default_graph,
-        shape, truncated_normal, uniform, variable, variable_scope, variable_scope_with,
+        s, shape, truncated_normal, uniform, variable, variable_scope, variable_scope_with,
         variables_initializer, zeros,
     };
     pub use crate::{Fetch, Inspect, Reuse};
