@@ -73,6 +73,9 @@ impl Value {
     pub fn zeros(dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
         let shape = shape.into();
         Ok(match_dtype!(dtype, all, T => {
+            if shape.rank() == 0 {
+                return Ok(Value::scalar(T::default()));
+            }
             if let Some(mut recycled) = Value::recycled(dtype, &shape) {
                 recycled.as_mut_slice::<T>()?.fill(T::default());
                 return Ok(recycled);

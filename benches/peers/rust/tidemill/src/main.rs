@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use peer_protocol::{Case, Result, Runner, points, serve, timed, timed_parts};
 use tidemill::prelude::*;
-use tidemill::{Feeds, IntoValue};
+use tidemill::IntoValue;
 
 const CASES: &[Case] = &[
     ("fed_add", || fed(|x| x + 1.0)),
@@ -23,18 +23,13 @@ fn main() -> Result<()> {
 }
 
 /// A run made ready to be called with one value for each of `feeds`.
-///
-/// The one place that says how a run is called where it is called often.
-fn prepared<F: Fetch + Copy, V: IntoValue, const N: usize>(
+fn prepared<F: Fetch, V: IntoValue, const N: usize>(
     session: &Session,
     feeds: [Tensor; N],
     fetches: F,
-) -> impl FnMut([V; N]) -> Result<F::Output> + use<'_, F, V, N> {
-    move |values| {
-        let fed = feeds.into_iter().zip(values);
-        let fed = fed.fold(Feeds::new(), |fed, (key, value)| fed.feed(key, value));
-        Ok(session.run_with(fetches, fed)?)
-    }
+) -> Result<impl Fn([V; N]) -> Result<F::Output> + use<F, V, N>> {
+    let callable = session.callable(&feeds, fetches)?;
+    Ok(move |values| Ok(callable.call(values)?))
 }
 
 /// The session of a new graph, which stays the default.
@@ -48,7 +43,7 @@ fn fed(build: impl Fn(Tensor) -> Tensor) -> Result<Runner> {
     let x = placeholder::<f32>([]);
     let y = build(x);
     Ok(Box::new(move |n| {
-        let mut run = prepared(&session, [x], y);
+        let run = prepared(&session, [x], y)?;
         timed(n, || run([black_box(2.0_f32)]), |y| Ok(y.to_scalar()?))
     }))
 }
@@ -84,13 +79,13 @@ fn step(samples: Option<usize>) -> Result<Runner> {
     session.run(global_variables_initializer())?;
     let Some(samples) = samples else {
         return Ok(Box::new(move |n| {
-            let mut run = prepared(&session, [x, y], (loss, train));
+            let run = prepared(&session, [x, y], (loss, train))?;
             timed(n, || run(black_box([0.5_f32; 2])), first_scalar)
         }));
     };
     let input = Value::full(0.5_f32.into(), [samples])?;
     Ok(Box::new(move |n| {
-        let mut run = prepared(&session, [x, y], (loss, train));
+        let run = prepared(&session, [x, y], (loss, train))?;
         timed(n, || run(black_box([&input; 2])), first_scalar)
     }))
 }
@@ -119,7 +114,7 @@ fn tutorial(steps: u64, first: &mut dyn FnMut(f32)) -> Result<(f32, f32)> {
     let session = new_session();
     let (x, y, loss, train, m, b) = training(None);
     session.run(global_variables_initializer())?;
-    let mut run = prepared(&session, [x, y], (loss, train));
+    let run = prepared(&session, [x, y], (loss, train))?;
     for (step, (input, target)) in (0..steps).zip(points()) {
         let (loss, ()) = run([input, target])?;
         if step == 0 {

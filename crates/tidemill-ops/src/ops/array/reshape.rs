@@ -133,8 +133,8 @@ pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis 
                 _ => return Err(OpError::invalid("`dim` must be a single number").into()),
             };
             let x = cx.take(0)?;
-            let mut dims = x.shape().to_vec();
-            dims.insert(axis_of(axis, dims.len() + 1)?, 1);
+            let (before, after) = x.shape().split_at(axis_of(axis, x.shape().rank() + 1)?);
+            let dims: Shape = before.iter().chain(&[1]).chain(after).copied().collect();
             cx.set(0, x.reshape(dims)?);
             Ok(())
         }))

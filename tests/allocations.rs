@@ -1,0 +1,97 @@
+//! What runs ask of the allocator.
+
+#[path = "common/counting.rs"]
+mod counting;
+
+use std::error::Error;
+
+use counting::Counting;
+use tidemill::prelude::*;
+use tidemill::{Arguments, Callable};
+
+#[global_allocator]
+static MEMORY: Counting = Counting::new();
+
+/// How often a run asks for memory when it has run some times before.
+fn steady_calls<F: Fetch, A: Arguments>(
+    callable: &Callable<F>,
+    arguments: impl Fn() -> A,
+) -> usize {
+    for _ in 0..5 {
+        drop(callable.call(arguments()).unwrap());
+    }
+    let (calls, _) = MEMORY.calls_in(|| callable.call(arguments()).unwrap());
+    calls
+}
+
+/// One test, because the allocator counts what all threads do.
+#[test]
+fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_returns()
+-> Result<(), Box<dyn Error>> {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let options = SessionOptions { threads: Some(1), ..SessionOptions::default() };
+    let session = Session::with_options(&graph, options);
+
+    // Numbers.
+    let (a, b) = (placeholder::<f32>([]), placeholder::<f32>([]));
+    let (m, c) = (get_variable("m", [], zeros()), get_variable("c", [], zeros()));
+    let loss = square(b - (m * a + c));
+    let train = GradientDescent::new(1e-3).minimize(loss);
+    let chain = (0..100).fold(a, |y, _| y * 0.99 + 0.01);
+
+    // Arrays: element by element, broadcast, reduced, in another layout, in place.
+    let x = placeholder::<f32>([64, 32]);
+    let weights = get_variable("weights", [32], ones());
+    let scaled = tanh(x * weights) + exp(-x) / (1.0 + square(x));
+    let error = reduce_mean(square(reduce_sum(scaled, 1) - 1.0), ..);
+    let train_weights = GradientDescent::new(1e-3).minimize(error);
+    // Sixty-four variables, more than any list holds in place.
+    let many: Vec<Variable> =
+        (0..64).map(|i| get_variable(&format!("v{i}"), [8], ones())).collect();
+    let count = many.iter().map(|&v| assign_add(v, [1.0_f32; 8]).op());
+    let count = group(count.collect::<Vec<_>>());
+    session.init_missing()?;
+
+    assert_eq!(steady_calls(&session.callable(&[a], chain)?, || (0.5_f32,)), 0);
+    let step = session.callable(&[a, b], (loss, train))?;
+    assert_eq!(steady_calls(&step, || (0.5_f32, 1.5_f32)), 0);
+    let input = Value::full(0.25_f32.into(), [64, 32])?;
+    let step = session.callable(&[x], (error, train_weights))?;
+    assert_eq!(steady_calls(&step, || (&input,)), 0);
+    assert_eq!(steady_calls(&session.callable(&[], count)?, || ()), 0);
+    // An array that is returned is new: its elements, and what shares them.
+    assert!(steady_calls(&session.callable(&[x], scaled)?, || (&input,)) <= 2);
+
+    an_update_takes_no_more_than_its_variables_and_activations()
+}
+
+/// Variables, two slots, a gradient, and updates in place.
+fn an_update_takes_no_more_than_its_variables_and_activations() -> Result<(), Box<dyn Error>> {
+    const PARAMETERS: usize = 1 << 20;
+    const BYTES: usize = PARAMETERS * size_of::<f32>();
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let before = MEMORY.in_use();
+    let [weights, mean, spread] =
+        ["weights", "mean", "spread"].map(|name| get_variable(name, [PARAMETERS], zeros()));
+    let x = placeholder::<f32>([]);
+    let gradient = square(weights) + x;
+    let mean_now = assign_add(mean, (gradient - mean) * 0.1);
+    let spread_now = assign_add(spread, (square(gradient) - spread) * 0.001);
+    let step = mean_now / (sqrt(spread_now) + 1e-8) * 0.001;
+    let update = assign_sub(weights, step).op();
+    let session = Session::new();
+    session.init_missing()?;
+    let train = session.callable(&[x], update)?;
+    for _ in 0..3 {
+        train.call((1.0_f32,))?;
+    }
+    let (peak, ()) = MEMORY.peak_in(|| train.call((1.0_f32,)).unwrap());
+    // Beside the three variables live at once the changes of both slots, and the step with the
+    // root it is divided by.
+    let limit = (3 + 4) * BYTES;
+    let taken = peak - before;
+    assert!(taken <= limit + limit / 10, "{taken} bytes are more than 1.1 times {limit}");
+    Ok(())
+}
