@@ -15,6 +15,16 @@ mod team;
 
 mod pool;
 
+#[path = "../../tidemill-runtime/src/store.rs"]
+mod store;
+
+mod variables;
+
+#[path = "../../tidemill-runtime/src/cache.rs"]
+mod cache;
+
+mod plans;
+
 /// Explores the interleavings of `model` in which threads are interrupted up to `preemptions` times.
 fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();

@@ -1,8 +1,8 @@
-//! The primitives of `tidemill-kernels/src/sync.rs`, which loom takes apart.
+//! The primitives of the modules under test, which loom takes apart.
 
 pub(crate) use loom::cell::UnsafeCell;
 pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
-pub(crate) use loom::sync::{Condvar, Mutex};
+pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 
 /// One look before sleep is enough to see both ways.
 pub(crate) const SPINS: usize = 1;
