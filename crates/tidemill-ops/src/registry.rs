@@ -3,7 +3,7 @@ use tidemill_graph::OpDef;
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, bitwise, cast, clip, compare, constant,
     control, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu,
-    linalg, math, matmul, nn, placeholder, prod, random, reduce, select, shuffle, special, train,
+    linalg, math, matmul, nn, placeholder, prod, random, reduce, scatter, select, shuffle, special, train,
     variable,
 };
 
@@ -12,6 +12,7 @@ pub static ALL: &[&OpDef] = &[
     &math::ABS,
     &math::ACOS,
     &math::ACOSH,
+    &arithmetic::ADD_V1,
     &arithmetic::ADD_N,
     &arithmetic::ADD,
     &reduce::ALL,
@@ -170,7 +171,14 @@ pub static ALL: &[&OpDef] = &[
     &division::ROUND,
     &math::RSQRT,
     &gradient::RSQRT_GRAD,
+    &scatter::SCATTER_ADD,
+    &scatter::SCATTER_DIV,
+    &scatter::SCATTER_MAX,
+    &scatter::SCATTER_MIN,
+    &scatter::SCATTER_MUL,
     &array::SCATTER_ND,
+    &scatter::SCATTER_SUB,
+    &scatter::SCATTER_UPDATE,
     &array::SEGMENT_MAX,
     &array::SEGMENT_MEAN,
     &array::SEGMENT_MIN,
