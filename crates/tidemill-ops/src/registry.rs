@@ -3,8 +3,8 @@ use tidemill_graph::OpDef;
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, bitwise, cast, clip, compare, constant,
     control, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu,
-    linalg, math, matmul, nn, placeholder, prod, random, reduce, scatter, select, shuffle, special, train,
-    variable,
+    linalg, math, matmul, nn, placeholder, prod, random, reduce, scatter, select, shuffle, special,
+    train, variable,
 };
 
 /// Every operation, sorted by name.

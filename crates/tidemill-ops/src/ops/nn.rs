@@ -265,17 +265,18 @@ pub static SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
     };
     let loss = Value::from([LN_2]);
     let sample = Sample::new([features, labels], loss.clone());
-    let sample =
-        Sample { expect: tidemill_graph::Expect::Outputs(vec![loss, backprop]), ..sample };
-    let stretched = [[1, 2], [2, 1], [2, 2]].map(|shape| Value::zeros(DType::F32, shape));
-    let [Ok(row), Ok(column), Ok(both)] = stretched else { return Vec::new() };
+    let sample = Sample { expect: tidemill_graph::Expect::Outputs(vec![loss, backprop]), ..sample };
+    // The rows of labels add up to 1.
+    let row = || array([1, 2], [0.0_f32, 1.0]);
+    let column = || array([2, 1], [0.5_f32, 0.5]);
+    let both = || array([2, 2], [1.0_f32, 0.0, 0.0, 1.0]);
     vec![
         sample,
-        Sample::shapes([row.clone(), both.clone()]),
-        Sample::shapes([both.clone(), row.clone()]),
-        Sample::shapes([column.clone(), both.clone()]),
-        Sample::shapes([row, column]),
-        Sample::error([both, array([1, 3], [0.0_f32; 3])], "broadcast"),
+        Sample::shapes([row(), both()]),
+        Sample::shapes([both(), row()]),
+        Sample::shapes([column(), both()]),
+        Sample::shapes([row(), column()]),
+        Sample::error([both(), array([1, 3], [0.0_f32; 3])], "broadcast"),
     ]
 });
 

@@ -73,10 +73,7 @@ fn samples(expected: [f32; 3]) -> Vec<Sample> {
     vec![
         Sample::new([variable(), Value::from([2, 0]), updates()], Value::from(expected)),
         Sample::shapes([variable(), array([1, 2], [2, 0]), Value::from(2.0_f32)]),
-        Sample::new(
-            [variable(), Value::from([0_i32; 0]), Value::from([0.0_f32; 0])],
-            variable(),
-        ),
+        Sample::new([variable(), Value::from([0_i32; 0]), Value::from([0.0_f32; 0])], variable()),
         Sample::error([variable(), Value::from([3, 0]), updates()], "index 3"),
         Sample::error([variable(), Value::from([-1, 0]), updates()], "index -1"),
         Sample::error([variable(), Value::from([2, 0, 1]), updates()], "contradict"),
@@ -157,12 +154,7 @@ scatters! {
 }
 
 #[track_caller]
-fn write(
-    op: &'static OpDef,
-    variable: TensorRef,
-    indices: &Operand,
-    updates: &Operand,
-) -> Tensor {
+fn write(op: &'static OpDef, variable: TensorRef, indices: &Operand, updates: &Operand) -> Tensor {
     let like = variable.into();
     let indices = indices.to_tensor_beside(like, "indices");
     let updates = updates.to_tensor_like(like, "updates");
