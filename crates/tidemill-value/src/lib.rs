@@ -24,10 +24,11 @@ mod shape;
 mod value;
 
 pub use bstr::BString as ByteString;
+pub use half::{bf16, f16};
 pub use buffer::Buffer;
 pub use convert::{IntoScalars, IntoValue};
 pub use copied::copied_bytes;
-pub use display::{format_float32, format_float64};
+pub use display::{format_bfloat16, format_float16, format_float32, format_float64};
 pub use dtype::DType;
 pub use element::Element;
 pub use error::ValueError;
