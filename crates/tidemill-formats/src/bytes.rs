@@ -1,4 +1,6 @@
-use tidemill_value::{ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype};
+use tidemill_value::{
+    ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype,
+};
 
 /// Why bytes are not the elements of a value.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]

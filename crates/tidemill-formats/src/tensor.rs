@@ -1,4 +1,6 @@
-use tidemill_value::{ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype};
+use tidemill_value::{
+    ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype,
+};
 
 use crate::bytes::{bytes_of, decode_strings};
 use crate::proto::{DataType, DataTypeError, TensorProto, TensorShapeProto};

@@ -24,7 +24,6 @@ mod shape;
 mod value;
 
 pub use bstr::BString as ByteString;
-pub use half::{bf16, f16};
 pub use buffer::Buffer;
 pub use convert::{IntoScalars, IntoValue};
 pub use copied::copied_bytes;
@@ -32,6 +31,7 @@ pub use display::{format_bfloat16, format_float16, format_float32, format_float6
 pub use dtype::DType;
 pub use element::Element;
 pub use error::ValueError;
+pub use half::{bf16, f16};
 pub use nested::Nested;
 pub use numeric_error::NumericError;
 pub use partial_shape::{Dim, PartialShape};
