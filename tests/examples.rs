@@ -59,3 +59,11 @@ fn the_confusing_parts_print_what_is_said_of_them() {
         assert!(lines.iter().any(|printed| printed == line), "{line:?} is not in {lines:#?}");
     }
 }
+
+#[test]
+fn an_operation_of_ones_own_works_like_one_that_is_built_in() {
+    let lines = run("custom_op");
+    for line in ["values:    [-1.5, 0.0, 0.0, 2.5]", "gradients: [-3.0, 0.0, 0.0, 5.0]"] {
+        assert!(lines.iter().any(|printed| printed == line), "{line:?} is not in {lines:#?}");
+    }
+}

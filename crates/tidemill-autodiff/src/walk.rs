@@ -235,7 +235,9 @@ impl<'a> Walk<'a> {
                     return grads;
                 }
                 let operand = |i: usize| Tensor::from(TensorRef::new(key, node.inputs[i]));
-                let output = Tensor::from(TensorRef::new(key, TensorId::new(id, 0)));
+                // Of several outputs, the last has the shape that the inputs are stretched to.
+                let last = node.outputs.len().saturating_sub(1) as u32;
+                let output = Tensor::from(TensorRef::new(key, TensorId::new(id, last)));
                 let summed = |(i, grad): (usize, Option<TensorRef>)| {
                     grad.map(|grad| unbroadcast(grad.into(), operand(i), output, facts, i).into())
                 };

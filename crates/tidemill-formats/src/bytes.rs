@@ -1,4 +1,6 @@
-use tidemill_value::{ByteString, DType, Element, Shape, Value, ValueError, match_dtype};
+use tidemill_value::{
+    ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype,
+};
 
 /// Why bytes are not the elements of a value.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -74,7 +76,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
+plain!(f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64);
 
 impl Plain for bool {
     fn decode(bytes: &[u8]) -> Vec<Self> {

@@ -52,6 +52,8 @@ fn dtype(dtype: Dtype) -> Option<DType> {
     match dtype {
         Dtype::F32 => Some(DType::F32),
         Dtype::F64 => Some(DType::F64),
+        Dtype::F16 => Some(DType::F16),
+        Dtype::BF16 => Some(DType::BF16),
         Dtype::I8 => Some(DType::I8),
         Dtype::I16 => Some(DType::I16),
         Dtype::I32 => Some(DType::I32),

@@ -1,4 +1,6 @@
-use tidemill_value::{ByteString, DType, Element, Shape, Value, ValueError, match_dtype};
+use tidemill_value::{
+    ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype,
+};
 
 use crate::bytes::{bytes_of, decode_strings};
 use crate::proto::{DataType, DataTypeError, TensorProto, TensorShapeProto};
@@ -192,6 +194,10 @@ macro_rules! listed {
 listed! {
     f32, float_val: f32, f32::clone, f32::clone, |x: &f32| x.to_bits();
     f64, double_val: f64, f64::clone, f64::clone, |x: &f64| x.to_bits();
+    f16, half_val: i32, |x: &i32| f16::from_bits(*x as u16), |x: &f16| x.to_bits().into(),
+        |x: &f16| x.to_bits();
+    bf16, half_val: i32, |x: &i32| bf16::from_bits(*x as u16), |x: &bf16| x.to_bits().into(),
+        |x: &bf16| x.to_bits();
     i64, int64_val: i64, i64::clone, i64::clone, i64::clone;
     u32, uint32_val: u32, u32::clone, u32::clone, u32::clone;
     u64, uint64_val: u64, u64::clone, u64::clone, u64::clone;

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tidemill_formats::proto::{DataType, Message, TensorProto};
 use tidemill_formats::{SplatBudget, TensorError, read_safetensors};
-use tidemill_value::{ByteString, DType, Shape, Value};
+use tidemill_value::{ByteString, DType, Shape, Value, bf16, f16};
 
 fn value_of(tensor: &TensorProto) -> Result<Value, TensorError> {
     tensor.value(&mut SplatBudget::default())
@@ -60,11 +60,20 @@ fn sizes_that_do_not_fit_are_refused_before_memory_is_taken() {
         value_of(&content).unwrap_err().to_string(),
         "a tensor of type float32 and shape [2] takes 8 bytes, not 7"
     );
-    let half = tensor(DataType::Half, [2]);
+    let complex = tensor(DataType::Complex64, [2]);
     assert_eq!(
-        value_of(&half).unwrap_err().to_string(),
-        "the data type DT_HALF is not supported yet"
+        value_of(&complex).unwrap_err().to_string(),
+        "the data type DT_COMPLEX64 is not supported yet"
     );
+}
+
+#[test]
+fn halves_are_listed_by_their_bits() {
+    let some = |dtype, bits| value_of(&TensorProto { half_val: vec![bits], ..tensor(dtype, [2]) });
+    let halves = some(DataType::Half, 0x3c00).unwrap();
+    assert_eq!(halves, Value::from([f16::ONE; 2]));
+    assert_eq!(TensorProto::from(&halves).half_val, [0x3c00]);
+    assert_eq!(some(DataType::Bfloat16, 0xbf80).unwrap(), Value::from([bf16::NEG_ONE; 2]));
 }
 
 #[test]

@@ -2,7 +2,8 @@ use std::collections::BTreeMap;
 use std::fmt::{self, Write};
 
 use tidemill_value::{
-    ByteString, Element, PartialShape, Value, format_float32, format_float64, match_dtype,
+    ByteString, Element, PartialShape, Value, bf16, f16, format_float32, format_float64,
+    match_dtype,
 };
 
 use crate::op_def::{ArgType, Arity, AttrKind};
@@ -175,6 +176,8 @@ macro_rules! encode {
 encode! {
     f32, "float_val", |x: &f32| with_long_exponent(format_float32(*x));
     f64, "double_val", |x: &f64| with_long_exponent(format_float64(*x));
+    f16, "half_val", |x: &f16| x.to_bits().to_string();
+    bf16, "half_val", |x: &bf16| x.to_bits().to_string();
     i8, "int_val", i8::to_string;
     i16, "int_val", i16::to_string;
     i32, "int_val", i32::to_string;

@@ -26,7 +26,8 @@ pub struct OpDef {
     pub effect: Effect,
     /// When a run of a node can fail.
     pub fallible: Fallible,
-    /// Whether inputs are stretched to a common shape, so that a gradient has to be summed back.
+    /// Whether inputs are stretched to a common shape, which is that of the last output, so that
+    /// a gradient has to be summed back.
     pub broadcasts: bool,
     /// The shapes of the outputs, as far as those of the inputs tell.
     pub infer: InferFn,

@@ -15,6 +15,8 @@ pub(crate) trait Number: Element + Copy {
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
     fn times(self, other: Self) -> Self;
+    /// The quotient; 0 where an integer is divided by 0.
+    fn over(self, other: Self) -> Self;
     fn larger(self, other: Self) -> Self;
     fn smaller(self, other: Self) -> Self;
     fn root(self) -> Self;
@@ -46,6 +48,11 @@ macro_rules! floats {
             #[inline(always)]
             fn times(self, other: Self) -> Self {
                 self * other
+            }
+
+            #[inline(always)]
+            fn over(self, other: Self) -> Self {
+                self / other
             }
 
             #[inline(always)]
@@ -104,6 +111,11 @@ macro_rules! integers {
             #[inline(always)]
             fn times(self, other: Self) -> Self {
                 self.wrapping_mul(other)
+            }
+
+            #[inline(always)]
+            fn over(self, other: Self) -> Self {
+                if other == 0 { 0 } else { self.wrapping_div(other) }
             }
 
             #[inline(always)]

@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use tidemill_value::{ByteString, DType, Element, Shape, Value, match_dtype};
+use tidemill_value::{ByteString, DType, Element, Shape, Value, bf16, f16, match_dtype};
 
 use crate::NumericError;
 use crate::elementwise::cast;
@@ -124,6 +124,8 @@ fn float_key(x: f64) -> Option<Key<'static>> {
 keyed! {
     f32: |x: &f32| float_key((*x).into());
     f64: |x: &f64| float_key(*x);
+    f16: |x: &f16| float_key((*x).into());
+    bf16: |x: &bf16| float_key((*x).into());
     i8: |x: &i8| Some(Key::Bits(*x as u64));
     i16: |x: &i16| Some(Key::Bits(*x as u64));
     i32: |x: &i32| Some(Key::Bits(*x as u64));

@@ -5,11 +5,11 @@
 use std::marker::PhantomData;
 
 use multiversion::multiversion;
-use tidemill_value::{Element, Shape, Value, match_dtype};
+use tidemill_value::{Element, Shape, Value, broadcast, match_dtype};
 
 use crate::NumericError;
 use crate::float::Float;
-use crate::layout::checked_indices;
+use crate::layout::{broadcast_to, checked_indices};
 use crate::output::build;
 use crate::pool::{TILE, for_each_chunk_mut, for_each_chunk_pair_mut};
 use crate::reduce::{Max, Reducer, Sum, fold_row};
@@ -49,16 +49,17 @@ pub struct CrossEntropy {
 /// The cross entropy `-Σ label · ln softmax(logits)` over the last axis, and its gradient
 /// `softmax(logits) - label`. TensorFlow's `SoftmaxCrossEntropyWithLogits`.
 ///
-/// `logits` and `labels` are of one shape and type.
+/// `logits` and `labels` are of one type, and broadcast.
 ///
 /// # Errors
 /// [`NumericError::UnsupportedDType`] where the logits are not floats, [`NumericError::Rank`]
-/// where they have no axis, [`NumericError::Shape`] and [`NumericError::Value`] where the labels
-/// are of another shape or type.
+/// where they have no axis, [`NumericError::Broadcast`] and [`NumericError::Value`] where the
+/// labels are of a shape that does not fit, or of another type.
 pub fn softmax_cross_entropy(logits: Value, labels: &Value) -> Result<CrossEntropy, NumericError> {
     if labels.shape() != logits.shape() {
-        let (expected, actual) = (logits.shape().clone(), labels.shape().clone());
-        return Err(NumericError::Shape { expected, actual });
+        let both = broadcast(logits.shape(), labels.shape())?;
+        let labels = broadcast_to(labels, &both)?;
+        return softmax_cross_entropy(broadcast_to(&logits, &both)?, &labels);
     }
     match_dtype!(logits.dtype(), floats, T => {
         let labels = labels.as_slice::<T>()?;

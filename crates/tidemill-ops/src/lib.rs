@@ -40,7 +40,7 @@ pub use initializer::{
 };
 pub use inspect::{Inspect, LookupError};
 pub use operand::Operand;
-pub use registry::{ALL, lookup};
+pub use registry::{ALL, NameTaken, lookup, register_op};
 pub use slicing::{Bound, Ellipsis, NewAxis, SliceItem};
 pub use variables::{
     GLOBAL_VARIABLES, TRAINABLE_VARIABLES, Variable, VariableBuilder, get_variable, variable,

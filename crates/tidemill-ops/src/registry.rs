@@ -1,10 +1,12 @@
+use std::sync::{PoisonError, RwLock};
+
 use tidemill_graph::OpDef;
 
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, bitwise, cast, clip, compare, constant,
     control, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu,
-    linalg, math, matmul, nn, placeholder, prod, random, reduce, select, shuffle, special, train,
-    variable,
+    linalg, math, matmul, nn, placeholder, prod, random, reduce, scatter, select, shuffle, special,
+    train, variable,
 };
 
 /// Every operation, sorted by name.
@@ -12,6 +14,7 @@ pub static ALL: &[&OpDef] = &[
     &math::ABS,
     &math::ACOS,
     &math::ACOSH,
+    &arithmetic::ADD_V1,
     &arithmetic::ADD_N,
     &arithmetic::ADD,
     &reduce::ALL,
@@ -170,7 +173,14 @@ pub static ALL: &[&OpDef] = &[
     &division::ROUND,
     &math::RSQRT,
     &gradient::RSQRT_GRAD,
+    &scatter::SCATTER_ADD,
+    &scatter::SCATTER_DIV,
+    &scatter::SCATTER_MAX,
+    &scatter::SCATTER_MIN,
+    &scatter::SCATTER_MUL,
     &array::SCATTER_ND,
+    &scatter::SCATTER_SUB,
+    &scatter::SCATTER_UPDATE,
     &array::SEGMENT_MAX,
     &array::SEGMENT_MEAN,
     &array::SEGMENT_MIN,
@@ -240,9 +250,48 @@ pub static ALL: &[&OpDef] = &[
     &array::ZEROS_LIKE,
 ];
 
-/// The operation of that name.
+/// The operations that programs registered.
+static REGISTERED: RwLock<Vec<&OpDef>> = RwLock::new(Vec::new());
+
+/// An operation cannot be registered because there is another one of its name.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is an operation {name} already")]
+pub struct NameTaken {
+    /// The name.
+    pub name: &'static str,
+}
+
+/// Makes an operation known to the whole process by its name, so that graphs that are imported
+/// can have nodes of it. To build nodes of it in a program needs no registration.
+///
+/// To register it again changes nothing.
+///
+/// # Errors
+/// [`NameTaken`] where another operation has its name.
+pub fn register_op(op: &'static OpDef) -> Result<(), NameTaken> {
+    let mut registered = REGISTERED.write().unwrap_or_else(PoisonError::into_inner);
+    match built_in(op.name).or_else(|| find(&registered, op.name)) {
+        None => {
+            registered.push(op);
+            Ok(())
+        }
+        Some(known) if std::ptr::eq(known, op) => Ok(()),
+        Some(_) => Err(NameTaken { name: op.name }),
+    }
+}
+
+/// The operation of that name: one of [`ALL`], or one that was [registered](register_op).
 pub fn lookup(name: &str) -> Option<&'static OpDef> {
+    let registered = || REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
+    built_in(name).or_else(|| find(&registered(), name))
+}
+
+fn built_in(name: &str) -> Option<&'static OpDef> {
     ALL.binary_search_by(|op| op.name.cmp(name)).ok().map(|i| ALL[i])
+}
+
+fn find(ops: &[&'static OpDef], name: &str) -> Option<&'static OpDef> {
+    ops.iter().copied().find(|op| op.name == name)
 }
 
 #[cfg(test)]

@@ -65,6 +65,8 @@ fn text<T: Element>(element: &T) -> String {
         (_, Some(tidemill_value::Scalar::F64(x))) => {
             shortest(x, [15, 17], |t| t.parse::<f64>().is_ok_and(|read| read == x))
         }
+        (_, Some(tidemill_value::Scalar::F16(x))) => text(&x.to_f32()),
+        (_, Some(tidemill_value::Scalar::BF16(x))) => text(&x.to_f32()),
         (DType::Bool, Some(tidemill_value::Scalar::Bool(x))) => u8::from(x).to_string(),
         (DType::String, _) => escape(&element.to_string()),
         _ => element.to_string(),

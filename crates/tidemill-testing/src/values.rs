@@ -1,6 +1,6 @@
 //! Copies, comparisons and conversions of values.
 
-use tidemill_value::{ByteString, DType, Element, Scalar, Value, match_dtype};
+use tidemill_value::{ByteString, DType, Element, Scalar, Value, bf16, f16, match_dtype};
 
 /// The value in a buffer of its own.
 pub fn deep_copy(value: &Value) -> Value {
@@ -15,11 +15,11 @@ pub fn deep_copy(value: &Value) -> Value {
 pub fn same(left: &Value, right: &Value) -> bool {
     left.dtype() == right.dtype()
         && left.shape() == right.shape()
-        && match_dtype!(left.dtype(), floats,
-            T => elements::<T>(left).iter().zip(elements::<T>(right)).all(|(l, r)| {
+        && match_dtype!(@ left.dtype(), T,
+            elements::<T>(left).iter().zip(elements::<T>(right)).all(|(l, r)| {
                 l.to_bits() == r.to_bits() || l.is_nan() && r.is_nan()
             }),
-            else left == right)
+            left == right, F32 f32, F64 f64, F16 f16, BF16 bf16)
 }
 
 /// Whether both lists are the [`same`], value by value.
@@ -65,6 +65,8 @@ fn number(scalar: Scalar) -> f64 {
     match scalar {
         Scalar::F32(x) => x.into(),
         Scalar::F64(x) => x,
+        Scalar::F16(x) => x.into(),
+        Scalar::BF16(x) => x.into(),
         Scalar::I8(x) => x.into(),
         Scalar::I16(x) => x.into(),
         Scalar::I32(x) => x.into(),
@@ -95,7 +97,7 @@ pub fn from_numbers(shape: &[usize], numbers: &[f64], dtype: DType) -> Value {
 fn scalar(x: f64, dtype: DType) -> Scalar {
     let adopted = match dtype {
         DType::Bool => Ok(Scalar::Bool(x != 0.0)),
-        DType::F32 | DType::F64 => Scalar::F64(x).adopt(dtype),
+        _ if dtype.is_float() => Scalar::F64(x).adopt(dtype),
         _ if x.fract() == 0.0 => Scalar::I64(x as i64).adopt(dtype),
         _ => Scalar::U8(1).adopt(dtype),
     };

@@ -1,4 +1,4 @@
-use crate::{ByteString, DType};
+use crate::{ByteString, DType, bf16, f16};
 
 /// The elements of a value, in row-major order.
 #[derive(Clone, Debug)]
@@ -6,6 +6,8 @@ use crate::{ByteString, DType};
 pub enum Buffer {
     F32(Vec<f32>),
     F64(Vec<f64>),
+    F16(Vec<f16>),
+    BF16(Vec<bf16>),
     I8(Vec<i8>),
     I16(Vec<i16>),
     I32(Vec<i32>),
@@ -24,6 +26,8 @@ impl Buffer {
         match self {
             Buffer::F32(_) => DType::F32,
             Buffer::F64(_) => DType::F64,
+            Buffer::F16(_) => DType::F16,
+            Buffer::BF16(_) => DType::BF16,
             Buffer::I8(_) => DType::I8,
             Buffer::I16(_) => DType::I16,
             Buffer::I32(_) => DType::I32,
@@ -42,6 +46,8 @@ impl Buffer {
         match self {
             Buffer::F32(elements) => elements.len(),
             Buffer::F64(elements) => elements.len(),
+            Buffer::F16(elements) => elements.len(),
+            Buffer::BF16(elements) => elements.len(),
             Buffer::I8(elements) => elements.len(),
             Buffer::I16(elements) => elements.len(),
             Buffer::I32(elements) => elements.len(),

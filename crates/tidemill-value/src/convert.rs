@@ -1,7 +1,7 @@
 use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 
 use crate::nested::from_array;
-use crate::{Element, Nested, Value, ValueError};
+use crate::{Element, Nested, Value, ValueError, bf16, f16};
 
 /// What can become a [`Value`]: numbers, strings, nested arrays, slices and vectors of them,
 /// and `ndarray` arrays.
@@ -73,7 +73,7 @@ macro_rules! from_scalar {
     )*};
 }
 
-from_scalar!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, bool);
+from_scalar!(f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64, bool);
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {

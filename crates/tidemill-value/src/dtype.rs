@@ -12,6 +12,10 @@ pub enum DType {
     F32,
     /// 64-bit IEEE float, `float64`.
     F64,
+    /// 16-bit IEEE float, `float16`.
+    F16,
+    /// The upper 16 bits of a 32-bit IEEE float, `bfloat16`.
+    BF16,
     /// Signed 8-bit integer, `int8`.
     I8,
     /// Signed 16-bit integer, `int16`.
@@ -39,6 +43,8 @@ impl DType {
     pub const ALL: &[DType] = &[
         DType::F32,
         DType::F64,
+        DType::F16,
+        DType::BF16,
         DType::I8,
         DType::I16,
         DType::I32,
@@ -51,7 +57,7 @@ impl DType {
         DType::String,
     ];
 
-    /// The floating-point types.
+    /// The floating-point types that arithmetic is defined on.
     pub const FLOATS: &[DType] = &[DType::F32, DType::F64];
 
     /// The integer types, signed and unsigned.
@@ -84,6 +90,8 @@ impl DType {
     pub const PLAIN: &[DType] = &[
         DType::F32,
         DType::F64,
+        DType::F16,
+        DType::BF16,
         DType::I8,
         DType::I16,
         DType::I32,
@@ -103,6 +111,8 @@ impl DType {
         match self {
             DType::F32 => "float32",
             DType::F64 => "float64",
+            DType::F16 => "float16",
+            DType::BF16 => "bfloat16",
             DType::I8 => "int8",
             DType::I16 => "int16",
             DType::I32 => "int32",
@@ -121,6 +131,8 @@ impl DType {
         match self {
             DType::F32 => "DT_FLOAT",
             DType::F64 => "DT_DOUBLE",
+            DType::F16 => "DT_HALF",
+            DType::BF16 => "DT_BFLOAT16",
             DType::I8 => "DT_INT8",
             DType::I16 => "DT_INT16",
             DType::I32 => "DT_INT32",
@@ -138,16 +150,16 @@ impl DType {
     pub const fn size(self) -> usize {
         match self {
             DType::I8 | DType::U8 | DType::Bool => 1,
-            DType::I16 | DType::U16 => 2,
+            DType::F16 | DType::BF16 | DType::I16 | DType::U16 => 2,
             DType::F32 | DType::I32 | DType::U32 => 4,
             DType::F64 | DType::I64 | DType::U64 => 8,
             DType::String => size_of::<crate::ByteString>(),
         }
     }
 
-    /// Whether this is `float32` or `float64`.
+    /// Whether this is a floating-point type.
     pub const fn is_float(self) -> bool {
-        matches!(self, DType::F32 | DType::F64)
+        matches!(self, DType::F32 | DType::F64 | DType::F16 | DType::BF16)
     }
 
     /// Whether this is a signed or unsigned integer type.
@@ -213,10 +225,12 @@ macro_rules! match_dtype {
     };
     ($dtype:expr, plain, $T:ident => $body:expr, else $other:expr) => {
         $crate::match_dtype!(@ $dtype, $T, $body, $other, F32 f32, F64 f64,
+            F16 $crate::f16, BF16 $crate::bf16,
             I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool)
     };
     ($dtype:expr, all, $T:ident => $body:expr, else $other:expr) => {
         $crate::match_dtype!(@ $dtype, $T, $body, $other, F32 f32, F64 f64,
+            F16 $crate::f16, BF16 $crate::bf16,
             I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool,
             String $crate::ByteString)
     };

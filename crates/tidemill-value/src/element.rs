@@ -2,11 +2,11 @@ use std::fmt::{Debug, Display};
 
 use crate::buffer::Buffer;
 use crate::scalar::Scalar;
-use crate::{ByteString, DType};
+use crate::{ByteString, DType, bf16, f16};
 
 /// A Rust type that a value can hold elements of.
 ///
-/// Implemented for `f32`, `f64`, the integers of 8 to 64 bits, `bool` and [`ByteString`]. The
+/// Implemented for `f32`, `f64`, [`f16`], [`bf16`], the integers of 8 to 64 bits, `bool` and [`ByteString`]. The
 /// trait is sealed: data types are a closed set.
 pub trait Element:
     Clone + Debug + Display + PartialEq + Default + Send + Sync + sealed::Sealed + 'static
@@ -98,6 +98,8 @@ macro_rules! element {
 element! {
     f32, F32;
     f64, F64;
+    f16, F16;
+    bf16, BF16;
     i8, I8;
     i16, I16;
     i32, I32;

@@ -1,6 +1,6 @@
 use ndarray::{ArrayBase, Data, Dimension};
 
-use crate::{ByteString, Element, Shape, Value, ValueError, copied};
+use crate::{ByteString, Element, Shape, Value, ValueError, bf16, copied, f16};
 
 /// Rust data that lays out as the elements of an n-dimensional value: numbers, strings, and
 /// arrays, slices and vectors of them to any depth.
@@ -42,7 +42,7 @@ macro_rules! nested_element {
     )*};
 }
 
-nested_element!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, bool, ByteString);
+nested_element!(f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64, bool, ByteString);
 
 macro_rules! nested_string {
     ($($rust:ty),*) => {$(

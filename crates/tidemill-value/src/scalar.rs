@@ -1,6 +1,8 @@
 use std::fmt;
 
-use crate::{DType, ValueError, format_float32, format_float64};
+use crate::{
+    DType, ValueError, bf16, f16, format_bfloat16, format_float16, format_float32, format_float64,
+};
 
 /// One element of a plain data type, stored without a heap allocation.
 ///
@@ -11,6 +13,8 @@ use crate::{DType, ValueError, format_float32, format_float64};
 pub enum Scalar {
     F32(f32),
     F64(f64),
+    F16(f16),
+    BF16(bf16),
     I8(i8),
     I16(i16),
     I32(i32),
@@ -35,6 +39,8 @@ impl Scalar {
         match self {
             Scalar::F32(_) => DType::F32,
             Scalar::F64(_) => DType::F64,
+            Scalar::F16(_) => DType::F16,
+            Scalar::BF16(_) => DType::BF16,
             Scalar::I8(_) => DType::I8,
             Scalar::I16(_) => DType::I16,
             Scalar::I32(_) => DType::I32,
@@ -51,6 +57,8 @@ impl Scalar {
         match self {
             Scalar::F32(x) => Number::Float(x.into()),
             Scalar::F64(x) => Number::Float(x),
+            Scalar::F16(x) => Number::Float(x.into()),
+            Scalar::BF16(x) => Number::Float(x.into()),
             Scalar::I8(x) => Number::Integer(x.into()),
             Scalar::I16(x) => Number::Integer(x.into()),
             Scalar::I32(x) => Number::Integer(x.into()),
@@ -74,14 +82,10 @@ impl Scalar {
     /// infinity, a truth value for a number and the reverse.
     pub fn adopt(self, dtype: DType) -> Result<Scalar, ValueError> {
         let converted = match self.number() {
-            Number::Float(x) if dtype == DType::F64 => Some(Scalar::F64(x)),
-            Number::Float(x) if dtype == DType::F32 => {
-                let rounded = x as f32;
-                (rounded.is_finite() || !x.is_finite()).then_some(Scalar::F32(rounded))
-            }
+            Number::Float(x) => float_as(x, dtype),
             Number::Integer(x) => integer_as(x, dtype),
             Number::Truth(x) if dtype == DType::Bool => Some(Scalar::Bool(x)),
-            Number::Float(_) | Number::Truth(_) => None,
+            Number::Truth(_) => None,
         };
         converted.ok_or_else(|| ValueError::Unrepresentable { number: self.to_string(), dtype })
     }
@@ -98,13 +102,27 @@ macro_rules! scalar_from {
 }
 
 scalar_from! {
-    F32 f32, F64 f64, I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool
+    F32 f32, F64 f64, F16 f16, BF16 bf16, I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16,
+    U32 u32, U64 u64, Bool bool
+}
+
+/// The float nearest to `x`, unless that is infinite and `x` is not.
+fn float_as(x: f64, dtype: DType) -> Option<Scalar> {
+    let (rounded, is_finite) = match dtype {
+        DType::F64 => (Scalar::F64(x), x.is_finite()),
+        DType::F32 => (Scalar::F32(x as f32), (x as f32).is_finite()),
+        DType::F16 => (Scalar::F16(f16::from_f64(x)), f16::from_f64(x).is_finite()),
+        DType::BF16 => (Scalar::BF16(bf16::from_f64(x)), bf16::from_f64(x).is_finite()),
+        _ => return None,
+    };
+    (is_finite || !x.is_finite()).then_some(rounded)
 }
 
 fn integer_as(x: i128, dtype: DType) -> Option<Scalar> {
     Some(match dtype {
         DType::F32 => Scalar::F32(x as f32),
         DType::F64 => Scalar::F64(x as f64),
+        DType::F16 | DType::BF16 => return float_as(x as f64, dtype),
         DType::I8 => Scalar::I8(x.try_into().ok()?),
         DType::I16 => Scalar::I16(x.try_into().ok()?),
         DType::I32 => Scalar::I32(x.try_into().ok()?),
@@ -122,6 +140,8 @@ impl fmt::Display for Scalar {
         match self {
             Scalar::F32(x) => f.write_str(&format_float32(*x)),
             Scalar::F64(x) => f.write_str(&format_float64(*x)),
+            Scalar::F16(x) => f.write_str(&format_float16(*x)),
+            Scalar::BF16(x) => f.write_str(&format_bfloat16(*x)),
             Scalar::I8(x) => x.fmt(f),
             Scalar::I16(x) => x.fmt(f),
             Scalar::I32(x) => x.fmt(f),

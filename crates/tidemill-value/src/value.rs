@@ -3,7 +3,8 @@ use std::sync::Arc;
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use crate::{
-    Buffer, ByteString, DType, Element, Scalar, Shape, ValueError, copied, match_dtype, recycle,
+    Buffer, ByteString, DType, Element, Scalar, Shape, ValueError, bf16, copied, f16, match_dtype,
+    recycle,
 };
 
 /// A concrete n-dimensional array: what a session is fed, fetches, and holds in variables.
@@ -326,6 +327,8 @@ impl Value {
         match self.dtype() {
             DType::F32 => bits_of(self, f32::to_bits).eq(bits_of(other, f32::to_bits)),
             DType::F64 => bits_of(self, f64::to_bits).eq(bits_of(other, f64::to_bits)),
+            DType::F16 => bits_of(self, f16::to_bits).eq(bits_of(other, f16::to_bits)),
+            DType::BF16 => bits_of(self, bf16::to_bits).eq(bits_of(other, bf16::to_bits)),
             _ => self == other,
         }
     }

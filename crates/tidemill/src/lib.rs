@@ -16,10 +16,10 @@ pub use tidemill_graphdef::{
 };
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
-    Bound, Ellipsis, GLOBAL_VARIABLES, Initializer, Inspect, LookupError, NewAxis, Operand,
-    Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
+    Bound, Ellipsis, GLOBAL_VARIABLES, Initializer, Inspect, LookupError, NameTaken, NewAxis,
+    Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
     constant_initializer, get_variable, global_variables, global_variables_initializer,
-    glorot_normal, glorot_uniform, he_normal, he_uniform, normal, ones,
+    glorot_normal, glorot_uniform, he_normal, he_uniform, normal, ones, register_op,
     report_uninitialized_variables, s, truncated_normal, uniform, variable, variables_initializer,
     zeros,
 };
@@ -37,6 +37,18 @@ pub use tidemill_value::{
     ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape, Value,
     ValueError, shape,
 };
+
+pub mod custom {
+    //! What describes operations of a program's own, and builds nodes of them.
+
+    pub use tidemill_graph::{
+        Access, Arg, ArgType, Arity, Attr, AttrDef, AttrKind, Default, Effect, Execution, Fallible,
+        GradCx, Gradient, GradientError, Grads, Inferred, Kernel, KernelCx, KernelError,
+        NodeBuilder, NodeView, OpDef, OpError, OperationRef, TensorRef,
+    };
+
+    pub use crate::{NameTaken, register_op};
+}
 
 pub mod prelude {
     //! What a program that builds and runs graphs needs: `use tidemill::prelude::*`.

@@ -56,12 +56,12 @@ data_types! {
     Qint8 = 11, "DT_QINT8";
     Quint8 = 12, "DT_QUINT8";
     Qint32 = 13, "DT_QINT32";
-    Bfloat16 = 14, "DT_BFLOAT16";
+    Bfloat16 = 14, "DT_BFLOAT16" => BF16;
     Qint16 = 15, "DT_QINT16";
     Quint16 = 16, "DT_QUINT16";
     Uint16 = 17, "DT_UINT16" => U16;
     Complex128 = 18, "DT_COMPLEX128";
-    Half = 19, "DT_HALF";
+    Half = 19, "DT_HALF" => F16;
     Resource = 20, "DT_RESOURCE";
     Variant = 21, "DT_VARIANT";
     Uint32 = 22, "DT_UINT32" => U32;

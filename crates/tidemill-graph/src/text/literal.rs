@@ -1,6 +1,9 @@
 use std::fmt::{self, Write};
 
-use tidemill_value::{ByteString, DType, Element, format_float32, format_float64};
+use tidemill_value::{
+    ByteString, DType, Element, bf16, f16, format_bfloat16, format_float16, format_float32,
+    format_float64,
+};
 
 use super::cursor::{Cursor, is_number_char, is_word_char};
 use super::{TextError, TextErrorKind};
@@ -75,6 +78,8 @@ macro_rules! float_literal {
 
 float_literal!(f32, u32, format_float32);
 float_literal!(f64, u64, format_float64);
+float_literal!(f16, u16, format_float16);
+float_literal!(bf16, u16, format_bfloat16);
 
 /// Reads `nan`, or a NaN given by its bits: `nan(0x7fc00001)`.
 fn parse_nan<T>(

@@ -1,4 +1,4 @@
-use tidemill_value::{ByteString, DType};
+use tidemill_value::{ByteString, DType, bf16, f16};
 
 use super::{Binary, Unary};
 
@@ -66,7 +66,8 @@ any! {
     ///
     /// [`with_comparison!`](crate::with_comparison) takes it apart.
     AnyComparison:
-        F32 Binary<f32, bool>, F64 Binary<f64, bool>, I8 Binary<i8, bool>,
+        F32 Binary<f32, bool>, F64 Binary<f64, bool>, F16 Binary<f16, bool>,
+        BF16 Binary<bf16, bool>, I8 Binary<i8, bool>,
         I16 Binary<i16, bool>, I32 Binary<i32, bool>, I64 Binary<i64, bool>,
         U8 Binary<u8, bool>, U16 Binary<u16, bool>, U32 Binary<u32, bool>,
         U64 Binary<u64, bool>, Bool Binary<bool, bool>, String Binary<ByteString, bool>
@@ -124,6 +125,6 @@ macro_rules! with_binary {
 macro_rules! with_comparison {
     ($function:expr, $f:ident => $body:expr) => {
         $crate::__with_function!(AnyComparison, $function, $f => $body,
-            F32 F64 I8 I16 I32 I64 U8 U16 U32 U64 Bool String)
+            F32 F64 F16 BF16 I8 I16 I32 I64 U8 U16 U32 U64 Bool String)
     };
 }

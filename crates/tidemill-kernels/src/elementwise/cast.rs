@@ -1,4 +1,4 @@
-use tidemill_value::{DType, Element, Value, match_dtype};
+use tidemill_value::{DType, Element, Value, bf16, f16, match_dtype};
 
 use crate::NumericError;
 use crate::output::build;
@@ -85,6 +85,58 @@ impl CastTo<bool> for bool {
     }
 }
 
+/// Halves are converted by way of `f32`, as TensorFlow does.
+macro_rules! half_casts {
+    ($half:ident: $($number:ty),*) => {
+        $(
+            impl CastTo<$half> for $number {
+                #[inline(always)]
+                fn cast_to(self) -> $half {
+                    $half::from_f32(self as f32)
+                }
+            }
+
+            impl CastTo<$number> for $half {
+                #[inline(always)]
+                fn cast_to(self) -> $number {
+                    self.to_f32() as $number
+                }
+            }
+        )*
+
+        impl CastTo<bool> for $half {
+            #[inline(always)]
+            fn cast_to(self) -> bool {
+                self != $half::ZERO
+            }
+        }
+
+        impl CastTo<$half> for bool {
+            #[inline(always)]
+            fn cast_to(self) -> $half {
+                $half::from_f32(self.into())
+            }
+        }
+
+        impl CastTo<f16> for $half {
+            #[inline(always)]
+            fn cast_to(self) -> f16 {
+                f16::from_f32(self.to_f32())
+            }
+        }
+
+        impl CastTo<bf16> for $half {
+            #[inline(always)]
+            fn cast_to(self) -> bf16 {
+                bf16::from_f32(self.to_f32())
+            }
+        }
+    };
+}
+
+half_casts!(f16: f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
+half_casts!(bf16: f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -117,6 +169,18 @@ mod tests {
         let large = [16_777_217_i64, -16_777_219, 9_007_199_254_740_993];
         assert_eq!(to::<f32>(large), [16_777_216.0, -16_777_220.0, 9_007_199_254_740_992.0]);
         assert_eq!(to::<f32>([0.1_f64, 1e300]), [0.1, f32::INFINITY]);
+    }
+
+    #[test]
+    fn halves_are_rounded_to_even() {
+        let halves = to::<f16>([2049.0_f32, 2051.0, 65519.0, 65520.0, 1e-8, -0.1]);
+        let expected = [2048.0, 2052.0, 65504.0, f32::INFINITY, 0.0, -0.099975586];
+        assert_eq!(to::<f32>(halves), expected);
+        let halves = to::<bf16>([257_i32, 259, 1 << 20]);
+        assert_eq!(to::<i64>(halves), [256, 260, 1 << 20]);
+        assert_eq!(to::<u8>([f16::NAN, f16::INFINITY, f16::from_f32(-1.5)]), [0, 255, 0]);
+        assert_eq!(to::<bool>([f16::NEG_ZERO, f16::NAN]), [false, true]);
+        assert_eq!(to::<bf16>([f16::from_f32(1.5)]), [bf16::from_f32(1.5)]);
     }
 
     #[test]

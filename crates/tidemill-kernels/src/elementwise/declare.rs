@@ -35,6 +35,8 @@ macro_rules! for_each_type {
     (all, $macro:ident $arguments:tt) => {
         for_each_type!(numbers, $macro $arguments);
         for_each_type!(bool, $macro $arguments);
+        $macro!(tidemill_value::f16 $arguments);
+        $macro!(tidemill_value::bf16 $arguments);
         $macro!(tidemill_value::ByteString $arguments);
     };
 }

@@ -31,8 +31,8 @@ pub use mirror::{mirror_pad, mirror_pad_grad};
 pub use nonzero::nonzero;
 pub use pad::pad;
 pub use scatter::{
-    Combine, dynamic_partition, dynamic_stitch, gather_nd, scatter_nd, sparse_to_dense,
-    tensor_scatter,
+    Combine, dynamic_partition, dynamic_stitch, gather_nd, scatter_nd, scatter_rows,
+    sparse_to_dense, tensor_scatter,
 };
 pub use sequence::reverse_sequence;
 pub(crate) use transfer::transposed;

@@ -19,6 +19,10 @@ pub enum Combine {
     Min,
     /// The larger; NaN where there is one.
     Max,
+    /// The product.
+    Mul,
+    /// The quotient; that of integers loses its fraction.
+    Div,
 }
 
 /// Parts of a shape, named by the rows of an index tensor.
@@ -137,7 +141,8 @@ pub fn scatter_nd(indices: &Value, updates: &Value, shape: &Shape) -> Result<Val
 /// # Errors
 /// As for [`gather_nd`], [`NumericError::Shape`] where the updates do not have the shape of the
 /// parts, [`NumericError::UnsupportedDType`] where the elements of anything but an update are
-/// not numbers.
+/// not numbers, [`NumericError::DivisionByZero`] where an integer is to be divided by 0. The
+/// value then stays as it is, if others share it.
 pub fn tensor_scatter(
     mut value: Value,
     indices: &Value,
@@ -155,12 +160,18 @@ pub fn tensor_scatter(
         }, else unreachable!("`all` covers every data type"));
     }
     match_dtype!(dtype, numbers, T => {
-        let (updates, out) = (updates.as_slice::<T>()?, value.as_mut_slice::<T>()?);
+        let updates = updates.as_slice::<T>()?;
+        if combine == Combine::Div && dtype.is_integer() && updates.contains(&T::ZERO) {
+            return Err(NumericError::DivisionByZero);
+        }
+        let out = value.as_mut_slice::<T>()?;
         match combine {
             Combine::Update | Combine::Add => parts.each(updates, out, fold(T::plus)),
             Combine::Sub => parts.each(updates, out, fold(T::minus)),
             Combine::Min => parts.each(updates, out, fold(T::smaller)),
             Combine::Max => parts.each(updates, out, fold(T::larger)),
+            Combine::Mul => parts.each(updates, out, fold(T::times)),
+            Combine::Div => parts.each(updates, out, fold(T::over)),
         }
         Ok(value)
     }, else Err(NumericError::UnsupportedDType { dtype }))
@@ -171,6 +182,30 @@ fn fold<T: Copy>(combine: impl Fn(T, T) -> T) -> impl Fn(&mut [T], &[T]) {
         for (o, x) in part.iter_mut().zip(update) {
             *o = combine(*o, *x);
         }
+    }
+}
+
+/// A value with each of the `updates` combined with the row of it that `indices` number, in order;
+/// a single update is combined with each of them. TensorFlow's `ScatterUpdate`, `ScatterAdd` and
+/// so on.
+///
+/// # Errors
+/// As for [`tensor_scatter`].
+pub fn scatter_rows(
+    value: Value,
+    indices: &Value,
+    updates: &Value,
+    combine: Combine,
+) -> Result<Value, NumericError> {
+    let Some((_, row)) = value.shape().split_first() else {
+        return Err(NumericError::Rank { expected: 1, actual: 0 });
+    };
+    let numbered: Shape = indices.shape().iter().chain(row).copied().collect();
+    let column: Shape = indices.shape().iter().copied().chain([1]).collect();
+    let indices = indices.clone().reshape(column)?;
+    match updates.shape().rank() {
+        0 => tensor_scatter(value, &indices, &broadcast_to(updates, &numbered)?, combine),
+        _ => tensor_scatter(value, &indices, updates, combine),
     }
 }
 

@@ -1,6 +1,6 @@
 use std::slice::ChunksExact;
 
-use tidemill_value::{DType, Element, Shape, Value, match_dtype};
+use tidemill_value::{DType, Element, Shape, Value, bf16, f16, match_dtype};
 
 use super::unsupported;
 use crate::NumericError;
@@ -141,7 +141,7 @@ macro_rules! ends {
     )*};
 }
 
-ends!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
+ends!(f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64);
 
 impl Ends for bool {
     const LOWEST: Self = false;

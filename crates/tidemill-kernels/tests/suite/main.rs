@@ -13,6 +13,7 @@ mod parts;
 mod pool;
 mod random;
 mod reductions;
+mod scatter_rows;
 mod softmax;
 mod special;
 mod support;

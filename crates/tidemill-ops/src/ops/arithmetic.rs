@@ -12,7 +12,8 @@ use super::array::{ones_like, zeros_like};
 use super::compare::{greater, greater_equal, less_equal};
 use super::math::{log, neg};
 use super::select::select;
-use crate::family::binary_family;
+use crate::elementwise::binary_kernel;
+use crate::family::{NUMBERS, binary_family, binary_op, sample, with_gradient};
 use crate::operand::tensor;
 use crate::{Operand, Tensor};
 
@@ -86,6 +87,14 @@ binary_family! {
             cx.grad::<Tensor>() * -2.0 * (cx.input::<Tensor>(0) - cx.input::<Tensor>(1))),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.25, 36.0, 1.0];
 }
+
+/// The sum, `x + y`, as older graphs name it. Integers wrap.
+pub static ADD_V1: OpDef = with_gradient!(
+    binary_op("Add", "The sum, `x + y`, as older graphs name it. Integers wrap.", NUMBERS)
+        .kernel(|node| binary_kernel(node, kernels::add))
+        .samples(|| sample([[1.0, -2.0, 0.5], [0.5, 4.0, -0.5]], [1.5, 2.0, 0.0])),
+    (|cx| cx.grad(), cx.grad())
+);
 
 /// The logarithm of positive numbers, 0 for others: what a base contributes to the gradient of
 /// its exponent.

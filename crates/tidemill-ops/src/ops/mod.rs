@@ -29,6 +29,7 @@ pub mod placeholder;
 pub mod prod;
 pub mod random;
 pub mod reduce;
+pub mod scatter;
 pub mod select;
 pub mod shuffle;
 pub mod special;

@@ -20,6 +20,7 @@ use super::reduce::{Axes, reduce_sum};
 use crate::family::{FLOATS, NUMBERS, grads};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
+use crate::sample::array;
 use crate::{Operand, Tensor};
 
 /// Where the channels of a layer's values are: along the last axis.
@@ -230,8 +231,9 @@ pub static SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
 )
 .inputs(&[Arg::of("features", "T"), Arg::of("labels", "T")])
 .attrs(FLOATS)
+.broadcasts()
 .infer(|node| {
-    let both = node.shape(0).merge(node.shape(1))?;
+    let both = node.shape(0).broadcast(node.shape(1))?;
     let both = both.merge(&PartialShape::of_rank(2));
     let both = both.map_err(|_| classes_error("features", "2 axes", node.shape(0)))?;
     let rows = both.dims().unwrap_or_default()[0];
@@ -239,7 +241,7 @@ pub static SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
     Ok([loss.into(), both.into()].into_iter().collect())
 })
 .gradient(|cx| {
-    let logits: Tensor = cx.input(0);
+    let logits = with_all_classes(cx.input(0), cx.output(1));
     let of_loss: Option<Tensor> = cx.grad_of(0);
     let through_loss = of_loss.map(|grad| by_row(grad, cx.output(1)));
     let of_logits = sum_of(through_loss, through_backprop(cx.grad_of(1), logits));
@@ -263,7 +265,19 @@ pub static SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
     };
     let loss = Value::from([LN_2]);
     let sample = Sample::new([features, labels], loss.clone());
-    vec![Sample { expect: tidemill_graph::Expect::Outputs(vec![loss, backprop]), ..sample }]
+    let sample = Sample { expect: tidemill_graph::Expect::Outputs(vec![loss, backprop]), ..sample };
+    // The rows of labels add up to 1.
+    let row = || array([1, 2], [0.0_f32, 1.0]);
+    let column = || array([2, 1], [0.5_f32, 0.5]);
+    let both = || array([2, 2], [1.0_f32, 0.0, 0.0, 1.0]);
+    vec![
+        sample,
+        Sample::shapes([row(), both()]),
+        Sample::shapes([both(), row()]),
+        Sample::shapes([column(), both()]),
+        Sample::shapes([row(), column()]),
+        Sample::error([both(), array([1, 3], [0.0_f32; 3])], "broadcast"),
+    ]
 });
 
 /// The cross entropy of softmax and given classes.
@@ -304,6 +318,19 @@ pub static SPARSE_SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
         Sample::error([features, Value::from([2])], "index 2"),
     ]
 });
+
+/// Logits stretched along the axis of classes, as far as `stretched` is; its rows are left to the
+/// arithmetic that follows.
+fn with_all_classes(logits: Tensor, stretched: Tensor) -> Tensor {
+    let classes = |tensor: Tensor| {
+        let last = tensor.shape().dims().and_then(|dims| dims.last().copied());
+        last.and_then(Dim::known)
+    };
+    match (classes(logits), classes(stretched)) {
+        (Some(own), Some(all)) if own == all => logits,
+        _ => broadcast_to(logits, shape(stretched)),
+    }
+}
 
 /// Rows times a number each.
 fn by_row(numbers: Tensor, rows: Tensor) -> Tensor {
@@ -371,10 +398,10 @@ pub fn log_softmax(logits: impl Into<Operand>) -> Tensor {
 }
 
 /// The cross entropy of [`softmax`] of `logits` and of `labels`, which are probabilities: both
-/// of shape `[rows, classes]`, the result of shape `[rows]`.
+/// broadcast to the shape `[rows, classes]`, the result is of shape `[rows]`.
 ///
 /// # Errors
-/// Tensors that differ in type or shape.
+/// Tensors that differ in type or do not broadcast.
 #[doc(alias = "SoftmaxCrossEntropyWithLogits")]
 #[track_caller]
 pub fn softmax_cross_entropy_with_logits(

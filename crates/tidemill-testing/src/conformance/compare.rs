@@ -1,4 +1,4 @@
-use tidemill_value::{DType, Element, Scalar, Value, match_dtype};
+use tidemill_value::{DType, Element, Scalar, Value, bf16, f16, match_dtype};
 
 use crate::values::same;
 
@@ -30,6 +30,8 @@ pub(super) fn compare(
     match actual.dtype() {
         DType::F32 => differences::<f32>(actual, expected, |l, r| within(*l, *r, tolerance)),
         DType::F64 => differences::<f64>(actual, expected, |l, r| within(*l, *r, tolerance)),
+        DType::F16 => differences::<f16>(actual, expected, |l, r| within(*l, *r, tolerance)),
+        DType::BF16 => differences::<bf16>(actual, expected, |l, r| within(*l, *r, tolerance)),
         other => match_dtype!(other, all,
             T => differences::<T>(actual, expected, |l, r| l == r), else Ok(())),
     }
