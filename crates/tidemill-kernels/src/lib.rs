@@ -18,6 +18,7 @@ mod single;
 mod strided;
 mod sync;
 
+pub mod batch_norm;
 pub mod einsum;
 pub mod elementwise;
 pub mod layout;
