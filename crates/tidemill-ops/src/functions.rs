@@ -25,6 +25,9 @@ pub use crate::ops::array::{
 pub use crate::ops::assign::{assign, assign_add, assign_sub};
 pub use crate::ops::batch::matrix_transpose;
 pub use crate::ops::batch_matmul::{BatchMatMul, batch_matmul, batch_matmul_with};
+pub use crate::ops::batch_norm::{
+    BatchStatistics, FusedBatchNorm, batch_normalization, fused_batch_norm, layer_normalization,
+};
 pub use crate::ops::bitwise::{
     bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift,
 };

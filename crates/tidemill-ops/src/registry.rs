@@ -1,7 +1,7 @@
 use tidemill_graph::OpDef;
 
 use crate::ops::{
-    activation, arithmetic, array, assign, batch_matmul, bitwise, cast, clip, compare, constant,
+    activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare, constant,
     control, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu,
     linalg, math, matmul, nn, placeholder, prod, random, reduce, select, shuffle, special, train,
     variable,
@@ -78,6 +78,10 @@ pub static ALL: &[&OpDef] = &[
     &math::FLOOR,
     &arithmetic::FLOOR_DIV,
     &arithmetic::FLOOR_MOD,
+    &batch_norm::FUSED_BATCH_NORM,
+    &batch_norm::FUSED_BATCH_NORM_GRAD_V3,
+    &batch_norm::FUSED_BATCH_NORM_V2,
+    &batch_norm::FUSED_BATCH_NORM_V3,
     &array::GATHER_V1,
     &array::GATHER_ND,
     &array::GATHER,

@@ -6,6 +6,7 @@ pub mod array;
 pub mod assign;
 pub mod batch;
 pub mod batch_matmul;
+pub mod batch_norm;
 pub mod bitwise;
 pub mod cast;
 pub mod clip;
