@@ -31,6 +31,7 @@ pub mod scan;
 pub mod segment;
 pub mod softmax;
 pub mod update;
+pub mod window;
 
 pub use broadcast::Broadcast;
 pub use tidemill_value::NumericError;
