@@ -18,6 +18,7 @@ mod single;
 mod strided;
 mod sync;
 
+pub mod conv;
 pub mod einsum;
 pub mod elementwise;
 pub mod layout;
