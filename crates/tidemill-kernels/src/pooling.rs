@@ -232,7 +232,7 @@ impl Places {
     /// where those of each of its elements are in the input.
     fn for_each(&self, mut f: impl FnMut(usize, &[usize])) {
         let [rows, columns] = &self.windows;
-        if self.inner == 0 || columns.output() == 0 {
+        if self.inner == 0 || rows.output() == 0 || columns.output() == 0 {
             return;
         }
         let (mut at, mut starts) = (0, Vec::new());

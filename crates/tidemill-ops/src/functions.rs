@@ -66,6 +66,7 @@ pub use crate::ops::nn::{
     weighted_cross_entropy_with_logits,
 };
 pub use crate::ops::placeholder::{placeholder, placeholder_of, placeholder_with_default};
+pub use crate::ops::pooling::{PoolPadding, avg_pool, max_pool, max_pool_with_argmax};
 pub use crate::ops::prod::reduce_prod;
 pub use crate::ops::random::{Distribution, random, random_integers};
 pub use crate::ops::reduce::{

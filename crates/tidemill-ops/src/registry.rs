@@ -1,10 +1,10 @@
 use tidemill_graph::OpDef;
 
 use crate::ops::{
-    activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare, constant,
-    control, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu,
-    linalg, math, matmul, nn, placeholder, prod, random, reduce, select, shuffle, special, train,
-    variable,
+    activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare,
+    constant, control, custom_gradient, debug, division, einsum, gradient, host, identity,
+    leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, select,
+    shuffle, special, train, variable,
 };
 
 /// Every operation, sorted by name.
@@ -28,6 +28,8 @@ pub static ALL: &[&OpDef] = &[
     &math::ATAN,
     &special::ATAN2,
     &math::ATANH,
+    &pooling::AVG_POOL,
+    &pooling::AVG_POOL_GRAD,
     &batch_matmul::BATCH_MATMUL,
     &batch_matmul::BATCH_MATMUL_V2,
     &array::BATCH_TO_SPACE,
@@ -127,6 +129,13 @@ pub static ALL: &[&OpDef] = &[
     &linalg::MATRIX_SOLVE,
     &linalg::MATRIX_TRIANGULAR_SOLVE,
     &reduce::MAX,
+    &pooling::MAX_POOL,
+    &pooling::MAX_POOL_GRAD,
+    &pooling::MAX_POOL_GRAD_GRAD,
+    &pooling::MAX_POOL_GRAD_GRAD_V2,
+    &pooling::MAX_POOL_GRAD_V2,
+    &pooling::MAX_POOL_V2,
+    &pooling::MAX_POOL_WITH_ARGMAX,
     &arithmetic::MAXIMUM,
     &reduce::MEAN,
     &reduce::MIN,

@@ -15,7 +15,7 @@ use super::cast::cast;
 use super::math::rsqrt;
 use super::reduce::{Axes, reduce_sum};
 use super::statistics::moments;
-use crate::operand::{composite, tensor};
+use crate::operand::composite;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
@@ -89,6 +89,9 @@ const fn outputs(attr: &'static str) -> [Arg; 6] {
     ]
 }
 
+const OF_VALUES: &[Arg; 6] = &outputs("T");
+const OF_STATISTICS: &[Arg; 6] = &outputs("U");
+
 const fn normalisation(name: &'static str) -> OpDef {
     OpDef::new(name, "Channels scaled to a mean and a variance.")
         .fallible(Fallible::Values)
@@ -100,14 +103,14 @@ const fn normalisation(name: &'static str) -> OpDef {
 /// [`FUSED_BATCH_NORM_V3`] whose statistics are of the type of the values.
 pub static FUSED_BATCH_NORM: OpDef = normalisation("FusedBatchNorm")
     .inputs(const { &inputs("T") })
-    .outputs(const { outputs("T").split_at(5).0 })
+    .outputs(OF_VALUES.split_at(5).0)
     .attrs(const { &[VALUES, SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[3]] })
     .samples(|| samples(5));
 
 /// [`FUSED_BATCH_NORM_V3`] without its last output.
 pub static FUSED_BATCH_NORM_V2: OpDef = normalisation("FusedBatchNormV2")
     .inputs(const { &inputs("U") })
-    .outputs(const { outputs("U").split_at(5).0 })
+    .outputs(OF_STATISTICS.split_at(5).0)
     .attrs(const { &[VALUES, STATISTICS, SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[3]] })
     .samples(|| samples(5));
 
@@ -117,7 +120,7 @@ pub static FUSED_BATCH_NORM_V2: OpDef = normalisation("FusedBatchNormV2")
 /// first reserve is the mean, the third is of no use.
 pub static FUSED_BATCH_NORM_V3: OpDef = normalisation("FusedBatchNormV3")
     .inputs(const { &inputs("U") })
-    .outputs(const { &outputs("U") })
+    .outputs(OF_STATISTICS)
     .attrs(const { &[VALUES, STATISTICS, SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[3]] })
     .samples(|| samples(6));
 
@@ -196,7 +199,8 @@ fn infer_channels(
     let mut dims = shape.map_err(|_| wrong(x, expected))?.dims().unwrap_or_default().to_vec();
     let mut channels = dims[axis];
     for i in lists {
-        let list = node.shape(i).merge(&PartialShape::of_rank(1)).map_err(|_| wrong(i, "1 axis"))?;
+        let list =
+            node.shape(i).merge(&PartialShape::of_rank(1)).map_err(|_| wrong(i, "1 axis"))?;
         let extent = list.dims().unwrap_or_default()[0];
         channels = channels.merge(extent).map_err(|_| {
             let input = node.op().inputs[i].name;
@@ -233,8 +237,7 @@ fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError>
         } else {
             (mean.clone(), variance.clone())
         };
-        let by =
-            Normalization { axis, scale: &scale, mean: &mean, variance: &variance, epsilon };
+        let by = Normalization { axis, scale: &scale, mean: &mean, variance: &variance, epsilon };
         cx.set(0, kernels::normalize(x, &by, &offset)?);
         let lists = [next_mean, next_variance, mean, variance, Value::from(0.0_f32)];
         for (i, list) in lists.iter().take(2 + reserves).enumerate() {
@@ -311,9 +314,9 @@ fn through_values(cx: &GradCx<'_>, grad: Tensor) -> Result<[Tensor; 3], Gradient
     };
     let unused = if node.outputs().len() == 6 { cx.output(5) } else { mean };
     let inputs: [Tensor; 6] = [grad, cx.input(0), cx.input(1), mean, variance, unused];
-    let built = inputs.into_iter().fold(NodeBuilder::new(&FUSED_BATCH_NORM_GRAD_V3), |built, x| {
-        built.input(x)
-    });
+    let built = inputs
+        .into_iter()
+        .fold(NodeBuilder::new(&FUSED_BATCH_NORM_GRAD_V3), |built, x| built.input(x));
     let built = built.attr("epsilon", node.float_attr("epsilon")?);
     let built = built.attr("data_format", node.str_attr("data_format")?);
     let built = built.attr("is_training", training).build();
@@ -362,8 +365,13 @@ pub static FUSED_BATCH_NORM_GRAD_V3: OpDef =
                 let (dtype, of_lists) = (x.dtype(), cx.input(2)?.dtype());
                 let list = |i: usize| Ok::<_, KernelError>(elementwise::cast(cx.input(i)?, dtype)?);
                 let (scale, mean, variance) = (list(2)?, list(3)?, list(4)?);
-                let by =
-                    Normalization { axis, scale: &scale, mean: &mean, variance: &variance, epsilon };
+                let by = Normalization {
+                    axis,
+                    scale: &scale,
+                    mean: &mean,
+                    variance: &variance,
+                    epsilon,
+                };
                 let grads = kernels::normalize_grad(grad, x, &by, training)?;
                 cx.set(0, grads.x);
                 cx.set(1, elementwise::cast(&grads.scale, of_lists)?);
@@ -424,9 +432,7 @@ fn second_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     if training {
         let (of_a, of_dy_sum, along) = (sum(a), sum(dy), sum(a * z));
         let cube = r * r * r;
-        of_dy = of_dy
-            - spread(scale * r * of_a / count)
-            - z * spread(scale * cube * along / count);
+        of_dy = of_dy - spread(scale * r * of_a / count) - z * spread(scale * cube * along / count);
         let shared = of_a * of_dy_sum / count;
         let curved = r * r * along * products / count;
         by_scale = by_scale - shared - curved;

@@ -27,6 +27,7 @@ pub mod math;
 pub mod matmul;
 pub mod nn;
 pub mod placeholder;
+pub mod pooling;
 pub mod prod;
 pub mod random;
 pub mod reduce;
