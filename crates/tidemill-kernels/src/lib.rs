@@ -30,6 +30,7 @@ pub mod pool;
 pub mod pooling;
 pub mod random;
 pub mod reduce;
+pub mod resize;
 pub mod scan;
 pub mod segment;
 pub mod softmax;

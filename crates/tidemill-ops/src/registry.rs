@@ -3,8 +3,8 @@ use tidemill_graph::OpDef;
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare,
     constant, control, custom_gradient, debug, division, einsum, gradient, host, identity,
-    leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, select,
-    shuffle, special, train, variable,
+    leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize,
+    select, shuffle, special, train, variable,
 };
 
 /// Every operation, sorted by name.
@@ -176,6 +176,10 @@ pub static ALL: &[&OpDef] = &[
     &gradient::RELU6_GRAD,
     &gradient::RELU_GRAD,
     &array::RESHAPE,
+    &resize::RESIZE_BILINEAR,
+    &resize::RESIZE_BILINEAR_GRAD,
+    &resize::RESIZE_NEAREST_NEIGHBOR,
+    &resize::RESIZE_NEAREST_NEIGHBOR_GRAD,
     &array::REVERSE_SEQUENCE,
     &array::REVERSE,
     &bitwise::RIGHT_SHIFT,

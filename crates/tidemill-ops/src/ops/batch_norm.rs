@@ -137,18 +137,15 @@ fn samples(outputs: usize) -> Vec<Sample> {
     };
     let first = |values: [Value; 6]| values.into_iter().take(outputs);
     let root = (2.0_f32 / 3.0).sqrt();
-    let trained = [
-        array([1, 3, 1, 2], [-1.0 / root, 1.0, 1.0 / root, 1.0 - 2.0 / root * 1.0, 0.0, 1.0]),
+    let wide = 6.0_f32.sqrt();
+    let trained = first([
+        array([1, 3, 1, 2], [-1.0 / root, 1.0, 1.0 / root, 1.0 - wide, 0.0, 1.0 + wide]),
         list([2.0, 2.0]),
         list([1.0, 16.0]),
         list([2.0, 2.0]),
         list([2.0 / 3.0, 32.0 / 3.0]),
         Value::from(0.0_f32),
-    ];
-    let wide = (8.0_f32 / 3.0_f32.sqrt() / 2.0_f32.sqrt()).recip() * 4.0;
-    let y = [-1.0 / root, 1.0, 1.0 / root, 1.0 - 2.0 * wide, 0.0, 1.0 + 2.0 * wide];
-    let trained = [array([1, 3, 1, 2], y)].into_iter().chain(trained.into_iter().skip(1));
-    let trained: Vec<Value> = trained.take(outputs).collect();
+    ]);
     let inferred = first([
         array([1, 3, 1, 2], [0.0, 7.0, 1.0, -9.0, 0.5, 23.0_f32]),
         list([1.0, 0.5]),

@@ -31,6 +31,7 @@ pub mod pooling;
 pub mod prod;
 pub mod random;
 pub mod reduce;
+pub mod resize;
 pub mod select;
 pub mod shuffle;
 pub mod special;
