@@ -22,6 +22,7 @@ pub(crate) trait Float:
     /// The value that `Selu` comes close to far below 0, but for its sign.
     const SELU_SCALE_ALPHA: Self;
 
+    fn from_f64(x: f64) -> Self;
     fn abs(self) -> Self;
     fn sqrt(self) -> Self;
     fn exp(self) -> Self;
@@ -44,6 +45,11 @@ macro_rules! float {
             const NEG_INFINITY: Self = $rust::NEG_INFINITY;
             const SELU_SCALE: Self = SELU_SCALE as $rust;
             const SELU_SCALE_ALPHA: Self = SELU_SCALE_ALPHA as $rust;
+
+            #[inline(always)]
+            fn from_f64(x: f64) -> Self {
+                x as $rust
+            }
 
             #[inline(always)]
             fn abs(self) -> Self {

@@ -18,6 +18,8 @@ mod single;
 mod strided;
 mod sync;
 
+pub mod batch_norm;
+pub mod conv;
 pub mod einsum;
 pub mod elementwise;
 pub mod layout;
@@ -25,12 +27,15 @@ pub mod linalg;
 pub mod matmul;
 pub mod order;
 pub mod pool;
+pub mod pooling;
 pub mod random;
 pub mod reduce;
+pub mod resize;
 pub mod scan;
 pub mod segment;
 pub mod softmax;
 pub mod update;
+pub mod window;
 
 pub use broadcast::Broadcast;
 pub use tidemill_value::NumericError;

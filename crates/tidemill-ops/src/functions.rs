@@ -25,6 +25,9 @@ pub use crate::ops::array::{
 pub use crate::ops::assign::{assign, assign_add, assign_sub};
 pub use crate::ops::batch::matrix_transpose;
 pub use crate::ops::batch_matmul::{BatchMatMul, batch_matmul, batch_matmul_with};
+pub use crate::ops::batch_norm::{
+    BatchStatistics, FusedBatchNorm, batch_normalization, fused_batch_norm, layer_normalization,
+};
 pub use crate::ops::bitwise::{
     bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift,
 };
@@ -63,6 +66,7 @@ pub use crate::ops::nn::{
     weighted_cross_entropy_with_logits,
 };
 pub use crate::ops::placeholder::{placeholder, placeholder_of, placeholder_with_default};
+pub use crate::ops::pooling::{PoolPadding, avg_pool, max_pool, max_pool_with_argmax};
 pub use crate::ops::prod::reduce_prod;
 pub use crate::ops::random::{Distribution, random, random_integers};
 pub use crate::ops::reduce::{
@@ -72,6 +76,7 @@ pub use crate::ops::reduce::{
 pub use crate::ops::scatter::{
     scatter_add, scatter_div, scatter_max, scatter_min, scatter_mul, scatter_sub, scatter_update,
 };
+pub use crate::ops::resize::{resize_bilinear, resize_nearest_neighbor};
 pub use crate::ops::select::{safe_where, select, select_v1};
 pub use crate::ops::shuffle::{multinomial, random_shuffle};
 pub use crate::ops::special::{atan2, digamma, erf, erfc, lgamma, polygamma, xlogy};

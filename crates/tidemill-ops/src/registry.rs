@@ -3,10 +3,7 @@ use std::sync::{PoisonError, RwLock};
 use tidemill_graph::OpDef;
 
 use crate::ops::{
-    activation, arithmetic, array, assign, batch_matmul, bitwise, cast, clip, compare, constant,
-    control, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu,
-    linalg, math, matmul, nn, placeholder, prod, random, reduce, scatter, select, shuffle, special,
-    train, variable,
+    activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare, constant, control, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize, scatter, select, shuffle, special, train, variable,
 };
 
 /// Every operation, sorted by name.
@@ -31,6 +28,8 @@ pub static ALL: &[&OpDef] = &[
     &math::ATAN,
     &special::ATAN2,
     &math::ATANH,
+    &pooling::AVG_POOL,
+    &pooling::AVG_POOL_GRAD,
     &batch_matmul::BATCH_MATMUL,
     &batch_matmul::BATCH_MATMUL_V2,
     &array::BATCH_TO_SPACE,
@@ -81,6 +80,10 @@ pub static ALL: &[&OpDef] = &[
     &math::FLOOR,
     &arithmetic::FLOOR_DIV,
     &arithmetic::FLOOR_MOD,
+    &batch_norm::FUSED_BATCH_NORM,
+    &batch_norm::FUSED_BATCH_NORM_GRAD_V3,
+    &batch_norm::FUSED_BATCH_NORM_V2,
+    &batch_norm::FUSED_BATCH_NORM_V3,
     &array::GATHER_V1,
     &array::GATHER_ND,
     &array::GATHER,
@@ -126,6 +129,13 @@ pub static ALL: &[&OpDef] = &[
     &linalg::MATRIX_SOLVE,
     &linalg::MATRIX_TRIANGULAR_SOLVE,
     &reduce::MAX,
+    &pooling::MAX_POOL,
+    &pooling::MAX_POOL_GRAD,
+    &pooling::MAX_POOL_GRAD_GRAD,
+    &pooling::MAX_POOL_GRAD_GRAD_V2,
+    &pooling::MAX_POOL_GRAD_V2,
+    &pooling::MAX_POOL_V2,
+    &pooling::MAX_POOL_WITH_ARGMAX,
     &arithmetic::MAXIMUM,
     &reduce::MEAN,
     &reduce::MIN,
@@ -166,6 +176,10 @@ pub static ALL: &[&OpDef] = &[
     &gradient::RELU6_GRAD,
     &gradient::RELU_GRAD,
     &array::RESHAPE,
+    &resize::RESIZE_BILINEAR,
+    &resize::RESIZE_BILINEAR_GRAD,
+    &resize::RESIZE_NEAREST_NEIGHBOR,
+    &resize::RESIZE_NEAREST_NEIGHBOR_GRAD,
     &array::REVERSE_SEQUENCE,
     &array::REVERSE,
     &bitwise::RIGHT_SHIFT,

@@ -156,6 +156,31 @@ pub enum NumericError {
         /// The extent of the axis.
         extent: usize,
     },
+    /// A window cannot move along an axis.
+    #[error(
+        "a window of {filter} elements, {dilation} apart, cannot move by {stride} along an axis \
+         of {input}"
+    )]
+    Window {
+        /// The extent of the axis.
+        input: usize,
+        /// The number of elements of the window.
+        filter: usize,
+        /// The distance from one window to the next.
+        stride: usize,
+        /// The distance from one element of a window to the next.
+        dilation: usize,
+    },
+    /// A filter does not fit the channels of its input.
+    #[error("filters of {taken} channels do not fit an input of {channels} and {filters} outputs")]
+    Channels {
+        /// The number of channels of the input.
+        channels: usize,
+        /// The number of them that each filter takes.
+        taken: usize,
+        /// The number of filters.
+        filters: usize,
+    },
     /// The largest or smallest of no elements was asked for.
     #[error("axis {axis} of shape {shape} is empty")]
     EmptyAxis {

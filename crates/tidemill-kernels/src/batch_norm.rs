@@ -1,0 +1,274 @@
+//! Normalisation of the channels of a batch, and its gradient.
+//!
+//! The channels are an axis of the values; statistics are lists of one number for each channel,
+//! over all other axes.
+
+use smallvec::SmallVec;
+use tidemill_value::{Element, Shape, Value, match_dtype};
+
+use crate::NumericError;
+use crate::float::Float;
+use crate::output::{build, volume};
+use crate::reduce::{self, Sum, fold_row};
+
+/// How many numbers are added up one by one before their sum goes to the total.
+const BLOCK: usize = 128;
+
+/// The mean and the biased variance of each channel along `axis`.
+///
+/// # Errors
+/// [`NumericError::UnsupportedDType`] where the elements are not floats, [`NumericError::Axis`]
+/// where there is no such axis.
+pub fn channel_moments(x: &Value, axis: usize) -> Result<(Value, Value), NumericError> {
+    let layout = Layout::new(x.shape(), axis)?;
+    let mean = reduce::mean(x, &layout.others(x.shape().rank()))?;
+    match_dtype!(x.dtype(), floats, T => {
+        let (elements, centers) = (x.as_slice::<T>()?, mean.as_slice::<T>()?);
+        let squares = layout.sums(elements, elements, centers, |_, distance| distance * distance);
+        let count = T::from_f64(layout.count() as f64);
+        let variance = squares.into_iter().map(|sum| sum / count).collect::<Vec<T>>();
+        Ok((mean, Value::list(variance)))
+    }, else unsupported(x))
+}
+
+/// `new * factor`, and `old` by its own factor added where there is one: the next value of a
+/// running average.
+///
+/// # Errors
+/// [`NumericError::UnsupportedDType`] where the elements are not floats, [`NumericError::Shape`]
+/// where the shapes differ.
+pub fn blend(new: &Value, factor: f64, old: Option<(&Value, f64)>) -> Result<Value, NumericError> {
+    match_dtype!(new.dtype(), floats, T => build(new.shape().clone(), |out: &mut [T]| {
+        let factor = T::from_f64(factor);
+        for (out, new) in out.iter_mut().zip(new.as_slice::<T>()?) {
+            *out = *new * factor;
+        }
+        if let Some((old, factor)) = old {
+            if old.shape() != new.shape() {
+                let (expected, actual) = (new.shape().clone(), old.shape().clone());
+                return Err(NumericError::Shape { expected, actual });
+            }
+            let factor = T::from_f64(factor);
+            for (out, old) in out.iter_mut().zip(old.as_slice::<T>()?) {
+                *out = *out + *old * factor;
+            }
+        }
+        Ok(())
+    }), else unsupported(new))
+}
+
+/// The statistics and factors that values are normalised with: lists of one number for each
+/// channel, of the type of the values.
+#[derive(Clone, Copy, Debug)]
+pub struct Normalization<'a> {
+    /// The axis of the channels.
+    pub axis: usize,
+    /// The factor of each channel.
+    pub scale: &'a Value,
+    /// The mean of each channel.
+    pub mean: &'a Value,
+    /// The variance of each channel.
+    pub variance: &'a Value,
+    /// What is added to the variances.
+    pub epsilon: f32,
+}
+
+/// `(x - mean) / sqrt(variance + epsilon) * scale + offset` for each channel.
+///
+/// The value is overwritten if its buffer is not shared.
+///
+/// # Errors
+/// [`NumericError::UnsupportedDType`] where the elements are not floats, [`NumericError::Axis`]
+/// where there is no such axis, [`NumericError::Shape`] where a list is not as long as there are
+/// channels.
+pub fn normalize(
+    mut x: Value,
+    by: &Normalization<'_>,
+    offset: &Value,
+) -> Result<Value, NumericError> {
+    let layout = Layout::new(x.shape(), by.axis)?;
+    let dtype = x.dtype();
+    match_dtype!(dtype, floats, T => {
+        let Given { scale, mean, inverse } = by.given::<T>(&layout)?;
+        let factors: Vec<T> = inverse.iter().zip(scale).map(|(l, r)| *l * *r).collect();
+        let offset = layout.list::<T>(offset)?;
+        layout.update(x.as_mut_slice::<T>()?, |x, c| (*x - mean[c]) * factors[c] + offset[c]);
+        Ok(x)
+    }, else unsupported(&x))
+}
+
+/// The gradients of a normalisation.
+#[derive(Clone, Debug)]
+pub struct NormalizationGrads {
+    /// That of the values.
+    pub x: Value,
+    /// That of the factors.
+    pub scale: Value,
+    /// That of the offsets.
+    pub offset: Value,
+}
+
+/// The gradients of [`normalize`] given that of its result, which is overwritten if its buffer is
+/// not shared. If mean and variance are `of_batch`, they are taken as functions of the values.
+///
+/// # Errors
+/// As for [`normalize`]; [`NumericError::Shape`] also where the gradient is not of the shape of
+/// the values.
+pub fn normalize_grad(
+    mut grad: Value,
+    x: &Value,
+    by: &Normalization<'_>,
+    of_batch: bool,
+) -> Result<NormalizationGrads, NumericError> {
+    if grad.shape() != x.shape() {
+        let (expected, actual) = (x.shape().clone(), grad.shape().clone());
+        return Err(NumericError::Shape { expected, actual });
+    }
+    let layout = Layout::new(x.shape(), by.axis)?;
+    let offset = reduce::sum(&grad, &layout.others(x.shape().rank()))?;
+    match_dtype!(x.dtype(), floats, T => {
+        let Given { scale, mean, inverse } = by.given::<T>(&layout)?;
+        let elements = x.as_slice::<T>()?;
+        let products = layout.sums(grad.as_slice()?, elements, mean, |grad, x| grad * x);
+        let factors: Vec<T> = inverse.iter().zip(scale).map(|(l, r)| *l * *r).collect();
+        if of_batch {
+            let count = T::from_f64(layout.count() as f64);
+            let means = offset.as_slice::<T>()?.iter().map(|sum| *sum / count);
+            let means: Vec<T> = means.collect();
+            let slopes = products.iter().zip(&inverse);
+            let slopes: Vec<T> = slopes.map(|(sum, r)| *sum / count * *r * *r).collect();
+            layout.update_by(grad.as_mut_slice::<T>()?, elements, |grad, x, c| {
+                (*grad - means[c] - (x - mean[c]) * slopes[c]) * factors[c]
+            });
+        } else {
+            layout.update(grad.as_mut_slice::<T>()?, |grad, c| *grad * factors[c]);
+        }
+        let of_scale = products.iter().zip(&inverse).map(|(sum, r)| *sum * *r);
+        Ok(NormalizationGrads { x: grad, scale: Value::list(of_scale.collect::<Vec<T>>()), offset })
+    }, else unsupported(x))
+}
+
+fn unsupported<R>(value: &Value) -> Result<R, NumericError> {
+    Err(NumericError::UnsupportedDType { dtype: value.dtype() })
+}
+
+/// The numbers of a [`Normalization`], and one by the standard deviations.
+struct Given<'a, T> {
+    scale: &'a [T],
+    mean: &'a [T],
+    inverse: Vec<T>,
+}
+
+impl Normalization<'_> {
+    fn given<T: Float>(&self, layout: &Layout) -> Result<Given<'_, T>, NumericError> {
+        let epsilon = T::from_f64(self.epsilon.into());
+        let variance = layout.list::<T>(self.variance)?;
+        let inverse = variance.iter().map(|variance| T::ONE / (*variance + epsilon).sqrt());
+        Ok(Given {
+            scale: layout.list(self.scale)?,
+            mean: layout.list(self.mean)?,
+            inverse: inverse.collect(),
+        })
+    }
+}
+
+/// Where the channels of values are: one axis between those before and those behind it.
+struct Layout {
+    outer: usize,
+    channels: usize,
+    inner: usize,
+    axis: usize,
+}
+
+impl Layout {
+    fn new(shape: &Shape, axis: usize) -> Result<Self, NumericError> {
+        let rank = shape.rank();
+        let &channels = shape.get(axis).ok_or(NumericError::Axis { axis, rank })?;
+        let (outer, inner) = (volume(&shape[..axis]), volume(&shape[axis + 1..]));
+        Ok(Layout { outer, channels, inner, axis })
+    }
+
+    /// The axes other than that of the channels.
+    fn others(&self, rank: usize) -> SmallVec<[usize; 4]> {
+        (0..rank).filter(|&axis| axis != self.axis).collect()
+    }
+
+    /// The number of elements of a channel.
+    fn count(&self) -> usize {
+        self.outer.saturating_mul(self.inner)
+    }
+
+    /// The elements of a list with one for each channel.
+    fn list<'a, T: Element>(&self, value: &'a Value) -> Result<&'a [T], NumericError> {
+        if value.shape()[..] != [self.channels] {
+            let expected = [self.channels].into();
+            return Err(NumericError::Shape { expected, actual: value.shape().clone() });
+        }
+        Ok(value.as_slice()?)
+    }
+
+    /// The sum of `f(a, x - mean)` for each channel.
+    fn sums<T: Float>(&self, a: &[T], x: &[T], mean: &[T], f: impl Fn(T, T) -> T) -> Vec<T> {
+        let mut totals = vec![T::ZERO; self.channels];
+        if a.is_empty() {
+            return totals;
+        }
+        if self.inner == 1 {
+            let mut sums = totals.clone();
+            let width = self.channels * BLOCK;
+            for (a, x) in a.chunks(width).zip(x.chunks(width)) {
+                sums.fill(T::ZERO);
+                for (a, x) in a.chunks_exact(self.channels).zip(x.chunks_exact(self.channels)) {
+                    for (((sum, a), x), mean) in sums.iter_mut().zip(a).zip(x).zip(mean) {
+                        *sum = *sum + f(*a, *x - *mean);
+                    }
+                }
+                totals.iter_mut().zip(&sums).for_each(|(total, sum)| *total = *total + *sum);
+            }
+            return totals;
+        }
+        let mut terms = Vec::with_capacity(self.inner);
+        for (i, (a, x)) in a.chunks_exact(self.inner).zip(x.chunks_exact(self.inner)).enumerate() {
+            let channel = i % self.channels;
+            terms.clear();
+            terms.extend(a.iter().zip(x).map(|(a, x)| f(*a, *x - mean[channel])));
+            totals[channel] = totals[channel] + fold_row::<Sum<T>>(&terms);
+        }
+        totals
+    }
+
+    /// Overwrites each element by a function of it and of its channel.
+    fn update<T: Float>(&self, elements: &mut [T], f: impl Fn(&T, usize) -> T) {
+        if elements.is_empty() {
+            return;
+        }
+        if self.inner == 1 {
+            for row in elements.chunks_exact_mut(self.channels) {
+                row.iter_mut().enumerate().for_each(|(c, element)| *element = f(element, c));
+            }
+            return;
+        }
+        for (i, row) in elements.chunks_exact_mut(self.inner).enumerate() {
+            let channel = i % self.channels;
+            row.iter_mut().for_each(|element| *element = f(element, channel));
+        }
+    }
+
+    /// Overwrites each element by a function of it, of the one of `x` at its place and of its
+    /// channel.
+    fn update_by<T: Float>(&self, elements: &mut [T], x: &[T], f: impl Fn(&T, T, usize) -> T) {
+        if elements.is_empty() {
+            return;
+        }
+        let width = if self.inner == 1 { self.channels } else { self.inner };
+        for (i, (row, x)) in elements.chunks_exact_mut(width).zip(x.chunks_exact(width)).enumerate()
+        {
+            let each = row.iter_mut().zip(x).enumerate();
+            if self.inner == 1 {
+                each.for_each(|(c, (element, x))| *element = f(element, *x, c));
+            } else {
+                each.for_each(|(_, (element, x))| *element = f(element, *x, i % self.channels));
+            }
+        }
+    }
+}

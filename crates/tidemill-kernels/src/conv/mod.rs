@@ -1,0 +1,244 @@
+//! Convolutions with channels along the last axis, and their gradients.
+//!
+//! The windows of an input are laid out as rows of a matrix, its *patches*, some at a time, and
+//! those are multiplied by the filter. Where each filter takes a single channel, there is too
+//! little to multiply, and sums are taken directly.
+
+mod dense;
+mod depthwise;
+mod patches;
+
+use tidemill_value::{DType, Shape, Value, match_dtype};
+
+use crate::NumericError;
+use crate::float::Float;
+use crate::output::{build, volume};
+use crate::pool::try_for_each_chunk_mut;
+use crate::window::{Slide, Window};
+
+/// The most axes that a filter moves along.
+const SPACE: usize = 3;
+/// Gradients of filters are summed up in as many parts at most, side by side.
+const PARTS: usize = 8;
+/// The most elements that those parts may have together, if they are several.
+const PARTS_VOLUME: usize = 1 << 22;
+
+/// The convolution of an input of shape `[batch, space.., channels]` and a filter. How it is
+/// computed depends on it and on the data type alone.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Convolution {
+    input: Shape,
+    filter: Shape,
+    output: Shape,
+    batch: usize,
+    windows: [Window; SPACE],
+    channels: usize,
+    groups: usize,
+    filters: usize,
+}
+
+impl Convolution {
+    /// Filters of shape `[space.., channels of a group, filters]`. Where the input has more
+    /// channels than a filter takes, they are cut into groups, each with its share of the filters.
+    ///
+    /// # Errors
+    /// [`NumericError::Rank`] where the shapes have not as many axes as slides tell,
+    /// [`NumericError::Channels`] where groups do not divide the channels and filters,
+    /// [`NumericError::Window`] where a filter cannot move.
+    pub fn new(input: &[usize], filter: &[usize], slides: &[Slide]) -> Result<Self, NumericError> {
+        let (taken, filters) = Self::check(input, filter, slides)?;
+        let channels = input[input.len() - 1];
+        let error = NumericError::Channels { channels, taken, filters };
+        let groups = match channels.checked_rem(taken) {
+            Some(0) => channels / taken,
+            _ => return Err(error),
+        };
+        if groups == 0 || filters % groups != 0 {
+            return Err(error);
+        }
+        Self::grouped(input, filter, slides, groups, filters)
+    }
+
+    /// Filters of shape `[space.., channels, multiplier]`: as many for each channel as the
+    /// multiplier says, each of which takes that channel alone.
+    ///
+    /// # Errors
+    /// As [`Convolution::new`].
+    pub fn depthwise(
+        input: &[usize],
+        filter: &[usize],
+        slides: &[Slide],
+    ) -> Result<Self, NumericError> {
+        let (taken, multiplier) = Self::check(input, filter, slides)?;
+        let channels = input[input.len() - 1];
+        let filters = channels.saturating_mul(multiplier);
+        if channels == 0 || taken != channels {
+            return Err(NumericError::Channels { channels, taken, filters });
+        }
+        Self::grouped(input, filter, slides, channels, filters)
+    }
+
+    /// The last two extents of the filter.
+    fn check(
+        input: &[usize],
+        filter: &[usize],
+        slides: &[Slide],
+    ) -> Result<(usize, usize), NumericError> {
+        let expected = slides.len().clamp(1, SPACE) + 2;
+        for actual in [input.len(), filter.len(), slides.len() + 2] {
+            if actual != expected {
+                return Err(NumericError::Rank { expected, actual });
+            }
+        }
+        Ok((filter[expected - 2], filter[expected - 1]))
+    }
+
+    fn grouped(
+        input: &[usize],
+        filter: &[usize],
+        slides: &[Slide],
+        groups: usize,
+        filters: usize,
+    ) -> Result<Self, NumericError> {
+        let mut windows = [Slide::UNIT.window(1, 1)?; SPACE];
+        let (batch, channels) = (input[0], input[input.len() - 1]);
+        // What moves along fewer axes does not move along the first of three.
+        let moving = &mut windows[SPACE - slides.len()..];
+        for (i, (window, slide)) in moving.iter_mut().zip(slides).enumerate() {
+            *window = slide.window(input[1 + i], filter[i])?;
+        }
+        let space = moving.iter().map(Window::output);
+        let output = [batch].into_iter().chain(space).chain([filters]).collect();
+        let (input, filter) = (input.into(), filter.into());
+        Ok(Convolution { input, filter, output, batch, windows, channels, groups, filters })
+    }
+
+    /// The shape of the result.
+    pub fn output(&self) -> &Shape {
+        &self.output
+    }
+
+    /// Computes the result.
+    ///
+    /// # Errors
+    /// As all functions here: [`NumericError::Shape`] where an operand has not the shape planned
+    /// for, [`NumericError::Value`] where the types differ or memory cannot hold the result,
+    /// [`NumericError::UnsupportedDType`] where the elements are no floats.
+    pub fn forward(&self, input: &Value, filter: &Value) -> Result<Value, NumericError> {
+        expect_shape(input, &self.input)?;
+        expect_shape(filter, &self.filter)?;
+        let dtype = input.dtype();
+        match_dtype!(dtype, floats, T => {
+            let (input, filter) = (input.as_slice::<T>()?, filter.as_slice::<T>()?);
+            build(self.output.clone(), |out| match self.is_depthwise() {
+                _ if out.is_empty() => Ok(()),
+                true => self.forward_depthwise(input, filter, out),
+                false => self.forward_dense(input, filter, out),
+            })
+        }, else unsupported(dtype))
+    }
+
+    /// The gradient of the input: that of the result, convolved back.
+    ///
+    /// # Errors
+    /// As [`Convolution::forward`].
+    pub fn input_gradient(&self, filter: &Value, grad: &Value) -> Result<Value, NumericError> {
+        expect_shape(filter, &self.filter)?;
+        expect_shape(grad, &self.output)?;
+        let dtype = grad.dtype();
+        match_dtype!(dtype, floats, T => {
+            let (filter, grad) = (filter.as_slice::<T>()?, grad.as_slice::<T>()?);
+            build(self.input.clone(), |out| match self.is_depthwise() {
+                _ if out.is_empty() || grad.is_empty() => Ok(()),
+                true => self.input_gradient_depthwise(filter, grad, out),
+                false => self.input_gradient_dense(filter, grad, out),
+            })
+        }, else unsupported(dtype))
+    }
+
+    /// The gradient of the filter: what each of its elements was multiplied by.
+    ///
+    /// # Errors
+    /// As [`Convolution::forward`].
+    pub fn filter_gradient(&self, input: &Value, grad: &Value) -> Result<Value, NumericError> {
+        expect_shape(input, &self.input)?;
+        expect_shape(grad, &self.output)?;
+        let dtype = input.dtype();
+        match_dtype!(dtype, floats, T => {
+            let (input, grad) = (input.as_slice::<T>()?, grad.as_slice::<T>()?);
+            build(self.filter.clone(), |out| match self.is_depthwise() {
+                _ if out.is_empty() || input.is_empty() || grad.is_empty() => Ok(()),
+                true => self.filter_gradient_depthwise(input, grad, out),
+                false => self.filter_gradient_dense(input, grad, out),
+            })
+        }, else unsupported(dtype))
+    }
+
+    fn is_depthwise(&self) -> bool {
+        self.groups > 1 && self.channels == self.groups
+    }
+
+    /// The number of windows in one image.
+    fn image_pixels(&self) -> usize {
+        volume(&self.windows.map(|window| window.output()))
+    }
+
+    /// The number of windows.
+    fn pixels(&self) -> usize {
+        self.batch.saturating_mul(self.image_pixels())
+    }
+
+    /// The number of elements in one image of the input.
+    fn image_volume(&self) -> usize {
+        volume(&self.windows.map(|window| window.input())).saturating_mul(self.channels)
+    }
+
+    /// The number of elements of a window in one channel.
+    fn taps(&self) -> usize {
+        volume(&self.windows.map(|window| window.filter()))
+    }
+
+    /// Cuts all windows into as many parts as may be summed up side by side, calls `add` with the
+    /// number of the first window of each, the number of windows and what to add to, and gives
+    /// the sum.
+    fn sum_parts<T: Float>(
+        &self,
+        least: usize,
+        out: &mut [T],
+        add: impl Fn(usize, usize, &mut [T]) -> Result<(), NumericError> + Sync,
+    ) -> Result<(), NumericError> {
+        let pixels = self.pixels();
+        let most = (PARTS_VOLUME / out.len()).clamp(1, PARTS);
+        let part = pixels.div_ceil(most).max(least);
+        let add_part = |i: usize, sum: &mut [T]| add(i * part, part.min(pixels - i * part), sum);
+        let rest = pixels.div_ceil(part) - 1;
+        if rest == 0 {
+            return add_part(0, out);
+        }
+        let len = out.len();
+        let mut sums = vec![T::ZERO; (rest + 1) * len];
+        try_for_each_chunk_mut(&mut sums, len, add_part)?;
+        for sum in sums.chunks_exact(len) {
+            add_to(out, sum);
+        }
+        Ok(())
+    }
+}
+
+/// Adds one list to another, element by element.
+fn add_to<T: Float>(out: &mut [T], terms: &[T]) {
+    for (o, &x) in out.iter_mut().zip(terms) {
+        *o = *o + x;
+    }
+}
+
+fn expect_shape(value: &Value, expected: &Shape) -> Result<(), NumericError> {
+    if value.shape() == expected {
+        return Ok(());
+    }
+    Err(NumericError::Shape { expected: expected.clone(), actual: value.shape().clone() })
+}
+
+fn unsupported(dtype: DType) -> Result<Value, NumericError> {
+    Err(NumericError::UnsupportedDType { dtype })
+}

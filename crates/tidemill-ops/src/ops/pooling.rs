@@ -1,0 +1,525 @@
+//! The largest and the mean elements of windows that move over images.
+
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, Inferred, Kernel, KernelCx, KernelError,
+    NodeBuilder, NodeView, OpDef, OpError, Sample,
+};
+use tidemill_kernels::pooling::{self as kernels, Pool};
+use tidemill_kernels::window::{self, Slide};
+use tidemill_value::{DType, Dim, PartialShape, Value};
+
+use super::array::shape_as;
+use crate::family::grads;
+use crate::index::{check_rank, integers, known_integers, shape_of};
+use crate::kernel::kernel;
+use crate::operand::tensor;
+use crate::sample::array;
+use crate::{Operand, Tensor};
+
+const KSIZE: AttrDef = AttrDef::new("ksize", AttrKind::Ints);
+const STRIDES: AttrDef = AttrDef::new("strides", AttrKind::Ints);
+const PADDING: AttrDef = AttrDef::new("padding", AttrKind::Str);
+const EXPLICIT: AttrDef =
+    AttrDef::new("explicit_paddings", AttrKind::Ints).default(Default::Ints(&[]));
+const FORMAT: AttrDef = AttrDef::str("data_format", "NHWC");
+const NUMBERS: AttrDef = AttrDef::types("T", DType::NUMBERS);
+const FLOATS: AttrDef = AttrDef::types("T", DType::FLOATS);
+
+/// Whether the channels come before the spatial axes.
+fn channels_first(node: &NodeView<'_>) -> Result<bool, OpError> {
+    if node.op().attr("data_format").is_none() {
+        return Ok(false);
+    }
+    let format = node.str_attr("data_format")?;
+    match &format[..] {
+        b"NHWC" => Ok(false),
+        b"NCHW" => Ok(true),
+        _ => Err(OpError::invalid(format!("there is no data format {format:?}"))),
+    }
+}
+
+/// The windows whose extents and strides, for all four axes, are given.
+fn pool_of(node: &NodeView<'_>, extents: &[i64], strides: &[i64]) -> Result<Pool, OpError> {
+    let channels_first = channels_first(node)?;
+    let spatial = if channels_first { [2, 3] } else { [1, 2] };
+    let four = |list: &[i64], name: &str| match list {
+        [_, _, _, _] if (0..4).any(|i| !spatial.contains(&i) && list[i] != 1) => {
+            let message = format!("`{name}` must be 1 along batch and channels, not {list:?}");
+            Err(OpError::Invalid(message))
+        }
+        [_, _, _, _] => spatial
+            .map(|i| usize::try_from(list[i]).ok().filter(|&n| n > 0))
+            .into_iter()
+            .collect::<Option<SmallVec<[usize; 2]>>>()
+            .ok_or_else(|| OpError::invalid(format!("`{name}` must be positive, not {list:?}"))),
+        _ => Err(OpError::invalid(format!("`{name}` must have 4 numbers, not {}", list.len()))),
+    };
+    let (extents, strides) = (four(extents, "ksize")?, four(strides, "strides")?);
+    let paddings = paddings(node, spatial)?;
+    let slide = |i: usize| Slide { stride: strides[i], dilation: 1, padding: paddings[i] };
+    Ok(Pool { extents: [extents[0], extents[1]], slides: [slide(0), slide(1)], channels_first })
+}
+
+fn paddings(node: &NodeView<'_>, spatial: [usize; 2]) -> Result<[window::Padding; 2], OpError> {
+    let padding = node.str_attr("padding")?;
+    match &padding[..] {
+        b"SAME" => Ok([window::Padding::Same; 2]),
+        b"VALID" => Ok([window::Padding::Valid; 2]),
+        b"EXPLICIT" if node.op().attr("explicit_paddings").is_some() => {
+            let given = node.ints_attr("explicit_paddings")?;
+            let around = |i: usize| {
+                let (before, after) = (*given.get(2 * i)?, *given.get(2 * i + 1)?);
+                let (before, after) = (before.try_into().ok()?, after.try_into().ok()?);
+                Some(window::Padding::Explicit(before, after))
+            };
+            let wrong = || OpError::invalid(format!("there are no explicit paddings {given:?}"));
+            let both = around(spatial[0]).zip(around(spatial[1])).ok_or_else(wrong)?;
+            if given.len() == 8 { Ok([both.0, both.1]) } else { Err(wrong()) }
+        }
+        _ => Err(OpError::invalid(format!("there is no padding {padding:?}"))),
+    }
+}
+
+/// The windows of a node, if they are known: its last two inputs, or else its attributes, say
+/// which.
+fn known_pool(node: &NodeView<'_>) -> Result<Option<Pool>, OpError> {
+    if node.op().attr("ksize").is_some() {
+        let (extents, strides) = (node.ints_attr("ksize")?, node.ints_attr("strides")?);
+        return pool_of(node, &extents, &strides).map(Some);
+    }
+    let last = node.inputs().len() - 1;
+    match (known_integers(node, last - 1), known_integers(node, last)) {
+        (Some(extents), Some(strides)) => pool_of(node, &extents, &strides).map(Some),
+        _ => Ok(None),
+    }
+}
+
+/// The shape of the windows of images of a shape.
+fn windows_of(node: &NodeView<'_>, images: &PartialShape) -> Result<PartialShape, OpError> {
+    let images = images.merge(&PartialShape::of_rank(4)).map_err(|_| OpError::Rank {
+        input: node.op().inputs[0].name,
+        expected: "4 axes",
+        actual: images.clone(),
+    })?;
+    let mut dims = images.dims().unwrap_or_default().to_vec();
+    let spatial = if channels_first(node)? { [2, 3] } else { [1, 2] };
+    let pool = known_pool(node)?;
+    for (i, axis) in spatial.into_iter().enumerate() {
+        dims[axis] = match &pool {
+            Some(pool) => pool.slides[i]
+                .output(dims[axis], pool.extents[i].into())
+                .map_err(|error| OpError::invalid(error.to_string()))?,
+            None => Dim::UNKNOWN,
+        };
+    }
+    Ok(dims.into_iter().collect())
+}
+
+/// A kernel of windows.
+fn pool_kernel<F>(node: &NodeView<'_>, compute: F) -> Result<Box<dyn Kernel>, OpError>
+where
+    F: Fn(&KernelCx<'_>, &Pool) -> Result<Value, KernelError> + Send + Sync + 'static,
+{
+    let pool = known_pool(node)?;
+    let padded = paddings(node, if channels_first(node)? { [2, 3] } else { [1, 2] })?;
+    let channels_first = channels_first(node)?;
+    Ok(kernel(move |cx| match &pool {
+        Some(pool) => compute(cx, pool),
+        None => compute(cx, &fed_pool(cx, padded, channels_first)?),
+    }))
+}
+
+/// The windows that the last two inputs describe.
+fn fed_pool(
+    cx: &KernelCx<'_>,
+    paddings: [window::Padding; 2],
+    channels_first: bool,
+) -> Result<Pool, KernelError> {
+    let last = cx.input_count().saturating_sub(1);
+    let spatial = if channels_first { [2, 3] } else { [1, 2] };
+    let numbers = |i: usize| -> Result<[usize; 2], KernelError> {
+        let list = integers(cx.input(i)?)?;
+        let alone = |i: usize| spatial.contains(&i) || list[i] == 1;
+        let wrong = || OpError::invalid(format!("there are no windows of {list:?}"));
+        if list.len() != 4 || !(0..4).all(alone) {
+            return Err(wrong().into());
+        }
+        let number = |i: usize| usize::try_from(list[i]).ok().ok_or_else(wrong);
+        Ok([number(spatial[0])?, number(spatial[1])?])
+    };
+    let (extents, strides) = (numbers(last.saturating_sub(1))?, numbers(last)?);
+    let slide = |i: usize| Slide { stride: strides[i], dilation: 1, padding: paddings[i] };
+    Ok(Pool { extents, slides: [slide(0), slide(1)], channels_first })
+}
+
+/// A node of windows like those of the node that is differentiated.
+fn alike<const N: usize>(cx: &GradCx<'_>, op: &'static OpDef, inputs: [Tensor; N]) -> Tensor {
+    let node = cx.node();
+    let mut built = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
+    for name in ["ksize", "strides", "explicit_paddings"] {
+        if op.attr(name).is_some()
+            && node.op().attr(name).is_some()
+            && let Ok(list) = node.ints_attr(name)
+        {
+            built = built.attr(name, list.to_vec());
+        }
+    }
+    for name in ["padding", "data_format"] {
+        if let Ok(text) = node.str_attr(name) {
+            built = built.attr(name, text);
+        }
+    }
+    tensor(built)
+}
+
+const fn pooled(name: &'static str, summary: &'static str) -> OpDef {
+    OpDef::new(name, summary)
+        .outputs(const { &[Arg::of("output", "T")] })
+        .fallible(Fallible::Values)
+        .infer(|node| Inferred::one(windows_of(node, node.shape(0))?))
+}
+
+/// The largest element of each window.
+pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each window.")
+    .inputs(&[Arg::of("input", "T")])
+    .attrs(const { &[NUMBERS, KSIZE, STRIDES, PADDING, EXPLICIT, FORMAT] })
+    .gradient(|cx| {
+        let inputs = [cx.input(0), cx.output(0), cx.grad()];
+        Ok(grads([Some(alike(cx, &MAX_POOL_GRAD, inputs))]))
+    })
+    .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::max_pool(cx.input(0)?, pool)?)))
+    .samples(|| {
+        let x = || image([1, 2, 3, 1]);
+        let largest = Value::from_vec([1, 1, 2, 1], vec![5.0_f32, 6.0]);
+        let across = || image([1, 1, 2, 3]);
+        let explicit = vec![0_i64, 0, 1, 0, 0, 1, 0, 0];
+        let mut samples = vec![
+            windowed(Sample::shapes([x()]), [2, 2], [2, 2], "SAME"),
+            windowed(Sample::shapes([x()]), [3, 3], [1, 1], "VALID"),
+            windowed(Sample::shapes([x()]), [2, 2], [1, 2], "EXPLICIT")
+                .attr("explicit_paddings", explicit),
+            Sample::shapes([across()])
+                .attr("ksize", vec![1_i64, 1, 2, 2])
+                .attr("strides", vec![1_i64, 1, 1, 1])
+                .attr("padding", "VALID")
+                .attr("data_format", "NCHW"),
+            windowed(Sample::shapes([image([0, 2, 3, 1])]), [2, 2], [1, 1], "VALID"),
+            windowed(Sample::error([x()], "must be positive"), [0, 1], [1, 1], "SAME"),
+            windowed(Sample::error([x()], "no padding"), [1, 1], [1, 1], "NONE"),
+            windowed(Sample::error([Value::from(1.0_f32)], "4 axes"), [1, 1], [1, 1], "SAME"),
+        ];
+        let exact = largest.map(|largest| Sample::new([x()], largest));
+        samples.extend(exact.map(|exact| windowed(exact, [2, 2], [1, 1], "VALID")));
+        samples
+    });
+
+/// [`MAX_POOL`] with windows that inputs describe.
+pub static MAX_POOL_V2: OpDef =
+    pooled("MaxPoolV2", "The largest element of each window, which inputs describe.")
+        .inputs(&[
+            Arg::of("input", "T"),
+            Arg::is("ksize", DType::I32),
+            Arg::is("strides", DType::I32),
+        ])
+        .attrs(const { &[NUMBERS, PADDING, FORMAT] })
+        .gradient(|cx| {
+            let inputs = [cx.input(0), cx.output(0), cx.grad(), cx.input(1), cx.input(2)];
+            Ok(grads([Some(alike(cx, &MAX_POOL_GRAD_V2, inputs)), None, None]))
+        })
+        .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::max_pool(cx.input(0)?, pool)?)))
+        .samples(|| {
+            let inputs = |extents: [i32; 4]| {
+                [image([1, 2, 3, 1]), Value::from(extents), Value::from([1, 1, 1, 1])]
+            };
+            vec![
+                Sample::new(inputs([1, 2, 2, 1]), array([1, 1, 2, 1], [5.0_f32, 6.0]))
+                    .attr("padding", "VALID"),
+                Sample::error(inputs([2, 1, 1, 1]), "").attr("padding", "VALID"),
+            ]
+        });
+
+const GRAD_INPUTS: &[Arg; 5] = &[
+    Arg::of("orig_input", "T"),
+    Arg::of("orig_output", "T"),
+    Arg::of("grad", "T"),
+    Arg::is("ksize", DType::I32),
+    Arg::is("strides", DType::I32),
+];
+const BY_ATTRS: &[AttrDef] = &[KSIZE, STRIDES, PADDING, EXPLICIT, FORMAT, NUMBERS];
+const BY_INPUTS: &[AttrDef] = &[PADDING, FORMAT, NUMBERS];
+
+const fn grad_of_max(name: &'static str) -> OpDef {
+    pooled(name, "What came in for windows, at the first of their largest elements.")
+        .infer(|node| Inferred::one(node.shape(0)))
+        .kernel(|node| {
+            pool_kernel(node, |cx, pool| {
+                Ok(kernels::max_pool_grad(cx.input(0)?, cx.input(2)?, pool)?)
+            })
+        })
+}
+
+const fn grad_of_grad(name: &'static str) -> OpDef {
+    pooled(name, "The values at the first of the largest elements of windows.").kernel(|node| {
+        pool_kernel(node, |cx, pool| Ok(kernels::pick_largest(cx.input(0)?, cx.input(2)?, pool)?))
+    })
+}
+
+/// The gradient of [`MAX_POOL`].
+pub static MAX_POOL_GRAD: OpDef = grad_of_max("MaxPoolGrad")
+    .inputs(GRAD_INPUTS.split_at(3).0)
+    .attrs(BY_ATTRS)
+    .gradient(|cx| {
+        let inputs = [cx.input(0), cx.input(1), cx.grad()];
+        Ok(grads([None, None, Some(alike(cx, &MAX_POOL_GRAD_GRAD, inputs))]))
+    })
+    .samples(|| {
+        let grad = array([1, 1, 2, 1], [1.0_f32, 2.0]);
+        let spread = array([1, 2, 3, 1], [0.0_f32, 0.0, 0.0, 0.0, 1.0, 2.0]);
+        let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
+        let sample = Sample::new([image([1, 2, 3, 1]), outputs.clone(), grad], spread);
+        let wrong = [image([1, 2, 3, 1]), outputs, array([1, 1, 1, 1], [1.0_f32])];
+        vec![
+            windowed(sample, [2, 2], [1, 1], "VALID"),
+            windowed(Sample::error(wrong, "[1, 1, 2, 1]"), [2, 2], [1, 1], "VALID"),
+        ]
+    });
+
+/// [`MAX_POOL_GRAD`] with windows that inputs describe.
+pub static MAX_POOL_GRAD_V2: OpDef = grad_of_max("MaxPoolGradV2")
+    .inputs(GRAD_INPUTS)
+    .attrs(BY_INPUTS)
+    .gradient(|cx| {
+        let inputs = [cx.input(0), cx.input(1), cx.grad(), cx.input(3), cx.input(4)];
+        let picked = alike(cx, &MAX_POOL_GRAD_GRAD_V2, inputs);
+        Ok(grads([None, None, Some(picked), None, None]))
+    })
+    .samples(|| {
+        let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
+        let grad = array([1, 1, 2, 1], [1.0_f32, 2.0]);
+        let inputs = [image([1, 2, 3, 1]), outputs, grad, [1, 2, 2, 1].into(), [1, 1, 1, 1].into()];
+        vec![Sample::shapes(inputs).attr("padding", "VALID")]
+    });
+
+/// The gradient of [`MAX_POOL_GRAD`].
+pub static MAX_POOL_GRAD_GRAD: OpDef = grad_of_grad("MaxPoolGradGrad")
+    .inputs(GRAD_INPUTS.split_at(3).0)
+    .attrs(BY_ATTRS)
+    .gradient(|cx| {
+        let inputs = [cx.input(0), cx.input(1), cx.grad()];
+        Ok(grads([None, None, Some(alike(cx, &MAX_POOL_GRAD, inputs))]))
+    })
+    .samples(|| {
+        let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
+        let values = array([1, 2, 3, 1], [0.5_f32, 1.0, 1.5, 2.0, 2.5, 3.0]);
+        let inputs = [image([1, 2, 3, 1]), outputs, values];
+        let sample = Sample::new(inputs, array([1, 1, 2, 1], [2.5_f32, 3.0]));
+        vec![windowed(sample, [2, 2], [1, 1], "VALID")]
+    });
+
+/// [`MAX_POOL_GRAD_GRAD`] with windows that inputs describe.
+pub static MAX_POOL_GRAD_GRAD_V2: OpDef = grad_of_grad("MaxPoolGradGradV2")
+    .inputs(GRAD_INPUTS)
+    .attrs(BY_INPUTS)
+    .gradient(|cx| {
+        let inputs = [cx.input(0), cx.input(1), cx.grad(), cx.input(3), cx.input(4)];
+        Ok(grads([None, None, Some(alike(cx, &MAX_POOL_GRAD_V2, inputs)), None, None]))
+    })
+    .samples(|| {
+        let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
+        let values = array([1, 2, 3, 1], [0.5_f32, 1.0, 1.5, 2.0, 2.5, 3.0]);
+        let image = image([1, 2, 3, 1]);
+        let inputs = [image, outputs, values, [1, 2, 2, 1].into(), [1, 1, 1, 1].into()];
+        vec![Sample::shapes(inputs).attr("padding", "VALID")]
+    });
+
+/// The largest element of each window, and where it is.
+pub static MAX_POOL_WITH_ARGMAX: OpDef =
+    OpDef::new("MaxPoolWithArgmax", "The largest element of each window, and where it is.")
+        .inputs(&[Arg::of("input", "T")])
+        .outputs(&[Arg::of("output", "T"), Arg::of("argmax", "Targmax")])
+        .attrs(
+            const {
+                &[
+                    KSIZE,
+                    STRIDES,
+                    AttrDef::types("Targmax", DType::INDICES).default(Default::Type(DType::I64)),
+                    PADDING,
+                    AttrDef::bool("include_batch_in_index", false),
+                    NUMBERS,
+                ]
+            },
+        )
+        .fallible(Fallible::Values)
+        .infer(|node| {
+            let shape = windows_of(node, node.shape(0))?;
+            Ok([shape.clone().into(), shape.into()].into_iter().collect())
+        })
+        .gradient(|cx| {
+            let inputs = [cx.input(0), cx.output(0), cx.grad()];
+            Ok(grads([Some(alike(cx, &MAX_POOL_GRAD, inputs))]))
+        })
+        .kernel(|node| {
+            let (extents, strides) = (node.ints_attr("ksize")?, node.ints_attr("strides")?);
+            let pool = pool_of(node, &extents, &strides)?;
+            let indices = node.type_attr("Targmax")?;
+            let of_image = !node.bool_attr("include_batch_in_index")?;
+            Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+                let x = cx.input(0)?;
+                let largest = kernels::max_pool(x, &pool)?;
+                let places = kernels::arg_max_pool(x, &pool, of_image, indices)?;
+                cx.set(0, largest);
+                cx.set(1, places);
+                Ok(())
+            }))
+        })
+        .samples(|| {
+            let outputs = [array([1, 1, 2, 1], [5.0_f32, 6.0]), array([1, 1, 2, 1], [4_i64, 5])];
+            let sample = Sample::shapes([image([1, 2, 3, 1])]).outputs(outputs);
+            vec![windowed(sample, [2, 2], [1, 1], "VALID")]
+        });
+
+/// The mean of each window.
+pub static AVG_POOL: OpDef = pooled("AvgPool", "The mean of each window.")
+    .inputs(&[Arg::of("value", "T")])
+    .attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
+    .gradient(|cx| {
+        let extents = shape_as(cx.input::<Tensor>(0), DType::I32);
+        Ok(grads([Some(alike(cx, &AVG_POOL_GRAD, [extents, cx.grad()]))]))
+    })
+    .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::mean_pool(cx.input(0)?, pool)?)))
+    .samples(|| {
+        let x = || image([1, 2, 3, 1]);
+        vec![
+            windowed(
+                Sample::new([x()], array([1, 1, 2, 1], [3.0_f32, 4.0])),
+                [2, 2],
+                [1, 1],
+                "VALID",
+            ),
+            windowed(Sample::shapes([x()]), [2, 2], [2, 2], "SAME"),
+            windowed(Sample::shapes([image([0, 2, 3, 1])]), [2, 2], [1, 1], "VALID"),
+            windowed(Sample::error([x()], "must be positive"), [1, 1], [0, 1], "SAME"),
+        ]
+    });
+
+/// The gradient of [`AVG_POOL`].
+pub static AVG_POOL_GRAD: OpDef =
+    pooled("AvgPoolGrad", "What came in for windows, divided among their elements.")
+        .inputs(&[Arg::is("orig_input_shape", DType::I32), Arg::of("grad", "T")])
+        .attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
+        .infer(|node| {
+            check_rank(node, 0, 1, "1 axis")?;
+            let shape = node.elements(0).and_then(tidemill_graph::Elements::as_shape);
+            Inferred::one(shape.unwrap_or_else(|| PartialShape::of_rank(4)))
+        })
+        .gradient(|cx| Ok(grads([None, Some(alike(cx, &AVG_POOL, [cx.grad()]))])))
+        .kernel(|node| {
+            pool_kernel(node, |cx, pool| {
+                Ok(kernels::mean_pool_grad(&shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)
+            })
+        })
+        .samples(|| {
+            let inputs = |grad| [Value::from([1, 2, 3, 1]), grad];
+            let grad = array([1, 1, 2, 1], [4.0_f32, 8.0]);
+            let spread = array([1, 2, 3, 1], [1.0_f32, 3.0, 2.0, 1.0, 3.0, 2.0]);
+            let wrong = array([1, 1, 1, 1], [4.0_f32]);
+            vec![
+                windowed(Sample::new(inputs(grad), spread), [2, 2], [1, 1], "VALID"),
+                windowed(Sample::error(inputs(wrong), "[1, 1, 2, 1]"), [2, 2], [1, 1], "VALID"),
+            ]
+        });
+
+/// An image of the numbers from 1 on.
+fn image(shape: [usize; 4]) -> Value {
+    let count: usize = shape.iter().product();
+    array(shape, (1..=count).map(|i| i as f32).collect::<Vec<f32>>())
+}
+
+fn windowed(sample: Sample, extents: [i64; 2], strides: [i64; 2], padding: &'static str) -> Sample {
+    let four = |[height, width]: [i64; 2]| vec![1, height, width, 1];
+    let sample = sample.attr("ksize", four(extents)).attr("strides", four(strides));
+    sample.attr("padding", padding)
+}
+
+/// What surrounds the images that windows move over.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum PoolPadding {
+    /// As much as makes as many windows as there are elements, divided by the stride.
+    Same,
+    /// Nothing.
+    Valid,
+}
+
+#[track_caller]
+fn pool_node(
+    op: &'static OpDef,
+    x: impl Into<Operand>,
+    extents: [i64; 2],
+    strides: [i64; 2],
+    padding: PoolPadding,
+) -> NodeBuilder {
+    let four = |[height, width]: [i64; 2]| vec![1, height, width, 1];
+    let padding = match padding {
+        PoolPadding::Same => "SAME",
+        PoolPadding::Valid => "VALID",
+    };
+    let node = NodeBuilder::new(op).input(x.into().to_tensor());
+    node.attr("ksize", four(extents)).attr("strides", four(strides)).attr("padding", padding)
+}
+
+/// The largest element of each window of `extents`, `[height, width]`, that moves by `strides`
+/// over the images `x`, of shape `[batch, height, width, channels]`. The gradient goes to the
+/// first of the largest.
+///
+/// # Errors
+/// Images of another rank, windows or strides that are not positive.
+///
+/// ```
+/// use tidemill_ops::{PoolPadding, max_pool, placeholder};
+/// let x = placeholder::<f32>([1, 5, 5, 3]);
+/// let y = max_pool(x, [2, 2], [2, 2], PoolPadding::Valid);
+/// assert_eq!(y.shape().to_string(), "[1, 2, 2, 3]");
+/// ```
+#[doc(alias = "MaxPool")]
+#[track_caller]
+pub fn max_pool(
+    x: impl Into<Operand>,
+    extents: [i64; 2],
+    strides: [i64; 2],
+    padding: PoolPadding,
+) -> Tensor {
+    tensor(pool_node(&MAX_POOL, x, extents, strides, padding))
+}
+
+/// [`max_pool`], and where each of the largest elements is among all of its image, counted in
+/// row-major order.
+///
+/// # Errors
+/// As [`max_pool`].
+#[doc(alias = "MaxPoolWithArgmax")]
+#[track_caller]
+pub fn max_pool_with_argmax(
+    x: impl Into<Operand>,
+    extents: [i64; 2],
+    strides: [i64; 2],
+    padding: PoolPadding,
+) -> (Tensor, Tensor) {
+    let node = pool_node(&MAX_POOL_WITH_ARGMAX, x, extents, strides, padding).build();
+    (node.output(0).into(), node.output(1).into())
+}
+
+/// The mean of each window as in [`max_pool`], not counting what surrounds the images.
+///
+/// # Errors
+/// As [`max_pool`].
+#[doc(alias = "AvgPool")]
+#[track_caller]
+pub fn avg_pool(
+    x: impl Into<Operand>,
+    extents: [i64; 2],
+    strides: [i64; 2],
+    padding: PoolPadding,
+) -> Tensor {
+    tensor(pool_node(&AVG_POOL, x, extents, strides, padding))
+}

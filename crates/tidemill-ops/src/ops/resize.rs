@@ -1,0 +1,246 @@
+//! Images of shape `[batch, height, width, channels]` at other sizes.
+
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Arg, AttrDef, Fallible, GradCx, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
+};
+use tidemill_kernels::NumericError;
+use tidemill_kernels::resize::{self as kernels, Align};
+use tidemill_value::{DType, Dim, PartialShape, Value};
+
+use super::array::{shape_as, slice};
+use crate::family::grads;
+use crate::index::{check_rank, count_of, known_integers, shape_of};
+use crate::kernel::kernel;
+use crate::operand::tensor;
+use crate::sample::array;
+use crate::{Operand, Tensor};
+
+const IMAGES: AttrDef = AttrDef::types(
+    "T",
+    &[DType::I8, DType::U8, DType::I16, DType::U16, DType::I32, DType::I64, DType::F32, DType::F64],
+);
+const FLOATS: AttrDef = AttrDef::types("T", DType::FLOATS);
+const CORNERS: AttrDef = AttrDef::bool("align_corners", false);
+const CENTERS: AttrDef = AttrDef::bool("half_pixel_centers", false);
+
+fn align(node: &NodeView<'_>) -> Result<Align, OpError> {
+    match (node.bool_attr("align_corners")?, node.bool_attr("half_pixel_centers")?) {
+        (false, false) => Ok(Align::Origin),
+        (true, false) => Ok(Align::Corners),
+        (false, true) => Ok(Align::HalfPixels),
+        (true, true) => {
+            let message = "`align_corners` and `half_pixel_centers` exclude each other";
+            Err(OpError::invalid(message))
+        }
+    }
+}
+
+/// The shape of images whose size input 1 gives.
+fn infer_size(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    align(node)?;
+    check_rank(node, 0, 4, "4 axes")?;
+    check_rank(node, 1, 1, "1 axis")?;
+    let ends = node.shape(0).dims().map_or([Dim::UNKNOWN; 2], |dims| [dims[0], dims[3]]);
+    let size = match known_integers(node, 1).as_deref() {
+        Some(&[height, width]) => {
+            [count_of(height, "size")?.into(), count_of(width, "size")?.into()]
+        }
+        Some(size) => {
+            let message = format!("`size` must have 2 numbers, not {}", size.len());
+            return Err(OpError::Invalid(message));
+        }
+        None => [Dim::UNKNOWN; 2],
+    };
+    let dims = [ends[0], size[0], size[1], ends[1]];
+    Inferred::one(dims.into_iter().collect::<PartialShape>())
+}
+
+fn two(size: &[usize]) -> Result<[usize; 2], NumericError> {
+    size.try_into().map_err(|_| NumericError::Rank { expected: 2, actual: size.len() })
+}
+
+/// A node aligned like the one that is differentiated.
+fn alike(op: &'static OpDef, cx: &GradCx<'_>, inputs: [Tensor; 2]) -> Tensor {
+    let built = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
+    let built = ["align_corners", "half_pixel_centers"].into_iter().fold(built, |built, name| {
+        match cx.node().bool_attr(name) {
+            Ok(set) => built.attr(name, set),
+            Err(_) => built,
+        }
+    });
+    tensor(built)
+}
+
+/// The height and the width of images.
+fn size_of(images: Tensor) -> Tensor {
+    slice(shape_as(images, DType::I32), [1], [2])
+}
+
+const fn resized(name: &'static str, summary: &'static str) -> OpDef {
+    OpDef::new(name, summary).fallible(Fallible::Values).infer(infer_size)
+}
+
+const IMAGES_AND_SIZE: &[Arg] = &[Arg::of("images", "T"), Arg::is("size", DType::I32)];
+
+/// Images at another size, by their nearest pixels.
+pub static RESIZE_NEAREST_NEIGHBOR: OpDef =
+    resized("ResizeNearestNeighbor", "Images at another size, by their nearest pixels.")
+        .inputs(IMAGES_AND_SIZE)
+        .outputs(&[Arg::of("resized_images", "T")])
+        .attrs(&[IMAGES, CORNERS, CENTERS])
+        .gradient(|cx| {
+            let inputs = [cx.grad(), size_of(cx.input(0))];
+            Ok(grads([Some(alike(&RESIZE_NEAREST_NEIGHBOR_GRAD, cx, inputs)), None]))
+        })
+        .kernel(|node| {
+            let align = align(node)?;
+            Ok(kernel(move |cx| {
+                Ok(kernels::nearest(cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
+            }))
+        })
+        .samples(|| {
+            let stretched = array([1, 1, 4, 1], [1.0_f32, 1.0, 3.0, 3.0]);
+            let mut samples = samples();
+            samples.push(Sample::new([pair(), Value::from([1, 4])], stretched));
+            samples
+        });
+
+/// The gradient of [`RESIZE_NEAREST_NEIGHBOR`].
+pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
+    resized("ResizeNearestNeighborGrad", "The sums of what came in for each nearest pixel.")
+        .inputs(&[Arg::of("grads", "T"), Arg::is("size", DType::I32)])
+        .outputs(&[Arg::of("output", "T")])
+        .attrs(&[IMAGES, CORNERS, CENTERS])
+        .gradient(|cx| {
+            let inputs = [cx.grad(), size_of(cx.input(0))];
+            Ok(grads([Some(alike(&RESIZE_NEAREST_NEIGHBOR, cx, inputs)), None]))
+        })
+        .kernel(|node| {
+            let align = align(node)?;
+            Ok(kernel(move |cx| {
+                Ok(kernels::nearest_grad(cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
+            }))
+        })
+        .samples(|| {
+            let grad = array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 4.0]);
+            let sums = array([1, 1, 2, 1], [3.0_f32, 7.0]);
+            vec![Sample::new([grad, Value::from([1, 2])], sums)]
+        });
+
+/// Images at another size, by pixels between theirs.
+pub static RESIZE_BILINEAR: OpDef =
+    resized("ResizeBilinear", "Images at another size, by pixels between theirs.")
+        .inputs(IMAGES_AND_SIZE)
+        .outputs(&[Arg::is("resized_images", DType::F32)])
+        .attrs(&[IMAGES, CORNERS, CENTERS])
+        .gradient(|cx| {
+            if !cx.node().dtype(0).is_float() {
+                return Ok(grads([None, None]));
+            }
+            let inputs = [cx.grad(), cx.input(0)];
+            Ok(grads([Some(alike(&RESIZE_BILINEAR_GRAD, cx, inputs)), None]))
+        })
+        .kernel(|node| {
+            let align = align(node)?;
+            Ok(kernel(move |cx| {
+                Ok(kernels::bilinear(cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
+            }))
+        })
+        .samples(|| {
+            let stretched = array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 3.0]);
+            let mut samples = samples();
+            samples.push(Sample::new([pair(), Value::from([1, 4])], stretched));
+            // The differences of `float32` are too coarse to compare with.
+            samples.into_iter().map(Sample::at_kink).collect()
+        });
+
+/// The gradient of [`RESIZE_BILINEAR`].
+pub static RESIZE_BILINEAR_GRAD: OpDef =
+    OpDef::new("ResizeBilinearGrad", "What came in for pixels, divided among those around.")
+        .inputs(&[Arg::is("grads", DType::F32), Arg::of("original_image", "T")])
+        .outputs(&[Arg::of("output", "T")])
+        .attrs(&[FLOATS, CORNERS, CENTERS])
+        .fallible(Fallible::Values)
+        .infer(|node| {
+            align(node)?;
+            check_rank(node, 0, 4, "4 axes")?;
+            check_rank(node, 1, 4, "4 axes")?;
+            let ends = node.shape(0).dims().map_or([Dim::UNKNOWN; 2], |dims| [dims[0], dims[3]]);
+            let size = node.shape(1).dims().map_or([Dim::UNKNOWN; 2], |dims| [dims[1], dims[2]]);
+            let dims = [ends[0], size[0], size[1], ends[1]];
+            Inferred::one(dims.into_iter().collect::<PartialShape>())
+        })
+        .gradient(|cx| {
+            let inputs = [cx.grad(), size_of(cx.input(0))];
+            Ok(grads([Some(alike(&RESIZE_BILINEAR, cx, inputs)), None]))
+        })
+        .kernel(|node| {
+            let align = align(node)?;
+            Ok(kernel(move |cx| {
+                let image = cx.input(1)?;
+                let size = two(image.shape().get(1..3).unwrap_or_default())?;
+                Ok(kernels::bilinear_grad(cx.input(0)?, size, align, image.dtype())?)
+            }))
+        })
+        .samples(|| {
+            let grad = array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 4.0]);
+            let sums = array([1, 1, 2, 1], [2.0_f32, 8.0]);
+            vec![Sample::new([grad, pair()], sums).at_kink()]
+        });
+
+fn pair() -> Value {
+    array([1, 1, 2, 1], [1.0_f32, 3.0])
+}
+
+fn samples() -> Vec<Sample> {
+    let image = || array([1, 2, 3, 1], [1.0_f32, 2.0, 4.0, 8.0, 16.0, 32.0]);
+    let inputs = |height: i32, width: i32| [image(), Value::from([height, width])];
+    let empty = array([1, 0, 2, 1], Vec::<f32>::new());
+    vec![
+        Sample::shapes(inputs(3, 2)),
+        Sample::shapes(inputs(4, 5)).attr("align_corners", true),
+        Sample::shapes(inputs(1, 4)).attr("half_pixel_centers", true),
+        Sample::shapes(inputs(0, 2)),
+        Sample::error(inputs(-1, 2), "-1"),
+        Sample::error([empty, Value::from([2, 2])], "empty"),
+        Sample::error(inputs(1, 1), "exclude each other")
+            .attr("align_corners", true)
+            .attr("half_pixel_centers", true),
+    ]
+}
+
+/// The nearest pixels of `images`, of shape `[batch, height, width, channels]`, at `size`,
+/// `[height, width]`: pixel `i` is pixel `floor(i * height / new height)` of the image.
+///
+/// # Errors
+/// Images of another rank or without pixels.
+#[doc(alias = "ResizeNearestNeighbor")]
+#[track_caller]
+pub fn resize_nearest_neighbor(images: impl Into<Operand>, size: impl Into<Operand>) -> Tensor {
+    resize(&RESIZE_NEAREST_NEIGHBOR, images, size)
+}
+
+/// `images`, of shape `[batch, height, width, channels]`, at `size`, `[height, width]`, as
+/// `float32`: each pixel is a mean of the four around it, by their distances.
+///
+/// # Errors
+/// As [`resize_nearest_neighbor`].
+///
+/// ```
+/// use tidemill_ops::{placeholder, resize_bilinear};
+/// let images = placeholder::<f32>([2, 8, 8, 3]);
+/// assert_eq!(resize_bilinear(images, [4, 6]).shape().to_string(), "[2, 4, 6, 3]");
+/// ```
+#[doc(alias = "ResizeBilinear")]
+#[track_caller]
+pub fn resize_bilinear(images: impl Into<Operand>, size: impl Into<Operand>) -> Tensor {
+    resize(&RESIZE_BILINEAR, images, size)
+}
+
+#[track_caller]
+fn resize(op: &'static OpDef, images: impl Into<Operand>, size: impl Into<Operand>) -> Tensor {
+    let images = images.into().to_tensor();
+    let size = size.into().to_tensor_beside(images, "size");
+    tensor(NodeBuilder::new(op).input(images).input(size))
+}
