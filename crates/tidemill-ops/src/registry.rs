@@ -2,7 +2,7 @@ use tidemill_graph::OpDef;
 
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, bitwise, cast, clip, compare, constant,
-    control, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu,
+    control, conv, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu,
     linalg, math, matmul, nn, placeholder, prod, random, reduce, select, shuffle, special, train,
     variable,
 };
@@ -50,6 +50,12 @@ pub static ALL: &[&OpDef] = &[
     &array::CONCAT_OFFSET,
     &array::CONCAT,
     &constant::OP,
+    &conv::CONV_2D,
+    &conv::CONV_2D_BACKPROP_FILTER,
+    &conv::CONV_2D_BACKPROP_INPUT,
+    &conv::CONV_3D,
+    &conv::CONV_3D_BACKPROP_FILTER,
+    &conv::CONV_3D_BACKPROP_INPUT,
     &math::COS,
     &math::COSH,
     &linalg::CROSS,
@@ -57,6 +63,9 @@ pub static ALL: &[&OpDef] = &[
     &array::CUMSUM,
     &custom_gradient::CUSTOM_GRADIENT,
     &array::DEPTH_TO_SPACE,
+    &conv::DEPTHWISE_CONV_2D,
+    &conv::DEPTHWISE_CONV_2D_BACKPROP_FILTER,
+    &conv::DEPTHWISE_CONV_2D_BACKPROP_INPUT,
     &array::DIAG,
     &array::DIAG_PART,
     &special::DIGAMMA,

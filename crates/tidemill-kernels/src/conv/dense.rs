@@ -162,14 +162,16 @@ impl<'a, T: Float> Columns<'a, T> {
 
     /// Writes the columns of a group to a matrix of all columns.
     fn put(&self, i: usize, group: &[T], matrix: &mut [T]) {
-        for (from, to) in group.chunks_exact(self.share).zip(matrix.chunks_exact_mut(self.columns)) {
+        for (from, to) in group.chunks_exact(self.share).zip(matrix.chunks_exact_mut(self.columns))
+        {
             to[i * self.share..(i + 1) * self.share].copy_from_slice(from);
         }
     }
 
     /// Adds the columns of a group to a matrix of all columns.
     fn add(&self, i: usize, group: &[T], matrix: &mut [T]) {
-        for (from, to) in group.chunks_exact(self.share).zip(matrix.chunks_exact_mut(self.columns)) {
+        for (from, to) in group.chunks_exact(self.share).zip(matrix.chunks_exact_mut(self.columns))
+        {
             add_to(&mut to[i * self.share..(i + 1) * self.share], from);
         }
     }
