@@ -91,8 +91,8 @@ impl<const N: usize> Conv<N> {
 /// images, those are cut into groups, each with its share of the filters.
 ///
 /// ```
-/// use tidemill_ops::{Conv, conv2d, ones};
-/// let (images, filter) = (ones([8, 28, 28, 3]), ones([5, 5, 3, 16]));
+/// use tidemill_ops::{Conv, conv2d, fill};
+/// let (images, filter) = (fill([8, 28, 28, 3], 1.0_f32), fill([5, 5, 3, 16], 1.0_f32));
 /// let features = conv2d(images, filter, Conv::SAME.strides([2, 2]));
 /// assert_eq!(features.shape().to_string(), "[8, 14, 14, 16]");
 /// ```
