@@ -390,12 +390,11 @@ fn filter_dims<K: Kind>(shape: &PartialShape) -> SmallVec<[Dim; 5]> {
 fn sizes_of(node: &NodeView<'_>, i: usize) -> Result<Option<SmallVec<[Dim; 5]>>, OpError> {
     check_rank(node, i, 1, "1 axis")?;
     let Some(elements) = node.elements(i) else { return Ok(None) };
-    let size = |element: &Option<i64>| match element.map(usize::try_from) {
-        Some(Err(_)) => {
-            let name = node.op().inputs[i].name;
-            Err(OpError::invalid(format!("`{name}` must not be negative")))
-        }
-        size => Ok(Dim::from(size.and_then(Result::ok))),
+    let size = |element: &Option<i64>| match element {
+        Some(size) => usize::try_from(*size)
+            .map(Dim::from)
+            .map_err(|_| OpError::invalid(format!("{size} is no extent of a shape"))),
+        None => Ok(Dim::UNKNOWN),
     };
     elements.iter().map(size).collect::<Result<_, _>>().map(Some)
 }
