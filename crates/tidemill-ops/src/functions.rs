@@ -39,6 +39,10 @@ pub use crate::ops::compare::{
 };
 pub use crate::ops::constant::constant;
 pub use crate::ops::control::{group, no_op, with_dependencies};
+pub use crate::ops::conv::{
+    Conv, ConvPadding, conv1d, conv2d, conv2d_backprop_filter, conv2d_backprop_input,
+    conv2d_transpose, conv3d, depthwise_conv2d_native,
+};
 pub use crate::ops::custom_gradient::{CustomGradient, custom_gradient};
 pub use crate::ops::debug::{
     PrintOptions, assert, check_numerics, print, print_on, print_on_with, print_with,

@@ -3,7 +3,7 @@ use std::sync::{PoisonError, RwLock};
 use tidemill_graph::OpDef;
 
 use crate::ops::{
-    activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare, constant, control, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize, scatter, select, shuffle, special, train, variable,
+    activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare, constant, control, conv, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize, scatter, select, shuffle, special, train, variable,
 };
 
 /// Every operation, sorted by name.
@@ -52,6 +52,12 @@ pub static ALL: &[&OpDef] = &[
     &array::CONCAT_OFFSET,
     &array::CONCAT,
     &constant::OP,
+    &conv::CONV_2D,
+    &conv::CONV_2D_BACKPROP_FILTER,
+    &conv::CONV_2D_BACKPROP_INPUT,
+    &conv::CONV_3D,
+    &conv::CONV_3D_BACKPROP_FILTER,
+    &conv::CONV_3D_BACKPROP_INPUT,
     &math::COS,
     &math::COSH,
     &linalg::CROSS,
@@ -59,6 +65,9 @@ pub static ALL: &[&OpDef] = &[
     &array::CUMSUM,
     &custom_gradient::CUSTOM_GRADIENT,
     &array::DEPTH_TO_SPACE,
+    &conv::DEPTHWISE_CONV_2D,
+    &conv::DEPTHWISE_CONV_2D_BACKPROP_FILTER,
+    &conv::DEPTHWISE_CONV_2D_BACKPROP_INPUT,
     &array::DIAG,
     &array::DIAG_PART,
     &special::DIGAMMA,
@@ -321,3 +330,6 @@ mod tests {
         assert_eq!(lookup("Nonsense"), None);
     }
 }
+
+#[test]
+fn zz() { for o in ALL { println!("NAME {}", o.name); } }

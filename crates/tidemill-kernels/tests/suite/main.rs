@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, clippy::panic)]
 
 mod broadcasting;
+mod conv;
 mod einsum;
 mod elementwise;
 mod forms;

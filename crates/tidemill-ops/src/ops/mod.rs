@@ -13,6 +13,7 @@ pub mod clip;
 pub mod compare;
 pub mod constant;
 pub mod control;
+pub mod conv;
 pub mod custom_gradient;
 pub mod debug;
 pub mod division;

@@ -1,0 +1,217 @@
+//! The functions that add convolutions to a graph.
+
+use tidemill_graph::{NodeBuilder, OpDef};
+
+use super::{CONV_2D, CONV_2D_BACKPROP_FILTER, CONV_2D_BACKPROP_INPUT, CONV_3D, DEPTHWISE_CONV_2D};
+use crate::operand::{composite, tensor};
+use crate::ops::array::{expand_dims, squeeze};
+use crate::{Operand, Tensor};
+
+/// What surrounds the input of a convolution along its `N` axes of space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ConvPadding<const N: usize> {
+    /// As many zeros as make the output as long as the input, divided by the stride.
+    Same,
+    /// Nothing.
+    Valid,
+    /// This many zeros before and behind each axis.
+    Explicit([[i64; 2]; N]),
+}
+
+/// How a filter moves over an input along its `N` axes of space.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Conv<const N: usize> {
+    /// The distances from one place of the filter to the next.
+    pub strides: [i64; N],
+    /// What surrounds the input.
+    pub padding: ConvPadding<N>,
+    /// The distances between elements that the filter takes.
+    pub dilations: [i64; N],
+    /// Whether the channels come before the axes of space, not behind.
+    pub channels_first: bool,
+}
+
+impl<const N: usize> Conv<N> {
+    /// By steps of 1, with as much padding as keeps the extents.
+    pub const SAME: Self = Conv { padding: ConvPadding::Same, ..Self::VALID };
+    /// By steps of 1, without padding.
+    pub const VALID: Self = Conv {
+        strides: [1; N],
+        padding: ConvPadding::Valid,
+        dilations: [1; N],
+        channels_first: false,
+    };
+
+    /// The same with these strides.
+    pub const fn strides(self, strides: [i64; N]) -> Self {
+        Conv { strides, ..self }
+    }
+
+    /// The same with these dilations.
+    pub const fn dilations(self, dilations: [i64; N]) -> Self {
+        Conv { dilations, ..self }
+    }
+
+    /// The same for inputs whose channels come before their axes of space.
+    pub const fn channels_first(self) -> Self {
+        Conv { channels_first: true, ..self }
+    }
+
+    /// The entries for the axes of space among those for all axes.
+    fn spread<T: Copy>(&self, space: [T; N], other: T) -> Vec<T> {
+        let (before, behind) = if self.channels_first { (2, 0) } else { (1, 1) };
+        let others = |count| std::iter::repeat_n(other, count);
+        others(before).chain(space).chain(others(behind)).collect()
+    }
+
+    #[track_caller]
+    fn node<const M: usize>(self, op: &'static OpDef, inputs: [Tensor; M]) -> Tensor {
+        let mut node = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
+        node = match self.padding {
+            ConvPadding::Same => node.attr("padding", "SAME"),
+            ConvPadding::Valid => node.attr("padding", "VALID"),
+            ConvPadding::Explicit(around) => {
+                let around = self.spread(around, [0; 2]).concat();
+                node.attr("padding", "EXPLICIT").attr("explicit_paddings", around)
+            }
+        };
+        if self.channels_first {
+            node = node.attr("data_format", if N == 3 { "NCDHW" } else { "NCHW" });
+        }
+        node = node.attr("strides", self.spread(self.strides, 1));
+        tensor(node.attr("dilations", self.spread(self.dilations, 1)))
+    }
+}
+
+/// The images `input`, of shape `[batch, height, width, channels]`, filtered: pixel `y, x` of
+/// channel `k` is the sum of
+/// `input[y * strides[0] + i, x * strides[1] + j, c] * filter[i, j, c, k]` over `i`, `j`, `c`.
+///
+/// Filters are of shape `[height, width, channels, filters]`. If they have fewer channels than the
+/// images, those are cut into groups, each with its share of the filters.
+///
+/// ```
+/// use tidemill_ops::{Conv, conv2d, fill};
+/// let (images, filter) = (fill([8, 28, 28, 3], 1.0_f32), fill([5, 5, 3, 16], 1.0_f32));
+/// let features = conv2d(images, filter, Conv::SAME.strides([2, 2]));
+/// assert_eq!(features.shape().to_string(), "[8, 14, 14, 16]");
+/// ```
+///
+/// # Errors
+/// Tensors that differ in type or do not have 4 axes, channels that do not fit, and strides and
+/// dilations below 1.
+#[doc(alias = "Conv2D")]
+#[track_caller]
+pub fn conv2d(input: impl Into<Operand>, filter: impl Into<Operand>, options: Conv<2>) -> Tensor {
+    let (input, filter) = (input.into().to_tensor(), filter.into().to_tensor());
+    options.node(&CONV_2D, [input, filter])
+}
+
+/// The gradient of the images of [`conv2d`], which are of shape `input_sizes`, from that of what
+/// came out.
+///
+/// # Errors
+/// As [`conv2d`], and a gradient that does not have the shape of what came out.
+#[doc(alias = "Conv2DBackpropInput")]
+#[track_caller]
+pub fn conv2d_backprop_input(
+    input_sizes: impl Into<Operand>,
+    filter: impl Into<Operand>,
+    out_backprop: impl Into<Operand>,
+    options: Conv<2>,
+) -> Tensor {
+    let (filter, grad) = (filter.into().to_tensor(), out_backprop.into().to_tensor());
+    let sizes = input_sizes.into().to_tensor_beside(filter, "input_sizes");
+    options.node(&CONV_2D_BACKPROP_INPUT, [sizes, filter, grad])
+}
+
+/// The gradient of the filter of [`conv2d`], which is of shape `filter_sizes`, from that of what
+/// came out.
+///
+/// # Errors
+/// As [`conv2d`], and a gradient that does not have the shape of what came out.
+#[doc(alias = "Conv2DBackpropFilter")]
+#[track_caller]
+pub fn conv2d_backprop_filter(
+    input: impl Into<Operand>,
+    filter_sizes: impl Into<Operand>,
+    out_backprop: impl Into<Operand>,
+    options: Conv<2>,
+) -> Tensor {
+    let (input, grad) = (input.into().to_tensor(), out_backprop.into().to_tensor());
+    let sizes = filter_sizes.into().to_tensor_beside(input, "filter_sizes");
+    options.node(&CONV_2D_BACKPROP_FILTER, [input, sizes, grad])
+}
+
+/// The transpose of [`conv2d`], also called deconvolution: the images of shape `output_shape` that
+/// it would have led from to `value`, were it its own inverse. The filter is of shape
+/// `[height, width, channels that come out, channels of value]`.
+///
+/// # Errors
+/// As [`conv2d_backprop_input`].
+#[track_caller]
+pub fn conv2d_transpose(
+    value: impl Into<Operand>,
+    filter: impl Into<Operand>,
+    output_shape: impl Into<Operand>,
+    options: Conv<2>,
+) -> Tensor {
+    let value = value.into().to_tensor();
+    composite(value.graph(), "conv2d_transpose", |_| {
+        conv2d_backprop_input(output_shape, filter, value, options)
+    })
+}
+
+/// The images `input`, each of whose channels is filtered by itself: channel
+/// `k * multiplier + q` is that of `input[.., k]` and `filter[.., k, q]`. Filters are of shape
+/// `[height, width, channels, multiplier]`.
+///
+/// # Errors
+/// As [`conv2d`].
+#[doc(alias = "DepthwiseConv2dNative")]
+#[track_caller]
+pub fn depthwise_conv2d_native(
+    input: impl Into<Operand>,
+    filter: impl Into<Operand>,
+    options: Conv<2>,
+) -> Tensor {
+    let (input, filter) = (input.into().to_tensor(), filter.into().to_tensor());
+    options.node(&DEPTHWISE_CONV_2D, [input, filter])
+}
+
+/// The volumes `input`, of shape `[batch, depth, height, width, channels]`, filtered as [`conv2d`]
+/// does it. Padding cannot be explicit.
+///
+/// # Errors
+/// As [`conv2d`].
+#[doc(alias = "Conv3D")]
+#[track_caller]
+pub fn conv3d(input: impl Into<Operand>, filter: impl Into<Operand>, options: Conv<3>) -> Tensor {
+    let (input, filter) = (input.into().to_tensor(), filter.into().to_tensor());
+    options.node(&CONV_3D, [input, filter])
+}
+
+/// The sequences `input`, of shape `[batch, length, channels]`, filtered as [`conv2d`] does it, by
+/// filters of shape `[length, channels, filters]`.
+///
+/// # Errors
+/// As [`conv2d`], for tensors of 3 axes.
+#[track_caller]
+pub fn conv1d(input: impl Into<Operand>, filter: impl Into<Operand>, options: Conv<1>) -> Tensor {
+    let (input, filter) = (input.into().to_tensor(), filter.into().to_tensor());
+    let height = if options.channels_first { 2 } else { 1 };
+    let options = Conv {
+        strides: [1, options.strides[0]],
+        padding: match options.padding {
+            ConvPadding::Same => ConvPadding::Same,
+            ConvPadding::Valid => ConvPadding::Valid,
+            ConvPadding::Explicit([around]) => ConvPadding::Explicit([[0; 2], around]),
+        },
+        dilations: [1, options.dilations[0]],
+        channels_first: options.channels_first,
+    };
+    composite(input.graph(), "conv1d", |_| {
+        let filtered = conv2d(expand_dims(input, height), expand_dims(filter, 0), options);
+        squeeze(filtered, &[height.into()])
+    })
+}

@@ -1,0 +1,167 @@
+//! How the attributes of a convolution say that its filter moves.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+use tidemill_graph::{KernelError, NodeView, OpError};
+use tidemill_kernels::layout::transpose;
+use tidemill_kernels::window::{Padding, Slide};
+use tidemill_value::{Dim, PartialShape, Value};
+
+/// How a filter moves, and where the channels are.
+pub(super) struct Layout {
+    /// How it moves along each axis of space.
+    pub(super) slides: SmallVec<[Slide; 3]>,
+    channels_first: bool,
+}
+
+impl Layout {
+    /// Reads the attributes of a convolution over `space` axes.
+    pub(super) fn of(node: &NodeView<'_>, space: usize) -> Result<Self, OpError> {
+        let format = node.str_attr("data_format")?;
+        let channels_first = match (&format[..], space) {
+            (b"NHWC", 2) | (b"NDHWC", 3) => false,
+            (b"NCHW", 2) | (b"NCDHW", 3) => true,
+            _ => return Err(OpError::invalid(format!("there is no data format {format}"))),
+        };
+        let channels = if channels_first { 1 } else { space + 1 };
+        let strides = steps(node, "strides", space, channels)?;
+        let dilations = steps(node, "dilations", space, channels)?;
+        let paddings = paddings(node, space, channels)?;
+        let moves = strides.into_iter().zip(dilations).zip(paddings);
+        let slide = |((stride, dilation), padding)| Slide { stride, dilation, padding };
+        Ok(Layout { slides: moves.map(slide).collect(), channels_first })
+    }
+
+    /// The axes in the order in which the channels are the last.
+    fn permutation(&self) -> SmallVec<[usize; 5]> {
+        let rank = self.slides.len() + 2;
+        [0].into_iter().chain(2..rank).chain([1]).collect()
+    }
+
+    /// What is known of the extents of values with channels, those being the last.
+    pub(super) fn dims(&self, shape: &PartialShape) -> SmallVec<[Dim; 5]> {
+        let rank = self.slides.len() + 2;
+        match shape.dims() {
+            Some(dims) if dims.len() != rank => SmallVec::from_elem(Dim::UNKNOWN, rank),
+            None => SmallVec::from_elem(Dim::UNKNOWN, rank),
+            Some(dims) if self.channels_first => {
+                self.permutation().iter().map(|&axis| dims[axis]).collect()
+            }
+            Some(dims) => dims.into(),
+        }
+    }
+
+    /// The shape of values whose extents, that of the channels last, are these.
+    pub(super) fn shape(&self, dims: &[Dim]) -> PartialShape {
+        match dims {
+            [batch, space @ .., channels] if self.channels_first => {
+                [*batch, *channels].into_iter().chain(space.iter().copied()).collect()
+            }
+            _ => dims.into(),
+        }
+    }
+
+    /// A value with its channels last.
+    pub(super) fn channels_last<'a>(
+        &self,
+        value: &'a Value,
+    ) -> Result<Cow<'a, Value>, KernelError> {
+        if !self.channels_first {
+            return Ok(Cow::Borrowed(value));
+        }
+        Ok(Cow::Owned(transpose(value, &self.permutation())?))
+    }
+
+    /// A value whose channels are last, with its channels where they belong.
+    pub(super) fn restored(&self, value: Value) -> Result<Value, KernelError> {
+        if !self.channels_first {
+            return Ok(value);
+        }
+        let rank = self.slides.len() + 2;
+        let permutation: SmallVec<[usize; 5]> =
+            [0, rank - 1].into_iter().chain(1..rank - 1).collect();
+        Ok(transpose(&value, &permutation)?)
+    }
+}
+
+/// The entries for the axes of space of a list with one for each axis, all above 0, of which those
+/// for batch and channels are 1.
+fn steps(
+    node: &NodeView<'_>,
+    name: &'static str,
+    space: usize,
+    channels: usize,
+) -> Result<SmallVec<[usize; 3]>, OpError> {
+    let steps = node.ints_attr(name)?;
+    if steps.len() != space + 2 {
+        return Err(wrong_length(name, space + 2, steps.len()));
+    }
+    if steps[0] != 1 || steps[channels] != 1 {
+        let message = format!("`{name}` must be 1 for batch and channels, but are {steps:?}");
+        return Err(OpError::Invalid(message));
+    }
+    let moving = steps.iter().enumerate().filter(|&(axis, _)| axis != 0 && axis != channels);
+    let step = |(_, &step): (usize, &i64)| {
+        usize::try_from(step)
+            .ok()
+            .filter(|&step| step > 0)
+            .ok_or_else(|| OpError::invalid(format!("`{name}` must be above 0, but are {steps:?}")))
+    };
+    moving.map(step).collect()
+}
+
+fn wrong_length(name: &str, expected: usize, actual: usize) -> OpError {
+    OpError::invalid(format!("`{name}` must have {expected} entries, not {actual}"))
+}
+
+fn paddings(
+    node: &NodeView<'_>,
+    space: usize,
+    channels: usize,
+) -> Result<SmallVec<[Padding; 3]>, OpError> {
+    const EXPLICIT: &str = "explicit_paddings";
+    let padding = node.str_attr("padding")?;
+    let explicit = match node.op().attr(EXPLICIT) {
+        Some(_) => Some(node.ints_attr(EXPLICIT)?),
+        None => None,
+    };
+    let everywhere = match (&padding[..], &explicit) {
+        (b"SAME", _) => Padding::Same,
+        (b"VALID", _) => Padding::Valid,
+        (b"EXPLICIT", Some(explicit)) => return explicit_paddings(explicit, space, channels),
+        _ => return Err(OpError::invalid(format!("there is no padding {padding}"))),
+    };
+    if explicit.is_some_and(|explicit| !explicit.is_empty()) {
+        return Err(OpError::invalid(format!("`{EXPLICIT}` must be empty for padding {padding}")));
+    }
+    Ok(SmallVec::from_elem(everywhere, space))
+}
+
+fn explicit_paddings(
+    explicit: &[i64],
+    space: usize,
+    channels: usize,
+) -> Result<SmallVec<[Padding; 3]>, OpError> {
+    let expected = 2 * (space + 2);
+    if explicit.len() != expected {
+        return Err(wrong_length("explicit_paddings", expected, explicit.len()));
+    }
+    let mut paddings = SmallVec::new();
+    for (axis, pair) in explicit.chunks_exact(2).enumerate() {
+        let around = usize::try_from(pair[0]).ok().zip(usize::try_from(pair[1]).ok());
+        match around {
+            Some((0, 0)) if axis == 0 || axis == channels => {}
+            Some((before, after)) if axis != 0 && axis != channels => {
+                paddings.push(Padding::Explicit(before, after));
+            }
+            _ => {
+                return Err(OpError::invalid(format!(
+                    "`explicit_paddings` must be 0 for batch and channels and not negative, but \
+                     are {explicit:?}"
+                )));
+            }
+        }
+    }
+    Ok(paddings)
+}

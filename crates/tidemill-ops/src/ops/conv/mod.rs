@@ -1,0 +1,462 @@
+//! Convolutions and their gradients, which are each other's gradients.
+
+mod functions;
+mod layout;
+mod samples;
+
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError,
+};
+use tidemill_kernels::NumericError;
+use tidemill_kernels::conv::Convolution;
+use tidemill_kernels::window::Slide;
+use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
+
+pub use functions::*;
+use layout::Layout;
+
+use super::array::shape;
+use crate::Tensor;
+use crate::family::grads;
+use crate::index::{check_rank, shape_of};
+use crate::kernel::kernel;
+use crate::operand::tensor;
+
+/// A kind of convolution.
+trait Kind {
+    /// The number of axes that the filter moves along.
+    const SPACE: usize;
+    /// The number of axes of inputs and filters, in words.
+    const AXES: &'static str;
+
+    /// The convolution, the gradient of its input, and that of its filter.
+    fn family() -> [&'static OpDef; 3];
+
+    /// Plans the convolution of an input and a filter of these shapes, channels last.
+    fn plan(
+        input: &[usize],
+        filter: &[usize],
+        slides: &[Slide],
+    ) -> Result<Convolution, NumericError>;
+
+    /// The number of channels that come out, if it is known, from those that go in and the last
+    /// two extents of the filter.
+    fn filters(channels: Dim, filter: [Dim; 2]) -> Dim;
+}
+
+/// Each filter takes all channels of its group.
+struct Grouped<const SPACE: usize>;
+
+/// Each filter takes one channel.
+struct Depthwise;
+
+impl Kind for Grouped<2> {
+    const SPACE: usize = 2;
+    const AXES: &'static str = "4 axes";
+
+    fn family() -> [&'static OpDef; 3] {
+        [&CONV_2D, &CONV_2D_BACKPROP_INPUT, &CONV_2D_BACKPROP_FILTER]
+    }
+
+    fn plan(
+        input: &[usize],
+        filter: &[usize],
+        slides: &[Slide],
+    ) -> Result<Convolution, NumericError> {
+        Convolution::new(input, filter, slides)
+    }
+
+    fn filters(_: Dim, [_, filters]: [Dim; 2]) -> Dim {
+        filters
+    }
+}
+
+impl Kind for Grouped<3> {
+    const SPACE: usize = 3;
+    const AXES: &'static str = "5 axes";
+
+    fn family() -> [&'static OpDef; 3] {
+        [&CONV_3D, &CONV_3D_BACKPROP_INPUT, &CONV_3D_BACKPROP_FILTER]
+    }
+
+    fn plan(
+        input: &[usize],
+        filter: &[usize],
+        slides: &[Slide],
+    ) -> Result<Convolution, NumericError> {
+        Convolution::new(input, filter, slides)
+    }
+
+    fn filters(_: Dim, [_, filters]: [Dim; 2]) -> Dim {
+        filters
+    }
+}
+
+impl Kind for Depthwise {
+    const SPACE: usize = 2;
+    const AXES: &'static str = "4 axes";
+
+    fn family() -> [&'static OpDef; 3] {
+        [&DEPTHWISE_CONV_2D, &DEPTHWISE_CONV_2D_BACKPROP_INPUT, &DEPTHWISE_CONV_2D_BACKPROP_FILTER]
+    }
+
+    fn plan(
+        input: &[usize],
+        filter: &[usize],
+        slides: &[Slide],
+    ) -> Result<Convolution, NumericError> {
+        Convolution::depthwise(input, filter, slides)
+    }
+
+    fn filters(channels: Dim, [taken, multiplier]: [Dim; 2]) -> Dim {
+        let channels = channels.known().or(taken.known());
+        channels.zip(multiplier.known()).and_then(|(x, y)| x.checked_mul(y)).into()
+    }
+}
+
+const OUTPUT: &[Arg] = &[Arg::of("output", "T")];
+const INPUT: Arg = Arg::of("input", "T");
+const FILTER: Arg = Arg::of("filter", "T");
+const OUT_BACKPROP: Arg = Arg::of("out_backprop", "T");
+const INPUT_SIZES: Arg = Arg::is("input_sizes", DType::I32);
+const FILTER_SIZES: Arg = Arg::is("filter_sizes", DType::I32);
+
+const T: AttrDef = AttrDef::types("T", DType::FLOATS);
+const STRIDES: AttrDef = AttrDef::new("strides", AttrKind::Ints);
+const PADDING: AttrDef = AttrDef::new("padding", AttrKind::Str);
+const EXPLICIT_PADDINGS: AttrDef = AttrDef {
+    default: Some(Default::Ints(&[])),
+    ..AttrDef::new("explicit_paddings", AttrKind::Ints)
+};
+const DATA_FORMAT: AttrDef = AttrDef::str("data_format", "NHWC");
+const DILATIONS: AttrDef = AttrDef {
+    default: Some(Default::Ints(&[1, 1, 1, 1])),
+    ..AttrDef::new("dilations", AttrKind::Ints)
+};
+/// A hint to TensorFlow's own kernels, without a meaning of its own.
+const USE_CUDNN: AttrDef = AttrDef::bool("use_cudnn_on_gpu", true);
+
+const ATTRS_2D: &[AttrDef] =
+    &[T, STRIDES, USE_CUDNN, PADDING, EXPLICIT_PADDINGS, DATA_FORMAT, DILATIONS];
+const ATTRS_DEPTHWISE: &[AttrDef] =
+    &[T, STRIDES, PADDING, EXPLICIT_PADDINGS, DATA_FORMAT, DILATIONS];
+const ATTRS_3D: &[AttrDef] = &[T, STRIDES, PADDING, DATA_FORMAT_3D, DILATIONS_3D];
+const ATTRS_3D_INPUT: &[AttrDef] =
+    &[T, STRIDES, PADDING, DATA_FORMAT_3D, DILATIONS_3D, AttrDef::types("Tshape", DType::INDICES)];
+const DATA_FORMAT_3D: AttrDef = AttrDef::str("data_format", "NDHWC");
+const DILATIONS_3D: AttrDef =
+    AttrDef { default: Some(Default::Ints(&[1, 1, 1, 1, 1])), ..DILATIONS };
+
+const fn forward<K: Kind>(
+    name: &'static str,
+    summary: &'static str,
+    attrs: &'static [AttrDef],
+) -> OpDef {
+    OpDef::new(name, summary)
+        .inputs(const { &[INPUT, FILTER] })
+        .outputs(OUTPUT)
+        .attrs(attrs)
+        .infer(infer_forward::<K>)
+        .gradient(|cx| {
+            let (x, filter, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
+            let [_, of_input, of_filter] = K::family();
+            let of_input = beside(of_input, cx, [shape(x), filter, grad])?;
+            let of_filter = beside(of_filter, cx, [x, shape(filter), grad])?;
+            Ok(grads([Some(of_input), Some(of_filter)]))
+        })
+        .kernel(forward_kernel::<K>)
+}
+
+const fn backprop_input<K: Kind>(
+    name: &'static str,
+    summary: &'static str,
+    inputs: &'static [Arg],
+    attrs: &'static [AttrDef],
+) -> OpDef {
+    OpDef::new(name, summary)
+        .inputs(inputs)
+        .outputs(OUTPUT)
+        .attrs(attrs)
+        .fallible(Fallible::Values)
+        .infer(infer_input::<K>)
+        .gradient(backprop_input_gradient::<K>)
+        .kernel(input_kernel::<K>)
+}
+
+fn backprop_input_gradient<K: Kind>(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
+    let (filter, backprop, grad): (Tensor, Tensor, Tensor) = (cx.input(1), cx.input(2), cx.grad());
+    let [convolve, _, of_filter] = K::family();
+    let of_filter = beside(of_filter, cx, [grad, shape(filter), backprop])?;
+    let of_backprop = beside(convolve, cx, [grad, filter])?;
+    Ok(grads([None, Some(of_filter), Some(of_backprop)]))
+}
+
+const fn backprop_filter<K: Kind>(
+    name: &'static str,
+    summary: &'static str,
+    attrs: &'static [AttrDef],
+) -> OpDef {
+    OpDef::new(name, summary)
+        .inputs(const { &[INPUT, FILTER_SIZES, OUT_BACKPROP] })
+        .outputs(OUTPUT)
+        .attrs(attrs)
+        .fallible(Fallible::Values)
+        .infer(infer_filter::<K>)
+        .gradient(|cx| {
+            let (x, backprop, grad): (Tensor, Tensor, Tensor) =
+                (cx.input(0), cx.input(2), cx.grad());
+            let [convolve, of_input, _] = K::family();
+            let of_input = beside(of_input, cx, [shape(x), grad, backprop])?;
+            let of_backprop = beside(convolve, cx, [x, grad])?;
+            Ok(grads([Some(of_input), None, Some(of_backprop)]))
+        })
+        .kernel(filter_kernel::<K>)
+}
+
+/// Two-dimensional filters over images.
+pub static CONV_2D: OpDef =
+    forward::<Grouped<2>>("Conv2D", "Two-dimensional filters over images.", ATTRS_2D)
+        .samples(samples::conv_2d);
+
+/// The gradient of the images that two-dimensional filters were applied to.
+pub static CONV_2D_BACKPROP_INPUT: OpDef = backprop_input::<Grouped<2>>(
+    "Conv2DBackpropInput",
+    "The gradient of the images that two-dimensional filters were applied to.",
+    const { &[INPUT_SIZES, FILTER, OUT_BACKPROP] },
+    ATTRS_2D,
+)
+.samples(samples::conv_2d_backprop_input);
+
+/// The gradient of two-dimensional filters.
+pub static CONV_2D_BACKPROP_FILTER: OpDef = backprop_filter::<Grouped<2>>(
+    "Conv2DBackpropFilter",
+    "The gradient of two-dimensional filters.",
+    ATTRS_2D,
+)
+.samples(samples::conv_2d_backprop_filter);
+
+/// Two-dimensional filters over each channel of images.
+pub static DEPTHWISE_CONV_2D: OpDef = forward::<Depthwise>(
+    "DepthwiseConv2dNative",
+    "Two-dimensional filters over each channel of images.",
+    ATTRS_DEPTHWISE,
+)
+.samples(samples::depthwise);
+
+/// The gradient of images whose channels filters were applied to, each by itself.
+pub static DEPTHWISE_CONV_2D_BACKPROP_INPUT: OpDef = backprop_input::<Depthwise>(
+    "DepthwiseConv2dNativeBackpropInput",
+    "The gradient of images whose channels filters were applied to, each by itself.",
+    const { &[INPUT_SIZES, FILTER, OUT_BACKPROP] },
+    ATTRS_DEPTHWISE,
+)
+.samples(samples::depthwise_backprop_input);
+
+/// The gradient of filters that were applied to one channel each.
+pub static DEPTHWISE_CONV_2D_BACKPROP_FILTER: OpDef = backprop_filter::<Depthwise>(
+    "DepthwiseConv2dNativeBackpropFilter",
+    "The gradient of filters that were applied to one channel each.",
+    ATTRS_DEPTHWISE,
+)
+.samples(samples::depthwise_backprop_filter);
+
+/// Three-dimensional filters over volumes.
+pub static CONV_3D: OpDef =
+    forward::<Grouped<3>>("Conv3D", "Three-dimensional filters over volumes.", ATTRS_3D)
+        .samples(samples::conv_3d);
+
+/// The gradient of the volumes that three-dimensional filters were applied to.
+pub static CONV_3D_BACKPROP_INPUT: OpDef = backprop_input::<Grouped<3>>(
+    "Conv3DBackpropInputV2",
+    "The gradient of the volumes that three-dimensional filters were applied to.",
+    const { &[Arg::of("input_sizes", "Tshape"), FILTER, OUT_BACKPROP] },
+    ATTRS_3D_INPUT,
+)
+.samples(samples::conv_3d_backprop_input);
+
+/// The gradient of three-dimensional filters.
+pub static CONV_3D_BACKPROP_FILTER: OpDef = backprop_filter::<Grouped<3>>(
+    "Conv3DBackpropFilterV2",
+    "The gradient of three-dimensional filters.",
+    ATTRS_3D,
+)
+.samples(samples::conv_3d_backprop_filter);
+
+/// A node of another operation of the family, with the attributes of this one.
+fn beside<const N: usize>(
+    op: &'static OpDef,
+    cx: &GradCx<'_>,
+    inputs: [Tensor; N],
+) -> Result<Tensor, OpError> {
+    let node = cx.node();
+    let mut built = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
+    for attr in op.attrs {
+        built = match attr.kind {
+            AttrKind::Ints => built.attr(attr.name, &node.ints_attr(attr.name)?[..]),
+            AttrKind::Str => built.attr(attr.name, node.str_attr(attr.name)?),
+            AttrKind::Bool => built.attr(attr.name, node.bool_attr(attr.name)?),
+            _ => built,
+        };
+    }
+    Ok(tensor(built))
+}
+
+/// Checks the ranks of those inputs that are no sizes, and reads the attributes.
+fn checked<K: Kind>(node: &NodeView<'_>, inputs: [usize; 2]) -> Result<Layout, OpError> {
+    for i in inputs {
+        check_rank(node, i, K::SPACE + 2, K::AXES)?;
+    }
+    Layout::of(node, K::SPACE)
+}
+
+/// The shape that comes out, channels last, from what is known of input and filter.
+fn output<K: Kind>(
+    layout: &Layout,
+    input: &[Dim],
+    filter: &[Dim],
+) -> Result<SmallVec<[Dim; 5]>, OpError> {
+    let known = |dims: &[Dim]| dims.iter().map(|dim| dim.known()).collect::<Option<Shape>>();
+    let invalid = |error: NumericError| OpError::invalid(error.to_string());
+    if let Some((input, filter)) = known(input).zip(known(filter)) {
+        let plan = K::plan(&input, &filter, &layout.slides).map_err(invalid)?;
+        return Ok(plan.output().iter().map(|&extent| extent.into()).collect());
+    }
+    let mut dims: SmallVec<[Dim; 5]> = input.into();
+    for (i, slide) in layout.slides.iter().enumerate() {
+        dims[i + 1] = slide.output(input[i + 1], filter[i]).map_err(invalid)?;
+    }
+    let last = K::SPACE + 1;
+    dims[last] = K::filters(input[last], [filter[last - 1], filter[last]]);
+    Ok(dims)
+}
+
+fn infer_forward<K: Kind>(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let layout = checked::<K>(node, [0, 1])?;
+    let filter = filter_dims::<K>(node.shape(1));
+    let dims = output::<K>(&layout, &layout.dims(node.shape(0)), &filter)?;
+    Inferred::one(layout.shape(&dims))
+}
+
+fn infer_input<K: Kind>(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let layout = checked::<K>(node, [1, 2])?;
+    let filter = filter_dims::<K>(node.shape(1));
+    let grad = layout.dims(node.shape(2));
+    let input = match sizes_of(node, 0)? {
+        // Of the axes of space alone, the others follow.
+        Some(sizes) if sizes.len() == K::SPACE => {
+            let ends = ([grad[0]], [filter[K::SPACE]]);
+            ends.0.into_iter().chain(sizes).chain(ends.1).collect()
+        }
+        Some(sizes) if sizes.len() == K::SPACE + 2 => {
+            layout.dims(&sizes.into_iter().collect::<PartialShape>())
+        }
+        Some(sizes) => return Err(wrong_sizes("input_sizes", K::SPACE + 2, sizes.len())),
+        None => SmallVec::from_elem(Dim::UNKNOWN, K::SPACE + 2),
+    };
+    check_grad::<K>(node, &layout, &input, &filter)?;
+    Inferred::one(layout.shape(&input))
+}
+
+fn infer_filter<K: Kind>(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let layout = checked::<K>(node, [0, 2])?;
+    let filter = match sizes_of(node, 1)? {
+        Some(sizes) if sizes.len() == K::SPACE + 2 => sizes,
+        Some(sizes) => return Err(wrong_sizes("filter_sizes", K::SPACE + 2, sizes.len())),
+        None => SmallVec::from_elem(Dim::UNKNOWN, K::SPACE + 2),
+    };
+    check_grad::<K>(node, &layout, &layout.dims(node.shape(0)), &filter)?;
+    Inferred::one(filter.into_iter().collect::<PartialShape>())
+}
+
+/// Checks that the incoming gradient can have the shape of what input and filter give.
+fn check_grad<K: Kind>(
+    node: &NodeView<'_>,
+    layout: &Layout,
+    input: &[Dim],
+    filter: &[Dim],
+) -> Result<(), OpError> {
+    layout.shape(&output::<K>(layout, input, filter)?).merge(node.shape(2))?;
+    Ok(())
+}
+
+fn filter_dims<K: Kind>(shape: &PartialShape) -> SmallVec<[Dim; 5]> {
+    let dims = shape.dims().map(SmallVec::from_slice);
+    dims.unwrap_or_else(|| SmallVec::from_elem(Dim::UNKNOWN, K::SPACE + 2))
+}
+
+/// What is known of the extents that input `i` lists.
+fn sizes_of(node: &NodeView<'_>, i: usize) -> Result<Option<SmallVec<[Dim; 5]>>, OpError> {
+    check_rank(node, i, 1, "1 axis")?;
+    let Some(elements) = node.elements(i) else { return Ok(None) };
+    let size = |element: &Option<i64>| match element {
+        Some(size) => usize::try_from(*size)
+            .map(Dim::from)
+            .map_err(|_| OpError::invalid(format!("{size} is no extent of a shape"))),
+        None => Ok(Dim::UNKNOWN),
+    };
+    elements.iter().map(size).collect::<Result<_, _>>().map(Some)
+}
+
+fn wrong_sizes(name: &str, expected: usize, actual: usize) -> OpError {
+    OpError::invalid(format!("`{name}` must have {expected} entries, not {actual}"))
+}
+
+/// The extents that a value lists, of which there must be as many as axes.
+fn sizes(value: &Value, name: &str, rank: usize) -> Result<Shape, KernelError> {
+    let sizes = shape_of(value)?;
+    if sizes.len() != rank {
+        return Err(wrong_sizes(name, rank, sizes.len()).into());
+    }
+    Ok(sizes)
+}
+
+fn forward_kernel<K: Kind>(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
+    let layout = Layout::of(node, K::SPACE)?;
+    Ok(kernel(move |cx| {
+        let (input, filter) = (layout.channels_last(cx.input(0)?)?, cx.input(1)?);
+        let plan = K::plan(input.shape(), filter.shape(), &layout.slides)?;
+        layout.restored(plan.forward(&input, filter)?)
+    }))
+}
+
+fn input_kernel<K: Kind>(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
+    let layout = Layout::of(node, K::SPACE)?;
+    Ok(kernel(move |cx: &KernelCx<'_>| {
+        let (filter, grad) = (cx.input(1)?, layout.channels_last(cx.input(2)?)?);
+        let input = input_shape::<K>(&layout, cx.input(0)?, filter, &grad)?;
+        let plan = K::plan(&input, filter.shape(), &layout.slides)?;
+        layout.restored(plan.input_gradient(filter, &grad)?)
+    }))
+}
+
+/// The shape of the input, channels last, from its sizes, or those of its space alone.
+fn input_shape<K: Kind>(
+    layout: &Layout,
+    list: &Value,
+    filter: &Value,
+    grad: &Value,
+) -> Result<Shape, KernelError> {
+    let ends = grad.shape().first().zip(filter.shape().get(K::SPACE));
+    if let Some((&batch, &channels)) = ends
+        && list.elements() == K::SPACE
+    {
+        let space = shape_of(list)?;
+        return Ok([batch].into_iter().chain(space.iter().copied()).chain([channels]).collect());
+    }
+    let sizes = sizes(list, "input_sizes", K::SPACE + 2)?;
+    let dims = layout.dims(&(&sizes).into());
+    Ok(dims.iter().filter_map(|dim| dim.known()).collect())
+}
+
+fn filter_kernel<K: Kind>(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
+    let layout = Layout::of(node, K::SPACE)?;
+    Ok(kernel(move |cx: &KernelCx<'_>| {
+        let input = layout.channels_last(cx.input(0)?)?;
+        let filter = sizes(cx.input(1)?, "filter_sizes", K::SPACE + 2)?;
+        let grad = layout.channels_last(cx.input(2)?)?;
+        let plan = K::plan(input.shape(), &filter, &layout.slides)?;
+        Ok(plan.filter_gradient(&input, &grad)?)
+    }))
+}
