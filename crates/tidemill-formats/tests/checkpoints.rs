@@ -42,8 +42,12 @@ fn a_checkpoint_lists_what_it_holds() {
         list_variables(&prefix).unwrap().iter().map(ToString::to_string).collect();
     assert_eq!(
         listed,
-        ["dense/kernel: float32[2, 2]", "empty: float64[0, 3]", "global_step: int64[]",
-            "words: string[3]"]
+        [
+            "dense/kernel: float32[2, 2]",
+            "empty: float64[0, 3]",
+            "global_step: int64[]",
+            "words: string[3]"
+        ]
     );
     let files = fs::read_dir(prefix.parent().unwrap()).unwrap();
     let mut files: Vec<_> = files.map(|file| file.unwrap().file_name()).collect();

@@ -21,4 +21,4 @@ pub use error::{CheckpointError, CheckpointErrorKind, TensorErrorKind};
 pub use reader::{CheckpointReader, TensorInfo, list_variables};
 pub use state::{CheckpointState, latest_checkpoint};
 pub use table::TableError;
-pub use writer::{remove_checkpoint, write_checkpoint};
+pub use writer::{remove_checkpoint, write_checkpoint, write_meta_graph};

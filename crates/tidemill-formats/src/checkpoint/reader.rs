@@ -34,15 +34,20 @@ pub struct TensorInfo {
     pub shape: Shape,
 }
 
+impl TensorInfo {
+    /// The type and shape, such as `float32[2, 3]`.
+    pub fn type_and_shape(&self) -> String {
+        match &self.dtype {
+            Ok(dtype) => format!("{dtype}{}", self.shape),
+            Err(DataTypeError::Unsupported { name }) => format!("{name}{}", self.shape),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
 impl fmt::Display for TensorInfo {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match &self.dtype {
-            Ok(dtype) => write!(f, "{}: {dtype}{}", self.name, self.shape),
-            Err(DataTypeError::Unsupported { name }) => {
-                write!(f, "{}: {name}{}", self.name, self.shape)
-            }
-            Err(error) => write!(f, "{}: {error}", self.name),
-        }
+        write!(f, "{}: {}", self.name, self.type_and_shape())
     }
 }
 
@@ -233,8 +238,8 @@ impl CheckpointReader {
                 return Err(TensorErrorKind::Slice);
             }
             let elements = slice.shape().elements().unwrap_or_default();
-            let taken = elements > 0
-                && places.insert((part.shard_id, part.offset), part.size).is_some();
+            let taken =
+                elements > 0 && places.insert((part.shard_id, part.offset), part.size).is_some();
             match left.checked_sub(elements) {
                 Some(rest) if !taken => left = rest,
                 _ => return Err(TensorErrorKind::SliceCover { shape }),

@@ -40,9 +40,13 @@ impl Slice {
     fn rows(&self, whole: &Shape) -> impl Iterator<Item = usize> {
         let outer = self.0.len().saturating_sub(1);
         let strides = whole.strides();
-        let first: usize = self.0.iter().zip(&strides).map(|(part, stride)| part.start * stride).sum();
-        let steps: Vec<(usize, usize)> =
-            self.0[..outer].iter().zip(&strides).map(|(part, &stride)| (part.len(), stride)).collect();
+        let first: usize =
+            self.0.iter().zip(&strides).map(|(part, stride)| part.start * stride).sum();
+        let steps: Vec<(usize, usize)> = self.0[..outer]
+            .iter()
+            .zip(&strides)
+            .map(|(part, &stride)| (part.len(), stride))
+            .collect();
         let count = steps.iter().map(|(length, _)| length).product();
         let mut places = vec![0; outer];
         let mut row = first;
@@ -180,10 +184,7 @@ mod tests {
         let joined = join(whole.clone(), &[left.clone(), right.clone()]).unwrap();
         assert_eq!(joined.as_slice::<i32>().unwrap(), [1, 2, 3, 4, 5, 6]);
         for parts in [&[left.clone()][..], &[left.clone(), right, left]] {
-            assert!(matches!(
-                join(whole.clone(), parts),
-                Err(TensorErrorKind::SliceCover { .. })
-            ));
+            assert!(matches!(join(whole.clone(), parts), Err(TensorErrorKind::SliceCover { .. })));
         }
     }
 

@@ -1,6 +1,6 @@
 use std::fs;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Path, PathBuf, absolute};
 
 use super::error::{CheckpointError, CheckpointErrorKind};
 use super::files::{Staged, folder_of, index_path};
@@ -43,8 +43,11 @@ impl CheckpointState {
     pub fn write(&self, folder: impl AsRef<Path>) -> Result<(), CheckpointError> {
         let folder = folder.as_ref();
         let line = |key: &str, prefix: &Path| {
-            let prefix = prefix.strip_prefix(folder).unwrap_or(prefix);
-            format!("{key}: \"{}\"\n", escape(&prefix.to_string_lossy()))
+            let stored = match prefix.file_name() {
+                Some(name) if folder_of(prefix) == folder => PathBuf::from(name),
+                _ => absolute(prefix).unwrap_or_else(|_| prefix.to_owned()),
+            };
+            format!("{key}: \"{}\"\n", escape(&stored.to_string_lossy()))
         };
         let mut text = line(LATEST, &self.latest);
         self.all.iter().for_each(|prefix| text.push_str(&line(ALL, prefix)));

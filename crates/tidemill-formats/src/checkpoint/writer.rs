@@ -9,10 +9,10 @@ use tidemill_value::{ByteString, Value};
 use super::checksum::masked;
 use super::error::{CheckpointError, CheckpointErrorKind};
 use super::files::{Staged, data_path, folder_of, index_path, meta_path};
-use super::messages::{BundleEntry, BundleHeader, VERSION};
+use super::messages::{BundleEntry, BundleHeader, MetaGraph, VERSION};
 use super::{reader, strings, table_writer};
 use crate::bytes::bytes_of;
-use crate::proto::{DataType, TensorShapeProto, VersionDef};
+use crate::proto::{DataType, GraphDef, TensorShapeProto, VersionDef};
 
 /// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is made if
 /// it is not there.
@@ -29,15 +29,11 @@ pub fn write_checkpoint<'a>(
     tensors: impl IntoIterator<Item = (&'a str, &'a Value)>,
 ) -> Result<(), CheckpointError> {
     let prefix = prefix.as_ref();
-    if prefix.file_name().is_none() {
-        return Err(CheckpointErrorKind::Prefix.at(prefix));
-    }
     let tensors: BTreeMap<&str, &Value> = tensors.into_iter().collect();
     if let Some(name) = tensors.keys().find(|name| name.is_empty() || name.starts_with('\0')) {
         return Err(CheckpointErrorKind::Name { name: (*name).to_owned() }.at(prefix));
     }
-    let folder = folder_of(prefix);
-    fs::create_dir_all(folder).map_err(|error| CheckpointErrorKind::Io(error).at(folder))?;
+    make_folder(prefix)?;
     let version = VersionDef { producer: VERSION, ..VersionDef::default() };
     let header = BundleHeader { num_shards: 1, endianness: 0, version: Some(version) };
     let mut entries = vec![(String::new(), header.encode_to_vec())];
@@ -65,6 +61,32 @@ pub fn write_checkpoint<'a>(
     let index = table_writer::write_usual_table(entries);
     staged.write(&index_path(prefix), |file| file.write_all(&index))?;
     staged.commit()
+}
+
+/// Writes the graph that belongs to the checkpoint `prefix`, as `prefix.meta`. The folder is made
+/// if it is not there.
+///
+/// # Errors
+/// [`CheckpointError`], where the file cannot be written.
+pub fn write_meta_graph(
+    prefix: impl AsRef<Path>,
+    graph_def: GraphDef,
+) -> Result<(), CheckpointError> {
+    let prefix = prefix.as_ref();
+    make_folder(prefix)?;
+    let bytes = MetaGraph { graph_def: Some(graph_def) }.encode_to_vec();
+    let mut staged = Staged::new();
+    staged.write(&meta_path(prefix), |file| file.write_all(&bytes))?;
+    staged.commit()
+}
+
+/// Makes the folder of a prefix, which must name files.
+fn make_folder(prefix: &Path) -> Result<(), CheckpointError> {
+    if prefix.file_name().is_none() {
+        return Err(CheckpointErrorKind::Prefix.at(prefix));
+    }
+    let folder = folder_of(prefix);
+    fs::create_dir_all(folder).map_err(|error| CheckpointErrorKind::Io(error).at(folder))
 }
 
 /// The bytes of a value, and their masked checksum.
