@@ -20,7 +20,7 @@ fn files(folder: &Path) -> Vec<String> {
 }
 
 /// A variable of shape `[]` that starts with `x`.
-fn scalar(name: &str, x: f32) -> Variable {
+fn scalar(name: &str, x: f64) -> Variable {
     get_variable(name, [], constant_initializer(x))
 }
 
@@ -29,7 +29,7 @@ fn saved(prefix: &Path, names: &[&str]) -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();
     for (name, x) in names.iter().zip(1_u8..) {
-        scalar(name, f32::from(x));
+        scalar(name, f64::from(x));
     }
     let session = Session::new();
     session.run(global_variables_initializer())?;
@@ -288,7 +288,11 @@ fn a_saver_serves_sessions_of_its_graph_alone() -> Outcome {
     scalar("a", 0.0);
     let saver = Saver::new()?;
     drop(default);
-    let other = Session::with_graph(&Graph::new());
+    let other = Graph::new();
+    let other_default = other.as_default();
+    constant(0.0);
+    drop(other_default);
+    let other = Session::with_graph(&other);
     let error = saver.save(&other, folder.path().join("m")).unwrap_err();
     assert!(matches!(error, SaverError::Run(RunError::ForeignGraph { .. })), "{error}");
     Ok(())

@@ -98,7 +98,7 @@ fn damaged_data_is_refused() {
     fs::remove_file(&data).unwrap();
     let error = reader.read("global_step").unwrap_err();
     let CheckpointErrorKind::Tensor { source, .. } = error.kind else { unreachable!() };
-    assert!(matches!(source, TensorErrorKind::Io { .. }));
+    assert!(matches!(*source, TensorErrorKind::Io { .. }));
 }
 
 #[test]

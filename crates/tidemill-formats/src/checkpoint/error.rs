@@ -64,7 +64,7 @@ pub enum CheckpointErrorKind {
         /// Its name.
         name: String,
         /// What is wrong.
-        source: TensorErrorKind,
+        source: Box<TensorErrorKind>,
     },
     /// No tensor can be called so.
     #[error("a tensor of a checkpoint cannot be called {name:?}")]

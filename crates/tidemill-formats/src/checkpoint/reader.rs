@@ -162,7 +162,8 @@ impl CheckpointReader {
     }
 
     fn error(&self, name: &str, source: TensorErrorKind) -> CheckpointError {
-        CheckpointErrorKind::Tensor { name: name.to_owned(), source }.at(&self.prefix)
+        let (name, source) = (name.to_owned(), Box::new(source));
+        CheckpointErrorKind::Tensor { name, source }.at(&self.prefix)
     }
 
     fn read_whole(&self, entry: &BundleEntry) -> Result<Value, TensorErrorKind> {
