@@ -227,27 +227,19 @@ impl CheckpointReader {
 
     fn read_slices(&self, name: &str, whole: &BundleEntry) -> Result<Value, TensorErrorKind> {
         let (dtype, shape) = (DataType::dtype(whole.dtype)?, shape_of(whole)?);
-        let mut left = shape.elements().ok_or(ShapeError::TooLarge)?;
         let mut parts = Vec::with_capacity(whole.slices.len());
-        // Before anything is read, the slices must be as many elements as the tensor, and in
-        // places of their own.
-        let mut places = BTreeMap::new();
         for proto in &whole.slices {
             let slice = Slice::within(&shape, proto)?;
             let part = self.slices.get(&slice_key(name, proto)).ok_or(TensorErrorKind::Slice)?;
             if part.dtype != whole.dtype || shape_of(part)? != slice.shape() {
                 return Err(TensorErrorKind::Slice);
             }
-            let elements = slice.shape().elements().unwrap_or_default();
-            let taken =
-                elements > 0 && places.insert((part.shard_id, part.offset), part.size).is_some();
-            match left.checked_sub(elements) {
-                Some(rest) if !taken => left = rest,
-                _ => return Err(TensorErrorKind::SliceCover { shape }),
-            }
             parts.push((slice, part));
         }
-        if left > 0 {
+        // Before anything is read, it must be certain that the slices can fill the tensor.
+        let elements = |(slice, _): &(Slice, _)| slice.shape().elements();
+        let total = parts.iter().map(elements).try_fold(0_usize, |sum, n| sum.checked_add(n?));
+        if total.is_none() || total != shape.elements() || !are_apart(&parts) {
             return Err(TensorErrorKind::SliceCover { shape });
         }
         let read = |(slice, part)| Ok((slice, self.read_whole(part)?));
@@ -255,6 +247,18 @@ impl CheckpointReader {
             parts.into_iter().map(read).collect::<Result<_, TensorErrorKind>>()?;
         join(Value::zeros(dtype, shape)?, &parts)
     }
+}
+
+/// Whether no two slices have bytes in common, so that all together they take no more memory
+/// than the files.
+fn are_apart(parts: &[(Slice, &BundleEntry)]) -> bool {
+    let filled = parts.iter().filter(|(_, part)| part.size > 0);
+    let mut places: Vec<_> =
+        filled.map(|(_, part)| (part.shard_id, part.offset, part.size)).collect();
+    places.sort_unstable();
+    places.array_windows().all(|&[(shard, offset, size), (next_shard, next, _)]| {
+        shard != next_shard || offset.saturating_add(size) <= next
+    })
 }
 
 /// The tensors of the checkpoint `prefix`, by name.
