@@ -61,7 +61,7 @@ impl RestoreReport {
                 continue;
             };
             let dtype = variable.dtype();
-            if dtype == info.dtype.clone().ok() && variable.shape().admits(&info.shape) {
+            if dtype == info.dtype.ok() && variable.shape().admits(&info.shape) {
                 restored.push(name);
             } else {
                 let dtype = dtype.map(|dtype| dtype.to_string()).unwrap_or_default();
