@@ -39,7 +39,7 @@ pub use report::{Mismatch, Missing, RestoreReport};
 /// let path = saver.save(&session, folder.join("model.ckpt"))?;
 /// let other = Session::new();
 /// assert_eq!(saver.restore(&other, path)?.restored, ["slope"]);
-/// assert_eq!(other.run(slope)?.to_string(), "0");
+/// assert_eq!(other.run(slope)?.to_string(), "0.0");
 /// # std::fs::remove_dir_all(folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
