@@ -105,7 +105,8 @@ pub(crate) fn decode_strings(mut bytes: &[u8], count: usize) -> Option<Vec<ByteS
     bytes.is_empty().then_some(strings)
 }
 
-fn decode_varint(bytes: &mut &[u8]) -> Option<u64> {
+/// The number at the beginning of `bytes` as a varint, which is taken off.
+pub(crate) fn decode_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..u64::BITS).step_by(7) {
         let (&byte, rest) = bytes.split_first()?;
@@ -116,6 +117,15 @@ fn decode_varint(bytes: &mut &[u8]) -> Option<u64> {
         }
     }
     None
+}
+
+/// Appends a number as a varint.
+pub(crate) fn encode_varint(mut number: u64, bytes: &mut Vec<u8>) {
+    while number >= 0x80 {
+        bytes.push(number as u8 | 0x80);
+        number >>= 7;
+    }
+    bytes.push(number as u8);
 }
 
 #[cfg(test)]

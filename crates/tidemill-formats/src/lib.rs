@@ -3,6 +3,7 @@
 //! - [`proto`] has TensorFlow's protocol buffer messages: a [`GraphDef`](proto::GraphDef) and
 //!   what it is made of. A [`TensorProto`](proto::TensorProto) converts to and from a
 //!   [`Value`](tidemill_value::Value).
+//! - [`checkpoint`] reads and writes TensorFlow's checkpoints.
 //! - [`read_safetensors`] reads the tensors of a safetensors file.
 //!
 //! What is read is not trusted: bytes that are wrong give an error, and never a panic, a deep
@@ -11,6 +12,7 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod bytes;
+pub mod checkpoint;
 pub mod proto;
 mod safetensors;
 mod shape;

@@ -5,6 +5,7 @@ pub use tidemill_autodiff::{
     Cut, Differentiation, GradientOptions, differentiate, gradients, gradients_with,
     hessian_vector_product, jacobian,
 };
+pub use tidemill_formats::checkpoint;
 pub use tidemill_graph::{
     BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Fact, Graph, Lint, Location, Reuse,
     control_dependencies, default_graph, name_scope, reset_default_graph, variable_scope,
@@ -30,8 +31,8 @@ pub use tidemill_runtime::{
     TraceStep, UnfedPlaceholder, Way, feeds,
 };
 pub use tidemill_train::{
-    GLOBAL_STEP, GradientAndVariable, GradientDescent, MinimizeOptions, Optimizer, TrainError,
-    get_or_create_global_step,
+    GLOBAL_STEP, GradientAndVariable, GradientDescent, MinimizeOptions, Mismatch, Missing,
+    Optimizer, RestoreReport, Saver, SaverError, TrainError, get_or_create_global_step,
 };
 pub use tidemill_value::{
     ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape, Value,
@@ -53,12 +54,13 @@ pub mod custom {
 pub mod prelude {
     //! What a program that builds and runs graphs needs: `use tidemill::prelude::*`.
 
+    pub use crate::checkpoint::{latest_checkpoint, list_variables};
     pub use crate::ops::*;
     pub use crate::{
         DType, Ellipsis, Evaluate, GradientDescent, Graph, IntoScalars, MinimizeOptions, NewAxis,
-        Operation, Optimizer, PartialShape, Rewriting, RunError, RunOperation, RunOptions, Session,
-        SessionOptions, Sink, Tensor, Value, Variable, constant_initializer, control_dependencies,
-        default_graph, feeds, get_or_create_global_step, get_variable,
+        Operation, Optimizer, PartialShape, Rewriting, RunError, RunOperation, RunOptions, Saver,
+        Session, SessionOptions, Sink, Tensor, Value, Variable, constant_initializer,
+        control_dependencies, default_graph, feeds, get_or_create_global_step, get_variable,
         global_variables_initializer, glorot_normal, glorot_uniform, gradients, he_normal,
         he_uniform, name_scope, normal, ones, report_uninitialized_variables, reset_default_graph,
         s, shape, truncated_normal, uniform, variable, variable_scope, variable_scope_with,

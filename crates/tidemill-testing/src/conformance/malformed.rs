@@ -5,7 +5,7 @@ use tidemill_runtime::Rewriting;
 
 use super::graph::{import, session};
 use super::manifest::{Expect, Kind};
-use super::{Case, read};
+use super::{Case, checkpoints, read};
 
 /// Reads a malformed file, up to the run of what it is about. Something must refuse it.
 pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
@@ -15,9 +15,8 @@ pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
         Some(Kind::Safetensors) => {
             read_safetensors(&read(corpus, file)?).map(drop).map_err(|error| error.to_string())
         }
-        Some(Kind::Checkpoint) | None => {
-            return Err("there is no way to read such a file yet".to_owned());
-        }
+        Some(Kind::Checkpoint) => checkpoints::read_all(corpus, case),
+        None => Err("the case does not say what the file is".to_owned()),
     };
     match (result, case.expect) {
         (Ok(()), Some(Expect::Reject)) => Err("it is not refused".to_owned()),

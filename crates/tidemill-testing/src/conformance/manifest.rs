@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use serde::Deserialize;
@@ -55,6 +56,37 @@ pub struct Case {
     pub kind: Option<Kind>,
     /// The malformed file.
     pub file: Option<String>,
+    /// The prefix of the files of a checkpoint.
+    pub prefix: Option<String>,
+    /// The variables to train, or the tensors of the checkpoint.
+    pub variables: Vec<VariableOfCase>,
+    /// Those of them that are strings.
+    pub string_tensors: BTreeMap<String, Vec<String>>,
+    /// The variables of the graph to restore from the checkpoint.
+    pub restore: Vec<String>,
+    /// The tensors to read from a malformed checkpoint.
+    pub read: Vec<String>,
+}
+
+/// A variable that a case is about.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(untagged)]
+pub enum VariableOfCase {
+    /// A node of the graph.
+    Node(String),
+    /// A tensor of a checkpoint.
+    Stored(StoredTensor),
+}
+
+/// A tensor of a checkpoint.
+#[derive(Clone, Debug, Deserialize)]
+pub struct StoredTensor {
+    /// Its name.
+    pub name: String,
+    /// The name of its data type.
+    pub dtype: String,
+    /// Its shape.
+    pub shape: Vec<usize>,
 }
 
 /// What must happen in a case that need not succeed.

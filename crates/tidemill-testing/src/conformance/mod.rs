@@ -5,6 +5,7 @@
 //! the reason; the list must be true.
 
 mod case;
+mod checkpoints;
 mod compare;
 mod gradients;
 mod graph;

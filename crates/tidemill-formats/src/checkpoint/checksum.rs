@@ -1,0 +1,18 @@
+/// The checksum of some bytes as it is stored: a CRC of bytes that hold CRCs themselves would be
+/// weak, so it is rotated and shifted.
+pub(super) const fn masked(crc: u32) -> u32 {
+    crc.rotate_right(15).wrapping_add(0xa282_ead8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_mask_is_that_of_the_format() {
+        assert_eq!(masked(0), 0xa282_ead8);
+        // The checksum of the empty block that each table holds.
+        let empty_block = crc32c::crc32c(&[0, 0, 0, 0, 1, 0, 0, 0, 0]);
+        assert_eq!(masked(empty_block), 0xb0a1_f2c0);
+    }
+}

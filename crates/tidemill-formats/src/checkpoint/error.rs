@@ -1,0 +1,164 @@
+use std::io;
+use std::path::PathBuf;
+
+use tidemill_value::{Shape, ValueError};
+
+use super::table::TableError;
+use crate::proto::{DataTypeError, DecodeError};
+use crate::{BytesError, ShapeError};
+
+/// Why a checkpoint cannot be read or written.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {kind}", path.display())]
+pub struct CheckpointError {
+    /// The file, or the prefix of the files.
+    pub path: PathBuf,
+    /// What is wrong.
+    pub kind: CheckpointErrorKind,
+}
+
+/// What is wrong with a checkpoint.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CheckpointErrorKind {
+    /// A file cannot be read or written.
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    /// The index is no table.
+    #[error("the index is damaged: {0}")]
+    Table(#[from] TableError),
+    /// The index does not begin with a header.
+    #[error("the index has no header, so it is not that of a checkpoint")]
+    NoHeader,
+    /// A message in the index is none.
+    #[error("the entry `{name}` of the index is damaged: {source}")]
+    Entry {
+        /// The name of the entry, empty for the header.
+        name: String,
+        /// What is wrong.
+        source: DecodeError,
+    },
+    /// The checkpoint is of a version that is too new.
+    #[error("the checkpoint needs a reader of version {min_consumer}; this one is of version 1")]
+    Version {
+        /// The version it needs.
+        min_consumer: i32,
+    },
+    /// The elements have their highest bytes first.
+    #[error("the elements have their highest byte first, which is not supported")]
+    BigEndian,
+    /// There is no tensor of the name.
+    #[error(
+        "there is no tensor `{name}`{}",
+        near.as_ref().map(|near| format!("; there is `{near}`")).unwrap_or_default()
+    )]
+    NotFound {
+        /// The name.
+        name: String,
+        /// A name that is near to it.
+        near: Option<String>,
+    },
+    /// A tensor cannot be read.
+    #[error("the tensor `{name}`: {source}")]
+    Tensor {
+        /// Its name.
+        name: String,
+        /// What is wrong.
+        source: Box<TensorErrorKind>,
+    },
+    /// No tensor can be called so.
+    #[error("a tensor of a checkpoint cannot be called {name:?}")]
+    Name {
+        /// The name.
+        name: String,
+    },
+    /// The state file is damaged.
+    #[error("line {line} is not `key: \"path\"`")]
+    State {
+        /// The line, counted from 1.
+        line: usize,
+    },
+    /// A prefix names no file.
+    #[error("the prefix of a checkpoint must end with a name")]
+    Prefix,
+}
+
+/// What is wrong with a tensor of a checkpoint.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum TensorErrorKind {
+    /// Values cannot have its data type.
+    #[error(transparent)]
+    DType(#[from] DataTypeError),
+    /// There can be no tensor of its shape.
+    #[error(transparent)]
+    Shape(#[from] ShapeError),
+    /// Its bytes do not fill its shape.
+    #[error(transparent)]
+    Bytes(#[from] BytesError),
+    /// Memory cannot hold it.
+    #[error(transparent)]
+    Value(#[from] ValueError),
+    /// The index says its bytes are where there are none.
+    #[error("its bytes {offset}..{offset}+{size} are not all in the file, which has {length}")]
+    OutOfFile {
+        /// Where its bytes begin.
+        offset: i64,
+        /// How many they are.
+        size: i64,
+        /// How many the file has.
+        length: u64,
+    },
+    /// The index says its bytes are in a file that is none of the checkpoint's.
+    #[error("its bytes are in file {shard}, but there are {shards}")]
+    Shard {
+        /// The number of the file.
+        shard: i32,
+        /// How many there are.
+        shards: i32,
+    },
+    /// The bytes are not those that were written.
+    #[error("its bytes are damaged: their checksum is {actual:#010x}, not {expected:#010x}")]
+    Checksum {
+        /// The checksum of the bytes.
+        actual: u32,
+        /// What it should be.
+        expected: u32,
+    },
+    /// The bytes of strings are not as many strings as the shape has elements.
+    #[error("its bytes are not {count} strings")]
+    Strings {
+        /// How many strings there should be.
+        count: usize,
+    },
+    /// A slice is not within the shape.
+    #[error("a slice is not within the shape {shape}")]
+    SliceRange {
+        /// The shape.
+        shape: Shape,
+    },
+    /// A slice that the tensor is made of is not there, or of another type or shape.
+    #[error("a slice of it is not there, or is of another type or shape")]
+    Slice,
+    /// The slices do not fill the shape, or overlap.
+    #[error("its slices do not fill the shape {shape}, or overlap")]
+    SliceCover {
+        /// The shape.
+        shape: Shape,
+    },
+    /// A file cannot be read.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl CheckpointErrorKind {
+    /// The error of a file or prefix.
+    pub(super) fn at(self, path: impl Into<PathBuf>) -> CheckpointError {
+        CheckpointError { path: path.into(), kind: self }
+    }
+}

@@ -1,0 +1,297 @@
+use std::collections::BTreeMap;
+use std::fmt;
+use std::fs::{self, File};
+use std::io::{Read, Seek, SeekFrom};
+use std::path::{Path, PathBuf};
+
+use prost::Message;
+use tidemill_value::{DType, Shape, Value};
+
+use super::checksum::masked;
+use super::error::{CheckpointError, CheckpointErrorKind, TensorErrorKind};
+use super::files::{data_path, index_path};
+use super::messages::{BundleEntry, BundleHeader, VERSION};
+use super::slice::{Slice, join, slice_key};
+use super::strings;
+use super::table::read_table;
+use crate::proto::{DataType, DataTypeError, TensorShapeProto};
+use crate::{ShapeError, value_from_bytes};
+
+/// So many data files a checkpoint can have, by the digits in their names.
+const MOST_SHARDS: i32 = 99_999;
+/// Names less alike than this are not near.
+const SIMILAR: f64 = 0.7;
+
+/// What a checkpoint says of a tensor.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TensorInfo {
+    /// Its name.
+    pub name: String,
+    /// Its data type, or why values cannot have it.
+    pub dtype: Result<DType, DataTypeError>,
+    /// Its shape.
+    pub shape: Shape,
+}
+
+impl TensorInfo {
+    /// The type and shape, such as `float32[2, 3]`.
+    pub fn type_and_shape(&self) -> String {
+        match &self.dtype {
+            Ok(dtype) => format!("{dtype}{}", self.shape),
+            Err(DataTypeError::Unsupported { name }) => format!("{name}{}", self.shape),
+            Err(error) => error.to_string(),
+        }
+    }
+}
+
+impl fmt::Display for TensorInfo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.name, self.type_and_shape())
+    }
+}
+
+/// Reads the tensors of a checkpoint, one at a time.
+#[derive(Clone, Debug)]
+pub struct CheckpointReader {
+    prefix: PathBuf,
+    shards: i32,
+    /// Tensors by name.
+    tensors: BTreeMap<String, BundleEntry>,
+    /// Slices by key.
+    slices: BTreeMap<Vec<u8>, BundleEntry>,
+}
+
+impl CheckpointReader {
+    /// Reads the index of the checkpoint `prefix`.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], where there is none, or it is damaged.
+    pub fn open(prefix: impl AsRef<Path>) -> Result<CheckpointReader, CheckpointError> {
+        let prefix = prefix.as_ref();
+        let index = index_path(prefix);
+        fs::read(&index)
+            .map_err(CheckpointErrorKind::Io)
+            .and_then(|bytes| CheckpointReader::parse(prefix, &bytes))
+            .map_err(|kind| kind.at(index))
+    }
+
+    fn parse(prefix: &Path, index: &[u8]) -> Result<CheckpointReader, CheckpointErrorKind> {
+        let mut entries = read_table(index)?.into_iter();
+        let header = match entries.next() {
+            Some((key, value)) if key.is_empty() => decode::<BundleHeader>(&key, &value)?,
+            _ => return Err(CheckpointErrorKind::NoHeader),
+        };
+        let shards = check_header(&header)?;
+        let (mut tensors, mut slices) = (BTreeMap::new(), BTreeMap::new());
+        for (key, value) in entries {
+            let entry = decode(&key, &value)?;
+            if key.first() == Some(&0) {
+                slices.insert(key, entry);
+            } else {
+                let name = String::from_utf8(key).map_err(|error| CheckpointErrorKind::Name {
+                    name: String::from_utf8_lossy(error.as_bytes()).into_owned(),
+                })?;
+                tensors.insert(name, entry);
+            }
+        }
+        Ok(CheckpointReader { prefix: prefix.to_owned(), shards, tensors, slices })
+    }
+
+    /// The prefix of its files.
+    pub fn prefix(&self) -> &Path {
+        &self.prefix
+    }
+
+    /// In how many files the data is.
+    pub(super) fn shards(&self) -> i32 {
+        self.shards
+    }
+
+    /// The tensors by name.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], where there can be no tensor of a shape.
+    pub fn tensors(&self) -> Result<Vec<TensorInfo>, CheckpointError> {
+        let info = |(name, entry): (&String, &BundleEntry)| {
+            let shape = shape_of(entry).map_err(|error| self.error(name, error.into()))?;
+            Ok(TensorInfo { name: name.clone(), dtype: DataType::dtype(entry.dtype), shape })
+        };
+        self.tensors.iter().map(info).collect()
+    }
+
+    /// Whether there is a tensor of the name.
+    pub fn contains(&self, name: &str) -> bool {
+        self.tensors.contains_key(name)
+    }
+
+    /// The names of the tensors, in order.
+    pub fn names(&self) -> impl Iterator<Item = &str> {
+        self.tensors.keys().map(String::as_str)
+    }
+
+    /// The name that is nearest to one that is not there, if any is near.
+    pub fn near(&self, name: &str) -> Option<&str> {
+        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
+        let score = |other: &str| {
+            let whole = strsim::normalized_damerau_levenshtein(name, other);
+            let parts = strsim::normalized_damerau_levenshtein(&last(name), &last(other));
+            whole.max(parts - 0.1)
+        };
+        let scored = self.names().map(|other| (score(other), other));
+        let best = scored.max_by(|(left, _), (right, _)| left.total_cmp(right));
+        best.filter(|(score, _)| *score >= SIMILAR).map(|(_, other)| other)
+    }
+
+    /// Reads a tensor. If it is stored as slices, they are joined.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], where there is no such tensor, values cannot have its type, or its
+    /// bytes are damaged. Nothing is allocated for bytes that are not there.
+    pub fn read(&self, name: &str) -> Result<Value, CheckpointError> {
+        let Some(entry) = self.tensors.get(name) else {
+            let near = self.near(name).map(str::to_owned);
+            let kind = CheckpointErrorKind::NotFound { name: name.to_owned(), near };
+            return Err(kind.at(&self.prefix));
+        };
+        let value = match entry.slices.is_empty() {
+            true => self.read_whole(entry),
+            false => self.read_slices(name, entry),
+        };
+        value.map_err(|source| self.error(name, source))
+    }
+
+    fn error(&self, name: &str, source: TensorErrorKind) -> CheckpointError {
+        let (name, source) = (name.to_owned(), Box::new(source));
+        CheckpointErrorKind::Tensor { name, source }.at(&self.prefix)
+    }
+
+    fn read_whole(&self, entry: &BundleEntry) -> Result<Value, TensorErrorKind> {
+        let (dtype, shape) = (DataType::dtype(entry.dtype)?, shape_of(entry)?);
+        let count = shape.elements().ok_or(ShapeError::TooLarge)?;
+        let expected = match dtype {
+            // Whether they are so many is seen only in the bytes.
+            DType::String => None,
+            _ => Some(count.checked_mul(dtype.size()).ok_or(ShapeError::TooLarge)?),
+        };
+        let size = usize::try_from(entry.size).unwrap_or(usize::MAX);
+        if let Some(expected) = expected.filter(|&expected| expected != size) {
+            let actual = size;
+            return Err(crate::BytesError::Count { dtype, shape, expected, actual }.into());
+        }
+        let bytes = self.read_bytes(entry)?;
+        let (value, actual) = match dtype {
+            DType::String => {
+                let (strings, checksum) =
+                    strings::decode(&bytes, count).ok_or(TensorErrorKind::Strings { count })?;
+                (Value::from_vec(shape, strings)?, checksum)
+            }
+            _ => {
+                let checksum = masked(crc32c::crc32c(&bytes));
+                (value_from_bytes(dtype, shape, &bytes)?, checksum)
+            }
+        };
+        let expected = entry.crc32c;
+        match actual == expected {
+            true => Ok(value),
+            false => Err(TensorErrorKind::Checksum { actual, expected }),
+        }
+    }
+
+    /// The bytes of a tensor, which must all be in the file.
+    fn read_bytes(&self, entry: &BundleEntry) -> Result<Vec<u8>, TensorErrorKind> {
+        let path = self.data_path(entry)?;
+        let io = |source| TensorErrorKind::Io { path: path.clone(), source };
+        let mut file = File::open(&path).map_err(io)?;
+        let length = file.metadata().map_err(io)?.len();
+        let BundleEntry { offset, size, .. } = *entry;
+        let outside = TensorErrorKind::OutOfFile { offset, size, length };
+        let (Ok(begin), Ok(count)) = (u64::try_from(offset), u64::try_from(size)) else {
+            return Err(outside);
+        };
+        let end = begin.checked_add(count).filter(|&end| end <= length);
+        let (Some(_), Ok(count)) = (end, usize::try_from(count)) else { return Err(outside) };
+        file.seek(SeekFrom::Start(begin)).map_err(io)?;
+        let mut bytes = vec![0; count];
+        file.read_exact(&mut bytes).map_err(io)?;
+        Ok(bytes)
+    }
+
+    fn data_path(&self, entry: &BundleEntry) -> Result<PathBuf, TensorErrorKind> {
+        let (shard, shards) = (entry.shard_id, self.shards);
+        match (0..shards).contains(&shard) {
+            true => Ok(data_path(&self.prefix, shard, shards)),
+            false => Err(TensorErrorKind::Shard { shard, shards }),
+        }
+    }
+
+    fn read_slices(&self, name: &str, whole: &BundleEntry) -> Result<Value, TensorErrorKind> {
+        let (dtype, shape) = (DataType::dtype(whole.dtype)?, shape_of(whole)?);
+        let mut parts = Vec::with_capacity(whole.slices.len());
+        for proto in &whole.slices {
+            let slice = Slice::within(&shape, proto)?;
+            let part = self.slices.get(&slice_key(name, proto)).ok_or(TensorErrorKind::Slice)?;
+            if part.dtype != whole.dtype || shape_of(part)? != slice.shape() {
+                return Err(TensorErrorKind::Slice);
+            }
+            parts.push((slice, part));
+        }
+        // Before anything is read, it must be certain that the slices can fill the tensor.
+        let elements = |(slice, _): &(Slice, _)| slice.shape().elements();
+        let total = parts.iter().map(elements).try_fold(0_usize, |sum, n| sum.checked_add(n?));
+        if total.is_none() || total != shape.elements() || !are_apart(&parts) {
+            return Err(TensorErrorKind::SliceCover { shape });
+        }
+        let read = |(slice, part)| Ok((slice, self.read_whole(part)?));
+        let parts: Vec<(Slice, Value)> =
+            parts.into_iter().map(read).collect::<Result<_, TensorErrorKind>>()?;
+        join(Value::zeros(dtype, shape)?, &parts)
+    }
+}
+
+/// Whether no two slices have bytes in common, so that all together they take no more memory
+/// than the files.
+fn are_apart(parts: &[(Slice, &BundleEntry)]) -> bool {
+    let filled = parts.iter().filter(|(_, part)| part.size > 0);
+    let mut places: Vec<_> =
+        filled.map(|(_, part)| (part.shard_id, part.offset, part.size)).collect();
+    places.sort_unstable();
+    places.array_windows().all(|&[(shard, offset, size), (next_shard, next, _)]| {
+        shard != next_shard || offset.saturating_add(size) <= next
+    })
+}
+
+/// The tensors of the checkpoint `prefix`, by name.
+///
+/// # Errors
+/// [`CheckpointError`], where there is none, or its index is damaged.
+pub fn list_variables(prefix: impl AsRef<Path>) -> Result<Vec<TensorInfo>, CheckpointError> {
+    CheckpointReader::open(prefix)?.tensors()
+}
+
+fn decode<M: Message + Default>(key: &[u8], value: &[u8]) -> Result<M, CheckpointErrorKind> {
+    M::decode(value).map_err(|source| CheckpointErrorKind::Entry {
+        name: String::from_utf8_lossy(key).into_owned(),
+        source,
+    })
+}
+
+/// The number of data files.
+fn check_header(header: &BundleHeader) -> Result<i32, CheckpointErrorKind> {
+    let version = header.version.clone().unwrap_or_default();
+    let min_consumer = version.min_consumer;
+    if min_consumer > VERSION || version.bad_consumers.contains(&VERSION) {
+        return Err(CheckpointErrorKind::Version { min_consumer });
+    }
+    if header.endianness != 0 {
+        return Err(CheckpointErrorKind::BigEndian);
+    }
+    match header.num_shards {
+        shards @ 0..=MOST_SHARDS => Ok(shards),
+        _ => Err(CheckpointErrorKind::NoHeader),
+    }
+}
+
+fn shape_of(entry: &BundleEntry) -> Result<Shape, ShapeError> {
+    entry.shape.as_ref().map_or(Ok(Shape::scalar()), TensorShapeProto::shape)
+}

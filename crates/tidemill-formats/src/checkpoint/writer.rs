@@ -1,0 +1,123 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::io::Write;
+use std::path::Path;
+
+use prost::Message;
+use tidemill_value::{ByteString, Value};
+
+use super::checksum::masked;
+use super::error::{CheckpointError, CheckpointErrorKind};
+use super::files::{Staged, data_path, folder_of, index_path, meta_path};
+use super::messages::{BundleEntry, BundleHeader, MetaGraph, VERSION};
+use super::{reader, strings, table_writer};
+use crate::bytes::bytes_of;
+use crate::proto::{DataType, GraphDef, TensorShapeProto, VersionDef};
+
+/// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is made if
+/// it is not there.
+///
+/// The files appear, under their names, only when all is on the disk: a checkpoint of a new
+/// prefix is there as a whole or not at all. One that is overwritten may be lost when the
+/// machine stops in between, and its checksums tell.
+///
+/// # Errors
+/// [`CheckpointError`], where a file cannot be written, or a name is empty or begins with the
+/// character 0.
+pub fn write_checkpoint<'a>(
+    prefix: impl AsRef<Path>,
+    tensors: impl IntoIterator<Item = (&'a str, &'a Value)>,
+) -> Result<(), CheckpointError> {
+    let prefix = prefix.as_ref();
+    let tensors: BTreeMap<&str, &Value> = tensors.into_iter().collect();
+    if let Some(name) = tensors.keys().find(|name| name.is_empty() || name.starts_with('\0')) {
+        return Err(CheckpointErrorKind::Name { name: (*name).to_owned() }.at(prefix));
+    }
+    make_folder(prefix)?;
+    let version = VersionDef { producer: VERSION, ..VersionDef::default() };
+    let header = BundleHeader { num_shards: 1, endianness: 0, version: Some(version) };
+    let mut entries = vec![(String::new(), header.encode_to_vec())];
+    let mut staged = Staged::new();
+    staged.write(&data_path(prefix, 0, 1), |file| {
+        let mut offset = 0;
+        for (name, value) in tensors {
+            let (bytes, crc32c) = encode(value);
+            file.write_all(&bytes)?;
+            let entry = BundleEntry {
+                dtype: DataType::from(value.dtype()).into(),
+                shape: Some(TensorShapeProto::from(value.shape())),
+                shard_id: 0,
+                offset,
+                size: bytes.len() as i64,
+                crc32c,
+                slices: Vec::new(),
+            };
+            offset += bytes.len() as i64;
+            entries.push((name.to_owned(), entry.encode_to_vec()));
+        }
+        Ok(())
+    })?;
+    let entries = entries.iter().map(|(name, entry)| (name.as_bytes(), entry.as_slice()));
+    let index = table_writer::write_usual_table(entries);
+    staged.write(&index_path(prefix), |file| file.write_all(&index))?;
+    staged.commit()
+}
+
+/// Writes the graph that belongs to the checkpoint `prefix`, as `prefix.meta`. The folder is made
+/// if it is not there.
+///
+/// # Errors
+/// [`CheckpointError`], where the file cannot be written.
+pub fn write_meta_graph(
+    prefix: impl AsRef<Path>,
+    graph_def: GraphDef,
+) -> Result<(), CheckpointError> {
+    let prefix = prefix.as_ref();
+    make_folder(prefix)?;
+    let bytes = MetaGraph { graph_def: Some(graph_def) }.encode_to_vec();
+    let mut staged = Staged::new();
+    staged.write(&meta_path(prefix), |file| file.write_all(&bytes))?;
+    staged.commit()
+}
+
+/// Makes the folder of a prefix, which must name files.
+fn make_folder(prefix: &Path) -> Result<(), CheckpointError> {
+    if prefix.file_name().is_none() {
+        return Err(CheckpointErrorKind::Prefix.at(prefix));
+    }
+    let folder = folder_of(prefix);
+    fs::create_dir_all(folder).map_err(|error| CheckpointErrorKind::Io(error).at(folder))
+}
+
+/// The bytes of a value, and their masked checksum.
+fn encode(value: &Value) -> (Vec<u8>, u32) {
+    match value.as_slice::<ByteString>() {
+        Ok(elements) => strings::encode(elements),
+        Err(_) => {
+            let bytes = bytes_of(value);
+            let checksum = masked(crc32c::crc32c(&bytes));
+            (bytes, checksum)
+        }
+    }
+}
+
+/// Removes the files of the checkpoint `prefix`. What is not there need not be removed.
+///
+/// # Errors
+/// [`CheckpointError`], where a file cannot be removed.
+pub fn remove_checkpoint(prefix: impl AsRef<Path>) -> Result<(), CheckpointError> {
+    let prefix = prefix.as_ref();
+    // Without its header, there is no telling in how many files the data is.
+    let shards = reader::CheckpointReader::open(prefix).map_or(1, |reader| reader.shards());
+    let data = (0..shards).map(|shard| data_path(prefix, shard, shards));
+    // Without its index, it is no checkpoint any more.
+    for path in [index_path(prefix), meta_path(prefix)].into_iter().chain(data) {
+        match fs::remove_file(&path) {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                return Err(CheckpointErrorKind::Io(error).at(path));
+            }
+            _ => {}
+        }
+    }
+    Ok(())
+}

@@ -1,0 +1,63 @@
+use std::sync::Arc;
+
+use tidemill_formats::checkpoint::CheckpointError;
+use tidemill_graph::{BuildError, BuildErrorKind, GraphKey};
+use tidemill_graphdef::ExportError;
+use tidemill_runtime::RunError;
+
+use super::RestoreReport;
+
+/// Why variables cannot be saved or restored.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SaverError {
+    /// There is nothing to save.
+    #[error("there are no variables to save")]
+    NoVariables,
+    /// Two variables have one name.
+    #[error("two variables are to be saved as `{name}`")]
+    DuplicateName {
+        /// The name.
+        name: String,
+    },
+    /// The variables are not of one graph.
+    #[error("the variable `{name}` is of {variable}, but others are of {first}")]
+    SeveralGraphs {
+        /// The name of a variable.
+        name: String,
+        /// The graph it is of.
+        variable: GraphKey,
+        /// The graph of the first variable.
+        first: GraphKey,
+    },
+    /// A variable could not be built, or the graph takes no node that restores it.
+    #[error("the variable `{name}` cannot be saved{}", list(causes))]
+    Invalid {
+        /// The name of the variable.
+        name: String,
+        /// The calls that failed.
+        causes: Vec<Arc<BuildError>>,
+    },
+    /// The graph of the variables is no more.
+    #[error("{0}")]
+    GraphGone(Box<BuildErrorKind>),
+    /// The values cannot be read from the session, or written to it: a variable has none, or is
+    /// of another graph.
+    #[error(transparent)]
+    Run(#[from] RunError),
+    /// The checkpoint cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The graph cannot be written.
+    #[error(
+        "the graph cannot be written: {0}\n  help: saver.meta_graph(false) saves the values alone"
+    )]
+    Graph(#[from] ExportError),
+    /// The checkpoint does not have all variables with their types and shapes.
+    #[error("no variable was restored, because the checkpoint does not have them all\n{0}")]
+    Incomplete(Box<RestoreReport>),
+}
+
+fn list(causes: &[Arc<BuildError>]) -> String {
+    causes.iter().map(|cause| format!("\n{cause}")).collect()
+}

@@ -1,0 +1,275 @@
+//! Values of variables in files, and back.
+
+mod error;
+mod report;
+
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+
+use tidemill_formats::checkpoint::{
+    CheckpointReader, CheckpointState, remove_checkpoint, write_checkpoint, write_meta_graph,
+};
+use tidemill_graph::{
+    Graph, GraphKey, Location, OperationRef, absolute_scope, at_location, diagnose, scoped,
+    without_control_dependencies,
+};
+use tidemill_graphdef::to_graph_def;
+use tidemill_ops::{Operation, Tensor, Variable, assign, global_variables, placeholder_of};
+use tidemill_runtime::{Feeds, Session};
+use tidemill_value::Value;
+
+pub use error::SaverError;
+pub use report::{Mismatch, Missing, RestoreReport};
+
+/// Saves the values that variables have in a session as checkpoints, which TensorFlow can read,
+/// and restores them. It is TensorFlow's `Saver`.
+///
+/// It adds the nodes that restore variables to the graph when it is made, in the scope `save`;
+/// to save and to restore adds nothing.
+///
+/// ```
+/// use tidemill_ops::{get_variable, zeros};
+/// use tidemill_runtime::Session;
+/// use tidemill_train::Saver;
+/// let slope = get_variable("slope", [], zeros());
+/// let saver = Saver::new()?;
+/// # let folder = std::env::temp_dir().join(format!("tidemill-saver-{}", std::process::id()));
+/// let session = Session::new();
+/// session.init_missing()?;
+/// let path = saver.save(&session, folder.join("model.ckpt"))?;
+/// let other = Session::new();
+/// assert_eq!(saver.restore(&other, path)?.restored, ["slope"]);
+/// assert_eq!(other.run(slope)?.to_string(), "0.0");
+/// # std::fs::remove_dir_all(folder)?;
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct Saver {
+    graph: GraphKey,
+    saved: Vec<Saved>,
+    max_to_keep: usize,
+    meta_graph: bool,
+    /// The checkpoints that are not removed yet, the oldest first.
+    kept: Mutex<Vec<PathBuf>>,
+}
+
+/// A variable that is saved.
+#[derive(Clone, Debug)]
+struct Saved {
+    /// What it is called in checkpoints.
+    name: String,
+    variable: Variable,
+    /// What is fed to restore it.
+    value: Tensor,
+    /// The node that restores it.
+    assign: Operation,
+}
+
+impl Saver {
+    /// A saver of the variables that the default graph has now. Those made later it does not
+    /// know.
+    ///
+    /// # Errors
+    /// [`SaverError`], if there are none, or the graph takes no more nodes.
+    #[track_caller]
+    pub fn new() -> Result<Saver, SaverError> {
+        Saver::of(global_variables())
+    }
+
+    /// A saver of some variables.
+    ///
+    /// # Errors
+    /// [`SaverError`], if there are none, they are of several graphs, or their graph takes no
+    /// more nodes.
+    #[track_caller]
+    pub fn of(variables: impl IntoIterator<Item = Variable>) -> Result<Saver, SaverError> {
+        Saver::named(variables.into_iter().map(|variable| (variable.op().name(), variable)))
+    }
+
+    /// A saver of variables that have other names in checkpoints.
+    ///
+    /// # Errors
+    /// As of [`Saver::of`], and if two variables have one name.
+    #[track_caller]
+    pub fn named<N: Into<String>>(
+        variables: impl IntoIterator<Item = (N, Variable)>,
+    ) -> Result<Saver, SaverError> {
+        let mut named: Vec<(String, Variable)> =
+            variables.into_iter().map(|(name, variable)| (name.into(), variable)).collect();
+        named.sort_by(|(left, _), (right, _)| left.cmp(right));
+        if let Some([(name, _), _]) = named.array_windows().find(|[left, right]| left.0 == right.0)
+        {
+            return Err(SaverError::DuplicateName { name: name.clone() });
+        }
+        let location = Location::caller();
+        let graph = named.first().map(|(_, variable)| OperationRef::from(*variable).graph());
+        let graph = graph.ok_or(SaverError::NoVariables)?;
+        let saved = at_location(location, || restoring(graph, named))?;
+        let kept = Mutex::new(Vec::new());
+        Ok(Saver { graph, saved, max_to_keep: 5, meta_graph: true, kept })
+    }
+
+    /// Sets how many checkpoints are kept: when there is one more, the oldest is removed. There
+    /// are 5, unless told otherwise; 0 keeps all.
+    pub fn max_to_keep(mut self, count: usize) -> Self {
+        self.max_to_keep = count;
+        self
+    }
+
+    /// Sets whether the graph is written beside the values, as `prefix.meta`. It is, unless told
+    /// otherwise.
+    pub fn meta_graph(mut self, is_written: bool) -> Self {
+        self.meta_graph = is_written;
+        self
+    }
+
+    /// The variables, with what they are called in checkpoints.
+    pub fn variables(&self) -> impl Iterator<Item = (&str, Variable)> {
+        self.saved.iter().map(|saved| (saved.name.as_str(), saved.variable))
+    }
+
+    /// Saves the values that the variables have in a session as the checkpoint `prefix`, and
+    /// returns its path.
+    ///
+    /// A new checkpoint is there as a whole or not at all, and the folder's file `checkpoint`
+    /// then names it as the latest.
+    ///
+    /// # Errors
+    /// [`SaverError`], where a variable has no value, or a file cannot be written.
+    pub fn save(&self, session: &Session, prefix: impl AsRef<Path>) -> Result<PathBuf, SaverError> {
+        let prefix = prefix.as_ref();
+        let variables: Vec<Variable> = self.saved.iter().map(|saved| saved.variable).collect();
+        let values = session.run(variables)?;
+        if self.meta_graph {
+            write_meta_graph(prefix, to_graph_def(session.graph())?)?;
+        }
+        let named = self.saved.iter().map(|saved| saved.name.as_str());
+        write_checkpoint(prefix, named.zip(&values))?;
+        self.keep(prefix)?;
+        Ok(prefix.to_owned())
+    }
+
+    /// [`Saver::save`] as the checkpoint `prefix-step`.
+    ///
+    /// # Errors
+    /// As of [`Saver::save`].
+    pub fn save_step(
+        &self,
+        session: &Session,
+        prefix: impl AsRef<Path>,
+        step: u64,
+    ) -> Result<PathBuf, SaverError> {
+        let mut prefix = prefix.as_ref().as_os_str().to_owned();
+        prefix.push(format!("-{step}"));
+        self.save(session, PathBuf::from(prefix))
+    }
+
+    /// Notes that a checkpoint was written, and removes those that are too old.
+    fn keep(&self, prefix: &Path) -> Result<(), SaverError> {
+        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.retain(|other| other != prefix);
+        kept.push(prefix.to_owned());
+        let surplus = match self.max_to_keep {
+            0 => 0,
+            most => kept.len().saturating_sub(most),
+        };
+        let old: Vec<PathBuf> = kept.drain(..surplus).collect();
+        // A checkpoint that is removed must not be listed.
+        let state = CheckpointState { latest: prefix.to_owned(), all: kept.clone() };
+        state.write(CheckpointState::folder(prefix))?;
+        Ok(old.iter().try_for_each(remove_checkpoint)?)
+    }
+
+    /// Gives the variables in a session the values of the checkpoint `prefix`. They need no
+    /// other initialization. The checkpoint may hold other tensors.
+    ///
+    /// # Errors
+    /// [`SaverError`], where the checkpoint cannot be read, or lacks a variable, or has it with
+    /// another type or shape: then no variable is changed.
+    pub fn restore(
+        &self,
+        session: &Session,
+        prefix: impl AsRef<Path>,
+    ) -> Result<RestoreReport, SaverError> {
+        let reader = CheckpointReader::open(prefix)?;
+        let report = self.compare(&reader)?;
+        match report.is_complete() {
+            true => self.assign(session, &reader, report),
+            false => Err(SaverError::Incomplete(Box::new(report))),
+        }
+    }
+
+    /// [`Saver::restore`] of the variables that the checkpoint has, with their types and shapes.
+    /// The others stay as they are; the report names them.
+    ///
+    /// # Errors
+    /// [`SaverError`], where the checkpoint cannot be read.
+    pub fn restore_matching(
+        &self,
+        session: &Session,
+        prefix: impl AsRef<Path>,
+    ) -> Result<RestoreReport, SaverError> {
+        let reader = CheckpointReader::open(prefix)?;
+        let report = self.compare(&reader)?;
+        self.assign(session, &reader, report)
+    }
+
+    /// What of a checkpoint fits the variables.
+    fn compare(&self, reader: &CheckpointReader) -> Result<RestoreReport, SaverError> {
+        Graph::find(self.graph).map_err(|source| SaverError::GraphGone(Box::new(source)))?;
+        Ok(RestoreReport::new(reader, self.variables())?)
+    }
+
+    fn assign(
+        &self,
+        session: &Session,
+        reader: &CheckpointReader,
+        report: RestoreReport,
+    ) -> Result<RestoreReport, SaverError> {
+        let is_restored = |saved: &&Saved| report.restored.binary_search(&saved.name).is_ok();
+        let saved: Vec<&Saved> = self.saved.iter().filter(is_restored).collect();
+        let mut feeds = Feeds::new();
+        for saved in &saved {
+            let value: Value = reader.read(&saved.name)?;
+            feeds = feeds.feed(saved.value, value);
+        }
+        if !saved.is_empty() {
+            let targets: Vec<Operation> = saved.iter().map(|saved| saved.assign).collect();
+            session.run_with(targets, feeds)?;
+        }
+        Ok(report)
+    }
+}
+
+/// The nodes that restore variables, which must be in the order of their names.
+fn restoring(key: GraphKey, named: Vec<(String, Variable)>) -> Result<Vec<Saved>, SaverError> {
+    let graph = Graph::find(key).map_err(|source| SaverError::GraphGone(Box::new(source)))?;
+    let _default = graph.as_default();
+    let build = |(name, variable): (String, Variable)| {
+        let operation = OperationRef::from(variable);
+        if operation.graph() != key {
+            return Err(SaverError::SeveralGraphs {
+                name,
+                variable: operation.graph(),
+                first: key,
+            });
+        }
+        let Some(dtype) = variable.dtype() else { return Err(invalid(name, operation)) };
+        let value = placeholder_of(dtype, variable.shape());
+        let assign = assign(variable, value).op();
+        match assign.is_invalid() {
+            true => Err(invalid(name, assign.into())),
+            false => Ok(Saved { name, variable, value, assign }),
+        }
+    };
+    absolute_scope(key, "", || {
+        scoped(&graph, "save", |_| {
+            without_control_dependencies(key, || named.into_iter().map(build).collect())
+        })
+    })
+}
+
+fn invalid(name: String, operation: OperationRef) -> SaverError {
+    let (causes, _) = diagnose(operation);
+    SaverError::Invalid { name, causes }
+}

@@ -1,0 +1,108 @@
+use std::collections::BTreeSet;
+use std::fmt;
+use std::path::PathBuf;
+
+use tidemill_formats::checkpoint::{CheckpointError, CheckpointReader};
+use tidemill_ops::Variable;
+
+/// What of a checkpoint fits the variables of a [`Saver`](crate::Saver).
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct RestoreReport {
+    /// The checkpoint.
+    pub prefix: PathBuf,
+    /// The names that the checkpoint has for the variables, with their types and shapes.
+    pub restored: Vec<String>,
+    /// The variables that it does not have.
+    pub missing: Vec<Missing>,
+    /// The tensors that it has beside them.
+    pub unexpected: Vec<String>,
+    /// The variables that it has with another type or shape.
+    pub mismatched: Vec<Mismatch>,
+}
+
+/// A variable that a checkpoint does not have.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Missing {
+    /// What it should be called in the checkpoint.
+    pub name: String,
+    /// The name there that is nearest to it, if any is near.
+    pub near: Option<String>,
+}
+
+/// A variable that a checkpoint has with another type or shape.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Mismatch {
+    /// The name.
+    pub name: String,
+    /// The type and shape in the checkpoint.
+    pub stored: String,
+    /// The type and shape of the variable.
+    pub variable: String,
+}
+
+impl RestoreReport {
+    pub(super) fn new<'a>(
+        reader: &CheckpointReader,
+        variables: impl Iterator<Item = (&'a str, Variable)>,
+    ) -> Result<RestoreReport, CheckpointError> {
+        let stored = reader.tensors()?;
+        let mut unexpected: BTreeSet<&str> = reader.names().collect();
+        let (mut restored, mut missing, mut mismatched) = (Vec::new(), Vec::new(), Vec::new());
+        for (name, variable) in variables {
+            unexpected.remove(name);
+            let name = name.to_owned();
+            let info = stored.binary_search_by(|info| info.name.cmp(&name));
+            let Some(info) = info.ok().and_then(|i| stored.get(i)) else {
+                let near = reader.near(&name).map(str::to_owned);
+                missing.push(Missing { name, near });
+                continue;
+            };
+            let dtype = variable.dtype();
+            if dtype == info.dtype.ok() && variable.shape().admits(&info.shape) {
+                restored.push(name);
+            } else {
+                let dtype = dtype.map(|dtype| dtype.to_string()).unwrap_or_default();
+                let variable = format!("{dtype}{}", variable.shape());
+                let stored = info.type_and_shape();
+                mismatched.push(Mismatch { name, stored, variable });
+            }
+        }
+        let prefix = reader.prefix().to_owned();
+        let unexpected = unexpected.into_iter().map(str::to_owned).collect();
+        Ok(RestoreReport { prefix, restored, missing, unexpected, mismatched })
+    }
+
+    /// Whether the checkpoint has every variable with its type and shape.
+    pub fn is_complete(&self) -> bool {
+        self.missing.is_empty() && self.mismatched.is_empty()
+    }
+}
+
+impl fmt::Display for RestoreReport {
+    /// What does not fit, one line for each.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let prefix = self.prefix.display();
+        let count = |names: usize, total: usize| format!("{names} of {total} variables");
+        let total = self.restored.len() + self.missing.len() + self.mismatched.len();
+        write!(f, "{prefix} has {}", count(self.restored.len(), total))?;
+        for Missing { name, near } in &self.missing {
+            write!(f, "\n  key {name} not found in checkpoint")?;
+            if let Some(near) = near {
+                write!(f, "; it has `{near}`")?;
+            }
+        }
+        for Mismatch { name, stored, variable } in &self.mismatched {
+            write!(
+                f,
+                "\n  `{name}` is {stored} in the checkpoint, but the variable is {variable}"
+            )?;
+        }
+        for name in &self.unexpected {
+            write!(f, "\n  `{name}` of the checkpoint is no variable of the saver")?;
+        }
+        Ok(())
+    }
+}
