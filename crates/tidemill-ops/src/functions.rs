@@ -77,10 +77,10 @@ pub use crate::ops::reduce::{
     Axes, arg_max, arg_min, reduce_all, reduce_any, reduce_euclidean_norm, reduce_max, reduce_mean,
     reduce_min, reduce_sum,
 };
+pub use crate::ops::resize::{resize_bilinear, resize_nearest_neighbor};
 pub use crate::ops::scatter::{
     scatter_add, scatter_div, scatter_max, scatter_min, scatter_mul, scatter_sub, scatter_update,
 };
-pub use crate::ops::resize::{resize_bilinear, resize_nearest_neighbor};
 pub use crate::ops::select::{safe_where, select, select_v1};
 pub use crate::ops::shuffle::{multinomial, random_shuffle};
 pub use crate::ops::special::{atan2, digamma, erf, erfc, lgamma, polygamma, xlogy};

@@ -3,7 +3,10 @@ use std::sync::{PoisonError, RwLock};
 use tidemill_graph::OpDef;
 
 use crate::ops::{
-    activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare, constant, control, conv, custom_gradient, debug, division, einsum, gradient, host, identity, leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize, scatter, select, shuffle, special, train, variable,
+    activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare,
+    constant, control, conv, custom_gradient, debug, division, einsum, gradient, host, identity,
+    leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize,
+    scatter, select, shuffle, special, train, variable,
 };
 
 /// Every operation, sorted by name.
@@ -330,6 +333,3 @@ mod tests {
         assert_eq!(lookup("Nonsense"), None);
     }
 }
-
-#[test]
-fn zz() { for o in ALL { println!("NAME {}", o.name); } }
