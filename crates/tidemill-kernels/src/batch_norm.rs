@@ -50,7 +50,7 @@ pub fn blend(new: &Value, factor: f64, old: Option<(&Value, f64)>) -> Result<Val
             }
             let factor = T::from_f64(factor);
             for (out, old) in out.iter_mut().zip(old.as_slice::<T>()?) {
-                *out = *out + *old * factor;
+                *out += *old * factor;
             }
         }
         Ok(())
@@ -263,11 +263,11 @@ impl Layout {
         let width = if self.inner == 1 { self.channels } else { self.inner };
         for (i, (row, x)) in elements.chunks_exact_mut(width).zip(x.chunks_exact(width)).enumerate()
         {
-            let each = row.iter_mut().zip(x).enumerate();
+            let each = row.iter_mut().zip(x);
             if self.inner == 1 {
-                each.for_each(|(c, (element, x))| *element = f(element, *x, c));
+                each.enumerate().for_each(|(c, (element, x))| *element = f(element, *x, c));
             } else {
-                each.for_each(|(_, (element, x))| *element = f(element, *x, i % self.channels));
+                each.for_each(|(element, x)| *element = f(element, *x, i % self.channels));
             }
         }
     }

@@ -125,10 +125,10 @@ pub fn mean_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
                 let out = &mut out[at..at + places.inner];
                 for &start in starts {
                     let elements = &elements[start..start + places.inner];
-                    out.iter_mut().zip(elements).for_each(|(out, x)| *out = *out + *x);
+                    out.iter_mut().zip(elements).for_each(|(out, x)| *out += *x);
                 }
                 let count = T::from_f64(starts.len().max(1) as f64);
-                out.iter_mut().for_each(|out| *out = *out / count);
+                out.iter_mut().for_each(|out| *out /= count);
             });
             Ok(())
         })
@@ -151,7 +151,7 @@ pub fn mean_pool_grad(shape: &Shape, grad: &Value, pool: &Pool) -> Result<Value,
                 for &start in starts {
                     let grads = &grads[at..at + places.inner];
                     let out = &mut out[start..start + places.inner];
-                    out.iter_mut().zip(grads).for_each(|(out, grad)| *out = *out + *grad / count);
+                    out.iter_mut().zip(grads).for_each(|(out, grad)| *out += *grad / count);
                 }
             });
             Ok(())
@@ -199,8 +199,8 @@ fn is_larger<T: Number + PartialOrd>(x: T, best: T) -> bool {
     x > best || (is_nan(x) && !is_nan(best))
 }
 
-fn is_nan<T: PartialEq>(x: T) -> bool {
-    x != x
+fn is_nan<T: PartialOrd>(x: T) -> bool {
+    x.partial_cmp(&x).is_none()
 }
 
 /// Where windows have their elements in memory.

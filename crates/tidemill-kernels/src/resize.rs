@@ -101,7 +101,7 @@ pub fn bilinear_grad(
                     let weight = T::from_f64((down * right).into());
                     let sums = out[pixel..pixel + grid.depth].iter_mut();
                     for (sum, grad) in sums.zip(&grads[at..]) {
-                        *sum = *sum + T::from_f64((*grad).into()) * weight;
+                        *sum += T::from_f64((*grad).into()) * weight;
                     }
                 }
             }

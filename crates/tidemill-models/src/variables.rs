@@ -115,3 +115,18 @@ fn of_two_runs_that_read_what_the_other_writes_one_sees_the_other() {
         assert_eq!(values, [1, 2]);
     });
 }
+
+#[test]
+fn a_run_beside_the_end_of_a_session_sees_a_value_or_none() {
+    explore(1, || {
+        let store = store_of(1);
+        let other = Arc::clone(&store);
+        let thread = thread::spawn(move || other.clear());
+        let uses = [Use { cell: 0, written: false }];
+        let mut value = None;
+        drop(store.begin(&uses, |_, start| value = start.copied(), || false));
+        thread.join().unwrap();
+        assert!(value.is_none_or(|value| value == 0));
+        assert_eq!(store.get(0), None);
+    });
+}
