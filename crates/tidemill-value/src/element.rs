@@ -6,7 +6,7 @@ use crate::{ByteString, DType, bf16, f16};
 
 /// A Rust type that a value can hold elements of.
 ///
-/// Implemented for `f32`, `f64`, [`f16`], [`bf16`], the integers of 8 to 64 bits, `bool` and [`ByteString`]. The
+/// Implemented for `f32`, `f64`, [`f16`](struct@f16), [`bf16`](struct@bf16), the integers of 8 to 64 bits, `bool` and [`ByteString`]. The
 /// trait is sealed: data types are a closed set.
 pub trait Element:
     Clone + Debug + Display + PartialEq + Default + Send + Sync + sealed::Sealed + 'static
