@@ -25,7 +25,7 @@ use crate::explain::Explanation;
 use crate::feeds::{Feeder, Feeds};
 use crate::fetch::{Fetch, FetchList};
 use crate::growth::Growth;
-use crate::lint::{Overwriting, Onlookers};
+use crate::lint::{Onlookers, Overwriting};
 use crate::numerics::NonFinite;
 use crate::options::{Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
 use crate::plan::{Mode, Plan};
