@@ -35,6 +35,6 @@ pub use scatter::{
     sparse_to_dense, tensor_scatter,
 };
 pub use sequence::reverse_sequence;
-pub(crate) use transfer::transposed;
+pub(crate) use transfer::transpose_into;
 pub use unslice::unslice;
 pub use view::{Cut, broadcast_to, reverse, slice, strided_slice, tile, transpose};

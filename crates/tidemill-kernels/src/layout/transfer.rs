@@ -99,14 +99,12 @@ impl Transfer {
     }
 }
 
-/// The elements of a matrix of `rows` rows, column by column.
-pub(crate) fn transposed<T: Element>(matrix: &[T], rows: usize) -> Vec<T> {
+/// Copies the elements of a matrix of `rows` rows, column by column.
+pub(crate) fn transpose_into<T: Element>(matrix: &[T], rows: usize, out: &mut [T]) {
     let columns = matrix.len() / rows;
-    let mut out = vec![T::default(); matrix.len()];
     let row = Axis { extent: columns, steps: [1, rows as isize] };
     let column = Axis { extent: rows, steps: [columns as isize, 1] };
-    Transfer::new([row, column], [0, 0]).run(matrix, &mut out);
-    out
+    Transfer::new([row, column], [0, 0]).run(matrix, out);
 }
 
 /// Copies a matrix whose rows are contiguous in the destination and whose columns are contiguous
