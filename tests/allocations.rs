@@ -63,7 +63,27 @@ fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_returns()
     // An array that is returned is new: its elements, and what shares them.
     assert!(steady_calls(&session.callable(&[x], scaled)?, || (&input,)) <= 2);
 
+    a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone()?;
     an_update_takes_no_more_than_its_variables_and_activations()
+}
+
+/// Eight rows of a million.
+fn a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone() -> Result<(), Box<dyn Error>> {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let table = get_variable("table", [1_000_000, 16], zeros());
+    let ids = placeholder::<i64>([8]);
+    let loss = reduce_mean(square(embedding_lookup(table, ids) - 1.0), ..);
+    let train = GradientDescent::new(0.1).minimize(loss);
+    let session = Session::new();
+    session.init_missing()?;
+    let step = session.callable(&[ids], (loss, train))?;
+    let chosen = Value::from([5_i64, 999_999, 0, 5, 17, 4, 3, 2]);
+    let before = MEMORY.in_use();
+    let (peak, _) = MEMORY.peak_in(|| step.call((&chosen,)).unwrap());
+    assert!(peak - before < 64 * 1024, "{} bytes", peak - before);
+    assert_eq!(steady_calls(&step, || (&chosen,)), 0);
+    Ok(())
 }
 
 /// Variables, two slots, a gradient, and updates in place.

@@ -3,14 +3,14 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Attr, Effect, Execution, Fact, GraphReader, Kernel, Node, NodeId, NodeView, OpError, Operand,
-    Subgraph, TensorId,
+    Attr, Effect, Execution, Fact, GraphReader, Kernel, KernelCx, KernelError, Node, NodeId,
+    NodeView, OpError, Operand, Subgraph, TensorId,
 };
 use tidemill_value::Value;
 
 use crate::fuse::fuse;
 use crate::prune::VariableUse;
-use crate::schedule::{Writes, schedule};
+use crate::schedule::{Task, Writes, schedule};
 
 /// What runs of one signature execute. A plan never changes, and any number of runs can use it
 /// at once.
@@ -113,8 +113,11 @@ pub(crate) fn compile(
     let feeds = subgraph.feeds.iter().map(|&feed| plan_feed(subgraph, feed, &mut slots)).collect();
     let starts = plan_starts(subgraph, &mut slots);
     let mut steps = Vec::with_capacity(schedule.order.len());
-    for (position, &id) in schedule.order.iter().enumerate() {
-        steps.push(plan_step(subgraph, id, position, &random, &mut slots)?);
+    for (position, &task) in schedule.order.iter().enumerate() {
+        steps.push(match task {
+            Task::Run(id) => plan_step(subgraph, id, position, &random, &mut slots)?,
+            Task::Check(id) => plan_check(subgraph, id, &slots)?,
+        });
     }
     let commit = steps.split_off(schedule.commit_start);
     if mode.joins {
@@ -170,9 +173,7 @@ fn plan_step(
     let node = subgraph.node(id);
     let origin = subgraph.origin(id);
     let facts = subgraph.input_facts(node);
-    let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
-    let kernel = (node.op.kernel)(&view)
-        .map_err(|source| NoKernel { node: origin, source: source.into() })?;
+    let kernel = kernel_of(subgraph, id, &facts)?;
     let mut clear = SmallVec::new();
     let inputs = plan_inputs(node, position, slots, &mut clear);
     let tensors = (0..node.outputs.len()).map(|slot| TensorId::new(id, slot as u32));
@@ -183,6 +184,39 @@ fn plan_step(
     let random = random.binary_search(&origin).ok().filter(|_| draws).map(|i| i as u32);
     let numbers = !subgraph.must_keep(node) && facts.iter().chain(&node.outputs).all(is_number);
     Ok(Step { kernel, inputs, outputs, clear, node: origin, random, joined: Vec::new(), numbers })
+}
+
+/// The check of a write that comes later.
+fn plan_check(subgraph: &Subgraph, id: NodeId, slots: &Slots) -> Result<Step, NoKernel> {
+    let node = subgraph.node(id);
+    let kernel = Check(kernel_of(subgraph, id, &subgraph.input_facts(node))?);
+    let others = node.inputs.iter().skip(1).map(|&input| slots.operand(input));
+    Ok(Step {
+        kernel: Box::new(kernel),
+        inputs: std::iter::once(Operand::NONE).chain(others).collect(),
+        outputs: SmallVec::new(),
+        clear: SmallVec::new(),
+        node: subgraph.origin(id),
+        random: None,
+        joined: Vec::new(),
+        numbers: false,
+    })
+}
+
+fn kernel_of(subgraph: &Subgraph, id: NodeId, facts: &[Fact]) -> Result<Box<dyn Kernel>, NoKernel> {
+    let node = subgraph.node(id);
+    let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
+    let no_kernel = |source: OpError| NoKernel { node: subgraph.origin(id), source: source.into() };
+    (node.op.kernel)(&view).map_err(no_kernel)
+}
+
+/// A kernel that only tells whether another will fail.
+struct Check(Box<dyn Kernel>);
+
+impl Kernel for Check {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        self.0.check(cx)
+    }
 }
 
 fn is_number(fact: &Fact) -> bool {
@@ -229,7 +263,7 @@ struct Slots {
 const END: u32 = u32::MAX;
 
 impl Slots {
-    fn new(subgraph: &Subgraph, order: &[NodeId]) -> Self {
+    fn new(subgraph: &Subgraph, order: &[Task]) -> Self {
         let mut first_output = Vec::with_capacity(subgraph.len());
         let mut count = 0u32;
         for (_, node) in subgraph.nodes() {
@@ -243,7 +277,9 @@ impl Slots {
             free: Vec::new(),
             count: 0,
         };
-        for (position, &id) in order.iter().enumerate() {
+        for (position, &task) in order.iter().enumerate() {
+            // A write needs what its check needs, and comes later.
+            let Task::Run(id) = task else { continue };
             for &input in &subgraph.node(id).inputs {
                 let number = slots.number(input);
                 slots.last_use[number] = Some(position as u32);
