@@ -11,6 +11,14 @@ pub(crate) enum Task {
     Check(NodeId),
 }
 
+impl Task {
+    pub(crate) fn node(self) -> NodeId {
+        match self {
+            Task::Run(id) | Task::Check(id) => id,
+        }
+    }
+}
+
 /// What to do, in order.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Schedule {
