@@ -100,6 +100,9 @@ fn gradient_descent_moves_just_the_rows_that_were_looked_up() -> Outcome {
         assert_eq!(run.stats.bytes_copied, 0);
         let trace = run.trace.unwrap();
         assert!(trace.steps.iter().all(|step| step.op != "UnsortedSegmentSum"), "{trace}");
+        // The update is checked in its turn, and comes last.
+        assert!(trace.steps.iter().any(|step| step.op == "Check"), "{trace}");
+        assert_eq!(trace.steps.last().map(|step| step.op), Some("ScatterSub"));
     }
     Ok(())
 }

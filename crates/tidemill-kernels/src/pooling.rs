@@ -10,6 +10,9 @@ use crate::output::{build, volume};
 use crate::pool::{TILE, for_each_chunk_mut};
 use crate::window::{Slide, Window};
 
+/// As many channels are combined side by side.
+const LANES: usize = 16;
+
 /// The windows of a pool on the two spatial axes of images.
 #[derive(Clone, Copy, Debug)]
 pub struct Pool {
@@ -155,11 +158,7 @@ fn is_nan<T: PartialOrd>(x: T) -> bool {
 fn largest<T: Number>(places: &Places, line: usize, elements: &[T], out: &mut [T]) {
     let (elements, row) = places.of_line(elements, line);
     for (column, out) in out.chunks_exact_mut(places.inner).enumerate() {
-        out.fill(T::BOTTOM);
-        places.starts(row, column, |start| {
-            let elements = &elements[start..start + places.inner];
-            out.iter_mut().zip(elements).for_each(|(out, x)| *out = out.larger(*x));
-        });
+        places.fold(elements, [row, column], out, T::BOTTOM, T::larger);
     }
 }
 
@@ -167,10 +166,7 @@ fn largest<T: Number>(places: &Places, line: usize, elements: &[T], out: &mut [T
 fn mean<T: Float>(places: &Places, line: usize, elements: &[T], out: &mut [T]) {
     let (elements, row) = places.of_line(elements, line);
     for (column, out) in out.chunks_exact_mut(places.inner).enumerate() {
-        places.starts(row, column, |start| {
-            let elements = &elements[start..start + places.inner];
-            out.iter_mut().zip(elements).for_each(|(out, x)| *out = *out + *x);
-        });
+        places.fold(elements, [row, column], out, T::ZERO, |sum, x| sum + x);
         let count = T::from_f64(places.count(row, column).max(1) as f64);
         out.iter_mut().for_each(|out| *out = *out / count);
     }
@@ -201,7 +197,7 @@ fn give_to_winners<T: Number + PartialOrd>(
     places.windows(plane, |row, column, at| {
         if winners.choose(places, elements, row, column) {
             let grads = &grads[at..at + places.inner];
-            for (channel, (&start, grad)) in winners.starts.iter().zip(grads).enumerate() {
+            for (channel, (start, grad)) in winners.starts().zip(grads).enumerate() {
                 let out = &mut out[start + channel];
                 *out = out.plus(*grad);
             }
@@ -212,29 +208,41 @@ fn give_to_winners<T: Number + PartialOrd>(
 /// The first of the largest elements of a window in each channel.
 struct Winners<T> {
     best: Vec<T>,
-    /// Where the channels begin that each is one of.
-    starts: Vec<usize>,
+    /// Which element of the window each is, among those that lie on the input.
+    numbers: Vec<u32>,
+    /// Where the channels of those elements begin.
+    elements: Vec<usize>,
 }
 
 impl<T: Number + PartialOrd> Winners<T> {
     fn new(channels: usize) -> Self {
-        Winners { best: vec![T::BOTTOM; channels], starts: vec![0; channels] }
+        let (best, numbers) = (vec![T::BOTTOM; channels], vec![0; channels]);
+        Winners { best, numbers, elements: Vec::new() }
     }
 
     /// Finds them among the elements of a plane. Says whether the window has any.
     #[inline(always)]
-    fn choose(&mut self, places: &Places, elements: &[T], row: usize, column: usize) -> bool {
-        let mut has_any = false;
-        places.starts(row, column, |start| {
-            let elements = &elements[start..start + places.inner];
-            let each = self.best.iter_mut().zip(&mut self.starts).zip(elements);
-            for ((best, chosen), x) in each {
-                let wins = !has_any || is_larger(*x, *best);
-                (*best, *chosen) = if wins { (*x, start) } else { (*best, *chosen) };
+    fn choose(&mut self, places: &Places, plane: &[T], row: usize, column: usize) -> bool {
+        self.elements.clear();
+        places.starts(row, column, |start| self.elements.push(start));
+        let Some((&first, rest)) = self.elements.split_first() else { return false };
+        self.best.copy_from_slice(&plane[first..first + places.inner]);
+        self.numbers.fill(0);
+        for (number, &start) in (1..).zip(rest) {
+            let each = self.best.iter_mut().zip(&mut self.numbers);
+            for ((best, winner), x) in each.zip(&plane[start..start + places.inner]) {
+                let wins = is_larger(*x, *best);
+                *best = if wins { *x } else { *best };
+                *winner = if wins { number } else { *winner };
             }
-            has_any = true;
-        });
-        has_any
+        }
+        true
+    }
+
+    /// For each channel, where the channels of the winner begin.
+    #[inline(always)]
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        self.numbers.iter().map(|&number| self.elements[number as usize])
     }
 }
 
@@ -313,9 +321,13 @@ impl Places {
                     let (elements, row) = self.of_line(elements, line);
                     let mut winners = Winners::new(self.inner);
                     for (column, out) in out.chunks_exact_mut(self.inner).enumerate() {
-                        let has_any = winners.choose(self, elements, row, column);
-                        for (channel, (out, start)) in out.iter_mut().zip(&winners.starts).enumerate() {
-                            *out = f(has_any.then_some(first + start + channel));
+                        if !winners.choose(self, elements, row, column) {
+                            out.iter_mut().for_each(|out| *out = f(None));
+                            continue;
+                        }
+                        let starts = winners.starts();
+                        for (channel, (out, start)) in out.iter_mut().zip(starts).enumerate() {
+                            *out = f(Some(first + start + channel));
                         }
                     }
                 });
@@ -353,6 +365,36 @@ impl Places {
             for tap in across.clone() {
                 visit((line + columns.position(column, tap)) * self.inner);
             }
+        }
+    }
+
+    /// Combines the elements of a window, channel by channel. Many channels stay in registers
+    /// meanwhile.
+    #[inline(always)]
+    fn fold<T: Number>(
+        &self,
+        plane: &[T],
+        [row, column]: [usize; 2],
+        out: &mut [T],
+        start: T,
+        combine: impl Fn(T, T) -> T,
+    ) {
+        let (chunks, rest) = out.as_chunks_mut::<LANES>();
+        let done = chunks.len() * LANES;
+        for (i, out) in chunks.iter_mut().enumerate() {
+            let mut total = [start; LANES];
+            self.starts(row, column, |start| {
+                let elements = &plane[start + i * LANES..][..LANES];
+                total.iter_mut().zip(elements).for_each(|(total, x)| *total = combine(*total, *x));
+            });
+            *out = total;
+        }
+        rest.fill(start);
+        if !rest.is_empty() {
+            self.starts(row, column, |start| {
+                let elements = &plane[start + done..start + self.inner];
+                rest.iter_mut().zip(elements).for_each(|(total, x)| *total = combine(*total, *x));
+            });
         }
     }
 

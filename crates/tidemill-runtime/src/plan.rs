@@ -73,9 +73,14 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// The type of the operation that it computes, or `Fused` of several.
+    /// The type of the operation that it computes, `Fused` of several, or `Check` if it only tells
+    /// whether a write that comes later will fail.
     pub(crate) fn op(&self, graph: &GraphReader<'_>) -> &'static str {
-        if self.joined.is_empty() { graph.node(self.node).op.name } else { "Fused" }
+        match (self.joined.is_empty(), self.inputs.first()) {
+            (false, _) => "Fused",
+            (true, Some(&Operand::NONE)) => "Check",
+            _ => graph.node(self.node).op.name,
+        }
     }
 }
 

@@ -3,12 +3,16 @@
 use std::ops::Range;
 
 use multiversion::multiversion;
+use smallvec::SmallVec;
 
 use super::Convolution;
 use super::patches::Row;
 use crate::NumericError;
 use crate::float::Float;
 use crate::pool::{TILE, for_each_chunk_mut};
+
+/// As many channels are added up side by side.
+const LANES: usize = 16;
 
 impl Convolution {
     /// Calls `visit` with each element of the windows `pixels` that lies on an image: the number of
@@ -74,10 +78,47 @@ impl Convolution {
 fn forward<T: Float>(plan: &Convolution, first: usize, input: &[T], filter: &[T], out: &mut [T]) {
     let (channels, filters) = (plan.channels, plan.filters);
     let pixels = first..first + out.len() / filters;
+    if filters > channels {
+        plan.elements(pixels, |pixel, weights, at| {
+            let out = &mut out[(pixel - first) * filters..][..filters];
+            multiply_add(&input[at..at + channels], &filter[weights..weights + filters], out);
+        });
+        return;
+    }
+    // The sums of a window stay in registers, some channels at a time.
+    let mut window: SmallVec<[(usize, usize); 32]> = SmallVec::new();
+    let mut current = first;
     plan.elements(pixels, |pixel, weights, at| {
-        let out = &mut out[(pixel - first) * filters..][..filters];
-        multiply_add(&input[at..at + channels], &filter[weights..weights + filters], out);
+        if pixel != current {
+            sum_window(&window, input, filter, &mut out[(current - first) * filters..][..filters]);
+            window.clear();
+            current = pixel;
+        }
+        window.push((weights, at));
     });
+    sum_window(&window, input, filter, &mut out[(current - first) * filters..][..filters]);
+}
+
+/// Adds up the products of the elements of a window, each given by where its filters and its
+/// channels start, where each channel has one filter.
+#[inline(always)]
+fn sum_window<T: Float>(window: &[(usize, usize)], input: &[T], filter: &[T], out: &mut [T]) {
+    let (chunks, rest) = out.as_chunks_mut::<LANES>();
+    let done = chunks.len() * LANES;
+    for (i, out) in chunks.iter_mut().enumerate() {
+        let mut sums = [T::ZERO; LANES];
+        for &(weights, at) in window {
+            let channels = &input[at + i * LANES..][..LANES];
+            let weights = &filter[weights + i * LANES..][..LANES];
+            for ((sum, &x), &weight) in sums.iter_mut().zip(channels).zip(weights) {
+                *sum = *sum + x * weight;
+            }
+        }
+        *out = sums;
+    }
+    for (i, out) in (done..).zip(rest) {
+        *out = window.iter().fold(T::ZERO, |sum, &(w, at)| sum + input[at + i] * filter[w + i]);
+    }
 }
 
 /// The gradient of one image.

@@ -1,6 +1,5 @@
 //! Matrix products.
 
-mod narrow;
 mod tiles;
 mod vector;
 
@@ -101,12 +100,6 @@ impl MatMul {
             (_, 1, Orientation::Transposed, _) => Some((right, left, vector::combine_rows)),
             _ => None,
         }
-    }
-
-    /// Whether there are few columns, and the buffers are laid out for that.
-    fn is_narrow(&self) -> bool {
-        let orientations = [self.left, self.right];
-        self.columns <= narrow::COLUMNS && orientations == [Orientation::Normal; 2]
     }
 
     /// The number of multiplications.
@@ -238,10 +231,6 @@ macro_rules! floats {
                 }
                 if let Some((vector, matrix, by)) = plan.as_vector(left, right) {
                     by(vector, matrix, out);
-                    return Ok(());
-                }
-                if plan.is_narrow() {
-                    narrow::multiply(left, right, plan.columns, out);
                     return Ok(());
                 }
                 tiles::multiply(plan, left, right, out);

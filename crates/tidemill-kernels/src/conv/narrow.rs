@@ -1,11 +1,9 @@
-//! Products with few columns. A general product would spend more on laying out its operands than
-//! on multiplying them.
+//! Products of patches and few filters. A general product would spend more on laying out its
+//! operands than on multiplying them.
 
 use multiversion::multiversion;
 
-use super::tiles::LEAST_WORK;
 use crate::float::Float;
-use crate::pool::for_each_chunk_mut;
 
 /// As many columns as a narrow product has at most. Those of a row are added up side by side.
 pub(super) const COLUMNS: usize = 16;
@@ -27,12 +25,7 @@ fn padded<T: Float, const N: usize>(left: &[T], right: &[T], columns: usize, out
     for (padded, row) in padded.iter_mut().zip(right.chunks_exact(columns)) {
         padded[..columns].copy_from_slice(row);
     }
-    let (inner, right) = (padded.len(), &padded);
-    let rows = LEAST_WORK.div_ceil(inner * columns).next_multiple_of(ROWS);
-    for_each_chunk_mut(out, rows * columns, |i, out| {
-        let left = &left[i * rows * inner..][..out.len() / columns * inner];
-        multiply_rows(left, right, columns, out);
-    });
+    multiply_rows(left, &padded, columns, out);
 }
 
 #[multiversion(targets = "simd")]
@@ -48,10 +41,10 @@ fn multiply_rows<T: Float, const N: usize>(
         // Where there are less rows than that, the last one is added up several times.
         let last = left.len() / inner - 1;
         let rows: [&[T]; ROWS] = std::array::from_fn(|row| &left[row.min(last) * inner..][..inner]);
+        let [a, b, c, d] = rows;
         let mut sums = [[T::ZERO; N]; ROWS];
-        for (k, right) in right.iter().enumerate() {
-            for (sum, row) in sums.iter_mut().zip(rows) {
-                let x = row[k];
+        for ((((right, &a), &b), &c), &d) in right.iter().zip(a).zip(b).zip(c).zip(d) {
+            for (sum, x) in sums.iter_mut().zip([a, b, c, d]) {
                 for (sum, &y) in sum.iter_mut().zip(right) {
                     *sum = *sum + x * y;
                 }
