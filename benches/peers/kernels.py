@@ -112,7 +112,7 @@ def dense(x, outputs):
 
 def all_gradients(loss, weights):
     """One number that needs the gradients of all weights."""
-    return tf.add_n([tf.reduce_sum(gradient**2) for gradient in tf.gradients(loss, weights)])
+    return tf.add_n([tf.reduce_sum(tf.square(gradient)) for gradient in tf.gradients(loss, weights)])
 
 
 def mlp_step():

@@ -37,32 +37,32 @@ const LOGARITHM: [f64; 13] = [
     0.05237503220530907,
 ];
 
-/// `erf √t / √t` for `t` between 0 and 16, by `t / 8 - 1`: the lower powers and the higher ones.
-const ERROR_FUNCTION: [[f64; 10]; 2] = [
-    [
-        0.35353099561954215,
-        -0.1765762332932892,
-        0.13167512166462025,
-        -0.10771044414410302,
-        0.09020883714494014,
-        -0.07472781257074841,
-        0.059888903555390775,
-        -0.04576578772582612,
-        0.03304775025622779,
-        -0.02246919993772733,
-    ],
-    [
-        0.014397091965097183,
-        -0.008622341358686591,
-        0.0047476391993702015,
-        -0.0025422212206154073,
-        0.0014372159312613072,
-        -0.0006622194966461363,
-        0.0001587696196752785,
-        -7.775892249416875e-05,
-        9.725663769924159e-05,
-        -3.5566795785810666e-05,
-    ],
+/// `erf √t / √t` for `t` between 0 and 16, by `t / 8 - 1`: the lower ten powers.
+const ERROR_FUNCTION: [f64; 10] = [
+    0.35353099561954215,
+    -0.1765762332932892,
+    0.13167512166462025,
+    -0.10771044414410302,
+    0.09020883714494014,
+    -0.07472781257074841,
+    0.059888903555390775,
+    -0.04576578772582612,
+    0.03304775025622779,
+    -0.02246919993772733,
+];
+
+/// The higher ten powers.
+const ERROR_FUNCTION_HIGH: [f64; 10] = [
+    0.014397091965097183,
+    -0.008622341358686591,
+    0.0047476391993702015,
+    -0.0025422212206154073,
+    0.0014372159312613072,
+    -0.0006622194966461363,
+    0.0001587696196752785,
+    -7.775892249416875e-05,
+    9.725663769924159e-05,
+    -3.5566795785810666e-05,
 ];
 
 /// Added to a number and subtracted again, it leaves the nearest whole number. In between, the
@@ -148,7 +148,7 @@ pub(crate) fn erf(x: f32) -> f32 {
     // At the ends, the result is 1.
     let x = between(-4.0, 4.0, x.into());
     let r = x * x * 0.125 - 1.0;
-    let [low, high] = ERROR_FUNCTION.map(|coefficients| polynomial(r, coefficients));
+    let (low, high) = (polynomial(r, ERROR_FUNCTION), polynomial(r, ERROR_FUNCTION_HIGH));
     let square = r * r;
     let fourth = square * square;
     (x * (low + high * (fourth * fourth * square))) as f32

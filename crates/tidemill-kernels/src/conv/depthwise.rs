@@ -12,7 +12,7 @@ use crate::float::Float;
 use crate::pool::{TILE, for_each_chunk_mut};
 
 /// As many channels are added up side by side.
-const LANES: usize = 16;
+const LANES: usize = 32;
 
 impl Convolution {
     /// Calls `visit` with each element of the windows `pixels` that lies on an image: the number of

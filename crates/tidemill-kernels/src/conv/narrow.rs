@@ -41,17 +41,25 @@ fn multiply_rows<T: Float, const N: usize>(
         // Where there are less rows than that, the last one is added up several times.
         let last = left.len() / inner - 1;
         let rows: [&[T]; ROWS] = std::array::from_fn(|row| &left[row.min(last) * inner..][..inner]);
-        let [a, b, c, d] = rows;
-        let mut sums = [[T::ZERO; N]; ROWS];
-        for ((((right, &a), &b), &c), &d) in right.iter().zip(a).zip(b).zip(c).zip(d) {
-            for (sum, x) in sums.iter_mut().zip([a, b, c, d]) {
-                for (sum, &y) in sum.iter_mut().zip(right) {
-                    *sum = *sum + x * y;
-                }
-            }
+        let [row_a, row_b, row_c, row_d] = rows;
+        let [mut a, mut b, mut c, mut d] = [[T::ZERO; N]; ROWS];
+        let each = right.iter().zip(row_a).zip(row_b).zip(row_c).zip(row_d);
+        for ((((right, &w), &x), &y), &z) in each {
+            add_multiple(&mut a, w, right);
+            add_multiple(&mut b, x, right);
+            add_multiple(&mut c, y, right);
+            add_multiple(&mut d, z, right);
         }
+        let sums = [a, b, c, d];
         for (out, sum) in out.chunks_exact_mut(columns).zip(&sums) {
             out.copy_from_slice(&sum[..columns]);
         }
+    }
+}
+
+#[inline(always)]
+fn add_multiple<T: Float, const N: usize>(sums: &mut [T; N], factor: T, row: &[T; N]) {
+    for i in 0..N {
+        sums[i] = sums[i] + factor * row[i];
     }
 }
