@@ -59,7 +59,7 @@ fn multiply_rows<T: Float, const N: usize>(
 
 #[inline(always)]
 fn add_multiple<T: Float, const N: usize>(sums: &mut [T; N], factor: T, row: &[T; N]) {
-    for i in 0..N {
-        sums[i] = sums[i] + factor * row[i];
+    for (sum, &x) in sums.iter_mut().zip(row) {
+        *sum = *sum + factor * x;
     }
 }
