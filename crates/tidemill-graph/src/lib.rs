@@ -42,7 +42,7 @@ pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};
 pub use error::{GradientError, KernelError, OpError};
 pub use fact::{Elements, Fact};
 pub use gradient::{GradCx, Grads};
-pub use graph::{Graph, check_orphans, diagnose};
+pub use graph::{Graph, Slices, check_orphans, diagnose};
 pub use ids::{GraphKey, NodeId, OperationRef, PoisonId, Referent, TensorId, TensorRef};
 pub use kernel::{Draw, Function, Host, Kernel, KernelCx, NoHost, NumberFunction, Operand};
 pub use lint::Lint;

@@ -219,6 +219,9 @@ pub enum Fallible {
     Integers,
     /// Depending on the values of its inputs.
     Values,
+    /// As [`Fallible::Values`], of a write whose kernel tells it beforehand by
+    /// [`Kernel::check`].
+    Checked,
 }
 
 /// How a gradient passes through an operation.

@@ -52,6 +52,7 @@ pub use crate::ops::division::{
 };
 pub use crate::ops::dropout::dropout;
 pub use crate::ops::einsum::{einsum, tensordot};
+pub use crate::ops::embedding::{PartitionStrategy, embedding_lookup, embedding_lookup_sharded};
 pub use crate::ops::host::{HostOutput, host_call};
 pub use crate::ops::identity::{identity, identity_n, prevent_gradient, snapshot, stop_gradient};
 pub use crate::ops::leaky_relu::leaky_relu;
@@ -79,7 +80,8 @@ pub use crate::ops::reduce::{
 };
 pub use crate::ops::resize::{resize_bilinear, resize_nearest_neighbor};
 pub use crate::ops::scatter::{
-    scatter_add, scatter_div, scatter_max, scatter_min, scatter_mul, scatter_sub, scatter_update,
+    scatter_add, scatter_div, scatter_max, scatter_min, scatter_mul, scatter_nd_add,
+    scatter_nd_max, scatter_nd_min, scatter_nd_sub, scatter_nd_update, scatter_sub, scatter_update,
 };
 pub use crate::ops::select::{safe_where, select, select_v1};
 pub use crate::ops::shuffle::{multinomial, random_shuffle};

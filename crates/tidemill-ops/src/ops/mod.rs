@@ -19,6 +19,7 @@ pub mod debug;
 pub mod division;
 pub mod dropout;
 pub mod einsum;
+pub mod embedding;
 pub mod gradient;
 pub mod host;
 pub mod identity;

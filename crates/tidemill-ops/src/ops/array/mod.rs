@@ -54,6 +54,7 @@ pub use partition::{
 pub use reshape::{EXPAND_DIMS, RESHAPE, SQUEEZE, expand_dims, reshape, squeeze};
 pub use reverse::{REVERSE, REVERSE_SEQUENCE, reverse, reverse_sequence};
 pub use scan::{CUMPROD, CUMSUM, cumprod, cumprod_with, cumsum, cumsum_with};
+pub(crate) use scatter::parts_shape;
 pub use scatter::{
     GATHER_ND, SCATTER_ND, SPARSE_TO_DENSE, TENSOR_SCATTER_ADD, TENSOR_SCATTER_MAX,
     TENSOR_SCATTER_MIN, TENSOR_SCATTER_SUB, TENSOR_SCATTER_UPDATE,

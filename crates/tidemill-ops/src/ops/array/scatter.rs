@@ -52,7 +52,10 @@ pub static GATHER_ND: OpDef =
         });
 
 /// The shape of the parts of `shape` that `indices` name.
-fn parts_shape(shape: &PartialShape, indices: &PartialShape) -> Result<PartialShape, OpError> {
+pub(crate) fn parts_shape(
+    shape: &PartialShape,
+    indices: &PartialShape,
+) -> Result<PartialShape, OpError> {
     let Some(indices) = indices.dims() else { return Ok(PartialShape::unknown()) };
     let Some((depth, outer)) = indices.split_last() else {
         return Err(OpError::invalid("indices must have at least 1 axis"));
