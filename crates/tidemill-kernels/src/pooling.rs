@@ -5,7 +5,7 @@ use tidemill_value::{DType, Shape, Value, match_dtype};
 use crate::NumericError;
 use crate::float::Float;
 use crate::number::Number;
-use crate::output::{build, volume};
+use crate::output::{build, expect_shape, volume};
 use crate::window::{Slide, Window};
 
 /// The windows of a pool on the two spatial axes of images.
@@ -19,7 +19,8 @@ pub struct Pool {
     pub channels_first: bool,
 }
 
-/// The largest element of each window; NaN where there is one. TensorFlow's `MaxPool`.
+/// The largest element of each window. As in TensorFlow's `MaxPool`, NaN is passed over, and an
+/// element counts only if it is above the lowest finite number, which stands where none is.
 ///
 /// # Errors
 /// [`NumericError::Rank`] where `x` has not 4 axes, [`NumericError::Window`] where there are no
@@ -31,10 +32,12 @@ pub fn max_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
         build(places.output.clone(), |out: &mut [T]| {
             places.for_each(|at, starts| {
                 let out = &mut out[at..at + places.inner];
-                out.fill(T::BOTTOM);
+                out.fill(T::LOWEST);
                 for &start in starts {
                     let elements = &elements[start..start + places.inner];
-                    out.iter_mut().zip(elements).for_each(|(out, x)| *out = out.larger(*x));
+                    for (out, x) in out.iter_mut().zip(elements) {
+                        *out = if *x > *out { *x } else { *out };
+                    }
                 }
             });
             Ok(())
@@ -163,28 +166,21 @@ fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
     Err(NumericError::UnsupportedDType { dtype })
 }
 
-fn expect_shape(value: &Value, expected: &Shape) -> Result<(), NumericError> {
-    if value.shape() == expected {
-        return Ok(());
-    }
-    let (expected, actual) = (expected.clone(), value.shape().clone());
-    Err(NumericError::Shape { expected, actual })
-}
-
-/// Where the first of the largest elements of each window is.
+/// Where the first of the largest elements of each window is. As in TensorFlow, NaN counts only
+/// if it comes first: nothing is above it then.
 fn winners(x: &Value, places: &Places) -> Result<Vec<Option<usize>>, NumericError> {
     // The value made for it fails where there is no memory for so many.
     let count = Value::zeros(DType::I64, places.output.clone())?.elements();
     let mut winners = vec![None; count];
     match_dtype!(x.dtype(), numbers, T => {
         let elements = x.as_slice::<T>()?;
-        let mut best = vec![T::BOTTOM; places.inner];
+        let mut best = vec![T::ZERO; places.inner];
         places.for_each(|at, starts| {
             for &start in starts {
                 let each = best.iter_mut().zip(&mut winners[at..at + places.inner]);
                 let each = each.zip(&elements[start..start + places.inner]);
                 for (channel, ((best, winner), x)) in each.enumerate() {
-                    if winner.is_none() || is_larger(*x, *best) {
+                    if winner.is_none() || *x > *best {
                         (*best, *winner) = (*x, Some(start + channel));
                     }
                 }
@@ -192,15 +188,6 @@ fn winners(x: &Value, places: &Places) -> Result<Vec<Option<usize>>, NumericErro
         });
         Ok(winners)
     }, else unsupported(x.dtype()))
-}
-
-/// Whether a number takes the place of the best so far. NaN takes that of all but NaN.
-fn is_larger<T: Number + PartialOrd>(x: T, best: T) -> bool {
-    x > best || (is_nan(x) && !is_nan(best))
-}
-
-fn is_nan<T: PartialOrd>(x: T) -> bool {
-    x.partial_cmp(&x).is_none()
 }
 
 /// Where windows have their elements in memory.

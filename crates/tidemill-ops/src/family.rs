@@ -12,14 +12,23 @@ pub(crate) fn grads<const N: usize>(grads: [Option<Tensor>; N]) -> Grads {
 }
 
 /// The type attribute `T` over all data types that arithmetic is defined on.
-pub(crate) const NUMBERS: &[AttrDef] = &[AttrDef::types("T", DType::NUMBERS)];
+pub(crate) const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS)];
 /// The type attribute `T` over the data types of numbers that can be negative.
-pub(crate) const SIGNED: &[AttrDef] = &[AttrDef::types(
+pub(crate) const SIGNED: &[AttrDef] = &[AttrDef::widened(
     "T",
-    &[DType::F32, DType::F64, DType::I8, DType::I16, DType::I32, DType::I64],
+    &[
+        DType::F32,
+        DType::F64,
+        DType::F16,
+        DType::BF16,
+        DType::I8,
+        DType::I16,
+        DType::I32,
+        DType::I64,
+    ],
 )];
 /// The type attribute `T` over floats.
-pub(crate) const FLOATS: &[AttrDef] = &[AttrDef::types("T", DType::FLOATS)];
+pub(crate) const FLOATS: &[AttrDef] = &[AttrDef::widened("T", DType::FLOATS)];
 
 const X_AND_Y: &[Arg] = &[Arg::of("x", "T"), Arg::of("y", "T")];
 const Y: &[Arg] = &[Arg::of("y", "T")];

@@ -171,7 +171,9 @@ fn plan_step(
     let origin = subgraph.origin(id);
     let facts = subgraph.input_facts(node);
     let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
-    let kernel = (node.op.kernel)(&view)
+    let kernel = node
+        .op
+        .kernel_of(&view)
         .map_err(|source| NoKernel { node: origin, source: source.into() })?;
     let mut clear = SmallVec::new();
     let inputs = plan_inputs(node, position, slots, &mut clear);

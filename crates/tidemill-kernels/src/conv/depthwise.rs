@@ -3,7 +3,7 @@
 use super::Convolution;
 use super::patches::Row;
 use crate::NumericError;
-use crate::float::Float;
+use crate::number::Number;
 use crate::pool::{TILE, for_each_chunk_mut};
 
 impl Convolution {
@@ -23,7 +23,7 @@ impl Convolution {
         TILE.div_ceil(self.taps().saturating_mul(self.filters).max(1))
     }
 
-    pub(super) fn forward_depthwise<T: Float>(
+    pub(super) fn forward_depthwise<T: Number>(
         &self,
         input: &[T],
         filter: &[T],
@@ -42,7 +42,7 @@ impl Convolution {
         Ok(())
     }
 
-    pub(super) fn input_gradient_depthwise<T: Float>(
+    pub(super) fn input_gradient_depthwise<T: Number>(
         &self,
         filter: &[T],
         grad: &[T],
@@ -62,7 +62,7 @@ impl Convolution {
         Ok(())
     }
 
-    pub(super) fn filter_gradient_depthwise<T: Float>(
+    pub(super) fn filter_gradient_depthwise<T: Number>(
         &self,
         input: &[T],
         grad: &[T],
@@ -84,24 +84,24 @@ impl Convolution {
 }
 
 /// Adds to `out` the factors of each channel, times the channel.
-fn multiply_add<T: Float>(channels: &[T], factors: &[T], out: &mut [T]) {
+fn multiply_add<T: Number>(channels: &[T], factors: &[T], out: &mut [T]) {
     let share = out.len() / channels.len();
     if share == 1 {
         for ((o, &x), &factor) in out.iter_mut().zip(channels).zip(factors) {
-            *o = *o + x * factor;
+            *o = o.plus(x.times(factor));
         }
         return;
     }
     let factors = factors.chunks_exact(share).zip(out.chunks_exact_mut(share));
     for (&x, (factors, out)) in channels.iter().zip(factors) {
         for (o, &factor) in out.iter_mut().zip(factors) {
-            *o = *o + x * factor;
+            *o = o.plus(x.times(factor));
         }
     }
 }
 
 /// Adds to each channel the products of its factors.
-fn add_products<T: Float>(left: &[T], right: &[T], channels: &mut [T]) {
+fn add_products<T: Number>(left: &[T], right: &[T], channels: &mut [T]) {
     let share = left.len() / channels.len();
     if share == 1 {
         return multiply_add(left, right, channels);
@@ -109,7 +109,7 @@ fn add_products<T: Float>(left: &[T], right: &[T], channels: &mut [T]) {
     let factors = left.chunks_exact(share).zip(right.chunks_exact(share));
     for (o, (left, right)) in channels.iter_mut().zip(factors) {
         for (&x, &y) in left.iter().zip(right) {
-            *o = *o + x * y;
+            *o = o.plus(x.times(y));
         }
     }
 }

@@ -116,7 +116,7 @@ fn where_false(condition: Tensor, grad: Tensor) -> Tensor {
 pub static ADD_N: OpDef = OpDef::new("AddN", "The sum of several tensors of one shape.")
     .inputs(&[Arg::list("inputs", "T", "N")])
     .outputs(&[Arg::of("sum", "T")])
-    .attrs(&[AttrDef::types("T", DType::NUMBERS)])
+    .attrs(&[AttrDef::widened("T", DType::NUMBERS)])
     .infer(|node| {
         let mut shapes = node.inputs().iter().map(|fact| &fact.shape);
         let first = shapes.next().cloned().unwrap_or_default();

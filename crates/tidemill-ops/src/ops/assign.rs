@@ -70,7 +70,7 @@ const fn update(name: &'static str, summary: &'static str) -> OpDef {
         .inputs(const { &[Arg::of("ref", "T").access(Access::Update), Arg::of("value", "T")] })
         .outputs(const { &[Arg::of("output_ref", "T").access(Access::Update)] })
         .attrs(
-            const { &[AttrDef::types("T", DType::NUMBERS), AttrDef::bool("use_locking", false)] },
+            const { &[AttrDef::widened("T", DType::NUMBERS), AttrDef::bool("use_locking", false)] },
         )
         .execution(Execution::Write)
         .infer(|node| Inferred::one(node.shape(0).merge(node.shape(1))?))

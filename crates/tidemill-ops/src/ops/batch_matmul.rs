@@ -21,7 +21,7 @@ const fn product(name: &'static str, summary: &'static str) -> OpDef {
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::bool("adj_x", false),
                     AttrDef::bool("adj_y", false),
                     // What TensorFlow notes of gradients for its compilers.

@@ -63,8 +63,8 @@ const SETTINGS: [AttrDef; 4] = [
     AttrDef::str("data_format", "NHWC"),
     AttrDef::bool("is_training", true),
 ];
-const VALUES: AttrDef = AttrDef::types("T", DType::FLOATS);
-const STATISTICS: AttrDef = AttrDef::types("U", DType::FLOATS);
+const VALUES: AttrDef = AttrDef::widened("T", DType::FLOATS);
+const STATISTICS: AttrDef = AttrDef::widened("U", DType::FLOATS);
 
 /// The inputs of a normalisation whose statistics are of the type `attr`.
 const fn inputs(attr: &'static str) -> [Arg; 5] {

@@ -14,7 +14,7 @@ use crate::elementwise::{
 use crate::operand::{binary, unary};
 use crate::{Operand, Tensor};
 
-const NUMBERS: &[AttrDef] = &[AttrDef::types("T", DType::NUMBERS)];
+const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS)];
 const EQUALITY: &[AttrDef] =
     &[AttrDef::types("T", DType::ALL), AttrDef::bool(MUST_BROADCAST, true)];
 

@@ -119,7 +119,7 @@ pub static CHECK_NUMERICS: OpDef =
     OpDef::new("CheckNumerics", "The input itself; fails where it holds NaN or infinities.")
         .inputs(&[Arg::of("tensor", "T")])
         .outputs(&[Arg::of("output", "T")])
-        .attrs(&[AttrDef::types("T", DType::FLOATS), AttrDef::str("message", "")])
+        .attrs(&[AttrDef::widened("T", DType::FLOATS), AttrDef::str("message", "")])
         .effect(Effect::Assert)
         .fallible(Fallible::Values)
         .infer(|node| Inferred::one(node.shape(0)))

@@ -103,7 +103,7 @@ fn positions(matrices: Tensor) -> (Tensor, Tensor) {
     (expand_dims(numbers, 1), expand_dims(numbers, 0))
 }
 
-const ADJOINT: &[AttrDef] = &[AttrDef::bool("adjoint", false), AttrDef::types("T", DType::FLOATS)];
+const ADJOINT: &[AttrDef] = &[AttrDef::bool("adjoint", false), AttrDef::widened("T", DType::FLOATS)];
 
 /// The inverses of matrices.
 pub static MATRIX_INVERSE: OpDef = OpDef::new("MatrixInverse", "The inverses of matrices.")
@@ -278,7 +278,7 @@ pub static MATRIX_TRIANGULAR_SOLVE: OpDef =
         .attrs(&[
             AttrDef::bool("lower", true),
             AttrDef::bool("adjoint", false),
-            AttrDef::types("T", DType::FLOATS),
+            AttrDef::widened("T", DType::FLOATS),
         ])
         .fallible(Fallible::Values)
         .infer(|node| infer_system(node, |left, right| Ok(left.broadcast(right)?)))
@@ -449,7 +449,7 @@ pub fn triangular_solve(
 pub static CROSS: OpDef = OpDef::new("Cross", "The cross products of vectors of three numbers.")
     .inputs(&[Arg::of("a", "T"), Arg::of("b", "T")])
     .outputs(&[Arg::of("product", "T")])
-    .attrs(&[AttrDef::types("T", DType::NUMBERS)])
+    .attrs(&[AttrDef::widened("T", DType::NUMBERS)])
     .infer(|node| {
         let shape = node.shape(0).merge(node.shape(1))?;
         let last = shape.dims().map(|dims| dims.last().copied());

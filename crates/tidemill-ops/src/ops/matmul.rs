@@ -19,7 +19,7 @@ pub static OP: OpDef = OpDef::new("MatMul", "The product of two matrices.")
     .inputs(&[Arg::of("a", "T"), Arg::of("b", "T")])
     .outputs(&[Arg::of("product", "T")])
     .attrs(&[
-        AttrDef::types("T", DType::NUMBERS),
+        AttrDef::widened("T", DType::NUMBERS),
         AttrDef::bool("transpose_a", false),
         AttrDef::bool("transpose_b", false),
         // Hints to TensorFlow's own rewriting, without a meaning of their own.

@@ -2,14 +2,15 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, Inferred, Kernel, KernelCx, KernelError,
-    NodeBuilder, NodeView, OpDef, OpError, Sample,
+    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, Grads, Inferred, Kernel, KernelCx, KernelError,
+    NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef,
 };
 use tidemill_kernels::pooling::{self as kernels, Pool};
 use tidemill_kernels::window::{self, Slide};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
-use super::array::shape_as;
+use super::array::{shape_as, zeros_like};
+use super::conv::layout::places;
 use crate::family::grads;
 use crate::index::{check_rank, integers, known_integers, shape_of};
 use crate::kernel::kernel;
@@ -23,8 +24,8 @@ const PADDING: AttrDef = AttrDef::new("padding", AttrKind::Str);
 const EXPLICIT: AttrDef =
     AttrDef::new("explicit_paddings", AttrKind::Ints).default(Default::Ints(&[]));
 const FORMAT: AttrDef = AttrDef::str("data_format", "NHWC");
-const NUMBERS: AttrDef = AttrDef::types("T", DType::NUMBERS);
-const FLOATS: AttrDef = AttrDef::types("T", DType::FLOATS);
+const NUMBERS: AttrDef = AttrDef::widened("T", DType::NUMBERS);
+const FLOATS: AttrDef = AttrDef::widened("T", DType::FLOATS);
 
 /// Whether the channels come before the spatial axes.
 fn channels_first(node: &NodeView<'_>) -> Result<bool, OpError> {
@@ -107,9 +108,7 @@ fn windows_of(node: &NodeView<'_>, images: &PartialShape) -> Result<PartialShape
     let pool = known_pool(node)?;
     for (i, axis) in spatial.into_iter().enumerate() {
         dims[axis] = match &pool {
-            Some(pool) => pool.slides[i]
-                .output(dims[axis], pool.extents[i].into())
-                .map_err(|error| OpError::invalid(error.to_string()))?,
+            Some(pool) => places(pool.slides[i], dims[axis], pool.extents[i].into())?,
             None => Dim::UNKNOWN,
         };
     }
@@ -171,6 +170,18 @@ fn alike<const N: usize>(cx: &GradCx<'_>, op: &'static OpDef, inputs: [Tensor; N
         }
     }
     tensor(built)
+}
+
+/// The gradients of a node that is linear in its third input: by the first two, they are zero.
+fn through_last<const N: usize>(
+    cx: &GradCx<'_>,
+    op: &'static OpDef,
+    inputs: [Tensor; N],
+) -> Grads {
+    let through = alike(cx, op, inputs);
+    let none = [0, 1].map(|i| Some(zeros_like(cx.input::<Tensor>(i))));
+    let grads = none.into_iter().chain([Some(through)]).chain((3..N).map(|_| None));
+    grads.map(|grad| grad.map(TensorRef::from)).collect()
 }
 
 const fn pooled(name: &'static str, summary: &'static str) -> OpDef {
@@ -271,7 +282,7 @@ pub static MAX_POOL_GRAD: OpDef = grad_of_max("MaxPoolGrad")
     .attrs(BY_ATTRS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad()];
-        Ok(grads([None, None, Some(alike(cx, &MAX_POOL_GRAD_GRAD, inputs))]))
+        Ok(through_last(cx, &MAX_POOL_GRAD_GRAD, inputs))
     })
     .samples(|| {
         let grad = array([1, 1, 2, 1], [1.0_f32, 2.0]);
@@ -291,8 +302,7 @@ pub static MAX_POOL_GRAD_V2: OpDef = grad_of_max("MaxPoolGradV2")
     .attrs(BY_INPUTS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad(), cx.input(3), cx.input(4)];
-        let picked = alike(cx, &MAX_POOL_GRAD_GRAD_V2, inputs);
-        Ok(grads([None, None, Some(picked), None, None]))
+        Ok(through_last(cx, &MAX_POOL_GRAD_GRAD_V2, inputs))
     })
     .samples(|| {
         let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
@@ -307,7 +317,7 @@ pub static MAX_POOL_GRAD_GRAD: OpDef = grad_of_grad("MaxPoolGradGrad")
     .attrs(BY_ATTRS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad()];
-        Ok(grads([None, None, Some(alike(cx, &MAX_POOL_GRAD, inputs))]))
+        Ok(through_last(cx, &MAX_POOL_GRAD, inputs))
     })
     .samples(|| {
         let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
@@ -323,7 +333,7 @@ pub static MAX_POOL_GRAD_GRAD_V2: OpDef = grad_of_grad("MaxPoolGradGradV2")
     .attrs(BY_INPUTS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad(), cx.input(3), cx.input(4)];
-        Ok(grads([None, None, Some(alike(cx, &MAX_POOL_GRAD_V2, inputs)), None, None]))
+        Ok(through_last(cx, &MAX_POOL_GRAD_V2, inputs))
     })
     .samples(|| {
         let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
@@ -366,7 +376,8 @@ pub static MAX_POOL_WITH_ARGMAX: OpDef =
             let of_image = !node.bool_attr("include_batch_in_index")?;
             Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
                 let x = cx.input(0)?;
-                let largest = kernels::max_pool(x, &pool)?;
+                // Not as in `MaxPool`, NaN comes through if it is the first.
+                let largest = kernels::pick_largest(x, x, &pool)?;
                 let places = kernels::arg_max_pool(x, &pool, of_image, indices)?;
                 cx.set(0, largest);
                 cx.set(1, places);
@@ -451,6 +462,16 @@ pub enum PoolPadding {
     Valid,
 }
 
+impl PoolPadding {
+    /// TensorFlow's name of it.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            PoolPadding::Same => "SAME",
+            PoolPadding::Valid => "VALID",
+        }
+    }
+}
+
 #[track_caller]
 fn pool_node(
     op: &'static OpDef,
@@ -460,12 +481,8 @@ fn pool_node(
     padding: PoolPadding,
 ) -> NodeBuilder {
     let four = |[height, width]: [i64; 2]| vec![1, height, width, 1];
-    let padding = match padding {
-        PoolPadding::Same => "SAME",
-        PoolPadding::Valid => "VALID",
-    };
     let node = NodeBuilder::new(op).input(x.into().to_tensor());
-    node.attr("ksize", four(extents)).attr("strides", four(strides)).attr("padding", padding)
+    node.attr("ksize", four(extents)).attr("strides", four(strides)).attr("padding", padding.name())
 }
 
 /// The largest element of each window of `extents`, `[height, width]`, that moves by `strides`

@@ -27,7 +27,7 @@ const fn draw_floats(name: &'static str, summary: &'static str) -> OpDef {
             const {
                 &[
                     AttrDef::types("T", DType::INDICES),
-                    AttrDef::types("dtype", DType::FLOATS),
+                    AttrDef::types("dtype", &[DType::F32, DType::F64]),
                     SEEDS[0],
                     SEEDS[1],
                 ]

@@ -19,7 +19,7 @@ use crate::{Operand, Tensor};
 
 const INDEX: AttrDef = AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32));
 const KEEP_DIMS: AttrDef = AttrDef::bool("keep_dims", false);
-const NUMBERS: &[AttrDef] = &[AttrDef::types("T", DType::NUMBERS), INDEX, KEEP_DIMS];
+const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS), INDEX, KEEP_DIMS];
 
 /// An operation that combines the elements along some axes.
 pub(super) const fn reduction(name: &'static str, summary: &'static str) -> OpDef {
@@ -212,9 +212,9 @@ const fn position(name: &'static str, summary: &'static str) -> OpDef {
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::types("T", DType::PLAIN),
                     INDEX,
-                    AttrDef::types("output_type", DType::INDICES)
+                    AttrDef::types("output_type", &[DType::I16, DType::U16, DType::I32, DType::I64])
                         .default(Default::Type(DType::I64)),
                 ]
             },

@@ -35,7 +35,7 @@ const fn scatter(name: &'static str, summary: &'static str) -> OpDef {
 macro_rules! attrs {
     ($types:expr, $locks:literal) => {
         &[
-            AttrDef::types("T", $types),
+            AttrDef::widened("T", $types),
             AttrDef::types("Tindices", DType::INDICES),
             AttrDef::bool("use_locking", $locks),
         ]

@@ -17,7 +17,7 @@ pub static APPLY_GRADIENT_DESCENT: OpDef = OpDef::new(
 )
 .inputs(&[Arg::of("var", "T").access(Access::Update), Arg::of("alpha", "T"), Arg::of("delta", "T")])
 .outputs(&[Arg::of("out", "T").access(Access::Update)])
-.attrs(&[AttrDef::types("T", DType::FLOATS), AttrDef::bool("use_locking", false)])
+.attrs(&[AttrDef::widened("T", DType::FLOATS), AttrDef::bool("use_locking", false)])
 .execution(Execution::Write)
 .infer(|node| {
     if node.shape(1).rank().is_some_and(|rank| rank != 0) {

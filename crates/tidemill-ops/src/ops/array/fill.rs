@@ -135,7 +135,7 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor stretched t
 pub static RANGE: OpDef = OpDef::new("Range", "Numbers at equal distances.")
     .inputs(&[Arg::of("start", "Tidx"), Arg::of("limit", "Tidx"), Arg::of("delta", "Tidx")])
     .outputs(&[Arg::of("output", "Tidx")])
-    .attrs(&[AttrDef::types("Tidx", DType::NUMBERS)])
+    .attrs(&[AttrDef::widened("Tidx", DType::NUMBERS)])
     .fallible(Fallible::Values)
     .infer(infer_range)
     .kernel(|_| {

@@ -35,10 +35,11 @@ pub static TOP_K: OpDef =
             const {
                 &[
                     AttrDef::bool("sorted", true),
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tk", &[DType::I16, DType::I32, DType::I64])
                         .default(Default::Type(DType::I32)),
-                    index_type("index_type"),
+                    AttrDef::types("index_type", &[DType::I16, DType::I32, DType::I64])
+                        .default(Default::Type(DType::I32)),
                 ]
             },
         )
@@ -48,8 +49,7 @@ pub static TOP_K: OpDef =
         .kernel(|node| {
             let indices = node.type_attr("index_type")?;
             Ok(list_kernel(move |cx| {
-                let k = tidemill_kernels::elementwise::cast(cx.input(1)?, DType::I64)?;
-                let count = count_of(integer(&k, "k")?, "k")?;
+                let count = count_of(integer(cx.input(1)?, "k")?, "k")?;
                 let (values, places) = kernels::top_k(cx.input(0)?, count, indices)?;
                 Ok(vec![values, places])
             }))

@@ -122,7 +122,7 @@ pub static MIRROR_PAD_GRAD: OpDef =
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     PADDINGS_TYPE,
                     AttrDef::new("mode", AttrKind::Str),
                 ]

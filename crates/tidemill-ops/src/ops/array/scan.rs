@@ -28,7 +28,7 @@ const fn scan(name: &'static str, summary: &'static str) -> OpDef {
                 &[
                     AttrDef::bool("exclusive", false),
                     AttrDef::bool("reverse", false),
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
                 ]
             },

@@ -28,7 +28,7 @@ const fn sorted(name: &'static str, summary: &'static str) -> OpDef {
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tindices", DType::INDICES),
                 ]
             },
@@ -169,7 +169,7 @@ const fn unsorted(name: &'static str, summary: &'static str) -> OpDef {
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tindices", DType::INDICES),
                     AttrDef::types("Tnumsegments", DType::INDICES)
                         .default(Default::Type(DType::I32)),

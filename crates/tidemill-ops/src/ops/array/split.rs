@@ -95,7 +95,7 @@ pub static SPLIT_V: OpDef =
         .outputs(&[Arg::list("output", "T", "num_split")])
         .attrs(&[
             AttrDef::types("T", DType::ALL),
-            AttrDef::types("Tlen", DType::INDICES),
+            AttrDef::types("Tlen", &[DType::I8, DType::I32, DType::I64]),
             AttrDef::new("num_split", AttrKind::Int),
         ])
         .fallible(Fallible::Values)

@@ -1,7 +1,7 @@
 //! Convolutions and their gradients, which are each other's gradients.
 
 mod functions;
-mod layout;
+pub(super) mod layout;
 mod samples;
 
 use smallvec::SmallVec;
@@ -15,7 +15,7 @@ use tidemill_kernels::window::Slide;
 use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 
 pub use functions::*;
-use layout::Layout;
+use layout::{Layout, places};
 
 use super::array::shape;
 use crate::Tensor;
@@ -123,7 +123,9 @@ const OUT_BACKPROP: Arg = Arg::of("out_backprop", "T");
 const INPUT_SIZES: Arg = Arg::is("input_sizes", DType::I32);
 const FILTER_SIZES: Arg = Arg::is("filter_sizes", DType::I32);
 
-const T: AttrDef = AttrDef::types("T", DType::FLOATS);
+const T: AttrDef = AttrDef::widened("T", DType::FLOATS);
+const T_2D: AttrDef =
+    AttrDef::widened("T", &[DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32]);
 const STRIDES: AttrDef = AttrDef::new("strides", AttrKind::Ints);
 const PADDING: AttrDef = AttrDef::new("padding", AttrKind::Str);
 const EXPLICIT_PADDINGS: AttrDef = AttrDef {
@@ -139,7 +141,7 @@ const DILATIONS: AttrDef = AttrDef {
 const USE_CUDNN: AttrDef = AttrDef::bool("use_cudnn_on_gpu", true);
 
 const ATTRS_2D: &[AttrDef] =
-    &[T, STRIDES, USE_CUDNN, PADDING, EXPLICIT_PADDINGS, DATA_FORMAT, DILATIONS];
+    &[T_2D, STRIDES, USE_CUDNN, PADDING, EXPLICIT_PADDINGS, DATA_FORMAT, DILATIONS];
 const ATTRS_DEPTHWISE: &[AttrDef] =
     &[T, STRIDES, PADDING, EXPLICIT_PADDINGS, DATA_FORMAT, DILATIONS];
 const ATTRS_3D: &[AttrDef] = &[T, STRIDES, PADDING, DATA_FORMAT_3D, DILATIONS_3D];
@@ -325,7 +327,7 @@ fn output<K: Kind>(
     }
     let mut dims: SmallVec<[Dim; 5]> = input.into();
     for (i, slide) in layout.slides.iter().enumerate() {
-        dims[i + 1] = slide.output(input[i + 1], filter[i]).map_err(invalid)?;
+        dims[i + 1] = places(*slide, input[i + 1], filter[i])?;
     }
     let last = K::SPACE + 1;
     dims[last] = K::filters(input[last], [filter[last - 1], filter[last]]);
