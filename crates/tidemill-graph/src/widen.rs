@@ -5,9 +5,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 use tidemill_value::{DType, Value, bf16, f16};
 
-use crate::{
-    Attr, Attrs, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Operand,
-};
+use crate::{Attr, Attrs, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Operand};
 
 impl OpDef {
     /// Makes the kernel of a node. Where it has 16-bit floats that the operation computes as

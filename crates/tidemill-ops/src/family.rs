@@ -71,6 +71,20 @@ pub(crate) fn sample<const N: usize, const M: usize>(
     vec![Sample::new(inputs.map(Value::from), Value::from(output))]
 }
 
+/// The example of a row of a family: a call of its function, and the shape of what it gives.
+macro_rules! example {
+    ($function:ident($($argument:tt)*) => $shape:literal) => {
+        concat!(
+            "\n\n```\nuse tidemill_ops::*;\nlet y = ",
+            stringify!($function($($argument)*)),
+            ";\nassert_eq!(y.shape().to_string(), \"",
+            $shape,
+            "\");\n```"
+        )
+    };
+}
+pub(crate) use example;
+
 /// Adds what is said of the gradient to an operation: a rule that gives those of the inputs, or
 /// `none`.
 macro_rules! with_gradient {
@@ -114,6 +128,7 @@ macro_rules! unary_family {
 
         #[doc = $summary]
         $(#[doc = $doc])*
+        #[doc = $crate::family::example!($function(constant([0.5_f32, 2.0])) => "[2]")]
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(x: impl Into<$crate::Operand>) -> $crate::Tensor {
@@ -148,6 +163,7 @@ macro_rules! binary_family {
         $(#[doc = $doc])*
         ///
         /// Shapes broadcast; both operands are of one type, which a number takes from the other.
+        #[doc = $crate::family::example!($function(constant([0.5_f32, 2.0]), 3.0) => "[2]")]
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(

@@ -4,9 +4,9 @@ use tidemill_graph::OpDef;
 
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare,
-    constant, control, conv, crop, custom_gradient, debug, dilation, division, einsum, gradient, host, identity,
-    leaky_relu, linalg, local_response, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize,
-    scatter, select, shuffle, special, train, variable,
+    constant, control, conv, crop, custom_gradient, debug, dilation, division, einsum, gradient,
+    host, identity, leaky_relu, linalg, local_response, math, matmul, nn, placeholder, pooling,
+    prod, random, reduce, resize, scatter, select, shuffle, special, train, variable,
 };
 
 /// Every operation, sorted by name.

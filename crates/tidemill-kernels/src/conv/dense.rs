@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::{Convolution, add_to};
 use crate::NumericError;
-use crate::number::Number;
 use crate::matmul::{MatMul, Multiply, Orientation};
+use crate::number::Number;
 use crate::pool::try_for_each_chunk_mut;
 use crate::window::Window;
 

@@ -163,6 +163,12 @@ impl<T: Plain> Kernel for AddN<T> {
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type or shape: they do not broadcast.
+///
+/// ```
+/// use tidemill_ops::{add_n, constant};
+/// let sum = add_n([constant([1.0_f32, 2.0]), constant([3.0_f32, 4.0])]);
+/// assert_eq!(sum.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "AddN")]
 #[track_caller]
 pub fn add_n<T: Into<Operand>>(inputs: impl IntoIterator<Item = T>) -> Tensor {

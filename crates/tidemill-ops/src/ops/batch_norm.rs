@@ -536,6 +536,14 @@ pub fn fused_batch_norm(
 ///
 /// # Errors
 /// Tensors that differ in type or do not broadcast.
+///
+/// ```
+/// use tidemill_ops::{batch_normalization, moments, placeholder};
+/// let x = placeholder::<f32>([8, 3]);
+/// let (mean, variance) = moments(x, 0);
+/// let y = batch_normalization(x, mean, variance, None, None, 1e-3);
+/// assert_eq!(y.shape().to_string(), "[8, 3]");
+/// ```
 #[track_caller]
 pub fn batch_normalization(
     x: impl Into<Operand>,

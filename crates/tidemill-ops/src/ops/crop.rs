@@ -46,12 +46,7 @@ fn check_boxes(node: &NodeView<'_>, first: usize) -> Result<Dim, OpError> {
 /// The parts of images in boxes, resized.
 pub static CROP_AND_RESIZE: OpDef =
     OpDef::new("CropAndResize", "The parts of images in boxes, all resized to one size.")
-        .inputs(&[
-            Arg::of("image", "T"),
-            BOXES,
-            BOX_INDEX,
-            Arg::is("crop_size", DType::I32),
-        ])
+        .inputs(&[Arg::of("image", "T"), BOXES, BOX_INDEX, Arg::is("crop_size", DType::I32)])
         .outputs(&[Arg::is("crops", DType::F32)])
         .attrs(&[IMAGES, METHOD, OUTSIDE])
         .fallible(Fallible::Values)
@@ -112,12 +107,7 @@ pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
     "CropAndResizeGradImage",
     "What came in for the pixels of crops, at those of the images.",
 )
-.inputs(&[
-    Arg::is("grads", DType::F32),
-    BOXES,
-    BOX_INDEX,
-    Arg::is("image_size", DType::I32),
-])
+.inputs(&[Arg::is("grads", DType::F32), BOXES, BOX_INDEX, Arg::is("image_size", DType::I32)])
 .outputs(&[Arg::of("output", "T")])
 .attrs(&[AttrDef::widened("T", DType::FLOATS), METHOD])
 .fallible(Fallible::Values)
@@ -178,7 +168,9 @@ pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef =
             Method::Bilinear => Ok(kernel(|cx| {
                 Ok(kernels::crop_grad_boxes(cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)
             })),
-            Method::Nearest => Err(OpError::invalid("the gradient of boxes is that of bilinear crops")),
+            Method::Nearest => {
+                Err(OpError::invalid("the gradient of boxes is that of bilinear crops"))
+            }
         })
         .samples(|| {
             let inputs = |boxes: Value| {

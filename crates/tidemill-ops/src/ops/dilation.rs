@@ -8,8 +8,8 @@ use tidemill_kernels::dilation::{Dilation, Side};
 use tidemill_kernels::window::Slide;
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
+use super::conv::Conv;
 use super::conv::layout::{paddings, places, steps};
-use super::pooling::PoolPadding;
 use crate::family::grads;
 use crate::index::check_rank;
 use crate::kernel::kernel;
@@ -85,9 +85,7 @@ pub static DILATION_2D: OpDef =
             let by_input = backprop(&DILATION_2D_BACKPROP_INPUT)?;
             Ok(grads([Some(by_input), Some(backprop(&DILATION_2D_BACKPROP_FILTER)?)]))
         })
-        .kernel(|node| {
-            plan_kernel(node, |plan, cx| Ok(plan.forward(cx.input(0)?, cx.input(1)?)?))
-        })
+        .kernel(|node| plan_kernel(node, |plan, cx| Ok(plan.forward(cx.input(0)?, cx.input(1)?)?)))
         .samples(samples);
 
 const fn backprop<O: Summand>(name: &'static str, summary: &'static str) -> OpDef {
@@ -231,18 +229,19 @@ fn pick_samples(values: Value, picked: [f32; 3]) -> Vec<Sample> {
     vec![moved(sample, [1, 1], [1, 1], "SAME"), moved(wrong, [1, 1], [1, 1], "SAME")]
 }
 
-/// The images `input`, of shape `[batch, height, width, channels]`, dilated by a `filter` of shape
-/// `[height, width, channels]`: the largest of
-/// `input[b, y * strides[0] + i * rates[0], x * strides[1] + j * rates[1], c] + filter[i, j, c]`
-/// over `i` and `j`. The gradient goes to the first of the largest.
+/// The images `input`, numbers of shape `[batch, height, width, channels]`, dilated by a `filter` of
+/// shape `[height, width, channels]`: the largest of
+/// `input[b, y * strides[0] + i * dilations[0], x * strides[1] + j * dilations[1], c] +
+/// filter[i, j, c]` over `i` and `j`. The gradient goes to the first of the largest.
 ///
 /// # Errors
-/// Tensors that differ in type or channels or have other ranks; strides and rates below 1.
+/// Tensors that differ in type or channels or have other ranks; strides and dilations below 1;
+/// explicit padding, images whose channels come first.
 ///
 /// ```
-/// use tidemill_ops::{PoolPadding, dilation2d, fill, placeholder};
+/// use tidemill_ops::{Conv, dilation2d, fill, placeholder};
 /// let images = placeholder::<f32>([1, 9, 9, 3]);
-/// let dilated = dilation2d(images, fill([3, 3, 3], 0.0_f32), [2, 2], [1, 1], PoolPadding::Same);
+/// let dilated = dilation2d(images, fill([3, 3, 3], 0.0_f32), Conv::SAME.strides([2, 2]));
 /// assert_eq!(dilated.shape().to_string(), "[1, 5, 5, 3]");
 /// ```
 #[doc(alias = "Dilation2D")]
@@ -250,13 +249,9 @@ fn pick_samples(values: Value, picked: [f32; 3]) -> Vec<Sample> {
 pub fn dilation2d(
     input: impl Into<Operand>,
     filter: impl Into<Operand>,
-    strides: [i64; 2],
-    rates: [i64; 2],
-    padding: PoolPadding,
+    options: Conv<2>,
 ) -> Tensor {
     let (input, filter) = (input.into().to_tensor(), filter.into().to_tensor());
-    let four = |[height, width]: [i64; 2]| vec![1, height, width, 1];
-    let node = NodeBuilder::new(&DILATION_2D).input(input).input(filter);
-    let node = node.attr("strides", four(strides)).attr("rates", four(rates));
-    tensor(node.attr("padding", padding.name()))
+    let node = options.moved(NodeBuilder::new(&DILATION_2D).input(input).input(filter));
+    tensor(node.attr("rates", options.spread(options.dilations, 1)))
 }

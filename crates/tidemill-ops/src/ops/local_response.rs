@@ -24,7 +24,8 @@ const ATTRS: &[AttrDef] = &[
     AttrDef::float("bias", 1.0),
     AttrDef::float("alpha", 1.0),
     AttrDef::float("beta", 0.5),
-    AttrDef::widened("T", &[DType::F32, DType::F16, DType::BF16]).default(Default::Type(DType::F32)),
+    AttrDef::widened("T", &[DType::F32, DType::F16, DType::BF16])
+        .default(Default::Type(DType::F32)),
 ];
 
 fn options(node: &NodeView<'_>) -> Result<LocalResponse, OpError> {
@@ -67,7 +68,11 @@ pub static LRN: OpDef = OpDef::new("LRN", "Channels normalised by those around t
         let halved = array([1, 1, 1, 3], [0.5_f32, 0.5, 0.25]);
         // Its gradients are those of `float32`, too coarse to compare with.
         vec![
-            with(Sample::new([x()], array([1, 1, 1, 3], [0.166_666_67_f32, 0.2, 0.222_222_22])), 1, 1.0),
+            with(
+                Sample::new([x()], array([1, 1, 1, 3], [0.166_666_67_f32, 0.2, 0.222_222_22])),
+                1,
+                1.0,
+            ),
             with(Sample::new([x()], array([1, 1, 1, 3], [0.5_f32, 0.4, 0.4])), 0, 1.0),
             with(Sample::shapes([x()]), 5, 0.75),
             with(Sample::error([Value::from([1.0_f32])], "4 axes"), 1, 1.0),
@@ -80,35 +85,40 @@ fn with(sample: Sample, radius: i64, beta: f32) -> Sample {
 }
 
 /// The gradient of [`LRN`].
-pub static LRN_GRAD: OpDef = OpDef::new("LRNGrad", "The gradient of channels normalised by others.")
-    .inputs(&[
-        Arg::of("input_grads", "T"),
-        Arg::of("input_image", "T"),
-        Arg::of("output_image", "T"),
-    ])
-    .outputs(&[Arg::of("output", "T")])
-    .attrs(ATTRS)
-    .fallible(Fallible::Shapes)
-    .infer(|node| {
-        options(node)?;
-        (0..3).try_for_each(|i| check_rank(node, i, 4, "4 axes"))?;
-        Inferred::one(node.shape(0).merge(node.shape(1))?.merge(node.shape(2))?)
-    })
-    .gradient(gradient)
-    .kernel(|node| {
-        let options = options(node)?;
-        Ok(kernel(move |cx| Ok(options.gradient(cx.input(0)?, cx.input(1)?, cx.input(2)?)?)))
-    })
-    .samples(|| {
-        let row = |elements: [f32; 3]| array([1, 1, 1, 3], elements);
-        let inputs = |grad: Value| [grad, row([1.0, 2.0, 2.0]), row([0.5, 0.4, 0.4])];
-        let single = row([0.0, -0.12, 0.0]);
-        vec![
-            with(Sample::new(inputs(row([0.0, 1.0, 0.0])), single), 0, 1.0),
-            with(Sample::shapes(inputs(row([1.0, -1.0, 0.5]))), 1, 0.75),
-            with(Sample::error(inputs(array([1, 1, 1, 2], [1.0_f32, 2.0])), "[1, 1, 1, 2]"), 1, 1.0),
-        ]
-    });
+pub static LRN_GRAD: OpDef =
+    OpDef::new("LRNGrad", "The gradient of channels normalised by others.")
+        .inputs(&[
+            Arg::of("input_grads", "T"),
+            Arg::of("input_image", "T"),
+            Arg::of("output_image", "T"),
+        ])
+        .outputs(&[Arg::of("output", "T")])
+        .attrs(ATTRS)
+        .fallible(Fallible::Shapes)
+        .infer(|node| {
+            options(node)?;
+            (0..3).try_for_each(|i| check_rank(node, i, 4, "4 axes"))?;
+            Inferred::one(node.shape(0).merge(node.shape(1))?.merge(node.shape(2))?)
+        })
+        .gradient(gradient)
+        .kernel(|node| {
+            let options = options(node)?;
+            Ok(kernel(move |cx| Ok(options.gradient(cx.input(0)?, cx.input(1)?, cx.input(2)?)?)))
+        })
+        .samples(|| {
+            let row = |elements: [f32; 3]| array([1, 1, 1, 3], elements);
+            let inputs = |grad: Value| [grad, row([1.0, 2.0, 2.0]), row([0.5, 0.4, 0.4])];
+            let single = row([0.0, -0.12, 0.0]);
+            vec![
+                with(Sample::new(inputs(row([0.0, 1.0, 0.0])), single), 0, 1.0),
+                with(Sample::shapes(inputs(row([1.0, -1.0, 0.5]))), 1, 0.75),
+                with(
+                    Sample::error(inputs(array([1, 1, 1, 2], [1.0_f32, 2.0])), "[1, 1, 1, 2]"),
+                    1,
+                    1.0,
+                ),
+            ]
+        });
 
 /// With `n = bias + alpha * B(x²)`, where `B` sums up what is around each channel, the gradient of
 /// `LRN` is `grad * n^-beta - 2 * alpha * beta * x * B(grad * y / n)`. This is the gradient of that.

@@ -2,14 +2,15 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, Grads, Inferred, Kernel, KernelCx, KernelError,
-    NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef,
+    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, Grads, Inferred, Kernel, KernelCx,
+    KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef,
 };
 use tidemill_kernels::pooling::{self as kernels, Pool};
 use tidemill_kernels::window::{self, Slide};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::array::{shape_as, zeros_like};
+use super::conv::Conv;
 use super::conv::layout::places;
 use crate::family::grads;
 use crate::index::{check_rank, integers, known_integers, shape_of};
@@ -58,6 +59,12 @@ fn pool_of(node: &NodeView<'_>, extents: &[i64], strides: &[i64]) -> Result<Pool
     };
     let (extents, strides) = (four(extents, "ksize")?, four(strides, "strides")?);
     let paddings = paddings(node, spatial)?;
+    for (padding, &extent) in paddings.iter().zip(&extents) {
+        if matches!(*padding, window::Padding::Explicit(before, after) if before.max(after) >= extent)
+        {
+            return Err(OpError::invalid("explicit paddings must be smaller than the window"));
+        }
+    }
     let slide = |i: usize| Slide { stride: strides[i], dilation: 1, padding: paddings[i] };
     Ok(Pool { extents: [extents[0], extents[1]], slides: [slide(0), slide(1)], channels_first })
 }
@@ -173,11 +180,7 @@ fn alike<const N: usize>(cx: &GradCx<'_>, op: &'static OpDef, inputs: [Tensor; N
 }
 
 /// The gradients of a node that is linear in its third input: by the first two, they are zero.
-fn through_last<const N: usize>(
-    cx: &GradCx<'_>,
-    op: &'static OpDef,
-    inputs: [Tensor; N],
-) -> Grads {
+fn through_last<const N: usize>(cx: &GradCx<'_>, op: &'static OpDef, inputs: [Tensor; N]) -> Grads {
     let through = alike(cx, op, inputs);
     let none = [0, 1].map(|i| Some(zeros_like(cx.input::<Tensor>(i))));
     let grads = none.into_iter().chain([Some(through)]).chain((3..N).map(|_| None));
@@ -209,13 +212,15 @@ pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each wind
             windowed(Sample::shapes([x()]), [2, 2], [2, 2], "SAME"),
             windowed(Sample::shapes([x()]), [3, 3], [1, 1], "VALID"),
             windowed(Sample::shapes([x()]), [2, 2], [1, 2], "EXPLICIT")
-                .attr("explicit_paddings", explicit),
+                .attr("explicit_paddings", explicit.clone()),
             Sample::shapes([across()])
                 .attr("ksize", vec![1_i64, 1, 2, 2])
                 .attr("strides", vec![1_i64, 1, 1, 1])
                 .attr("padding", "VALID")
                 .attr("data_format", "NCHW"),
             windowed(Sample::shapes([image([0, 2, 3, 1])]), [2, 2], [1, 1], "VALID"),
+            windowed(Sample::error([x()], "smaller than the window"), [1, 2], [1, 1], "EXPLICIT")
+                .attr("explicit_paddings", explicit),
             windowed(Sample::error([x()], "must be positive"), [0, 1], [1, 1], "SAME"),
             windowed(Sample::error([x()], "no padding"), [1, 1], [1, 1], "NONE"),
             windowed(Sample::error([Value::from(1.0_f32)], "4 axes"), [1, 1], [1, 1], "SAME"),
@@ -453,90 +458,76 @@ fn windowed(sample: Sample, extents: [i64; 2], strides: [i64; 2], padding: &'sta
     sample.attr("padding", padding)
 }
 
-/// What surrounds the images that windows move over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PoolPadding {
-    /// As much as makes as many windows as there are elements, divided by the stride.
-    Same,
-    /// Nothing.
-    Valid,
-}
-
-impl PoolPadding {
-    /// TensorFlow's name of it.
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            PoolPadding::Same => "SAME",
-            PoolPadding::Valid => "VALID",
-        }
-    }
-}
-
 #[track_caller]
 fn pool_node(
     op: &'static OpDef,
     x: impl Into<Operand>,
     extents: [i64; 2],
-    strides: [i64; 2],
-    padding: PoolPadding,
+    options: Conv<2>,
 ) -> NodeBuilder {
-    let four = |[height, width]: [i64; 2]| vec![1, height, width, 1];
-    let node = NodeBuilder::new(op).input(x.into().to_tensor());
-    node.attr("ksize", four(extents)).attr("strides", four(strides)).attr("padding", padding.name())
+    let node = options.moved(NodeBuilder::new(op).input(x.into().to_tensor()));
+    let node = node.attr("ksize", options.spread(extents, 1));
+    // That there is no such attribute tells that pools have no dilations.
+    match options.dilations {
+        [1, 1] => node,
+        dilations => node.attr("dilations", options.spread(dilations, 1)),
+    }
 }
 
-/// The largest element of each window of `extents`, `[height, width]`, that moves by `strides`
-/// over the images `x`, of shape `[batch, height, width, channels]`. The gradient goes to the
-/// first of the largest.
+/// The largest element of each window of `extents`, `[height, width]`, that moves over the images
+/// `x`, numbers of shape `[batch, height, width, channels]`. NaN is passed over. The gradient goes
+/// to the first of the largest.
 ///
 /// # Errors
-/// Images of another rank, windows or strides that are not positive.
+/// Images of another rank, windows or strides that are not positive, dilations.
 ///
 /// ```
-/// use tidemill_ops::{PoolPadding, max_pool, placeholder};
+/// use tidemill_ops::{Conv, max_pool, placeholder};
 /// let x = placeholder::<f32>([1, 5, 5, 3]);
-/// let y = max_pool(x, [2, 2], [2, 2], PoolPadding::Valid);
+/// let y = max_pool(x, [2, 2], Conv::VALID.strides([2, 2]));
 /// assert_eq!(y.shape().to_string(), "[1, 2, 2, 3]");
 /// ```
 #[doc(alias = "MaxPool")]
 #[track_caller]
-pub fn max_pool(
-    x: impl Into<Operand>,
-    extents: [i64; 2],
-    strides: [i64; 2],
-    padding: PoolPadding,
-) -> Tensor {
-    tensor(pool_node(&MAX_POOL, x, extents, strides, padding))
+pub fn max_pool(x: impl Into<Operand>, extents: [i64; 2], options: Conv<2>) -> Tensor {
+    tensor(pool_node(&MAX_POOL, x, extents, options))
 }
 
 /// [`max_pool`], and where each of the largest elements is among all of its image, counted in
 /// row-major order.
 ///
 /// # Errors
-/// As [`max_pool`].
+/// As [`max_pool`], and images whose channels come first or with explicit padding.
+///
+/// ```
+/// use tidemill_ops::{Conv, max_pool_with_argmax, placeholder};
+/// let x = placeholder::<f32>([1, 4, 4, 3]);
+/// let (y, places) = max_pool_with_argmax(x, [2, 2], Conv::VALID.strides([2, 2]));
+/// assert_eq!(y.shape(), places.shape());
+/// ```
 #[doc(alias = "MaxPoolWithArgmax")]
 #[track_caller]
 pub fn max_pool_with_argmax(
     x: impl Into<Operand>,
     extents: [i64; 2],
-    strides: [i64; 2],
-    padding: PoolPadding,
+    options: Conv<2>,
 ) -> (Tensor, Tensor) {
-    let node = pool_node(&MAX_POOL_WITH_ARGMAX, x, extents, strides, padding).build();
+    let node = pool_node(&MAX_POOL_WITH_ARGMAX, x, extents, options).build();
     (node.output(0).into(), node.output(1).into())
 }
 
-/// The mean of each window as in [`max_pool`], not counting what surrounds the images.
+/// The mean of each window as in [`max_pool`], of floats, not counting what surrounds the images.
 ///
 /// # Errors
-/// As [`max_pool`].
+/// As [`max_pool`], and explicit padding.
+///
+/// ```
+/// use tidemill_ops::{Conv, avg_pool, placeholder};
+/// let y = avg_pool(placeholder::<f32>([1, 5, 5, 3]), [2, 2], Conv::VALID.strides([2, 2]));
+/// assert_eq!(y.shape().to_string(), "[1, 2, 2, 3]");
+/// ```
 #[doc(alias = "AvgPool")]
 #[track_caller]
-pub fn avg_pool(
-    x: impl Into<Operand>,
-    extents: [i64; 2],
-    strides: [i64; 2],
-    padding: PoolPadding,
-) -> Tensor {
-    tensor(pool_node(&AVG_POOL, x, extents, strides, padding))
+pub fn avg_pool(x: impl Into<Operand>, extents: [i64; 2], options: Conv<2>) -> Tensor {
+    tensor(pool_node(&AVG_POOL, x, extents, options))
 }

@@ -256,6 +256,12 @@ pub(super) fn seeds(graph: &Graph, seed: Option<i64>) -> Seeds {
 
 /// Random integers of type `T` from `min` up to, but not including, `max`, drawn anew in every
 /// run that needs them (see [`random`]).
+///
+/// ```
+/// use tidemill_ops::random_integers;
+/// let dice = random_integers([2], 1, 7, Some(42));
+/// assert_eq!(dice.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "RandomUniformInt")]
 #[track_caller]
 pub fn random_integers<T: Element>(

@@ -296,6 +296,12 @@ fn samples() -> Vec<Sample> {
 ///
 /// # Errors
 /// Images of another rank or without pixels.
+///
+/// ```
+/// use tidemill_ops::{placeholder, resize_nearest_neighbor};
+/// let images = placeholder::<f32>([2, 8, 8, 3]);
+/// assert_eq!(resize_nearest_neighbor(images, [4, 6]).shape().to_string(), "[2, 4, 6, 3]");
+/// ```
 #[doc(alias = "ResizeNearestNeighbor")]
 #[track_caller]
 pub fn resize_nearest_neighbor(images: impl Into<Operand>, size: impl Into<Operand>) -> Tensor {

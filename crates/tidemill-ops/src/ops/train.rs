@@ -56,6 +56,13 @@ pub static APPLY_GRADIENT_DESCENT: OpDef = OpDef::new(
 ///
 /// # Errors
 /// A rate that is not a single number, or a gradient of another type or shape.
+///
+/// ```
+/// use tidemill_ops::{apply_gradient_descent, constant, get_variable, zeros};
+/// let weights = get_variable("weights", [2], zeros());
+/// let step = apply_gradient_descent(weights, 0.1, constant([1.0_f32, 2.0]));
+/// assert_eq!(step.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "ApplyGradientDescent")]
 #[track_caller]
 pub fn apply_gradient_descent(
