@@ -1,14 +1,39 @@
 //! The tables that families of operations are written as.
 
-use tidemill_graph::{Arg, AttrDef, Fallible, Grads, OpDef, Sample, TensorRef};
+use tidemill_graph::{
+    Arg, AttrDef, AttrKind, Fallible, GradCx, Grads, NodeBuilder, OpDef, OpError, Sample, TensorRef,
+};
 use tidemill_value::{DType, Value};
 
 use crate::Tensor;
 use crate::elementwise::{broadcast_shape, same_shape};
+use crate::operand::tensor;
 
 /// The gradients of a node's inputs, in order.
 pub(crate) fn grads<const N: usize>(grads: [Option<Tensor>; N]) -> Grads {
     grads.into_iter().map(|grad| grad.map(TensorRef::from)).collect()
+}
+
+/// A node of another operation, with those attributes of the node that is differentiated that both
+/// operations have.
+pub(crate) fn beside<const N: usize>(
+    op: &'static OpDef,
+    cx: &GradCx<'_>,
+    inputs: [Tensor; N],
+) -> Result<Tensor, OpError> {
+    let node = cx.node();
+    let mut built = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
+    for attr in op.attrs.iter().filter(|attr| node.op().attr(attr.name).is_some()) {
+        built = match attr.kind {
+            AttrKind::Ints => built.attr(attr.name, &node.ints_attr(attr.name)?[..]),
+            AttrKind::Int => built.attr(attr.name, node.int_attr(attr.name)?),
+            AttrKind::Float => built.attr(attr.name, node.float_attr(attr.name)?),
+            AttrKind::Str => built.attr(attr.name, node.str_attr(attr.name)?),
+            AttrKind::Bool => built.attr(attr.name, node.bool_attr(attr.name)?),
+            _ => built,
+        };
+    }
+    Ok(tensor(built))
 }
 
 /// The type attribute `T` over all data types that arithmetic is defined on.

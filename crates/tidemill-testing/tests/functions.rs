@@ -8,7 +8,7 @@ use tidemill_graph::Graph;
 use tidemill_ops::*;
 use tidemill_runtime::{RunError, Session};
 use tidemill_testing::check_gradient;
-use tidemill_value::{DType, PartialShape, Value, shape};
+use tidemill_value::{DType, PartialShape, Value, f16, shape};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -320,4 +320,22 @@ fn derivatives(y: Tensor, x: Tensor, weights: Tensor) -> Result<[Vec<f32>; 3], R
     let first = gradients([y * weights], [x])[0].unwrap_or(x);
     let second = gradients([square(first)], [x])[0].unwrap_or(x);
     Ok([floats(y)?, floats(first)?, floats(second)?])
+}
+
+#[test]
+fn floats_of_16_bits_are_computed_as_float32_and_rounded() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let halves = |numbers: [f32; 2]| numbers.map(f16::from_f32);
+    let x = constant(Value::from(halves([2048.0, 0.1])));
+    let run = |y: Tensor| -> Result<Vec<f16>, Box<dyn Error>> {
+        let value: Value = Session::new().run(y)?;
+        Ok(value.into_vec()?)
+    };
+    assert_eq!(run(x + 1.0)?, halves([2048.0, 1.0996094]));
+    assert_eq!(run(gradients([square(x)], [x])[0].unwrap_or(x))?, halves([4096.0, 0.19995117]));
+    // The lowest number stands for no element, in the type of the elements.
+    let largest = unsorted_segment_max(x, [1, 1], 2);
+    assert_eq!(run(largest)?, [f16::MIN, f16::from_f32(2048.0)]);
+    Ok(())
 }

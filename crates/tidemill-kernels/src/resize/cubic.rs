@@ -2,7 +2,6 @@ use tidemill_value::{DType, Value, match_dtype};
 
 use super::{Align, Grid, Tap, original, position, step, unsupported};
 use crate::NumericError;
-use crate::float::Float;
 use crate::number::Number;
 use crate::output::build;
 
@@ -47,21 +46,7 @@ pub fn bicubic_grad(
 ) -> Result<Value, NumericError> {
     let (images, resized) = original(grad.shape(), size)?;
     let grid = Grid::new(&images, resized, |extent, count| taps(extent, count, align))?;
-    let grads = grad.as_slice::<f32>()?;
-    match_dtype!(dtype, floats, T => build(images.clone(), |out: &mut [T]| {
-        grid.for_each(|at, starts, [down, right]| {
-            for (row, down) in starts.into_iter().zip(down) {
-                for (start, right) in row.into_iter().zip(right) {
-                    let [down, right] = [down, right].map(|weight| T::from_f64(weight.into()));
-                    let sums = out[start..start + grid.depth].iter_mut();
-                    for (sum, grad) in sums.zip(&grads[at..]) {
-                        *sum += T::from_f64((*grad).into()) * down * right;
-                    }
-                }
-            }
-        });
-        Ok(())
-    }), else unsupported(dtype))
+    grid.spread(grad, &images, dtype)
 }
 
 fn weighted(values: [f32; 4], weights: [f32; 4]) -> f32 {

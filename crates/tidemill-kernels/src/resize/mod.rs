@@ -99,21 +99,7 @@ pub fn bilinear_grad(
 ) -> Result<Value, NumericError> {
     let (images, resized) = original(grad.shape(), size)?;
     let grid = Grid::new(&images, resized, |extent, count| linear_taps(extent, count, align))?;
-    let grads = grad.as_slice::<f32>()?;
-    match_dtype!(dtype, floats, T => build(images.clone(), |out: &mut [T]| {
-        grid.for_each(|at, corners, [down, right]| {
-            for (pixels, down) in corners.into_iter().zip(down) {
-                for (pixel, right) in pixels.into_iter().zip(right) {
-                    let weight = T::from_f64((down * right).into());
-                    let sums = out[pixel..pixel + grid.depth].iter_mut();
-                    for (sum, grad) in sums.zip(&grads[at..]) {
-                        *sum += T::from_f64((*grad).into()) * weight;
-                    }
-                }
-            }
-        });
-        Ok(())
-    }), else unsupported(dtype))
+    grid.spread(grad, &images, dtype)
 }
 
 fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
@@ -210,6 +196,25 @@ impl<const N: usize> Grid<N> {
             [taps(height, size[0]), taps(width, size[1])]
         };
         Ok(Grid { resized, batch, extents, depth, taps })
+    }
+
+    /// What came in for resized pixels, divided among those that they are made of, by weight.
+    fn spread(&self, grad: &Value, images: &Shape, dtype: DType) -> Result<Value, NumericError> {
+        let grads = grad.as_slice::<f32>()?;
+        match_dtype!(dtype, floats, T => build(images.clone(), |out: &mut [T]| {
+            self.for_each(|at, starts, [down, right]| {
+                for (row, down) in starts.into_iter().zip(down) {
+                    for (start, right) in row.into_iter().zip(right) {
+                        let [down, right] = [down, right].map(|weight| T::from_f64(weight.into()));
+                        let sums = out[start..start + self.depth].iter_mut();
+                        for (sum, grad) in sums.zip(&grads[at..]) {
+                            *sum += T::from_f64((*grad).into()) * down * right;
+                        }
+                    }
+                }
+            });
+            Ok(())
+        }), else unsupported(dtype))
     }
 
     /// Calls a function for each resized pixel, in order, with where its channels start, where

@@ -8,7 +8,7 @@ use tidemill_kernels::resize::{self as kernels, Boxes, Method};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::array::{shape_as, slice};
-use crate::family::grads;
+use crate::family::{beside, grads};
 use crate::index::{check_rank, count_of, integers, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
@@ -121,9 +121,8 @@ pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
 .gradient(|cx| {
     let (crops, boxes, of): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
     let images: Tensor = cx.grad();
-    let node = NodeBuilder::new(&CROP_AND_RESIZE).input(images).input(boxes).input(of);
-    let node = node.input(slice(shape_as(crops, DType::I32), [1], [2]));
-    let by_crops = tensor(node.attr("method", method_of(cx)?));
+    let size = slice(shape_as(crops, DType::I32), [1], [2]);
+    let by_crops = beside(&CROP_AND_RESIZE, cx, [images, boxes, of, size])?;
     let by_boxes = grad_boxes(crops, images, boxes, of);
     Ok(grads([Some(by_crops), Some(by_boxes), None, None]))
 })

@@ -1,8 +1,8 @@
 //! Grey-scale dilation and its gradients.
 
 use tidemill_graph::{
-    Arg, Attr, AttrDef, AttrKind, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
-    KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample,
+    Arg, AttrDef, AttrKind, Fallible, GradCx, GradientError, Grads, Inferred, Kernel, KernelCx,
+    KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::dilation::{Dilation, Side};
 use tidemill_kernels::window::Slide;
@@ -10,7 +10,7 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::conv::Conv;
 use super::conv::layout::{paddings, places, steps};
-use crate::family::grads;
+use crate::family::{beside, grads};
 use crate::index::check_rank;
 use crate::kernel::kernel;
 use crate::operand::tensor;
@@ -56,18 +56,9 @@ fn plan_kernel(node: &NodeView<'_>, compute: Compute) -> Result<Box<dyn Kernel>,
     }))
 }
 
-/// A node that moves its filter as the one that is differentiated.
-fn alike(cx: &GradCx<'_>, op: &'static OpDef, last: Option<Tensor>) -> Result<Tensor, OpError> {
-    let inputs = [cx.input(0), cx.input(1)].into_iter().chain(last);
-    let node = inputs.fold(NodeBuilder::new(op), NodeBuilder::input);
-    let node = node.attr("strides", Attr::Ints(cx.node().ints_attr("strides")?));
-    let node = node.attr("rates", Attr::Ints(cx.node().ints_attr("rates")?));
-    Ok(tensor(node.attr("padding", Attr::Str(cx.node().str_attr("padding")?))))
-}
-
 /// The gradient of a node that is linear in its third input: by that alone.
 fn linear(cx: &GradCx<'_>, op: &'static OpDef) -> Result<Grads, GradientError> {
-    Ok(grads([None, None, Some(alike(cx, op, Some(cx.grad()))?)]))
+    Ok(grads([None, None, Some(beside(op, cx, [cx.input(0), cx.input(1), cx.grad()])?)]))
 }
 
 const fn dilation(name: &'static str, summary: &'static str) -> OpDef {
@@ -81,7 +72,7 @@ pub static DILATION_2D: OpDef =
         .outputs(&[Arg::of("output", "T")])
         .infer(|node| Inferred::one(output_shape(node)?))
         .gradient(|cx| {
-            let backprop = |op| alike(cx, op, Some(cx.grad()));
+            let backprop = |op| beside(op, cx, [cx.input(0), cx.input(1), cx.grad()]);
             let by_input = backprop(&DILATION_2D_BACKPROP_INPUT)?;
             Ok(grads([Some(by_input), Some(backprop(&DILATION_2D_BACKPROP_FILTER)?)]))
         })

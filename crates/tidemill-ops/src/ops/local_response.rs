@@ -12,7 +12,7 @@ use super::array::{broadcast_to, concat, matrix_band_part, shape, slice};
 use super::batch_matmul::batch_matmul;
 use super::math::square;
 use crate::elementwise::same_shape;
-use crate::family::grads;
+use crate::family::{beside, grads};
 use crate::index::{check_rank, count_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
@@ -37,13 +37,6 @@ fn options(node: &NodeView<'_>) -> Result<LocalResponse, OpError> {
     })
 }
 
-fn with_options(node: NodeBuilder, options: LocalResponse) -> NodeBuilder {
-    node.attr("depth_radius", i64::try_from(options.radius).unwrap_or(i64::MAX))
-        .attr("bias", Attr::Float(options.bias))
-        .attr("alpha", Attr::Float(options.alpha))
-        .attr("beta", Attr::Float(options.beta))
-}
-
 /// Channels normalised by those around them.
 pub static LRN: OpDef = OpDef::new("LRN", "Channels normalised by those around them.")
     .inputs(&[Arg::of("input", "T")])
@@ -55,9 +48,8 @@ pub static LRN: OpDef = OpDef::new("LRN", "Channels normalised by those around t
         same_shape(node)
     })
     .gradient(|cx| {
-        let inputs: [Tensor; 3] = [cx.grad(), cx.input(0), cx.output(0)];
-        let node = inputs.into_iter().fold(NodeBuilder::new(&LRN_GRAD), NodeBuilder::input);
-        Ok(grads([Some(tensor(with_options(node, options(cx.node())?)))]))
+        let inputs = [cx.grad(), cx.input(0), cx.output(0)];
+        Ok(grads([Some(beside(&LRN_GRAD, cx, inputs)?)]))
     })
     .kernel(|node| {
         let options = options(node)?;

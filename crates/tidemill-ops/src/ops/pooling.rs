@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, Grads, Inferred, Kernel, KernelCx,
-    KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef,
+    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef,
 };
 use tidemill_kernels::pooling::{self as kernels, Pool};
 use tidemill_kernels::window::{self, Slide};
@@ -12,7 +12,7 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 use super::array::{shape_as, zeros_like};
 use super::conv::Conv;
 use super::conv::layout::places;
-use crate::family::grads;
+use crate::family::{beside, grads};
 use crate::index::{check_rank, integers, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
@@ -159,32 +159,16 @@ fn fed_pool(
     Ok(Pool { extents, slides: [slide(0), slide(1)], channels_first })
 }
 
-/// A node of windows like those of the node that is differentiated.
-fn alike<const N: usize>(cx: &GradCx<'_>, op: &'static OpDef, inputs: [Tensor; N]) -> Tensor {
-    let node = cx.node();
-    let mut built = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
-    for name in ["ksize", "strides", "explicit_paddings"] {
-        if op.attr(name).is_some()
-            && node.op().attr(name).is_some()
-            && let Ok(list) = node.ints_attr(name)
-        {
-            built = built.attr(name, list.to_vec());
-        }
-    }
-    for name in ["padding", "data_format"] {
-        if let Ok(text) = node.str_attr(name) {
-            built = built.attr(name, text);
-        }
-    }
-    tensor(built)
-}
-
 /// The gradients of a node that is linear in its third input: by the first two, they are zero.
-fn through_last<const N: usize>(cx: &GradCx<'_>, op: &'static OpDef, inputs: [Tensor; N]) -> Grads {
-    let through = alike(cx, op, inputs);
+fn through_last<const N: usize>(
+    cx: &GradCx<'_>,
+    op: &'static OpDef,
+    inputs: [Tensor; N],
+) -> Result<Grads, GradientError> {
+    let through = beside(op, cx, inputs)?;
     let none = [0, 1].map(|i| Some(zeros_like(cx.input::<Tensor>(i))));
     let grads = none.into_iter().chain([Some(through)]).chain((3..N).map(|_| None));
-    grads.map(|grad| grad.map(TensorRef::from)).collect()
+    Ok(grads.map(|grad| grad.map(TensorRef::from)).collect())
 }
 
 const fn pooled(name: &'static str, summary: &'static str) -> OpDef {
@@ -200,7 +184,7 @@ pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each wind
     .attrs(const { &[NUMBERS, KSIZE, STRIDES, PADDING, EXPLICIT, FORMAT] })
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.output(0), cx.grad()];
-        Ok(grads([Some(alike(cx, &MAX_POOL_GRAD, inputs))]))
+        Ok(grads([Some(beside(&MAX_POOL_GRAD, cx, inputs)?)]))
     })
     .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::max_pool(cx.input(0)?, pool)?)))
     .samples(|| {
@@ -241,7 +225,7 @@ pub static MAX_POOL_V2: OpDef =
         .attrs(const { &[NUMBERS, PADDING, FORMAT] })
         .gradient(|cx| {
             let inputs = [cx.input(0), cx.output(0), cx.grad(), cx.input(1), cx.input(2)];
-            Ok(grads([Some(alike(cx, &MAX_POOL_GRAD_V2, inputs)), None, None]))
+            Ok(grads([Some(beside(&MAX_POOL_GRAD_V2, cx, inputs)?), None, None]))
         })
         .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::max_pool(cx.input(0)?, pool)?)))
         .samples(|| {
@@ -287,7 +271,7 @@ pub static MAX_POOL_GRAD: OpDef = grad_of_max("MaxPoolGrad")
     .attrs(BY_ATTRS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad()];
-        Ok(through_last(cx, &MAX_POOL_GRAD_GRAD, inputs))
+        through_last(cx, &MAX_POOL_GRAD_GRAD, inputs)
     })
     .samples(|| {
         let grad = array([1, 1, 2, 1], [1.0_f32, 2.0]);
@@ -307,7 +291,7 @@ pub static MAX_POOL_GRAD_V2: OpDef = grad_of_max("MaxPoolGradV2")
     .attrs(BY_INPUTS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad(), cx.input(3), cx.input(4)];
-        Ok(through_last(cx, &MAX_POOL_GRAD_GRAD_V2, inputs))
+        through_last(cx, &MAX_POOL_GRAD_GRAD_V2, inputs)
     })
     .samples(|| {
         let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
@@ -322,7 +306,7 @@ pub static MAX_POOL_GRAD_GRAD: OpDef = grad_of_grad("MaxPoolGradGrad")
     .attrs(BY_ATTRS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad()];
-        Ok(through_last(cx, &MAX_POOL_GRAD, inputs))
+        through_last(cx, &MAX_POOL_GRAD, inputs)
     })
     .samples(|| {
         let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
@@ -338,7 +322,7 @@ pub static MAX_POOL_GRAD_GRAD_V2: OpDef = grad_of_grad("MaxPoolGradGradV2")
     .attrs(BY_INPUTS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad(), cx.input(3), cx.input(4)];
-        Ok(through_last(cx, &MAX_POOL_GRAD_V2, inputs))
+        through_last(cx, &MAX_POOL_GRAD_V2, inputs)
     })
     .samples(|| {
         let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
@@ -372,7 +356,7 @@ pub static MAX_POOL_WITH_ARGMAX: OpDef =
         })
         .gradient(|cx| {
             let inputs = [cx.input(0), cx.output(0), cx.grad()];
-            Ok(grads([Some(alike(cx, &MAX_POOL_GRAD, inputs))]))
+            Ok(grads([Some(beside(&MAX_POOL_GRAD, cx, inputs)?)]))
         })
         .kernel(|node| {
             let (extents, strides) = (node.ints_attr("ksize")?, node.ints_attr("strides")?);
@@ -401,7 +385,7 @@ pub static AVG_POOL: OpDef = pooled("AvgPool", "The mean of each window.")
     .attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
     .gradient(|cx| {
         let extents = shape_as(cx.input::<Tensor>(0), DType::I32);
-        Ok(grads([Some(alike(cx, &AVG_POOL_GRAD, [extents, cx.grad()]))]))
+        Ok(grads([Some(beside(&AVG_POOL_GRAD, cx, [extents, cx.grad()])?)]))
     })
     .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::mean_pool(cx.input(0)?, pool)?)))
     .samples(|| {
@@ -429,7 +413,7 @@ pub static AVG_POOL_GRAD: OpDef =
             let shape = node.elements(0).and_then(tidemill_graph::Elements::as_shape);
             Inferred::one(shape.unwrap_or_else(|| PartialShape::of_rank(4)))
         })
-        .gradient(|cx| Ok(grads([None, Some(alike(cx, &AVG_POOL, [cx.grad()]))])))
+        .gradient(|cx| Ok(grads([None, Some(beside(&AVG_POOL, cx, [cx.grad()])?)])))
         .kernel(|node| {
             pool_kernel(node, |cx, pool| {
                 Ok(kernels::mean_pool_grad(&shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)

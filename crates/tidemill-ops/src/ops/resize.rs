@@ -2,14 +2,14 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Fallible, GradCx, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
+    Arg, AttrDef, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::NumericError;
 use tidemill_kernels::resize::{self as kernels, Align};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::array::{shape_as, slice};
-use crate::family::grads;
+use crate::family::{beside, grads};
 use crate::index::{check_rank, count_of, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
@@ -57,18 +57,6 @@ fn two(size: &[usize]) -> Result<[usize; 2], NumericError> {
     size.try_into().map_err(|_| NumericError::Rank { expected: 2, actual: size.len() })
 }
 
-/// A node aligned like the one that is differentiated.
-fn alike(op: &'static OpDef, cx: &GradCx<'_>, inputs: [Tensor; 2]) -> Tensor {
-    let built = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
-    let built = ["align_corners", "half_pixel_centers"].into_iter().fold(built, |built, name| {
-        match cx.node().bool_attr(name) {
-            Ok(set) => built.attr(name, set),
-            Err(_) => built,
-        }
-    });
-    tensor(built)
-}
-
 /// The height and the width of images.
 fn size_of(images: Tensor) -> Tensor {
     slice(shape_as(images, DType::I32), [1], [2])
@@ -88,7 +76,7 @@ pub static RESIZE_NEAREST_NEIGHBOR: OpDef =
         .attrs(&[IMAGES, CORNERS, CENTERS])
         .gradient(|cx| {
             let inputs = [cx.grad(), size_of(cx.input(0))];
-            Ok(grads([Some(alike(&RESIZE_NEAREST_NEIGHBOR_GRAD, cx, inputs)), None]))
+            Ok(grads([Some(beside(&RESIZE_NEAREST_NEIGHBOR_GRAD, cx, inputs)?), None]))
         })
         .kernel(|node| {
             let align = align(node)?;
@@ -111,7 +99,7 @@ pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
         .attrs(&[IMAGES, CORNERS, CENTERS])
         .gradient(|cx| {
             let inputs = [cx.grad(), size_of(cx.input(0))];
-            Ok(grads([Some(alike(&RESIZE_NEAREST_NEIGHBOR, cx, inputs)), None]))
+            Ok(grads([Some(beside(&RESIZE_NEAREST_NEIGHBOR, cx, inputs)?), None]))
         })
         .kernel(|node| {
             let align = align(node)?;
@@ -125,60 +113,37 @@ pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
             vec![Sample::new([grad, Value::from([1, 2])], sums)]
         });
 
+type Resize = fn(&Value, [usize; 2], Align) -> Result<Value, NumericError>;
+type Gradient = fn(&Value, [usize; 2], Align, DType) -> Result<Value, NumericError>;
+
 /// A way to make pixels of those around.
 trait Interpolation {
+    const RESIZE: Resize;
+    const GRADIENT: Gradient;
+
     /// The operation and its gradient.
     fn family() -> [&'static OpDef; 2];
-
-    fn resize(images: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError>;
-
-    fn gradient(
-        grad: &Value,
-        size: [usize; 2],
-        align: Align,
-        dtype: DType,
-    ) -> Result<Value, NumericError>;
 }
 
 struct Linear;
 
 impl Interpolation for Linear {
+    const RESIZE: Resize = kernels::bilinear;
+    const GRADIENT: Gradient = kernels::bilinear_grad;
+
     fn family() -> [&'static OpDef; 2] {
         [&RESIZE_BILINEAR, &RESIZE_BILINEAR_GRAD]
-    }
-
-    fn resize(images: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
-        kernels::bilinear(images, size, align)
-    }
-
-    fn gradient(
-        grad: &Value,
-        size: [usize; 2],
-        align: Align,
-        dtype: DType,
-    ) -> Result<Value, NumericError> {
-        kernels::bilinear_grad(grad, size, align, dtype)
     }
 }
 
 struct Cubic;
 
 impl Interpolation for Cubic {
+    const RESIZE: Resize = kernels::bicubic;
+    const GRADIENT: Gradient = kernels::bicubic_grad;
+
     fn family() -> [&'static OpDef; 2] {
         [&RESIZE_BICUBIC, &RESIZE_BICUBIC_GRAD]
-    }
-
-    fn resize(images: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
-        kernels::bicubic(images, size, align)
-    }
-
-    fn gradient(
-        grad: &Value,
-        size: [usize; 2],
-        align: Align,
-        dtype: DType,
-    ) -> Result<Value, NumericError> {
-        kernels::bicubic_grad(grad, size, align, dtype)
     }
 }
 
@@ -192,12 +157,12 @@ const fn interpolated<I: Interpolation>(name: &'static str, summary: &'static st
                 return Ok(grads([None, None]));
             }
             let [_, gradient] = I::family();
-            Ok(grads([Some(alike(gradient, cx, [cx.grad(), cx.input(0)])), None]))
+            Ok(grads([Some(beside(gradient, cx, [cx.grad(), cx.input(0)])?), None]))
         })
         .kernel(|node| {
             let align = align(node)?;
             Ok(kernel(move |cx| {
-                Ok(I::resize(cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
+                Ok((I::RESIZE)(cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
             }))
         })
 }
@@ -219,7 +184,7 @@ const fn interpolated_grad<I: Interpolation>(name: &'static str, summary: &'stat
         })
         .gradient(|cx| {
             let [resize, _] = I::family();
-            let grad = alike(resize, cx, [cx.grad(), size_of(cx.input(0))]);
+            let grad = beside(resize, cx, [cx.grad(), size_of(cx.input(0))])?;
             Ok(grads([Some(grad), None]))
         })
         .kernel(|node| {
@@ -227,7 +192,7 @@ const fn interpolated_grad<I: Interpolation>(name: &'static str, summary: &'stat
             Ok(kernel(move |cx| {
                 let image = cx.input(1)?;
                 let size = two(image.shape().get(1..3).unwrap_or_default())?;
-                Ok(I::gradient(cx.input(0)?, size, align, image.dtype())?)
+                Ok((I::GRADIENT)(cx.input(0)?, size, align, image.dtype())?)
             }))
         })
 }
