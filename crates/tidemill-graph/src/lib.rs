@@ -35,6 +35,7 @@ mod scope;
 mod subgraph;
 mod text;
 mod variable;
+mod widen;
 
 pub use attr::{Attr, Attrs, HostFunction};
 pub use builder::{NodeBuilder, fail};

@@ -6,7 +6,7 @@ use tidemill_value::{DType, Element, Shape, Value, match_dtype};
 use crate::NumericError;
 use crate::float::Float;
 use crate::number::Number;
-use crate::output::{build, volume};
+use crate::output::{build, expect_shape, volume};
 use crate::pool::{TILE, for_each_chunk_mut};
 use crate::window::{Slide, Window};
 
@@ -24,7 +24,8 @@ pub struct Pool {
     pub channels_first: bool,
 }
 
-/// The largest element of each window; NaN where there is one. TensorFlow's `MaxPool`.
+/// The largest element of each window. As in TensorFlow's `MaxPool`, NaN is passed over, and an
+/// element counts only if it is above the lowest finite number, which stands where none is.
 ///
 /// # Errors
 /// [`NumericError::Rank`] where `x` has not 4 axes, [`NumericError::Window`] where there are no
@@ -135,30 +136,11 @@ fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
     Err(NumericError::UnsupportedDType { dtype })
 }
 
-fn expect_shape(value: &Value, expected: &Shape) -> Result<(), NumericError> {
-    if value.shape() == expected {
-        return Ok(());
-    }
-    let (expected, actual) = (expected.clone(), value.shape().clone());
-    Err(NumericError::Shape { expected, actual })
-}
-
-/// Whether a number takes the place of the best so far. NaN takes that of all but NaN.
-#[inline(always)]
-fn is_larger<T: Number + PartialOrd>(x: T, best: T) -> bool {
-    x > best || (is_nan(x) && !is_nan(best))
-}
-
-#[inline(always)]
-fn is_nan<T: PartialOrd>(x: T) -> bool {
-    x.partial_cmp(&x).is_none()
-}
-
 #[multiversion(targets = "simd")]
-fn largest<T: Number>(places: &Places, line: usize, elements: &[T], out: &mut [T]) {
+fn largest<T: Number + PartialOrd>(places: &Places, line: usize, elements: &[T], out: &mut [T]) {
     let (elements, row) = places.of_line(elements, line);
     for (column, out) in out.chunks_exact_mut(places.inner).enumerate() {
-        places.fold(elements, [row, column], out, T::BOTTOM, T::larger);
+        places.fold(elements, [row, column], out, T::LOWEST, |best, x| if x > best { x } else { best });
     }
 }
 
@@ -205,7 +187,8 @@ fn give_to_winners<T: Number + PartialOrd>(
     });
 }
 
-/// The first of the largest elements of a window in each channel.
+/// The first of the largest elements of a window in each channel. As in TensorFlow, NaN counts only
+/// if it comes first: nothing is above it then.
 struct Winners<T> {
     best: Vec<T>,
     /// Which element of the window each is, among those that lie on the input.
@@ -231,7 +214,7 @@ impl<T: Number + PartialOrd> Winners<T> {
         for (number, &start) in (1..).zip(rest) {
             let each = self.best.iter_mut().zip(&mut self.numbers);
             for ((best, winner), x) in each.zip(&plane[start..start + places.inner]) {
-                let wins = is_larger(*x, *best);
+                let wins = *x > *best;
                 *best = if wins { *x } else { *best };
                 *winner = if wins { number } else { *winner };
             }

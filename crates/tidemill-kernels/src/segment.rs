@@ -77,23 +77,6 @@ enum Empty {
     Identity,
 }
 
-/// The ends of the range of finite elements.
-trait Finite {
-    const LOWEST: Self;
-    const HIGHEST: Self;
-}
-
-macro_rules! finite {
-    ($($rust:ident),*) => {$(
-        impl Finite for $rust {
-            const LOWEST: Self = $rust::MIN;
-            const HIGHEST: Self = $rust::MAX;
-        }
-    )*};
-}
-
-finite!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
-
 fn combine(
     value: &Value,
     ids: Indices<'_>,
@@ -123,7 +106,7 @@ struct Rows<'a, T> {
     width: usize,
 }
 
-impl<T: Number + Finite> Rows<'_, T> {
+impl<T: Number> Rows<'_, T> {
     fn run(&self, out: &mut [T], how: Segment, empty: Empty) {
         match how {
             Segment::Sum => self.fold(out, T::ZERO, T::plus),

@@ -4,9 +4,9 @@ use tidemill_graph::OpDef;
 
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare,
-    constant, control, conv, custom_gradient, debug, division, einsum, gradient, host, identity,
-    leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize,
-    scatter, select, shuffle, special, train, variable,
+    constant, control, conv, crop, custom_gradient, debug, dilation, division, einsum, gradient,
+    host, identity, leaky_relu, linalg, local_response, math, matmul, nn, placeholder, pooling,
+    prod, random, reduce, resize, scatter, select, shuffle, special, train, variable,
 };
 
 /// Every operation, sorted by name.
@@ -63,6 +63,9 @@ pub static ALL: &[&OpDef] = &[
     &conv::CONV_3D_BACKPROP_INPUT,
     &math::COS,
     &math::COSH,
+    &crop::CROP_AND_RESIZE,
+    &crop::CROP_AND_RESIZE_GRAD_BOXES,
+    &crop::CROP_AND_RESIZE_GRAD_IMAGE,
     &linalg::CROSS,
     &array::CUMPROD,
     &array::CUMSUM,
@@ -74,6 +77,11 @@ pub static ALL: &[&OpDef] = &[
     &array::DIAG,
     &array::DIAG_PART,
     &special::DIGAMMA,
+    &dilation::DILATION_2D,
+    &dilation::DILATION_2D_BACKPROP_FILTER,
+    &dilation::DILATION_2D_BACKPROP_INPUT,
+    &dilation::DILATION_2D_PICK_FILTER,
+    &dilation::DILATION_2D_PICK_INPUT,
     &division::DIV_V1,
     &division::DIV_NO_NAN,
     &array::DYNAMIC_PARTITION,
@@ -113,6 +121,8 @@ pub static ALL: &[&OpDef] = &[
     &compare::IS_NAN,
     &variable::IS_VARIABLE_INITIALIZED,
     &nn::L2_LOSS,
+    &local_response::LRN,
+    &local_response::LRN_GRAD,
     &leaky_relu::LEAKY_RELU,
     &leaky_relu::LEAKY_RELU_GRAD,
     &bitwise::LEFT_SHIFT,
@@ -188,6 +198,8 @@ pub static ALL: &[&OpDef] = &[
     &gradient::RELU6_GRAD,
     &gradient::RELU_GRAD,
     &array::RESHAPE,
+    &resize::RESIZE_BICUBIC,
+    &resize::RESIZE_BICUBIC_GRAD,
     &resize::RESIZE_BILINEAR,
     &resize::RESIZE_BILINEAR_GRAD,
     &resize::RESIZE_NEAREST_NEIGHBOR,

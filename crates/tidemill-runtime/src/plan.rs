@@ -231,7 +231,7 @@ fn kernel_of(subgraph: &Subgraph, id: NodeId, facts: &[Fact]) -> Result<Box<dyn 
     let node = subgraph.node(id);
     let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
     let no_kernel = |source: OpError| NoKernel { node: subgraph.origin(id), source: source.into() };
-    (node.op.kernel)(&view).map_err(no_kernel)
+    node.op.kernel_of(&view).map_err(no_kernel)
 }
 
 /// A kernel that only tells whether another will fail.

@@ -21,7 +21,7 @@ pub(crate) fn run_kernel(
     host: &dyn Host,
 ) -> Result<Vec<Value>, KernelError> {
     let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
-    let kernel = (node.op.kernel)(&view)?;
+    let kernel = node.op.kernel_of(&view)?;
     let (first, last) = (inputs.len() as u32, (inputs.len() + node.outputs.len()) as u32);
     let operands: Vec<Operand> = (0..first).map(Operand::slot).collect();
     let outputs: Vec<u32> = (first..last).collect();

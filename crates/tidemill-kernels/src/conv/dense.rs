@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::{Convolution, add_to, narrow};
 use crate::NumericError;
-use crate::float::Float;
 use crate::matmul::{MatMul, Multiply, Orientation};
+use crate::number::Number;
 use crate::pool::try_for_each_chunk_mut;
 use crate::window::Window;
 
@@ -36,7 +36,7 @@ impl Convolution {
         MatMul::new(([patches, filter[0]], Orientation::Normal), (filter, Orientation::Normal))
     }
 
-    pub(super) fn forward_dense<T: Float + Multiply>(
+    pub(super) fn forward_dense<T: Number + Multiply>(
         &self,
         input: &[T],
         filter: &[T],
@@ -73,7 +73,7 @@ impl Convolution {
         })
     }
 
-    pub(super) fn input_gradient_dense<T: Float + Multiply>(
+    pub(super) fn input_gradient_dense<T: Number + Multiply>(
         &self,
         filter: &[T],
         grad: &[T],
@@ -107,7 +107,7 @@ impl Convolution {
         })
     }
 
-    pub(super) fn filter_gradient_dense<T: Float + Multiply>(
+    pub(super) fn filter_gradient_dense<T: Number + Multiply>(
         &self,
         input: &[T],
         grad: &[T],
@@ -149,7 +149,7 @@ struct Columns<'a, T: Clone> {
     share: usize,
 }
 
-impl<'a, T: Float> Columns<'a, T> {
+impl<'a, T: Number> Columns<'a, T> {
     fn of(matrix: &'a [T], columns: usize, groups: usize) -> Self {
         let (group, share) = (matrix.len() / groups, columns / groups);
         if groups == 1 {

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use super::Convolution;
 use super::patches::Row;
 use crate::NumericError;
-use crate::float::Float;
+use crate::number::Number;
 use crate::pool::{TILE, for_each_chunk_mut};
 
 /// As many channels are added up side by side.
@@ -32,7 +32,7 @@ impl Convolution {
         TILE.div_ceil(self.taps().saturating_mul(self.filters).max(1))
     }
 
-    pub(super) fn forward_depthwise<T: Float>(
+    pub(super) fn forward_depthwise<T: Number>(
         &self,
         input: &[T],
         filter: &[T],
@@ -45,7 +45,7 @@ impl Convolution {
         Ok(())
     }
 
-    pub(super) fn input_gradient_depthwise<T: Float>(
+    pub(super) fn input_gradient_depthwise<T: Number>(
         &self,
         filter: &[T],
         grad: &[T],
@@ -60,7 +60,7 @@ impl Convolution {
         Ok(())
     }
 
-    pub(super) fn filter_gradient_depthwise<T: Float>(
+    pub(super) fn filter_gradient_depthwise<T: Number>(
         &self,
         input: &[T],
         grad: &[T],
@@ -75,7 +75,7 @@ impl Convolution {
 
 /// The windows from `first` on.
 #[multiversion(targets = "simd")]
-fn forward<T: Float>(plan: &Convolution, first: usize, input: &[T], filter: &[T], out: &mut [T]) {
+fn forward<T: Number>(plan: &Convolution, first: usize, input: &[T], filter: &[T], out: &mut [T]) {
     let (channels, filters) = (plan.channels, plan.filters);
     let pixels = first..first + out.len() / filters;
     if filters > channels {
@@ -102,7 +102,7 @@ fn forward<T: Float>(plan: &Convolution, first: usize, input: &[T], filter: &[T]
 /// Adds up the products of the elements of a window, each given by where its filters and its
 /// channels start, where each channel has one filter.
 #[inline(always)]
-fn sum_window<T: Float>(window: &[(usize, usize)], input: &[T], filter: &[T], out: &mut [T]) {
+fn sum_window<T: Number>(window: &[(usize, usize)], input: &[T], filter: &[T], out: &mut [T]) {
     let (chunks, rest) = out.as_chunks_mut::<LANES>();
     let done = chunks.len() * LANES;
     for (i, out) in chunks.iter_mut().enumerate() {
@@ -111,19 +111,19 @@ fn sum_window<T: Float>(window: &[(usize, usize)], input: &[T], filter: &[T], ou
             let channels = &input[at + i * LANES..][..LANES];
             let weights = &filter[weights + i * LANES..][..LANES];
             for ((sum, &x), &weight) in sums.iter_mut().zip(channels).zip(weights) {
-                *sum = *sum + x * weight;
+                *sum = sum.plus(x.times(weight));
             }
         }
         *out = sums;
     }
     for (i, out) in (done..).zip(rest) {
-        *out = window.iter().fold(T::ZERO, |sum, &(w, at)| sum + input[at + i] * filter[w + i]);
+        *out = window.iter().fold(T::ZERO, |sum: T, &(w, at)| sum.plus(input[at + i].times(filter[w + i])));
     }
 }
 
 /// The gradient of one image.
 #[multiversion(targets = "simd")]
-fn input_gradient<T: Float>(plan: &Convolution, filter: &[T], grad: &[T], image: &mut [T]) {
+fn input_gradient<T: Number>(plan: &Convolution, filter: &[T], grad: &[T], image: &mut [T]) {
     let (channels, filters) = (plan.channels, plan.filters);
     plan.elements(0..plan.image_pixels(), |pixel, weights, at| {
         let grad = &grad[pixel * filters..(pixel + 1) * filters];
@@ -132,7 +132,7 @@ fn input_gradient<T: Float>(plan: &Convolution, filter: &[T], grad: &[T], image:
 }
 
 #[multiversion(targets = "simd")]
-fn filter_gradient<T: Float>(
+fn filter_gradient<T: Number>(
     plan: &Convolution,
     pixels: Range<usize>,
     input: &[T],
@@ -148,25 +148,25 @@ fn filter_gradient<T: Float>(
 
 /// Adds to `out` the factors of each channel, times the channel.
 #[inline(always)]
-fn multiply_add<T: Float>(channels: &[T], factors: &[T], out: &mut [T]) {
+fn multiply_add<T: Number>(channels: &[T], factors: &[T], out: &mut [T]) {
     let share = out.len() / channels.len();
     if share == 1 {
         for ((o, &x), &factor) in out.iter_mut().zip(channels).zip(factors) {
-            *o = *o + x * factor;
+            *o = o.plus(x.times(factor));
         }
         return;
     }
     let factors = factors.chunks_exact(share).zip(out.chunks_exact_mut(share));
     for (&x, (factors, out)) in channels.iter().zip(factors) {
         for (o, &factor) in out.iter_mut().zip(factors) {
-            *o = *o + x * factor;
+            *o = o.plus(x.times(factor));
         }
     }
 }
 
 /// Adds to each channel the products of its factors.
 #[inline(always)]
-fn add_products<T: Float>(left: &[T], right: &[T], channels: &mut [T]) {
+fn add_products<T: Number>(left: &[T], right: &[T], channels: &mut [T]) {
     let share = left.len() / channels.len();
     if share == 1 {
         return multiply_add(left, right, channels);
@@ -174,7 +174,7 @@ fn add_products<T: Float>(left: &[T], right: &[T], channels: &mut [T]) {
     let factors = left.chunks_exact(share).zip(right.chunks_exact(share));
     for (o, (left, right)) in channels.iter_mut().zip(factors) {
         for (&x, &y) in left.iter().zip(right) {
-            *o = *o + x * y;
+            *o = o.plus(x.times(y));
         }
     }
 }

@@ -5,7 +5,7 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::Convolution;
-use crate::float::Float;
+use crate::number::Number;
 
 /// The elements of one window that lie on one row of the input.
 pub(super) struct Row {
@@ -89,7 +89,7 @@ impl Convolution {
     }
 
     /// Lays out windows of a group of channels, from `first` on, as the rows of a matrix.
-    pub(super) fn gather<T: Float>(
+    pub(super) fn gather<T: Number>(
         &self,
         first: usize,
         group: usize,
@@ -107,7 +107,7 @@ impl Convolution {
 
     /// Adds what is laid out as [`gather`](Convolution::gather) does it back to an image; `first`
     /// is counted in that.
-    pub(super) fn scatter<T: Float>(
+    pub(super) fn scatter<T: Number>(
         &self,
         first: usize,
         group: usize,

@@ -134,6 +134,12 @@ pub fn clip_by_norm(
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type.
+///
+/// ```
+/// use tidemill_ops::{constant, global_norm};
+/// let norm = global_norm([constant([3.0_f32]), constant([4.0_f32])]);
+/// assert_eq!(norm.shape().to_string(), "[]");
+/// ```
 #[track_caller]
 pub fn global_norm<T: Into<Operand>>(tensors: impl IntoIterator<Item = T>) -> Tensor {
     let tensors = all_tensors(tensors);

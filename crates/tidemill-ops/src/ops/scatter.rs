@@ -37,7 +37,7 @@ const fn scatter(name: &'static str, summary: &'static str, infer: InferFn) -> O
 macro_rules! attrs {
     ($types:expr, $locks:literal $(, $more:expr)?) => {
         &[
-            AttrDef::types("T", $types),
+            AttrDef::widened("T", $types),
             AttrDef::types("Tindices", DType::INDICES),
             AttrDef::bool("use_locking", $locks),
             $($more)?

@@ -82,7 +82,7 @@ pub static SCATTER_ND: OpDef =
         ])
         .outputs(&[Arg::of("output", "T")])
         .attrs(&[
-            AttrDef::types("T", DType::NUMBERS),
+            AttrDef::widened("T", DType::NUMBERS),
             AttrDef::types("Tindices", DType::INDICES),
             AttrDef::str("bad_indices_policy", ""),
         ])
@@ -126,7 +126,7 @@ const fn tensor_scatter(name: &'static str, summary: &'static str) -> OpDef {
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tindices", DType::INDICES),
                     AttrDef::str("bad_indices_policy", ""),
                 ]
