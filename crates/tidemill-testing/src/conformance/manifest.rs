@@ -132,7 +132,10 @@ pub struct Run {
 
 impl Manifest {
     /// Reads the list in the folder of a corpus.
-    pub(super) fn load(corpus: &Path) -> Result<Manifest, String> {
+    ///
+    /// # Errors
+    /// Where there is none, or it is of another format.
+    pub fn load(corpus: &Path) -> Result<Manifest, String> {
         let bytes = super::read(corpus, "manifest.json")?;
         let manifest: Manifest =
             serde_json::from_slice(&bytes).map_err(|error| format!("manifest.json: {error}"))?;
