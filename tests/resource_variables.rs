@@ -223,7 +223,8 @@ fn an_imported_graph_knows_its_variables_again() -> Outcome {
     import_graph_def(message)?;
     let names: Vec<String> = graph.variables().iter().map(|v| v.op().name()).collect();
     assert_eq!(names, ["resource", "storage", "count"]);
-    let trainable: Vec<String> = graph.trainable_variables().iter().map(|v| v.op().name()).collect();
+    let trainable: Vec<String> =
+        graph.trainable_variables().iter().map(|v| v.op().name()).collect();
     assert_eq!(trainable, ["resource", "storage"]);
     let [resource, storage] = [graph.variables()[0], graph.variables()[1]];
     assert_eq!(resource.read().name(), "resource/Read/ReadVariableOp:0");

@@ -41,8 +41,10 @@ fn narrow_integers_are_the_low_bits_of_wider_ones() {
 #[test]
 fn strings_stand_in_a_list_or_as_bytes() {
     let strings = Value::list(vec![ByteString::from("ab"), ByteString::from("")]);
-    let content =
-        TensorProto { tensor_content: (&b"\x02\x00ab"[..]).into(), ..tensor(DataType::String, [2]) };
+    let content = TensorProto {
+        tensor_content: (&b"\x02\x00ab"[..]).into(),
+        ..tensor(DataType::String, [2])
+    };
     assert_eq!(value_of(&content).unwrap(), strings);
     assert_eq!(value_of(&(&strings).into()).unwrap(), strings);
     let short = TensorProto { tensor_content: (&b"\x02\x00a"[..]).into(), ..content };

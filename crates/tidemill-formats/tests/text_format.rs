@@ -77,7 +77,9 @@ fn numbers_have_all_forms() {
     for (text, number) in [("-0x10", -16), ("010", 8), ("-9223372036854775808", i64::MIN)] {
         assert_eq!(attr(&format!("i: {text}")), Ok(AnyValue::I(number)));
     }
-    for (text, number) in [("1", 1.0), ("-1.5f", -1.5), (".5", 0.5), ("1e3", 1e3), ("-inf", -f32::INFINITY)] {
+    for (text, number) in
+        [("1", 1.0), ("-1.5f", -1.5), (".5", 0.5), ("1e3", 1e3), ("-inf", -f32::INFINITY)]
+    {
         assert_eq!(attr(&format!("f: {text}")), Ok(AnyValue::F(number)));
     }
     assert!(matches!(attr("f: nan"), Ok(AnyValue::F(x)) if x.is_nan()));
@@ -113,8 +115,14 @@ fn what_is_malformed_is_refused_with_its_place() {
         ("node }", "line 1, column 6: `{` is expected, but there is `}`"),
         ("node {}}", "line 1, column 8: the name of a field is expected, but there is `}`"),
         ("node {>", "line 1, column 7: the name of a field is expected, but there is `>`"),
-        ("nodes {}", "line 1, column 1: the message GraphDef has no field `nodes`; did you mean `node`?"),
-        ("node {\n  nam: 'x'\n}", "line 2, column 3: the message NodeDef has no field `nam`; did you mean `name`?"),
+        (
+            "nodes {}",
+            "line 1, column 1: the message GraphDef has no field `nodes`; did you mean `node`?",
+        ),
+        (
+            "node {\n  nam: 'x'\n}",
+            "line 2, column 3: the message NodeDef has no field `nam`; did you mean `name`?",
+        ),
         ("node {\n name 'x'}", "line 2, column 7: `:` is expected, but there is `'`"),
         ("node {name: x}", "line 1, column 13: a string is expected, but there is `x`"),
         ("node {name: 'x", "line 1, column 13: a string does not end on its line"),
@@ -123,17 +131,32 @@ fn what_is_malformed_is_refused_with_its_place() {
         ("node {name: '\\400'}", "line 1, column 14: there is no escape `\\4`"),
         ("node {name: '\\xff'}", "line 1, column 13: the string is not UTF-8"),
         ("node {name: 'x' name: 'y'}", "line 1, column 17: the field `name` has a value already"),
-        ("node {name: ['x']}", "line 1, column 13: the field `name` has one value, not a list of them"),
+        (
+            "node {name: ['x']}",
+            "line 1, column 13: the field `name` has one value, not a list of them",
+        ),
         ("node [{} {}]", "line 1, column 10: `,` or `]` is expected, but there is `{`"),
         ("node [{},]", "line 1, column 10: `{` is expected, but there is `]`"),
         ("versions {producer: 3000000000}", "line 1, column 21: `3000000000` is no int32"),
         ("versions {producer: 1.5}", "line 1, column 21: `1.5` is no int32"),
-        ("versions {producer: }", "line 1, column 21: a number or word is expected, but there is `}`"),
+        (
+            "versions {producer: }",
+            "line 1, column 21: a number or word is expected, but there is `}`",
+        ),
         ("node {attr {key: 'a' value {b: maybe}}}", "line 1, column 32: `maybe` is no bool"),
         ("node {attr {key: 'a' value {f: --1}}}", "line 1, column 32: `--1` is no float"),
-        ("node {attr {key: 'a' value {type: DT_NONE}}}", "line 1, column 35: `DT_NONE` is no DataType"),
-        ("node {attr {name: 'a'}}", "line 1, column 13: the message of an entry has no field `name`"),
-        ("[type.googleapis.com/x] {}", "line 1, column 1: the name of a field is expected, but there is `[`"),
+        (
+            "node {attr {key: 'a' value {type: DT_NONE}}}",
+            "line 1, column 35: `DT_NONE` is no DataType",
+        ),
+        (
+            "node {attr {name: 'a'}}",
+            "line 1, column 13: the message of an entry has no field `name`",
+        ),
+        (
+            "[type.googleapis.com/x] {}",
+            "line 1, column 1: the name of a field is expected, but there is `[`",
+        ),
         ("node \u{1F600}", "line 1, column 6: `{` is expected, but there is `\u{1F600}`"),
     ];
     for (text, expected) in cases {
@@ -144,7 +167,8 @@ fn what_is_malformed_is_refused_with_its_place() {
 
 #[test]
 fn messages_that_nest_too_deep_are_refused() {
-    let open = "node {attr {key: 'a' value {func {".repeat(3) + &"attr {value {func {".repeat(100_000);
+    let open =
+        "node {attr {key: 'a' value {func {".repeat(3) + &"attr {value {func {".repeat(100_000);
     let error = GraphDef::from_text(&open).unwrap_err().to_string();
     assert!(error.contains("no field") || error.contains("nest deeper than"), "{error}");
     let deep = "node {attr {value {func {".to_owned() + &"attr {value {func {".repeat(100_000);

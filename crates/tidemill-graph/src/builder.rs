@@ -12,8 +12,8 @@ use crate::names::{self, Reserved};
 use crate::node::argument_ranges;
 use crate::variable::SharedName;
 use crate::{
-    Access, Attr, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef,
-    OperationRef, PoisonId, Referent, TensorId, TensorRef, registry, scope,
+    Access, Attr, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef, OperationRef,
+    PoisonId, Referent, TensorId, TensorRef, registry, scope,
 };
 
 /// Collects the parts of a node, and adds it to its graph.
@@ -346,7 +346,11 @@ fn find_shared(state: &State, node: &Node) -> Result<Option<SharedName>, BuildEr
         let (first, fact) = (&state.dag.node(first).outputs[0], &node.outputs[0]);
         if first.dtype != fact.dtype || first.shape.merge(&fact.shape).is_err() {
             let (actual, wanted) = (first.to_string(), fact.to_string());
-            return Err(BuildErrorKind::VariableMismatch { name: name.to_string(), actual, wanted });
+            return Err(BuildErrorKind::VariableMismatch {
+                name: name.to_string(),
+                actual,
+                wanted,
+            });
         }
     }
     Ok(Some(name))

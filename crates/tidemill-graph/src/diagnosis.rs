@@ -97,7 +97,9 @@ pub enum BuildErrorKind {
         input: &'static str,
     },
     /// An input is the handle of a variable, and no value.
-    #[error("`{input}` must be a value, but is the handle of a resource variable, to be read first")]
+    #[error(
+        "`{input}` must be a value, but is the handle of a resource variable, to be read first"
+    )]
     Handle {
         /// The name of the input.
         input: &'static str,

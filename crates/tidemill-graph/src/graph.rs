@@ -13,7 +13,8 @@ use crate::reader::GraphReader;
 use crate::registry::{self, DefaultGraph};
 use crate::variable::{Member, VariableRecord, Variables};
 use crate::{
-    Execution, GraphKey, Item, Location, NodeId, OperationRef, Referent, TensorId, TensorRef, location, scope,
+    Execution, GraphKey, Item, Location, NodeId, OperationRef, Referent, TensorId, TensorRef,
+    location, scope,
 };
 
 /// A computation graph: an append-only record of operations.

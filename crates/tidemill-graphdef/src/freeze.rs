@@ -65,8 +65,7 @@ pub fn freeze<S: AsRef<str>, E: From<FreezeError>>(
     let variables = Variables::find(&part);
     variables.check(&part)?;
     let names: Vec<String> = variables.own.iter().map(|name| (*name).to_owned()).collect();
-    let values: BTreeMap<String, Value> =
-        names.iter().cloned().zip(values(&names)?).collect();
+    let values: BTreeMap<String, Value> = names.iter().cloned().zip(values(&names)?).collect();
     let mut node = Vec::with_capacity(part.node.len());
     for given in &part.node {
         match values.get(&given.name) {
@@ -140,7 +139,9 @@ impl<'a> Variables<'a> {
         if variable.op != "VarHandleOp" {
             return match node.op.as_str() {
                 "IsVariableInitialized" => Use::IsInitialized,
-                _ if lookup(&node.op).is_some_and(|op| op.inputs.iter().any(|x| x.access.writes())) => {
+                _ if lookup(&node.op)
+                    .is_some_and(|op| op.inputs.iter().any(|x| x.access.writes())) =>
+                {
                     Use::Other
                 }
                 _ => Use::Value,

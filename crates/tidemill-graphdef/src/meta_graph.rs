@@ -134,9 +134,8 @@ fn main_op(imported: &Imported, meta: &MetaGraphDef) -> Result<Option<Operation>
         Some(Collection::NodeList(list)) => list.value.first(),
         _ => None,
     };
-    let name = of_signature
-        .or_else(|| of_collection(MAIN_OP))
-        .or_else(|| of_collection(LEGACY_INIT_OP));
+    let name =
+        of_signature.or_else(|| of_collection(MAIN_OP)).or_else(|| of_collection(LEGACY_INIT_OP));
     let operation = |name: &String| {
         let name = name.split(':').next().unwrap_or_default();
         imported.operation(name).map_err(ImportError::from)

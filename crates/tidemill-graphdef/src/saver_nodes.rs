@@ -27,7 +27,8 @@ pub fn add_saver_nodes(graph_def: &mut GraphDef, variables: &[SavedVariable]) ->
     let scope = free_scope(graph_def);
     let named = |name: &str| format!("{scope}/{name}");
     let mut nodes = Vec::new();
-    let texts = |texts: Vec<&str>| Value::from(texts.into_iter().map(ByteString::from).collect::<Vec<_>>());
+    let texts =
+        |texts: Vec<&str>| Value::from(texts.into_iter().map(ByteString::from).collect::<Vec<_>>());
     let mut constant = |name: &str, value: Value| {
         nodes.push(constant_node(named(name), String::new(), &value));
         named(name)
@@ -111,7 +112,8 @@ fn free_scope(graph_def: &GraphDef) -> String {
 }
 
 fn node(name: String, op: &str, input: Vec<String>, attrs: Vec<(&str, AnyValue)>) -> NodeDef {
-    let attr = |(name, value): (&str, AnyValue)| (name.to_owned(), AttrValue { value: Some(value) });
+    let attr =
+        |(name, value): (&str, AnyValue)| (name.to_owned(), AttrValue { value: Some(value) });
     NodeDef {
         name,
         op: op.to_owned(),

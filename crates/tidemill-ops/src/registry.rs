@@ -5,8 +5,8 @@ use tidemill_graph::OpDef;
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare,
     constant, control, conv, custom_gradient, debug, division, einsum, gradient, host, identity,
-    leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize, resource,
-    saving, scatter, select, shuffle, special, strings, train, variable,
+    leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize,
+    resource, saving, scatter, select, shuffle, special, strings, train, variable,
 };
 
 /// Every operation, sorted by name.

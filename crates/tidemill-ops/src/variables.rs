@@ -313,13 +313,11 @@ impl VariableBuilder {
         let variable = Variable(operation);
         let Referent::Node(node) = operation.referent() else { return variable };
         let prefix = format!("{}/", graph.read().name(node));
-        let (initializer, read) = absolute_scope(key, &prefix, || {
-            match self.resource {
-                true => resource::initializer_and_read(variable, initial_value),
-                false => {
-                    let initializer = assign::assign(variable, initial_value);
-                    (OperationRef::from(initializer), read_node(variable).build())
-                }
+        let (initializer, read) = absolute_scope(key, &prefix, || match self.resource {
+            true => resource::initializer_and_read(variable, initial_value),
+            false => {
+                let initializer = assign::assign(variable, initial_value);
+                (OperationRef::from(initializer), read_node(variable).build())
             }
         });
         let (Referent::Node(initializer), Referent::Node(read)) =

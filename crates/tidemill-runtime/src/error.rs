@@ -81,7 +81,9 @@ pub enum RunError {
     #[error("the session is closed")]
     Closed,
     /// What is fetched is the handle of a variable.
-    #[error("`{tensor}` is the handle of a variable, and no value: fetch the variable, or a read of it")]
+    #[error(
+        "`{tensor}` is the handle of a variable, and no value: fetch the variable, or a read of it"
+    )]
     Handle {
         /// The name of the tensor.
         tensor: String,

@@ -52,12 +52,16 @@ fn rewrite(corpus: &Path, folder: &Path, case: &Case) -> Outcome {
         let graph = Graph::new();
         let _default = graph.as_default();
         import_graph_def(&bytes)?;
-        return Ok(fs::write(folder.join(format!("{}.pb", case.name)), to_graph_def(&graph)?.encode_to_vec())?);
+        return Ok(fs::write(
+            folder.join(format!("{}.pb", case.name)),
+            to_graph_def(&graph)?.encode_to_vec(),
+        )?);
     }
     if let Some(prefix) = &case.prefix {
         let reader = CheckpointReader::open(corpus.join(prefix))?;
         let value = |name: &str| Ok((name.to_owned(), reader.read(name)?));
-        let values: Vec<(String, Value)> = reader.names().map(value).collect::<Result<_, Box<dyn Error>>>()?;
+        let values: Vec<(String, Value)> =
+            reader.names().map(value).collect::<Result<_, Box<dyn Error>>>()?;
         write_checkpoint(target, values.iter().map(|(name, value)| (name.as_str(), value)))?;
     }
     Ok(())

@@ -91,7 +91,10 @@ pub fn subgraph_of(graph: &Graph) -> Subgraph {
         };
         lowered.insert(id, new);
         if node.op.execution == Execution::Write {
-            written.insert(node.inputs[0].node, TensorId::new(new, node.op.state_slot(node.outputs.len())));
+            written.insert(
+                node.inputs[0].node,
+                TensorId::new(new, node.op.state_slot(node.outputs.len())),
+            );
         }
         let outputs = (0..node.outputs.len() as u32).map(|slot| (slot, TensorId::new(id, slot)));
         let unused = outputs.filter(|(_, tensor)| reader.tensor_consumers(*tensor).is_empty());

@@ -6,12 +6,12 @@ pub use tidemill_autodiff::{
     hessian_vector_product, jacobian,
 };
 pub use tidemill_formats::checkpoint;
+pub use tidemill_formats::{TextFormatError, TextMessage, proto};
 pub use tidemill_graph::{
     BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Fact, Graph, Lint, Location, Reuse,
     control_dependencies, default_graph, name_scope, reset_default_graph, variable_scope,
     variable_scope_with,
 };
-pub use tidemill_formats::{TextFormatError, TextMessage, proto};
 pub use tidemill_graphdef::{
     Asset, ExportError, FreezeError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions,
     Imported, MetaGraph, MetaGraphParts, Signature, extract_sub_graph, freeze, import_graph_def,

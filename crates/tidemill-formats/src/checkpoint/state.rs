@@ -99,6 +99,9 @@ mod tests {
         assert_eq!(state.all, [Path::new("/x/m-1"), Path::new("runs/m-2")]);
         let damaged = CheckpointState::parse("a: 1\nmodel_checkpoint_path: 3", Path::new(""));
         let error = damaged.unwrap_err().to_string();
-        assert!(error.starts_with("line 1, column 1: the message CheckpointState has no field"), "{error}");
+        assert!(
+            error.starts_with("line 1, column 1: the message CheckpointState has no field"),
+            "{error}"
+        );
     }
 }

@@ -15,9 +15,9 @@ pub use attr_value::{AnyValue, AttrValue, ListValue, NameAttrList};
 pub use function::{ArgAttrs, FunctionDef, FunctionDefLibrary, GradientDef};
 pub use graph::{GraphDef, NodeDef, VersionDef};
 pub use meta_graph::{
-    Any, AnyList, AssetFileDef, BytesList, CheckpointFormat, CheckpointState, Collection, CollectionDef, CooSparse,
-    FloatList, Int64List, MetaGraphDef, MetaInfoDef, NodeList, OpList, SaveSliceInfoDef,
-    SavedModel, SaverDef, SignatureDef, TensorEncoding, TensorInfo, VariableDef,
+    Any, AnyList, AssetFileDef, BytesList, CheckpointFormat, CheckpointState, Collection,
+    CollectionDef, CooSparse, FloatList, Int64List, MetaGraphDef, MetaInfoDef, NodeList, OpList,
+    SaveSliceInfoDef, SavedModel, SaverDef, SignatureDef, TensorEncoding, TensorInfo, VariableDef,
 };
 pub use op_def::{ArgDef, AttrDef, OpDef};
 pub use prost::bytes::Bytes;

@@ -141,10 +141,7 @@ pub(super) enum Wire {
 }
 
 /// Reads a value.
-pub(super) fn read_scalar(
-    cursor: &mut Cursor<'_>,
-    kind: Scalar,
-) -> Result<Wire, TextFormatError> {
+pub(super) fn read_scalar(cursor: &mut Cursor<'_>, kind: Scalar) -> Result<Wire, TextFormatError> {
     match kind {
         Scalar::bytes => return read_strings(cursor).map(Wire::Bytes),
         Scalar::string => {

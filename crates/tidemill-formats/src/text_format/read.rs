@@ -11,10 +11,7 @@ use super::{TextFormatError, TextFormatErrorKind};
 const DEPTH: usize = 100;
 
 /// The bytes of the message that a text is of.
-pub(super) fn read(
-    message: &'static MessageType,
-    text: &str,
-) -> Result<Vec<u8>, TextFormatError> {
+pub(super) fn read(message: &'static MessageType, text: &str) -> Result<Vec<u8>, TextFormatError> {
     let mut cursor = Cursor::new(text);
     let mut frames = vec![Frame::new(Body::Message(message), Close::End)];
     loop {
@@ -70,7 +67,10 @@ struct Frame {
 enum Body {
     Message(&'static MessageType),
     /// An entry of a map.
-    Entry { key: Scalar, value: Kind },
+    Entry {
+        key: Scalar,
+        value: Kind,
+    },
 }
 
 /// What ends a message.
@@ -154,8 +154,8 @@ impl Frame {
         }
         cursor.advance(name.len());
         let has_colon = cursor.eat(b':');
-        let is_message =
-            matches!(field.kind, Kind::Message(_)) || matches!(field.cardinality, Cardinality::Map(_));
+        let is_message = matches!(field.kind, Kind::Message(_))
+            || matches!(field.cardinality, Cardinality::Map(_));
         if !has_colon && !is_message {
             return Err(cursor.unexpected("`:`"));
         }

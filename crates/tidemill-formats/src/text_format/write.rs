@@ -118,7 +118,9 @@ impl<'a> Frame<'a> {
 
 fn wire_type(kind: Kind) -> WireType {
     match kind {
-        Kind::Message(_) | Kind::Scalar(Scalar::bytes | Scalar::string) => WireType::LengthDelimited,
+        Kind::Message(_) | Kind::Scalar(Scalar::bytes | Scalar::string) => {
+            WireType::LengthDelimited
+        }
         Kind::Scalar(Scalar::float) => WireType::ThirtyTwoBit,
         Kind::Scalar(Scalar::double) => WireType::SixtyFourBit,
         Kind::Enumeration(_) | Kind::Scalar(_) => WireType::Varint,

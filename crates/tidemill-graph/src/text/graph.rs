@@ -135,10 +135,9 @@ fn apply(
             let record = VariableRecord {
                 node: defined.node(line, &name)?,
                 start: match start {
-                    Some((initial, initializer)) => Some((
-                        defined.tensor(line, &initial)?,
-                        defined.node(line, &initializer)?,
-                    )),
+                    Some((initial, initializer)) => {
+                        Some((defined.tensor(line, &initial)?, defined.node(line, &initializer)?))
+                    }
                     None => None,
                 },
                 read: defined.tensor(line, &read)?,

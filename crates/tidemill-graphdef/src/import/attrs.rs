@@ -29,8 +29,7 @@ pub(super) fn read_attrs(
             notes.push((name, value.encode_to_vec()));
             continue;
         }
-        let (name, kind) =
-            find_kind(op, &name).ok_or(ImportErrorKind::UnknownAttr { name })?;
+        let (name, kind) = find_kind(op, &name).ok_or(ImportErrorKind::UnknownAttr { name })?;
         known.push((name, read_attr(name, kind, value.value.as_ref(), budget)?));
     }
     Ok((known, notes))

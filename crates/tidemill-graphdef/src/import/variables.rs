@@ -49,7 +49,8 @@ pub(super) fn record_variables(
             for (collection, variables) in collections {
                 for variable in variables {
                     let (name, mut record) = listed(graph, prefix, variable)?;
-                    let is_same = |other: &VariableDef| other.variable_name == variable.variable_name;
+                    let is_same =
+                        |other: &VariableDef| other.variable_name == variable.variable_name;
                     record.trainable = trainable.iter().any(is_same);
                     add(graph, &name, record, &[collection]);
                 }

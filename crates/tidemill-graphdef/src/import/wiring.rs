@@ -90,7 +90,8 @@ fn skip_handles(graph: &GraphDef, wires: &mut [Wires]) {
         }
         source
     };
-    for source in wires.iter_mut().flat_map(|wires| wires.inputs.iter_mut().chain(&mut wires.controls))
+    for source in
+        wires.iter_mut().flat_map(|wires| wires.inputs.iter_mut().chain(&mut wires.controls))
     {
         *source = origin(*source);
     }

@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Arg, AttrDef, Execution, Inferred, Kernel, KernelCx, KernelError,
-    NodeView, OpDef, OpError, Sample, TensorRef,
+    Access, Arg, AttrDef, Execution, Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef,
+    OpError, Sample, TensorRef,
 };
 use tidemill_kernels::elementwise as kernels;
 use tidemill_value::{DType, PartialShape, Value, ValueError};

@@ -76,8 +76,7 @@ pub static VARIABLE_SHAPE: OpDef =
     OpDef::new("VariableShape", "The shape of the value of a resource variable.")
         .inputs(&[Arg::any_handle("input")])
         .outputs(&[Arg::of("output", "out_type")])
-        .attrs(&[AttrDef::types("out_type", DType::INDICES)
-            .default(Default::Type(DType::I32))])
+        .attrs(&[AttrDef::types("out_type", DType::INDICES).default(Default::Type(DType::I32))])
         .fallible(Fallible::Never)
         .infer(|node| (array::SHAPE.infer)(node))
         .kernel(|node| (array::SHAPE.kernel)(node))
@@ -85,10 +84,7 @@ pub static VARIABLE_SHAPE: OpDef =
         .samples(|| {
             let value = || sample::array([2, 1], [1.0_f32, 2.0]);
             let wide = Sample::new([value()], Value::from([2_i64, 1]));
-            vec![
-                Sample::new([value()], Value::from([2, 1])),
-                wide.attr("out_type", DType::I64),
-            ]
+            vec![Sample::new([value()], Value::from([2, 1])), wide.attr("out_type", DType::I64)]
         });
 
 /// Gives a variable a value.

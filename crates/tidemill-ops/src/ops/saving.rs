@@ -99,10 +99,7 @@ pub static MERGE: OpDef = OpDef::new("MergeV2Checkpoints", "Makes one checkpoint
         Arg::is("checkpoint_prefixes", DType::String),
         Arg::is("destination_prefix", DType::String),
     ])
-    .attrs(&[
-        AttrDef::bool("delete_old_dirs", true),
-        AttrDef::bool("allow_missing_files", false),
-    ])
+    .attrs(&[AttrDef::bool("delete_old_dirs", true), AttrDef::bool("allow_missing_files", false)])
     .effect(Effect::Host)
     .fallible(Fallible::Values)
     .infer(|node| {

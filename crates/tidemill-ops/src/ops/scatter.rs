@@ -2,8 +2,8 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Arg, AttrDef, Execution, Fallible, Inferred, Kernel, KernelCx, NodeView,
-    OpDef, OpError, Sample, TensorRef,
+    Access, Arg, AttrDef, Execution, Fallible, Inferred, Kernel, KernelCx, NodeView, OpDef,
+    OpError, Sample, TensorRef,
 };
 use tidemill_kernels::layout::{self, Combine};
 use tidemill_value::{DType, PartialShape, Value};

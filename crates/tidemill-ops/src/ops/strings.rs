@@ -27,7 +27,8 @@ pub static STRING_JOIN: OpDef =
         })
         .not_differentiable()
         .samples(|| {
-            let inputs = vec![vec![Value::from("a"), vec![ByteString::from("b"), "c".into()].into()]];
+            let inputs =
+                vec![vec![Value::from("a"), vec![ByteString::from("b"), "c".into()].into()]];
             let joined = Value::from(vec![ByteString::from("a-b"), "a-c".into()]);
             let pair = |count| Value::from(vec![ByteString::from("x"); count]);
             vec![
@@ -80,7 +81,8 @@ pub static STRING_FORMAT: OpDef =
         ])
         .fallible(Fallible::Never)
         .infer(|node| {
-            let (template, placeholder) = (node.str_attr("template")?, node.str_attr("placeholder")?);
+            let (template, placeholder) =
+                (node.str_attr("template")?, node.str_attr("placeholder")?);
             let (gaps, inputs) = (gaps(&template, &placeholder).len(), node.inputs().len());
             match gaps == inputs {
                 true => Inferred::one(PartialShape::scalar()),
@@ -90,12 +92,14 @@ pub static STRING_FORMAT: OpDef =
             }
         })
         .kernel(|node| {
-            let (template, placeholder) = (node.str_attr("template")?, node.str_attr("placeholder")?);
+            let (template, placeholder) =
+                (node.str_attr("template")?, node.str_attr("placeholder")?);
             let limit = Limit(node.int_attr("summarize")?);
             Ok(kernel(move |cx| {
                 let mut text = Vec::new();
                 let mut start = 0;
-                for (gap, value) in gaps(&template, &placeholder).into_iter().zip(cx.all_inputs()?) {
+                for (gap, value) in gaps(&template, &placeholder).into_iter().zip(cx.all_inputs()?)
+                {
                     text.extend_from_slice(&template[start..gap]);
                     text.extend_from_slice(summarize_nested(value, limit).as_bytes());
                     start = gap + placeholder.len();
@@ -116,7 +120,8 @@ pub static STRING_FORMAT: OpDef =
 fn gaps(template: &[u8], placeholder: &[u8]) -> Vec<usize> {
     let (mut gaps, mut start) = (Vec::new(), 0);
     while !placeholder.is_empty()
-        && let Some(gap) = template[start..].windows(placeholder.len()).position(|x| x == placeholder)
+        && let Some(gap) =
+            template[start..].windows(placeholder.len()).position(|x| x == placeholder)
     {
         gaps.push(start + gap);
         start += gap + placeholder.len();
@@ -148,32 +153,35 @@ pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a text.")
     .samples(|| vec![Sample::shapes([Value::from("text")])]);
 
 /// Which strings a regular expression matches as a whole.
-pub static STATIC_REGEX_FULL_MATCH: OpDef = OpDef::new(
-    "StaticRegexFullMatch",
-    "Which strings a regular expression matches as a whole.",
-)
-.inputs(&[Arg::is("input", DType::String)])
-.outputs(&[Arg::is("output", DType::Bool)])
-.attrs(&[AttrDef::new("pattern", AttrKind::Str)])
-.infer(|node| Inferred::one(node.shape(0)))
-.kernel(|node| {
-    let pattern = node.str_attr("pattern")?.to_string();
-    let regex = Regex::new(&format!("^(?:{pattern})$"));
-    let regex = regex.map_err(|error| OpError::Invalid(format!("`{pattern}`: {error}")))?;
-    Ok(kernel(move |cx| {
-        let input = cx.input(0)?;
-        // What is no text is matched by none.
-        let matches = |x: &ByteString| std::str::from_utf8(x).is_ok_and(|x| regex.is_match(x));
-        let matched: Vec<bool> = input.as_slice::<ByteString>()?.iter().map(matches).collect();
-        Ok(Value::from_vec(input.shape().clone(), matched)?)
-    }))
-})
-.not_differentiable()
-.samples(|| {
-    let inputs = || [Value::from(vec![ByteString::from("s3://x"), "as3://".into()])];
-    let sample = Sample::new(inputs(), Value::from([true, false]));
-    vec![sample.attr("pattern", "s3://.*"), Sample::error(inputs(), "`(`").attr("pattern", "(")]
-});
+pub static STATIC_REGEX_FULL_MATCH: OpDef =
+    OpDef::new("StaticRegexFullMatch", "Which strings a regular expression matches as a whole.")
+        .inputs(&[Arg::is("input", DType::String)])
+        .outputs(&[Arg::is("output", DType::Bool)])
+        .attrs(&[AttrDef::new("pattern", AttrKind::Str)])
+        .infer(|node| Inferred::one(node.shape(0)))
+        .kernel(|node| {
+            let pattern = node.str_attr("pattern")?.to_string();
+            let regex = Regex::new(&format!("^(?:{pattern})$"));
+            let regex = regex.map_err(|error| OpError::Invalid(format!("`{pattern}`: {error}")))?;
+            Ok(kernel(move |cx| {
+                let input = cx.input(0)?;
+                // What is no text is matched by none.
+                let matches =
+                    |x: &ByteString| std::str::from_utf8(x).is_ok_and(|x| regex.is_match(x));
+                let matched: Vec<bool> =
+                    input.as_slice::<ByteString>()?.iter().map(matches).collect();
+                Ok(Value::from_vec(input.shape().clone(), matched)?)
+            }))
+        })
+        .not_differentiable()
+        .samples(|| {
+            let inputs = || [Value::from(vec![ByteString::from("s3://x"), "as3://".into()])];
+            let sample = Sample::new(inputs(), Value::from([true, false]));
+            vec![
+                sample.attr("pattern", "s3://.*"),
+                Sample::error(inputs(), "`(`").attr("pattern", "("),
+            ]
+        });
 
 /// The name of one of several files.
 pub static SHARDED_FILENAME: OpDef =
@@ -191,7 +199,8 @@ pub static SHARDED_FILENAME: OpDef =
         .kernel(|_| {
             Ok(kernel(|cx| {
                 let base: ByteString = cx.input(0)?.to_scalar()?;
-                let (shard, shards): (i32, i32) = (cx.input(1)?.to_scalar()?, cx.input(2)?.to_scalar()?);
+                let (shard, shards): (i32, i32) =
+                    (cx.input(1)?.to_scalar()?, cx.input(2)?.to_scalar()?);
                 let behind = format!("-{shard:05}-of-{shards:05}");
                 let name = ByteString::from([base.as_slice(), behind.as_bytes()].concat());
                 Ok(Value::from_vec(Shape::scalar(), vec![name])?)

@@ -60,8 +60,9 @@ impl Grower {
         let chosen = pick(&self.variables, &mut self.rng);
         let (Some(dtype), shape) = (chosen.dtype(), chosen.shape()) else { return };
         // What an earlier write gives names the variable as well.
-        let earlier = self
-            .find(|fact| fact.role == Role::Ref && fact.dtype == dtype && fact.shape.merge(&shape).is_ok());
+        let earlier = self.find(|fact| {
+            fact.role == Role::Ref && fact.dtype == dtype && fact.shape.merge(&shape).is_ok()
+        });
         let target = match earlier {
             Some(earlier) if self.rng.random_bool(0.2) => earlier,
             _ => chosen.op().output(0),

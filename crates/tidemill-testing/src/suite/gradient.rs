@@ -20,7 +20,9 @@ pub fn check_gradient_of(op: &'static OpDef, sample: &Sample) -> Result<(), Stri
         return Ok(());
     }
     // Differences are taken of values that are fed, and a handle is none.
-    if op.inputs.iter().any(|arg| arg.role == Role::Handle) && matches!(op.gradient, Gradient::Rule(_)) {
+    if op.inputs.iter().any(|arg| arg.role == Role::Handle)
+        && matches!(op.gradient, Gradient::Rule(_))
+    {
         return Ok(());
     }
     match (op.gradient, sample.gradient) {

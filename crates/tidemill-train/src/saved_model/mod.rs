@@ -150,9 +150,8 @@ fn with_tags(
         graph.meta_info_def.as_ref().map(|info| info.tags.clone()).unwrap_or_default()
     };
     let known: Vec<Vec<String>> = model.meta_graphs.iter().map(tags).collect();
-    let is_wanted = |tags: &Vec<String>| {
-        tags.iter().map(String::as_str).collect::<BTreeSet<&str>>() == *wanted
-    };
+    let is_wanted =
+        |tags: &Vec<String>| tags.iter().map(String::as_str).collect::<BTreeSet<&str>>() == *wanted;
     let place = known.iter().position(is_wanted);
     let graph = place.and_then(|place| model.meta_graphs.into_iter().nth(place));
     graph.ok_or_else(|| SavedModelError::NoTags {

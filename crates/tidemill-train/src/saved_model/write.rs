@@ -104,7 +104,10 @@ impl<'a> SavedModelBuilder<'a> {
         self.parts.saved = saved_variables(names.iter().map(String::as_str).zip(variables));
         let meta_graph = to_meta_graph(graph, &self.parts)?;
         if !values.is_empty() {
-            write_checkpoint(folder.join(VARIABLES), names.iter().map(String::as_str).zip(&values))?;
+            write_checkpoint(
+                folder.join(VARIABLES),
+                names.iter().map(String::as_str).zip(&values),
+            )?;
         }
         self.copy_assets(folder)?;
         let model =
@@ -112,7 +115,10 @@ impl<'a> SavedModelBuilder<'a> {
         create(folder)?;
         let written = folder.join("saved_model.pb.tmp");
         // The model is there when its graph is.
-        at(&path, fs::write(&written, model.encode_to_vec()).and_then(|()| fs::rename(&written, &path)))
+        at(
+            &path,
+            fs::write(&written, model.encode_to_vec()).and_then(|()| fs::rename(&written, &path)),
+        )
     }
 
     fn copy_assets(&self, folder: &Path) -> Result<(), SavedModelError> {
