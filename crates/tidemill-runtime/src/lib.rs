@@ -9,6 +9,7 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ahead;
 mod arguments;
 mod cache;
 mod callable;
@@ -20,6 +21,7 @@ mod feeds;
 mod fetch;
 mod fuse;
 mod growth;
+mod lint;
 mod numerics;
 mod options;
 mod plan;
