@@ -261,7 +261,9 @@ fn parts_of_a_tensor_are_restored() -> Outcome {
     assert_eq!(whole.shape()[..], [7, 4]);
     let part = restore("7 4 2,3:-")?;
     assert_eq!(part.as_slice::<f32>()?, &whole.as_slice::<f32>()?[8..20]);
-    for wrong in ["7 4", "7 3 -:-", "7 4 -", "7 4 5,3:-", "7 4 x,1:-", "7 4 0,18446744073709551615:-"] {
+    for wrong in
+        ["7 4", "7 3 -:-", "7 4 -", "7 4 5,3:-", "7 4 x,1:-", "7 4 0,18446744073709551615:-"]
+    {
         assert!(restore(wrong).is_err(), "{wrong}");
     }
     Ok(())

@@ -27,7 +27,7 @@ fn a_resource_variable_is_made_of_the_nodes_that_tensorflow_makes() {
     let w = scalar("w", 1.0);
     let names = common::all_names(&default_graph());
     let expected = [
-        "w/Initializer/Const",
+        "w/Initializer/ones",
         "w",
         "w/IsInitialized/VarIsInitializedOp",
         "w/Assign",
@@ -50,7 +50,7 @@ fn reads_and_writes_have_the_order_that_is_promised() -> Outcome {
     for session in in_both_modes() {
         session.init_missing()?;
         let (before, added, doubled) = session.run((before, added, doubled))?.into_scalars()?;
-        assert_eq!((before, added, doubled), (1.0_f32, 3.0, 6.0));
+        assert_eq!((before, added, doubled), (1.0_f32, 3.0_f32, 6.0_f32));
         assert_eq!(number(&session, w), 6.0);
     }
     Ok(())
