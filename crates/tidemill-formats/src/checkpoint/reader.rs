@@ -249,6 +249,11 @@ impl CheckpointReader {
     }
 }
 
+/// Whether there is a checkpoint `prefix`: an index, whatever it holds.
+pub fn exists(prefix: impl AsRef<Path>) -> bool {
+    index_path(prefix.as_ref()).exists()
+}
+
 /// Whether no two slices have bytes in common, so that all together they take no more memory
 /// than the files.
 fn are_apart(parts: &[(Slice, &BundleEntry)]) -> bool {

@@ -9,10 +9,10 @@ use tidemill_value::{ByteString, Value};
 use super::checksum::masked;
 use super::error::{CheckpointError, CheckpointErrorKind};
 use super::files::{Staged, data_path, folder_of, index_path, meta_path};
-use super::messages::{BundleEntry, BundleHeader, MetaGraph, VERSION};
+use super::messages::{BundleEntry, BundleHeader, VERSION};
 use super::{reader, strings, table_writer};
 use crate::bytes::bytes_of;
-use crate::proto::{DataType, GraphDef, TensorShapeProto, VersionDef};
+use crate::proto::{DataType, MetaGraphDef, TensorShapeProto, VersionDef};
 
 /// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is made if
 /// it is not there.
@@ -70,11 +70,11 @@ pub fn write_checkpoint<'a>(
 /// [`CheckpointError`], where the file cannot be written.
 pub fn write_meta_graph(
     prefix: impl AsRef<Path>,
-    graph_def: GraphDef,
+    meta_graph: &MetaGraphDef,
 ) -> Result<(), CheckpointError> {
     let prefix = prefix.as_ref();
     make_folder(prefix)?;
-    let bytes = MetaGraph { graph_def: Some(graph_def) }.encode_to_vec();
+    let bytes = meta_graph.encode_to_vec();
     let mut staged = Staged::new();
     staged.write(&meta_path(prefix), |file| file.write_all(&bytes))?;
     staged.commit()

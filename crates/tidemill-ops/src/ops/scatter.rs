@@ -3,14 +3,14 @@
 use smallvec::SmallVec;
 use tidemill_graph::{
     Access, Arg, AttrDef, Execution, Fallible, InferFn, Inferred, Kernel, KernelCx, KernelError,
-    NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef,
+    NodeView, OpDef, OpError, Sample, TensorRef,
 };
 use tidemill_kernels::NumericError;
 use tidemill_kernels::layout::{self, Combine};
 use tidemill_value::{DType, PartialShape, Shape, Value};
 
 use super::array::parts_shape;
-use crate::operand::tensor;
+use super::resource;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
@@ -45,7 +45,7 @@ macro_rules! attrs {
     };
 }
 
-fn infer_rows(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+pub(super) fn infer_rows(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let (variable, indices, updates) = (node.shape(0), node.shape(1), node.shape(2));
     if variable.rank() == Some(0) {
         let (input, actual) = ("ref", variable.clone());
@@ -60,7 +60,7 @@ fn infer_rows(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     Inferred::one(variable)
 }
 
-fn infer_parts(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+pub(super) fn infer_parts(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     parts_shape(node.shape(0), node.shape(1))?.merge(node.shape(2))?;
     Inferred::one(node.shape(0))
 }
@@ -68,7 +68,7 @@ fn infer_parts(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
 type Write = fn(Value, &Value, &Value, Combine) -> Result<Value, NumericError>;
 type Check = fn(&Shape, &Value, &Value, Combine) -> Result<(), NumericError>;
 
-struct Scatter {
+pub(super) struct Scatter {
     combine: Combine,
     write: Write,
     check: Check,
@@ -77,12 +77,12 @@ struct Scatter {
 }
 
 impl Scatter {
-    fn rows(node: &NodeView<'_>, combine: Combine) -> Self {
+    pub(super) fn rows(node: &NodeView<'_>, combine: Combine) -> Self {
         let (write, check) = (layout::scatter_rows, layout::check_scatter_rows);
         Scatter { combine, write, check, shape: node.shape(0).known() }
     }
 
-    fn parts(node: &NodeView<'_>, combine: Combine) -> Self {
+    pub(super) fn parts(node: &NodeView<'_>, combine: Combine) -> Self {
         let (write, check) = (layout::tensor_scatter, layout::check_tensor_scatter);
         Scatter { combine, write, check, shape: node.shape(0).known() }
     }
@@ -157,7 +157,8 @@ macro_rules! scatters {
             indices: impl Into<Operand>,
             updates: impl Into<Operand>,
         ) -> Tensor {
-            write(&$op, variable.into(), &indices.into(), &updates.into())
+            let ops = [&$op, &resource::$op];
+            write(ops, variable.into(), &indices.into(), &updates.into())
         }
     )*};
 }
@@ -227,7 +228,8 @@ macro_rules! nd_scatters {
             indices: impl Into<Operand>,
             updates: impl Into<Operand>,
         ) -> Tensor {
-            write(&$op, variable.into(), &indices.into(), &updates.into())
+            let ops = [&$op, &resource::$op];
+            write(ops, variable.into(), &indices.into(), &updates.into())
         }
     )*};
 }
@@ -263,10 +265,17 @@ nd_scatters! {
         DType::NUMBERS, false, Max => [8.0, 6.0, 4.0];
 }
 
+
+/// A write by the first of two operations, or for a resource variable by the second.
 #[track_caller]
-fn write(op: &'static OpDef, variable: TensorRef, indices: &Operand, updates: &Operand) -> Tensor {
+fn write(
+    ops: [&'static OpDef; 2],
+    variable: TensorRef,
+    indices: &Operand,
+    updates: &Operand,
+) -> Tensor {
     let like = variable.into();
     let indices = indices.to_tensor_beside(like, "indices");
     let updates = updates.to_tensor_like(like, "updates");
-    tensor(NodeBuilder::new(op).input(variable).input(indices).input(updates))
+    resource::written(ops, variable, |node| node.input(indices).input(updates))
 }

@@ -87,6 +87,7 @@ pub(super) fn session(graph: &Graph, mode: Mode) -> Session {
         threads: Some(mode.threads),
         seed: Some(SEED),
         print_to: Sink::function(|_| {}),
+        warn_to: Sink::function(|_| {}),
         ..SessionOptions::default()
     };
     Session::with_options(graph, options)

@@ -40,6 +40,7 @@ pub use fill::{BROADCAST_TO, FILL, ONES_LIKE, RANGE, ZEROS_LIKE};
 pub use fill::{broadcast_to, fill, ones_like, range, zeros_like};
 pub(crate) use fill::{described_shape, filled};
 pub use gather::{GATHER, GATHER_V1, WHERE, boolean_mask, gather, gather_batches, where_true};
+pub(crate) use gather::{batch_axes, infer_gather, spread_back};
 pub use join::{CONCAT, PACK, concat, stack};
 pub use lin_space::{LIN_SPACE, lin_space};
 pub use order::{
@@ -54,7 +55,6 @@ pub use partition::{
 pub use reshape::{EXPAND_DIMS, RESHAPE, SQUEEZE, expand_dims, reshape, squeeze};
 pub use reverse::{REVERSE, REVERSE_SEQUENCE, reverse, reverse_sequence};
 pub use scan::{CUMPROD, CUMSUM, cumprod, cumprod_with, cumsum, cumsum_with};
-pub(crate) use scatter::parts_shape;
 pub use scatter::{
     GATHER_ND, SCATTER_ND, SPARSE_TO_DENSE, TENSOR_SCATTER_ADD, TENSOR_SCATTER_MAX,
     TENSOR_SCATTER_MIN, TENSOR_SCATTER_SUB, TENSOR_SCATTER_UPDATE,
@@ -63,6 +63,7 @@ pub use scatter::{
     gather_nd, scatter_nd, sparse_to_dense, tensor_scatter_add, tensor_scatter_max,
     tensor_scatter_min, tensor_scatter_sub, tensor_scatter_update,
 };
+pub(crate) use scatter::parts_shape;
 pub use segment::{
     SEGMENT_MAX, SEGMENT_MEAN, SEGMENT_MIN, SEGMENT_PROD, SEGMENT_SUM, UNSORTED_SEGMENT_MAX,
     UNSORTED_SEGMENT_MIN, UNSORTED_SEGMENT_PROD, UNSORTED_SEGMENT_SUM,
