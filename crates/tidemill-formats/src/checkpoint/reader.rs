@@ -1,21 +1,22 @@
 use std::collections::BTreeMap;
 use std::fmt;
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::fs;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use prost::Message;
-use tidemill_value::{DType, Shape, Value};
+use tidemill_value::{DType, FileMap, Shape, Value};
 
-use super::checksum::masked;
 use super::error::{CheckpointError, CheckpointErrorKind, TensorErrorKind};
 use super::files::{data_path, index_path};
 use super::messages::{BundleEntry, BundleHeader, VERSION};
 use super::slice::{Slice, join, slice_key};
 use super::strings;
 use super::table::read_table;
+use crate::ShapeError;
+use crate::bytes::value_from_file;
+use crate::checksum::masked;
 use crate::proto::{DataType, DataTypeError, TensorShapeProto};
-use crate::{ShapeError, value_from_bytes};
 
 /// So many data files a checkpoint can have, by the digits in their names.
 const MOST_SHARDS: i32 = 99_999;
@@ -143,7 +144,8 @@ impl CheckpointReader {
         best.filter(|(score, _)| *score >= SIMILAR).map(|(_, other)| other)
     }
 
-    /// Reads a tensor. If it is stored as slices, they are joined.
+    /// Reads a tensor. If it is stored as slices, they are joined. The elements of a large one may
+    /// stay in the file, mapped into memory (see [`FileMap`]).
     ///
     /// # Errors
     /// [`CheckpointError`], where there is no such tensor, values cannot have its type, or its
@@ -179,16 +181,17 @@ impl CheckpointReader {
             let actual = size;
             return Err(crate::BytesError::Count { dtype, shape, expected, actual }.into());
         }
-        let bytes = self.read_bytes(entry)?;
+        let (file, range) = self.map_bytes(entry)?;
+        let bytes = &file[range.clone()];
         let (value, actual) = match dtype {
             DType::String => {
                 let (strings, checksum) =
-                    strings::decode(&bytes, count).ok_or(TensorErrorKind::Strings { count })?;
+                    strings::decode(bytes, count).ok_or(TensorErrorKind::Strings { count })?;
                 (Value::from_vec(shape, strings)?, checksum)
             }
             _ => {
-                let checksum = masked(crc32c::crc32c(&bytes));
-                (value_from_bytes(dtype, shape, &bytes)?, checksum)
+                let checksum = masked(crc32c::crc32c(bytes));
+                (value_from_file(dtype, shape, &file, range)?, checksum)
             }
         };
         let expected = entry.crc32c;
@@ -199,22 +202,18 @@ impl CheckpointReader {
     }
 
     /// The bytes of a tensor, which must all be in the file.
-    fn read_bytes(&self, entry: &BundleEntry) -> Result<Vec<u8>, TensorErrorKind> {
+    fn map_bytes(&self, entry: &BundleEntry) -> Result<(FileMap, Range<usize>), TensorErrorKind> {
         let path = self.data_path(entry)?;
-        let io = |source| TensorErrorKind::Io { path: path.clone(), source };
-        let mut file = File::open(&path).map_err(io)?;
-        let length = file.metadata().map_err(io)?.len();
+        let file = FileMap::open(&path).map_err(|source| TensorErrorKind::Io { path, source })?;
         let BundleEntry { offset, size, .. } = *entry;
-        let outside = TensorErrorKind::OutOfFile { offset, size, length };
-        let (Ok(begin), Ok(count)) = (u64::try_from(offset), u64::try_from(size)) else {
-            return Err(outside);
+        let range = || {
+            let begin = usize::try_from(offset).ok()?;
+            let end = begin.checked_add(usize::try_from(size).ok()?)?;
+            (end <= file.len()).then_some(begin..end)
         };
-        let end = begin.checked_add(count).filter(|&end| end <= length);
-        let (Some(_), Ok(count)) = (end, usize::try_from(count)) else { return Err(outside) };
-        file.seek(SeekFrom::Start(begin)).map_err(io)?;
-        let mut bytes = vec![0; count];
-        file.read_exact(&mut bytes).map_err(io)?;
-        Ok(bytes)
+        let outside = TensorErrorKind::OutOfFile { offset, size, length: file.len() as u64 };
+        let range = range().ok_or(outside)?;
+        Ok((file, range))
     }
 
     fn data_path(&self, entry: &BundleEntry) -> Result<PathBuf, TensorErrorKind> {
@@ -259,6 +258,12 @@ fn are_apart(parts: &[(Slice, &BundleEntry)]) -> bool {
     places.array_windows().all(|&[(shard, offset, size), (next_shard, next, _)]| {
         shard != next_shard || offset.saturating_add(size) <= next
     })
+}
+
+/// Whether there is a checkpoint `prefix`: whether it has an index.
+pub fn is_checkpoint(prefix: impl AsRef<Path>) -> bool {
+    let prefix = prefix.as_ref();
+    prefix.file_name().is_some() && index_path(prefix).is_file()
 }
 
 /// The tensors of the checkpoint `prefix`, by name.

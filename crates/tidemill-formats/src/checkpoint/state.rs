@@ -1,9 +1,10 @@
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf, absolute};
 
 use super::error::{CheckpointError, CheckpointErrorKind};
-use super::files::{Staged, folder_of, index_path};
+use super::reader::is_checkpoint;
+use crate::file::{folder_of, write_file};
 
 const FILE: &str = "checkpoint";
 const LATEST: &str = "model_checkpoint_path";
@@ -51,9 +52,7 @@ impl CheckpointState {
         };
         let mut text = line(LATEST, &self.latest);
         self.all.iter().for_each(|prefix| text.push_str(&line(ALL, prefix)));
-        let mut staged = Staged::new();
-        staged.write(&folder.join(FILE), |file| file.write_all(text.as_bytes()))?;
-        staged.commit()
+        Ok(write_file(folder.join(FILE), |file| file.write_all(text.as_bytes()))?)
     }
 
     fn parse(text: &str, folder: &Path) -> Result<CheckpointState, CheckpointErrorKind> {
@@ -88,7 +87,7 @@ impl CheckpointState {
 pub fn latest_checkpoint(folder: impl AsRef<Path>) -> Result<Option<PathBuf>, CheckpointError> {
     let state = CheckpointState::read(folder)?;
     let latest = state.map(|state| state.latest);
-    Ok(latest.filter(|prefix| prefix.file_name().is_some() && index_path(prefix).exists()))
+    Ok(latest.filter(|prefix| is_checkpoint(prefix)))
 }
 
 impl CheckpointState {

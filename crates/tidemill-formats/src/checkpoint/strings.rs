@@ -1,7 +1,7 @@
 use tidemill_value::ByteString;
 
-use super::checksum::masked;
 use crate::bytes::{decode_varint, encode_varint};
+use crate::checksum::masked;
 
 /// The bytes of strings, and their checksum (see [`decode`]).
 pub(super) fn encode(strings: &[ByteString]) -> (Vec<u8>, u32) {

@@ -1,7 +1,7 @@
 //! A sorted table of keys and values in LevelDB's format, as TensorFlow writes it.
 
-use super::checksum::masked;
 use crate::bytes::decode_varint;
+use crate::checksum::masked;
 
 pub(super) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 pub(super) const FOOTER_LEN: usize = 48;

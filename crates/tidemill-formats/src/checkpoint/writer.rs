@@ -1,17 +1,18 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use prost::Message;
 use tidemill_value::{ByteString, Value};
 
-use super::checksum::masked;
 use super::error::{CheckpointError, CheckpointErrorKind};
-use super::files::{Staged, data_path, folder_of, index_path, meta_path};
+use super::files::{data_path, index_path, meta_path};
 use super::messages::{BundleEntry, BundleHeader, MetaGraph, VERSION};
 use super::{reader, strings, table_writer};
 use crate::bytes::bytes_of;
+use crate::checksum::masked;
+use crate::file::{Staged, folder_of, write_file};
 use crate::proto::{DataType, GraphDef, TensorShapeProto, VersionDef};
 
 /// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is made if
@@ -60,7 +61,7 @@ pub fn write_checkpoint<'a>(
     let entries = entries.iter().map(|(name, entry)| (name.as_bytes(), entry.as_slice()));
     let index = table_writer::write_usual_table(entries);
     staged.write(&index_path(prefix), |file| file.write_all(&index))?;
-    staged.commit()
+    Ok(staged.commit()?)
 }
 
 /// Writes the graph that belongs to the checkpoint `prefix`, as `prefix.meta`. The folder is made
@@ -75,9 +76,7 @@ pub fn write_meta_graph(
     let prefix = prefix.as_ref();
     make_folder(prefix)?;
     let bytes = MetaGraph { graph_def: Some(graph_def) }.encode_to_vec();
-    let mut staged = Staged::new();
-    staged.write(&meta_path(prefix), |file| file.write_all(&bytes))?;
-    staged.commit()
+    Ok(write_file(meta_path(prefix), |file| file.write_all(&bytes))?)
 }
 
 /// Makes the folder of a prefix, which must name files.
@@ -90,9 +89,12 @@ fn make_folder(prefix: &Path) -> Result<(), CheckpointError> {
 }
 
 /// The bytes of a value, and their masked checksum.
-fn encode(value: &Value) -> (Vec<u8>, u32) {
+fn encode(value: &Value) -> (Cow<'_, [u8]>, u32) {
     match value.as_slice::<ByteString>() {
-        Ok(elements) => strings::encode(elements),
+        Ok(elements) => {
+            let (bytes, checksum) = strings::encode(elements);
+            (bytes.into(), checksum)
+        }
         Err(_) => {
             let bytes = bytes_of(value);
             let checksum = masked(crc32c::crc32c(&bytes));
