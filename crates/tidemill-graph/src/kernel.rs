@@ -34,6 +34,10 @@ pub enum Function<T> {
     Unary(fn(T) -> T),
     /// `None` where it fails.
     Binary(fn(T, T) -> Option<T>),
+    Add,
+    Sub,
+    Mul,
+    Div,
 }
 
 impl<F> Kernel for F

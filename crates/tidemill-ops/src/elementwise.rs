@@ -8,7 +8,7 @@ use tidemill_graph::{
     Function, Inferred, Kernel, KernelCx, KernelError, NodeView, NumberFunction, OpError,
 };
 use tidemill_kernels::elementwise::{
-    AnyBinary, AnyComparison, AnyPredicate, AnyUnary, Binary, Plain, Side, Unary,
+    AnyBinary, AnyComparison, AnyPredicate, AnyUnary, Arithmetic, Binary, Plain, Side, Unary,
 };
 use tidemill_kernels::{Broadcast, with_binary, with_comparison, with_predicate, with_unary};
 use tidemill_value::{DType, Element, Scalar, Value};
@@ -146,9 +146,20 @@ impl<T: Plain + Into<Scalar>> Kernel for BinaryKernel<T> {
 
     fn number_function(&self) -> Option<NumberFunction> {
         let one: &dyn Any = &self.0.one;
-        let single = one.downcast_ref().map(|&one| NumberFunction::F32(Function::Binary(one)));
-        let double = || one.downcast_ref().map(|&one| NumberFunction::F64(Function::Binary(one)));
+        let known = self.0.arithmetic;
+        let single = one.downcast_ref().map(|&one| NumberFunction::F32(function(known, one)));
+        let double = || one.downcast_ref().map(|&one| NumberFunction::F64(function(known, one)));
         single.or_else(double)
+    }
+}
+
+fn function<T>(known: Option<Arithmetic>, one: fn(T, T) -> Option<T>) -> Function<T> {
+    match known {
+        Some(Arithmetic::Add) => Function::Add,
+        Some(Arithmetic::Sub) => Function::Sub,
+        Some(Arithmetic::Mul) => Function::Mul,
+        Some(Arithmetic::Div) => Function::Div,
+        None => Function::Binary(one),
     }
 }
 

@@ -4,6 +4,8 @@
 //! several times as long. A joined step keeps the numbers between in registers of its own. It
 //! calls the same functions in the same order, so that it gives the same bits.
 
+use std::ops::{Add, Div, Mul, Sub};
+
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use tidemill_graph::{Function, Kernel, KernelCx, KernelError, NumberFunction, Operand};
@@ -13,6 +15,9 @@ use crate::plan::Step;
 
 /// More numbers than this a joined step does not hold.
 const REGISTERS: usize = 256;
+
+/// The registers of a short program.
+const FEW: usize = 32;
 
 /// Joins neighbouring steps that compute single numbers of one type.
 pub(crate) fn fuse(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
@@ -48,11 +53,11 @@ struct Block<T> {
     registers: FxHashMap<Operand, u8>,
     /// The slots that have their present values from these steps.
     computed: Vec<u32>,
-    used: usize,
 }
 
 /// What a joined step does.
 struct Program<T> {
+    registers: usize,
     /// The registers that the inputs go to.
     inputs: SmallVec<[u8; 4]>,
     code: Vec<Instruction<T>>,
@@ -68,23 +73,26 @@ struct Instruction<T> {
 
 impl<T> Default for Block<T> {
     fn default() -> Self {
-        let program =
-            Program { inputs: SmallVec::new(), code: Vec::new(), outputs: SmallVec::new() };
+        let program = Program {
+            registers: 0,
+            inputs: SmallVec::new(),
+            code: Vec::new(),
+            outputs: SmallVec::new(),
+        };
         Block {
             steps: Vec::new(),
             program,
             inputs: SmallVec::new(),
             registers: FxHashMap::default(),
             computed: Vec::new(),
-            used: 0,
         }
     }
 }
 
-impl<T: Element + Copy + Into<Scalar>> Block<T> {
+impl<T: Number> Block<T> {
     /// Whether there may not be the registers for one step more.
     fn is_full(&self) -> bool {
-        self.used + 3 > REGISTERS
+        self.program.registers + 3 > REGISTERS
     }
 
     fn push(&mut self, step: Step, function: Function<T>) {
@@ -117,8 +125,8 @@ impl<T: Element + Copy + Into<Scalar>> Block<T> {
     }
 
     fn allocate(&mut self) -> u8 {
-        self.used += 1;
-        (self.used - 1) as u8
+        self.program.registers += 1;
+        (self.program.registers - 1) as u8
     }
 
     /// Adds what has been joined so far to `steps`, and begins anew.
@@ -146,26 +154,54 @@ impl<T: Element + Copy + Into<Scalar>> Block<T> {
     }
 }
 
-impl<T: Element + Copy + Into<Scalar>> Kernel for Program<T> {
+/// A number of which the machine itself computes the basic operations.
+trait Number:
+    Element
+    + Copy
+    + Into<Scalar>
+    + Add<Output = Self>
+    + Sub<Output = Self>
+    + Mul<Output = Self>
+    + Div<Output = Self>
+{
+}
+
+impl Number for f32 {}
+impl Number for f64 {}
+
+impl<T: Number> Kernel for Program<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        let mut registers = [T::default(); REGISTERS];
+        // To clear all registers takes longer than a short program does.
+        if self.registers <= FEW { self.run_in::<FEW>(cx) } else { self.run_in::<REGISTERS>(cx) }
+    }
+}
+
+impl<T: Number> Program<T> {
+    fn run_in<const N: usize>(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        // All numbers are below N; the remainder says so to the compiler.
+        let at = |register: u8| usize::from(register) % N;
+        let mut registers = [T::default(); N];
         for (i, &register) in self.inputs.iter().enumerate() {
             let input = cx.input(i)?;
-            registers[usize::from(register)] = match input.as_scalar() {
+            registers[at(register)] = match input.as_scalar() {
                 Some(number) => number,
                 None => input.to_scalar()?,
             };
         }
-        for Instruction { function, operands: [left, right], result } in &self.code {
-            let left = registers[usize::from(*left)];
-            registers[usize::from(*result)] = match function {
+        for &Instruction { function, operands: [left, right], result } in &self.code {
+            let (left, right) = (registers[at(left)], registers[at(right)]);
+            registers[at(result)] = match function {
+                Function::Add => left + right,
+                Function::Sub => left - right,
+                Function::Mul => left * right,
+                Function::Div => left / right,
                 Function::Unary(function) => function(left),
-                Function::Binary(function) => function(left, registers[usize::from(*right)])
+                Function::Binary(function) => function(left, right)
                     .ok_or(KernelError::Internal("a function of numbers failed"))?,
             };
         }
         for (i, &register) in self.outputs.iter().enumerate() {
-            cx.set_scalar(i, registers[usize::from(register)]);
+            cx.set_scalar(i, registers[at(register)]);
         }
         Ok(())
     }

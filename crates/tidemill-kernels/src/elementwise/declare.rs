@@ -135,21 +135,27 @@ macro_rules! predicates {
 }
 
 /// Functions of two operands, of types `T` and `T` to `T`. After `try`, the arithmetic may fail.
+/// After `as` is the operation of arithmetic that it is.
 macro_rules! binary_functions {
     ($(
         $(#[$doc:meta])*
-        $name:ident $op:ident { $($group:ident: $arithmetic:tt),+ $(,)? }
+        $name:ident $op:ident $(as $known:ident)? { $($group:ident: $arithmetic:tt),+ $(,)? }
     )+) => {$(
         struct $op;
         $(binary_functions!(@ $group $op $arithmetic);)+
 
         $(#[$doc])*
         pub fn $name(dtype: DType) -> Option<AnyBinary> {
+            const KNOWN: Option<super::Arithmetic> = binary_functions!(@ known $($known)?);
             let mut found = None;
-            $(found = found.or(look_up!($group, dtype, T => Binary::<T>::of::<$op>().into()));)+
+            $(found = found.or(look_up!($group, dtype, T => {
+                Binary::<T>::of::<$op>().known_as(KNOWN).into()
+            }));)+
             found
         }
     )+};
+    (@ known) => { None };
+    (@ known $known:ident) => { Some(super::Arithmetic::$known) };
     (@ $group:ident $op:ident ($($arithmetic:tt)+)) => {
         for_each_type!($group, implement_binary [$op $($arithmetic)+]);
     };

@@ -40,7 +40,19 @@ pub struct Binary<A, O = A> {
     pub right_scalar: fn(&[A], A, &mut [O]) -> Result<(), NumericError>,
     /// Computes one element; `None` where the other forms fail, and say why.
     pub one: fn(A, A) -> Option<O>,
+    /// Which of the basic operations of arithmetic it is, if it is one.
+    pub arithmetic: Option<Arithmetic>,
     drive: Drive<A, O>,
+}
+
+/// The operations that a machine has an instruction for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum Arithmetic {
+    Add,
+    Sub,
+    Mul,
+    Div,
 }
 
 type Drive<A, O> =
@@ -103,8 +115,13 @@ impl<A: Clone + Sync, O: Send> Binary<A, O> {
             left_scalar: left_scalar::<F, A, O>,
             right_scalar: right_scalar::<F, A, O>,
             one: |left, right| F::apply(&left, &right).ok(),
+            arithmetic: None,
             drive: drive::<A, O>,
         }
+    }
+
+    pub(super) const fn known_as(self, arithmetic: Option<Arithmetic>) -> Self {
+        Binary { arithmetic, ..self }
     }
 
     /// Computes operands that broadcast as `plan` has it.

@@ -46,7 +46,7 @@ pub use compare::{
     equal, greater, greater_equal, is_finite, is_inf, is_nan, less, less_equal, not_equal,
 };
 pub use finite::{NonFinite, find_non_finite};
-pub use function::{Binary, Plain, Side, Unary};
+pub use function::{Arithmetic, Binary, Plain, Side, Unary};
 pub use gradient::{
     elu_grad, reciprocal_grad, relu_grad, relu6_grad, rsqrt_grad, selu_grad, sigmoid_grad,
     softplus_grad, softsign_grad, sqrt_grad, tanh_grad,
