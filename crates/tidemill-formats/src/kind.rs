@@ -152,7 +152,7 @@ fn is_text(head: &[u8]) -> bool {
 
 fn by_name(path: &Path) -> Option<FileKind> {
     match path.extension().and_then(OsStr::to_str)? {
-        "pb" | "meta" => Some(FileKind::GraphDef),
+        "pb" => Some(FileKind::GraphDef),
         "pbtxt" => Some(FileKind::GraphDefText),
         "index" => Some(FileKind::CheckpointIndex),
         "safetensors" => Some(FileKind::Safetensors),

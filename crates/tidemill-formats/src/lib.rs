@@ -29,6 +29,7 @@ pub mod proto;
 mod safetensors;
 mod shape;
 mod tensor;
+mod tensor_reader;
 pub mod tfrecord;
 
 pub use bytes::{BytesError, value_from_bytes};
@@ -37,3 +38,4 @@ pub use kind::FileKind;
 pub use safetensors::{SafetensorsError, SafetensorsFile, read_safetensors, write_safetensors};
 pub use shape::ShapeError;
 pub use tensor::{SplatBudget, TensorError};
+pub use tensor_reader::{TensorFileError, TensorInfo, TensorReader, nearest, write_tensors};

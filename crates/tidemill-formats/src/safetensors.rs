@@ -1,14 +1,16 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorInfo};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorInfo as Stored};
 use serde_json::json;
 use tidemill_value::{DType, FileMap, Shape, Value};
 
 use crate::bytes::{bytes_of, value_from_file};
-use crate::file::map_file;
+use crate::file::{folder_of, map_file};
+use crate::proto::DataTypeError;
+use crate::tensor_reader::{TensorInfo, nearest};
 use crate::{BytesError, FileError, value_from_bytes, write_file};
 
 /// Tensors begin at multiples of this in what is written.
@@ -29,18 +31,23 @@ pub enum SafetensorsError {
     #[error("this is no safetensors file: {0}")]
     Format(#[from] SafeTensorError),
     /// There is no tensor of the name.
-    #[error("there is no tensor `{name}`")]
+    #[error(
+        "there is no tensor `{name}`{}",
+        near.as_ref().map(|near| format!("; there is `{near}`")).unwrap_or_default()
+    )]
     NotFound {
         /// The name.
         name: String,
+        /// A name that is near to it.
+        near: Option<String>,
     },
     /// A tensor has a data type that values cannot have.
-    #[error("the tensor `{name}` is of type {dtype}, which is not supported yet")]
+    #[error("the tensor `{name}`: {source}")]
     DType {
         /// The name of the tensor.
         name: String,
-        /// The data type.
-        dtype: Dtype,
+        /// What is wrong.
+        source: DataTypeError,
     },
     /// The bytes of a tensor do not fill its shape.
     #[error("the tensor `{name}`: {source}")]
@@ -67,7 +74,7 @@ pub enum SafetensorsError {
 /// [`SafetensorsError`]. The header is checked before any tensor is read.
 pub fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Value>, SafetensorsError> {
     let header = Header::read(bytes)?;
-    let tensor = |(name, info): (&String, &TensorInfo)| {
+    let tensor = |(name, info): (&String, &Stored)| {
         let bytes = &bytes[header.range(info)];
         let value = value(name, info, |dtype, shape| value_from_bytes(dtype, shape, bytes))?;
         Ok((name.clone(), value))
@@ -81,6 +88,7 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Value>, Safeten
 /// in memory.
 #[derive(Clone, Debug)]
 pub struct SafetensorsFile {
+    path: PathBuf,
     file: FileMap,
     header: Header,
 }
@@ -94,7 +102,12 @@ impl SafetensorsFile {
         let path = path.as_ref();
         let file = map_file(path).map_err(FileError::widen)?;
         let header = Header::read(&file).map_err(|error| FileError::new(path, error))?;
-        Ok(SafetensorsFile { file, header })
+        Ok(SafetensorsFile { path: path.to_owned(), file, header })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
     }
 
     /// What the header says beside the tensors.
@@ -102,23 +115,30 @@ impl SafetensorsFile {
         &self.header.metadata
     }
 
-    /// The names of the tensors, in order, with their types and shapes.
-    pub fn tensors(&self) -> impl Iterator<Item = (&str, Result<DType, Dtype>, Shape)> {
-        self.header.tensors.iter().map(|(name, info)| {
-            let dtype = dtype(info.dtype).ok_or(info.dtype);
-            (name.as_str(), dtype, Shape::from(info.shape.as_slice()))
+    /// The tensors, in the order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = TensorInfo> {
+        self.header.tensors.iter().map(|(name, info)| TensorInfo {
+            name: name.clone(),
+            dtype: dtype(info.dtype),
+            shape: info.shape.as_slice().into(),
         })
     }
 
     /// Reads a tensor.
     ///
     /// # Errors
-    /// [`SafetensorsError`], where there is none, or values cannot have its type.
-    pub fn read(&self, name: &str) -> Result<Value, SafetensorsError> {
-        let info = self.header.tensors.get(name);
-        let info = info.ok_or_else(|| SafetensorsError::NotFound { name: name.to_owned() })?;
-        let range = self.header.range(info);
-        value(name, info, |dtype, shape| value_from_file(dtype, shape, &self.file, range))
+    /// [`FileError`], where there is none of the name, or values cannot have its type.
+    pub fn read(&self, name: &str) -> Result<Value, FileError<SafetensorsError>> {
+        let read = |info: &Stored| {
+            let range = self.header.range(info);
+            value(name, info, |dtype, shape| value_from_file(dtype, shape, &self.file, range))
+        };
+        let result = self.header.tensors.get(name).map(read).unwrap_or_else(|| {
+            let near = nearest(name, self.header.tensors.keys().map(String::as_str));
+            let (name, near) = (name.to_owned(), near.map(str::to_owned));
+            Err(SafetensorsError::NotFound { name, near })
+        });
+        result.map_err(|error| FileError::new(&self.path, error))
     }
 }
 
@@ -127,7 +147,7 @@ impl SafetensorsFile {
 struct Header {
     /// Where the first tensor begins.
     begin: usize,
-    tensors: BTreeMap<String, TensorInfo>,
+    tensors: BTreeMap<String, Stored>,
     metadata: BTreeMap<String, String>,
 }
 
@@ -144,7 +164,7 @@ impl Header {
     }
 
     /// Where the bytes of a tensor are. It is seen before that they are there.
-    fn range(&self, info: &TensorInfo) -> Range<usize> {
+    fn range(&self, info: &Stored) -> Range<usize> {
         let (begin, end) = info.data_offsets;
         self.begin + begin..self.begin + end
     }
@@ -152,18 +172,18 @@ impl Header {
 
 fn value(
     name: &str,
-    info: &TensorInfo,
+    info: &Stored,
     read: impl FnOnce(DType, Shape) -> Result<Value, BytesError>,
 ) -> Result<Value, SafetensorsError> {
     let name = || name.to_owned();
-    let dtype = dtype(info.dtype)
-        .ok_or_else(|| SafetensorsError::DType { name: name(), dtype: info.dtype })?;
+    let dtype =
+        dtype(info.dtype).map_err(|source| SafetensorsError::DType { name: name(), source })?;
     read(dtype, Shape::from(info.shape.as_slice()))
         .map_err(|source| SafetensorsError::Bytes { name: name(), source })
 }
 
 /// Writes tensors as a safetensors file, which is there as a whole or not at all. `metadata` is
-/// kept beside them.
+/// kept beside them. The folder is made if it is not there.
 ///
 /// # Errors
 /// [`FileError`], where the file cannot be written, or a tensor is of strings or called
@@ -179,6 +199,8 @@ pub fn write_safetensors<'a>(
     // Those of wide elements come first, so that all are where memory would have them.
     tensors.sort_by_key(|(_, value)| std::cmp::Reverse(value.dtype().size()));
     let header = header_of(&tensors, metadata).map_err(|error| FileError::new(path, error))?;
+    let folder = folder_of(path);
+    std::fs::create_dir_all(folder).map_err(|error| FileError::new(folder, error))?;
     let written = write_file(path, |file| {
         file.write_all(&(header.len() as u64).to_le_bytes())?;
         file.write_all(&header)?;
@@ -230,8 +252,19 @@ const DTYPES: [(DType, Dtype); 13] = [
     (DType::Bool, Dtype::BOOL),
 ];
 
-fn dtype(stored: Dtype) -> Option<DType> {
-    DTYPES.iter().find(|(_, other)| *other == stored).map(|(dtype, _)| *dtype)
+fn dtype(stored: Dtype) -> Result<DType, DataTypeError> {
+    let found = DTYPES.iter().find(|(_, other)| *other == stored).map(|(dtype, _)| *dtype);
+    found.ok_or(DataTypeError::Unsupported {
+        name: match stored {
+            Dtype::C64 => "complex64",
+            Dtype::F8_E5M2 => "float8_e5m2",
+            Dtype::F8_E4M3 => "float8_e4m3fn",
+            Dtype::F8_E8M0 => "float8_e8m0fnu",
+            Dtype::F8_E5M2FNUZ => "float8_e5m2fnuz",
+            Dtype::F8_E4M3FNUZ => "float8_e4m3fnuz",
+            _ => "of fewer than 8 bits",
+        },
+    })
 }
 
 fn dtype_of(dtype: DType) -> Option<Dtype> {

@@ -8,9 +8,11 @@
 
 mod export;
 mod import;
+mod summary;
 
 pub use export::{ExportError, to_graph_def};
 pub use import::{
     GraphDefSource, ImportError, ImportErrorKind, ImportOptions, Imported, import_graph_def,
     import_graph_def_with,
 };
+pub use summary::{Elements, GraphSummary, TensorSummary};

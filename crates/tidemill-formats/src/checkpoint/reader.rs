@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::fmt;
 use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
@@ -16,41 +15,11 @@ use super::table::read_table;
 use crate::ShapeError;
 use crate::bytes::value_from_file;
 use crate::checksum::masked;
-use crate::proto::{DataType, DataTypeError, TensorShapeProto};
+use crate::proto::{DataType, TensorShapeProto};
+use crate::tensor_reader::{TensorInfo, is_safetensors, nearest};
 
 /// So many data files a checkpoint can have, by the digits in their names.
 const MOST_SHARDS: i32 = 99_999;
-/// Names less alike than this are not near.
-const SIMILAR: f64 = 0.7;
-
-/// What a checkpoint says of a tensor.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct TensorInfo {
-    /// Its name.
-    pub name: String,
-    /// Its data type, or why values cannot have it.
-    pub dtype: Result<DType, DataTypeError>,
-    /// Its shape.
-    pub shape: Shape,
-}
-
-impl TensorInfo {
-    /// The type and shape, such as `float32[2, 3]`.
-    pub fn type_and_shape(&self) -> String {
-        match &self.dtype {
-            Ok(dtype) => format!("{dtype}{}", self.shape),
-            Err(DataTypeError::Unsupported { name }) => format!("{name}{}", self.shape),
-            Err(error) => error.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for TensorInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.type_and_shape())
-    }
-}
 
 /// Reads the tensors of a checkpoint, one at a time.
 #[derive(Clone, Debug)]
@@ -131,19 +100,6 @@ impl CheckpointReader {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// The name that is nearest to one that is not there, if any is near.
-    pub fn near(&self, name: &str) -> Option<&str> {
-        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-        let score = |other: &str| {
-            let whole = strsim::normalized_damerau_levenshtein(name, other);
-            let parts = strsim::normalized_damerau_levenshtein(&last(name), &last(other));
-            whole.max(parts - 0.1)
-        };
-        let scored = self.names().map(|other| (score(other), other));
-        let best = scored.max_by(|(left, _), (right, _)| left.total_cmp(right));
-        best.filter(|(score, _)| *score >= SIMILAR).map(|(_, other)| other)
-    }
-
     /// Reads a tensor. If it is stored as slices, they are joined. The elements of a large one may
     /// stay in the file, mapped into memory (see [`FileMap`]).
     ///
@@ -152,7 +108,7 @@ impl CheckpointReader {
     /// bytes are damaged. Nothing is allocated for bytes that are not there.
     pub fn read(&self, name: &str) -> Result<Value, CheckpointError> {
         let Some(entry) = self.tensors.get(name) else {
-            let near = self.near(name).map(str::to_owned);
+            let near = nearest(name, self.names()).map(str::to_owned);
             let kind = CheckpointErrorKind::NotFound { name: name.to_owned(), near };
             return Err(kind.at(&self.prefix));
         };
@@ -260,10 +216,11 @@ fn are_apart(parts: &[(Slice, &BundleEntry)]) -> bool {
     })
 }
 
-/// Whether there is a checkpoint `prefix`: whether it has an index.
+/// Whether there is a checkpoint `prefix`: whether it has an index, or is a safetensors file.
 pub fn is_checkpoint(prefix: impl AsRef<Path>) -> bool {
     let prefix = prefix.as_ref();
-    prefix.file_name().is_some() && index_path(prefix).is_file()
+    let has_index = || prefix.file_name().is_some() && index_path(prefix).is_file();
+    if is_safetensors(prefix) { prefix.is_file() } else { has_index() }
 }
 
 /// The tensors of the checkpoint `prefix`, by name.

@@ -14,6 +14,7 @@ use crate::bytes::bytes_of;
 use crate::checksum::masked;
 use crate::file::{Staged, folder_of, write_file};
 use crate::proto::{DataType, GraphDef, TensorShapeProto, VersionDef};
+use crate::tensor_reader::is_safetensors;
 
 /// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is made if
 /// it is not there.
@@ -103,23 +104,29 @@ fn encode(value: &Value) -> (Cow<'_, [u8]>, u32) {
     }
 }
 
-/// Removes the files of the checkpoint `prefix`. What is not there need not be removed.
+/// Removes the files of the checkpoint `prefix`, or the safetensors file of that name, and the graph
+/// that belongs to it. What is not there need not be removed.
 ///
 /// # Errors
 /// [`CheckpointError`], where a file cannot be removed.
 pub fn remove_checkpoint(prefix: impl AsRef<Path>) -> Result<(), CheckpointError> {
     let prefix = prefix.as_ref();
+    if is_safetensors(prefix) {
+        return [prefix.to_owned(), meta_path(prefix)].iter().try_for_each(|path| remove(path));
+    }
     // Without its header, there is no telling in how many files the data is.
     let shards = reader::CheckpointReader::open(prefix).map_or(1, |reader| reader.shards());
     let data = (0..shards).map(|shard| data_path(prefix, shard, shards));
     // Without its index, it is no checkpoint any more.
-    for path in [index_path(prefix), meta_path(prefix)].into_iter().chain(data) {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(CheckpointErrorKind::Io(error).at(path));
-            }
-            _ => {}
+    let paths = [index_path(prefix), meta_path(prefix)].into_iter().chain(data);
+    paths.into_iter().try_for_each(|path| remove(&path))
+}
+
+fn remove(path: &Path) -> Result<(), CheckpointError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(CheckpointErrorKind::Io(error).at(path))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }

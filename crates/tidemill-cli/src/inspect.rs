@@ -1,0 +1,223 @@
+//! `tidemill inspect`.
+
+use std::collections::BTreeMap;
+use std::io::{BufReader, Write};
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value as Json, json};
+use tidemill_formats::checkpoint::latest_checkpoint;
+use tidemill_formats::event::EventReader;
+use tidemill_formats::npy::{NpyHeader, NpzReader};
+use tidemill_formats::tfrecord::TfRecordReader;
+use tidemill_formats::{FileKind, TensorInfo, TensorReader, map_file};
+use tidemill_graphdef::{Elements, GraphSummary, TensorSummary};
+use tidemill_value::{DType, Shape};
+
+use crate::report::{Report, Table};
+use crate::{Failure, graph};
+
+/// Says what a file of a graph or of tensors has in it.
+///
+/// What kind of file it is, its content says: a GraphDef, binary or as text, a SavedModel, a
+/// checkpoint (its prefix, its index, or a folder of them), safetensors, npy, npz, TFRecord or an
+/// event file.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file, or the prefix of a checkpoint.
+    file: PathBuf,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn inspect(args: &Args, output: &mut dyn Write) -> Result<(), Failure> {
+    let report = report(&args.file)?;
+    match args.json {
+        true => writeln!(output, "{:#}", report.to_json())?,
+        false => write!(output, "{report}")?,
+    }
+    Ok(())
+}
+
+fn report(path: &Path) -> Result<Report, Failure> {
+    let kind = FileKind::of(path)?;
+    let (fields, tables) = match kind {
+        FileKind::Checkpoint | FileKind::Safetensors => tensors(&TensorReader::open(path)?)?,
+        FileKind::CheckpointIndex => tensors(&TensorReader::open(path.with_extension(""))?)?,
+        FileKind::CheckpointFolder => {
+            let latest = latest_checkpoint(path)?;
+            let latest = latest.ok_or_else(|| {
+                format!("{}: the latest checkpoint that it names is not there", path.display())
+            })?;
+            let (mut fields, tables) = tensors(&TensorReader::open(&latest)?)?;
+            fields.insert(0, ("latest", latest.display().to_string().into()));
+            (fields, tables)
+        }
+        FileKind::Npy => npy(path)?,
+        FileKind::Npz => npz(path)?,
+        FileKind::TfRecord => records(path)?,
+        FileKind::Events => events(path)?,
+        _ => graph_tables(&GraphSummary::of(&graph::load(path, kind)?)),
+    };
+    let path = path.display().to_string();
+    Ok(Report { path, kind: kind.to_string(), fields, tables })
+}
+
+type Parts = (Vec<(&'static str, Json)>, Vec<Table>);
+
+fn graph_tables(summary: &GraphSummary) -> Parts {
+    let variables = || summary.variables.iter();
+    let constants: usize = summary.constants.values().map(|sum| sum.elements).sum();
+    let parameters: usize = variables().filter_map(TensorSummary::elements).sum();
+    let error = summary.error.as_ref().map(ToString::to_string);
+    let fields = vec![
+        ("nodes", summary.nodes.into()),
+        ("functions", summary.functions.into()),
+        ("parameters", (parameters + constants).into()),
+        ("cannot be run", error.into()),
+    ];
+    let names = |tensors: &[TensorSummary]| tensors.iter().map(row_of_tensor).collect();
+    let op = |(op, count): &(String, usize)| vec![json!(op), json!(count)];
+    let tables = vec![
+        Table { name: "inputs", columns: &["name", "op", "type"], rows: names(&summary.inputs) },
+        Table { name: "outputs", columns: &["name", "op", "type"], rows: names(&summary.outputs) },
+        Table {
+            name: "variables",
+            columns: &["name", "op", "type"],
+            rows: names(&summary.variables),
+        },
+        elements("constants", summary.constants.iter().map(|(name, sum)| (*name, *sum))),
+        Table {
+            name: "operations",
+            columns: &["op", "count"],
+            rows: summary.ops.iter().map(op).collect(),
+        },
+        Table {
+            name: "not supported",
+            columns: &["op"],
+            rows: summary.unsupported.iter().map(|op| vec![json!(op)]).collect(),
+        },
+    ];
+    (fields, tables)
+}
+
+fn row_of_tensor(tensor: &TensorSummary) -> Vec<Json> {
+    let dtype = tensor.dtype.map_or_else(|| "?".to_owned(), |dtype| dtype.to_string());
+    vec![json!(tensor.name), json!(tensor.op), json!(format!("{dtype}{}", tensor.shape))]
+}
+
+/// How many elements there are of each type.
+fn elements<'a>(name: &'static str, sums: impl Iterator<Item = (&'a str, Elements)>) -> Table {
+    let row = |(name, sum): (&str, Elements)| {
+        vec![json!(name), json!(sum.tensors), json!(sum.elements), json!(sum.bytes)]
+    };
+    let columns = &["type", "tensors", "elements", "bytes"];
+    Table { name, columns, rows: sums.map(row).collect() }
+}
+
+fn tensors(reader: &TensorReader) -> Result<Parts, Failure> {
+    let tensors = reader.tensors()?;
+    let (mut fields, tables) = tensor_tables(&tensors);
+    if let TensorReader::Safetensors(file) = reader {
+        let metadata = file.metadata();
+        fields.push(("metadata", if metadata.is_empty() { Json::Null } else { json!(metadata) }));
+    }
+    Ok((fields, tables))
+}
+
+fn tensor_tables(tensors: &[TensorInfo]) -> Parts {
+    let mut sums: BTreeMap<&str, Elements> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for tensor in tensors {
+        let elements = tensor.shape.elements().unwrap_or_default();
+        let bytes = tensor.dtype.ok().and_then(|dtype| bytes(dtype, &tensor.shape));
+        let sum = sums.entry(tensor.dtype.map_or("others", DType::name)).or_default();
+        sum.tensors += 1;
+        sum.elements += elements;
+        sum.bytes += bytes.unwrap_or_default();
+        rows.push(vec![json!(tensor.name), json!(tensor.type_and_shape()), json!(bytes)]);
+    }
+    let parameters: usize = sums.values().map(|sum| sum.elements).sum();
+    let fields = vec![("parameters", parameters.into())];
+    let tensors = Table { name: "tensors", columns: &["name", "type", "bytes"], rows };
+    (fields, vec![tensors, elements("types", sums.into_iter())])
+}
+
+/// The bytes of the elements. Those of strings are seen only when they are read.
+fn bytes(dtype: DType, shape: &Shape) -> Option<usize> {
+    let size = (dtype != DType::String).then_some(dtype.size())?;
+    shape.elements()?.checked_mul(size)
+}
+
+fn npy(path: &Path) -> Result<Parts, Failure> {
+    let file = map_file(path)?;
+    let header = NpyHeader::read(&file).map_err(|error| format!("{}: {error}", path.display()))?;
+    let NpyHeader { dtype, shape, .. } = header;
+    let fields = vec![
+        ("type", format!("{dtype}{shape}").into()),
+        ("elements", shape.elements().into()),
+        ("bytes", bytes(dtype, &shape).into()),
+    ];
+    Ok((fields, Vec::new()))
+}
+
+fn npz(path: &Path) -> Result<Parts, Failure> {
+    let reader = NpzReader::open(path)?;
+    let info = |name: &str| -> Result<TensorInfo, Failure> {
+        let header = reader.header(name).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(TensorInfo::new(name, header.dtype, header.shape))
+    };
+    let tensors: Vec<TensorInfo> = reader.names().map(info).collect::<Result<_, _>>()?;
+    Ok(tensor_tables(&tensors))
+}
+
+fn records(path: &Path) -> Result<Parts, Failure> {
+    let mut reader = TfRecordReader::new(BufReader::new(std::fs::File::open(path)?));
+    let (mut records, mut shortest, mut longest) = (0_u64, usize::MAX, 0);
+    for record in reader.by_ref() {
+        let record = record.map_err(|error| format!("{}: {error}", path.display()))?;
+        records += 1;
+        shortest = shortest.min(record.len());
+        longest = longest.max(record.len());
+    }
+    let fields = vec![
+        ("records", records.into()),
+        ("shortest", shortest.min(longest).into()),
+        ("longest", longest.into()),
+        ("bytes", reader.offset().into()),
+    ];
+    Ok((fields, Vec::new()))
+}
+
+/// The scalars of a tag.
+#[derive(Default)]
+struct Scalars {
+    points: usize,
+    first: i64,
+    last: i64,
+    value: f32,
+}
+
+fn events(path: &Path) -> Result<Parts, Failure> {
+    let mut tags: BTreeMap<String, Scalars> = BTreeMap::new();
+    let mut events = 0_u64;
+    for event in EventReader::open(path)? {
+        let event = event.map_err(|error| format!("{}: {error}", path.display()))?;
+        events += 1;
+        for (tag, point) in event.scalars() {
+            let scalars = tags.entry(tag.to_owned()).or_default();
+            if scalars.points == 0 {
+                scalars.first = point.step;
+            }
+            scalars.points += 1;
+            (scalars.last, scalars.value) = (point.step, point.value);
+        }
+    }
+    let row = |(tag, scalars): (String, Scalars)| {
+        let Scalars { points, first, last, value } = scalars;
+        vec![json!(tag), json!(points), json!(first), json!(last), json!(value.to_string())]
+    };
+    let columns = &["tag", "points", "first step", "last step", "last value"];
+    let scalars = Table { name: "scalars", columns, rows: tags.into_iter().map(row).collect() };
+    Ok((vec![("events", events.into())], vec![scalars]))
+}
