@@ -96,6 +96,20 @@ mod run {
         });
     }
 
+    /// Eight branches of products and activations, each too small to be cut into tiles.
+    #[divan::bench(args = [1, 2])]
+    fn wide_graph(bencher: Bencher<'_, '_>, threads: usize) {
+        let graph = Graph::new();
+        let _default = graph.as_default();
+        let options = SessionOptions { threads: Some(threads), ..SessionOptions::default() };
+        let session = Session::with_options(&graph, options);
+        let x = placeholder::<f32>([64, 64]);
+        let branch = |i: u8| (0..4).fold(x * f32::from(i), |y, _| tanh(matmul(y, x)));
+        let sum = session.callable(&[x], add_n((1..9).map(branch))).unwrap();
+        let input = Value::full(0.01_f32.into(), [64, 64]).unwrap();
+        bencher.bench(|| sum.call((black_box(&input),)).unwrap());
+    }
+
     #[divan::bench(args = [100, 10_000, 1_000_000], sample_size = 100)]
     fn three_nodes_of_a_graph(bencher: Bencher<'_, '_>, nodes: usize) {
         in_fresh_graph(|session| {

@@ -63,7 +63,22 @@ fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_returns()
     // An array that is returned is new: its elements, and what shares them.
     assert!(steady_calls(&session.callable(&[x], scaled)?, || (&input,)) <= 2);
 
+    steps_that_run_at_once_take_their_memory_from_runs_before()?;
     an_update_takes_no_more_than_its_variables_and_activations()
+}
+
+/// Branches that two threads compute.
+fn steps_that_run_at_once_take_their_memory_from_runs_before() -> Result<(), Box<dyn Error>> {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let options = SessionOptions { threads: Some(2), ..SessionOptions::default() };
+    let session = Session::with_options(&graph, options);
+    let x = placeholder::<f32>([128, 32]);
+    let branch = |i: u8| tanh(tanh(x * f32::from(i)) + square(x));
+    let sum = reduce_sum(add_n((1..9).map(branch)), ..);
+    let input = Value::full(0.25_f32.into(), [128, 32])?;
+    assert_eq!(steady_calls(&session.callable(&[x], sum)?, || (&input,)), 0);
+    Ok(())
 }
 
 /// Variables, two slots, a gradient, and updates in place.

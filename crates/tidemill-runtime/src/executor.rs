@@ -5,6 +5,7 @@ use tidemill_graph::{Draw, Host, KernelCx, KernelError, NodeId, Operand};
 use tidemill_kernels::pool::{self, Context};
 use tidemill_value::{Recycler, Value, recycle};
 
+use crate::ahead::{Ahead, Turn};
 use crate::error::RunError;
 use crate::feeds::Feeder;
 use crate::fetch::Fetched;
@@ -28,6 +29,7 @@ struct RunState {
     /// How often the nodes that draw random numbers ran before.
     draws: Vec<u64>,
     memory: Recycler,
+    ahead: Ahead,
 }
 
 /// Why a run took no effect.
@@ -81,6 +83,7 @@ pub(crate) fn run<R>(
         slots: vec![None; bound.plan.slots],
         draws: vec![0; bound.plan.random.len()],
         memory: Recycler::new(),
+        ahead: Ahead::default(),
     });
     let result = run_in(cx, bound, &mut state, feed, watch, fetch);
     state.slots.iter_mut().for_each(free);
@@ -97,8 +100,9 @@ fn run_in<R>(
     fetch: impl FnOnce(&mut Fetched<'_>) -> R,
 ) -> Result<R, Failure> {
     let plan = &bound.plan;
-    let RunState { slots, draws, memory } = state;
+    let RunState { slots, draws, memory, ahead } = state;
     let _memory = memory.install();
+    ahead.reset(plan);
     feed(&mut Feeder { feeds: &plan.feeds, slots }).map_err(|e| Failure::Feed(Box::new(e)))?;
     let mut held = begin(cx, bound, slots, draws, watch)?;
     let (steps, commit) = plan.steps.split_at(plan.commit_start);
@@ -106,7 +110,12 @@ fn run_in<R>(
     pool::with_context(&Context { threads, cancellation: cancellation.as_ref() }, || {
         for (position, step) in steps.iter().enumerate() {
             watch.before(plan, position, slots)?;
-            run_step(cx, plan, step, slots, draws)?;
+            match &step.turn {
+                Some(turn) if threads > 1 && !watch.looks_at_steps() => {
+                    run_turn(cx, plan, (step, turn), slots, draws, ahead)?;
+                }
+                _ => run_step(cx, plan, step, slots, draws)?,
+            }
             watch.after(plan, position, slots)?;
             clear(step, slots);
         }
@@ -163,6 +172,29 @@ fn begin<'a>(
     if missing.is_empty() { Ok(held) } else { Err(Failure::Uninitialized(missing)) }
 }
 
+/// Runs a step with those that can run in its turn, unless it ran in the turn of another.
+fn run_turn(
+    cx: &RunCx<'_>,
+    plan: &Plan,
+    (step, turn): (&Step, &Turn),
+    slots: &mut [Option<Value>],
+    draws: &[u64],
+    ahead: &mut Ahead,
+) -> Result<(), Failure> {
+    let seed = cx.seed;
+    ahead.run(plan, turn, slots, &|step: &Step| draw(seed, step, draws));
+    match ahead.take(turn) {
+        Some(result) => result.map_err(|source| Failure::Kernel { node: step.node, source }),
+        None => run_step(cx, plan, step, slots, draws),
+    }
+}
+
+/// What numbers a step draws, if it does.
+fn draw(session_seed: u64, step: &Step, draws: &[u64]) -> Draw {
+    let count = step.random.map_or(0, |i| draws[i as usize]);
+    Draw { session_seed, node: step.node, count }
+}
+
 #[inline]
 fn run_step(
     cx: &RunCx<'_>,
@@ -171,13 +203,12 @@ fn run_step(
     slots: &mut [Option<Value>],
     draws: &[u64],
 ) -> Result<(), Failure> {
-    let count = step.random.map_or(0, |i| draws[i as usize]);
     let result = step.kernel.run(&mut KernelCx {
         slots,
         constants: &plan.constants,
         inputs: &step.inputs,
         outputs: &step.outputs,
-        draw: Draw { session_seed: cx.seed, node: step.node, count },
+        draw: draw(cx.seed, step, draws),
         host: cx.host,
     });
     result.map_err(|source| Failure::Kernel { node: step.node, source })

@@ -9,6 +9,7 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod ahead;
 mod arguments;
 mod cache;
 mod callable;

@@ -8,6 +8,7 @@ use tidemill_graph::{
 };
 use tidemill_value::Value;
 
+use crate::ahead::{Lookahead, Turn};
 use crate::fuse::fuse;
 use crate::prune::VariableUse;
 use crate::schedule::{Writes, schedule};
@@ -32,6 +33,8 @@ pub(crate) struct Plan {
     pub(crate) random: Vec<NodeId>,
     /// The number of values that a run holds at once.
     pub(crate) slots: usize,
+    /// The positions of the steps that can run with others at once, by their numbers.
+    pub(crate) ahead: Vec<usize>,
 }
 
 /// A tensor that is fed.
@@ -65,6 +68,8 @@ pub(crate) struct Step {
     pub(crate) joined: Vec<NodeId>,
     /// Whether it takes and gives single numbers, and cannot fail.
     pub(crate) numbers: bool,
+    /// What it has to do with others that run at once, if it has.
+    pub(crate) turn: Option<Box<Turn>>,
 }
 
 impl Step {
@@ -85,8 +90,8 @@ pub(crate) struct NoKernel {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mode {
     pub(crate) writes: Writes,
-    /// Whether steps that compute single numbers are joined.
-    pub(crate) joins: bool,
+    /// Whether steps that compute single numbers are joined, and others can run at once.
+    pub(crate) regroups: bool,
 }
 
 /// Compiles a path whose subgraph may have been rewritten.
@@ -100,6 +105,10 @@ pub(crate) fn compile(
     mode: Mode,
 ) -> Result<Plan, NoKernel> {
     let schedule = schedule(subgraph, mode.writes);
+    let lookahead = match mode.regroups {
+        true => Lookahead::new(subgraph, &schedule.order[..schedule.commit_start]),
+        false => Lookahead::default(),
+    };
     let mut slots = Slots::new(subgraph, &schedule.order);
     let mut constants = Vec::new();
     for (id, node) in subgraph.nodes() {
@@ -114,14 +123,21 @@ pub(crate) fn compile(
     let starts = plan_starts(subgraph, &mut slots);
     let mut steps = Vec::with_capacity(schedule.order.len());
     for (position, &id) in schedule.order.iter().enumerate() {
+        slots.reuses = !lookahead.follows(position);
         steps.push(plan_step(subgraph, id, position, &random, &mut slots)?);
     }
+    let mut ahead = vec![0; lookahead.assign(&mut steps)];
     let commit = steps.split_off(schedule.commit_start);
-    if mode.joins {
+    if mode.regroups {
         steps = fuse(steps);
     }
+    for (position, step) in steps.iter().enumerate() {
+        if let Some(turn) = &step.turn {
+            ahead[turn.number()] = position;
+        }
+    }
     let commit_start = steps.len();
-    steps.extend(if mode.joins { fuse(commit) } else { commit });
+    steps.extend(if mode.regroups { fuse(commit) } else { commit });
     let commits: FxHashMap<NodeId, TensorId> =
         subgraph.commits.iter().map(|commit| (commit.variable, commit.value)).collect();
     let planned = variables.into_iter().map(|usage| PlannedVariable {
@@ -142,6 +158,7 @@ pub(crate) fn compile(
         fetches: subgraph.fetches.iter().map(|&fetch| slots.operand(fetch)).collect(),
         random,
         slots: slots.count as usize,
+        ahead,
     })
 }
 
@@ -182,7 +199,8 @@ fn plan_step(
     let draws = node.op.effect == Effect::Random;
     let random = random.binary_search(&origin).ok().filter(|_| draws).map(|i| i as u32);
     let numbers = !subgraph.must_keep(node) && facts.iter().chain(&node.outputs).all(is_number);
-    Ok(Step { kernel, inputs, outputs, clear, node: origin, random, joined: Vec::new(), numbers })
+    let (joined, turn) = (Vec::new(), None);
+    Ok(Step { kernel, inputs, outputs, clear, node: origin, random, joined, numbers, turn })
 }
 
 fn is_number(fact: &Fact) -> bool {
@@ -223,6 +241,8 @@ struct Slots {
     last_use: Vec<Option<u32>>,
     free: Vec<u32>,
     count: u32,
+    /// Whether values may be put where others were before.
+    reuses: bool,
 }
 
 /// The position of what is needed after the last step.
@@ -242,6 +262,7 @@ impl Slots {
             last_use: vec![None; count as usize],
             free: Vec::new(),
             count: 0,
+            reuses: true,
         };
         for (position, &id) in order.iter().enumerate() {
             for &input in &subgraph.node(id).inputs {
@@ -275,7 +296,8 @@ impl Slots {
     }
 
     fn allocate(&mut self, tensor: TensorId) -> u32 {
-        let slot = self.free.pop().unwrap_or_else(|| {
+        let free = if self.reuses { self.free.pop() } else { None };
+        let slot = free.unwrap_or_else(|| {
             self.count += 1;
             self.count - 1
         });

@@ -401,7 +401,7 @@ impl Inner {
     fn prepare(&self, signature: &Signature) -> Result<(Plan, Vec<Rewrite>), RunError> {
         let rewriting = if signature.checked { Rewriting::Off } else { self.options.rewriting };
         let writes = if signature.checked { Writes::InTurn } else { Writes::Late };
-        let mode = Mode { writes, joins: rewriting == Rewriting::On };
+        let mode = Mode { writes, regroups: rewriting == Rewriting::On };
         prepare::prepare(&self.graph, signature, rewriting, mode)
     }
 

@@ -19,6 +19,9 @@ pub(crate) trait Watch {
     /// Whether the run was asked to end.
     fn is_interrupted(&self) -> bool;
 
+    /// Whether each step has to run in its turn, alone.
+    fn looks_at_steps(&self) -> bool;
+
     fn before(
         &mut self,
         plan: &Plan,
@@ -49,6 +52,11 @@ impl Watch for Unwatched {
 
     #[inline]
     fn is_interrupted(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    fn looks_at_steps(&self) -> bool {
         false
     }
 
@@ -131,6 +139,10 @@ impl Watch for Watcher {
 
     fn is_interrupted(&self) -> bool {
         self.cancellation.as_ref().is_some_and(Cancellation::is_cancelled)
+    }
+
+    fn looks_at_steps(&self) -> bool {
+        self.numerics.is_some() || self.trace.is_some()
     }
 
     fn before(

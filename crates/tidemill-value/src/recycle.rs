@@ -47,6 +47,13 @@ impl Recycler {
         self.idle
     }
 
+    /// Takes over memory for so many elements from the recycler of this thread, if that has some.
+    pub fn take_over(&mut self, dtype: DType, elements: usize) {
+        if let Some(buffer) = take(dtype, elements) {
+            self.give(buffer);
+        }
+    }
+
     fn bin(elements: usize) -> usize {
         elements.checked_ilog2().map_or(0, |log| log as usize)
     }
