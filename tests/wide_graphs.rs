@@ -50,7 +50,11 @@ fn meet(cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
 }
 
 /// How many nodes of type `MEET` were at work at once, of four that depend on nothing but `x`.
-fn met(threads: usize, size: usize, options: RunOptions) -> Result<usize, Box<dyn std::error::Error>> {
+fn met(
+    threads: usize,
+    size: usize,
+    options: RunOptions,
+) -> Result<usize, Box<dyn std::error::Error>> {
     let _threads = compute_threads();
     let graph = Graph::new();
     let _default = graph.as_default();
@@ -130,7 +134,13 @@ fn neither_bits_nor_prints_tell_what_ran_at_once() -> Outcome {
             let (print_to, lines) = Sink::lines();
             let session = Session::with_options(
                 &graph,
-                SessionOptions { threads: Some(threads), rewriting, print_to, seed: Some(3), ..SessionOptions::default() },
+                SessionOptions {
+                    threads: Some(threads),
+                    rewriting,
+                    print_to,
+                    seed: Some(3),
+                    ..SessionOptions::default()
+                },
             );
             let step = session.callable(&[x], fetches.clone()).unwrap();
             let runs: Vec<Vec<Value>> = (0..3).map(|_| step.call((&input,)).unwrap()).collect();

@@ -74,7 +74,7 @@ fn graph_tables(summary: &GraphSummary) -> Parts {
         ("nodes", summary.nodes.into()),
         ("functions", summary.functions.into()),
         ("parameters", (parameters + constants).into()),
-        ("cannot be run", error.into()),
+        ("cannot_run", error.into()),
     ];
     let names = |tensors: &[TensorSummary]| tensors.iter().map(row_of_tensor).collect();
     let op = |(op, count): &(String, usize)| vec![json!(op), json!(count)];
@@ -93,7 +93,7 @@ fn graph_tables(summary: &GraphSummary) -> Parts {
             rows: summary.ops.iter().map(op).collect(),
         },
         Table {
-            name: "not supported",
+            name: "not_supported",
             columns: &["op"],
             rows: summary.unsupported.iter().map(|op| vec![json!(op)]).collect(),
         },
@@ -102,8 +102,8 @@ fn graph_tables(summary: &GraphSummary) -> Parts {
 }
 
 fn row_of_tensor(tensor: &TensorSummary) -> Vec<Json> {
-    let dtype = tensor.dtype.map_or_else(|| "?".to_owned(), |dtype| dtype.to_string());
-    vec![json!(tensor.name), json!(tensor.op), json!(format!("{dtype}{}", tensor.shape))]
+    let what = tensor.dtype.map(|dtype| format!("{dtype}{}", tensor.shape));
+    vec![json!(tensor.name), json!(tensor.op), json!(what)]
 }
 
 /// How many elements there are of each type.
@@ -217,7 +217,7 @@ fn events(path: &Path) -> Result<Parts, Failure> {
         let Scalars { points, first, last, value } = scalars;
         vec![json!(tag), json!(points), json!(first), json!(last), json!(value.to_string())]
     };
-    let columns = &["tag", "points", "first step", "last step", "last value"];
+    let columns = &["tag", "points", "first_step", "last_step", "last_value"];
     let scalars = Table { name: "scalars", columns, rows: tags.into_iter().map(row).collect() };
     Ok((vec![("events", events.into())], vec![scalars]))
 }

@@ -42,7 +42,7 @@ impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.path, self.kind)?;
         for (name, value) in self.fields.iter().filter(|(_, value)| !value.is_null()) {
-            writeln!(f, "  {name}: {}", text(value))?;
+            writeln!(f, "  {}: {}", name.replace('_', " "), text(value))?;
         }
         self.tables.iter().filter(|table| !table.rows.is_empty()).try_for_each(|table| table.fmt(f))
     }
@@ -50,23 +50,20 @@ impl fmt::Display for Report {
 
 impl fmt::Display for Table {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "\n{}", self.name)?;
-        let rows: Vec<Vec<String>> =
-            self.rows.iter().map(|row| row.iter().map(text).collect()).collect();
-        let width = |column: usize| {
-            rows.iter().map(|row| row[column].chars().count()).max().unwrap_or_default()
-        };
-        let widths: Vec<usize> = (0..self.columns.len()).map(width).collect();
-        for row in &rows {
-            let cells = row.iter().zip(&self.rows[0]).zip(&widths).map(|((cell, first), width)| {
-                if first.is_number() {
-                    format!("{cell:>width$}")
-                } else {
-                    format!("{cell:<width$}")
-                }
-            });
-            let line = cells.collect::<Vec<_>>().join("  ");
-            writeln!(f, "  {}", line.trim_end())?;
+        writeln!(f, "\n{}", self.name.replace('_', " "))?;
+        let heading = self.columns.iter().map(|column| column.replace('_', " ")).collect();
+        let rows = self.rows.iter().map(|row| row.iter().map(text).collect());
+        let lines: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
+        let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
+        let widths: Vec<usize> = (0..self.columns.len()).filter_map(width).collect();
+        // Numbers stand below one another.
+        let is_number = |column: usize| self.rows.iter().all(|row| !row[column].is_string());
+        for line in &lines {
+            let cell = |(column, (cell, width)): (usize, (&String, &usize))| {
+                if is_number(column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+            };
+            let cells: Vec<String> = line.iter().zip(&widths).enumerate().map(cell).collect();
+            writeln!(f, "  {}", cells.join("  ").trim_end())?;
         }
         Ok(())
     }

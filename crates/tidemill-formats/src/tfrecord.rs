@@ -5,7 +5,7 @@
 
 use std::io::{self, Read, Write};
 
-use crate::checksum::masked;
+use crate::checksum::{is_right, masked};
 
 /// The bytes of a length and its checksum.
 const HEAD: usize = 12;
@@ -78,7 +78,7 @@ impl<R: Read> TfRecordReader<R> {
         if count < length || fill(&mut self.input, &mut checksum)? < checksum.len() {
             return Err(TfRecordErrorKind::Truncated);
         }
-        if masked(crc32c::crc32c(&data)) != u32::from_le_bytes(checksum) {
+        if !is_right(masked(crc32c::crc32c(&data)), u32::from_le_bytes(checksum)) {
             return Err(TfRecordErrorKind::Data { length });
         }
         self.offset += (HEAD + checksum.len()) as u64 + length;
@@ -105,7 +105,7 @@ impl<R: Read> Iterator for TfRecordReader<R> {
 pub(crate) fn record_length(bytes: &[u8]) -> Option<u64> {
     let (length, rest) = bytes.split_first_chunk()?;
     let checksum = u32::from_le_bytes(*rest.first_chunk()?);
-    (masked(crc32c::crc32c(length)) == checksum).then(|| u64::from_le_bytes(*length))
+    is_right(masked(crc32c::crc32c(length)), checksum).then(|| u64::from_le_bytes(*length))
 }
 
 /// Reads as many bytes as there are, up to the length of the buffer.

@@ -1,5 +1,4 @@
 use std::collections::BTreeMap;
-use std::fs;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
@@ -14,7 +13,8 @@ use super::strings;
 use super::table::read_table;
 use crate::ShapeError;
 use crate::bytes::value_from_file;
-use crate::checksum::masked;
+use crate::checksum::{is_right, masked};
+use crate::file::map_file;
 use crate::proto::{DataType, TensorShapeProto};
 use crate::tensor_reader::{TensorInfo, is_safetensors, nearest};
 
@@ -38,12 +38,20 @@ impl CheckpointReader {
     /// # Errors
     /// [`CheckpointError`], where there is none, or it is damaged.
     pub fn open(prefix: impl AsRef<Path>) -> Result<CheckpointReader, CheckpointError> {
+        let index = map_file(index_path(prefix.as_ref()))?;
+        CheckpointReader::from_index(prefix, &index)
+    }
+
+    /// The checkpoint `prefix` by the bytes of its index.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], where they are damaged.
+    pub fn from_index(
+        prefix: impl AsRef<Path>,
+        index: &[u8],
+    ) -> Result<CheckpointReader, CheckpointError> {
         let prefix = prefix.as_ref();
-        let index = index_path(prefix);
-        fs::read(&index)
-            .map_err(CheckpointErrorKind::Io)
-            .and_then(|bytes| CheckpointReader::parse(prefix, &bytes))
-            .map_err(|kind| kind.at(index))
+        CheckpointReader::parse(prefix, index).map_err(|kind| kind.at(index_path(prefix)))
     }
 
     fn parse(prefix: &Path, index: &[u8]) -> Result<CheckpointReader, CheckpointErrorKind> {
@@ -151,7 +159,7 @@ impl CheckpointReader {
             }
         };
         let expected = entry.crc32c;
-        match actual == expected {
+        match is_right(actual, expected) {
             true => Ok(value),
             false => Err(TensorErrorKind::Checksum { actual, expected }),
         }

@@ -10,7 +10,7 @@ use super::{Case, checkpoints, gradients, malformed, runs};
 ///
 /// # Errors
 /// What is wrong.
-pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
+pub fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     if case.kind.is_some() {
         malformed::check(corpus, case)
     } else if case.prefix.is_some() {

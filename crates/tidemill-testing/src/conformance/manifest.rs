@@ -126,7 +126,7 @@ pub struct Run {
 
 impl Manifest {
     /// Reads the list in the folder of a corpus.
-    pub(super) fn load(corpus: &Path) -> Result<Manifest, String> {
+    pub fn load(corpus: &Path) -> Result<Manifest, String> {
         let bytes = super::read(corpus, "manifest.json")?;
         let manifest: Manifest =
             serde_json::from_slice(&bytes).map_err(|error| format!("manifest.json: {error}"))?;
