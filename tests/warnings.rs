@@ -108,3 +108,63 @@ fn initializing_what_is_missing_warns_of_nothing() -> Outcome {
     assert!(lines.take().is_empty());
     Ok(())
 }
+
+#[test]
+fn an_initializer_older_than_a_variable_is_warned_of_when_it_runs() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let (session, lines) = warned_session();
+    let base = line!();
+    get_variable("early", [], zeros());
+    let init = global_variables_initializer();
+    get_variable("late", [], zeros());
+    session.run(init)?;
+    let warning = lines.take().join("\n");
+    insta::assert_snapshot!(relative(warning, file!(), base), @"
+    warning: `init` (+2:16) was made before the variable `late`, and leaves it out
+      --> +3:5
+      help: make the initializer after all variables, or call session.init_missing()
+    ");
+    session.run(init)?;
+    assert!(!lines.take().iter().any(|line| line.contains("late")));
+    Ok(())
+}
+
+#[test]
+fn initializers_that_share_the_variables_are_not_warned_of() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let (session, lines) = warned_session();
+    get_variable("early", [], zeros());
+    let first = global_variables_initializer();
+    let late = get_variable("late", [], zeros());
+    let second = variables_initializer([late]);
+    session.run(first)?;
+    session.run(second)?;
+    assert!(lines.take().is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_print_beside_the_path_is_warned_of_when_the_session_ends() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let (session, lines) = warned_session();
+    let base = line!();
+    let x = placeholder::<f32>([]);
+    let y = square(x);
+    print(y, ["beside", "the path"]);
+    let on_the_path = print(y, ["on it"]);
+    print(placeholder::<f32>([]), ["elsewhere"]);
+    session.run_with(y, feeds![x => 1.0])?;
+    session.run_with(on_the_path, feeds![x => 1.0])?;
+    assert!(lines.take().is_empty());
+    drop(session);
+    let warning = lines.take().join("\n");
+    insta::assert_snapshot!(relative(warning, file!(), base), @"
+    warning: `Print` never ran: no run needed it
+      --> +3:5
+      help: use its output, call print_on(..), or tie it in by control_dependencies
+    ");
+    Ok(())
+}

@@ -21,6 +21,7 @@ mod feeds;
 mod fetch;
 mod fuse;
 mod growth;
+mod lint;
 mod numerics;
 mod options;
 mod plan;

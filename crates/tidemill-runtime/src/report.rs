@@ -53,7 +53,7 @@ pub(crate) fn uninitialized(
 }
 
 /// The last operation that runs initializers: this variable's, or those of others alone.
-fn remedy(graph: &GraphReader<'_>, variable: NodeId) -> Remedy {
+pub(crate) fn remedy(graph: &GraphReader<'_>, variable: NodeId) -> Remedy {
     let initializers: FxHashMap<NodeId, NodeId> =
         graph.variables().iter().map(|record| (record.initializer, record.node)).collect();
     let mut too_early = None;

@@ -25,6 +25,7 @@ use crate::explain::Explanation;
 use crate::feeds::{Feeder, Feeds};
 use crate::fetch::{Fetch, FetchList};
 use crate::growth::Growth;
+use crate::lint::{Overwriting, Onlookers};
 use crate::numerics::NonFinite;
 use crate::options::{Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
 use crate::plan::{Mode, Plan};
@@ -34,7 +35,7 @@ use crate::signature::Signature;
 use crate::state::State;
 use crate::trace::RunTrace;
 use crate::watch::{Unwatched, Watch, Watcher};
-use crate::{prepare, report};
+use crate::{lint, prepare, report};
 
 /// Runs a graph, and holds the values of its variables.
 ///
@@ -54,7 +55,8 @@ pub(crate) struct Inner {
     state: State,
     plans: PlanCache<Signature, BoundPlan>,
     growth: Growth,
-    warned_of_overwriting: AtomicBool,
+    overwriting: Overwriting,
+    onlookers: Onlookers,
     options: SessionOptions,
     seed: u64,
     threads: usize,
@@ -96,7 +98,8 @@ impl Session {
             state: State::default(),
             plans: PlanCache::new(PLANS),
             growth: Growth::default(),
-            warned_of_overwriting: AtomicBool::new(false),
+            overwriting: Overwriting::default(),
+            onlookers: Onlookers::default(),
             threads: options.threads.unwrap_or_else(pool::default_threads).max(1),
             options,
             seed,
@@ -242,6 +245,13 @@ impl Session {
         if !self.inner.runs_on_this_thread() {
             self.inner.state.store.clear();
         }
+        self.inner.warn_of_onlookers();
+    }
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.warn_of_onlookers();
     }
 }
 
@@ -306,6 +316,11 @@ impl Drop for Running {
 impl Inner {
     fn runs_on_this_thread(&self) -> bool {
         RUNNING.with_borrow(|running| running.contains(&std::ptr::from_ref(self)))
+    }
+
+    fn warn_of_onlookers(&self) {
+        let warnings = self.onlookers.warnings(&self.graph.read());
+        self.warn(warnings);
     }
 
     /// Begins a run on this thread, which the guard ends.
@@ -382,9 +397,12 @@ impl Inner {
     /// Warns of a graph that grows from run to run.
     #[inline]
     fn watch_growth(&self) {
-        if let Some(warning) = self.growth.check(&self.graph) {
-            self.options.warn_to.print(&warning);
-        }
+        self.warn(self.growth.check(&self.graph));
+    }
+
+    #[inline]
+    fn warn(&self, warnings: impl IntoIterator<Item = String>) {
+        warnings.into_iter().for_each(|warning| self.options.warn_to.print(&warning));
     }
 
     /// The plan of a signature: the one there is, or a new one. It stays valid while the graph
@@ -394,6 +412,12 @@ impl Inner {
             return Ok(plan);
         }
         let (plan, _) = self.prepare(signature)?;
+        let early = {
+            let graph = self.graph.read();
+            self.onlookers.look(&graph, signature, &plan);
+            lint::early_initializer(&graph, signature, &plan, &self.state)
+        };
+        self.warn(early);
         let bound = BoundPlan::new(plan, |node| self.state.cell(node));
         Ok(self.plans.insert(signature.clone(), bound))
     }
@@ -461,46 +485,16 @@ impl Inner {
         watch: &mut impl Watch,
         fetches: &F,
     ) -> Result<Result<F::Output, RunError>, Failure> {
-        let overwritten = self.values_to_be_lost(bound);
+        let overwritten = self.overwriting.look(&bound.plan, &self.state);
         let host = SessionHost { sink: &self.options.print_to, state: &self.state };
         let threads = self.threads;
         let cx = RunCx { store: &self.state.store, host: &host, seed: self.seed, threads };
         let output = executor::run(&cx, bound, feed, watch, |fetched| fetches.assemble(fetched))?;
         if !overwritten.is_empty() {
-            self.warn_of_overwriting(&overwritten);
+            self.warn(self.overwriting.warn(&self.graph.read(), &overwritten));
         }
         let missing = RunError::Internal("a run returned fewer values than were fetched");
         Ok(output.ok_or(missing))
-    }
-
-    /// The variables that a run will initialize although they have a value, as long as there was
-    /// no warning of that.
-    #[inline]
-    fn values_to_be_lost(&self, bound: &BoundPlan) -> Vec<NodeId> {
-        if !bound.plan.initializes || self.warned_of_overwriting.load(Ordering::Relaxed) {
-            return Vec::new();
-        }
-        let initialized = bound.plan.variables.iter().filter(|v| v.usage.initialized);
-        let nodes = initialized.map(|variable| variable.usage.node);
-        nodes.filter(|&node| self.state.is_initialized(node)).collect()
-    }
-
-    #[cold]
-    fn warn_of_overwriting(&self, variables: &[NodeId]) {
-        if self.warned_of_overwriting.swap(true, Ordering::Relaxed) {
-            return;
-        }
-        let graph = self.graph.read();
-        let shown = variables.iter().take(3).map(|&node| format!("`{}`", graph.name(node)));
-        let shown = shown.collect::<Vec<_>>().join(", ");
-        let more = match variables.len() {
-            0..=3 => String::new(),
-            count => format!(" and {} more", count - 3),
-        };
-        self.options.warn_to.print(&format!(
-            "warning: variables that had a value were initialized again: {shown}{more}\n  help: \
-             session.init_missing() initializes only those without"
-        ));
     }
 
     fn report(&self, signature: &Signature, bound: &BoundPlan, failure: Failure) -> RunError {
