@@ -60,7 +60,11 @@ impl fmt::Display for Table {
         let is_number = |column: usize| self.rows.iter().all(|row| !row[column].is_string());
         for line in &lines {
             let cell = |(column, (cell, width)): (usize, (&String, &usize))| {
-                if is_number(column) { format!("{cell:>width$}") } else { format!("{cell:<width$}") }
+                if is_number(column) {
+                    format!("{cell:>width$}")
+                } else {
+                    format!("{cell:<width$}")
+                }
             };
             let cells: Vec<String> = line.iter().zip(&widths).enumerate().map(cell).collect();
             writeln!(f, "  {}", cells.join("  ").trim_end())?;

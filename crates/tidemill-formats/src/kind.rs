@@ -6,10 +6,9 @@ use std::path::Path;
 
 use prost::Message;
 
-use crate::FileError;
-use crate::checkpoint::is_checkpoint;
 use crate::proto::Event;
 use crate::tfrecord::{TfRecordReader, record_length};
+use crate::{FileError, checkpoint};
 
 /// So many bytes of a file are looked at.
 const HEAD: u64 = 1 << 12;
@@ -75,7 +74,7 @@ impl fmt::Display for FileKind {
 
 fn kind(path: &Path) -> io::Result<FileKind> {
     let mut file = match File::open(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && is_checkpoint(path) => {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && checkpoint::exists(path) => {
             return Ok(FileKind::Checkpoint);
         }
         file => file?,

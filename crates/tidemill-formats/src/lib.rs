@@ -3,6 +3,7 @@
 //! - [`proto`] has TensorFlow's protocol buffer messages: a [`GraphDef`](proto::GraphDef) and
 //!   what it is made of. A [`TensorProto`](proto::TensorProto) converts to and from a
 //!   [`Value`](tidemill_value::Value).
+//!   [`TextMessage`] has the text of messages.
 //! - [`checkpoint`] reads and writes TensorFlow's checkpoints.
 //! - [`SafetensorsFile`] and [`write_safetensors`] are for safetensors files, [`npy`] is for those
 //!   of NumPy.
@@ -30,6 +31,7 @@ mod safetensors;
 mod shape;
 mod tensor;
 mod tensor_reader;
+mod text_format;
 pub mod tfrecord;
 
 pub use bytes::{BytesError, value_from_bytes};
@@ -39,3 +41,4 @@ pub use safetensors::{SafetensorsError, SafetensorsFile, read_safetensors, write
 pub use shape::ShapeError;
 pub use tensor::{SplatBudget, TensorError};
 pub use tensor_reader::{TensorFileError, TensorInfo, TensorReader, nearest, write_tensors};
+pub use text_format::{TextFormatError, TextFormatErrorKind, TextMessage};

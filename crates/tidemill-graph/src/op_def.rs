@@ -3,7 +3,9 @@ use std::fmt;
 use smallvec::SmallVec;
 use tidemill_value::{DType, PartialShape};
 
-use crate::{Attr, GradCx, GradientError, Grads, Inferred, Kernel, NodeView, OpError, Sample};
+use crate::{
+    Attr, GradCx, GradientError, Grads, Inferred, Kernel, NodeView, OpError, Role, Sample,
+};
 
 /// The static description of an operation type: what a node of it takes, gives and does.
 ///
@@ -156,6 +158,13 @@ impl OpDef {
         self.attrs.iter().find(|attr| attr.name == name)
     }
 
+    /// Which output of its kernel is the next value of the variable that a node of
+    /// [`Execution::Write`] writes, if a node has so many outputs.
+    pub fn state_slot(&self, outputs: usize) -> u32 {
+        let names_variable = self.outputs.first().is_some_and(|arg| arg.output_role() == Role::Ref);
+        if names_variable { 0 } else { outputs as u32 }
+    }
+
     /// Whether nodes of equal inputs and attributes give equal outputs and do nothing else, so
     /// that one can stand for the other and a constant for either.
     pub fn is_pure(&self) -> bool {
@@ -186,9 +195,10 @@ pub enum Execution {
     Placeholder,
     /// Names a variable, whose value lives in a session.
     Variable,
-    /// Computes by its kernel the next value of the variable that its first input names; that
-    /// value is also its output. The kernel's first input is the variable's present value, if
-    /// the input's access is [`Access::Update`].
+    /// Computes by its kernel the next value of the variable that its first input names. That
+    /// value is its first output, if that names the variable; or else its kernel has one output
+    /// more than the operation, and gives it as the last. The kernel's first input is the
+    /// variable's present value, if the input's access is [`Access::Update`].
     Write,
 }
 
@@ -241,9 +251,12 @@ pub struct Arg {
     pub dtype: ArgType,
     /// How many tensors it stands for.
     pub arity: Arity,
-    /// How an input is used. Of an output, anything but [`Access::Read`] says that it names a
-    /// variable.
+    /// How an input is used. Of an output, anything but [`Access::Read`] says that it names the
+    /// storage of a variable.
     pub access: Access,
+    /// What it stands for: a value, or a handle. An input that is a value also takes the storage
+    /// of a variable.
+    pub role: Role,
 }
 
 /// The data type of an argument.
@@ -253,6 +266,8 @@ pub enum ArgType {
     Is(DType),
     /// The one that the type attribute of this name has.
     Attr(&'static str),
+    /// Any one. No attribute tells which.
+    Any,
 }
 
 /// How many tensors an argument stands for.
@@ -287,14 +302,28 @@ impl Access {
 }
 
 impl Arg {
+    const fn new(name: &'static str, dtype: ArgType) -> Self {
+        Arg { name, dtype, arity: Arity::One, access: Access::Read, role: Role::Value }
+    }
+
+    /// The handle of a variable of any type.
+    pub const fn any_handle(name: &'static str) -> Self {
+        Arg { role: Role::Handle, ..Arg::new(name, ArgType::Any) }
+    }
+
+    /// The handle of a variable of the type that the type attribute `attr` has.
+    pub const fn handle(name: &'static str, attr: &'static str) -> Self {
+        Arg { role: Role::Handle, ..Arg::of(name, attr) }
+    }
+
     /// A tensor of the type that the type attribute `attr` has.
     pub const fn of(name: &'static str, attr: &'static str) -> Self {
-        Arg { name, dtype: ArgType::Attr(attr), arity: Arity::One, access: Access::Read }
+        Arg::new(name, ArgType::Attr(attr))
     }
 
     /// A tensor of a fixed type.
     pub const fn is(name: &'static str, dtype: DType) -> Self {
-        Arg { name, dtype: ArgType::Is(dtype), arity: Arity::One, access: Access::Read }
+        Arg::new(name, ArgType::Is(dtype))
     }
 
     /// A list of tensors of one type, counted by the int attribute `count`.
@@ -305,6 +334,14 @@ impl Arg {
     /// A list of tensors, each of its own type; the type list attribute `types` has them.
     pub const fn mixed(name: &'static str, types: &'static str) -> Self {
         Arg { arity: Arity::Types(types), ..Arg::of(name, types) }
+    }
+
+    /// What an output of this description stands for.
+    pub(crate) fn output_role(&self) -> Role {
+        match self.access {
+            Access::Read => self.role,
+            _ => Role::Ref,
+        }
     }
 
     /// The same argument with another use.
@@ -338,6 +375,7 @@ pub enum AttrKind {
     Shape,
     Tensor,
     Ints,
+    Strs,
     Types,
     Shapes,
     Function,
@@ -354,6 +392,7 @@ pub enum Default {
     Type(DType),
     UnknownShape,
     Ints(&'static [i64]),
+    NoStrs,
 }
 
 impl Default {
@@ -367,6 +406,7 @@ impl Default {
             Default::Type(x) => Attr::Type(x),
             Default::UnknownShape => Attr::Shape(PartialShape::unknown()),
             Default::Ints(x) => Attr::from(x),
+            Default::NoStrs => Attr::Strs([].into()),
         }
     }
 }
@@ -402,6 +442,11 @@ impl AttrDef {
         AttrDef { name, kind: AttrKind::Str, default: Some(Default::Str(default)) }
     }
 
+    /// The attribute `name`, a list of strings that is empty unless it is given.
+    pub const fn strs(name: &'static str) -> Self {
+        AttrDef { name, kind: AttrKind::Strs, default: Some(Default::NoStrs) }
+    }
+
     /// The same attribute with a default.
     pub const fn default(mut self, default: Default) -> Self {
         self.default = Some(default);
@@ -419,6 +464,7 @@ impl AttrDef {
             | (AttrKind::Shape, Attr::Shape(_))
             | (AttrKind::Tensor, Attr::Tensor(_))
             | (AttrKind::Ints, Attr::Ints(_))
+            | (AttrKind::Strs, Attr::Strs(_))
             | (AttrKind::Types, Attr::Types(_))
             | (AttrKind::Shapes, Attr::Shapes(_))
             | (AttrKind::Function, Attr::Function(_)) => true,

@@ -6,7 +6,7 @@ use crate::dag::Edge;
 use crate::diagnosis::PoisonTable;
 use crate::graph::State;
 use crate::variable::VariableRecord;
-use crate::{Fact, GraphKey, Item, Location, Node, NodeId, TensorId};
+use crate::{Fact, GraphKey, Item, Location, Node, NodeId, NodeNote, TensorId};
 
 /// How a node refers to one of its inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -174,7 +174,13 @@ impl<'a> GraphReader<'a> {
 
     /// The variable that a node names.
     pub fn variable(&self, id: NodeId) -> Option<&VariableRecord> {
-        self.state.variables.of_node(id)
+        self.state.variables.of_node(self.state.variables.shared(id))
+    }
+
+    /// The node of the variable that a tensor names, looking through the operations that write
+    /// it. Of several nodes that share a variable it is the first.
+    pub fn variable_of(&self, tensor: TensorId) -> Option<NodeId> {
+        self.state.variable_of(tensor)
     }
 
     /// The variable that was added under that name.
@@ -190,6 +196,16 @@ impl<'a> GraphReader<'a> {
     /// The names of the collections, in alphabetical order, with what was added to them.
     pub fn collections(&self) -> impl Iterator<Item = (&str, &[Item])> {
         self.state.collections.iter().map(|(name, items)| (name.as_str(), items.as_slice()))
+    }
+
+    /// What a file said of a node that the runtime does not use.
+    pub fn node_note(&self, id: NodeId) -> Option<&NodeNote> {
+        self.state.node_notes.get(&id)
+    }
+
+    /// What a file said of the graph that the runtime does not use, by name.
+    pub fn note(&self, name: &str) -> Option<&[u8]> {
+        self.state.notes.get(name).map(Vec::as_slice)
     }
 
     /// The graph's seed, if it was set.

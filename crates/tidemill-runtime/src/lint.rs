@@ -93,7 +93,8 @@ impl Onlookers {
         let mut unreached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Unreached { seen, nodes } = &mut *unreached;
         let new = graph.nodes().rev().take(graph.len() - *seen);
-        let onlookers = new.filter(|(_, node)| matches!(node.op.effect, Effect::Print | Effect::Assert));
+        let onlookers =
+            new.filter(|(_, node)| matches!(node.op.effect, Effect::Print | Effect::Assert));
         nodes.extend(onlookers.map(|(id, _)| (id, false)));
         *seen = graph.len();
         if nodes.is_empty() {

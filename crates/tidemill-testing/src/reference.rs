@@ -213,8 +213,9 @@ impl Reference {
         if let (Execution::Write, Some(variable)) =
             (node.op.execution, self.variable_of(TensorId::new(id, 0)))
         {
-            state.current.insert(variable, outputs[0].clone());
-            state.left.insert(id, outputs[0].clone());
+            let left = &outputs[node.op.state_slot(node.outputs.len()) as usize];
+            state.current.insert(variable, left.clone());
+            state.left.insert(id, left.clone());
         }
         let tensors = (0..).map(|slot| TensorId::new(id, slot));
         state.outputs.extend(tensors.zip(outputs));

@@ -43,6 +43,12 @@ impl Deref for FileMap {
     }
 }
 
+impl AsRef<[u8]> for FileMap {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
 /// Elements in a file, as the machine has them in memory.
 #[derive(Debug)]
 pub(crate) struct Mapped {

@@ -6,14 +6,16 @@ pub use tidemill_autodiff::{
     hessian_vector_product, jacobian,
 };
 pub use tidemill_formats::checkpoint;
+pub use tidemill_formats::{TextFormatError, TextMessage, proto};
 pub use tidemill_graph::{
     BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Fact, Graph, Lint, Location, Reuse,
     control_dependencies, default_graph, name_scope, reset_default_graph, variable_scope,
     variable_scope_with,
 };
 pub use tidemill_graphdef::{
-    ExportError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions, Imported,
-    import_graph_def, import_graph_def_with, to_graph_def,
+    Asset, ExportError, FreezeError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions,
+    Imported, MetaGraph, MetaGraphParts, Signature, extract_sub_graph, freeze, import_graph_def,
+    import_graph_def_with, import_meta_graph, to_graph_def, to_meta_graph,
 };
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
@@ -31,8 +33,9 @@ pub use tidemill_runtime::{
     TraceStep, UnfedPlaceholder, Way, feeds,
 };
 pub use tidemill_train::{
-    GLOBAL_STEP, GradientAndVariable, GradientDescent, MinimizeOptions, Mismatch, Missing,
-    Optimizer, RestoreReport, Saver, SaverError, TrainError, get_or_create_global_step,
+    FreezeSessionError, GLOBAL_STEP, GradientAndVariable, GradientDescent, MinimizeOptions,
+    Mismatch, Missing, Optimizer, RestoreReport, SavedModel, SavedModelBuilder, SavedModelError,
+    Saver, SaverError, TrainError, freeze_session, get_or_create_global_step,
 };
 pub use tidemill_value::{
     ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape, Value,

@@ -17,7 +17,7 @@ mod table_writer;
 mod writer;
 
 pub use error::{CheckpointError, CheckpointErrorKind, TensorErrorKind};
-pub use reader::{CheckpointReader, is_checkpoint, list_variables};
+pub use reader::{CheckpointReader, exists, list_variables};
 pub use state::{CheckpointState, latest_checkpoint};
 pub use table::TableError;
 pub use writer::{remove_checkpoint, write_checkpoint, write_meta_graph};

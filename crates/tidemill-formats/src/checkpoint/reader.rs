@@ -225,7 +225,7 @@ fn are_apart(parts: &[(Slice, &BundleEntry)]) -> bool {
 }
 
 /// Whether there is a checkpoint `prefix`: whether it has an index, or is a safetensors file.
-pub fn is_checkpoint(prefix: impl AsRef<Path>) -> bool {
+pub fn exists(prefix: impl AsRef<Path>) -> bool {
     let prefix = prefix.as_ref();
     let has_index = || prefix.file_name().is_some() && index_path(prefix).is_file();
     if is_safetensors(prefix) { prefix.is_file() } else { has_index() }

@@ -8,12 +8,12 @@ use tidemill_value::{ByteString, Value};
 
 use super::error::{CheckpointError, CheckpointErrorKind};
 use super::files::{data_path, index_path, meta_path};
-use super::messages::{BundleEntry, BundleHeader, MetaGraph, VERSION};
+use super::messages::{BundleEntry, BundleHeader, VERSION};
 use super::{reader, strings, table_writer};
 use crate::bytes::bytes_of;
 use crate::checksum::masked;
 use crate::file::{Staged, folder_of, write_file};
-use crate::proto::{DataType, GraphDef, TensorShapeProto, VersionDef};
+use crate::proto::{DataType, MetaGraphDef, TensorShapeProto, VersionDef};
 use crate::tensor_reader::is_safetensors;
 
 /// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is made if
@@ -72,11 +72,11 @@ pub fn write_checkpoint<'a>(
 /// [`CheckpointError`], where the file cannot be written.
 pub fn write_meta_graph(
     prefix: impl AsRef<Path>,
-    graph_def: GraphDef,
+    meta_graph: &MetaGraphDef,
 ) -> Result<(), CheckpointError> {
     let prefix = prefix.as_ref();
     make_folder(prefix)?;
-    let bytes = MetaGraph { graph_def: Some(graph_def) }.encode_to_vec();
+    let bytes = meta_graph.encode_to_vec();
     Ok(write_file(meta_path(prefix), |file| file.write_all(&bytes))?)
 }
 

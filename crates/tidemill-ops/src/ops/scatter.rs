@@ -2,13 +2,13 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Arg, AttrDef, Execution, Fallible, Inferred, Kernel, KernelCx, NodeBuilder, NodeView,
-    OpDef, OpError, Sample, TensorRef,
+    Access, Arg, AttrDef, Execution, Fallible, Inferred, Kernel, KernelCx, NodeView, OpDef,
+    OpError, Sample, TensorRef,
 };
 use tidemill_kernels::layout::{self, Combine};
 use tidemill_value::{DType, PartialShape, Value};
 
-use crate::operand::tensor;
+use super::resource;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
@@ -42,7 +42,7 @@ macro_rules! attrs {
     };
 }
 
-fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+pub(super) fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let (variable, indices, updates) = (node.shape(0), node.shape(1), node.shape(2));
     if variable.rank() == Some(0) {
         let (input, actual) = ("ref", variable.clone());
@@ -57,7 +57,7 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     Inferred::one(variable)
 }
 
-fn kernel(combine: Combine) -> Box<dyn Kernel> {
+pub(super) fn kernel(combine: Combine) -> Box<dyn Kernel> {
     Box::new(move |cx: &mut KernelCx<'_>| {
         let variable = cx.take(0)?;
         let written = layout::scatter_rows(variable, cx.input(1)?, cx.input(2)?, combine)?;
@@ -109,7 +109,8 @@ macro_rules! scatters {
             indices: impl Into<Operand>,
             updates: impl Into<Operand>,
         ) -> Tensor {
-            write(&$op, variable.into(), &indices.into(), &updates.into())
+            let ops = [&$op, &resource::$op];
+            write(ops, variable.into(), &indices.into(), &updates.into())
         }
     )*};
 }
@@ -153,10 +154,16 @@ scatters! {
         DType::NUMBERS, false, Max => [8.0, 6.0, 4.0];
 }
 
+/// A write by the first of two operations, or for a resource variable by the second.
 #[track_caller]
-fn write(op: &'static OpDef, variable: TensorRef, indices: &Operand, updates: &Operand) -> Tensor {
+fn write(
+    ops: [&'static OpDef; 2],
+    variable: TensorRef,
+    indices: &Operand,
+    updates: &Operand,
+) -> Tensor {
     let like = variable.into();
     let indices = indices.to_tensor_beside(like, "indices");
     let updates = updates.to_tensor_like(like, "updates");
-    tensor(NodeBuilder::new(op).input(variable).input(indices).input(updates))
+    resource::written(ops, variable, |node| node.input(indices).input(updates))
 }

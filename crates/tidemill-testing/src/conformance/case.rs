@@ -4,7 +4,7 @@ use tidemill_runtime::Rewriting;
 
 use super::graph::{Tensors, check_values, expected, import_file, operations, session};
 use super::manifest::Expect;
-use super::{Case, checkpoints, gradients, malformed, runs};
+use super::{Case, checkpoints, gradients, malformed, runs, saved_models};
 
 /// Runs a case.
 ///
@@ -13,6 +13,8 @@ use super::{Case, checkpoints, gradients, malformed, runs};
 pub fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     if case.kind.is_some() {
         malformed::check(corpus, case)
+    } else if case.saved_model.is_some() {
+        saved_models::check(corpus, case)
     } else if case.prefix.is_some() {
         checkpoints::check(corpus, case)
     } else if !case.runs.is_empty() {

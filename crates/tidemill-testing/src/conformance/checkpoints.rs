@@ -5,12 +5,13 @@ use tidemill_formats::proto::DataTypeError;
 use tidemill_graph::Graph;
 use tidemill_ops::{Inspect, Tensor, assign, placeholder_of};
 use tidemill_runtime::{Feeds, Rewriting};
-use tidemill_value::{ByteString, Value};
+use tidemill_value::{ByteString, DType, Value};
 
 use super::Case;
 use super::compare::{Tolerance, compare};
 use super::graph::{Tensors, compare_all, expected, import_file, session, show_error};
 use super::manifest::{StoredTensor, VariableOfCase};
+use crate::values::converted;
 
 /// Reads every tensor of a checkpoint, or restores some of them into a graph and runs it.
 pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
@@ -73,6 +74,8 @@ fn check_tensor(
         }
         None => tensors.get(&format!("tensor:{}", stored.name))?.clone(),
     };
+    // The corpus has numbers of `bfloat16` widened.
+    let value = if value.dtype() == DType::BF16 { converted(&value, DType::F32) } else { value };
     compare(&value, &expected, Tolerance { relative: 0.0, absolute: 0.0 })
 }
 

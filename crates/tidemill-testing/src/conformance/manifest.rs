@@ -64,6 +64,12 @@ pub struct Case {
     pub string_tensors: BTreeMap<String, Vec<String>>,
     /// The variables of the graph to restore from the checkpoint.
     pub restore: Vec<String>,
+    /// The folder of a saved model.
+    pub saved_model: Option<String>,
+    /// The tags of its graph.
+    pub tags: Vec<String>,
+    /// The signature to ask for.
+    pub signature: Option<String>,
     /// The tensors to read from a malformed checkpoint.
     pub read: Vec<String>,
 }

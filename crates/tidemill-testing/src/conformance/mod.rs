@@ -14,6 +14,7 @@ mod manifest;
 mod pending;
 mod report;
 mod runs;
+mod saved_models;
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};

@@ -12,7 +12,7 @@ use tidemill_graph::{
     Graph, GraphKey, Location, OperationRef, absolute_scope, at_location, diagnose, scoped,
     without_control_dependencies,
 };
-use tidemill_graphdef::to_graph_def;
+use tidemill_graphdef::{MetaGraphParts, SavedVariable, to_meta_graph};
 use tidemill_ops::{Operation, Tensor, Variable, assign, global_variables, placeholder_of};
 use tidemill_runtime::{Feeds, Session};
 use tidemill_value::Value;
@@ -141,7 +141,9 @@ impl Saver {
         let variables: Vec<Variable> = self.saved.iter().map(|saved| saved.variable).collect();
         let values = session.run(variables)?;
         if self.meta_graph {
-            write_meta_graph(prefix, to_graph_def(session.graph())?)?;
+            let saved = saved_variables(self.variables());
+            let parts = MetaGraphParts { saved, ..MetaGraphParts::default() };
+            write_meta_graph(prefix, &to_meta_graph(session.graph(), &parts)?)?;
         }
         let named = self.saved.iter().map(|saved| saved.name.as_str());
         write_tensors(prefix, named.zip(&values))?;
@@ -249,6 +251,21 @@ fn at_step(prefix: &Path, step: u64) -> PathBuf {
         path.push(suffix);
     }
     path.into()
+}
+
+/// What a message says of variables that are saved.
+pub(crate) fn saved_variables<'a>(
+    variables: impl Iterator<Item = (&'a str, Variable)>,
+) -> Vec<SavedVariable> {
+    let saved = |(name, variable): (&str, Variable)| {
+        Some(SavedVariable {
+            name: name.to_owned(),
+            node: variable.op().name(),
+            dtype: variable.dtype()?,
+            is_resource: variable.is_resource(),
+        })
+    };
+    variables.filter_map(saved).collect()
 }
 
 /// The nodes that restore variables, which must be in the order of their names.

@@ -117,13 +117,13 @@ pub static GATHER_V1: OpDef =
 
 /// The number of axes that both inputs have in common; a negative one counts from behind the last
 /// axis of the indices.
-fn batch_axes(batch: i64, rank: usize) -> Result<usize, OpError> {
+pub(crate) fn batch_axes(batch: i64, rank: usize) -> Result<usize, OpError> {
     axis_of(batch, rank + 1 - usize::from(batch < 0)).map_err(|_| {
         OpError::invalid(format!("`batch_dims` is {batch}, but the indices have {rank} axes"))
     })
 }
 
-fn infer_gather(
+pub(crate) fn infer_gather(
     node: &NodeView<'_>,
     axis: Option<i64>,
     batch: i64,
@@ -161,7 +161,7 @@ fn infer_gather(
 ///
 /// The axes of `grad` are those of the batch, of `params` before `axis`, of the indices, and of
 /// `params` behind it. Those of the indices are moved to the front, so that they number segments.
-fn spread_back(
+pub(crate) fn spread_back(
     grad: Tensor,
     params: Tensor,
     indices: Tensor,

@@ -52,7 +52,10 @@ pub static GATHER_ND: OpDef =
         });
 
 /// The shape of the parts of `shape` that `indices` name.
-fn parts_shape(shape: &PartialShape, indices: &PartialShape) -> Result<PartialShape, OpError> {
+pub(crate) fn parts_shape(
+    shape: &PartialShape,
+    indices: &PartialShape,
+) -> Result<PartialShape, OpError> {
     let Some(indices) = indices.dims() else { return Ok(PartialShape::unknown()) };
     let Some((depth, outer)) = indices.split_last() else {
         return Err(OpError::invalid("indices must have at least 1 axis"));
@@ -133,12 +136,14 @@ const fn tensor_scatter(name: &'static str, summary: &'static str) -> OpDef {
         .infer(infer_tensor_scatter)
 }
 
-fn infer_tensor_scatter(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+pub(crate) fn infer_tensor_scatter(
+    node: &NodeView<'_>,
+) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     parts_shape(node.shape(0), node.shape(1))?.merge(node.shape(2))?;
     Inferred::one(node.shape(0))
 }
 
-fn scatter_kernel(combine: Combine) -> Box<dyn tidemill_graph::Kernel> {
+pub(crate) fn scatter_kernel(combine: Combine) -> Box<dyn tidemill_graph::Kernel> {
     Box::new(move |cx: &mut tidemill_graph::KernelCx<'_>| {
         let value = cx.take(0)?;
         let output = layout::tensor_scatter(value, cx.input(1)?, cx.input(2)?, combine)?;
