@@ -8,11 +8,13 @@ use serde_json::{Value as Json, json};
 use tidemill_formats::checkpoint::latest_checkpoint;
 use tidemill_formats::event::EventReader;
 use tidemill_formats::npy::{NpyHeader, NpzReader};
+use tidemill_formats::proto::{self, DataType, SignatureDef, TensorEncoding};
 use tidemill_formats::tfrecord::TfRecordReader;
 use tidemill_formats::{FileKind, TensorInfo, TensorReader, map_file};
 use tidemill_graphdef::{Elements, GraphSummary, TensorSummary};
 use tidemill_value::{DType, Shape};
 
+use crate::graph::Loaded;
 use crate::report::{Report, Table};
 use crate::{Failure, graph};
 
@@ -57,7 +59,7 @@ fn report(path: &Path) -> Result<Report, Failure> {
         FileKind::Npz => npz(path)?,
         FileKind::TfRecord => records(path)?,
         FileKind::Events => events(path)?,
-        _ => graph_tables(&GraphSummary::of(&graph::load(path, kind)?)),
+        _ => graphs(graph::load(path, kind)?),
     };
     let path = path.display().to_string();
     Ok(Report { path, kind: kind.to_string(), fields, tables })
@@ -65,15 +67,49 @@ fn report(path: &Path) -> Result<Report, Failure> {
 
 type Parts = (Vec<(&'static str, Json)>, Vec<Table>);
 
+/// The graphs of a file, one after the other.
+fn graphs(graphs: Vec<Loaded>) -> Parts {
+    let (mut fields, mut tables) = (Vec::new(), Vec::new());
+    for Loaded { graph_def, tags, signatures } in graphs {
+        if !tags.is_empty() {
+            fields.push(("tags", tags.join(", ").into()));
+        }
+        let (more_fields, more_tables) = graph_tables(&GraphSummary::of(&graph_def));
+        fields.extend(more_fields);
+        if !signatures.is_empty() {
+            tables.push(signature_table(&signatures));
+        }
+        tables.extend(more_tables);
+    }
+    (fields, tables)
+}
+
+fn signature_table(signatures: &BTreeMap<String, SignatureDef>) -> Table {
+    let row = |signature: &str, way: &str, name: &str, info: &proto::TensorInfo| {
+        let tensor = match &info.encoding {
+            Some(TensorEncoding::Name(tensor)) => json!(tensor),
+            _ => Json::Null,
+        };
+        let shape = info.tensor_shape.as_ref().and_then(|shape| shape.partial_shape().ok());
+        let what = DataType::dtype(info.dtype).ok().zip(shape);
+        let what = what.map(|(dtype, shape)| format!("{dtype}{shape}"));
+        vec![json!(signature), json!(way), json!(name), tensor, json!(what)]
+    };
+    let rows = signatures.iter().flat_map(|(signature, def)| {
+        let inputs = def.inputs.iter().map(|(name, info)| row(signature, "takes", name, info));
+        let outputs = def.outputs.iter().map(|(name, info)| row(signature, "gives", name, info));
+        inputs.chain(outputs).collect::<Vec<_>>()
+    });
+    let columns = &["signature", "way", "name", "tensor", "type"];
+    Table { name: "signatures", columns, rows: rows.collect() }
+}
+
 fn graph_tables(summary: &GraphSummary) -> Parts {
-    let variables = || summary.variables.iter();
-    let constants: usize = summary.constants.values().map(|sum| sum.elements).sum();
-    let parameters: usize = variables().filter_map(TensorSummary::elements).sum();
     let error = summary.error.as_ref().map(ToString::to_string);
     let fields = vec![
         ("nodes", summary.nodes.into()),
         ("functions", summary.functions.into()),
-        ("parameters", (parameters + constants).into()),
+        ("parameters", summary.parameters().into()),
         ("cannot_run", error.into()),
     ];
     let names = |tensors: &[TensorSummary]| tensors.iter().map(row_of_tensor).collect();
@@ -86,7 +122,7 @@ fn graph_tables(summary: &GraphSummary) -> Parts {
             columns: &["name", "op", "type"],
             rows: names(&summary.variables),
         },
-        elements("constants", summary.constants.iter().map(|(name, sum)| (*name, *sum))),
+        elements("constants", summary.constants.iter().map(|(dtype, sum)| (dtype.name(), *sum))),
         Table {
             name: "operations",
             columns: &["op", "count"],

@@ -22,6 +22,8 @@ pub enum FileKind {
     GraphDef,
     /// TensorFlow's `GraphDef` as text.
     GraphDefText,
+    /// TensorFlow's `MetaGraphDef`, binary: its name ends with `.meta`.
+    MetaGraph,
     /// A folder with TensorFlow's SavedModel.
     SavedModel,
     /// The prefix of a checkpoint's files.
@@ -59,6 +61,7 @@ impl fmt::Display for FileKind {
         f.write_str(match self {
             FileKind::GraphDef => "GraphDef",
             FileKind::GraphDefText => "GraphDef as text",
+            FileKind::MetaGraph => "MetaGraphDef",
             FileKind::SavedModel => "SavedModel",
             FileKind::Checkpoint => "checkpoint",
             FileKind::CheckpointIndex => "index of a checkpoint",
@@ -152,6 +155,7 @@ fn is_text(head: &[u8]) -> bool {
 fn by_name(path: &Path) -> Option<FileKind> {
     match path.extension().and_then(OsStr::to_str)? {
         "pb" => Some(FileKind::GraphDef),
+        "meta" => Some(FileKind::MetaGraph),
         "pbtxt" => Some(FileKind::GraphDefText),
         "index" => Some(FileKind::CheckpointIndex),
         "safetensors" => Some(FileKind::Safetensors),

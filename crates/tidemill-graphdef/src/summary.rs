@@ -24,7 +24,7 @@ pub struct GraphSummary {
     /// The variables.
     pub variables: Vec<TensorSummary>,
     /// The constants, by data type.
-    pub constants: BTreeMap<&'static str, Elements>,
+    pub constants: BTreeMap<DType, Elements>,
     /// The operations that are not supported.
     pub unsupported: Vec<String>,
     /// Why the graph cannot be imported, if it cannot.
@@ -64,6 +64,15 @@ pub struct Elements {
 }
 
 impl GraphSummary {
+    /// The number of elements of variables, as far as their shapes are known, and of constants of
+    /// floats.
+    pub fn parameters(&self) -> usize {
+        let variables = self.variables.iter().filter_map(TensorSummary::elements);
+        let floats = self.constants.iter().filter(|(dtype, _)| dtype.is_float());
+        let constants = floats.map(|(_, sum)| sum.elements);
+        variables.chain(constants).fold(0, usize::saturating_add)
+    }
+
     /// Looks into a `GraphDef`. Where it can be imported, data types and shapes are those that are
     /// inferred; for that, a graph of its own is made.
     pub fn of(graph_def: &GraphDef) -> GraphSummary {
@@ -116,7 +125,7 @@ impl GraphSummary {
     fn add_constant(&mut self, node: &NodeDef) {
         let Some(AnyValue::Tensor(value)) = attr(node, "value") else { return };
         let Some((dtype, elements)) = type_and_elements(value) else { return };
-        let sum = self.constants.entry(dtype.name()).or_default();
+        let sum = self.constants.entry(dtype).or_default();
         sum.tensors += 1;
         sum.elements = sum.elements.saturating_add(elements);
         sum.bytes = sum.bytes.saturating_add(elements.saturating_mul(dtype.size()));
