@@ -8,8 +8,9 @@ use std::sync::LazyLock;
 use tidemill_formats::checkpoint::CheckpointReader;
 use tidemill_formats::event::EventReader;
 use tidemill_formats::npy::{NpzReader, read_npy, write_npy};
-use tidemill_formats::read_safetensors;
+use tidemill_formats::proto::{GraphDef, Message};
 use tidemill_formats::tfrecord::TfRecordReader;
+use tidemill_formats::{TextMessage, read_safetensors};
 use tidemill_graph::Graph;
 use tidemill_graphdef::{import_graph_def, to_graph_def};
 
@@ -18,6 +19,7 @@ pub const READERS: &[(&str, fn(&[u8]))] = &[
     ("checkpoint_data", checkpoint_data),
     ("checkpoint_index", checkpoint_index),
     ("graph_def", graph_def),
+    ("graph_def_text", graph_def_text),
     ("npy", npy),
     ("records", records),
     ("safetensors", safetensors),
@@ -30,6 +32,15 @@ pub fn graph_def(bytes: &[u8]) {
     if import_graph_def(bytes).is_ok() {
         let _ = (to_graph_def(&graph), graph.to_text());
     }
+}
+
+/// The text of a `GraphDef`. What is read is the same when it is written and read again.
+pub fn graph_def_text(bytes: &[u8]) {
+    let Ok(text) = str::from_utf8(bytes) else { return };
+    let Ok(graph_def) = GraphDef::from_text(text) else { return };
+    let again = GraphDef::from_text(&graph_def.to_text()).unwrap();
+    // Compared as bytes, because a NaN is not equal to itself.
+    assert_eq!(again.encode_to_vec(), graph_def.encode_to_vec());
 }
 
 /// The index of a checkpoint that has no data.
