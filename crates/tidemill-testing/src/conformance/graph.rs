@@ -62,6 +62,7 @@ pub(super) fn session(graph: &Graph, rewriting: Rewriting) -> Session {
         rewriting,
         seed: Some(SEED),
         print_to: Sink::function(|_| {}),
+        warn_to: Sink::function(|_| {}),
         ..SessionOptions::default()
     };
     Session::with_options(graph, options)

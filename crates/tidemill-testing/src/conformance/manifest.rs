@@ -132,6 +132,9 @@ pub struct Run {
 
 impl Manifest {
     /// Reads the list in the folder of a corpus.
+    ///
+    /// # Errors
+    /// Where there is none, or it is of another format.
     pub fn load(corpus: &Path) -> Result<Manifest, String> {
         let bytes = super::read(corpus, "manifest.json")?;
         let manifest: Manifest =
