@@ -1,7 +1,7 @@
 //! `tidemill inspect`.
 
 use std::collections::BTreeMap;
-use std::io::{BufReader, Write};
+use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use serde_json::{Value as Json, json};
@@ -15,7 +15,7 @@ use tidemill_graphdef::{Elements, GraphSummary, TensorSummary};
 use tidemill_value::{DType, Shape};
 
 use crate::graph::Loaded;
-use crate::report::{Report, Table};
+use crate::report::{Part, Report, Table};
 use crate::{Failure, graph};
 
 /// Says what a file of a graph or of tensors has in it.
@@ -43,45 +43,31 @@ pub(crate) fn inspect(args: &Args, output: &mut dyn Write) -> Result<(), Failure
 
 fn report(path: &Path) -> Result<Report, Failure> {
     let kind = FileKind::of(path)?;
-    let (fields, tables) = match kind {
+    let part = match kind {
         FileKind::Checkpoint | FileKind::Safetensors => tensors(&TensorReader::open(path)?)?,
         FileKind::CheckpointIndex => tensors(&TensorReader::open(path.with_extension(""))?)?,
-        FileKind::CheckpointFolder => {
-            let latest = latest_checkpoint(path)?;
-            let latest = latest.ok_or_else(|| {
-                format!("{}: the latest checkpoint that it names is not there", path.display())
-            })?;
-            let (mut fields, tables) = tensors(&TensorReader::open(&latest)?)?;
-            fields.insert(0, ("latest", latest.display().to_string().into()));
-            (fields, tables)
-        }
+        FileKind::CheckpointFolder => latest(path)?,
         FileKind::Npy => npy(path)?,
         FileKind::Npz => npz(path)?,
         FileKind::TfRecord => records(path)?,
         FileKind::Events => events(path)?,
-        _ => graphs(graph::load(path, kind)?),
+        _ => {
+            let parts = graph::load(path, kind)?.into_iter().map(graph_part).collect();
+            return Ok(Report { path: path.display().to_string(), kind: kind.to_string(), parts });
+        }
     };
     let path = path.display().to_string();
-    Ok(Report { path, kind: kind.to_string(), fields, tables })
+    Ok(Report { path, kind: kind.to_string(), parts: vec![part] })
 }
 
-type Parts = (Vec<(&'static str, Json)>, Vec<Table>);
-
-/// The graphs of a file, one after the other.
-fn graphs(graphs: Vec<Loaded>) -> Parts {
-    let (mut fields, mut tables) = (Vec::new(), Vec::new());
-    for Loaded { graph_def, tags, signatures } in graphs {
-        if !tags.is_empty() {
-            fields.push(("tags", tags.join(", ").into()));
-        }
-        let (more_fields, more_tables) = graph_tables(&GraphSummary::of(&graph_def));
-        fields.extend(more_fields);
-        if !signatures.is_empty() {
-            tables.push(signature_table(&signatures));
-        }
-        tables.extend(more_tables);
+fn graph_part(loaded: Loaded) -> Part {
+    let Loaded { graph_def, tags, signatures } = loaded;
+    let mut part = summary_part(&GraphSummary::of(&graph_def));
+    if !tags.is_empty() {
+        part.fields.insert(0, ("tags", tags.join(", ").into()));
     }
-    (fields, tables)
+    part.tables.insert(0, signature_table(&signatures));
+    part
 }
 
 fn signature_table(signatures: &BTreeMap<String, SignatureDef>) -> Table {
@@ -104,7 +90,7 @@ fn signature_table(signatures: &BTreeMap<String, SignatureDef>) -> Table {
     Table { name: "signatures", columns, rows: rows.collect() }
 }
 
-fn graph_tables(summary: &GraphSummary) -> Parts {
+fn summary_part(summary: &GraphSummary) -> Part {
     let error = summary.error.as_ref().map(ToString::to_string);
     let fields = vec![
         ("nodes", summary.nodes.into()),
@@ -134,7 +120,7 @@ fn graph_tables(summary: &GraphSummary) -> Parts {
             rows: summary.unsupported.iter().map(|op| vec![json!(op)]).collect(),
         },
     ];
-    (fields, tables)
+    Part { fields, tables }
 }
 
 fn row_of_tensor(tensor: &TensorSummary) -> Vec<Json> {
@@ -151,17 +137,27 @@ fn elements<'a>(name: &'static str, sums: impl Iterator<Item = (&'a str, Element
     Table { name, columns, rows: sums.map(row).collect() }
 }
 
-fn tensors(reader: &TensorReader) -> Result<Parts, Failure> {
-    let tensors = reader.tensors()?;
-    let (mut fields, tables) = tensor_tables(&tensors);
+fn tensors(reader: &TensorReader) -> Result<Part, Failure> {
+    let mut part = tensors_part(&reader.tensors()?);
     if let TensorReader::Safetensors(file) = reader {
         let metadata = file.metadata();
-        fields.push(("metadata", if metadata.is_empty() { Json::Null } else { json!(metadata) }));
+        let metadata = if metadata.is_empty() { Json::Null } else { json!(metadata) };
+        part.fields.push(("metadata", metadata));
     }
-    Ok((fields, tables))
+    Ok(part)
 }
 
-fn tensor_tables(tensors: &[TensorInfo]) -> Parts {
+/// The checkpoint that a folder says is its latest.
+fn latest(folder: &Path) -> Result<Part, Failure> {
+    let latest = latest_checkpoint(folder)?.ok_or_else(|| {
+        format!("{}: the latest checkpoint that it names is not there", folder.display())
+    })?;
+    let mut part = tensors(&TensorReader::open(&latest)?)?;
+    part.fields.insert(0, ("latest", latest.display().to_string().into()));
+    Ok(part)
+}
+
+fn tensors_part(tensors: &[TensorInfo]) -> Part {
     let mut sums: BTreeMap<&str, Elements> = BTreeMap::new();
     let mut rows = Vec::new();
     for tensor in tensors {
@@ -176,7 +172,7 @@ fn tensor_tables(tensors: &[TensorInfo]) -> Parts {
     let parameters: usize = sums.values().map(|sum| sum.elements).sum();
     let fields = vec![("parameters", parameters.into())];
     let tensors = Table { name: "tensors", columns: &["name", "type", "bytes"], rows };
-    (fields, vec![tensors, elements("types", sums.into_iter())])
+    Part { fields, tables: vec![tensors, elements("types", sums.into_iter())] }
 }
 
 /// The bytes of the elements. Those of strings are seen only when they are read.
@@ -185,7 +181,7 @@ fn bytes(dtype: DType, shape: &Shape) -> Option<usize> {
     shape.elements()?.checked_mul(size)
 }
 
-fn npy(path: &Path) -> Result<Parts, Failure> {
+fn npy(path: &Path) -> Result<Part, Failure> {
     let file = map_file(path)?;
     let header = NpyHeader::read(&file).map_err(|error| format!("{}: {error}", path.display()))?;
     let NpyHeader { dtype, shape, .. } = header;
@@ -194,21 +190,22 @@ fn npy(path: &Path) -> Result<Parts, Failure> {
         ("elements", shape.elements().into()),
         ("bytes", bytes(dtype, &shape).into()),
     ];
-    Ok((fields, Vec::new()))
+    Ok(Part { fields, tables: Vec::new() })
 }
 
-fn npz(path: &Path) -> Result<Parts, Failure> {
+fn npz(path: &Path) -> Result<Part, Failure> {
     let reader = NpzReader::open(path)?;
     let info = |name: &str| -> Result<TensorInfo, Failure> {
         let header = reader.header(name).map_err(|error| format!("{}: {error}", path.display()))?;
         Ok(TensorInfo::new(name, header.dtype, header.shape))
     };
     let tensors: Vec<TensorInfo> = reader.names().map(info).collect::<Result<_, _>>()?;
-    Ok(tensor_tables(&tensors))
+    Ok(tensors_part(&tensors))
 }
 
-fn records(path: &Path) -> Result<Parts, Failure> {
-    let mut reader = TfRecordReader::new(BufReader::new(std::fs::File::open(path)?));
+fn records(path: &Path) -> Result<Part, Failure> {
+    let file = map_file(path)?;
+    let mut reader = TfRecordReader::new(&file[..]);
     let (mut records, mut shortest, mut longest) = (0_u64, usize::MAX, 0);
     for record in reader.by_ref() {
         let record = record.map_err(|error| format!("{}: {error}", path.display()))?;
@@ -222,7 +219,7 @@ fn records(path: &Path) -> Result<Parts, Failure> {
         ("longest", longest.into()),
         ("bytes", reader.offset().into()),
     ];
-    Ok((fields, Vec::new()))
+    Ok(Part { fields, tables: Vec::new() })
 }
 
 /// The scalars of a tag.
@@ -234,7 +231,7 @@ struct Scalars {
     value: f32,
 }
 
-fn events(path: &Path) -> Result<Parts, Failure> {
+fn events(path: &Path) -> Result<Part, Failure> {
     let mut tags: BTreeMap<String, Scalars> = BTreeMap::new();
     let mut events = 0_u64;
     for event in EventReader::open(path)? {
@@ -255,5 +252,5 @@ fn events(path: &Path) -> Result<Parts, Failure> {
     };
     let columns = &["tag", "points", "first_step", "last_step", "last_value"];
     let scalars = Table { name: "scalars", columns, rows: tags.into_iter().map(row).collect() };
-    Ok((vec![("events", events.into())], vec![scalars]))
+    Ok(Part { fields: vec![("events", events.into())], tables: vec![scalars] })
 }

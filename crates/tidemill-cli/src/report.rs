@@ -8,6 +8,12 @@ use serde_json::{Map, Value as Json};
 pub(crate) struct Report {
     pub(crate) path: String,
     pub(crate) kind: String,
+    /// Of a SavedModel with several graphs, one for each; of other files, one.
+    pub(crate) parts: Vec<Part>,
+}
+
+/// What there is to tell of a graph, or of tensors.
+pub(crate) struct Part {
     pub(crate) fields: Vec<(&'static str, Json)>,
     pub(crate) tables: Vec<Table>,
 }
@@ -21,9 +27,22 @@ pub(crate) struct Table {
 
 impl Report {
     pub(crate) fn to_json(&self) -> Json {
-        let mut object = Map::new();
+        let mut object = match self.parts.as_slice() {
+            [part] => part.to_json(),
+            parts => {
+                let graphs = parts.iter().map(|part| Json::Object(part.to_json())).collect();
+                Map::from_iter([("graphs".to_owned(), graphs)])
+            }
+        };
         object.insert("path".to_owned(), self.path.clone().into());
         object.insert("kind".to_owned(), self.kind.clone().into());
+        Json::Object(object)
+    }
+}
+
+impl Part {
+    fn to_json(&self) -> Map<String, Json> {
+        let mut object = Map::new();
         for (name, value) in &self.fields {
             object.insert((*name).to_owned(), value.clone());
         }
@@ -34,17 +53,24 @@ impl Report {
             };
             object.insert(table.name.to_owned(), table.rows.iter().map(row).collect());
         }
-        Json::Object(object)
+        object
     }
 }
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}: {}", self.path, self.kind)?;
-        for (name, value) in self.fields.iter().filter(|(_, value)| !value.is_null()) {
-            writeln!(f, "  {}: {}", name.replace('_', " "), text(value))?;
+        for (i, Part { fields, tables }) in self.parts.iter().enumerate() {
+            if i > 0 {
+                writeln!(f)?;
+            }
+            for (name, value) in fields.iter().filter(|(_, value)| !value.is_null()) {
+                writeln!(f, "  {}: {}", name.replace('_', " "), text(value))?;
+            }
+            let tables = tables.iter().filter(|table| !table.rows.is_empty());
+            tables.into_iter().try_for_each(|table| table.fmt(f))?;
         }
-        self.tables.iter().filter(|table| !table.rows.is_empty()).try_for_each(|table| table.fmt(f))
+        Ok(())
     }
 }
 

@@ -16,17 +16,17 @@ pub struct FileError<E: Error> {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
-    pub kind: E,
+    pub kind: Box<E>,
 }
 
 impl<E: Error> FileError<E> {
     pub(crate) fn new(path: impl Into<PathBuf>, kind: impl Into<E>) -> Self {
-        FileError { path: path.into(), kind: kind.into() }
+        FileError { path: path.into(), kind: Box::new(kind.into()) }
     }
 
     /// The error as one of a wider kind.
     pub(crate) fn widen<F: Error + From<E>>(self) -> FileError<F> {
-        FileError::new(self.path, self.kind)
+        FileError::new(self.path, *self.kind)
     }
 }
 

@@ -12,7 +12,8 @@ use crate::{FileError, checkpoint};
 
 /// So many bytes of a file are looked at.
 const HEAD: u64 = 1 << 12;
-const TABLE_MAGIC: [u8; 8] = 0xdb47_7524_8b80_fb57_u64.to_le_bytes();
+/// What the index of a checkpoint ends with.
+const TABLE_MAGIC: [u8; 8] = checkpoint::TABLE_MAGIC.to_le_bytes();
 
 /// What a file is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -96,9 +97,15 @@ fn kind(path: &Path) -> io::Result<FileKind> {
         file.seek(SeekFrom::End(-(tail.len() as i64)))?;
         file.read_exact(&mut tail)?;
     }
-    by_content(&head, tail).or_else(|| by_name(path)).or_else(|| by_message(&head)).ok_or_else(
-        || io::Error::new(io::ErrorKind::InvalidData, "this is no file of a kind that is known"),
-    )
+    let kind = by_content(&head, tail).or_else(|| by_name(path)).or_else(|| by_message(&head));
+    kind.ok_or_else(|| {
+        let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
+        let what = match name.contains(".data-") && name.contains("-of-") {
+            true => "this is the data of a checkpoint, which is read by its prefix",
+            false => "this is no file of a kind that is known",
+        };
+        io::Error::new(io::ErrorKind::InvalidData, what)
+    })
 }
 
 fn folder_kind(path: &Path) -> io::Result<FileKind> {

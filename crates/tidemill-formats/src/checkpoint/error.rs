@@ -162,6 +162,6 @@ impl CheckpointErrorKind {
 
 impl From<FileError<io::Error>> for CheckpointError {
     fn from(error: FileError<io::Error>) -> Self {
-        CheckpointErrorKind::Io(error.kind).at(error.path)
+        CheckpointErrorKind::Io(*error.kind).at(error.path)
     }
 }

@@ -19,5 +19,6 @@ mod writer;
 pub use error::{CheckpointError, CheckpointErrorKind, TensorErrorKind};
 pub use reader::{CheckpointReader, exists, list_variables};
 pub use state::{CheckpointState, latest_checkpoint};
+pub(crate) use table::MAGIC as TABLE_MAGIC;
 pub use table::TableError;
 pub use writer::{remove_checkpoint, write_checkpoint, write_meta_graph};

@@ -3,7 +3,7 @@
 use crate::bytes::decode_varint;
 use crate::checksum::{is_right, masked};
 
-pub(super) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
+pub(crate) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 pub(super) const FOOTER_LEN: usize = 48;
 /// Of a block: how it is compressed, and its checksum.
 pub(super) const TRAILER_LEN: usize = 5;

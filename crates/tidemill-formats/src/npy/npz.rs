@@ -37,7 +37,7 @@ pub enum NpzError {
         /// Its name.
         name: String,
         /// What is wrong.
-        source: NpyError,
+        source: Box<NpyError>,
     },
 }
 
@@ -142,5 +142,5 @@ pub fn write_npz<'a>(
 }
 
 fn array_error(name: &str, source: NpyError) -> NpzError {
-    NpzError::Array { name: name.to_owned(), source }
+    NpzError::Array { name: name.to_owned(), source: Box::new(source) }
 }

@@ -116,7 +116,7 @@ impl<'a> SavedModelBuilder<'a> {
         create(folder)?;
         // The model is there when its graph is.
         let written = write_file(&path, |file| file.write_all(&model.encode_to_vec()));
-        written.map_err(|FileError { path, kind: source }| SavedModelError::Io { path, source })
+        written.map_err(|FileError { path, kind }| SavedModelError::Io { path, source: *kind })
     }
 
     fn copy_assets(&self, folder: &Path) -> Result<(), SavedModelError> {
