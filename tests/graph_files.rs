@@ -237,11 +237,44 @@ fn a_checkpoint_has_a_meta_graph_that_loads() -> Outcome {
 }
 
 #[test]
+fn parts_of_a_tensor_are_restored() -> Outcome {
+    let restore = |part: &str| -> Result<Value, Box<dyn std::error::Error>> {
+        let graph = Graph::new();
+        let _default = graph.as_default();
+        let strings = |name: &str, text: &str, shape: &str| {
+            format!(
+                "node {{ name: '{name}' op: 'Const' attr {{ key: 'dtype' value {{ type: DT_STRING }} }}
+                 attr {{ key: 'value' value {{ tensor {{ dtype: DT_STRING tensor_shape {{ {shape} }}
+                 string_val: '{text}' }} }} }} }}"
+            )
+        };
+        let prefix = corpus().join("checkpoints/partitioned/model.ckpt");
+        let text = strings("prefix", &prefix.to_string_lossy(), "")
+            + &strings("names", "w", "dim { size: 1 }")
+            + &strings("parts", part, "dim { size: 1 }")
+            + "node { name: 'restore' op: 'RestoreV2' input: ['prefix', 'names', 'parts']
+               attr { key: 'dtypes' value { list { type: [DT_FLOAT] } } } }";
+        let imported = import_graph_def(GraphDef::from_text(&text)?)?;
+        Ok(Session::new().run(imported.tensor("restore")?)?)
+    };
+    let whole = restore("")?;
+    assert_eq!(whole.shape()[..], [7, 4]);
+    let part = restore("7 4 2,3:-")?;
+    assert_eq!(part.as_slice::<f32>()?, &whole.as_slice::<f32>()?[8..20]);
+    for wrong in
+        ["7 4", "7 3 -:-", "7 4 -", "7 4 5,3:-", "7 4 x,1:-", "7 4 0,18446744073709551615:-"]
+    {
+        assert!(restore(wrong).is_err(), "{wrong}");
+    }
+    Ok(())
+}
+
+#[test]
 fn a_constant_of_more_than_messages_can_hold_is_refused_by_name() {
     let graph = Graph::new();
     let _default = graph.as_default();
-    // Zeros take no memory before they are touched.
     let _ = constant(Value::from(vec![0.5_f32; 4])).named("small");
+    // Zeros take no memory before they are touched.
     let mut elements = vec![0_u8; (i32::MAX as usize) + 1];
     elements[0] = 1;
     let _ = constant(Value::from(elements)).named("large");

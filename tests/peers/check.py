@@ -18,6 +18,7 @@ os.environ["TF_ENABLE_ONEDNN_OPTS"] = "0"
 import ml_dtypes
 import numpy as np
 import tensorflow.compat.v1 as tf
+from google.protobuf import text_format
 from tensorflow.core.protobuf import rewriter_config_pb2
 
 tf.disable_v2_behavior()
@@ -95,6 +96,11 @@ def same(left, right):
 
 
 def check_graph(corpus, written, case):
+    graph_def = tf.GraphDef.FromString((written / f"{case['name']}.pb").read_bytes())
+    text = (written / f"{case['name']}.pbtxt").read_text()
+    of_text = text_format.Parse(text, tf.GraphDef()).SerializeToString(deterministic=True)
+    if of_text != graph_def.SerializeToString(deterministic=True):
+        raise AssertionError("its text is of another graph")
     tensors = read_safetensors(corpus / case["tensors"]) if case.get("tensors") else {}
     ours = run_all(imported(written / f"{case['name']}.pb"), case, tensors)
     theirs = run_all(imported(corpus / case["graph"]), case, tensors)

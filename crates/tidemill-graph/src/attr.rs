@@ -98,7 +98,8 @@ macro_rules! attr_from {
 attr_from! {
     i64 => Int, f32 => Float, bool => Bool, &str => Str, ByteString => Str, DType => Type,
     PartialShape => Shape, Value => Tensor, Vec<i64> => Ints, &[i64] => Ints,
-    Vec<ByteString> => Strs, Vec<DType> => Types, Vec<PartialShape> => Shapes, Arc<HostFunction> => Function
+    Vec<ByteString> => Strs, Vec<DType> => Types, Vec<PartialShape> => Shapes,
+    Arc<HostFunction> => Function
 }
 
 /// The attributes that are stored with a node, sorted by name: those that neither have their

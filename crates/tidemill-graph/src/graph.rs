@@ -13,7 +13,7 @@ use crate::reader::GraphReader;
 use crate::registry::{self, DefaultGraph};
 use crate::variable::{Member, VariableRecord, Variables};
 use crate::{
-    Execution, GraphKey, Item, Location, NodeId, OperationRef, Referent, TensorId, TensorRef,
+    Execution, GraphKey, Item, Location, NodeId, OperationRef, Referent, Role, TensorId, TensorRef,
     location, scope,
 };
 
@@ -65,9 +65,20 @@ impl State {
             let node = self.dag.node(tensor.node);
             match node.op.execution {
                 Execution::Variable => return Some(self.variables.shared(tensor.node)),
-                Execution::Write if tensor.slot == 0 => tensor = *node.inputs.first()?,
+                Execution::Write if node.outputs.get(tensor.slot as usize)?.role == Role::Ref => {
+                    tensor = *node.inputs.first()?;
+                }
                 _ => return None,
             }
+        }
+    }
+
+    /// The node of the variable that a node writes, if it writes one.
+    pub(crate) fn written_by(&self, id: NodeId) -> Option<NodeId> {
+        let node = self.dag.node(id);
+        match node.op.execution {
+            Execution::Write => self.variable_of(*node.inputs.first()?),
+            _ => None,
         }
     }
 

@@ -31,6 +31,8 @@ pub struct OpDef {
     /// Whether inputs are stretched to a common shape, which is that of the last output, so that
     /// a gradient has to be summed back.
     pub broadcasts: bool,
+    /// Of [`Execution::Variable`], whether nodes without a shared name name one variable.
+    pub shares_unnamed: bool,
     /// The shapes of the outputs, as far as those of the inputs tell.
     pub infer: InferFn,
     /// How a gradient passes through.
@@ -65,6 +67,7 @@ impl OpDef {
             effect: Effect::None,
             fallible: Fallible::Shapes,
             broadcasts: false,
+            shares_unnamed: false,
             infer: |_| Ok(SmallVec::new()),
             gradient: Gradient::Undefined,
             kernel: |node| Err(OpError::NoKernel { op: node.op().name }),
@@ -112,6 +115,12 @@ impl OpDef {
     /// Says that inputs are stretched to a common shape.
     pub const fn broadcasts(mut self) -> Self {
         self.broadcasts = true;
+        self
+    }
+
+    /// Says that nodes without a shared name name one variable.
+    pub const fn shares_unnamed(mut self) -> Self {
+        self.shares_unnamed = true;
         self
     }
 
@@ -198,7 +207,8 @@ pub enum Execution {
     /// Computes by its kernel the next value of the variable that its first input names. That
     /// value is its first output, if that names the variable; or else its kernel has one output
     /// more than the operation, and gives it as the last. The kernel's first input is the
-    /// variable's present value, if the input's access is [`Access::Update`].
+    /// variable's present value, if the input's access is [`Access::Update`] or
+    /// [`Access::Amend`].
     Write,
 }
 
@@ -292,12 +302,14 @@ pub enum Access {
     Write,
     /// As the variable to read and overwrite.
     Update,
+    /// As the variable to read, if it has a value, and overwrite.
+    Amend,
 }
 
 impl Access {
     /// Whether the input names the variable that the node writes.
     pub const fn writes(self) -> bool {
-        matches!(self, Access::Write | Access::Update)
+        matches!(self, Access::Write | Access::Update | Access::Amend)
     }
 }
 
@@ -393,6 +405,7 @@ pub enum Default {
     UnknownShape,
     Ints(&'static [i64]),
     NoStrs,
+    NoShapes,
 }
 
 impl Default {
@@ -407,6 +420,7 @@ impl Default {
             Default::UnknownShape => Attr::Shape(PartialShape::unknown()),
             Default::Ints(x) => Attr::from(x),
             Default::NoStrs => Attr::Strs([].into()),
+            Default::NoShapes => Attr::Shapes([].into()),
         }
     }
 }

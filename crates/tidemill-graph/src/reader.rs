@@ -198,6 +198,11 @@ impl<'a> GraphReader<'a> {
         self.state.collections.iter().map(|(name, items)| (name.as_str(), items.as_slice()))
     }
 
+    /// The node of the variable that a node writes, if it writes one.
+    pub fn written_by(&self, id: NodeId) -> Option<NodeId> {
+        self.state.written_by(id)
+    }
+
     /// What a file said of a node that the runtime does not use.
     pub fn node_note(&self, id: NodeId) -> Option<&NodeNote> {
         self.state.node_notes.get(&id)

@@ -3,9 +3,7 @@ use std::fmt;
 use rustc_hash::FxHashMap;
 use tidemill_value::ByteString;
 
-use crate::{
-    Attr, Execution, GraphKey, Node, NodeId, OperationRef, Referent, Role, TensorId, TensorRef,
-};
+use crate::{Attr, Execution, GraphKey, Node, NodeId, OperationRef, Referent, TensorId, TensorRef};
 
 /// A variable: the nodes that TensorFlow makes for one.
 #[derive(Clone, Debug)]
@@ -29,14 +27,13 @@ impl VariableRecord {
     }
 }
 
-/// What nodes that name one variable have in common: the attributes `container` and
-/// `shared_name`, and the role of the output. As in TensorFlow, an empty name is one that handles
-/// share.
+/// What nodes that name one variable have in common: the operation, and the attributes
+/// `container` and `shared_name`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct SharedName {
+    op: &'static str,
     container: ByteString,
     name: ByteString,
-    role: Role,
 }
 
 impl SharedName {
@@ -50,9 +47,8 @@ impl SharedName {
             _ => ByteString::default(),
         };
         let (container, name) = (attr("container"), attr("shared_name"));
-        let role = node.outputs.first()?.role;
-        let is_shared = role == Role::Handle || !name.is_empty();
-        is_shared.then_some(SharedName { container, name, role })
+        let is_shared = node.op.shares_unnamed || !name.is_empty();
+        is_shared.then_some(SharedName { op: node.op.name, container, name })
     }
 }
 

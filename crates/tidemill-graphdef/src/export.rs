@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use tidemill_formats::proto::{
-    AnyValue, AttrValue, DataType, GraphDef, ListValue, Message, NodeDef, VersionDef,
+    AnyValue, AttrValue, DataType, GraphDef, ListValue, Message, NodeDef, TensorProto, VersionDef,
 };
 use tidemill_graph::{Attr, BuildErrors, Graph, GraphReader, Node, NodeId};
 
@@ -84,7 +84,18 @@ fn to_node_def(reader: &GraphReader<'_>, id: NodeId, node: &Node) -> Result<Node
         _ => reader.tensor_name(*input),
     });
     let controls = node.control_inputs.iter().map(|control| format!("^{}", reader.name(*control)));
+    let too_large = |bytes| {
+        let node = reader.name(id).to_owned();
+        ExportError::TooLarge { bytes, node, node_bytes: bytes }
+    };
     let attr = |(name, attr): (&str, Attr)| {
+        // Before its bytes are in memory twice.
+        if let Attr::Tensor(value) = &attr
+            && let bytes = TensorProto::content_len(value)
+            && bytes > MAX_BYTES
+        {
+            return Err(too_large(bytes));
+        }
         let host_function =
             || ExportError::HostFunction { node: reader.name(id).to_owned(), op: node.op.name };
         let value = Some(to_any_value(&attr).ok_or_else(host_function)?);

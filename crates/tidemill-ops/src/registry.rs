@@ -5,8 +5,8 @@ use tidemill_graph::OpDef;
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare,
     constant, control, conv, custom_gradient, debug, division, einsum, gradient, host, identity,
-    leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, random, reduce, resize,
-    resource, saving, scatter, select, shuffle, special, strings, train, variable,
+    leaky_relu, linalg, math, matmul, nn, placeholder, pooling, prod, queue, random, reduce,
+    resize, resource, saving, scatter, select, shuffle, special, strings, train, variable,
 };
 
 /// Every operation, sorted by name.
@@ -91,6 +91,7 @@ pub static ALL: &[&OpDef] = &[
     &math::EXP,
     &array::EXPAND_DIMS,
     &math::EXPM1,
+    &queue::FIFO_QUEUE,
     &array::FILL,
     &math::FLOOR,
     &arithmetic::FLOOR_DIV,
@@ -179,6 +180,9 @@ pub static ALL: &[&OpDef] = &[
     &debug::PRINT,
     &strings::PRINT_V2,
     &prod::PROD,
+    &queue::QUEUE_DEQUEUE,
+    &queue::QUEUE_ENQUEUE,
+    &queue::QUEUE_SIZE,
     &shuffle::RANDOM_SHUFFLE,
     &random::RANDOM_STANDARD_NORMAL,
     &random::RANDOM_UNIFORM,

@@ -122,9 +122,7 @@ impl<'a> Lowering<'a> {
         self.subgraph.add_state(&mut lowered);
         let lowered = self.subgraph.push(lowered, id);
         self.lowered.insert(id, lowered);
-        if node.op.execution == Execution::Write
-            && let Some(variable) = self.graph.variable_of(TensorId::new(id, 0))
-        {
+        if let Some(variable) = self.graph.written_by(id) {
             self.written.insert(variable, self.left_by(id));
             let record = self.graph.variable(variable);
             let initializes = record.is_some_and(|record| record.initializer() == Some(id));
@@ -157,9 +155,9 @@ impl<'a> Lowering<'a> {
         if let Ok(feed) = self.signature.feeds.binary_search(&tensor) {
             return TensorId::new(self.subgraph.feeds[feed], 0);
         }
-        let variable = match access {
-            Access::Write | Access::Update => self.graph.variable_of(tensor),
-            Access::Read | Access::Peek => named_variable(self.graph, tensor),
+        let variable = match access.writes() {
+            true => self.graph.variable_of(tensor),
+            false => named_variable(self.graph, tensor),
         };
         let Some(variable) = variable else {
             return TensorId::new(self.lowered[&tensor.node], tensor.slot);
@@ -184,10 +182,7 @@ impl<'a> Lowering<'a> {
         let mut pending = vec![reader];
         while let Some(id) = pending.pop() {
             let node = self.graph.node(id);
-            let writes = node.op.execution == Execution::Write
-                && id != reader
-                && self.graph.variable_of(TensorId::new(id, 0)) == Some(variable);
-            if writes {
+            if id != reader && self.graph.written_by(id) == Some(variable) {
                 last = last.max(Some(id));
             }
             let after_write = dependencies(self.signature, node)

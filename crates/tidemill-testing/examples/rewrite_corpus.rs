@@ -7,6 +7,7 @@ use std::error::Error;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use tidemill_formats::TextMessage;
 use tidemill_formats::checkpoint::{CheckpointReader, write_checkpoint};
 use tidemill_formats::proto::Message;
 use tidemill_graph::Graph;
@@ -52,10 +53,10 @@ fn rewrite(corpus: &Path, folder: &Path, case: &Case) -> Outcome {
         let graph = Graph::new();
         let _default = graph.as_default();
         import_graph_def(&bytes)?;
-        return Ok(fs::write(
-            folder.join(format!("{}.pb", case.name)),
-            to_graph_def(&graph)?.encode_to_vec(),
-        )?);
+        let written = to_graph_def(&graph)?;
+        fs::write(folder.join(format!("{}.pbtxt", case.name)), written.to_text())?;
+        fs::write(folder.join(format!("{}.pb", case.name)), written.encode_to_vec())?;
+        return Ok(());
     }
     if let Some(prefix) = &case.prefix {
         let reader = CheckpointReader::open(corpus.join(prefix))?;

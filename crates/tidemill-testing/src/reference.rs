@@ -242,9 +242,7 @@ impl Reference {
     /// Where input `i` of a node takes its value from.
     fn source(&self, id: NodeId, i: usize, tensor: TensorId, request: &Request) -> Source {
         match (self.node(id).access(i), self.variable_of(tensor)) {
-            (Access::Write | Access::Update, Some(variable))
-                if !request.feeds.contains_key(&tensor) =>
-            {
+            (access, Some(variable)) if access.writes() && !request.feeds.contains_key(&tensor) => {
                 Source::Current(variable)
             }
             _ => self.read(tensor, Some(id), request),

@@ -22,7 +22,8 @@ pub enum FreezeSessionError {
 }
 
 /// The part of a session's graph that `outputs`, names of nodes or tensors, need, with constants
-/// in place of variables: what they hold in the session (see [`freeze()`](tidemill_graphdef::freeze())).
+/// in place of variables: what they hold in the session (see
+/// [`freeze()`](tidemill_graphdef::freeze())).
 ///
 /// ```
 /// use tidemill_ops::{get_variable, ones};

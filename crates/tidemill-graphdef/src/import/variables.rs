@@ -7,7 +7,7 @@ use tidemill_graph::{
     Access, EdgeKind, Execution, Graph, GraphReader, Node, NodeId, OperationRef, Referent, Role,
     TensorId, VariableRecord,
 };
-use tidemill_ops::ops::{identity, resource};
+use tidemill_ops::ops::{identity, queue, resource};
 use tidemill_ops::{GLOBAL_VARIABLES, TRAINABLE_VARIABLES};
 
 use super::wiring::split_reference;
@@ -73,7 +73,8 @@ fn add(graph: &Graph, name: &str, record: VariableRecord, collections: &[&str]) 
 fn recognise(graph: &GraphReader<'_>, id: NodeId) -> Option<(String, VariableRecord)> {
     let node = graph.node(id);
     let own = TensorId::new(id, 0);
-    if node.op.execution != Execution::Variable || graph.variable_of(own) != Some(id) {
+    let is_variable = node.op.execution == Execution::Variable && *node.op != queue::FIFO_QUEUE;
+    if !is_variable || graph.variable_of(own) != Some(id) {
         return None;
     }
     let name = graph.name(id).to_owned();

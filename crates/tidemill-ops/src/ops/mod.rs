@@ -30,6 +30,7 @@ pub mod nn;
 pub mod placeholder;
 pub mod pooling;
 pub mod prod;
+pub mod queue;
 pub mod random;
 pub mod reduce;
 pub mod resize;

@@ -33,6 +33,7 @@ pub static VAR_HANDLE: OpDef =
             AttrDef::strs("allowed_devices"),
         ])
         .execution(Execution::Variable)
+        .shares_unnamed()
         .infer(|node| Inferred::one(node.shape_attr("shape")?))
         .not_differentiable()
         .samples(|| {

@@ -10,6 +10,7 @@ use tidemill_graph::{
     Arg, AttrDef, AttrKind, Effect, Fallible, Inferred, KernelCx, KernelError, NodeView, OpDef,
     OpError, Sample,
 };
+use tidemill_kernels::layout;
 use tidemill_value::{ByteString, DType, PartialShape, Value};
 
 use crate::index::check_rank;
@@ -31,7 +32,10 @@ pub static SAVE: OpDef = OpDef::new("SaveV2", "Writes tensors to a checkpoint.")
     })
     .kernel(|_| {
         Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-            let (prefix, names) = (path(cx.input(0)?)?, names(cx)?);
+            let (prefix, names) = (path(cx.input(0)?)?, texts(cx, 1)?);
+            if texts(cx, 2)?.iter().any(|part| !part.is_empty()) {
+                return Err(OpError::invalid("parts of variables cannot be saved yet").into());
+            }
             let inputs = cx.all_inputs()?;
             let tensors = names.iter().map(String::as_str).zip(inputs.into_iter().skip(3));
             write_checkpoint(prefix, tensors).map_err(file_error)
@@ -67,10 +71,11 @@ pub static RESTORE: OpDef = OpDef::new("RestoreV2", "Reads tensors of a checkpoi
     .kernel(|node| {
         let dtypes = node.types_attr("dtypes")?;
         Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-            let (prefix, names) = (path(cx.input(0)?)?, names(cx)?);
-            let reader = CheckpointReader::open(prefix).map_err(file_error)?;
-            for (i, (name, &dtype)) in names.iter().zip(dtypes.iter()).enumerate() {
-                let value = reader.read(name).map_err(file_error)?;
+            let reader = CheckpointReader::open(path(cx.input(0)?)?).map_err(file_error)?;
+            let (names, parts) = (texts(cx, 1)?, texts(cx, 2)?);
+            let named = names.iter().zip(&parts).zip(dtypes.iter());
+            for (i, ((name, part), &dtype)) in named.enumerate() {
+                let value = part_of(reader.read(name).map_err(file_error)?, part)?;
                 if value.dtype() != dtype {
                     let actual = value.dtype();
                     let message = format!("`{name}` is {actual} in the checkpoint, not {dtype}");
@@ -85,13 +90,35 @@ pub static RESTORE: OpDef = OpDef::new("RestoreV2", "Reads tensors of a checkpoi
     .samples(|| {
         let names = |name: &str| Value::from([ByteString::from(name)]);
         let nowhere = [Value::from("no/such/checkpoint"), names("x"), names("")];
-        let part = [Value::from("no/such/checkpoint"), names("x"), names("2 0,1")];
-        let dtypes = || vec![DType::F32];
-        vec![
-            Sample::error(nowhere, "no/such/checkpoint").attr("dtypes", dtypes()),
-            Sample::error(part, "parts of variables").attr("dtypes", dtypes()),
-        ]
+        vec![Sample::error(nowhere, "no/such/checkpoint").attr("dtypes", vec![DType::F32])]
     });
+
+/// The part of a value that a text such as `7 4 0,3:-` says: the extents of the whole, and for
+/// each axis where the part begins and its extent, or `-` for all of the axis.
+fn part_of(value: Value, text: &str) -> Result<Value, KernelError> {
+    if text.is_empty() {
+        return Ok(value);
+    }
+    let part = text.rsplit_once(' ').and_then(|(extents, intervals)| {
+        let extents = extents.split(' ').map(|extent| extent.parse::<usize>().ok());
+        let extents: Vec<usize> = extents.collect::<Option<_>>()?;
+        let intervals: Vec<&str> = intervals.split(':').collect();
+        let fits = extents[..] == value.shape()[..] && intervals.len() == extents.len();
+        let interval = |(interval, extent): (&str, usize)| match interval {
+            "-" => Some((0, extent)),
+            _ => {
+                let (begin, extent) = interval.split_once(',')?;
+                Some((begin.parse().ok()?, extent.parse().ok()?))
+            }
+        };
+        let part = intervals.into_iter().zip(extents).map(interval);
+        part.collect::<Option<(Vec<usize>, Vec<usize>)>>().filter(|_| fits)
+    });
+    let (begin, size) = part.ok_or_else(|| {
+        OpError::Invalid(format!("`{text}` is no part of a tensor of shape {}", value.shape()))
+    })?;
+    Ok(layout::slice(&value, &begin, &size)?)
+}
 
 /// Makes one checkpoint of several.
 pub static MERGE: OpDef = OpDef::new("MergeV2Checkpoints", "Makes one checkpoint of several.")
@@ -160,12 +187,8 @@ fn check_names(node: &NodeView<'_>, count: usize) -> Result<(), OpError> {
     Ok(())
 }
 
-/// The names of the tensors, all of which are whole.
-fn names(cx: &KernelCx<'_>) -> Result<Vec<String>, KernelError> {
-    if cx.slice::<ByteString>(2)?.iter().any(|slice| !slice.is_empty()) {
-        return Err(OpError::invalid("parts of variables cannot be saved and restored yet").into());
-    }
-    cx.slice::<ByteString>(1)?.iter().map(text_of).collect()
+fn texts(cx: &KernelCx<'_>, input: usize) -> Result<Vec<String>, KernelError> {
+    cx.slice::<ByteString>(input)?.iter().map(text_of).collect()
 }
 
 fn text_of(text: &ByteString) -> Result<String, KernelError> {
