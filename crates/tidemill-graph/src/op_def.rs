@@ -469,7 +469,7 @@ impl AttrDef {
 
     /// The attribute `name`, a list of strings that is empty unless it is given.
     pub const fn strs(name: &'static str) -> Self {
-        AttrDef { name, kind: AttrKind::Strs, default: Some(Default::NoStrs) }
+        AttrDef::new(name, AttrKind::Strs).default(Default::NoStrs)
     }
 
     /// The same attribute with a default.

@@ -42,6 +42,17 @@ pub use tidemill_value::{
     ValueError, shape,
 };
 
+pub mod formats {
+    //! Files of tensors, of records and of events.
+
+    pub use tidemill_formats::{
+        FileError, FileKind, SafetensorsError, SafetensorsFile, TensorFileError, TensorInfo,
+        TensorReader, event, map_file, npy, read_safetensors, tfrecord, write_file,
+        write_safetensors, write_tensors,
+    };
+    pub use tidemill_value::FileMap;
+}
+
 pub mod custom {
     //! What describes operations of a program's own, and builds nodes of them.
 

@@ -8,7 +8,7 @@ use super::{Case, checkpoints, gradients, malformed, runs, saved_models};
 ///
 /// # Errors
 /// What is wrong.
-pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
+pub fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     if case.kind.is_some() {
         malformed::check(corpus, case)
     } else if case.saved_model.is_some() {

@@ -22,6 +22,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+pub use case::check as check_case;
 pub use manifest::{Case, Manifest};
 pub use pending::Pending;
 pub use report::{Outcome, Report};
