@@ -3,7 +3,7 @@
 
 use multiversion::multiversion;
 
-use crate::float::Float;
+use crate::number::Number;
 
 /// As many columns as a narrow product has at most. Those of a row are added up side by side.
 pub(super) const COLUMNS: usize = 16;
@@ -11,7 +11,7 @@ pub(super) const COLUMNS: usize = 16;
 const ROWS: usize = 4;
 
 /// `out[i, j] = Σ left[i, k] · right[k, j]`, each sum in the order of `k`.
-pub(super) fn multiply<T: Float>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
+pub(super) fn multiply<T: Number>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
     match columns {
         ..=4 => padded::<T, 4>(left, right, columns, out),
         ..=8 => padded::<T, 8>(left, right, columns, out),
@@ -20,7 +20,7 @@ pub(super) fn multiply<T: Float>(left: &[T], right: &[T], columns: usize, out: &
 }
 
 /// The product, with as many columns of zeros as there are lacking.
-fn padded<T: Float, const N: usize>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
+fn padded<T: Number, const N: usize>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
     let mut padded = vec![[T::ZERO; N]; right.len() / columns];
     for (padded, row) in padded.iter_mut().zip(right.chunks_exact(columns)) {
         padded[..columns].copy_from_slice(row);
@@ -29,7 +29,7 @@ fn padded<T: Float, const N: usize>(left: &[T], right: &[T], columns: usize, out
 }
 
 #[multiversion(targets = "simd")]
-fn multiply_rows<T: Float, const N: usize>(
+fn multiply_rows<T: Number, const N: usize>(
     left: &[T],
     right: &[[T; N]],
     columns: usize,
@@ -58,8 +58,8 @@ fn multiply_rows<T: Float, const N: usize>(
 }
 
 #[inline(always)]
-fn add_multiple<T: Float, const N: usize>(sums: &mut [T; N], factor: T, row: &[T; N]) {
+fn add_multiple<T: Number, const N: usize>(sums: &mut [T; N], factor: T, row: &[T; N]) {
     for (sum, &x) in sums.iter_mut().zip(row) {
-        *sum = *sum + factor * x;
+        *sum = sum.plus(factor.times(x));
     }
 }
