@@ -122,6 +122,22 @@ fn fill<T: Listed>(
     Ok(Value::from_vec(shape, elements)?)
 }
 
+impl TensorProto {
+    /// How many bytes the elements of a value take in its message; 0 where they are listed, as
+    /// those of strings and of values whose elements are all the same are.
+    pub fn content_len(value: &Value) -> usize {
+        match_dtype!(value.dtype(), plain, T => {
+            let elements = value.as_slice::<T>().unwrap_or_default();
+            if is_splat(elements) { 0 } else { size_of_val(elements) }
+        }, else 0)
+    }
+}
+
+/// Whether all elements are the same to the bit.
+fn is_splat<T: Listed>(elements: &[T]) -> bool {
+    elements.windows(2).all(|pair| pair[0].same(&pair[1]))
+}
+
 impl From<&Value> for TensorProto {
     /// The message of a value. If all its elements are the same to the bit, there is only one.
     fn from(value: &Value) -> Self {
@@ -132,13 +148,12 @@ impl From<&Value> for TensorProto {
         };
         match_dtype!(value.dtype(), all, T => {
             let elements = value.as_slice::<T>().unwrap_or_default();
-            let is_splat = elements.windows(2).all(|pair| pair[0].same(&pair[1]));
             match elements {
-                [first, ..] if is_splat => T::list_mut(&mut tensor).push(first.write()),
+                [first, ..] if is_splat(elements) => T::list_mut(&mut tensor).push(first.write()),
                 _ if T::DTYPE == DType::String => {
                     T::list_mut(&mut tensor).extend(elements.iter().map(T::write));
                 }
-                _ => tensor.tensor_content = bytes_of(value),
+                _ => tensor.tensor_content = bytes_of(value).into_owned().into(),
             }
         }, else unreachable!("`all` covers every type"));
         tensor

@@ -41,11 +41,13 @@ fn narrow_integers_are_the_low_bits_of_wider_ones() {
 #[test]
 fn strings_stand_in_a_list_or_as_bytes() {
     let strings = Value::list(vec![ByteString::from("ab"), ByteString::from("")]);
-    let content =
-        TensorProto { tensor_content: b"\x02\x00ab".to_vec(), ..tensor(DataType::String, [2]) };
+    let content = TensorProto {
+        tensor_content: (&b"\x02\x00ab"[..]).into(),
+        ..tensor(DataType::String, [2])
+    };
     assert_eq!(value_of(&content).unwrap(), strings);
     assert_eq!(value_of(&(&strings).into()).unwrap(), strings);
-    let short = TensorProto { tensor_content: b"\x02\x00a".to_vec(), ..content };
+    let short = TensorProto { tensor_content: (&b"\x02\x00a"[..]).into(), ..content };
     assert_eq!(value_of(&short), Err(TensorError::Strings { count: 2 }));
 }
 
@@ -55,7 +57,7 @@ fn sizes_that_do_not_fit_are_refused_before_memory_is_taken() {
     assert!(matches!(value_of(&terabytes), Err(TensorError::Splat { .. })));
     let overflow = tensor(DataType::Double, [1 << 40, 1 << 40]);
     assert!(matches!(value_of(&overflow), Err(TensorError::Shape(_))));
-    let content = TensorProto { tensor_content: vec![0; 7], ..tensor(DataType::Float, [2]) };
+    let content = TensorProto { tensor_content: vec![0; 7].into(), ..tensor(DataType::Float, [2]) };
     assert_eq!(
         value_of(&content).unwrap_err().to_string(),
         "a tensor of type float32 and shape [2] takes 8 bytes, not 7"

@@ -21,6 +21,7 @@ pub enum Attr {
     Shape(PartialShape),
     Tensor(Value),
     Ints(Arc<[i64]>),
+    Strs(Arc<[ByteString]>),
     Types(Arc<[DType]>),
     Shapes(Arc<[PartialShape]>),
     Function(Arc<HostFunction>),
@@ -38,6 +39,7 @@ impl Attr {
             Attr::Shape(_) => "shape",
             Attr::Tensor(_) => "tensor",
             Attr::Ints(_) => "list(int)",
+            Attr::Strs(_) => "list(string)",
             Attr::Types(_) => "list(type)",
             Attr::Shapes(_) => "list(shape)",
             Attr::Function(_) => "function",
@@ -55,6 +57,7 @@ impl Attr {
             (Attr::Shape(l), Attr::Shape(r)) => l == r,
             (Attr::Tensor(l), Attr::Tensor(r)) => l.shares_buffer(r) || l.bits_eq(r),
             (Attr::Ints(l), Attr::Ints(r)) => l == r,
+            (Attr::Strs(l), Attr::Strs(r)) => l == r,
             (Attr::Types(l), Attr::Types(r)) => l == r,
             (Attr::Shapes(l), Attr::Shapes(r)) => l == r,
             (Attr::Function(l), Attr::Function(r)) => Arc::ptr_eq(l, r),
@@ -74,6 +77,7 @@ impl fmt::Debug for Attr {
             Attr::Shape(x) => x.fmt(f),
             Attr::Tensor(x) => x.fmt(f),
             Attr::Ints(x) => x.fmt(f),
+            Attr::Strs(x) => x.fmt(f),
             Attr::Types(x) => x.fmt(f),
             Attr::Shapes(x) => x.fmt(f),
             Attr::Function(_) => f.write_str("<host function>"),
@@ -94,7 +98,8 @@ macro_rules! attr_from {
 attr_from! {
     i64 => Int, f32 => Float, bool => Bool, &str => Str, ByteString => Str, DType => Type,
     PartialShape => Shape, Value => Tensor, Vec<i64> => Ints, &[i64] => Ints,
-    Vec<DType> => Types, Vec<PartialShape> => Shapes, Arc<HostFunction> => Function
+    Vec<ByteString> => Strs, Vec<DType> => Types, Vec<PartialShape> => Shapes,
+    Arc<HostFunction> => Function
 }
 
 /// The attributes that are stored with a node, sorted by name: those that neither have their

@@ -6,7 +6,7 @@ use tidemill_value::DType;
 use crate::arguments::Arguments;
 use crate::diagnosis::BuildErrorKind;
 use crate::op_def::{Arg, ArgType, Arity, AttrKind};
-use crate::{Access, Attr, Attrs, Fact, OpDef, OpError, TensorId};
+use crate::{Attr, Attrs, Fact, OpDef, OpError, Role, TensorId};
 
 /// An attribute that counts outputs is at most this, so that none makes a node of any size.
 const MAX_OUTPUTS: i64 = 1 << 16;
@@ -15,8 +15,8 @@ const MAX_OUTPUTS: i64 = 1 << 16;
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) attrs: Attrs,
-    /// The data type of each output, and whether it names a variable.
-    pub(crate) output_types: SmallVec<[(DType, bool); 2]>,
+    /// The data type of each output, and what it stands for.
+    pub(crate) output_types: SmallVec<[(DType, Role); 2]>,
 }
 
 type NamedAttrs = Vec<(Cow<'static, str>, Attr)>;
@@ -75,11 +75,18 @@ fn bind_inputs(
             Arity::Types(types) => {
                 let dtypes: Vec<DType> = facts.iter().map(|fact| fact.dtype).collect();
                 set(attrs, types, Attr::from(dtypes));
+                if facts.iter().any(|fact| fact.role == Role::Handle) {
+                    return Err(BuildErrorKind::Handle { input: arg.name });
+                }
                 continue;
             }
         }
         for fact in facts {
-            bind_input(arg, fact.dtype, &mut bindings)?;
+            match (arg.role == Role::Handle, fact.role == Role::Handle) {
+                (true, false) => return Err(BuildErrorKind::NotAHandle { input: arg.name }),
+                (false, true) => return Err(BuildErrorKind::Handle { input: arg.name }),
+                _ => bind_input(arg, fact.dtype, &mut bindings)?,
+            }
         }
     }
     Ok(bindings)
@@ -91,6 +98,7 @@ fn bind_input(
     bindings: &mut SmallVec<[Binding; 2]>,
 ) -> Result<(), BuildErrorKind> {
     match arg.dtype {
+        ArgType::Any => Ok(()),
         ArgType::Is(expected) if expected == dtype => Ok(()),
         ArgType::Is(expected) => {
             Err(BuildErrorKind::DType { input: arg.name, dtype, allowed: vec![expected] })
@@ -172,13 +180,14 @@ fn output_types(
     op: &'static OpDef,
     bindings: &[Binding],
     attrs: &NamedAttrs,
-) -> Result<SmallVec<[(DType, bool); 2]>, BuildErrorKind> {
+) -> Result<SmallVec<[(DType, Role); 2]>, BuildErrorKind> {
     let mut types = SmallVec::new();
     let given = |name: &str| attrs.iter().find(|(given, _)| given == name).map(|(_, attr)| attr);
     for output in op.outputs {
-        let is_ref = output.access != Access::Read;
+        let role = output.output_role();
         let dtype = || match output.dtype {
             ArgType::Is(dtype) => Some(dtype),
+            ArgType::Any => None,
             ArgType::Attr(name) => match bindings.iter().find(|binding| binding.attr == name) {
                 Some(binding) => Some(binding.dtype),
                 None => match given(name)
@@ -193,7 +202,7 @@ fn output_types(
         match output.arity {
             Arity::One => {
                 let name = output.name;
-                types.push((dtype().ok_or(OpError::MissingAttr { name })?, is_ref));
+                types.push((dtype().ok_or(OpError::MissingAttr { name })?, role));
             }
             Arity::Count(name) => {
                 let dtype = dtype().ok_or(OpError::MissingAttr { name: output.name })?;
@@ -203,13 +212,13 @@ fn output_types(
                 if *count > MAX_OUTPUTS {
                     return Err(OpError::Outputs { count: *count, limit: MAX_OUTPUTS }.into());
                 }
-                types.extend((0..*count).map(|_| (dtype, is_ref)));
+                types.extend((0..*count).map(|_| (dtype, role)));
             }
             Arity::Types(name) => {
                 let Some(Attr::Types(dtypes)) = given(name) else {
                     return Err(OpError::MissingAttr { name }.into());
                 };
-                types.extend(dtypes.iter().map(|&dtype| (dtype, is_ref)));
+                types.extend(dtypes.iter().map(|&dtype| (dtype, role)));
             }
         }
     }

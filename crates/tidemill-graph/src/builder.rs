@@ -10,9 +10,10 @@ use crate::graph::{State, orphan};
 use crate::location::current_origin;
 use crate::names::{self, Reserved};
 use crate::node::argument_ranges;
+use crate::variable::SharedName;
 use crate::{
-    Access, Attr, Execution, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef,
-    OperationRef, PoisonId, Referent, TensorId, TensorRef, registry, scope,
+    Access, Attr, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef, OperationRef,
+    PoisonId, Referent, TensorId, TensorRef, registry, scope,
 };
 
 /// Collects the parts of a node, and adds it to its graph.
@@ -183,6 +184,9 @@ impl NodeBuilder {
         let (bound, facts) = {
             let reader = graph.read();
             let state = reader.state();
+            for input in &mut arguments.inputs {
+                input.node = state.variables.shared(input.node);
+            }
             if !state.stand_ins.is_empty() && current_origin().is_none() {
                 take_stand_ins(state, self.op, &mut arguments);
             }
@@ -281,24 +285,12 @@ fn check_targets(
     arguments: &Arguments<TensorId>,
 ) -> Result<(), BuildErrorKind> {
     for (arg, tensors) in op.inputs.iter().zip(arguments.iter()) {
-        let is_variable = |tensor: &TensorId| variable_of(state, *tensor).is_some();
+        let is_variable = |tensor: &TensorId| state.variable_of(*tensor).is_some();
         if arg.access != Access::Read && !tensors.iter().all(is_variable) {
             return Err(BuildErrorKind::NotAVariable { input: arg.name });
         }
     }
     Ok(())
-}
-
-/// The node of the variable that a tensor names, looking through the operations that write it.
-fn variable_of(state: &State, mut tensor: TensorId) -> Option<NodeId> {
-    loop {
-        let node = state.dag.node(tensor.node);
-        match node.op.execution {
-            Execution::Variable => return Some(tensor.node),
-            Execution::Write if tensor.slot == 0 => tensor = *node.inputs.first()?,
-            _ => return None,
-        }
-    }
 }
 
 /// What is known of the outputs of a node.
@@ -310,9 +302,9 @@ pub(crate) fn infer_outputs(
     let inferred = (op.infer)(&NodeView::new(op, &bound.attrs, inputs, &[]))?;
     let facts = bound.output_types.iter().zip(inferred);
     Ok(facts
-        .map(|(&(dtype, is_ref), inferred)| Fact {
+        .map(|(&(dtype, role), inferred)| Fact {
             dtype,
-            is_ref,
+            role,
             shape: inferred.shape,
             elements: inferred.elements,
         })
@@ -332,14 +324,36 @@ fn append(
     if state.dag.len() + 1 >= NodeId::LIMIT {
         return Err(BuildErrorKind::Full);
     }
+    let shared = find_shared(&state, &node)?;
     let reserved = reserve(&mut state, graph.key(), name)?;
     let id = state.dag.push(node);
     state.names.bind(reserved, id);
+    if let Some(key) = shared {
+        state.variables.share(key, id);
+    }
     state.locations.push(location);
     if let Some(origin) = current_origin() {
         state.origins.insert(id, origin);
     }
     Ok(id)
+}
+
+/// The name by which a node that names a variable shares it with others, checked against the
+/// first of them.
+fn find_shared(state: &State, node: &Node) -> Result<Option<SharedName>, BuildErrorKind> {
+    let Some(name) = SharedName::of(node) else { return Ok(None) };
+    if let Some(first) = state.variables.sharing(&name) {
+        let (first, fact) = (&state.dag.node(first).outputs[0], &node.outputs[0]);
+        if first.dtype != fact.dtype || first.shape.merge(&fact.shape).is_err() {
+            let (actual, wanted) = (first.to_string(), fact.to_string());
+            return Err(BuildErrorKind::VariableMismatch {
+                name: name.to_string(),
+                actual,
+                wanted,
+            });
+        }
+    }
+    Ok(Some(name))
 }
 
 fn reserve(state: &mut State, key: GraphKey, name: &Name) -> Result<Reserved, BuildErrorKind> {

@@ -90,6 +90,20 @@ pub enum BuildErrorKind {
         /// The name of the input.
         input: &'static str,
     },
+    /// An input is not the handle of a variable that it must be.
+    #[error("`{input}` must be the handle of a resource variable")]
+    NotAHandle {
+        /// The name of the input.
+        input: &'static str,
+    },
+    /// An input is the handle of a variable, and no value.
+    #[error(
+        "`{input}` must be a value, but is the handle of a resource variable, to be read first"
+    )]
+    Handle {
+        /// The name of the input.
+        input: &'static str,
+    },
     /// An operation is given another number of inputs than it takes.
     #[error("{expected} inputs are needed, but {actual} were given")]
     InputCount {

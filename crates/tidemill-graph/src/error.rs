@@ -147,6 +147,12 @@ pub enum KernelError {
         /// Its error.
         source: Arc<dyn Error + Send + Sync>,
     },
+    /// A file cannot be read or written.
+    #[error("{source}")]
+    File {
+        /// Why not.
+        source: Arc<dyn Error + Send + Sync>,
+    },
     /// A function of the host program gave something else than it said it would.
     #[error("the host function gave {actual} where it had promised {promised}")]
     HostOutput {

@@ -10,16 +10,39 @@ pub struct Fact {
     pub dtype: DType,
     /// Its shape, as far as it is known.
     pub shape: PartialShape,
-    /// Whether it names a variable's storage rather than a value (TensorFlow's `Ref` types).
-    pub is_ref: bool,
+    /// Whether it is a value, or names a variable.
+    pub role: Role,
     /// Its elements, as far as they are known.
     pub elements: Option<Elements>,
+}
+
+/// What a tensor stands for. Type and shape of one that names a variable are the variable's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
+pub enum Role {
+    /// A value.
+    #[default]
+    Value,
+    /// The storage of a variable, which can be taken as a value (TensorFlow's `Ref` types).
+    Ref,
+    /// The handle of a variable, which is no value (TensorFlow's `resource` type).
+    Handle,
+}
+
+impl Role {
+    /// What the text form has behind the data type.
+    pub(crate) const fn suffix(self) -> &'static str {
+        match self {
+            Role::Value => "",
+            Role::Ref => "_ref",
+            Role::Handle => "_handle",
+        }
+    }
 }
 
 impl Fact {
     /// A value of which data type and shape are known.
     pub fn new(dtype: DType, shape: impl Into<PartialShape>) -> Self {
-        Fact { dtype, shape: shape.into(), is_ref: false, elements: None }
+        Fact { dtype, shape: shape.into(), role: Role::Value, elements: None }
     }
 
     /// What is known of a concrete value.
@@ -31,7 +54,7 @@ impl Fact {
 
 impl fmt::Display for Fact {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}{}", self.dtype, if self.is_ref { "_ref" } else { "" })?;
+        write!(f, "{}{}", self.dtype, self.role.suffix())?;
         match self.shape.dims() {
             Some(_) => write!(f, "{}", self.shape),
             None => f.write_str("[..]"),

@@ -13,7 +13,8 @@ use crate::reader::GraphReader;
 use crate::registry::{self, DefaultGraph};
 use crate::variable::{Member, VariableRecord, Variables};
 use crate::{
-    GraphKey, Item, Location, NodeId, OperationRef, Referent, TensorId, TensorRef, location, scope,
+    Execution, GraphKey, Item, Location, NodeId, OperationRef, Referent, Role, TensorId, TensorRef,
+    location, scope,
 };
 
 /// A computation graph: an append-only record of operations.
@@ -23,6 +24,15 @@ use crate::{
 /// a second handle to the same graph. It is dropped with its last handle and its last session.
 #[derive(Clone)]
 pub struct Graph(Arc<Shared>);
+
+/// What a file says of a node that the runtime does not use, kept to be written again.
+#[derive(Clone, Default, PartialEq, Debug)]
+pub struct NodeNote {
+    /// The device it is to run on.
+    pub device: Arc<str>,
+    /// Attributes that its operation does not have, by name, in the bytes of the file.
+    pub attrs: Vec<(String, Vec<u8>)>,
+}
 
 pub(crate) struct Shared {
     key: GraphKey,
@@ -38,15 +48,51 @@ pub(crate) struct State {
     pub(crate) origins: FxHashMap<NodeId, NodeId>,
     /// For a tensor, the one made after it that later nodes take in its place.
     pub(crate) stand_ins: FxHashMap<TensorId, TensorId>,
+    /// For a tensor that is a sum of slices, those.
+    pub(crate) slices: FxHashMap<TensorId, Slices>,
     pub(crate) variables: Variables,
     pub(crate) collections: BTreeMap<String, Vec<Item>>,
+    pub(crate) node_notes: FxHashMap<NodeId, NodeNote>,
+    pub(crate) notes: BTreeMap<&'static str, Vec<u8>>,
     pub(crate) poison: PoisonTable,
     pub(crate) finalized: Option<Location>,
     pub(crate) seed: Option<i64>,
     pub(crate) strict: bool,
 }
 
+/// Rows, each of which is added to that of a tensor of zeros which its index numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub struct Slices {
+    pub values: TensorId,
+    pub indices: TensorId,
+    pub dense_shape: TensorId,
+}
+
 impl State {
+    /// The node of the variable that a tensor names, looking through the operations that write it.
+    pub(crate) fn variable_of(&self, mut tensor: TensorId) -> Option<NodeId> {
+        loop {
+            let node = self.dag.node(tensor.node);
+            match node.op.execution {
+                Execution::Variable => return Some(self.variables.shared(tensor.node)),
+                Execution::Write if node.outputs.get(tensor.slot as usize)?.role == Role::Ref => {
+                    tensor = *node.inputs.first()?;
+                }
+                _ => return None,
+            }
+        }
+    }
+
+    /// The node of the variable that a node writes, if it writes one.
+    pub(crate) fn written_by(&self, id: NodeId) -> Option<NodeId> {
+        let node = self.dag.node(id);
+        match node.op.execution {
+            Execution::Write => self.variable_of(*node.inputs.first()?),
+            _ => None,
+        }
+    }
+
     /// What a node that is added now takes where it is given `tensor`.
     pub(crate) fn current(&self, mut tensor: TensorId) -> TensorId {
         while let Some(&stand_in) = self.stand_ins.get(&tensor) {
@@ -209,6 +255,19 @@ impl Graph {
         state.names.reserved_name(reserved).to_owned()
     }
 
+    /// Keeps with a node what a file said of it that the runtime does not use.
+    pub fn note_node(&self, node: NodeId, note: NodeNote) {
+        self.write().node_notes.insert(node, note);
+    }
+
+    /// Keeps with the graph what a file said that the runtime does not use, under a name, in
+    /// place of what `update` is given.
+    pub fn note(&self, name: &'static str, update: impl FnOnce(Vec<u8>) -> Vec<u8>) {
+        let mut state = self.write();
+        let note = state.notes.entry(name).or_default();
+        *note = update(std::mem::take(note));
+    }
+
     /// Records that nodes make up a variable. It is found by `name`, which is not that of its
     /// node where another node has that.
     pub fn add_variable(&self, name: &str, record: VariableRecord) {
@@ -229,6 +288,21 @@ impl Graph {
             && tensor.node < stand_in.node
         {
             self.write().stand_ins.insert(tensor, stand_in);
+        }
+    }
+
+    /// Records that `sum` is the sum of slices, so that what needs those only does not need it.
+    /// Where one of the handles is of another graph, or came from a failed call, nothing changes.
+    pub fn record_slices(&self, sum: TensorRef, slices: [TensorRef; 3]) {
+        let is_own = |tensor: &TensorRef| tensor.graph() == self.key();
+        if !slices.iter().chain([&sum]).all(is_own) {
+            return;
+        }
+        let [values, indices, dense_shape] = slices.map(TensorRef::id);
+        if let (Ok(sum), Ok(values), Ok(indices), Ok(dense_shape)) =
+            (sum.id(), values, indices, dense_shape)
+        {
+            self.write().slices.insert(sum, Slices { values, indices, dense_shape });
         }
     }
 

@@ -229,6 +229,8 @@ attr_getters! {
     tensor_attr, "tensor", Tensor => Value;
     /// The attribute `name`, a list of ints.
     ints_attr, "list(int)", Ints => Arc<[i64]>;
+    /// The attribute `name`, a list of strings.
+    strs_attr, "list(string)", Strs => Arc<[ByteString]>;
     /// The attribute `name`, a list of types.
     types_attr, "list(type)", Types => Arc<[DType]>;
     /// The attribute `name`, a list of shapes.

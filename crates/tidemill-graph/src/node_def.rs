@@ -119,6 +119,9 @@ fn write_attr(text: &mut Text, attr: &Attr) -> fmt::Result {
         Attr::Shape(x) => text.message("shape", |text| write_shape(text, x)),
         Attr::Tensor(x) => text.message("tensor", |text| write_tensor(text, x)),
         Attr::Ints(x) => text.message("list", |text| x.iter().try_for_each(|x| text.field("i", x))),
+        Attr::Strs(x) => {
+            text.message("list", |text| x.iter().try_for_each(|x| text.string("s", x)))
+        }
         Attr::Types(x) => text
             .message("list", |text| x.iter().try_for_each(|x| text.field("type", x.proto_name()))),
         Attr::Shapes(x) => text.message("list", |text| {

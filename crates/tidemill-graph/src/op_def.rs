@@ -3,7 +3,9 @@ use std::fmt;
 use smallvec::SmallVec;
 use tidemill_value::{DType, PartialShape};
 
-use crate::{Attr, GradCx, GradientError, Grads, Inferred, Kernel, NodeView, OpError, Sample};
+use crate::{
+    Attr, GradCx, GradientError, Grads, Inferred, Kernel, NodeView, OpError, Role, Sample,
+};
 
 /// The static description of an operation type: what a node of it takes, gives and does.
 ///
@@ -29,6 +31,8 @@ pub struct OpDef {
     /// Whether inputs are stretched to a common shape, which is that of the last output, so that
     /// a gradient has to be summed back.
     pub broadcasts: bool,
+    /// Of [`Execution::Variable`], whether nodes without a shared name name one variable.
+    pub shares_unnamed: bool,
     /// The shapes of the outputs, as far as those of the inputs tell.
     pub infer: InferFn,
     /// How a gradient passes through.
@@ -63,6 +67,7 @@ impl OpDef {
             effect: Effect::None,
             fallible: Fallible::Shapes,
             broadcasts: false,
+            shares_unnamed: false,
             infer: |_| Ok(SmallVec::new()),
             gradient: Gradient::Undefined,
             kernel: |node| Err(OpError::NoKernel { op: node.op().name }),
@@ -113,6 +118,12 @@ impl OpDef {
         self
     }
 
+    /// Says that nodes without a shared name name one variable.
+    pub const fn shares_unnamed(mut self) -> Self {
+        self.shares_unnamed = true;
+        self
+    }
+
     /// Sets the shape inference.
     pub const fn infer(mut self, infer: InferFn) -> Self {
         self.infer = infer;
@@ -156,6 +167,13 @@ impl OpDef {
         self.attrs.iter().find(|attr| attr.name == name)
     }
 
+    /// Which output of its kernel is the next value of the variable that a node of
+    /// [`Execution::Write`] writes, if a node has so many outputs.
+    pub fn state_slot(&self, outputs: usize) -> u32 {
+        let names_variable = self.outputs.first().is_some_and(|arg| arg.output_role() == Role::Ref);
+        if names_variable { 0 } else { outputs as u32 }
+    }
+
     /// Whether nodes of equal inputs and attributes give equal outputs and do nothing else, so
     /// that one can stand for the other and a constant for either.
     pub fn is_pure(&self) -> bool {
@@ -186,9 +204,11 @@ pub enum Execution {
     Placeholder,
     /// Names a variable, whose value lives in a session.
     Variable,
-    /// Computes by its kernel the next value of the variable that its first input names; that
-    /// value is also its output. The kernel's first input is the variable's present value, if
-    /// the input's access is [`Access::Update`].
+    /// Computes by its kernel the next value of the variable that its first input names. That
+    /// value is its first output, if that names the variable; or else its kernel has one output
+    /// more than the operation, and gives it as the last. The kernel's first input is the
+    /// variable's present value, if the input's access is [`Access::Update`] or
+    /// [`Access::Amend`].
     Write,
 }
 
@@ -219,6 +239,9 @@ pub enum Fallible {
     Integers,
     /// Depending on the values of its inputs.
     Values,
+    /// As [`Fallible::Values`], of a write whose kernel tells it beforehand by
+    /// [`Kernel::check`].
+    Checked,
 }
 
 /// How a gradient passes through an operation.
@@ -241,9 +264,12 @@ pub struct Arg {
     pub dtype: ArgType,
     /// How many tensors it stands for.
     pub arity: Arity,
-    /// How an input is used. Of an output, anything but [`Access::Read`] says that it names a
-    /// variable.
+    /// How an input is used. Of an output, anything but [`Access::Read`] says that it names the
+    /// storage of a variable.
     pub access: Access,
+    /// What it stands for: a value, or a handle. An input that is a value also takes the storage
+    /// of a variable.
+    pub role: Role,
 }
 
 /// The data type of an argument.
@@ -253,6 +279,8 @@ pub enum ArgType {
     Is(DType),
     /// The one that the type attribute of this name has.
     Attr(&'static str),
+    /// Any one. No attribute tells which.
+    Any,
 }
 
 /// How many tensors an argument stands for.
@@ -277,24 +305,40 @@ pub enum Access {
     Write,
     /// As the variable to read and overwrite.
     Update,
+    /// As the variable to read, if it has a value, and overwrite.
+    Amend,
 }
 
 impl Access {
     /// Whether the input names the variable that the node writes.
     pub const fn writes(self) -> bool {
-        matches!(self, Access::Write | Access::Update)
+        matches!(self, Access::Write | Access::Update | Access::Amend)
     }
 }
 
 impl Arg {
+    const fn new(name: &'static str, dtype: ArgType) -> Self {
+        Arg { name, dtype, arity: Arity::One, access: Access::Read, role: Role::Value }
+    }
+
+    /// The handle of a variable of any type.
+    pub const fn any_handle(name: &'static str) -> Self {
+        Arg { role: Role::Handle, ..Arg::new(name, ArgType::Any) }
+    }
+
+    /// The handle of a variable of the type that the type attribute `attr` has.
+    pub const fn handle(name: &'static str, attr: &'static str) -> Self {
+        Arg { role: Role::Handle, ..Arg::of(name, attr) }
+    }
+
     /// A tensor of the type that the type attribute `attr` has.
     pub const fn of(name: &'static str, attr: &'static str) -> Self {
-        Arg { name, dtype: ArgType::Attr(attr), arity: Arity::One, access: Access::Read }
+        Arg::new(name, ArgType::Attr(attr))
     }
 
     /// A tensor of a fixed type.
     pub const fn is(name: &'static str, dtype: DType) -> Self {
-        Arg { name, dtype: ArgType::Is(dtype), arity: Arity::One, access: Access::Read }
+        Arg::new(name, ArgType::Is(dtype))
     }
 
     /// A list of tensors of one type, counted by the int attribute `count`.
@@ -305,6 +349,14 @@ impl Arg {
     /// A list of tensors, each of its own type; the type list attribute `types` has them.
     pub const fn mixed(name: &'static str, types: &'static str) -> Self {
         Arg { arity: Arity::Types(types), ..Arg::of(name, types) }
+    }
+
+    /// What an output of this description stands for.
+    pub(crate) fn output_role(&self) -> Role {
+        match self.access {
+            Access::Read => self.role,
+            _ => Role::Ref,
+        }
     }
 
     /// The same argument with another use.
@@ -340,6 +392,7 @@ pub enum AttrKind {
     Shape,
     Tensor,
     Ints,
+    Strs,
     Types,
     Shapes,
     Function,
@@ -356,6 +409,8 @@ pub enum Default {
     Type(DType),
     UnknownShape,
     Ints(&'static [i64]),
+    NoStrs,
+    NoShapes,
 }
 
 impl Default {
@@ -369,6 +424,8 @@ impl Default {
             Default::Type(x) => Attr::Type(x),
             Default::UnknownShape => Attr::Shape(PartialShape::unknown()),
             Default::Ints(x) => Attr::from(x),
+            Default::NoStrs => Attr::Strs([].into()),
+            Default::NoShapes => Attr::Shapes([].into()),
         }
     }
 }
@@ -410,6 +467,11 @@ impl AttrDef {
         AttrDef::new(name, AttrKind::Str).default(Default::Str(default))
     }
 
+    /// The attribute `name`, a list of strings that is empty unless it is given.
+    pub const fn strs(name: &'static str) -> Self {
+        AttrDef::new(name, AttrKind::Strs).default(Default::NoStrs)
+    }
+
     /// The same attribute with a default.
     pub const fn default(mut self, default: Default) -> Self {
         self.default = Some(default);
@@ -427,6 +489,7 @@ impl AttrDef {
             | (AttrKind::Shape, Attr::Shape(_))
             | (AttrKind::Tensor, Attr::Tensor(_))
             | (AttrKind::Ints, Attr::Ints(_))
+            | (AttrKind::Strs, Attr::Strs(_))
             | (AttrKind::Types, Attr::Types(_))
             | (AttrKind::Shapes, Attr::Shapes(_))
             | (AttrKind::Function, Attr::Function(_)) => true,

@@ -4,9 +4,9 @@ use smallvec::SmallVec;
 
 use crate::dag::Edge;
 use crate::diagnosis::PoisonTable;
-use crate::graph::State;
+use crate::graph::{Slices, State};
 use crate::variable::VariableRecord;
-use crate::{Fact, GraphKey, Item, Location, Node, NodeId, TensorId};
+use crate::{Fact, GraphKey, Item, Location, Node, NodeId, NodeNote, TensorId};
 
 /// How a node refers to one of its inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -120,6 +120,12 @@ impl<'a> GraphReader<'a> {
         self.state.origins.get(&id).copied()
     }
 
+    /// The slices that a tensor is the sum of, if that was recorded. What stands in for it is not
+    /// the sum of any.
+    pub fn slices(&self, tensor: TensorId) -> Option<Slices> {
+        self.state.slices.get(&self.state.current(tensor)).copied()
+    }
+
     /// The nodes that refer to a node, with how they do, in the order in which they were added.
     pub fn consumers(&self, id: NodeId) -> impl Iterator<Item = (NodeId, EdgeKind)> {
         self.state.dag.consumers(id).into_iter().map(|(node, edge)| (node, edge.into()))
@@ -174,7 +180,13 @@ impl<'a> GraphReader<'a> {
 
     /// The variable that a node names.
     pub fn variable(&self, id: NodeId) -> Option<&VariableRecord> {
-        self.state.variables.of_node(id)
+        self.state.variables.of_node(self.state.variables.shared(id))
+    }
+
+    /// The node of the variable that a tensor names, looking through the operations that write
+    /// it. Of several nodes that share a variable it is the first.
+    pub fn variable_of(&self, tensor: TensorId) -> Option<NodeId> {
+        self.state.variable_of(tensor)
     }
 
     /// The variable that was added under that name.
@@ -190,6 +202,21 @@ impl<'a> GraphReader<'a> {
     /// The names of the collections, in alphabetical order, with what was added to them.
     pub fn collections(&self) -> impl Iterator<Item = (&str, &[Item])> {
         self.state.collections.iter().map(|(name, items)| (name.as_str(), items.as_slice()))
+    }
+
+    /// The node of the variable that a node writes, if it writes one.
+    pub fn written_by(&self, id: NodeId) -> Option<NodeId> {
+        self.state.written_by(id)
+    }
+
+    /// What a file said of a node that the runtime does not use.
+    pub fn node_note(&self, id: NodeId) -> Option<&NodeNote> {
+        self.state.node_notes.get(&id)
+    }
+
+    /// What a file said of the graph that the runtime does not use, by name.
+    pub fn note(&self, name: &str) -> Option<&[u8]> {
+        self.state.notes.get(name).map(Vec::as_slice)
     }
 
     /// The graph's seed, if it was set.

@@ -114,6 +114,21 @@ impl Subgraph {
         node.inputs.iter().map(|&input| self.fact(input).clone()).collect()
     }
 
+    /// Adds to a write that has no output for it the value that it leaves behind, as its last.
+    pub fn add_state(&self, node: &mut Node) {
+        let slot = node.op.state_slot(node.outputs.len()) as usize;
+        if node.op.execution == Execution::Write
+            && slot == node.outputs.len()
+            && let Some(&variable) = node.inputs.first()
+        {
+            let facts = self.input_facts(node);
+            let inferred = (node.op.infer)(&NodeView::new(node.op, &node.attrs, &facts, &[]));
+            let state = inferred.ok().and_then(|mut inferred| inferred.pop());
+            let shape = state.map_or(PartialShape::unknown(), |state| state.shape);
+            node.outputs.push(Fact::new(self.fact(variable).dtype, shape));
+        }
+    }
+
     /// Infers anew what is known of the outputs of a node whose inputs are in the subgraph. Where
     /// the inputs contradict each other, so that a run will fail, nothing is.
     pub fn infer_again(&self, node: &mut Node) {
@@ -190,7 +205,7 @@ pub fn may_fail<'a>(node: &'a Node, inputs: impl Iterator<Item = &'a Fact>) -> b
     let is_unknown = |fact: &Fact| !fact.shape.is_known();
     match node.op.fallible {
         Fallible::Never => false,
-        Fallible::Values => true,
+        Fallible::Values | Fallible::Checked => true,
         Fallible::Shapes => inputs.chain(&node.outputs).any(is_unknown),
         Fallible::Integers => {
             inputs.chain(&node.outputs).any(|fact| fact.dtype.is_integer() || is_unknown(fact))

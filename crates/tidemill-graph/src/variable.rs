@@ -1,31 +1,94 @@
-use rustc_hash::FxHashMap;
+use std::fmt;
 
-use crate::{GraphKey, NodeId, OperationRef, Referent, TensorId, TensorRef};
+use rustc_hash::FxHashMap;
+use tidemill_value::ByteString;
+
+use crate::{Attr, Execution, GraphKey, Node, NodeId, OperationRef, Referent, TensorId, TensorRef};
 
 /// A variable: the nodes that TensorFlow makes for one.
 #[derive(Clone, Debug)]
 pub struct VariableRecord {
     /// The node that names the variable.
     pub node: NodeId,
-    /// The value it starts with.
-    pub initial_value: TensorId,
-    /// The node that assigns that value.
-    pub initializer: NodeId,
-    /// Its value, as everything that uses the variable reads it.
+    /// The value it starts with, and the node that assigns it. A graph that is imported may lack
+    /// them.
+    pub start: Option<(TensorId, NodeId)>,
+    /// Its value, as everything that uses the variable reads it. Without a node that reads it, its
+    /// own node.
     pub read: TensorId,
     /// Whether optimizers change it.
     pub trainable: bool,
 }
 
+impl VariableRecord {
+    /// The node that gives the variable the value it starts with.
+    pub fn initializer(&self) -> Option<NodeId> {
+        self.start.map(|(_, initializer)| initializer)
+    }
+}
+
+/// What nodes that name one variable have in common: the operation, and the attributes
+/// `container` and `shared_name`.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+pub(crate) struct SharedName {
+    op: &'static str,
+    container: ByteString,
+    name: ByteString,
+}
+
+impl SharedName {
+    /// That of a node, if it names a variable that it may share.
+    pub(crate) fn of(node: &Node) -> Option<Self> {
+        if node.op.execution != Execution::Variable {
+            return None;
+        }
+        let attr = |name: &str| match node.attrs.get(name) {
+            Some(Attr::Str(text)) => text.clone(),
+            _ => ByteString::default(),
+        };
+        let (container, name) = (attr("container"), attr("shared_name"));
+        let is_shared = node.op.shares_unnamed || !name.is_empty();
+        is_shared.then_some(SharedName { op: node.op.name, container, name })
+    }
+}
+
+impl fmt::Display for SharedName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(&self.name, f)
+    }
+}
+
 /// The variables of a graph.
 #[derive(Default)]
 pub(crate) struct Variables {
+    /// The first node of each shared name.
+    sharing: FxHashMap<SharedName, NodeId>,
+    /// For other nodes that name the variable of another, that one.
+    shared: FxHashMap<NodeId, NodeId>,
     records: Vec<VariableRecord>,
     by_node: FxHashMap<NodeId, usize>,
     by_name: FxHashMap<String, usize>,
 }
 
 impl Variables {
+    /// The node that stands for the variable that `node` names, if it names one.
+    pub(crate) fn shared(&self, node: NodeId) -> NodeId {
+        self.shared.get(&node).copied().unwrap_or(node)
+    }
+
+    /// The first node of a shared name.
+    pub(crate) fn sharing(&self, name: &SharedName) -> Option<NodeId> {
+        self.sharing.get(name).copied()
+    }
+
+    /// Notes that a node has a shared name.
+    pub(crate) fn share(&mut self, name: SharedName, node: NodeId) {
+        let first = *self.sharing.entry(name).or_insert(node);
+        if first != node {
+            self.shared.insert(node, first);
+        }
+    }
+
     pub(crate) fn records(&self) -> &[VariableRecord] {
         &self.records
     }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 use tidemill_value::{DType, Value, bf16, f16};
 
-use crate::{Attr, Attrs, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Operand};
+use crate::{Attr, Attrs, Execution, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Operand};
 
 impl OpDef {
     /// Makes the kernel of a node. Where it has 16-bit floats that the operation computes as
@@ -32,7 +32,11 @@ impl OpDef {
         let (attrs, inputs): (Attrs, _) = (attrs.collect(), facts(node.inputs()));
         let outputs = facts(node.outputs());
         let kernel = (self.kernel)(&NodeView::new(node.op(), &attrs, &inputs, &outputs))?;
-        let outputs = node.outputs().iter().map(|fact| fact.dtype).collect();
+        let mut outputs: SmallVec<[DType; 1]> =
+            node.outputs().iter().map(|fact| fact.dtype).collect();
+        if self.execution == Execution::Write && self.state_slot(outputs.len()) as usize == outputs.len() {
+            outputs.push(node.dtype(0));
+        }
         Ok(Box::new(Widened { kernel, outputs }))
     }
 }
@@ -50,6 +54,27 @@ struct Widened {
 
 impl Kernel for Widened {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let results = self.with_widened(cx, |cx| self.kernel.run(cx))?;
+        for (i, (output, dtype)) in results.into_iter().zip(&self.outputs).enumerate() {
+            if let Some(output) = output {
+                cx.set(i, rounded(output, *dtype)?);
+            }
+        }
+        Ok(())
+    }
+
+    fn check(&self, cx: &KernelCx<'_>) -> Result<(), KernelError> {
+        self.with_widened(cx, |cx| self.kernel.check(cx)).map(drop)
+    }
+}
+
+impl Widened {
+    /// Calls `f` with the inputs widened, and gives what it leaves as outputs.
+    fn with_widened(
+        &self,
+        cx: &KernelCx<'_>,
+        f: impl FnOnce(&mut KernelCx<'_>) -> Result<(), KernelError>,
+    ) -> Result<Vec<Option<Value>>, KernelError> {
         let count = cx.input_count();
         let mut slots: Vec<Option<Value>> =
             (0..count).map(|i| cx.peek(i).map(widened).transpose()).collect::<Result<_, _>>()?;
@@ -57,7 +82,7 @@ impl Kernel for Widened {
         let inputs: SmallVec<[Operand; 4]> =
             (0..count as u32).map(|i| Operand::slot(i).last_use()).collect();
         let outputs: SmallVec<[u32; 2]> = (count as u32..slots.len() as u32).collect();
-        self.kernel.run(&mut KernelCx {
+        f(&mut KernelCx {
             slots: &mut slots,
             constants: &[],
             inputs: &inputs,
@@ -65,12 +90,7 @@ impl Kernel for Widened {
             draw: cx.draw,
             host: cx.host,
         })?;
-        for (i, (output, dtype)) in slots.drain(count..).zip(&self.outputs).enumerate() {
-            if let Some(output) = output {
-                cx.set(i, rounded(output, *dtype)?);
-            }
-        }
-        Ok(())
+        Ok(slots.split_off(count))
     }
 }
 

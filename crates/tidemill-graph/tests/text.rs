@@ -58,8 +58,9 @@ fn variables_collections_and_the_seed_are_read() {
     let reader = graph.read();
     let find = |name: &str| reader.find(name).expect("the node exists");
     let variable = reader.find_variable("w").expect("the variable exists");
-    assert_eq!(variable.initial_value.node, find("w/zeros"));
-    assert_eq!(variable.initializer, find("w/Assign"));
+    let (initial_value, initializer) = variable.start.unwrap();
+    assert_eq!(initial_value.node, find("w/zeros"));
+    assert_eq!(initializer, find("w/Assign"));
     assert_eq!(variable.read.node, find("w/read"));
     assert!(variable.trainable);
     let tensor = |name, slot| Item::Tensor(tidemill_graph::TensorId::new(find(name), slot));
@@ -255,7 +256,7 @@ fn errors_name_the_line_the_column_and_the_token() {
         ),
         ("@nothing", "line 1, column 1: `@nothing` has no meaning here"),
         ("@fetch", "line 1, column 1: `@fetch` has no meaning here"),
-        ("@variable w read=x", "line 1, column 19: `@variable` needs `initial`"),
+        ("@variable w initial=x read=x", "line 1, column 29: `@variable` needs `initializer`"),
         (
             "x = NoOp()\n@variable x initializer=x",
             "line 2, column 26: `@variable` needs \

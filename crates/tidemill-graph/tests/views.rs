@@ -32,8 +32,10 @@ fn edges_are_drawn_as_values_controls_and_targets() {
     let variable = variable(&graph, "w", [1.0_f32, 2.0]);
     let x = placeholder(DType::F32, shape![?, 2]);
     add(x, TensorRef::new(graph.key(), variable.read));
-    let assign =
-        TensorRef::new(graph.key(), tidemill_graph::TensorId::new(variable.initializer, 0));
+    let assign = TensorRef::new(
+        graph.key(),
+        tidemill_graph::TensorId::new(variable.initializer().unwrap(), 0),
+    );
     control_dependencies([assign.operation()], no_op);
     let expected = r#"digraph {
     0 [ label = "w\nVariableV2" ]

@@ -62,7 +62,8 @@ fn a_write_refers_to_its_variable_as_a_target() {
     let variable = variable(&graph, "w", 1);
     let reader = graph.read();
     let consumers: Vec<_> = reader.consumers(variable.node).collect();
-    let expected = [(variable.initializer, EdgeKind::Target), (variable.read.node, EdgeKind::Data)];
+    let expected =
+        [(variable.initializer().unwrap(), EdgeKind::Target), (variable.read.node, EdgeKind::Data)];
     assert_eq!(consumers, expected);
     assert_eq!(reader.variable(variable.node).map(|found| found.read), Some(variable.read));
     assert_eq!(reader.find_variable("w").map(|found| found.node), Some(variable.node));

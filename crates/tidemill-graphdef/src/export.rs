@@ -1,7 +1,11 @@
+use std::collections::BTreeMap;
+
 use tidemill_formats::proto::{
-    AnyValue, AttrValue, DataType, GraphDef, ListValue, Message, NodeDef, VersionDef,
+    AnyValue, AttrValue, DataType, GraphDef, ListValue, Message, NodeDef, TensorProto, VersionDef,
 };
 use tidemill_graph::{Attr, BuildErrors, Graph, GraphReader, Node, NodeId};
+
+use crate::import::notes;
 
 /// The version that TensorFlow 2.21 gives its graphs.
 const PRODUCER: i32 = 2474;
@@ -39,7 +43,9 @@ pub enum ExportError {
     },
 }
 
-/// The `GraphDef` of a graph: all nodes, with all of their attributes.
+/// The `GraphDef` of a graph: all nodes, with all of their attributes. What the message had that an
+/// imported graph comes from, and that the runtime does not use, is written again: devices,
+/// attributes that begin with `_`, the library of functions, versions.
 ///
 /// Variables, collections, seeds and source lines are not in it.
 ///
@@ -50,11 +56,17 @@ pub fn to_graph_def(graph: &Graph) -> Result<GraphDef, ExportError> {
     let reader = graph.read();
     let nodes = reader.nodes().map(|(id, node)| to_node_def(&reader, id, node));
     let versions = VersionDef { producer: PRODUCER, ..VersionDef::default() };
+    let (library, imported_versions) = notes::kept(&reader);
     let graph_def = GraphDef {
         node: nodes.collect::<Result<_, _>>()?,
-        library: None,
-        versions: Some(versions),
+        library,
+        versions: imported_versions.or(Some(versions)),
     };
+    check_size(graph_def)
+}
+
+/// The message, if it is not larger than messages can be.
+pub(crate) fn check_size(graph_def: GraphDef) -> Result<GraphDef, ExportError> {
     match graph_def.encoded_len() {
         bytes if bytes > MAX_BYTES => {
             let largest = graph_def.node.iter().max_by_key(|node| node.encoded_len());
@@ -72,18 +84,36 @@ fn to_node_def(reader: &GraphReader<'_>, id: NodeId, node: &Node) -> Result<Node
         _ => reader.tensor_name(*input),
     });
     let controls = node.control_inputs.iter().map(|control| format!("^{}", reader.name(*control)));
+    let too_large = |bytes| {
+        let node = reader.name(id).to_owned();
+        ExportError::TooLarge { bytes, node, node_bytes: bytes }
+    };
     let attr = |(name, attr): (&str, Attr)| {
+        // Before its bytes are in memory twice.
+        if let Attr::Tensor(value) = &attr
+            && let bytes = TensorProto::content_len(value)
+            && bytes > MAX_BYTES
+        {
+            return Err(too_large(bytes));
+        }
         let host_function =
             || ExportError::HostFunction { node: reader.name(id).to_owned(), op: node.op.name };
         let value = Some(to_any_value(&attr).ok_or_else(host_function)?);
         Ok((name.to_owned(), AttrValue { value }))
     };
+    let mut attrs: BTreeMap<String, AttrValue> =
+        reader.all_attrs(node).into_iter().map(attr).collect::<Result<_, ExportError>>()?;
+    let note = reader.node_note(id);
+    let kept = note.into_iter().flat_map(|note| &note.attrs);
+    attrs.extend(kept.filter_map(|(name, bytes)| {
+        Some((name.clone(), AttrValue::decode(bytes.as_slice()).ok()?))
+    }));
     Ok(NodeDef {
         name: reader.name(id).to_owned(),
         op: node.op.name.to_owned(),
         input: inputs.chain(controls).collect(),
-        device: String::new(),
-        attr: reader.all_attrs(node).into_iter().map(attr).collect::<Result<_, ExportError>>()?,
+        device: note.map(|note| note.device.to_string()).unwrap_or_default(),
+        attr: attrs,
     })
 }
 
@@ -100,6 +130,10 @@ fn to_any_value(attr: &Attr) -> Option<AnyValue> {
         Attr::Shape(x) => Some(AnyValue::Shape(x.into())),
         Attr::Tensor(x) => Some(AnyValue::Tensor(x.into())),
         Attr::Ints(x) => list(ListValue { i: x.to_vec(), ..ListValue::default() }),
+        Attr::Strs(x) => {
+            let strings = x.iter().map(|string| string.to_vec()).collect();
+            list(ListValue { s: strings, ..ListValue::default() })
+        }
         Attr::Types(x) => {
             let types = x.iter().map(|dtype| number(*dtype)).collect();
             list(ListValue { r#type: types, ..ListValue::default() })

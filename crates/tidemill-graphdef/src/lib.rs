@@ -2,15 +2,29 @@
 //!
 //! A [`GraphDef`](tidemill_formats::proto::GraphDef) is TensorFlow's serial form of a graph.
 //! Operations and attributes are called here as they are there, so nothing is translated: each
-//! node of the message becomes the node of that name.
+//! node of the message becomes the node of that name. A
+//! [`MetaGraphDef`](tidemill_formats::proto::MetaGraphDef) has variables, collections and
+//! signatures beside it. [`freeze()`] makes constants of variables.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod export;
+mod freeze;
 mod import;
+mod meta_graph;
+mod saver_nodes;
+mod sub_graph;
+mod summary;
 
 pub use export::{ExportError, to_graph_def};
+pub use freeze::{FreezeError, freeze};
 pub use import::{
     GraphDefSource, ImportError, ImportErrorKind, ImportOptions, Imported, import_graph_def,
     import_graph_def_with,
 };
+pub use meta_graph::{
+    Asset, MetaGraph, MetaGraphParts, Signature, import_meta_graph, to_meta_graph,
+};
+pub use saver_nodes::{SavedVariable, add_saver_nodes};
+pub use sub_graph::extract_sub_graph;
+pub use summary::{Elements, GraphSummary, TensorSummary};

@@ -54,6 +54,7 @@ pub use crate::ops::division::{
 };
 pub use crate::ops::dropout::dropout;
 pub use crate::ops::einsum::{einsum, tensordot};
+pub use crate::ops::embedding::{PartitionStrategy, embedding_lookup, embedding_lookup_sharded};
 pub use crate::ops::host::{HostOutput, host_call};
 pub use crate::ops::identity::{identity, identity_n, prevent_gradient, snapshot, stop_gradient};
 pub use crate::ops::leaky_relu::leaky_relu;
@@ -82,11 +83,13 @@ pub use crate::ops::reduce::{
 };
 pub use crate::ops::resize::{resize_bicubic, resize_bilinear, resize_nearest_neighbor};
 pub use crate::ops::scatter::{
-    scatter_add, scatter_div, scatter_max, scatter_min, scatter_mul, scatter_sub, scatter_update,
+    scatter_add, scatter_div, scatter_max, scatter_min, scatter_mul, scatter_nd_add,
+    scatter_nd_max, scatter_nd_min, scatter_nd_sub, scatter_nd_update, scatter_sub, scatter_update,
 };
 pub use crate::ops::select::{safe_where, select, select_v1};
 pub use crate::ops::shuffle::{multinomial, random_shuffle};
 pub use crate::ops::special::{atan2, digamma, erf, erfc, lgamma, polygamma, xlogy};
 pub use crate::ops::statistics::{moments, reduce_logsumexp, reduce_std, reduce_variance};
+pub use crate::ops::strings::{string_format, string_join};
 pub use crate::ops::train::apply_gradient_descent;
 pub use crate::ops::variable::is_variable_initialized;

@@ -1,7 +1,7 @@
 use std::fmt;
 
 use tidemill_graph::{
-    Fact, Graph, GraphReader, Location, Member, NodeId, OperationRef, Referent, TensorId,
+    Fact, Graph, GraphReader, Location, Member, NodeId, OperationRef, Referent, Role, TensorId,
     TensorRef, diagnose, fail,
 };
 use tidemill_value::{DType, PartialShape};
@@ -222,8 +222,11 @@ impl fmt::Display for Tensor {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Some(fact) = self.fact() else { return write_invalid(f, "Tensor", self.0.operation()) };
         write!(f, "Tensor({:?}, shape=", self.name())?;
+        if fact.role == Role::Handle {
+            return f.write_str("(), dtype=resource)");
+        }
         write_tuple(f, &fact.shape)?;
-        write!(f, ", dtype={}{})", fact.dtype, if fact.is_ref { "_ref" } else { "" })
+        write!(f, ", dtype={}{})", fact.dtype, if fact.role == Role::Ref { "_ref" } else { "" })
     }
 }
 

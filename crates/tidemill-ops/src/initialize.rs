@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tidemill_graph::{
     EdgeKind, Graph, GraphReader, Location, NodeBuilder, NodeId, OperationRef, Referent, TensorId,
-    TensorRef, VariableRecord, at_location, default_graph,
+    TensorRef, at_location, default_graph,
 };
 use tidemill_value::{ByteString, Value};
 
@@ -14,6 +14,7 @@ use crate::ops::assign::assign;
 use crate::ops::compare::logical_not;
 use crate::ops::constant::constant_node;
 use crate::ops::control::NO_OP;
+use crate::ops::resource::is_handle;
 use crate::ops::variable::is_variable_initialized;
 use crate::variables::{GLOBAL_VARIABLES, variables_among};
 use crate::{Operation, Tensor, Variable};
@@ -48,10 +49,8 @@ pub fn variables_initializer(variables: impl IntoIterator<Item = Variable>) -> O
         let mut assigned = BTreeMap::new();
         for variable in variables {
             let initializer = ordered_initializer(&graph, variable, &assigned);
-            if let (Some(node), Ok(value)) =
-                (node_of(variable), TensorRef::from(initializer.output(0)).id())
-            {
-                assigned.insert(node, value);
+            if let Some(node) = node_of(variable) {
+                assigned.insert(node, OperationRef::from(initializer));
             }
             initializers.push(initializer);
         }
@@ -69,17 +68,18 @@ fn node_of(variable: Variable) -> Option<NodeId> {
 }
 
 /// The initializer of a variable; where its initial value depends on variables that `assigned`
-/// has the initial values of, a copy that takes those.
+/// has the initializers of, a copy that comes after those.
 fn ordered_initializer(
     graph: &Graph,
     variable: Variable,
-    assigned: &BTreeMap<NodeId, TensorId>,
+    assigned: &BTreeMap<NodeId, OperationRef>,
 ) -> Operation {
     let Some(node) = node_of(variable) else { return variable.op() };
     let (dependent, initial_value) = {
         let reader = graph.read();
         let Some(record) = reader.variable(node) else { return variable.op() };
-        (dependent_nodes(&reader, record, assigned), record.initial_value)
+        let Some((initial_value, _)) = record.start else { return variable.op() };
+        (dependent_nodes(&reader, initial_value.node, assigned), initial_value)
     };
     if dependent.is_empty() {
         return variable.initializer();
@@ -99,11 +99,11 @@ fn ordered_initializer(
 /// The nodes of an initial value that depend on variables in `assigned`.
 fn dependent_nodes(
     reader: &GraphReader<'_>,
-    record: &VariableRecord,
-    assigned: &BTreeMap<NodeId, TensorId>,
+    initial_value: NodeId,
+    assigned: &BTreeMap<NodeId, OperationRef>,
 ) -> BTreeSet<NodeId> {
     let data = |kind: EdgeKind, _: TensorId| kind == EdgeKind::Data;
-    let path = reader.ancestors([record.initial_value.node], data);
+    let path = reader.ancestors([initial_value], data);
     let mut dependent = BTreeSet::new();
     for id in path {
         let depends = reader
@@ -118,25 +118,30 @@ fn dependent_nodes(
     dependent
 }
 
-/// Copies a node, with inputs from `copies` and `assigned` in place of its own.
+/// Copies a node, with inputs from `copies` in place of its own, and after the initializers of
+/// `assigned` whose variables it takes.
 fn copy_node(
     graph: &Graph,
     id: NodeId,
     copies: &BTreeMap<NodeId, OperationRef>,
-    assigned: &BTreeMap<NodeId, TensorId>,
+    assigned: &BTreeMap<NodeId, OperationRef>,
 ) -> OperationRef {
     let (node, name) = {
         let reader = graph.read();
         (reader.node(id).clone(), reader.name(id).to_owned())
     };
+    let given = |input: &TensorId| TensorRef::new(graph.key(), *input);
     let copied = |input: &TensorId| match (copies.get(&input.node), assigned.get(&input.node)) {
         (Some(copy), _) => copy.output(input.slot),
-        (None, Some(value)) => TensorRef::new(graph.key(), *value),
-        (None, None) => TensorRef::new(graph.key(), *input),
+        (None, Some(initializer)) if !is_handle(given(input)) => initializer.output(0),
+        _ => given(input),
     };
     let inputs: Vec<TensorRef> = node.inputs.iter().map(copied).collect();
+    let read = node.inputs.iter().filter(|input| is_handle(given(input)));
+    let controls = read.filter_map(|input| assigned.get(&input.node));
     tidemill_graph::absolute_scope(graph.key(), "", || {
-        NodeBuilder::like(&node, &inputs).graph(graph.key()).name(name).build()
+        let copy = NodeBuilder::like(&node, &inputs).graph(graph.key()).name(name);
+        controls.fold(copy, |copy, initializer| copy.control(*initializer)).build()
     })
 }
 

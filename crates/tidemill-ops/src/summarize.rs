@@ -24,6 +24,44 @@ pub(crate) fn summarize(value: &Value, Limit(limit): Limit) -> String {
     out
 }
 
+/// A value as TensorFlow's `StringFormat` writes it: `[[1 2] [3 4]]` with a line for each row, and
+/// of each axis the first and last elements.
+pub(crate) fn summarize_nested(value: &Value, Limit(limit): Limit) -> String {
+    let at_ends = usize::try_from(limit).unwrap_or(usize::MAX);
+    let quoted = |text: String| format!("\"{text}\"");
+    let texts: Vec<String> = match_dtype!(value.dtype(), all,
+        T => value.as_slice::<T>().unwrap_or_default().iter().map(text).collect(),
+        else Vec::new());
+    let texts = match value.dtype() {
+        DType::String => texts.into_iter().map(quoted).collect(),
+        _ => texts,
+    };
+    // From the innermost axis outwards, elements become rows.
+    let (mut rows, rank) = (texts, value.shape().rank());
+    for (axis, &extent) in value.shape().iter().enumerate().rev() {
+        let between = match rank - axis - 1 {
+            0 => " ".to_owned(),
+            inner => "\n".repeat(inner) + &" ".repeat(axis + 1),
+        };
+        let row = |row: &[String]| format!("[{}]", ends(row, at_ends).join(&between));
+        rows = match extent {
+            0 => vec!["[]".to_owned(); value.shape()[..axis].iter().product()],
+            _ => rows.chunks(extent).map(row).collect(),
+        };
+    }
+    rows.concat()
+}
+
+/// The first and last elements of a row, with dots for those in between.
+fn ends(row: &[String], count: usize) -> Vec<&str> {
+    let all = row.iter().map(String::as_str);
+    if row.len() <= count.saturating_mul(2) {
+        return all.collect();
+    }
+    let last = all.clone().skip(row.len() - count);
+    all.take(count).chain(["..."]).chain(last).collect()
+}
+
 /// Writes as many rows as there are elements, an incomplete one with dots at its end.
 fn write_rows(out: &mut String, outer: &[usize], row: usize, texts: &[String]) {
     if row == 0 {

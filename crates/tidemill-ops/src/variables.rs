@@ -10,6 +10,7 @@ use tidemill_value::{DType, PartialShape};
 
 use crate::handle::write_tuple;
 use crate::operand::tensor;
+use crate::ops::resource::{self, is_handle};
 use crate::ops::{assign, identity, variable};
 use crate::{Initializer, Operation, Tensor};
 
@@ -93,21 +94,29 @@ impl Variable {
     /// `control_dependencies`, a new read that sees what they write.
     #[track_caller]
     pub fn read(self) -> Tensor {
-        if has_control_dependencies(self.0.graph()) {
-            let node = NodeBuilder::new(&identity::IDENTITY).name("read");
-            return tensor(node.input(self));
+        // A variable of an imported graph may have no read to share.
+        let has_none = self.record().is_some_and(|record| record.read.node == record.node);
+        if has_none || has_control_dependencies(self.0.graph()) {
+            return tensor(read_node(self));
         }
         self.tensor(|record| record.read)
     }
 
-    /// The value the variable starts with.
+    /// The value the variable starts with. Where an imported graph does not say, the handle is
+    /// that of the variable itself.
     pub fn initial_value(self) -> Tensor {
-        self.tensor(|record| record.initial_value)
+        self.tensor(|record| record.start.map_or(TensorId::new(record.node, 0), |start| start.0))
     }
 
-    /// The operation that gives the variable the value it starts with.
+    /// The operation that gives the variable the value it starts with. Where an imported graph
+    /// does not say, the handle is that of the variable itself, which does nothing.
     pub fn initializer(self) -> Operation {
-        self.operation(|record| record.initializer)
+        self.operation(|record| record.initializer().unwrap_or(record.node))
+    }
+
+    /// Whether it is read and written through a handle: TensorFlow's resource variables are.
+    pub fn is_resource(self) -> bool {
+        is_handle(self.into())
     }
 
     /// Whether optimizers change the variable.
@@ -123,6 +132,14 @@ impl Variable {
     /// The graph the variable belongs to.
     pub fn graph(self) -> Option<Graph> {
         self.op().graph()
+    }
+}
+
+/// A node that reads a variable.
+fn read_node(variable: Variable) -> NodeBuilder {
+    match variable.is_resource() {
+        true => NodeBuilder::new(&resource::READ_VARIABLE).input(variable),
+        false => NodeBuilder::new(&identity::IDENTITY).name("read").input(variable),
     }
 }
 
@@ -175,6 +192,7 @@ pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
         dtype: None,
         initializer: Initializer::default(),
         trainable: true,
+        resource: false,
         collections: Vec::new(),
     }
 }
@@ -188,6 +206,7 @@ pub struct VariableBuilder {
     dtype: Option<DType>,
     initializer: Initializer,
     trainable: bool,
+    resource: bool,
     collections: Vec<String>,
 }
 
@@ -209,6 +228,13 @@ impl VariableBuilder {
     /// Sets whether optimizers change the variable. They do unless told otherwise.
     pub fn trainable(mut self, trainable: bool) -> Self {
         self.trainable = trainable;
+        self
+    }
+
+    /// Sets whether it is one of TensorFlow's resource variables, which nodes read and write
+    /// through a handle. What a run promises is the same.
+    pub fn resource(mut self, resource: bool) -> Self {
+        self.resource = resource;
         self
     }
 
@@ -273,11 +299,11 @@ impl VariableBuilder {
             self.initializer.build(graph, &self.shape, dtype)
         });
         let shape = self.shape.merge(&initial_value.shape()).unwrap_or(self.shape);
-        let node = NodeBuilder::new(&variable::VARIABLE)
-            .graph(key)
-            .attr("shape", shape)
-            .attr("dtype", dtype)
-            .name(name.to_owned());
+        let node = match self.resource {
+            true => NodeBuilder::new(&resource::VAR_HANDLE).attr("shared_name", name),
+            false => NodeBuilder::new(&variable::VARIABLE),
+        };
+        let node = node.graph(key).attr("shape", shape).attr("dtype", dtype).name(name.to_owned());
         // A failed initializer makes the variable invalid, and gives its own diagnosis.
         let invalid = matches!(OperationRef::from(initial_value).referent(), Referent::Poison(_));
         if invalid {
@@ -287,10 +313,12 @@ impl VariableBuilder {
         let variable = Variable(operation);
         let Referent::Node(node) = operation.referent() else { return variable };
         let prefix = format!("{}/", graph.read().name(node));
-        let (initializer, read) = absolute_scope(key, &prefix, || {
-            let initializer = assign::assign(variable, initial_value);
-            let read = NodeBuilder::new(&identity::IDENTITY).name("read").input(variable).build();
-            (OperationRef::from(initializer), read)
+        let (initializer, read) = absolute_scope(key, &prefix, || match self.resource {
+            true => resource::initializer_and_read(variable, initial_value),
+            false => {
+                let initializer = assign::assign(variable, initial_value);
+                (OperationRef::from(initializer), read_node(variable).build())
+            }
         });
         let (Referent::Node(initializer), Referent::Node(read)) =
             (initializer.referent(), read.referent())
@@ -299,7 +327,8 @@ impl VariableBuilder {
         };
         let Ok(initial_value) = TensorRef::from(initial_value).id() else { return variable };
         let (read, trainable) = (TensorId::new(read, 0), self.trainable);
-        let record = VariableRecord { node, initial_value, initializer, read, trainable };
+        let start = Some((initial_value, initializer));
+        let record = VariableRecord { node, start, read, trainable };
         graph.add_variable(name, record);
         graph.add_to_collection(GLOBAL_VARIABLES, variable);
         if trainable {

@@ -1,6 +1,6 @@
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Attr, Attrs, Commit, Execution, Fact, Node, NodeId, NodeView, OpDef, Subgraph, TensorId,
+    Attr, Attrs, Commit, Execution, Fact, Node, NodeId, NodeView, OpDef, Role, Subgraph, TensorId,
 };
 use tidemill_ops::ops::constant;
 use tidemill_value::Value;
@@ -100,7 +100,7 @@ impl GraphEdit<'_> {
         let dtype = self.node.outputs.first()?.dtype;
         let outputs = smallvec![Fact {
             dtype,
-            is_ref: false,
+            role: Role::Value,
             shape: inferred.shape,
             elements: inferred.elements,
         }];

@@ -80,6 +80,14 @@ pub enum RunError {
     /// The session was closed.
     #[error("the session is closed")]
     Closed,
+    /// What is fetched is the handle of a variable.
+    #[error(
+        "`{tensor}` is the handle of a variable, and no value: fetch the variable, or a read of it"
+    )]
+    Handle {
+        /// The name of the tensor.
+        tensor: String,
+    },
     /// The session is running on this thread already.
     #[error("a run of a session cannot run the same session")]
     Nested,
@@ -125,6 +133,7 @@ impl RunError {
                 _ => Code::InvalidArgument,
             },
             RunError::Lookup(_) => Code::NotFound,
+            RunError::Handle { .. } => Code::InvalidArgument,
             RunError::Uninitialized(_)
             | RunError::EmptyGraph
             | RunError::Closed

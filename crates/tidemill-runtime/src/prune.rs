@@ -119,18 +119,23 @@ impl<'a> Lowering<'a> {
         if !self.inputs_are_as_known(node, &lowered) {
             self.subgraph.infer_again(&mut lowered);
         }
+        self.subgraph.add_state(&mut lowered);
         let lowered = self.subgraph.push(lowered, id);
         self.lowered.insert(id, lowered);
-        if node.op.execution == Execution::Write
-            && let Some(variable) = variable_of(self.graph, TensorId::new(id, 0))
-        {
-            self.written.insert(variable, TensorId::new(lowered, 0));
+        if let Some(variable) = self.graph.written_by(id) {
+            self.written.insert(variable, self.left_by(id));
             let record = self.graph.variable(variable);
-            let initializes = record.is_some_and(|record| record.initializer == id);
+            let initializes = record.is_some_and(|record| record.initializer() == Some(id));
             let usage = self.variable(variable);
             usage.written = true;
             usage.initialized |= initializes;
         }
+    }
+
+    /// The value that a write, which is lowered, leaves in its variable.
+    fn left_by(&self, write: NodeId) -> TensorId {
+        let node = self.graph.node(write);
+        TensorId::new(self.lowered[&write], node.op.state_slot(node.outputs.len()))
     }
 
     /// Whether as much is known of the inputs of a node as in the graph. Of the elements of a
@@ -150,9 +155,9 @@ impl<'a> Lowering<'a> {
         if let Ok(feed) = self.signature.feeds.binary_search(&tensor) {
             return TensorId::new(self.subgraph.feeds[feed], 0);
         }
-        let variable = match access {
-            Access::Write | Access::Update => variable_of(self.graph, tensor),
-            Access::Read | Access::Peek => named_variable(self.graph, tensor),
+        let variable = match access.writes() {
+            true => self.graph.variable_of(tensor),
+            false => named_variable(self.graph, tensor),
         };
         let Some(variable) = variable else {
             return TensorId::new(self.lowered[&tensor.node], tensor.slot);
@@ -177,17 +182,14 @@ impl<'a> Lowering<'a> {
         let mut pending = vec![reader];
         while let Some(id) = pending.pop() {
             let node = self.graph.node(id);
-            let writes = node.op.execution == Execution::Write
-                && id != reader
-                && variable_of(self.graph, TensorId::new(id, 0)) == Some(variable);
-            if writes {
+            if id != reader && self.graph.written_by(id) == Some(variable) {
                 last = last.max(Some(id));
             }
             let after_write = dependencies(self.signature, node)
                 .filter(|id| self.after_write.contains(id) && seen.insert(*id));
             pending.extend(after_write.collect::<Vec<_>>());
         }
-        last.map(|write| TensorId::new(self.lowered[&write], 0))
+        last.map(|write| self.left_by(write))
     }
 
     fn start(&mut self, variable: NodeId) -> TensorId {
@@ -235,17 +237,5 @@ fn dependencies<'a>(signature: &'a Signature, node: &'a Node) -> impl Iterator<I
 /// The variable that a tensor names: that of a variable's own node.
 fn named_variable(graph: &GraphReader<'_>, tensor: TensorId) -> Option<NodeId> {
     let is_variable = graph.node(tensor.node).op.execution == Execution::Variable;
-    is_variable.then_some(tensor.node)
-}
-
-/// The variable that a tensor names, also through the nodes that write it and pass it on.
-fn variable_of(graph: &GraphReader<'_>, mut tensor: TensorId) -> Option<NodeId> {
-    loop {
-        let node = graph.node(tensor.node);
-        match node.op.execution {
-            Execution::Variable => return Some(tensor.node),
-            Execution::Write if tensor.slot == 0 => tensor = *node.inputs.first()?,
-            _ => return None,
-        }
-    }
+    if is_variable { graph.variable_of(tensor) } else { None }
 }

@@ -54,8 +54,11 @@ pub(crate) fn uninitialized(
 
 /// The last operation that runs initializers: this variable's, or those of others alone.
 pub(crate) fn remedy(graph: &GraphReader<'_>, variable: NodeId) -> Remedy {
-    let initializers: FxHashMap<NodeId, NodeId> =
-        graph.variables().iter().map(|record| (record.initializer, record.node)).collect();
+    let initializers: FxHashMap<NodeId, NodeId> = graph
+        .variables()
+        .iter()
+        .filter_map(|record| Some((record.initializer()?, record.node)))
+        .collect();
     let mut too_early = None;
     for (id, node) in graph.nodes().rev() {
         let initialized = || node.control_inputs.iter().filter_map(|id| initializers.get(id));

@@ -1,7 +1,9 @@
 //! From what the user hands to a run to a signature.
 
 use smallvec::SmallVec;
-use tidemill_graph::{Fact, Graph, NodeId, OperationRef, Referent, TensorId, TensorRef, diagnose};
+use tidemill_graph::{
+    Fact, Graph, NodeId, OperationRef, Referent, Role, TensorId, TensorRef, diagnose,
+};
 use tidemill_ops::{Inspect, Operation, Tensor, Variable};
 use tidemill_value::Value;
 
@@ -31,7 +33,7 @@ pub(crate) fn resolve(
     let mut signature = Signature::default();
     for fetch in fetches.0 {
         match fetch {
-            FetchItem::Tensor(tensor) => signature.fetches.push(tensor_id(graph, tensor)?),
+            FetchItem::Tensor(tensor) => signature.fetches.push(value_id(graph, tensor)?),
             FetchItem::Variable(variable) => {
                 signature.fetches.push(variable_id(graph, variable)?);
             }
@@ -39,7 +41,7 @@ pub(crate) fn resolve(
                 signature.targets.push(node_id(graph, operation.into())?);
             }
             FetchItem::Name(name) => {
-                signature.fetches.push(tensor_id(graph, find(graph, &name)?)?);
+                signature.fetches.push(value_id(graph, find(graph, &name)?)?);
             }
         }
     }
@@ -71,6 +73,16 @@ fn find(graph: &Graph, name: &str) -> Result<Tensor, RunError> {
 fn tensor_id(graph: &Graph, tensor: Tensor) -> Result<TensorId, RunError> {
     let slot = TensorRef::from(tensor).slot();
     Ok(TensorId::new(node_id(graph, tensor.into())?, slot))
+}
+
+/// A tensor to fetch, which must not be the handle of a variable: that is no value.
+fn value_id(graph: &Graph, tensor: Tensor) -> Result<TensorId, RunError> {
+    let id = tensor_id(graph, tensor)?;
+    let reader = graph.read();
+    match reader.fact(id).is_some_and(|fact| fact.role == Role::Handle) {
+        true => Err(RunError::Handle { tensor: reader.tensor_name(id) }),
+        false => Ok(id),
+    }
 }
 
 /// The read of a variable that everything shares.

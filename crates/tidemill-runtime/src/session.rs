@@ -210,11 +210,13 @@ impl Session {
         let key = self.graph().key();
         let is_missing = |record: &VariableRecord| !self.inner.state.is_initialized(record.node);
         let records = self.graph().read().variables().to_vec();
-        let mut missing: Vec<VariableRecord> = records.into_iter().filter(is_missing).collect();
+        let missing = records.into_iter().filter(is_missing);
+        let mut missing: Vec<Initialized> =
+            missing.filter_map(|record| Some((record.node, record.initializer()?))).collect();
         while !missing.is_empty() {
             let (ready, waiting) = split_ready(&self.graph().read(), missing);
-            let initializer = |record: &VariableRecord| {
-                Operation::from(OperationRef::new(key, Referent::Node(record.initializer)))
+            let initializer = |&(_, initializer): &Initialized| {
+                Operation::from(OperationRef::new(key, Referent::Node(initializer)))
             };
             self.run(ready.iter().map(initializer).collect::<Vec<_>>())?;
             missing = waiting;
@@ -284,16 +286,19 @@ pub(crate) fn run_in_default<F: Fetch>(fetches: F, feeds: Feeds) -> Result<F::Ou
     session.ok_or(RunError::NoSession)?.run_with(fetches, feeds)
 }
 
+/// A variable, and what initializes it.
+type Initialized = (NodeId, NodeId);
+
 /// The variables whose initial values depend on none of `missing`, and the others. If all depend
 /// on others, all of them: the run says what is wrong.
 fn split_ready(
     graph: &GraphReader<'_>,
-    missing: Vec<VariableRecord>,
-) -> (Vec<VariableRecord>, Vec<VariableRecord>) {
-    let nodes: FxHashSet<NodeId> = missing.iter().map(|record| record.node).collect();
-    let (ready, waiting): (Vec<_>, Vec<_>) = missing.into_iter().partition(|record| {
+    missing: Vec<Initialized>,
+) -> (Vec<Initialized>, Vec<Initialized>) {
+    let nodes: FxHashSet<NodeId> = missing.iter().map(|(variable, _)| *variable).collect();
+    let (ready, waiting): (Vec<_>, Vec<_>) = missing.into_iter().partition(|(_, initializer)| {
         let flows = |kind: EdgeKind, _: TensorId| kind != EdgeKind::Target;
-        let ancestors = graph.ancestors([record.initializer], flows);
+        let ancestors = graph.ancestors([*initializer], flows);
         !ancestors.iter().any(|id| nodes.contains(id))
     });
     if ready.is_empty() { (waiting, ready) } else { (ready, waiting) }

@@ -3,7 +3,9 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use tidemill_graph::{Draw, Fact, Host, KernelCx, KernelError, Node, NodeId, NodeView, Operand};
+use tidemill_graph::{
+    Draw, Execution, Fact, Host, KernelCx, KernelError, Node, NodeId, NodeView, Operand,
+};
 use tidemill_value::Value;
 
 /// Computes the outputs of a node by its own kernel. Nothing is overwritten: the kernel is told
@@ -22,7 +24,10 @@ pub(crate) fn run_kernel(
 ) -> Result<Vec<Value>, KernelError> {
     let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
     let kernel = node.op.kernel_of(&view)?;
-    let (first, last) = (inputs.len() as u32, (inputs.len() + node.outputs.len()) as u32);
+    let is_write = node.op.execution == Execution::Write;
+    let state = node.op.state_slot(node.outputs.len()) as usize;
+    let count = if is_write { node.outputs.len().max(state + 1) } else { node.outputs.len() };
+    let (first, last) = (inputs.len() as u32, (inputs.len() + count) as u32);
     let operands: Vec<Operand> = (0..first).map(Operand::slot).collect();
     let outputs: Vec<u32> = (first..last).collect();
     let mut slots = inputs;

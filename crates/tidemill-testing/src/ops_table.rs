@@ -77,7 +77,7 @@ fn data_types(op: &OpDef) -> String {
     });
     let fixed = op.inputs.iter().filter_map(|arg| match arg.dtype {
         ArgType::Is(dtype) => Some(format!("{}: {dtype}", arg.name)),
-        ArgType::Attr(_) => None,
+        ArgType::Attr(_) | ArgType::Any => None,
     });
     let parts: Vec<String> = allowed.chain(fixed).collect();
     if parts.is_empty() { "–".to_owned() } else { parts.join("; ") }

@@ -213,8 +213,9 @@ impl Reference {
         if let (Execution::Write, Some(variable)) =
             (node.op.execution, self.variable_of(TensorId::new(id, 0)))
         {
-            state.current.insert(variable, outputs[0].clone());
-            state.left.insert(id, outputs[0].clone());
+            let left = &outputs[node.op.state_slot(node.outputs.len()) as usize];
+            state.current.insert(variable, left.clone());
+            state.left.insert(id, left.clone());
         }
         let tensors = (0..).map(|slot| TensorId::new(id, slot));
         state.outputs.extend(tensors.zip(outputs));
@@ -241,9 +242,7 @@ impl Reference {
     /// Where input `i` of a node takes its value from.
     fn source(&self, id: NodeId, i: usize, tensor: TensorId, request: &Request) -> Source {
         match (self.node(id).access(i), self.variable_of(tensor)) {
-            (Access::Write | Access::Update, Some(variable))
-                if !request.feeds.contains_key(&tensor) =>
-            {
+            (access, Some(variable)) if access.writes() && !request.feeds.contains_key(&tensor) => {
                 Source::Current(variable)
             }
             _ => self.read(tensor, Some(id), request),

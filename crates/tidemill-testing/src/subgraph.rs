@@ -84,12 +84,17 @@ pub fn subgraph_of(graph: &Graph) -> Subgraph {
                 let input = |input: &TensorId| TensorId::new(lowered[&input.node], input.slot);
                 let inputs = node.inputs.iter().map(input).collect();
                 let control_inputs = SmallVec::new();
-                subgraph.push(Node { inputs, control_inputs, ..node.clone() }, id)
+                let mut node = Node { inputs, control_inputs, ..node.clone() };
+                subgraph.add_state(&mut node);
+                subgraph.push(node, id)
             }
         };
         lowered.insert(id, new);
         if node.op.execution == Execution::Write {
-            written.insert(node.inputs[0].node, TensorId::new(new, 0));
+            written.insert(
+                node.inputs[0].node,
+                TensorId::new(new, node.op.state_slot(node.outputs.len())),
+            );
         }
         let outputs = (0..node.outputs.len() as u32).map(|slot| (slot, TensorId::new(id, slot)));
         let unused = outputs.filter(|(_, tensor)| reader.tensor_consumers(*tensor).is_empty());

@@ -6,19 +6,21 @@ pub use tidemill_autodiff::{
     hessian_vector_product, jacobian,
 };
 pub use tidemill_formats::checkpoint;
+pub use tidemill_formats::{TextFormatError, TextMessage, proto};
 pub use tidemill_graph::{
     BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Fact, Graph, Lint, Location, Reuse,
     control_dependencies, default_graph, name_scope, reset_default_graph, variable_scope,
     variable_scope_with,
 };
 pub use tidemill_graphdef::{
-    ExportError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions, Imported,
-    import_graph_def, import_graph_def_with, to_graph_def,
+    Asset, ExportError, FreezeError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions,
+    Imported, MetaGraph, MetaGraphParts, Signature, extract_sub_graph, freeze, import_graph_def,
+    import_graph_def_with, import_meta_graph, to_graph_def, to_meta_graph,
 };
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
-    Bound, Ellipsis, GLOBAL_VARIABLES, Initializer, Inspect, LookupError, NameTaken, NewAxis,
-    Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
+    Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LookupError, NameTaken,
+    NewAxis, Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
     constant_initializer, get_variable, global_variables, global_variables_initializer,
     glorot_normal, glorot_uniform, he_normal, he_uniform, normal, ones, register_op,
     report_uninitialized_variables, s, truncated_normal, uniform, variable, variables_initializer,
@@ -31,13 +33,25 @@ pub use tidemill_runtime::{
     TraceStep, UnfedPlaceholder, Way, feeds,
 };
 pub use tidemill_train::{
-    GLOBAL_STEP, GradientAndVariable, GradientDescent, MinimizeOptions, Mismatch, Missing,
-    Optimizer, RestoreReport, Saver, SaverError, TrainError, get_or_create_global_step,
+    FreezeSessionError, GLOBAL_STEP, GradientAndVariable, GradientDescent, MinimizeOptions,
+    Mismatch, Missing, Optimizer, RestoreReport, SavedModel, SavedModelBuilder, SavedModelError,
+    Saver, SaverError, TrainError, freeze_session, get_or_create_global_step,
 };
 pub use tidemill_value::{
     ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape, Value,
     ValueError, shape,
 };
+
+pub mod formats {
+    //! Files of tensors, of records and of events.
+
+    pub use tidemill_formats::{
+        FileError, FileKind, SafetensorsError, SafetensorsFile, TensorFileError, TensorInfo,
+        TensorReader, event, map_file, npy, read_safetensors, tfrecord, write_file,
+        write_safetensors, write_tensors,
+    };
+    pub use tidemill_value::FileMap;
+}
 
 pub mod custom {
     //! What describes operations of a program's own, and builds nodes of them.
@@ -45,7 +59,7 @@ pub mod custom {
     pub use tidemill_graph::{
         Access, Arg, ArgType, Arity, Attr, AttrDef, AttrKind, Default, Effect, Execution, Fallible,
         GradCx, Gradient, GradientError, Grads, Inferred, Kernel, KernelCx, KernelError,
-        NodeBuilder, NodeView, OpDef, OpError, OperationRef, TensorRef,
+        NodeBuilder, NodeView, OpDef, OpError, OperationRef, Role, TensorRef,
     };
 
     pub use crate::{NameTaken, register_op};

@@ -1,4 +1,4 @@
-use crate::proto::{GraphDef, TensorShapeProto, VersionDef};
+use crate::proto::{TensorShapeProto, VersionDef};
 
 /// The version of the format that is written, and the newest that is read.
 pub(super) const VERSION: i32 = 1;
@@ -49,11 +49,4 @@ pub(super) struct Extent {
     pub(super) start: i64,
     #[prost(int64, optional, tag = "2")]
     pub(super) length: Option<i64>,
-}
-
-/// A graph, as it is written beside the values of its variables.
-#[derive(Clone, PartialEq, prost::Message)]
-pub(super) struct MetaGraph {
-    #[prost(message, optional, tag = "2")]
-    pub(super) graph_def: Option<GraphDef>,
 }

@@ -1,13 +1,13 @@
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf, absolute};
 
 use super::error::{CheckpointError, CheckpointErrorKind};
-use super::files::{Staged, folder_of, index_path};
+use super::reader::exists;
+use crate::file::{folder_of, write_file};
+use crate::{TextMessage, proto};
 
 const FILE: &str = "checkpoint";
-const LATEST: &str = "model_checkpoint_path";
-const ALL: &str = "all_model_checkpoint_paths";
 
 /// Which checkpoints a folder has: the content of its file `checkpoint`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -42,41 +42,28 @@ impl CheckpointState {
     /// [`CheckpointError`], where the file cannot be written.
     pub fn write(&self, folder: impl AsRef<Path>) -> Result<(), CheckpointError> {
         let folder = folder.as_ref();
-        let line = |key: &str, prefix: &Path| {
+        let stored = |prefix: &PathBuf| {
             let stored = match prefix.file_name() {
                 Some(name) if folder_of(prefix) == folder => PathBuf::from(name),
-                _ => absolute(prefix).unwrap_or_else(|_| prefix.to_owned()),
+                _ => absolute(prefix).unwrap_or_else(|_| prefix.clone()),
             };
-            format!("{key}: \"{}\"\n", escape(&stored.to_string_lossy()))
+            stored.to_string_lossy().into_owned()
         };
-        let mut text = line(LATEST, &self.latest);
-        self.all.iter().for_each(|prefix| text.push_str(&line(ALL, prefix)));
-        let mut staged = Staged::new();
-        staged.write(&folder.join(FILE), |file| file.write_all(text.as_bytes()))?;
-        staged.commit()
+        let text = proto::CheckpointState {
+            model_checkpoint_path: stored(&self.latest),
+            all_model_checkpoint_paths: self.all.iter().map(stored).collect(),
+        }
+        .to_text();
+        Ok(write_file(folder.join(FILE), |file| file.write_all(text.as_bytes()))?)
     }
 
     fn parse(text: &str, folder: &Path) -> Result<CheckpointState, CheckpointErrorKind> {
-        let mut state = CheckpointState::default();
-        for (number, line) in text.lines().enumerate() {
-            let line = line.trim();
-            if line.is_empty() || line.starts_with('#') {
-                continue;
-            }
-            let malformed = || CheckpointErrorKind::State { line: number + 1 };
-            let (key, value) = line.split_once(':').ok_or_else(malformed)?;
-            let prefix = || {
-                let quoted = value.trim().strip_prefix('"')?.strip_suffix('"')?;
-                Some(folder.join(unescape(quoted)?))
-            };
-            match key.trim() {
-                LATEST => state.latest = prefix().ok_or_else(malformed)?,
-                ALL => state.all.push(prefix().ok_or_else(malformed)?),
-                // TensorFlow also writes when each was made.
-                _ => {}
-            }
-        }
-        Ok(state)
+        let state = proto::CheckpointState::from_text(text)?;
+        let latest = Some(state.model_checkpoint_path).filter(|path| !path.is_empty());
+        Ok(CheckpointState {
+            latest: latest.map_or_else(PathBuf::new, |path| folder.join(path)),
+            all: state.all_model_checkpoint_paths.iter().map(|path| folder.join(path)).collect(),
+        })
     }
 }
 
@@ -88,7 +75,7 @@ impl CheckpointState {
 pub fn latest_checkpoint(folder: impl AsRef<Path>) -> Result<Option<PathBuf>, CheckpointError> {
     let state = CheckpointState::read(folder)?;
     let latest = state.map(|state| state.latest);
-    Ok(latest.filter(|prefix| prefix.file_name().is_some() && index_path(prefix).exists()))
+    Ok(latest.filter(|prefix| exists(prefix)))
 }
 
 impl CheckpointState {
@@ -98,64 +85,9 @@ impl CheckpointState {
     }
 }
 
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in text.chars() {
-        match c {
-            '"' | '\\' | '\'' => escaped.extend(['\\', c]),
-            '\n' => escaped.push_str("\\n"),
-            '\r' => escaped.push_str("\\r"),
-            '\t' => escaped.push_str("\\t"),
-            c => escaped.push(c),
-        }
-    }
-    escaped
-}
-
-/// The text of a quoted string of a text protocol buffer.
-fn unescape(quoted: &str) -> Option<String> {
-    let mut bytes = Vec::new();
-    let mut rest = quoted.bytes().peekable();
-    while let Some(byte) = rest.next() {
-        if byte != b'\\' {
-            bytes.push(byte);
-            continue;
-        }
-        bytes.push(match rest.next()? {
-            b'n' => b'\n',
-            b'r' => b'\r',
-            b't' => b'\t',
-            digit @ b'0'..=b'7' => {
-                let mut code = u32::from(digit - b'0');
-                for _ in 0..2 {
-                    let Some(next) = rest.next_if(|next| (b'0'..=b'7').contains(next)) else {
-                        break;
-                    };
-                    code = code * 8 + u32::from(next - b'0');
-                }
-                u8::try_from(code).ok()?
-            }
-            quoted @ (b'"' | b'\'' | b'\\') => quoted,
-            _ => return None,
-        });
-    }
-    String::from_utf8(bytes).ok()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn text_reads_back() {
-        for text in ["model.ckpt-3", "with \"quotes\" and \\", "new\nline\tand ünïcode", ""] {
-            assert_eq!(unescape(&escape(text)).as_deref(), Some(text));
-        }
-        assert_eq!(unescape(r"\303\274").as_deref(), Some("ü"));
-        for bad in ["\\", "\\q", "\\777"] {
-            assert_eq!(unescape(bad), None, "{bad}");
-        }
-    }
 
     #[test]
     fn what_tensorflow_writes_is_read() {
@@ -165,6 +97,10 @@ mod tests {
         assert_eq!(state.latest, Path::new("runs/m-2"));
         assert_eq!(state.all, [Path::new("/x/m-1"), Path::new("runs/m-2")]);
         let damaged = CheckpointState::parse("a: 1\nmodel_checkpoint_path: 3", Path::new(""));
-        assert!(matches!(damaged, Err(CheckpointErrorKind::State { line: 2 })));
+        let error = damaged.unwrap_err().to_string();
+        assert!(
+            error.starts_with("line 1, column 1: the message CheckpointState has no field"),
+            "{error}"
+        );
     }
 }

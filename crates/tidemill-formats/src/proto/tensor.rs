@@ -1,3 +1,5 @@
+use prost::bytes::Bytes;
+
 /// The shape of a tensor, as far as it is known.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TensorShapeProto {
@@ -34,8 +36,10 @@ pub struct TensorProto {
     #[prost(int32, tag = "3")]
     pub version_number: i32,
     /// The elements in row-major order, each with its lowest byte first.
-    #[prost(bytes = "vec", tag = "4")]
-    pub tensor_content: Vec<u8>,
+    ///
+    /// Decoded from [`Bytes`], they are a part of those, and not copied.
+    #[prost(bytes = "bytes", tag = "4")]
+    pub tensor_content: Bytes,
     /// Elements of type `DT_FLOAT`.
     #[prost(float, repeated, tag = "5")]
     pub float_val: Vec<f32>,

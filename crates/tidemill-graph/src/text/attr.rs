@@ -14,9 +14,10 @@ const MAX_RANK: usize = 254;
 const HOST_FUNCTION: &str = "<host function>";
 
 /// The kinds whose text is in brackets, so that it alone does not tell them apart.
-const BRACKETED: [(&str, AttrKind); 4] = [
+const BRACKETED: [(&str, AttrKind); 5] = [
     ("shape", AttrKind::Shape),
     ("list(int)", AttrKind::Ints),
+    ("list(string)", AttrKind::Strs),
     ("list(type)", AttrKind::Types),
     ("list(shape)", AttrKind::Shapes),
 ];
@@ -50,6 +51,7 @@ pub(super) fn write_attr(
         Attr::Shape(x) => write_shape(out, x),
         Attr::Tensor(x) => write_tensor(out, x, constants),
         Attr::Ints(x) => write_list(out, x, |out, x| x.write(out)),
+        Attr::Strs(x) => write_list(out, x, |out, x| x.write(out)),
         Attr::Types(x) => write_list(out, x, |out, x| write!(out, "{x}")),
         Attr::Shapes(x) => write_list(out, x, write_shape),
         Attr::Function(_) => out.write_str(HOST_FUNCTION),
@@ -120,6 +122,7 @@ fn parse_attr_of(cursor: &mut Cursor<'_>, kind: AttrKind) -> Result<Attr, TextEr
             parse_tensor(cursor, dtype).map(Attr::Tensor)
         }
         AttrKind::Ints => parse_list(cursor, i64::parse).map(Attr::from),
+        AttrKind::Strs => parse_list(cursor, |cursor| cursor.string()).map(Attr::from),
         AttrKind::Types => parse_list(cursor, parse_dtype).map(Attr::from),
         AttrKind::Shapes => parse_list(cursor, parse_shape).map(Attr::from),
         AttrKind::Function => Err(cursor.error(TextErrorKind::HostFunction)),

@@ -119,7 +119,7 @@ pub(super) fn merge_outputs(
 
 fn merge(node: &NodeLine<'_>, stated: &Spanned<Fact>, inferred: &Fact) -> Result<Fact, TextError> {
     let Spanned { value: fact, at } = stated;
-    let same_type = (fact.dtype, fact.is_ref) == (inferred.dtype, inferred.is_ref);
+    let same_type = (fact.dtype, fact.role) == (inferred.dtype, inferred.role);
     let shape = fact.shape.merge(&inferred.shape).ok().filter(|_| same_type);
     shape.map(|shape| Fact { shape, ..inferred.clone() }).ok_or_else(|| {
         let (stated, inferred) = (fact.clone(), inferred.clone());

@@ -131,11 +131,15 @@ fn apply(
 ) -> Result<(), TextError> {
     let DirectiveLine { line, at, directive } = directive;
     match directive {
-        Directive::Variable { name, initial, initializer, read, trainable } => {
+        Directive::Variable { name, start, read, trainable } => {
             let record = VariableRecord {
                 node: defined.node(line, &name)?,
-                initial_value: defined.tensor(line, &initial)?,
-                initializer: defined.node(line, &initializer)?,
+                start: match start {
+                    Some((initial, initializer)) => {
+                        Some((defined.tensor(line, &initial)?, defined.node(line, &initializer)?))
+                    }
+                    None => None,
+                },
                 read: defined.tensor(line, &read)?,
                 trainable,
             };
@@ -189,10 +193,12 @@ fn write_graph(out: &mut dyn Write, graph: &GraphReader<'_>, constants: Constant
 fn write_variable(out: &mut dyn Write, variable: &VariableRecord, names: Names<'_>) -> fmt::Result {
     out.write_str("@variable ")?;
     write_name(out, names(variable.node))?;
-    out.write_str(" initial=")?;
-    write_reference(out, variable.initial_value, names)?;
-    out.write_str(" initializer=")?;
-    write_name(out, names(variable.initializer))?;
+    if let Some((initial_value, initializer)) = variable.start {
+        out.write_str(" initial=")?;
+        write_reference(out, initial_value, names)?;
+        out.write_str(" initializer=")?;
+        write_name(out, names(initializer))?;
+    }
     out.write_str(" read=")?;
     write_reference(out, variable.read, names)?;
     out.write_str(if variable.trainable { " trainable\n" } else { "\n" })

@@ -8,7 +8,7 @@ use super::cursor::{Cursor, Line, Spanned, is_op_char, is_word_char};
 use super::literal::Literal;
 use super::{TextError, TextErrorKind};
 use crate::op_def::{ArgType, Arity};
-use crate::{Arg, Attr, Execution, Fact, OpDef};
+use crate::{Arg, Attr, Execution, Fact, OpDef, Role};
 
 pub(super) type Name<'t> = Spanned<Cow<'t, str>>;
 
@@ -47,8 +47,8 @@ pub(super) struct DirectiveLine<'t> {
 pub(super) enum Directive<'t> {
     Variable {
         name: Name<'t>,
-        initial: Reference<'t>,
-        initializer: Name<'t>,
+        /// The value that it starts with, and what assigns it.
+        start: Option<(Reference<'t>, Name<'t>)>,
         read: Reference<'t>,
         trainable: bool,
     },
@@ -149,7 +149,7 @@ fn add_missing_types(
     let of_one = op.outputs.iter().take_while(|arg| arg.arity == Arity::One);
     let stated = of_one.zip(stated).filter_map(|(arg, stated)| match arg.dtype {
         ArgType::Attr(name) => Some((name, stated.value.dtype)),
-        ArgType::Is(_) => None,
+        ArgType::Is(_) | ArgType::Any => None,
     });
     for (name, dtype) in constant.into_iter().chain(stated) {
         let bound = op.inputs.iter().any(|arg| arg.dtype == ArgType::Attr(name));
@@ -178,15 +178,15 @@ fn parse_outputs(cursor: &mut Cursor<'_>) -> Result<Vec<Spanned<Fact>>, TextErro
     loop {
         let at = cursor.at();
         let word = cursor.lookahead(is_word_char);
-        let (dtype, is_ref) = match word.strip_suffix("_ref") {
-            Some(dtype) => (dtype, true),
-            None => (word, false),
-        };
+        let named = [Role::Ref, Role::Handle]
+            .into_iter()
+            .find_map(|role| Some((word.strip_suffix(role.suffix())?, role)));
+        let (dtype, role) = named.unwrap_or((word, Role::Value));
         let Ok(dtype) = dtype.parse() else {
             return Err(cursor.unexpected("a data type, such as `float32`"));
         };
         cursor.word(is_word_char);
-        let value = Fact { is_ref, ..Fact::new(dtype, parse_shape(cursor)?) };
+        let value = Fact { role, ..Fact::new(dtype, parse_shape(cursor)?) };
         outputs.push(Spanned { value, at });
         if !cursor.eat(",") {
             return Ok(outputs);
@@ -289,13 +289,14 @@ fn parse_variable<'t>(cursor: &mut Cursor<'t>) -> Result<Directive<'t>, TextErro
     }
     let mut missing =
         |part| cursor.error(TextErrorKind::MissingPart { directive: "variable", part });
-    Ok(Directive::Variable {
-        name,
-        initial: initial.ok_or_else(|| missing("initial"))?,
-        initializer: initializer.ok_or_else(|| missing("initializer"))?,
-        read: read.ok_or_else(|| missing("read"))?,
-        trainable,
-    })
+    let start = match (initial, initializer) {
+        (None, None) => None,
+        (initial, initializer) => Some((
+            initial.ok_or_else(|| missing("initial"))?,
+            initializer.ok_or_else(|| missing("initializer"))?,
+        )),
+    };
+    Ok(Directive::Variable { name, start, read: read.ok_or_else(|| missing("read"))?, trainable })
 }
 
 /// Reads `part=value`, once.

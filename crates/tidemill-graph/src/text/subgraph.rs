@@ -103,14 +103,17 @@ impl<'t> Reading<'t> {
         let facts: SmallVec<[Fact; 4]> = arguments.inputs.iter().map(fact).collect();
         let fail = |kind| build_error(line, kind);
         let bound = bind(op, &arguments, &facts, line.attrs.clone()).map_err(fail)?;
-        let inferred = infer_outputs(op, &bound, &facts).map_err(fail)?;
-        Ok(Node {
+        let outputs = infer_outputs(op, &bound, &facts).map_err(fail)?;
+        let mut node = Node {
             op,
             attrs: bound.attrs,
             inputs: arguments.inputs,
             control_inputs: SmallVec::new(),
-            outputs: merge_outputs(line, &inferred)?,
-        })
+            outputs,
+        };
+        self.subgraph.add_state(&mut node);
+        node.outputs = merge_outputs(line, &node.outputs)?;
+        Ok(node)
     }
 
     fn apply(&mut self, directive: DirectiveLine<'t>) -> Result<(), TextError> {

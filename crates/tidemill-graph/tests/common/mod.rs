@@ -71,8 +71,7 @@ pub fn variable(graph: &Graph, name: &'static str, value: impl Into<Value>) -> V
     let (initial, assign, read) = scoped_parts(graph, name, parts);
     let record = VariableRecord {
         node: id(core),
-        initial_value: tensor_id(initial),
-        initializer: id(assign),
+        start: Some((tensor_id(initial), id(assign))),
         read: tensor_id(read),
         trainable: true,
     };

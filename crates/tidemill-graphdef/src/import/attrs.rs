@@ -1,9 +1,11 @@
 //! From the attributes of a message to those of a node.
 
+use std::collections::BTreeMap;
+
 use tidemill_formats::SplatBudget;
-use tidemill_formats::proto::{AnyValue, AttrValue, DataType, ListValue, NodeDef};
+use tidemill_formats::proto::{AnyValue, AttrValue, DataType, ListValue, Message};
 use tidemill_graph::{ArgType, Arity, Attr, AttrKind, OpDef};
-use tidemill_value::{DType, PartialShape};
+use tidemill_value::{ByteString, DType, PartialShape};
 
 use super::ImportErrorKind;
 
@@ -12,22 +14,25 @@ pub(super) type NamedAttrs = Vec<(&'static str, Attr)>;
 
 /// Reads the attributes of a node.
 ///
-/// Those that begin with `_` are notes of TensorFlow's to itself, and are left out.
+/// Those that begin with `_` are notes of TensorFlow's to itself, and are given as they are.
 ///
 /// # Errors
 /// [`ImportErrorKind`] where the operation has no such attribute, or it has another kind.
 pub(super) fn read_attrs(
     op: &'static OpDef,
-    node: &NodeDef,
+    attrs: BTreeMap<String, AttrValue>,
     budget: &mut SplatBudget,
-) -> Result<NamedAttrs, ImportErrorKind> {
-    let known = node.attr.iter().filter(|(name, _)| !name.starts_with('_'));
-    let attr = |(name, value): (&String, &AttrValue)| {
-        let (name, kind) = find_kind(op, name)
-            .ok_or_else(|| ImportErrorKind::UnknownAttr { name: name.clone() })?;
-        Ok((name, read_attr(name, kind, value.value.as_ref(), budget)?))
-    };
-    known.map(attr).collect()
+) -> Result<(NamedAttrs, Vec<(String, Vec<u8>)>), ImportErrorKind> {
+    let (mut known, mut notes) = (Vec::with_capacity(attrs.len()), Vec::new());
+    for (name, value) in attrs {
+        if name.starts_with('_') {
+            notes.push((name, value.encode_to_vec()));
+            continue;
+        }
+        let (name, kind) = find_kind(op, &name).ok_or(ImportErrorKind::UnknownAttr { name })?;
+        known.push((name, read_attr(name, kind, value.value.as_ref(), budget)?));
+    }
+    Ok((known, notes))
 }
 
 /// The kind of an attribute: as declared, or as follows from the arguments that it describes.
@@ -83,6 +88,12 @@ fn read_attr(
                 return Ok(Attr::from(list.i.as_slice()));
             }
         }
+        (AttrKind::Strs, _) => {
+            if let Some(list) = list_of(|list| list.s.len()) {
+                let strings: Vec<ByteString> = list.s.iter().map(|s| s.as_slice().into()).collect();
+                return Ok(Attr::from(strings));
+            }
+        }
         (AttrKind::Types, _) => {
             if let Some(list) = list_of(|list| list.r#type.len()) {
                 let types: Vec<DType> = list.r#type.iter().map(dtype).collect::<Result<_, _>>()?;
@@ -116,6 +127,7 @@ const fn name_of(kind: AttrKind) -> &'static str {
         AttrKind::Shape => "shape",
         AttrKind::Tensor => "tensor",
         AttrKind::Ints => "list(int)",
+        AttrKind::Strs => "list(string)",
         AttrKind::Types => "list(type)",
         AttrKind::Shapes => "list(shape)",
         AttrKind::Function => "host function",

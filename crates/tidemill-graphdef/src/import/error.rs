@@ -1,6 +1,7 @@
 use tidemill_formats::proto::{DataTypeError, DecodeError};
 use tidemill_formats::{ShapeError, TensorError};
 use tidemill_graph::BuildErrorKind;
+use tidemill_ops::LookupError;
 use tidemill_value::DType;
 
 /// Why a `GraphDef` was not imported.
@@ -19,6 +20,20 @@ pub enum ImportError {
         op: String,
         /// What is wrong with it.
         kind: Box<ImportErrorKind>,
+    },
+    /// The message names a node that there is not.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// A tensor of a signature is made of several, or of none.
+    #[error("a tensor of a signature is sparse, composite, or not named, which is not supported")]
+    Encoding,
+    /// A variable is listed with a node that there is not, or that names none.
+    #[error("the variable `{variable}` is listed with `{node}`, which is not there, or not of it")]
+    Variable {
+        /// The variable.
+        variable: String,
+        /// The node.
+        node: String,
     },
     /// Tensors that should be replaced are not inputs of any node.
     #[error("the input map names tensors that no node takes: {}", names.join(", "))]

@@ -55,7 +55,8 @@ pub(super) fn inline_calls(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>
             return Err(node_error(&node, ImportErrorKind::TooManyNodes));
         }
     }
-    Ok(Cow::Owned(GraphDef { node: nodes, library: None, versions: graph.versions.clone() }))
+    let (library, versions) = (graph.library.clone(), graph.versions.clone());
+    Ok(Cow::Owned(GraphDef { node: nodes, library, versions }))
 }
 
 fn function_name(function: &FunctionDef) -> Option<&str> {

@@ -3,13 +3,18 @@
 mod attrs;
 mod error;
 mod inline;
+pub(crate) mod notes;
 mod order;
 mod source;
+mod variables;
 mod wiring;
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
 use tidemill_formats::SplatBudget;
-use tidemill_formats::proto::{GraphDef, NodeDef};
+use tidemill_formats::proto::{AttrValue, GraphDef, NodeDef};
 use tidemill_graph::{
     Arity, Attr, Graph, Location, NodeBuilder, NodeId, OpDef, OperationRef, Referent, TensorRef,
     default_graph,
@@ -19,7 +24,10 @@ use tidemill_ops::{Inspect, LookupError, Operation, Tensor, lookup};
 use attrs::{NamedAttrs, argument_counts, read_attrs};
 pub use error::{ImportError, ImportErrorKind};
 pub use source::GraphDefSource;
-use wiring::{Source, Wires, connect, split_reference};
+pub(crate) use variables::Variables;
+use variables::record_variables;
+pub(crate) use wiring::split_reference;
+use wiring::{Source, Wires, connect, passes_handle};
 
 /// How [`import_graph_def_with`] imports.
 #[derive(Clone, Debug, Default)]
@@ -70,6 +78,9 @@ impl Imported {
 
 /// Adds the nodes of a `GraphDef` to the default graph, under the names that they have there.
 ///
+/// Variables are recognised: they become known to the graph with the nodes that initialize and
+/// read them, those of floats as trainable.
+///
 /// # Errors
 /// As [`import_graph_def_with`].
 #[track_caller]
@@ -96,17 +107,32 @@ pub fn import_graph_def_with<'a>(
     options: &ImportOptions,
 ) -> Result<Imported, ImportError> {
     let location = Location::caller();
+    let graph_def = graph_def.into().decode()?;
+    import(graph_def, options, Variables::Recognised, location)
+}
+
+/// Imports a message whose variables are known, or to be recognised.
+pub(crate) fn import(
+    graph_def: Cow<'_, GraphDef>,
+    options: &ImportOptions,
+    variables: Variables<'_>,
+    location: Location,
+) -> Result<Imported, ImportError> {
     let graph = default_graph();
-    let graph_def = inline::inline_calls(graph_def.into().decode()?)?;
+    let graph_def = inline::inline_calls(graph_def)?.into_owned();
     let mut map = InputMap::new(&graph, &options.input_map)?;
-    let plan = Plan::new(&graph_def, &mut map)?;
+    let (library, versions) = (graph_def.library.clone(), graph_def.versions.clone());
+    let plan = Plan::new(graph_def, &mut map)?;
     map.check_all_taken()?;
     let prefix = match options.prefix.trim_end_matches('/') {
         "" => String::new(),
         prefix => graph.reserve_name(prefix),
     };
-    let operations = plan.build(&graph, &prefix, location)?;
-    Ok(Imported { graph, prefix, operations })
+    let nodes = plan.build(&graph, &prefix, location)?;
+    notes::keep(&graph, library, versions);
+    record_variables(&graph, &prefix, &nodes, variables)?;
+    let operation = |&id: &NodeId| OperationRef::new(graph.key(), Referent::Node(id)).into();
+    Ok(Imported { operations: nodes.iter().map(operation).collect(), graph, prefix })
 }
 
 fn prefixed(prefix: &str, name: &str) -> String {
@@ -155,9 +181,10 @@ impl InputMap {
 }
 
 /// A message whose nodes can be added one after the other.
-struct Plan<'a> {
-    graph_def: &'a GraphDef,
-    parts: Vec<Parts>,
+struct Plan {
+    nodes: Vec<NodeDef>,
+    /// What each node is built of; nodes that only pass on handles are not built.
+    parts: Vec<Option<Parts>>,
     order: Vec<usize>,
 }
 
@@ -165,49 +192,59 @@ struct Plan<'a> {
 struct Parts {
     op: &'static OpDef,
     attrs: NamedAttrs,
+    notes: Vec<(String, Vec<u8>)>,
     /// How many of the inputs each argument stands for.
     counts: Vec<usize>,
     wires: Wires,
 }
 
-impl<'a> Plan<'a> {
-    fn new(graph_def: &'a GraphDef, map: &mut InputMap) -> Result<Self, ImportError> {
-        let fail =
-            |(index, kind): (usize, ImportErrorKind)| node_error(&graph_def.node[index], kind);
-        let wires = connect(graph_def, map).map_err(fail)?;
-        let mut budget = SplatBudget::default();
-        let parts = graph_def.node.iter().zip(wires).map(|(node, wires)| {
-            read_node(node, wires, &mut budget).map_err(|kind| node_error(node, kind))
-        });
-        let parts: Vec<Parts> = parts.collect::<Result<_, _>>()?;
-        let wires: Vec<&Wires> = parts.iter().map(|parts| &parts.wires).collect();
+impl Plan {
+    fn new(mut graph_def: GraphDef, map: &mut InputMap) -> Result<Self, ImportError> {
+        let wires = connect(&graph_def, map)
+            .map_err(|(index, kind)| node_error(&graph_def.node[index], kind))?;
         let order = order::sort(&wires).map_err(|cycle| {
             let name = |index: &usize| graph_def.node[*index].name.clone();
             let first = cycle.first().copied().unwrap_or_default();
-            fail((first, ImportErrorKind::Cycle { cycle: cycle.iter().map(name).collect() }))
+            let kind = ImportErrorKind::Cycle { cycle: cycle.iter().map(name).collect() };
+            node_error(&graph_def.node[first], kind)
         })?;
-        Ok(Plan { graph_def, parts, order })
+        let mut budget = SplatBudget::default();
+        let parts = graph_def.node.iter_mut().zip(wires).map(|(node, wires)| {
+            if passes_handle(node) {
+                return Ok(None);
+            }
+            // The bytes of a constant are let go as soon as there is its value.
+            let attrs = std::mem::take(&mut node.attr);
+            let parts = read_node(&node.op, attrs, wires, &mut budget);
+            parts.map(Some).map_err(|kind| node_error(node, kind))
+        });
+        let parts: Vec<Option<Parts>> = parts.collect::<Result<_, _>>()?;
+        Ok(Plan { nodes: graph_def.node, parts, order })
     }
 
     fn build(
-        self,
+        mut self,
         graph: &Graph,
         prefix: &str,
         location: Location,
-    ) -> Result<Vec<Operation>, ImportError> {
+    ) -> Result<Vec<NodeId>, ImportError> {
         let mut built: Vec<Option<NodeId>> = vec![None; self.parts.len()];
-        let mut parts: Vec<Option<Parts>> = self.parts.into_iter().map(Some).collect();
-        let mut operations = Vec::with_capacity(parts.len());
+        let mut nodes = Vec::with_capacity(self.parts.len());
+        let mut devices = notes::Devices::default();
         for index in self.order {
-            let Some(parts) = parts[index].take() else { continue };
-            let node = &self.graph_def.node[index];
+            let Some(mut parts) = self.parts[index].take() else { continue };
+            let node = &self.nodes[index];
+            let note = devices.note(node, std::mem::take(&mut parts.notes), prefix);
             let name = prefixed(prefix, &node.name);
             let id = build_node(graph, name, parts, &built, location)
                 .map_err(|kind| node_error(node, kind))?;
+            if let Some(note) = note {
+                graph.note_node(id, note);
+            }
             built[index] = Some(id);
-            operations.push(OperationRef::new(graph.key(), Referent::Node(id)).into());
+            nodes.push(id);
         }
-        Ok(operations)
+        Ok(nodes)
     }
 }
 
@@ -216,14 +253,15 @@ fn node_error(node: &NodeDef, kind: ImportErrorKind) -> ImportError {
 }
 
 fn read_node(
-    node: &NodeDef,
+    op: &str,
+    attrs: BTreeMap<String, AttrValue>,
     wires: Wires,
     budget: &mut SplatBudget,
 ) -> Result<Parts, ImportErrorKind> {
-    let op = lookup(&node.op).ok_or_else(|| ImportErrorKind::UnknownOp { op: node.op.clone() })?;
-    let attrs = read_attrs(op, node, budget)?;
+    let op = lookup(op).ok_or_else(|| ImportErrorKind::UnknownOp { op: op.to_owned() })?;
+    let (attrs, notes) = read_attrs(op, attrs, budget)?;
     let counts = argument_counts(op, &attrs, wires.inputs.len())?;
-    Ok(Parts { op, attrs, counts, wires })
+    Ok(Parts { op, attrs, notes, counts, wires })
 }
 
 fn build_node(

@@ -1,6 +1,6 @@
 use std::borrow::Cow;
 
-use tidemill_formats::proto::{DecodeError, GraphDef, Message};
+use tidemill_formats::proto::{Bytes, DecodeError, GraphDef, Message};
 
 /// A `GraphDef` to import: the message, or its bytes.
 #[derive(Clone, Debug)]
@@ -9,13 +9,15 @@ pub struct GraphDefSource<'a>(Source<'a>);
 #[derive(Clone, Debug)]
 enum Source<'a> {
     Message(Cow<'a, GraphDef>),
-    Bytes(&'a [u8]),
+    Slice(&'a [u8]),
+    Bytes(Bytes),
 }
 
 impl<'a> GraphDefSource<'a> {
     pub(super) fn decode(self) -> Result<Cow<'a, GraphDef>, DecodeError> {
         match self.0 {
             Source::Message(message) => Ok(message),
+            Source::Slice(bytes) => Ok(Cow::Owned(GraphDef::decode(bytes)?)),
             Source::Bytes(bytes) => Ok(Cow::Owned(GraphDef::decode(bytes)?)),
         }
     }
@@ -35,12 +37,19 @@ impl<'a> From<&'a GraphDef> for GraphDefSource<'a> {
 
 impl<'a> From<&'a [u8]> for GraphDefSource<'a> {
     fn from(bytes: &'a [u8]) -> Self {
+        GraphDefSource(Source::Slice(bytes))
+    }
+}
+
+impl From<Bytes> for GraphDefSource<'_> {
+    /// Elements of constants are copied once: from the bytes to the values.
+    fn from(bytes: Bytes) -> Self {
         GraphDefSource(Source::Bytes(bytes))
     }
 }
 
 impl<'a> From<&'a Vec<u8>> for GraphDefSource<'a> {
     fn from(bytes: &'a Vec<u8>) -> Self {
-        GraphDefSource(Source::Bytes(bytes))
+        GraphDefSource(Source::Slice(bytes))
     }
 }

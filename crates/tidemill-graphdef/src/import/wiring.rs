@@ -1,7 +1,7 @@
 //! Which node takes what from which.
 
 use rustc_hash::FxHashMap;
-use tidemill_formats::proto::GraphDef;
+use tidemill_formats::proto::{AnyValue, DataType, GraphDef, NodeDef};
 use tidemill_graph::TensorRef;
 
 use super::{ImportErrorKind, InputMap};
@@ -33,7 +33,7 @@ impl Wires {
 }
 
 /// The name of a node, and which of its outputs is meant.
-pub(super) fn split_reference(reference: &str) -> (&str, u32) {
+pub(crate) fn split_reference(reference: &str) -> (&str, u32) {
     let split = reference.rsplit_once(':');
     split.and_then(|(name, slot)| Some((name, slot.parse().ok()?))).unwrap_or((reference, 0))
 }
@@ -52,10 +52,49 @@ pub(super) fn connect(
             return Err((index, ImportErrorKind::Duplicate));
         }
     }
-    let wires = |(index, node): (usize, &tidemill_formats::proto::NodeDef)| {
+    let wires = |(index, node): (usize, &NodeDef)| {
         connect_node(&node.input, &by_name, map).map_err(|kind| (index, kind))
     };
-    graph.node.iter().enumerate().map(wires).collect()
+    let mut wires: Vec<Wires> =
+        graph.node.iter().enumerate().map(wires).collect::<Result<_, _>>()?;
+    skip_handles(graph, &mut wires);
+    Ok(wires)
+}
+
+/// Whether a node passes on the handle of a variable, and is left out: what takes it takes what
+/// it takes.
+pub(super) fn passes_handle(node: &NodeDef) -> bool {
+    let dtype = node.attr.get("T").and_then(|attr| attr.value.as_ref());
+    node.op == "Identity" && dtype == Some(&AnyValue::Type(DataType::Resource.into()))
+}
+
+/// Puts in place of nodes that pass on handles what these take.
+fn skip_handles(graph: &GraphDef, wires: &mut [Wires]) {
+    let passed = |(node, wires): (&NodeDef, &Wires)| match wires.inputs.as_slice() {
+        [source] if passes_handle(node) => Some(*source),
+        _ => None,
+    };
+    let passed: Vec<Option<Source>> = graph.node.iter().zip(&*wires).map(passed).collect();
+    if passed.iter().all(Option::is_none) {
+        return;
+    }
+    let origin = |mut source: Source| {
+        // Nodes that pass a handle around in a circle are found to be a cycle later on.
+        for _ in 0..=passed.len() {
+            match source {
+                Source::Node { index, .. } if passed[index].is_some() => {
+                    source = passed[index].unwrap_or(source);
+                }
+                _ => break,
+            }
+        }
+        source
+    };
+    for source in
+        wires.iter_mut().flat_map(|wires| wires.inputs.iter_mut().chain(&mut wires.controls))
+    {
+        *source = origin(*source);
+    }
 }
 
 fn connect_node(

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::{Convolution, add_to};
+use super::{Convolution, add_to, narrow};
 use crate::NumericError;
 use crate::matmul::{MatMul, Multiply, Orientation};
 use crate::number::Number;
@@ -50,15 +50,23 @@ impl Convolution {
         try_for_each_chunk_mut(out, tile * self.filters, |i, out| {
             let count = out.len() / self.filters;
             let mut patches = vec![T::ZERO; count * self.patch()];
+            let share = self.filters / self.groups;
             let plan = self.product(count)?;
+            let multiply = |patches: &[T], filter: &[T], out: &mut [T]| match share {
+                ..=narrow::COLUMNS => {
+                    narrow::multiply(patches, filter, share, out);
+                    Ok(())
+                }
+                _ => plan.run(patches, filter, out),
+            };
             if self.groups == 1 {
                 self.gather(i * tile, 0, input, &mut patches);
-                return plan.run(&patches, filter, out);
+                return multiply(&patches, filter, out);
             }
             let mut product = vec![T::ZERO; out.len() / self.groups];
             for group in 0..self.groups {
                 self.gather(i * tile, group, input, &mut patches);
-                plan.run(&patches, filters.group(group), &mut product)?;
+                multiply(&patches, filters.group(group), &mut product)?;
                 filters.put(group, &product, out);
             }
             Ok(())

@@ -6,6 +6,7 @@
 
 mod dense;
 mod depthwise;
+mod narrow;
 mod patches;
 
 use tidemill_value::{DType, Shape, Value, match_dtype};

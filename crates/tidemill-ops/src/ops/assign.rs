@@ -2,14 +2,14 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Arg, AttrDef, Execution, Inferred, Kernel, KernelCx, KernelError, NodeBuilder,
-    NodeView, OpDef, OpError, Sample, TensorRef,
+    Access, Arg, AttrDef, Execution, Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef,
+    OpError, Sample, TensorRef,
 };
 use tidemill_kernels::elementwise as kernels;
 use tidemill_value::{DType, PartialShape, Value, ValueError};
 
+use super::resource::{ASSIGN_ADD_VARIABLE, ASSIGN_SUB_VARIABLE, ASSIGN_VARIABLE, written};
 use crate::elementwise::update_kernel;
-use crate::operand::tensor;
 use crate::{Operand, Tensor};
 
 /// Gives a variable a value.
@@ -47,9 +47,9 @@ fn infer_assign(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
     }
 }
 
-struct Assign {
+pub(super) struct Assign {
     /// The shapes that the variable takes.
-    admitted: PartialShape,
+    pub(super) admitted: PartialShape,
 }
 
 impl Kernel for Assign {
@@ -112,7 +112,7 @@ fn update_samples(expected: [f32; 2]) -> Vec<Sample> {
 #[doc(alias = "Assign")]
 #[track_caller]
 pub fn assign(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tensor {
-    write(&ASSIGN, variable.into(), &value.into())
+    write([&ASSIGN, &ASSIGN_VARIABLE], variable.into(), &value.into())
 }
 
 /// Adds `value` to `variable`, in every run that needs this node; the result is the sum.
@@ -128,7 +128,7 @@ pub fn assign(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tens
 #[doc(alias = "AssignAdd")]
 #[track_caller]
 pub fn assign_add(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tensor {
-    write(&ASSIGN_ADD, variable.into(), &value.into())
+    write([&ASSIGN_ADD, &ASSIGN_ADD_VARIABLE], variable.into(), &value.into())
 }
 
 /// Subtracts `value` from `variable`, in every run that needs this node; the result is the
@@ -145,11 +145,12 @@ pub fn assign_add(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> 
 #[doc(alias = "AssignSub")]
 #[track_caller]
 pub fn assign_sub(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tensor {
-    write(&ASSIGN_SUB, variable.into(), &value.into())
+    write([&ASSIGN_SUB, &ASSIGN_SUB_VARIABLE], variable.into(), &value.into())
 }
 
+/// A write by the first of two operations, or for a resource variable by the second.
 #[track_caller]
-fn write(op: &'static OpDef, variable: TensorRef, value: &Operand) -> Tensor {
+fn write(ops: [&'static OpDef; 2], variable: TensorRef, value: &Operand) -> Tensor {
     let value = value.to_tensor_like(variable.into(), "value");
-    tensor(NodeBuilder::new(op).input(variable).input(value))
+    written(ops, variable, |node| node.input(value))
 }

@@ -1,13 +1,14 @@
 //! Updates of variables by optimizers.
 
+use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Arg, AttrDef, Execution, Inferred, KernelCx, KernelError, NodeBuilder, OpDef, OpError,
-    Sample, TensorRef,
+    Access, Arg, AttrDef, Execution, Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef,
+    OpError, Sample, TensorRef,
 };
 use tidemill_kernels::update;
 use tidemill_value::{DType, Value, ValueError, match_dtype};
 
-use crate::operand::tensor;
+use super::resource::written;
 use crate::{Operand, Tensor};
 
 /// A step of gradient descent.
@@ -19,14 +20,45 @@ pub static APPLY_GRADIENT_DESCENT: OpDef = OpDef::new(
 .outputs(&[Arg::of("out", "T").access(Access::Update)])
 .attrs(&[AttrDef::widened("T", DType::FLOATS), AttrDef::bool("use_locking", false)])
 .execution(Execution::Write)
-.infer(|node| {
+.infer(infer)
+.kernel(kernel)
+.not_differentiable()
+.samples(|| {
+    let variable = Value::from([1.0_f32, 2.0]);
+    let (rate, delta) = (Value::from(0.5_f32), Value::from([2.0_f32, -2.0]));
+    vec![Sample::new([variable, rate, delta], Value::from([0.0_f32, 3.0]))]
+});
+
+/// A step of gradient descent of a resource variable.
+pub static RESOURCE_APPLY_GRADIENT_DESCENT: OpDef = OpDef::new(
+    "ResourceApplyGradientDescent",
+    "Subtracts a gradient, times a learning rate, from a resource variable.",
+)
+.inputs(&[
+    Arg::handle("var", "T").access(Access::Update),
+    Arg::of("alpha", "T"),
+    Arg::of("delta", "T"),
+])
+.attrs(&[AttrDef::types("T", DType::FLOATS), AttrDef::bool("use_locking", false)])
+.execution(Execution::Write)
+.infer(infer)
+.kernel(kernel)
+.not_differentiable()
+.samples(|| {
+    let variable = Value::from([1.0_f32, 2.0]);
+    let (rate, delta) = (Value::from(0.5_f32), Value::from([2.0_f32, -2.0]));
+    vec![Sample::shapes([variable, rate, delta])]
+});
+
+fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     if node.shape(1).rank().is_some_and(|rank| rank != 0) {
         let (input, actual) = ("alpha", node.shape(1).clone());
         return Err(OpError::Rank { input, expected: "no axes", actual });
     }
     Inferred::one(node.shape(0).merge(node.shape(2))?)
-})
-.kernel(|node| {
+}
+
+fn kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
     let dtype = node.dtype(0);
     Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
         let (variable, delta) = (cx.input(0)?, cx.input(2)?);
@@ -43,13 +75,7 @@ pub static APPLY_GRADIENT_DESCENT: OpDef = OpDef::new(
         cx.set(0, variable);
         Ok(())
     }))
-})
-.not_differentiable()
-.samples(|| {
-    let variable = Value::from([1.0_f32, 2.0]);
-    let (rate, delta) = (Value::from(0.5_f32), Value::from([2.0_f32, -2.0]));
-    vec![Sample::new([variable, rate, delta], Value::from([0.0_f32, 3.0]))]
-});
+}
 
 /// Subtracts `rate * gradient` from `variable`, in every run that needs this node; the result is
 /// what it holds then.
@@ -73,6 +99,6 @@ pub fn apply_gradient_descent(
     let variable = variable.into();
     let rate = rate.into().to_tensor_like(variable.into(), "alpha");
     let gradient = gradient.into().to_tensor_like(variable.into(), "delta");
-    let node = NodeBuilder::new(&APPLY_GRADIENT_DESCENT);
-    tensor(node.input(variable).input(rate).input(gradient))
+    let ops = [&APPLY_GRADIENT_DESCENT, &RESOURCE_APPLY_GRADIENT_DESCENT];
+    written(ops, variable, |node| node.input(rate).input(gradient))
 }

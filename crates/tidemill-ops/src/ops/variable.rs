@@ -6,6 +6,7 @@ use tidemill_graph::{
 };
 use tidemill_value::{DType, PartialShape, Value};
 
+use super::resource::VAR_IS_INITIALIZED;
 use crate::operand::tensor;
 use crate::{Tensor, Variable};
 
@@ -38,7 +39,7 @@ pub static IS_VARIABLE_INITIALIZED: OpDef =
         .not_differentiable()
         .samples(|| vec![Sample::new([Value::from([1.0_f32, 2.0])], Value::from(true))]);
 
-struct IsInitialized;
+pub(super) struct IsInitialized;
 
 impl Kernel for IsInitialized {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
@@ -58,5 +59,9 @@ impl Kernel for IsInitialized {
 #[doc(alias = "IsVariableInitialized")]
 #[track_caller]
 pub fn is_variable_initialized(variable: Variable) -> Tensor {
-    tensor(NodeBuilder::new(&IS_VARIABLE_INITIALIZED).input(variable))
+    let op = match variable.is_resource() {
+        true => &VAR_IS_INITIALIZED,
+        false => &IS_VARIABLE_INITIALIZED,
+    };
+    tensor(NodeBuilder::new(op).input(variable))
 }

@@ -59,6 +59,7 @@ fn hash_attr(attr: &Attr, hasher: &mut FxHasher) {
         Attr::Ints(x) => x.hash(hasher),
         Attr::Types(x) => x.hash(hasher),
         Attr::Shapes(x) => x.hash(hasher),
+        Attr::Strs(x) => x.hash(hasher),
         Attr::Tensor(x) => {
             x.dtype().hash(hasher);
             x.shape().hash(hasher);

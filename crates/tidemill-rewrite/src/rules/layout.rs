@@ -9,6 +9,7 @@ use crate::GraphEdit;
 
 pub(super) const RULES: &[Rule] = &[
     rule("identity", "identity(x) = x", "Identity", |e| e.input(0)),
+    rule("read", "a read of a variable = its value", "ReadVariableOp", |e| e.input(0)),
     rule("stop-gradient", "stop_gradient(x) = x", "StopGradient", |e| e.input(0)),
     rule("prevent-gradient", "prevent_gradient(x) = x", "PreventGradient", |e| e.input(0)),
     rule("default", "a placeholder that is not fed = its default", "PlaceholderWithDefault", |e| {

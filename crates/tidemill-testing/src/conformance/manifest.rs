@@ -64,6 +64,12 @@ pub struct Case {
     pub string_tensors: BTreeMap<String, Vec<String>>,
     /// The variables of the graph to restore from the checkpoint.
     pub restore: Vec<String>,
+    /// The folder of a saved model.
+    pub saved_model: Option<String>,
+    /// The tags of its graph.
+    pub tags: Vec<String>,
+    /// The signature to ask for.
+    pub signature: Option<String>,
     /// The tensors to read from a malformed checkpoint.
     pub read: Vec<String>,
 }
@@ -126,7 +132,10 @@ pub struct Run {
 
 impl Manifest {
     /// Reads the list in the folder of a corpus.
-    pub(super) fn load(corpus: &Path) -> Result<Manifest, String> {
+    ///
+    /// # Errors
+    /// Where there is none, or it is of another format.
+    pub fn load(corpus: &Path) -> Result<Manifest, String> {
         let bytes = super::read(corpus, "manifest.json")?;
         let manifest: Manifest =
             serde_json::from_slice(&bytes).map_err(|error| format!("manifest.json: {error}"))?;

@@ -1,6 +1,6 @@
 use rand::RngExt;
 use tidemill_autodiff::gradients;
-use tidemill_graph::default_graph;
+use tidemill_graph::{Role, default_graph};
 use tidemill_ops::ops::debug::PrintOptions;
 use tidemill_ops::{
     Distribution, Initializer, Inspect, Operation, Tensor, apply_gradient_descent, assert, assign,
@@ -60,8 +60,9 @@ impl Grower {
         let chosen = pick(&self.variables, &mut self.rng);
         let (Some(dtype), shape) = (chosen.dtype(), chosen.shape()) else { return };
         // What an earlier write gives names the variable as well.
-        let earlier = self
-            .find(|fact| fact.is_ref && fact.dtype == dtype && fact.shape.merge(&shape).is_ok());
+        let earlier = self.find(|fact| {
+            fact.role == Role::Ref && fact.dtype == dtype && fact.shape.merge(&shape).is_ok()
+        });
         let target = match earlier {
             Some(earlier) if self.rng.random_bool(0.2) => earlier,
             _ => chosen.op().output(0),

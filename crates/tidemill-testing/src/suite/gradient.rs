@@ -1,5 +1,7 @@
 use tidemill_autodiff::gradients;
-use tidemill_graph::{ArgType, Attr, AttrKind, Expect, ExpectGradient, Gradient, OpDef, Sample};
+use tidemill_graph::{
+    ArgType, Attr, AttrKind, Expect, ExpectGradient, Gradient, OpDef, Role, Sample,
+};
 use tidemill_ops::{Operation, Tensor, cast};
 use tidemill_value::{DType, Value};
 
@@ -15,6 +17,12 @@ use crate::check_gradients;
 /// If a gradient differs from finite differences.
 pub fn check_gradient_of(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
     if matches!(sample.expect, Expect::Error(_)) {
+        return Ok(());
+    }
+    // Differences are taken of values that are fed, and a handle is none.
+    if op.inputs.iter().any(|arg| arg.role == Role::Handle)
+        && matches!(op.gradient, Gradient::Rule(_))
+    {
         return Ok(());
     }
     match (op.gradient, sample.gradient) {

@@ -1,7 +1,8 @@
 use tidemill_graph::{
-    Access, Arity, Fact, Graph, NodeBuilder, OpDef, OperationRef, Sample, TensorRef,
+    Access, Arg, Arity, Fact, Graph, NodeBuilder, OpDef, OperationRef, Role, Sample, TensorRef,
 };
 
+use tidemill_ops::ops::resource::VAR_HANDLE;
 use tidemill_ops::ops::variable::VARIABLE;
 use tidemill_ops::{Operation, Tensor, assign, constant, placeholder_of};
 use tidemill_runtime::{Feeds, Rewriting, RunError, Session, SessionOptions, Sink};
@@ -82,7 +83,7 @@ impl SampleNode {
         let _default = graph.as_default();
         let mut inputs = Inputs { given, ..Inputs::default() };
         for (arg, values) in op.inputs.iter().zip(&sample.inputs) {
-            values.iter().for_each(|value| inputs.add(value, arg.access));
+            values.iter().for_each(|value| inputs.add(value, arg));
         }
         let node = node_of(op, sample, &inputs.tensors);
         graph.check().map_err(|errors| errors.to_string())?;
@@ -164,26 +165,27 @@ impl Default for Given {
 }
 
 impl Inputs {
-    fn add(&mut self, value: &Value, access: Access) {
+    fn add(&mut self, value: &Value, arg: &Arg) {
         let i = self.tensors.len();
         let shape = match self.given {
             Given::Fed(knowledge) => knowledge.of(i, value.shape()),
             Given::Constants => value.shape().into(),
         };
-        let tensor = match (access, self.given) {
+        let tensor = match (arg.access, self.given) {
+            _ if arg.role == Role::Handle => self.add_variable(&VAR_HANDLE, value, shape),
             (Access::Read, Given::Constants) => constant(value),
             (Access::Read, Given::Fed(_)) => {
                 let placeholder = placeholder_of(value.dtype(), shape);
                 self.feeds.push((placeholder, value.clone()));
                 placeholder
             }
-            _ => self.add_variable(value, shape),
+            _ => self.add_variable(&VARIABLE, value, shape),
         };
         self.tensors.push(tensor);
     }
 
-    fn add_variable(&mut self, value: &Value, shape: PartialShape) -> Tensor {
-        let node = NodeBuilder::new(&VARIABLE).attr("dtype", value.dtype()).attr("shape", shape);
+    fn add_variable(&mut self, op: &'static OpDef, value: &Value, shape: PartialShape) -> Tensor {
+        let node = NodeBuilder::new(op).attr("dtype", value.dtype()).attr("shape", shape);
         let variable: TensorRef = node.build().output(0);
         self.initializers.push(assign(variable, value.clone()).op());
         variable.into()

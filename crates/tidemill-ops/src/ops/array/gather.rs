@@ -14,6 +14,7 @@ use super::{
 };
 use crate::family::grads;
 use crate::index::{axis_of, integer, known_integer};
+use crate::indexed_slices::rows_gradient;
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
 use crate::ops::arithmetic::floor_mod;
@@ -59,8 +60,11 @@ pub static GATHER: OpDef =
         .infer(|node| infer_gather(node, known_integer(node, 2), node.int_attr("batch_dims")?))
         .gradient(|cx| {
             let (params, indices): (Tensor, Tensor) = (cx.input(0), cx.input(1));
-            let axis = cast(cx.input::<Tensor>(2), DType::I32);
             let batch = cx.node().int_attr("batch_dims")?;
+            if batch == 0 && known_integer(cx.node(), 2) == Some(0) {
+                return Ok(grads([Some(rows_gradient(cx.grad(), params, indices)), None, None]));
+            }
+            let axis = cast(cx.input::<Tensor>(2), DType::I32);
             let grad = spread_back(cx.grad(), params, indices, axis, batch)?;
             Ok(grads([Some(grad), None, None]))
         })
@@ -103,8 +107,7 @@ pub static GATHER_V1: OpDef =
         .infer(|node| infer_gather(node, Some(0), 0))
         .gradient(|cx| {
             let (params, indices): (Tensor, Tensor) = (cx.input(0), cx.input(1));
-            let first = Operand::from(0).to_tensor_beside(params, "axis");
-            Ok(grads([Some(spread_back(cx.grad(), params, indices, first, 0)?), None]))
+            Ok(grads([Some(rows_gradient(cx.grad(), params, indices)), None]))
         })
         .kernel(|_| Ok(kernel(|cx| Ok(layout::gather(cx.input(0)?, cx.input(1)?, 0)?))))
         .samples(|| {
@@ -117,13 +120,13 @@ pub static GATHER_V1: OpDef =
 
 /// The number of axes that both inputs have in common; a negative one counts from behind the last
 /// axis of the indices.
-fn batch_axes(batch: i64, rank: usize) -> Result<usize, OpError> {
+pub(crate) fn batch_axes(batch: i64, rank: usize) -> Result<usize, OpError> {
     axis_of(batch, rank + 1 - usize::from(batch < 0)).map_err(|_| {
         OpError::invalid(format!("`batch_dims` is {batch}, but the indices have {rank} axes"))
     })
 }
 
-fn infer_gather(
+pub(crate) fn infer_gather(
     node: &NodeView<'_>,
     axis: Option<i64>,
     batch: i64,
@@ -161,7 +164,7 @@ fn infer_gather(
 ///
 /// The axes of `grad` are those of the batch, of `params` before `axis`, of the indices, and of
 /// `params` behind it. Those of the indices are moved to the front, so that they number segments.
-fn spread_back(
+pub(crate) fn spread_back(
     grad: Tensor,
     params: Tensor,
     indices: Tensor,
@@ -215,7 +218,8 @@ pub fn where_true(x: impl Into<Operand>) -> Tensor {
 
 /// The slices of `params` along axis `axis` whose numbers are in `indices`, in their place.
 ///
-/// Its gradient adds what comes in for each slice to the one that it is.
+/// Its gradient adds what comes in for each slice to the one that it is. Along the first axis it is
+/// a sum of [`IndexedSlices`](crate::IndexedSlices).
 ///
 /// # Errors
 /// A run fails if an index is out of range.

@@ -40,6 +40,7 @@ pub use fill::{BROADCAST_TO, FILL, ONES_LIKE, RANGE, ZEROS_LIKE};
 pub use fill::{broadcast_to, fill, ones_like, range, zeros_like};
 pub(crate) use fill::{described_shape, filled};
 pub use gather::{GATHER, GATHER_V1, WHERE, boolean_mask, gather, gather_batches, where_true};
+pub(crate) use gather::{batch_axes, infer_gather, spread_back};
 pub use join::{CONCAT, PACK, concat, stack};
 pub use lin_space::{LIN_SPACE, lin_space};
 pub use order::{
@@ -62,6 +63,7 @@ pub use scatter::{
     gather_nd, scatter_nd, sparse_to_dense, tensor_scatter_add, tensor_scatter_max,
     tensor_scatter_min, tensor_scatter_sub, tensor_scatter_update,
 };
+pub(crate) use scatter::parts_shape;
 pub use segment::{
     SEGMENT_MAX, SEGMENT_MEAN, SEGMENT_MIN, SEGMENT_PROD, SEGMENT_SUM, UNSORTED_SEGMENT_MAX,
     UNSORTED_SEGMENT_MIN, UNSORTED_SEGMENT_PROD, UNSORTED_SEGMENT_SUM,

@@ -52,7 +52,10 @@ pub static GATHER_ND: OpDef =
         });
 
 /// The shape of the parts of `shape` that `indices` name.
-fn parts_shape(shape: &PartialShape, indices: &PartialShape) -> Result<PartialShape, OpError> {
+pub(crate) fn parts_shape(
+    shape: &PartialShape,
+    indices: &PartialShape,
+) -> Result<PartialShape, OpError> {
     let Some(indices) = indices.dims() else { return Ok(PartialShape::unknown()) };
     let Some((depth, outer)) = indices.split_last() else {
         return Err(OpError::invalid("indices must have at least 1 axis"));
@@ -133,7 +136,9 @@ const fn tensor_scatter(name: &'static str, summary: &'static str) -> OpDef {
         .infer(infer_tensor_scatter)
 }
 
-fn infer_tensor_scatter(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+fn infer_tensor_scatter(
+    node: &NodeView<'_>,
+) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     parts_shape(node.shape(0), node.shape(1))?.merge(node.shape(2))?;
     Inferred::one(node.shape(0))
 }

@@ -1,0 +1,103 @@
+use prost::DecodeError;
+
+/// Why a text is not that of a message.
+#[derive(Clone, Debug, thiserror::Error)]
+#[error("line {line}, column {column}: {kind}")]
+#[non_exhaustive]
+pub struct TextFormatError {
+    /// The line, from 1.
+    pub line: usize,
+    /// The column in characters, from 1.
+    pub column: usize,
+    /// What is wrong there.
+    pub kind: TextFormatErrorKind,
+}
+
+/// What is wrong in a text.
+#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[non_exhaustive]
+pub enum TextFormatErrorKind {
+    /// Something else has to stand there.
+    #[error("{expected} is expected, but there is {found}")]
+    Unexpected {
+        /// What can stand there.
+        expected: &'static str,
+        /// What does.
+        found: String,
+    },
+    /// The message has no such field.
+    #[error("the message {message} has no field `{field}`{}", near.as_ref()
+        .map_or_else(String::new, |near| format!("; did you mean `{near}`?")))]
+    UnknownField {
+        /// The type of the message.
+        message: &'static str,
+        /// The name.
+        field: String,
+        /// The name most like it that a field has.
+        near: Option<&'static str>,
+    },
+    /// A field that can have one value has two.
+    #[error("the field `{field}` has a value already")]
+    Twice {
+        /// The name.
+        field: &'static str,
+    },
+    /// A list stands where one value can.
+    #[error("the field `{field}` has one value, not a list of them")]
+    List {
+        /// The name.
+        field: &'static str,
+    },
+    /// A word or number is none of the values of an enumeration.
+    #[error("`{value}` is no {enumeration}")]
+    UnknownValue {
+        /// The enumeration.
+        enumeration: &'static str,
+        /// The word or number.
+        value: String,
+    },
+    /// A number is no value of the type of the field.
+    #[error("`{value}` is no {kind}")]
+    Number {
+        /// The type.
+        kind: &'static str,
+        /// What stands there.
+        value: String,
+    },
+    /// A string does not end on its line.
+    #[error("a string does not end on its line")]
+    Unterminated,
+    /// A string has an escape that there is not.
+    #[error("there is no escape `{escape}`")]
+    Escape {
+        /// The escape.
+        escape: String,
+    },
+    /// A string that must be UTF-8 is not.
+    #[error("the string is not UTF-8")]
+    NotUtf8,
+    /// Messages nest too deep.
+    #[error("messages nest deeper than {limit} levels")]
+    Depth {
+        /// The most levels there can be.
+        limit: usize,
+    },
+    /// The text is right, but the message is not.
+    #[error("the message cannot be decoded: {0}")]
+    Decode(DecodeError),
+}
+
+impl TextFormatError {
+    /// An error at a byte of a text.
+    pub(super) fn at(text: &str, byte: usize, kind: TextFormatErrorKind) -> Self {
+        let before = text.get(..byte).unwrap_or(text);
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let line = before.matches('\n').count() + 1;
+        TextFormatError { line, column: before[start..].chars().count() + 1, kind }
+    }
+
+    /// An error of the text as a whole.
+    pub(super) fn at_end(text: &str, kind: TextFormatErrorKind) -> Self {
+        TextFormatError::at(text, text.len(), kind)
+    }
+}

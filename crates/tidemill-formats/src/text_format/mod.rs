@@ -1,0 +1,58 @@
+//! The text format of protocol buffers, in which TensorFlow's `.pbtxt` files are.
+//!
+//! A text is read to the bytes of its message, and written from them, by one table of the fields
+//! that messages have. Neither calls itself.
+
+mod cursor;
+mod error;
+mod literal;
+mod read;
+mod schema;
+mod write;
+
+use prost::Message;
+
+pub use error::{TextFormatError, TextFormatErrorKind};
+
+use crate::proto;
+use schema::MessageType;
+
+/// A message that has a text.
+pub trait TextMessage: Message + Default {
+    /// The text: a field in a line, in the order of their numbers.
+    fn to_text(&self) -> String {
+        write::write(Self::message_type(), &self.encode_to_vec())
+    }
+
+    /// The message of a text.
+    ///
+    /// Fields that TensorFlow's messages have and these do not are read and dropped.
+    ///
+    /// # Errors
+    /// [`TextFormatError`], with line and column.
+    fn from_text(text: &str) -> Result<Self, TextFormatError> {
+        let bytes = read::read(Self::message_type(), text)?;
+        let decoded = Self::decode(bytes.as_slice());
+        decoded.map_err(|error| TextFormatError::at_end(text, TextFormatErrorKind::Decode(error)))
+    }
+
+    #[doc(hidden)]
+    #[allow(private_interfaces)] // It is for this crate alone.
+    fn message_type() -> &'static MessageType;
+}
+
+macro_rules! text_messages {
+    ($($message:ident),*) => {$(
+        impl TextMessage for proto::$message {
+            #[allow(private_interfaces)]
+            fn message_type() -> &'static MessageType {
+                &schema::$message
+            }
+        }
+    )*};
+}
+
+text_messages! {
+    CheckpointState, GraphDef, MetaGraphDef, NodeDef, SaverDef, SavedModel, SignatureDef,
+    VariableDef
+}

@@ -1,0 +1,74 @@
+//! What a message says that the runtime does not use. The graph keeps it, to be written again.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use tidemill_formats::proto::{FunctionDefLibrary, Message, NodeDef, VersionDef};
+use tidemill_graph::{Graph, GraphReader, NodeNote};
+
+/// The functions that nodes may call.
+const LIBRARY: &str = "library";
+/// The versions of TensorFlow that a graph is of and for.
+const VERSIONS: &str = "versions";
+
+/// The devices that nodes are to run on, each in memory once.
+#[derive(Default)]
+pub(super) struct Devices(FxHashMap<String, Arc<str>>);
+
+impl Devices {
+    /// What to keep of a node, if there is anything. `attrs` are those that its operation does
+    /// not have.
+    pub(super) fn note(
+        &mut self,
+        node: &NodeDef,
+        mut attrs: Vec<(String, Vec<u8>)>,
+        prefix: &str,
+    ) -> Option<NodeNote> {
+        if !prefix.is_empty() {
+            // It names other nodes, which have other names then.
+            attrs.retain(|(name, _)| name != "_class");
+        }
+        if node.device.is_empty() && attrs.is_empty() {
+            return None;
+        }
+        let device = match self.0.get(&node.device) {
+            Some(device) => Arc::clone(device),
+            None => {
+                let device: Arc<str> = node.device.as_str().into();
+                self.0.insert(node.device.clone(), Arc::clone(&device));
+                device
+            }
+        };
+        Some(NodeNote { device, attrs })
+    }
+}
+
+/// Keeps the library and the versions of a message with a graph, beside those that it has.
+pub(super) fn keep(
+    graph: &Graph,
+    library: Option<FunctionDefLibrary>,
+    versions: Option<VersionDef>,
+) {
+    if let Some(library) = library {
+        // Messages that are joined are decoded as one.
+        graph.note(LIBRARY, |kept| [kept, library.encode_to_vec()].concat());
+    }
+    if let Some(versions) = versions {
+        graph.note(VERSIONS, |_| versions.encode_to_vec());
+    }
+}
+
+/// The library and the versions that a graph keeps.
+pub(crate) fn kept(graph: &GraphReader<'_>) -> (Option<FunctionDefLibrary>, Option<VersionDef>) {
+    let library = graph.note(LIBRARY).and_then(|kept| FunctionDefLibrary::decode(kept).ok());
+    let library = library.map(|mut library| {
+        let mut names = FxHashSet::default();
+        let name = |function: &tidemill_formats::proto::FunctionDef| {
+            function.signature.as_ref().map(|signature| signature.name.clone())
+        };
+        library.function.retain(|function| names.insert(name(function)));
+        library
+    });
+    let versions = graph.note(VERSIONS).and_then(|kept| VersionDef::decode(kept).ok());
+    (library, versions)
+}

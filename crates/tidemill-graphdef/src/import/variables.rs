@@ -1,0 +1,144 @@
+//! The variables of a graph that is imported.
+
+use std::collections::BTreeMap;
+
+use tidemill_formats::proto::VariableDef;
+use tidemill_graph::{
+    Access, EdgeKind, Execution, Graph, GraphReader, Node, NodeId, OperationRef, Referent, Role,
+    TensorId, VariableRecord,
+};
+use tidemill_ops::ops::{identity, queue, resource};
+use tidemill_ops::{GLOBAL_VARIABLES, TRAINABLE_VARIABLES};
+
+use super::wiring::split_reference;
+use super::{ImportError, prefixed};
+
+/// How the variables of a message are known.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Variables<'a> {
+    /// By what takes the nodes that name them.
+    Recognised,
+    /// By the collections of a `MetaGraphDef`.
+    Listed(&'a BTreeMap<String, Vec<VariableDef>>),
+}
+
+/// Makes the variables among imported nodes known to the graph.
+///
+/// # Errors
+/// [`ImportError::Variable`], where one is listed with nodes that there are not.
+pub(super) fn record_variables(
+    graph: &Graph,
+    prefix: &str,
+    nodes: &[NodeId],
+    variables: Variables<'_>,
+) -> Result<(), ImportError> {
+    match variables {
+        Variables::Recognised => {
+            let reader = graph.read();
+            let recognised = nodes.iter().filter_map(|&id| recognise(&reader, id));
+            let recognised: Vec<_> = recognised.collect();
+            drop(reader);
+            for (name, record) in recognised {
+                let collections = [GLOBAL_VARIABLES, TRAINABLE_VARIABLES];
+                let count = 1 + usize::from(record.trainable);
+                add(graph, &name, record, &collections[..count]);
+            }
+        }
+        Variables::Listed(collections) => {
+            let trainable = collections.get(TRAINABLE_VARIABLES).map_or(&[][..], Vec::as_slice);
+            for (collection, variables) in collections {
+                for variable in variables {
+                    let (name, mut record) = listed(graph, prefix, variable)?;
+                    let is_same =
+                        |other: &VariableDef| other.variable_name == variable.variable_name;
+                    record.trainable = trainable.iter().any(is_same);
+                    add(graph, &name, record, &[collection]);
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+fn add(graph: &Graph, name: &str, record: VariableRecord, collections: &[&str]) {
+    let node = record.node;
+    if graph.read().variable(node).is_none() {
+        graph.add_variable(name, record);
+    }
+    let node = OperationRef::new(graph.key(), Referent::Node(node));
+    collections.iter().for_each(|collection| graph.add_to_collection(collection, node));
+}
+
+/// The variable that a node names, if it names one of its own.
+fn recognise(graph: &GraphReader<'_>, id: NodeId) -> Option<(String, VariableRecord)> {
+    let node = graph.node(id);
+    let own = TensorId::new(id, 0);
+    let is_variable = node.op.execution == Execution::Variable && *node.op != queue::FIFO_QUEUE;
+    if !is_variable || graph.variable_of(own) != Some(id) {
+        return None;
+    }
+    let name = graph.name(id).to_owned();
+    // Of several nodes, the one that has the usual name, or else the first.
+    let find = |usual: &str, is: &dyn Fn(&Node) -> bool| {
+        let usual = format!("{name}/{usual}");
+        let consumers = graph.consumers(id).filter(|(_, edge)| *edge != EdgeKind::Control);
+        let found = consumers.map(|(consumer, _)| consumer).filter(|id| is(graph.node(*id)));
+        found.min_by_key(|found| (graph.name(*found) != usual, *found))
+    };
+    let initializer = find("Assign", &|node| {
+        let assigns = node.op.execution == Execution::Write && node.access(0) == Access::Write;
+        assigns && node.inputs.len() == 2 && node.inputs[0] == own
+    });
+    let start = initializer.map(|initializer| (graph.node(initializer).inputs[1], initializer));
+    let reads = |node: &Node| {
+        let reads = *node.op == identity::IDENTITY || *node.op == resource::READ_VARIABLE;
+        reads && node.control_inputs.is_empty()
+    };
+    let is_handle = graph.fact(own).is_some_and(|fact| fact.role == Role::Handle);
+    let read = find(if is_handle { "Read/ReadVariableOp" } else { "read" }, &reads);
+    let trainable = graph.fact(own).is_some_and(|fact| fact.dtype.is_float());
+    let read = read.map_or(own, |read| TensorId::new(read, 0));
+    Some((name, VariableRecord { node: id, start, read, trainable }))
+}
+
+/// A variable as it is listed.
+fn listed(
+    graph: &Graph,
+    prefix: &str,
+    variable: &VariableDef,
+) -> Result<(String, VariableRecord), ImportError> {
+    let missing = |node: &str| ImportError::Variable {
+        variable: variable.variable_name.clone(),
+        node: node.to_owned(),
+    };
+    let find = |name: &str| {
+        let (node, slot) = split_reference(name);
+        let node = graph.read().find(&prefixed(prefix, node)).ok_or_else(|| missing(name))?;
+        let tensor = TensorId::new(node, slot);
+        Ok::<_, ImportError>((tensor, graph.read().fact(tensor).is_some()))
+    };
+    let tensor = |name: &str| match find(name)? {
+        (tensor, true) => Ok(tensor),
+        (_, false) => Err(missing(name)),
+    };
+    let own = tensor(&variable.variable_name)?;
+    let node = graph.read().variable_of(own).ok_or_else(|| missing(&variable.variable_name))?;
+    let start = match variable.initializer_name.as_str() {
+        "" => None,
+        initializer => {
+            let (initializer, _) = find(initializer)?;
+            let given = graph.read().node(initializer.node).inputs.get(1).copied();
+            let value = match variable.initial_value_name.as_str() {
+                "" => given,
+                name => Some(tensor(name)?),
+            };
+            value.map(|value| (value, initializer.node))
+        }
+    };
+    let read = match variable.snapshot_name.as_str() {
+        "" => own,
+        name => tensor(name)?,
+    };
+    let name = graph.read().name(node).to_owned();
+    Ok((name, VariableRecord { node, start, read, trainable: false }))
+}

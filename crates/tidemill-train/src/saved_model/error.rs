@@ -1,0 +1,79 @@
+use std::io;
+use std::path::PathBuf;
+
+use tidemill_formats::TextFormatError;
+use tidemill_formats::checkpoint::CheckpointError;
+use tidemill_formats::proto::DecodeError;
+use tidemill_graphdef::{ExportError, ImportError};
+use tidemill_ops::LookupError;
+use tidemill_runtime::RunError;
+
+use crate::SaverError;
+
+/// Why a model cannot be saved or loaded.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SavedModelError {
+    /// A file cannot be read or written.
+    #[error("{}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// A folder has a model already.
+    #[error("{} has a model already", path.display())]
+    Exists {
+        /// The folder.
+        path: PathBuf,
+    },
+    /// The bytes are no message.
+    #[error("this is no SavedModel: {0}")]
+    Decode(#[from] DecodeError),
+    /// The text is no message.
+    #[error("this is no SavedModel: {0}")]
+    Text(#[from] TextFormatError),
+    /// No graph of the folder has these tags.
+    #[error("no graph has the tags {tags:?}, but there are {known:?}")]
+    NoTags {
+        /// The tags asked for.
+        tags: Vec<String>,
+        /// The tags of the graphs.
+        known: Vec<Vec<String>>,
+    },
+    /// The model has no such signature.
+    #[error("there is no signature `{name}`, but there are {known:?}")]
+    NoSignature {
+        /// The name asked for.
+        name: String,
+        /// The names of the signatures.
+        known: Vec<String>,
+    },
+    /// A signature has no such argument.
+    #[error("the signature `{signature}` has no argument `{name}`")]
+    NoArgument {
+        /// The signature.
+        signature: String,
+        /// The name.
+        name: String,
+    },
+    /// The graph cannot be imported.
+    #[error(transparent)]
+    Import(#[from] ImportError),
+    /// The graph has no message.
+    #[error(transparent)]
+    Export(#[from] ExportError),
+    /// The graph lacks a node that its message names.
+    #[error(transparent)]
+    Lookup(#[from] LookupError),
+    /// The values of variables cannot be read or written.
+    #[error(transparent)]
+    Checkpoint(#[from] CheckpointError),
+    /// The variables cannot be restored.
+    #[error(transparent)]
+    Saver(#[from] SaverError),
+    /// A run failed.
+    #[error(transparent)]
+    Run(#[from] RunError),
+}

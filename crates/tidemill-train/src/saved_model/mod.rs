@@ -1,0 +1,204 @@
+//! TensorFlow's SavedModels: a folder with a graph, the values of its variables, and the files
+//! that it reads.
+
+mod error;
+mod write;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use tidemill_formats::proto::{self, Message, MetaGraphDef};
+use tidemill_formats::{TextMessage, checkpoint};
+use tidemill_graph::Graph;
+use tidemill_graphdef::{ImportOptions, MetaGraph, Signature, import_meta_graph};
+use tidemill_ops::{Inspect, Tensor};
+use tidemill_runtime::{Feeds, Session, SessionOptions};
+use tidemill_value::{IntoValue, Value};
+
+use crate::Saver;
+pub use error::SavedModelError;
+pub use write::SavedModelBuilder;
+
+const GRAPHS: &str = "saved_model.pb";
+const GRAPHS_AS_TEXT: &str = "saved_model.pbtxt";
+const VARIABLES: &str = "variables/variables";
+const ASSETS: &str = "assets";
+
+/// A model that was saved: its graph, a session in which its variables have their values, and
+/// what it can be asked for.
+///
+/// ```no_run
+/// use tidemill_train::SavedModel;
+/// let model = SavedModel::load("models/iris", &["serve"])?;
+/// let results = model.run("serving_default", [("features", [[5.1_f32, 3.5, 1.4, 0.2]])])?;
+/// println!("{}", results["label"]);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
+/// ```
+#[derive(Debug)]
+pub struct SavedModel {
+    session: Session,
+    meta: MetaGraph,
+}
+
+impl SavedModel {
+    /// Loads the graph of a folder that has exactly these tags, as TensorFlow does: it restores the
+    /// variables, by the graph's own nodes if it has some, and then runs the operation that
+    /// initializes the rest, which is fed the paths of the files that the graph reads.
+    ///
+    /// # Errors
+    /// [`SavedModelError`], where a file cannot be read, no graph has the tags, or the graph
+    /// cannot be imported or run.
+    pub fn load<S: AsRef<str>>(
+        folder: impl AsRef<Path>,
+        tags: &[S],
+    ) -> Result<SavedModel, SavedModelError> {
+        SavedModel::load_with_options(folder, tags, SessionOptions::default())
+    }
+
+    /// [`SavedModel::load`] for a session with options.
+    ///
+    /// # Errors
+    /// As of [`SavedModel::load`].
+    pub fn load_with_options<S: AsRef<str>>(
+        folder: impl AsRef<Path>,
+        tags: &[S],
+        options: SessionOptions,
+    ) -> Result<SavedModel, SavedModelError> {
+        let folder = folder.as_ref();
+        let wanted: BTreeSet<&str> = tags.iter().map(AsRef::as_ref).collect();
+        let graph_def = with_tags(SavedModel::read(folder)?, &wanted)?;
+        let graph = Graph::new();
+        let meta = {
+            let _default = graph.as_default();
+            import_meta_graph(graph_def, &ImportOptions::default())?
+        };
+        let session = Session::with_options(&graph, options);
+        restore(&session, &meta, folder)?;
+        if let Some(main_op) = meta.main_op {
+            let path = |name: &str| folder.join(ASSETS).join(name).to_string_lossy().into_owned();
+            let feeds = meta.assets.iter().fold(Feeds::new(), |feeds, asset| {
+                feeds.feed(asset.tensor, path(&asset.filename).as_str())
+            });
+            session.run_with(main_op, feeds)?;
+        }
+        Ok(SavedModel { session, meta })
+    }
+
+    /// The message of a folder, which is binary or text.
+    ///
+    /// # Errors
+    /// [`SavedModelError`], where it cannot be read.
+    pub fn read(folder: impl AsRef<Path>) -> Result<proto::SavedModel, SavedModelError> {
+        let folder = folder.as_ref();
+        let path = folder.join(GRAPHS);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(proto::SavedModel::decode(bytes.as_slice())?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let text = match fs::read_to_string(folder.join(GRAPHS_AS_TEXT)) {
+                    Ok(text) => text,
+                    Err(_) => return Err(SavedModelError::Io { path, source: error }),
+                };
+                Ok(proto::SavedModel::from_text(&text)?)
+            }
+            Err(source) => Err(SavedModelError::Io { path, source }),
+        }
+    }
+
+    /// The graph.
+    pub fn graph(&self) -> &Graph {
+        self.session.graph()
+    }
+
+    /// The session, in which the variables have their values.
+    pub fn session(&self) -> &Session {
+        &self.session
+    }
+
+    /// What the graph was saved with.
+    pub fn meta(&self) -> &MetaGraph {
+        &self.meta
+    }
+
+    /// The session, and what the graph was saved with.
+    pub fn into_parts(self) -> (Session, MetaGraph) {
+        (self.session, self.meta)
+    }
+
+    /// What the model can be asked for, by name.
+    ///
+    /// # Errors
+    /// [`SavedModelError::NoSignature`].
+    pub fn signature(&self, name: &str) -> Result<&Signature, SavedModelError> {
+        self.meta.signatures.get(name).ok_or_else(|| SavedModelError::NoSignature {
+            name: name.to_owned(),
+            known: self.meta.signatures.keys().cloned().collect(),
+        })
+    }
+
+    /// Runs a signature: values by the names of its arguments give values by those of its
+    /// results.
+    ///
+    /// # Errors
+    /// [`SavedModelError`], where there is no such signature, it has no such argument, or the run
+    /// fails.
+    pub fn run<'a, V: IntoValue>(
+        &self,
+        signature: &str,
+        arguments: impl IntoIterator<Item = (&'a str, V)>,
+    ) -> Result<BTreeMap<String, Value>, SavedModelError> {
+        let of_signature = self.signature(signature)?;
+        let mut feeds = Feeds::new();
+        for (name, value) in arguments {
+            let tensor = of_signature.inputs.get(name);
+            let tensor = tensor.ok_or_else(|| SavedModelError::NoArgument {
+                signature: signature.to_owned(),
+                name: name.to_owned(),
+            })?;
+            feeds = feeds.feed(*tensor, value);
+        }
+        let fetches: Vec<Tensor> = of_signature.outputs.values().copied().collect();
+        let values = self.session.run_with(fetches, feeds)?;
+        Ok(of_signature.outputs.keys().cloned().zip(values).collect())
+    }
+}
+
+fn with_tags(
+    model: proto::SavedModel,
+    wanted: &BTreeSet<&str>,
+) -> Result<MetaGraphDef, SavedModelError> {
+    let tags = |graph: &MetaGraphDef| {
+        graph.meta_info_def.as_ref().map(|info| info.tags.clone()).unwrap_or_default()
+    };
+    let known: Vec<Vec<String>> = model.meta_graphs.iter().map(tags).collect();
+    let is_wanted =
+        |tags: &Vec<String>| tags.iter().map(String::as_str).collect::<BTreeSet<&str>>() == *wanted;
+    let place = known.iter().position(is_wanted);
+    let graph = place.and_then(|place| model.meta_graphs.into_iter().nth(place));
+    graph.ok_or_else(|| SavedModelError::NoTags {
+        tags: wanted.iter().map(|tag| (*tag).to_owned()).collect(),
+        known,
+    })
+}
+
+/// Gives the variables the values of the folder, if it has any.
+fn restore(session: &Session, meta: &MetaGraph, folder: &Path) -> Result<(), SavedModelError> {
+    let prefix = folder.join(VARIABLES);
+    if !checkpoint::exists(&prefix) {
+        return Ok(());
+    }
+    if let Some(saver) = &meta.saver {
+        let prefix: PathBuf = prefix;
+        let filename = meta.imported.tensor(&saver.filename_tensor_name)?;
+        let restore = meta.imported.operation(&saver.restore_op_name)?;
+        let feeds = Feeds::new().feed(filename, &*prefix.to_string_lossy());
+        session.run_with(restore, feeds)?;
+        return Ok(());
+    }
+    let variables = session.graph().variables();
+    if !variables.is_empty() {
+        Saver::of(variables)?.restore(session, prefix)?;
+    }
+    Ok(())
+}
