@@ -303,7 +303,7 @@ fn local_response_normalisation_and_its_gradients_are_those_of_what_it_is_made_o
     let weights = constant([[1.0_f32, -0.5, 2.0, 0.25, 0.5], [0.5, 1.5, -1.0, 0.75, 2.0]]);
     for (radius, bias, alpha, beta) in [(1, 1.0, 1.0, 0.5), (2, 2.0, 0.5, 0.75), (9, 0.5, 0.1, 1.0)]
     {
-        let band = matrix_band_part(fill([5, 5], 1.0_f32), radius, radius);
+        let band = matrix_band_part(fill([5, 5], 1.0_f32), radius.min(5), radius.min(5));
         let norm = matmul(square(x), band) * alpha + bias;
         let images = reshape(x, [2, 1, 1, 5]);
         let fused = reshape(lrn(images, radius, bias, alpha, beta), [2, 5]);

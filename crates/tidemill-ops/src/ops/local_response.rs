@@ -7,8 +7,8 @@ use tidemill_graph::{
 use tidemill_kernels::local_response::LocalResponse;
 use tidemill_value::{DType, Value};
 
-use super::arithmetic::pow;
-use super::array::{broadcast_to, concat, matrix_band_part, shape, slice};
+use super::arithmetic::{minimum, pow};
+use super::array::{MATRIX_BAND_PART, broadcast_to, concat, shape, slice, squeeze};
 use super::batch_matmul::batch_matmul;
 use super::math::square;
 use crate::elementwise::same_shape;
@@ -120,9 +120,11 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, y): (Tensor, Tensor) = (cx.input(1), cx.input(2));
     let depth = slice(shape(x), [3], [1]);
     let one = Operand::from(1.0_f32).to_tensor_like(x, "one");
-    let radius = i64::try_from(radius).unwrap_or(i64::MAX);
     let ones = broadcast_to(one, concat([depth, depth], 0));
-    let band = matrix_band_part(ones, radius, radius);
+    // There are no more diagonals than channels.
+    let reach = minimum(squeeze(depth, &[0]), i32::try_from(radius).unwrap_or(i32::MAX));
+    let band = NodeBuilder::new(&MATRIX_BAND_PART).input(ones).input(reach).input(reach);
+    let band = tensor(band);
     let around = |values: Tensor| batch_matmul(values, band);
     let norm = around(square(x)) * alpha + bias;
     let slope = -2.0 * alpha * beta;
