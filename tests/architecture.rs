@@ -18,6 +18,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("tidemill-train", 5),
     ("tidemill-testing", 6),
     ("tidemill-models", 6),
+    ("tidemill-cli", 6),
     ("tidemill", 6),
 ];
 

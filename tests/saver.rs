@@ -297,3 +297,54 @@ fn a_saver_serves_sessions_of_its_graph_alone() -> Outcome {
     assert!(matches!(error, SaverError::Run(RunError::ForeignGraph { .. })), "{error}");
     Ok(())
 }
+
+#[test]
+fn variables_are_saved_as_safetensors() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let a = get_variable("a", [], constant_initializer(1.5));
+    let b = get_variable("scope/b", [40, 40], normal(0.0, 1.0));
+    let saver = Saver::new()?.max_to_keep(1);
+    let session = Session::new();
+    session.run(global_variables_initializer())?;
+    let prefix = folder.path().join("new/model.safetensors");
+    saver.save_step(&session, &prefix, 1)?;
+    let path = saver.save_step(&session, &prefix, 2)?;
+    let new = folder.path().join("new");
+    assert_eq!(files(&new), ["checkpoint", "model-2.safetensors", "model-2.safetensors.meta"]);
+    assert_eq!(latest_checkpoint(&new)?, Some(path.clone()));
+    let other = Session::new();
+    let report = saver.restore(&other, &path)?;
+    assert_eq!(report.restored, ["a", "scope/b"]);
+    for (old, new) in session.run([a, b])?.iter().zip(other.run([a, b])?) {
+        assert!(new.bits_eq(old));
+    }
+    // What was restored is written to as other values are, and the file stays as it was.
+    let written = other.run(tidemill::ops::assign_add(b, b))?;
+    assert!(!written.bits_eq(&session.run(b)?));
+    saver.restore(&other, &path)?;
+    assert!(other.run(b)?.bits_eq(&session.run(b)?));
+    Ok(())
+}
+
+#[test]
+fn a_safetensors_file_that_does_not_fit_is_reported_as_a_checkpoint_is() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let path = folder.path().join("model.safetensors");
+    saved(&path, &["first", "kernal", "more"])?;
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    get_variable("first", [2], zeros());
+    scalar("kernel", 0.0);
+    let report = missing(Saver::new()?.restore(&Session::new(), &path).unwrap_err());
+    let text = report.to_string().replace(&path.display().to_string(), "model.safetensors");
+    insta::assert_snapshot!(text, @"
+    model.safetensors has 0 of 2 variables
+      key kernel not found in checkpoint; it has `kernal`
+      `first` is float32[] in the checkpoint, but the variable is float32[2]
+      `kernal` of the checkpoint is no variable of the saver
+      `more` of the checkpoint is no variable of the saver
+    ");
+    Ok(())
+}

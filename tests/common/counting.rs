@@ -47,10 +47,13 @@ impl Counting {
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        let in_use = self.in_use.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
-        self.peak.fetch_max(in_use, Ordering::Relaxed);
         // SAFETY: The caller's promises are passed on.
-        unsafe { System.alloc(layout) }
+        let pointer = unsafe { System.alloc(layout) };
+        if !pointer.is_null() {
+            let in_use = self.in_use.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
+            self.peak.fetch_max(in_use, Ordering::Relaxed);
+        }
+        pointer
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {

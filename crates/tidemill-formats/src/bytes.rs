@@ -1,6 +1,12 @@
+use std::borrow::Cow;
+use std::ops::Range;
+
 use tidemill_value::{
-    ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype,
+    ByteString, DType, Element, FileMap, Shape, Value, ValueError, bf16, f16, match_dtype,
 };
+
+/// Fewer bytes than a page has are copied, so that a value of a few elements keeps no file mapped.
+const WORTH_MAPPING: usize = 4096;
 
 /// Why bytes are not the elements of a value.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -45,11 +51,39 @@ pub fn value_from_bytes(dtype: DType, shape: Shape, bytes: &[u8]) -> Result<Valu
     }, else Err(BytesError::NotPlain { dtype }))
 }
 
+/// [`value_from_bytes`] of a part of a file, which is not copied where that saves memory and the
+/// machine can take the elements from where they are.
+///
+/// # Errors
+/// [`BytesError`].
+pub(crate) fn value_from_file(
+    dtype: DType,
+    shape: Shape,
+    file: &FileMap,
+    range: Range<usize>,
+) -> Result<Value, BytesError> {
+    let bytes = file.get(range.clone()).unwrap_or_default();
+    let fits = shape.elements().and_then(|count| count.checked_mul(dtype.size()));
+    // Other systems would not let a file be replaced or removed while it is mapped.
+    if cfg!(unix)
+        && bytes.len() >= WORTH_MAPPING
+        && fits == Some(bytes.len())
+        && let Some(value) = Value::mapped(dtype, &shape, file, range.start)
+    {
+        return Ok(value);
+    }
+    value_from_bytes(dtype, shape, bytes)
+}
+
 /// The bytes of a value's elements in row-major order, each with its lowest byte first. Strings
 /// have none.
-pub(crate) fn bytes_of(value: &Value) -> Vec<u8> {
-    match_dtype!(value.dtype(), plain,
-        T => T::encode(value.as_slice().unwrap_or_default()), else Vec::new())
+pub(crate) fn bytes_of(value: &Value) -> Cow<'_, [u8]> {
+    match value.as_bytes() {
+        Some(bytes) if cfg!(target_endian = "little") => bytes.into(),
+        _ => match_dtype!(value.dtype(), plain,
+            T => T::encode(value.as_slice().unwrap_or_default()), else Vec::new())
+        .into(),
+    }
 }
 
 /// An element type of a fixed number of bytes.

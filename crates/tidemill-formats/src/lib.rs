@@ -5,7 +5,14 @@
 //!   [`Value`](tidemill_value::Value).
 //!   [`TextMessage`] has the text of messages.
 //! - [`checkpoint`] reads and writes TensorFlow's checkpoints.
-//! - [`read_safetensors`] reads the tensors of a safetensors file.
+//! - [`SafetensorsFile`] and [`write_safetensors`] are for safetensors files, [`npy`] is for those
+//!   of NumPy.
+//! - [`tfrecord`] reads and writes TensorFlow's record files, [`event`] the logs of training in
+//!   them.
+//! - [`FileKind`] tells from its content what a file is.
+//!
+//! Files are written with [`write_file`], so that each is there as a whole or not at all, and read
+//! through a map into memory, so that large values need not be copied.
 //!
 //! What is read is not trusted: bytes that are wrong give an error, and never a panic, a deep
 //! recursion, or an allocation that is out of proportion to their number.
@@ -14,14 +21,24 @@
 
 mod bytes;
 pub mod checkpoint;
+mod checksum;
+pub mod event;
+mod file;
+mod kind;
+pub mod npy;
 pub mod proto;
 mod safetensors;
 mod shape;
 mod tensor;
+mod tensor_reader;
 mod text_format;
+pub mod tfrecord;
 
 pub use bytes::{BytesError, value_from_bytes};
-pub use safetensors::{SafetensorsError, read_safetensors};
+pub use file::{FileError, map_file, write_file};
+pub use kind::FileKind;
+pub use safetensors::{SafetensorsError, SafetensorsFile, read_safetensors, write_safetensors};
 pub use shape::ShapeError;
 pub use tensor::{SplatBudget, TensorError};
+pub use tensor_reader::{TensorFileError, TensorInfo, TensorReader, nearest, write_tensors};
 pub use text_format::{TextFormatError, TextFormatErrorKind, TextMessage};

@@ -1,24 +1,53 @@
 use std::collections::BTreeMap;
+use std::io;
+use std::ops::Range;
+use std::path::{Path, PathBuf};
 
-use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorView};
-use tidemill_value::{DType, Shape, Value};
+use safetensors::tensor::{Dtype, SafeTensorError, SafeTensors, TensorInfo as Stored};
+use serde_json::json;
+use tidemill_value::{DType, FileMap, Shape, Value};
 
-use crate::{BytesError, value_from_bytes};
+use crate::bytes::{bytes_of, value_from_file};
+use crate::file::{folder_of, map_file};
+use crate::proto::DataTypeError;
+use crate::tensor_reader::{TensorInfo, nearest};
+use crate::{BytesError, FileError, value_from_bytes, write_file};
 
-/// Why bytes are no safetensors file whose tensors are values.
+/// Tensors begin at multiples of this in what is written.
+const ALIGNMENT: usize = 8;
+/// The bytes of the length of the header.
+const LENGTH: usize = 8;
+/// The key of what the header says beside the tensors.
+const METADATA: &str = "__metadata__";
+
+/// Why bytes are no safetensors file whose tensors are values, or values are not written to one.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum SafetensorsError {
+    /// A file cannot be read or written.
+    #[error(transparent)]
+    Io(#[from] io::Error),
     /// They are no safetensors file.
     #[error("this is no safetensors file: {0}")]
     Format(#[from] SafeTensorError),
+    /// There is no tensor of the name.
+    #[error(
+        "there is no tensor `{name}`{}",
+        near.as_ref().map(|near| format!("; there is `{near}`")).unwrap_or_default()
+    )]
+    NotFound {
+        /// The name.
+        name: String,
+        /// A name that is near to it.
+        near: Option<String>,
+    },
     /// A tensor has a data type that values cannot have.
-    #[error("the tensor `{name}` is of type {dtype}, which is not supported yet")]
+    #[error("the tensor `{name}`: {source}")]
     DType {
         /// The name of the tensor.
         name: String,
-        /// The data type.
-        dtype: Dtype,
+        /// What is wrong.
+        source: DataTypeError,
     },
     /// The bytes of a tensor do not fill its shape.
     #[error("the tensor `{name}`: {source}")]
@@ -28,41 +57,216 @@ pub enum SafetensorsError {
         /// What is wrong.
         source: BytesError,
     },
+    /// The format has no such data type.
+    #[error("the tensor `{name}` is of type string, which safetensors cannot have")]
+    Strings {
+        /// The name of the tensor.
+        name: String,
+    },
+    /// No tensor can be called so.
+    #[error("a tensor of a safetensors file cannot be called `{METADATA}`")]
+    Name,
 }
 
-/// Reads the tensors of a safetensors file, by name.
+/// The tensors of a safetensors file, by name.
 ///
 /// # Errors
 /// [`SafetensorsError`]. The header is checked before any tensor is read.
 pub fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Value>, SafetensorsError> {
-    let file = SafeTensors::deserialize(bytes)?;
-    let tensors = file.iter().map(|(name, view)| Ok((name.to_owned(), read(name, &view)?)));
-    tensors.collect()
+    let header = Header::read(bytes)?;
+    let tensor = |(name, info): (&String, &Stored)| {
+        let bytes = &bytes[header.range(info)];
+        let value = value(name, info, |dtype, shape| value_from_bytes(dtype, shape, bytes))?;
+        Ok((name.clone(), value))
+    };
+    header.tensors.iter().map(tensor).collect()
 }
 
-fn read(name: &str, view: &TensorView<'_>) -> Result<Value, SafetensorsError> {
+/// A safetensors file, whose tensors are read one at a time.
+///
+/// The file is mapped into memory (see [`FileMap`]). A large tensor stays there, if its elements lie as
+/// in memory.
+#[derive(Clone, Debug)]
+pub struct SafetensorsFile {
+    path: PathBuf,
+    file: FileMap,
+    header: Header,
+}
+
+impl SafetensorsFile {
+    /// Reads the header of a file.
+    ///
+    /// # Errors
+    /// [`FileError`] of the file.
+    pub fn open(path: impl AsRef<Path>) -> Result<Self, FileError<SafetensorsError>> {
+        let path = path.as_ref();
+        let file = map_file(path).map_err(FileError::widen)?;
+        let header = Header::read(&file).map_err(|error| FileError::new(path, error))?;
+        Ok(SafetensorsFile { path: path.to_owned(), file, header })
+    }
+
+    /// The file.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// What the header says beside the tensors.
+    pub fn metadata(&self) -> &BTreeMap<String, String> {
+        &self.header.metadata
+    }
+
+    /// The tensors, in the order of their names.
+    pub fn tensors(&self) -> impl Iterator<Item = TensorInfo> {
+        self.header.tensors.iter().map(|(name, info)| TensorInfo {
+            name: name.clone(),
+            dtype: dtype(info.dtype),
+            shape: info.shape.as_slice().into(),
+        })
+    }
+
+    /// Reads a tensor.
+    ///
+    /// # Errors
+    /// [`FileError`], where there is none of the name, or values cannot have its type.
+    pub fn read(&self, name: &str) -> Result<Value, FileError<SafetensorsError>> {
+        let read = |info: &Stored| {
+            let range = self.header.range(info);
+            value(name, info, |dtype, shape| value_from_file(dtype, shape, &self.file, range))
+        };
+        let result = self.header.tensors.get(name).map(read).unwrap_or_else(|| {
+            let near = nearest(name, self.header.tensors.keys().map(String::as_str));
+            let (name, near) = (name.to_owned(), near.map(str::to_owned));
+            Err(SafetensorsError::NotFound { name, near })
+        });
+        result.map_err(|error| FileError::new(&self.path, error))
+    }
+}
+
+/// What is in front of the tensors.
+#[derive(Clone, Debug)]
+struct Header {
+    /// Where the first tensor begins.
+    begin: usize,
+    tensors: BTreeMap<String, Stored>,
+    metadata: BTreeMap<String, String>,
+}
+
+impl Header {
+    fn read(bytes: &[u8]) -> Result<Header, SafeTensorError> {
+        let (length, header) = SafeTensors::read_metadata(bytes)?;
+        let tensors = header.tensors().into_iter().map(|(name, info)| (name, info.clone()));
+        let metadata = header.metadata().clone().unwrap_or_default();
+        Ok(Header {
+            begin: LENGTH + length,
+            tensors: tensors.collect(),
+            metadata: metadata.into_iter().collect(),
+        })
+    }
+
+    /// Where the bytes of a tensor are. It is seen before that they are there.
+    fn range(&self, info: &Stored) -> Range<usize> {
+        let (begin, end) = info.data_offsets;
+        self.begin + begin..self.begin + end
+    }
+}
+
+fn value(
+    name: &str,
+    info: &Stored,
+    read: impl FnOnce(DType, Shape) -> Result<Value, BytesError>,
+) -> Result<Value, SafetensorsError> {
     let name = || name.to_owned();
-    let dtype = dtype(view.dtype())
-        .ok_or_else(|| SafetensorsError::DType { name: name(), dtype: view.dtype() })?;
-    value_from_bytes(dtype, Shape::from(view.shape()), view.data())
+    let dtype =
+        dtype(info.dtype).map_err(|source| SafetensorsError::DType { name: name(), source })?;
+    read(dtype, Shape::from(info.shape.as_slice()))
         .map_err(|source| SafetensorsError::Bytes { name: name(), source })
 }
 
-fn dtype(dtype: Dtype) -> Option<DType> {
-    match dtype {
-        Dtype::F32 => Some(DType::F32),
-        Dtype::F64 => Some(DType::F64),
-        Dtype::F16 => Some(DType::F16),
-        Dtype::BF16 => Some(DType::BF16),
-        Dtype::I8 => Some(DType::I8),
-        Dtype::I16 => Some(DType::I16),
-        Dtype::I32 => Some(DType::I32),
-        Dtype::I64 => Some(DType::I64),
-        Dtype::U8 => Some(DType::U8),
-        Dtype::U16 => Some(DType::U16),
-        Dtype::U32 => Some(DType::U32),
-        Dtype::U64 => Some(DType::U64),
-        Dtype::BOOL => Some(DType::Bool),
-        _ => None,
+/// Writes tensors as a safetensors file, which is there as a whole or not at all. `metadata` is
+/// kept beside them. The folder is made if it is not there.
+///
+/// # Errors
+/// [`FileError`], where the file cannot be written, or a tensor is of strings or called
+/// `__metadata__`.
+pub fn write_safetensors<'a>(
+    path: impl AsRef<Path>,
+    tensors: impl IntoIterator<Item = (&'a str, &'a Value)>,
+    metadata: &BTreeMap<String, String>,
+) -> Result<(), FileError<SafetensorsError>> {
+    let path = path.as_ref();
+    let tensors: BTreeMap<&str, &Value> = tensors.into_iter().collect();
+    let mut tensors: Vec<(&str, &Value)> = tensors.into_iter().collect();
+    // Those of wide elements come first, so that all are where memory would have them.
+    tensors.sort_by_key(|(_, value)| std::cmp::Reverse(value.dtype().size()));
+    let header = header_of(&tensors, metadata).map_err(|error| FileError::new(path, error))?;
+    let folder = folder_of(path);
+    std::fs::create_dir_all(folder).map_err(|error| FileError::new(folder, error))?;
+    let written = write_file(path, |file| {
+        file.write_all(&(header.len() as u64).to_le_bytes())?;
+        file.write_all(&header)?;
+        tensors.iter().try_for_each(|(_, value)| file.write_all(&bytes_of(value)))
+    });
+    written.map_err(FileError::widen)
+}
+
+fn header_of(
+    tensors: &[(&str, &Value)],
+    metadata: &BTreeMap<String, String>,
+) -> Result<Vec<u8>, SafetensorsError> {
+    let mut header = serde_json::Map::new();
+    if !metadata.is_empty() {
+        header.insert(METADATA.to_owned(), json!(metadata));
     }
+    let mut begin = 0;
+    for (name, value) in tensors {
+        let dtype = dtype_of(value.dtype())
+            .ok_or_else(|| SafetensorsError::Strings { name: (*name).to_owned() })?;
+        if *name == METADATA {
+            return Err(SafetensorsError::Name);
+        }
+        let end = begin + value.bytes();
+        let info = json!({
+            "dtype": dtype.to_string(), "shape": &value.shape()[..], "data_offsets": [begin, end],
+        });
+        header.insert((*name).to_owned(), info);
+        begin = end;
+    }
+    let mut bytes = serde_json::Value::Object(header).to_string().into_bytes();
+    bytes.resize(bytes.len().next_multiple_of(ALIGNMENT), b' ');
+    Ok(bytes)
+}
+
+const DTYPES: [(DType, Dtype); 13] = [
+    (DType::F32, Dtype::F32),
+    (DType::F64, Dtype::F64),
+    (DType::F16, Dtype::F16),
+    (DType::BF16, Dtype::BF16),
+    (DType::I8, Dtype::I8),
+    (DType::I16, Dtype::I16),
+    (DType::I32, Dtype::I32),
+    (DType::I64, Dtype::I64),
+    (DType::U8, Dtype::U8),
+    (DType::U16, Dtype::U16),
+    (DType::U32, Dtype::U32),
+    (DType::U64, Dtype::U64),
+    (DType::Bool, Dtype::BOOL),
+];
+
+fn dtype(stored: Dtype) -> Result<DType, DataTypeError> {
+    let found = DTYPES.iter().find(|(_, other)| *other == stored).map(|(dtype, _)| *dtype);
+    found.ok_or(DataTypeError::Unsupported {
+        name: match stored {
+            Dtype::C64 => "complex64",
+            Dtype::F8_E5M2 => "float8_e5m2",
+            Dtype::F8_E4M3 => "float8_e4m3fn",
+            Dtype::F8_E8M0 => "float8_e8m0fnu",
+            Dtype::F8_E5M2FNUZ => "float8_e5m2fnuz",
+            Dtype::F8_E4M3FNUZ => "float8_e4m3fnuz",
+            _ => "of fewer than 8 bits",
+        },
+    })
+}
+
+fn dtype_of(dtype: DType) -> Option<Dtype> {
+    DTYPES.iter().find(|(other, _)| *other == dtype).map(|(_, stored)| *stored)
 }

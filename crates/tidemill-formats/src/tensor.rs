@@ -153,7 +153,7 @@ impl From<&Value> for TensorProto {
                 _ if T::DTYPE == DType::String => {
                     T::list_mut(&mut tensor).extend(elements.iter().map(T::write));
                 }
-                _ => tensor.tensor_content = bytes_of(value).into(),
+                _ => tensor.tensor_content = bytes_of(value).into_owned().into(),
             }
         }, else unreachable!("`all` covers every type"));
         tensor

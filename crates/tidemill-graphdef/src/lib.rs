@@ -14,6 +14,7 @@ mod import;
 mod meta_graph;
 mod saver_nodes;
 mod sub_graph;
+mod summary;
 
 pub use export::{ExportError, to_graph_def};
 pub use freeze::{FreezeError, freeze};
@@ -26,3 +27,4 @@ pub use meta_graph::{
 };
 pub use saver_nodes::{SavedVariable, add_saver_nodes};
 pub use sub_graph::extract_sub_graph;
+pub use summary::{Elements, GraphSummary, TensorSummary};

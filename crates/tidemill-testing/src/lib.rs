@@ -15,6 +15,7 @@
 pub mod conformance;
 mod failure;
 mod gradient_check;
+pub mod hostile;
 mod kernel;
 pub mod ops_table;
 mod random_graph;

@@ -2,9 +2,10 @@
 //!
 //! A [`Value`] is what a session is fed, what it fetches, and what its variables hold. It owns
 //! its elements through a shared buffer: cloning one copies no elements, and a buffer that only
-//! one value refers to moves to and from `Vec` and `ndarray` without a copy.
+//! one value refers to moves to and from `Vec` and `ndarray` without a copy. The elements of a value
+//! can also lie in a file that is [mapped](FileMap) into memory.
 //!
-//! This crate is the bottom floor. It knows no operations, no graph and no files.
+//! This crate is the bottom floor. It knows no operations, no graph and no file formats.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -15,6 +16,7 @@ mod display;
 mod dtype;
 mod element;
 mod error;
+mod mapped;
 mod nested;
 mod numeric_error;
 mod partial_shape;
@@ -32,6 +34,7 @@ pub use dtype::DType;
 pub use element::Element;
 pub use error::ValueError;
 pub use half::{bf16, f16};
+pub use mapped::FileMap;
 pub use nested::Nested;
 pub use numeric_error::NumericError;
 pub use partial_shape::{Dim, PartialShape};

@@ -2,9 +2,10 @@ use std::sync::Arc;
 
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
+use crate::mapped::{self, Mapped};
 use crate::{
-    Buffer, ByteString, DType, Element, Scalar, Shape, ValueError, bf16, copied, f16, match_dtype,
-    recycle,
+    Buffer, ByteString, DType, Element, FileMap, Scalar, Shape, ValueError, bf16, copied, f16,
+    match_dtype, recycle,
 };
 
 /// A concrete n-dimensional array: what a session is fed, fetches, and holds in variables.
@@ -22,6 +23,8 @@ enum Data {
     /// The element of a value of rank zero.
     Scalar(Scalar),
     Shared(Arc<Buffer>),
+    /// Elements in a file, which are copied before they are written to.
+    Mapped(Arc<Mapped>),
 }
 
 impl Value {
@@ -110,9 +113,29 @@ impl Value {
     #[inline]
     pub(crate) fn into_shared_buffer(self) -> Option<Arc<Buffer>> {
         match self.data {
-            Data::Scalar(_) => None,
+            Data::Scalar(_) | Data::Mapped(_) => None,
             Data::Shared(buffer) => Some(buffer),
         }
+    }
+
+    /// A value whose elements are those that begin at byte `begin` of a file, lowest byte first.
+    /// Nothing is copied, and the file stays mapped while a value refers to it.
+    ///
+    /// There is none where the elements would not lie in memory as this machine has them: where
+    /// they are truth values, strings or of rank zero, are not all in the file, begin at an address
+    /// that is no multiple of their size, or the machine has the highest byte first.
+    pub fn mapped(dtype: DType, shape: &Shape, file: &FileMap, begin: usize) -> Option<Value> {
+        if shape.rank() == 0 {
+            return None;
+        }
+        let data = Data::Mapped(Arc::new(Mapped::new(dtype, shape.elements()?, file, begin)?));
+        Some(Value { shape: shape.clone(), data })
+    }
+
+    /// The bytes of the elements, as this machine has them in memory. Strings have none.
+    pub fn as_bytes(&self) -> Option<&[u8]> {
+        match_dtype!(self.dtype(), plain, T => self.as_slice::<T>().ok().map(mapped::bytes_of),
+            else None)
     }
 
     /// A value of `shape` whose elements are all `scalar`.
@@ -137,6 +160,7 @@ impl Value {
         match &self.data {
             Data::Scalar(scalar) => scalar.dtype(),
             Data::Shared(buffer) => buffer.dtype(),
+            Data::Mapped(mapped) => mapped.dtype(),
         }
     }
 
@@ -168,6 +192,7 @@ impl Value {
         let elements = match &self.data {
             Data::Scalar(scalar) => T::in_scalar(scalar).map(std::slice::from_ref),
             Data::Shared(buffer) => T::in_buffer(buffer),
+            Data::Mapped(mapped) => mapped.elements(),
         };
         elements.ok_or_else(|| ValueError::DType { expected: T::DTYPE, actual: self.dtype() })
     }
@@ -178,12 +203,16 @@ impl Value {
     /// [`ValueError::DType`] where they are not of type `T`.
     pub fn as_mut_slice<T: Element>(&mut self) -> Result<&mut [T], ValueError> {
         let actual = self.dtype();
+        if let Data::Mapped(mapped) = &self.data {
+            self.data = Data::Shared(Arc::new(mapped.to_buffer()));
+        }
         let elements = match &mut self.data {
             Data::Scalar(scalar) => T::in_scalar_mut(scalar).map(std::slice::from_mut),
             Data::Shared(buffer) => {
                 own(buffer);
                 Arc::get_mut(buffer).and_then(T::in_buffer_mut)
             }
+            Data::Mapped(_) => None,
         };
         elements.ok_or(ValueError::DType { expected: T::DTYPE, actual })
     }
@@ -203,6 +232,7 @@ impl Value {
                     elements.to_vec()
                 }),
             },
+            Data::Mapped(mapped) => T::from_buffer(mapped.to_buffer()),
         };
         elements.ok_or(mismatch)
     }
@@ -214,7 +244,7 @@ impl Value {
     pub fn as_scalar<T: Element>(&self) -> Option<T> {
         match &self.data {
             Data::Scalar(scalar) => T::in_scalar(scalar).cloned(),
-            Data::Shared(_) => None,
+            Data::Shared(_) | Data::Mapped(_) => None,
         }
     }
 
@@ -227,7 +257,7 @@ impl Value {
                 *element = scalar;
                 true
             }
-            Data::Shared(_) => false,
+            Data::Shared(_) | Data::Mapped(_) => false,
         }
     }
 
@@ -242,7 +272,7 @@ impl Value {
     pub fn number(&self) -> Option<Scalar> {
         match &self.data {
             Data::Scalar(scalar) => Some(*scalar),
-            Data::Shared(_) => None,
+            Data::Shared(_) | Data::Mapped(_) => None,
         }
     }
 
@@ -263,6 +293,7 @@ impl Value {
         match &mut self.data {
             Data::Scalar(_) => true,
             Data::Shared(buffer) => Arc::get_mut(buffer).is_some(),
+            Data::Mapped(_) => false,
         }
     }
 
@@ -270,6 +301,7 @@ impl Value {
     pub fn shares_buffer(&self, other: &Value) -> bool {
         match (&self.data, &other.data) {
             (Data::Shared(left), Data::Shared(right)) => Arc::ptr_eq(left, right),
+            (Data::Mapped(left), Data::Mapped(right)) => Arc::ptr_eq(left, right),
             _ => false,
         }
     }
@@ -291,6 +323,10 @@ impl Value {
             }
             Data::Shared(buffer) if shape.rank() == 0 => {
                 only_scalar(&buffer).map_or_else(|| Data::Shared(Arc::clone(&buffer)), Data::Scalar)
+            }
+            Data::Mapped(mapped) if shape.rank() == 0 => {
+                let buffer = mapped.to_buffer();
+                only_scalar(&buffer).map_or_else(|| Data::Shared(Arc::new(buffer)), Data::Scalar)
             }
             data => data,
         };

@@ -19,8 +19,8 @@ pub use tidemill_graphdef::{
 };
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
-    Bound, Ellipsis, GLOBAL_VARIABLES, Initializer, Inspect, LookupError, NameTaken, NewAxis,
-    Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
+    Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LookupError, NameTaken,
+    NewAxis, Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
     constant_initializer, get_variable, global_variables, global_variables_initializer,
     glorot_normal, glorot_uniform, he_normal, he_uniform, normal, ones, register_op,
     report_uninitialized_variables, s, truncated_normal, uniform, variable, variables_initializer,
@@ -41,6 +41,17 @@ pub use tidemill_value::{
     ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape, Value,
     ValueError, shape,
 };
+
+pub mod formats {
+    //! Files of tensors, of records and of events.
+
+    pub use tidemill_formats::{
+        FileError, FileKind, SafetensorsError, SafetensorsFile, TensorFileError, TensorInfo,
+        TensorReader, event, map_file, npy, read_safetensors, tfrecord, write_file,
+        write_safetensors, write_tensors,
+    };
+    pub use tidemill_value::FileMap;
+}
 
 pub mod custom {
     //! What describes operations of a program's own, and builds nodes of them.

@@ -5,7 +5,7 @@ use tidemill_value::{Shape, ValueError};
 
 use super::table::TableError;
 use crate::proto::{DataTypeError, DecodeError};
-use crate::{BytesError, ShapeError, TextFormatError};
+use crate::{BytesError, FileError, ShapeError, TextFormatError};
 
 /// Why a checkpoint cannot be read or written.
 #[derive(Debug, thiserror::Error)]
@@ -157,5 +157,11 @@ impl CheckpointErrorKind {
     /// The error of a file or prefix.
     pub(super) fn at(self, path: impl Into<PathBuf>) -> CheckpointError {
         CheckpointError { path: path.into(), kind: self }
+    }
+}
+
+impl From<FileError<io::Error>> for CheckpointError {
+    fn from(error: FileError<io::Error>) -> Self {
+        CheckpointErrorKind::Io(*error.kind).at(error.path)
     }
 }

@@ -5,7 +5,6 @@
 //! where its bytes are; the files `prefix.data-00000-of-00001` hold the bytes. A file
 //! `checkpoint` in the same folder names the prefixes of the checkpoints that were written.
 
-mod checksum;
 mod error;
 mod files;
 mod messages;
@@ -18,7 +17,8 @@ mod table_writer;
 mod writer;
 
 pub use error::{CheckpointError, CheckpointErrorKind, TensorErrorKind};
-pub use reader::{CheckpointReader, TensorInfo, exists, list_variables};
+pub use reader::{CheckpointReader, exists, list_variables};
 pub use state::{CheckpointState, latest_checkpoint};
+pub(crate) use table::MAGIC as TABLE_MAGIC;
 pub use table::TableError;
 pub use writer::{remove_checkpoint, write_checkpoint, write_meta_graph};

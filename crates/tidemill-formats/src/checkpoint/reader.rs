@@ -1,55 +1,25 @@
 use std::collections::BTreeMap;
-use std::fmt;
-use std::fs::{self, File};
-use std::io::{Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use prost::Message;
-use tidemill_value::{DType, Shape, Value};
+use tidemill_value::{DType, FileMap, Shape, Value};
 
-use super::checksum::masked;
 use super::error::{CheckpointError, CheckpointErrorKind, TensorErrorKind};
 use super::files::{data_path, index_path};
 use super::messages::{BundleEntry, BundleHeader, VERSION};
 use super::slice::{Slice, join, slice_key};
 use super::strings;
 use super::table::read_table;
-use crate::proto::{DataType, DataTypeError, TensorShapeProto};
-use crate::{ShapeError, value_from_bytes};
+use crate::ShapeError;
+use crate::bytes::value_from_file;
+use crate::checksum::{is_right, masked};
+use crate::file::map_file;
+use crate::proto::{DataType, TensorShapeProto};
+use crate::tensor_reader::{TensorInfo, is_safetensors, nearest};
 
 /// So many data files a checkpoint can have, by the digits in their names.
 const MOST_SHARDS: i32 = 99_999;
-/// Names less alike than this are not near.
-const SIMILAR: f64 = 0.7;
-
-/// What a checkpoint says of a tensor.
-#[derive(Clone, Debug, PartialEq)]
-#[non_exhaustive]
-pub struct TensorInfo {
-    /// Its name.
-    pub name: String,
-    /// Its data type, or why values cannot have it.
-    pub dtype: Result<DType, DataTypeError>,
-    /// Its shape.
-    pub shape: Shape,
-}
-
-impl TensorInfo {
-    /// The type and shape, such as `float32[2, 3]`.
-    pub fn type_and_shape(&self) -> String {
-        match &self.dtype {
-            Ok(dtype) => format!("{dtype}{}", self.shape),
-            Err(DataTypeError::Unsupported { name }) => format!("{name}{}", self.shape),
-            Err(error) => error.to_string(),
-        }
-    }
-}
-
-impl fmt::Display for TensorInfo {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.name, self.type_and_shape())
-    }
-}
 
 /// Reads the tensors of a checkpoint, one at a time.
 #[derive(Clone, Debug)]
@@ -68,12 +38,20 @@ impl CheckpointReader {
     /// # Errors
     /// [`CheckpointError`], where there is none, or it is damaged.
     pub fn open(prefix: impl AsRef<Path>) -> Result<CheckpointReader, CheckpointError> {
+        let index = map_file(index_path(prefix.as_ref()))?;
+        CheckpointReader::from_index(prefix, &index)
+    }
+
+    /// The checkpoint `prefix` by the bytes of its index.
+    ///
+    /// # Errors
+    /// [`CheckpointError`], where they are damaged.
+    pub fn from_index(
+        prefix: impl AsRef<Path>,
+        index: &[u8],
+    ) -> Result<CheckpointReader, CheckpointError> {
         let prefix = prefix.as_ref();
-        let index = index_path(prefix);
-        fs::read(&index)
-            .map_err(CheckpointErrorKind::Io)
-            .and_then(|bytes| CheckpointReader::parse(prefix, &bytes))
-            .map_err(|kind| kind.at(index))
+        CheckpointReader::parse(prefix, index).map_err(|kind| kind.at(index_path(prefix)))
     }
 
     fn parse(prefix: &Path, index: &[u8]) -> Result<CheckpointReader, CheckpointErrorKind> {
@@ -130,27 +108,15 @@ impl CheckpointReader {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// The name that is nearest to one that is not there, if any is near.
-    pub fn near(&self, name: &str) -> Option<&str> {
-        let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
-        let score = |other: &str| {
-            let whole = strsim::normalized_damerau_levenshtein(name, other);
-            let parts = strsim::normalized_damerau_levenshtein(&last(name), &last(other));
-            whole.max(parts - 0.1)
-        };
-        let scored = self.names().map(|other| (score(other), other));
-        let best = scored.max_by(|(left, _), (right, _)| left.total_cmp(right));
-        best.filter(|(score, _)| *score >= SIMILAR).map(|(_, other)| other)
-    }
-
-    /// Reads a tensor. If it is stored as slices, they are joined.
+    /// Reads a tensor. If it is stored as slices, they are joined. The elements of a large one may
+    /// stay in the file, mapped into memory (see [`FileMap`]).
     ///
     /// # Errors
     /// [`CheckpointError`], where there is no such tensor, values cannot have its type, or its
     /// bytes are damaged. Nothing is allocated for bytes that are not there.
     pub fn read(&self, name: &str) -> Result<Value, CheckpointError> {
         let Some(entry) = self.tensors.get(name) else {
-            let near = self.near(name).map(str::to_owned);
+            let near = nearest(name, self.names()).map(str::to_owned);
             let kind = CheckpointErrorKind::NotFound { name: name.to_owned(), near };
             return Err(kind.at(&self.prefix));
         };
@@ -179,42 +145,39 @@ impl CheckpointReader {
             let actual = size;
             return Err(crate::BytesError::Count { dtype, shape, expected, actual }.into());
         }
-        let bytes = self.read_bytes(entry)?;
+        let (file, range) = self.map_bytes(entry)?;
+        let bytes = &file[range.clone()];
         let (value, actual) = match dtype {
             DType::String => {
                 let (strings, checksum) =
-                    strings::decode(&bytes, count).ok_or(TensorErrorKind::Strings { count })?;
+                    strings::decode(bytes, count).ok_or(TensorErrorKind::Strings { count })?;
                 (Value::from_vec(shape, strings)?, checksum)
             }
             _ => {
-                let checksum = masked(crc32c::crc32c(&bytes));
-                (value_from_bytes(dtype, shape, &bytes)?, checksum)
+                let checksum = masked(crc32c::crc32c(bytes));
+                (value_from_file(dtype, shape, &file, range)?, checksum)
             }
         };
         let expected = entry.crc32c;
-        match actual == expected {
+        match is_right(actual, expected) {
             true => Ok(value),
             false => Err(TensorErrorKind::Checksum { actual, expected }),
         }
     }
 
     /// The bytes of a tensor, which must all be in the file.
-    fn read_bytes(&self, entry: &BundleEntry) -> Result<Vec<u8>, TensorErrorKind> {
+    fn map_bytes(&self, entry: &BundleEntry) -> Result<(FileMap, Range<usize>), TensorErrorKind> {
         let path = self.data_path(entry)?;
-        let io = |source| TensorErrorKind::Io { path: path.clone(), source };
-        let mut file = File::open(&path).map_err(io)?;
-        let length = file.metadata().map_err(io)?.len();
+        let file = FileMap::open(&path).map_err(|source| TensorErrorKind::Io { path, source })?;
         let BundleEntry { offset, size, .. } = *entry;
-        let outside = TensorErrorKind::OutOfFile { offset, size, length };
-        let (Ok(begin), Ok(count)) = (u64::try_from(offset), u64::try_from(size)) else {
-            return Err(outside);
+        let range = || {
+            let begin = usize::try_from(offset).ok()?;
+            let end = begin.checked_add(usize::try_from(size).ok()?)?;
+            (end <= file.len()).then_some(begin..end)
         };
-        let end = begin.checked_add(count).filter(|&end| end <= length);
-        let (Some(_), Ok(count)) = (end, usize::try_from(count)) else { return Err(outside) };
-        file.seek(SeekFrom::Start(begin)).map_err(io)?;
-        let mut bytes = vec![0; count];
-        file.read_exact(&mut bytes).map_err(io)?;
-        Ok(bytes)
+        let outside = TensorErrorKind::OutOfFile { offset, size, length: file.len() as u64 };
+        let range = range().ok_or(outside)?;
+        Ok((file, range))
     }
 
     fn data_path(&self, entry: &BundleEntry) -> Result<PathBuf, TensorErrorKind> {
@@ -249,11 +212,6 @@ impl CheckpointReader {
     }
 }
 
-/// Whether there is a checkpoint `prefix`: an index, whatever it holds.
-pub fn exists(prefix: impl AsRef<Path>) -> bool {
-    index_path(prefix.as_ref()).exists()
-}
-
 /// Whether no two slices have bytes in common, so that all together they take no more memory
 /// than the files.
 fn are_apart(parts: &[(Slice, &BundleEntry)]) -> bool {
@@ -264,6 +222,13 @@ fn are_apart(parts: &[(Slice, &BundleEntry)]) -> bool {
     places.array_windows().all(|&[(shard, offset, size), (next_shard, next, _)]| {
         shard != next_shard || offset.saturating_add(size) <= next
     })
+}
+
+/// Whether there is a checkpoint `prefix`: whether it has an index, or is a safetensors file.
+pub fn exists(prefix: impl AsRef<Path>) -> bool {
+    let prefix = prefix.as_ref();
+    let has_index = || prefix.file_name().is_some() && index_path(prefix).is_file();
+    if is_safetensors(prefix) { prefix.is_file() } else { has_index() }
 }
 
 /// The tensors of the checkpoint `prefix`, by name.

@@ -1,9 +1,10 @@
 use std::fs;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf, absolute};
 
 use super::error::{CheckpointError, CheckpointErrorKind};
-use super::files::{Staged, folder_of, index_path};
+use super::reader::exists;
+use crate::file::{folder_of, write_file};
 use crate::{TextMessage, proto};
 
 const FILE: &str = "checkpoint";
@@ -53,9 +54,7 @@ impl CheckpointState {
             all_model_checkpoint_paths: self.all.iter().map(stored).collect(),
         }
         .to_text();
-        let mut staged = Staged::new();
-        staged.write(&folder.join(FILE), |file| file.write_all(text.as_bytes()))?;
-        staged.commit()
+        Ok(write_file(folder.join(FILE), |file| file.write_all(text.as_bytes()))?)
     }
 
     fn parse(text: &str, folder: &Path) -> Result<CheckpointState, CheckpointErrorKind> {
@@ -76,7 +75,7 @@ impl CheckpointState {
 pub fn latest_checkpoint(folder: impl AsRef<Path>) -> Result<Option<PathBuf>, CheckpointError> {
     let state = CheckpointState::read(folder)?;
     let latest = state.map(|state| state.latest);
-    Ok(latest.filter(|prefix| prefix.file_name().is_some() && index_path(prefix).exists()))
+    Ok(latest.filter(|prefix| exists(prefix)))
 }
 
 impl CheckpointState {

@@ -1,7 +1,7 @@
 use tidemill_value::ByteString;
 
-use super::checksum::masked;
 use crate::bytes::{decode_varint, encode_varint};
+use crate::checksum::{is_right, masked};
 
 /// The bytes of strings, and their checksum (see [`decode`]).
 pub(super) fn encode(strings: &[ByteString]) -> (Vec<u8>, u32) {
@@ -34,7 +34,7 @@ pub(super) fn decode(mut bytes: &[u8], count: usize) -> Option<(Vec<ByteString>,
     let of_lengths = checksum_of_lengths(lengths.iter().copied());
     let checksum = masked(crc32c::crc32c_append(of_lengths, bytes));
     let (stored, mut rest) = bytes.split_first_chunk()?;
-    if u32::from_le_bytes(*stored) != masked(of_lengths) {
+    if !is_right(masked(of_lengths), u32::from_le_bytes(*stored)) {
         return None;
     }
     let mut strings = Vec::with_capacity(count);

@@ -1,6 +1,6 @@
-use super::checksum::masked;
 use super::table::{FOOTER_LEN, MAGIC, RAW};
 use crate::bytes::encode_varint;
+use crate::checksum::masked;
 
 /// A block ends when it has so many bytes.
 const BLOCK_LEN: usize = 1 << 18;

@@ -1,18 +1,20 @@
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
 use std::path::Path;
 
 use prost::Message;
 use tidemill_value::{ByteString, Value};
 
-use super::checksum::masked;
 use super::error::{CheckpointError, CheckpointErrorKind};
-use super::files::{Staged, data_path, folder_of, index_path, meta_path};
+use super::files::{data_path, index_path, meta_path};
 use super::messages::{BundleEntry, BundleHeader, VERSION};
 use super::{reader, strings, table_writer};
 use crate::bytes::bytes_of;
+use crate::checksum::masked;
+use crate::file::{Staged, folder_of, write_file};
 use crate::proto::{DataType, MetaGraphDef, TensorShapeProto, VersionDef};
+use crate::tensor_reader::is_safetensors;
 
 /// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is made if
 /// it is not there.
@@ -60,7 +62,7 @@ pub fn write_checkpoint<'a>(
     let entries = entries.iter().map(|(name, entry)| (name.as_bytes(), entry.as_slice()));
     let index = table_writer::write_usual_table(entries);
     staged.write(&index_path(prefix), |file| file.write_all(&index))?;
-    staged.commit()
+    Ok(staged.commit()?)
 }
 
 /// Writes the graph that belongs to the checkpoint `prefix`, as `prefix.meta`. The folder is made
@@ -75,9 +77,7 @@ pub fn write_meta_graph(
     let prefix = prefix.as_ref();
     make_folder(prefix)?;
     let bytes = meta_graph.encode_to_vec();
-    let mut staged = Staged::new();
-    staged.write(&meta_path(prefix), |file| file.write_all(&bytes))?;
-    staged.commit()
+    Ok(write_file(meta_path(prefix), |file| file.write_all(&bytes))?)
 }
 
 /// Makes the folder of a prefix, which must name files.
@@ -90,9 +90,12 @@ fn make_folder(prefix: &Path) -> Result<(), CheckpointError> {
 }
 
 /// The bytes of a value, and their masked checksum.
-fn encode(value: &Value) -> (Vec<u8>, u32) {
+fn encode(value: &Value) -> (Cow<'_, [u8]>, u32) {
     match value.as_slice::<ByteString>() {
-        Ok(elements) => strings::encode(elements),
+        Ok(elements) => {
+            let (bytes, checksum) = strings::encode(elements);
+            (bytes.into(), checksum)
+        }
         Err(_) => {
             let bytes = bytes_of(value);
             let checksum = masked(crc32c::crc32c(&bytes));
@@ -101,23 +104,29 @@ fn encode(value: &Value) -> (Vec<u8>, u32) {
     }
 }
 
-/// Removes the files of the checkpoint `prefix`. What is not there need not be removed.
+/// Removes the files of the checkpoint `prefix`, or the safetensors file of that name, and the graph
+/// that belongs to it. What is not there need not be removed.
 ///
 /// # Errors
 /// [`CheckpointError`], where a file cannot be removed.
 pub fn remove_checkpoint(prefix: impl AsRef<Path>) -> Result<(), CheckpointError> {
     let prefix = prefix.as_ref();
+    if is_safetensors(prefix) {
+        return [prefix.to_owned(), meta_path(prefix)].iter().try_for_each(|path| remove(path));
+    }
     // Without its header, there is no telling in how many files the data is.
     let shards = reader::CheckpointReader::open(prefix).map_or(1, |reader| reader.shards());
     let data = (0..shards).map(|shard| data_path(prefix, shard, shards));
     // Without its index, it is no checkpoint any more.
-    for path in [index_path(prefix), meta_path(prefix)].into_iter().chain(data) {
-        match fs::remove_file(&path) {
-            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
-                return Err(CheckpointErrorKind::Io(error).at(path));
-            }
-            _ => {}
+    let paths = [index_path(prefix), meta_path(prefix)].into_iter().chain(data);
+    paths.into_iter().try_for_each(|path| remove(&path))
+}
+
+fn remove(path: &Path) -> Result<(), CheckpointError> {
+    match fs::remove_file(path) {
+        Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+            Err(CheckpointErrorKind::Io(error).at(path))
         }
+        _ => Ok(()),
     }
-    Ok(())
 }

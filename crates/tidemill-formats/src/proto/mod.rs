@@ -4,6 +4,7 @@
 //! decoded with a limit on how deep messages nest.
 
 mod attr_value;
+mod event;
 mod function;
 mod graph;
 mod meta_graph;
@@ -12,6 +13,7 @@ mod tensor;
 mod types;
 
 pub use attr_value::{AnyValue, AttrValue, ListValue, NameAttrList};
+pub use event::{Event, Summary, SummaryValue};
 pub use function::{ArgAttrs, FunctionDef, FunctionDefLibrary, GradientDef};
 pub use graph::{GraphDef, NodeDef, VersionDef};
 pub use meta_graph::{

@@ -14,7 +14,7 @@ use tidemill_formats::{TextMessage, checkpoint};
 use tidemill_graph::Graph;
 use tidemill_graphdef::{ImportOptions, MetaGraph, Signature, import_meta_graph};
 use tidemill_ops::{Inspect, Tensor};
-use tidemill_runtime::{Feeds, Session};
+use tidemill_runtime::{Feeds, Session, SessionOptions};
 use tidemill_value::{IntoValue, Value};
 
 use crate::Saver;
@@ -54,15 +54,27 @@ impl SavedModel {
         folder: impl AsRef<Path>,
         tags: &[S],
     ) -> Result<SavedModel, SavedModelError> {
+        SavedModel::load_with_options(folder, tags, SessionOptions::default())
+    }
+
+    /// [`SavedModel::load`] for a session with options.
+    ///
+    /// # Errors
+    /// As of [`SavedModel::load`].
+    pub fn load_with_options<S: AsRef<str>>(
+        folder: impl AsRef<Path>,
+        tags: &[S],
+        options: SessionOptions,
+    ) -> Result<SavedModel, SavedModelError> {
         let folder = folder.as_ref();
         let wanted: BTreeSet<&str> = tags.iter().map(AsRef::as_ref).collect();
-        let graph_def = with_tags(read(folder)?, &wanted)?;
+        let graph_def = with_tags(SavedModel::read(folder)?, &wanted)?;
         let graph = Graph::new();
         let meta = {
             let _default = graph.as_default();
             import_meta_graph(graph_def, &ImportOptions::default())?
         };
-        let session = Session::with_graph(&graph);
+        let session = Session::with_options(&graph, options);
         restore(&session, &meta, folder)?;
         if let Some(main_op) = meta.main_op {
             let path = |name: &str| folder.join(ASSETS).join(name).to_string_lossy().into_owned();
@@ -72,6 +84,26 @@ impl SavedModel {
             session.run_with(main_op, feeds)?;
         }
         Ok(SavedModel { session, meta })
+    }
+
+    /// The message of a folder, which is binary or text.
+    ///
+    /// # Errors
+    /// [`SavedModelError`], where it cannot be read.
+    pub fn read(folder: impl AsRef<Path>) -> Result<proto::SavedModel, SavedModelError> {
+        let folder = folder.as_ref();
+        let path = folder.join(GRAPHS);
+        match fs::read(&path) {
+            Ok(bytes) => Ok(proto::SavedModel::decode(bytes.as_slice())?),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                let text = match fs::read_to_string(folder.join(GRAPHS_AS_TEXT)) {
+                    Ok(text) => text,
+                    Err(_) => return Err(SavedModelError::Io { path, source: error }),
+                };
+                Ok(proto::SavedModel::from_text(&text)?)
+            }
+            Err(source) => Err(SavedModelError::Io { path, source }),
+        }
     }
 
     /// The graph.
@@ -87,6 +119,11 @@ impl SavedModel {
     /// What the graph was saved with.
     pub fn meta(&self) -> &MetaGraph {
         &self.meta
+    }
+
+    /// The session, and what the graph was saved with.
+    pub fn into_parts(self) -> (Session, MetaGraph) {
+        (self.session, self.meta)
     }
 
     /// What the model can be asked for, by name.
@@ -124,21 +161,6 @@ impl SavedModel {
         let fetches: Vec<Tensor> = of_signature.outputs.values().copied().collect();
         let values = self.session.run_with(fetches, feeds)?;
         Ok(of_signature.outputs.keys().cloned().zip(values).collect())
-    }
-}
-
-fn read(folder: &Path) -> Result<proto::SavedModel, SavedModelError> {
-    let path = folder.join(GRAPHS);
-    match fs::read(&path) {
-        Ok(bytes) => Ok(proto::SavedModel::decode(bytes.as_slice())?),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {
-            let text = match fs::read_to_string(folder.join(GRAPHS_AS_TEXT)) {
-                Ok(text) => text,
-                Err(_) => return Err(SavedModelError::Io { path, source: error }),
-            };
-            Ok(proto::SavedModel::from_text(&text)?)
-        }
-        Err(source) => Err(SavedModelError::Io { path, source }),
     }
 }
 

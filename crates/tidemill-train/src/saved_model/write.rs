@@ -4,6 +4,7 @@ use std::path::{Path, PathBuf};
 
 use tidemill_formats::checkpoint::write_checkpoint;
 use tidemill_formats::proto::{self, Message};
+use tidemill_formats::{FileError, write_file};
 use tidemill_graphdef::{Asset, MetaGraphParts, Signature, to_meta_graph};
 use tidemill_ops::{Inspect, Operation, Tensor};
 use tidemill_runtime::Session;
@@ -113,12 +114,9 @@ impl<'a> SavedModelBuilder<'a> {
         let model =
             proto::SavedModel { saved_model_schema_version: SCHEMA, meta_graphs: vec![meta_graph] };
         create(folder)?;
-        let written = folder.join("saved_model.pb.tmp");
         // The model is there when its graph is.
-        at(
-            &path,
-            fs::write(&written, model.encode_to_vec()).and_then(|()| fs::rename(&written, &path)),
-        )
+        let written = write_file(&path, |file| file.write_all(&model.encode_to_vec()));
+        written.map_err(|FileError { path, kind }| SavedModelError::Io { path, source: *kind })
     }
 
     fn copy_assets(&self, folder: &Path) -> Result<(), SavedModelError> {

@@ -1,5 +1,6 @@
 use std::sync::Arc;
 
+use tidemill_formats::TensorFileError;
 use tidemill_formats::checkpoint::CheckpointError;
 use tidemill_graph::{BuildError, BuildErrorKind, GraphKey};
 use tidemill_graphdef::ExportError;
@@ -47,7 +48,7 @@ pub enum SaverError {
     Run(#[from] RunError),
     /// The checkpoint cannot be read or written.
     #[error(transparent)]
-    Checkpoint(#[from] CheckpointError),
+    Checkpoint(#[from] TensorFileError),
     /// The graph cannot be written.
     #[error(
         "the graph cannot be written: {0}\n  help: saver.meta_graph(false) saves the values alone"
@@ -56,6 +57,12 @@ pub enum SaverError {
     /// The checkpoint does not have all variables with their types and shapes.
     #[error("no variable was restored, because the checkpoint does not have them all\n{0}")]
     Incomplete(Box<RestoreReport>),
+}
+
+impl From<CheckpointError> for SaverError {
+    fn from(error: CheckpointError) -> Self {
+        SaverError::Checkpoint(error.into())
+    }
 }
 
 fn list(causes: &[Arc<BuildError>]) -> String {

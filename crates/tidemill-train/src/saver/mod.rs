@@ -6,9 +6,8 @@ mod report;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use tidemill_formats::checkpoint::{
-    CheckpointReader, CheckpointState, remove_checkpoint, write_checkpoint, write_meta_graph,
-};
+use tidemill_formats::checkpoint::{CheckpointState, remove_checkpoint, write_meta_graph};
+use tidemill_formats::{TensorReader, write_tensors};
 use tidemill_graph::{
     Graph, GraphKey, Location, OperationRef, absolute_scope, at_location, diagnose, scoped,
     without_control_dependencies,
@@ -22,7 +21,8 @@ pub use error::SaverError;
 pub use report::{Mismatch, Missing, RestoreReport};
 
 /// Saves the values that variables have in a session as checkpoints, which TensorFlow can read,
-/// and restores them. It is TensorFlow's `Saver`.
+/// and restores them. It is TensorFlow's `Saver`. Where a prefix ends with `.safetensors`, the
+/// checkpoint is a file of that format.
 ///
 /// It adds the nodes that restore variables to the graph when it is made, in the scope `save`;
 /// to save and to restore adds nothing.
@@ -146,12 +146,12 @@ impl Saver {
             write_meta_graph(prefix, &to_meta_graph(session.graph(), &parts)?)?;
         }
         let named = self.saved.iter().map(|saved| saved.name.as_str());
-        write_checkpoint(prefix, named.zip(&values))?;
+        write_tensors(prefix, named.zip(&values))?;
         self.keep(prefix)?;
         Ok(prefix.to_owned())
     }
 
-    /// [`Saver::save`] as the checkpoint `prefix-step`.
+    /// [`Saver::save`] as the checkpoint `prefix-step`, or `stem-step.safetensors`.
     ///
     /// # Errors
     /// As of [`Saver::save`].
@@ -161,9 +161,7 @@ impl Saver {
         prefix: impl AsRef<Path>,
         step: u64,
     ) -> Result<PathBuf, SaverError> {
-        let mut prefix = prefix.as_ref().as_os_str().to_owned();
-        prefix.push(format!("-{step}"));
-        self.save(session, PathBuf::from(prefix))
+        self.save(session, at_step(prefix.as_ref(), step))
     }
 
     /// Notes that a checkpoint was written, and removes those that are too old.
@@ -193,7 +191,7 @@ impl Saver {
         session: &Session,
         prefix: impl AsRef<Path>,
     ) -> Result<RestoreReport, SaverError> {
-        let reader = CheckpointReader::open(prefix)?;
+        let reader = TensorReader::open(prefix)?;
         let report = self.compare(&reader)?;
         match report.is_complete() {
             true => self.assign(session, &reader, report),
@@ -211,13 +209,13 @@ impl Saver {
         session: &Session,
         prefix: impl AsRef<Path>,
     ) -> Result<RestoreReport, SaverError> {
-        let reader = CheckpointReader::open(prefix)?;
+        let reader = TensorReader::open(prefix)?;
         let report = self.compare(&reader)?;
         self.assign(session, &reader, report)
     }
 
     /// What of a checkpoint fits the variables.
-    fn compare(&self, reader: &CheckpointReader) -> Result<RestoreReport, SaverError> {
+    fn compare(&self, reader: &TensorReader) -> Result<RestoreReport, SaverError> {
         Graph::find(self.graph).map_err(|source| SaverError::GraphGone(Box::new(source)))?;
         Ok(RestoreReport::new(reader, self.variables())?)
     }
@@ -225,7 +223,7 @@ impl Saver {
     fn assign(
         &self,
         session: &Session,
-        reader: &CheckpointReader,
+        reader: &TensorReader,
         report: RestoreReport,
     ) -> Result<RestoreReport, SaverError> {
         let is_restored = |saved: &&Saved| report.restored.binary_search(&saved.name).is_ok();
@@ -241,6 +239,18 @@ impl Saver {
         }
         Ok(report)
     }
+}
+
+fn at_step(prefix: &Path, step: u64) -> PathBuf {
+    let suffix = prefix.extension().filter(|extension| *extension == "safetensors");
+    let stem = if suffix.is_some() { prefix.with_extension("") } else { prefix.to_owned() };
+    let mut path = stem.into_os_string();
+    path.push(format!("-{step}"));
+    if let Some(suffix) = suffix {
+        path.push(".");
+        path.push(suffix);
+    }
+    path.into()
 }
 
 /// What a message says of variables that are saved.

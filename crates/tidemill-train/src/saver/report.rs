@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::fmt;
 use std::path::PathBuf;
 
-use tidemill_formats::checkpoint::{CheckpointError, CheckpointReader};
+use tidemill_formats::{TensorFileError, TensorReader, nearest};
 use tidemill_ops::Variable;
 
 /// What of a checkpoint fits the variables of a [`Saver`](crate::Saver).
@@ -45,18 +45,19 @@ pub struct Mismatch {
 
 impl RestoreReport {
     pub(super) fn new<'a>(
-        reader: &CheckpointReader,
+        reader: &TensorReader,
         variables: impl Iterator<Item = (&'a str, Variable)>,
-    ) -> Result<RestoreReport, CheckpointError> {
+    ) -> Result<RestoreReport, TensorFileError> {
         let stored = reader.tensors()?;
-        let mut unexpected: BTreeSet<&str> = reader.names().collect();
+        let names = || stored.iter().map(|info| info.name.as_str());
+        let mut unexpected: BTreeSet<&str> = names().collect();
         let (mut restored, mut missing, mut mismatched) = (Vec::new(), Vec::new(), Vec::new());
         for (name, variable) in variables {
             unexpected.remove(name);
             let name = name.to_owned();
             let info = stored.binary_search_by(|info| info.name.cmp(&name));
             let Some(info) = info.ok().and_then(|i| stored.get(i)) else {
-                let near = reader.near(&name).map(str::to_owned);
+                let near = nearest(&name, names()).map(str::to_owned);
                 missing.push(Missing { name, near });
                 continue;
             };
@@ -70,7 +71,7 @@ impl RestoreReport {
                 mismatched.push(Mismatch { name, stored, variable });
             }
         }
-        let prefix = reader.prefix().to_owned();
+        let prefix = reader.path().to_owned();
         let unexpected = unexpected.into_iter().map(str::to_owned).collect();
         Ok(RestoreReport { prefix, restored, missing, unexpected, mismatched })
     }

@@ -1,0 +1,256 @@
+//! `tidemill inspect`.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Value as Json, json};
+use tidemill_formats::checkpoint::latest_checkpoint;
+use tidemill_formats::event::EventReader;
+use tidemill_formats::npy::{NpyHeader, NpzReader};
+use tidemill_formats::proto::{self, DataType, SignatureDef, TensorEncoding};
+use tidemill_formats::tfrecord::TfRecordReader;
+use tidemill_formats::{FileKind, TensorInfo, TensorReader, map_file};
+use tidemill_graphdef::{Elements, GraphSummary, TensorSummary};
+use tidemill_value::{DType, Shape};
+
+use crate::graph::Loaded;
+use crate::report::{Part, Report, Table};
+use crate::{Failure, graph};
+
+/// Says what a file of a graph or of tensors has in it.
+///
+/// What kind of file it is, its content says: a GraphDef, binary or as text, a SavedModel, a
+/// checkpoint (its prefix, its index, or a folder of them), safetensors, npy, npz, TFRecord or an
+/// event file.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The file, or the prefix of a checkpoint.
+    file: PathBuf,
+    /// Prints JSON.
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn inspect(args: &Args, output: &mut dyn Write) -> Result<(), Failure> {
+    let report = report(&args.file)?;
+    match args.json {
+        true => writeln!(output, "{:#}", report.to_json())?,
+        false => write!(output, "{report}")?,
+    }
+    Ok(())
+}
+
+fn report(path: &Path) -> Result<Report, Failure> {
+    let kind = FileKind::of(path)?;
+    let part = match kind {
+        FileKind::Checkpoint | FileKind::Safetensors => tensors(&TensorReader::open(path)?)?,
+        FileKind::CheckpointIndex => tensors(&TensorReader::open(path.with_extension(""))?)?,
+        FileKind::CheckpointFolder => latest(path)?,
+        FileKind::Npy => npy(path)?,
+        FileKind::Npz => npz(path)?,
+        FileKind::TfRecord => records(path)?,
+        FileKind::Events => events(path)?,
+        _ => {
+            let parts = graph::load(path, kind)?.into_iter().map(graph_part).collect();
+            return Ok(Report { path: path.display().to_string(), kind: kind.to_string(), parts });
+        }
+    };
+    let path = path.display().to_string();
+    Ok(Report { path, kind: kind.to_string(), parts: vec![part] })
+}
+
+fn graph_part(loaded: Loaded) -> Part {
+    let Loaded { graph_def, tags, signatures } = loaded;
+    let mut part = summary_part(&GraphSummary::of(&graph_def));
+    if !tags.is_empty() {
+        part.fields.insert(0, ("tags", tags.join(", ").into()));
+    }
+    part.tables.insert(0, signature_table(&signatures));
+    part
+}
+
+fn signature_table(signatures: &BTreeMap<String, SignatureDef>) -> Table {
+    let row = |signature: &str, way: &str, name: &str, info: &proto::TensorInfo| {
+        let tensor = match &info.encoding {
+            Some(TensorEncoding::Name(tensor)) => json!(tensor),
+            _ => Json::Null,
+        };
+        let shape = info.tensor_shape.as_ref().and_then(|shape| shape.partial_shape().ok());
+        let what = DataType::dtype(info.dtype).ok().zip(shape);
+        let what = what.map(|(dtype, shape)| format!("{dtype}{shape}"));
+        vec![json!(signature), json!(way), json!(name), tensor, json!(what)]
+    };
+    let rows = signatures.iter().flat_map(|(signature, def)| {
+        let inputs = def.inputs.iter().map(|(name, info)| row(signature, "takes", name, info));
+        let outputs = def.outputs.iter().map(|(name, info)| row(signature, "gives", name, info));
+        inputs.chain(outputs).collect::<Vec<_>>()
+    });
+    let columns = &["signature", "way", "name", "tensor", "type"];
+    Table { name: "signatures", columns, rows: rows.collect() }
+}
+
+fn summary_part(summary: &GraphSummary) -> Part {
+    let error = summary.error.as_ref().map(ToString::to_string);
+    let fields = vec![
+        ("nodes", summary.nodes.into()),
+        ("functions", summary.functions.into()),
+        ("parameters", summary.parameters().into()),
+        ("cannot_run", error.into()),
+    ];
+    let names = |tensors: &[TensorSummary]| tensors.iter().map(row_of_tensor).collect();
+    let op = |(op, count): &(String, usize)| vec![json!(op), json!(count)];
+    let tables = vec![
+        Table { name: "inputs", columns: &["name", "op", "type"], rows: names(&summary.inputs) },
+        Table { name: "outputs", columns: &["name", "op", "type"], rows: names(&summary.outputs) },
+        Table {
+            name: "variables",
+            columns: &["name", "op", "type"],
+            rows: names(&summary.variables),
+        },
+        elements("constants", summary.constants.iter().map(|(dtype, sum)| (dtype.name(), *sum))),
+        Table {
+            name: "operations",
+            columns: &["op", "count"],
+            rows: summary.ops.iter().map(op).collect(),
+        },
+        Table {
+            name: "not_supported",
+            columns: &["op"],
+            rows: summary.unsupported.iter().map(|op| vec![json!(op)]).collect(),
+        },
+    ];
+    Part { fields, tables }
+}
+
+fn row_of_tensor(tensor: &TensorSummary) -> Vec<Json> {
+    let what = tensor.dtype.map(|dtype| format!("{dtype}{}", tensor.shape));
+    vec![json!(tensor.name), json!(tensor.op), json!(what)]
+}
+
+/// How many elements there are of each type.
+fn elements<'a>(name: &'static str, sums: impl Iterator<Item = (&'a str, Elements)>) -> Table {
+    let row = |(name, sum): (&str, Elements)| {
+        vec![json!(name), json!(sum.tensors), json!(sum.elements), json!(sum.bytes)]
+    };
+    let columns = &["type", "tensors", "elements", "bytes"];
+    Table { name, columns, rows: sums.map(row).collect() }
+}
+
+fn tensors(reader: &TensorReader) -> Result<Part, Failure> {
+    let mut part = tensors_part(&reader.tensors()?);
+    if let TensorReader::Safetensors(file) = reader {
+        let metadata = file.metadata();
+        let metadata = if metadata.is_empty() { Json::Null } else { json!(metadata) };
+        part.fields.push(("metadata", metadata));
+    }
+    Ok(part)
+}
+
+/// The checkpoint that a folder says is its latest.
+fn latest(folder: &Path) -> Result<Part, Failure> {
+    let latest = latest_checkpoint(folder)?.ok_or_else(|| {
+        format!("{}: the latest checkpoint that it names is not there", folder.display())
+    })?;
+    let mut part = tensors(&TensorReader::open(&latest)?)?;
+    part.fields.insert(0, ("latest", latest.display().to_string().into()));
+    Ok(part)
+}
+
+fn tensors_part(tensors: &[TensorInfo]) -> Part {
+    let mut sums: BTreeMap<&str, Elements> = BTreeMap::new();
+    let mut rows = Vec::new();
+    for tensor in tensors {
+        let elements = tensor.shape.elements().unwrap_or_default();
+        let bytes = tensor.dtype.ok().and_then(|dtype| bytes(dtype, &tensor.shape));
+        let sum = sums.entry(tensor.dtype.map_or("others", DType::name)).or_default();
+        sum.tensors += 1;
+        sum.elements += elements;
+        sum.bytes += bytes.unwrap_or_default();
+        rows.push(vec![json!(tensor.name), json!(tensor.type_and_shape()), json!(bytes)]);
+    }
+    let parameters: usize = sums.values().map(|sum| sum.elements).sum();
+    let fields = vec![("parameters", parameters.into())];
+    let tensors = Table { name: "tensors", columns: &["name", "type", "bytes"], rows };
+    Part { fields, tables: vec![tensors, elements("types", sums.into_iter())] }
+}
+
+/// The bytes of the elements. Those of strings are seen only when they are read.
+fn bytes(dtype: DType, shape: &Shape) -> Option<usize> {
+    let size = (dtype != DType::String).then_some(dtype.size())?;
+    shape.elements()?.checked_mul(size)
+}
+
+fn npy(path: &Path) -> Result<Part, Failure> {
+    let file = map_file(path)?;
+    let header = NpyHeader::read(&file).map_err(|error| format!("{}: {error}", path.display()))?;
+    let NpyHeader { dtype, shape, .. } = header;
+    let fields = vec![
+        ("type", format!("{dtype}{shape}").into()),
+        ("elements", shape.elements().into()),
+        ("bytes", bytes(dtype, &shape).into()),
+    ];
+    Ok(Part { fields, tables: Vec::new() })
+}
+
+fn npz(path: &Path) -> Result<Part, Failure> {
+    let reader = NpzReader::open(path)?;
+    let info = |name: &str| -> Result<TensorInfo, Failure> {
+        let header = reader.header(name).map_err(|error| format!("{}: {error}", path.display()))?;
+        Ok(TensorInfo::new(name, header.dtype, header.shape))
+    };
+    let tensors: Vec<TensorInfo> = reader.names().map(info).collect::<Result<_, _>>()?;
+    Ok(tensors_part(&tensors))
+}
+
+fn records(path: &Path) -> Result<Part, Failure> {
+    let file = map_file(path)?;
+    let mut reader = TfRecordReader::new(&file[..]);
+    let (mut records, mut shortest, mut longest) = (0_u64, usize::MAX, 0);
+    for record in reader.by_ref() {
+        let record = record.map_err(|error| format!("{}: {error}", path.display()))?;
+        records += 1;
+        shortest = shortest.min(record.len());
+        longest = longest.max(record.len());
+    }
+    let fields = vec![
+        ("records", records.into()),
+        ("shortest", shortest.min(longest).into()),
+        ("longest", longest.into()),
+        ("bytes", reader.offset().into()),
+    ];
+    Ok(Part { fields, tables: Vec::new() })
+}
+
+/// The scalars of a tag.
+#[derive(Default)]
+struct Scalars {
+    points: usize,
+    first: i64,
+    last: i64,
+    value: f32,
+}
+
+fn events(path: &Path) -> Result<Part, Failure> {
+    let mut tags: BTreeMap<String, Scalars> = BTreeMap::new();
+    let mut events = 0_u64;
+    for event in EventReader::open(path)? {
+        let event = event.map_err(|error| format!("{}: {error}", path.display()))?;
+        events += 1;
+        for (tag, point) in event.scalars() {
+            let scalars = tags.entry(tag.to_owned()).or_default();
+            if scalars.points == 0 {
+                scalars.first = point.step;
+            }
+            scalars.points += 1;
+            (scalars.last, scalars.value) = (point.step, point.value);
+        }
+    }
+    let row = |(tag, scalars): (String, Scalars)| {
+        let Scalars { points, first, last, value } = scalars;
+        vec![json!(tag), json!(points), json!(first), json!(last), json!(value.to_string())]
+    };
+    let columns = &["tag", "points", "first_step", "last_step", "last_value"];
+    let scalars = Table { name: "scalars", columns, rows: tags.into_iter().map(row).collect() };
+    Ok(Part { fields: vec![("events", events.into())], tables: vec![scalars] })
+}

@@ -1,0 +1,137 @@
+//! Files that are written as a whole or not at all, and files that are mapped into memory.
+
+use std::error::Error;
+use std::fs::{self, File};
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use tidemill_value::FileMap;
+
+/// What is wrong with a file.
+#[derive(Debug, thiserror::Error)]
+#[error("{}: {kind}", path.display())]
+pub struct FileError<E: Error> {
+    /// The file.
+    pub path: PathBuf,
+    /// What is wrong with it.
+    pub kind: Box<E>,
+}
+
+impl<E: Error> FileError<E> {
+    pub(crate) fn new(path: impl Into<PathBuf>, kind: impl Into<E>) -> Self {
+        FileError { path: path.into(), kind: Box::new(kind.into()) }
+    }
+
+    /// The error as one of a wider kind.
+    pub(crate) fn widen<F: Error + From<E>>(self) -> FileError<F> {
+        FileError::new(self.path, *self.kind)
+    }
+}
+
+/// Maps a file into memory (see [`FileMap`] for what that asks of other programs).
+///
+/// # Errors
+/// [`FileError`], where it cannot be read, or is no regular file.
+pub fn map_file(path: impl AsRef<Path>) -> Result<FileMap, FileError<io::Error>> {
+    let path = path.as_ref();
+    FileMap::open(path).map_err(|error| FileError::new(path, error))
+}
+
+/// Writes a file so that it is there as a whole or not at all, whenever the program or the machine
+/// stops: under another name in the same folder first, and renamed when it is on the disk. When
+/// this returns, the name is on the disk, too. A program that has the file before mapped keeps it.
+///
+/// # Errors
+/// [`FileError`], where the file cannot be written. Then an earlier file of the name is as it was.
+pub fn write_file(
+    path: impl AsRef<Path>,
+    write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), FileError<io::Error>> {
+    let mut staged = Staged::new();
+    staged.write(path.as_ref(), write)?;
+    staged.commit()
+}
+
+/// A path with more at its end.
+pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
+    let mut path = path.as_os_str().to_owned();
+    path.push(suffix);
+    path.into()
+}
+
+/// The folder of a file or prefix.
+pub(crate) fn folder_of(path: &Path) -> &Path {
+    match path.parent() {
+        Some(folder) if !folder.as_os_str().is_empty() => folder,
+        _ => Path::new("."),
+    }
+}
+
+/// Files of one folder that are written under other names first, and get their own when all are
+/// on the disk. What is not committed is removed.
+pub(crate) struct Staged {
+    files: Vec<(PathBuf, PathBuf)>,
+}
+
+impl Staged {
+    pub(crate) fn new() -> Self {
+        Staged { files: Vec::new() }
+    }
+
+    /// Writes a file under another name, to the disk.
+    pub(crate) fn write(
+        &mut self,
+        path: &Path,
+        write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+    ) -> Result<(), FileError<io::Error>> {
+        let temporary = with_suffix(path, &format!(".tmp-{}-{}", process::id(), next_number()));
+        self.files.push((temporary.clone(), path.to_owned()));
+        let written = File::create_new(&temporary).and_then(|file| {
+            let mut writer = io::BufWriter::with_capacity(1 << 18, file);
+            write(&mut writer)?;
+            writer.flush()?;
+            writer.get_ref().sync_all()
+        });
+        written.map_err(|error| FileError::new(path, error))
+    }
+
+    /// Gives the files their names, in the order in which they were written.
+    pub(crate) fn commit(mut self) -> Result<(), FileError<io::Error>> {
+        let mut folders: Vec<PathBuf> = Vec::new();
+        while !self.files.is_empty() {
+            let (temporary, path) = &self.files[0];
+            fs::rename(temporary, path).map_err(|error| FileError::new(path, error))?;
+            let folder = folder_of(path).to_owned();
+            if !folders.contains(&folder) {
+                folders.push(folder);
+            }
+            self.files.remove(0);
+        }
+        folders.iter().try_for_each(|folder| sync_folder(folder))
+    }
+}
+
+impl Drop for Staged {
+    fn drop(&mut self) {
+        for (temporary, _) in &self.files {
+            // The error that left them is what the caller is told.
+            let _ = fs::remove_file(temporary);
+        }
+    }
+}
+
+fn next_number() -> u64 {
+    static NEXT: AtomicU64 = AtomicU64::new(0);
+    NEXT.fetch_add(1, Ordering::Relaxed)
+}
+
+/// Writes the names in a folder to the disk, where the system has a way to.
+fn sync_folder(folder: &Path) -> Result<(), FileError<io::Error>> {
+    if cfg!(not(unix)) {
+        return Ok(());
+    }
+    let synced = File::open(folder).and_then(|folder| folder.sync_all());
+    synced.map_err(|error| FileError::new(folder, error))
+}

@@ -1,0 +1,184 @@
+use std::collections::{BTreeMap, BTreeSet};
+
+use tidemill_formats::proto::{AnyValue, DataType, GraphDef, NodeDef, TensorProto};
+use tidemill_graph::Execution;
+use tidemill_ops::{Inspect, lookup};
+use tidemill_value::{DType, PartialShape};
+
+use crate::{ImportError, import_graph_def};
+
+/// What a `GraphDef` has in it.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct GraphSummary {
+    /// The number of nodes, without those of functions.
+    pub nodes: usize,
+    /// The number of functions.
+    pub functions: usize,
+    /// How many nodes there are of each operation, those of functions included: most first.
+    pub ops: Vec<(String, usize)>,
+    /// The placeholders.
+    pub inputs: Vec<TensorSummary>,
+    /// The tensors that no node takes, of operations that compute something.
+    pub outputs: Vec<TensorSummary>,
+    /// The variables.
+    pub variables: Vec<TensorSummary>,
+    /// The constants, by data type.
+    pub constants: BTreeMap<DType, Elements>,
+    /// The operations that are not supported.
+    pub unsupported: Vec<String>,
+    /// Why the graph cannot be imported, if it cannot.
+    pub error: Option<ImportError>,
+}
+
+/// A tensor of a graph, as far as it is known.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct TensorSummary {
+    /// Its name.
+    pub name: String,
+    /// The operation.
+    pub op: String,
+    /// Its data type.
+    pub dtype: Option<DType>,
+    /// Its shape.
+    pub shape: PartialShape,
+}
+
+impl TensorSummary {
+    /// The number of elements, if it is known.
+    pub fn elements(&self) -> Option<usize> {
+        self.shape.known()?.elements()
+    }
+}
+
+/// How much there is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Elements {
+    /// The number of tensors.
+    pub tensors: usize,
+    /// The number of their elements.
+    pub elements: usize,
+    /// The bytes of their elements; for strings, those of the headers.
+    pub bytes: usize,
+}
+
+impl GraphSummary {
+    /// The number of elements of variables, as far as their shapes are known, and of constants of
+    /// floats.
+    pub fn parameters(&self) -> usize {
+        let variables = self.variables.iter().filter_map(TensorSummary::elements);
+        let floats = self.constants.iter().filter(|(dtype, _)| dtype.is_float());
+        let constants = floats.map(|(_, sum)| sum.elements);
+        variables.chain(constants).fold(0, usize::saturating_add)
+    }
+
+    /// Looks into a `GraphDef`. Where it can be imported, data types and shapes are those that are
+    /// inferred; for that, a graph of its own is made.
+    pub fn of(graph_def: &GraphDef) -> GraphSummary {
+        let functions = graph_def.library.iter().flat_map(|library| &library.function);
+        let bodies = functions.clone().flat_map(|function| &function.node_def);
+        let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+        for node in graph_def.node.iter().chain(bodies) {
+            *counts.entry(&node.op).or_default() += 1;
+        }
+        let names: BTreeSet<&str> =
+            functions.clone().filter_map(|f| Some(f.signature.as_ref()?.name.as_str())).collect();
+        let is_known = |op: &str| lookup(op).is_some() || names.contains(op);
+        let unsupported = counts.keys().filter(|op| !is_known(op)).map(|op| (*op).to_owned());
+        let unsupported = unsupported.collect();
+        let mut ops: Vec<(String, usize)> =
+            counts.into_iter().map(|(op, count)| (op.to_owned(), count)).collect();
+        ops.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
+        let mut summary = GraphSummary {
+            nodes: graph_def.node.len(),
+            functions: functions.count(),
+            ops,
+            unsupported,
+            ..GraphSummary::default()
+        };
+        summary.classify(graph_def);
+        summary.infer(graph_def);
+        summary
+    }
+
+    /// Sorts the nodes by what they are for.
+    fn classify(&mut self, graph_def: &GraphDef) {
+        let inputs = graph_def.node.iter().flat_map(|node| &node.input);
+        let taken: BTreeSet<&str> = inputs.map(|input| node_name(input)).collect();
+        for node in &graph_def.node {
+            let Some(op) = lookup(&node.op) else { continue };
+            match op.execution {
+                Execution::Constant => self.add_constant(node),
+                Execution::Placeholder => self.inputs.push(tensor(node)),
+                Execution::Variable => self.variables.push(tensor(node)),
+                Execution::Kernel
+                    if !op.outputs.is_empty() && !taken.contains(node.name.as_str()) =>
+                {
+                    self.outputs.push(tensor(node));
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn add_constant(&mut self, node: &NodeDef) {
+        let Some(AnyValue::Tensor(value)) = attr(node, "value") else { return };
+        let Some((dtype, elements)) = type_and_elements(value) else { return };
+        let sum = self.constants.entry(dtype).or_default();
+        sum.tensors += 1;
+        sum.elements = sum.elements.saturating_add(elements);
+        sum.bytes = sum.bytes.saturating_add(elements.saturating_mul(dtype.size()));
+    }
+
+    /// Imports the graph, and takes types and shapes from it.
+    fn infer(&mut self, graph_def: &GraphDef) {
+        let graph = tidemill_graph::Graph::new();
+        let imported = {
+            let _default = graph.as_default();
+            import_graph_def(graph_def)
+        };
+        match imported {
+            Ok(_) => {
+                // What the import replaces has no description of its own.
+                self.unsupported.clear();
+                for summary in self.inputs.iter_mut().chain(&mut self.outputs) {
+                    if let Ok(tensor) = graph.tensor(&summary.name) {
+                        (summary.dtype, summary.shape) = (tensor.dtype(), tensor.shape());
+                    }
+                }
+            }
+            Err(error) => self.error = Some(error),
+        }
+    }
+}
+
+/// The tensor of a node by its attributes.
+fn tensor(node: &NodeDef) -> TensorSummary {
+    let dtype = match attr(node, "dtype") {
+        Some(AnyValue::Type(number)) => DataType::dtype(*number).ok(),
+        _ => None,
+    };
+    let shape = match attr(node, "shape") {
+        Some(AnyValue::Shape(shape)) => shape.partial_shape().ok(),
+        _ => None,
+    };
+    let shape = shape.unwrap_or_else(PartialShape::unknown);
+    TensorSummary { name: node.name.clone(), op: node.op.clone(), dtype, shape }
+}
+
+fn attr<'a>(node: &'a NodeDef, name: &str) -> Option<&'a AnyValue> {
+    node.attr.get(name)?.value.as_ref()
+}
+
+fn type_and_elements(value: &TensorProto) -> Option<(DType, usize)> {
+    let dtype = DataType::dtype(value.dtype).ok()?;
+    let shape = value.tensor_shape.clone().unwrap_or_default().shape().ok()?;
+    Some((dtype, shape.elements()?))
+}
+
+/// The node that an input such as `x:1` or `^x` names.
+fn node_name(input: &str) -> &str {
+    let name = input.strip_prefix('^').unwrap_or(input);
+    name.split_once(':').map_or(name, |(name, _)| name)
+}

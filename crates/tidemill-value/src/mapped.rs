@@ -1,0 +1,101 @@
+//! Elements that lie in files.
+
+use std::fs::File;
+use std::io;
+use std::ops::Deref;
+use std::path::Path;
+use std::sync::Arc;
+
+use memmap2::Mmap;
+
+use crate::{Buffer, DType, Element, copied, match_dtype};
+
+/// The bytes of a file as memory: they are read from the disk when they are looked at, and again
+/// whenever the system has had other uses for the memory.
+///
+/// While a file is mapped, no program may change or shorten it: this one would see the change, or
+/// be ended by the system. To replace the file by another of its name is harmless.
+#[derive(Clone, Debug)]
+pub struct FileMap(Arc<Mmap>);
+
+impl FileMap {
+    /// Maps a file.
+    ///
+    /// # Errors
+    /// Those of the system, and one if it is no regular file, such as a folder or a pipe.
+    pub fn open(path: impl AsRef<Path>) -> io::Result<FileMap> {
+        let file = File::open(path)?;
+        if !file.metadata()?.is_file() {
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file"));
+        }
+        // SAFETY: That nobody changes the file meanwhile is what the type asks for; no means of
+        // the system could make sure of it.
+        let map = unsafe { Mmap::map(&file)? };
+        Ok(FileMap(Arc::new(map)))
+    }
+}
+
+impl Deref for FileMap {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+impl AsRef<[u8]> for FileMap {
+    fn as_ref(&self) -> &[u8] {
+        self
+    }
+}
+
+/// Elements in a file, as the machine has them in memory.
+#[derive(Debug)]
+pub(crate) struct Mapped {
+    file: FileMap,
+    dtype: DType,
+    count: usize,
+    begin: usize,
+}
+
+impl Mapped {
+    pub(crate) fn new(dtype: DType, count: usize, file: &FileMap, begin: usize) -> Option<Self> {
+        let size = dtype.size();
+        let bytes = file.get(begin..begin.checked_add(count.checked_mul(size)?)?)?;
+        let any_bytes_are_elements = !matches!(dtype, DType::Bool | DType::String);
+        let is_aligned = bytes.as_ptr().addr().is_multiple_of(size);
+        let fits = any_bytes_are_elements && is_aligned && cfg!(target_endian = "little");
+        fits.then(|| Mapped { file: file.clone(), dtype, count, begin })
+    }
+
+    pub(crate) fn dtype(&self) -> DType {
+        self.dtype
+    }
+
+    /// The elements, if they are of type `T`.
+    pub(crate) fn elements<T: Element>(&self) -> Option<&[T]> {
+        if T::DTYPE != self.dtype {
+            return None;
+        }
+        let begin = self.file.get(self.begin..)?.as_ptr();
+        // SAFETY: `new` has seen that `count` elements of this type begin here, that the address
+        // is a multiple of their size, and so of their alignment, and that any bytes are
+        // elements. The file stays mapped as long as `self` is borrowed.
+        Some(unsafe { std::slice::from_raw_parts(begin.cast(), self.count) })
+    }
+
+    pub(crate) fn to_buffer(&self) -> Buffer {
+        match_dtype!(self.dtype, all, T => {
+            let elements = self.elements::<T>().unwrap_or_default();
+            copied::count(elements);
+            T::into_buffer(elements.to_vec())
+        }, else unreachable!("`all` covers every data type"))
+    }
+}
+
+/// The bytes of elements, which must be of a type without padding or references: any but strings.
+pub(crate) fn bytes_of<T: Element + Copy>(elements: &[T]) -> &[u8] {
+    // SAFETY: The elements that are `Copy` are numbers and truth values, all of whose bytes are
+    // initialized; they stay borrowed.
+    unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
+}

@@ -1,0 +1,5 @@
+#![no_main]
+
+use tidemill_testing::hostile::graph_def;
+
+libfuzzer_sys::fuzz_target!(|bytes: &[u8]| graph_def(bytes));
