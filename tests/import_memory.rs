@@ -6,6 +6,7 @@ mod counting;
 use std::time::Instant;
 
 use counting::Counting;
+use tidemill::formats::map_file;
 use tidemill::prelude::*;
 use tidemill::proto::{Bytes, Message};
 use tidemill::{import_graph_def, to_graph_def};
@@ -25,15 +26,18 @@ fn message(count: usize, elements: usize) -> Bytes {
 }
 
 #[test]
-fn constants_are_copied_once() {
+fn constants_of_a_mapped_file_are_copied_once() {
     const ELEMENTS: usize = 1 << 22;
     const CONSTANTS: usize = 6;
-    let bytes = message(CONSTANTS, ELEMENTS);
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("graph.pb");
+    std::fs::write(&path, message(CONSTANTS, ELEMENTS)).unwrap();
+    let file = map_file(&path).unwrap();
     let taken = CONSTANTS * ELEMENTS * size_of::<f32>();
     let graph = Graph::new();
     let _default = graph.as_default();
     let before = MEMORY.in_use();
-    let (peak, imported) = MEMORY.peak_in(|| import_graph_def(bytes.clone()));
+    let (peak, imported) = MEMORY.peak_in(|| import_graph_def(file));
     imported.unwrap();
     let most = (peak - before) as f64 / taken as f64;
     assert!(most <= 1.05, "{most} of what the constants take");

@@ -94,7 +94,7 @@ pub fn import_graph_def<'a>(
 ///
 /// The nodes may stand in any order. They are added so that each follows those it takes, and
 /// otherwise in their order. Attributes that have a default may be absent. Devices, and
-/// attributes that begin with `_`, mean nothing here. A call `c` of a function of the message is
+/// attributes that begin with `_`, mean nothing here, and are kept to be written again. A call `c` of a function of the message is
 /// replaced by the function's body, in the scope `c`.
 ///
 /// # Errors

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 
 use tidemill_formats::proto::{Bytes, DecodeError, GraphDef, Message};
+use tidemill_value::FileMap;
 
 /// A `GraphDef` to import: the message, or its bytes.
 #[derive(Clone, Debug)]
@@ -45,6 +46,13 @@ impl From<Bytes> for GraphDefSource<'_> {
     /// Elements of constants are copied once: from the bytes to the values.
     fn from(bytes: Bytes) -> Self {
         GraphDefSource(Source::Bytes(bytes))
+    }
+}
+
+impl From<FileMap> for GraphDefSource<'_> {
+    /// Elements of constants are copied once: from the file to the values.
+    fn from(file: FileMap) -> Self {
+        GraphDefSource(Source::Bytes(Bytes::from_owner(file)))
     }
 }
 
