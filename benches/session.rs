@@ -66,6 +66,22 @@ mod run {
         });
     }
 
+    /// Thirty-two rows of sixteen, out of so many.
+    #[divan::bench(args = [10_000, 100_000, 1_000_000], sample_size = 100)]
+    fn embedding_step_by_a_callable(bencher: Bencher<'_, '_>, rows: usize) {
+        in_fresh_graph(|session| {
+            let table = get_variable("table", [rows, 16], zeros());
+            let ids = placeholder::<i64>([32]);
+            let loss = reduce_mean(square(embedding_lookup(table, ids) - 1.0), ..);
+            let train = GradientDescent::new(0.1).minimize(loss);
+            session.init_missing().unwrap();
+            let step = session.callable(&[ids], (loss, train)).unwrap();
+            let chosen: Vec<i64> = (0..32).map(|i| i * 7919 % rows as i64).collect();
+            let chosen = Value::from(chosen);
+            bencher.bench(|| step.call((black_box(&chosen),)).unwrap());
+        });
+    }
+
     #[divan::bench(sample_size = 100)]
     fn chain_of_100_scalar_multiply_adds(bencher: Bencher<'_, '_>) {
         in_fresh_graph(|session| {

@@ -120,6 +120,48 @@ fn a_run_that_fails_anywhere_changes_no_variable() -> Outcome {
     Ok(())
 }
 
+/// Scatters are put off and go in place where a check finds that they cannot fail.
+#[test]
+fn a_scatter_that_fails_among_other_writes_changes_no_variable() -> Outcome {
+    type Scatter = fn(Variable, Tensor) -> Tensor;
+    let scatters: [Scatter; 4] = [
+        |v, ids| scatter_add(v, ids, 1.0_f32),
+        |v, ids| scatter_update(v, ids, 5.0_f32),
+        |v, ids| scatter_nd_sub(v, expand_dims(ids, 1), constant([1.0_f32])),
+        |v, ids| scatter_add(assign_add(v, constant([1.0_f32; 8])), ids, 1.0_f32),
+    ];
+    for (number, scatter) in scatters.into_iter().enumerate() {
+        let graph = Graph::new();
+        let _default = graph.as_default();
+        let ids = [(); 3].map(|()| placeholder::<i32>([1]));
+        let variables = ["a", "b", "c"].map(|name| get_variable(name, [8], ones()));
+        let mut writes = Vec::new();
+        for (v, ids) in variables.into_iter().zip(ids) {
+            let after = writes.last().copied();
+            writes.push(control_dependencies(after, || scatter(v, ids)));
+        }
+        for session in in_both_modes() {
+            session.init_missing()?;
+            let mut before = session.run(variables)?;
+            for _ in 0..2 {
+                for failing in 0..ids.len() {
+                    let id = |i| if i == failing { [8] } else { [7] };
+                    let feeds = feeds![ids[0] => id(0), ids[1] => id(1), ids[2] => id(2)];
+                    let error = session.run_with(writes.as_slice(), feeds).err().unwrap();
+                    assert!(error.to_string().contains("index 8"), "{error}");
+                    assert_eq!(session.run(variables)?, before, "{number}");
+                }
+                let feeds = feeds![ids[0] => [7], ids[1] => [7], ids[2] => [7]];
+                session.run_with(writes.as_slice(), feeds)?;
+                let after = session.run(variables)?;
+                assert!(before.iter().zip(&after).all(|(l, r)| l != r || number == 1));
+                before = after;
+            }
+        }
+    }
+    Ok(())
+}
+
 #[test]
 fn a_run_that_fails_leaves_null_variables_null() -> Outcome {
     for (name, failing) in FAILING {

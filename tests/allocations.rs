@@ -64,6 +64,7 @@ fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_returns()
     assert!(steady_calls(&session.callable(&[x], scaled)?, || (&input,)) <= 2);
 
     steps_that_run_at_once_take_their_memory_from_runs_before()?;
+    a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone()?;
     an_update_takes_no_more_than_its_variables_and_activations()
 }
 
@@ -78,6 +79,25 @@ fn steps_that_run_at_once_take_their_memory_from_runs_before() -> Result<(), Box
     let sum = reduce_sum(add_n((1..9).map(branch)), ..);
     let input = Value::full(0.25_f32.into(), [128, 32])?;
     assert_eq!(steady_calls(&session.callable(&[x], sum)?, || (&input,)), 0);
+    Ok(())
+}
+
+/// Eight rows of a million.
+fn a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone() -> Result<(), Box<dyn Error>> {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let table = get_variable("table", [1_000_000, 16], zeros());
+    let ids = placeholder::<i64>([8]);
+    let loss = reduce_mean(square(embedding_lookup(table, ids) - 1.0), ..);
+    let train = GradientDescent::new(0.1).minimize(loss);
+    let session = Session::new();
+    session.init_missing()?;
+    let step = session.callable(&[ids], (loss, train))?;
+    let chosen = Value::from([5_i64, 999_999, 0, 5, 17, 4, 3, 2]);
+    let before = MEMORY.in_use();
+    let (peak, _) = MEMORY.peak_in(|| step.call((&chosen,)).unwrap());
+    assert!(peak - before < 64 * 1024, "{} bytes", peak - before);
+    assert_eq!(steady_calls(&step, || (&chosen,)), 0);
     Ok(())
 }
 

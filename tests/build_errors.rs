@@ -38,7 +38,7 @@ fn a_type_that_an_operation_does_not_take() {
     let _ = !count;
     let _ = count / count;
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
-    `x` is int32, but must be float32 or float64
+    `x` is int32, but must be float32, float64, float16 or bfloat16
       --> +2:5 (in `Exp`)
       `x` is `count`, int32[] (+1:17)
       help: convert it, as in cast(x, DType::F32)
@@ -46,7 +46,7 @@ fn a_type_that_an_operation_does_not_take() {
       --> +3:13 (in `LogicalNot`)
       `x` is `count`, int32[] (+1:17)
       help: convert it, as in cast(x, DType::Bool)
-    `x` is int32, but must be float32 or float64
+    `x` is int32, but must be float32, float64, float16 or bfloat16
       --> +4:13 (in `truediv`)
       `x` is `count`, int32[] (+1:17)
       `y` is `count`, int32[] (+1:17)

@@ -108,11 +108,19 @@ fn a_fault_at_any_step_of_a_training_leaves_all_variables_as_they_were() -> Outc
     let step = fallible(fallible(mean_now + 0.0) / (sqrt(spread_now) + 1e-8) * 0.001);
     let updated = assign_sub(weights, step);
     let counted = control_dependencies([updated], || assign_add(steps, 1.0));
+    let table = get_variable("table", [8, 4], ones());
+    let rows = gather(table, [3, 3, 0], 0);
+    let scattered = scatter_sub(table, [3, 3, 0], fallible(rows * 0.1));
     let noise = random(Distribution::Uniform { min: 0.0, max: 1.0 }, [], DType::F32, None);
-    let train = group([fallible(updated + 0.0).op(), fallible(counted + 0.0).op(), noise.op()]);
+    let train = group([
+        fallible(updated + 0.0).op(),
+        fallible(counted + 0.0).op(),
+        scattered.op(),
+        noise.op(),
+    ]);
     let session = Session::new();
     session.init_missing()?;
-    let state = [weights, mean, spread, steps];
+    let state = [weights, mean, spread, steps, table];
     for _ in 0..3 {
         session.run_with(train, feeds![fault => 0])?;
         let before = session.run(state)?;

@@ -5,19 +5,7 @@
 #
 # It makes what it needs in target/peers: a Python environment, the programs of the Rust peers.
 set -euo pipefail
-
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
-root=$(cd "$here/../.." && pwd)
-cache=${PEERS_CACHE:-$root/target/peers}
-export CARGO_TARGET_DIR=${CARGO_TARGET_DIR:-$root/target}
-venv=$cache/venv
-
-mkdir -p "$cache"
-if ! cmp -s "$here/requirements.txt" "$venv/installed.txt"; then
-    "${PYTHON:-python3}" -m venv --clear "$venv" >&2
-    "$venv/bin/pip" install --quiet --requirement "$here/requirements.txt" >&2
-    cp "$here/requirements.txt" "$venv/installed.txt"
-fi
+source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
 cargo build --release --quiet --manifest-path "$here/rust/Cargo.toml" >&2
 cargo build --release --quiet --manifest-path "$root/Cargo.toml" --example linear_regression >&2

@@ -5,7 +5,7 @@ use tidemill_graph::{
     Location, Node, NodeId, NodeView, OpError, OperationRef, Referent, TensorId, TensorRef,
     at_location, default_graph, fail, scoped,
 };
-use tidemill_ops::{Tensor, add_n, ones_like};
+use tidemill_ops::{IndexedSlices, Tensor, add_n, ones_like};
 
 use crate::unbroadcast::unbroadcast;
 
@@ -22,7 +22,8 @@ pub struct GradientOptions {
 ///
 /// They are added to the graph as nodes, so they can be fetched, used, and differentiated
 /// again. A gradient is `None` where no way that has a derivative leads from the `x` to the
-/// `ys`. Each has the type and shape of its `x`.
+/// `ys`. Each has the type and shape of its `x`. That of a table that rows are gathered from is a
+/// sum of [`IndexedSlices`].
 ///
 /// # Errors
 /// The handles are invalid where an operation on the way has no gradient defined, or where the
@@ -257,9 +258,7 @@ impl<'a> Walk<'a> {
         let contributions = self.contributions.remove(&tensor)?;
         let sum = match contributions.as_slice() {
             [only] => *only,
-            several => self.graph.on_behalf_of(tensor.node, || {
-                add_n(several.iter().map(|&grad| Tensor::from(grad))).into()
-            }),
+            several => self.graph.on_behalf_of(tensor.node, || total(several).into()),
         };
         self.complete.insert(tensor, sum);
         Some(sum)
@@ -281,6 +280,16 @@ impl<'a> Walk<'a> {
             }
         };
         self.cuts.iter().map(describe).collect()
+    }
+}
+
+/// The sum of several gradients; of slices, as slices.
+fn total(grads: &[TensorRef]) -> Tensor {
+    let tensors = || grads.iter().map(|&grad| Tensor::from(grad));
+    let slices: Option<SmallVec<[IndexedSlices; 2]>> = tensors().map(IndexedSlices::of).collect();
+    match slices.and_then(|slices| IndexedSlices::sum(&slices)) {
+        Some(slices) => slices.to_dense(),
+        None => add_n(tensors()),
     }
 }
 

@@ -48,6 +48,8 @@ pub(crate) struct State {
     pub(crate) origins: FxHashMap<NodeId, NodeId>,
     /// For a tensor, the one made after it that later nodes take in its place.
     pub(crate) stand_ins: FxHashMap<TensorId, TensorId>,
+    /// For a tensor that is a sum of slices, those.
+    pub(crate) slices: FxHashMap<TensorId, Slices>,
     pub(crate) variables: Variables,
     pub(crate) collections: BTreeMap<String, Vec<Item>>,
     pub(crate) node_notes: FxHashMap<NodeId, NodeNote>,
@@ -56,6 +58,15 @@ pub(crate) struct State {
     pub(crate) finalized: Option<Location>,
     pub(crate) seed: Option<i64>,
     pub(crate) strict: bool,
+}
+
+/// Rows, each of which is added to that of a tensor of zeros which its index numbers.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub struct Slices {
+    pub values: TensorId,
+    pub indices: TensorId,
+    pub dense_shape: TensorId,
 }
 
 impl State {
@@ -277,6 +288,21 @@ impl Graph {
             && tensor.node < stand_in.node
         {
             self.write().stand_ins.insert(tensor, stand_in);
+        }
+    }
+
+    /// Records that `sum` is the sum of slices, so that what needs those only does not need it.
+    /// Where one of the handles is of another graph, or came from a failed call, nothing changes.
+    pub fn record_slices(&self, sum: TensorRef, slices: [TensorRef; 3]) {
+        let is_own = |tensor: &TensorRef| tensor.graph() == self.key();
+        if !slices.iter().chain([&sum]).all(is_own) {
+            return;
+        }
+        let [values, indices, dense_shape] = slices.map(TensorRef::id);
+        if let (Ok(sum), Ok(values), Ok(indices), Ok(dense_shape)) =
+            (sum.id(), values, indices, dense_shape)
+        {
+            self.write().slices.insert(sum, Slices { values, indices, dense_shape });
         }
     }
 

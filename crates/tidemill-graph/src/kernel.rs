@@ -12,6 +12,16 @@ pub trait Kernel: Send + Sync {
     /// [`KernelError`] where the inputs do not allow it.
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError>;
 
+    /// Of a write that is [`Fallible::Checked`](crate::Fallible::Checked): fails where
+    /// [`Kernel::run`] would. The inputs are those that `run` will have, but for the variable,
+    /// which has no value yet; its shape is known to the kernel.
+    ///
+    /// # Errors
+    /// [`KernelError`] where the inputs do not allow the write.
+    fn check(&self, _: &KernelCx<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Internal("a kernel cannot tell beforehand whether it fails"))
+    }
+
     /// The function of single numbers that the kernel computes where all of its inputs are
     /// single numbers, if it is one. It gives the same bits.
     fn number_function(&self) -> Option<NumberFunction> {
@@ -55,6 +65,9 @@ where
 pub struct Operand(u32);
 
 impl Operand {
+    /// An input without a value.
+    pub const NONE: Operand = Operand(Operand::INDEX);
+
     const CONSTANT: u32 = 1 << 31;
     const LAST_USE: u32 = 1 << 30;
     const INDEX: u32 = Operand::LAST_USE - 1;

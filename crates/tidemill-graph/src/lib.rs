@@ -35,6 +35,7 @@ mod scope;
 mod subgraph;
 mod text;
 mod variable;
+mod widen;
 
 pub use attr::{Attr, Attrs, HostFunction};
 pub use builder::{NodeBuilder, fail};
@@ -42,7 +43,7 @@ pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};
 pub use error::{GradientError, KernelError, OpError};
 pub use fact::{Elements, Fact, Role};
 pub use gradient::{GradCx, Grads};
-pub use graph::{Graph, NodeNote, check_orphans, diagnose};
+pub use graph::{Graph, NodeNote, Slices, check_orphans, diagnose};
 pub use ids::{GraphKey, NodeId, OperationRef, PoisonId, Referent, TensorId, TensorRef};
 pub use kernel::{Draw, Function, Host, Kernel, KernelCx, NoHost, NumberFunction, Operand};
 pub use lint::Lint;

@@ -80,6 +80,11 @@ impl<'a> NodeView<'a> {
         self.op
     }
 
+    /// The attributes that are stored with it.
+    pub(crate) fn attrs(&self) -> &'a Attrs {
+        self.attrs
+    }
+
     /// What is known of the inputs.
     pub fn inputs(&self) -> &'a [Fact] {
         self.inputs

@@ -239,6 +239,9 @@ pub enum Fallible {
     Integers,
     /// Depending on the values of its inputs.
     Values,
+    /// As [`Fallible::Values`], of a write whose kernel tells it beforehand by
+    /// [`Kernel::check`].
+    Checked,
 }
 
 /// How a gradient passes through an operation.
@@ -372,6 +375,8 @@ pub struct AttrDef {
     pub kind: AttrKind,
     /// What it is where it is not given; without a default it must be.
     pub default: Option<Default>,
+    /// Of a type: whether kernels compute 16-bit floats as `float32`.
+    pub widens: bool,
 }
 
 /// What an attribute holds.
@@ -428,7 +433,7 @@ impl Default {
 impl AttrDef {
     /// An attribute that must be given.
     pub const fn new(name: &'static str, kind: AttrKind) -> Self {
-        AttrDef { name, kind, default: None }
+        AttrDef { name, kind, default: None, widens: false }
     }
 
     /// The type attribute `name`, one of `allowed`.
@@ -436,29 +441,35 @@ impl AttrDef {
         AttrDef::new(name, AttrKind::Type(allowed))
     }
 
+    /// The type attribute `name`, one of `allowed`. The operation's kernels know no 16-bit floats:
+    /// they are widened to `float32` before, and results rounded afterwards.
+    pub const fn widened(name: &'static str, allowed: &'static [DType]) -> Self {
+        AttrDef { widens: true, ..AttrDef::types(name, allowed) }
+    }
+
     /// The int attribute `name`.
     pub const fn int(name: &'static str, default: i64) -> Self {
-        AttrDef { name, kind: AttrKind::Int, default: Some(Default::Int(default)) }
+        AttrDef::new(name, AttrKind::Int).default(Default::Int(default))
     }
 
     /// The float attribute `name`.
     pub const fn float(name: &'static str, default: f32) -> Self {
-        AttrDef { name, kind: AttrKind::Float, default: Some(Default::Float(default)) }
+        AttrDef::new(name, AttrKind::Float).default(Default::Float(default))
     }
 
     /// The bool attribute `name`.
     pub const fn bool(name: &'static str, default: bool) -> Self {
-        AttrDef { name, kind: AttrKind::Bool, default: Some(Default::Bool(default)) }
+        AttrDef::new(name, AttrKind::Bool).default(Default::Bool(default))
     }
 
     /// The string attribute `name`.
     pub const fn str(name: &'static str, default: &'static str) -> Self {
-        AttrDef { name, kind: AttrKind::Str, default: Some(Default::Str(default)) }
+        AttrDef::new(name, AttrKind::Str).default(Default::Str(default))
     }
 
     /// The attribute `name`, a list of strings that is empty unless it is given.
     pub const fn strs(name: &'static str) -> Self {
-        AttrDef { name, kind: AttrKind::Strs, default: Some(Default::NoStrs) }
+        AttrDef::new(name, AttrKind::Strs).default(Default::NoStrs)
     }
 
     /// The same attribute with a default.

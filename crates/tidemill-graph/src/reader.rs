@@ -4,7 +4,7 @@ use smallvec::SmallVec;
 
 use crate::dag::Edge;
 use crate::diagnosis::PoisonTable;
-use crate::graph::State;
+use crate::graph::{Slices, State};
 use crate::variable::VariableRecord;
 use crate::{Fact, GraphKey, Item, Location, Node, NodeId, NodeNote, TensorId};
 
@@ -118,6 +118,12 @@ impl<'a> GraphReader<'a> {
     /// The node on whose behalf a node was made, for nodes of gradients and updates.
     pub fn origin(&self, id: NodeId) -> Option<NodeId> {
         self.state.origins.get(&id).copied()
+    }
+
+    /// The slices that a tensor is the sum of, if that was recorded. What stands in for it is not
+    /// the sum of any.
+    pub fn slices(&self, tensor: TensorId) -> Option<Slices> {
+        self.state.slices.get(&self.state.current(tensor)).copied()
     }
 
     /// The nodes that refer to a node, with how they do, in the order in which they were added.

@@ -205,7 +205,7 @@ pub fn may_fail<'a>(node: &'a Node, inputs: impl Iterator<Item = &'a Fact>) -> b
     let is_unknown = |fact: &Fact| !fact.shape.is_known();
     match node.op.fallible {
         Fallible::Never => false,
-        Fallible::Values => true,
+        Fallible::Values | Fallible::Checked => true,
         Fallible::Shapes => inputs.chain(&node.outputs).any(is_unknown),
         Fallible::Integers => {
             inputs.chain(&node.outputs).any(|fact| fact.dtype.is_integer() || is_unknown(fact))

@@ -199,8 +199,8 @@ fn a_type_that_the_operation_does_not_take_is_an_error() {
     let refused: [(&'static OpDef, &str); 2] = [
         (
             &NEG,
-            "`x` is string, but must be float32, float64, int8, int16, int32, int64, uint8, \
-                uint16, uint32 or uint64",
+            "`x` is string, but must be float32, float64, float16, bfloat16, int8, int16, int32, \
+                int64, uint8, uint16, uint32 or uint64",
         ),
         (&ASSERT, "`condition` is string, but must be bool"),
     ];
@@ -227,7 +227,10 @@ fn a_type_attribute_must_agree_with_the_input_and_be_allowed() {
     let graph = Graph::new();
     let _default = graph.as_default();
     NodeBuilder::new(&RANDOM).input(constant([1])).attr("dtype", DType::I32).build();
-    assert_eq!(message(&graph), "`dtype` is int32, but must be float32 or float64");
+    assert_eq!(
+        message(&graph),
+        "`dtype` is int32, but must be float32, float64, float16 or bfloat16"
+    );
 }
 
 #[test]

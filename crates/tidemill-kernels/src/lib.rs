@@ -20,10 +20,12 @@ mod sync;
 
 pub mod batch_norm;
 pub mod conv;
+pub mod dilation;
 pub mod einsum;
 pub mod elementwise;
 pub mod layout;
 pub mod linalg;
+pub mod local_response;
 pub mod matmul;
 pub mod order;
 pub mod pool;

@@ -11,6 +11,9 @@ pub(crate) trait Number: Element + Copy {
     const BOTTOM: Self;
     /// What every number is below or equal to.
     const TOP: Self;
+    /// The ends of the range of finite numbers.
+    const LOWEST: Self;
+    const HIGHEST: Self;
 
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
@@ -34,6 +37,8 @@ macro_rules! floats {
             const ONE: Self = 1.0;
             const BOTTOM: Self = $rust::NEG_INFINITY;
             const TOP: Self = $rust::INFINITY;
+            const LOWEST: Self = $rust::MIN;
+            const HIGHEST: Self = $rust::MAX;
 
             #[inline(always)]
             fn plus(self, other: Self) -> Self {
@@ -97,6 +102,8 @@ macro_rules! integers {
             const ONE: Self = 1;
             const BOTTOM: Self = $rust::MIN;
             const TOP: Self = $rust::MAX;
+            const LOWEST: Self = $rust::MIN;
+            const HIGHEST: Self = $rust::MAX;
 
             #[inline(always)]
             fn plus(self, other: Self) -> Self {

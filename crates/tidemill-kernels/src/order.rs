@@ -65,7 +65,7 @@ fn is_nan<T: PartialOrd>(x: T) -> bool {
 
 fn index_value(places: &[usize], shape: Shape, dtype: DType) -> Result<Value, NumericError> {
     let places: Vec<i64> = places.iter().map(|&place| place as i64).collect();
-    match_dtype!(dtype, indices, I => cast(&Value::from_vec(shape, places)?, I::DTYPE),
+    match_dtype!(dtype, integers, I => cast(&Value::from_vec(shape, places)?, I::DTYPE),
         else Err(NumericError::UnsupportedDType { dtype }))
 }
 

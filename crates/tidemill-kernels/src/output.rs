@@ -17,3 +17,11 @@ pub(crate) fn build<T: Element>(
 pub(crate) fn volume(extents: &[usize]) -> usize {
     extents.iter().fold(1, |count, extent| count.saturating_mul(*extent))
 }
+
+/// Checks that a value is of the shape that the other operands ask for.
+pub(crate) fn expect_shape(value: &Value, expected: &[usize]) -> Result<(), NumericError> {
+    if value.shape()[..] == *expected {
+        return Ok(());
+    }
+    Err(NumericError::Shape { expected: expected.into(), actual: value.shape().clone() })
+}

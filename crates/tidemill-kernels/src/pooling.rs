@@ -1,12 +1,17 @@
 //! The largest and the mean elements of windows that move over images.
 
-use tidemill_value::{DType, Shape, Value, match_dtype};
+use multiversion::multiversion;
+use tidemill_value::{DType, Element, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::float::Float;
 use crate::number::Number;
-use crate::output::{build, volume};
+use crate::output::{build, expect_shape, volume};
+use crate::pool::{TILE, for_each_chunk_mut};
 use crate::window::{Slide, Window};
+
+/// As many channels are combined side by side.
+const LANES: usize = 16;
 
 /// The windows of a pool on the two spatial axes of images.
 #[derive(Clone, Copy, Debug)]
@@ -19,7 +24,8 @@ pub struct Pool {
     pub channels_first: bool,
 }
 
-/// The largest element of each window; NaN where there is one. TensorFlow's `MaxPool`.
+/// The largest element of each window. As in TensorFlow's `MaxPool`, NaN is passed over, and an
+/// element counts only if it is above the lowest finite number, which stands where none is.
 ///
 /// # Errors
 /// [`NumericError::Rank`] where `x` has not 4 axes, [`NumericError::Window`] where there are no
@@ -29,14 +35,7 @@ pub fn max_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
     match_dtype!(x.dtype(), numbers, T => {
         let elements = x.as_slice::<T>()?;
         build(places.output.clone(), |out: &mut [T]| {
-            places.for_each(|at, starts| {
-                let out = &mut out[at..at + places.inner];
-                out.fill(T::BOTTOM);
-                for &start in starts {
-                    let elements = &elements[start..start + places.inner];
-                    out.iter_mut().zip(elements).for_each(|(out, x)| *out = out.larger(*x));
-                }
-            });
+            places.each_line_mut(out, |line, out| largest(&places, line, elements, out));
             Ok(())
         })
     }, else unsupported(x.dtype()))
@@ -55,22 +54,15 @@ pub fn arg_max_pool(
     indices: DType,
 ) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
-    let winners = winners(x, &places)?;
     let image = volume(&x.shape()[1..]);
-    let place = |winner: Option<usize>| match winner {
+    let place = move |winner: Option<usize>| match winner {
         Some(place) if of_image => (place % image) as i64,
         Some(place) => place as i64,
         None => -1,
     };
     match indices {
-        DType::I32 => build(places.output.clone(), |out: &mut [i32]| {
-            out.iter_mut().zip(winners).for_each(|(out, winner)| *out = place(winner) as i32);
-            Ok(())
-        }),
-        DType::I64 => build(places.output.clone(), |out: &mut [i64]| {
-            out.iter_mut().zip(winners).for_each(|(out, winner)| *out = place(winner));
-            Ok(())
-        }),
+        DType::I32 => places.map_winners(x, move |winner| place(winner) as i32),
+        DType::I64 => places.map_winners(x, place),
         other => unsupported(other),
     }
 }
@@ -83,15 +75,15 @@ pub fn arg_max_pool(
 pub fn max_pool_grad(x: &Value, grad: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     expect_shape(grad, &places.output)?;
-    let winners = winners(x, &places)?;
-    match_dtype!(x.dtype(), numbers, T => build(x.shape().clone(), |out: &mut [T]| {
-        for (winner, grad) in winners.into_iter().zip(grad.as_slice::<T>()?) {
-            if let Some(place) = winner {
-                out[place] = out[place].plus(*grad);
-            }
-        }
-        Ok(())
-    }), else unsupported(x.dtype()))
+    match_dtype!(x.dtype(), numbers, T => {
+        let (elements, grads) = (x.as_slice::<T>()?, grad.as_slice::<T>()?);
+        build(x.shape().clone(), |out: &mut [T]| {
+            places.each_plane_mut(out, |plane, out| {
+                give_to_winners(&places, plane, elements, grads, out);
+            });
+            Ok(())
+        })
+    }, else unsupported(x.dtype()))
 }
 
 /// The elements of `values`, which are of the shape of `x`, where each window of `x` has the first
@@ -102,14 +94,10 @@ pub fn max_pool_grad(x: &Value, grad: &Value, pool: &Pool) -> Result<Value, Nume
 pub fn pick_largest(x: &Value, values: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     expect_shape(values, x.shape())?;
-    let winners = winners(x, &places)?;
-    match_dtype!(x.dtype(), numbers, T => build(places.output.clone(), |out: &mut [T]| {
+    match_dtype!(x.dtype(), numbers, T => {
         let values = values.as_slice::<T>()?;
-        for (out, winner) in out.iter_mut().zip(winners) {
-            *out = winner.map_or(T::ZERO, |place| values[place]);
-        }
-        Ok(())
-    }), else unsupported(x.dtype()))
+        places.map_winners(x, |winner| winner.map_or(T::ZERO, |place| values[place]))
+    }, else unsupported(x.dtype()))
 }
 
 /// The mean of each window, not counting padding. TensorFlow's `AvgPool`.
@@ -121,15 +109,7 @@ pub fn mean_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
     match_dtype!(x.dtype(), floats, T => {
         let elements = x.as_slice::<T>()?;
         build(places.output.clone(), |out: &mut [T]| {
-            places.for_each(|at, starts| {
-                let out = &mut out[at..at + places.inner];
-                for &start in starts {
-                    let elements = &elements[start..start + places.inner];
-                    out.iter_mut().zip(elements).for_each(|(out, x)| *out += *x);
-                }
-                let count = T::from_f64(starts.len().max(1) as f64);
-                out.iter_mut().for_each(|out| *out /= count);
-            });
+            places.each_line_mut(out, |line, out| mean(&places, line, elements, out));
             Ok(())
         })
     }, else unsupported(x.dtype()))
@@ -146,14 +126,7 @@ pub fn mean_pool_grad(shape: &Shape, grad: &Value, pool: &Pool) -> Result<Value,
     match_dtype!(grad.dtype(), floats, T => {
         let grads = grad.as_slice::<T>()?;
         build(shape.clone(), |out: &mut [T]| {
-            places.for_each(|at, starts| {
-                let count = T::from_f64(starts.len().max(1) as f64);
-                for &start in starts {
-                    let grads = &grads[at..at + places.inner];
-                    let out = &mut out[start..start + places.inner];
-                    out.iter_mut().zip(grads).for_each(|(out, grad)| *out += *grad / count);
-                }
-            });
+            places.each_plane_mut(out, |plane, out| spread_mean(&places, plane, grads, out));
             Ok(())
         })
     }, else unsupported(grad.dtype()))
@@ -163,51 +136,104 @@ fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
     Err(NumericError::UnsupportedDType { dtype })
 }
 
-fn expect_shape(value: &Value, expected: &Shape) -> Result<(), NumericError> {
-    if value.shape() == expected {
-        return Ok(());
+#[multiversion(targets = "simd")]
+fn largest<T: Number + PartialOrd>(places: &Places, line: usize, elements: &[T], out: &mut [T]) {
+    let (elements, row) = places.of_line(elements, line);
+    for (column, out) in out.chunks_exact_mut(places.inner).enumerate() {
+        places.fold(elements, [row, column], out, T::LOWEST, |best, x| if x > best { x } else { best });
     }
-    let (expected, actual) = (expected.clone(), value.shape().clone());
-    Err(NumericError::Shape { expected, actual })
 }
 
-/// Where the first of the largest elements of each window is.
-fn winners(x: &Value, places: &Places) -> Result<Vec<Option<usize>>, NumericError> {
-    // The value made for it fails where there is no memory for so many.
-    let count = Value::zeros(DType::I64, places.output.clone())?.elements();
-    let mut winners = vec![None; count];
-    match_dtype!(x.dtype(), numbers, T => {
-        let elements = x.as_slice::<T>()?;
-        let mut best = vec![T::BOTTOM; places.inner];
-        places.for_each(|at, starts| {
-            for &start in starts {
-                let each = best.iter_mut().zip(&mut winners[at..at + places.inner]);
-                let each = each.zip(&elements[start..start + places.inner]);
-                for (channel, ((best, winner), x)) in each.enumerate() {
-                    if winner.is_none() || is_larger(*x, *best) {
-                        (*best, *winner) = (*x, Some(start + channel));
-                    }
-                }
-            }
+#[multiversion(targets = "simd")]
+fn mean<T: Float>(places: &Places, line: usize, elements: &[T], out: &mut [T]) {
+    let (elements, row) = places.of_line(elements, line);
+    for (column, out) in out.chunks_exact_mut(places.inner).enumerate() {
+        places.fold(elements, [row, column], out, T::ZERO, |sum, x| sum + x);
+        let count = T::from_f64(places.count(row, column).max(1) as f64);
+        out.iter_mut().for_each(|out| *out = *out / count);
+    }
+}
+
+#[multiversion(targets = "simd")]
+fn spread_mean<T: Float>(places: &Places, plane: usize, grads: &[T], out: &mut [T]) {
+    places.windows(plane, |row, column, at| {
+        let count = T::from_f64(places.count(row, column).max(1) as f64);
+        let grads = &grads[at..at + places.inner];
+        places.starts(row, column, |start| {
+            let out = &mut out[start..start + places.inner];
+            out.iter_mut().zip(grads).for_each(|(out, grad)| *out = *out + *grad / count);
         });
-        Ok(winners)
-    }, else unsupported(x.dtype()))
+    });
 }
 
-/// Whether a number takes the place of the best so far. NaN takes that of all but NaN.
-fn is_larger<T: Number + PartialOrd>(x: T, best: T) -> bool {
-    x > best || (is_nan(x) && !is_nan(best))
+#[multiversion(targets = "simd")]
+fn give_to_winners<T: Number + PartialOrd>(
+    places: &Places,
+    plane: usize,
+    elements: &[T],
+    grads: &[T],
+    out: &mut [T],
+) {
+    let elements = &elements[plane * places.plane()..][..places.plane()];
+    let mut winners = Winners::new(places.inner);
+    places.windows(plane, |row, column, at| {
+        if winners.choose(places, elements, row, column) {
+            let grads = &grads[at..at + places.inner];
+            for (channel, (start, grad)) in winners.starts().zip(grads).enumerate() {
+                let out = &mut out[start + channel];
+                *out = out.plus(*grad);
+            }
+        }
+    });
 }
 
-fn is_nan<T: PartialOrd>(x: T) -> bool {
-    x.partial_cmp(&x).is_none()
+/// The first of the largest elements of a window in each channel. As in TensorFlow, NaN counts only
+/// if it comes first: nothing is above it then.
+struct Winners<T> {
+    best: Vec<T>,
+    /// Which element of the window each is, among those that lie on the input.
+    numbers: Vec<u32>,
+    /// Where the channels of those elements begin.
+    elements: Vec<usize>,
 }
 
-/// Where windows have their elements in memory.
+impl<T: Number + PartialOrd> Winners<T> {
+    fn new(channels: usize) -> Self {
+        let (best, numbers) = (vec![T::BOTTOM; channels], vec![0; channels]);
+        Winners { best, numbers, elements: Vec::new() }
+    }
+
+    /// Finds them among the elements of a plane. Says whether the window has any.
+    #[inline(always)]
+    fn choose(&mut self, places: &Places, plane: &[T], row: usize, column: usize) -> bool {
+        self.elements.clear();
+        places.starts(row, column, |start| self.elements.push(start));
+        let Some((&first, rest)) = self.elements.split_first() else { return false };
+        self.best.copy_from_slice(&plane[first..first + places.inner]);
+        self.numbers.fill(0);
+        for (number, &start) in (1..).zip(rest) {
+            let each = self.best.iter_mut().zip(&mut self.numbers);
+            for ((best, winner), x) in each.zip(&plane[start..start + places.inner]) {
+                let wins = *x > *best;
+                *best = if wins { *x } else { *best };
+                *winner = if wins { number } else { *winner };
+            }
+        }
+        true
+    }
+
+    /// For each channel, where the channels of the winner begin.
+    #[inline(always)]
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        self.numbers.iter().map(|&number| self.elements[number as usize])
+    }
+}
+
+/// Where windows have their elements in memory. Values are cut into planes, which no window
+/// crosses, of channels that lie side by side.
 struct Places {
     output: Shape,
     windows: [Window; 2],
-    outer: usize,
     inner: usize,
 }
 
@@ -221,35 +247,143 @@ impl Places {
         let window = |i: usize, extent| pool.slides[i].window(extent, pool.extents[i]);
         let windows = [window(0, height)?, window(1, width)?];
         let [rows, columns] = windows.map(|window| window.output());
-        let (output, outer, inner) = match pool.channels_first {
-            true => ([batch, channels, rows, columns], batch.saturating_mul(channels), 1),
-            false => ([batch, rows, columns, channels], batch, channels),
+        let (output, inner) = match pool.channels_first {
+            true => ([batch, channels, rows, columns], 1),
+            false => ([batch, rows, columns, channels], channels),
         };
-        Ok(Places { output: output.into(), windows, outer, inner })
+        Ok(Places { output: output.into(), windows, inner })
     }
 
-    /// Calls a function for each window, in order, with where its channels are in the output and
-    /// where those of each of its elements are in the input.
-    fn for_each(&self, mut f: impl FnMut(usize, &[usize])) {
-        let [rows, columns] = &self.windows;
-        if self.inner == 0 || rows.output() == 0 || columns.output() == 0 {
+    /// The number of elements of a plane of the input.
+    #[inline(always)]
+    fn plane(&self) -> usize {
+        self.windows[0].input() * self.windows[1].input() * self.inner
+    }
+
+    /// Calls `f` with each line of the output and its number.
+    fn each_line_mut<O: Send>(&self, out: &mut [O], f: impl Fn(usize, &mut [O]) + Sync) {
+        if out.is_empty() {
             return;
         }
-        let (mut at, mut starts) = (0, Vec::new());
-        for image in 0..self.outer {
-            for row in 0..rows.output() {
-                for column in 0..columns.output() {
-                    starts.clear();
-                    for tap in rows.taps(row) {
-                        let line = image * rows.input() + rows.position(row, tap);
-                        starts.extend(columns.taps(column).map(|tap| {
-                            (line * columns.input() + columns.position(column, tap)) * self.inner
-                        }));
+        let taps = volume(&self.windows.map(|window| window.filter()));
+        let line = self.windows[1].output() * self.inner;
+        let lines = TILE.div_ceil(line.saturating_mul(taps));
+        for_each_chunk_mut(out, lines * line, |i, out| {
+            for (j, out) in out.chunks_exact_mut(line).enumerate() {
+                f(i * lines + j, out);
+            }
+        });
+    }
+
+    /// Calls `f` with each plane of what is of the shape of the input, and its number.
+    fn each_plane_mut<O: Send>(&self, out: &mut [O], f: impl Fn(usize, &mut [O]) + Sync) {
+        if out.is_empty() {
+            return;
+        }
+        let plane = self.plane();
+        let planes = TILE.div_ceil(plane);
+        for_each_chunk_mut(out, planes * plane, |i, out| {
+            for (j, out) in out.chunks_exact_mut(plane).enumerate() {
+                f(i * planes + j, out);
+            }
+        });
+    }
+
+    /// For each window and channel what `f` gives for the place of the first of the largest
+    /// elements, if there are any.
+    fn map_winners<O: Element>(
+        &self,
+        x: &Value,
+        f: impl Fn(Option<usize>) -> O + Sync,
+    ) -> Result<Value, NumericError> {
+        match_dtype!(x.dtype(), numbers, T => {
+            let elements = x.as_slice::<T>()?;
+            build(self.output.clone(), |out: &mut [O]| {
+                self.each_line_mut(out, |line, out| {
+                    let first = line / self.windows[0].output() * self.plane();
+                    let (elements, row) = self.of_line(elements, line);
+                    let mut winners = Winners::new(self.inner);
+                    for (column, out) in out.chunks_exact_mut(self.inner).enumerate() {
+                        if !winners.choose(self, elements, row, column) {
+                            out.iter_mut().for_each(|out| *out = f(None));
+                            continue;
+                        }
+                        let starts = winners.starts();
+                        for (channel, (out, start)) in out.iter_mut().zip(starts).enumerate() {
+                            *out = f(Some(first + start + channel));
+                        }
                     }
-                    f(at, &starts);
-                    at += self.inner;
-                }
+                });
+                Ok(())
+            })
+        }, else unsupported(x.dtype()))
+    }
+
+    /// The plane that a line of the output is of, and which of its lines it is.
+    #[inline(always)]
+    fn of_line<'a, T>(&self, elements: &'a [T], line: usize) -> (&'a [T], usize) {
+        let rows = self.windows[0].output();
+        (&elements[line / rows * self.plane()..][..self.plane()], line % rows)
+    }
+
+    /// Calls `visit` for each window of a plane with its row and column, and with where its
+    /// channels are in the output.
+    #[inline(always)]
+    fn windows(&self, plane: usize, mut visit: impl FnMut(usize, usize, usize)) {
+        let [rows, columns] = self.windows.map(|window| window.output());
+        for row in 0..rows {
+            for column in 0..columns {
+                visit(row, column, ((plane * rows + row) * columns + column) * self.inner);
             }
         }
+    }
+
+    /// Calls `visit` with where the channels of each element of a window are in its plane.
+    #[inline(always)]
+    fn starts(&self, row: usize, column: usize, mut visit: impl FnMut(usize)) {
+        let [rows, columns] = &self.windows;
+        let across = columns.taps(column);
+        for down in rows.taps(row) {
+            let line = rows.position(row, down) * columns.input();
+            for tap in across.clone() {
+                visit((line + columns.position(column, tap)) * self.inner);
+            }
+        }
+    }
+
+    /// Combines the elements of a window, channel by channel. Many channels stay in registers
+    /// meanwhile.
+    #[inline(always)]
+    fn fold<T: Number>(
+        &self,
+        plane: &[T],
+        [row, column]: [usize; 2],
+        out: &mut [T],
+        start: T,
+        combine: impl Fn(T, T) -> T,
+    ) {
+        let (chunks, rest) = out.as_chunks_mut::<LANES>();
+        let done = chunks.len() * LANES;
+        for (i, out) in chunks.iter_mut().enumerate() {
+            let mut total = [start; LANES];
+            self.starts(row, column, |start| {
+                let elements = &plane[start + i * LANES..][..LANES];
+                total.iter_mut().zip(elements).for_each(|(total, x)| *total = combine(*total, *x));
+            });
+            *out = total;
+        }
+        rest.fill(start);
+        if !rest.is_empty() {
+            self.starts(row, column, |start| {
+                let elements = &plane[start + done..start + self.inner];
+                rest.iter_mut().zip(elements).for_each(|(total, x)| *total = combine(*total, *x));
+            });
+        }
+    }
+
+    /// The number of elements of a window.
+    #[inline(always)]
+    fn count(&self, row: usize, column: usize) -> usize {
+        self.windows[0].taps(row).len() * self.windows[1].taps(column).len()
     }
 }

@@ -3,7 +3,7 @@
 use tidemill_value::{Shape, Value, match_dtype};
 
 use crate::NumericError;
-use crate::layout::checked_indices;
+use crate::layout::Indices;
 use crate::number::Number;
 use crate::output::{build, volume};
 
@@ -33,16 +33,16 @@ pub fn segment(value: &Value, ids: &Value, how: Segment) -> Result<Value, Numeri
     let Some((&rows, part)) = value.shape().split_first() else {
         return Err(NumericError::Rank { expected: 1, actual: 0 });
     };
-    let ids = checked_indices(ids, i32::MAX as usize)?;
+    let ids = Indices::below(ids, i32::MAX as usize)?;
     if ids.len() != rows {
         return Err(NumericError::Length { expected: rows, actual: ids.len() });
     }
-    if let Some(position) = ids.windows(2).position(|pair| pair[0] > pair[1]) {
+    let mut pairs = ids.iter().zip(ids.iter().skip(1));
+    if let Some(position) = pairs.position(|(id, next)| id > next) {
         return Err(NumericError::Unsorted { position: position + 1 });
     }
-    let count = ids.last().map_or(0, |last| last + 1);
-    let ids: Vec<Option<usize>> = ids.into_iter().map(Some).collect();
-    combine(value, &ids, count, part, how, Empty::Zero)
+    let count = ids.iter().last().map_or(0, |last| last + 1);
+    combine(value, ids, count, part, how, Empty::Zero)
 }
 
 /// Combines rows by segment numbers in any order, of which there are `count`; those that are
@@ -64,24 +64,8 @@ pub fn unsorted_segment(
         let (expected, actual) = (ids.shape().clone(), value.shape().clone());
         return Err(NumericError::Shape { expected, actual });
     };
-    let dtype = ids.dtype();
-    let ids = match_dtype!(dtype, indices, I => segment_numbers(ids.as_slice::<I>()?, count)?,
-        else return Err(NumericError::UnsupportedDType { dtype }));
-    combine(value, &ids, count, part, how, Empty::Identity)
-}
-
-/// The numbers, each below `extent`; `None` for those that are negative.
-fn segment_numbers<I>(ids: &[I], extent: usize) -> Result<Vec<Option<usize>>, NumericError>
-where
-    I: Copy + Into<i64>,
-    usize: TryFrom<I>,
-{
-    let number = |(position, &id): (usize, &I)| match usize::try_from(id) {
-        Ok(number) if number < extent => Ok(Some(number)),
-        Ok(_) => Err(NumericError::IndexOutOfRange { index: id.into(), position, extent }),
-        Err(_) => Ok(None),
-    };
-    ids.iter().enumerate().map(number).collect()
+    let ids = Indices::below_or_negative(ids, count)?;
+    combine(value, ids, count, part, how, Empty::Identity)
 }
 
 /// What segments without rows are.
@@ -93,26 +77,9 @@ enum Empty {
     Identity,
 }
 
-/// The ends of the range of finite elements.
-trait Finite {
-    const LOWEST: Self;
-    const HIGHEST: Self;
-}
-
-macro_rules! finite {
-    ($($rust:ident),*) => {$(
-        impl Finite for $rust {
-            const LOWEST: Self = $rust::MIN;
-            const HIGHEST: Self = $rust::MAX;
-        }
-    )*};
-}
-
-finite!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
-
 fn combine(
     value: &Value,
-    ids: &[Option<usize>],
+    ids: Indices<'_>,
     count: usize,
     part: &[usize],
     how: Segment,
@@ -135,11 +102,11 @@ fn combine(
 
 struct Rows<'a, T> {
     elements: &'a [T],
-    ids: &'a [Option<usize>],
+    ids: Indices<'a>,
     width: usize,
 }
 
-impl<T: Number + Finite> Rows<'_, T> {
+impl<T: Number> Rows<'_, T> {
     fn run(&self, out: &mut [T], how: Segment, empty: Empty) {
         match how {
             Segment::Sum => self.fold(out, T::ZERO, T::plus),
@@ -150,9 +117,14 @@ impl<T: Number + Finite> Rows<'_, T> {
         }
     }
 
+    /// The rows with the numbers of their segments.
+    fn rows(&self) -> impl Iterator<Item = (Option<usize>, &[T])> {
+        self.ids.iter_signed().zip(self.elements.chunks_exact(self.width))
+    }
+
     fn fold(&self, out: &mut [T], start: T, combine: impl Fn(T, T) -> T) {
         out.fill(start);
-        for (id, row) in self.ids.iter().zip(self.elements.chunks_exact(self.width)) {
+        for (id, row) in self.rows() {
             if let Some(id) = id {
                 let out = &mut out[id * self.width..(id + 1) * self.width];
                 for (o, x) in out.iter_mut().zip(row) {
@@ -165,7 +137,7 @@ impl<T: Number + Finite> Rows<'_, T> {
     /// The number of rows of each segment.
     fn counts(&self, segments: usize) -> Vec<usize> {
         let mut counts = vec![0; segments];
-        self.ids.iter().flatten().for_each(|&id| counts[id] += 1);
+        self.ids.iter_signed().flatten().for_each(|id| counts[id] += 1);
         counts
     }
 
@@ -173,8 +145,8 @@ impl<T: Number + Finite> Rows<'_, T> {
         let counts = self.counts(out.len() / self.width);
         out.fill(start);
         let mut is_first = vec![true; counts.len()];
-        for (id, row) in self.ids.iter().zip(self.elements.chunks_exact(self.width)) {
-            let Some(id) = *id else { continue };
+        for (id, row) in self.rows() {
+            let Some(id) = id else { continue };
             let out = &mut out[id * self.width..(id + 1) * self.width];
             // The first row stands for itself: an infinity may lie beyond where others start.
             if std::mem::take(&mut is_first[id]) {
@@ -193,7 +165,7 @@ impl<T: Number + Finite> Rows<'_, T> {
 
     fn mean(&self, out: &mut [T]) {
         let mut totals = vec![T::Wide::ZERO; out.len()];
-        for (id, row) in self.ids.iter().zip(self.elements.chunks_exact(self.width)) {
+        for (id, row) in self.rows() {
             if let Some(id) = id {
                 let totals = &mut totals[id * self.width..(id + 1) * self.width];
                 for (total, x) in totals.iter_mut().zip(row) {

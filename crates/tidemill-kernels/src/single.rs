@@ -37,6 +37,34 @@ const LOGARITHM: [f64; 13] = [
     0.05237503220530907,
 ];
 
+/// `erf √t / √t` for `t` between 0 and 16, by `t / 8 - 1`: the lower ten powers.
+const ERROR_FUNCTION: [f64; 10] = [
+    0.35353099561954215,
+    -0.1765762332932892,
+    0.13167512166462025,
+    -0.10771044414410302,
+    0.09020883714494014,
+    -0.07472781257074841,
+    0.059888903555390775,
+    -0.04576578772582612,
+    0.03304775025622779,
+    -0.02246919993772733,
+];
+
+/// The higher ten powers.
+const ERROR_FUNCTION_HIGH: [f64; 10] = [
+    0.014397091965097183,
+    -0.008622341358686591,
+    0.0047476391993702015,
+    -0.0025422212206154073,
+    0.0014372159312613072,
+    -0.0006622194966461363,
+    0.0001587696196752785,
+    -7.775892249416875e-05,
+    9.725663769924159e-05,
+    -3.5566795785810666e-05,
+];
+
 /// Added to a number and subtracted again, it leaves the nearest whole number. In between, the
 /// lowest bits hold that as an integer.
 const ROUND: f64 = 6_755_399_441_055_744.0;
@@ -114,6 +142,18 @@ pub(crate) fn ln(x: f32) -> f32 {
     if x > 0.0 && x < f32::INFINITY { logarithm } else { of_others }
 }
 
+/// The error function.
+#[inline(always)]
+pub(crate) fn erf(x: f32) -> f32 {
+    // At the ends, the result is 1.
+    let x = between(-4.0, 4.0, x.into());
+    let r = x * x * 0.125 - 1.0;
+    let (low, high) = (polynomial(r, ERROR_FUNCTION), polynomial(r, ERROR_FUNCTION_HIGH));
+    let square = r * r;
+    let fourth = square * square;
+    (x * (low + high * (fourth * fourth * square))) as f32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -174,6 +214,11 @@ mod tests {
     #[test]
     fn hyperbolic_tangents_are_off_by_two_at_most() {
         stays_within(2, tanh, f64::tanh);
+    }
+
+    #[test]
+    fn error_functions_are_off_by_one_at_most() {
+        stays_within(1, erf, libm::erf);
     }
 
     #[test]

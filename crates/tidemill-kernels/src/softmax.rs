@@ -9,7 +9,7 @@ use tidemill_value::{Element, Shape, Value, broadcast, match_dtype};
 
 use crate::NumericError;
 use crate::float::Float;
-use crate::layout::{broadcast_to, checked_indices};
+use crate::layout::{Indices, broadcast_to};
 use crate::output::build;
 use crate::pool::{TILE, for_each_chunk_mut, for_each_chunk_pair_mut};
 use crate::reduce::{Max, Reducer, Sum, fold_row};
@@ -90,9 +90,9 @@ pub fn sparse_softmax_cross_entropy(
     if *labels.shape() != rows {
         return Err(NumericError::Shape { expected: rows, actual: labels.shape().clone() });
     }
-    let labels = checked_indices(labels, classes)?;
+    let labels = Indices::below(labels, classes)?;
     match_dtype!(logits.dtype(), floats, T => {
-        cross_entropy(logits, |i, row: &mut [T], _| sparse_cross_entropy(row, labels[i]))
+        cross_entropy(logits, |i, row: &mut [T], _| sparse_cross_entropy(row, labels.get(i)))
     }, else unsupported(&logits))
 }
 

@@ -130,16 +130,22 @@ impl Window {
     }
 
     /// The elements of window `window` that lie on the input, not on the padding.
+    #[inline]
     pub fn taps(&self, window: usize) -> Range<usize> {
         let start = window * self.stride;
-        let first = self.before.saturating_sub(start).div_ceil(self.dilation);
-        let end = (self.before + self.input).saturating_sub(start).div_ceil(self.dilation);
-        let end = end.min(self.filter);
+        // To divide takes longer than all else.
+        let steps = |distance: usize| match self.dilation {
+            1 => distance,
+            dilation => distance.div_ceil(dilation),
+        };
+        let first = steps(self.before.saturating_sub(start));
+        let end = steps((self.before + self.input).saturating_sub(start)).min(self.filter);
         first.min(end)..end
     }
 
     /// Where element `tap` of window `window`, one of its [`taps`](Window::taps), lies on the
     /// input.
+    #[inline]
     pub fn position(&self, window: usize, tap: usize) -> usize {
         window * self.stride + tap * self.dilation - self.before
     }

@@ -1,25 +1,59 @@
 //! The tables that families of operations are written as.
 
-use tidemill_graph::{Arg, AttrDef, Fallible, Grads, OpDef, Sample, TensorRef};
+use tidemill_graph::{
+    Arg, AttrDef, AttrKind, Fallible, GradCx, Grads, NodeBuilder, OpDef, OpError, Sample, TensorRef,
+};
 use tidemill_value::{DType, Value};
 
 use crate::Tensor;
 use crate::elementwise::{broadcast_shape, same_shape};
+use crate::operand::tensor;
 
 /// The gradients of a node's inputs, in order.
 pub(crate) fn grads<const N: usize>(grads: [Option<Tensor>; N]) -> Grads {
     grads.into_iter().map(|grad| grad.map(TensorRef::from)).collect()
 }
 
+/// A node of another operation, with those attributes of the node that is differentiated that both
+/// operations have.
+pub(crate) fn beside<const N: usize>(
+    op: &'static OpDef,
+    cx: &GradCx<'_>,
+    inputs: [Tensor; N],
+) -> Result<Tensor, OpError> {
+    let node = cx.node();
+    let mut built = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
+    for attr in op.attrs.iter().filter(|attr| node.op().attr(attr.name).is_some()) {
+        built = match attr.kind {
+            AttrKind::Ints => built.attr(attr.name, &node.ints_attr(attr.name)?[..]),
+            AttrKind::Int => built.attr(attr.name, node.int_attr(attr.name)?),
+            AttrKind::Float => built.attr(attr.name, node.float_attr(attr.name)?),
+            AttrKind::Str => built.attr(attr.name, node.str_attr(attr.name)?),
+            AttrKind::Bool => built.attr(attr.name, node.bool_attr(attr.name)?),
+            _ => built,
+        };
+    }
+    Ok(tensor(built))
+}
+
 /// The type attribute `T` over all data types that arithmetic is defined on.
-pub(crate) const NUMBERS: &[AttrDef] = &[AttrDef::types("T", DType::NUMBERS)];
+pub(crate) const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS)];
 /// The type attribute `T` over the data types of numbers that can be negative.
-pub(crate) const SIGNED: &[AttrDef] = &[AttrDef::types(
+pub(crate) const SIGNED: &[AttrDef] = &[AttrDef::widened(
     "T",
-    &[DType::F32, DType::F64, DType::I8, DType::I16, DType::I32, DType::I64],
+    &[
+        DType::F32,
+        DType::F64,
+        DType::F16,
+        DType::BF16,
+        DType::I8,
+        DType::I16,
+        DType::I32,
+        DType::I64,
+    ],
 )];
 /// The type attribute `T` over floats.
-pub(crate) const FLOATS: &[AttrDef] = &[AttrDef::types("T", DType::FLOATS)];
+pub(crate) const FLOATS: &[AttrDef] = &[AttrDef::widened("T", DType::FLOATS)];
 
 const X_AND_Y: &[Arg] = &[Arg::of("x", "T"), Arg::of("y", "T")];
 const Y: &[Arg] = &[Arg::of("y", "T")];
@@ -61,6 +95,20 @@ pub(crate) fn sample<const N: usize, const M: usize>(
 ) -> Vec<Sample> {
     vec![Sample::new(inputs.map(Value::from), Value::from(output))]
 }
+
+/// The example of a row of a family: a call of its function, and the shape of what it gives.
+macro_rules! example {
+    ($function:ident($($argument:tt)*) => $shape:literal) => {
+        concat!(
+            "\n\n```\nuse tidemill_ops::*;\nlet y = ",
+            stringify!($function($($argument)*)),
+            ";\nassert_eq!(y.shape().to_string(), \"",
+            $shape,
+            "\");\n```"
+        )
+    };
+}
+pub(crate) use example;
 
 /// Adds what is said of the gradient to an operation: a rule that gives those of the inputs, or
 /// `none`.
@@ -105,6 +153,7 @@ macro_rules! unary_family {
 
         #[doc = $summary]
         $(#[doc = $doc])*
+        #[doc = $crate::family::example!($function(constant([0.5_f32, 2.0])) => "[2]")]
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(x: impl Into<$crate::Operand>) -> $crate::Tensor {
@@ -139,6 +188,7 @@ macro_rules! binary_family {
         $(#[doc = $doc])*
         ///
         /// Shapes broadcast; both operands are of one type, which a number takes from the other.
+        #[doc = $crate::family::example!($function(constant([0.5_f32, 2.0]), 3.0) => "[2]")]
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(

@@ -43,15 +43,18 @@ pub use crate::ops::conv::{
     Conv, ConvPadding, conv1d, conv2d, conv2d_backprop_filter, conv2d_backprop_input,
     conv2d_transpose, conv3d, depthwise_conv2d_native,
 };
+pub use crate::ops::crop::crop_and_resize;
 pub use crate::ops::custom_gradient::{CustomGradient, custom_gradient};
 pub use crate::ops::debug::{
     PrintOptions, assert, check_numerics, print, print_on, print_on_with, print_with,
 };
+pub use crate::ops::dilation::dilation2d;
 pub use crate::ops::division::{
     div_no_nan, div_v1, inv, mod_v1, mul_no_nan, round, truncate_div, truncate_mod, xdivy,
 };
 pub use crate::ops::dropout::dropout;
 pub use crate::ops::einsum::{einsum, tensordot};
+pub use crate::ops::embedding::{PartitionStrategy, embedding_lookup, embedding_lookup_sharded};
 pub use crate::ops::host::{HostOutput, host_call};
 pub use crate::ops::identity::{identity, identity_n, prevent_gradient, snapshot, stop_gradient};
 pub use crate::ops::leaky_relu::leaky_relu;
@@ -59,6 +62,7 @@ pub use crate::ops::linalg::{
     TriangularSolve, cholesky, cross, log_matrix_determinant, matrix_determinant, matrix_inverse,
     matrix_solve, triangular_solve,
 };
+pub use crate::ops::local_response::lrn;
 pub use crate::ops::math::{
     abs, acos, acosh, asin, asinh, atan, atanh, ceil, cos, cosh, exp, expm1, floor, log, log1p,
     neg, reciprocal, rint, rsqrt, sign, sin, sinh, sqrt, square, tan, tanh,
@@ -70,16 +74,17 @@ pub use crate::ops::nn::{
     weighted_cross_entropy_with_logits,
 };
 pub use crate::ops::placeholder::{placeholder, placeholder_of, placeholder_with_default};
-pub use crate::ops::pooling::{PoolPadding, avg_pool, max_pool, max_pool_with_argmax};
+pub use crate::ops::pooling::{avg_pool, max_pool, max_pool_with_argmax};
 pub use crate::ops::prod::reduce_prod;
 pub use crate::ops::random::{Distribution, random, random_integers};
 pub use crate::ops::reduce::{
     Axes, arg_max, arg_min, reduce_all, reduce_any, reduce_euclidean_norm, reduce_max, reduce_mean,
     reduce_min, reduce_sum,
 };
-pub use crate::ops::resize::{resize_bilinear, resize_nearest_neighbor};
+pub use crate::ops::resize::{resize_bicubic, resize_bilinear, resize_nearest_neighbor};
 pub use crate::ops::scatter::{
-    scatter_add, scatter_div, scatter_max, scatter_min, scatter_mul, scatter_sub, scatter_update,
+    scatter_add, scatter_div, scatter_max, scatter_min, scatter_mul, scatter_nd_add,
+    scatter_nd_max, scatter_nd_min, scatter_nd_sub, scatter_nd_update, scatter_sub, scatter_update,
 };
 pub use crate::ops::select::{safe_where, select, select_v1};
 pub use crate::ops::shuffle::{multinomial, random_shuffle};

@@ -4,9 +4,11 @@ use smallvec::SmallVec;
 use tidemill_graph::{Elements, KernelError, NodeView, OpError};
 use tidemill_value::{DType, Shape, Value};
 
-/// The elements of an `int32` or `int64` value.
+/// The elements of a value of signed integers.
 pub(crate) fn integers(value: &Value) -> Result<SmallVec<[i64; 4]>, KernelError> {
     match value.dtype() {
+        DType::I8 => Ok(value.as_slice::<i8>()?.iter().map(|&x| x.into()).collect()),
+        DType::I16 => Ok(value.as_slice::<i16>()?.iter().map(|&x| x.into()).collect()),
         DType::I32 => Ok(value.as_slice::<i32>()?.iter().map(|&x| x.into()).collect()),
         _ => Ok(SmallVec::from_slice(value.as_slice::<i64>()?)),
     }

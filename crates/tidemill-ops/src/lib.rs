@@ -15,6 +15,7 @@ mod family;
 pub mod functions;
 mod handle;
 mod index;
+mod indexed_slices;
 mod initialize;
 mod initializer;
 mod inspect;
@@ -30,6 +31,7 @@ mod variables;
 
 pub use functions::*;
 pub use handle::{Operation, Tensor};
+pub use indexed_slices::IndexedSlices;
 pub use initialize::{
     global_variables, global_variables_initializer, report_uninitialized_variables,
     variables_initializer,

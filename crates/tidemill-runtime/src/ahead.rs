@@ -10,12 +10,13 @@ use std::mem;
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Draw, Effect, Execution, Fact, KernelCx, KernelError, NoHost, Node, NodeId, Operand, Subgraph,
+    Draw, Effect, Execution, Fact, KernelCx, KernelError, NoHost, Node, Operand, Subgraph,
 };
 use tidemill_kernels::pool;
 use tidemill_value::{DType, Recycler, Value, recycle};
 
 use crate::plan::{Plan, Step};
+use crate::schedule::Task as Scheduled;
 
 /// A step with less bytes of inputs and outputs is over before another thread has heard of it.
 const LEAST_BYTES: usize = 1 << 14;
@@ -67,10 +68,12 @@ struct Candidates {
 }
 
 impl Lookahead {
-    pub(crate) fn new(subgraph: &Subgraph, order: &[NodeId]) -> Self {
+    pub(crate) fn new(subgraph: &Subgraph, order: &[Scheduled]) -> Self {
         let mut positions = vec![None; subgraph.len()];
-        for (position, &id) in order.iter().enumerate() {
-            positions[id.index()] = Some(position);
+        for (position, &task) in order.iter().enumerate() {
+            if let Scheduled::Run(id) = task {
+                positions[id.index()] = Some(position);
+            }
         }
         let mut search = Search { subgraph, order, positions, found: Lookahead::default() };
         for leader in 0..order.len() {
@@ -106,7 +109,7 @@ impl Lookahead {
 
 struct Search<'a> {
     subgraph: &'a Subgraph,
-    order: &'a [NodeId],
+    order: &'a [Scheduled],
     /// By node.
     positions: Vec<Option<usize>>,
     found: Lookahead,
@@ -114,7 +117,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn node(&self, position: usize) -> &Node {
-        self.subgraph.node(self.order[position])
+        self.subgraph.node(self.order[position].node())
     }
 
     /// Whether nothing but its outputs tells that a node ran.

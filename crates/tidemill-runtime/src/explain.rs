@@ -11,7 +11,8 @@ use crate::plan::{Plan, Step};
 #[derive(Clone, Debug)]
 pub struct Explanation {
     /// The kernel calls: name of the node and type of the operation. Of several nodes that are
-    /// computed in one call, it is the last name, and the type is `Fused`.
+    /// computed in one call, it is the last name, and the type is `Fused`; `Check` is a call that
+    /// tells whether a write which comes later will fail.
     pub steps: Vec<(String, &'static str)>,
     /// How many values the run returns without computing them, or that steps take: constants.
     pub constants: usize,

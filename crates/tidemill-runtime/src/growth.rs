@@ -31,12 +31,13 @@ impl Growth {
     #[inline]
     pub(crate) fn check(&self, graph: &Graph) -> Option<String> {
         let len = graph.len();
-        let seen = self.seen.load(Ordering::Relaxed);
-        if len == seen {
+        // A run on another thread may have seen more.
+        if len <= self.seen.load(Ordering::Relaxed) {
             return None;
         }
-        self.seen.store(len, Ordering::Relaxed);
-        if seen == 0 || len - seen > BURST { None } else { self.look(graph, seen, len) }
+        let seen = self.seen.fetch_max(len, Ordering::Relaxed);
+        let grew = seen > 0 && (seen + 1..=seen + BURST).contains(&len);
+        if grew { self.look(graph, seen, len) } else { None }
     }
 
     #[cold]

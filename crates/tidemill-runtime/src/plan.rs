@@ -3,15 +3,15 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Attr, Effect, Execution, Fact, GraphReader, Kernel, Node, NodeId, NodeView, OpError, Operand,
-    Subgraph, TensorId,
+    Attr, Effect, Execution, Fact, GraphReader, Kernel, KernelCx, KernelError, Node, NodeId,
+    NodeView, OpError, Operand, Subgraph, TensorId,
 };
 use tidemill_value::Value;
 
 use crate::ahead::{Lookahead, Turn};
 use crate::fuse::fuse;
 use crate::prune::VariableUse;
-use crate::schedule::{Writes, schedule};
+use crate::schedule::{Task, Writes, schedule};
 
 /// What runs of one signature execute. A plan never changes, and any number of runs can use it
 /// at once.
@@ -73,9 +73,14 @@ pub(crate) struct Step {
 }
 
 impl Step {
-    /// The type of the operation that it computes, or `Fused` of several.
+    /// The type of the operation that it computes, `Fused` of several, or `Check` if it only tells
+    /// whether a write that comes later will fail.
     pub(crate) fn op(&self, graph: &GraphReader<'_>) -> &'static str {
-        if self.joined.is_empty() { graph.node(self.node).op.name } else { "Fused" }
+        match (self.joined.is_empty(), self.inputs.first()) {
+            (false, _) => "Fused",
+            (true, Some(&Operand::NONE)) => "Check",
+            _ => graph.node(self.node).op.name,
+        }
     }
 }
 
@@ -122,9 +127,12 @@ pub(crate) fn compile(
     let feeds = subgraph.feeds.iter().map(|&feed| plan_feed(subgraph, feed, &mut slots)).collect();
     let starts = plan_starts(subgraph, &mut slots);
     let mut steps = Vec::with_capacity(schedule.order.len());
-    for (position, &id) in schedule.order.iter().enumerate() {
+    for (position, &task) in schedule.order.iter().enumerate() {
         slots.reuses = !lookahead.follows(position);
-        steps.push(plan_step(subgraph, id, position, &random, &mut slots)?);
+        steps.push(match task {
+            Task::Run(id) => plan_step(subgraph, id, position, &random, &mut slots)?,
+            Task::Check(id) => plan_check(subgraph, id, &slots)?,
+        });
     }
     let mut ahead = vec![0; lookahead.assign(&mut steps)];
     let commit = steps.split_off(schedule.commit_start);
@@ -187,9 +195,7 @@ fn plan_step(
     let node = subgraph.node(id);
     let origin = subgraph.origin(id);
     let facts = subgraph.input_facts(node);
-    let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
-    let kernel = (node.op.kernel)(&view)
-        .map_err(|source| NoKernel { node: origin, source: source.into() })?;
+    let kernel = kernel_of(subgraph, id, &facts)?;
     let mut clear = SmallVec::new();
     let inputs = plan_inputs(node, position, slots, &mut clear);
     let tensors = (0..node.outputs.len()).map(|slot| TensorId::new(id, slot as u32));
@@ -201,6 +207,40 @@ fn plan_step(
     let numbers = !subgraph.must_keep(node) && facts.iter().chain(&node.outputs).all(is_number);
     let (joined, turn) = (Vec::new(), None);
     Ok(Step { kernel, inputs, outputs, clear, node: origin, random, joined, numbers, turn })
+}
+
+/// The check of a write that comes later.
+fn plan_check(subgraph: &Subgraph, id: NodeId, slots: &Slots) -> Result<Step, NoKernel> {
+    let node = subgraph.node(id);
+    let kernel = Check(kernel_of(subgraph, id, &subgraph.input_facts(node))?);
+    let others = node.inputs.iter().skip(1).map(|&input| slots.operand(input));
+    Ok(Step {
+        kernel: Box::new(kernel),
+        inputs: std::iter::once(Operand::NONE).chain(others).collect(),
+        outputs: SmallVec::new(),
+        clear: SmallVec::new(),
+        node: subgraph.origin(id),
+        random: None,
+        joined: Vec::new(),
+        numbers: false,
+        turn: None,
+    })
+}
+
+fn kernel_of(subgraph: &Subgraph, id: NodeId, facts: &[Fact]) -> Result<Box<dyn Kernel>, NoKernel> {
+    let node = subgraph.node(id);
+    let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
+    let no_kernel = |source: OpError| NoKernel { node: subgraph.origin(id), source: source.into() };
+    node.op.kernel_of(&view).map_err(no_kernel)
+}
+
+/// A kernel that only tells whether another will fail.
+struct Check(Box<dyn Kernel>);
+
+impl Kernel for Check {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        self.0.check(cx)
+    }
 }
 
 fn is_number(fact: &Fact) -> bool {
@@ -249,7 +289,7 @@ struct Slots {
 const END: u32 = u32::MAX;
 
 impl Slots {
-    fn new(subgraph: &Subgraph, order: &[NodeId]) -> Self {
+    fn new(subgraph: &Subgraph, order: &[Task]) -> Self {
         let mut first_output = Vec::with_capacity(subgraph.len());
         let mut count = 0u32;
         for (_, node) in subgraph.nodes() {
@@ -264,7 +304,9 @@ impl Slots {
             count: 0,
             reuses: true,
         };
-        for (position, &id) in order.iter().enumerate() {
+        for (position, &task) in order.iter().enumerate() {
+            // A write needs what its check needs, and comes later.
+            let Task::Run(id) = task else { continue };
             for &input in &subgraph.node(id).inputs {
                 let number = slots.number(input);
                 slots.last_use[number] = Some(position as u32);

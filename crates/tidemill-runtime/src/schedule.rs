@@ -1,12 +1,28 @@
 //! The order in which the nodes of a subgraph run.
 
-use tidemill_graph::{Execution, Fact, Node, NodeId, Subgraph};
+use tidemill_graph::{Execution, Fact, Fallible, Node, NodeId, Subgraph};
 use tidemill_value::Value;
 
-/// The nodes to run, in order.
+/// What to do with a node.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Task {
+    Run(NodeId),
+    /// Fail if its run, which comes later, would.
+    Check(NodeId),
+}
+
+impl Task {
+    pub(crate) fn node(self) -> NodeId {
+        match self {
+            Task::Run(id) | Task::Check(id) => id,
+        }
+    }
+}
+
+/// What to do, in order.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Schedule {
-    pub(crate) order: Vec<NodeId>,
+    pub(crate) order: Vec<Task>,
     /// From this position on, nothing can fail, and variables may be overwritten in place.
     pub(crate) commit_start: usize,
 }
@@ -23,7 +39,8 @@ pub(crate) enum Writes {
 /// Orders the nodes of a subgraph.
 ///
 /// Effects, and nodes that can fail, keep the order of the graph. Writes that cannot fail, and
-/// what can wait for them, go last where they may: by then nothing can fail any more.
+/// what can wait for them, go last where they may: by then nothing can fail any more. So do those
+/// that a check in their turn finds not to fail.
 pub(crate) fn schedule(subgraph: &Subgraph, writes: Writes) -> Schedule {
     let deferred = match writes {
         Writes::Late => deferred(subgraph),
@@ -33,9 +50,13 @@ pub(crate) fn schedule(subgraph: &Subgraph, writes: Writes) -> Schedule {
         matches!(subgraph.node(*id).op.execution, Execution::Kernel | Execution::Write)
     };
     let ids = || subgraph.nodes().map(|(id, _)| id).filter(runs);
-    let mut order: Vec<NodeId> = ids().filter(|id| !deferred[id.index()]).collect();
+    let in_turn = |id: NodeId| match deferred[id.index()] {
+        false => Some(Task::Run(id)),
+        true => is_checked(subgraph, subgraph.node(id)).then_some(Task::Check(id)),
+    };
+    let mut order: Vec<Task> = ids().filter_map(in_turn).collect();
     let commit_start = order.len();
-    order.extend(ids().filter(|id| deferred[id.index()]));
+    order.extend(ids().filter(|id| deferred[id.index()]).map(Task::Run));
     Schedule { order, commit_start }
 }
 
@@ -43,9 +64,13 @@ pub(crate) fn schedule(subgraph: &Subgraph, writes: Writes) -> Schedule {
 fn deferred(subgraph: &Subgraph) -> Vec<bool> {
     let mut can_wait = vec![true; subgraph.len()];
     for (id, node) in subgraph.nodes().rev() {
-        if !can_wait[id.index()] || subgraph.must_keep(node) || may_lack_memory(node) {
-            can_wait[id.index()] = false;
-            for input in &node.inputs {
+        let is_checked = is_checked(subgraph, node);
+        let may_fail = may_lack_memory(node) || (subgraph.must_keep(node) && !is_checked);
+        can_wait[id.index()] &= !may_fail;
+        // What a check needs cannot wait; the variable is not among it.
+        let first = if can_wait[id.index()] { usize::from(is_checked) } else { 0 };
+        if !can_wait[id.index()] || is_checked {
+            for input in &node.inputs[first..] {
                 can_wait[input.node.index()] = false;
             }
         }
@@ -57,6 +82,13 @@ fn deferred(subgraph: &Subgraph) -> Vec<bool> {
             can_wait[id.index()] && (follows || node.op.execution == Execution::Write);
     }
     deferred
+}
+
+/// Whether a check in its turn tells if a write fails. It knows the variable by its shape.
+fn is_checked(subgraph: &Subgraph, node: &Node) -> bool {
+    node.op.execution == Execution::Write
+        && node.op.fallible == Fallible::Checked
+        && node.inputs.first().is_some_and(|&variable| subgraph.fact(variable).shape.is_known())
 }
 
 /// Whether there may not be the memory for an output of a node. Writes take that of their

@@ -43,7 +43,8 @@ pub struct RunTrace {
 pub struct TraceStep {
     /// The name of the node; of several nodes that were computed at once, that of the last.
     pub name: String,
-    /// The type of the operation; of several nodes, `Fused`.
+    /// The type of the operation; of several nodes, `Fused`; `Check` of a step that tells whether a
+    /// write which comes later will fail.
     pub op: &'static str,
     /// The line that made the node.
     pub location: String,

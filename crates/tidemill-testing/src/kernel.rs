@@ -23,7 +23,7 @@ pub(crate) fn run_kernel(
     host: &dyn Host,
 ) -> Result<Vec<Value>, KernelError> {
     let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
-    let kernel = (node.op.kernel)(&view)?;
+    let kernel = node.op.kernel_of(&view)?;
     let is_write = node.op.execution == Execution::Write;
     let state = node.op.state_slot(node.outputs.len()) as usize;
     let count = if is_write { node.outputs.len().max(state + 1) } else { node.outputs.len() };

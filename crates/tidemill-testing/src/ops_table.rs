@@ -16,6 +16,9 @@ const HEAD: &str = "\
 Names, attributes and data types are TensorFlow's. *Function* is the builder function of
 `tidemill::ops`; operations without one are made by operators, gradients, rewriting and imports.
 
+Numbers are floats and integers of all sizes. Floats of 16 bits, float16 and bfloat16, are computed
+as float32 and rounded.
+
 A gradient is *yes* where there is one, *zero* where the output does not depend on the inputs in a
 way that has a derivative, and *no* where asking for it is an error.
 ";

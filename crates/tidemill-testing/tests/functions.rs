@@ -8,7 +8,7 @@ use tidemill_graph::Graph;
 use tidemill_ops::*;
 use tidemill_runtime::{RunError, Session};
 use tidemill_testing::check_gradient;
-use tidemill_value::{DType, PartialShape, Value, shape};
+use tidemill_value::{DType, PartialShape, Value, f16, shape};
 
 type Outcome = Result<(), Box<dyn Error>>;
 
@@ -293,4 +293,49 @@ fn a_custom_rule_must_give_a_gradient_for_each_input() {
     gradients([y[0]], [x]);
     let errors = graph.check().unwrap_err().to_string();
     assert!(errors.contains("the rule gives 0 gradients for 1 inputs"), "{errors}");
+}
+
+#[test]
+fn local_response_normalisation_and_its_gradients_are_those_of_what_it_is_made_of() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let x = constant([[0.5_f32, -1.5, 2.0, 0.25, 1.0], [1.0, 0.75, -0.5, 3.0, -2.0]]);
+    let weights = constant([[1.0_f32, -0.5, 2.0, 0.25, 0.5], [0.5, 1.5, -1.0, 0.75, 2.0]]);
+    for (radius, bias, alpha, beta) in [(1, 1.0, 1.0, 0.5), (2, 2.0, 0.5, 0.75), (9, 0.5, 0.1, 1.0)]
+    {
+        let band = matrix_band_part(fill([5, 5], 1.0_f32), radius, radius);
+        let norm = matmul(square(x), band) * alpha + bias;
+        let images = reshape(x, [2, 1, 1, 5]);
+        let fused = reshape(lrn(images, radius, bias, alpha, beta), [2, 5]);
+        let expected = derivatives(x * pow(norm, -beta), x, weights)?;
+        for (actual, expected) in derivatives(fused, x, weights)?.iter().zip(&expected) {
+            assert_near(actual, expected);
+        }
+    }
+    Ok(())
+}
+
+/// `y`, its gradient by `x` where `weights` come in, and the gradient of the sum of its squares.
+fn derivatives(y: Tensor, x: Tensor, weights: Tensor) -> Result<[Vec<f32>; 3], RunError> {
+    let first = gradients([y * weights], [x])[0].unwrap_or(x);
+    let second = gradients([square(first)], [x])[0].unwrap_or(x);
+    Ok([floats(y)?, floats(first)?, floats(second)?])
+}
+
+#[test]
+fn floats_of_16_bits_are_computed_as_float32_and_rounded() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let halves = |numbers: [f32; 2]| numbers.map(f16::from_f32);
+    let x = constant(Value::from(halves([2048.0, 0.1])));
+    let run = |y: Tensor| -> Result<Vec<f16>, Box<dyn Error>> {
+        let value: Value = Session::new().run(y)?;
+        Ok(value.into_vec()?)
+    };
+    assert_eq!(run(x + 1.0)?, halves([2048.0, 1.0996094]));
+    assert_eq!(run(gradients([square(x)], [x])[0].unwrap_or(x))?, halves([4096.0, 0.19995117]));
+    // The lowest number stands for no element, in the type of the elements.
+    let largest = unsorted_segment_max(x, [1, 1], 2);
+    assert_eq!(run(largest)?, [f16::MIN, f16::from_f32(2048.0)]);
+    Ok(())
 }

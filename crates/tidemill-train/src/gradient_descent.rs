@@ -1,13 +1,15 @@
 use std::collections::BTreeMap;
 
 use tidemill_graph::OperationRef;
-use tidemill_ops::{Operand, Operation, Tensor, Variable, apply_gradient_descent, cast};
+use tidemill_ops::{
+    IndexedSlices, Operand, Operation, Tensor, Variable, apply_gradient_descent, cast, scatter_sub,
+};
 use tidemill_value::DType;
 
 use crate::Optimizer;
 
 /// Gradient descent: each variable moves against its gradient, by the gradient times the
-/// learning rate. It is TensorFlow's `GradientDescentOptimizer`.
+/// learning rate. Of a sum of [`IndexedSlices`] only the rows there are move. It is TensorFlow's `GradientDescentOptimizer`.
 ///
 /// ```
 /// use tidemill_ops::{get_variable, zeros, square};
@@ -42,7 +44,12 @@ impl Optimizer for GradientDescent {
         Box::new(move |gradient, variable| {
             let rate = variable.dtype().and_then(|dtype| rates.get(&dtype).copied());
             let rate = rate.unwrap_or(gradient);
-            apply_gradient_descent(variable, rate, gradient).op()
+            match IndexedSlices::of(gradient) {
+                Some(IndexedSlices { values, indices, .. }) => {
+                    scatter_sub(variable, indices, values * rate).op()
+                }
+                None => apply_gradient_descent(variable, rate, gradient).op(),
+            }
         })
     }
 }

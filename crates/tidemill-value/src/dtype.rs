@@ -57,8 +57,8 @@ impl DType {
         DType::String,
     ];
 
-    /// The floating-point types that arithmetic is defined on.
-    pub const FLOATS: &[DType] = &[DType::F32, DType::F64];
+    /// The floating-point types.
+    pub const FLOATS: &[DType] = &[DType::F32, DType::F64, DType::F16, DType::BF16];
 
     /// The integer types, signed and unsigned.
     pub const INTEGERS: &[DType] = &[
@@ -76,6 +76,8 @@ impl DType {
     pub const NUMBERS: &[DType] = &[
         DType::F32,
         DType::F64,
+        DType::F16,
+        DType::BF16,
         DType::I8,
         DType::I16,
         DType::I32,
@@ -162,6 +164,11 @@ impl DType {
         matches!(self, DType::F32 | DType::F64 | DType::F16 | DType::BF16)
     }
 
+    /// Whether this is a floating-point type of 16 bits. Kernels compute on them as `float32`.
+    pub const fn is_half(self) -> bool {
+        matches!(self, DType::F16 | DType::BF16)
+    }
+
     /// Whether this is a signed or unsigned integer type.
     pub const fn is_integer(self) -> bool {
         !self.is_float() && !matches!(self, DType::Bool | DType::String)
@@ -188,8 +195,8 @@ impl FromStr for DType {
 
 /// Evaluates an expression with a type name bound to the Rust type of a [`DType`].
 ///
-/// The second argument restricts the types the expression is compiled for: `floats`,
-/// `integers`, `numbers`, `indices`, `plain` (all but strings) or `all`. Any other data type
+/// The second argument restricts the types the expression is compiled for: `floats` and
+/// `numbers`, but for those of 16 bits, `integers`, `indices`, `plain` (all but strings) or `all`. Any other data type
 /// evaluates the `else` expression.
 ///
 /// ```

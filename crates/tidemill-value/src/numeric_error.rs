@@ -181,6 +181,12 @@ pub enum NumericError {
         /// The number of filters.
         filters: usize,
     },
+    /// A number that has to be finite is not.
+    #[error("the number at position {position} is not finite")]
+    NotFinite {
+        /// Where it stands, counted in row-major order.
+        position: usize,
+    },
     /// The largest or smallest of no elements was asked for.
     #[error("axis {axis} of shape {shape} is empty")]
     EmptyAxis {

@@ -19,8 +19,8 @@ pub use tidemill_graphdef::{
 };
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
-    Bound, Ellipsis, GLOBAL_VARIABLES, Initializer, Inspect, LookupError, NameTaken, NewAxis,
-    Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
+    Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LookupError, NameTaken,
+    NewAxis, Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
     constant_initializer, get_variable, global_variables, global_variables_initializer,
     glorot_normal, glorot_uniform, he_normal, he_uniform, normal, ones, register_op,
     report_uninitialized_variables, s, truncated_normal, uniform, variable, variables_initializer,

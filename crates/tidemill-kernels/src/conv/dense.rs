@@ -2,10 +2,10 @@
 
 use std::borrow::Cow;
 
-use super::{Convolution, add_to};
+use super::{Convolution, add_to, narrow};
 use crate::NumericError;
-use crate::float::Float;
 use crate::matmul::{MatMul, Multiply, Orientation};
+use crate::number::Number;
 use crate::pool::try_for_each_chunk_mut;
 use crate::window::Window;
 
@@ -36,7 +36,7 @@ impl Convolution {
         MatMul::new(([patches, filter[0]], Orientation::Normal), (filter, Orientation::Normal))
     }
 
-    pub(super) fn forward_dense<T: Float + Multiply>(
+    pub(super) fn forward_dense<T: Number + Multiply>(
         &self,
         input: &[T],
         filter: &[T],
@@ -50,22 +50,30 @@ impl Convolution {
         try_for_each_chunk_mut(out, tile * self.filters, |i, out| {
             let count = out.len() / self.filters;
             let mut patches = vec![T::ZERO; count * self.patch()];
+            let share = self.filters / self.groups;
             let plan = self.product(count)?;
+            let multiply = |patches: &[T], filter: &[T], out: &mut [T]| match share {
+                ..=narrow::COLUMNS => {
+                    narrow::multiply(patches, filter, share, out);
+                    Ok(())
+                }
+                _ => plan.run(patches, filter, out),
+            };
             if self.groups == 1 {
                 self.gather(i * tile, 0, input, &mut patches);
-                return plan.run(&patches, filter, out);
+                return multiply(&patches, filter, out);
             }
             let mut product = vec![T::ZERO; out.len() / self.groups];
             for group in 0..self.groups {
                 self.gather(i * tile, group, input, &mut patches);
-                plan.run(&patches, filters.group(group), &mut product)?;
+                multiply(&patches, filters.group(group), &mut product)?;
                 filters.put(group, &product, out);
             }
             Ok(())
         })
     }
 
-    pub(super) fn input_gradient_dense<T: Float + Multiply>(
+    pub(super) fn input_gradient_dense<T: Number + Multiply>(
         &self,
         filter: &[T],
         grad: &[T],
@@ -99,7 +107,7 @@ impl Convolution {
         })
     }
 
-    pub(super) fn filter_gradient_dense<T: Float + Multiply>(
+    pub(super) fn filter_gradient_dense<T: Number + Multiply>(
         &self,
         input: &[T],
         grad: &[T],
@@ -141,7 +149,7 @@ struct Columns<'a, T: Clone> {
     share: usize,
 }
 
-impl<'a, T: Float> Columns<'a, T> {
+impl<'a, T: Number> Columns<'a, T> {
     fn of(matrix: &'a [T], columns: usize, groups: usize) -> Self {
         let (group, share) = (matrix.len() / groups, columns / groups);
         if groups == 1 {

@@ -6,13 +6,14 @@
 
 mod dense;
 mod depthwise;
+mod narrow;
 mod patches;
 
 use tidemill_value::{DType, Shape, Value, match_dtype};
 
 use crate::NumericError;
-use crate::float::Float;
-use crate::output::{build, volume};
+use crate::number::Number;
+use crate::output::{build, expect_shape, volume};
 use crate::pool::try_for_each_chunk_mut;
 use crate::window::{Slide, Window};
 
@@ -22,6 +23,13 @@ const SPACE: usize = 3;
 const PARTS: usize = 8;
 /// The most elements that those parts may have together, if they are several.
 const PARTS_VOLUME: usize = 1 << 22;
+
+/// `match_dtype!` for the types that TensorFlow convolves.
+macro_rules! match_element {
+    ($dtype:expr, $T:ident => $body:expr, else $other:expr) => {
+        match_dtype!(@ $dtype, $T, $body, $other, F32 f32, F64 f64, I32 i32)
+    };
+}
 
 /// The convolution of an input of shape `[batch, space.., channels]` and a filter. How it is
 /// computed depends on it and on the data type alone.
@@ -123,12 +131,12 @@ impl Convolution {
     /// # Errors
     /// As all functions here: [`NumericError::Shape`] where an operand has not the shape planned
     /// for, [`NumericError::Value`] where the types differ or memory cannot hold the result,
-    /// [`NumericError::UnsupportedDType`] where the elements are no floats.
+    /// [`NumericError::UnsupportedDType`] where the elements are neither floats nor `int32`.
     pub fn forward(&self, input: &Value, filter: &Value) -> Result<Value, NumericError> {
         expect_shape(input, &self.input)?;
         expect_shape(filter, &self.filter)?;
         let dtype = input.dtype();
-        match_dtype!(dtype, floats, T => {
+        match_element!(dtype, T => {
             let (input, filter) = (input.as_slice::<T>()?, filter.as_slice::<T>()?);
             build(self.output.clone(), |out| match self.is_depthwise() {
                 _ if out.is_empty() => Ok(()),
@@ -146,7 +154,7 @@ impl Convolution {
         expect_shape(filter, &self.filter)?;
         expect_shape(grad, &self.output)?;
         let dtype = grad.dtype();
-        match_dtype!(dtype, floats, T => {
+        match_element!(dtype, T => {
             let (filter, grad) = (filter.as_slice::<T>()?, grad.as_slice::<T>()?);
             build(self.input.clone(), |out| match self.is_depthwise() {
                 _ if out.is_empty() || grad.is_empty() => Ok(()),
@@ -164,7 +172,7 @@ impl Convolution {
         expect_shape(input, &self.input)?;
         expect_shape(grad, &self.output)?;
         let dtype = input.dtype();
-        match_dtype!(dtype, floats, T => {
+        match_element!(dtype, T => {
             let (input, grad) = (input.as_slice::<T>()?, grad.as_slice::<T>()?);
             build(self.filter.clone(), |out| match self.is_depthwise() {
                 _ if out.is_empty() || input.is_empty() || grad.is_empty() => Ok(()),
@@ -201,7 +209,7 @@ impl Convolution {
     /// Cuts all windows into as many parts as may be summed up side by side, calls `add` with the
     /// number of the first window of each, the number of windows and what to add to, and gives
     /// the sum.
-    fn sum_parts<T: Float>(
+    fn sum_parts<T: Number>(
         &self,
         least: usize,
         out: &mut [T],
@@ -226,17 +234,10 @@ impl Convolution {
 }
 
 /// Adds one list to another, element by element.
-fn add_to<T: Float>(out: &mut [T], terms: &[T]) {
+fn add_to<T: Number>(out: &mut [T], terms: &[T]) {
     for (o, &x) in out.iter_mut().zip(terms) {
-        *o = *o + x;
+        *o = o.plus(x);
     }
-}
-
-fn expect_shape(value: &Value, expected: &Shape) -> Result<(), NumericError> {
-    if value.shape() == expected {
-        return Ok(());
-    }
-    Err(NumericError::Shape { expected: expected.clone(), actual: value.shape().clone() })
 }
 
 fn unsupported(dtype: DType) -> Result<Value, NumericError> {

@@ -6,10 +6,11 @@ use crate::pool::{TILE, for_each_chunk_mut};
 
 /// Converts the elements of a value. TensorFlow's `Cast`.
 ///
-/// A float loses its fraction on the way to an integer type; beyond the range of the type it
-/// becomes the nearest end, and NaN becomes 0 (TensorFlow leaves both undefined). An integer
-/// that is too large for its new type wraps, and a float is rounded to the nearest. Any number
-/// but 0 is true, NaN too; `true` is 1.
+/// A float loses its fraction on the way to an integer type; what is too large for `int32` or
+/// `int64`, and NaN, becomes the lowest number there is. Integers of other sizes are made of those,
+/// and an integer that is too large for its new type wraps. TensorFlow leaves this undefined; it is
+/// what its kernels do on x86. A float is rounded to the nearest. Any number but 0 is true, NaN
+/// too; `true` is 1.
 ///
 /// # Errors
 /// [`NumericError::UnsupportedDType`] where strings are to become another type, or the reverse.
@@ -49,7 +50,6 @@ trait CastTo<O> {
 
 macro_rules! casts {
     ($($from:ty),*) => {
-        $(casts!(@ $from, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);)*
         $(
             impl CastTo<bool> for $from {
                 #[inline(always)]
@@ -78,6 +78,63 @@ macro_rules! casts {
 
 casts!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
 
+macro_rules! from_integers {
+    ($($from:ty),*) => {
+        $(casts!(@ $from, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);)*
+    };
+}
+
+from_integers!(i8, i16, i32, i64, u8, u16, u32, u64);
+
+macro_rules! from_floats {
+    ($($from:ty),*) => {$(
+        casts!(@ $from, f32, f64);
+
+        impl CastTo<i32> for $from {
+            #[inline(always)]
+            fn cast_to(self) -> i32 {
+                // The ends are powers of 2, so that they are exact; what is below the lower one
+                // becomes it anyway.
+                if self < -(i32::MIN as $from) { self as i32 } else { i32::MIN }
+            }
+        }
+
+        impl CastTo<i64> for $from {
+            #[inline(always)]
+            fn cast_to(self) -> i64 {
+                if self < -(i64::MIN as $from) { self as i64 } else { i64::MIN }
+            }
+        }
+
+        impl CastTo<u64> for $from {
+            #[inline(always)]
+            fn cast_to(self) -> u64 {
+                let is_high = self >= -(i64::MIN as $from) && self < -2.0 * (i64::MIN as $from);
+                if is_high { self as u64 } else { CastTo::<i64>::cast_to(self) as u64 }
+            }
+        }
+
+        impl CastTo<u32> for $from {
+            #[inline(always)]
+            fn cast_to(self) -> u32 {
+                CastTo::<i64>::cast_to(self) as u32
+            }
+        }
+
+        from_floats!(@ $from, i8, i16, u8, u16);
+    )*};
+    (@ $from:ty, $($to:ty),*) => {$(
+        impl CastTo<$to> for $from {
+            #[inline(always)]
+            fn cast_to(self) -> $to {
+                CastTo::<i32>::cast_to(self) as $to
+            }
+        }
+    )*};
+}
+
+from_floats!(f32, f64);
+
 impl CastTo<bool> for bool {
     #[inline(always)]
     fn cast_to(self) -> bool {
@@ -99,7 +156,7 @@ macro_rules! half_casts {
             impl CastTo<$number> for $half {
                 #[inline(always)]
                 fn cast_to(self) -> $number {
-                    self.to_f32() as $number
+                    self.to_f32().cast_to()
                 }
             }
         )*
@@ -152,9 +209,14 @@ mod tests {
     }
 
     #[test]
-    fn floats_out_of_range_become_the_nearest_end() {
-        assert_eq!(to::<i32>([1e10_f32, -1e10, f32::NAN]), [i32::MAX, i32::MIN, 0]);
-        assert_eq!(to::<u8>([300.0_f64, -1.0, f64::INFINITY]), [255, 0, 255]);
+    fn floats_out_of_range_become_the_lowest_number_and_wrap_when_narrowed() {
+        assert_eq!(to::<i32>([1e10_f32, -1e10, f32::NAN]), [i32::MIN; 3]);
+        assert_eq!(to::<i64>([1e19_f64, -1e19, f64::INFINITY]), [i64::MIN; 3]);
+        assert_eq!(to::<u8>([300.0_f64, -1.0, f64::INFINITY, 70_000.0]), [44, 255, 0, 112]);
+        assert_eq!(to::<i16>([32_768.0_f32, -32_769.0, 3e9]), [i16::MIN, i16::MAX, 0]);
+        assert_eq!(to::<u32>([3e9_f32, -1.0, 5e9]), [3_000_000_000, u32::MAX, 705_032_704]);
+        let high = [9.3e18_f64, -1.0, 2e19, f64::NAN];
+        assert_eq!(to::<u64>(high), [9_300_000_000_000_000_000, u64::MAX, 1 << 63, 1 << 63]);
     }
 
     #[test]
@@ -178,7 +240,7 @@ mod tests {
         assert_eq!(to::<f32>(halves), expected);
         let halves = to::<bf16>([257_i32, 259, 1 << 20]);
         assert_eq!(to::<i64>(halves), [256, 260, 1 << 20]);
-        assert_eq!(to::<u8>([f16::NAN, f16::INFINITY, f16::from_f32(-1.5)]), [0, 255, 0]);
+        assert_eq!(to::<u8>([f16::NAN, f16::INFINITY, f16::from_f32(-1.5)]), [0, 0, 255]);
         assert_eq!(to::<bool>([f16::NEG_ZERO, f16::NAN]), [false, true]);
         assert_eq!(to::<bf16>([f16::from_f32(1.5)]), [bf16::from_f32(1.5)]);
     }

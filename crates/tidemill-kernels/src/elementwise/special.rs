@@ -2,6 +2,8 @@
 
 use std::f64::consts::PI;
 
+use crate::single;
+
 /// The special functions of `f32` and `f64`.
 pub(super) trait Special: Copy {
     fn error_function(self) -> Self;
@@ -14,6 +16,7 @@ pub(super) trait Special: Copy {
 macro_rules! special {
     ($($rust:ty: $erf:path, $erfc:path, $lgamma:path;)*) => {$(
         impl Special for $rust {
+            #[inline(always)]
             fn error_function(self) -> Self {
                 $erf(self)
             }
@@ -38,7 +41,7 @@ macro_rules! special {
 }
 
 special! {
-    f32: libm::erff, libm::erfcf, libm::lgammaf;
+    f32: single::erf, libm::erfcf, libm::lgammaf;
     f64: libm::erf, libm::erfc, libm::lgamma;
 }
 

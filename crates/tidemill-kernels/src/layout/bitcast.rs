@@ -1,7 +1,24 @@
-use tidemill_value::{DType, Shape, Value, match_dtype};
+use tidemill_value::{DType, Shape, Value, bf16, f16, match_dtype};
 
 use crate::NumericError;
 use crate::output::build;
+
+/// `match_dtype!` for all numbers, those of 16 bits too.
+macro_rules! match_number {
+    ($dtype:expr, $T:ident => $body:expr, else $other:expr) => {
+        match $dtype {
+            DType::F16 => {
+                type $T = f16;
+                $body
+            }
+            DType::BF16 => {
+                type $T = bf16;
+                $body
+            }
+            _ => match_dtype!($dtype, numbers, $T => $body, else $other),
+        }
+    };
+}
 
 /// The bytes of a value's elements as elements of another type. TensorFlow's `Bitcast`.
 ///
@@ -14,10 +31,10 @@ use crate::output::build;
 pub fn bitcast(value: &Value, dtype: DType) -> Result<Value, NumericError> {
     let shape = cast_shape(value.shape(), value.dtype().size(), dtype.size())?;
     let from = value.dtype();
-    let bytes = match_dtype!(from, numbers, T => {
+    let bytes = match_number!(from, T => {
         value.as_slice::<T>()?.iter().flat_map(|x| x.to_ne_bytes()).collect::<Vec<u8>>()
     }, else return Err(NumericError::UnsupportedDType { dtype: from }));
-    match_dtype!(dtype, numbers, T => build(shape, |out: &mut [T]| {
+    match_number!(dtype, T => build(shape, |out: &mut [T]| {
         for (bytes, o) in bytes.chunks_exact(size_of::<T>()).zip(out) {
             let mut own = [0; size_of::<T>()];
             own.copy_from_slice(bytes);

@@ -1,5 +1,6 @@
 use tidemill_value::{Element, Shape, Value, match_dtype};
 
+use super::indices::Indices;
 use crate::NumericError;
 use crate::output::{build, volume};
 use crate::pool::{TILE, for_each_chunk_mut};
@@ -19,14 +20,14 @@ pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, Nume
     let rank = shape.rank();
     let extent = *shape.get(axis).ok_or(NumericError::Axis { axis, rank })?;
     let indices_shape = indices.shape();
-    let indices = checked_indices(indices, extent)?;
+    let indices = Indices::below(indices, extent)?;
     let (outer, inner) = (&shape[..axis], &shape[axis + 1..]);
     let output: Shape = outer.iter().chain(&indices_shape[..]).chain(inner).copied().collect();
     match_dtype!(value.dtype(), all, T => {
         let elements = value.as_slice::<T>()?;
         build(output, |out| {
             if !out.is_empty() {
-                gather_rows(elements, extent, inner.iter().product(), &indices, out);
+                gather_rows(elements, extent, inner.iter().product(), indices, out);
             }
             Ok(())
         })
@@ -59,7 +60,7 @@ pub fn gather_batches(
     let (before, inner) = (&shape[..axis], &shape[axis + 1..]);
     let output: Shape = before.iter().chain(&own[batch..]).chain(inner).copied().collect();
     let count = volume(&own[batch..]);
-    let indices = checked_indices(indices, extent)?;
+    let indices = Indices::below(indices, extent)?;
     let (outer, width) = (volume(&shape[batch..axis]), volume(inner));
     match_dtype!(value.dtype(), all, T => {
         let elements = value.as_slice::<T>()?;
@@ -67,8 +68,8 @@ pub fn gather_batches(
             if !out.is_empty() {
                 let slabs = elements.chunks_exact(outer * extent * width);
                 let outs = out.chunks_exact_mut(outer * count * width);
-                for ((slab, out), indices) in slabs.zip(outs).zip(indices.chunks_exact(count)) {
-                    gather_rows(slab, extent, width, indices, out);
+                for (i, (slab, out)) in slabs.zip(outs).enumerate() {
+                    gather_rows(slab, extent, width, indices.part(i * count, count), out);
                 }
             }
             Ok(())
@@ -80,7 +81,7 @@ fn gather_rows<T: Element>(
     elements: &[T],
     extent: usize,
     width: usize,
-    indices: &[usize],
+    indices: Indices<'_>,
     out: &mut [T],
 ) {
     let rows = TILE.div_ceil(width);
@@ -88,27 +89,8 @@ fn gather_rows<T: Element>(
         for (i, row) in out.chunks_exact_mut(width).enumerate() {
             let (slab, position) =
                 ((tile * rows + i) / indices.len(), (tile * rows + i) % indices.len());
-            let start = (slab * extent + indices[position]) * width;
+            let start = (slab * extent + indices.get(position)) * width;
             row.clone_from_slice(&elements[start..start + width]);
         }
     });
-}
-
-/// The indices, each below `extent`.
-pub(crate) fn checked_indices(indices: &Value, extent: usize) -> Result<Vec<usize>, NumericError> {
-    let dtype = indices.dtype();
-    match_dtype!(dtype, indices, I => check_each(indices.as_slice::<I>()?, extent),
-        else Err(NumericError::UnsupportedDType { dtype }))
-}
-
-fn check_each<I>(indices: &[I], extent: usize) -> Result<Vec<usize>, NumericError>
-where
-    I: Copy + Into<i64>,
-    usize: TryFrom<I>,
-{
-    let check = |(position, &index): (usize, &I)| {
-        let inside = usize::try_from(index).ok().filter(|&index| index < extent);
-        inside.ok_or(NumericError::IndexOutOfRange { index: index.into(), position, extent })
-    };
-    indices.iter().enumerate().map(check).collect()
 }

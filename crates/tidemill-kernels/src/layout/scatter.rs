@@ -1,6 +1,7 @@
 use smallvec::SmallVec;
 use tidemill_value::{Element, Shape, Value, match_dtype};
 
+use super::indices::Indices;
 use super::view::broadcast_to;
 use crate::NumericError;
 use crate::number::Number;
@@ -26,80 +27,153 @@ pub enum Combine {
 }
 
 /// Parts of a shape, named by the rows of an index tensor.
-struct Parts {
-    /// Where each part begins.
-    starts: Vec<usize>,
+struct Parts<'a> {
+    indices: Indices<'a>,
+    /// How far apart neighbours are along each of the axes that a row of indices goes through.
+    steps: SmallVec<[usize; 4]>,
+    /// The number of parts.
+    count: usize,
     /// The number of elements of each.
     width: usize,
     /// The axes of the indices before the last, followed by those of the parts.
     shape: Shape,
 }
 
-impl Parts {
+impl<'a> Parts<'a> {
     /// The last axis of `indices` runs through positions along the first axes of `shape`.
-    fn new(shape: &Shape, indices: &Value) -> Result<Self, NumericError> {
-        let rank = shape.rank();
+    fn new(shape: &[usize], indices: &'a Value) -> Result<Self, NumericError> {
+        let rank = shape.len();
         let Some((&depth, outer)) = indices.shape().split_last() else {
             return Err(NumericError::Rank { expected: 1, actual: 0 });
         };
         if depth > rank {
             return Err(NumericError::Rank { expected: rank, actual: depth });
         }
-        let (named, part) = shape.split_at(depth);
-        let steps: SmallVec<[usize; 4]> =
-            (0..depth).map(|axis| volume(&shape[axis + 1..])).collect();
-        let dtype = indices.dtype();
-        let starts = match_dtype!(dtype, indices, I => {
-            starts_of(indices.as_slice::<I>()?, named, &steps, volume(outer))?
-        }, else return Err(NumericError::UnsupportedDType { dtype }));
-        let shape = outer.iter().chain(part).copied().collect();
-        Ok(Parts { starts, width: volume(part), shape })
+        Parts::of(shape, depth, outer, indices)
     }
 
-    fn check_updates(&self, updates: &Value) -> Result<(), NumericError> {
-        if *updates.shape() == self.shape {
-            return Ok(());
+    /// Each of `indices` is a position along the first axis of `shape`.
+    fn rows(shape: &[usize], indices: &'a Value) -> Result<Self, NumericError> {
+        match shape {
+            [] => Err(NumericError::Rank { expected: 1, actual: 0 }),
+            _ => Parts::of(shape, 1, indices.shape(), indices),
         }
-        let (expected, actual) = (self.shape.clone(), updates.shape().clone());
-        Err(NumericError::Shape { expected, actual })
     }
 
-    /// Calls `write` with each part of `out` and what `updates` have for it.
+    fn of(
+        shape: &[usize],
+        depth: usize,
+        outer: &[usize],
+        indices: &'a Value,
+    ) -> Result<Self, NumericError> {
+        let (named, part) = shape.split_at(depth);
+        Ok(Parts {
+            indices: Indices::below_each(indices, named)?,
+            steps: (0..depth).map(|axis| volume(&shape[axis + 1..])).collect(),
+            count: volume(outer),
+            width: volume(part),
+            shape: outer.iter().chain(part).copied().collect(),
+        })
+    }
+
+    /// Where each part begins.
+    fn starts(&self) -> impl Iterator<Item = usize> {
+        (0..self.count).map(|row| {
+            let positions = self.steps.iter().enumerate();
+            let index = |axis| self.indices.get(row * self.steps.len() + axis);
+            // Every extent is above an index, so that steps are exact, unless a part is empty.
+            positions.fold(0_usize, |start, (axis, &step)| {
+                start.saturating_add(index(axis).saturating_mul(step))
+            })
+        })
+    }
+
+    /// Whether `updates` can be combined with the parts.
+    fn check(&self, updates: &Value, combine: Combine) -> Result<(), NumericError> {
+        if *updates.shape() != self.shape {
+            let (expected, actual) = (self.shape.clone(), updates.shape().clone());
+            return Err(NumericError::Shape { expected, actual });
+        }
+        check_elements(updates, combine)
+    }
+
+    /// [`Parts::check`], where a single number is for all.
+    fn check_or_one(&self, updates: &Value, combine: Combine) -> Result<(), NumericError> {
+        match updates.shape().rank() {
+            0 => check_elements(updates, combine),
+            _ => self.check(updates, combine),
+        }
+    }
+
+    /// Combines each part of `value` with what `updates`, which were checked, have for it.
+    fn write(
+        &self,
+        mut value: Value,
+        updates: &Value,
+        combine: Combine,
+    ) -> Result<Value, NumericError> {
+        let dtype = value.dtype();
+        if combine == Combine::Update {
+            return match_dtype!(dtype, all, T => {
+                let (updates, out) = (updates.as_slice::<T>()?, value.as_mut_slice::<T>()?);
+                self.each(updates, out, |part, update| part.clone_from_slice(update));
+                Ok(value)
+            }, else unreachable!("`all` covers every data type"));
+        }
+        match_dtype!(dtype, numbers, T => {
+            let (updates, out) = (updates.as_slice::<T>()?, value.as_mut_slice::<T>()?);
+            match combine {
+                Combine::Update | Combine::Add => self.each(updates, out, fold(T::plus)),
+                Combine::Sub => self.each(updates, out, fold(T::minus)),
+                Combine::Min => self.each(updates, out, fold(T::smaller)),
+                Combine::Max => self.each(updates, out, fold(T::larger)),
+                Combine::Mul => self.each(updates, out, fold(T::times)),
+                Combine::Div => self.each(updates, out, fold(T::over)),
+            }
+            Ok(value)
+        }, else Err(NumericError::UnsupportedDType { dtype }))
+    }
+
+    /// Calls `write` with each part of `out` and what `updates` have for it; one for all is for
+    /// each of their elements.
     fn each<T>(&self, updates: &[T], out: &mut [T], write: impl Fn(&mut [T], &[T])) {
         if self.width == 0 {
             return;
         }
-        for (&start, update) in self.starts.iter().zip(updates.chunks_exact(self.width)) {
+        if updates.len() < self.count * self.width {
+            for start in self.starts() {
+                let part = &mut out[start..start + self.width];
+                part.chunks_exact_mut(1).for_each(|element| write(element, updates));
+            }
+            return;
+        }
+        for (start, update) in self.starts().zip(updates.chunks_exact(self.width)) {
             write(&mut out[start..start + self.width], update);
         }
     }
 }
 
-fn starts_of<I>(
-    indices: &[I],
-    extents: &[usize],
-    steps: &[usize],
-    count: usize,
-) -> Result<Vec<usize>, NumericError>
-where
-    I: Copy + Into<i64>,
-    usize: TryFrom<I>,
-{
-    if extents.is_empty() {
-        return Ok(vec![0; count]);
-    }
-    let start = |(row, positions): (usize, &[I])| {
-        let mut start = 0_usize;
-        for (axis, (&index, &extent)) in positions.iter().zip(extents).enumerate() {
-            let inside = usize::try_from(index).ok().filter(|&index| index < extent);
-            let position = row * extents.len() + axis;
-            let outside = NumericError::IndexOutOfRange { index: index.into(), position, extent };
-            // Every extent is above an index, so that steps are exact, unless a part is empty.
-            start = start.saturating_add(inside.ok_or(outside)?.saturating_mul(steps[axis]));
+/// Whether elements can be combined with others.
+fn check_elements(updates: &Value, combine: Combine) -> Result<(), NumericError> {
+    let dtype = updates.dtype();
+    match_dtype!(dtype, numbers, T => {
+        let divides = combine == Combine::Div && dtype.is_integer();
+        match divides && updates.as_slice()?.contains(&T::ZERO) {
+            true => Err(NumericError::DivisionByZero),
+            false => Ok(()),
         }
-        Ok(start)
-    };
-    indices.chunks_exact(extents.len()).enumerate().map(start).collect()
+    }, else match combine {
+        Combine::Update => Ok(()),
+        _ => Err(NumericError::UnsupportedDType { dtype }),
+    })
+}
+
+fn fold<T: Copy>(combine: impl Fn(T, T) -> T) -> impl Fn(&mut [T], &[T]) {
+    move |part, update| {
+        for (o, x) in part.iter_mut().zip(update) {
+            *o = combine(*o, *x);
+        }
+    }
 }
 
 /// The parts of a value that the rows of `indices` name, in their place. TensorFlow's
@@ -115,7 +189,7 @@ pub fn gather_nd(value: &Value, indices: &Value) -> Result<Value, NumericError> 
         let elements = value.as_slice::<T>()?;
         build(parts.shape.clone(), |out: &mut [T]| {
             if parts.width > 0 {
-                for (&start, o) in parts.starts.iter().zip(out.chunks_exact_mut(parts.width)) {
+                for (start, o) in parts.starts().zip(out.chunks_exact_mut(parts.width)) {
                     o.clone_from_slice(&elements[start..start + parts.width]);
                 }
             }
@@ -130,7 +204,7 @@ pub fn gather_nd(value: &Value, indices: &Value) -> Result<Value, NumericError> 
 /// # Errors
 /// As for [`tensor_scatter`], and [`NumericError::Value`] where memory cannot hold the result.
 pub fn scatter_nd(indices: &Value, updates: &Value, shape: &Shape) -> Result<Value, NumericError> {
-    Parts::new(shape, indices)?.check_updates(updates)?;
+    Parts::new(shape, indices)?.check(updates, Combine::Add)?;
     let zeros = Value::zeros(updates.dtype(), shape.clone())?;
     tensor_scatter(zeros, indices, updates, Combine::Add)
 }
@@ -144,45 +218,27 @@ pub fn scatter_nd(indices: &Value, updates: &Value, shape: &Shape) -> Result<Val
 /// not numbers, [`NumericError::DivisionByZero`] where an integer is to be divided by 0. The
 /// value then stays as it is, if others share it.
 pub fn tensor_scatter(
-    mut value: Value,
+    value: Value,
     indices: &Value,
     updates: &Value,
     combine: Combine,
 ) -> Result<Value, NumericError> {
-    let parts = Parts::new(value.shape(), indices)?;
-    parts.check_updates(updates)?;
-    let dtype = value.dtype();
-    if combine == Combine::Update {
-        return match_dtype!(dtype, all, T => {
-            let (updates, out) = (updates.as_slice::<T>()?, value.as_mut_slice::<T>()?);
-            parts.each(updates, out, |part, update| part.clone_from_slice(update));
-            Ok(value)
-        }, else unreachable!("`all` covers every data type"));
-    }
-    match_dtype!(dtype, numbers, T => {
-        let updates = updates.as_slice::<T>()?;
-        if combine == Combine::Div && dtype.is_integer() && updates.contains(&T::ZERO) {
-            return Err(NumericError::DivisionByZero);
-        }
-        let out = value.as_mut_slice::<T>()?;
-        match combine {
-            Combine::Update | Combine::Add => parts.each(updates, out, fold(T::plus)),
-            Combine::Sub => parts.each(updates, out, fold(T::minus)),
-            Combine::Min => parts.each(updates, out, fold(T::smaller)),
-            Combine::Max => parts.each(updates, out, fold(T::larger)),
-            Combine::Mul => parts.each(updates, out, fold(T::times)),
-            Combine::Div => parts.each(updates, out, fold(T::over)),
-        }
-        Ok(value)
-    }, else Err(NumericError::UnsupportedDType { dtype }))
+    let parts = Parts::new(&value.shape().clone(), indices)?;
+    parts.check(updates, combine)?;
+    parts.write(value, updates, combine)
 }
 
-fn fold<T: Copy>(combine: impl Fn(T, T) -> T) -> impl Fn(&mut [T], &[T]) {
-    move |part, update| {
-        for (o, x) in part.iter_mut().zip(update) {
-            *o = combine(*o, *x);
-        }
-    }
+/// Whether [`tensor_scatter`] can write to a value of `shape`.
+///
+/// # Errors
+/// As for [`tensor_scatter`].
+pub fn check_tensor_scatter(
+    shape: &Shape,
+    indices: &Value,
+    updates: &Value,
+    combine: Combine,
+) -> Result<(), NumericError> {
+    Parts::new(shape, indices)?.check(updates, combine)
 }
 
 /// A value with each of the `updates` combined with the row of it that `indices` number, in order;
@@ -197,16 +253,22 @@ pub fn scatter_rows(
     updates: &Value,
     combine: Combine,
 ) -> Result<Value, NumericError> {
-    let Some((_, row)) = value.shape().split_first() else {
-        return Err(NumericError::Rank { expected: 1, actual: 0 });
-    };
-    let numbered: Shape = indices.shape().iter().chain(row).copied().collect();
-    let column: Shape = indices.shape().iter().copied().chain([1]).collect();
-    let indices = indices.clone().reshape(column)?;
-    match updates.shape().rank() {
-        0 => tensor_scatter(value, &indices, &broadcast_to(updates, &numbered)?, combine),
-        _ => tensor_scatter(value, &indices, updates, combine),
-    }
+    let parts = Parts::rows(&value.shape().clone(), indices)?;
+    parts.check_or_one(updates, combine)?;
+    parts.write(value, updates, combine)
+}
+
+/// Whether [`scatter_rows`] can write to a value of `shape`.
+///
+/// # Errors
+/// As for [`scatter_rows`].
+pub fn check_scatter_rows(
+    shape: &Shape,
+    indices: &Value,
+    updates: &Value,
+    combine: Combine,
+) -> Result<(), NumericError> {
+    Parts::rows(shape, indices)?.check_or_one(updates, combine)
 }
 
 /// A value of `shape` that is `default` but where `indices` say, of shape `[count, rank]`:
@@ -225,9 +287,8 @@ pub fn sparse_to_dense(
     let count = indices.shape().first().copied().unwrap_or(1);
     let indices = indices.clone().reshape([count, shape.rank()])?;
     let parts = Parts::new(shape, &indices)?;
-    if checks_order
-        && let Some(position) = parts.starts.windows(2).position(|pair| pair[0] >= pair[1])
-    {
+    let mut pairs = parts.starts().zip(parts.starts().skip(1));
+    if checks_order && let Some(position) = pairs.position(|(start, next)| start >= next) {
         return Err(NumericError::Unsorted { position: position + 1 });
     }
     let values = broadcast_to(values, &[count])?;
@@ -247,16 +308,16 @@ pub fn dynamic_partition(
     count: usize,
 ) -> Result<Vec<Value>, NumericError> {
     let part = rest_of(value.shape(), partitions.shape())?;
-    let rows = super::checked_indices(partitions, count)?;
+    let rows = Indices::below(partitions, count)?;
     let mut lengths = vec![0_usize; count];
-    rows.iter().for_each(|&row| lengths[row] += 1);
+    rows.iter().for_each(|row| lengths[row] += 1);
     let width = volume(part);
     match_dtype!(value.dtype(), all, T => {
         let elements = value.as_slice::<T>()?;
         let mut parts: Vec<Vec<T>> =
             lengths.iter().map(|length| Vec::with_capacity(length.saturating_mul(width))).collect();
         if !elements.is_empty() {
-            for (&row, x) in rows.iter().zip(elements.chunks_exact(width)) {
+            for (row, x) in rows.iter().zip(elements.chunks_exact(width)) {
                 parts[row].extend_from_slice(x);
             }
         }
@@ -286,22 +347,23 @@ pub fn dynamic_stitch(indices: &[&Value], values: &[&Value]) -> Result<Value, Nu
             let expected = indices.shape().iter().chain(part).copied().collect();
             return Err(NumericError::Shape { expected, actual: value.shape().clone() });
         }
-        rows.push(super::checked_indices(indices, i32::MAX as usize + 1)?);
+        rows.push(Indices::below(indices, i32::MAX as usize + 1)?);
     }
-    let count = rows.iter().flatten().max().map_or(0, |last| last + 1);
+    let last = rows.iter().flat_map(|rows| rows.iter()).max();
+    let count = last.map_or(0, |last| last + 1);
     let shape: Shape = [count].iter().chain(part).copied().collect();
     let width = volume(part);
     match_dtype!(first.dtype(), all, T => build(shape, |out: &mut [T]| {
-        for (rows, value) in rows.iter().zip(values) {
+        for (&rows, value) in rows.iter().zip(values) {
             stitch(rows, value.as_slice()?, width, out);
         }
         Ok(())
     }), else unreachable!("`all` covers every data type"))
 }
 
-fn stitch<T: Element>(rows: &[usize], elements: &[T], width: usize, out: &mut [T]) {
+fn stitch<T: Element>(rows: Indices<'_>, elements: &[T], width: usize, out: &mut [T]) {
     if width > 0 {
-        for (&row, x) in rows.iter().zip(elements.chunks_exact(width)) {
+        for (row, x) in rows.iter().zip(elements.chunks_exact(width)) {
             out[row * width..(row + 1) * width].clone_from_slice(x);
         }
     }

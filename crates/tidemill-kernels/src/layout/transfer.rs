@@ -7,6 +7,8 @@ use crate::strided::{Axes, Axis, Odometer, coalesce};
 
 /// The edge of the square blocks that a matrix is transposed in.
 const BLOCK: usize = 16;
+/// The edge of the squares that those are gone through in.
+const SQUARE: usize = 4 * BLOCK;
 
 /// A copy of elements from one buffer to another, each walked in steps of its own. The steps
 /// are those of the source and of the destination.
@@ -99,18 +101,17 @@ impl Transfer {
     }
 }
 
-/// The elements of a matrix of `rows` rows, column by column.
-pub(crate) fn transposed<T: Element>(matrix: &[T], rows: usize) -> Vec<T> {
+/// Copies the elements of a matrix of `rows` rows, column by column.
+pub(crate) fn transpose_into<T: Element>(matrix: &[T], rows: usize, out: &mut [T]) {
     let columns = matrix.len() / rows;
-    let mut out = vec![T::default(); matrix.len()];
     let row = Axis { extent: columns, steps: [1, rows as isize] };
     let column = Axis { extent: rows, steps: [columns as isize, 1] };
-    Transfer::new([row, column], [0, 0]).run(matrix, &mut out);
-    out
+    Transfer::new([row, column], [0, 0]).run(matrix, out);
 }
 
 /// Copies a matrix whose rows are contiguous in the destination and whose columns are contiguous
-/// in the source. It goes by square blocks through a buffer that stays in cache.
+/// in the source. It goes by square blocks through a buffer that stays in cache, and by squares of
+/// such blocks, so that the ends of their lines are still in cache when their neighbours come up.
 fn transpose_matrix<T: Element>(
     from: &[T],
     to: &mut [T],
@@ -119,21 +120,57 @@ fn transpose_matrix<T: Element>(
     columns: Axis<2>,
 ) {
     let (step, pitch) = (columns.steps[0] as usize, rows.steps[1] as usize);
-    let mut block: [[T; BLOCK]; BLOCK] = from_fn(|_| from_fn(|_| T::default()));
-    for first_row in (0..rows.extent).step_by(BLOCK) {
-        let height = BLOCK.min(rows.extent - first_row);
-        for first_column in (0..columns.extent).step_by(BLOCK) {
-            let width = BLOCK.min(columns.extent - first_column);
-            for column in 0..width {
-                let start = source + first_row + (first_column + column) * step;
-                for (row, x) in block.iter_mut().zip(&from[start..start + height]) {
-                    row[column] = x.clone();
-                }
-            }
-            for (i, row) in block[..height].iter().enumerate() {
-                let start = target + (first_row + i) * pitch + first_column;
-                to[start..start + width].clone_from_slice(&row[..width]);
-            }
+    let mut block: Block<T> = from_fn(|_| from_fn(|_| T::default()));
+    squares([0, 0], [rows.extent, columns.extent], SQUARE, |corner, extents| {
+        squares(corner, extents, BLOCK, |[row, column], extents| {
+            let from = &from[source + row + column * step..];
+            let to = &mut to[target + row * pitch + column..];
+            transpose_block(from, step, to, pitch, &mut block, extents);
+        });
+    });
+}
+
+/// Cuts a rectangle into squares, and calls `visit` with the corner and the extents of each.
+fn squares(
+    [row, column]: [usize; 2],
+    [height, width]: [usize; 2],
+    edge: usize,
+    mut visit: impl FnMut([usize; 2], [usize; 2]),
+) {
+    for i in (0..height).step_by(edge) {
+        for j in (0..width).step_by(edge) {
+            visit([row + i, column + j], [edge.min(height - i), edge.min(width - j)]);
         }
+    }
+}
+
+/// The rows of a block of the destination.
+type Block<T> = [[T; BLOCK]; BLOCK];
+
+fn transpose_block<T: Element>(
+    from: &[T],
+    step: usize,
+    to: &mut [T],
+    pitch: usize,
+    block: &mut Block<T>,
+    [height, width]: [usize; 2],
+) {
+    for column in 0..width {
+        let line = &from[column * step..];
+        // The loop of a whole column is unrolled.
+        match line.first_chunk::<BLOCK>() {
+            Some(line) if height == BLOCK => fill_column(block, column, line),
+            _ => fill_column(block, column, &line[..height]),
+        }
+    }
+    for (i, row) in block[..height].iter().enumerate() {
+        to[i * pitch..i * pitch + width].clone_from_slice(&row[..width]);
+    }
+}
+
+#[inline(always)]
+fn fill_column<T: Element>(block: &mut Block<T>, column: usize, line: &[T]) {
+    for (row, x) in block.iter_mut().zip(line) {
+        row[column] = x.clone();
     }
 }

@@ -1,14 +1,13 @@
 //! Matrix products.
 
+mod small;
 mod tiles;
 mod vector;
 
-use std::borrow::Cow;
-
-use tidemill_value::{Element, Shape, Value, ValueError, match_dtype};
+use tidemill_value::{Element, Shape, Value, ValueError, match_dtype, recycle};
 
 use crate::float::Float;
-use crate::layout::transposed;
+use crate::layout::transpose_into;
 use crate::number::Number;
 use crate::output::build;
 use crate::pool::{for_each_chunk_mut, try_for_each_chunk_mut};
@@ -100,6 +99,30 @@ impl MatMul {
             (_, 1, Orientation::Transposed, _) => Some((right, left, vector::combine_rows)),
             _ => None,
         }
+    }
+
+    /// Calls `f` with the operands, both row by row.
+    fn by_rows<T: Element>(
+        &self,
+        left: &[T],
+        right: &[T],
+        f: impl FnOnce(&[T], &[T]),
+    ) -> Result<(), NumericError> {
+        let turn = |matrix: &[T], orientation, columns| match orientation {
+            Orientation::Normal => Ok(None),
+            Orientation::Transposed => {
+                let mut turned = Value::scratch(T::DTYPE, [matrix.len()])?;
+                transpose_into(matrix, columns, turned.as_mut_slice()?);
+                Ok::<_, NumericError>(Some(turned))
+            }
+        };
+        let turned_left = turn(left, self.left, self.inner)?;
+        let turned_right = turn(right, self.right, self.columns)?;
+        let left = turned_left.as_ref().map_or(Ok(left), Value::as_slice)?;
+        let right = turned_right.as_ref().map_or(Ok(right), Value::as_slice)?;
+        f(left, right);
+        [turned_left, turned_right].into_iter().flatten().for_each(recycle);
+        Ok(())
     }
 
     /// The number of multiplications.
@@ -233,6 +256,9 @@ macro_rules! floats {
                     by(vector, matrix, out);
                     return Ok(());
                 }
+                if plan.work() <= small::MOST_WORK && plan.inner <= small::MOST_INNER {
+                    return small::multiply(plan, left, right, out);
+                }
                 tiles::multiply(plan, left, right, out);
                 Ok(())
             }
@@ -251,10 +277,10 @@ macro_rules! integers {
             ) -> Result<(), NumericError> {
                 plan.check(left.len(), right.len(), out.len())?;
                 out.fill(0);
-                if plan.inner > 0 && !out.is_empty() {
-                    accumulate(plan, left, right, out);
+                if plan.inner == 0 || out.is_empty() {
+                    return Ok(());
                 }
-                Ok(())
+                plan.by_rows(left, right, |left, right| accumulate(plan, left, right, out))
             }
         }
     )*};
@@ -265,8 +291,6 @@ integers!(i8, i16, i32, i64, u8, u16, u32, u64);
 
 /// Adds the product to `out` row by row, so that the inner loop runs along rows.
 fn accumulate<T: Number>(plan: &MatMul, left: &[T], right: &[T], out: &mut [T]) {
-    let left = by_rows(left, plan.rows, plan.left);
-    let right = by_rows(right, plan.inner, plan.right);
     let rows = tiles::LEAST_WORK.div_ceil(plan.inner * plan.columns);
     for_each_chunk_mut(out, rows * plan.columns, |i, out| {
         let left = left[i * rows * plan.inner..].chunks_exact(plan.inner);
@@ -278,12 +302,4 @@ fn accumulate<T: Number>(plan: &MatMul, left: &[T], right: &[T], out: &mut [T]) 
             }
         }
     });
-}
-
-/// A matrix of `rows` rows, row by row.
-fn by_rows<T: Element>(matrix: &[T], rows: usize, orientation: Orientation) -> Cow<'_, [T]> {
-    match orientation {
-        Orientation::Normal => matrix.into(),
-        Orientation::Transposed => transposed(matrix, matrix.len() / rows).into(),
-    }
 }

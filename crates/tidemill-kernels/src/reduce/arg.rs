@@ -62,7 +62,7 @@ fn arg<T: Element + Copy>(
     }
     let output: Shape = shape[..axis].iter().chain(&shape[axis + 1..]).copied().collect();
     let elements = input.as_slice::<T>()?;
-    match_dtype!(indices, indices, I => build(output, |out: &mut [I]| {
+    match_dtype!(indices, integers, I => build(output, |out: &mut [I]| {
         if !elements.is_empty() {
             let inner = shape[axis + 1..].iter().product();
             find_all(elements, [extent, inner], start, beats, |i| i as I, out);

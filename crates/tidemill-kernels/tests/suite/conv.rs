@@ -127,6 +127,17 @@ fn convolutions_and_their_gradients_are_sums_of_products() {
 }
 
 #[test]
+fn integers_are_convolved_as_floats_are() {
+    for case in cases() {
+        let whole = |shape: &[usize], seed| filled(shape, |i| ((i * 31 + seed) % 23) as i32 - 11);
+        let (input, filter) = (whole(&case.input, 1), whole(&case.filter, 2));
+        let float = |x: &Value| tidemill_kernels::elementwise::cast(x, DType::F64).unwrap();
+        let expected = case.plan.forward(&float(&input), &float(&filter)).unwrap();
+        assert_close(&float(&case.plan.forward(&input, &filter).unwrap()), &expected);
+    }
+}
+
+#[test]
 fn convolutions_are_the_same_bits_on_any_number_of_threads() {
     for case in cases() {
         let (input, filter) = (noise(&case.input, 1), noise(&case.filter, 2));
@@ -162,7 +173,7 @@ fn operands_that_do_not_fit_are_errors() {
     let plan = plan(&[1, 2, 2, 1], &[1, 1, 1, 1]).unwrap();
     let (small, wrong) = (noise(&[1, 1, 1, 1], 0), noise(&[1, 1, 2, 1], 0));
     assert!(matches!(plan.forward(&wrong, &small), Err(NumericError::Shape { .. })));
-    let integers = |shape: [usize; 4]| Value::zeros(DType::I32, shape).unwrap();
+    let integers = |shape: [usize; 4]| Value::zeros(DType::I64, shape).unwrap();
     let refused = plan.forward(&integers([1, 2, 2, 1]), &integers([1, 1, 1, 1]));
-    assert!(matches!(refused, Err(NumericError::UnsupportedDType { dtype: DType::I32 })));
+    assert!(matches!(refused, Err(NumericError::UnsupportedDType { dtype: DType::I64 })));
 }

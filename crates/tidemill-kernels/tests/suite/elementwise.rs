@@ -267,10 +267,10 @@ fn truth_values_combine() {
 #[test]
 fn functions_are_defined_on_the_types_they_name() {
     for &dtype in DType::ALL {
-        let number = DType::NUMBERS.contains(&dtype);
-        assert_eq!(add(dtype).is_some(), number, "{dtype}");
-        assert_eq!(exp(dtype).is_some(), DType::FLOATS.contains(&dtype), "{dtype}");
-        assert_eq!(div_no_nan(dtype).is_some(), DType::FLOATS.contains(&dtype), "{dtype}");
+        let computes = |dtypes: &[DType]| dtypes.contains(&dtype) && !dtype.is_half();
+        assert_eq!(add(dtype).is_some(), computes(DType::NUMBERS), "{dtype}");
+        assert_eq!(exp(dtype).is_some(), computes(DType::FLOATS), "{dtype}");
+        assert_eq!(div_no_nan(dtype).is_some(), computes(DType::FLOATS), "{dtype}");
         assert_eq!(logical_or(dtype).is_some(), dtype == DType::Bool, "{dtype}");
         assert!(equal(dtype).is_some_and(|f| f.dtype() == dtype));
     }

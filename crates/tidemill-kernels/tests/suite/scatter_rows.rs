@@ -1,11 +1,49 @@
 //! Writes to numbered rows.
 
+use proptest::prelude::*;
 use tidemill_kernels::NumericError;
-use tidemill_kernels::layout::{Combine, scatter_rows};
-use tidemill_value::{IntoValue, Value};
+use tidemill_kernels::layout::{
+    Combine, check_scatter_rows, check_tensor_scatter, scatter_rows, tensor_scatter,
+};
+use tidemill_value::Value;
 
-fn value(from: impl IntoValue) -> Value {
-    from.into_value().unwrap()
+use crate::support::*;
+
+proptest! {
+    #[test]
+    fn each_update_is_combined_with_the_row_or_part_that_its_index_names(
+        rows in prop::collection::vec(0_i64..5, 0..12),
+        columns in 0_i64..3,
+        one: bool,
+    ) {
+        let table = filled(&[5, 3, 2], |i| i as i32 * 7 % 11 + 1);
+        let updates = filled(&[rows.len(), 3, 2], |i| if one { 5 } else { i as i32 % 9 + 1 });
+        let mut expected = table.as_slice::<i32>().unwrap().to_vec();
+        for (i, &row) in rows.iter().enumerate() {
+            for j in 0..6 {
+                let update = updates.as_slice::<i32>().unwrap()[i * 6 + j];
+                expected[row as usize * 6 + j] -= update;
+            }
+        }
+        let expected = Value::from_vec([5, 3, 2], expected).unwrap();
+        let single = if one { value(5) } else { updates.clone() };
+        let indices = Value::list(rows.clone());
+        prop_assert_eq!(check_scatter_rows(table.shape(), &indices, &single, Combine::Sub), Ok(()));
+        let written = scatter_rows(table.clone(), &indices, &single, Combine::Sub);
+        prop_assert_eq!(written.as_ref(), Ok(&expected));
+
+        // The same by positions along two axes, each row by its three parts.
+        let columns = [columns, (columns + 1) % 3, (columns + 2) % 3];
+        let positions: Vec<i64> =
+            rows.iter().flat_map(|&row| columns.into_iter().flat_map(move |c| [row, c])).collect();
+        let positions = Value::from_vec([rows.len(), 3, 2], positions).unwrap();
+        let parts = filled(&[rows.len(), 3, 2], |i| {
+            let (row, part, element) = (i / 6, columns[i / 2 % 3] as usize, i % 2);
+            updates.as_slice::<i32>().unwrap()[row * 6 + part * 2 + element]
+        });
+        prop_assert_eq!(check_tensor_scatter(table.shape(), &positions, &parts, Combine::Sub), Ok(()));
+        prop_assert_eq!(tensor_scatter(table, &positions, &parts, Combine::Sub), Ok(expected));
+    }
 }
 
 #[test]

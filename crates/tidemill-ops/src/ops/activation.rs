@@ -57,6 +57,12 @@ unary_family! {
 }
 
 /// The rectifier of `x` and that of its negative, side by side along the last axis.
+///
+/// ```
+/// use tidemill_ops::{constant, crelu};
+/// let y = crelu(constant([[1.0_f32, -2.0]]));
+/// assert_eq!(y.shape().to_string(), "[1, 4]");
+/// ```
 #[track_caller]
 pub fn crelu(x: impl Into<Operand>) -> Tensor {
     let x = x.into().to_tensor();
@@ -78,6 +84,12 @@ pub fn gelu(x: impl Into<Operand>) -> Tensor {
 
 /// [`gelu`] by a hyperbolic tangent that is close to its error function:
 /// `x * (1 + tanh(√(2 / π) * (x + 0.044715 * x³))) / 2`.
+///
+/// ```
+/// use tidemill_ops::{constant, gelu_approximate};
+/// let y = gelu_approximate(constant([1.0_f32, -2.0]));
+/// assert_eq!(y.shape().to_string(), "[2]");
+/// ```
 #[track_caller]
 pub fn gelu_approximate(x: impl Into<Operand>) -> Tensor {
     let x = x.into().to_tensor();
@@ -88,6 +100,12 @@ pub fn gelu_approximate(x: impl Into<Operand>) -> Tensor {
 }
 
 /// The sigmoid linear unit, `x * sigmoid(beta * x)` (Ramachandran et al., 2017).
+///
+/// ```
+/// use tidemill_ops::{constant, swish};
+/// let y = swish(constant([1.0_f32, -2.0]), 1.0);
+/// assert_eq!(y.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "silu")]
 #[track_caller]
 pub fn swish(x: impl Into<Operand>, beta: impl Into<Operand>) -> Tensor {
@@ -96,6 +114,12 @@ pub fn swish(x: impl Into<Operand>, beta: impl Into<Operand>) -> Tensor {
 }
 
 /// The logarithm of [`sigmoid`], exact where that is tiny: `-softplus(-x)`.
+///
+/// ```
+/// use tidemill_ops::{constant, log_sigmoid};
+/// let y = log_sigmoid(constant([1.0_f32, -2.0]));
+/// assert_eq!(y.shape().to_string(), "[2]");
+/// ```
 #[track_caller]
 pub fn log_sigmoid(x: impl Into<Operand>) -> Tensor {
     let x = x.into().to_tensor();

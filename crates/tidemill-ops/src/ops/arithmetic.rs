@@ -116,7 +116,7 @@ fn where_false(condition: Tensor, grad: Tensor) -> Tensor {
 pub static ADD_N: OpDef = OpDef::new("AddN", "The sum of several tensors of one shape.")
     .inputs(&[Arg::list("inputs", "T", "N")])
     .outputs(&[Arg::of("sum", "T")])
-    .attrs(&[AttrDef::types("T", DType::NUMBERS)])
+    .attrs(&[AttrDef::widened("T", DType::NUMBERS)])
     .infer(|node| {
         let mut shapes = node.inputs().iter().map(|fact| &fact.shape);
         let first = shapes.next().cloned().unwrap_or_default();
@@ -163,6 +163,12 @@ impl<T: Plain> Kernel for AddN<T> {
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type or shape: they do not broadcast.
+///
+/// ```
+/// use tidemill_ops::{add_n, constant};
+/// let sum = add_n([constant([1.0_f32, 2.0]), constant([3.0_f32, 4.0])]);
+/// assert_eq!(sum.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "AddN")]
 #[track_caller]
 pub fn add_n<T: Into<Operand>>(inputs: impl IntoIterator<Item = T>) -> Tensor {

@@ -70,7 +70,7 @@ const fn update(name: &'static str, summary: &'static str) -> OpDef {
         .inputs(const { &[Arg::of("ref", "T").access(Access::Update), Arg::of("value", "T")] })
         .outputs(const { &[Arg::of("output_ref", "T").access(Access::Update)] })
         .attrs(
-            const { &[AttrDef::types("T", DType::NUMBERS), AttrDef::bool("use_locking", false)] },
+            const { &[AttrDef::widened("T", DType::NUMBERS), AttrDef::bool("use_locking", false)] },
         )
         .execution(Execution::Write)
         .infer(|node| Inferred::one(node.shape(0).merge(node.shape(1))?))
@@ -103,6 +103,12 @@ fn update_samples(expected: [f32; 2]) -> Vec<Sample> {
 ///
 /// # Errors
 /// A `value` whose type or shape is not that of the variable.
+///
+/// ```
+/// use tidemill_ops::{assign, get_variable, zeros};
+/// let count = get_variable("count", [], zeros());
+/// assert_eq!(assign(count, 5.0).shape().to_string(), "[]");
+/// ```
 #[doc(alias = "Assign")]
 #[track_caller]
 pub fn assign(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tensor {
@@ -113,6 +119,12 @@ pub fn assign(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tens
 ///
 /// # Errors
 /// As of [`assign`]. The variable must have a value.
+///
+/// ```
+/// use tidemill_ops::{assign_add, get_variable, zeros};
+/// let count = get_variable("count", [], zeros());
+/// assert_eq!(assign_add(count, 1.0).shape().to_string(), "[]");
+/// ```
 #[doc(alias = "AssignAdd")]
 #[track_caller]
 pub fn assign_add(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tensor {
@@ -124,6 +136,12 @@ pub fn assign_add(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> 
 ///
 /// # Errors
 /// As of [`assign`]. The variable must have a value.
+///
+/// ```
+/// use tidemill_ops::{assign_sub, get_variable, zeros};
+/// let count = get_variable("count", [], zeros());
+/// assert_eq!(assign_sub(count, 1.0).shape().to_string(), "[]");
+/// ```
 #[doc(alias = "AssignSub")]
 #[track_caller]
 pub fn assign_sub(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tensor {

@@ -21,7 +21,7 @@ const fn product(name: &'static str, summary: &'static str) -> OpDef {
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::bool("adj_x", false),
                     AttrDef::bool("adj_y", false),
                     // What TensorFlow notes of gradients for its compilers.
@@ -174,6 +174,13 @@ pub fn batch_matmul(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
 }
 
 /// [`batch_matmul`] of matrices that may be transposed first.
+///
+/// ```
+/// use tidemill_ops::{BatchMatMul, batch_matmul_with, placeholder};
+/// let (x, y) = (placeholder::<f32>([5, 2, 3]), placeholder::<f32>([5, 4, 3]));
+/// let product = batch_matmul_with(x, y, BatchMatMul { adj_x: false, adj_y: true });
+/// assert_eq!(product.shape().to_string(), "[5, 2, 4]");
+/// ```
 #[track_caller]
 pub fn batch_matmul_with(
     x: impl Into<Operand>,

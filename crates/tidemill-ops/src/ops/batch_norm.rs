@@ -63,8 +63,8 @@ const SETTINGS: [AttrDef; 4] = [
     AttrDef::str("data_format", "NHWC"),
     AttrDef::bool("is_training", true),
 ];
-const VALUES: AttrDef = AttrDef::types("T", DType::FLOATS);
-const STATISTICS: AttrDef = AttrDef::types("U", DType::FLOATS);
+const VALUES: AttrDef = AttrDef::widened("T", DType::FLOATS);
+const STATISTICS: AttrDef = AttrDef::widened("U", DType::FLOATS);
 
 /// The inputs of a normalisation whose statistics are of the type `attr`.
 const fn inputs(attr: &'static str) -> [Arg; 5] {
@@ -536,6 +536,14 @@ pub fn fused_batch_norm(
 ///
 /// # Errors
 /// Tensors that differ in type or do not broadcast.
+///
+/// ```
+/// use tidemill_ops::{batch_normalization, moments, placeholder};
+/// let x = placeholder::<f32>([8, 3]);
+/// let (mean, variance) = moments(x, 0);
+/// let y = batch_normalization(x, mean, variance, None, None, 1e-3);
+/// assert_eq!(y.shape().to_string(), "[8, 3]");
+/// ```
 #[track_caller]
 pub fn batch_normalization(
     x: impl Into<Operand>,

@@ -5,7 +5,7 @@ use tidemill_kernels::elementwise as kernels;
 use tidemill_value::{DType, Value};
 
 use crate::elementwise::{binary_kernel, unary_kernel};
-use crate::family::{binary_op, unary_op};
+use crate::family::{binary_op, example, unary_op};
 use crate::operand::{binary, unary};
 use crate::{Operand, Tensor};
 
@@ -27,6 +27,7 @@ macro_rules! bitwise_family {
         $(#[doc = $doc])*
         ///
         /// Shapes broadcast; both operands are of one type, which a number takes from the other.
+        #[doc = example!($function(constant([12, 5]), 3) => "[2]")]
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
@@ -64,6 +65,11 @@ pub static INVERT: OpDef =
         .samples(|| vec![Sample::new([Value::from([0, 5, -1])], Value::from([-1, -6, 0]))]);
 
 /// The bits that are not set in `x`.
+///
+/// ```
+/// use tidemill_ops::{constant, invert};
+/// assert_eq!(invert(constant([0_u8, 255])).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "Invert")]
 #[track_caller]
 pub fn invert(x: impl Into<Operand>) -> Tensor {

@@ -55,6 +55,12 @@ pub static OP: OpDef = OpDef::new("Cast", "The elements as another data type.")
 /// Floats are truncated towards zero where they become integers, and saturate; integers wrap
 /// where they become narrower; numbers are true where they are not zero; truth values become 0
 /// and 1. A gradient passes between floats only.
+///
+/// ```
+/// use tidemill_ops::{cast, constant};
+/// use tidemill_value::DType;
+/// assert_eq!(cast(constant([1.5_f32]), DType::I32).dtype(), Some(DType::I32));
+/// ```
 #[doc(alias = "Cast")]
 #[track_caller]
 pub fn cast(x: impl Into<Operand>, dtype: DType) -> Tensor {

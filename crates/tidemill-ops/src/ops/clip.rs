@@ -15,7 +15,7 @@ use super::select::select;
 use crate::family::{NUMBERS, grads};
 use crate::kernel::kernel;
 use crate::operand::composite;
-use crate::{Operand, Tensor};
+use crate::{IndexedSlices, Operand, Tensor};
 
 /// The elements, moved to the nearest end of a range if they are outside of it.
 pub static CLIP_BY_VALUE: OpDef = OpDef::new(
@@ -129,10 +129,17 @@ pub fn clip_by_norm(
     })
 }
 
-/// The Euclidean length of all elements of several tensors of one type.
+/// The Euclidean length of all elements of several tensors of one type. Of
+/// [`IndexedSlices`] it is that of their values.
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type.
+///
+/// ```
+/// use tidemill_ops::{constant, global_norm};
+/// let norm = global_norm([constant([3.0_f32]), constant([4.0_f32])]);
+/// assert_eq!(norm.shape().to_string(), "[]");
+/// ```
 #[track_caller]
 pub fn global_norm<T: Into<Operand>>(tensors: impl IntoIterator<Item = T>) -> Tensor {
     let tensors = all_tensors(tensors);
@@ -161,13 +168,20 @@ pub fn clip_by_global_norm<T: Into<Operand>>(
         let limit = limit.to_tensor_like(norm, "clip_norm");
         let scale = limit * minimum(1.0 / norm, 1.0 / limit);
         let scale = select(is_finite(norm), scale, f64::NAN);
-        (tensors.iter().map(|&t| t * scale).collect(), norm)
+        let clipped = |&t: &Tensor| match IndexedSlices::of(t) {
+            Some(slices) => IndexedSlices { values: slices.values * scale, ..slices }.to_dense(),
+            None => t * scale,
+        };
+        (tensors.iter().map(clipped).collect(), norm)
     })
 }
 
 #[track_caller]
 fn norm_of(tensors: &[Tensor]) -> Tensor {
-    let halves = stack(tensors.iter().map(|&t| l2_loss(t)), 0);
+    let halves = stack(
+        tensors.iter().map(|&t| l2_loss(IndexedSlices::of(t).map_or(t, |slices| slices.values))),
+        0,
+    );
     sqrt(reduce_sum(halves, ..) * 2.0)
 }
 

@@ -11,10 +11,11 @@ use tidemill_value::{DType, PartialShape, Value, broadcast};
 use crate::elementwise::{
     binary_kernel, broadcast_shape, comparison_kernel, predicate_kernel, same_shape, unary_kernel,
 };
+use crate::family::example;
 use crate::operand::{binary, unary};
 use crate::{Operand, Tensor};
 
-const NUMBERS: &[AttrDef] = &[AttrDef::types("T", DType::NUMBERS)];
+const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS)];
 const EQUALITY: &[AttrDef] =
     &[AttrDef::types("T", DType::ALL), AttrDef::bool(MUST_BROADCAST, true)];
 
@@ -102,6 +103,7 @@ macro_rules! comparison_family {
         ///
         /// The result is `bool`. Shapes broadcast; both operands are of one type, which a number
         /// takes from the other.
+        #[doc = example!($function(constant([0.5_f32, 2.0]), 1.0) => "[2]")]
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
@@ -168,6 +170,12 @@ pub static LOGICAL_NOT: OpDef =
         .samples(|| vec![Sample::new([Value::from([true, false])], Value::from([false, true]))]);
 
 /// Whether both hold. Shapes broadcast.
+///
+/// ```
+/// use tidemill_ops::{constant, logical_and};
+/// let both = logical_and(constant([true, false]), true);
+/// assert_eq!(both.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "LogicalAnd")]
 #[track_caller]
 pub fn logical_and(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
@@ -175,6 +183,12 @@ pub fn logical_and(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
 }
 
 /// Whether one holds, or both. Shapes broadcast.
+///
+/// ```
+/// use tidemill_ops::{constant, logical_or};
+/// let one = logical_or(constant([true, false]), true);
+/// assert_eq!(one.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "LogicalOr")]
 #[track_caller]
 pub fn logical_or(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
@@ -182,6 +196,11 @@ pub fn logical_or(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
 }
 
 /// Whether it does not hold.
+///
+/// ```
+/// use tidemill_ops::{constant, logical_not};
+/// assert_eq!(logical_not(constant([true, false])).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "LogicalNot")]
 #[track_caller]
 pub fn logical_not(x: impl Into<Operand>) -> Tensor {
@@ -208,6 +227,7 @@ macro_rules! predicate_family {
             });
 
         #[doc = $summary]
+        #[doc = example!($function(constant([0.5_f32, 2.0])) => "[2]")]
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(x: impl Into<Operand>) -> Tensor {

@@ -11,6 +11,11 @@ pub static NO_OP: OpDef = OpDef::new("NoOp", "Does nothing but run after its con
     .samples(|| vec![Sample::shapes([])]);
 
 /// An operation that does nothing. Under `control_dependencies` it stands for all of them.
+///
+/// ```
+/// use tidemill_ops::no_op;
+/// assert!(no_op().outputs().is_empty());
+/// ```
 #[doc(alias = "NoOp")]
 #[track_caller]
 pub fn no_op() -> Operation {
@@ -18,6 +23,13 @@ pub fn no_op() -> Operation {
 }
 
 /// One operation that runs all of `operations`.
+///
+/// ```
+/// use tidemill_ops::{assign_add, get_variable, group, zeros};
+/// let count = get_variable("count", [], zeros());
+/// let update = group([assign_add(count, 1.0).op()]);
+/// assert!(update.outputs().is_empty());
+/// ```
 #[track_caller]
 pub fn group<T: Into<OperationRef>>(operations: impl IntoIterator<Item = T>) -> Operation {
     let node = NodeBuilder::new(&NO_OP).name("group_deps");
@@ -25,6 +37,13 @@ pub fn group<T: Into<OperationRef>>(operations: impl IntoIterator<Item = T>) -> 
 }
 
 /// The value of `x`, in a run that also runs `operations`, and before it.
+///
+/// ```
+/// use tidemill_ops::{assign_add, constant, get_variable, with_dependencies, zeros};
+/// let count = get_variable("count", [], zeros());
+/// let x = with_dependencies([assign_add(count, 1.0).op()], constant([1.0_f32]));
+/// assert_eq!(x.shape().to_string(), "[1]");
+/// ```
 #[track_caller]
 pub fn with_dependencies<T: Into<OperationRef>>(
     operations: impl IntoIterator<Item = T>,

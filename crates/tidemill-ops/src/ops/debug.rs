@@ -119,7 +119,7 @@ pub static CHECK_NUMERICS: OpDef =
     OpDef::new("CheckNumerics", "The input itself; fails where it holds NaN or infinities.")
         .inputs(&[Arg::of("tensor", "T")])
         .outputs(&[Arg::of("output", "T")])
-        .attrs(&[AttrDef::types("T", DType::FLOATS), AttrDef::str("message", "")])
+        .attrs(&[AttrDef::widened("T", DType::FLOATS), AttrDef::str("message", "")])
         .effect(Effect::Assert)
         .fallible(Fallible::Values)
         .infer(|node| Inferred::one(node.shape(0)))
@@ -185,6 +185,12 @@ impl Default for PrintOptions<'_> {
 ///
 /// It prints to standard error, unless the session has another sink. A run that does not need
 /// the tensor returned here prints nothing, even if it needs `x`; see [`print_on`].
+///
+/// ```
+/// use tidemill_ops::{constant, print};
+/// let x = constant([1.0_f32, 2.0]);
+/// assert_eq!(print(x * 2.0, [x]).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "Print")]
 #[track_caller]
 pub fn print<T: Into<Operand>>(x: impl Into<Operand>, data: impl IntoIterator<Item = T>) -> Tensor {
@@ -192,6 +198,13 @@ pub fn print<T: Into<Operand>>(x: impl Into<Operand>, data: impl IntoIterator<It
 }
 
 /// [`print()`] with a message and limits.
+///
+/// ```
+/// use tidemill_ops::{PrintOptions, constant, print_with};
+/// let x = constant([1.0_f32, 2.0]);
+/// let options = PrintOptions { message: "x: ", first_n: Some(3), ..PrintOptions::default() };
+/// assert_eq!(print_with(x, [x], options).shape().to_string(), "[2]");
+/// ```
 #[track_caller]
 pub fn print_with<T: Into<Operand>>(
     x: impl Into<Operand>,
@@ -235,6 +248,13 @@ pub fn print_on<T: Into<Operand>>(
 }
 
 /// [`print_on`] with a message and limits.
+///
+/// ```
+/// use tidemill_ops::{PrintOptions, constant, print_on_with};
+/// let x = constant([1.0_f32, 2.0]);
+/// let options = PrintOptions { message: "x: ", ..PrintOptions::default() };
+/// print_on_with(x, [x], options);
+/// ```
 #[track_caller]
 pub fn print_on_with<T: Into<Operand>>(
     x: impl Into<Operand>,
@@ -253,6 +273,13 @@ pub fn print_on_with<T: Into<Operand>>(
 /// shows `data`.
 ///
 /// It has no output: fetch it, or tie it in by `control_dependencies`, or it never runs.
+///
+/// ```
+/// use tidemill_ops::{assert, constant, greater, reduce_all};
+/// let x = constant([1.0_f32, 2.0]);
+/// let check = assert(reduce_all(greater(x, 0.0), ..), [x]);
+/// assert!(check.outputs().is_empty());
+/// ```
 #[doc(alias = "Assert")]
 #[track_caller]
 pub fn assert<T: Into<Operand>>(
@@ -268,6 +295,12 @@ pub fn assert<T: Into<Operand>>(
 }
 
 /// The value of `x`; a run that needs it fails, with `message`, if it holds NaN or infinities.
+///
+/// ```
+/// use tidemill_ops::{check_numerics, constant};
+/// let x = check_numerics(constant([1.0_f32, 2.0]), "the loss");
+/// assert_eq!(x.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "CheckNumerics")]
 #[track_caller]
 pub fn check_numerics(x: impl Into<Operand>, message: &str) -> Tensor {

@@ -107,6 +107,11 @@ pub(crate) fn pass_through() -> Box<dyn Kernel> {
 
 /// A new node whose value is that of `x`. Under `control_dependencies`, it is the value after
 /// them.
+///
+/// ```
+/// use tidemill_ops::{constant, identity};
+/// assert_eq!(identity(constant([1.0_f32, 2.0])).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "Identity")]
 #[track_caller]
 pub fn identity(x: impl Into<Operand>) -> Tensor {
@@ -114,6 +119,11 @@ pub fn identity(x: impl Into<Operand>) -> Tensor {
 }
 
 /// The value of `x`, which gradients take for a constant.
+///
+/// ```
+/// use tidemill_ops::{constant, stop_gradient};
+/// assert_eq!(stop_gradient(constant([1.0_f32, 2.0])).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "StopGradient")]
 #[track_caller]
 pub fn stop_gradient(x: impl Into<Operand>) -> Tensor {
@@ -121,6 +131,12 @@ pub fn stop_gradient(x: impl Into<Operand>) -> Tensor {
 }
 
 /// The value of `x`; building a gradient through it is an error that gives `message`.
+///
+/// ```
+/// use tidemill_ops::{constant, prevent_gradient};
+/// let x = prevent_gradient(constant([1.0_f32, 2.0]), "not there yet");
+/// assert_eq!(x.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "PreventGradient")]
 #[track_caller]
 pub fn prevent_gradient(x: impl Into<Operand>, message: &str) -> Tensor {
@@ -131,6 +147,12 @@ pub fn prevent_gradient(x: impl Into<Operand>, message: &str) -> Tensor {
 /// The tensors themselves, of any types: none of the results is there before all tensors are.
 ///
 /// Each gradient passes through.
+///
+/// ```
+/// use tidemill_ops::{constant, identity_n};
+/// let both = identity_n([constant([1.0_f32]), constant([2.0_f32, 3.0])]);
+/// assert_eq!(both[1].shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "IdentityN")]
 #[track_caller]
 pub fn identity_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<Tensor> {
@@ -144,6 +166,11 @@ pub fn identity_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<
 }
 
 /// `x` itself, as it is now. Its gradient passes through.
+///
+/// ```
+/// use tidemill_ops::{constant, snapshot};
+/// assert_eq!(snapshot(constant([1.0_f32, 2.0])).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "Snapshot")]
 #[track_caller]
 pub fn snapshot(x: impl Into<Operand>) -> Tensor {

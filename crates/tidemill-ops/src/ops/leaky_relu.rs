@@ -10,7 +10,7 @@ use crate::family::grads;
 use crate::operand::tensor;
 use crate::{Operand, Tensor};
 
-const ATTRS: &[AttrDef] = &[AttrDef::float("alpha", 0.2), AttrDef::types("T", DType::FLOATS)];
+const ATTRS: &[AttrDef] = &[AttrDef::float("alpha", 0.2), AttrDef::widened("T", DType::FLOATS)];
 
 /// The rectifier that lets a part of negative numbers through.
 pub static LEAKY_RELU: OpDef =

@@ -103,7 +103,8 @@ fn positions(matrices: Tensor) -> (Tensor, Tensor) {
     (expand_dims(numbers, 1), expand_dims(numbers, 0))
 }
 
-const ADJOINT: &[AttrDef] = &[AttrDef::bool("adjoint", false), AttrDef::types("T", DType::FLOATS)];
+const ADJOINT: &[AttrDef] =
+    &[AttrDef::bool("adjoint", false), AttrDef::widened("T", DType::FLOATS)];
 
 /// The inverses of matrices.
 pub static MATRIX_INVERSE: OpDef = OpDef::new("MatrixInverse", "The inverses of matrices.")
@@ -278,7 +279,7 @@ pub static MATRIX_TRIANGULAR_SOLVE: OpDef =
         .attrs(&[
             AttrDef::bool("lower", true),
             AttrDef::bool("adjoint", false),
-            AttrDef::types("T", DType::FLOATS),
+            AttrDef::widened("T", DType::FLOATS),
         ])
         .fallible(Fallible::Values)
         .infer(|node| infer_system(node, |left, right| Ok(left.broadcast(right)?)))
@@ -362,6 +363,12 @@ pub fn matrix_inverse(x: impl Into<Operand>) -> Tensor {
 ///
 /// # Errors
 /// Matrices that are not square.
+///
+/// ```
+/// use tidemill_ops::{matrix_determinant, placeholder};
+/// let x = placeholder::<f32>([5, 3, 3]);
+/// assert_eq!(matrix_determinant(x).shape().to_string(), "[5]");
+/// ```
 #[doc(alias = "MatrixDeterminant")]
 #[track_caller]
 pub fn matrix_determinant(x: impl Into<Operand>) -> Tensor {
@@ -373,6 +380,12 @@ pub fn matrix_determinant(x: impl Into<Operand>) -> Tensor {
 ///
 /// # Errors
 /// Matrices that are not square.
+///
+/// ```
+/// use tidemill_ops::{log_matrix_determinant, placeholder};
+/// let (signs, logs) = log_matrix_determinant(placeholder::<f32>([5, 3, 3]));
+/// assert_eq!((signs.shape().to_string(), logs.shape().to_string()), ("[5]".into(), "[5]".into()));
+/// ```
 #[doc(alias = "LogMatrixDeterminant")]
 #[doc(alias = "slogdet")]
 #[track_caller]
@@ -449,7 +462,7 @@ pub fn triangular_solve(
 pub static CROSS: OpDef = OpDef::new("Cross", "The cross products of vectors of three numbers.")
     .inputs(&[Arg::of("a", "T"), Arg::of("b", "T")])
     .outputs(&[Arg::of("product", "T")])
-    .attrs(&[AttrDef::types("T", DType::NUMBERS)])
+    .attrs(&[AttrDef::widened("T", DType::NUMBERS)])
     .infer(|node| {
         let shape = node.shape(0).merge(node.shape(1))?;
         let last = shape.dims().map(|dims| dims.last().copied());
@@ -483,6 +496,12 @@ fn vectors_error(shape: &PartialShape) -> OpError {
 ///
 /// # Errors
 /// Tensors that differ in type or shape, and a last axis of another extent than 3.
+///
+/// ```
+/// use tidemill_ops::{constant, cross};
+/// let normal = cross(constant([1.0_f32, 0.0, 0.0]), constant([0.0_f32, 1.0, 0.0]));
+/// assert_eq!(normal.shape().to_string(), "[3]");
+/// ```
 #[doc(alias = "Cross")]
 #[track_caller]
 pub fn cross(a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {

@@ -19,7 +19,7 @@ pub static OP: OpDef = OpDef::new("MatMul", "The product of two matrices.")
     .inputs(&[Arg::of("a", "T"), Arg::of("b", "T")])
     .outputs(&[Arg::of("product", "T")])
     .attrs(&[
-        AttrDef::types("T", DType::NUMBERS),
+        AttrDef::widened("T", DType::NUMBERS),
         AttrDef::bool("transpose_a", false),
         AttrDef::bool("transpose_b", false),
         // Hints to TensorFlow's own rewriting, without a meaning of their own.
@@ -110,6 +110,12 @@ pub struct MatMul {
 ///
 /// # Errors
 /// Tensors that are not matrices of one type, or whose inner dimensions differ.
+///
+/// ```
+/// use tidemill_ops::{matmul, placeholder};
+/// let product = matmul(placeholder::<f32>([2, 3]), placeholder::<f32>([3, 4]));
+/// assert_eq!(product.shape().to_string(), "[2, 4]");
+/// ```
 #[doc(alias = "MatMul")]
 #[track_caller]
 pub fn matmul(a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
@@ -117,6 +123,13 @@ pub fn matmul(a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
 }
 
 /// [`matmul`] of matrices that may be transposed first.
+///
+/// ```
+/// use tidemill_ops::{MatMul, matmul_with, placeholder};
+/// let (a, b) = (placeholder::<f32>([2, 3]), placeholder::<f32>([4, 3]));
+/// let product = matmul_with(a, b, MatMul { transpose_a: false, transpose_b: true });
+/// assert_eq!(product.shape().to_string(), "[2, 4]");
+/// ```
 #[track_caller]
 pub fn matmul_with(a: impl Into<Operand>, b: impl Into<Operand>, options: MatMul) -> Tensor {
     let (a, b) = (a.into().to_tensor(), b.into().to_tensor());

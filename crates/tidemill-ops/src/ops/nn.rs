@@ -375,6 +375,12 @@ fn half_sum_of_squares(x: &Value) -> Result<Value, NumericError> {
 ///
 /// # Errors
 /// A value of fewer than 2 axes, or another number of channels than of biases.
+///
+/// ```
+/// use tidemill_ops::{bias_add, constant, placeholder};
+/// let x = bias_add(placeholder::<f32>([8, 3]), constant([1.0_f32, 2.0, 3.0]));
+/// assert_eq!(x.shape().to_string(), "[8, 3]");
+/// ```
 #[doc(alias = "BiasAdd")]
 #[track_caller]
 pub fn bias_add(value: impl Into<Operand>, bias: impl Into<Operand>) -> Tensor {
@@ -384,6 +390,11 @@ pub fn bias_add(value: impl Into<Operand>, bias: impl Into<Operand>) -> Tensor {
 }
 
 /// The exponentials of `logits` by their sum, along the last axis.
+///
+/// ```
+/// use tidemill_ops::{placeholder, softmax};
+/// assert_eq!(softmax(placeholder::<f32>([8, 3])).shape().to_string(), "[8, 3]");
+/// ```
 #[doc(alias = "Softmax")]
 #[track_caller]
 pub fn softmax(logits: impl Into<Operand>) -> Tensor {
@@ -391,6 +402,11 @@ pub fn softmax(logits: impl Into<Operand>) -> Tensor {
 }
 
 /// The logarithms of [`softmax`], exact where that is tiny.
+///
+/// ```
+/// use tidemill_ops::{log_softmax, placeholder};
+/// assert_eq!(log_softmax(placeholder::<f32>([8, 3])).shape().to_string(), "[8, 3]");
+/// ```
 #[doc(alias = "LogSoftmax")]
 #[track_caller]
 pub fn log_softmax(logits: impl Into<Operand>) -> Tensor {
@@ -402,6 +418,13 @@ pub fn log_softmax(logits: impl Into<Operand>) -> Tensor {
 ///
 /// # Errors
 /// Tensors that differ in type or do not broadcast.
+///
+/// ```
+/// use tidemill_ops::{placeholder, softmax_cross_entropy_with_logits};
+/// let (labels, logits) = (placeholder::<f32>([8, 3]), placeholder::<f32>([8, 3]));
+/// let losses = softmax_cross_entropy_with_logits(labels, logits);
+/// assert_eq!(losses.shape().to_string(), "[8]");
+/// ```
 #[doc(alias = "SoftmaxCrossEntropyWithLogits")]
 #[track_caller]
 pub fn softmax_cross_entropy_with_logits(
@@ -417,6 +440,13 @@ pub fn softmax_cross_entropy_with_logits(
 ///
 /// # Errors
 /// A run fails if a label is out of range.
+///
+/// ```
+/// use tidemill_ops::{placeholder, sparse_softmax_cross_entropy_with_logits};
+/// let (labels, logits) = (placeholder::<i32>([8]), placeholder::<f32>([8, 3]));
+/// let losses = sparse_softmax_cross_entropy_with_logits(labels, logits);
+/// assert_eq!(losses.shape().to_string(), "[8]");
+/// ```
 #[doc(alias = "SparseSoftmaxCrossEntropyWithLogits")]
 #[track_caller]
 pub fn sparse_softmax_cross_entropy_with_logits(
@@ -432,6 +462,13 @@ pub fn sparse_softmax_cross_entropy_with_logits(
 ///
 /// # Errors
 /// Tensors that differ in type or do not broadcast.
+///
+/// ```
+/// use tidemill_ops::{placeholder, sigmoid_cross_entropy_with_logits};
+/// let (labels, logits) = (placeholder::<f32>([8]), placeholder::<f32>([8]));
+/// let losses = sigmoid_cross_entropy_with_logits(labels, logits);
+/// assert_eq!(losses.shape().to_string(), "[8]");
+/// ```
 #[track_caller]
 pub fn sigmoid_cross_entropy_with_logits(
     labels: impl Into<Operand>,
@@ -449,6 +486,13 @@ pub fn sigmoid_cross_entropy_with_logits(
 ///
 /// # Errors
 /// Tensors that differ in type or do not broadcast.
+///
+/// ```
+/// use tidemill_ops::{placeholder, weighted_cross_entropy_with_logits};
+/// let (labels, logits) = (placeholder::<f32>([8]), placeholder::<f32>([8]));
+/// let losses = weighted_cross_entropy_with_logits(labels, logits, 2.0);
+/// assert_eq!(losses.shape().to_string(), "[8]");
+/// ```
 #[track_caller]
 pub fn weighted_cross_entropy_with_logits(
     labels: impl Into<Operand>,
@@ -465,6 +509,11 @@ pub fn weighted_cross_entropy_with_logits(
 }
 
 /// Half the sum of the squares of the elements of `x`.
+///
+/// ```
+/// use tidemill_ops::{constant, l2_loss};
+/// assert_eq!(l2_loss(constant([3.0_f32, 4.0])).shape().to_string(), "[]");
+/// ```
 #[doc(alias = "L2Loss")]
 #[track_caller]
 pub fn l2_loss(x: impl Into<Operand>) -> Tensor {

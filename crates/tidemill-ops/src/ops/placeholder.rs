@@ -64,6 +64,13 @@ pub static PLACEHOLDER_WITH_DEFAULT: OpDef =
 ///
 /// A run that needs the placeholder and is not fed it fails with an error that shows the way
 /// from what was fetched to the placeholder.
+///
+/// ```
+/// use tidemill_ops::placeholder;
+/// use tidemill_value::DType;
+/// let x = placeholder::<f32>([2, 3]);
+/// assert_eq!(x.dtype(), Some(DType::F32));
+/// ```
 #[doc(alias = "Placeholder")]
 #[track_caller]
 pub fn placeholder<T: Element>(shape: impl Into<PartialShape>) -> Tensor {
@@ -71,6 +78,13 @@ pub fn placeholder<T: Element>(shape: impl Into<PartialShape>) -> Tensor {
 }
 
 /// A [`placeholder`] of a data type that is known only when the program runs.
+///
+/// ```
+/// use tidemill_ops::placeholder_of;
+/// use tidemill_value::DType;
+/// let x = placeholder_of(DType::I64, [2, 3]);
+/// assert_eq!(x.shape().to_string(), "[2, 3]");
+/// ```
 #[track_caller]
 pub fn placeholder_of(dtype: DType, shape: impl Into<PartialShape>) -> Tensor {
     tensor(NodeBuilder::new(&PLACEHOLDER).attr("dtype", dtype).attr("shape", shape.into()))
@@ -82,6 +96,12 @@ pub fn placeholder_of(dtype: DType, shape: impl Into<PartialShape>) -> Tensor {
 ///
 /// # Errors
 /// A shape that contradicts that of `input`; where that is known only in a run, the run fails.
+///
+/// ```
+/// use tidemill_ops::placeholder_with_default;
+/// let rate = placeholder_with_default(0.5_f32, []);
+/// assert_eq!(rate.shape().to_string(), "[]");
+/// ```
 #[doc(alias = "PlaceholderWithDefault")]
 #[track_caller]
 pub fn placeholder_with_default(

@@ -2,15 +2,17 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, Inferred, Kernel, KernelCx, KernelError,
-    NodeBuilder, NodeView, OpDef, OpError, Sample,
+    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef,
 };
 use tidemill_kernels::pooling::{self as kernels, Pool};
 use tidemill_kernels::window::{self, Slide};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
-use super::array::shape_as;
-use crate::family::grads;
+use super::array::{shape_as, zeros_like};
+use super::conv::Conv;
+use super::conv::layout::places;
+use crate::family::{beside, grads};
 use crate::index::{check_rank, integers, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
@@ -23,8 +25,8 @@ const PADDING: AttrDef = AttrDef::new("padding", AttrKind::Str);
 const EXPLICIT: AttrDef =
     AttrDef::new("explicit_paddings", AttrKind::Ints).default(Default::Ints(&[]));
 const FORMAT: AttrDef = AttrDef::str("data_format", "NHWC");
-const NUMBERS: AttrDef = AttrDef::types("T", DType::NUMBERS);
-const FLOATS: AttrDef = AttrDef::types("T", DType::FLOATS);
+const NUMBERS: AttrDef = AttrDef::widened("T", DType::NUMBERS);
+const FLOATS: AttrDef = AttrDef::widened("T", DType::FLOATS);
 
 /// Whether the channels come before the spatial axes.
 fn channels_first(node: &NodeView<'_>) -> Result<bool, OpError> {
@@ -57,6 +59,12 @@ fn pool_of(node: &NodeView<'_>, extents: &[i64], strides: &[i64]) -> Result<Pool
     };
     let (extents, strides) = (four(extents, "ksize")?, four(strides, "strides")?);
     let paddings = paddings(node, spatial)?;
+    for (padding, &extent) in paddings.iter().zip(&extents) {
+        if matches!(*padding, window::Padding::Explicit(before, after) if before.max(after) >= extent)
+        {
+            return Err(OpError::invalid("explicit paddings must be smaller than the window"));
+        }
+    }
     let slide = |i: usize| Slide { stride: strides[i], dilation: 1, padding: paddings[i] };
     Ok(Pool { extents: [extents[0], extents[1]], slides: [slide(0), slide(1)], channels_first })
 }
@@ -107,9 +115,7 @@ fn windows_of(node: &NodeView<'_>, images: &PartialShape) -> Result<PartialShape
     let pool = known_pool(node)?;
     for (i, axis) in spatial.into_iter().enumerate() {
         dims[axis] = match &pool {
-            Some(pool) => pool.slides[i]
-                .output(dims[axis], pool.extents[i].into())
-                .map_err(|error| OpError::invalid(error.to_string()))?,
+            Some(pool) => places(pool.slides[i], dims[axis], pool.extents[i].into())?,
             None => Dim::UNKNOWN,
         };
     }
@@ -153,24 +159,16 @@ fn fed_pool(
     Ok(Pool { extents, slides: [slide(0), slide(1)], channels_first })
 }
 
-/// A node of windows like those of the node that is differentiated.
-fn alike<const N: usize>(cx: &GradCx<'_>, op: &'static OpDef, inputs: [Tensor; N]) -> Tensor {
-    let node = cx.node();
-    let mut built = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
-    for name in ["ksize", "strides", "explicit_paddings"] {
-        if op.attr(name).is_some()
-            && node.op().attr(name).is_some()
-            && let Ok(list) = node.ints_attr(name)
-        {
-            built = built.attr(name, list.to_vec());
-        }
-    }
-    for name in ["padding", "data_format"] {
-        if let Ok(text) = node.str_attr(name) {
-            built = built.attr(name, text);
-        }
-    }
-    tensor(built)
+/// The gradients of a node that is linear in its third input: by the first two, they are zero.
+fn through_last<const N: usize>(
+    cx: &GradCx<'_>,
+    op: &'static OpDef,
+    inputs: [Tensor; N],
+) -> Result<Grads, GradientError> {
+    let through = beside(op, cx, inputs)?;
+    let none = [0, 1].map(|i| Some(zeros_like(cx.input::<Tensor>(i))));
+    let grads = none.into_iter().chain([Some(through)]).chain((3..N).map(|_| None));
+    Ok(grads.map(|grad| grad.map(TensorRef::from)).collect())
 }
 
 const fn pooled(name: &'static str, summary: &'static str) -> OpDef {
@@ -186,7 +184,7 @@ pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each wind
     .attrs(const { &[NUMBERS, KSIZE, STRIDES, PADDING, EXPLICIT, FORMAT] })
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.output(0), cx.grad()];
-        Ok(grads([Some(alike(cx, &MAX_POOL_GRAD, inputs))]))
+        Ok(grads([Some(beside(&MAX_POOL_GRAD, cx, inputs)?)]))
     })
     .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::max_pool(cx.input(0)?, pool)?)))
     .samples(|| {
@@ -198,13 +196,15 @@ pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each wind
             windowed(Sample::shapes([x()]), [2, 2], [2, 2], "SAME"),
             windowed(Sample::shapes([x()]), [3, 3], [1, 1], "VALID"),
             windowed(Sample::shapes([x()]), [2, 2], [1, 2], "EXPLICIT")
-                .attr("explicit_paddings", explicit),
+                .attr("explicit_paddings", explicit.clone()),
             Sample::shapes([across()])
                 .attr("ksize", vec![1_i64, 1, 2, 2])
                 .attr("strides", vec![1_i64, 1, 1, 1])
                 .attr("padding", "VALID")
                 .attr("data_format", "NCHW"),
             windowed(Sample::shapes([image([0, 2, 3, 1])]), [2, 2], [1, 1], "VALID"),
+            windowed(Sample::error([x()], "smaller than the window"), [1, 2], [1, 1], "EXPLICIT")
+                .attr("explicit_paddings", explicit),
             windowed(Sample::error([x()], "must be positive"), [0, 1], [1, 1], "SAME"),
             windowed(Sample::error([x()], "no padding"), [1, 1], [1, 1], "NONE"),
             windowed(Sample::error([Value::from(1.0_f32)], "4 axes"), [1, 1], [1, 1], "SAME"),
@@ -225,7 +225,7 @@ pub static MAX_POOL_V2: OpDef =
         .attrs(const { &[NUMBERS, PADDING, FORMAT] })
         .gradient(|cx| {
             let inputs = [cx.input(0), cx.output(0), cx.grad(), cx.input(1), cx.input(2)];
-            Ok(grads([Some(alike(cx, &MAX_POOL_GRAD_V2, inputs)), None, None]))
+            Ok(grads([Some(beside(&MAX_POOL_GRAD_V2, cx, inputs)?), None, None]))
         })
         .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::max_pool(cx.input(0)?, pool)?)))
         .samples(|| {
@@ -271,7 +271,7 @@ pub static MAX_POOL_GRAD: OpDef = grad_of_max("MaxPoolGrad")
     .attrs(BY_ATTRS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad()];
-        Ok(grads([None, None, Some(alike(cx, &MAX_POOL_GRAD_GRAD, inputs))]))
+        through_last(cx, &MAX_POOL_GRAD_GRAD, inputs)
     })
     .samples(|| {
         let grad = array([1, 1, 2, 1], [1.0_f32, 2.0]);
@@ -291,8 +291,7 @@ pub static MAX_POOL_GRAD_V2: OpDef = grad_of_max("MaxPoolGradV2")
     .attrs(BY_INPUTS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad(), cx.input(3), cx.input(4)];
-        let picked = alike(cx, &MAX_POOL_GRAD_GRAD_V2, inputs);
-        Ok(grads([None, None, Some(picked), None, None]))
+        through_last(cx, &MAX_POOL_GRAD_GRAD_V2, inputs)
     })
     .samples(|| {
         let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
@@ -307,7 +306,7 @@ pub static MAX_POOL_GRAD_GRAD: OpDef = grad_of_grad("MaxPoolGradGrad")
     .attrs(BY_ATTRS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad()];
-        Ok(grads([None, None, Some(alike(cx, &MAX_POOL_GRAD, inputs))]))
+        through_last(cx, &MAX_POOL_GRAD, inputs)
     })
     .samples(|| {
         let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
@@ -323,7 +322,7 @@ pub static MAX_POOL_GRAD_GRAD_V2: OpDef = grad_of_grad("MaxPoolGradGradV2")
     .attrs(BY_INPUTS)
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.input(1), cx.grad(), cx.input(3), cx.input(4)];
-        Ok(grads([None, None, Some(alike(cx, &MAX_POOL_GRAD_V2, inputs)), None, None]))
+        through_last(cx, &MAX_POOL_GRAD_V2, inputs)
     })
     .samples(|| {
         let outputs = array([1, 1, 2, 1], [5.0_f32, 6.0]);
@@ -357,7 +356,7 @@ pub static MAX_POOL_WITH_ARGMAX: OpDef =
         })
         .gradient(|cx| {
             let inputs = [cx.input(0), cx.output(0), cx.grad()];
-            Ok(grads([Some(alike(cx, &MAX_POOL_GRAD, inputs))]))
+            Ok(grads([Some(beside(&MAX_POOL_GRAD, cx, inputs)?)]))
         })
         .kernel(|node| {
             let (extents, strides) = (node.ints_attr("ksize")?, node.ints_attr("strides")?);
@@ -366,7 +365,8 @@ pub static MAX_POOL_WITH_ARGMAX: OpDef =
             let of_image = !node.bool_attr("include_batch_in_index")?;
             Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
                 let x = cx.input(0)?;
-                let largest = kernels::max_pool(x, &pool)?;
+                // Not as in `MaxPool`, NaN comes through if it is the first.
+                let largest = kernels::pick_largest(x, x, &pool)?;
                 let places = kernels::arg_max_pool(x, &pool, of_image, indices)?;
                 cx.set(0, largest);
                 cx.set(1, places);
@@ -385,7 +385,7 @@ pub static AVG_POOL: OpDef = pooled("AvgPool", "The mean of each window.")
     .attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
     .gradient(|cx| {
         let extents = shape_as(cx.input::<Tensor>(0), DType::I32);
-        Ok(grads([Some(alike(cx, &AVG_POOL_GRAD, [extents, cx.grad()]))]))
+        Ok(grads([Some(beside(&AVG_POOL_GRAD, cx, [extents, cx.grad()])?)]))
     })
     .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::mean_pool(cx.input(0)?, pool)?)))
     .samples(|| {
@@ -413,7 +413,7 @@ pub static AVG_POOL_GRAD: OpDef =
             let shape = node.elements(0).and_then(tidemill_graph::Elements::as_shape);
             Inferred::one(shape.unwrap_or_else(|| PartialShape::of_rank(4)))
         })
-        .gradient(|cx| Ok(grads([None, Some(alike(cx, &AVG_POOL, [cx.grad()]))])))
+        .gradient(|cx| Ok(grads([None, Some(beside(&AVG_POOL, cx, [cx.grad()])?)])))
         .kernel(|node| {
             pool_kernel(node, |cx, pool| {
                 Ok(kernels::mean_pool_grad(&shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)
@@ -442,84 +442,76 @@ fn windowed(sample: Sample, extents: [i64; 2], strides: [i64; 2], padding: &'sta
     sample.attr("padding", padding)
 }
 
-/// What surrounds the images that windows move over.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum PoolPadding {
-    /// As much as makes as many windows as there are elements, divided by the stride.
-    Same,
-    /// Nothing.
-    Valid,
-}
-
 #[track_caller]
 fn pool_node(
     op: &'static OpDef,
     x: impl Into<Operand>,
     extents: [i64; 2],
-    strides: [i64; 2],
-    padding: PoolPadding,
+    options: Conv<2>,
 ) -> NodeBuilder {
-    let four = |[height, width]: [i64; 2]| vec![1, height, width, 1];
-    let padding = match padding {
-        PoolPadding::Same => "SAME",
-        PoolPadding::Valid => "VALID",
-    };
-    let node = NodeBuilder::new(op).input(x.into().to_tensor());
-    node.attr("ksize", four(extents)).attr("strides", four(strides)).attr("padding", padding)
+    let node = options.moved(NodeBuilder::new(op).input(x.into().to_tensor()));
+    let node = node.attr("ksize", options.spread(extents, 1));
+    // That there is no such attribute tells that pools have no dilations.
+    match options.dilations {
+        [1, 1] => node,
+        dilations => node.attr("dilations", options.spread(dilations, 1)),
+    }
 }
 
-/// The largest element of each window of `extents`, `[height, width]`, that moves by `strides`
-/// over the images `x`, of shape `[batch, height, width, channels]`. The gradient goes to the
-/// first of the largest.
+/// The largest element of each window of `extents`, `[height, width]`, that moves over the images
+/// `x`, numbers of shape `[batch, height, width, channels]`. NaN is passed over. The gradient goes
+/// to the first of the largest.
 ///
 /// # Errors
-/// Images of another rank, windows or strides that are not positive.
+/// Images of another rank, windows or strides that are not positive, dilations.
 ///
 /// ```
-/// use tidemill_ops::{PoolPadding, max_pool, placeholder};
+/// use tidemill_ops::{Conv, max_pool, placeholder};
 /// let x = placeholder::<f32>([1, 5, 5, 3]);
-/// let y = max_pool(x, [2, 2], [2, 2], PoolPadding::Valid);
+/// let y = max_pool(x, [2, 2], Conv::VALID.strides([2, 2]));
 /// assert_eq!(y.shape().to_string(), "[1, 2, 2, 3]");
 /// ```
 #[doc(alias = "MaxPool")]
 #[track_caller]
-pub fn max_pool(
-    x: impl Into<Operand>,
-    extents: [i64; 2],
-    strides: [i64; 2],
-    padding: PoolPadding,
-) -> Tensor {
-    tensor(pool_node(&MAX_POOL, x, extents, strides, padding))
+pub fn max_pool(x: impl Into<Operand>, extents: [i64; 2], options: Conv<2>) -> Tensor {
+    tensor(pool_node(&MAX_POOL, x, extents, options))
 }
 
 /// [`max_pool`], and where each of the largest elements is among all of its image, counted in
 /// row-major order.
 ///
 /// # Errors
-/// As [`max_pool`].
+/// As [`max_pool`], and images whose channels come first or with explicit padding.
+///
+/// ```
+/// use tidemill_ops::{Conv, max_pool_with_argmax, placeholder};
+/// let x = placeholder::<f32>([1, 4, 4, 3]);
+/// let (y, places) = max_pool_with_argmax(x, [2, 2], Conv::VALID.strides([2, 2]));
+/// assert_eq!(y.shape(), places.shape());
+/// ```
 #[doc(alias = "MaxPoolWithArgmax")]
 #[track_caller]
 pub fn max_pool_with_argmax(
     x: impl Into<Operand>,
     extents: [i64; 2],
-    strides: [i64; 2],
-    padding: PoolPadding,
+    options: Conv<2>,
 ) -> (Tensor, Tensor) {
-    let node = pool_node(&MAX_POOL_WITH_ARGMAX, x, extents, strides, padding).build();
+    let node = pool_node(&MAX_POOL_WITH_ARGMAX, x, extents, options).build();
     (node.output(0).into(), node.output(1).into())
 }
 
-/// The mean of each window as in [`max_pool`], not counting what surrounds the images.
+/// The mean of each window as in [`max_pool`], of floats, not counting what surrounds the images.
 ///
 /// # Errors
-/// As [`max_pool`].
+/// As [`max_pool`], and explicit padding.
+///
+/// ```
+/// use tidemill_ops::{Conv, avg_pool, placeholder};
+/// let y = avg_pool(placeholder::<f32>([1, 5, 5, 3]), [2, 2], Conv::VALID.strides([2, 2]));
+/// assert_eq!(y.shape().to_string(), "[1, 2, 2, 3]");
+/// ```
 #[doc(alias = "AvgPool")]
 #[track_caller]
-pub fn avg_pool(
-    x: impl Into<Operand>,
-    extents: [i64; 2],
-    strides: [i64; 2],
-    padding: PoolPadding,
-) -> Tensor {
-    tensor(pool_node(&AVG_POOL, x, extents, strides, padding))
+pub fn avg_pool(x: impl Into<Operand>, extents: [i64; 2], options: Conv<2>) -> Tensor {
+    tensor(pool_node(&AVG_POOL, x, extents, options))
 }

@@ -27,7 +27,7 @@ const fn draw_floats(name: &'static str, summary: &'static str) -> OpDef {
             const {
                 &[
                     AttrDef::types("T", DType::INDICES),
-                    AttrDef::types("dtype", DType::FLOATS),
+                    AttrDef::types("dtype", &[DType::F32, DType::F64]),
                     SEEDS[0],
                     SEEDS[1],
                 ]
@@ -256,6 +256,12 @@ pub(super) fn seeds(graph: &Graph, seed: Option<i64>) -> Seeds {
 
 /// Random integers of type `T` from `min` up to, but not including, `max`, drawn anew in every
 /// run that needs them (see [`random`]).
+///
+/// ```
+/// use tidemill_ops::random_integers;
+/// let dice = random_integers([2], 1, 7, Some(42));
+/// assert_eq!(dice.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "RandomUniformInt")]
 #[track_caller]
 pub fn random_integers<T: Element>(

@@ -11,7 +11,7 @@ use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 use super::array::{broadcast_to, expand_dims, range, rank, reshape, shape, shape_tensor, size};
 use super::cast::cast;
 use super::compare::equal;
-use crate::family::grads;
+use crate::family::{example, grads};
 use crate::index::{axes_of, axis_of, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, indexed, tensor};
@@ -19,7 +19,7 @@ use crate::{Operand, Tensor};
 
 const INDEX: AttrDef = AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32));
 const KEEP_DIMS: AttrDef = AttrDef::bool("keep_dims", false);
-const NUMBERS: &[AttrDef] = &[AttrDef::types("T", DType::NUMBERS), INDEX, KEEP_DIMS];
+const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS), INDEX, KEEP_DIMS];
 
 /// An operation that combines the elements along some axes.
 pub(super) const fn reduction(name: &'static str, summary: &'static str) -> OpDef {
@@ -212,10 +212,13 @@ const fn position(name: &'static str, summary: &'static str) -> OpDef {
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::types("T", DType::PLAIN),
                     INDEX,
-                    AttrDef::types("output_type", DType::INDICES)
-                        .default(Default::Type(DType::I64)),
+                    AttrDef::types(
+                        "output_type",
+                        &[DType::I16, DType::U16, DType::I32, DType::I64],
+                    )
+                    .default(Default::Type(DType::I64)),
                 ]
             },
         )
@@ -355,12 +358,13 @@ pub(super) fn reduce(op: &'static OpDef, x: impl Into<Operand>, axes: impl Into<
 macro_rules! reductions {
     ($(
         $(#[doc = $doc:literal])*
-        $function:ident = $op:ident, $alias:literal;
+        $function:ident = $op:ident, $alias:literal, $sample:expr;
     )*) => {$(
         $(#[doc = $doc])*
         ///
         /// # Errors
         /// An axis that there is not, or that is named twice.
+        #[doc = example!($function(constant($sample), 0) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
         pub fn $function(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
@@ -372,29 +376,29 @@ macro_rules! reductions {
 reductions! {
     /// The sum of `x` along `axes`: `reduce_sum(x, 0)`, `reduce_sum(x, [0, 1])`, and over all
     /// elements, `reduce_sum(x, ..)`. Of no elements it is 0.
-    reduce_sum = SUM, "Sum";
+    reduce_sum = SUM, "Sum", [[1.0_f32, 2.0]];
 
     /// The mean of `x` along `axes` (see [`reduce_sum`]). Of no elements it is NaN. That of
     /// integers is truncated.
-    reduce_mean = MEAN, "Mean";
+    reduce_mean = MEAN, "Mean", [[1.0_f32, 2.0]];
 
     /// The length of `x` along `axes` (see [`reduce_sum`]), the square root of the sum of
     /// squares. That of integers is truncated. Its gradient at 0 is NaN.
-    reduce_euclidean_norm = EUCLIDEAN_NORM, "EuclideanNorm";
+    reduce_euclidean_norm = EUCLIDEAN_NORM, "EuclideanNorm", [[1.0_f32, 2.0]];
 
     /// The largest element of `x` along `axes` (see [`reduce_sum`]); NaN if there is one. Its
     /// gradient is split evenly among equal elements.
-    reduce_max = MAX, "Max";
+    reduce_max = MAX, "Max", [[1.0_f32, 2.0]];
 
     /// The smallest element of `x` along `axes` (see [`reduce_sum`]); NaN if there is one. Its
     /// gradient is split evenly among equal elements.
-    reduce_min = MIN, "Min";
+    reduce_min = MIN, "Min", [[1.0_f32, 2.0]];
 
     /// Whether all elements of `x` along `axes` (see [`reduce_sum`]) are true.
-    reduce_all = ALL, "All";
+    reduce_all = ALL, "All", [[true, false]];
 
     /// Whether any element of `x` along `axes` (see [`reduce_sum`]) is true.
-    reduce_any = ANY, "Any";
+    reduce_any = ANY, "Any", [[true, false]];
 }
 
 /// The position, as `int64`, of the largest element of `x` along an axis; of equal ones, the
@@ -402,6 +406,11 @@ reductions! {
 ///
 /// # Errors
 /// An axis that there is not.
+///
+/// ```
+/// use tidemill_ops::{arg_max, placeholder};
+/// assert_eq!(arg_max(placeholder::<f32>([8, 3]), 1).shape().to_string(), "[8]");
+/// ```
 #[doc(alias = "ArgMax")]
 #[track_caller]
 pub fn arg_max(x: impl Into<Operand>, axis: i32) -> Tensor {
@@ -414,6 +423,11 @@ pub fn arg_max(x: impl Into<Operand>, axis: i32) -> Tensor {
 ///
 /// # Errors
 /// An axis that there is not.
+///
+/// ```
+/// use tidemill_ops::{arg_min, placeholder};
+/// assert_eq!(arg_min(placeholder::<f32>([8, 3]), -1).shape().to_string(), "[8]");
+/// ```
 #[doc(alias = "ArgMin")]
 #[track_caller]
 pub fn arg_min(x: impl Into<Operand>, axis: i32) -> Tensor {

@@ -2,25 +2,22 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Fallible, GradCx, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
+    Arg, AttrDef, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::NumericError;
 use tidemill_kernels::resize::{self as kernels, Align};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::array::{shape_as, slice};
-use crate::family::grads;
+use crate::family::{beside, grads};
 use crate::index::{check_rank, count_of, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-const IMAGES: AttrDef = AttrDef::types(
-    "T",
-    &[DType::I8, DType::U8, DType::I16, DType::U16, DType::I32, DType::I64, DType::F32, DType::F64],
-);
-const FLOATS: AttrDef = AttrDef::types("T", DType::FLOATS);
+const IMAGES: AttrDef = AttrDef::widened("T", DType::NUMBERS);
+const FLOATS: AttrDef = AttrDef::widened("T", DType::FLOATS);
 const CORNERS: AttrDef = AttrDef::bool("align_corners", false);
 const CENTERS: AttrDef = AttrDef::bool("half_pixel_centers", false);
 
@@ -60,18 +57,6 @@ fn two(size: &[usize]) -> Result<[usize; 2], NumericError> {
     size.try_into().map_err(|_| NumericError::Rank { expected: 2, actual: size.len() })
 }
 
-/// A node aligned like the one that is differentiated.
-fn alike(op: &'static OpDef, cx: &GradCx<'_>, inputs: [Tensor; 2]) -> Tensor {
-    let built = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
-    let built = ["align_corners", "half_pixel_centers"].into_iter().fold(built, |built, name| {
-        match cx.node().bool_attr(name) {
-            Ok(set) => built.attr(name, set),
-            Err(_) => built,
-        }
-    });
-    tensor(built)
-}
-
 /// The height and the width of images.
 fn size_of(images: Tensor) -> Tensor {
     slice(shape_as(images, DType::I32), [1], [2])
@@ -91,7 +76,7 @@ pub static RESIZE_NEAREST_NEIGHBOR: OpDef =
         .attrs(&[IMAGES, CORNERS, CENTERS])
         .gradient(|cx| {
             let inputs = [cx.grad(), size_of(cx.input(0))];
-            Ok(grads([Some(alike(&RESIZE_NEAREST_NEIGHBOR_GRAD, cx, inputs)), None]))
+            Ok(grads([Some(beside(&RESIZE_NEAREST_NEIGHBOR_GRAD, cx, inputs)?), None]))
         })
         .kernel(|node| {
             let align = align(node)?;
@@ -114,7 +99,7 @@ pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
         .attrs(&[IMAGES, CORNERS, CENTERS])
         .gradient(|cx| {
             let inputs = [cx.grad(), size_of(cx.input(0))];
-            Ok(grads([Some(alike(&RESIZE_NEAREST_NEIGHBOR, cx, inputs)), None]))
+            Ok(grads([Some(beside(&RESIZE_NEAREST_NEIGHBOR, cx, inputs)?), None]))
         })
         .kernel(|node| {
             let align = align(node)?;
@@ -128,39 +113,65 @@ pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
             vec![Sample::new([grad, Value::from([1, 2])], sums)]
         });
 
-/// Images at another size, by pixels between theirs.
-pub static RESIZE_BILINEAR: OpDef =
-    resized("ResizeBilinear", "Images at another size, by pixels between theirs.")
+type Resize = fn(&Value, [usize; 2], Align) -> Result<Value, NumericError>;
+type Gradient = fn(&Value, [usize; 2], Align, DType) -> Result<Value, NumericError>;
+
+/// A way to make pixels of those around.
+trait Interpolation {
+    const RESIZE: Resize;
+    const GRADIENT: Gradient;
+
+    /// The operation and its gradient.
+    fn family() -> [&'static OpDef; 2];
+}
+
+struct Linear;
+
+impl Interpolation for Linear {
+    const RESIZE: Resize = kernels::bilinear;
+    const GRADIENT: Gradient = kernels::bilinear_grad;
+
+    fn family() -> [&'static OpDef; 2] {
+        [&RESIZE_BILINEAR, &RESIZE_BILINEAR_GRAD]
+    }
+}
+
+struct Cubic;
+
+impl Interpolation for Cubic {
+    const RESIZE: Resize = kernels::bicubic;
+    const GRADIENT: Gradient = kernels::bicubic_grad;
+
+    fn family() -> [&'static OpDef; 2] {
+        [&RESIZE_BICUBIC, &RESIZE_BICUBIC_GRAD]
+    }
+}
+
+const fn interpolated<I: Interpolation>(name: &'static str, summary: &'static str) -> OpDef {
+    resized(name, summary)
         .inputs(IMAGES_AND_SIZE)
-        .outputs(&[Arg::is("resized_images", DType::F32)])
-        .attrs(&[IMAGES, CORNERS, CENTERS])
+        .outputs(const { &[Arg::is("resized_images", DType::F32)] })
+        .attrs(const { &[IMAGES, CORNERS, CENTERS] })
         .gradient(|cx| {
             if !cx.node().dtype(0).is_float() {
                 return Ok(grads([None, None]));
             }
-            let inputs = [cx.grad(), cx.input(0)];
-            Ok(grads([Some(alike(&RESIZE_BILINEAR_GRAD, cx, inputs)), None]))
+            let [_, gradient] = I::family();
+            Ok(grads([Some(beside(gradient, cx, [cx.grad(), cx.input(0)])?), None]))
         })
         .kernel(|node| {
             let align = align(node)?;
             Ok(kernel(move |cx| {
-                Ok(kernels::bilinear(cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
+                Ok((I::RESIZE)(cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
             }))
         })
-        .samples(|| {
-            let stretched = array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 3.0]);
-            let mut samples = samples();
-            samples.push(Sample::new([pair(), Value::from([1, 4])], stretched));
-            // The differences of `float32` are too coarse to compare with.
-            samples.into_iter().map(Sample::at_kink).collect()
-        });
+}
 
-/// The gradient of [`RESIZE_BILINEAR`].
-pub static RESIZE_BILINEAR_GRAD: OpDef =
-    OpDef::new("ResizeBilinearGrad", "What came in for pixels, divided among those around.")
-        .inputs(&[Arg::is("grads", DType::F32), Arg::of("original_image", "T")])
-        .outputs(&[Arg::of("output", "T")])
-        .attrs(&[FLOATS, CORNERS, CENTERS])
+const fn interpolated_grad<I: Interpolation>(name: &'static str, summary: &'static str) -> OpDef {
+    OpDef::new(name, summary)
+        .inputs(const { &[Arg::is("grads", DType::F32), Arg::of("original_image", "T")] })
+        .outputs(const { &[Arg::of("output", "T")] })
+        .attrs(const { &[FLOATS, CORNERS, CENTERS] })
         .fallible(Fallible::Values)
         .infer(|node| {
             align(node)?;
@@ -172,22 +183,57 @@ pub static RESIZE_BILINEAR_GRAD: OpDef =
             Inferred::one(dims.into_iter().collect::<PartialShape>())
         })
         .gradient(|cx| {
-            let inputs = [cx.grad(), size_of(cx.input(0))];
-            Ok(grads([Some(alike(&RESIZE_BILINEAR, cx, inputs)), None]))
+            let [resize, _] = I::family();
+            let grad = beside(resize, cx, [cx.grad(), size_of(cx.input(0))])?;
+            Ok(grads([Some(grad), None]))
         })
         .kernel(|node| {
             let align = align(node)?;
             Ok(kernel(move |cx| {
                 let image = cx.input(1)?;
                 let size = two(image.shape().get(1..3).unwrap_or_default())?;
-                Ok(kernels::bilinear_grad(cx.input(0)?, size, align, image.dtype())?)
+                Ok((I::GRADIENT)(cx.input(0)?, size, align, image.dtype())?)
             }))
         })
-        .samples(|| {
-            let grad = array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 4.0]);
-            let sums = array([1, 1, 2, 1], [2.0_f32, 8.0]);
-            vec![Sample::new([grad, pair()], sums).at_kink()]
-        });
+}
+
+/// Images at another size, by pixels between theirs.
+pub static RESIZE_BILINEAR: OpDef =
+    interpolated::<Linear>("ResizeBilinear", "Images at another size, by pixels between theirs.")
+        .samples(|| between(array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 3.0])));
+
+/// The gradient of [`RESIZE_BILINEAR`].
+pub static RESIZE_BILINEAR_GRAD: OpDef = interpolated_grad::<Linear>(
+    "ResizeBilinearGrad",
+    "What came in for pixels, divided among those around.",
+)
+.samples(|| vec![divided(array([1, 1, 2, 1], [2.0_f32, 8.0]))]);
+
+/// Images at another size, by cubic convolution.
+pub static RESIZE_BICUBIC: OpDef =
+    interpolated::<Cubic>("ResizeBicubic", "Images at another size, by cubic convolution.")
+        .samples(|| between(array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 3.1875])));
+
+/// The gradient of [`RESIZE_BICUBIC`].
+pub static RESIZE_BICUBIC_GRAD: OpDef = interpolated_grad::<Cubic>(
+    "ResizeBicubicGrad",
+    "What came in for pixels, by their weights for those around.",
+)
+.samples(|| vec![divided(array([1, 1, 2, 1], [1.625_f32, 8.375]))]);
+
+/// Samples of which one stretches a [`pair`] to these pixels.
+fn between(stretched: Value) -> Vec<Sample> {
+    let mut samples = samples();
+    samples.push(Sample::new([pair(), Value::from([1, 4])], stretched));
+    // The differences of `float32` are too coarse to compare with.
+    samples.into_iter().map(Sample::at_kink).collect()
+}
+
+/// A sample of a gradient that gives these sums.
+fn divided(sums: Value) -> Sample {
+    let grad = array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 4.0]);
+    Sample::new([grad, pair()], sums).at_kink()
+}
 
 fn pair() -> Value {
     array([1, 1, 2, 1], [1.0_f32, 3.0])
@@ -215,6 +261,12 @@ fn samples() -> Vec<Sample> {
 ///
 /// # Errors
 /// Images of another rank or without pixels.
+///
+/// ```
+/// use tidemill_ops::{placeholder, resize_nearest_neighbor};
+/// let images = placeholder::<f32>([2, 8, 8, 3]);
+/// assert_eq!(resize_nearest_neighbor(images, [4, 6]).shape().to_string(), "[2, 4, 6, 3]");
+/// ```
 #[doc(alias = "ResizeNearestNeighbor")]
 #[track_caller]
 pub fn resize_nearest_neighbor(images: impl Into<Operand>, size: impl Into<Operand>) -> Tensor {
@@ -236,6 +288,24 @@ pub fn resize_nearest_neighbor(images: impl Into<Operand>, size: impl Into<Opera
 #[track_caller]
 pub fn resize_bilinear(images: impl Into<Operand>, size: impl Into<Operand>) -> Tensor {
     resize(&RESIZE_BILINEAR, images, size)
+}
+
+/// `images`, of shape `[batch, height, width, channels]`, at `size`, `[height, width]`, as
+/// `float32`: each pixel is a sum of the sixteen around it, weighted by cubics of their distances
+/// (Keys, 1981).
+///
+/// # Errors
+/// As [`resize_nearest_neighbor`].
+///
+/// ```
+/// use tidemill_ops::{placeholder, resize_bicubic};
+/// let images = placeholder::<f32>([2, 8, 8, 3]);
+/// assert_eq!(resize_bicubic(images, [4, 6]).shape().to_string(), "[2, 4, 6, 3]");
+/// ```
+#[doc(alias = "ResizeBicubic")]
+#[track_caller]
+pub fn resize_bicubic(images: impl Into<Operand>, size: impl Into<Operand>) -> Tensor {
+    resize(&RESIZE_BICUBIC, images, size)
 }
 
 #[track_caller]

@@ -10,7 +10,7 @@ use tidemill_value::{DType, PartialShape, Value};
 
 use super::array;
 use super::assign::Assign;
-use super::scatter;
+use super::scatter::{self, Scatter};
 use super::variable::IsInitialized;
 use crate::elementwise::update_kernel;
 use crate::family::grads;
@@ -221,13 +221,13 @@ macro_rules! scatters {
                 Arg::of("updates", "dtype"),
             ])
             .attrs(&[
-                AttrDef::types("dtype", $types),
+                AttrDef::widened("dtype", $types),
                 AttrDef::types("Tindices", DType::INDICES),
             ])
             .execution(Execution::Write)
-            .fallible(Fallible::Values)
-            .infer(scatter::infer)
-            .kernel(|_| Ok(scatter::kernel(Combine::$combine)))
+            .fallible(Fallible::Checked)
+            .infer(scatter::infer_rows)
+            .kernel(|node| Ok(Box::new(Scatter::rows(node, Combine::$combine))))
             .not_differentiable()
             .samples(|| {
                 let inputs = |row| {
@@ -266,15 +266,15 @@ macro_rules! scatters_nd {
                 Arg::of("updates", "T"),
             ])
             .attrs(&[
-                AttrDef::types("T", $types),
+                AttrDef::widened("T", $types),
                 AttrDef::types("Tindices", DType::INDICES),
                 AttrDef::bool("use_locking", true),
                 AttrDef::str("bad_indices_policy", ""),
             ])
             .execution(Execution::Write)
-            .fallible(Fallible::Values)
-            .infer(array::infer_tensor_scatter)
-            .kernel(|_| Ok(array::scatter_kernel(Combine::$combine)))
+            .fallible(Fallible::Checked)
+            .infer(scatter::infer_parts)
+            .kernel(|node| Ok(Box::new(Scatter::parts(node, Combine::$combine))))
             .not_differentiable()
             .samples(|| {
                 let inputs = |row| {
@@ -293,6 +293,10 @@ scatters_nd! {
         "Adds updates to parts of a resource variable.", DType::NUMBERS, Add;
     SCATTER_ND_SUB = "ResourceScatterNdSub",
         "Subtracts updates from parts of a resource variable.", DType::NUMBERS, Sub;
+    SCATTER_ND_MIN = "ResourceScatterNdMin",
+        "Leaves the smaller of updates and parts of a resource variable.", DType::NUMBERS, Min;
+    SCATTER_ND_MAX = "ResourceScatterNdMax",
+        "Leaves the larger of updates and parts of a resource variable.", DType::NUMBERS, Max;
 }
 
 /// Whether a tensor is the handle of a variable.

@@ -1,19 +1,21 @@
-//! Writes to rows of variables: `ScatterUpdate`, `ScatterAdd` and so on.
+//! Writes to parts of variables: `ScatterUpdate`, `ScatterNdAdd` and so on.
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Arg, AttrDef, Execution, Fallible, Inferred, Kernel, KernelCx, NodeView, OpDef,
-    OpError, Sample, TensorRef,
+    Access, Arg, AttrDef, Execution, Fallible, InferFn, Inferred, Kernel, KernelCx, KernelError,
+    NodeView, OpDef, OpError, Sample, TensorRef,
 };
+use tidemill_kernels::NumericError;
 use tidemill_kernels::layout::{self, Combine};
-use tidemill_value::{DType, PartialShape, Value};
+use tidemill_value::{DType, PartialShape, Shape, Value};
 
+use super::array::parts_shape;
 use super::resource;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// A write to the rows of a variable that indices number.
-const fn scatter(name: &'static str, summary: &'static str) -> OpDef {
+/// A write to the parts of a variable that indices name.
+const fn scatter(name: &'static str, summary: &'static str, infer: InferFn) -> OpDef {
     OpDef::new(name, summary)
         .inputs(
             const {
@@ -26,23 +28,24 @@ const fn scatter(name: &'static str, summary: &'static str) -> OpDef {
         )
         .outputs(const { &[Arg::of("output_ref", "T").access(Access::Update)] })
         .execution(Execution::Write)
-        .fallible(Fallible::Values)
+        .fallible(Fallible::Checked)
         .infer(infer)
         .not_differentiable()
 }
 
 /// The attributes, where the variable holds one of these types.
 macro_rules! attrs {
-    ($types:expr, $locks:literal) => {
+    ($types:expr, $locks:literal $(, $more:expr)?) => {
         &[
-            AttrDef::types("T", $types),
+            AttrDef::widened("T", $types),
             AttrDef::types("Tindices", DType::INDICES),
             AttrDef::bool("use_locking", $locks),
+            $($more)?
         ]
     };
 }
 
-pub(super) fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+pub(super) fn infer_rows(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let (variable, indices, updates) = (node.shape(0), node.shape(1), node.shape(2));
     if variable.rank() == Some(0) {
         let (input, actual) = ("ref", variable.clone());
@@ -57,17 +60,50 @@ pub(super) fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpEr
     Inferred::one(variable)
 }
 
-pub(super) fn kernel(combine: Combine) -> Box<dyn Kernel> {
-    Box::new(move |cx: &mut KernelCx<'_>| {
+pub(super) fn infer_parts(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    parts_shape(node.shape(0), node.shape(1))?.merge(node.shape(2))?;
+    Inferred::one(node.shape(0))
+}
+
+type Write = fn(Value, &Value, &Value, Combine) -> Result<Value, NumericError>;
+type Check = fn(&Shape, &Value, &Value, Combine) -> Result<(), NumericError>;
+
+pub(super) struct Scatter {
+    combine: Combine,
+    write: Write,
+    check: Check,
+    /// The shape of the variable, if it is known.
+    shape: Option<Shape>,
+}
+
+impl Scatter {
+    pub(super) fn rows(node: &NodeView<'_>, combine: Combine) -> Self {
+        let (write, check) = (layout::scatter_rows, layout::check_scatter_rows);
+        Scatter { combine, write, check, shape: node.shape(0).known() }
+    }
+
+    pub(super) fn parts(node: &NodeView<'_>, combine: Combine) -> Self {
+        let (write, check) = (layout::tensor_scatter, layout::check_tensor_scatter);
+        Scatter { combine, write, check, shape: node.shape(0).known() }
+    }
+}
+
+impl Kernel for Scatter {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
         let variable = cx.take(0)?;
-        let written = layout::scatter_rows(variable, cx.input(1)?, cx.input(2)?, combine)?;
+        let written = (self.write)(variable, cx.input(1)?, cx.input(2)?, self.combine)?;
         cx.set(0, written);
         Ok(())
-    })
+    }
+
+    fn check(&self, cx: &KernelCx<'_>) -> Result<(), KernelError> {
+        let shape = self.shape.as_ref().ok_or(KernelError::Internal("an unknown shape"))?;
+        Ok((self.check)(shape, cx.input(1)?, cx.input(2)?, self.combine)?)
+    }
 }
 
 /// Samples of `[8, 6, 4]` with 2 and 3 for the last and the first.
-fn samples(expected: [f32; 3]) -> Vec<Sample> {
+fn row_samples(expected: [f32; 3]) -> Vec<Sample> {
     let variable = || Value::from([8.0_f32, 6.0, 4.0]);
     let updates = || Value::from([2.0_f32, 3.0]);
     vec![
@@ -81,7 +117,19 @@ fn samples(expected: [f32; 3]) -> Vec<Sample> {
     ]
 }
 
-/// Declares scatters and their builder functions, a row for each.
+/// As [`row_samples`].
+fn part_samples(expected: [f32; 3]) -> Vec<Sample> {
+    let variable = || Value::from([8.0_f32, 6.0, 4.0]);
+    let inputs = |last: i32| [variable(), array([2, 1], [last, 0]), Value::from([2.0_f32, 3.0])];
+    vec![
+        Sample::new(inputs(2), Value::from(expected)),
+        Sample::error(inputs(3), "index 3"),
+        Sample::error([variable(), array([1, 2], [0, 0]), Value::from([1.0_f32])], "2 axes"),
+        Sample::error([variable(), array([1, 1], [0]), Value::from(1.0_f32)], "contradict"),
+    ]
+}
+
+/// Declares writes to rows and their builder functions, a row for each.
 macro_rules! scatters {
     ($(
         $(#[doc = $doc:literal])*
@@ -89,10 +137,10 @@ macro_rules! scatters {
             $types:expr, $locks:literal, $combine:ident => $expected:expr;
     )*) => {$(
         #[doc = $summary]
-        pub static $op: OpDef = scatter($name, $summary)
+        pub static $op: OpDef = scatter($name, $summary, infer_rows)
             .attrs(attrs!($types, $locks))
-            .kernel(|_| Ok(kernel(Combine::$combine)))
-            .samples(|| samples($expected));
+            .kernel(|node| Ok(Box::new(Scatter::rows(node, Combine::$combine))))
+            .samples(|| row_samples($expected));
 
         $(#[doc = $doc])*
         ///
@@ -153,6 +201,70 @@ scatters! {
         "Leaves the larger of updates and rows of a variable in those.",
         DType::NUMBERS, false, Max => [8.0, 6.0, 4.0];
 }
+
+/// Declares writes to parts and their builder functions, a row for each.
+macro_rules! nd_scatters {
+    ($(
+        $(#[doc = $doc:literal])*
+        $op:ident $function:ident = $name:literal, $summary:literal,
+            $types:expr, $locks:literal, $combine:ident => $expected:expr;
+    )*) => {$(
+        #[doc = $summary]
+        pub static $op: OpDef = scatter($name, $summary, infer_parts)
+            .attrs(attrs!($types, $locks, AttrDef::str("bad_indices_policy", "")))
+            .kernel(|node| Ok(Box::new(Scatter::parts(node, Combine::$combine))))
+            .samples(|| part_samples($expected));
+
+        $(#[doc = $doc])*
+        /// The result is what the variable holds then.
+        ///
+        /// # Errors
+        /// Updates of another type or shape; in a run, a position that there is not. The variable
+        /// then stays as it is.
+        #[doc(alias = $name)]
+        #[track_caller]
+        pub fn $function(
+            variable: impl Into<TensorRef>,
+            indices: impl Into<Operand>,
+            updates: impl Into<Operand>,
+        ) -> Tensor {
+            let ops = [&$op, &resource::$op];
+            write(ops, variable.into(), &indices.into(), &updates.into())
+        }
+    )*};
+}
+
+nd_scatters! {
+    /// Puts `updates` in place of the parts of `variable` at the positions in `indices` (see
+    /// [`gather_nd`](crate::gather_nd)). Of several at one position, the last stays.
+    SCATTER_ND_UPDATE scatter_nd_update = "ScatterNdUpdate",
+        "Puts updates in place of parts of a variable.",
+        DType::ALL, true, Update => [3.0, 6.0, 2.0];
+
+    /// Adds `updates` to the parts of `variable` at the positions in `indices` (see
+    /// [`gather_nd`](crate::gather_nd)).
+    SCATTER_ND_ADD scatter_nd_add = "ScatterNdAdd", "Adds updates to parts of a variable.",
+        DType::NUMBERS, false, Add => [11.0, 6.0, 6.0];
+
+    /// Subtracts `updates` from the parts of `variable` at the positions in `indices` (see
+    /// [`gather_nd`](crate::gather_nd)).
+    SCATTER_ND_SUB scatter_nd_sub = "ScatterNdSub",
+        "Subtracts updates from parts of a variable.",
+        DType::NUMBERS, false, Sub => [5.0, 6.0, 2.0];
+
+    /// Leaves the smaller of `updates` and of the parts of `variable` at the positions in
+    /// `indices` (see [`gather_nd`](crate::gather_nd)) in those.
+    SCATTER_ND_MIN scatter_nd_min = "ScatterNdMin",
+        "Leaves the smaller of updates and parts of a variable in those.",
+        DType::NUMBERS, false, Min => [3.0, 6.0, 2.0];
+
+    /// Leaves the larger of `updates` and of the parts of `variable` at the positions in
+    /// `indices` (see [`gather_nd`](crate::gather_nd)) in those.
+    SCATTER_ND_MAX scatter_nd_max = "ScatterNdMax",
+        "Leaves the larger of updates and parts of a variable in those.",
+        DType::NUMBERS, false, Max => [8.0, 6.0, 4.0];
+}
+
 
 /// A write by the first of two operations, or for a resource variable by the second.
 #[track_caller]

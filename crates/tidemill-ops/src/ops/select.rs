@@ -47,6 +47,12 @@ pub static SELECT: OpDef =
 /// It is TensorFlow's `where` of three arguments. Both branches are computed, and the gradient
 /// of the one that is not taken is zero times whatever it is: NaN, if that is not finite.
 /// [`safe_where`] keeps it out.
+///
+/// ```
+/// use tidemill_ops::{constant, greater, select};
+/// let x = constant([1.0_f32, -2.0]);
+/// assert_eq!(select(greater(x, 0.0), x, 0.0).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "SelectV2")]
 #[doc(alias = "where")]
 #[track_caller]
@@ -164,6 +170,12 @@ fn samples_v1() -> Vec<Sample> {
 ///
 /// # Errors
 /// Tensors of other shapes.
+///
+/// ```
+/// use tidemill_ops::{constant, placeholder, select_v1};
+/// let (x, y) = (placeholder::<f32>([2, 3]), placeholder::<f32>([2, 3]));
+/// assert_eq!(select_v1(constant([true, false]), x, y).shape().to_string(), "[2, 3]");
+/// ```
 #[doc(alias = "Select")]
 #[track_caller]
 pub fn select_v1(

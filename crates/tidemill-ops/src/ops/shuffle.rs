@@ -55,7 +55,7 @@ pub static MULTINOMIAL: OpDef =
         .attrs(&[
             SEEDS[0],
             SEEDS[1],
-            AttrDef::types("T", DType::NUMBERS),
+            AttrDef::widened("T", DType::NUMBERS),
             AttrDef::types("output_dtype", DType::INDICES).default(Default::Type(DType::I64)),
         ])
         .effect(Effect::Random)

@@ -70,6 +70,11 @@ pub static POLYGAMMA: OpDef = crate::family::binary_op(
 ///
 /// Shapes broadcast; both operands are of one type, which a number takes from the other. The
 /// order has no gradient.
+///
+/// ```
+/// use tidemill_ops::{constant, polygamma};
+/// assert_eq!(polygamma(1.0_f32, constant([1.0_f32, 2.0])).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "Polygamma")]
 #[track_caller]
 pub fn polygamma(a: impl Into<Operand>, x: impl Into<Operand>) -> Tensor {

@@ -38,6 +38,11 @@ pub fn reduce_logsumexp(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor 
 ///
 /// # Errors
 /// An axis that there is not, or that is named twice.
+///
+/// ```
+/// use tidemill_ops::{placeholder, reduce_variance};
+/// assert_eq!(reduce_variance(placeholder::<f32>([8, 3]), 0).shape().to_string(), "[3]");
+/// ```
 #[track_caller]
 pub fn reduce_variance(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
     let (x, axes) = (x.into().to_tensor(), axes.into());
@@ -51,6 +56,11 @@ pub fn reduce_variance(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
 ///
 /// # Errors
 /// An axis that there is not, or that is named twice.
+///
+/// ```
+/// use tidemill_ops::{placeholder, reduce_std};
+/// assert_eq!(reduce_std(placeholder::<f32>([8, 3]), 0).shape().to_string(), "[3]");
+/// ```
 #[doc(alias = "reduce_stddev")]
 #[track_caller]
 pub fn reduce_std(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {

@@ -18,7 +18,7 @@ pub static APPLY_GRADIENT_DESCENT: OpDef = OpDef::new(
 )
 .inputs(&[Arg::of("var", "T").access(Access::Update), Arg::of("alpha", "T"), Arg::of("delta", "T")])
 .outputs(&[Arg::of("out", "T").access(Access::Update)])
-.attrs(&[AttrDef::types("T", DType::FLOATS), AttrDef::bool("use_locking", false)])
+.attrs(&[AttrDef::widened("T", DType::FLOATS), AttrDef::bool("use_locking", false)])
 .execution(Execution::Write)
 .infer(infer)
 .kernel(kernel)
@@ -82,6 +82,13 @@ fn kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
 ///
 /// # Errors
 /// A rate that is not a single number, or a gradient of another type or shape.
+///
+/// ```
+/// use tidemill_ops::{apply_gradient_descent, constant, get_variable, zeros};
+/// let weights = get_variable("weights", [2], zeros());
+/// let step = apply_gradient_descent(weights, 0.1, constant([1.0_f32, 2.0]));
+/// assert_eq!(step.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "ApplyGradientDescent")]
 #[track_caller]
 pub fn apply_gradient_descent(

@@ -50,6 +50,12 @@ impl Kernel for IsInitialized {
 }
 
 /// Whether `variable` has a value in the session: a `bool` of shape `[]`.
+///
+/// ```
+/// use tidemill_ops::{get_variable, is_variable_initialized, zeros};
+/// let count = get_variable("count", [], zeros());
+/// assert_eq!(is_variable_initialized(count).shape().to_string(), "[]");
+/// ```
 #[doc(alias = "IsVariableInitialized")]
 #[track_caller]
 pub fn is_variable_initialized(variable: Variable) -> Tensor {

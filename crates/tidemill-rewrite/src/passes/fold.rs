@@ -47,7 +47,7 @@ fn fold(edit: &GraphEdit<'_>) -> Option<SmallVec<[Value; 1]>> {
         (0..constants.len()).map(|i| Operand::constant(i as u32)).collect();
     let outputs: SmallVec<[u32; 2]> = (0..node.outputs.len() as u32).collect();
     let mut slots = vec![None; outputs.len()];
-    let kernel = edit.with_view(node.op.kernel).ok()?;
+    let kernel = edit.with_view(|view| node.op.kernel_of(view)).ok()?;
     kernel
         .run(&mut KernelCx {
             slots: &mut slots,

@@ -1,8 +1,6 @@
 use std::path::Path;
 
-use tidemill_runtime::Rewriting;
-
-use super::graph::{Tensors, check_values, expected, import_file, operations, session};
+use super::graph::{Mode, Tensors, check_values, expected, import_file, operations, session};
 use super::manifest::Expect;
 use super::{Case, checkpoints, gradients, malformed, runs, saved_models};
 
@@ -38,7 +36,7 @@ fn check_fetches(corpus: &Path, case: &Case) -> Result<(), String> {
     check_values(&graph, case, &expected, &targets, &tensors.feeds("", &case.feeds)?)
 }
 
-/// The import must fail, or the run, whether rewritten or not.
+/// The import must fail, or the run in every mode.
 fn check_error(corpus: &Path, case: &Case) -> Result<(), String> {
     let tensors = Tensors::load(corpus, case)?;
     let graph = match import_file(corpus, case) {
@@ -54,10 +52,10 @@ fn check_error(corpus: &Path, case: &Case) -> Result<(), String> {
         (_, targets) => targets,
     };
     let targets = operations(&graph, targets)?;
-    for rewriting in [Rewriting::Off, Rewriting::On] {
+    for mode in Mode::ALL {
         let fetches = (case.fetches.as_slice(), targets.as_slice());
-        if session(&graph, rewriting).run_with(fetches, feeds.clone()).is_ok() {
-            return Err(format!("the run succeeds, with rewriting {rewriting:?}"));
+        if session(&graph, mode).run_with(fetches, feeds.clone()).is_ok() {
+            return Err(format!("the run succeeds, {mode}"));
         }
     }
     Ok(())

@@ -4,12 +4,14 @@ use tidemill_formats::checkpoint::CheckpointReader;
 use tidemill_formats::proto::DataTypeError;
 use tidemill_graph::Graph;
 use tidemill_ops::{Inspect, Tensor, assign, placeholder_of};
-use tidemill_runtime::{Feeds, Rewriting};
+use tidemill_runtime::Feeds;
 use tidemill_value::{ByteString, DType, Value};
 
 use super::Case;
 use super::compare::{Tolerance, compare};
-use super::graph::{Tensors, compare_all, expected, import_file, session, show_error};
+use super::graph::{
+    Tensors, compare_all, expected, import_file, in_all_modes, session, show_error,
+};
 use super::manifest::{StoredTensor, VariableOfCase};
 use crate::values::converted;
 
@@ -85,15 +87,15 @@ fn check_restored(corpus: &Path, case: &Case, reader: &CheckpointReader) -> Resu
     let expected = expected(&graph, &tensors, "", &case.fetches)?;
     let fetches: Vec<Tensor> = expected.iter().map(|expected| expected.tensor).collect();
     let (assigned, values) = restoring(&graph, case, reader)?;
-    for rewriting in [Rewriting::Off, Rewriting::On] {
-        let session = session(&graph, rewriting);
-        let show = |error| show_error(rewriting, &error);
+    in_all_modes(|mode| {
+        let session = session(&graph, mode);
+        let show = |error| show_error(mode, &error);
         session.run_with(assigned.as_slice(), values.clone()).map_err(show)?;
         let feeds = tensors.feeds("", &case.feeds)?;
         let fetched = session.run_with(fetches.as_slice(), feeds).map_err(show)?;
         compare_all(case, &expected, &fetched)?;
-    }
-    Ok(())
+        Ok(fetched)
+    })
 }
 
 /// Tensors that assign what they are fed, and what to feed.

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::fmt;
 use std::path::Path;
 
 use tidemill_formats::read_safetensors;
@@ -57,9 +58,33 @@ pub(super) fn import_file(corpus: &Path, case: &Case) -> Result<Graph, String> {
     }
 }
 
-pub(super) fn session(graph: &Graph, rewriting: Rewriting) -> Session {
+/// How a case runs. Each must give the same bits.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Mode {
+    rewriting: Rewriting,
+    threads: usize,
+}
+
+impl Mode {
+    pub(super) const ALL: [Mode; 4] = [
+        Mode { rewriting: Rewriting::Off, threads: 1 },
+        Mode { rewriting: Rewriting::On, threads: 1 },
+        Mode { rewriting: Rewriting::Off, threads: 2 },
+        Mode { rewriting: Rewriting::On, threads: 2 },
+    ];
+}
+
+impl fmt::Display for Mode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let rewriting = if self.rewriting == Rewriting::On { "on" } else { "off" };
+        write!(f, "rewriting {rewriting}, threads: {}", self.threads)
+    }
+}
+
+pub(super) fn session(graph: &Graph, mode: Mode) -> Session {
     let options = SessionOptions {
-        rewriting,
+        rewriting: mode.rewriting,
+        threads: Some(mode.threads),
         seed: Some(SEED),
         print_to: Sink::function(|_| {}),
         warn_to: Sink::function(|_| {}),
@@ -96,8 +121,8 @@ pub(super) fn operations(graph: &Graph, names: &[String]) -> Result<Vec<Operatio
     names.iter().map(operation).collect()
 }
 
-/// Runs a graph with rewriting off and on, compares what is fetched with what it must be, and
-/// the two runs with each other, to the bit.
+/// Runs a graph in each mode, compares what is fetched with what it must be, and the runs with each
+/// other, to the bit.
 pub(super) fn check_values(
     graph: &Graph,
     case: &Case,
@@ -106,16 +131,26 @@ pub(super) fn check_values(
     feeds: &Feeds,
 ) -> Result<(), String> {
     let tensors: Vec<Tensor> = expected.iter().map(|expected| expected.tensor).collect();
-    let run = |rewriting| {
-        let session = session(graph, rewriting);
-        let fetched = session.run_with((tensors.as_slice(), targets), feeds.clone());
-        fetched.map(|(values, _)| values).map_err(|error| show_error(rewriting, &error))
-    };
-    let plain = run(Rewriting::Off)?;
-    let rewritten = run(Rewriting::On)?;
-    compare_all(case, expected, &plain)?;
-    for ((expected, plain), rewritten) in expected.iter().zip(&plain).zip(&rewritten) {
-        compare_bits(rewritten, plain).map_err(|error| format!("{}: {error}", expected.key))?;
+    in_all_modes(|mode| {
+        let fetched = session(graph, mode).run_with((tensors.as_slice(), targets), feeds.clone());
+        let (values, _) = fetched.map_err(|error| show_error(mode, &error))?;
+        compare_all(case, expected, &values)?;
+        Ok(values)
+    })
+}
+
+/// Calls `run` in each mode, and compares what it gives, to the bit.
+pub(super) fn in_all_modes(
+    mut run: impl FnMut(Mode) -> Result<Vec<Value>, String>,
+) -> Result<(), String> {
+    let mut first = None;
+    for mode in Mode::ALL {
+        let values = run(mode)?;
+        let first = first.get_or_insert_with(|| values.clone());
+        for (number, (value, first)) in values.iter().zip(&*first).enumerate() {
+            compare_bits(value, first)
+                .map_err(|error| format!("value {number}, {mode}: {error}"))?;
+        }
     }
     Ok(())
 }
@@ -135,7 +170,6 @@ pub(super) fn compare_all(
     if differences.is_empty() { Ok(()) } else { Err(differences.join("\n")) }
 }
 
-pub(super) fn show_error(rewriting: Rewriting, error: &RunError) -> String {
-    let rewriting = if rewriting == Rewriting::On { "on" } else { "off" };
-    format!("run, with rewriting {rewriting}: {error}")
+pub(super) fn show_error(mode: Mode, error: &RunError) -> String {
+    format!("run, {mode}: {error}")
 }

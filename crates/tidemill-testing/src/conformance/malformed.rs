@@ -1,9 +1,8 @@
 use std::path::Path;
 
 use tidemill_formats::read_safetensors;
-use tidemill_runtime::Rewriting;
 
-use super::graph::{import, session};
+use super::graph::{Mode, import, session};
 use super::manifest::{Expect, Kind};
 use super::{Case, checkpoints, read};
 
@@ -26,8 +25,8 @@ pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
 
 fn run_graph(bytes: &[u8], fetches: &[String]) -> Result<(), String> {
     let graph = import(bytes)?;
-    for rewriting in [Rewriting::Off, Rewriting::On] {
-        session(&graph, rewriting).run(fetches).map_err(|error| error.to_string())?;
+    for mode in Mode::ALL {
+        session(&graph, mode).run(fetches).map_err(|error| error.to_string())?;
     }
     Ok(())
 }

@@ -1,7 +1,7 @@
 //! Runs a corpus of graphs, inputs and expected results that were recorded from TensorFlow.
 //!
 //! [`run`] loads the cases of a folder, runs those that a filter admits, each with rewriting on
-//! and off, and reports what differs. Cases that are known to fail are listed in a file, with
+//! and off, on one thread and on two, and reports what differs. Cases that are known to fail are listed in a file, with
 //! the reason; the list must be true.
 
 mod case;

@@ -273,6 +273,12 @@ moves! {
     ///
     /// # Errors
     /// Blocks that do not divide their padded axis.
+    ///
+    /// ```
+    /// use tidemill_ops::{placeholder, space_to_batch_nd};
+    /// let x = space_to_batch_nd(placeholder::<f32>([1, 3, 2]), [2], [[0, 1]]);
+    /// assert_eq!(x.shape().to_string(), "[2, 2, 2]");
+    /// ```
     space_to_batch_nd = SPACE_TO_BATCH, "SpaceToBatchND", paddings;
 
     /// `x` with its first axis moved to positions within blocks of the axes after it, of which
@@ -280,6 +286,12 @@ moves! {
     ///
     /// # Errors
     /// Blocks that do not divide the first axis, or crops of more than there is.
+    ///
+    /// ```
+    /// use tidemill_ops::{batch_to_space_nd, placeholder};
+    /// let x = batch_to_space_nd(placeholder::<f32>([2, 2, 2]), [2], [[0, 1]]);
+    /// assert_eq!(x.shape().to_string(), "[1, 3, 2]");
+    /// ```
     batch_to_space_nd = BATCH_TO_SPACE, "BatchToSpaceND", crops;
 }
 
@@ -288,6 +300,12 @@ moves! {
 ///
 /// # Errors
 /// A block below 2, or one that does not divide height and width.
+///
+/// ```
+/// use tidemill_ops::{placeholder, space_to_depth};
+/// let images = placeholder::<f32>([1, 4, 6, 3]);
+/// assert_eq!(space_to_depth(images, 2).shape().to_string(), "[1, 2, 3, 12]");
+/// ```
 #[doc(alias = "SpaceToDepth")]
 #[track_caller]
 pub fn space_to_depth(x: impl Into<Operand>, block: i64) -> Tensor {
@@ -300,6 +318,12 @@ pub fn space_to_depth(x: impl Into<Operand>, block: i64) -> Tensor {
 ///
 /// # Errors
 /// A block below 2, or one whose square does not divide the channels.
+///
+/// ```
+/// use tidemill_ops::{depth_to_space, placeholder};
+/// let images = placeholder::<f32>([1, 2, 3, 12]);
+/// assert_eq!(depth_to_space(images, 2).shape().to_string(), "[1, 4, 6, 3]");
+/// ```
 #[doc(alias = "DepthToSpace")]
 #[track_caller]
 pub fn depth_to_space(x: impl Into<Operand>, block: i64) -> Tensor {

@@ -422,6 +422,11 @@ pub static MATRIX_BAND_PART: OpDef =
 
 /// A tensor of shape `S + S`, for `x` of shape `S`, with its elements on the diagonal and zeros
 /// elsewhere. Its gradient is the diagonal of what comes in.
+///
+/// ```
+/// use tidemill_ops::{constant, diag};
+/// assert_eq!(diag(constant([1.0_f32, 2.0])).shape().to_string(), "[2, 2]");
+/// ```
 #[doc(alias = "Diag")]
 #[track_caller]
 pub fn diag(x: impl Into<Operand>) -> Tensor {
@@ -432,6 +437,12 @@ pub fn diag(x: impl Into<Operand>) -> Tensor {
 ///
 /// # Errors
 /// A shape with other halves.
+///
+/// ```
+/// use tidemill_ops::{constant, diag_part};
+/// let x = constant([[1.0_f32, 2.0], [3.0, 4.0]]);
+/// assert_eq!(diag_part(x).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "DiagPart")]
 #[track_caller]
 pub fn diag_part(x: impl Into<Operand>) -> Tensor {
@@ -467,6 +478,12 @@ pub fn matrix_diag(x: impl Into<Operand>) -> Tensor {
 ///
 /// # Errors
 /// Tensors of fewer axes, or diagonals that there are not.
+///
+/// ```
+/// use tidemill_ops::{matrix_diag_part, placeholder};
+/// let x = placeholder::<f32>([5, 3, 4]);
+/// assert_eq!(matrix_diag_part(x, 0).shape().to_string(), "[5, 3]");
+/// ```
 #[doc(alias = "MatrixDiagPartV3")]
 #[track_caller]
 pub fn matrix_diag_part(x: impl Into<Operand>, k: impl Into<Operand>) -> Tensor {
@@ -482,6 +499,13 @@ pub fn matrix_diag_part(x: impl Into<Operand>, k: impl Into<Operand>) -> Tensor 
 ///
 /// # Errors
 /// Diagonals that there are not, or that are of another shape.
+///
+/// ```
+/// use tidemill_ops::{matrix_set_diag, placeholder};
+/// let x = placeholder::<f32>([5, 3, 3]);
+/// let y = matrix_set_diag(x, placeholder::<f32>([5, 3]), 0);
+/// assert_eq!(y.shape().to_string(), "[5, 3, 3]");
+/// ```
 #[doc(alias = "MatrixSetDiagV3")]
 #[track_caller]
 pub fn matrix_set_diag(
@@ -502,6 +526,13 @@ pub fn matrix_set_diag(
 ///
 /// # Errors
 /// Tensors of fewer than 2 axes, or more diagonals than there are.
+///
+/// ```
+/// use tidemill_ops::{matrix_band_part, placeholder};
+/// let x = placeholder::<f32>([3, 3]);
+/// let lower_triangle = matrix_band_part(x, -1, 0);
+/// assert_eq!(lower_triangle.shape().to_string(), "[3, 3]");
+/// ```
 #[doc(alias = "MatrixBandPart")]
 #[doc(alias = "band_part")]
 #[track_caller]

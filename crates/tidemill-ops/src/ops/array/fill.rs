@@ -135,7 +135,7 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor stretched t
 pub static RANGE: OpDef = OpDef::new("Range", "Numbers at equal distances.")
     .inputs(&[Arg::of("start", "Tidx"), Arg::of("limit", "Tidx"), Arg::of("delta", "Tidx")])
     .outputs(&[Arg::of("output", "Tidx")])
-    .attrs(&[AttrDef::types("Tidx", DType::NUMBERS)])
+    .attrs(&[AttrDef::widened("Tidx", DType::NUMBERS)])
     .fallible(Fallible::Values)
     .infer(infer_range)
     .kernel(|_| {
@@ -179,6 +179,11 @@ fn infer_range(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
 }
 
 /// A tensor of this shape whose elements are all `value`.
+///
+/// ```
+/// use tidemill_ops::fill;
+/// assert_eq!(fill([2, 3], 0.5_f32).shape().to_string(), "[2, 3]");
+/// ```
 #[doc(alias = "Fill")]
 #[track_caller]
 pub fn fill(shape: impl Into<Shape>, value: impl Into<Operand>) -> Tensor {
@@ -230,6 +235,11 @@ pub(crate) fn filled(
 }
 
 /// Zeros of the shape and type of `x`.
+///
+/// ```
+/// use tidemill_ops::{constant, zeros_like};
+/// assert_eq!(zeros_like(constant([1.0_f32, 2.0])).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "ZerosLike")]
 #[track_caller]
 pub fn zeros_like(x: impl Into<Operand>) -> Tensor {
@@ -237,6 +247,11 @@ pub fn zeros_like(x: impl Into<Operand>) -> Tensor {
 }
 
 /// Ones of the shape and type of `x`.
+///
+/// ```
+/// use tidemill_ops::{constant, ones_like};
+/// assert_eq!(ones_like(constant([1.0_f32, 2.0])).shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "OnesLike")]
 #[track_caller]
 pub fn ones_like(x: impl Into<Operand>) -> Tensor {
@@ -248,6 +263,12 @@ pub fn ones_like(x: impl Into<Operand>) -> Tensor {
 ///
 /// # Errors
 /// A shape that `x` does not stretch to.
+///
+/// ```
+/// use tidemill_ops::{broadcast_to, constant};
+/// let rows = broadcast_to(constant([1.0_f32, 2.0]), [3, 2]);
+/// assert_eq!(rows.shape().to_string(), "[3, 2]");
+/// ```
 #[doc(alias = "BroadcastTo")]
 #[track_caller]
 pub fn broadcast_to(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor {
@@ -260,6 +281,11 @@ pub fn broadcast_to(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor 
 ///
 /// # Errors
 /// A run fails if steps of `delta` do not lead from `start` to `limit`.
+///
+/// ```
+/// use tidemill_ops::range;
+/// assert_eq!(range(0, 7, 2).shape().to_string(), "[4]");
+/// ```
 #[doc(alias = "Range")]
 #[track_caller]
 pub fn range(

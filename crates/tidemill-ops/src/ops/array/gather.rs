@@ -14,6 +14,7 @@ use super::{
 };
 use crate::family::grads;
 use crate::index::{axis_of, integer, known_integer};
+use crate::indexed_slices::rows_gradient;
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
 use crate::ops::arithmetic::floor_mod;
@@ -59,8 +60,11 @@ pub static GATHER: OpDef =
         .infer(|node| infer_gather(node, known_integer(node, 2), node.int_attr("batch_dims")?))
         .gradient(|cx| {
             let (params, indices): (Tensor, Tensor) = (cx.input(0), cx.input(1));
-            let axis = cast(cx.input::<Tensor>(2), DType::I32);
             let batch = cx.node().int_attr("batch_dims")?;
+            if batch == 0 && known_integer(cx.node(), 2) == Some(0) {
+                return Ok(grads([Some(rows_gradient(cx.grad(), params, indices)), None, None]));
+            }
+            let axis = cast(cx.input::<Tensor>(2), DType::I32);
             let grad = spread_back(cx.grad(), params, indices, axis, batch)?;
             Ok(grads([Some(grad), None, None]))
         })
@@ -103,8 +107,7 @@ pub static GATHER_V1: OpDef =
         .infer(|node| infer_gather(node, Some(0), 0))
         .gradient(|cx| {
             let (params, indices): (Tensor, Tensor) = (cx.input(0), cx.input(1));
-            let first = Operand::from(0).to_tensor_beside(params, "axis");
-            Ok(grads([Some(spread_back(cx.grad(), params, indices, first, 0)?), None]))
+            Ok(grads([Some(rows_gradient(cx.grad(), params, indices)), None]))
         })
         .kernel(|_| Ok(kernel(|cx| Ok(layout::gather(cx.input(0)?, cx.input(1)?, 0)?))))
         .samples(|| {
@@ -215,7 +218,8 @@ pub fn where_true(x: impl Into<Operand>) -> Tensor {
 
 /// The slices of `params` along axis `axis` whose numbers are in `indices`, in their place.
 ///
-/// Its gradient adds what comes in for each slice to the one that it is.
+/// Its gradient adds what comes in for each slice to the one that it is. Along the first axis it is
+/// a sum of [`IndexedSlices`](crate::IndexedSlices).
 ///
 /// # Errors
 /// A run fails if an index is out of range.

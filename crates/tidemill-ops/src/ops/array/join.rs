@@ -167,6 +167,12 @@ pub(super) fn split_like(grad: Tensor, values: &[Tensor], axis: Tensor) -> Vec<T
 ///
 /// # Errors
 /// No tensors, tensors that differ in type or shape, or an axis that there is not.
+///
+/// ```
+/// use tidemill_ops::{constant, stack};
+/// let x = stack([constant([1.0_f32, 2.0]), constant([3.0_f32, 4.0])], 1);
+/// assert_eq!(x.shape().to_string(), "[2, 2]");
+/// ```
 #[doc(alias = "Pack")]
 #[track_caller]
 pub fn stack<T: Into<Operand>>(values: impl IntoIterator<Item = T>, axis: i64) -> Tensor {
@@ -184,6 +190,12 @@ pub fn stack<T: Into<Operand>>(values: impl IntoIterator<Item = T>, axis: i64) -
 ///
 /// # Errors
 /// No tensors, tensors that differ in type or along another axis, or an axis that there is not.
+///
+/// ```
+/// use tidemill_ops::{concat, constant};
+/// let x = concat([constant([[1.0_f32, 2.0]]), constant([[3.0_f32, 4.0]])], 0);
+/// assert_eq!(x.shape().to_string(), "[2, 2]");
+/// ```
 #[doc(alias = "ConcatV2")]
 #[track_caller]
 pub fn concat<T: Into<Operand>>(values: impl IntoIterator<Item = T>, axis: i32) -> Tensor {

@@ -19,7 +19,7 @@ pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "So many numbers at equal d
     .inputs(&[Arg::of("start", "T"), Arg::of("stop", "T"), Arg::of("num", "Tidx")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[
-        AttrDef::types("T", DType::FLOATS),
+        AttrDef::widened("T", DType::FLOATS),
         AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
     ])
     .fallible(Fallible::Values)

@@ -63,7 +63,7 @@ pub use scatter::{
     gather_nd, scatter_nd, sparse_to_dense, tensor_scatter_add, tensor_scatter_max,
     tensor_scatter_min, tensor_scatter_sub, tensor_scatter_update,
 };
-pub(crate) use scatter::{infer_tensor_scatter, parts_shape, scatter_kernel};
+pub(crate) use scatter::parts_shape;
 pub use segment::{
     SEGMENT_MAX, SEGMENT_MEAN, SEGMENT_MIN, SEGMENT_PROD, SEGMENT_SUM, UNSORTED_SEGMENT_MAX,
     UNSORTED_SEGMENT_MIN, UNSORTED_SEGMENT_PROD, UNSORTED_SEGMENT_SUM,

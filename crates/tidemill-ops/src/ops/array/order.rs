@@ -35,10 +35,11 @@ pub static TOP_K: OpDef =
             const {
                 &[
                     AttrDef::bool("sorted", true),
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tk", &[DType::I16, DType::I32, DType::I64])
                         .default(Default::Type(DType::I32)),
-                    index_type("index_type"),
+                    AttrDef::types("index_type", &[DType::I16, DType::I32, DType::I64])
+                        .default(Default::Type(DType::I32)),
                 ]
             },
         )
@@ -48,8 +49,7 @@ pub static TOP_K: OpDef =
         .kernel(|node| {
             let indices = node.type_attr("index_type")?;
             Ok(list_kernel(move |cx| {
-                let k = tidemill_kernels::elementwise::cast(cx.input(1)?, DType::I64)?;
-                let count = count_of(integer(&k, "k")?, "k")?;
+                let count = count_of(integer(cx.input(1)?, "k")?, "k")?;
                 let (values, places) = kernels::top_k(cx.input(0)?, count, indices)?;
                 Ok(vec![values, places])
             }))
@@ -285,6 +285,12 @@ pub enum Direction {
 ///
 /// # Errors
 /// No axis, or elements that are not numbers.
+///
+/// ```
+/// use tidemill_ops::{Direction, constant, sort};
+/// let x = sort(constant([3.0_f32, 1.0, 2.0]), Direction::Descending);
+/// assert_eq!(x.shape().to_string(), "[3]");
+/// ```
 #[track_caller]
 pub fn sort(x: impl Into<Operand>, direction: Direction) -> Tensor {
     let x = x.into().to_tensor();
@@ -302,6 +308,12 @@ pub fn sort(x: impl Into<Operand>, direction: Direction) -> Tensor {
 ///
 /// # Errors
 /// As [`sort`].
+///
+/// ```
+/// use tidemill_ops::{Direction, argsort, constant};
+/// let order = argsort(constant([3.0_f32, 1.0, 2.0]), Direction::Ascending);
+/// assert_eq!(order.shape().to_string(), "[3]");
+/// ```
 #[track_caller]
 pub fn argsort(x: impl Into<Operand>, direction: Direction) -> Tensor {
     let x = x.into().to_tensor();
@@ -332,6 +344,12 @@ fn last_axis(x: Tensor) -> Tensor {
 ///
 /// # Errors
 /// Shapes that do not fit.
+///
+/// ```
+/// use tidemill_ops::{in_top_k, placeholder};
+/// let found = in_top_k(placeholder::<f32>([8, 10]), placeholder::<i32>([8]), 3);
+/// assert_eq!(found.shape().to_string(), "[8]");
+/// ```
 #[doc(alias = "InTopKV2")]
 #[track_caller]
 pub fn in_top_k(
@@ -353,6 +371,12 @@ pub fn in_top_k(
 ///
 /// # Errors
 /// A tensor that is not a list.
+///
+/// ```
+/// use tidemill_ops::{constant, unique};
+/// let (elements, indices) = unique(constant([4, 2, 4]));
+/// assert_eq!((elements.shape().rank(), indices.shape().to_string()), (Some(1), "[3]".into()));
+/// ```
 #[doc(alias = "Unique")]
 #[track_caller]
 pub fn unique(x: impl Into<Operand>) -> (Tensor, Tensor) {
@@ -364,6 +388,12 @@ pub fn unique(x: impl Into<Operand>) -> (Tensor, Tensor) {
 ///
 /// # Errors
 /// A tensor that is not a list.
+///
+/// ```
+/// use tidemill_ops::{constant, unique_with_counts};
+/// let (_, indices, _) = unique_with_counts(constant([4, 2, 4]));
+/// assert_eq!(indices.shape().to_string(), "[3]");
+/// ```
 #[doc(alias = "UniqueWithCounts")]
 #[track_caller]
 pub fn unique_with_counts(x: impl Into<Operand>) -> (Tensor, Tensor, Tensor) {
@@ -375,6 +405,12 @@ pub fn unique_with_counts(x: impl Into<Operand>) -> (Tensor, Tensor, Tensor) {
 ///
 /// # Errors
 /// Tensors that are not lists of one type.
+///
+/// ```
+/// use tidemill_ops::{constant, list_diff};
+/// let (left, indices) = list_diff(constant([1, 2, 3]), constant([2]));
+/// assert_eq!((left.shape().rank(), indices.shape().rank()), (Some(1), Some(1)));
+/// ```
 #[doc(alias = "ListDiff")]
 #[doc(alias = "setdiff1d")]
 #[track_caller]
@@ -390,6 +426,11 @@ pub fn list_diff(x: impl Into<Operand>, y: impl Into<Operand>) -> (Tensor, Tenso
 ///
 /// # Errors
 /// A negative count; a run fails if a number is negative.
+///
+/// ```
+/// use tidemill_ops::{bincount, constant};
+/// assert_eq!(bincount(constant([1, 0, 1]), 3).shape().to_string(), "[3]");
+/// ```
 #[doc(alias = "Bincount")]
 #[track_caller]
 pub fn bincount(x: impl Into<Operand>, count: impl Into<Operand>) -> Tensor {

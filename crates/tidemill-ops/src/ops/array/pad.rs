@@ -122,7 +122,7 @@ pub static MIRROR_PAD_GRAD: OpDef =
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     PADDINGS_TYPE,
                     AttrDef::new("mode", AttrKind::Str),
                 ]
@@ -248,6 +248,12 @@ pub fn pad(x: impl Into<Operand>, paddings: impl Into<Operand>) -> Tensor {
 ///
 /// # Errors
 /// As [`pad`], and where the number is of another type than `x`.
+///
+/// ```
+/// use tidemill_ops::{constant, pad_with};
+/// let x = pad_with(constant([1.0_f32, 2.0]), [[1, 2]], -1.0);
+/// assert_eq!(x.shape().to_string(), "[5]");
+/// ```
 #[doc(alias = "PadV2")]
 #[track_caller]
 pub fn pad_with(
@@ -279,6 +285,12 @@ pub enum Mirror {
 ///
 /// # Errors
 /// As [`pad`], and images that are longer than what they show.
+///
+/// ```
+/// use tidemill_ops::{Mirror, constant, mirror_pad};
+/// let x = mirror_pad(constant([1.0_f32, 2.0, 3.0]), [[1, 2]], Mirror::Reflect);
+/// assert_eq!(x.shape().to_string(), "[6]");
+/// ```
 #[doc(alias = "MirrorPad")]
 #[track_caller]
 pub fn mirror_pad(x: impl Into<Operand>, paddings: impl Into<Operand>, mirror: Mirror) -> Tensor {

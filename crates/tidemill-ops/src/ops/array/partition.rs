@@ -243,6 +243,12 @@ pub fn one_hot(indices: impl Into<Operand>, depth: impl Into<Operand>) -> Tensor
 ///
 /// # Errors
 /// As [`one_hot`]; numbers that are not of one type, or an axis that there is not.
+///
+/// ```
+/// use tidemill_ops::{constant, one_hot_with};
+/// let rows = one_hot_with(constant([0, 2]), 3, 5.0_f32, 0.0_f32, -1);
+/// assert_eq!(rows.shape().to_string(), "[2, 3]");
+/// ```
 #[doc(alias = "OneHot")]
 #[track_caller]
 pub fn one_hot_with(
@@ -270,6 +276,12 @@ pub fn one_hot_with(
 ///
 /// # Errors
 /// Shapes that do not fit, or no parts; a run fails if a number is not in `[0, count)`.
+///
+/// ```
+/// use tidemill_ops::{constant, dynamic_partition, placeholder};
+/// let parts = dynamic_partition(placeholder::<f32>([4, 2]), constant([0, 1, 1, 0]), 2);
+/// assert_eq!(parts[0].shape().to_string(), "[?, 2]");
+/// ```
 #[doc(alias = "DynamicPartition")]
 #[track_caller]
 pub fn dynamic_partition(
@@ -292,6 +304,13 @@ pub fn dynamic_partition(
 ///
 /// # Errors
 /// Shapes that do not fit, or no values; a run fails if a number is negative.
+///
+/// ```
+/// use tidemill_ops::{constant, dynamic_stitch};
+/// let rows = [constant([[1.0_f32]]), constant([[2.0_f32]])];
+/// let x = dynamic_stitch([constant([1]), constant([0])], rows);
+/// assert_eq!(x.shape().rank(), Some(2));
+/// ```
 #[doc(alias = "DynamicStitch")]
 #[track_caller]
 pub fn dynamic_stitch<I: Into<Operand>, V: Into<Operand>>(

@@ -215,6 +215,12 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
 ///
 /// # Errors
 /// A shape of another number of elements.
+///
+/// ```
+/// use tidemill_ops::{placeholder, reshape};
+/// let x = placeholder::<f32>([2, 6]);
+/// assert_eq!(reshape(x, [3, -1]).shape().to_string(), "[3, 4]");
+/// ```
 #[doc(alias = "Reshape")]
 #[track_caller]
 pub fn reshape(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor {
@@ -226,6 +232,11 @@ pub fn reshape(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor {
 ///
 /// # Errors
 /// An axis that there is not.
+///
+/// ```
+/// use tidemill_ops::{constant, expand_dims};
+/// assert_eq!(expand_dims(constant([1.0_f32, 2.0]), 0).shape().to_string(), "[1, 2]");
+/// ```
 #[doc(alias = "ExpandDims")]
 #[track_caller]
 pub fn expand_dims(x: impl Into<Operand>, axis: i32) -> Tensor {
@@ -237,6 +248,12 @@ pub fn expand_dims(x: impl Into<Operand>, axis: i32) -> Tensor {
 ///
 /// # Errors
 /// An axis whose extent is not 1.
+///
+/// ```
+/// use tidemill_ops::{placeholder, squeeze};
+/// let x = placeholder::<f32>([1, 2, 1]);
+/// assert_eq!(squeeze(x, &[0]).shape().to_string(), "[2, 1]");
+/// ```
 #[doc(alias = "Squeeze")]
 #[track_caller]
 pub fn squeeze(x: impl Into<Operand>, axes: &[i64]) -> Tensor {

@@ -152,6 +152,12 @@ pub fn reverse(x: impl Into<Operand>, axes: impl Into<Operand>) -> Tensor {
 ///
 /// # Errors
 /// Axes that there are not, or that are one; a run fails where a length is out of range.
+///
+/// ```
+/// use tidemill_ops::{constant, placeholder, reverse_sequence};
+/// let x = reverse_sequence(placeholder::<f32>([2, 5]), constant([3, 4]), 1, 0);
+/// assert_eq!(x.shape().to_string(), "[2, 5]");
+/// ```
 #[doc(alias = "ReverseSequence")]
 #[track_caller]
 pub fn reverse_sequence(

@@ -9,7 +9,7 @@ use tidemill_kernels::scan::{self as kernels, Scan};
 use tidemill_value::{DType, Value};
 
 use super::{ones_like, zeros_like};
-use crate::family::grads;
+use crate::family::{example, grads};
 use crate::index::{axis_of, check_rank, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
@@ -28,7 +28,7 @@ const fn scan(name: &'static str, summary: &'static str) -> OpDef {
                 &[
                     AttrDef::bool("exclusive", false),
                     AttrDef::bool("reverse", false),
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
                 ]
             },
@@ -114,6 +114,7 @@ macro_rules! scans {
         ///
         /// # Errors
         /// An axis that there is not.
+        #[doc = example!($function(constant([0.5_f32, 2.0]), 0) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
         pub fn $function(x: impl Into<Operand>, axis: impl Into<Operand>) -> Tensor {
@@ -125,6 +126,7 @@ macro_rules! scans {
         ///
         /// # Errors
         /// An axis that there is not.
+        #[doc = example!($with(constant([0.5_f32, 2.0]), 0, true, false) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
         pub fn $with(

@@ -82,7 +82,7 @@ pub static SCATTER_ND: OpDef =
         ])
         .outputs(&[Arg::of("output", "T")])
         .attrs(&[
-            AttrDef::types("T", DType::NUMBERS),
+            AttrDef::widened("T", DType::NUMBERS),
             AttrDef::types("Tindices", DType::INDICES),
             AttrDef::str("bad_indices_policy", ""),
         ])
@@ -126,7 +126,7 @@ const fn tensor_scatter(name: &'static str, summary: &'static str) -> OpDef {
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tindices", DType::INDICES),
                     AttrDef::str("bad_indices_policy", ""),
                 ]
@@ -136,14 +136,14 @@ const fn tensor_scatter(name: &'static str, summary: &'static str) -> OpDef {
         .infer(infer_tensor_scatter)
 }
 
-pub(crate) fn infer_tensor_scatter(
+fn infer_tensor_scatter(
     node: &NodeView<'_>,
 ) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     parts_shape(node.shape(0), node.shape(1))?.merge(node.shape(2))?;
     Inferred::one(node.shape(0))
 }
 
-pub(crate) fn scatter_kernel(combine: Combine) -> Box<dyn tidemill_graph::Kernel> {
+fn scatter_kernel(combine: Combine) -> Box<dyn tidemill_graph::Kernel> {
     Box::new(move |cx: &mut tidemill_graph::KernelCx<'_>| {
         let value = cx.take(0)?;
         let output = layout::tensor_scatter(value, cx.input(1)?, cx.input(2)?, combine)?;

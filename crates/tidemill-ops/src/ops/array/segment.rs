@@ -9,7 +9,7 @@ use tidemill_kernels::segment::{self as kernels, Segment};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::{gather, ones_like, rank, reshape, shape, zeros_like};
-use crate::family::grads;
+use crate::family::{example, grads};
 use crate::index::{check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
@@ -27,10 +27,7 @@ const fn sorted(name: &'static str, summary: &'static str) -> OpDef {
         .outputs(const { &[Arg::of("output", "T")] })
         .attrs(
             const {
-                &[
-                    AttrDef::types("T", DType::NUMBERS),
-                    AttrDef::types("Tindices", DType::INDICES),
-                ]
+                &[AttrDef::widened("T", DType::NUMBERS), AttrDef::types("Tindices", DType::INDICES)]
             },
         )
         .fallible(Fallible::Values)
@@ -169,7 +166,7 @@ const fn unsorted(name: &'static str, summary: &'static str) -> OpDef {
         .attrs(
             const {
                 &[
-                    AttrDef::types("T", DType::NUMBERS),
+                    AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tindices", DType::INDICES),
                     AttrDef::types("Tnumsegments", DType::INDICES)
                         .default(Default::Type(DType::I32)),
@@ -290,6 +287,7 @@ macro_rules! segments {
         ///
         /// # Errors
         /// Not one number for each row; a run fails where the numbers do not ascend from 0.
+        #[doc = example!($function(constant([0.5_f32, 2.0, 3.0]), [0, 0, 1]) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
         pub fn $function(x: impl Into<Operand>, segments: impl Into<Operand>) -> Tensor {
@@ -329,6 +327,7 @@ macro_rules! unsorted_segments {
         ///
         /// # Errors
         /// Shapes that do not fit; a run fails where a number is not below `count`.
+        #[doc = example!($function(constant([0.5_f32, 2.0, 3.0]), [1, 0, 1], 2) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
         pub fn $function(

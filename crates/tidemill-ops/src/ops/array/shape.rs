@@ -138,7 +138,7 @@ fn index(count: usize, dtype: DType) -> Result<Scalar, ValueError> {
 /// For two shapes that broadcast, the axes of the result along which each was stretched.
 pub static BROADCAST_GRADIENT_ARGS: OpDef = OpDef::new(
     "BroadcastGradientArgs",
-    "For two shapes that broadcast, the axes along which each was stretched.",
+    "For two shapes that broadcast and differ, the axes that each lacks or has the extent 1 along.",
 )
 .inputs(&[Arg::of("s0", "T"), Arg::of("s1", "T")])
 .outputs(&[Arg::of("r0", "T"), Arg::of("r1", "T")])
@@ -158,8 +158,10 @@ pub static BROADCAST_GRADIENT_ARGS: OpDef = OpDef::new(
     Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
         let (left, right) = (shape_of(cx.input(0)?)?, shape_of(cx.input(1)?)?);
         let shape = tidemill_value::broadcast(&left, &right)?;
-        for (i, operand) in [left, right].iter().enumerate() {
-            cx.set(i, index_list(&stretched_axes(operand, &shape), dtype)?);
+        for (i, operand) in [&left, &right].into_iter().enumerate() {
+            let axes =
+                if left == right { SmallVec::new() } else { unit_axes(operand, shape.rank()) };
+            cx.set(i, index_list(&axes, dtype)?);
         }
         Ok(())
     }))
@@ -168,8 +170,13 @@ pub static BROADCAST_GRADIENT_ARGS: OpDef = OpDef::new(
 .samples(|| {
     let axes = vec![Value::from([1]), Value::from([0])];
     let sample = Sample::new([Value::from([2, 1, 3]), Value::from([1, 4, 3])], axes[0].clone());
+    let both = Sample::shapes([Value::from([1, 2]), Value::from([1, 1])]);
+    let equal = Sample::shapes([Value::from([1, 2]), Value::from([1, 2])]);
+    let none = || Value::from(Vec::<i32>::new());
     vec![
         Sample { expect: tidemill_graph::Expect::Outputs(axes), ..sample },
+        both.outputs([Value::from([0]), Value::from([0, 1])]),
+        equal.outputs([none(), none()]),
         Sample::error([Value::from([2]), Value::from([3])], "do not broadcast"),
     ]
 });
@@ -212,15 +219,19 @@ pub static BROADCAST_ARGS: OpDef =
             ]
         });
 
-/// The axes that an operand lacks, or has the extent 1 along, in a larger shape.
-fn stretched_axes(operand: &[usize], shape: &[usize]) -> SmallVec<[usize; 4]> {
-    let lacks = shape.len() - operand.len();
-    (0..shape.len())
-        .filter(|&axis| axis < lacks || (operand[axis - lacks] == 1 && shape[axis] != 1))
-        .collect()
+/// The axes, among so many, that an operand lacks or has the extent 1 along.
+fn unit_axes(operand: &[usize], rank: usize) -> SmallVec<[usize; 4]> {
+    let lacks = rank - operand.len();
+    (0..rank).filter(|&axis| axis < lacks || operand[axis - lacks] == 1).collect()
 }
 
 /// The extents of `x` along its axes: an `int32` tensor of shape `[rank]`.
+///
+/// ```
+/// use tidemill_ops::{placeholder, shape};
+/// let extents = shape(placeholder::<f32>([2, 6]));
+/// assert_eq!(extents.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "Shape")]
 #[track_caller]
 pub fn shape(x: impl Into<Operand>) -> Tensor {
@@ -234,6 +245,12 @@ pub(crate) fn shape_as(x: Tensor, dtype: DType) -> Tensor {
 }
 
 /// The extents of several tensors: an `int32` tensor of shape `[rank]` for each.
+///
+/// ```
+/// use tidemill_ops::{placeholder, shape_n};
+/// let shapes = shape_n([placeholder::<f32>([2, 6]), placeholder::<f32>([3])]);
+/// assert_eq!(shapes[1].shape().to_string(), "[1]");
+/// ```
 #[doc(alias = "ShapeN")]
 #[track_caller]
 pub fn shape_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<Tensor> {
@@ -250,6 +267,12 @@ pub fn shape_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<Ten
 ///
 /// # Errors
 /// A run fails where the shapes do not broadcast.
+///
+/// ```
+/// use tidemill_ops::{broadcast_dynamic_shape, constant};
+/// let extents = broadcast_dynamic_shape(constant([2, 1]), constant([3]));
+/// assert_eq!(extents.shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "BroadcastArgs")]
 #[track_caller]
 pub fn broadcast_dynamic_shape(left: impl Into<Operand>, right: impl Into<Operand>) -> Tensor {
@@ -258,6 +281,11 @@ pub fn broadcast_dynamic_shape(left: impl Into<Operand>, right: impl Into<Operan
 }
 
 /// The number of elements of `x`: an `int32` tensor of shape `[]`.
+///
+/// ```
+/// use tidemill_ops::{placeholder, size};
+/// assert_eq!(size(placeholder::<f32>([2, 6])).shape().to_string(), "[]");
+/// ```
 #[doc(alias = "Size")]
 #[track_caller]
 pub fn size(x: impl Into<Operand>) -> Tensor {
@@ -265,14 +293,25 @@ pub fn size(x: impl Into<Operand>) -> Tensor {
 }
 
 /// The number of axes of `x`: an `int32` tensor of shape `[]`.
+///
+/// ```
+/// use tidemill_ops::{placeholder, rank};
+/// assert_eq!(rank(placeholder::<f32>([2, 6])).shape().to_string(), "[]");
+/// ```
 #[doc(alias = "Rank")]
 #[track_caller]
 pub fn rank(x: impl Into<Operand>) -> Tensor {
     unary(&RANK, x)
 }
 
-/// For two shapes that broadcast, the axes along which each was stretched: those to sum a
-/// gradient over.
+/// For two shapes that broadcast and differ, the axes that each lacks or has the extent 1 along:
+/// those to sum a gradient over.
+///
+/// ```
+/// use tidemill_ops::{broadcast_gradient_args, constant};
+/// let (left, right) = broadcast_gradient_args(constant([2, 1]), constant([3]));
+/// assert_eq!((left.shape().rank(), right.shape().rank()), (Some(1), Some(1)));
+/// ```
 #[doc(alias = "BroadcastGradientArgs")]
 #[track_caller]
 pub fn broadcast_gradient_args(

@@ -355,6 +355,12 @@ pub fn slice(x: impl Into<Operand>, begin: impl Into<Operand>, size: impl Into<O
 ///
 /// # Errors
 /// A stride of 0, or more entries than axes; if that depends on values, the run fails.
+///
+/// ```
+/// use tidemill_ops::{placeholder, strided_slice};
+/// let x = strided_slice(placeholder::<f32>([6]), [1], [6], [2]);
+/// assert_eq!(x.shape().to_string(), "[3]");
+/// ```
 #[doc(alias = "StridedSlice")]
 #[track_caller]
 pub fn strided_slice(

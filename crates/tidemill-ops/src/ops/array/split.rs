@@ -95,7 +95,7 @@ pub static SPLIT_V: OpDef =
         .outputs(&[Arg::list("output", "T", "num_split")])
         .attrs(&[
             AttrDef::types("T", DType::ALL),
-            AttrDef::types("Tlen", DType::INDICES),
+            AttrDef::types("Tlen", &[DType::I8, DType::I32, DType::I64]),
             AttrDef::new("num_split", AttrKind::Int),
         ])
         .fallible(Fallible::Values)
@@ -284,6 +284,12 @@ pub fn split(x: impl Into<Operand>, count: usize, axis: i32) -> Vec<Tensor> {
 ///
 /// # Errors
 /// Sizes that do not add up to the extent, or an axis that there is not.
+///
+/// ```
+/// use tidemill_ops::{placeholder, split_sizes};
+/// let parts = split_sizes(placeholder::<f32>([6]), &[1, 2, 3], 0);
+/// assert_eq!(parts[2].shape().to_string(), "[3]");
+/// ```
 #[doc(alias = "SplitV")]
 #[track_caller]
 pub fn split_sizes(x: impl Into<Operand>, sizes: &[i32], axis: i32) -> Vec<Tensor> {
@@ -339,6 +345,12 @@ pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
 ///
 /// # Errors
 /// An axis that there is not, or that has another number of parts.
+///
+/// ```
+/// use tidemill_ops::{placeholder, unstack_count};
+/// let rows = unstack_count(placeholder::<f32>([3, 2]), 3, 0);
+/// assert_eq!(rows[0].shape().to_string(), "[2]");
+/// ```
 #[doc(alias = "Unpack")]
 #[track_caller]
 pub fn unstack_count(x: impl Into<Operand>, count: usize, axis: i64) -> Vec<Tensor> {

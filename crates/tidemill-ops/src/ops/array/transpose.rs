@@ -97,6 +97,12 @@ pub(super) fn transpose_by(x: Tensor, permutation: impl Into<Operand>) -> Tensor
 ///
 /// # Errors
 /// A list that does not name each axis once.
+///
+/// ```
+/// use tidemill_ops::{placeholder, transpose};
+/// let x = transpose(placeholder::<f32>([2, 3, 4]), &[2, 0, 1]);
+/// assert_eq!(x.shape().to_string(), "[4, 2, 3]");
+/// ```
 #[doc(alias = "Transpose")]
 #[track_caller]
 pub fn transpose(x: impl Into<Operand>, permutation: &[i32]) -> Tensor {
@@ -152,6 +158,11 @@ pub static INVERT_PERMUTATION: OpDef =
 ///
 /// # Errors
 /// A run fails where a number is missing or there twice.
+///
+/// ```
+/// use tidemill_ops::{constant, invert_permutation};
+/// assert_eq!(invert_permutation(constant([2, 0, 1])).shape().to_string(), "[3]");
+/// ```
 #[doc(alias = "InvertPermutation")]
 #[track_caller]
 pub fn invert_permutation(permutation: impl Into<Operand>) -> Tensor {

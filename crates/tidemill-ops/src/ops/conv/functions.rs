@@ -7,7 +7,7 @@ use crate::operand::{composite, tensor};
 use crate::ops::array::{expand_dims, squeeze};
 use crate::{Operand, Tensor};
 
-/// What surrounds the input of a convolution along its `N` axes of space.
+/// What surrounds the input of a convolution or a pool along its `N` axes of space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConvPadding<const N: usize> {
     /// As many zeros as make the output as long as the input, divided by the stride.
@@ -18,7 +18,7 @@ pub enum ConvPadding<const N: usize> {
     Explicit([[i64; 2]; N]),
 }
 
-/// How a filter moves over an input along its `N` axes of space.
+/// How a filter, or the window of a pool, moves over an input along its `N` axes of space.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Conv<const N: usize> {
     /// The distances from one place of the filter to the next.
@@ -58,16 +58,15 @@ impl<const N: usize> Conv<N> {
     }
 
     /// The entries for the axes of space among those for all axes.
-    fn spread<T: Copy>(&self, space: [T; N], other: T) -> Vec<T> {
+    pub(in crate::ops) fn spread<T: Copy>(&self, space: [T; N], other: T) -> Vec<T> {
         let (before, behind) = if self.channels_first { (2, 0) } else { (1, 1) };
         let others = |count| std::iter::repeat_n(other, count);
         others(before).chain(space).chain(others(behind)).collect()
     }
 
-    #[track_caller]
-    fn node<const M: usize>(self, op: &'static OpDef, inputs: [Tensor; M]) -> Tensor {
-        let mut node = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
-        node = match self.padding {
+    /// The node with the attributes that say how its windows move, but for the dilations.
+    pub(in crate::ops) fn moved(self, node: NodeBuilder) -> NodeBuilder {
+        let node = match self.padding {
             ConvPadding::Same => node.attr("padding", "SAME"),
             ConvPadding::Valid => node.attr("padding", "VALID"),
             ConvPadding::Explicit(around) => {
@@ -75,11 +74,17 @@ impl<const N: usize> Conv<N> {
                 node.attr("padding", "EXPLICIT").attr("explicit_paddings", around)
             }
         };
-        if self.channels_first {
-            node = node.attr("data_format", if N == 3 { "NCDHW" } else { "NCHW" });
-        }
-        node = node.attr("strides", self.spread(self.strides, 1));
-        tensor(node.attr("dilations", self.spread(self.dilations, 1)))
+        let node = match self.channels_first {
+            true => node.attr("data_format", if N == 3 { "NCDHW" } else { "NCHW" }),
+            false => node,
+        };
+        node.attr("strides", self.spread(self.strides, 1))
+    }
+
+    #[track_caller]
+    fn node<const M: usize>(self, op: &'static OpDef, inputs: [Tensor; M]) -> Tensor {
+        let node = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
+        tensor(self.moved(node).attr("dilations", self.spread(self.dilations, 1)))
     }
 }
 
@@ -112,6 +117,13 @@ pub fn conv2d(input: impl Into<Operand>, filter: impl Into<Operand>, options: Co
 ///
 /// # Errors
 /// As [`conv2d`], and a gradient that does not have the shape of what came out.
+///
+/// ```
+/// use tidemill_ops::{Conv, conv2d_backprop_input, fill};
+/// let (filter, grad) = (fill([3, 3, 2, 4], 1.0_f32), fill([1, 8, 8, 4], 1.0_f32));
+/// let images = conv2d_backprop_input([1, 8, 8, 2], filter, grad, Conv::SAME);
+/// assert_eq!(images.shape().to_string(), "[1, 8, 8, 2]");
+/// ```
 #[doc(alias = "Conv2DBackpropInput")]
 #[track_caller]
 pub fn conv2d_backprop_input(
@@ -130,6 +142,13 @@ pub fn conv2d_backprop_input(
 ///
 /// # Errors
 /// As [`conv2d`], and a gradient that does not have the shape of what came out.
+///
+/// ```
+/// use tidemill_ops::{Conv, conv2d_backprop_filter, fill};
+/// let (images, grad) = (fill([1, 8, 8, 2], 1.0_f32), fill([1, 8, 8, 4], 1.0_f32));
+/// let filter = conv2d_backprop_filter(images, [3, 3, 2, 4], grad, Conv::SAME);
+/// assert_eq!(filter.shape().to_string(), "[3, 3, 2, 4]");
+/// ```
 #[doc(alias = "Conv2DBackpropFilter")]
 #[track_caller]
 pub fn conv2d_backprop_filter(
@@ -149,6 +168,13 @@ pub fn conv2d_backprop_filter(
 ///
 /// # Errors
 /// As [`conv2d_backprop_input`].
+///
+/// ```
+/// use tidemill_ops::{Conv, conv2d_transpose, fill};
+/// let (value, filter) = (fill([1, 4, 4, 8], 1.0_f32), fill([3, 3, 2, 8], 1.0_f32));
+/// let larger = conv2d_transpose(value, filter, [1, 8, 8, 2], Conv::SAME.strides([2, 2]));
+/// assert_eq!(larger.shape().to_string(), "[1, 8, 8, 2]");
+/// ```
 #[track_caller]
 pub fn conv2d_transpose(
     value: impl Into<Operand>,
@@ -168,6 +194,13 @@ pub fn conv2d_transpose(
 ///
 /// # Errors
 /// As [`conv2d`].
+///
+/// ```
+/// use tidemill_ops::{Conv, depthwise_conv2d_native, fill};
+/// let (images, filter) = (fill([1, 8, 8, 3], 1.0_f32), fill([3, 3, 3, 2], 1.0_f32));
+/// let features = depthwise_conv2d_native(images, filter, Conv::SAME);
+/// assert_eq!(features.shape().to_string(), "[1, 8, 8, 6]");
+/// ```
 #[doc(alias = "DepthwiseConv2dNative")]
 #[track_caller]
 pub fn depthwise_conv2d_native(
@@ -184,6 +217,13 @@ pub fn depthwise_conv2d_native(
 ///
 /// # Errors
 /// As [`conv2d`].
+///
+/// ```
+/// use tidemill_ops::{Conv, conv3d, fill};
+/// let (volumes, filter) = (fill([1, 8, 8, 8, 3], 1.0_f32), fill([2, 2, 2, 3, 4], 1.0_f32));
+/// let features = conv3d(volumes, filter, Conv::VALID);
+/// assert_eq!(features.shape().to_string(), "[1, 7, 7, 7, 4]");
+/// ```
 #[doc(alias = "Conv3D")]
 #[track_caller]
 pub fn conv3d(input: impl Into<Operand>, filter: impl Into<Operand>, options: Conv<3>) -> Tensor {
@@ -196,6 +236,13 @@ pub fn conv3d(input: impl Into<Operand>, filter: impl Into<Operand>, options: Co
 ///
 /// # Errors
 /// As [`conv2d`], for tensors of 3 axes.
+///
+/// ```
+/// use tidemill_ops::{Conv, conv1d, fill};
+/// let (sequences, filter) = (fill([1, 8, 3], 1.0_f32), fill([2, 3, 4], 1.0_f32));
+/// let features = conv1d(sequences, filter, Conv::VALID);
+/// assert_eq!(features.shape().to_string(), "[1, 7, 4]");
+/// ```
 #[track_caller]
 pub fn conv1d(input: impl Into<Operand>, filter: impl Into<Operand>, options: Conv<1>) -> Tensor {
     let (input, filter) = (input.into().to_tensor(), filter.into().to_tensor());

@@ -85,9 +85,14 @@ impl Layout {
     }
 }
 
+/// The number of places of a filter on an axis, as far as it follows from what is known.
+pub(in crate::ops) fn places(slide: Slide, input: Dim, filter: Dim) -> Result<Dim, OpError> {
+    slide.output(input, filter).map_err(|error| OpError::invalid(error.to_string()))
+}
+
 /// The entries for the axes of space of a list with one for each axis, all above 0, of which those
 /// for batch and channels are 1.
-fn steps(
+pub(in crate::ops) fn steps(
     node: &NodeView<'_>,
     name: &'static str,
     space: usize,
@@ -115,7 +120,7 @@ fn wrong_length(name: &str, expected: usize, actual: usize) -> OpError {
     OpError::invalid(format!("`{name}` must have {expected} entries, not {actual}"))
 }
 
-fn paddings(
+pub(in crate::ops) fn paddings(
     node: &NodeView<'_>,
     space: usize,
     channels: usize,

@@ -1,13 +1,13 @@
 //! Convolutions and their gradients, which are each other's gradients.
 
 mod functions;
-mod layout;
+pub(super) mod layout;
 mod samples;
 
 use smallvec::SmallVec;
 use tidemill_graph::{
     Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
-    KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError,
+    KernelCx, KernelError, NodeView, OpDef, OpError,
 };
 use tidemill_kernels::NumericError;
 use tidemill_kernels::conv::Convolution;
@@ -15,14 +15,15 @@ use tidemill_kernels::window::Slide;
 use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 
 pub use functions::*;
-use layout::Layout;
+use layout::{Layout, places};
 
 use super::array::shape;
 use crate::Tensor;
-use crate::family::grads;
+use crate::family::{beside, grads};
 use crate::index::{check_rank, shape_of};
 use crate::kernel::kernel;
-use crate::operand::tensor;
+
+type Plan = fn(&[usize], &[usize], &[Slide]) -> Result<Convolution, NumericError>;
 
 /// A kind of convolution.
 trait Kind {
@@ -30,16 +31,11 @@ trait Kind {
     const SPACE: usize;
     /// The number of axes of inputs and filters, in words.
     const AXES: &'static str;
+    /// Plans the convolution of an input and a filter of these shapes, channels last.
+    const PLAN: Plan;
 
     /// The convolution, the gradient of its input, and that of its filter.
     fn family() -> [&'static OpDef; 3];
-
-    /// Plans the convolution of an input and a filter of these shapes, channels last.
-    fn plan(
-        input: &[usize],
-        filter: &[usize],
-        slides: &[Slide],
-    ) -> Result<Convolution, NumericError>;
 
     /// The number of channels that come out, if it is known, from those that go in and the last
     /// two extents of the filter.
@@ -52,41 +48,16 @@ struct Grouped<const SPACE: usize>;
 /// Each filter takes one channel.
 struct Depthwise;
 
-impl Kind for Grouped<2> {
-    const SPACE: usize = 2;
-    const AXES: &'static str = "4 axes";
+impl<const SPACE: usize> Kind for Grouped<SPACE> {
+    const SPACE: usize = SPACE;
+    const AXES: &'static str = if SPACE == 2 { "4 axes" } else { "5 axes" };
+    const PLAN: Plan = Convolution::new;
 
     fn family() -> [&'static OpDef; 3] {
-        [&CONV_2D, &CONV_2D_BACKPROP_INPUT, &CONV_2D_BACKPROP_FILTER]
-    }
-
-    fn plan(
-        input: &[usize],
-        filter: &[usize],
-        slides: &[Slide],
-    ) -> Result<Convolution, NumericError> {
-        Convolution::new(input, filter, slides)
-    }
-
-    fn filters(_: Dim, [_, filters]: [Dim; 2]) -> Dim {
-        filters
-    }
-}
-
-impl Kind for Grouped<3> {
-    const SPACE: usize = 3;
-    const AXES: &'static str = "5 axes";
-
-    fn family() -> [&'static OpDef; 3] {
-        [&CONV_3D, &CONV_3D_BACKPROP_INPUT, &CONV_3D_BACKPROP_FILTER]
-    }
-
-    fn plan(
-        input: &[usize],
-        filter: &[usize],
-        slides: &[Slide],
-    ) -> Result<Convolution, NumericError> {
-        Convolution::new(input, filter, slides)
+        match SPACE {
+            2 => [&CONV_2D, &CONV_2D_BACKPROP_INPUT, &CONV_2D_BACKPROP_FILTER],
+            _ => [&CONV_3D, &CONV_3D_BACKPROP_INPUT, &CONV_3D_BACKPROP_FILTER],
+        }
     }
 
     fn filters(_: Dim, [_, filters]: [Dim; 2]) -> Dim {
@@ -97,17 +68,10 @@ impl Kind for Grouped<3> {
 impl Kind for Depthwise {
     const SPACE: usize = 2;
     const AXES: &'static str = "4 axes";
+    const PLAN: Plan = Convolution::depthwise;
 
     fn family() -> [&'static OpDef; 3] {
         [&DEPTHWISE_CONV_2D, &DEPTHWISE_CONV_2D_BACKPROP_INPUT, &DEPTHWISE_CONV_2D_BACKPROP_FILTER]
-    }
-
-    fn plan(
-        input: &[usize],
-        filter: &[usize],
-        slides: &[Slide],
-    ) -> Result<Convolution, NumericError> {
-        Convolution::depthwise(input, filter, slides)
     }
 
     fn filters(channels: Dim, [taken, multiplier]: [Dim; 2]) -> Dim {
@@ -123,7 +87,9 @@ const OUT_BACKPROP: Arg = Arg::of("out_backprop", "T");
 const INPUT_SIZES: Arg = Arg::is("input_sizes", DType::I32);
 const FILTER_SIZES: Arg = Arg::is("filter_sizes", DType::I32);
 
-const T: AttrDef = AttrDef::types("T", DType::FLOATS);
+const T: AttrDef = AttrDef::widened("T", DType::FLOATS);
+const T_2D: AttrDef =
+    AttrDef::widened("T", &[DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32]);
 const STRIDES: AttrDef = AttrDef::new("strides", AttrKind::Ints);
 const PADDING: AttrDef = AttrDef::new("padding", AttrKind::Str);
 const EXPLICIT_PADDINGS: AttrDef = AttrDef {
@@ -139,7 +105,7 @@ const DILATIONS: AttrDef = AttrDef {
 const USE_CUDNN: AttrDef = AttrDef::bool("use_cudnn_on_gpu", true);
 
 const ATTRS_2D: &[AttrDef] =
-    &[T, STRIDES, USE_CUDNN, PADDING, EXPLICIT_PADDINGS, DATA_FORMAT, DILATIONS];
+    &[T_2D, STRIDES, USE_CUDNN, PADDING, EXPLICIT_PADDINGS, DATA_FORMAT, DILATIONS];
 const ATTRS_DEPTHWISE: &[AttrDef] =
     &[T, STRIDES, PADDING, EXPLICIT_PADDINGS, DATA_FORMAT, DILATIONS];
 const ATTRS_3D: &[AttrDef] = &[T, STRIDES, PADDING, DATA_FORMAT_3D, DILATIONS_3D];
@@ -284,25 +250,6 @@ pub static CONV_3D_BACKPROP_FILTER: OpDef = backprop_filter::<Grouped<3>>(
 )
 .samples(samples::conv_3d_backprop_filter);
 
-/// A node of another operation of the family, with the attributes of this one.
-fn beside<const N: usize>(
-    op: &'static OpDef,
-    cx: &GradCx<'_>,
-    inputs: [Tensor; N],
-) -> Result<Tensor, OpError> {
-    let node = cx.node();
-    let mut built = inputs.into_iter().fold(NodeBuilder::new(op), NodeBuilder::input);
-    for attr in op.attrs {
-        built = match attr.kind {
-            AttrKind::Ints => built.attr(attr.name, &node.ints_attr(attr.name)?[..]),
-            AttrKind::Str => built.attr(attr.name, node.str_attr(attr.name)?),
-            AttrKind::Bool => built.attr(attr.name, node.bool_attr(attr.name)?),
-            _ => built,
-        };
-    }
-    Ok(tensor(built))
-}
-
 /// Checks the ranks of those inputs that are no sizes, and reads the attributes.
 fn checked<K: Kind>(node: &NodeView<'_>, inputs: [usize; 2]) -> Result<Layout, OpError> {
     for i in inputs {
@@ -320,12 +267,12 @@ fn output<K: Kind>(
     let known = |dims: &[Dim]| dims.iter().map(|dim| dim.known()).collect::<Option<Shape>>();
     let invalid = |error: NumericError| OpError::invalid(error.to_string());
     if let Some((input, filter)) = known(input).zip(known(filter)) {
-        let plan = K::plan(&input, &filter, &layout.slides).map_err(invalid)?;
+        let plan = (K::PLAN)(&input, &filter, &layout.slides).map_err(invalid)?;
         return Ok(plan.output().iter().map(|&extent| extent.into()).collect());
     }
     let mut dims: SmallVec<[Dim; 5]> = input.into();
     for (i, slide) in layout.slides.iter().enumerate() {
-        dims[i + 1] = slide.output(input[i + 1], filter[i]).map_err(invalid)?;
+        dims[i + 1] = places(*slide, input[i + 1], filter[i])?;
     }
     let last = K::SPACE + 1;
     dims[last] = K::filters(input[last], [filter[last - 1], filter[last]]);
@@ -416,7 +363,7 @@ fn forward_kernel<K: Kind>(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpErr
     let layout = Layout::of(node, K::SPACE)?;
     Ok(kernel(move |cx| {
         let (input, filter) = (layout.channels_last(cx.input(0)?)?, cx.input(1)?);
-        let plan = K::plan(input.shape(), filter.shape(), &layout.slides)?;
+        let plan = (K::PLAN)(input.shape(), filter.shape(), &layout.slides)?;
         layout.restored(plan.forward(&input, filter)?)
     }))
 }
@@ -426,7 +373,7 @@ fn input_kernel<K: Kind>(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError
     Ok(kernel(move |cx: &KernelCx<'_>| {
         let (filter, grad) = (cx.input(1)?, layout.channels_last(cx.input(2)?)?);
         let input = input_shape::<K>(&layout, cx.input(0)?, filter, &grad)?;
-        let plan = K::plan(&input, filter.shape(), &layout.slides)?;
+        let plan = (K::PLAN)(&input, filter.shape(), &layout.slides)?;
         layout.restored(plan.input_gradient(filter, &grad)?)
     }))
 }
@@ -456,7 +403,7 @@ fn filter_kernel<K: Kind>(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpErro
         let input = layout.channels_last(cx.input(0)?)?;
         let filter = sizes(cx.input(1)?, "filter_sizes", K::SPACE + 2)?;
         let grad = layout.channels_last(cx.input(2)?)?;
-        let plan = K::plan(input.shape(), &filter, &layout.slides)?;
+        let plan = (K::PLAN)(input.shape(), &filter, &layout.slides)?;
         Ok(plan.filter_gradient(&input, &grad)?)
     }))
 }

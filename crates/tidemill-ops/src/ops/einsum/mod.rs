@@ -21,7 +21,7 @@ use equation::{Equation, Term};
 pub static EINSUM: OpDef = OpDef::new("Einsum", "The sum of products that an equation describes.")
     .inputs(&[Arg::list("inputs", "T", "N")])
     .outputs(&[Arg::of("output", "T")])
-    .attrs(&[AttrDef::new("equation", AttrKind::Str), AttrDef::types("T", DType::NUMBERS)])
+    .attrs(&[AttrDef::new("equation", AttrKind::Str), AttrDef::widened("T", DType::NUMBERS)])
     .infer(|node| {
         let shapes: Vec<&PartialShape> = node.inputs().iter().map(|fact| &fact.shape).collect();
         Inferred::one(equation_of(node)?.infer(&shapes)?)

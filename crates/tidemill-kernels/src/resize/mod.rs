@@ -1,6 +1,12 @@
 //! Images of shape `[batch, height, width, channels]` at other sizes.
 
+mod crop;
+mod cubic;
+
 use tidemill_value::{DType, Shape, Value, match_dtype};
+
+pub use crop::{Boxes, Method, crop, crop_grad_boxes, crop_grad_images};
+pub use cubic::{bicubic, bicubic_grad};
 
 use crate::NumericError;
 use crate::float::Float;
@@ -28,7 +34,7 @@ pub fn nearest(images: &Value, size: [usize; 2], align: Align) -> Result<Value, 
     match_dtype!(images.dtype(), numbers, T => {
         let pixels = images.as_slice::<T>()?;
         build(grid.resized.clone(), |out: &mut [T]| {
-            grid.for_each(|at, [[pixel, _], _], _| {
+            grid.for_each(|at, [[pixel]], _| {
                 out[at..at + grid.depth].copy_from_slice(&pixels[pixel..pixel + grid.depth]);
             });
             Ok(())
@@ -47,7 +53,7 @@ pub fn nearest_grad(grad: &Value, size: [usize; 2], align: Align) -> Result<Valu
     match_dtype!(grad.dtype(), numbers, T => {
         let grads = grad.as_slice::<T>()?;
         build(images.clone(), |out: &mut [T]| {
-            grid.for_each(|at, [[pixel, _], _], _| {
+            grid.for_each(|at, [[pixel]], _| {
                 let sums = out[pixel..pixel + grid.depth].iter_mut();
                 sums.zip(&grads[at..]).for_each(|(sum, grad)| *sum = sum.plus(*grad));
             });
@@ -65,7 +71,7 @@ pub fn bilinear(images: &Value, size: [usize; 2], align: Align) -> Result<Value,
     match_dtype!(images.dtype(), numbers, T => {
         let pixels = images.as_slice::<T>()?;
         build(grid.resized.clone(), |out: &mut [f32]| {
-            grid.for_each(|at, corners, [down, right]| {
+            grid.for_each(|at, corners, [[_, down], [_, right]]| {
                 for (channel, out) in out[at..at + grid.depth].iter_mut().enumerate() {
                     let pixel = |start: usize| pixels[start + channel].to_f64() as f32;
                     let [top, bottom] = corners.map(|[left_at, right_at]| {
@@ -93,21 +99,7 @@ pub fn bilinear_grad(
 ) -> Result<Value, NumericError> {
     let (images, resized) = original(grad.shape(), size)?;
     let grid = Grid::new(&images, resized, |extent, count| linear_taps(extent, count, align))?;
-    let grads = grad.as_slice::<f32>()?;
-    match_dtype!(dtype, floats, T => build(images.clone(), |out: &mut [T]| {
-        grid.for_each(|at, corners, [down, right]| {
-            for (pixels, down) in corners.into_iter().zip([1.0 - down, down]) {
-                for (pixel, right) in pixels.into_iter().zip([1.0 - right, right]) {
-                    let weight = T::from_f64((down * right).into());
-                    let sums = out[pixel..pixel + grid.depth].iter_mut();
-                    for (sum, grad) in sums.zip(&grads[at..]) {
-                        *sum += T::from_f64((*grad).into()) * weight;
-                    }
-                }
-            }
-        });
-        Ok(())
-    }), else unsupported(dtype))
+    grid.spread(grad, &images, dtype)
 }
 
 fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
@@ -122,12 +114,11 @@ fn original(resized: &Shape, size: [usize; 2]) -> Result<(Shape, [usize; 2]), Nu
     Ok(([batch, size[0], size[1], depth].into(), [height, width]))
 }
 
-/// Two neighbours on an axis, and how far from the first to the second a pixel is.
+/// The pixels of an axis that one of the resized axis is made of, and their weights.
 #[derive(Clone, Copy)]
-struct Tap {
-    first: usize,
-    second: usize,
-    part: f32,
+struct Tap<const N: usize> {
+    at: [usize; N],
+    weights: [f32; N],
 }
 
 /// The distance between the pixels of a resized axis, in those of the original one.
@@ -138,7 +129,15 @@ fn step(extent: usize, count: usize, align: Align) -> f32 {
     }
 }
 
-fn nearest_taps(extent: usize, count: usize, align: Align) -> Vec<Tap> {
+/// Where on an axis pixel `i` of the resized one is.
+fn position(i: usize, step: f32, align: Align) -> f32 {
+    match align {
+        Align::HalfPixels => (i as f32 + 0.5) * step - 0.5,
+        _ => i as f32 * step,
+    }
+}
+
+fn nearest_taps(extent: usize, count: usize, align: Align) -> Vec<Tap<1>> {
     let step = step(extent, count, align);
     let tap = |i: usize| {
         let at = match align {
@@ -146,41 +145,37 @@ fn nearest_taps(extent: usize, count: usize, align: Align) -> Vec<Tap> {
             Align::Corners => (i as f32 * step).round(),
             Align::HalfPixels => ((i as f32 + 0.5) * step).floor(),
         };
-        let first = (at as usize).min(extent - 1);
-        Tap { first, second: first, part: 0.0 }
+        Tap { at: [(at as usize).min(extent - 1)], weights: [1.0] }
     };
     (0..count).map(tap).collect()
 }
 
-fn linear_taps(extent: usize, count: usize, align: Align) -> Vec<Tap> {
+fn linear_taps(extent: usize, count: usize, align: Align) -> Vec<Tap<2>> {
     let step = step(extent, count, align);
     let tap = |i: usize| {
-        let at = match align {
-            Align::HalfPixels => (i as f32 + 0.5) * step - 0.5,
-            _ => i as f32 * step,
-        };
+        let at = position(i, step, align);
+        let part = at - at.floor();
         // What lies before the first pixel saturates to it.
-        let (first, second) = (at.floor() as usize, at.ceil() as usize);
-        let (first, second) = (first.min(extent - 1), second.min(extent - 1));
-        Tap { first, second, part: at - at.floor() }
+        let around = [at.floor() as usize, at.ceil() as usize];
+        Tap { at: around.map(|at| at.min(extent - 1)), weights: [1.0 - part, part] }
     };
     (0..count).map(tap).collect()
 }
 
-/// Where each pixel of resized images comes from.
-struct Grid {
+/// Where each pixel of resized images comes from: of `N` rows and columns.
+struct Grid<const N: usize> {
     resized: Shape,
     batch: usize,
     extents: [usize; 2],
     depth: usize,
-    taps: [Vec<Tap>; 2],
+    taps: [Vec<Tap<N>>; 2],
 }
 
-impl Grid {
+impl<const N: usize> Grid<N> {
     fn new(
         images: &Shape,
         size: [usize; 2],
-        taps: impl Fn(usize, usize) -> Vec<Tap>,
+        taps: impl Fn(usize, usize) -> Vec<Tap<N>>,
     ) -> Result<Self, NumericError> {
         let [batch, height, width, depth] = images[..] else {
             return Err(NumericError::Rank { expected: 4, actual: images.rank() });
@@ -203,10 +198,28 @@ impl Grid {
         Ok(Grid { resized, batch, extents, depth, taps })
     }
 
+    /// What came in for resized pixels, divided among those that they are made of, by weight.
+    fn spread(&self, grad: &Value, images: &Shape, dtype: DType) -> Result<Value, NumericError> {
+        let grads = grad.as_slice::<f32>()?;
+        match_dtype!(dtype, floats, T => build(images.clone(), |out: &mut [T]| {
+            self.for_each(|at, starts, [down, right]| {
+                for (row, down) in starts.into_iter().zip(down) {
+                    for (start, right) in row.into_iter().zip(right) {
+                        let [down, right] = [down, right].map(|weight| T::from_f64(weight.into()));
+                        let sums = out[start..start + self.depth].iter_mut();
+                        for (sum, grad) in sums.zip(&grads[at..]) {
+                            *sum += T::from_f64((*grad).into()) * down * right;
+                        }
+                    }
+                }
+            });
+            Ok(())
+        }), else unsupported(dtype))
+    }
+
     /// Calls a function for each resized pixel, in order, with where its channels start, where
-    /// those of the four pixels around it start, by rows, and how far down and right it is among
-    /// them.
-    fn for_each(&self, mut f: impl FnMut(usize, [[usize; 2]; 2], [f32; 2])) {
+    /// those of the pixels that it is made of start, by rows, and the weights of rows and columns.
+    fn for_each(&self, mut f: impl FnMut(usize, [[usize; N]; N], [[f32; N]; 2])) {
         let ([height, width], [rows, columns]) = (self.extents, &self.taps);
         if rows.is_empty() || columns.is_empty() {
             return;
@@ -214,12 +227,11 @@ impl Grid {
         let mut at = 0;
         for image in 0..self.batch {
             for row in rows {
-                let lines = [row.first, row.second].map(|row| (image * height + row) * width);
+                let lines = row.at.map(|row| (image * height + row) * width);
                 for column in columns {
-                    let corners = lines.map(|line| {
-                        [column.first, column.second].map(|column| (line + column) * self.depth)
-                    });
-                    f(at, corners, [row.part, column.part]);
+                    let starts =
+                        lines.map(|line| column.at.map(|column| (line + column) * self.depth));
+                    f(at, starts, [row.weights, column.weights]);
                     at += self.depth;
                 }
             }

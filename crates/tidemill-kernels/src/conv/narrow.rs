@@ -1,0 +1,65 @@
+//! Products of patches and few filters. A general product would spend more on laying out its
+//! operands than on multiplying them.
+
+use multiversion::multiversion;
+
+use crate::number::Number;
+
+/// As many columns as a narrow product has at most. Those of a row are added up side by side.
+pub(super) const COLUMNS: usize = 16;
+/// The number of rows that are added up at once, so that no sum waits for another.
+const ROWS: usize = 4;
+
+/// `out[i, j] = Σ left[i, k] · right[k, j]`, each sum in the order of `k`.
+pub(super) fn multiply<T: Number>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
+    match columns {
+        ..=4 => padded::<T, 4>(left, right, columns, out),
+        ..=8 => padded::<T, 8>(left, right, columns, out),
+        _ => padded::<T, COLUMNS>(left, right, columns, out),
+    }
+}
+
+/// The product, with as many columns of zeros as there are lacking.
+fn padded<T: Number, const N: usize>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
+    let mut padded = vec![[T::ZERO; N]; right.len() / columns];
+    for (padded, row) in padded.iter_mut().zip(right.chunks_exact(columns)) {
+        padded[..columns].copy_from_slice(row);
+    }
+    multiply_rows(left, &padded, columns, out);
+}
+
+#[multiversion(targets = "simd")]
+fn multiply_rows<T: Number, const N: usize>(
+    left: &[T],
+    right: &[[T; N]],
+    columns: usize,
+    out: &mut [T],
+) {
+    let inner = right.len();
+    let groups = left.chunks(ROWS * inner).zip(out.chunks_mut(ROWS * columns));
+    for (left, out) in groups {
+        // Where there are less rows than that, the last one is added up several times.
+        let last = left.len() / inner - 1;
+        let rows: [&[T]; ROWS] = std::array::from_fn(|row| &left[row.min(last) * inner..][..inner]);
+        let [row_a, row_b, row_c, row_d] = rows;
+        let [mut a, mut b, mut c, mut d] = [[T::ZERO; N]; ROWS];
+        let each = right.iter().zip(row_a).zip(row_b).zip(row_c).zip(row_d);
+        for ((((right, &w), &x), &y), &z) in each {
+            add_multiple(&mut a, w, right);
+            add_multiple(&mut b, x, right);
+            add_multiple(&mut c, y, right);
+            add_multiple(&mut d, z, right);
+        }
+        let sums = [a, b, c, d];
+        for (out, sum) in out.chunks_exact_mut(columns).zip(&sums) {
+            out.copy_from_slice(&sum[..columns]);
+        }
+    }
+}
+
+#[inline(always)]
+fn add_multiple<T: Number, const N: usize>(sums: &mut [T; N], factor: T, row: &[T; N]) {
+    for (sum, &x) in sums.iter_mut().zip(row) {
+        *sum = sum.plus(factor.times(x));
+    }
+}
