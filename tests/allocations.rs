@@ -60,6 +60,16 @@ fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_returns()
     let step = session.callable(&[x], (error, train_weights))?;
     assert_eq!(steady_calls(&step, || (&input,)), 0);
     assert_eq!(steady_calls(&session.callable(&[], count)?, || ()), 0);
+    let (images, labels) = (placeholder::<f32>([32, 20]), placeholder::<i32>([32]));
+    let hidden = relu(matmul(images, get_variable("w1", [20, 16], ones())) + 0.1);
+    let logits = matmul(hidden, get_variable("w2", [16, 10], ones()));
+    let loss = reduce_mean(sparse_softmax_cross_entropy_with_logits(labels, logits), ..);
+    let train = GradientDescent::new(1e-3).minimize(loss);
+    session.init_missing()?;
+    let (image, label) =
+        (Value::full(0.25_f32.into(), [32, 20])?, Value::full(3_i32.into(), [32])?);
+    let step = session.callable(&[images, labels], (loss, train))?;
+    assert_eq!(steady_calls(&step, || (&image, &label)), 0);
     // An array that is returned is new: its elements, and what shares them.
     assert!(steady_calls(&session.callable(&[x], scaled)?, || (&input,)) <= 2);
 

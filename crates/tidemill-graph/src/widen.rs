@@ -5,7 +5,9 @@ use std::borrow::Cow;
 use smallvec::SmallVec;
 use tidemill_value::{DType, Value, bf16, f16};
 
-use crate::{Attr, Attrs, Execution, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Operand};
+use crate::{
+    Attr, Attrs, Execution, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Operand,
+};
 
 impl OpDef {
     /// Makes the kernel of a node. Where it has 16-bit floats that the operation computes as
@@ -34,7 +36,9 @@ impl OpDef {
         let kernel = (self.kernel)(&NodeView::new(node.op(), &attrs, &inputs, &outputs))?;
         let mut outputs: SmallVec<[DType; 1]> =
             node.outputs().iter().map(|fact| fact.dtype).collect();
-        if self.execution == Execution::Write && self.state_slot(outputs.len()) as usize == outputs.len() {
+        if self.execution == Execution::Write
+            && self.state_slot(outputs.len()) as usize == outputs.len()
+        {
             outputs.push(node.dtype(0));
         }
         Ok(Box::new(Widened { kernel, outputs }))

@@ -140,7 +140,13 @@ fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
 fn largest<T: Number + PartialOrd>(places: &Places, line: usize, elements: &[T], out: &mut [T]) {
     let (elements, row) = places.of_line(elements, line);
     for (column, out) in out.chunks_exact_mut(places.inner).enumerate() {
-        places.fold(elements, [row, column], out, T::LOWEST, |best, x| if x > best { x } else { best });
+        places.fold(
+            elements,
+            [row, column],
+            out,
+            T::LOWEST,
+            |best, x| if x > best { x } else { best },
+        );
     }
 }
 

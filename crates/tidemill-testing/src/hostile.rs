@@ -14,8 +14,11 @@ use tidemill_formats::{TextMessage, read_safetensors};
 use tidemill_graph::Graph;
 use tidemill_graphdef::{import_graph_def, to_graph_def};
 
+/// A function that reads bytes as files of one format.
+pub type Reader = fn(&[u8]);
+
 /// The readers, by the names of their fuzz targets.
-pub const READERS: &[(&str, fn(&[u8]))] = &[
+pub const READERS: &[(&str, Reader)] = &[
     ("checkpoint_data", checkpoint_data),
     ("checkpoint_index", checkpoint_index),
     ("graph_def", graph_def),

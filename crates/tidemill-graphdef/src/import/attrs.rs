@@ -11,6 +11,8 @@ use super::ImportErrorKind;
 
 /// The attributes of a node, under the names that its operation has for them.
 pub(super) type NamedAttrs = Vec<(&'static str, Attr)>;
+/// The encoded values of attributes that say nothing to an operation, by name.
+pub(super) type NotedAttrs = Vec<(String, Vec<u8>)>;
 
 /// Reads the attributes of a node.
 ///
@@ -22,7 +24,7 @@ pub(super) fn read_attrs(
     op: &'static OpDef,
     attrs: BTreeMap<String, AttrValue>,
     budget: &mut SplatBudget,
-) -> Result<(NamedAttrs, Vec<(String, Vec<u8>)>), ImportErrorKind> {
+) -> Result<(NamedAttrs, NotedAttrs), ImportErrorKind> {
     let (mut known, mut notes) = (Vec::with_capacity(attrs.len()), Vec::new());
     for (name, value) in attrs {
         if name.starts_with('_') {

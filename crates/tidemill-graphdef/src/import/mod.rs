@@ -21,7 +21,7 @@ use tidemill_graph::{
 };
 use tidemill_ops::{Inspect, LookupError, Operation, Tensor, lookup};
 
-use attrs::{NamedAttrs, argument_counts, read_attrs};
+use attrs::{NamedAttrs, NotedAttrs, argument_counts, read_attrs};
 pub use error::{ImportError, ImportErrorKind};
 pub use source::GraphDefSource;
 pub(crate) use variables::Variables;
@@ -192,7 +192,7 @@ struct Plan {
 struct Parts {
     op: &'static OpDef,
     attrs: NamedAttrs,
-    notes: Vec<(String, Vec<u8>)>,
+    notes: NotedAttrs,
     /// How many of the inputs each argument stands for.
     counts: Vec<usize>,
     wires: Wires,

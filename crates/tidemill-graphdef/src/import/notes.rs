@@ -6,6 +6,8 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{FunctionDefLibrary, Message, NodeDef, VersionDef};
 use tidemill_graph::{Graph, GraphReader, NodeNote};
 
+use super::NotedAttrs;
+
 /// The functions that nodes may call.
 const LIBRARY: &str = "library";
 /// The versions of TensorFlow that a graph is of and for.
@@ -21,7 +23,7 @@ impl Devices {
     pub(super) fn note(
         &mut self,
         node: &NodeDef,
-        mut attrs: Vec<(String, Vec<u8>)>,
+        mut attrs: NotedAttrs,
         prefix: &str,
     ) -> Option<NodeNote> {
         if !prefix.is_empty() {

@@ -117,7 +117,9 @@ fn sum_window<T: Number>(window: &[(usize, usize)], input: &[T], filter: &[T], o
         *out = sums;
     }
     for (i, out) in (done..).zip(rest) {
-        *out = window.iter().fold(T::ZERO, |sum: T, &(w, at)| sum.plus(input[at + i].times(filter[w + i])));
+        *out = window
+            .iter()
+            .fold(T::ZERO, |sum: T, &(w, at)| sum.plus(input[at + i].times(filter[w + i])));
     }
 }
 

@@ -13,8 +13,8 @@ const ROWS: usize = 4;
 /// `out[i, j] = Σ left[i, k] · right[k, j]`, each sum in the order of `k`.
 pub(super) fn multiply<T: Number>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
     match columns {
-        ..=4 => padded::<T, 4>(left, right, columns, out),
-        ..=8 => padded::<T, 8>(left, right, columns, out),
+        0..=4 => padded::<T, 4>(left, right, columns, out),
+        5..=8 => padded::<T, 8>(left, right, columns, out),
         _ => padded::<T, COLUMNS>(left, right, columns, out),
     }
 }

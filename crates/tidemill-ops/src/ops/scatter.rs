@@ -265,7 +265,6 @@ nd_scatters! {
         DType::NUMBERS, false, Max => [8.0, 6.0, 4.0];
 }
 
-
 /// A write by the first of two operations, or for a resource variable by the second.
 #[track_caller]
 fn write(

@@ -88,7 +88,6 @@ pub(super) fn session(graph: &Graph, mode: Mode) -> Session {
         seed: Some(SEED),
         print_to: Sink::function(|_| {}),
         warn_to: Sink::function(|_| {}),
-        ..SessionOptions::default()
     };
     Session::with_options(graph, options)
 }

@@ -55,6 +55,7 @@ pub use partition::{
 pub use reshape::{EXPAND_DIMS, RESHAPE, SQUEEZE, expand_dims, reshape, squeeze};
 pub use reverse::{REVERSE, REVERSE_SEQUENCE, reverse, reverse_sequence};
 pub use scan::{CUMPROD, CUMSUM, cumprod, cumprod_with, cumsum, cumsum_with};
+pub(crate) use scatter::parts_shape;
 pub use scatter::{
     GATHER_ND, SCATTER_ND, SPARSE_TO_DENSE, TENSOR_SCATTER_ADD, TENSOR_SCATTER_MAX,
     TENSOR_SCATTER_MIN, TENSOR_SCATTER_SUB, TENSOR_SCATTER_UPDATE,
@@ -63,7 +64,6 @@ pub use scatter::{
     gather_nd, scatter_nd, sparse_to_dense, tensor_scatter_add, tensor_scatter_max,
     tensor_scatter_min, tensor_scatter_sub, tensor_scatter_update,
 };
-pub(crate) use scatter::parts_shape;
 pub use segment::{
     SEGMENT_MAX, SEGMENT_MEAN, SEGMENT_MIN, SEGMENT_PROD, SEGMENT_SUM, UNSORTED_SEGMENT_MAX,
     UNSORTED_SEGMENT_MIN, UNSORTED_SEGMENT_PROD, UNSORTED_SEGMENT_SUM,

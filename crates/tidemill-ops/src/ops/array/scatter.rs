@@ -136,9 +136,7 @@ const fn tensor_scatter(name: &'static str, summary: &'static str) -> OpDef {
         .infer(infer_tensor_scatter)
 }
 
-fn infer_tensor_scatter(
-    node: &NodeView<'_>,
-) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+fn infer_tensor_scatter(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     parts_shape(node.shape(0), node.shape(1))?.merge(node.shape(2))?;
     Inferred::one(node.shape(0))
 }
