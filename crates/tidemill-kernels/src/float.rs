@@ -25,6 +25,8 @@ pub(crate) trait Float:
     fn from_f64(x: f64) -> Self;
     fn abs(self) -> Self;
     fn sqrt(self) -> Self;
+    /// `self · factor + term`, rounded once.
+    fn times_plus(self, factor: Self, term: Self) -> Self;
     fn exp(self) -> Self;
     fn exp_m1(self) -> Self;
     fn tanh(self) -> Self;
@@ -59,6 +61,11 @@ macro_rules! float {
             #[inline(always)]
             fn sqrt(self) -> Self {
                 self.sqrt()
+            }
+
+            #[inline(always)]
+            fn times_plus(self, factor: Self, term: Self) -> Self {
+                self.mul_add(factor, term)
             }
 
             #[inline(always)]

@@ -2,6 +2,7 @@
 //! which it needs memory, and takes about as long for that as for the product.
 
 use multiversion::multiversion;
+use multiversion::target::target_cfg_f;
 
 use super::MatMul;
 use crate::NumericError;
@@ -9,12 +10,13 @@ use crate::float::Float;
 
 /// As many multiplications a small product has at most.
 pub(super) const MOST_WORK: usize = 1 << 20;
-/// Sums of more terms are better made of sums of some.
-pub(super) const MOST_INNER: usize = 1 << 10;
+/// The general product adds up so many terms before it adds that sum to the one before.
+pub(super) const MOST_INNER: usize = 1 << 8;
 /// As many rows of the product are computed at once.
 const ROWS: usize = 4;
 
-/// Computes a product none of whose extents is 0. The buffers must be as long as the plan says.
+/// Computes a product none of whose extents is 0, to the bits of the general one: where the machine
+/// can multiply and add at once, both do. The buffers must be as long as the plan says.
 pub(super) fn multiply<T: Float>(
     plan: &MatMul,
     left: &[T],
@@ -26,51 +28,70 @@ pub(super) fn multiply<T: Float>(
 }
 
 #[multiversion(targets = "simd")]
-fn bands<T: Float>(left: &[T], right: &[T], out: &mut [T], [inner, columns]: [usize; 2]) {
+fn bands<T: Float>(left: &[T], right: &[T], out: &mut [T], extents: [usize; 2]) {
+    if target_cfg_f!(target_feature = "fma") {
+        bands_by::<T, true>(left, right, out, extents);
+    } else {
+        bands_by::<T, false>(left, right, out, extents);
+    }
+}
+
+#[inline(always)]
+fn bands_by<T: Float, const FUSED: bool>(
+    left: &[T],
+    right: &[T],
+    out: &mut [T],
+    [inner, columns]: [usize; 2],
+) {
     for (left, out) in left.chunks(ROWS * inner).zip(out.chunks_mut(ROWS * columns)) {
         match left.len() / inner {
-            ROWS => band::<T, ROWS>(left, right, out, [inner, columns]),
-            3 => band::<T, 3>(left, right, out, [inner, columns]),
-            2 => band::<T, 2>(left, right, out, [inner, columns]),
-            _ => band::<T, 1>(left, right, out, [inner, columns]),
+            ROWS => band::<T, FUSED, ROWS>(left, right, out, [inner, columns]),
+            3 => band::<T, FUSED, 3>(left, right, out, [inner, columns]),
+            2 => band::<T, FUSED, 2>(left, right, out, [inner, columns]),
+            _ => band::<T, FUSED, 1>(left, right, out, [inner, columns]),
         }
     }
 }
 
 /// Computes `R` rows of a product, in blocks that fit the registers of a processor.
 #[inline(always)]
-fn band<T: Float, const R: usize>(left: &[T], right: &[T], out: &mut [T], extents: [usize; 2]) {
+fn band<T: Float, const FUSED: bool, const R: usize>(
+    left: &[T],
+    right: &[T],
+    out: &mut [T],
+    extents: [usize; 2],
+) {
     let columns = extents[1];
     let mut column = 0;
     while column + 32 <= columns {
-        block::<T, R, 32>(left, right, out, extents, column);
+        block::<T, FUSED, R, 32>(left, right, out, extents, column);
         column += 32;
     }
     if column + 16 <= columns {
-        block::<T, R, 16>(left, right, out, extents, column);
+        block::<T, FUSED, R, 16>(left, right, out, extents, column);
         column += 16;
     }
     if column < columns && columns >= 16 {
         // Some columns are computed a second time, to the same bits.
-        return block::<T, R, 16>(left, right, out, extents, columns - 16);
+        return block::<T, FUSED, R, 16>(left, right, out, extents, columns - 16);
     }
     if column + 8 <= columns {
-        block::<T, R, 8>(left, right, out, extents, column);
+        block::<T, FUSED, R, 8>(left, right, out, extents, column);
         column += 8;
     }
     if column + 4 <= columns {
-        block::<T, R, 4>(left, right, out, extents, column);
+        block::<T, FUSED, R, 4>(left, right, out, extents, column);
         column += 4;
     }
     while column < columns {
-        block::<T, R, 1>(left, right, out, extents, column);
+        block::<T, FUSED, R, 1>(left, right, out, extents, column);
         column += 1;
     }
 }
 
 /// Computes `C` columns of `R` rows. Each number is a sum in the order of the inner dimension.
 #[inline(always)]
-fn block<T: Float, const R: usize, const C: usize>(
+fn block<T: Float, const FUSED: bool, const R: usize, const C: usize>(
     left: &[T],
     right: &[T],
     out: &mut [T],
@@ -84,7 +105,7 @@ fn block<T: Float, const R: usize, const C: usize>(
         for (sums, row) in sums.iter_mut().zip(rows) {
             let x = row[i];
             for (sum, y) in sums.iter_mut().zip(right) {
-                *sum = *sum + x * *y;
+                *sum = if FUSED { x.times_plus(*y, *sum) } else { *sum + x * *y };
             }
         }
     }

@@ -119,7 +119,7 @@ const fn update(name: &'static str, summary: &'static str) -> OpDef {
                 ]
             },
         )
-        .attrs(const { &[AttrDef::types("dtype", DType::NUMBERS)] })
+        .attrs(const { &[AttrDef::widened("dtype", DType::NUMBERS)] })
         .execution(Execution::Write)
         .infer(|node| Inferred::one(node.shape(0).merge(node.shape(1))?))
         .not_differentiable()
