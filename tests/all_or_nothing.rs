@@ -6,6 +6,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use common::{Outcome, in_both_modes, number};
 use tidemill::prelude::*;
+use tidemill::proto::GraphDef;
+use tidemill::{TextMessage, import_graph_def};
 
 /// A node that fails in a run where `x` is zero.
 type Failing = fn(Tensor) -> Operation;
@@ -266,5 +268,36 @@ fn a_panic_while_printing_changes_nothing() -> Outcome {
     assert!(session.run(v)?.as_slice::<f32>()?.iter().all(|x| *x == 1.0));
     session.run(write)?;
     assert!(session.run(v)?.as_slice::<f32>()?.iter().all(|x| *x == 2.0));
+    Ok(())
+}
+
+#[test]
+fn a_variable_of_another_shape_than_it_was_declared_with_is_not_lost() -> Outcome {
+    let constant = |name: &str, shape: &str, numbers: &str| {
+        format!(
+            "node {{ name: '{name}' op: 'Const' attr {{ key: 'dtype' value {{ type: DT_FLOAT }} }} \
+             attr {{ key: 'value' value {{ tensor {{ dtype: DT_FLOAT tensor_shape {{ {shape} }} \
+             {numbers} }} }} }} }}"
+        )
+    };
+    let text = format!(
+        "node {{ name: 'v' op: 'VariableV2' attr {{ key: 'dtype' value {{ type: DT_FLOAT }} }} \
+         attr {{ key: 'shape' value {{ shape {{ dim {{ size: 2 }} }} }} }} }} {} {} \
+         node {{ name: 'set' op: 'Assign' input: 'v' input: 'three' \
+         attr {{ key: 'T' value {{ type: DT_FLOAT }} }} \
+         attr {{ key: 'validate_shape' value {{ b: false }} }} }} \
+         node {{ name: 'add' op: 'AssignAdd' input: 'v' input: 'two' \
+         attr {{ key: 'T' value {{ type: DT_FLOAT }} }} }}",
+        constant("three", "dim { size: 3 }", "float_val: [1, 2, 3]"),
+        constant("two", "dim { size: 2 }", "float_val: [1, 1]"),
+    );
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    import_graph_def(GraphDef::from_text(&text)?)?;
+    for session in in_both_modes() {
+        session.run("set:0")?;
+        assert!(session.run("add:0").is_err());
+        assert_eq!(session.run("v:0")?, Value::from([1.0_f32, 2.0, 3.0]));
+    }
     Ok(())
 }

@@ -104,7 +104,7 @@ fn run_in<R>(
     let _memory = memory.install();
     ahead.reset(plan);
     feed(&mut Feeder { feeds: &plan.feeds, slots }).map_err(|e| Failure::Feed(Box::new(e)))?;
-    let mut held = begin(cx, bound, slots, draws, watch)?;
+    let (mut held, as_declared) = begin(cx, bound, slots, draws, watch)?;
     let (steps, commit) = plan.steps.split_at(plan.commit_start);
     let (threads, cancellation) = (cx.threads, watch.cancellation());
     pool::with_context(&Context { threads, cancellation: cancellation.as_ref() }, || {
@@ -121,7 +121,9 @@ fn run_in<R>(
         }
         Ok(())
     })?;
-    if plan.overwrites {
+    // What cannot fail can, where an assignment gave a variable another shape than it was declared
+    // with.
+    if plan.overwrites && as_declared {
         held.take(|i| plan.variables.get(i).is_some_and(|variable| variable.start.is_some()));
     }
     // From here on the run cannot be interrupted.
@@ -143,16 +145,18 @@ fn run_in<R>(
     Ok(fetch(&mut Fetched { places, slots, constants }))
 }
 
-/// Takes hold of what the plan uses, and hands the values at the start of the run to the slots.
+/// Takes hold of what the plan uses, and hands the values at the start of the run to the slots. Says
+/// whether variables have the shapes that they were declared with.
 fn begin<'a>(
     cx: &RunCx<'a>,
     bound: &'a BoundPlan,
     slots: &mut [Option<Value>],
     draws: &mut [u64],
     watch: &impl Watch,
-) -> Result<Held<'a, Value>, Failure> {
+) -> Result<(Held<'a, Value>, bool), Failure> {
     let variables = &bound.plan.variables;
     let mut missing = SmallVec::new();
+    let mut as_declared = true;
     let take = |i: usize, start: Option<&Value>| match variables.get(i) {
         Some(variable) => {
             if start.is_none() && variable.usage.first_reader.is_some() {
@@ -160,6 +164,9 @@ fn begin<'a>(
             }
             if let Some(slot) = variable.start {
                 slots[slot as usize] = start.cloned();
+            }
+            if let (Some(shape), Some(value)) = (&variable.shape, start) {
+                as_declared &= value.shape() == shape;
             }
         }
         None => {
@@ -169,7 +176,7 @@ fn begin<'a>(
     };
     let held = cx.store.begin(&bound.uses, take, || watch.is_interrupted());
     let held = held.ok_or(Failure::Interrupted)?;
-    if missing.is_empty() { Ok(held) } else { Err(Failure::Uninitialized(missing)) }
+    if missing.is_empty() { Ok((held, as_declared)) } else { Err(Failure::Uninitialized(missing)) }
 }
 
 /// Runs a step with those that can run in its turn, unless it ran in the turn of another.

@@ -6,7 +6,7 @@ use tidemill_graph::{
     Attr, Effect, Execution, Fact, GraphReader, Kernel, KernelCx, KernelError, Node, NodeId,
     NodeView, OpError, Operand, Subgraph, TensorId,
 };
-use tidemill_value::Value;
+use tidemill_value::{Shape, Value};
 
 use crate::ahead::{Lookahead, Turn};
 use crate::fuse::fuse;
@@ -51,6 +51,8 @@ pub(crate) struct PlannedVariable {
     pub(crate) start: Option<u32>,
     /// Where the value is that it has after the run, if it is written.
     pub(crate) end: Option<Operand>,
+    /// The shape that it was declared with, if it is known.
+    pub(crate) shape: Option<Shape>,
 }
 
 /// One kernel call.
@@ -149,7 +151,8 @@ pub(crate) fn compile(
     let commits: FxHashMap<NodeId, TensorId> =
         subgraph.commits.iter().map(|commit| (commit.variable, commit.value)).collect();
     let planned = variables.into_iter().map(|usage| PlannedVariable {
-        start: starts.get(&usage.node).copied(),
+        start: starts.get(&usage.node).map(|(slot, _)| *slot),
+        shape: starts.get(&usage.node).and_then(|(_, shape)| shape.clone()),
         end: commits.get(&usage.node).map(|&value| slots.operand(value)),
         usage,
     });
@@ -176,13 +179,16 @@ fn plan_feed(subgraph: &Subgraph, id: NodeId, slots: &mut Slots) -> Feed {
     Feed { fact: subgraph.fact(tensor).clone(), slot }
 }
 
-/// The slots of the values that variables have at the start, by the variables' nodes.
-fn plan_starts(subgraph: &Subgraph, slots: &mut Slots) -> FxHashMap<NodeId, u32> {
-    subgraph
-        .nodes()
-        .filter(|(_, node)| node.op.execution == Execution::Variable)
-        .map(|(id, _)| (subgraph.origin(id), slots.allocate(TensorId::new(id, 0))))
-        .collect()
+/// The slots of the values that variables have at the start, and their shapes, by the variables'
+/// nodes.
+fn plan_starts(subgraph: &Subgraph, slots: &mut Slots) -> FxHashMap<NodeId, (u32, Option<Shape>)> {
+    let variables = subgraph.nodes().filter(|(_, node)| node.op.execution == Execution::Variable);
+    let start = |(id, _)| {
+        let tensor = TensorId::new(id, 0);
+        let shape = subgraph.fact(tensor).shape.known();
+        (subgraph.origin(id), (slots.allocate(tensor), shape))
+    };
+    variables.map(start).collect()
 }
 
 fn plan_step(
