@@ -20,8 +20,9 @@ fn steady_calls<F: Fetch, A: Arguments>(
     for _ in 0..5 {
         drop(callable.call(arguments()).unwrap());
     }
-    let (calls, _) = MEMORY.calls_in(|| callable.call(arguments()).unwrap());
-    calls
+    // A compute thread that joins in for the first time sets itself up; the system says when.
+    let calls = (0..5).map(|_| MEMORY.calls_in(|| callable.call(arguments()).unwrap()).0);
+    calls.min().unwrap()
 }
 
 /// One test, because the allocator counts what all threads do.
