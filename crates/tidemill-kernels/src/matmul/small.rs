@@ -90,6 +90,8 @@ fn band<T: Float, const FUSED: bool, const R: usize>(
 }
 
 /// Computes `C` columns of `R` rows. Each number is a sum in the order of the inner dimension.
+// Loops over numbers that are known beforehand are unrolled, and their sums stay in registers.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn block<T: Float, const FUSED: bool, const R: usize, const C: usize>(
     left: &[T],
@@ -98,18 +100,22 @@ fn block<T: Float, const FUSED: bool, const R: usize, const C: usize>(
     [inner, columns]: [usize; 2],
     column: usize,
 ) {
-    let rows: [&[T]; R] = std::array::from_fn(|row| &left[row * inner..][..inner]);
+    let mut rows: [&[T]; R] = [&[]; R];
+    for row in 0..R {
+        rows[row] = &left[row * inner..][..inner];
+    }
     let mut sums = [[T::ZERO; C]; R];
-    for (i, right) in right.chunks_exact(columns).take(inner).enumerate() {
-        let right: &[T] = &right[column..][..C];
-        for (sums, row) in sums.iter_mut().zip(rows) {
-            let x = row[i];
-            for (sum, y) in sums.iter_mut().zip(right) {
-                *sum = if FUSED { x.times_plus(*y, *sum) } else { *sum + x * *y };
+    for (i, right) in right.chunks_exact(columns).enumerate().take(inner) {
+        let Some(right) = right[column..].first_chunk::<C>() else { return };
+        for row in 0..R {
+            let x = rows[row][i];
+            for j in 0..C {
+                let sum = sums[row][j];
+                sums[row][j] = if FUSED { x.times_plus(right[j], sum) } else { sum + x * right[j] };
             }
         }
     }
-    for (sums, out) in sums.iter().zip(out.chunks_exact_mut(columns)) {
-        out[column..][..C].copy_from_slice(sums);
+    for row in 0..R {
+        out[row * columns + column..][..C].copy_from_slice(&sums[row]);
     }
 }
