@@ -106,7 +106,8 @@ pub struct RunOptions {
     /// [`RunError::NonFinite`](crate::RunError::NonFinite). It takes time and memory, and costs
     /// nothing where it is off.
     pub check_numerics: bool,
-    /// Whether to record what the steps take.
+    /// Whether to record what the steps take. They run one after the other then, also where a
+    /// graph is wide.
     pub trace: bool,
 }
 

@@ -256,7 +256,7 @@ macro_rules! floats {
                     by(vector, matrix, out);
                     return Ok(());
                 }
-                if plan.work() <= small::MOST_WORK && plan.inner <= small::MOST_INNER {
+                if plan.work() <= tiles::LEAST_WORK && plan.inner <= small::MOST_INNER {
                     return small::multiply(plan, left, right, out);
                 }
                 tiles::multiply(plan, left, right, out);

@@ -8,8 +8,6 @@ use super::MatMul;
 use crate::NumericError;
 use crate::float::Float;
 
-/// As many multiplications a small product has at most.
-pub(super) const MOST_WORK: usize = 1 << 20;
 /// The general product adds up so many terms before it adds that sum to the one before.
 pub(super) const MOST_INNER: usize = 1 << 8;
 /// As many rows of the product are computed at once.
