@@ -209,6 +209,7 @@ impl Reference {
                 _ => panic!("a constant has a value"),
             },
             Execution::Kernel | Execution::Write => self.compute(id, request, state)?,
+            Execution::Branch(_) | Execution::Loop => panic!("random graphs have no bodies"),
         };
         if let (Execution::Write, Some(variable)) =
             (node.op.execution, self.variable_of(TensorId::new(id, 0)))
@@ -230,7 +231,7 @@ impl Reference {
         let fact = |input: &TensorId| self.node(input.node).outputs[input.slot as usize].clone();
         let facts: Vec<Fact> = node.inputs.iter().map(fact).collect();
         let count = self.draws.get(&id).copied().unwrap_or(0);
-        let draw = Draw { session_seed: self.seed, node: id, count };
+        let draw = Draw { session_seed: self.seed, key: id.index() as u64, count };
         run_kernel(node, &facts, inputs.collect(), draw, &self.host)
             .map_err(|error| self.failed(id, &error))
     }
