@@ -301,14 +301,7 @@ pub(crate) fn infer_outputs(
 ) -> Result<SmallVec<[Fact; 1]>, BuildErrorKind> {
     let inferred = (op.infer)(&NodeView::new(op, &bound.attrs, inputs, &[]))?;
     let facts = bound.output_types.iter().zip(inferred);
-    Ok(facts
-        .map(|(&(dtype, role), inferred)| Fact {
-            dtype,
-            role,
-            shape: inferred.shape,
-            elements: inferred.elements,
-        })
-        .collect())
+    Ok(facts.map(|(&(dtype, role), inferred)| inferred.into_fact(dtype, role)).collect())
 }
 
 fn append(
