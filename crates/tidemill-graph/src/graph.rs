@@ -84,15 +84,6 @@ impl State {
         }
     }
 
-    /// The node of the variable that a node writes, if it writes one.
-    pub(crate) fn written_by(&self, id: NodeId) -> Option<NodeId> {
-        let node = self.dag.node(id);
-        match node.op.execution {
-            Execution::Write => self.variable_of(*node.inputs.first()?),
-            _ => None,
-        }
-    }
-
     /// What a node that is added now takes where it is given `tensor`.
     pub(crate) fn current(&self, mut tensor: TensorId) -> TensorId {
         while let Some(&stand_in) = self.stand_ins.get(&tensor) {

@@ -122,9 +122,10 @@ impl<'a> Lowering<'a> {
         self.subgraph.add_state(&mut lowered);
         let lowered = self.subgraph.push(lowered, id);
         self.lowered.insert(id, lowered);
-        if let Some(variable) = self.graph.written_by(id) {
-            self.written.insert(variable, self.left_by(id));
-            let record = self.graph.variable(variable);
+        let graph = self.graph;
+        for (i, variable) in graph.written_by(id) {
+            self.written.insert(variable, self.left_by(id, i));
+            let record = graph.variable(variable);
             let initializes = record.is_some_and(|record| record.initializer() == Some(id));
             let usage = self.variable(variable);
             usage.written = true;
@@ -132,10 +133,10 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// The value that a write, which is lowered, leaves in its variable.
-    fn left_by(&self, write: NodeId) -> TensorId {
+    /// The value that a write, which is lowered, leaves in the variable that its input `i` names.
+    fn left_by(&self, write: NodeId, i: usize) -> TensorId {
         let node = self.graph.node(write);
-        TensorId::new(self.lowered[&write], node.op.state_slot(node.outputs.len()))
+        TensorId::new(self.lowered[&write], node.op.state_slot(node.outputs.len(), i))
     }
 
     /// Whether as much is known of the inputs of a node as in the graph. Of the elements of a
@@ -177,19 +178,20 @@ impl<'a> Lowering<'a> {
         if !self.after_write.contains(&reader) {
             return None;
         }
-        let mut last: Option<NodeId> = None;
+        let mut last: Option<(NodeId, usize)> = None;
         let mut seen = FxHashSet::default();
         let mut pending = vec![reader];
         while let Some(id) = pending.pop() {
             let node = self.graph.node(id);
-            if id != reader && self.graph.written_by(id) == Some(variable) {
-                last = last.max(Some(id));
+            if id != reader {
+                let names = |(i, written)| (written == variable).then_some((id, i));
+                last = last.max(self.graph.written_by(id).filter_map(names).last());
             }
             let after_write = dependencies(self.signature, node)
                 .filter(|id| self.after_write.contains(id) && seen.insert(*id));
             pending.extend(after_write.collect::<Vec<_>>());
         }
-        last.map(|write| self.left_by(write))
+        last.map(|(write, i)| self.left_by(write, i))
     }
 
     fn start(&mut self, variable: NodeId) -> TensorId {

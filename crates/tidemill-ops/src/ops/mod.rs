@@ -46,5 +46,5 @@ pub mod shuffle;
 pub mod special;
 pub mod statistics;
 pub mod strings;
-pub mod train;
+pub mod training;
 pub mod variable;
