@@ -42,8 +42,8 @@ impl Update {
     }
 }
 
-/// Adds an operation of [`Update`] to a graph. `states` are the variable and its slots; `numbers`
-/// are the other inputs by their names.
+/// Adds an operation of [`Update`] to a graph. `states` are the variable and its slots, `numbers` the
+/// other inputs by their names, `flags` attributes.
 ///
 /// # Errors
 /// The handle is invalid where an input is missing, or does not have the type or shape that it
@@ -54,13 +54,14 @@ pub fn update(
     states: &[TensorRef],
     numbers: &[(&str, Tensor)],
     gradient: Gradient,
-    use_locking: bool,
+    flags: &[(&'static str, bool)],
 ) -> Operation {
     let (rows, indices) = match gradient {
         Gradient::Dense(gradient) => (gradient, None),
         Gradient::Sparse(values, indices) => (values, Some(indices)),
     };
-    let node = NodeBuilder::new(op).attr("use_locking", use_locking);
+    let flags = flags.iter().copied();
+    let node = flags.fold(NodeBuilder::new(op), |node, (name, flag)| node.attr(name, flag));
     let node = states.iter().fold(node, |node, &state| node.input(state));
     let others = op.inputs.iter().skip(op.written()).filter_map(|arg| match arg.name {
         "grad" | "delta" => Some(rows),
