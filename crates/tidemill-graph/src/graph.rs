@@ -95,7 +95,7 @@ impl State {
     pub(crate) fn written_by(&self, id: NodeId) -> SmallVec<[(usize, NodeId); 1]> {
         let node = self.dag.node(id);
         let last = match node.op.execution {
-            Execution::Write => 1,
+            Execution::Write => node.op.written(),
             Execution::Branch(_) | Execution::Loop => node.inputs.len(),
             _ => 0,
         };

@@ -13,8 +13,8 @@ pub trait Kernel: Send + Sync {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError>;
 
     /// Of a write that is [`Fallible::Checked`](crate::Fallible::Checked): fails where
-    /// [`Kernel::run`] would. The inputs are those that `run` will have, but for the variable,
-    /// which has no value yet; its shape is known to the kernel.
+    /// [`Kernel::run`] would. The inputs are those that `run` will have, but for the variables,
+    /// which have no value yet; their shapes are known to the kernel.
     ///
     /// # Errors
     /// [`KernelError`] where the inputs do not allow the write.

@@ -58,6 +58,12 @@ fn current(graph: GraphKey) -> Scope {
     with_current(graph, Scope::clone)
 }
 
+/// The prefix of names in the name scope that is open for a graph on this thread: empty, or with its
+/// closing slash.
+pub fn current_name_scope(graph: GraphKey) -> String {
+    with_current(graph, |scope| scope.names.clone())
+}
+
 /// The name with the prefix of the name scope that is open.
 pub(crate) fn prefixed(graph: GraphKey, name: Cow<'_, str>) -> Cow<'_, str> {
     with_current(graph, |scope| match scope.names.as_str() {

@@ -35,10 +35,10 @@ struct RunState {
 
 /// Why a run took no effect.
 pub(crate) enum Failure {
-    /// A value does not fit its feed.
-    Feed(Box<RunError>),
+    /// A value does not fit its feed, or there is none that a variable can start with.
+    Error(Box<RunError>),
     /// Variables have no value that the run would read: their numbers in the plan.
-    Uninitialized(SmallVec<[usize; 4]>),
+    Uninitialized(Missing),
     /// A kernel failed.
     Kernel { node: NodeId, source: KernelError },
     /// A variable that a body takes has no value, which it needs.
@@ -67,7 +67,14 @@ pub(crate) struct RunCx<'a> {
     pub(crate) host: &'a dyn Host,
     pub(crate) seed: u64,
     pub(crate) threads: usize,
+    /// The values that variables start with by themselves, by their numbers in a plan.
+    pub(crate) starts: &'a dyn Fn(&Plan, Missing) -> Result<Starts, Failure>,
 }
+
+/// Variables without a value, by their numbers in a plan.
+pub(crate) type Missing = SmallVec<[usize; 4]>;
+/// Values of variables, by their numbers in a plan.
+pub(crate) type Starts = Vec<(usize, Value)>;
 
 impl BoundPlan {
     /// A plan with the cells that `cell` has for its variables and its random nodes.
@@ -118,8 +125,14 @@ fn run_in<R>(
     let RunState { slots, draws, memory, ahead } = state;
     let _memory = memory.install();
     ahead.reset(plan);
-    feed(&mut Feeder { feeds: &plan.feeds, slots }).map_err(|e| Failure::Feed(Box::new(e)))?;
-    let (mut held, as_declared) = begin(cx, bound, slots, draws, watch)?;
+    feed(&mut Feeder { feeds: &plan.feeds, slots }).map_err(|e| Failure::Error(Box::new(e)))?;
+    let (mut held, as_declared) = match begin(cx, bound, slots, draws, watch, Starts::new()) {
+        Err(Failure::Uninitialized(missing)) => {
+            let starts = (cx.starts)(plan, missing)?;
+            begin(cx, bound, slots, draws, watch, starts)?
+        }
+        begun => begun?,
+    };
     let (steps, commit) = plan.steps.split_at(plan.commit_start);
     let (threads, cancellation) = (cx.threads, watch.cancellation());
     pool::with_context(&Context { threads, cancellation: cancellation.as_ref() }, || {
@@ -160,20 +173,24 @@ fn run_in<R>(
     Ok(fetch(&mut Fetched { places, slots, constants }))
 }
 
-/// Takes hold of what the plan uses, and hands the values at the start of the run to the slots. Says
-/// whether variables have the shapes that they were declared with.
+/// Takes hold of what the plan uses, and hands the values at the start of the run to the slots; for
+/// variables without one, those of `starts`. Says whether variables have the shapes that they were
+/// declared with.
 fn begin<'a>(
     cx: &RunCx<'a>,
     bound: &'a BoundPlan,
     slots: &mut [Option<Value>],
     draws: &mut [u64],
     watch: &impl Watch,
+    starts: Starts,
 ) -> Result<(Held<'a, Value>, bool), Failure> {
     let variables = &bound.plan.variables;
-    let mut missing = SmallVec::new();
+    let mut missing = Missing::new();
     let mut as_declared = true;
     let take = |i: usize, start: Option<&Value>| match variables.get(i) {
         Some(variable) => {
+            let own = || starts.iter().find(|(of, _)| *of == i).map(|(_, value)| value);
+            let start = start.or_else(own);
             if start.is_none() && variable.usage.first_reader.is_some() {
                 missing.push(i);
             }

@@ -264,11 +264,12 @@ fn plan_step(
 fn plan_check(subgraph: &Subgraph, id: NodeId, slots: &Slots) -> Result<Step, NoKernel> {
     let node = subgraph.node(id);
     let kernel = Check(kernel_of(subgraph, id, &subgraph.input_facts(node))?);
-    let others = node.inputs.iter().skip(1).map(|&input| slots.operand(input));
+    let written = node.op.written();
+    let others = node.inputs.iter().skip(written).map(|&input| slots.operand(input));
     Ok(Step {
         kernel: Box::new(kernel),
         call: None,
-        inputs: std::iter::once(Operand::NONE).chain(others).collect(),
+        inputs: std::iter::repeat_n(Operand::NONE, written).chain(others).collect(),
         outputs: SmallVec::new(),
         clear: SmallVec::new(),
         node: subgraph.origin(id),

@@ -135,7 +135,7 @@ impl<'a> Lowering<'a> {
         for (input, variable) in self.graph.written_by(id) {
             let slot = match states.iter().find(|(written, _)| *written == input) {
                 Some((_, slot)) => *slot,
-                None => node.op.state_slot(node.outputs.len()),
+                None => node.op.state_slot(node.outputs.len(), input),
             };
             let left = TensorId::new(lowered, slot);
             self.written.insert(variable, left);

@@ -136,7 +136,7 @@ pub(crate) fn failure(
             let node = *failed_inside(graph, &frames, node, what);
             RunError::NonFinite(Box::new(NonFinite { node, output, values, inputs }))
         }
-        Failure::Feed(error) => *error,
+        Failure::Error(error) => *error,
         Failure::Interrupted => RunError::Cancelled,
         Failure::Inside { .. } => RunError::Internal("a failure is in a body of a body"),
     }

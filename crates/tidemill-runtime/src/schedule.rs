@@ -96,8 +96,8 @@ fn deferred(subgraph: &Subgraph) -> Vec<bool> {
         let is_checked = is_checked(subgraph, node);
         let may_fail = may_lack_memory(node) || (subgraph.must_keep(node) && !is_checked);
         can_wait[id.index()] &= !may_fail;
-        // What a check needs cannot wait; the variable is not among it.
-        let first = if can_wait[id.index()] { usize::from(is_checked) } else { 0 };
+        // What a check needs cannot wait; the variables are not among it.
+        let first = if can_wait[id.index()] && is_checked { node.op.written() } else { 0 };
         if !can_wait[id.index()] || is_checked {
             for input in &node.inputs[first..] {
                 can_wait[input.node.index()] = false;
@@ -113,11 +113,12 @@ fn deferred(subgraph: &Subgraph) -> Vec<bool> {
     deferred
 }
 
-/// Whether a check in its turn tells if a write fails. It knows the variable by its shape.
+/// Whether a check in its turn tells if a write fails. It knows the variables by their shapes.
 fn is_checked(subgraph: &Subgraph, node: &Node) -> bool {
+    let mut variables = node.inputs.iter().take(node.op.written());
     node.op.execution == Execution::Write
         && node.op.fallible == Fallible::Checked
-        && node.inputs.first().is_some_and(|&variable| subgraph.fact(variable).shape.is_known())
+        && variables.all(|&variable| subgraph.fact(variable).shape.is_known())
 }
 
 /// Whether there may not be the memory for an output of a node. Writes take that of their

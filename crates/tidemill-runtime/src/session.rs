@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    EdgeKind, Graph, GraphReader, Host, NodeId, OperationRef, Referent, TensorId, VariableRecord,
-    default_graph,
+    EdgeKind, Graph, GraphReader, Host, NodeId, OperationRef, Referent, TensorId, TensorRef,
+    VariableRecord, default_graph,
 };
 use tidemill_kernels::pool;
 use tidemill_ops::{Operation, Tensor};
@@ -20,7 +20,7 @@ use tidemill_value::{Value, copied_bytes};
 use crate::cache::PlanCache;
 use crate::callable::Callable;
 use crate::error::{FeedErrorKind, RunError};
-use crate::executor::{self, BoundPlan, Failure, RunCx};
+use crate::executor::{self, BoundPlan, Failure, Missing, RunCx, Starts};
 use crate::explain::Explanation;
 use crate::feeds::{Feeder, Feeds};
 use crate::fetch::{Fetch, FetchList};
@@ -492,13 +492,44 @@ impl Inner {
         let overwritten = self.overwriting.look(&bound.plan, &self.state);
         let host = SessionHost { sink: &self.options.print_to, state: &self.state };
         let threads = self.threads;
-        let cx = RunCx { store: &self.state.store, host: &host, seed: self.seed, threads };
+        let starts = |plan: &Plan, missing: Missing| self.starts(plan, missing);
+        let starts = &starts;
+        let cx = RunCx { store: &self.state.store, host: &host, seed: self.seed, threads, starts };
         let output = executor::run(&cx, bound, feed, watch, |fetched| fetches.assemble(fetched))?;
         if !overwritten.is_empty() {
             self.warn(self.overwriting.warn(&self.graph.read(), &overwritten));
         }
         let missing = RunError::Internal("a run returned fewer values than were fetched");
         Ok(output.ok_or(missing))
+    }
+
+    /// The values that variables of a plan start with.
+    ///
+    /// # Errors
+    /// [`Failure::Uninitialized`], with those that do not start by themselves, and what fails a run
+    /// that computes the values.
+    #[cold]
+    fn starts(&self, plan: &Plan, missing: Missing) -> Result<Starts, Failure> {
+        let key = self.graph.key();
+        let graph = self.graph.read();
+        let start = |i: &usize| {
+            let record = graph.variable(plan.variables[*i].usage.node)?;
+            let (value, _) = record.start.filter(|_| record.self_starting)?;
+            Some(Tensor::from(TensorRef::new(key, value)))
+        };
+        let values: Option<Vec<Tensor>> = missing.iter().map(start).collect();
+        let Some(values) = values else {
+            let others = missing.into_iter().filter(|i| start(i).is_none());
+            return Err(Failure::Uninitialized(others.collect()));
+        };
+        drop(graph);
+        let run = || {
+            let Request { signature, .. } = self.request(&values, &Feeds::new())?;
+            let bound = self.plan(&signature)?;
+            self.execute(&signature, &bound, |_| Ok(()), &values)
+        };
+        let values = run().map_err(|error| Failure::Error(Box::new(error)))?;
+        Ok(missing.into_iter().zip(values).collect())
     }
 
     fn report(&self, signature: &Signature, bound: &BoundPlan, failure: Failure) -> RunError {

@@ -22,9 +22,9 @@ pub(crate) fn run_kernel(
 ) -> Result<Vec<Value>, KernelError> {
     let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
     let kernel = node.op.kernel_of(&view)?;
-    let is_write = node.op.execution == Execution::Write;
-    let state = node.op.state_slot(node.outputs.len()) as usize;
-    let count = if is_write { node.outputs.len().max(state + 1) } else { node.outputs.len() };
+    let written = if node.op.execution == Execution::Write { node.op.written() } else { 0 };
+    let states = (0..written).map(|i| node.op.state_slot(node.outputs.len(), i) as usize + 1);
+    let count = states.fold(node.outputs.len(), usize::max);
     let (first, last) = (inputs.len() as u32, (inputs.len() + count) as u32);
     let operands: Vec<Operand> = (0..first).map(Operand::slot).collect();
     let outputs: Vec<u32> = (first..last).collect();

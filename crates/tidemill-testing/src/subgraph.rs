@@ -90,11 +90,9 @@ pub fn subgraph_of(graph: &Graph) -> Subgraph {
             }
         };
         lowered.insert(id, new);
-        if node.op.execution == Execution::Write {
-            written.insert(
-                node.inputs[0].node,
-                TensorId::new(new, node.op.state_slot(node.outputs.len())),
-            );
+        for (i, variable) in reader.written_by(id) {
+            let slot = node.op.state_slot(node.outputs.len(), i);
+            written.insert(variable, TensorId::new(new, slot));
         }
         let outputs = (0..node.outputs.len() as u32).map(|slot| (slot, TensorId::new(id, slot)));
         let unused = outputs.filter(|(_, tensor)| reader.tensor_consumers(*tensor).is_empty());

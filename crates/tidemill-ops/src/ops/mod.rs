@@ -48,5 +48,5 @@ pub mod special;
 pub mod statistics;
 pub mod strings;
 pub mod tensor_list;
-pub mod train;
+pub mod training;
 pub mod variable;
