@@ -2,6 +2,7 @@
 
 mod attrs;
 mod error;
+mod frames;
 mod inline;
 pub(crate) mod notes;
 mod order;
@@ -119,6 +120,7 @@ pub(crate) fn import(
     location: Location,
 ) -> Result<Imported, ImportError> {
     let graph = default_graph();
+    let graph_def = frames::raise(graph_def)?;
     let graph_def = inline::inline_calls(graph_def)?.into_owned();
     let mut map = InputMap::new(&graph, &options.input_map)?;
     let (library, versions) = (graph_def.library.clone(), graph_def.versions.clone());
