@@ -98,5 +98,5 @@ pub use crate::ops::tensor_list::{
     tensor_list_resize, tensor_list_scatter, tensor_list_scatter_into, tensor_list_set_item,
     tensor_list_split, tensor_list_stack,
 };
-pub use crate::ops::train::apply_gradient_descent;
+pub use crate::ops::training::apply_gradient_descent;
 pub use crate::ops::variable::is_variable_initialized;

@@ -7,15 +7,22 @@
 mod error;
 mod freeze;
 mod global_step;
-mod gradient_descent;
 mod optimizer;
+mod optimizers;
 mod saved_model;
 mod saver;
+mod slots;
+mod update;
 
 pub use error::TrainError;
 pub use freeze::{FreezeSessionError, freeze_session};
 pub use global_step::{GLOBAL_STEP, get_or_create_global_step};
-pub use gradient_descent::GradientDescent;
-pub use optimizer::{GradientAndVariable, MinimizeOptions, Optimizer};
+pub use optimizer::{GradientAndVariable, MinimizeOptions, Optimizer, TRAIN_OP};
+pub use optimizers::{
+    Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Ftrl, GradientDescent, Momentum,
+    ProximalAdagrad, ProximalGradientDescent, RmsProp,
+};
 pub use saved_model::{SavedModel, SavedModelBuilder, SavedModelError};
 pub use saver::{Mismatch, Missing, RestoreReport, Saver, SaverError};
+pub use slots::OptimizerBase;
+pub use update::Updates;

@@ -20,11 +20,11 @@ pub use tidemill_graphdef::{
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
     Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LookupError, NameTaken,
-    NewAxis, Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, TensorArray, Variable,
-    VariableBuilder, constant_initializer, get_variable, global_variables,
-    global_variables_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform, normal,
-    ones, register_op, report_uninitialized_variables, s, truncated_normal, uniform, variable,
-    variables_initializer, zeros,
+    NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES, Tensor, TensorArray,
+    Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer, get_variable,
+    global_variables, global_variables_initializer, glorot_normal, glorot_uniform, he_normal,
+    he_uniform, normal, ones, register_op, report_uninitialized_variables, s, switch_case,
+    truncated_normal, uniform, variable, variables_initializer, while_loop, zeros,
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
@@ -33,9 +33,11 @@ pub use tidemill_runtime::{
     TraceStep, UnfedPlaceholder, Way, feeds,
 };
 pub use tidemill_train::{
-    FreezeSessionError, GLOBAL_STEP, GradientAndVariable, GradientDescent, MinimizeOptions,
-    Mismatch, Missing, Optimizer, RestoreReport, SavedModel, SavedModelBuilder, SavedModelError,
-    Saver, SaverError, TrainError, freeze_session, get_or_create_global_step,
+    Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, FreezeSessionError, Ftrl, GLOBAL_STEP,
+    GradientAndVariable, GradientDescent, MinimizeOptions, Mismatch, Missing, Momentum, Optimizer,
+    OptimizerBase, ProximalAdagrad, ProximalGradientDescent, RestoreReport, RmsProp, SavedModel,
+    SavedModelBuilder, SavedModelError, Saver, SaverError, TRAIN_OP, TrainError, Updates,
+    freeze_session, get_or_create_global_step,
 };
 pub use tidemill_value::{
     ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape,
@@ -71,14 +73,15 @@ pub mod prelude {
     pub use crate::checkpoint::{latest_checkpoint, list_variables};
     pub use crate::ops::*;
     pub use crate::{
-        DType, Ellipsis, Evaluate, GradientDescent, Graph, IntoScalars, MinimizeOptions, NewAxis,
-        Operation, Optimizer, PartialShape, Rewriting, RunError, RunOperation, RunOptions, Saver,
-        Session, SessionOptions, Sink, Tensor, Value, Variable, constant_initializer,
-        control_dependencies, default_graph, feeds, get_or_create_global_step, get_variable,
-        global_variables_initializer, glorot_normal, glorot_uniform, gradients, he_normal,
-        he_uniform, name_scope, normal, ones, report_uninitialized_variables, reset_default_graph,
-        s, shape, truncated_normal, uniform, variable, variable_scope, variable_scope_with,
-        variables_initializer, zeros,
+        Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, DType, Ellipsis, Evaluate, Ftrl,
+        GradientDescent, Graph, IntoScalars, MinimizeOptions, Momentum, NewAxis, Operation,
+        Optimizer, PartialShape, ProximalAdagrad, ProximalGradientDescent, Rewriting, RmsProp,
+        RunError, RunOperation, RunOptions, Saver, Session, SessionOptions, Sink, Tensor, Value,
+        Variable, constant_initializer, control_dependencies, default_graph, feeds,
+        get_or_create_global_step, get_variable, global_variables_initializer, glorot_normal,
+        glorot_uniform, gradients, he_normal, he_uniform, name_scope, normal, ones,
+        report_uninitialized_variables, reset_default_graph, s, shape, truncated_normal, uniform,
+        variable, variable_scope, variable_scope_with, variables_initializer, zeros,
     };
-    pub use crate::{Fetch, Inspect, Reuse};
+    pub use crate::{Fetch, Inspect, Reuse, WhileLoop, case, cond, switch_case, while_loop};
 }
