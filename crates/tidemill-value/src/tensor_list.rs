@@ -243,12 +243,13 @@ mod tests {
     #[test]
     fn what_does_not_fit_the_list_is_no_element() {
         let mut list = TensorList::new(DType::F32, shape![?, 2]).with_limit(1);
-        let wrong = list.push(Value::from([[1_i32, 2]]));
+        let row = || Value::from_vec([1, 2], vec![1.0_f32, 2.0]).unwrap();
+        let wrong = list.push(Value::from([1_i32, 2]));
         assert_eq!(wrong, Err(ValueError::DType { expected: DType::F32, actual: DType::I32 }));
         let wrong = list.push(Value::from([1.0_f32, 2.0]));
         assert!(matches!(wrong, Err(ValueError::Incompatible { .. })));
-        list.push([[1.0_f32, 2.0]].into()).unwrap();
-        assert_eq!(list.push([[1.0_f32, 2.0]].into()), Err(ValueError::ListFull { most: 1 }));
+        list.push(row()).unwrap();
+        assert_eq!(list.push(row()), Err(ValueError::ListFull { most: 1 }));
         assert_eq!(list.get(1), Err(ValueError::ListIndex { index: 1, len: 1 }));
         assert_eq!(list.to_string(), "list(float32[?, 2] x 1)");
     }

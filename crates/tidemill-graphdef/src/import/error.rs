@@ -97,6 +97,13 @@ pub enum ImportErrorKind {
         /// The input.
         input: String,
     },
+    /// It is control flow of TensorFlow 1 of another form than that of `cond`, `case` and
+    /// `while_loop`.
+    #[error("{problem}")]
+    ControlFlow {
+        /// What is wrong with it.
+        problem: String,
+    },
     /// It depends on itself.
     #[error("it depends on itself: {}", show_cycle(cycle))]
     Cycle {

@@ -18,8 +18,8 @@ const CALLS: &[&str] = &["PartitionedCall", "StatefulPartitionedCall"];
 
 /// More nodes, or bytes of messages, than this no calls put into a graph, so that functions that
 /// call one another twice do not fill the memory.
-const MAX_NODES: usize = 1 << 18;
-const MAX_BYTES: usize = 1 << 30;
+pub(super) const MAX_NODES: usize = 1 << 18;
+pub(super) const MAX_BYTES: usize = 1 << 30;
 
 pub(super) type Attrs = BTreeMap<String, AttrValue>;
 

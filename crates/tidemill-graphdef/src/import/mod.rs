@@ -3,6 +3,7 @@
 mod attrs;
 mod bodies;
 mod error;
+mod frames;
 mod inline;
 pub(crate) mod notes;
 mod order;
@@ -122,6 +123,7 @@ pub(crate) fn import(
     location: Location,
 ) -> Result<Imported, ImportError> {
     let graph = default_graph();
+    let graph_def = frames::raise(graph_def)?;
     let functions = graph_def.library.clone().unwrap_or_default();
     let library = inline::Library::new(&functions);
     let graph_def = library.inline(graph_def)?.into_owned();
