@@ -7,7 +7,7 @@ use std::fmt;
 use smallvec::{SmallVec, smallvec};
 use tidemill_value::DType;
 
-pub use trace::{Trace, outside, trace};
+pub use trace::{Trace, outside, parameter, trace};
 pub(crate) use trace::{adopt, check_control, redirect};
 
 use crate::{
@@ -133,6 +133,11 @@ impl Body {
         let parameter = |(node, kind)| Parameter { node, kind, written: written.contains(&node) };
         let parameters = parameters.into_iter().map(parameter).collect();
         Body { name, graph, parameters, results, effects, draws }
+    }
+
+    /// A graph with the same nodes under the same numbers, to build another body of.
+    pub fn reopen(&self) -> Graph {
+        self.graph.reopened()
     }
 
     /// What it is called in messages and files.
