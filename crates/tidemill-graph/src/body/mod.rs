@@ -211,6 +211,15 @@ pub struct BodyPath {
     pub graph: Graph,
 }
 
+impl BodyPath {
+    /// Whether anything needs the value of a parameter.
+    pub fn needs(&self, parameter: usize) -> bool {
+        let feed = TensorId::new(self.subgraph.feeds[parameter], 0);
+        self.subgraph.fetches.contains(&feed)
+            || self.subgraph.nodes().any(|(_, node)| node.inputs.contains(&feed))
+    }
+}
+
 /// How a node uses an input for which bodies have these parameters.
 pub(crate) fn parameter_access(parameters: impl IntoIterator<Item = Parameter>) -> Access {
     let mut access = Access::Read;

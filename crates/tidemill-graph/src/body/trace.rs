@@ -256,7 +256,7 @@ impl Trace {
             (node, reader.name(id).to_owned(), reader.location(id))
         };
         let acts = node.op.execution == Execution::Write
-            || matches!(node.op.effect, Effect::Print | Effect::Assert | Effect::Host)
+            || matches!(node.op.effect, Effect::Print | Effect::Host)
             || node.bodies().any(|body| !body.effects().is_empty());
         if acts {
             return Err(BuildErrorKind::CapturedEffect { name, op: node.op.name, at });
