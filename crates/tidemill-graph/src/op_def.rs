@@ -220,6 +220,31 @@ pub enum Execution {
     /// those, in the order of the inputs. The kernel's inputs are the variables' present values,
     /// where the access is [`Access::Update`] or [`Access::Amend`].
     Write,
+    /// Runs one of its bodies, which take the inputs after the first and give the outputs.
+    Branch(Select),
+    /// Runs its second body again and again, as long as the first one says so. Both take the
+    /// inputs; the second gives those of the next time, and in the end the outputs.
+    Loop,
+}
+
+/// How the first input of a node says which of its bodies to run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Select {
+    /// The first where it is true, not zero, or not empty; or else the second.
+    Truth,
+    /// That of its number; the last where there is none.
+    Index,
+}
+
+impl Execution {
+    /// How many of the inputs a node's bodies do not take; `None` where it has none.
+    pub const fn inputs_before_bodies(self) -> Option<usize> {
+        match self {
+            Execution::Branch(_) => Some(1),
+            Execution::Loop => Some(0),
+            _ => None,
+        }
+    }
 }
 
 /// What a run of a node does besides computing its outputs. Effects happen in the order in
@@ -406,6 +431,8 @@ pub enum AttrKind {
     Types,
     Shapes,
     Function,
+    Body,
+    Bodies,
 }
 
 /// The default of an attribute.
@@ -502,7 +529,9 @@ impl AttrDef {
             | (AttrKind::Strs, Attr::Strs(_))
             | (AttrKind::Types, Attr::Types(_))
             | (AttrKind::Shapes, Attr::Shapes(_))
-            | (AttrKind::Function, Attr::Function(_)) => true,
+            | (AttrKind::Function, Attr::Function(_))
+            | (AttrKind::Body, Attr::Body(_))
+            | (AttrKind::Bodies, Attr::Bodies(_)) => true,
             _ => false,
         }
     }

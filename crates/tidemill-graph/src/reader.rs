@@ -6,7 +6,7 @@ use crate::dag::Edge;
 use crate::diagnosis::PoisonTable;
 use crate::graph::{Slices, State};
 use crate::variable::VariableRecord;
-use crate::{Execution, Fact, GraphKey, Item, Location, Node, NodeId, NodeNote, TensorId};
+use crate::{Fact, GraphKey, Item, Location, Node, NodeId, NodeNote, TensorId};
 
 /// How a node refers to one of its inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -204,16 +204,9 @@ impl<'a> GraphReader<'a> {
         self.state.collections.iter().map(|(name, items)| (name.as_str(), items.as_slice()))
     }
 
-    /// The nodes of the variables that a node writes, each with the number of the input that names
-    /// it.
-    pub fn written_by(&self, id: NodeId) -> impl Iterator<Item = (usize, NodeId)> {
-        let node = self.node(id);
-        let written = match node.op.execution {
-            Execution::Write => node.op.written(),
-            _ => 0,
-        };
-        let inputs = node.inputs.iter().take(written).enumerate();
-        inputs.filter_map(|(i, &input)| Some((i, self.variable_of(input)?)))
+    /// The nodes of the variables that a node writes, each with the input that names it.
+    pub fn written_by(&self, id: NodeId) -> SmallVec<[(usize, NodeId); 1]> {
+        self.state.written_by(id)
     }
 
     /// What a file said of a node that the runtime does not use.

@@ -199,7 +199,10 @@ impl Subgraph {
                 return Err(VerifyError::Inference { node: id, op, source });
             }
         };
-        let agree = inferred.len() == node.outputs.len()
+        // What the branches leave in variables comes after what is inferred.
+        let has_states = matches!(node.op.execution, Execution::Branch(_));
+        let agree = (inferred.len() == node.outputs.len()
+            || (has_states && inferred.len() < node.outputs.len()))
             && inferred.iter().zip(&node.outputs).all(|(l, r)| l.shape.merge(&r.shape).is_ok());
         if agree { Ok(()) } else { Err(VerifyError::Outputs { node: id, op: node.op.name }) }
     }

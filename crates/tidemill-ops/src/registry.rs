@@ -4,10 +4,10 @@ use tidemill_graph::OpDef;
 
 use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare,
-    constant, control, conv, crop, custom_gradient, debug, dilation, division, einsum, gradient,
-    host, identity, leaky_relu, linalg, local_response, math, matmul, nn, placeholder, pooling,
-    prod, queue, random, reduce, resize, resource, saving, scatter, select, shuffle, special,
-    strings, training, variable,
+    constant, control, control_flow, conv, crop, custom_gradient, debug, dilation, division,
+    einsum, gradient, host, identity, leaky_relu, linalg, local_response, math, matmul, nn,
+    placeholder, pooling, prod, queue, random, reduce, resize, resource, saving, scatter, select,
+    shuffle, special, strings, training, variable,
 };
 
 /// Every operation, sorted by name.
@@ -65,6 +65,7 @@ pub static ALL: &[&OpDef] = &[
     &array::BROADCAST_ARGS,
     &array::BROADCAST_GRADIENT_ARGS,
     &array::BROADCAST_TO,
+    &control_flow::CASE,
     &cast::OP,
     &math::CEIL,
     &debug::CHECK_NUMERICS,
@@ -132,6 +133,7 @@ pub static ALL: &[&OpDef] = &[
     &host::HOST_CALL,
     &identity::IDENTITY,
     &identity::IDENTITY_N,
+    &control_flow::IF,
     &array::IN_TOP_K,
     &division::INV,
     &bitwise::INVERT,
@@ -344,6 +346,9 @@ pub static ALL: &[&OpDef] = &[
     &math::SQUARE,
     &arithmetic::SQUARED_DIFFERENCE,
     &array::SQUEEZE,
+    &control_flow::STATELESS_CASE,
+    &control_flow::STATELESS_IF,
+    &control_flow::STATELESS_WHILE,
     &strings::STATIC_REGEX_FULL_MATCH,
     &identity::STOP_GRADIENT,
     &array::STRIDED_SLICE,
@@ -378,6 +383,7 @@ pub static ALL: &[&OpDef] = &[
     &resource::VARIABLE_SHAPE,
     &variable::VARIABLE,
     &array::WHERE,
+    &control_flow::WHILE,
     &division::XDIVY,
     &special::XLOGY,
     &array::ZEROS_LIKE,

@@ -3,7 +3,7 @@ use std::fmt;
 use tidemill_graph::{
     BuildErrorKind, Constraint, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId, Note,
     OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, absolute_scope,
-    at_location, current_variable_scope, default_graph, fail, has_control_dependencies,
+    at_location, current_variable_scope, default_graph, fail, has_control_dependencies, outside,
     without_control_dependencies,
 };
 use tidemill_value::{DType, PartialShape};
@@ -297,8 +297,12 @@ impl VariableBuilder {
     /// As of [`get_variable`].
     #[track_caller]
     pub fn get(self) -> Variable {
-        let graph = default_graph();
         let location = Location::caller();
+        at_location(location, || outside(|| self.get_here(location)))
+    }
+
+    fn get_here(self, location: Location) -> Variable {
+        let graph = default_graph();
         let (prefix, reuse) = match self.absolute {
             true => (String::new(), Reuse::Never),
             false => current_variable_scope(graph.key()),

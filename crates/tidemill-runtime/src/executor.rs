@@ -6,6 +6,7 @@ use tidemill_kernels::pool::{self, Context};
 use tidemill_value::{Recycler, Value, recycle};
 
 use crate::ahead::{Ahead, Turn};
+use crate::call::Caller;
 use crate::error::RunError;
 use crate::feeds::Feeder;
 use crate::fetch::Fetched;
@@ -40,10 +41,24 @@ pub(crate) enum Failure {
     Uninitialized(Missing),
     /// A kernel failed.
     Kernel { node: NodeId, source: KernelError },
+    /// A variable that a body takes has no value, which it needs.
+    Unset { parameter: usize },
+    /// In body number `body` of the node `call`.
+    Inside { call: NodeId, body: usize, failure: Box<Failure> },
     /// It was asked to end.
     Interrupted,
     /// A step gave numbers that are not finite.
     NonFinite(Box<crate::numerics::NonFinite<NodeId>>),
+}
+
+impl Failure {
+    /// This failure, which happened in a body of a node.
+    pub(crate) fn inside(self, call: NodeId, body: usize) -> Failure {
+        match self {
+            Failure::Interrupted => self,
+            failure => Failure::Inside { call, body, failure: Box::new(failure) },
+        }
+    }
 }
 
 /// What a run has of its session.
@@ -125,9 +140,9 @@ fn run_in<R>(
             watch.before(plan, position, slots)?;
             match &step.turn {
                 Some(turn) if threads > 1 && !watch.looks_at_steps() => {
-                    run_turn(cx, plan, (step, turn), slots, draws, ahead)?;
+                    run_turn(cx, plan, (step, turn), slots, draws, ahead, watch)?;
                 }
-                _ => run_step(cx, plan, step, slots, draws)?,
+                _ => run_step(cx, plan, step, slots, draw(cx.seed, step, draws), watch)?,
             }
             watch.after(plan, position, slots)?;
             clear(step, slots);
@@ -144,7 +159,7 @@ fn run_in<R>(
         for (i, step) in commit.iter().enumerate() {
             let position = plan.commit_start + i;
             watch.before_commit(position);
-            run_step(cx, plan, step, slots, draws)?;
+            run_step(cx, plan, step, slots, draw(cx.seed, step, draws), watch)?;
             watch.after_commit(plan, position, slots);
             clear(step, slots);
         }
@@ -204,35 +219,40 @@ fn run_turn(
     slots: &mut [Option<Value>],
     draws: &[u64],
     ahead: &mut Ahead,
+    watch: &mut impl Watch,
 ) -> Result<(), Failure> {
     let seed = cx.seed;
     ahead.run(plan, turn, slots, &|step: &Step| draw(seed, step, draws));
     match ahead.take(turn) {
         Some(result) => result.map_err(|source| Failure::Kernel { node: step.node, source }),
-        None => run_step(cx, plan, step, slots, draws),
+        None => run_step(cx, plan, step, slots, draw(seed, step, draws), watch),
     }
 }
 
 /// What numbers a step draws, if it does.
 fn draw(session_seed: u64, step: &Step, draws: &[u64]) -> Draw {
     let count = step.random.map_or(0, |i| draws[i as usize]);
-    Draw { session_seed, node: step.node, count }
+    Draw { session_seed, key: step.node.index() as u64, count }
 }
 
 #[inline]
-fn run_step(
+pub(crate) fn run_step(
     cx: &RunCx<'_>,
     plan: &Plan,
     step: &Step,
     slots: &mut [Option<Value>],
-    draws: &[u64],
+    draw: Draw,
+    watch: &mut impl Watch,
 ) -> Result<(), Failure> {
+    if let Some(call) = &step.call {
+        return call.run(Caller { cx, plan, step, draw }, slots, watch);
+    }
     let result = step.kernel.run(&mut KernelCx {
         slots,
         constants: &plan.constants,
         inputs: &step.inputs,
         outputs: &step.outputs,
-        draw: draw(cx.seed, step, draws),
+        draw,
         host: cx.host,
     });
     result.map_err(|source| Failure::Kernel { node: step.node, source })
@@ -240,7 +260,7 @@ fn run_step(
 
 /// Frees the memory of the values that nothing needs after a step, for those to come.
 #[inline]
-fn clear(step: &Step, slots: &mut [Option<Value>]) {
+pub(crate) fn clear(step: &Step, slots: &mut [Option<Value>]) {
     for &slot in &step.clear {
         free(&mut slots[slot as usize]);
     }
@@ -248,7 +268,7 @@ fn clear(step: &Step, slots: &mut [Option<Value>]) {
 
 /// A number stays until another value takes its place: it holds no memory.
 #[inline]
-fn free(slot: &mut Option<Value>) {
+pub(crate) fn free(slot: &mut Option<Value>) {
     if slot.as_ref().is_some_and(|value| !value.is_scalar())
         && let Some(value) = slot.take()
     {

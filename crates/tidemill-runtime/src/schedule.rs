@@ -23,6 +23,8 @@ impl Task {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Schedule {
     pub(crate) order: Vec<Task>,
+    /// Of the body of a loop, what is before this position need run only the first time.
+    pub(crate) prologue: usize,
     /// From this position on, nothing can fail, and variables may be overwritten in place.
     pub(crate) commit_start: usize,
 }
@@ -36,18 +38,25 @@ pub(crate) enum Writes {
     InTurn,
 }
 
-/// Orders the nodes of a subgraph.
+/// Orders the nodes of a subgraph; of the body of a loop, whose feeds `unchanging` do not change,
+/// those first that need run only the first time.
 ///
 /// Effects, and nodes that can fail, keep the order of the graph. Writes that cannot fail, and
 /// what can wait for them, go last where they may: by then nothing can fail any more. So do those
 /// that a check in their turn finds not to fail.
-pub(crate) fn schedule(subgraph: &Subgraph, writes: Writes) -> Schedule {
+pub(crate) fn schedule(
+    subgraph: &Subgraph,
+    writes: Writes,
+    unchanging: Option<&[NodeId]>,
+) -> Schedule {
     let deferred = match writes {
         Writes::Late => deferred(subgraph),
         Writes::InTurn => vec![false; subgraph.len()],
     };
     let runs = |id: &NodeId| {
-        matches!(subgraph.node(*id).op.execution, Execution::Kernel | Execution::Write)
+        let execution = subgraph.node(*id).op.execution;
+        matches!(execution, Execution::Kernel | Execution::Write)
+            || execution.inputs_before_bodies().is_some()
     };
     let ids = || subgraph.nodes().map(|(id, _)| id).filter(runs);
     let in_turn = |id: NodeId| match deferred[id.index()] {
@@ -57,7 +66,27 @@ pub(crate) fn schedule(subgraph: &Subgraph, writes: Writes) -> Schedule {
     let mut order: Vec<Task> = ids().filter_map(in_turn).collect();
     let commit_start = order.len();
     order.extend(ids().filter(|id| deferred[id.index()]).map(Task::Run));
-    Schedule { order, commit_start }
+    let mut prologue = 0;
+    if let Some(feeds) = unchanging {
+        let unchanging = unchanging_nodes(subgraph, feeds);
+        let is_unchanging = |task: &Task| unchanging[task.node().index()];
+        prologue = order.iter().filter(|task| is_unchanging(task)).count();
+        order.sort_by_key(|task| !is_unchanging(task));
+    }
+    Schedule { order, prologue, commit_start }
+}
+
+/// Which nodes of the body of a loop compute the same each time, and nothing tells when: those that
+/// depend on constants and on parameters that do not change alone, and cannot fail.
+fn unchanging_nodes(subgraph: &Subgraph, feeds: &[NodeId]) -> Vec<bool> {
+    let mut unchanging = vec![false; subgraph.len()];
+    for (id, node) in subgraph.nodes() {
+        let is_free = node.op.is_pure() && !subgraph.must_keep(node);
+        unchanging[id.index()] = node.op.execution == Execution::Constant
+            || feeds.contains(&id)
+            || (is_free && node.inputs.iter().all(|input| unchanging[input.node.index()]));
+    }
+    unchanging
 }
 
 /// Which nodes to put off until nothing can fail.

@@ -26,7 +26,6 @@ use crate::feeds::{Feeder, Feeds};
 use crate::fetch::{Fetch, FetchList};
 use crate::growth::Growth;
 use crate::lint::{Onlookers, Overwriting};
-use crate::numerics::NonFinite;
 use crate::options::{Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
 use crate::plan::{Mode, Plan};
 use crate::request::{Request, resolve};
@@ -430,7 +429,7 @@ impl Inner {
     fn prepare(&self, signature: &Signature) -> Result<(Plan, Vec<Rewrite>), RunError> {
         let rewriting = if signature.checked { Rewriting::Off } else { self.options.rewriting };
         let writes = if signature.checked { Writes::InTurn } else { Writes::Late };
-        let mode = Mode { writes, regroups: rewriting == Rewriting::On };
+        let mode = Mode { writes, regroups: rewriting == Rewriting::On, is_body: false };
         prepare::prepare(&self.graph, signature, rewriting, mode)
     }
 
@@ -534,27 +533,7 @@ impl Inner {
     }
 
     fn report(&self, signature: &Signature, bound: &BoundPlan, failure: Failure) -> RunError {
-        let graph = self.graph.read();
-        match failure {
-            Failure::Uninitialized(missing) => {
-                let variables = missing.into_iter().filter_map(|i| {
-                    let usage = &bound.plan.variables[i].usage;
-                    Some((usage.node, usage.first_reader?))
-                });
-                report::uninitialized(&graph, signature, &variables.collect::<Vec<_>>())
-            }
-            Failure::Kernel { node, source } => {
-                RunError::Kernel(report::failed_node(&graph, node, source))
-            }
-            Failure::NonFinite(found) => {
-                let NonFinite { node, output, values, inputs } = *found;
-                let what = if values.nan > 0 { "gives NaN" } else { "gives infinity" };
-                let node = *report::failed_node(&graph, node, what);
-                RunError::NonFinite(Box::new(NonFinite { node, output, values, inputs }))
-            }
-            Failure::Error(error) => *error,
-            Failure::Interrupted => RunError::Cancelled,
-        }
+        report::failure(&self.graph.read(), signature, &bound.plan, failure)
     }
 
     fn explain<F: Fetch>(&self, fetches: F, feeds: &[Tensor]) -> Result<Explanation, RunError> {
@@ -584,7 +563,7 @@ impl Host for SessionHost<'_> {
         self.sink.print(line);
     }
 
-    fn count(&self, node: NodeId) -> u64 {
-        self.state.count_print(node)
+    fn count(&self, key: u64) -> u64 {
+        self.state.count_print(key)
     }
 }

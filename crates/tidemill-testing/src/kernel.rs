@@ -3,9 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use tidemill_graph::{
-    Draw, Execution, Fact, Host, KernelCx, KernelError, Node, NodeId, NodeView, Operand,
-};
+use tidemill_graph::{Draw, Execution, Fact, Host, KernelCx, KernelError, Node, NodeView, Operand};
 use tidemill_value::Value;
 
 /// Computes the outputs of a node by its own kernel. Nothing is overwritten: the kernel is told
@@ -48,7 +46,7 @@ pub(crate) fn run_kernel(
 #[derive(Default)]
 pub(crate) struct Printer {
     pub(crate) lines: RefCell<Vec<String>>,
-    counts: RefCell<BTreeMap<NodeId, u64>>,
+    counts: RefCell<BTreeMap<u64, u64>>,
 }
 
 impl Host for Printer {
@@ -56,9 +54,9 @@ impl Host for Printer {
         self.lines.borrow_mut().push(line.to_owned());
     }
 
-    fn count(&self, node: NodeId) -> u64 {
+    fn count(&self, key: u64) -> u64 {
         let mut counts = self.counts.borrow_mut();
-        let count = counts.entry(node).or_default();
+        let count = counts.entry(key).or_default();
         *count += 1;
         *count - 1
     }

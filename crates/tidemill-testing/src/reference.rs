@@ -207,6 +207,7 @@ impl Reference {
                 _ => panic!("a constant has a value"),
             },
             Execution::Kernel | Execution::Write => self.compute(id, request, state)?,
+            Execution::Branch(_) | Execution::Loop => panic!("random graphs have no bodies"),
         };
         for (i, variable) in self.written_by(id) {
             let left = &outputs[node.op.state_slot(node.outputs.len(), i) as usize];
@@ -226,7 +227,7 @@ impl Reference {
         let fact = |input: &TensorId| self.node(input.node).outputs[input.slot as usize].clone();
         let facts: Vec<Fact> = node.inputs.iter().map(fact).collect();
         let count = self.draws.get(&id).copied().unwrap_or(0);
-        let draw = Draw { session_seed: self.seed, node: id, count };
+        let draw = Draw { session_seed: self.seed, key: id.index() as u64, count };
         run_kernel(node, &facts, inputs.collect(), draw, &self.host)
             .map_err(|error| self.failed(id, &error))
     }

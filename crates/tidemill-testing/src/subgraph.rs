@@ -47,7 +47,7 @@ pub fn evaluate(
             (Execution::Constant, Some(Attr::Tensor(value))) => vec![value.clone()],
             _ => {
                 let inputs = node.inputs.iter().map(|input| values.get(input).cloned()).collect();
-                let draw = Draw { session_seed: 0, node: origin, count: 0 };
+                let draw = Draw { session_seed: 0, key: origin.index() as u64, count: 0 };
                 run_kernel(node, &subgraph.input_facts(node), inputs, draw, &host)
                     .map_err(|error| (origin, error))?
             }

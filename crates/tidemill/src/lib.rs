@@ -20,11 +20,11 @@ pub use tidemill_graphdef::{
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
     Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LookupError, NameTaken,
-    NewAxis, Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
-    constant_initializer, get_variable, global_variables, global_variables_initializer,
-    glorot_normal, glorot_uniform, he_normal, he_uniform, normal, ones, register_op,
-    report_uninitialized_variables, s, truncated_normal, uniform, variable, variables_initializer,
-    zeros,
+    NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES, Tensor, Variable,
+    VariableBuilder, WhileLoop, case, cond, constant_initializer, get_variable, global_variables,
+    global_variables_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform, normal,
+    ones, register_op, report_uninitialized_variables, s, switch_case, truncated_normal, uniform,
+    variable, variables_initializer, while_loop, zeros,
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
@@ -83,5 +83,5 @@ pub mod prelude {
         report_uninitialized_variables, reset_default_graph, s, shape, truncated_normal, uniform,
         variable, variable_scope, variable_scope_with, variables_initializer, zeros,
     };
-    pub use crate::{Fetch, Inspect, Reuse};
+    pub use crate::{Fetch, Inspect, Reuse, WhileLoop, case, cond, switch_case, while_loop};
 }

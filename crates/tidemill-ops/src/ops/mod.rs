@@ -13,6 +13,7 @@ pub mod clip;
 pub mod compare;
 pub mod constant;
 pub mod control;
+pub mod control_flow;
 pub mod conv;
 pub mod crop;
 pub mod custom_gradient;
