@@ -20,11 +20,11 @@ pub use tidemill_graphdef::{
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
     Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LookupError, NameTaken,
-    NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES, Tensor, Variable,
-    VariableBuilder, WhileLoop, case, cond, constant_initializer, get_variable, global_variables,
-    global_variables_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform, normal,
-    ones, register_op, report_uninitialized_variables, s, switch_case, truncated_normal, uniform,
-    variable, variables_initializer, while_loop, zeros,
+    NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES, Tensor, TensorArray,
+    Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer, get_variable,
+    global_variables, global_variables_initializer, glorot_normal, glorot_uniform, he_normal,
+    he_uniform, normal, ones, register_op, report_uninitialized_variables, s, switch_case,
+    truncated_normal, uniform, variable, variables_initializer, while_loop, zeros,
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
@@ -40,8 +40,8 @@ pub use tidemill_train::{
     freeze_session, get_or_create_global_step,
 };
 pub use tidemill_value::{
-    ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape, Value,
-    ValueError, shape,
+    ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape,
+    TensorList, Value, ValueError, shape,
 };
 
 pub mod formats {

@@ -3,16 +3,17 @@
 mod trace;
 
 use std::fmt;
+use std::sync::Arc;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use tidemill_value::DType;
 
 pub use trace::{Trace, outside, trace};
 pub(crate) use trace::{adopt, check_control, redirect};
 
 use crate::{
-    Access, Arg, AttrDef, AttrKind, Effect, Execution, Fact, Fallible, Graph, GraphKey, Inferred,
-    NodeId, OpDef, Role, Subgraph, TensorId,
+    Access, Arg, AttrDef, AttrKind, Default, Effect, Execution, Fact, Fallible, Graph, GraphKey,
+    Inferred, NodeId, NodeView, OpDef, OpError, Role, Subgraph, TensorId,
 };
 
 /// A graph with parameters and results, which a node of another graph runs: TensorFlow's function.
@@ -73,10 +74,12 @@ macro_rules! parameter {
             .attrs(&[
                 AttrDef::types("T", DType::ALL),
                 AttrDef::new("shape", AttrKind::Shape),
+                AttrDef::types("list_dtype", DType::ALL).default(Default::Type(DType::Variant)),
+                AttrDef::new("list_shape", AttrKind::Shape).default(Default::UnknownShape),
             ])
             .execution(Execution::$execution)
             .fallible(Fallible::Never)
-            .infer(|node| Inferred::one(node.shape_attr("shape")?))
+            .infer(infer_parameter)
             .not_differentiable();
     };
 }
@@ -92,6 +95,14 @@ parameter! {
 parameter! {
     /// A parameter of a body that is the handle of a variable.
     HANDLE_PARAMETER, "_HandleArg", "The handle of a variable that a body takes.", Variable, Handle
+}
+
+fn infer_parameter(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let shape = node.shape_attr("shape")?;
+    match node.type_attr("list_dtype")? {
+        DType::Variant => Inferred::one(shape),
+        dtype => Ok(smallvec![Inferred::list_of(Fact::new(dtype, node.shape_attr("list_shape")?))]),
+    }
 }
 
 impl Body {
@@ -210,13 +221,21 @@ pub(crate) fn parameter_access(parameters: impl IntoIterator<Item = Parameter>) 
 }
 
 /// What is known of a value that has either of two facts.
-pub(crate) fn either(left: &Fact, right: &Fact) -> Inferred {
-    Inferred {
+fn either(left: &Fact, right: &Fact) -> Fact {
+    let list = match (&left.list, &right.list) {
+        (Some(left), Some(right)) if left.dtype == right.dtype => {
+            Some(Arc::new(either(left, right)))
+        }
+        _ => None,
+    };
+    Fact {
         shape: left.shape.relax(&right.shape),
         elements: left
             .elements
             .clone()
             .filter(|elements| right.elements.as_ref() == Some(elements)),
+        list,
+        ..left.clone()
     }
 }
 
@@ -224,23 +243,11 @@ pub(crate) fn either(left: &Fact, right: &Fact) -> Inferred {
 pub fn results_of_either<'a>(
     bodies: impl IntoIterator<Item = &'a Body>,
 ) -> SmallVec<[Inferred; 1]> {
-    let mut facts: Option<Vec<Fact>> = None;
-    for body in bodies {
-        let results = body.result_facts();
-        facts = Some(match facts {
-            None => results,
-            Some(facts) => {
-                let pairs = facts.iter().zip(&results);
-                let both = pairs.map(|(left, right)| {
-                    let Inferred { shape, elements } = either(left, right);
-                    Fact { shape, elements, ..left.clone() }
-                });
-                both.collect()
-            }
-        });
-    }
-    let inferred = facts.unwrap_or_default().into_iter();
-    inferred.map(|fact| Inferred { shape: fact.shape, elements: fact.elements }).collect()
+    let results = bodies.into_iter().map(Body::result_facts);
+    let facts = results.reduce(|facts, others| {
+        facts.iter().zip(&others).map(|(left, right)| either(left, right)).collect()
+    });
+    facts.unwrap_or_default().iter().map(Inferred::same_as).collect()
 }
 
 /// The attribute under which a node of a [`Subgraph`] has the paths through its bodies.
