@@ -2,9 +2,16 @@
 
 mod common;
 
+use std::error::Error;
+use std::fs;
+use std::path::Path;
+
 use common::{Outcome, error_of, failing, number, relative};
 use tidemill::prelude::*;
-use tidemill::{IndexedSlices, LookupError, TRAIN_OP};
+use tidemill::proto::{Message, MetaGraphDef};
+use tidemill::{
+    Feeds, ImportOptions, IndexedSlices, LookupError, TRAIN_OP, import_graph_def, import_meta_graph,
+};
 
 /// An optimizer, what it is called here, and the variable of the tests after its first two steps.
 struct Steps {
@@ -373,7 +380,7 @@ fn a_graph_read_from_text_starts_its_slots() -> Outcome {
         Adam::new(0.5).minimize(square(w - 3.0));
         graph.to_text()
     };
-    let graph = Graph::from_text(&text)?;
+    let graph = Graph::from_text(&text, &tidemill_ops::lookup)?;
     assert_eq!(graph.to_text(), text);
     let session = Session::with_graph(&graph);
     let operation = |name: &str| -> Result<Operation, LookupError> { graph.operation(name) };
@@ -500,7 +507,7 @@ fn an_update_that_names_one_variable_twice_leaves_what_it_writes_last() -> Outco
     };
     let aliased = text.replace("ApplyMomentum(w, w/Momentum, ", "ApplyMomentum(w, w, ");
     assert_ne!(text, aliased);
-    let graph = Graph::from_text(&aliased)?;
+    let graph = Graph::from_text(&aliased, &tidemill_ops::lookup)?;
     let session = Session::with_graph(&graph);
     session.run(graph.operation("w/Assign")?)?;
     session.run(graph.operation("Momentum")?)?;
@@ -516,7 +523,10 @@ fn a_variable_of_whole_numbers_cannot_be_trained() {
     let count = variable("count", []).dtype(DType::I32).get();
     Adam::new(0.1).apply_gradients(&[(Some(constant(1)), count)], None);
     let before = graph.len();
-    insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base));
+    insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
+    `count` holds int32: only floats can be trained
+      --> +2:20 (in `minimize`)
+    ");
     assert_eq!(graph.len(), before);
 }
 
@@ -528,7 +538,12 @@ fn a_hyperparameter_that_must_be_positive() {
     let w = get_variable("w", [], 1.0);
     Adagrad::new(0.1).initial_accumulator_value(0.0).minimize(square(w));
     Ftrl::new(0.1).learning_rate_power(0.5).minimize(square(w));
-    insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base));
+    insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
+    `initial_accumulator_value` is 0, and must be above 0
+      --> +2:54 (in `minimize`)
+    `learning_rate_power` is 0.5, and must be at most 0
+      --> +3:45 (in `minimize`)
+    ");
 }
 
 #[test]
@@ -538,7 +553,10 @@ fn a_constraint_of_a_variable_that_is_updated_by_rows() {
     let base = line!();
     let w = variable("w", [3, 1]).constraint(|value| value).get();
     Adam::new(0.1).apply_gradients(&[(Some(gradient(true)), w)], None);
-    insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base));
+    insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
+    the gradient of `w` has only some of its rows, so that its constraint cannot be kept
+      --> +2:20 (in `minimize`)
+    ");
 }
 
 #[test]
@@ -549,5 +567,76 @@ fn a_loss_without_a_gradient_for_any_variable() {
     let w = get_variable("w", [], 1.0);
     Adam::new(0.1).minimize(floor(w.read()).named("loss"));
     assert!(graph.variables().len() == 1, "no slot was made");
-    insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base));
+    insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
+    no gradient gets from the loss `loss` to the variables `w`
+      `loss`, of type Floor, has no derivative (+2:29):
+         loss
+      --> +2:20 (in `minimize`)
+    ");
+}
+
+/// The training that TensorFlow recorded (`tests/peers/make_training.py`).
+struct Recorded {
+    folder: &'static Path,
+    feeds: Feeds,
+    losses: Vec<f32>,
+}
+
+impl Recorded {
+    fn load() -> Result<Self, Box<dyn Error>> {
+        let folder = Path::new("tests/data/adam_training");
+        let record: serde_json::Value =
+            serde_json::from_slice(&fs::read(folder.join("training.json"))?)?;
+        let numbers = |key: &str| -> Result<Vec<f32>, serde_json::Error> {
+            serde_json::from_value(record[key].clone())
+        };
+        let feed = |key: &str, width| {
+            Value::from_vec([12, width], numbers(key)?).map_err(Box::<dyn Error>::from)
+        };
+        let feeds = Feeds::new().feed("inputs:0", feed("inputs", 4)?);
+        let feeds = feeds.feed("labels:0", feed("labels", 1)?);
+        Ok(Recorded { folder, feeds, losses: numbers("losses")? })
+    }
+
+    /// Trains a session, which is where TensorFlow was after `done` steps, to the end.
+    fn follow(&self, session: &Session, train: Operation, done: usize) -> Outcome {
+        for (i, expected) in self.losses.iter().enumerate().skip(done) {
+            let (loss, ()) = session.run_with(("loss:0", train), self.feeds.clone())?;
+            let loss: f32 = loss.to_scalar()?;
+            assert!((loss - expected).abs() <= 2e-6, "step {i}: {loss}, not {expected}");
+        }
+        Ok(())
+    }
+}
+
+#[test]
+fn a_checkpoint_of_tensorflow_with_its_slots_trains_on_with_an_optimizer_of_ours() -> Outcome {
+    let recorded = Recorded::load()?;
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    import_graph_def(&fs::read(recorded.folder.join("forward.pb"))?)?;
+    let step = graph.variable("global_step")?;
+    let options = MinimizeOptions::default().global_step(step);
+    let trained = ["hidden/weights", "hidden/biases", "output/weights"];
+    let trained: Vec<Variable> =
+        trained.iter().map(|name| graph.variable(name)).collect::<Result<_, _>>()?;
+    let train = Adam::new(0.05).minimize_with(graph.tensor("loss:0")?, options.var_list(trained));
+    let saver = Saver::new()?;
+    let session = Session::new();
+    let report = saver.restore(&session, recorded.folder.join("model.ckpt"))?;
+    assert_eq!(report.restored.len(), 12, "{report:?}");
+    recorded.follow(&session, train, 5)
+}
+
+#[test]
+fn a_training_of_tensorflow_trains_on_from_its_meta_graph() -> Outcome {
+    let recorded = Recorded::load()?;
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let meta = MetaGraphDef::decode(&*fs::read(recorded.folder.join("model.ckpt.meta"))?)?;
+    import_meta_graph(meta, &ImportOptions::default())?;
+    let saver = Saver::new()?;
+    let session = Session::new();
+    saver.restore(&session, recorded.folder.join("model.ckpt"))?;
+    recorded.follow(&session, graph.operation("Adam")?, 5)
 }

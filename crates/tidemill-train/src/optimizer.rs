@@ -9,7 +9,6 @@ use tidemill_ops::ops::assign::ASSIGN_ADD;
 use tidemill_ops::ops::control::NO_OP;
 use tidemill_ops::ops::resource::ASSIGN_ADD_VARIABLE;
 use tidemill_ops::{IndexedSlices, Inspect, Operand, Operation, Tensor, Variable, assign};
-use tidemill_value::DType;
 
 use crate::{OptimizerBase, TrainError, Updates};
 

@@ -27,6 +27,7 @@ pub use case::check as check_case;
 pub use manifest::{Case, Manifest};
 pub use pending::Pending;
 pub use report::{Outcome, Report};
+pub use training::Training;
 
 /// What to run.
 #[derive(Clone, Debug)]

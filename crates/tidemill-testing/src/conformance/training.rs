@@ -29,19 +29,26 @@ pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     })
 }
 
-/// A graph that was given an optimizer.
-struct Training {
+/// A graph of the corpus that was given the optimizer of its case.
+pub struct Training {
+    /// The operations that give all variables the values they start with.
+    pub initializers: Vec<Operation>,
+    /// The operation that trains.
+    pub train: Operation,
     variables: Vec<Variable>,
     /// The slots, by the names that the corpus has for them.
     slots: Vec<(String, Variable)>,
     init: Operation,
-    train: Operation,
     loss: Tensor,
     norm: Option<Tensor>,
 }
 
 impl Training {
-    fn new(graph: &Graph, case: &Case) -> Result<Self, String> {
+    /// Adds the optimizer of a case to its graph, which is the default graph.
+    ///
+    /// # Errors
+    /// What is wrong.
+    pub fn new(graph: &Graph, case: &Case) -> Result<Self, String> {
         let shown = |error: tidemill_ops::LookupError| error.to_string();
         let wanted = case.optimizer.as_ref().ok_or("the case has no optimizer")?;
         let variables = case.variables.iter().filter_map(|variable| match variable {
@@ -71,6 +78,8 @@ impl Training {
         }
         let step = graph.variables_in(GLOBAL_STEP).first().copied();
         let train = optimizer.apply_gradients(&gradients, step);
+        let kept = optimizer.variables().into_iter().chain(step);
+        let initializers = [init].into_iter().chain(kept.map(Variable::initializer)).collect();
         let names = optimizer.slot_names();
         let pairs =
             variables.iter().flat_map(|variable| names.iter().map(move |name| (variable, name)));
@@ -79,7 +88,7 @@ impl Training {
             Some((format!("slot:{}/{name}", variable.op().name()), slot))
         });
         let slots = slots.collect();
-        Ok(Training { variables, slots, init, train, loss, norm })
+        Ok(Training { initializers, train, variables, slots, init, loss, norm })
     }
 
     /// Trains in a session, and returns all that was compared.
