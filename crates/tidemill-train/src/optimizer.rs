@@ -9,7 +9,6 @@ use tidemill_ops::ops::assign::ASSIGN_ADD;
 use tidemill_ops::ops::control::NO_OP;
 use tidemill_ops::ops::resource::ASSIGN_ADD_VARIABLE;
 use tidemill_ops::{IndexedSlices, Inspect, Operand, Operation, Tensor, Variable, assign};
-use tidemill_value::DType;
 
 use crate::{OptimizerBase, TrainError, Updates};
 
@@ -281,14 +280,11 @@ fn count(name: &str, global_step: Variable) -> Operation {
 
 /// Whether variables hold floats.
 fn check_floats(variables: &[Variable]) -> Result<(), TrainError> {
-    variables.iter().try_for_each(|variable| is_float(variable.op().name(), variable.dtype()))
-}
-
-fn is_float(name: String, dtype: Option<DType>) -> Result<(), TrainError> {
-    match dtype {
-        Some(dtype) if !dtype.is_float() => Err(TrainError::NotFloat { name, dtype }),
-        _ => Ok(()),
-    }
+    let other = |variable: &Variable| {
+        let dtype = variable.dtype().filter(|dtype| !dtype.is_float())?;
+        Some(TrainError::NotFloat { name: variable.op().name(), dtype })
+    };
+    variables.iter().find_map(other).map_or(Ok(()), Err)
 }
 
 /// The gradients of a loss with respect to the variables to change.
@@ -303,9 +299,6 @@ fn gradients_of(
     let (Referent::Node(_), Some(graph)) = (operation.referent(), loss.graph()) else {
         return Err(loss.op());
     };
-    if let Err(error) = is_float(loss.op().name(), loss.dtype()) {
-        return Err(invalid(&graph, error));
-    }
     let candidates = candidates(loss.graph(), options);
     if candidates.is_empty() {
         return Err(invalid(&graph, TrainError::NoVariables));
