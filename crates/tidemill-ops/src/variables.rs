@@ -14,10 +14,13 @@ use crate::ops::resource::{self, is_handle};
 use crate::ops::{assign, identity, variable};
 use crate::{Initializer, Operation, Tensor};
 
-/// The collection of all variables.
+/// The collection of the variables that are saved: all but local ones.
 pub const GLOBAL_VARIABLES: &str = "variables";
 /// The collection of the variables that optimizers change.
 pub const TRAINABLE_VARIABLES: &str = "trainable_variables";
+
+/// The collection of the variables that are not saved, such as the counts of metrics.
+pub const LOCAL_VARIABLES: &str = "local_variables";
 
 /// A handle to a variable: a tensor whose value lives in a session and outlives a run.
 ///
@@ -193,6 +196,7 @@ pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
         initializer: Initializer::default(),
         trainable: true,
         resource: false,
+        local: false,
         collections: Vec::new(),
     }
 }
@@ -207,6 +211,7 @@ pub struct VariableBuilder {
     initializer: Initializer,
     trainable: bool,
     resource: bool,
+    local: bool,
     collections: Vec<String>,
 }
 
@@ -235,6 +240,14 @@ impl VariableBuilder {
     /// through a handle. What a run promises is the same.
     pub fn resource(mut self, resource: bool) -> Self {
         self.resource = resource;
+        self
+    }
+
+    /// Makes it a local variable: one that savers, optimizers and
+    /// [`global_variables_initializer`](crate::global_variables_initializer) know nothing of.
+    /// [`local_variables_initializer`](crate::local_variables_initializer) initializes it.
+    pub fn local(mut self) -> Self {
+        (self.local, self.trainable) = (true, false);
         self
     }
 
@@ -330,7 +343,8 @@ impl VariableBuilder {
         let start = Some((initial_value, initializer));
         let record = VariableRecord { node, start, read, trainable };
         graph.add_variable(name, record);
-        graph.add_to_collection(GLOBAL_VARIABLES, variable);
+        let collection = if self.local { LOCAL_VARIABLES } else { GLOBAL_VARIABLES };
+        graph.add_to_collection(collection, variable);
         if trainable {
             graph.add_to_collection(TRAINABLE_VARIABLES, variable);
         }

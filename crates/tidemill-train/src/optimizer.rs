@@ -9,7 +9,8 @@ use tidemill_ops::ops::assign::ASSIGN_ADD;
 use tidemill_ops::ops::control::NO_OP;
 use tidemill_ops::{Inspect, Operand, Operation, Tensor, Variable};
 
-use crate::TrainError;
+use crate::update_ops::with_updates;
+use crate::{TrainError, UpdateOps};
 
 /// A variable and the gradient of a loss with respect to it; `None` where there is none.
 pub type GradientAndVariable = (Option<Tensor>, Variable);
@@ -23,6 +24,8 @@ pub struct MinimizeOptions {
     pub global_step: Option<Variable>,
     /// The gradient of the loss to begin with, instead of ones.
     pub grad_loss: Option<Tensor>,
+    /// What runs beside the updates.
+    pub update_ops: UpdateOps,
 }
 
 /// A way of training: it extends a graph with nodes that change variables so that a loss gets
@@ -57,7 +60,10 @@ pub trait Optimizer {
     fn minimize_with(&self, loss: Tensor, options: MinimizeOptions) -> Operation {
         let location = Location::caller();
         at_location(location, || match gradients_of(loss, &options) {
-            Ok(gradients) => apply(self, &gradients, options.global_step),
+            Ok(gradients) => {
+                let train = apply(self, &gradients, options.global_step);
+                with_updates(train, loss, &options.update_ops)
+            }
             Err(invalid) => invalid,
         })
     }

@@ -9,8 +9,8 @@ pub use tidemill_formats::checkpoint;
 pub use tidemill_formats::{TextFormatError, TextMessage, proto};
 pub use tidemill_graph::{
     BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Fact, Graph, Lint, Location, Reuse,
-    control_dependencies, default_graph, name_scope, reset_default_graph, variable_scope,
-    variable_scope_with,
+    control_dependencies, default_graph, name_scope, reset_default_graph, unique_variable_scope,
+    variable_scope, variable_scope_with,
 };
 pub use tidemill_graphdef::{
     Asset, ExportError, FreezeError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions,
@@ -19,24 +19,28 @@ pub use tidemill_graphdef::{
 };
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
-    Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LookupError, NameTaken,
-    NewAxis, Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor, Variable, VariableBuilder,
-    constant_initializer, get_variable, global_variables, global_variables_initializer,
-    glorot_normal, glorot_uniform, he_normal, he_uniform, normal, ones, register_op,
+    Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LOCAL_VARIABLES,
+    LookupError, NameTaken, NewAxis, Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor,
+    Variable, VariableBuilder, constant_initializer, get_variable, global_variables,
+    global_variables_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform,
+    local_variables, local_variables_initializer, normal, ones, register_op,
     report_uninitialized_variables, s, truncated_normal, uniform, variable, variables_initializer,
     zeros,
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
-    FeedErrorKind, FeedKey, Feeds, Fetch, Lines, NonFinite, NullVariable, Range, Rewriting, Run,
-    RunError, RunOperation, RunOptions, RunStats, RunTrace, Session, SessionOptions, Sink, Site,
-    TraceStep, UnfedPlaceholder, Way, feeds,
+    FeedErrorKind, FeedKey, Feeds, Fetch, Lines, NonFinite, NullVariable, RandomState, Range,
+    Rewriting, Run, RunError, RunOperation, RunOptions, RunStats, RunTrace, Session,
+    SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds,
 };
 pub use tidemill_train::{
-    FreezeSessionError, GLOBAL_STEP, GradientAndVariable, GradientDescent, MinimizeOptions,
-    Mismatch, Missing, Optimizer, RestoreReport, SavedModel, SavedModelBuilder, SavedModelError,
-    Saver, SaverError, TrainError, freeze_session, get_or_create_global_step,
+    Checkpointer, ExponentialMovingAverage, FreezeSessionError, GLOBAL_STEP, Goal,
+    GradientAccumulator, GradientAndVariable, GradientDescent, MOVING_AVERAGE_VARIABLES,
+    MinimizeOptions, Mismatch, Missing, Optimizer, RestoreReport, Restored, SavedModel,
+    SavedModelBuilder, SavedModelError, Saver, SaverError, TrainError, UPDATE_OPS, UpdateOps,
+    assign_moving_average, freeze_session, get_or_create_global_step,
 };
+pub use tidemill_train::{layers, losses, metrics, schedules};
 pub use tidemill_value::{
     ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape, Value,
     ValueError, shape,
@@ -47,8 +51,8 @@ pub mod formats {
 
     pub use tidemill_formats::{
         FileError, FileKind, SafetensorsError, SafetensorsFile, TensorFileError, TensorInfo,
-        TensorReader, event, map_file, npy, read_safetensors, tfrecord, write_file,
-        write_safetensors, write_tensors,
+        TensorReader, event, map_file, npy, read_safetensors, remove_unfinished, tfrecord,
+        write_file, write_safetensors, write_tensors,
     };
     pub use tidemill_value::FileMap;
 }
@@ -71,14 +75,15 @@ pub mod prelude {
     pub use crate::checkpoint::{latest_checkpoint, list_variables};
     pub use crate::ops::*;
     pub use crate::{
-        DType, Ellipsis, Evaluate, GradientDescent, Graph, IntoScalars, MinimizeOptions, NewAxis,
-        Operation, Optimizer, PartialShape, Rewriting, RunError, RunOperation, RunOptions, Saver,
-        Session, SessionOptions, Sink, Tensor, Value, Variable, constant_initializer,
-        control_dependencies, default_graph, feeds, get_or_create_global_step, get_variable,
+        Checkpointer, DType, Ellipsis, Evaluate, ExponentialMovingAverage, GradientAccumulator,
+        GradientDescent, Graph, IntoScalars, MinimizeOptions, NewAxis, Operation, Optimizer,
+        PartialShape, Rewriting, RunError, RunOperation, RunOptions, Saver, Session,
+        SessionOptions, Sink, Tensor, Value, Variable, constant_initializer, control_dependencies,
+        default_graph, feeds, get_or_create_global_step, get_variable,
         global_variables_initializer, glorot_normal, glorot_uniform, gradients, he_normal,
-        he_uniform, name_scope, normal, ones, report_uninitialized_variables, reset_default_graph,
-        s, shape, truncated_normal, uniform, variable, variable_scope, variable_scope_with,
-        variables_initializer, zeros,
+        he_uniform, layers, local_variables_initializer, losses, metrics, name_scope, normal, ones,
+        report_uninitialized_variables, reset_default_graph, s, schedules, shape, truncated_normal,
+        uniform, variable, variable_scope, variable_scope_with, variables_initializer, zeros,
     };
     pub use crate::{Fetch, Inspect, Reuse};
 }
