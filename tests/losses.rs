@@ -25,12 +25,8 @@ fn weights() -> [LossOptions; 3] {
     [1.0.into(), rows.into(), elements.into()]
 }
 
-const REDUCTIONS: [Reduction; 4] = [
-    Reduction::SumByNonzeroWeights,
-    Reduction::Sum,
-    Reduction::Mean,
-    Reduction::SumOverBatchSize,
-];
+const REDUCTIONS: [Reduction; 4] =
+    [Reduction::SumByNonzeroWeights, Reduction::Sum, Reduction::Mean, Reduction::SumOverBatchSize];
 
 #[track_caller]
 fn assert_close(actual: &[f32], expected: &[f32], what: &str) {
@@ -134,7 +130,12 @@ fn the_cosine_distance_is_tensorflows() -> Outcome {
     let [one, rows, _] = weights();
     let distance = |options: LossOptions| {
         REDUCTIONS.map(|reduction| {
-            losses::cosine_distance(labels(), predictions(), 1, options.clone().reduction(reduction))
+            losses::cosine_distance(
+                labels(),
+                predictions(),
+                1,
+                options.clone().reduction(reduction),
+            )
         })
     };
     let values = Session::new().run([distance(one), distance(rows)])?;
@@ -153,12 +154,8 @@ fn the_softmax_cross_entropy_with_smoothed_labels_is_tensorflows() -> Outcome {
         losses::softmax_cross_entropy(labels, logits(), smoothing, options)
     };
     let weights = || constant([0.0_f32, 3.0]).into();
-    let of = [
-        loss(0.0, 1.0.into()),
-        loss(0.0, weights()),
-        loss(0.3, 1.0.into()),
-        loss(0.3, weights()),
-    ];
+    let of =
+        [loss(0.0, 1.0.into()), loss(0.0, weights()), loss(0.3, 1.0.into()), loss(0.3, weights())];
     let values = Session::new().run(of)?.map(|value| f32::try_from(value).unwrap());
     assert_close(&values, &[3.779045, 11.315596, 3.2690449, 9.995596], "softmax");
     Ok(())
@@ -225,7 +222,10 @@ fn weights_that_do_not_broadcast_are_an_error() {
     let columns = constant([1.0_f32, 2.0, 3.0]);
     assert!(losses::mean_squared_error(labels(), predictions(), columns).is_invalid());
     let errors = graph.check().unwrap_err().to_string();
-    assert!(errors.contains("weights can not be broadcast to values: their shape is [3]"), "{errors}");
+    assert!(
+        errors.contains("weights can not be broadcast to values: their shape is [3]"),
+        "{errors}"
+    );
     let other = constant([[1.0_f32, 2.0]]);
     assert!(losses::mean_squared_error(labels(), other, 1.0).is_invalid());
 }

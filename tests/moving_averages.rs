@@ -156,14 +156,19 @@ fn the_channels_of_batch_normalization_may_be_any_axis() -> Outcome {
     let x = placeholder::<f32>([2, 4]);
     let options = BatchNormalization { axis: 0, scale: false, ..BatchNormalization::default() };
     let y = transpose(batch_normalization(x, true, options), &[1, 0]);
-    assert_eq!(names(&graph.variables()), [
-        "batch_normalization/beta",
-        "batch_normalization/moving_mean",
-        "batch_normalization/moving_variance",
-    ]);
+    assert_eq!(
+        names(&graph.variables()),
+        [
+            "batch_normalization/beta",
+            "batch_normalization/moving_mean",
+            "batch_normalization/moving_variance",
+        ]
+    );
     let second = batch_normalization(y, true, BatchNormalization::default());
     assert_eq!(names(&graph.variables())[3], "batch_normalization_1/gamma");
-    assert!(batch_normalization(second, true, BatchNormalization { axis: 2, ..options }).is_invalid());
+    assert!(
+        batch_normalization(second, true, BatchNormalization { axis: 2, ..options }).is_invalid()
+    );
     let session = Session::new();
     session.init_missing()?;
     let columns = Value::from([1.0_f32, 3.0, 2.0, -2.0, 2.0, -2.0, 6.0, 4.0]);
