@@ -154,7 +154,6 @@ fn an_area_is_of_probabilities() -> Outcome {
     let none = AucOptions { num_thresholds: 1, ..AucOptions::default() };
     assert!(metrics::auc(constant([1]), constant([0.5_f32]), None, none).value.is_invalid());
     let session = Session::new();
-    session.init_missing()?;
     assert!(session.run(area.update).unwrap_err().to_string().contains("Assert"));
     assert_eq!(session.run(area.variables[0])?.to_string().matches("0.0").count(), 200);
     Ok(())
@@ -168,7 +167,6 @@ fn a_class_among_the_largest_is_right() -> Outcome {
     let labels = constant([2, 2, 2]);
     let best = [1, 2, 3].map(|k| metrics::top_k_accuracy(labels, scores, k, None).update);
     let session = Session::new();
-    session.init_missing()?;
     let parts = session.run(best)?.map(|part| f32::try_from(part).unwrap());
     assert_eq!(parts, [1.0 / 3.0, 2.0 / 3.0, 1.0]);
     Ok(())
@@ -196,7 +194,6 @@ fn metrics_count_in_local_variables_of_their_own() -> Outcome {
     assert_eq!(graph.variables_in("metric_variables").len(), 6);
     assert!(Saver::new().is_err());
     let session = Session::new();
-    session.run(local_variables_initializer())?;
     session.run(metrics[0].update)?;
     let values = session.run([metrics[0].value, metrics[1].value, scoped.value])?;
     assert_eq!(values.map(|value| value.to_string()), ["1.0", "0.0", "0.0"]);
@@ -211,7 +208,6 @@ fn labels_and_predictions_may_have_a_last_axis_of_extent_1() -> Outcome {
     let wrong = metrics::accuracy(constant([1, 2, 3]), constant([1, 3]), None);
     assert!(wrong.value.is_invalid() || wrong.update.is_invalid());
     let session = Session::new();
-    session.run(variables_initializer(accuracy.variables.iter().copied()))?;
     assert_eq!(session.run(accuracy.update)?.to_string(), "0.5");
     Ok(())
 }

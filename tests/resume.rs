@@ -22,7 +22,7 @@ const STEPS: u64 = 50;
 /// A process that is to be killed takes so long for a step.
 const PAUSE: &str = "TIDEMILL_RESUME_PAUSE_MS";
 
-/// Shuffled batches, batch normalization, dropout, a rate that changes, averaged weights: whatever
+/// Adam, shuffled batches, batch normalization, dropout, a rate that changes, averaged weights: whatever
 /// must not lose its place.
 fn training() -> Operation {
     let rows: Vec<f32> = (0..64 * 8).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
@@ -39,9 +39,9 @@ fn training() -> Operation {
     losses::sparse_softmax_cross_entropy(y, logits, 1.0);
 
     let global_step = get_or_create_global_step();
-    let rate = schedules::cosine_decay(0.5, global_step, STEPS as f64, 0.1);
-    let options = MinimizeOptions { global_step: Some(global_step), ..MinimizeOptions::default() };
-    let train = GradientDescent::new(rate).minimize_with(losses::get_total_loss(), options);
+    let rate = schedules::cosine_decay(0.05, global_step, STEPS as f64, 0.1);
+    let options = MinimizeOptions::default().global_step(global_step);
+    let train = Adam::new(rate).minimize_with(losses::get_total_loss(), options);
     let mut averages = ExponentialMovingAverage::new(0.9);
     control_dependencies([train], || averages.apply(default_graph().trainable_variables()))
 }

@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use tidemill_value::{ByteString, DType, PartialShape, Value};
 
+use crate::{Body, BodyPath};
+
 /// A function of the host program that a node calls.
 pub type HostFunction =
     dyn Fn(&[Value]) -> Result<Vec<Value>, Box<dyn Error + Send + Sync>> + Send + Sync;
@@ -25,6 +27,10 @@ pub enum Attr {
     Types(Arc<[DType]>),
     Shapes(Arc<[PartialShape]>),
     Function(Arc<HostFunction>),
+    Body(Arc<Body>),
+    Bodies(Arc<[Arc<Body>]>),
+    /// Of a node of a [`Subgraph`](crate::Subgraph), the paths through its bodies.
+    Paths(Arc<[BodyPath]>),
 }
 
 impl Attr {
@@ -43,10 +49,13 @@ impl Attr {
             Attr::Types(_) => "list(type)",
             Attr::Shapes(_) => "list(shape)",
             Attr::Function(_) => "function",
+            Attr::Body(_) => "body",
+            Attr::Bodies(_) => "list(body)",
+            Attr::Paths(_) => "paths",
         }
     }
 
-    /// Whether both are the same to the bit. A host function equals only itself.
+    /// Whether both are the same to the bit. Functions and bodies equal only themselves.
     pub fn same(&self, other: &Attr) -> bool {
         match (self, other) {
             (Attr::Int(l), Attr::Int(r)) => l == r,
@@ -61,6 +70,8 @@ impl Attr {
             (Attr::Types(l), Attr::Types(r)) => l == r,
             (Attr::Shapes(l), Attr::Shapes(r)) => l == r,
             (Attr::Function(l), Attr::Function(r)) => Arc::ptr_eq(l, r),
+            (Attr::Body(l), Attr::Body(r)) => Arc::ptr_eq(l, r),
+            (Attr::Bodies(l), Attr::Bodies(r)) => Arc::ptr_eq(l, r),
             _ => false,
         }
     }
@@ -81,6 +92,9 @@ impl fmt::Debug for Attr {
             Attr::Types(x) => x.fmt(f),
             Attr::Shapes(x) => x.fmt(f),
             Attr::Function(_) => f.write_str("<host function>"),
+            Attr::Body(x) => x.fmt(f),
+            Attr::Bodies(x) => x.fmt(f),
+            Attr::Paths(x) => x.fmt(f),
         }
     }
 }
@@ -99,7 +113,7 @@ attr_from! {
     i64 => Int, f32 => Float, bool => Bool, &str => Str, ByteString => Str, DType => Type,
     PartialShape => Shape, Value => Tensor, Vec<i64> => Ints, &[i64] => Ints,
     Vec<ByteString> => Strs, Vec<DType> => Types, Vec<PartialShape> => Shapes,
-    Arc<HostFunction> => Function
+    Arc<HostFunction> => Function, Arc<Body> => Body, Vec<Arc<Body>> => Bodies
 }
 
 /// The attributes that are stored with a node, sorted by name: those that neither have their
@@ -128,6 +142,14 @@ impl Attrs {
     pub fn same(&self, other: &Attrs) -> bool {
         self.iter().len() == other.iter().len()
             && self.iter().zip(other.iter()).all(|((ln, l), (rn, r))| ln == rn && l.same(r))
+    }
+}
+
+impl Attrs {
+    /// These attributes, and another one of this name.
+    pub fn with(&self, name: &'static str, attr: Attr) -> Attrs {
+        let others = self.0.iter().flat_map(|stored| stored.iter()).filter(|(n, _)| n != name);
+        others.cloned().chain([(Cow::Borrowed(name), attr)]).collect()
     }
 }
 

@@ -75,7 +75,8 @@ fn bind_inputs(
             Arity::Types(types) => {
                 let dtypes: Vec<DType> = facts.iter().map(|fact| fact.dtype).collect();
                 set(attrs, types, Attr::from(dtypes));
-                if facts.iter().any(|fact| fact.role == Role::Handle) {
+                let takes_variables = op.execution.inputs_before_bodies().is_some();
+                if !takes_variables && facts.iter().any(|fact| fact.role == Role::Handle) {
                     return Err(BuildErrorKind::Handle { input: arg.name });
                 }
                 continue;

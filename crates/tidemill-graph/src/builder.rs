@@ -12,8 +12,8 @@ use crate::names::{self, Reserved};
 use crate::node::argument_ranges;
 use crate::variable::SharedName;
 use crate::{
-    Access, Attr, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef, OperationRef,
-    PoisonId, Referent, TensorId, TensorRef, registry, scope,
+    Access, Attr, Execution, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef,
+    OperationRef, PoisonId, Referent, TensorId, TensorRef, body, registry, scope,
 };
 
 /// Collects the parts of a node, and adds it to its graph.
@@ -27,6 +27,8 @@ pub struct NodeBuilder {
     controls: SmallVec<[OperationRef; 2]>,
     attrs: Vec<(Cow<'static, str>, Attr)>,
     graph: Option<GraphKey>,
+    /// Whether it is added to that graph even while a body within it is being built.
+    exactly: bool,
 }
 
 enum Name {
@@ -62,6 +64,7 @@ impl NodeBuilder {
             controls: SmallVec::new(),
             attrs: Vec::new(),
             graph: None,
+            exactly: false,
         }
     }
 
@@ -122,6 +125,12 @@ impl NodeBuilder {
         self
     }
 
+    /// Adds the node to this graph even while a body within it is being built.
+    pub(crate) fn within(mut self, graph: GraphKey) -> Self {
+        (self.graph, self.exactly) = (Some(graph), true);
+        self
+    }
+
     /// Adds the node.
     ///
     /// If the inputs or attributes do not fit, no node is added: the handle returned is poison,
@@ -168,10 +177,12 @@ impl NodeBuilder {
 
     fn graph_key(&self) -> GraphKey {
         let first = self.arguments.inputs.first().map(|tensor| tensor.graph());
-        self.graph
+        let key = self
+            .graph
             .or(first)
             .or_else(|| self.controls.first().map(|control| control.graph()))
-            .unwrap_or_else(|| registry::default_graph().key())
+            .unwrap_or_else(|| registry::default_graph().key());
+        if self.exactly { key } else { body::redirect(key) }
     }
 
     fn try_build(&mut self, key: GraphKey, location: Location) -> Result<NodeId, Failure> {
@@ -179,6 +190,7 @@ impl NodeBuilder {
             return Err(Failure::ForeignPoison(poison));
         }
         let graph = Graph::find(key)?;
+        self.adopt(key)?;
         scope::with_current(key, |scope| self.controls.extend(scope.controls.iter().copied()));
         let (mut arguments, controls) = self.resolve(&graph)?;
         let (bound, facts) = {
@@ -212,6 +224,16 @@ impl NodeBuilder {
             outputs,
         };
         Ok(append(&graph, node, &self.name, location)?)
+    }
+
+    /// Takes what stands in a body that is being built for tensors of the graphs around it.
+    fn adopt(&mut self, key: GraphKey) -> Result<(), BuildErrorKind> {
+        for input in self.arguments.inputs.iter_mut().filter(|input| input.graph() != key) {
+            if let Some(adopted) = body::adopt(key, *input)? {
+                *input = adopted;
+            }
+        }
+        self.controls.iter().try_for_each(|control| body::check_control(key, *control))
     }
 
     /// A poison input of another graph, whose diagnosis stands there.
@@ -299,12 +321,19 @@ pub(crate) fn infer_outputs(
     bound: &Bound,
     inputs: &[Fact],
 ) -> Result<SmallVec<[Fact; 1]>, BuildErrorKind> {
-    let inferred = (op.infer)(&NodeView::new(op, &bound.attrs, inputs, &[]))?;
-    let facts = bound.output_types.iter().zip(inferred);
+    let view = NodeView::new(op, &bound.attrs, inputs, &[]);
+    let inferred = (op.infer)(&view)?;
+    // A loop hands on the variables that it takes.
+    let body = view.bodies().next().filter(|_| op.execution == Execution::Loop);
+    let is_variable = |i: usize| {
+        let parameter = body.and_then(|body| body.parameters().get(i));
+        parameter.is_some_and(|parameter| parameter.kind.is_variable())
+    };
+    let facts = bound.output_types.iter().zip(inferred).enumerate();
     Ok(facts
-        .map(|(&(dtype, role), inferred)| Fact {
+        .map(|(i, (&(dtype, role), inferred))| Fact {
             dtype,
-            role,
+            role: if is_variable(i) { inputs[i].role } else { role },
             shape: inferred.shape,
             elements: inferred.elements,
         })

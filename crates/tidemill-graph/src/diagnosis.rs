@@ -138,6 +138,19 @@ pub enum BuildErrorKind {
         /// The graph of the other.
         right: GraphKey,
     },
+    /// Something made outside of a body has an effect, and is used inside.
+    #[error(
+        "`{name}` ({op}) was made at {at}, outside of this body, and has an effect: make it inside, \
+         or run it before"
+    )]
+    CapturedEffect {
+        /// Its name.
+        name: String,
+        /// Its type.
+        op: &'static str,
+        /// The line that made it.
+        at: Location,
+    },
     /// The graph of a handle was dropped.
     #[error("the graph of this handle is gone: it was dropped")]
     GraphGone,

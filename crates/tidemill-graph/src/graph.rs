@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::chunked::Chunked;
 use crate::dag::Dag;
@@ -58,6 +59,8 @@ pub(crate) struct State {
     pub(crate) finalized: Option<Location>,
     pub(crate) seed: Option<i64>,
     pub(crate) strict: bool,
+    /// Of a body, the graph that it is in, and the node there that runs it.
+    pub(crate) within: Option<(GraphKey, Option<NodeId>)>,
 }
 
 /// Rows, each of which is added to that of a tensor of zeros which its index numbers.
@@ -79,18 +82,25 @@ impl State {
                 Execution::Write if node.outputs.get(tensor.slot as usize)?.role == Role::Ref => {
                     tensor = *node.inputs.first()?;
                 }
+                // A loop hands on the variables that it takes.
+                Execution::Loop if node.outputs.get(tensor.slot as usize)?.role != Role::Value => {
+                    tensor = *node.inputs.get(tensor.slot as usize)?;
+                }
                 _ => return None,
             }
         }
     }
 
-    /// The node of the variable that a node writes, if it writes one.
-    pub(crate) fn written_by(&self, id: NodeId) -> Option<NodeId> {
+    /// The nodes of the variables that a node writes, each with the input that names it.
+    pub(crate) fn written_by(&self, id: NodeId) -> SmallVec<[(usize, NodeId); 1]> {
         let node = self.dag.node(id);
-        match node.op.execution {
-            Execution::Write => self.variable_of(*node.inputs.first()?),
-            _ => None,
-        }
+        let last = match node.op.execution {
+            Execution::Write => node.op.written(),
+            Execution::Branch(_) | Execution::Loop => node.inputs.len(),
+            _ => 0,
+        };
+        let writes = (0..last).filter(|&i| node.access(i).writes());
+        writes.filter_map(|i| Some((i, self.variable_of(*node.inputs.get(i)?)?))).collect()
     }
 
     /// What a node that is added now takes where it is given `tensor`.
@@ -122,6 +132,23 @@ impl Graph {
     /// [`BuildErrorKind::Stale`] or [`BuildErrorKind::GraphGone`] where it is no more.
     pub fn find(key: GraphKey) -> Result<Graph, BuildErrorKind> {
         registry::find(key)
+    }
+
+    /// An empty graph for a body of a node of this one, and the key of this one.
+    pub(crate) fn new_within(&self) -> (Graph, GraphKey) {
+        let (seed, strict) = {
+            let reader = self.read();
+            let nodes = reader.len() as i64;
+            (reader.seed().map(|seed| seed.wrapping_add(nodes)), reader.state().strict)
+        };
+        let graph = Graph::new();
+        {
+            let mut state = graph.write();
+            state.seed = seed;
+            state.strict |= strict;
+            state.within = Some((self.key(), None));
+        }
+        (graph, self.key())
     }
 
     pub(crate) fn from_shared(shared: Arc<Shared>) -> Self {

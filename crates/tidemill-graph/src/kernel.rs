@@ -1,7 +1,7 @@
 use smallvec::SmallVec;
 use tidemill_value::{Element, Scalar, Value};
 
-use crate::{KernelError, NodeId};
+use crate::KernelError;
 
 /// An operation made ready for one node: attributes read, algorithm chosen. It only computes;
 /// what it must know of a run it is handed.
@@ -13,8 +13,8 @@ pub trait Kernel: Send + Sync {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError>;
 
     /// Of a write that is [`Fallible::Checked`](crate::Fallible::Checked): fails where
-    /// [`Kernel::run`] would. The inputs are those that `run` will have, but for the variable,
-    /// which has no value yet; its shape is known to the kernel.
+    /// [`Kernel::run`] would. The inputs are those that `run` will have, but for the variables,
+    /// which have no value yet; their shapes are known to the kernel.
     ///
     /// # Errors
     /// [`KernelError`] where the inputs do not allow the write.
@@ -117,8 +117,8 @@ impl Operand {
 pub struct Draw {
     /// The seed of the session, for operations that have none.
     pub session_seed: u64,
-    /// The node.
-    pub node: NodeId,
+    /// What tells the node from others of the session.
+    pub key: u64,
     /// How often the node ran in the session before.
     pub count: u64,
 }
@@ -128,8 +128,8 @@ pub trait Host {
     /// Prints a line.
     fn print(&self, line: &str);
 
-    /// How often `node` asked this before, in this session.
-    fn count(&self, node: NodeId) -> u64;
+    /// How often the node of this key asked this before, in this session.
+    fn count(&self, key: u64) -> u64;
 }
 
 /// A host that drops what is printed. Constants are folded with it.
@@ -138,7 +138,7 @@ pub struct NoHost;
 impl Host for NoHost {
     fn print(&self, _: &str) {}
 
-    fn count(&self, _: NodeId) -> u64 {
+    fn count(&self, _: u64) -> u64 {
         0
     }
 }

@@ -11,6 +11,7 @@
 mod arguments;
 mod attr;
 mod bind;
+mod body;
 mod builder;
 mod chunked;
 mod dag;
@@ -38,6 +39,10 @@ mod variable;
 mod widen;
 
 pub use attr::{Attr, Attrs, HostFunction};
+pub use body::{
+    Body, BodyPath, HANDLE_PARAMETER, PARAMETER, Parameter, ParameterKind, REF_PARAMETER, Root,
+    Trace, outside, results_of_either, trace,
+};
 pub use builder::{NodeBuilder, fail};
 pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};
 pub use error::{GradientError, KernelError, OpError};
@@ -51,16 +56,16 @@ pub use location::{Location, at_location};
 pub use node::{Inferred, Node, NodeView};
 pub use op_def::{
     Access, Arg, ArgType, Arity, AttrDef, AttrKind, Default, Effect, Execution, Fallible, Gradient,
-    GradientFn, InferFn, KernelFn, OpDef, SamplesFn,
+    GradientFn, InferFn, KernelFn, OpDef, SamplesFn, Select,
 };
 pub use reader::{EdgeKind, GraphReader};
 pub use registry::{DefaultGraph, default_graph, reset_default_graph};
 pub use sample::{Expect, ExpectGradient, Sample};
 pub use scope::{
-    Reuse, absolute_scope, control_dependencies, current_variable_scope, has_control_dependencies,
-    name_scope, scoped, unique_variable_scope, variable_scope, variable_scope_with,
-    without_control_dependencies,
+    Reuse, absolute_scope, control_dependencies, current_name_scope, current_variable_scope,
+    has_control_dependencies, name_scope, scoped, unique_variable_scope, variable_scope,
+    variable_scope_with, without_control_dependencies,
 };
 pub use subgraph::{Commit, FEED, Subgraph, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};
-pub use variable::{Item, Member, VariableRecord};
+pub use variable::{Constraint, Item, Member, VariableRecord};

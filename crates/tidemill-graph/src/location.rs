@@ -68,6 +68,17 @@ pub(crate) fn attribute_to<R>(node: NodeId, location: Location, build: impl FnOn
     with_origin(Origin { location, node: Some(node) }, build)
 }
 
+/// Calls `build`, and attributes the nodes it makes to their own lines, or to the line of the node
+/// that they are made on behalf of, which is of another graph.
+pub(crate) fn detached<R>(build: impl FnOnce() -> R) -> R {
+    match ORIGIN.get() {
+        Some(Origin { location, node: Some(_) }) => {
+            with_origin(Origin { location, node: None }, build)
+        }
+        _ => build(),
+    }
+}
+
 /// Calls `build`, and gives the nodes it makes the line `location`. A function that is built of
 /// others hands them the line that called it.
 pub fn at_location<R>(location: Location, build: impl FnOnce() -> R) -> R {

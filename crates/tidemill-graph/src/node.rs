@@ -5,7 +5,10 @@ use smallvec::{SmallVec, smallvec};
 use tidemill_value::{ByteString, DType, PartialShape, Value};
 
 use crate::op_def::{Arg, ArgType, Arity};
-use crate::{Access, Attr, Attrs, Elements, Fact, HostFunction, NodeId, OpDef, OpError, TensorId};
+use crate::{
+    Access, Attr, Attrs, Body, BodyPath, Effect, Elements, Fact, HostFunction, NodeId, OpDef,
+    OpError, TensorId, body,
+};
 
 /// One recorded operation. A node never changes.
 #[derive(Clone, Debug)]
@@ -25,11 +28,49 @@ pub struct Node {
 impl Node {
     /// How the node uses input `position`.
     pub fn access(&self, position: usize) -> Access {
+        if let Some(before) = self.op.execution.inputs_before_bodies() {
+            let parameter =
+                |body: &Body| body.parameters().get(position.checked_sub(before)?).copied();
+            return body::parameter_access(self.bodies().filter_map(parameter));
+        }
         let ranges = argument_ranges(self.op.inputs, &self.attrs);
         let mut arguments = self.op.inputs.iter().zip(ranges);
         let argument = arguments.find(|(_, range)| range.contains(&position));
         argument.map_or(Access::Read, |(arg, _)| arg.access)
     }
+
+    /// The graphs that the node runs, in the order in which its operation names them.
+    pub fn bodies(&self) -> impl Iterator<Item = &Body> {
+        bodies(self.op, &self.attrs).map(AsRef::as_ref)
+    }
+
+    /// Of a node of a [`Subgraph`](crate::Subgraph), the paths through its bodies.
+    pub fn paths(&self) -> &[BodyPath] {
+        match self.attrs.get(body::PATHS) {
+            Some(Attr::Paths(paths)) => paths,
+            _ => &[],
+        }
+    }
+
+    /// Sets the paths through the bodies.
+    pub fn set_paths(&mut self, paths: impl Into<Arc<[BodyPath]>>) {
+        self.attrs = self.attrs.with(body::PATHS, Attr::Paths(paths.into()));
+    }
+
+    /// Whether a run of it draws random numbers.
+    pub fn draws(&self) -> bool {
+        self.op.effect == Effect::Random || self.bodies().any(Body::draws)
+    }
+}
+
+fn bodies<'a>(op: &'static OpDef, attrs: &'a Attrs) -> impl Iterator<Item = &'a Arc<Body>> {
+    let has_bodies = op.execution.inputs_before_bodies().is_some();
+    let attrs = op.attrs.iter().filter(move |_| has_bodies).filter_map(|def| attrs.get(def.name));
+    attrs.flat_map(|attr| match attr {
+        Attr::Body(body) => std::slice::from_ref(body),
+        Attr::Bodies(bodies) => bodies,
+        _ => &[],
+    })
 }
 
 /// What shape inference knows of one output.
@@ -93,6 +134,11 @@ impl<'a> NodeView<'a> {
     /// What is known of the outputs.
     pub fn outputs(&self) -> &'a [Fact] {
         self.outputs
+    }
+
+    /// The graphs that the node runs, in the order in which its operation names them.
+    pub fn bodies(&self) -> impl Iterator<Item = &'a Arc<Body>> {
+        bodies(self.op, self.attrs)
     }
 
     /// What is known of the shape of input `i`.

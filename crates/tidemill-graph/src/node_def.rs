@@ -128,6 +128,11 @@ fn write_attr(text: &mut Text, attr: &Attr) -> fmt::Result {
             x.iter().try_for_each(|x| text.message("shape", |text| write_shape(text, x)))
         }),
         Attr::Function(_) => text.message("func", |text| text.string("name", "<host function>")),
+        Attr::Body(x) => text.message("func", |text| text.string("name", x.name())),
+        Attr::Bodies(x) => text.message("list", |text| {
+            x.iter().try_for_each(|x| text.message("func", |text| text.string("name", x.name())))
+        }),
+        Attr::Paths(_) => Ok(()),
     }
 }
 

@@ -167,11 +167,21 @@ impl OpDef {
         self.attrs.iter().find(|attr| attr.name == name)
     }
 
-    /// Which output of its kernel is the next value of the variable that a node of
-    /// [`Execution::Write`] writes, if a node has so many outputs.
-    pub fn state_slot(&self, outputs: usize) -> u32 {
+    /// How many variables a node of [`Execution::Write`] writes: those that its first inputs name.
+    pub fn written(&self) -> usize {
+        self.inputs.iter().take_while(|arg| arg.access.writes()).count()
+    }
+
+    /// Which output of its kernel is the next value of the variable that input `i` of a node of
+    /// [`Execution::Write`] names, if a node has so many outputs.
+    pub fn state_slot(&self, outputs: usize, i: usize) -> u32 {
         let names_variable = self.outputs.first().is_some_and(|arg| arg.output_role() == Role::Ref);
-        if names_variable { 0 } else { outputs as u32 }
+        let slot = match (names_variable, i) {
+            (true, 0) => 0,
+            (true, i) => outputs + i - 1,
+            (false, i) => outputs + i,
+        };
+        slot as u32
     }
 
     /// Whether nodes of equal inputs and attributes give equal outputs and do nothing else, so
@@ -204,12 +214,37 @@ pub enum Execution {
     Placeholder,
     /// Names a variable, whose value lives in a session.
     Variable,
-    /// Computes by its kernel the next value of the variable that its first input names. That
-    /// value is its first output, if that names the variable; or else its kernel has one output
-    /// more than the operation, and gives it as the last. The kernel's first input is the
-    /// variable's present value, if the input's access is [`Access::Update`] or
-    /// [`Access::Amend`].
+    /// Computes by its kernel the next values of the variables that its first inputs name: all
+    /// before the first that does not write. That of the first is its first output, if that names
+    /// the variable; for every other its kernel has one output more than the operation, behind
+    /// those, in the order of the inputs. The kernel's inputs are the variables' present values,
+    /// where the access is [`Access::Update`] or [`Access::Amend`].
     Write,
+    /// Runs one of its bodies, which take the inputs after the first and give the outputs.
+    Branch(Select),
+    /// Runs its second body again and again, as long as the first one says so. Both take the
+    /// inputs; the second gives those of the next time, and in the end the outputs.
+    Loop,
+}
+
+/// How the first input of a node says which of its bodies to run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Select {
+    /// The first where it is true, not zero, or not empty; or else the second.
+    Truth,
+    /// That of its number; the last where there is none.
+    Index,
+}
+
+impl Execution {
+    /// How many of the inputs a node's bodies do not take; `None` where it has none.
+    pub const fn inputs_before_bodies(self) -> Option<usize> {
+        match self {
+            Execution::Branch(_) => Some(1),
+            Execution::Loop => Some(0),
+            _ => None,
+        }
+    }
 }
 
 /// What a run of a node does besides computing its outputs. Effects happen in the order in
@@ -396,6 +431,8 @@ pub enum AttrKind {
     Types,
     Shapes,
     Function,
+    Body,
+    Bodies,
 }
 
 /// The default of an attribute.
@@ -492,7 +529,9 @@ impl AttrDef {
             | (AttrKind::Strs, Attr::Strs(_))
             | (AttrKind::Types, Attr::Types(_))
             | (AttrKind::Shapes, Attr::Shapes(_))
-            | (AttrKind::Function, Attr::Function(_)) => true,
+            | (AttrKind::Function, Attr::Function(_))
+            | (AttrKind::Body, Attr::Body(_))
+            | (AttrKind::Bodies, Attr::Bodies(_)) => true,
             _ => false,
         }
     }

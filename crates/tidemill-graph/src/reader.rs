@@ -204,8 +204,8 @@ impl<'a> GraphReader<'a> {
         self.state.collections.iter().map(|(name, items)| (name.as_str(), items.as_slice()))
     }
 
-    /// The node of the variable that a node writes, if it writes one.
-    pub fn written_by(&self, id: NodeId) -> Option<NodeId> {
+    /// The nodes of the variables that a node writes, each with the input that names it.
+    pub fn written_by(&self, id: NodeId) -> SmallVec<[(usize, NodeId); 1]> {
         self.state.written_by(id)
     }
 

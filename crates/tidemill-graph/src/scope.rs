@@ -3,7 +3,7 @@ use std::cell::RefCell;
 
 use smallvec::SmallVec;
 
-use crate::{Graph, GraphKey, OperationRef, default_graph};
+use crate::{Graph, GraphKey, OperationRef, body, default_graph};
 
 /// Whether `get_variable` makes a variable or finds one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -56,6 +56,12 @@ fn enter<R>(graph: GraphKey, scope: Scope, build: impl FnOnce() -> R) -> R {
 
 fn current(graph: GraphKey) -> Scope {
     with_current(graph, Scope::clone)
+}
+
+/// The prefix of names in the name scope that is open for a graph on this thread: empty, or with its
+/// closing slash.
+pub fn current_name_scope(graph: GraphKey) -> String {
+    with_current(graph, |scope| scope.names.clone())
 }
 
 /// The name with the prefix of the name scope that is open.
@@ -162,8 +168,23 @@ pub fn absolute_scope<R>(graph: GraphKey, prefix: &str, build: impl FnOnce() -> 
     enter(graph, Scope { names: prefix.to_owned(), ..current(graph) }, build)
 }
 
+/// Calls `build` while the scope of variables that holds for `outer` holds for `body`, a graph
+/// inside it.
+pub(crate) fn within_body<R>(outer: GraphKey, body: GraphKey, build: impl FnOnce() -> R) -> R {
+    let Scope { variables, reuse, .. } = current(outer);
+    enter(body, Scope { variables, reuse, ..Scope::default() }, build)
+}
+
+/// Calls `build` while the scope of variables that holds for `body` holds for `root`, the graph
+/// around it, in which nothing has to run before.
+pub(crate) fn beside_body<R>(root: GraphKey, body: GraphKey, build: impl FnOnce() -> R) -> R {
+    let Scope { variables, reuse, .. } = current(body);
+    let names = current(root).names;
+    enter(root, Scope { names, variables, reuse, ..Scope::default() }, build)
+}
+
 /// Whether nodes added to a graph on this thread run after others because of
 /// [`control_dependencies`].
 pub fn has_control_dependencies(graph: GraphKey) -> bool {
-    with_current(graph, |scope| !scope.controls.is_empty())
+    with_current(body::redirect(graph), |scope| !scope.controls.is_empty())
 }

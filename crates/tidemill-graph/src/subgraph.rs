@@ -114,18 +114,23 @@ impl Subgraph {
         node.inputs.iter().map(|&input| self.fact(input).clone()).collect()
     }
 
-    /// Adds to a write that has no output for it the value that it leaves behind, as its last.
+    /// Adds to a write the values that it leaves behind and has no output for, as its last.
     pub fn add_state(&self, node: &mut Node) {
-        let slot = node.op.state_slot(node.outputs.len()) as usize;
-        if node.op.execution == Execution::Write
-            && slot == node.outputs.len()
-            && let Some(&variable) = node.inputs.first()
-        {
-            let facts = self.input_facts(node);
-            let inferred = (node.op.infer)(&NodeView::new(node.op, &node.attrs, &facts, &[]));
-            let state = inferred.ok().and_then(|mut inferred| inferred.pop());
-            let shape = state.map_or(PartialShape::unknown(), |state| state.shape);
-            node.outputs.push(Fact::new(self.fact(variable).dtype, shape));
+        let (outputs, written) = (node.outputs.len(), node.op.written());
+        let last = written.checked_sub(1).map(|i| node.op.state_slot(outputs, i) as usize);
+        if node.op.execution != Execution::Write || last.is_none_or(|last| last < outputs) {
+            return;
+        }
+        let facts = self.input_facts(node);
+        let inferred = (node.op.infer)(&NodeView::new(node.op, &node.attrs, &facts, &[]));
+        let inferred = inferred.unwrap_or_default();
+        for (i, variable) in facts.iter().take(written).enumerate() {
+            let slot = node.op.state_slot(outputs, i) as usize;
+            if slot >= outputs {
+                let state = inferred.get(slot).map(|state| state.shape.clone());
+                let shape = state.unwrap_or_else(PartialShape::unknown);
+                node.outputs.push(Fact::new(variable.dtype, shape));
+            }
         }
     }
 
@@ -194,7 +199,10 @@ impl Subgraph {
                 return Err(VerifyError::Inference { node: id, op, source });
             }
         };
-        let agree = inferred.len() == node.outputs.len()
+        // What the branches leave in variables comes after what is inferred.
+        let has_states = matches!(node.op.execution, Execution::Branch(_));
+        let agree = (inferred.len() == node.outputs.len()
+            || (has_states && inferred.len() < node.outputs.len()))
             && inferred.iter().zip(&node.outputs).all(|(l, r)| l.shape.merge(&r.shape).is_ok());
         if agree { Ok(()) } else { Err(VerifyError::Outputs { node: id, op: node.op.name }) }
     }

@@ -1,4 +1,5 @@
 use std::fmt;
+use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use tidemill_value::ByteString;
@@ -18,6 +19,32 @@ pub struct VariableRecord {
     pub read: TensorId,
     /// Whether optimizers change it.
     pub trainable: bool,
+    /// Whether a run that needs its value, where it has none, takes the one it starts with.
+    pub self_starting: bool,
+    /// What optimizers make of the values that they give it.
+    pub constraint: Option<Constraint>,
+}
+
+/// A function from what a variable holds, as a node, to what it is to hold.
+#[derive(Clone)]
+pub struct Constraint(Arc<dyn Fn(TensorRef) -> TensorRef + Send + Sync>);
+
+impl Constraint {
+    /// The constraint whose nodes `build` adds.
+    pub fn new(build: impl Fn(TensorRef) -> TensorRef + Send + Sync + 'static) -> Self {
+        Constraint(Arc::new(build))
+    }
+
+    /// Adds the nodes for a value.
+    pub fn apply(&self, value: TensorRef) -> TensorRef {
+        (self.0)(value)
+    }
+}
+
+impl fmt::Debug for Constraint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Constraint")
+    }
 }
 
 impl VariableRecord {

@@ -36,10 +36,10 @@ impl OpDef {
         let kernel = (self.kernel)(&NodeView::new(node.op(), &attrs, &inputs, &outputs))?;
         let mut outputs: SmallVec<[DType; 1]> =
             node.outputs().iter().map(|fact| fact.dtype).collect();
-        if self.execution == Execution::Write
-            && self.state_slot(outputs.len()) as usize == outputs.len()
-        {
-            outputs.push(node.dtype(0));
+        if self.execution == Execution::Write {
+            let count = outputs.len();
+            let is_added = |&i: &usize| self.state_slot(count, i) as usize >= count;
+            outputs.extend((0..self.written()).filter(is_added).map(|i| node.dtype(i)));
         }
         Ok(Box::new(Widened { kernel, outputs }))
     }

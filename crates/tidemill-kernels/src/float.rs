@@ -32,6 +32,7 @@ pub(crate) trait Float:
     fn tanh(self) -> Self;
     fn ln(self) -> Self;
     fn ln_1p(self) -> Self;
+    fn powf(self, exponent: Self) -> Self;
     fn is_finite(self) -> bool;
     fn is_nan(self) -> bool;
 }
@@ -91,6 +92,11 @@ macro_rules! float {
             #[inline(always)]
             fn ln_1p(self) -> Self {
                 self.ln_1p()
+            }
+
+            #[inline(always)]
+            fn powf(self, exponent: Self) -> Self {
+                self.powf(exponent)
             }
 
             #[inline(always)]

@@ -36,7 +36,7 @@ pub mod resize;
 pub mod scan;
 pub mod segment;
 pub mod softmax;
-pub mod update;
+pub mod training;
 pub mod window;
 
 pub use broadcast::Broadcast;

@@ -91,5 +91,5 @@ pub use crate::ops::shuffle::{multinomial, random_shuffle};
 pub use crate::ops::special::{atan2, digamma, erf, erfc, lgamma, polygamma, xlogy};
 pub use crate::ops::statistics::{moments, reduce_logsumexp, reduce_std, reduce_variance};
 pub use crate::ops::strings::{string_format, string_join};
-pub use crate::ops::train::apply_gradient_descent;
+pub use crate::ops::training::apply_gradient_descent;
 pub use crate::ops::variable::is_variable_initialized;

@@ -10,6 +10,7 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod control_flow;
 mod elementwise;
 mod family;
 pub mod functions;
@@ -29,6 +30,7 @@ mod slicing;
 mod summarize;
 mod variables;
 
+pub use control_flow::{Rebuild, Structure, WhileLoop, case, cond, switch_case, while_loop};
 pub use functions::*;
 pub use handle::{Operation, Tensor};
 pub use indexed_slices::IndexedSlices;

@@ -1,9 +1,9 @@
 use std::fmt;
 
 use tidemill_graph::{
-    BuildErrorKind, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId, Note,
+    BuildErrorKind, Constraint, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId, Note,
     OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, absolute_scope,
-    at_location, current_variable_scope, default_graph, fail, has_control_dependencies,
+    at_location, current_variable_scope, default_graph, fail, has_control_dependencies, outside,
     without_control_dependencies,
 };
 use tidemill_value::{DType, PartialShape};
@@ -122,6 +122,23 @@ impl Variable {
         is_handle(self.into())
     }
 
+    /// Whether a run that needs its value, where it has none, takes the one it starts with.
+    pub fn is_self_starting(self) -> bool {
+        self.record().is_some_and(|record| record.self_starting)
+    }
+
+    /// Whether an optimizer that changes the variable has to keep a constraint.
+    pub fn is_constrained(self) -> bool {
+        self.record().is_some_and(|record| record.constraint.is_some())
+    }
+
+    /// What the constraint of the variable, if it has one, makes of a value.
+    #[track_caller]
+    pub fn constrained(self, value: Tensor) -> Option<Tensor> {
+        let constraint = self.record()?.constraint?;
+        Some(constraint.apply(value.into()).into())
+    }
+
     /// Whether optimizers change the variable.
     pub fn is_trainable(self) -> bool {
         self.record().is_some_and(|record| record.trainable)
@@ -197,6 +214,9 @@ pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
         trainable: true,
         resource: false,
         local: false,
+        absolute: false,
+        self_starting: false,
+        constraint: None,
         collections: Vec::new(),
     }
 }
@@ -212,6 +232,9 @@ pub struct VariableBuilder {
     trainable: bool,
     resource: bool,
     local: bool,
+    absolute: bool,
+    self_starting: bool,
+    constraint: Option<Constraint>,
     collections: Vec<String>,
 }
 
@@ -251,6 +274,30 @@ impl VariableBuilder {
         self
     }
 
+    /// Takes the name as it is, whatever scopes are open; where it is taken, a number is added.
+    pub fn absolute(mut self, absolute: bool) -> Self {
+        self.absolute = absolute;
+        self
+    }
+
+    /// Sets whether the variable starts by itself: a run that needs its value in a session where it
+    /// has none takes the one it starts with. It does not unless told so, and is an error then. The
+    /// slots of optimizers do.
+    pub fn self_starting(mut self, self_starting: bool) -> Self {
+        self.self_starting = self_starting;
+        self
+    }
+
+    /// Sets what optimizers do to the variable after they have changed it: it is given the value
+    /// that `constraint` makes of what it holds then.
+    pub fn constraint(
+        mut self,
+        constraint: impl Fn(Tensor) -> Tensor + Send + Sync + 'static,
+    ) -> Self {
+        self.constraint = Some(Constraint::new(move |value| constraint(value.into()).into()));
+        self
+    }
+
     /// Adds the variable to a collection of this name as well.
     pub fn collection(mut self, name: &str) -> Self {
         self.collections.push(name.to_owned());
@@ -263,10 +310,20 @@ impl VariableBuilder {
     /// As of [`get_variable`].
     #[track_caller]
     pub fn get(self) -> Variable {
-        let graph = default_graph();
         let location = Location::caller();
-        let (prefix, reuse) = current_variable_scope(graph.key());
-        let name = format!("{prefix}{}", self.name);
+        at_location(location, || outside(|| self.get_here(location)))
+    }
+
+    fn get_here(self, location: Location) -> Variable {
+        let graph = default_graph();
+        let (prefix, reuse) = match self.absolute {
+            true => (String::new(), Reuse::Never),
+            false => current_variable_scope(graph.key()),
+        };
+        let name = match self.absolute {
+            true => free_name(&graph, &self.name),
+            false => format!("{prefix}{}", self.name),
+        };
         let existing = graph.read().find_variable(&name).map(|record| record.node);
         match (existing, reuse) {
             (Some(node), Reuse::Always | Reuse::Auto) => self.shared(&graph, &name, node),
@@ -339,18 +396,31 @@ impl VariableBuilder {
             return Variable(initializer);
         };
         let Ok(initial_value) = TensorRef::from(initial_value).id() else { return variable };
-        let (read, trainable) = (TensorId::new(read, 0), self.trainable);
-        let start = Some((initial_value, initializer));
-        let record = VariableRecord { node, start, read, trainable };
+        let record = VariableRecord {
+            node,
+            start: Some((initial_value, initializer)),
+            read: TensorId::new(read, 0),
+            trainable: self.trainable,
+            self_starting: self.self_starting,
+            constraint: self.constraint,
+        };
         graph.add_variable(name, record);
         let collection = if self.local { LOCAL_VARIABLES } else { GLOBAL_VARIABLES };
         graph.add_to_collection(collection, variable);
-        if trainable {
+        if self.trainable {
             graph.add_to_collection(TRAINABLE_VARIABLES, variable);
         }
         self.collections.iter().for_each(|name| graph.add_to_collection(name, variable));
         variable
     }
+}
+
+/// A name that no node has: this one, or this one with a number.
+fn free_name(graph: &Graph, name: &str) -> String {
+    let reader = graph.read();
+    let numbered = (1_u64..).map(|number| format!("{name}_{number}"));
+    let mut names = std::iter::once(name.to_owned()).chain(numbered);
+    names.find(|name| reader.find(name).is_none()).unwrap_or_default()
 }
 
 #[track_caller]

@@ -257,6 +257,9 @@ pub struct FailedNode<E> {
     pub op: &'static str,
     /// Its inputs: name, what is known of them before a run, and the line that made them.
     pub inputs: Vec<(Site, Fact)>,
+    /// The bodies that it is in, the innermost first: what each is called, and the node that runs
+    /// it.
+    pub within: Vec<(String, Site)>,
     /// What is wrong.
     pub source: E,
 }
@@ -337,13 +340,13 @@ impl<E: fmt::Display> fmt::Display for FailedNode<E> {
         for (input, fact) in &self.inputs {
             write!(f, "\n  it takes `{}`, {fact} ({})", input.name, input.location)?;
         }
-        Ok(())
+        write_within(f, &self.within)
     }
 }
 
 impl fmt::Display for NonFinite<FailedNode<&'static str>> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let FailedNode { node: Site { name, location }, op, inputs, source } = &self.node;
+        let FailedNode { node: Site { name, location }, op, inputs, within, source } = &self.node;
         write!(f, "`{name}` {source}: {}\n  --> {location} (of type {op})", self.values)?;
         for ((input, fact), range) in inputs.iter().zip(&self.inputs) {
             write!(f, "\n  it takes `{}`, {fact}", input.name)?;
@@ -352,8 +355,15 @@ impl fmt::Display for NonFinite<FailedNode<&'static str>> {
             }
             write!(f, " ({})", input.location)?;
         }
-        Ok(())
+        write_within(f, within)
     }
+}
+
+fn write_within(f: &mut fmt::Formatter<'_>, within: &[(String, Site)]) -> fmt::Result {
+    for (body, call) in within {
+        write!(f, "\n  inside `{}` ({}), in its `{body}`", call.name, call.location)?;
+    }
+    Ok(())
 }
 
 fn report_invalid(path: &[String], causes: &[Arc<BuildError>]) -> String {

@@ -6,6 +6,7 @@ use tidemill_kernels::pool::{self, Context};
 use tidemill_value::{Recycler, Value, recycle};
 
 use crate::ahead::{Ahead, Turn};
+use crate::call::Caller;
 use crate::error::RunError;
 use crate::feeds::Feeder;
 use crate::fetch::Fetched;
@@ -34,16 +35,30 @@ struct RunState {
 
 /// Why a run took no effect.
 pub(crate) enum Failure {
-    /// A value does not fit its feed.
-    Feed(Box<RunError>),
+    /// A value does not fit its feed, or there is none that a variable can start with.
+    Error(Box<RunError>),
     /// Variables have no value that the run would read: their numbers in the plan.
-    Uninitialized(SmallVec<[usize; 4]>),
+    Uninitialized(Missing),
     /// A kernel failed.
     Kernel { node: NodeId, source: KernelError },
+    /// A variable that a body takes has no value, which it needs.
+    Unset { parameter: usize },
+    /// In body number `body` of the node `call`.
+    Inside { call: NodeId, body: usize, failure: Box<Failure> },
     /// It was asked to end.
     Interrupted,
     /// A step gave numbers that are not finite.
     NonFinite(Box<crate::numerics::NonFinite<NodeId>>),
+}
+
+impl Failure {
+    /// This failure, which happened in a body of a node.
+    pub(crate) fn inside(self, call: NodeId, body: usize) -> Failure {
+        match self {
+            Failure::Interrupted => self,
+            failure => Failure::Inside { call, body, failure: Box::new(failure) },
+        }
+    }
 }
 
 /// What a run has of its session.
@@ -52,7 +67,14 @@ pub(crate) struct RunCx<'a> {
     pub(crate) host: &'a dyn Host,
     pub(crate) seed: u64,
     pub(crate) threads: usize,
+    /// The values that variables start with by themselves, by their numbers in a plan.
+    pub(crate) starts: &'a dyn Fn(&Plan, Missing) -> Result<Starts, Failure>,
 }
+
+/// Variables without a value, by their numbers in a plan.
+pub(crate) type Missing = SmallVec<[usize; 4]>;
+/// Values of variables, by their numbers in a plan.
+pub(crate) type Starts = Vec<(usize, Value)>;
 
 impl BoundPlan {
     /// A plan with the cells that `cell` has for its variables and its random nodes.
@@ -103,8 +125,14 @@ fn run_in<R>(
     let RunState { slots, draws, memory, ahead } = state;
     let _memory = memory.install();
     ahead.reset(plan);
-    feed(&mut Feeder { feeds: &plan.feeds, slots }).map_err(|e| Failure::Feed(Box::new(e)))?;
-    let (mut held, as_declared) = begin(cx, bound, slots, draws, watch)?;
+    feed(&mut Feeder { feeds: &plan.feeds, slots }).map_err(|e| Failure::Error(Box::new(e)))?;
+    let (mut held, as_declared) = match begin(cx, bound, slots, draws, watch, Starts::new()) {
+        Err(Failure::Uninitialized(missing)) => {
+            let starts = (cx.starts)(plan, missing)?;
+            begin(cx, bound, slots, draws, watch, starts)?
+        }
+        begun => begun?,
+    };
     let (steps, commit) = plan.steps.split_at(plan.commit_start);
     let (threads, cancellation) = (cx.threads, watch.cancellation());
     pool::with_context(&Context { threads, cancellation: cancellation.as_ref() }, || {
@@ -112,9 +140,9 @@ fn run_in<R>(
             watch.before(plan, position, slots)?;
             match &step.turn {
                 Some(turn) if threads > 1 && !watch.looks_at_steps() => {
-                    run_turn(cx, plan, (step, turn), slots, draws, ahead)?;
+                    run_turn(cx, plan, (step, turn), slots, draws, ahead, watch)?;
                 }
-                _ => run_step(cx, plan, step, slots, draws)?,
+                _ => run_step(cx, plan, step, slots, draw(cx.seed, step, draws), watch)?,
             }
             watch.after(plan, position, slots)?;
             clear(step, slots);
@@ -131,7 +159,7 @@ fn run_in<R>(
         for (i, step) in commit.iter().enumerate() {
             let position = plan.commit_start + i;
             watch.before_commit(position);
-            run_step(cx, plan, step, slots, draws)?;
+            run_step(cx, plan, step, slots, draw(cx.seed, step, draws), watch)?;
             watch.after_commit(plan, position, slots);
             clear(step, slots);
         }
@@ -145,20 +173,24 @@ fn run_in<R>(
     Ok(fetch(&mut Fetched { places, slots, constants }))
 }
 
-/// Takes hold of what the plan uses, and hands the values at the start of the run to the slots. Says
-/// whether variables have the shapes that they were declared with.
+/// Takes hold of what the plan uses, and hands the values at the start of the run to the slots; for
+/// variables without one, those of `starts`. Says whether variables have the shapes that they were
+/// declared with.
 fn begin<'a>(
     cx: &RunCx<'a>,
     bound: &'a BoundPlan,
     slots: &mut [Option<Value>],
     draws: &mut [u64],
     watch: &impl Watch,
+    starts: Starts,
 ) -> Result<(Held<'a, Value>, bool), Failure> {
     let variables = &bound.plan.variables;
-    let mut missing = SmallVec::new();
+    let mut missing = Missing::new();
     let mut as_declared = true;
     let take = |i: usize, start: Option<&Value>| match variables.get(i) {
         Some(variable) => {
+            let own = || starts.iter().find(|(of, _)| *of == i).map(|(_, value)| value);
+            let start = start.or_else(own);
             if start.is_none() && variable.usage.first_reader.is_some() {
                 missing.push(i);
             }
@@ -187,35 +219,40 @@ fn run_turn(
     slots: &mut [Option<Value>],
     draws: &[u64],
     ahead: &mut Ahead,
+    watch: &mut impl Watch,
 ) -> Result<(), Failure> {
     let seed = cx.seed;
     ahead.run(plan, turn, slots, &|step: &Step| draw(seed, step, draws));
     match ahead.take(turn) {
         Some(result) => result.map_err(|source| Failure::Kernel { node: step.node, source }),
-        None => run_step(cx, plan, step, slots, draws),
+        None => run_step(cx, plan, step, slots, draw(seed, step, draws), watch),
     }
 }
 
 /// What numbers a step draws, if it does.
 fn draw(session_seed: u64, step: &Step, draws: &[u64]) -> Draw {
     let count = step.random.map_or(0, |i| draws[i as usize]);
-    Draw { session_seed, node: step.node, count }
+    Draw { session_seed, key: step.node.index() as u64, count }
 }
 
 #[inline]
-fn run_step(
+pub(crate) fn run_step(
     cx: &RunCx<'_>,
     plan: &Plan,
     step: &Step,
     slots: &mut [Option<Value>],
-    draws: &[u64],
+    draw: Draw,
+    watch: &mut impl Watch,
 ) -> Result<(), Failure> {
+    if let Some(call) = &step.call {
+        return call.run(Caller { cx, plan, step, draw }, slots, watch);
+    }
     let result = step.kernel.run(&mut KernelCx {
         slots,
         constants: &plan.constants,
         inputs: &step.inputs,
         outputs: &step.outputs,
-        draw: draw(cx.seed, step, draws),
+        draw,
         host: cx.host,
     });
     result.map_err(|source| Failure::Kernel { node: step.node, source })
@@ -223,7 +260,7 @@ fn run_step(
 
 /// Frees the memory of the values that nothing needs after a step, for those to come.
 #[inline]
-fn clear(step: &Step, slots: &mut [Option<Value>]) {
+pub(crate) fn clear(step: &Step, slots: &mut [Option<Value>]) {
     for &slot in &step.clear {
         free(&mut slots[slot as usize]);
     }
@@ -231,7 +268,7 @@ fn clear(step: &Step, slots: &mut [Option<Value>]) {
 
 /// A number stays until another value takes its place: it holds no memory.
 #[inline]
-fn free(slot: &mut Option<Value>) {
+pub(crate) fn free(slot: &mut Option<Value>) {
     if slot.as_ref().is_some_and(|value| !value.is_scalar())
         && let Some(value) = slot.take()
     {

@@ -152,6 +152,7 @@ impl<T: Number> Block<T> {
             numbers: false,
             turn: None,
             kernel: Box::new(program),
+            call: None,
         });
     }
 }

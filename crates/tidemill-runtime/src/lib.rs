@@ -11,7 +11,9 @@
 
 mod ahead;
 mod arguments;
+mod bodies;
 mod cache;
+mod call;
 mod callable;
 mod error;
 mod evaluate;

@@ -63,7 +63,8 @@ pub(crate) fn early_initializer(
 ) -> Option<String> {
     let made = signature.roots().max().filter(|_| plan.initializes)?;
     let covered: FxHashSet<NodeId> = initialized(plan).collect();
-    let later = graph.variables().iter().map(|record| record.node).find(|&variable| {
+    let waiting = graph.variables().iter().filter(|record| !record.self_starting);
+    let later = waiting.map(|record| record.node).find(|&variable| {
         variable > made && !covered.contains(&variable) && !state.is_initialized(variable)
     })?;
     let Remedy::MadeTooEarly(init) = report::remedy(graph, later) else { return None };

@@ -3,15 +3,16 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Attr, Effect, Execution, Fact, GraphReader, Kernel, KernelCx, KernelError, Node, NodeId,
-    NodeView, OpError, Operand, Subgraph, TensorId,
+    Attr, Execution, Fact, GraphReader, Kernel, KernelCx, KernelError, Node, NodeId, NodeView,
+    OpError, Operand, Subgraph, TensorId,
 };
 use tidemill_value::{Shape, Value};
 
 use crate::ahead::{Lookahead, Turn};
+use crate::call::Call;
 use crate::fuse::fuse;
 use crate::prune::VariableUse;
-use crate::schedule::{Task, Writes, schedule};
+use crate::schedule::{Schedule, Task, Writes, schedule};
 
 /// What runs of one signature execute. A plan never changes, and any number of runs can use it
 /// at once.
@@ -20,6 +21,8 @@ pub(crate) struct Plan {
     pub(crate) feeds: Vec<Feed>,
     pub(crate) constants: Vec<Value>,
     pub(crate) steps: Vec<Step>,
+    /// Of the body of a loop, the number of steps that need run only the first time.
+    pub(crate) prologue: usize,
     /// From this step on, nothing can fail, and variables may be overwritten in place.
     pub(crate) commit_start: usize,
     /// Whether the steps from there on overwrite values that variables have at the start.
@@ -58,6 +61,8 @@ pub(crate) struct PlannedVariable {
 /// One kernel call.
 pub(crate) struct Step {
     pub(crate) kernel: Box<dyn Kernel>,
+    /// What it runs in place of a kernel, if it runs bodies.
+    pub(crate) call: Option<Box<Call>>,
     pub(crate) inputs: SmallVec<[Operand; 3]>,
     pub(crate) outputs: SmallVec<[u32; 1]>,
     /// The slots that nothing needs after the step.
@@ -99,6 +104,8 @@ pub(crate) struct Mode {
     pub(crate) writes: Writes,
     /// Whether steps that compute single numbers are joined, and others can run at once.
     pub(crate) regroups: bool,
+    /// Whether it is the plan of a body, whose steps run one after the other.
+    pub(crate) is_body: bool,
 }
 
 /// Compiles a path whose subgraph may have been rewritten.
@@ -111,12 +118,38 @@ pub(crate) fn compile(
     random: Vec<NodeId>,
     mode: Mode,
 ) -> Result<Plan, NoKernel> {
-    let schedule = schedule(subgraph, mode.writes);
-    let lookahead = match mode.regroups {
+    compile_with(subgraph, variables, random, mode, None)
+}
+
+/// Compiles the path through a body; of a loop, with the feeds that do not change.
+///
+/// # Errors
+/// [`NoKernel`] where a node's kernel cannot be made.
+pub(crate) fn compile_body(
+    subgraph: &Subgraph,
+    mode: Mode,
+    unchanging: Option<&[NodeId]>,
+) -> Result<Plan, NoKernel> {
+    let draws = subgraph.nodes().filter(|(_, node)| node.draws());
+    let mut random: Vec<NodeId> = draws.map(|(id, _)| subgraph.origin(id)).collect();
+    random.sort_unstable();
+    let mode = Mode { writes: Writes::InTurn, is_body: true, ..mode };
+    compile_with(subgraph, Vec::new(), random, mode, unchanging)
+}
+
+fn compile_with(
+    subgraph: &Subgraph,
+    variables: Vec<VariableUse>,
+    random: Vec<NodeId>,
+    mode: Mode,
+    unchanging: Option<&[NodeId]>,
+) -> Result<Plan, NoKernel> {
+    let schedule = schedule(subgraph, mode.writes, unchanging);
+    let lookahead = match mode.regroups && !mode.is_body {
         true => Lookahead::new(subgraph, &schedule.order[..schedule.commit_start]),
         false => Lookahead::default(),
     };
-    let mut slots = Slots::new(subgraph, &schedule.order);
+    let mut slots = Slots::new(subgraph, &schedule, unchanging.unwrap_or_default());
     let mut constants = Vec::new();
     for (id, node) in subgraph.nodes() {
         if let (Execution::Constant, Some(Attr::Tensor(value))) =
@@ -132,15 +165,18 @@ pub(crate) fn compile(
     for (position, &task) in schedule.order.iter().enumerate() {
         slots.reuses = !lookahead.follows(position);
         steps.push(match task {
-            Task::Run(id) => plan_step(subgraph, id, position, &random, &mut slots)?,
+            Task::Run(id) => plan_step(subgraph, id, position, &random, &mut slots, mode)?,
             Task::Check(id) => plan_check(subgraph, id, &slots)?,
         });
     }
     let mut ahead = vec![0; lookahead.assign(&mut steps)];
     let commit = steps.split_off(schedule.commit_start);
+    let mut rest = steps.split_off(schedule.prologue);
     if mode.regroups {
-        steps = fuse(steps);
+        (steps, rest) = (fuse(steps), fuse(rest));
     }
+    let prologue = steps.len();
+    steps.extend(rest);
     for (position, step) in steps.iter().enumerate() {
         if let Some(turn) = &step.turn {
             ahead[turn.number()] = position;
@@ -164,6 +200,7 @@ pub(crate) fn compile(
         feeds,
         constants,
         steps,
+        prologue,
         commit_start,
         variables: planned,
         fetches: subgraph.fetches.iter().map(|&fetch| slots.operand(fetch)).collect(),
@@ -197,32 +234,42 @@ fn plan_step(
     position: usize,
     random: &[NodeId],
     slots: &mut Slots,
+    mode: Mode,
 ) -> Result<Step, NoKernel> {
     let node = subgraph.node(id);
     let origin = subgraph.origin(id);
     let facts = subgraph.input_facts(node);
-    let kernel = kernel_of(subgraph, id, &facts)?;
+    let inside = |inner: NoKernel| NoKernel { node: origin, ..inner };
+    let call = Call::compile(node, mode).map_err(inside)?;
+    let kernel = match call {
+        Some(_) => Box::new(NotAKernel),
+        None => kernel_of(subgraph, id, &facts)?,
+    };
+    let call = call.map(Box::new);
     let mut clear = SmallVec::new();
     let inputs = plan_inputs(node, position, slots, &mut clear);
     let tensors = (0..node.outputs.len()).map(|slot| TensorId::new(id, slot as u32));
     let outputs: SmallVec<[u32; 1]> = tensors.clone().map(|t| slots.allocate(t)).collect();
     clear.extend(tensors.zip(&outputs).filter(|(t, _)| !slots.is_needed(*t)).map(|(_, &s)| s));
     slots.free.extend(clear.iter().copied());
-    let draws = node.op.effect == Effect::Random;
-    let random = random.binary_search(&origin).ok().filter(|_| draws).map(|i| i as u32);
-    let numbers = !subgraph.must_keep(node) && facts.iter().chain(&node.outputs).all(is_number);
+    let random = random.binary_search(&origin).ok().filter(|_| node.draws()).map(|i| i as u32);
+    let numbers = call.is_none()
+        && !subgraph.must_keep(node)
+        && facts.iter().chain(&node.outputs).all(is_number);
     let (joined, turn) = (Vec::new(), None);
-    Ok(Step { kernel, inputs, outputs, clear, node: origin, random, joined, numbers, turn })
+    Ok(Step { kernel, call, inputs, outputs, clear, node: origin, random, joined, numbers, turn })
 }
 
 /// The check of a write that comes later.
 fn plan_check(subgraph: &Subgraph, id: NodeId, slots: &Slots) -> Result<Step, NoKernel> {
     let node = subgraph.node(id);
     let kernel = Check(kernel_of(subgraph, id, &subgraph.input_facts(node))?);
-    let others = node.inputs.iter().skip(1).map(|&input| slots.operand(input));
+    let written = node.op.written();
+    let others = node.inputs.iter().skip(written).map(|&input| slots.operand(input));
     Ok(Step {
         kernel: Box::new(kernel),
-        inputs: std::iter::once(Operand::NONE).chain(others).collect(),
+        call: None,
+        inputs: std::iter::repeat_n(Operand::NONE, written).chain(others).collect(),
         outputs: SmallVec::new(),
         clear: SmallVec::new(),
         node: subgraph.origin(id),
@@ -238,6 +285,15 @@ fn kernel_of(subgraph: &Subgraph, id: NodeId, facts: &[Fact]) -> Result<Box<dyn 
     let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
     let no_kernel = |source: OpError| NoKernel { node: subgraph.origin(id), source: source.into() };
     node.op.kernel_of(&view).map_err(no_kernel)
+}
+
+/// What stands for the kernel of a step that has none.
+struct NotAKernel;
+
+impl Kernel for NotAKernel {
+    fn run(&self, _: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        Err(KernelError::Internal("a step that runs bodies has no kernel"))
+    }
 }
 
 /// A kernel that only tells whether another will fail.
@@ -295,7 +351,7 @@ struct Slots {
 const END: u32 = u32::MAX;
 
 impl Slots {
-    fn new(subgraph: &Subgraph, order: &[Task]) -> Self {
+    fn new(subgraph: &Subgraph, schedule: &Schedule, unchanging: &[NodeId]) -> Self {
         let mut first_output = Vec::with_capacity(subgraph.len());
         let mut count = 0u32;
         for (_, node) in subgraph.nodes() {
@@ -310,12 +366,20 @@ impl Slots {
             count: 0,
             reuses: true,
         };
-        for (position, &task) in order.iter().enumerate() {
+        let mut outlives = vec![false; subgraph.len()];
+        unchanging.iter().for_each(|id| outlives[id.index()] = true);
+        for task in &schedule.order[..schedule.prologue] {
+            outlives[task.node().index()] = true;
+        }
+        for (position, &task) in schedule.order.iter().enumerate() {
             // A write needs what its check needs, and comes later.
             let Task::Run(id) = task else { continue };
             for &input in &subgraph.node(id).inputs {
                 let number = slots.number(input);
-                slots.last_use[number] = Some(position as u32);
+                // What was computed the first time is needed the next time.
+                let again = outlives[input.node.index()] && position >= schedule.prologue;
+                let last_use = if again { END } else { position as u32 };
+                slots.last_use[number] = slots.last_use[number].max(Some(last_use));
             }
         }
         let commits = subgraph.commits.iter().map(|commit| commit.value);

@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Commit, EdgeKind, Effect, Execution, GraphReader, Node, NodeId, Subgraph, TensorId,
+    Access, Commit, EdgeKind, Execution, GraphReader, Node, NodeId, Subgraph, TensorId,
 };
 
 use crate::signature::Signature;
@@ -46,12 +46,12 @@ pub(crate) fn prune(graph: &GraphReader<'_>, signature: &Signature) -> Result<Pa
     }
     let mut lowering = Lowering::new(graph, signature);
     path.iter().for_each(|&id| lowering.lower(id));
-    let random = path.into_iter().filter(|&id| graph.node(id).op.effect == Effect::Random);
+    let random = path.into_iter().filter(|&id| graph.node(id).draws());
     let random = random.collect();
     Ok(lowering.finish(random))
 }
 
-fn nodes_on_path(graph: &GraphReader<'_>, signature: &Signature) -> Vec<NodeId> {
+pub(crate) fn nodes_on_path(graph: &GraphReader<'_>, signature: &Signature) -> Vec<NodeId> {
     // Its value is there from the start, and so it is for what runs after it.
     let is_fed_placeholder = |id: NodeId| {
         let is_placeholder = graph.node(id).op.execution == Execution::Placeholder;
@@ -67,41 +67,50 @@ fn nodes_on_path(graph: &GraphReader<'_>, signature: &Signature) -> Vec<NodeId> 
 
 /// Turns the nodes of the path, one after the other, into those of a subgraph in which reads
 /// and writes of variables are plain data edges.
-struct Lowering<'a> {
-    graph: &'a GraphReader<'a>,
+pub(crate) struct Lowering<'a> {
+    pub(crate) graph: &'a GraphReader<'a>,
     signature: &'a Signature,
-    subgraph: Subgraph,
+    pub(crate) subgraph: Subgraph,
     lowered: FxHashMap<NodeId, NodeId>,
+    /// For each tensor that is fed, and each variable that is read as it is at the start, by the
+    /// tensor of the graph, that of the subgraph.
+    pub(crate) given: FxHashMap<TensorId, TensorId>,
     /// For each variable, its value at the start of the run.
-    starts: FxHashMap<NodeId, TensorId>,
+    pub(crate) starts: FxHashMap<NodeId, TensorId>,
     /// For each variable written so far, the value that the last write left.
-    written: FxHashMap<NodeId, TensorId>,
+    pub(crate) written: FxHashMap<NodeId, TensorId>,
+    /// What each write left in each of the variables that it writes.
+    left: FxHashMap<(NodeId, NodeId), TensorId>,
     /// The nodes that write a variable, or have one that does among their ancestors.
     after_write: FxHashSet<NodeId>,
-    variables: FxHashMap<NodeId, VariableUse>,
+    pub(crate) variables: FxHashMap<NodeId, VariableUse>,
 }
 
 impl<'a> Lowering<'a> {
-    fn new(graph: &'a GraphReader<'a>, signature: &'a Signature) -> Self {
+    pub(crate) fn new(graph: &'a GraphReader<'a>, signature: &'a Signature) -> Self {
         let mut subgraph = Subgraph::default();
+        let mut given = FxHashMap::default();
         for feed in &signature.feeds {
             let fact = &graph.node(feed.node).outputs[feed.slot as usize];
             let id = subgraph.push_feed(fact, feed.node);
             subgraph.feeds.push(id);
+            given.insert(*feed, TensorId::new(id, 0));
         }
         Lowering {
             graph,
             signature,
             subgraph,
             lowered: FxHashMap::default(),
+            given,
             starts: FxHashMap::default(),
             written: FxHashMap::default(),
+            left: FxHashMap::default(),
             after_write: FxHashSet::default(),
             variables: FxHashMap::default(),
         }
     }
 
-    fn lower(&mut self, id: NodeId) {
+    pub(crate) fn lower(&mut self, id: NodeId) {
         let node = self.graph.node(id);
         if node.op.execution == Execution::Variable {
             return;
@@ -120,22 +129,23 @@ impl<'a> Lowering<'a> {
             self.subgraph.infer_again(&mut lowered);
         }
         self.subgraph.add_state(&mut lowered);
+        let states = self.lower_bodies(node, &mut lowered);
         let lowered = self.subgraph.push(lowered, id);
         self.lowered.insert(id, lowered);
-        if let Some(variable) = self.graph.written_by(id) {
-            self.written.insert(variable, self.left_by(id));
+        for (input, variable) in self.graph.written_by(id) {
+            let slot = match states.iter().find(|(written, _)| *written == input) {
+                Some((_, slot)) => *slot,
+                None => node.op.state_slot(node.outputs.len(), input),
+            };
+            let left = TensorId::new(lowered, slot);
+            self.written.insert(variable, left);
+            self.left.insert((id, variable), left);
             let record = self.graph.variable(variable);
             let initializes = record.is_some_and(|record| record.initializer() == Some(id));
             let usage = self.variable(variable);
             usage.written = true;
             usage.initialized |= initializes;
         }
-    }
-
-    /// The value that a write, which is lowered, leaves in its variable.
-    fn left_by(&self, write: NodeId) -> TensorId {
-        let node = self.graph.node(write);
-        TensorId::new(self.lowered[&write], node.op.state_slot(node.outputs.len()))
     }
 
     /// Whether as much is known of the inputs of a node as in the graph. Of the elements of a
@@ -147,13 +157,15 @@ impl<'a> Lowering<'a> {
 
     fn is_after_write(&self, node: &Node) -> bool {
         node.op.execution == Execution::Write
+            || (node.op.execution.inputs_before_bodies().is_some()
+                && (0..node.inputs.len()).any(|i| node.access(i).writes()))
             || dependencies(self.signature, node).any(|id| self.after_write.contains(&id))
     }
 
     /// The tensor of the subgraph that is an input of the node `reader`.
-    fn input(&mut self, reader: NodeId, access: Access, tensor: TensorId) -> TensorId {
-        if let Ok(feed) = self.signature.feeds.binary_search(&tensor) {
-            return TensorId::new(self.subgraph.feeds[feed], 0);
+    pub(crate) fn input(&mut self, reader: NodeId, access: Access, tensor: TensorId) -> TensorId {
+        if let Some(&given) = self.given.get(&tensor) {
+            return given;
         }
         let variable = match access.writes() {
             true => self.graph.variable_of(tensor),
@@ -182,17 +194,17 @@ impl<'a> Lowering<'a> {
         let mut pending = vec![reader];
         while let Some(id) = pending.pop() {
             let node = self.graph.node(id);
-            if id != reader && self.graph.written_by(id) == Some(variable) {
+            if id != reader && self.left.contains_key(&(id, variable)) {
                 last = last.max(Some(id));
             }
             let after_write = dependencies(self.signature, node)
                 .filter(|id| self.after_write.contains(id) && seen.insert(*id));
             pending.extend(after_write.collect::<Vec<_>>());
         }
-        last.map(|write| self.left_by(write))
+        last.map(|write| self.left[&(write, variable)])
     }
 
-    fn start(&mut self, variable: NodeId) -> TensorId {
+    pub(crate) fn start(&mut self, variable: NodeId) -> TensorId {
         if let Some(&start) = self.starts.get(&variable) {
             return start;
         }
@@ -212,7 +224,7 @@ impl<'a> Lowering<'a> {
         })
     }
 
-    fn finish(mut self, random: Vec<NodeId>) -> Path {
+    pub(crate) fn finish(mut self, random: Vec<NodeId>) -> Path {
         for fetch in &self.signature.fetches {
             let value = self.input(fetch.node, Access::Read, *fetch);
             self.subgraph.fetches.push(value);

@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::Ordering;
 
-use tidemill_graph::Effect;
 use tidemill_value::Value;
 
 use crate::error::RunError;
@@ -14,7 +13,8 @@ use crate::store::Use;
 pub struct RandomState {
     /// The seed of random operations that have none, of their own or of the graph.
     pub seed: u64,
-    /// How often each random operation that did has run in the session, by its name.
+    /// How often each operation that draws random numbers, itself or in its bodies, has run in the
+    /// session, by its name. Those that have not run are left out.
     pub draws: BTreeMap<String, u64>,
 }
 
@@ -56,7 +56,7 @@ impl Session {
         {
             let graph = self.graph().read();
             for id in state.draws.keys().filter_map(|name| graph.find(name)) {
-                if graph.node(id).op.effect == Effect::Random {
+                if graph.node(id).draws() {
                     self.inner.state.cell(id);
                 }
             }
@@ -77,8 +77,7 @@ impl Session {
     fn random_cells(&self) -> Vec<(String, u32)> {
         let cells = self.inner.state.cells();
         let graph = self.graph().read();
-        let is_random = |id| graph.node(id).op.effect == Effect::Random;
-        let random = cells.into_iter().filter(|&(id, _)| is_random(id));
+        let random = cells.into_iter().filter(|&(id, _)| graph.node(id).draws());
         random.map(|(id, cell)| (graph.name(id).to_owned(), cell)).collect()
     }
 }

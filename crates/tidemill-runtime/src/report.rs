@@ -3,12 +3,15 @@
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
-use tidemill_graph::{Fact, GraphReader, NodeId, TensorId};
+use tidemill_graph::{Fact, Graph, GraphReader, NodeId, TensorId};
 
 use crate::error::{
     FailedNode, FeedError, FeedErrorKind, NullVariable, Remedy, RunError, Site, UnfedPlaceholder,
     Way,
 };
+use crate::executor::Failure;
+use crate::numerics::NonFinite;
+use crate::plan::Plan;
 use crate::signature::Signature;
 
 pub(crate) fn site(graph: &GraphReader<'_>, node: NodeId) -> Site {
@@ -85,8 +88,115 @@ pub(crate) fn failed_node<E>(graph: &GraphReader<'_>, id: NodeId, source: E) -> 
         node: site(graph, id),
         op: node.op.name,
         inputs: inputs.collect(),
+        within: Vec::new(),
         source,
     })
+}
+
+/// A body that a failure happened in: the node that runs it, which of its bodies it is, and the
+/// graph of that.
+struct Frame {
+    call: NodeId,
+    body: usize,
+    graph: Graph,
+}
+
+/// What is said of a run that failed.
+pub(crate) fn failure(
+    graph: &GraphReader<'_>,
+    signature: &Signature,
+    plan: &Plan,
+    mut failure: Failure,
+) -> RunError {
+    let mut frames: Vec<Frame> = Vec::new();
+    while let Failure::Inside { call, body, failure: inner } = failure {
+        let graph_of_body = in_graph(graph, &frames, |graph| {
+            let bodies = graph.node(call).bodies().nth(body);
+            bodies.map(|body| body.graph().clone())
+        });
+        let Some(graph) = graph_of_body else { return RunError::Internal("a body is not there") };
+        frames.push(Frame { call, body, graph });
+        failure = *inner;
+    }
+    match failure {
+        Failure::Uninitialized(missing) => {
+            let variables = missing.into_iter().filter_map(|i| {
+                let usage = &plan.variables[i].usage;
+                Some((usage.node, usage.first_reader?))
+            });
+            uninitialized(graph, signature, &variables.collect::<Vec<_>>())
+        }
+        Failure::Unset { parameter } => unset(graph, signature, &frames, parameter),
+        Failure::Kernel { node, source } => {
+            RunError::Kernel(failed_inside(graph, &frames, node, source))
+        }
+        Failure::NonFinite(found) => {
+            let NonFinite { node, output, values, inputs } = *found;
+            let what = if values.nan > 0 { "gives NaN" } else { "gives infinity" };
+            let node = *failed_inside(graph, &frames, node, what);
+            RunError::NonFinite(Box::new(NonFinite { node, output, values, inputs }))
+        }
+        Failure::Error(error) => *error,
+        Failure::Interrupted => RunError::Cancelled,
+        Failure::Inside { .. } => RunError::Internal("a failure is in a body of a body"),
+    }
+}
+
+/// Looks into the graph of the innermost body.
+fn in_graph<R>(
+    graph: &GraphReader<'_>,
+    frames: &[Frame],
+    look: impl FnOnce(&GraphReader<'_>) -> R,
+) -> R {
+    match frames.last() {
+        Some(frame) => look(&frame.graph.read()),
+        None => look(graph),
+    }
+}
+
+fn failed_inside<E>(
+    graph: &GraphReader<'_>,
+    frames: &[Frame],
+    node: NodeId,
+    source: E,
+) -> Box<FailedNode<E>> {
+    let mut failed = in_graph(graph, frames, |graph| failed_node(graph, node, source));
+    let within = frames.iter().enumerate().rev().map(|(depth, frame)| {
+        in_graph(graph, &frames[..depth], |graph| {
+            let body = graph.node(frame.call).bodies().nth(frame.body);
+            let body = body.map(|body| body.name().to_owned()).unwrap_or_default();
+            (body, site(graph, frame.call))
+        })
+    });
+    failed.within = within.collect();
+    failed
+}
+
+/// A variable that is taken by the innermost body as this parameter has no value.
+fn unset(
+    graph: &GraphReader<'_>,
+    signature: &Signature,
+    frames: &[Frame],
+    mut parameter: usize,
+) -> RunError {
+    for (depth, frame) in frames.iter().enumerate().rev() {
+        let variable = in_graph(graph, &frames[..depth], |graph| {
+            let node = graph.node(frame.call);
+            let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
+            graph.variable_of(*node.inputs.get(parameter + before)?)
+        });
+        let Some(variable) = variable else { break };
+        let Some(around) = depth.checked_sub(1).map(|around| &frames[around]) else {
+            return uninitialized(graph, signature, &[(variable, frame.call)]);
+        };
+        let position = in_graph(graph, &frames[..depth - 1], |graph| {
+            let body = graph.node(around.call).bodies().nth(around.body)?;
+            body.parameters().iter().position(|parameter| parameter.node == variable)
+        });
+        let Some(position) = position else { break };
+        parameter = position;
+    }
+    RunError::Internal("a variable that a body takes has no value")
 }
 
 pub(crate) fn feed(graph: &GraphReader<'_>, tensor: TensorId, kind: FeedErrorKind) -> RunError {

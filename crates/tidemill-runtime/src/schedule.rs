@@ -23,6 +23,8 @@ impl Task {
 #[derive(Debug, PartialEq)]
 pub(crate) struct Schedule {
     pub(crate) order: Vec<Task>,
+    /// Of the body of a loop, what is before this position need run only the first time.
+    pub(crate) prologue: usize,
     /// From this position on, nothing can fail, and variables may be overwritten in place.
     pub(crate) commit_start: usize,
 }
@@ -36,18 +38,25 @@ pub(crate) enum Writes {
     InTurn,
 }
 
-/// Orders the nodes of a subgraph.
+/// Orders the nodes of a subgraph; of the body of a loop, whose feeds `unchanging` do not change,
+/// those first that need run only the first time.
 ///
 /// Effects, and nodes that can fail, keep the order of the graph. Writes that cannot fail, and
 /// what can wait for them, go last where they may: by then nothing can fail any more. So do those
 /// that a check in their turn finds not to fail.
-pub(crate) fn schedule(subgraph: &Subgraph, writes: Writes) -> Schedule {
+pub(crate) fn schedule(
+    subgraph: &Subgraph,
+    writes: Writes,
+    unchanging: Option<&[NodeId]>,
+) -> Schedule {
     let deferred = match writes {
         Writes::Late => deferred(subgraph),
         Writes::InTurn => vec![false; subgraph.len()],
     };
     let runs = |id: &NodeId| {
-        matches!(subgraph.node(*id).op.execution, Execution::Kernel | Execution::Write)
+        let execution = subgraph.node(*id).op.execution;
+        matches!(execution, Execution::Kernel | Execution::Write)
+            || execution.inputs_before_bodies().is_some()
     };
     let ids = || subgraph.nodes().map(|(id, _)| id).filter(runs);
     let in_turn = |id: NodeId| match deferred[id.index()] {
@@ -57,7 +66,27 @@ pub(crate) fn schedule(subgraph: &Subgraph, writes: Writes) -> Schedule {
     let mut order: Vec<Task> = ids().filter_map(in_turn).collect();
     let commit_start = order.len();
     order.extend(ids().filter(|id| deferred[id.index()]).map(Task::Run));
-    Schedule { order, commit_start }
+    let mut prologue = 0;
+    if let Some(feeds) = unchanging {
+        let unchanging = unchanging_nodes(subgraph, feeds);
+        let is_unchanging = |task: &Task| unchanging[task.node().index()];
+        prologue = order.iter().filter(|task| is_unchanging(task)).count();
+        order.sort_by_key(|task| !is_unchanging(task));
+    }
+    Schedule { order, prologue, commit_start }
+}
+
+/// Which nodes of the body of a loop compute the same each time, and nothing tells when: those that
+/// depend on constants and on parameters that do not change alone, and cannot fail.
+fn unchanging_nodes(subgraph: &Subgraph, feeds: &[NodeId]) -> Vec<bool> {
+    let mut unchanging = vec![false; subgraph.len()];
+    for (id, node) in subgraph.nodes() {
+        let is_free = node.op.is_pure() && !subgraph.must_keep(node);
+        unchanging[id.index()] = node.op.execution == Execution::Constant
+            || feeds.contains(&id)
+            || (is_free && node.inputs.iter().all(|input| unchanging[input.node.index()]));
+    }
+    unchanging
 }
 
 /// Which nodes to put off until nothing can fail.
@@ -67,8 +96,8 @@ fn deferred(subgraph: &Subgraph) -> Vec<bool> {
         let is_checked = is_checked(subgraph, node);
         let may_fail = may_lack_memory(node) || (subgraph.must_keep(node) && !is_checked);
         can_wait[id.index()] &= !may_fail;
-        // What a check needs cannot wait; the variable is not among it.
-        let first = if can_wait[id.index()] { usize::from(is_checked) } else { 0 };
+        // What a check needs cannot wait; the variables are not among it.
+        let first = if can_wait[id.index()] && is_checked { node.op.written() } else { 0 };
         if !can_wait[id.index()] || is_checked {
             for input in &node.inputs[first..] {
                 can_wait[input.node.index()] = false;
@@ -84,11 +113,12 @@ fn deferred(subgraph: &Subgraph) -> Vec<bool> {
     deferred
 }
 
-/// Whether a check in its turn tells if a write fails. It knows the variable by its shape.
+/// Whether a check in its turn tells if a write fails. It knows the variables by their shapes.
 fn is_checked(subgraph: &Subgraph, node: &Node) -> bool {
+    let mut variables = node.inputs.iter().take(node.op.written());
     node.op.execution == Execution::Write
         && node.op.fallible == Fallible::Checked
-        && node.inputs.first().is_some_and(|&variable| subgraph.fact(variable).shape.is_known())
+        && variables.all(|&variable| subgraph.fact(variable).shape.is_known())
 }
 
 /// Whether there may not be the memory for an output of a node. Writes take that of their

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    EdgeKind, Graph, GraphReader, Host, NodeId, OperationRef, Referent, TensorId, VariableRecord,
-    default_graph,
+    EdgeKind, Graph, GraphReader, Host, NodeId, OperationRef, Referent, TensorId, TensorRef,
+    VariableRecord, default_graph,
 };
 use tidemill_kernels::pool;
 use tidemill_ops::{Operation, Tensor};
@@ -20,13 +20,12 @@ use tidemill_value::{Value, copied_bytes};
 use crate::cache::PlanCache;
 use crate::callable::Callable;
 use crate::error::{FeedErrorKind, RunError};
-use crate::executor::{self, BoundPlan, Failure, RunCx};
+use crate::executor::{self, BoundPlan, Failure, Missing, RunCx, Starts};
 use crate::explain::Explanation;
 use crate::feeds::{Feeder, Feeds};
 use crate::fetch::{Fetch, FetchList};
 use crate::growth::Growth;
 use crate::lint::{Onlookers, Overwriting};
-use crate::numerics::NonFinite;
 use crate::options::{Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
 use crate::plan::{Mode, Plan};
 use crate::request::{Request, resolve};
@@ -430,7 +429,7 @@ impl Inner {
     fn prepare(&self, signature: &Signature) -> Result<(Plan, Vec<Rewrite>), RunError> {
         let rewriting = if signature.checked { Rewriting::Off } else { self.options.rewriting };
         let writes = if signature.checked { Writes::InTurn } else { Writes::Late };
-        let mode = Mode { writes, regroups: rewriting == Rewriting::On };
+        let mode = Mode { writes, regroups: rewriting == Rewriting::On, is_body: false };
         prepare::prepare(&self.graph, signature, rewriting, mode)
     }
 
@@ -494,7 +493,9 @@ impl Inner {
         let host = SessionHost { sink: &self.options.print_to, state: &self.state };
         let threads = self.threads;
         let seed = self.seed.load(Ordering::Acquire);
-        let cx = RunCx { store: &self.state.store, host: &host, seed, threads };
+        let starts = |plan: &Plan, missing: Missing| self.starts(plan, missing);
+        let starts = &starts;
+        let cx = RunCx { store: &self.state.store, host: &host, seed, threads, starts };
         let output = executor::run(&cx, bound, feed, watch, |fetched| fetches.assemble(fetched))?;
         if !overwritten.is_empty() {
             self.warn(self.overwriting.warn(&self.graph.read(), &overwritten));
@@ -503,28 +504,37 @@ impl Inner {
         Ok(output.ok_or(missing))
     }
 
-    fn report(&self, signature: &Signature, bound: &BoundPlan, failure: Failure) -> RunError {
+    /// The values that variables of a plan start with.
+    ///
+    /// # Errors
+    /// [`Failure::Uninitialized`], with those that do not start by themselves, and what fails a run
+    /// that computes the values.
+    #[cold]
+    fn starts(&self, plan: &Plan, missing: Missing) -> Result<Starts, Failure> {
+        let key = self.graph.key();
         let graph = self.graph.read();
-        match failure {
-            Failure::Uninitialized(missing) => {
-                let variables = missing.into_iter().filter_map(|i| {
-                    let usage = &bound.plan.variables[i].usage;
-                    Some((usage.node, usage.first_reader?))
-                });
-                report::uninitialized(&graph, signature, &variables.collect::<Vec<_>>())
-            }
-            Failure::Kernel { node, source } => {
-                RunError::Kernel(report::failed_node(&graph, node, source))
-            }
-            Failure::NonFinite(found) => {
-                let NonFinite { node, output, values, inputs } = *found;
-                let what = if values.nan > 0 { "gives NaN" } else { "gives infinity" };
-                let node = *report::failed_node(&graph, node, what);
-                RunError::NonFinite(Box::new(NonFinite { node, output, values, inputs }))
-            }
-            Failure::Feed(error) => *error,
-            Failure::Interrupted => RunError::Cancelled,
-        }
+        let start = |i: &usize| {
+            let record = graph.variable(plan.variables[*i].usage.node)?;
+            let (value, _) = record.start.filter(|_| record.self_starting)?;
+            Some(Tensor::from(TensorRef::new(key, value)))
+        };
+        let values: Option<Vec<Tensor>> = missing.iter().map(start).collect();
+        let Some(values) = values else {
+            let others = missing.into_iter().filter(|i| start(i).is_none());
+            return Err(Failure::Uninitialized(others.collect()));
+        };
+        drop(graph);
+        let run = || {
+            let Request { signature, .. } = self.request(&values, &Feeds::new())?;
+            let bound = self.plan(&signature)?;
+            self.execute(&signature, &bound, |_| Ok(()), &values)
+        };
+        let values = run().map_err(|error| Failure::Error(Box::new(error)))?;
+        Ok(missing.into_iter().zip(values).collect())
+    }
+
+    fn report(&self, signature: &Signature, bound: &BoundPlan, failure: Failure) -> RunError {
+        report::failure(&self.graph.read(), signature, &bound.plan, failure)
     }
 
     fn explain<F: Fetch>(&self, fetches: F, feeds: &[Tensor]) -> Result<Explanation, RunError> {
@@ -554,7 +564,7 @@ impl Host for SessionHost<'_> {
         self.sink.print(line);
     }
 
-    fn count(&self, node: NodeId) -> u64 {
-        self.state.count_print(node)
+    fn count(&self, key: u64) -> u64 {
+        self.state.count_print(key)
     }
 }

@@ -14,7 +14,7 @@ pub(crate) struct State {
     pub(crate) store: Store<Value>,
     /// The cells of variables, and of nodes that draw random numbers.
     cells: Mutex<FxHashMap<NodeId, u32>>,
-    prints: Mutex<FxHashMap<NodeId, u64>>,
+    prints: Mutex<FxHashMap<u64, u64>>,
 }
 
 impl State {
@@ -37,10 +37,10 @@ impl State {
         cell.is_some_and(|cell| self.store.get(cell).is_some())
     }
 
-    /// How often this was asked about a node before.
-    pub(crate) fn count_print(&self, node: NodeId) -> u64 {
+    /// How often this was asked about the node of a key before.
+    pub(crate) fn count_print(&self, key: u64) -> u64 {
         let mut prints = lock(&self.prints);
-        let count = prints.entry(node).or_default();
+        let count = prints.entry(key).or_default();
         *count += 1;
         *count - 1
     }

@@ -36,6 +36,12 @@ pub(crate) trait Watch {
         slots: &[Option<Value>],
     ) -> Result<(), Failure>;
 
+    /// A step begins to run steps of its own.
+    fn enter(&mut self);
+
+    /// They are done.
+    fn leave(&mut self);
+
     fn before_commit(&mut self, position: usize);
 
     fn after_commit(&mut self, plan: &Plan, position: usize, slots: &[Option<Value>]);
@@ -71,6 +77,12 @@ impl Watch for Unwatched {
     }
 
     #[inline]
+    fn enter(&mut self) {}
+
+    #[inline]
+    fn leave(&mut self) {}
+
+    #[inline]
     fn before_commit(&mut self, _: usize) {}
 
     #[inline]
@@ -83,6 +95,8 @@ pub(crate) struct Watcher {
     /// The inputs of the step that runs, where its outputs are looked at for NaN and infinity.
     numerics: Option<Vec<Option<Value>>>,
     trace: Option<Trace>,
+    /// How many steps that run others are under way.
+    depth: usize,
     pub(crate) steps: u64,
 }
 
@@ -105,6 +119,7 @@ impl Watcher {
             cancellation,
             numerics: options.check_numerics.then(Vec::new),
             trace: options.trace.then(|| Trace { begin, events: Vec::new() }),
+            depth: 0,
             steps: 0,
         }
     }
@@ -116,13 +131,16 @@ impl Watcher {
 
     fn start(&mut self, position: usize) {
         self.steps += 1;
-        if let Some(trace) = &mut self.trace {
+        if let Some(trace) = &mut self.trace
+            && self.depth == 0
+        {
             trace.events.push(Event::begin(position, trace.begin.elapsed()));
         }
     }
 
     fn end(&mut self, plan: &Plan, position: usize, slots: &[Option<Value>]) {
-        if let Some(trace) = &mut self.trace
+        if self.depth == 0
+            && let Some(trace) = &mut self.trace
             && let Some(event) = trace.events.last_mut()
         {
             let outputs = plan.steps[position].outputs.iter();
@@ -185,6 +203,14 @@ impl Watch for Watcher {
                 .map_err(|found| Failure::NonFinite(Box::new(found))),
             None => Ok(()),
         }
+    }
+
+    fn enter(&mut self) {
+        self.depth += 1;
+    }
+
+    fn leave(&mut self) {
+        self.depth -= 1;
     }
 
     fn before_commit(&mut self, position: usize) {

@@ -3,9 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use tidemill_graph::{
-    Draw, Execution, Fact, Host, KernelCx, KernelError, Node, NodeId, NodeView, Operand,
-};
+use tidemill_graph::{Draw, Execution, Fact, Host, KernelCx, KernelError, Node, NodeView, Operand};
 use tidemill_value::Value;
 
 /// Computes the outputs of a node by its own kernel. Nothing is overwritten: the kernel is told
@@ -24,9 +22,9 @@ pub(crate) fn run_kernel(
 ) -> Result<Vec<Value>, KernelError> {
     let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
     let kernel = node.op.kernel_of(&view)?;
-    let is_write = node.op.execution == Execution::Write;
-    let state = node.op.state_slot(node.outputs.len()) as usize;
-    let count = if is_write { node.outputs.len().max(state + 1) } else { node.outputs.len() };
+    let written = if node.op.execution == Execution::Write { node.op.written() } else { 0 };
+    let states = (0..written).map(|i| node.op.state_slot(node.outputs.len(), i) as usize + 1);
+    let count = states.fold(node.outputs.len(), usize::max);
     let (first, last) = (inputs.len() as u32, (inputs.len() + count) as u32);
     let operands: Vec<Operand> = (0..first).map(Operand::slot).collect();
     let outputs: Vec<u32> = (first..last).collect();
@@ -48,7 +46,7 @@ pub(crate) fn run_kernel(
 #[derive(Default)]
 pub(crate) struct Printer {
     pub(crate) lines: RefCell<Vec<String>>,
-    counts: RefCell<BTreeMap<NodeId, u64>>,
+    counts: RefCell<BTreeMap<u64, u64>>,
 }
 
 impl Host for Printer {
@@ -56,9 +54,9 @@ impl Host for Printer {
         self.lines.borrow_mut().push(line.to_owned());
     }
 
-    fn count(&self, node: NodeId) -> u64 {
+    fn count(&self, key: u64) -> u64 {
         let mut counts = self.counts.borrow_mut();
-        let count = counts.entry(node).or_default();
+        let count = counts.entry(key).or_default();
         *count += 1;
         *count - 1
     }

@@ -178,9 +178,7 @@ impl Reference {
                 };
                 missing.extend(needed.filter(|v| !self.variables.contains_key(v)));
             }
-            if node.op.execution == Execution::Write {
-                written.extend(self.variable_of(TensorId::new(id, 0)));
-            }
+            written.extend(self.written_by(id).map(|(_, variable)| variable));
         }
         for &fetch in &request.fetches {
             if let Source::Start(variable) = self.read(fetch, None, request)
@@ -209,13 +207,12 @@ impl Reference {
                 _ => panic!("a constant has a value"),
             },
             Execution::Kernel | Execution::Write => self.compute(id, request, state)?,
+            Execution::Branch(_) | Execution::Loop => panic!("random graphs have no bodies"),
         };
-        if let (Execution::Write, Some(variable)) =
-            (node.op.execution, self.variable_of(TensorId::new(id, 0)))
-        {
-            let left = &outputs[node.op.state_slot(node.outputs.len()) as usize];
+        for (i, variable) in self.written_by(id) {
+            let left = &outputs[node.op.state_slot(node.outputs.len(), i) as usize];
             state.current.insert(variable, left.clone());
-            state.left.insert(id, left.clone());
+            state.left.insert((id, variable), left.clone());
         }
         let tensors = (0..).map(|slot| TensorId::new(id, slot));
         state.outputs.extend(tensors.zip(outputs));
@@ -230,7 +227,7 @@ impl Reference {
         let fact = |input: &TensorId| self.node(input.node).outputs[input.slot as usize].clone();
         let facts: Vec<Fact> = node.inputs.iter().map(fact).collect();
         let count = self.draws.get(&id).copied().unwrap_or(0);
-        let draw = Draw { session_seed: self.seed, node: id, count };
+        let draw = Draw { session_seed: self.seed, key: id.index() as u64, count };
         run_kernel(node, &facts, inputs.collect(), draw, &self.host)
             .map_err(|error| self.failed(id, &error))
     }
@@ -259,12 +256,9 @@ impl Reference {
         }
         let variable = tensor.node;
         let ancestors = reader.map(|reader| self.ancestors(reader, request)).unwrap_or_default();
-        let is_write = |id: &NodeId| {
-            self.node(*id).op.execution == Execution::Write
-                && self.variable_of(TensorId::new(*id, 0)) == Some(variable)
-        };
+        let is_write = |id: &NodeId| self.written_by(*id).any(|(_, written)| written == variable);
         match ancestors.into_iter().rfind(is_write) {
-            Some(write) => Source::After(write),
+            Some(write) => Source::After(write, variable),
             None => Source::Start(variable),
         }
     }
@@ -273,10 +267,18 @@ impl Reference {
         match source {
             Source::Fed(value) => Some(value.clone()),
             Source::Start(variable) => self.variables.get(variable).cloned(),
-            Source::After(write) => state.left.get(write).cloned(),
+            Source::After(write, variable) => state.left.get(&(*write, *variable)).cloned(),
             Source::Current(variable) => state.current.get(variable).cloned(),
             Source::Output(tensor) => state.outputs.get(tensor).cloned(),
         }
+    }
+
+    /// The variables that a node writes, each with the input that names it.
+    fn written_by(&self, id: NodeId) -> impl Iterator<Item = (usize, NodeId)> {
+        let node = self.node(id);
+        let is_write = node.op.execution == Execution::Write;
+        let inputs = node.inputs.iter().take(if is_write { node.op.written() } else { 0 });
+        inputs.enumerate().filter_map(|(i, &input)| Some((i, self.variable_of(input)?)))
     }
 
     /// The variable that a tensor names: that of its own node, or the one that its node writes.
@@ -297,8 +299,8 @@ enum Source {
     Fed(Value),
     /// The variable, at the start of the run.
     Start(NodeId),
-    /// What a write left in its variable.
-    After(NodeId),
+    /// What a write left in a variable.
+    After(NodeId, NodeId),
     /// The variable, at the turn of the node.
     Current(NodeId),
     Output(TensorId),
@@ -309,8 +311,8 @@ enum Source {
 struct State {
     /// What the variables hold.
     current: BTreeMap<NodeId, Value>,
-    /// What each write left.
-    left: BTreeMap<NodeId, Value>,
+    /// What each write left in each of its variables.
+    left: BTreeMap<(NodeId, NodeId), Value>,
     outputs: BTreeMap<TensorId, Value>,
 }
 

@@ -47,7 +47,7 @@ pub fn evaluate(
             (Execution::Constant, Some(Attr::Tensor(value))) => vec![value.clone()],
             _ => {
                 let inputs = node.inputs.iter().map(|input| values.get(input).cloned()).collect();
-                let draw = Draw { session_seed: 0, node: origin, count: 0 };
+                let draw = Draw { session_seed: 0, key: origin.index() as u64, count: 0 };
                 run_kernel(node, &subgraph.input_facts(node), inputs, draw, &host)
                     .map_err(|error| (origin, error))?
             }
@@ -90,11 +90,9 @@ pub fn subgraph_of(graph: &Graph) -> Subgraph {
             }
         };
         lowered.insert(id, new);
-        if node.op.execution == Execution::Write {
-            written.insert(
-                node.inputs[0].node,
-                TensorId::new(new, node.op.state_slot(node.outputs.len())),
-            );
+        for (i, variable) in reader.written_by(id) {
+            let slot = node.op.state_slot(node.outputs.len(), i);
+            written.insert(variable, TensorId::new(new, slot));
         }
         let outputs = (0..node.outputs.len() as u32).map(|slot| (slot, TensorId::new(id, slot)));
         let unused = outputs.filter(|(_, tensor)| reader.tensor_consumers(*tensor).is_empty());

@@ -10,7 +10,7 @@ use crate::GradientAndVariable;
 /// Gradients of several batches, added up: a training whose batches would not fit into memory goes
 /// over parts of them, and changes variables once for all parts.
 ///
-/// The sums are variables, so that checkpoints have them. Of a sum of [`IndexedSlices`] only the
+/// The sums are variables, which start by themselves, so that checkpoints have them. Of a sum of [`IndexedSlices`] only the
 /// rows there are cost anything to add.
 ///
 /// ```
@@ -48,10 +48,10 @@ struct Sum {
 
 impl GradientAccumulator {
     /// Adds the variables that gradients are added to: `weights/gradient_sum` for `weights`, and
-    /// the count `gradient_count`.
+    /// the count `gradient_count`, made unique.
     ///
     /// # Errors
-    /// The handles are invalid where a gradient is, or where the graph has such variables already.
+    /// The handles are invalid where a gradient is.
     #[track_caller]
     pub fn new(gradients: &[GradientAndVariable]) -> Self {
         let graph = gradients.iter().find_map(|(_, variable)| variable.graph());
@@ -59,14 +59,15 @@ impl GradientAccumulator {
         let _default = graph.as_default();
         at_location(Location::caller(), || {
             let count = variable("gradient_count", []).dtype(DType::I64);
-            let count = count.initializer(zeros()).trainable(false).get();
+            let count = count.initializer(zeros()).trainable(false);
+            let count = count.self_starting(true).absolute(true).get();
             let mut updates = vec![assign_add(count, 1).op()];
             let mut sums = Vec::new();
             for &(gradient, of) in gradients {
                 let sum = gradient.map(|gradient| {
                     let sum = variable(&format!("{}/gradient_sum", of.op().name()), of.shape());
                     let sum = sum.dtype(of.dtype().unwrap_or(DType::F32)).initializer(zeros());
-                    let sum = sum.trainable(false).get();
+                    let sum = sum.trainable(false).self_starting(true).absolute(true).get();
                     updates.push(match IndexedSlices::of(gradient) {
                         Some(slices) => scatter_add(sum, slices.indices, slices.values).op(),
                         None => assign_add(sum, gradient).op(),

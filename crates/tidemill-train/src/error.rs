@@ -1,4 +1,5 @@
 use tidemill_autodiff::Cut;
+use tidemill_value::DType;
 
 /// Why a loss cannot be minimized.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
@@ -28,6 +29,38 @@ pub enum TrainError {
         variables: Vec<String>,
         /// The nodes at which the ways to them end.
         cuts: Vec<Cut>,
+    },
+    /// A variable, or the loss, does not hold floats.
+    #[error("`{name}` holds {dtype}: only floats can be trained")]
+    NotFloat {
+        /// The name of the variable or of the loss.
+        name: String,
+        /// What it holds.
+        dtype: DType,
+    },
+    /// A hyperparameter is not what it must be.
+    #[error("`{name}` is {value}, and must be {wanted}")]
+    Hyperparameter {
+        /// Its name.
+        name: &'static str,
+        /// What it is.
+        value: f64,
+        /// What it must be.
+        wanted: &'static str,
+    },
+    /// A variable of which only some rows are updated has a constraint, which is for all of them.
+    #[error(
+        "the gradient of `{variable}` has only some of its rows, so that its constraint cannot be kept"
+    )]
+    SparseConstraint {
+        /// The name of the variable.
+        variable: String,
+    },
+    /// An optimizer has no update for a variable.
+    #[error("there is no update of `{variable}`")]
+    NoUpdate {
+        /// The name of the variable.
+        variable: String,
     },
     /// There is no gradient to apply.
     #[error("there is no gradient to apply: none of the variables {} has one", list(variables))]

@@ -10,15 +10,17 @@ mod checkpointer;
 mod error;
 mod freeze;
 mod global_step;
-mod gradient_descent;
 pub mod layers;
 pub mod losses;
 pub mod metrics;
 mod moving_average;
 mod optimizer;
+mod optimizers;
 mod saved_model;
 mod saver;
 pub mod schedules;
+mod slots;
+mod update;
 mod update_ops;
 
 pub use accumulator::GradientAccumulator;
@@ -26,11 +28,16 @@ pub use checkpointer::{Checkpointer, Goal, Restored};
 pub use error::TrainError;
 pub use freeze::{FreezeSessionError, freeze_session};
 pub use global_step::{GLOBAL_STEP, get_or_create_global_step};
-pub use gradient_descent::GradientDescent;
 pub use moving_average::{
     ExponentialMovingAverage, MOVING_AVERAGE_VARIABLES, assign_moving_average,
 };
-pub use optimizer::{GradientAndVariable, MinimizeOptions, Optimizer};
+pub use optimizer::{GradientAndVariable, MinimizeOptions, Optimizer, TRAIN_OP};
+pub use optimizers::{
+    Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Ftrl, GradientDescent, Momentum,
+    ProximalAdagrad, ProximalGradientDescent, RmsProp,
+};
 pub use saved_model::{SavedModel, SavedModelBuilder, SavedModelError};
 pub use saver::{Mismatch, Missing, RestoreReport, Saver, SaverError};
+pub use slots::OptimizerBase;
+pub use update::Updates;
 pub use update_ops::{UPDATE_OPS, UpdateOps};

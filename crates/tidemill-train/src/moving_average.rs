@@ -57,7 +57,8 @@ fn assign_debiased(average: Variable, value: Tensor, rate: Tensor) -> Tensor {
     let dtype = average.dtype().unwrap_or(DType::F32);
     let companion = |part: &str, shape| {
         let companion = variable(&format!("{name}/{part}"), shape).dtype(dtype);
-        companion.initializer(zeros()).trainable(false).get()
+        let companion = companion.initializer(zeros()).trainable(false);
+        companion.self_starting(true).absolute(true).get()
     };
     let biased = companion("biased", average.shape());
     let local_step = companion("local_step", [].into());
@@ -189,7 +190,7 @@ impl ExponentialMovingAverage {
             true => variable(&name, tensor.shape()).dtype(dtype).initializer(start),
             false => variable(&name, tensor.shape()).initializer(not_of_floats(tensor, dtype)),
         };
-        let variable = variable.trainable(false).get();
+        let variable = variable.trainable(false).self_starting(true).absolute(true).get();
         let zero_debias = self.zero_debias && !matches!(item, Operand::Variable(_));
         let average = Average { of, variable, zero_debias };
         self.averages.push(average);

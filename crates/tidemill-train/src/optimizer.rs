@@ -7,10 +7,12 @@ use tidemill_graph::{
 };
 use tidemill_ops::ops::assign::ASSIGN_ADD;
 use tidemill_ops::ops::control::NO_OP;
-use tidemill_ops::{Inspect, Operand, Operation, Tensor, Variable};
+use tidemill_ops::ops::resource::ASSIGN_ADD_VARIABLE;
+use tidemill_ops::{IndexedSlices, Inspect, Operand, Operation, Tensor, Variable, assign};
+use tidemill_value::DType;
 
 use crate::update_ops::with_updates;
-use crate::{TrainError, UpdateOps};
+use crate::{OptimizerBase, TrainError, UpdateOps, Updates};
 
 /// A variable and the gradient of a loss with respect to it; `None` where there is none.
 pub type GradientAndVariable = (Option<Tensor>, Variable);
@@ -28,17 +30,112 @@ pub struct MinimizeOptions {
     pub update_ops: UpdateOps,
 }
 
+impl MinimizeOptions {
+    /// Sets the variables to change.
+    pub fn var_list(mut self, variables: impl IntoIterator<Item = Variable>) -> Self {
+        self.variables = Some(variables.into_iter().collect());
+        self
+    }
+
+    /// Sets the variable to count the updates in.
+    pub fn global_step(mut self, global_step: Variable) -> Self {
+        self.global_step = Some(global_step);
+        self
+    }
+
+    /// Sets what runs beside the updates.
+    pub fn update_ops(mut self, update_ops: UpdateOps) -> Self {
+        self.update_ops = update_ops;
+        self
+    }
+
+    /// Sets the gradient of the loss to begin with.
+    pub fn grad_loss(mut self, grad_loss: Tensor) -> Self {
+        self.grad_loss = Some(grad_loss);
+        self
+    }
+}
+
 /// A way of training: it extends a graph with nodes that change variables so that a loss gets
 /// smaller.
 ///
-/// An optimizer itself is no node, and makes none before it is asked to minimize something.
+/// An optimizer itself is no node, and makes none before it is asked to minimize something. The
+/// variables that it keeps beside those that it changes, its *slots*, start by themselves: no
+/// initializer has to run for them.
 pub trait Optimizer {
-    /// The name of the operation that [`Optimizer::minimize`] makes.
-    fn name(&self) -> &'static str;
+    /// Its name, and the variables that it keeps.
+    fn base(&self) -> &OptimizerBase;
 
-    /// Adds what the updates of `variables` share, such as the learning rate, and returns a
-    /// function that adds the update of one of them by its gradient.
-    fn updates(&self, variables: &[Variable]) -> Box<dyn Fn(Tensor, Variable) -> Operation>;
+    /// As [`Optimizer::base`].
+    fn base_mut(&mut self) -> &mut OptimizerBase;
+
+    /// The slots that it keeps for each variable, in the order in which they are made: their names,
+    /// and the number that is everywhere in one at the start.
+    fn slots(&self) -> Vec<(&'static str, f64)> {
+        Vec::new()
+    }
+
+    /// The variables that it keeps for all variables of a graph, and what they start with.
+    fn shared(&self) -> Vec<(&'static str, Operand)> {
+        Vec::new()
+    }
+
+    /// Whether its hyperparameters, as far as they are numbers, are what they must be.
+    ///
+    /// # Errors
+    /// [`TrainError::Hyperparameter`] where one is not.
+    fn check(&self) -> Result<(), TrainError> {
+        Ok(())
+    }
+
+    /// Adds what the updates of one application of gradients share, such as the learning rate, to a
+    /// graph that has the slots, and returns what adds the updates.
+    ///
+    /// # Errors
+    /// [`TrainError`] where something that the updates take is missing.
+    fn prepare(&self, graph: &Graph) -> Result<Box<dyn Updates>, TrainError>;
+
+    /// The name of the operation that [`Optimizer::minimize`] makes; the names of slots end with
+    /// it.
+    fn name(&self) -> &str {
+        &self.base().name
+    }
+
+    /// Sets [`Optimizer::name`].
+    fn named(mut self, name: &str) -> Self
+    where
+        Self: Sized,
+    {
+        name.clone_into(&mut self.base_mut().name);
+        self
+    }
+
+    /// Sets whether the operations say that TensorFlow is to lock variables while it changes them.
+    /// Here, every run does.
+    fn use_locking(mut self, use_locking: bool) -> Self
+    where
+        Self: Sized,
+    {
+        self.base_mut().use_locking = use_locking;
+        self
+    }
+
+    /// The slot of this name that was made for a variable, if there is one.
+    fn get_slot(&self, variable: Variable, name: &str) -> Option<Variable> {
+        self.base().slot(variable, name)
+    }
+
+    /// The names of the slots that it keeps for each variable, sorted.
+    fn slot_names(&self) -> Vec<&'static str> {
+        let mut names: Vec<_> = self.slots().into_iter().map(|(name, _)| name).collect();
+        names.sort_unstable();
+        names
+    }
+
+    /// The variables that it made in the default graph, sorted by name.
+    fn variables(&self) -> Vec<Variable> {
+        self.base().variables(&default_graph())
+    }
 
     /// One operation whose run changes the trainable variables on the path of `loss`, so that
     /// the loss gets smaller.
@@ -118,28 +215,92 @@ fn apply<O: Optimizer + ?Sized>(
         let variables = gradients.iter().map(|(_, variable)| variable.op().name()).collect();
         return invalid(&graph, TrainError::NothingToApply { variables });
     }
-    scoped(&graph, optimizer.name(), |name| {
-        let variables: Vec<Variable> = pairs.iter().map(|(_, variable)| *variable).collect();
-        let update = optimizer.updates(&variables);
-        let updates: Vec<Operation> = pairs
+    let variables: Vec<Variable> = pairs.iter().map(|(_, variable)| *variable).collect();
+    if let Err(error) = optimizer.check().and_then(|()| check_floats(&variables)) {
+        return invalid(&graph, error);
+    }
+    let _default = graph.as_default();
+    make_variables(optimizer, &graph, &variables);
+    let applied = scoped(&graph, optimizer.name(), |name| {
+        let updates = match optimizer.prepare(&graph) {
+            Ok(updates) => updates,
+            Err(error) => return invalid(&graph, error),
+        };
+        let mut all: Vec<Operation> = pairs
             .into_iter()
             .map(|(gradient, variable)| {
                 let scope = format!("update_{}", variable.op().name());
-                scoped(&graph, &scope, |_| update(gradient, variable))
+                scoped(&graph, &scope, |_| update(&graph, &*updates, gradient, variable))
             })
             .collect();
+        let finish = control_dependencies(all.iter().copied(), || updates.finish());
+        all.extend(finish);
         let group = NodeBuilder::new(&NO_OP).graph(graph.key());
-        let group = updates.iter().fold(group, |group, &update| group.control(update.into()));
+        let group = all.iter().fold(group, |group, &update| group.control(update.into()));
         let Some(global_step) = global_step else {
             return group.exact_name(name).build().into();
         };
         let updated = Operation::from(group.name("update").build());
-        control_dependencies([updated], || {
-            let one = Operand::from(1).to_tensor_like(TensorRef::from(global_step).into(), "value");
-            let count = NodeBuilder::new(&ASSIGN_ADD).exact_name(name);
-            count.input(global_step).input(one).build().into()
-        })
+        control_dependencies([updated], || count(name, global_step))
+    });
+    graph.add_to_collection(TRAIN_OP, OperationRef::from(applied));
+    applied
+}
+
+/// The collection of the operations that train.
+pub const TRAIN_OP: &str = "train_op";
+
+/// Makes the variables that an optimizer keeps, as far as there are none.
+fn make_variables<O: Optimizer + ?Sized>(optimizer: &O, graph: &Graph, variables: &[Variable]) {
+    let base = optimizer.base();
+    if let Some(&first) = variables.iter().min_by_key(|variable| variable.name()) {
+        base.make_shared(graph, optimizer.shared(), first);
+    }
+    let slots = optimizer.slots();
+    variables.iter().for_each(|&variable| base.make_slots(graph, variable, &slots));
+}
+
+/// Adds the update of one variable, and what its constraint makes of it.
+fn update(graph: &Graph, updates: &dyn Updates, gradient: Tensor, variable: Variable) -> Operation {
+    let slices = IndexedSlices::of(gradient);
+    let updated = match slices {
+        Some(slices) if updates.deduplicates() => updates.sparse(variable, slices.deduplicate()),
+        Some(slices) => updates.sparse(variable, slices),
+        None => updates.dense(variable, gradient),
+    };
+    if !variable.is_constrained() {
+        return updated;
+    }
+    if slices.is_some() {
+        let variable = variable.op().name();
+        return invalid(graph, TrainError::SparseConstraint { variable });
+    }
+    control_dependencies([updated], || {
+        let constrained = variable.constrained(variable.read());
+        constrained.map_or(updated, |value| assign(variable, value).op())
     })
+}
+
+/// Counts a step, by the operation that minimizes.
+fn count(name: &str, global_step: Variable) -> Operation {
+    let one = Operand::from(1).to_tensor_like(TensorRef::from(global_step).into(), "value");
+    let op = match global_step.is_resource() {
+        true => &ASSIGN_ADD_VARIABLE,
+        false => &ASSIGN_ADD,
+    };
+    NodeBuilder::new(op).exact_name(name).input(global_step).input(one).build().into()
+}
+
+/// Whether variables hold floats.
+fn check_floats(variables: &[Variable]) -> Result<(), TrainError> {
+    variables.iter().try_for_each(|variable| is_float(variable.op().name(), variable.dtype()))
+}
+
+fn is_float(name: String, dtype: Option<DType>) -> Result<(), TrainError> {
+    match dtype {
+        Some(dtype) if !dtype.is_float() => Err(TrainError::NotFloat { name, dtype }),
+        _ => Ok(()),
+    }
 }
 
 /// The gradients of a loss with respect to the variables to change.
@@ -154,6 +315,9 @@ fn gradients_of(
     let (Referent::Node(_), Some(graph)) = (operation.referent(), loss.graph()) else {
         return Err(loss.op());
     };
+    if let Err(error) = is_float(loss.op().name(), loss.dtype()) {
+        return Err(invalid(&graph, error));
+    }
     let candidates = candidates(loss.graph(), options);
     if candidates.is_empty() {
         return Err(invalid(&graph, TrainError::NoVariables));

@@ -198,6 +198,14 @@ pub enum NumericError {
     /// No operand was given to a function of one or more.
     #[error("there is nothing to join")]
     NoOperands,
+    /// A function was given more or fewer operands than it takes.
+    #[error("{actual} operands are given where there should be {expected}")]
+    Operands {
+        /// The number of operands it takes.
+        expected: usize,
+        /// The number of operands given.
+        actual: usize,
+    },
     /// The steps of a range never reach its limit, or there are too many.
     #[error("steps of {delta} do not lead from {start} to {limit}")]
     Range {

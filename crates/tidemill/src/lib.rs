@@ -20,12 +20,12 @@ pub use tidemill_graphdef::{
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
     Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LOCAL_VARIABLES,
-    LookupError, NameTaken, NewAxis, Operand, Operation, SliceItem, TRAINABLE_VARIABLES, Tensor,
-    Variable, VariableBuilder, constant_initializer, get_variable, global_variables,
-    global_variables_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform,
-    local_variables, local_variables_initializer, normal, ones, register_op,
-    report_uninitialized_variables, s, truncated_normal, uniform, variable, variables_initializer,
-    zeros,
+    LookupError, NameTaken, NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES,
+    Tensor, Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer, get_variable,
+    global_variables, global_variables_initializer, glorot_normal, glorot_uniform, he_normal,
+    he_uniform, local_variables, local_variables_initializer, normal, ones, register_op,
+    report_uninitialized_variables, s, switch_case, truncated_normal, uniform, variable,
+    variables_initializer, while_loop, zeros,
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
@@ -34,11 +34,13 @@ pub use tidemill_runtime::{
     SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds,
 };
 pub use tidemill_train::{
-    Checkpointer, ExponentialMovingAverage, FreezeSessionError, GLOBAL_STEP, Goal,
-    GradientAccumulator, GradientAndVariable, GradientDescent, MOVING_AVERAGE_VARIABLES,
-    MinimizeOptions, Mismatch, Missing, Optimizer, RestoreReport, Restored, SavedModel,
-    SavedModelBuilder, SavedModelError, Saver, SaverError, TrainError, UPDATE_OPS, UpdateOps,
-    assign_moving_average, freeze_session, get_or_create_global_step,
+    Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Checkpointer, ExponentialMovingAverage,
+    FreezeSessionError, Ftrl, GLOBAL_STEP, Goal, GradientAccumulator, GradientAndVariable,
+    GradientDescent, MOVING_AVERAGE_VARIABLES, MinimizeOptions, Mismatch, Missing, Momentum,
+    Optimizer, OptimizerBase, ProximalAdagrad, ProximalGradientDescent, RestoreReport, Restored,
+    RmsProp, SavedModel, SavedModelBuilder, SavedModelError, Saver, SaverError, TRAIN_OP,
+    TrainError, UPDATE_OPS, UpdateOps, Updates, assign_moving_average, freeze_session,
+    get_or_create_global_step,
 };
 pub use tidemill_train::{layers, losses, metrics, schedules};
 pub use tidemill_value::{
@@ -75,15 +77,17 @@ pub mod prelude {
     pub use crate::checkpoint::{latest_checkpoint, list_variables};
     pub use crate::ops::*;
     pub use crate::{
-        Checkpointer, DType, Ellipsis, Evaluate, ExponentialMovingAverage, GradientAccumulator,
-        GradientDescent, Graph, IntoScalars, MinimizeOptions, NewAxis, Operation, Optimizer,
-        PartialShape, Rewriting, RunError, RunOperation, RunOptions, Saver, Session,
-        SessionOptions, Sink, Tensor, Value, Variable, constant_initializer, control_dependencies,
-        default_graph, feeds, get_or_create_global_step, get_variable,
-        global_variables_initializer, glorot_normal, glorot_uniform, gradients, he_normal,
-        he_uniform, layers, local_variables_initializer, losses, metrics, name_scope, normal, ones,
-        report_uninitialized_variables, reset_default_graph, s, schedules, shape, truncated_normal,
-        uniform, variable, variable_scope, variable_scope_with, variables_initializer, zeros,
+        Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Checkpointer, DType, Ellipsis,
+        Evaluate, ExponentialMovingAverage, Ftrl, GradientAccumulator, GradientDescent, Graph,
+        IntoScalars, MinimizeOptions, Momentum, NewAxis, Operation, Optimizer, PartialShape,
+        ProximalAdagrad, ProximalGradientDescent, Rewriting, RmsProp, RunError, RunOperation,
+        RunOptions, Saver, Session, SessionOptions, Sink, Tensor, Value, Variable,
+        constant_initializer, control_dependencies, default_graph, feeds,
+        get_or_create_global_step, get_variable, global_variables_initializer, glorot_normal,
+        glorot_uniform, gradients, he_normal, he_uniform, layers, local_variables_initializer,
+        losses, metrics, name_scope, normal, ones, report_uninitialized_variables,
+        reset_default_graph, s, schedules, shape, truncated_normal, uniform, variable,
+        variable_scope, variable_scope_with, variables_initializer, zeros,
     };
-    pub use crate::{Fetch, Inspect, Reuse};
+    pub use crate::{Fetch, Inspect, Reuse, WhileLoop, case, cond, switch_case, while_loop};
 }

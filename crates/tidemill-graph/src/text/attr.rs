@@ -55,6 +55,9 @@ pub(super) fn write_attr(
         Attr::Types(x) => write_list(out, x, |out, x| write!(out, "{x}")),
         Attr::Shapes(x) => write_list(out, x, write_shape),
         Attr::Function(_) => out.write_str(HOST_FUNCTION),
+        Attr::Body(x) => out.write_str(x.name()),
+        Attr::Bodies(x) => write_list(out, x, |out, x| out.write_str(x.name())),
+        Attr::Paths(_) => Ok(()),
     }
 }
 
@@ -125,7 +128,9 @@ fn parse_attr_of(cursor: &mut Cursor<'_>, kind: AttrKind) -> Result<Attr, TextEr
         AttrKind::Strs => parse_list(cursor, |cursor| cursor.string()).map(Attr::from),
         AttrKind::Types => parse_list(cursor, parse_dtype).map(Attr::from),
         AttrKind::Shapes => parse_list(cursor, parse_shape).map(Attr::from),
-        AttrKind::Function => Err(cursor.error(TextErrorKind::HostFunction)),
+        AttrKind::Function | AttrKind::Body | AttrKind::Bodies => {
+            Err(cursor.error(TextErrorKind::HostFunction))
+        }
     }
 }
 

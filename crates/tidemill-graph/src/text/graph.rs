@@ -34,7 +34,7 @@ impl Graph {
     /// ```
     ///
     /// The text holds everything but source lines, the nodes on whose behalf others were made,
-    /// failed calls, and whether the graph is finalized or strict. Functions of the host program
+    /// failed calls, constraints of variables, and whether the graph is finalized or strict. Functions of the host program
     /// print as `<host function>`, which does not read back.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
@@ -131,7 +131,7 @@ fn apply(
 ) -> Result<(), TextError> {
     let DirectiveLine { line, at, directive } = directive;
     match directive {
-        Directive::Variable { name, start, read, trainable } => {
+        Directive::Variable { name, start, read, trainable, self_starting } => {
             let record = VariableRecord {
                 node: defined.node(line, &name)?,
                 start: match start {
@@ -142,6 +142,8 @@ fn apply(
                 },
                 read: defined.tensor(line, &read)?,
                 trainable,
+                self_starting,
+                constraint: None,
             };
             if graph.read().node(record.node).op.execution != Execution::Variable {
                 let kind = TextErrorKind::NotAVariable { name: name.value.into_owned() };
@@ -201,5 +203,6 @@ fn write_variable(out: &mut dyn Write, variable: &VariableRecord, names: Names<'
     }
     out.write_str(" read=")?;
     write_reference(out, variable.read, names)?;
-    out.write_str(if variable.trainable { " trainable\n" } else { "\n" })
+    out.write_str(if variable.trainable { " trainable" } else { "" })?;
+    out.write_str(if variable.self_starting { " self_starting\n" } else { "\n" })
 }

@@ -51,6 +51,7 @@ pub(super) enum Directive<'t> {
         start: Option<(Reference<'t>, Name<'t>)>,
         read: Reference<'t>,
         trainable: bool,
+        self_starting: bool,
     },
     Collection {
         name: Name<'t>,
@@ -275,15 +276,17 @@ fn parse_many<'t, T>(
 
 /// Reads `w initial=w/zeros initializer=w/Assign read=w/read trainable`.
 fn parse_variable<'t>(cursor: &mut Cursor<'t>) -> Result<Directive<'t>, TextError> {
-    const PARTS: &str = "`initial`, `initializer`, `read` or `trainable`";
+    const PARTS: &str = "`initial`, `initializer`, `read`, `trainable` or `self_starting`";
     let name = cursor.name("the name of a variable")?;
-    let (mut initial, mut initializer, mut read, mut trainable) = (None, None, None, false);
+    let (mut initial, mut initializer, mut read) = (None, None, None);
+    let (mut trainable, mut self_starting) = (false, false);
     while cursor.peek().is_some() {
         match cursor.lookahead(is_word_char) {
             "initial" => parse_part(cursor, &mut initial, parse_reference)?,
             "initializer" => parse_part(cursor, &mut initializer, |c| c.name("a name"))?,
             "read" => parse_part(cursor, &mut read, parse_reference)?,
             "trainable" => trainable = cursor.eat("trainable"),
+            "self_starting" => self_starting = cursor.eat("self_starting"),
             _ => return Err(cursor.unexpected(PARTS)),
         }
     }
@@ -296,7 +299,8 @@ fn parse_variable<'t>(cursor: &mut Cursor<'t>) -> Result<Directive<'t>, TextErro
             initializer.ok_or_else(|| missing("initializer"))?,
         )),
     };
-    Ok(Directive::Variable { name, start, read: read.ok_or_else(|| missing("read"))?, trainable })
+    let read = read.ok_or_else(|| missing("read"))?;
+    Ok(Directive::Variable { name, start, read, trainable, self_starting })
 }
 
 /// Reads `part=value`, once.

@@ -74,6 +74,8 @@ pub fn variable(graph: &Graph, name: &'static str, value: impl Into<Value>) -> V
         start: Some((tensor_id(initial), id(assign))),
         read: tensor_id(read),
         trainable: true,
+        self_starting: false,
+        constraint: None,
     };
     graph.add_variable(name, record.clone());
     record

@@ -133,6 +133,8 @@ const fn name_of(kind: AttrKind) -> &'static str {
         AttrKind::Types => "list(type)",
         AttrKind::Shapes => "list(shape)",
         AttrKind::Function => "host function",
+        AttrKind::Body => "func",
+        AttrKind::Bodies => "list(func)",
     }
 }
 

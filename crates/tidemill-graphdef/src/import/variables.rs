@@ -98,7 +98,8 @@ fn recognise(graph: &GraphReader<'_>, id: NodeId) -> Option<(String, VariableRec
     let read = find(if is_handle { "Read/ReadVariableOp" } else { "read" }, &reads);
     let trainable = graph.fact(own).is_some_and(|fact| fact.dtype.is_float());
     let read = read.map_or(own, |read| TensorId::new(read, 0));
-    Some((name, VariableRecord { node: id, start, read, trainable }))
+    let (self_starting, constraint) = (false, None);
+    Some((name, VariableRecord { node: id, start, read, trainable, self_starting, constraint }))
 }
 
 /// A variable as it is listed.
@@ -140,5 +141,6 @@ fn listed(
         name => tensor(name)?,
     };
     let name = graph.read().name(node).to_owned();
-    Ok((name, VariableRecord { node, start, read, trainable: false }))
+    let (trainable, self_starting, constraint) = (false, false, None);
+    Ok((name, VariableRecord { node, start, read, trainable, self_starting, constraint }))
 }

@@ -79,3 +79,16 @@ pub fn for_each_chunk_pair_mut<A: Send, B: Send>(
         tile(i, left, right);
     });
 }
+
+/// As [`for_each_chunk_mut`], for several slices that are cut alike. Where one has more chunks than
+/// another, the rest of it is left out.
+pub fn for_each_chunks_mut<T: Send, const N: usize>(
+    slices: [&mut [T]; N],
+    chunk: usize,
+    tile: impl Fn(usize, [&mut [T]; N]) + Sync,
+) {
+    let chunks = slices.map(|slice| Chunks::of(slice, chunk));
+    let count = chunks.iter().map(Chunks::count).min().unwrap_or_default();
+    // SAFETY: each index comes up once.
+    for_each(count, |i| tile(i, chunks.each_ref().map(|chunks| unsafe { chunks.take(i) })));
+}

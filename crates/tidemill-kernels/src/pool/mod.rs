@@ -36,7 +36,9 @@ use std::sync::{LazyLock, Mutex, OnceLock, PoisonError};
 use std::thread;
 
 pub use cancellation::Cancellation;
-pub use chunks::{for_each_chunk_mut, for_each_chunk_pair_mut, try_for_each_chunk_mut};
+pub use chunks::{
+    for_each_chunk_mut, for_each_chunk_pair_mut, for_each_chunks_mut, try_for_each_chunk_mut,
+};
 pub use context::{Context, is_cancelled, threads, with_context};
 use team::{MOST_HELPERS, Team, Tiles};
 

@@ -8,7 +8,7 @@ use tidemill_kernels::matmul::{batch_matmul, matmul};
 use tidemill_kernels::pool::{self, Cancellation, Context};
 use tidemill_kernels::reduce::{arg_max, max, mean, prod, sum};
 use tidemill_kernels::softmax::*;
-use tidemill_kernels::update::apply_gradient_descent;
+use tidemill_kernels::training::{Rule, apply};
 use tidemill_value::{DType, Value};
 
 use crate::support::*;
@@ -67,8 +67,12 @@ proptest! {
         same_on_any(|| compare(less, x.clone(), y.clone()));
         same_on_any(|| cast(&x, DType::I16).unwrap());
         same_on_any(|| {
-            let mut variable = x.clone().into_vec::<f32>().unwrap();
-            apply_gradient_descent(&mut variable, 0.1, y.as_slice().unwrap()).unwrap();
+            let mut states = [x.clone(), y.clone(), x.clone()];
+            let numbers = [0.9, 0.99, 0.1, 0.9, 0.99, 0.01].map(|number: f32| Value::from(number));
+            let rule = Rule::Adam { nesterov: false };
+            apply(rule, &mut states, &numbers.each_ref(), &y).unwrap();
+            let [variable, ..] = states;
+            let mut variable = variable.into_vec::<f32>().unwrap();
             let Some(AnyUnary::F32(f)) = tanh(DType::F32) else { panic!("of float32") };
             f.in_place(&mut variable);
             let Some(AnyBinary::F32(f)) = sub(DType::F32) else { panic!("of float32") };

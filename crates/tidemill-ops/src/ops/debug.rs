@@ -56,7 +56,7 @@ fn print_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
 
 impl Kernel for Print {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        let done = self.first_n.is_some_and(|limit| cx.host.count(cx.draw.node) >= limit);
+        let done = self.first_n.is_some_and(|limit| cx.host.count(cx.draw.key) >= limit);
         if !done {
             let mut line = self.message.clone();
             for value in cx.all_inputs()?.iter().skip(1) {

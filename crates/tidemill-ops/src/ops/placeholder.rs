@@ -1,8 +1,8 @@
 //! `Placeholder` and `PlaceholderWithDefault`.
 
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Execution, Inferred, KernelCx, KernelError, NodeBuilder,
-    OpDef, OpError, Sample,
+    Arg, AttrDef, AttrKind, Default, Execution, Inferred, KernelCx, KernelError, Location,
+    NodeBuilder, OpDef, OpError, Sample, at_location, outside,
 };
 use tidemill_value::{DType, Element, PartialShape, Value, ValueError};
 
@@ -87,7 +87,9 @@ pub fn placeholder<T: Element>(shape: impl Into<PartialShape>) -> Tensor {
 /// ```
 #[track_caller]
 pub fn placeholder_of(dtype: DType, shape: impl Into<PartialShape>) -> Tensor {
-    tensor(NodeBuilder::new(&PLACEHOLDER).attr("dtype", dtype).attr("shape", shape.into()))
+    let node = NodeBuilder::new(&PLACEHOLDER).attr("dtype", dtype).attr("shape", shape.into());
+    // What is fed is fed from outside.
+    at_location(Location::caller(), || outside(|| tensor(node)))
 }
 
 /// A placeholder that gives the value of `input` in runs that do not feed it.

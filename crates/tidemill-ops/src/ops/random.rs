@@ -80,7 +80,7 @@ impl Seeds {
     /// Seeds of zero stand for none: then the numbers depend on the session and the node.
     pub(super) fn key(&self, draw: Draw) -> RandomKey {
         let (seed, stream) = match (self.seed, self.seed2) {
-            (0, 0) => (draw.session_seed, draw.node.index() as u64),
+            (0, 0) => (draw.session_seed, draw.key),
             (seed, seed2) => (seed as u64, seed2 as u64),
         };
         RandomKey { seed, stream, count: draw.count }

@@ -65,6 +65,6 @@ fn hash_attr(attr: &Attr, hasher: &mut FxHasher) {
             x.shape().hash(hasher);
             x.number().map(|number| number.to_string()).hash(hasher);
         }
-        Attr::Function(_) => {}
+        Attr::Function(_) | Attr::Body(_) | Attr::Bodies(_) | Attr::Paths(_) => {}
     }
 }

@@ -1,5 +1,5 @@
 use smallvec::SmallVec;
-use tidemill_graph::{Draw, Execution, KernelCx, NoHost, NodeId, Operand, Subgraph};
+use tidemill_graph::{Draw, Execution, KernelCx, NoHost, Operand, Subgraph};
 use tidemill_value::Value;
 
 use crate::{GraphEdit, Pass, Replacement, Rewrite, sweep};
@@ -54,7 +54,7 @@ fn fold(edit: &GraphEdit<'_>) -> Option<SmallVec<[Value; 1]>> {
             constants: &constants,
             inputs: &operands,
             outputs: &outputs,
-            draw: Draw { session_seed: 0, node: NodeId::FIRST, count: 0 },
+            draw: Draw { session_seed: 0, key: 0, count: 0 },
             host: &NoHost,
         })
         .ok()?;

@@ -29,6 +29,10 @@ impl Tensors {
         self.0.get(key).ok_or_else(|| format!("the corpus has no `{key}`"))
     }
 
+    pub(super) fn keys(&self) -> impl Iterator<Item = &str> {
+        self.0.keys().map(String::as_str)
+    }
+
     /// What to feed, by keys that begin with `prefix`.
     pub(super) fn feeds(&self, prefix: &str, names: &[String]) -> Result<Feeds, String> {
         names.iter().try_fold(Feeds::new(), |feeds, name| {

@@ -15,6 +15,7 @@ mod pending;
 mod report;
 mod runs;
 mod saved_models;
+mod training;
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};

@@ -185,7 +185,11 @@ impl Inputs {
     }
 
     fn add_variable(&mut self, op: &'static OpDef, value: &Value, shape: PartialShape) -> Tensor {
-        let node = NodeBuilder::new(op).attr("dtype", value.dtype()).attr("shape", shape);
+        let mut node = NodeBuilder::new(op).attr("dtype", value.dtype()).attr("shape", shape);
+        if op == &VAR_HANDLE {
+            // Handles without a name name one variable.
+            node = node.attr("shared_name", self.tensors.len().to_string().as_str());
+        }
         let variable: TensorRef = node.build().output(0);
         self.initializers.push(assign(variable, value.clone()).op());
         variable.into()

@@ -176,7 +176,6 @@ fn count(
 /// let labels = constant([0, 0, 1, 1]);
 /// let area = auc(labels, constant([0.0_f32, 0.5, 0.3, 0.9]), None, AucOptions::default());
 /// let session = tidemill_runtime::Session::new();
-/// session.init_missing()?;
 /// assert_eq!(session.run(area.update)?.to_string(), "0.75");
 /// # Ok::<(), tidemill_runtime::RunError>(())
 /// ```

@@ -1,8 +1,7 @@
 //! Metrics: how good predictions are, over as many batches as there are, as TensorFlow's
 //! `tf.metrics` computes them.
 //!
-//! A [`Metric`] counts in local variables, which `local_variables_initializer` or
-//! `Session::init_missing` starts at 0. A run of its `update` counts a batch in; its `value` is
+//! A [`Metric`] counts in local variables, which start at 0 by themselves. A run of its `update` counts a batch in; its `value` is
 //! that of all batches until then.
 //!
 //! ```
@@ -14,7 +13,6 @@
 //! let predictions = placeholder::<i64>(shape![?]);
 //! let accuracy = metrics::accuracy(labels, predictions, None);
 //! let session = Session::new();
-//! session.init_missing()?;
 //! session.run_with(accuracy.update, feeds![labels => [1_i64, 2], predictions => [1_i64, 2]])?;
 //! session.run_with(accuracy.update, feeds![labels => [3_i64, 4], predictions => [0_i64, 4]])?;
 //! assert_eq!(session.run(accuracy.value)?.to_string(), "0.75");
@@ -77,7 +75,7 @@ fn scope<R>(name: &str, beside: Tensor, build: impl FnOnce(&Graph) -> R) -> R {
 /// A variable to count in.
 fn metric_variable(name: &str, shape: impl Into<PartialShape>) -> Variable {
     let counter = variable(name, shape).dtype(DType::F32).initializer(zeros());
-    counter.local().collection(METRIC_VARIABLES).get()
+    counter.local().self_starting(true).collection(METRIC_VARIABLES).get()
 }
 
 /// What is made of variables, apart from what a run does to them.

@@ -1,0 +1,247 @@
+//! Bodies: the graphs that nodes run as the branches of a conditional, or again and again.
+
+mod trace;
+
+use std::fmt;
+
+use smallvec::SmallVec;
+use tidemill_value::DType;
+
+pub use trace::{Trace, outside, trace};
+pub(crate) use trace::{adopt, check_control, redirect};
+
+use crate::{
+    Access, Arg, AttrDef, AttrKind, Effect, Execution, Fact, Fallible, Graph, GraphKey, Inferred,
+    NodeId, OpDef, Role, Subgraph, TensorId,
+};
+
+/// A graph with parameters and results, which a node of another graph runs: TensorFlow's function.
+///
+/// It takes a parameter for each input of the node, but for one that selects a branch. Whatever
+/// has an effect in it happens whenever it runs, in the order in which it was made.
+pub struct Body {
+    pub(crate) name: String,
+    pub(crate) graph: Graph,
+    pub(crate) parameters: Vec<Parameter>,
+    pub(crate) results: Vec<TensorId>,
+    pub(crate) effects: Vec<NodeId>,
+    pub(crate) draws: bool,
+}
+
+/// What a body takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Parameter {
+    /// The node that stands for it in the body.
+    pub node: NodeId,
+    /// What it is.
+    pub kind: ParameterKind,
+    /// Whether the body writes the variable that it is.
+    pub written: bool,
+}
+
+/// What a parameter of a body is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum ParameterKind {
+    /// A value.
+    Value,
+    /// The value of a variable, which has that of each iteration where a body writes the variable.
+    Read(Root),
+    /// A variable.
+    Variable(Root),
+}
+
+/// The variable behind parameters: its node, in the graph that it was made in.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[allow(missing_docs)]
+pub struct Root {
+    pub graph: GraphKey,
+    pub node: NodeId,
+}
+
+impl ParameterKind {
+    /// Whether it is a variable, and no value.
+    pub fn is_variable(self) -> bool {
+        matches!(self, ParameterKind::Variable(_))
+    }
+}
+
+macro_rules! parameter {
+    ($(#[$doc:meta])* $name:ident, $op:literal, $summary:literal, $execution:ident, $role:ident) => {
+        $(#[$doc])*
+        pub static $name: OpDef = OpDef::new($op, $summary)
+            .outputs(&[Arg { role: Role::$role, ..Arg::of("output", "T") }])
+            .attrs(&[
+                AttrDef::types("T", DType::ALL),
+                AttrDef::new("shape", AttrKind::Shape),
+            ])
+            .execution(Execution::$execution)
+            .fallible(Fallible::Never)
+            .infer(|node| Inferred::one(node.shape_attr("shape")?))
+            .not_differentiable();
+    };
+}
+
+parameter! {
+    /// A parameter of a body that is a value.
+    PARAMETER, "_Arg", "A value that a body takes.", Placeholder, Value
+}
+parameter! {
+    /// A parameter of a body that is the storage of a variable.
+    REF_PARAMETER, "_RefArg", "The storage of a variable that a body takes.", Variable, Ref
+}
+parameter! {
+    /// A parameter of a body that is the handle of a variable.
+    HANDLE_PARAMETER, "_HandleArg", "The handle of a variable that a body takes.", Variable, Handle
+}
+
+impl Body {
+    /// A body of a graph that takes no more nodes from here on. All nodes of the graph that have an
+    /// effect are part of it.
+    pub fn new(
+        name: String,
+        graph: Graph,
+        parameters: impl IntoIterator<Item = (NodeId, ParameterKind)>,
+        results: Vec<TensorId>,
+    ) -> Body {
+        graph.finalize();
+        let (mut effects, mut draws) = (Vec::new(), false);
+        let mut written = Vec::new();
+        let reader = graph.read();
+        for (id, node) in reader.nodes() {
+            let called = || node.bodies();
+            let acts = matches!(node.op.effect, Effect::Print | Effect::Assert | Effect::Host)
+                || node.op.execution == Execution::Write
+                || called().any(|body| !body.effects.is_empty());
+            if acts {
+                effects.push(id);
+            }
+            draws |= node.op.effect == Effect::Random || called().any(|body| body.draws);
+            let writes = (0..node.inputs.len()).filter(|&i| node.access(i).writes());
+            written.extend(writes.filter_map(|i| reader.variable_of(node.inputs[i])));
+        }
+        drop(reader);
+        let parameter = |(node, kind)| Parameter { node, kind, written: written.contains(&node) };
+        let parameters = parameters.into_iter().map(parameter).collect();
+        Body { name, graph, parameters, results, effects, draws }
+    }
+
+    /// What it is called in messages and files.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Its graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// What it takes, in the order of the inputs of the node that runs it.
+    pub fn parameters(&self) -> &[Parameter] {
+        &self.parameters
+    }
+
+    /// What it gives, in the order of the outputs of the node that runs it.
+    pub fn results(&self) -> &[TensorId] {
+        &self.results
+    }
+
+    /// The nodes that have an effect, in the order in which they were made.
+    pub fn effects(&self) -> &[NodeId] {
+        &self.effects
+    }
+
+    /// Whether it draws random numbers.
+    pub fn draws(&self) -> bool {
+        self.draws
+    }
+
+    /// Whether running it does, or depends on, anything but its values.
+    pub fn is_stateful(&self) -> bool {
+        self.draws
+            || !self.effects.is_empty()
+            || self.parameters.iter().any(|parameter| parameter.kind.is_variable())
+    }
+
+    /// What is known of the parameters.
+    pub fn parameter_facts(&self) -> Vec<Fact> {
+        let reader = self.graph.read();
+        let node = |parameter: &Parameter| reader.node(parameter.node).outputs[0].clone();
+        self.parameters.iter().map(node).collect()
+    }
+
+    /// What is known of the results.
+    pub fn result_facts(&self) -> Vec<Fact> {
+        let reader = self.graph.read();
+        let fact =
+            |&TensorId { node, slot }: &TensorId| reader.node(node).outputs[slot as usize].clone();
+        self.results.iter().map(fact).collect()
+    }
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({:?}, {:?})", self.name, self.graph)
+    }
+}
+
+/// The path through a body: what a plan runs.
+#[derive(Clone, Debug)]
+pub struct BodyPath {
+    /// A feed for each parameter; variables are values there. A fetch for each result, and after
+    /// those of a branch one for each variable that the branches write.
+    pub subgraph: Subgraph,
+    /// For each parameter that is a variable, the first node that needs its value from before.
+    pub first_readers: SmallVec<[Option<NodeId>; 4]>,
+    /// The graph that the nodes come from.
+    pub graph: Graph,
+}
+
+/// How a node uses an input for which bodies have these parameters.
+pub(crate) fn parameter_access(parameters: impl IntoIterator<Item = Parameter>) -> Access {
+    let mut access = Access::Read;
+    for parameter in parameters {
+        match parameter.kind.is_variable() {
+            true if parameter.written => return Access::Amend,
+            true => access = Access::Peek,
+            false => {}
+        }
+    }
+    access
+}
+
+/// What is known of a value that has either of two facts.
+pub(crate) fn either(left: &Fact, right: &Fact) -> Inferred {
+    Inferred {
+        shape: left.shape.relax(&right.shape),
+        elements: left
+            .elements
+            .clone()
+            .filter(|elements| right.elements.as_ref() == Some(elements)),
+    }
+}
+
+/// What is known of the results of whichever of several bodies runs.
+pub fn results_of_either<'a>(
+    bodies: impl IntoIterator<Item = &'a Body>,
+) -> SmallVec<[Inferred; 1]> {
+    let mut facts: Option<Vec<Fact>> = None;
+    for body in bodies {
+        let results = body.result_facts();
+        facts = Some(match facts {
+            None => results,
+            Some(facts) => {
+                let pairs = facts.iter().zip(&results);
+                let both = pairs.map(|(left, right)| {
+                    let Inferred { shape, elements } = either(left, right);
+                    Fact { shape, elements, ..left.clone() }
+                });
+                both.collect()
+            }
+        });
+    }
+    let inferred = facts.unwrap_or_default().into_iter();
+    inferred.map(|fact| Inferred { shape: fact.shape, elements: fact.elements }).collect()
+}
+
+/// The attribute under which a node of a [`Subgraph`] has the paths through its bodies.
+pub(crate) const PATHS: &str = "_paths";

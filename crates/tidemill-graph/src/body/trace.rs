@@ -1,0 +1,341 @@
+//! Builds bodies by calling functions of the host program, and finds what they take from outside.
+
+use std::cell::RefCell;
+
+use super::{HANDLE_PARAMETER, PARAMETER, REF_PARAMETER};
+use crate::diagnosis::BuildErrorKind;
+use crate::registry::override_default;
+use crate::{
+    Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, NodeBuilder, NodeId, OperationRef,
+    ParameterKind, Referent, Role, Root, TensorId, TensorRef, absolute_scope, location, scope,
+    without_control_dependencies,
+};
+
+/// A body that is being built: its graph, and what stands there for tensors of the graph around it.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    graph: Graph,
+    outer: GraphKey,
+    /// The parameters that were asked for.
+    arguments: Vec<(NodeId, ParameterKind)>,
+    captures: Vec<Capture>,
+    /// Constants of the graph around it, and their copies.
+    constants: Vec<(TensorId, TensorId)>,
+    results: Vec<TensorId>,
+}
+
+/// A tensor of the graph around a body, and the parameter that stands for it.
+#[derive(Clone, Copy, Debug)]
+struct Capture {
+    outer: TensorId,
+    node: NodeId,
+    kind: ParameterKind,
+}
+
+thread_local! {
+    /// The bodies that this thread is building, the innermost last.
+    static TRACES: RefCell<Vec<Trace>> = const { RefCell::new(Vec::new()) };
+}
+
+/// Calls `build` with parameters of these facts, and makes a body of what it builds. Tensors of
+/// graphs around it that it uses become parameters as well; what it returns may be such, too.
+///
+/// # Errors
+/// The handle of a failed call of the graph around it, if a call failed.
+pub fn trace(
+    outer: &Graph,
+    arguments: &[Fact],
+    build: impl FnOnce(&[TensorRef]) -> Vec<TensorRef>,
+) -> Result<Trace, OperationRef> {
+    let mut trace = Trace::new(&outer.new_within());
+    let key = trace.graph.key();
+    let handles = arguments.iter().map(|fact| trace.argument(fact)).collect::<Result<Vec<_>, _>>();
+    let handles =
+        handles.map_err(|failed| hand_on_failures(&trace.graph, outer).unwrap_or(failed))?;
+    let graph = trace.graph.clone();
+    let _default = override_default(graph.clone());
+    let running = Running::enter(trace);
+    let results = location::detached(|| {
+        scope::within_body(outer.key(), key, || {
+            build(&handles).into_iter().map(result_in_body).collect::<Result<Vec<_>, _>>()
+        })
+    });
+    let mut trace = running.leave();
+    if let Some(failed) = hand_on_failures(&graph, outer) {
+        return Err(failed);
+    }
+    trace.results = results?;
+    Ok(trace)
+}
+
+/// A result as a tensor of the innermost body, of which it may be the result of something outside.
+fn result_in_body(result: TensorRef) -> Result<TensorId, OperationRef> {
+    let key = TRACES.with_borrow(|traces| traces.last().map(|trace| trace.graph.key()));
+    let taken = match key {
+        Some(key) if key != result.graph() => adopt(key, result),
+        _ => Ok(Some(result)),
+    };
+    let fail = |kind| crate::fail(key, "result", kind, Vec::new());
+    match taken.map_err(fail)? {
+        Some(tensor) => tensor.id().map_err(|_| tensor.operation()),
+        None => {
+            let (left, right) = (key.unwrap_or(GraphKey::NOWHERE), result.graph());
+            Err(fail(BuildErrorKind::ForeignGraph { left, right }))
+        }
+    }
+}
+
+/// Takes a body off those that are being built, even where building it panics.
+struct Running {
+    depth: usize,
+}
+
+impl Running {
+    fn enter(trace: Trace) -> Running {
+        TRACES.with_borrow_mut(|traces| {
+            traces.push(trace);
+            Running { depth: traces.len() }
+        })
+    }
+
+    fn leave(self) -> Trace {
+        TRACES.with_borrow_mut(|traces| traces.swap_remove(self.depth - 1))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        TRACES.with_borrow_mut(|traces| traces.truncate(self.depth - 1));
+    }
+}
+
+/// Lists the failed calls of a body with the graph around it, and gives the handle of the last.
+fn hand_on_failures(body: &Graph, outer: &Graph) -> Option<OperationRef> {
+    let errors = body.check().err()?;
+    errors.errors().map(|error| outer.poison(error.clone())).last()
+}
+
+/// The graph to add a node to that is to be beside tensors of the graph `key`: where that is around
+/// the body that is being built, the body's.
+pub(crate) fn redirect(key: GraphKey) -> GraphKey {
+    TRACES.with_borrow(|traces| match traces.last() {
+        Some(last) if traces.iter().any(|trace| trace.outer == key) => last.graph.key(),
+        _ => key,
+    })
+}
+
+/// What stands in the innermost body, of the graph `key`, for a tensor of a graph around it; `None`
+/// where it is of another graph.
+///
+/// # Errors
+/// [`BuildErrorKind::CapturedEffect`].
+pub(crate) fn adopt(key: GraphKey, tensor: TensorRef) -> Result<Option<TensorRef>, BuildErrorKind> {
+    let levels: Vec<(usize, Graph)> = TRACES.with_borrow(|traces| {
+        let is_innermost = traces.last().is_some_and(|trace| trace.graph.key() == key);
+        let outermost = traces.iter().position(|trace| trace.outer == tensor.graph());
+        let levels = outermost.filter(|_| is_innermost).map(|first| first..traces.len());
+        levels.into_iter().flatten().map(|level| (level, traces[level].graph.clone())).collect()
+    });
+    if levels.is_empty() {
+        return Ok(None);
+    }
+    let Ok(mut id) = tensor.id() else { return Ok(Some(tensor)) };
+    for (level, _) in levels {
+        // A copy is changed and put back, for what it builds looks at those that are being built.
+        let Some(mut trace) = TRACES.with_borrow(|traces| traces.get(level).cloned()) else {
+            break;
+        };
+        let around = TRACES.with_borrow(|traces| level.checked_sub(1).map(|i| traces[i].clone()));
+        id = trace.capture(id, around.as_ref())?;
+        TRACES.with_borrow_mut(|traces| traces[level] = trace);
+    }
+    Ok(Some(TensorRef::new(key, id)))
+}
+
+/// Calls `build` outside of the bodies that are being built, in the graph around all of them, where
+/// variables are made.
+pub fn outside<R>(build: impl FnOnce() -> R) -> R {
+    struct Restore(Vec<Trace>);
+    impl Drop for Restore {
+        fn drop(&mut self) {
+            TRACES.set(std::mem::take(&mut self.0));
+        }
+    }
+    let traces = Restore(TRACES.take());
+    let ends = traces.0.first().zip(traces.0.last());
+    let Some((root, inner)) =
+        ends.and_then(|(first, last)| Some((Graph::find(first.outer).ok()?, last.graph.key())))
+    else {
+        return build();
+    };
+    let _default = override_default(root.clone());
+    scope::beside_body(root.key(), inner, build)
+}
+
+impl Trace {
+    fn new((graph, outer): &(Graph, GraphKey)) -> Trace {
+        Trace {
+            graph: graph.clone(),
+            outer: *outer,
+            arguments: Vec::new(),
+            captures: Vec::new(),
+            constants: Vec::new(),
+            results: Vec::new(),
+        }
+    }
+
+    /// Its graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The tensors of the graph around it that it takes, apart from its arguments.
+    pub fn captured(&self) -> impl Iterator<Item = TensorRef> {
+        self.captures.iter().map(|capture| TensorRef::new(self.outer, capture.outer))
+    }
+
+    /// What it gives.
+    pub fn results(&self) -> &[TensorId] {
+        &self.results
+    }
+
+    /// The body. It takes its arguments and then these tensors of the graph around it; it gives
+    /// its results and, if it is to be run again and again, what it took of the latter.
+    ///
+    /// # Errors
+    /// [`BuildErrorKind::CapturedEffect`].
+    pub fn finish(
+        mut self,
+        name: &str,
+        captured: &[TensorRef],
+        repeats: bool,
+    ) -> Result<Body, BuildErrorKind> {
+        let mut parameters = self.arguments.clone();
+        for id in captured.iter().filter_map(|tensor| tensor.id().ok()) {
+            self.capture(id, None)?;
+            let capture = self.captures.iter().find(|capture| capture.outer == id);
+            parameters.extend(capture.map(|capture| (capture.node, capture.kind)));
+        }
+        let mut results = self.results;
+        if repeats {
+            let passed = parameters.iter().skip(self.arguments.len());
+            results.extend(passed.map(|(node, _)| TensorId::new(*node, 0)));
+        }
+        Ok(Body::new(name.to_owned(), self.graph, parameters, results))
+    }
+
+    fn argument(&mut self, fact: &Fact) -> Result<TensorRef, OperationRef> {
+        let node = self
+            .parameter("arg", fact)
+            .map_err(|kind| crate::fail(Some(self.graph.key()), "parameter", kind, Vec::new()))?;
+        let kind = match fact.role {
+            Role::Value => ParameterKind::Value,
+            Role::Ref | Role::Handle => {
+                ParameterKind::Variable(Root { graph: self.graph.key(), node })
+            }
+        };
+        self.arguments.push((node, kind));
+        Ok(TensorRef::new(self.graph.key(), TensorId::new(node, 0)))
+    }
+
+    fn parameter(&self, name: &str, fact: &Fact) -> Result<NodeId, BuildErrorKind> {
+        let op = match fact.role {
+            Role::Value => &PARAMETER,
+            Role::Ref => &REF_PARAMETER,
+            Role::Handle => &HANDLE_PARAMETER,
+        };
+        let node = NodeBuilder::new(op).attr("T", fact.dtype).attr("shape", fact.shape.clone());
+        self.add(node.name(name.to_owned()))
+    }
+
+    fn add(&self, node: NodeBuilder) -> Result<NodeId, BuildErrorKind> {
+        let key = self.graph.key();
+        absolute_scope(key, "", || {
+            without_control_dependencies(key, || {
+                node.within(key).try_node(location::Location::caller())
+            })
+        })
+    }
+
+    /// What stands for a tensor of the graph around it. `around` is that, if it is a body itself.
+    fn capture(
+        &mut self,
+        outer: TensorId,
+        around: Option<&Trace>,
+    ) -> Result<TensorId, BuildErrorKind> {
+        if let Some(capture) = self.captures.iter().find(|capture| capture.outer == outer) {
+            return Ok(TensorId::new(capture.node, 0));
+        }
+        if let Some((_, copy)) = self.constants.iter().find(|(constant, _)| *constant == outer) {
+            return Ok(*copy);
+        }
+        let graph = Graph::find(self.outer)?;
+        let (node, name, at) = {
+            let reader = graph.read();
+            let (id, node) = (outer.node, reader.node(outer.node).clone());
+            (node, reader.name(id).to_owned(), reader.location(id))
+        };
+        let acts = node.op.execution == Execution::Write
+            || matches!(node.op.effect, Effect::Print | Effect::Assert | Effect::Host)
+            || node.bodies().any(|body| !body.effects().is_empty());
+        if acts {
+            return Err(BuildErrorKind::CapturedEffect { name, op: node.op.name, at });
+        }
+        if node.op.execution == Execution::Constant {
+            let copy = self.add(NodeBuilder::like(&node, &[]).name(name))?;
+            let copy = TensorId::new(copy, outer.slot);
+            self.constants.push((outer, copy));
+            return Ok(copy);
+        }
+        let fact = &node.outputs[outer.slot as usize];
+        let kind = kind_of(&graph.read(), outer, fact, around);
+        let node = self.parameter(&name, fact)?;
+        self.captures.push(Capture { outer, node, kind });
+        Ok(TensorId::new(node, 0))
+    }
+}
+
+/// What the parameter that stands for a tensor is.
+fn kind_of(
+    graph: &GraphReader<'_>,
+    tensor: TensorId,
+    fact: &Fact,
+    around: Option<&Trace>,
+) -> ParameterKind {
+    let mut known = around.into_iter().flat_map(|trace| {
+        let captures = trace.captures.iter().map(|capture| (capture.node, capture.kind));
+        trace.arguments.iter().copied().chain(captures)
+    });
+    let mut parameter = |node| known.find(|(known, _)| *known == node).map(|(_, kind)| kind);
+    if fact.role != Role::Value {
+        let node = graph.variable_of(tensor).unwrap_or(tensor.node);
+        return parameter(node)
+            .unwrap_or(ParameterKind::Variable(Root { graph: graph.key(), node }));
+    }
+    let read = graph.node(tensor.node).inputs.first().and_then(|&input| graph.variable_of(input));
+    match read {
+        Some(node) if graph.variable(node).is_some_and(|record| record.read == tensor) => {
+            ParameterKind::Read(Root { graph: graph.key(), node })
+        }
+        _ => parameter(tensor.node).unwrap_or(ParameterKind::Value),
+    }
+}
+
+/// A control edge from a node outside of a body that is being built into it.
+///
+/// # Errors
+/// [`BuildErrorKind::ForeignControl`], where it is one.
+pub(crate) fn check_control(key: GraphKey, control: OperationRef) -> Result<(), BuildErrorKind> {
+    let crosses = TRACES.with_borrow(|traces| {
+        traces.last().is_some_and(|trace| trace.graph.key() == key)
+            && traces.iter().any(|trace| trace.outer == control.graph())
+    });
+    let Referent::Node(id) = control.referent() else { return Ok(()) };
+    if !crosses {
+        return Ok(());
+    }
+    let graph = Graph::find(control.graph())?;
+    let reader = graph.read();
+    let (name, op) = (reader.name(id).to_owned(), reader.node(id).op.name);
+    Err(BuildErrorKind::CapturedEffect { name, op, at: reader.location(id) })
+}

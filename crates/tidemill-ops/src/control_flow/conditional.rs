@@ -1,0 +1,191 @@
+use std::sync::Arc;
+
+use tidemill_graph::{
+    Attr, Body, Graph, Location, NodeBuilder, OperationRef, TensorRef, Trace, at_location,
+    default_graph, trace,
+};
+
+use super::{Structure, call, captured_by, collect, failed, outputs, poison, result_types};
+use crate::ops::control_flow::{CASE, IF, STATELESS_CASE, STATELESS_IF};
+use crate::{Operand, Tensor};
+
+/// What `then` gives where `pred` is true, and what `otherwise` gives where it is not.
+///
+/// Both functions are called once, to build a branch of the graph each. A run computes the branch
+/// that is taken and nothing of the other, and what only one branch needs is computed only where
+/// that is taken, wherever it was made. Whatever has an effect and is made inside a branch, such as an
+/// assignment or a print, happens whenever the branch is taken, and at no other time.
+///
+/// `pred` is a single bool; as in TensorFlow, also a number, which is true unless it is zero.
+///
+/// ```
+/// use tidemill_ops::{cond, greater, log, placeholder};
+/// let x = placeholder::<f32>([]);
+/// let y = cond(greater(x, 0.0), || log(x), || x * 0.0);
+/// assert_eq!(y.shape().to_string(), "[]");
+/// ```
+///
+/// # Errors
+/// The result is invalid where the branches give other types or numbers of tensors, or where one
+/// uses something that was made outside and has an effect.
+#[doc(alias = "If")]
+#[track_caller]
+pub fn cond<R: Structure>(
+    pred: impl Into<Operand>,
+    then: impl FnOnce() -> R,
+    otherwise: impl FnOnce() -> R,
+) -> R {
+    let location = Location::caller();
+    cond_at(location, pred.into().to_tensor(), then, otherwise)
+}
+
+fn cond_at<R: Structure>(
+    location: Location,
+    pred: Tensor,
+    then: impl FnOnce() -> R,
+    otherwise: impl FnOnce() -> R,
+) -> R {
+    let graph = default_graph();
+    let mut branches = Branches::new(&graph);
+    let result = branches.build("then", then);
+    let _ = branches.build("else", otherwise);
+    at_location(location, || {
+        branches.finish(result, |bodies, captured| {
+            let types = result_types(&bodies[0]);
+            call(&graph, [&IF, &STATELESS_IF], bodies)
+                .name("cond")
+                .input(pred)
+                .inputs(captured)
+                .attr("Tout", types)
+                .attr("then_branch", Arc::clone(&bodies[0]))
+                .attr("else_branch", Arc::clone(&bodies[1]))
+        })
+    })
+}
+
+/// What the branch of the number `index`, a single `int32`, gives; where there is none, the last.
+///
+/// Branches are built and run as those of [`cond`].
+///
+/// ```
+/// use tidemill_ops::{placeholder, switch_case};
+/// let (which, x) = (placeholder::<i32>([]), placeholder::<f32>([]));
+/// let branches: [&dyn Fn() -> _; 2] = [&|| x * 2.0, &|| x.square()];
+/// let y = switch_case(which, branches);
+/// assert_eq!(y.shape().to_string(), "[]");
+/// ```
+///
+/// # Errors
+/// As of [`cond`]. A switch without a branch does not compile.
+#[doc(alias = "Case")]
+#[track_caller]
+pub fn switch_case<R: Structure, F: FnOnce() -> R, const N: usize>(
+    index: impl Into<Operand>,
+    branches: [F; N],
+) -> R {
+    const { assert!(N > 0, "a switch has at least one branch") }
+    let location = Location::caller();
+    let graph = default_graph();
+    let index = index.into().to_tensor();
+    let mut built = Branches::new(&graph);
+    let mut results = branches.map(|branch| built.build("branch", branch)).into_iter();
+    let Some(result) = results.next() else { unreachable!() };
+    at_location(location, || {
+        built.finish(result, |bodies, captured| {
+            let types = result_types(&bodies[0]);
+            call(&graph, [&CASE, &STATELESS_CASE], bodies)
+                .name("case")
+                .input(index)
+                .inputs(captured)
+                .attr("Tout", types)
+                .attr("branches", Attr::Bodies(bodies.into()))
+        })
+    })
+}
+
+/// What the function of the first predicate that is true gives; where none is, what `default` gives.
+///
+/// It is a [`cond`] within a cond: a predicate is computed even where one before it is true, but for
+/// what only it needs.
+///
+/// ```
+/// use tidemill_ops::{Tensor, case, constant, equal, less, placeholder};
+/// let x = placeholder::<f32>([]);
+/// let (negative, zero) = (less(x, 0.0), equal(x, 0.0));
+/// let sign = case(
+///     vec![(negative, Box::new(|| constant(-1)) as Box<dyn FnOnce() -> Tensor>),
+///          (zero, Box::new(|| constant(0)))],
+///     || constant(1),
+/// );
+/// assert_eq!(sign.shape().to_string(), "[]");
+/// ```
+///
+/// # Errors
+/// As of [`cond`].
+#[track_caller]
+pub fn case<R: Structure>(
+    cases: Vec<(Tensor, Box<dyn FnOnce() -> R + '_>)>,
+    default: impl FnOnce() -> R,
+) -> R {
+    fn rest<R: Structure>(
+        location: Location,
+        mut cases: std::vec::IntoIter<(Tensor, Box<dyn FnOnce() -> R + '_>)>,
+        default: Box<dyn FnOnce() -> R + '_>,
+    ) -> R {
+        match cases.next() {
+            Some((pred, then)) => cond_at(location, pred, then, || rest(location, cases, default)),
+            None => default(),
+        }
+    }
+    rest(Location::caller(), cases.into_iter(), Box::new(default))
+}
+
+/// Branches that are being built.
+struct Branches<'a> {
+    graph: &'a Graph,
+    traces: Vec<(&'static str, Trace)>,
+    failure: Option<OperationRef>,
+}
+
+impl<'a> Branches<'a> {
+    fn new(graph: &'a Graph) -> Self {
+        Branches { graph, traces: Vec::new(), failure: None }
+    }
+
+    fn build<R: Structure>(&mut self, name: &'static str, branch: impl FnOnce() -> R) -> R {
+        let mut result = None;
+        let traced = trace(self.graph, &[], |_| {
+            let (structure, tensors) = collect(branch());
+            result = Some(structure);
+            tensors
+        });
+        match traced {
+            Ok(traced) => self.traces.push((name, traced)),
+            Err(failed) => self.failure = Some(failed),
+        }
+        // `trace` has called the function.
+        result.unwrap_or_else(|| unreachable!())
+    }
+
+    /// The results of the node that `build` makes of the bodies and of what they take.
+    #[track_caller]
+    fn finish<R: Structure>(
+        self,
+        result: R,
+        build: impl FnOnce(&[Arc<Body>], Vec<TensorRef>) -> NodeBuilder,
+    ) -> R {
+        if let Some(failure) = self.failure {
+            return poison(result, failure);
+        }
+        let traces: Vec<&Trace> = self.traces.iter().map(|(_, trace)| trace).collect();
+        let captured = captured_by(&traces);
+        let finish = |(name, trace): (&'static str, Trace)| {
+            trace.finish(name, &captured, false).map(Arc::new)
+        };
+        let bodies: Result<Vec<_>, _> = self.traces.into_iter().map(finish).collect();
+        match bodies {
+            Ok(bodies) => outputs(result, build(&bodies, captured.clone()).build()),
+            Err(kind) => poison(result, failed(self.graph, "cond", kind)),
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! Conditionals and loops: functions of the host program build the bodies that nodes run.
+
+mod conditional;
+mod repetition;
+mod structure;
+
+use std::sync::Arc;
+
+use tidemill_graph::{
+    Attr, Body, BuildErrorKind, Fact, Graph, NodeBuilder, OpDef, OperationRef, TensorRef, Trace,
+    fail,
+};
+
+pub use conditional::{case, cond, switch_case};
+pub use repetition::{WhileLoop, while_loop};
+pub use structure::{Rebuild, Structure};
+
+use crate::{Operation, Tensor};
+
+/// What the bodies of a node take from outside: each tensor once.
+fn captured_by(traces: &[&Trace]) -> Vec<TensorRef> {
+    let mut captured: Vec<TensorRef> = Vec::new();
+    for tensor in traces.iter().flat_map(|trace| trace.captured()) {
+        if !captured.contains(&tensor) {
+            captured.push(tensor);
+        }
+    }
+    captured
+}
+
+/// Collects the tensors of a structure.
+#[derive(Default)]
+struct Collect(Vec<TensorRef>);
+
+impl Rebuild for Collect {
+    fn tensor(&mut self, tensor: Tensor) -> Tensor {
+        self.0.push(tensor.into());
+        tensor
+    }
+
+    fn operation(&mut self, operation: Operation) -> Operation {
+        operation
+    }
+}
+
+/// Puts the outputs of a node in the places of a structure.
+struct Replace<I> {
+    outputs: I,
+    operation: OperationRef,
+}
+
+impl<I: Iterator<Item = TensorRef>> Rebuild for Replace<I> {
+    fn tensor(&mut self, tensor: Tensor) -> Tensor {
+        self.outputs.next().map_or(tensor, Tensor::from)
+    }
+
+    fn operation(&mut self, _: Operation) -> Operation {
+        self.operation.into()
+    }
+}
+
+/// The structure, with the tensors in it.
+fn collect<S: Structure>(structure: S) -> (S, Vec<TensorRef>) {
+    let mut collected = Collect::default();
+    let structure = structure.rebuild(&mut collected);
+    (structure, collected.0)
+}
+
+/// The structure with these tensors, which belong to one node, in place of its own.
+fn replace<S: Structure>(
+    structure: S,
+    operation: OperationRef,
+    outputs: impl IntoIterator<Item = TensorRef>,
+) -> S {
+    structure.rebuild(&mut Replace { outputs: outputs.into_iter(), operation })
+}
+
+/// The structure with the outputs of a node in place of its tensors.
+fn outputs<S: Structure>(structure: S, operation: OperationRef) -> S {
+    replace(structure, operation, (0..).map(|slot| operation.output(slot)))
+}
+
+/// The structure of what could not be built.
+fn poison<S: Structure>(structure: S, failure: OperationRef) -> S {
+    replace(structure, failure, std::iter::repeat_with(|| failure.output(0)))
+}
+
+#[track_caller]
+fn failed(graph: &Graph, what: &'static str, kind: BuildErrorKind) -> OperationRef {
+    fail(Some(graph.key()), what, kind, Vec::new())
+}
+
+/// The node that runs bodies, as the kind for those with effects or that for those without.
+fn call(
+    graph: &Graph,
+    [stateful, stateless]: [&'static OpDef; 2],
+    bodies: &[Arc<Body>],
+) -> NodeBuilder {
+    let is_stateful = bodies.iter().any(|body| body.is_stateful());
+    NodeBuilder::new(if is_stateful { stateful } else { stateless }).graph(graph.key())
+}
+
+/// The types of what a body gives.
+fn result_types(body: &Body) -> Attr {
+    Attr::from(body.result_facts().iter().map(|fact| fact.dtype).collect::<Vec<_>>())
+}
+
+/// What is known of tensors when a loop begins.
+fn fact_of(tensor: TensorRef) -> Option<Fact> {
+    Tensor::from(tensor).fact()
+}

@@ -1,0 +1,186 @@
+use std::sync::Arc;
+
+use tidemill_graph::{
+    Fact, Location, OpError, OperationRef, TensorRef, Trace, at_location, default_graph, trace,
+};
+use tidemill_value::PartialShape;
+
+use super::{Structure, call, captured_by, collect, fact_of, failed, outputs, poison, replace};
+use crate::functions::{less, logical_and};
+use crate::ops::control_flow::{STATELESS_WHILE, WHILE};
+use crate::{Tensor, constant};
+
+/// Calls `body` with its own results, beginning with `state`, as long as `condition` holds, and gives
+/// the last ones.
+///
+/// Both functions are called once, to build a body of the graph each, which a run executes as often
+/// as it takes. An iteration begins when the one before has ended. Whatever has an effect and is made
+/// inside happens once in each iteration, in the order in which it was made. A variable that is read
+/// inside has the value of that iteration.
+///
+/// ```
+/// use tidemill_ops::{constant, less, while_loop};
+/// // The least power of 2 that is not below 1000.
+/// let (exponent, power) = while_loop(
+///     (constant(0), constant(1)),
+///     |(_, power)| less(power, 1000),
+///     |(exponent, power)| (exponent + 1, power * 2),
+/// );
+/// assert_eq!(power.shape().to_string(), "[]");
+/// ```
+///
+/// # Errors
+/// The results are invalid where the body gives other types or numbers of tensors than it takes, or
+/// tensors of another shape (see [`WhileLoop::shape_invariant`]), where the condition is not one bool,
+/// or where a body uses something that was made outside and has an effect.
+#[doc(alias = "While")]
+#[track_caller]
+pub fn while_loop<S: Structure + Clone>(
+    state: S,
+    condition: impl FnOnce(S) -> Tensor,
+    body: impl FnOnce(S) -> S,
+) -> S {
+    WhileLoop::new().run(state, condition, body)
+}
+
+/// What a [`while_loop`] is to be like.
+#[derive(Clone, Debug, Default)]
+#[must_use = "nothing is built before `run`"]
+pub struct WhileLoop {
+    maximum_iterations: Option<i64>,
+    invariants: Vec<(usize, PartialShape)>,
+}
+
+impl WhileLoop {
+    /// A loop without limits, whose tensors keep the shapes that they begin with.
+    pub fn new() -> Self {
+        WhileLoop::default()
+    }
+
+    /// Ends the loop after `limit` iterations, whatever its condition says.
+    pub fn maximum_iterations(mut self, limit: i64) -> Self {
+        self.maximum_iterations = Some(limit);
+        self
+    }
+
+    /// Says what is known of the shape of tensor number `index` of the state in all iterations, where
+    /// it is not the shape that it begins with.
+    ///
+    /// ```
+    /// use tidemill_ops::{WhileLoop, concat, constant, less};
+    /// use tidemill_value::shape;
+    /// let grown = WhileLoop::new().shape_invariant(1, shape![?]).run(
+    ///     (constant(0), constant([1.0_f32])),
+    ///     |(i, _)| less(i, 3),
+    ///     |(i, x)| (i + 1, concat([x, x], 0)),
+    /// );
+    /// assert_eq!(grown.1.shape().to_string(), "[?]");
+    /// ```
+    pub fn shape_invariant(mut self, index: usize, shape: impl Into<PartialShape>) -> Self {
+        self.invariants.push((index, shape.into()));
+        self
+    }
+
+    /// Builds the loop (see [`while_loop`]).
+    #[track_caller]
+    pub fn run<S: Structure + Clone>(
+        self,
+        state: S,
+        condition: impl FnOnce(S) -> Tensor,
+        body: impl FnOnce(S) -> S,
+    ) -> S {
+        let location = Location::caller();
+        let Some(limit) = self.maximum_iterations else {
+            return self.build(location, state, condition, body);
+        };
+        let count = at_location(location, || constant(0_i64));
+        let (_, state) = self.counting().build(
+            location,
+            (count, state),
+            |(count, state)| {
+                let goes_on = condition(state);
+                at_location(location, || logical_and(less(count, limit), goes_on))
+            },
+            |(count, state)| {
+                let state = body(state);
+                (at_location(location, || count + 1), state)
+            },
+        );
+        state
+    }
+
+    /// The same loop with one tensor before the others.
+    fn counting(mut self) -> Self {
+        self.invariants.iter_mut().for_each(|(index, _)| *index += 1);
+        self
+    }
+
+    fn build<S: Structure + Clone>(
+        self,
+        location: Location,
+        state: S,
+        condition: impl FnOnce(S) -> Tensor,
+        body: impl FnOnce(S) -> S,
+    ) -> S {
+        let graph = default_graph();
+        let (state, tensors) = collect(state);
+        let facts = match self.facts(&tensors) {
+            Ok(facts) => facts,
+            Err(failure) => return poison(state, failure),
+        };
+        let operation = |tensors: &[TensorRef]| {
+            tensors.first().map_or_else(
+                || {
+                    OperationRef::new(
+                        graph.key(),
+                        tidemill_graph::Referent::Node(tidemill_graph::NodeId::FIRST),
+                    )
+                },
+                |tensor| tensor.operation(),
+            )
+        };
+        let inside = |tensors: &[TensorRef]| {
+            replace(state.clone(), operation(tensors), tensors.iter().copied())
+        };
+        let test = trace(&graph, &facts, |tensors| vec![condition(inside(tensors)).into()]);
+        let step = trace(&graph, &facts, |tensors| collect(body(inside(tensors))).1);
+        let (test, step) = match (test, step) {
+            (Ok(test), Ok(step)) => (test, step),
+            (Err(failure), _) | (_, Err(failure)) => return poison(state, failure),
+        };
+        at_location(location, || {
+            let captured = captured_by(&[&test, &step]);
+            let finish =
+                |trace: Trace, name, repeats| trace.finish(name, &captured, repeats).map(Arc::new);
+            let bodies = finish(test, "cond", false)
+                .and_then(|test| Ok([test, finish(step, "body", true)?]));
+            let bodies = match bodies {
+                Ok(bodies) => bodies,
+                Err(kind) => return poison(state, failed(&graph, "while", kind)),
+            };
+            let node = call(&graph, [&WHILE, &STATELESS_WHILE], &bodies)
+                .name("while")
+                .inputs(tensors.iter().chain(&captured).copied());
+            let [test, step] = bodies;
+            outputs(state, node.attr("cond", test).attr("body", step).build())
+        })
+    }
+
+    /// What is known of the tensors of the state in all iterations.
+    fn facts(&self, tensors: &[TensorRef]) -> Result<Vec<Fact>, OperationRef> {
+        let mut facts = Vec::with_capacity(tensors.len());
+        for (i, &tensor) in tensors.iter().enumerate() {
+            let fact = fact_of(tensor).ok_or(tensor.operation())?;
+            let invariant = self.invariants.iter().rev().find(|(index, _)| *index == i);
+            let shape = invariant.map_or(&fact.shape, |(_, shape)| shape);
+            if shape.relax(&fact.shape) != *shape {
+                let kind = OpError::invalid(format!(
+                    "the shape invariant of value {i} is {shape}, but the value begins as {fact}"
+                ));
+                return Err(failed(&default_graph(), "while", kind.into()));
+            }
+            facts.push(Fact::new(fact.dtype, shape.clone()));
+        }
+        Ok(facts)
+    }
+}

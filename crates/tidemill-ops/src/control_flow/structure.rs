@@ -1,0 +1,72 @@
+use crate::{Operation, Tensor};
+
+/// Tensors and operations in an arrangement that the host program works with: a tensor, an
+/// operation, nothing, or a tuple, an array, a vector or an option of such.
+pub trait Structure: Sized {
+    /// The same arrangement with others in place of its tensors and operations, from first to
+    /// last.
+    fn rebuild(self, with: &mut dyn Rebuild) -> Self;
+}
+
+/// Gives what to put in the places of tensors and operations of a [`Structure`].
+pub trait Rebuild {
+    /// What to put in the place of a tensor.
+    fn tensor(&mut self, tensor: Tensor) -> Tensor;
+
+    /// What to put in the place of an operation.
+    fn operation(&mut self, operation: Operation) -> Operation;
+}
+
+impl Structure for Tensor {
+    fn rebuild(self, with: &mut dyn Rebuild) -> Self {
+        with.tensor(self)
+    }
+}
+
+impl Structure for Operation {
+    fn rebuild(self, with: &mut dyn Rebuild) -> Self {
+        with.operation(self)
+    }
+}
+
+impl<S: Structure> Structure for Vec<S> {
+    fn rebuild(self, with: &mut dyn Rebuild) -> Self {
+        self.into_iter().map(|part| part.rebuild(with)).collect()
+    }
+}
+
+impl<S: Structure> Structure for Option<S> {
+    fn rebuild(self, with: &mut dyn Rebuild) -> Self {
+        self.map(|part| part.rebuild(with))
+    }
+}
+
+impl<S: Structure, const N: usize> Structure for [S; N] {
+    fn rebuild(self, with: &mut dyn Rebuild) -> Self {
+        self.map(|part| part.rebuild(with))
+    }
+}
+
+macro_rules! tuples {
+    ($(($($part:ident)*))*) => {$(
+        impl<$($part: Structure),*> Structure for ($($part,)*) {
+            #[allow(non_snake_case, unused_variables, clippy::unused_unit)]
+            fn rebuild(self, with: &mut dyn Rebuild) -> Self {
+                let ($($part,)*) = self;
+                ($($part.rebuild(with),)*)
+            }
+        }
+    )*};
+}
+
+tuples! {
+    ()
+    (A)
+    (A B)
+    (A B C)
+    (A B C D)
+    (A B C D E)
+    (A B C D E F)
+    (A B C D E F G)
+    (A B C D E F G H)
+}

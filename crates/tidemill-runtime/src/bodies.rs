@@ -1,0 +1,139 @@
+//! From the bodies of a node to the paths through them, in which variables are values.
+
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Access, Body, BodyPath, Execution, Fact, Node, NodeId, Parameter, ParameterKind, Root, TensorId,
+};
+
+use crate::prune::{Lowering, nodes_on_path};
+use crate::signature::Signature;
+
+/// Which input names a variable that a node writes, and which output has what it leaves there.
+pub(crate) type States = SmallVec<[(usize, u32); 2]>;
+
+impl Lowering<'_> {
+    /// Gives a node the paths through its bodies, if it has any, and outputs for the variables that
+    /// branches write. A loop has those that it takes among its outputs.
+    pub(crate) fn lower_bodies(&self, node: &Node, lowered: &mut Node) -> States {
+        let Some(before) = node.op.execution.inputs_before_bodies() else { return States::new() };
+        let bodies: SmallVec<[&Body; 2]> = node.bodies().collect();
+        let parameters = || bodies.iter().flat_map(|body| body.parameters());
+        let written: FxHashSet<Root> = parameters()
+            .filter(|parameter| parameter.written)
+            .filter_map(|parameter| match parameter.kind {
+                ParameterKind::Variable(root) => Some(root),
+                _ => None,
+            })
+            .collect();
+        let states: Vec<usize> = (0..node.inputs.len().saturating_sub(before))
+            .filter(|&i| bodies.iter().any(|body| body.parameters()[i].written))
+            .collect();
+        let repeats = node.op.execution == Execution::Loop;
+        let kept: &[usize] = if repeats { &[] } else { &states };
+        // The results of what says whether a loop goes on are no parameters.
+        let paths = bodies.iter().enumerate().map(|(i, body)| {
+            let repeats = repeats && i > 0;
+            path_through(body, &Call { written: &written, kept, repeats })
+        });
+        let paths: Vec<BodyPath> = paths.collect();
+        let value_of_variable = |&i: &usize| {
+            let fact = self.subgraph.fact(lowered.inputs[i + before]);
+            Fact::new(fact.dtype, fact.shape.clone())
+        };
+        if repeats {
+            for (i, parameter) in bodies[0].parameters().iter().enumerate() {
+                if parameter.kind.is_variable() {
+                    lowered.outputs[i] = value_of_variable(&i);
+                }
+            }
+            lowered.set_paths(paths);
+            return states.into_iter().map(|i| (i, i as u32)).collect();
+        }
+        let first = lowered.outputs.len();
+        let facts: Vec<Fact> = states.iter().map(value_of_variable).collect();
+        lowered.outputs.extend(facts);
+        lowered.set_paths(paths);
+        states.into_iter().zip(first as u32..).map(|(i, slot)| (i + before, slot)).collect()
+    }
+}
+
+/// What a node that runs bodies does with them.
+struct Call<'a> {
+    /// The variables that any of the bodies writes.
+    written: &'a FxHashSet<Root>,
+    /// The parameters whose values a body gives after its results.
+    kept: &'a [usize],
+    /// Whether the results are the parameters of the next time.
+    repeats: bool,
+}
+
+/// The path through a body.
+fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
+    let parameters = body.parameters();
+    let values = parameters.iter().filter(|parameter| !parameter.kind.is_variable());
+    let mut feeds: SmallVec<[TensorId; 4]> =
+        values.map(|parameter| TensorId::new(parameter.node, 0)).collect();
+    feeds.sort_unstable();
+    let signature = Signature {
+        feeds,
+        fetches: body.results().into(),
+        targets: body.effects().into(),
+        checked: false,
+    };
+    let reader = body.graph().read();
+    let path = nodes_on_path(&reader, &signature);
+    let mut lowering = Lowering::new(&reader, &signature);
+    lowering.subgraph.feeds.clear();
+    for parameter in parameters {
+        let tensor = TensorId::new(parameter.node, 0);
+        let feed = match lowering.given.get(&tensor) {
+            Some(given) => given.node,
+            None => {
+                let fact = &reader.node(parameter.node).outputs[0];
+                let value = Fact::new(fact.dtype, fact.shape.clone());
+                lowering.subgraph.push_feed(&value, parameter.node)
+            }
+        };
+        lowering.subgraph.feeds.push(feed);
+        if parameter.kind.is_variable() {
+            lowering.starts.insert(parameter.node, TensorId::new(feed, 0));
+        }
+    }
+    // What was read outside, of a variable that is written inside, is its present value.
+    for parameter in parameters {
+        if let ParameterKind::Read(root) = parameter.kind
+            && call.written.contains(&root)
+            && let Some(variable) =
+                parameters.iter().find(|other| other.kind == ParameterKind::Variable(root))
+        {
+            let start = lowering.starts[&variable.node];
+            lowering.given.insert(TensorId::new(parameter.node, 0), start);
+        }
+    }
+    path.iter().for_each(|&id| lowering.lower(id));
+    let is_variable = |i: usize| call.repeats && parameters[i].kind.is_variable();
+    for (i, result) in body.results().iter().enumerate() {
+        let value = match is_variable(i) {
+            true => lowering.end(parameters[i].node),
+            false => lowering.input(result.node, Access::Read, *result),
+        };
+        lowering.subgraph.fetches.push(value);
+    }
+    for &i in call.kept {
+        let end = lowering.end(parameters[i].node);
+        lowering.subgraph.fetches.push(end);
+    }
+    let first_reader =
+        |p: &Parameter| lowering.variables.get(&p.node).and_then(|usage| usage.first_reader);
+    let first_readers = parameters.iter().map(first_reader).collect();
+    BodyPath { first_readers, subgraph: lowering.subgraph, graph: body.graph().clone() }
+}
+
+impl Lowering<'_> {
+    /// The value that a variable has in the end.
+    fn end(&mut self, variable: NodeId) -> TensorId {
+        let written = self.written.get(&variable).copied();
+        written.unwrap_or_else(|| self.start(variable))
+    }
+}

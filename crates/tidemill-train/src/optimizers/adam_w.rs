@@ -1,0 +1,89 @@
+use tidemill_graph::{Graph, control_dependencies};
+use tidemill_ops::{
+    IndexedSlices, Operand, Operation, Tensor, Variable, assign_sub, gather, scatter_sub,
+};
+
+use super::adam::Adam;
+use crate::update::{in_type_of, number};
+use crate::{Optimizer, OptimizerBase, TrainError, Updates};
+
+/// [`Adam`] with weights that decay beside it (Loshchilov and Hutter, 2019): before each step, a
+/// variable loses a part of itself; of one whose gradient has only some rows, these do. It is
+/// `AdamWOptimizer` of TensorFlow 1's `contrib`.
+#[derive(Clone, Debug)]
+pub struct AdamW {
+    adam: Adam,
+    weight_decay: Operand,
+}
+
+impl AdamW {
+    /// With the part that a variable loses in each step, which is not multiplied by the learning
+    /// rate, and that rate: numbers, or tensors of shape `[]`.
+    pub fn new(weight_decay: impl Into<Operand>, learning_rate: impl Into<Operand>) -> Self {
+        let adam = Adam::called("AdamW", learning_rate.into());
+        AdamW { adam, weight_decay: weight_decay.into() }
+    }
+
+    /// Sets the weight of the mean of gradients in the next one: 0.9 unless told otherwise.
+    pub fn beta1(self, beta1: impl Into<Operand>) -> Self {
+        AdamW { adam: self.adam.beta1(beta1), ..self }
+    }
+
+    /// Sets the weight of the mean of squares in the next one: 0.999 unless told otherwise.
+    pub fn beta2(self, beta2: impl Into<Operand>) -> Self {
+        AdamW { adam: self.adam.beta2(beta2), ..self }
+    }
+
+    /// Sets what is added to the root of the mean of squares: 1e-8 unless told otherwise.
+    pub fn epsilon(self, epsilon: impl Into<Operand>) -> Self {
+        AdamW { adam: self.adam.epsilon(epsilon), ..self }
+    }
+}
+
+impl Optimizer for AdamW {
+    fn base(&self) -> &OptimizerBase {
+        self.adam.base()
+    }
+
+    fn base_mut(&mut self) -> &mut OptimizerBase {
+        self.adam.base_mut()
+    }
+
+    fn slots(&self) -> Vec<(&'static str, f64)> {
+        self.adam.slots()
+    }
+
+    fn shared(&self) -> Vec<(&'static str, Operand)> {
+        self.adam.shared()
+    }
+
+    fn prepare(&self, graph: &Graph) -> Result<Box<dyn Updates>, TrainError> {
+        let adam = self.adam.prepare(graph)?;
+        let weight_decay = number(graph, &self.weight_decay, "weight_decay");
+        Ok(Box::new(Decayed { adam, weight_decay }))
+    }
+}
+
+struct Decayed {
+    adam: Box<dyn Updates>,
+    weight_decay: Tensor,
+}
+
+impl Updates for Decayed {
+    fn dense(&self, variable: Variable, gradient: Tensor) -> Operation {
+        let lost = in_type_of(variable, self.weight_decay) * variable;
+        let decayed = assign_sub(variable, lost).op();
+        control_dependencies([decayed], || self.adam.dense(variable, gradient))
+    }
+
+    fn sparse(&self, variable: Variable, slices: IndexedSlices) -> Operation {
+        let rows = gather(variable.read(), slices.indices, 0);
+        let lost = in_type_of(variable, self.weight_decay) * rows;
+        let decayed = scatter_sub(variable, slices.indices, lost).op();
+        control_dependencies([decayed], || self.adam.sparse(variable, slices))
+    }
+
+    fn finish(&self) -> Vec<Operation> {
+        self.adam.finish()
+    }
+}

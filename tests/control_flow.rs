@@ -1,0 +1,167 @@
+//! Conditionals and loops: which bodies run, when, and with what values.
+
+mod common;
+
+use common::{Outcome, in_both_modes, number};
+use tidemill::prelude::*;
+
+fn own_graph() -> tidemill::DefaultGraph {
+    Graph::new().as_default()
+}
+
+#[test]
+fn a_cond_gives_what_the_branch_gives_that_is_taken() -> Outcome {
+    let _graph = own_graph();
+    let x = placeholder::<f32>([]);
+    let y = cond(greater(x, 0.0), || x * 2.0, || x - 1.0);
+    for session in in_both_modes() {
+        assert_eq!(session.run_with(y, feeds![x => 3.0])?.to_string(), "6.0");
+        assert_eq!(session.run_with(y, feeds![x => -3.0])?.to_string(), "-4.0");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_loop_runs_as_long_as_its_condition_holds() -> Outcome {
+    let _graph = own_graph();
+    let limit = placeholder::<i64>([]);
+    let (count, sum) = while_loop(
+        (constant(0_i64), constant(0_i64)),
+        |(i, _)| less(i, limit),
+        |(i, sum)| (i + 1, sum + i),
+    );
+    for session in in_both_modes() {
+        let (count, sum) = session.run_with((count, sum), feeds![limit => 10_i64])?;
+        assert_eq!((count.to_string(), sum.to_string()), ("10".to_owned(), "45".to_owned()));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_loop_without_iterations_gives_what_it_begins_with() -> Outcome {
+    let _graph = own_graph();
+    let x = placeholder::<f32>([2]);
+    let (_, y) = while_loop((constant(5), x), |(i, _)| less(i, 5), |(i, y)| (i + 1, y * 2.0));
+    for session in in_both_modes() {
+        assert_eq!(session.run_with(y, feeds![x => [1.0_f32, 2.0]])?.to_string(), "[1.0, 2.0]");
+    }
+    Ok(())
+}
+
+#[test]
+fn loops_three_deep_count_what_nested_loops_count() -> Outcome {
+    let _graph = own_graph();
+    let n = placeholder::<i32>([]);
+    let inner = |total: Tensor| {
+        while_loop((constant(0), total), |(k, _)| less(k, n), |(k, total)| (k + 1, total + 1)).1
+    };
+    let middle = |total: Tensor| {
+        while_loop((constant(0), total), |(j, _)| less(j, n), |(j, total)| (j + 1, inner(total))).1
+    };
+    let (_, total) = while_loop(
+        (constant(0), constant(0)),
+        |(i, _)| less(i, n),
+        |(i, total)| (i + 1, middle(total)),
+    );
+    for session in in_both_modes() {
+        assert_eq!(session.run_with(total, feeds![n => 4])?.to_string(), "64");
+        assert_eq!(session.run_with(total, feeds![n => 0])?.to_string(), "0");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_cond_in_a_while_in_a_cond_takes_its_branch_in_each_iteration() -> Outcome {
+    let _graph = own_graph();
+    let (go, n) = (placeholder::<bool>([]), placeholder::<i32>([]));
+    let steps = cond(
+        go,
+        || {
+            let collatz =
+                |x: Tensor| cond(equal(floor_mod(x, 2), 0), || floor_div(x, 2), || x * 3 + 1);
+            while_loop(
+                (n, constant(0)),
+                |(x, _)| greater(x, 1),
+                |(x, steps)| (collatz(x), steps + 1),
+            )
+            .1
+        },
+        || constant(-1),
+    );
+    for session in in_both_modes() {
+        assert_eq!(session.run_with(steps, feeds![go => true, n => 27])?.to_string(), "111");
+        assert_eq!(session.run_with(steps, feeds![go => false, n => 27])?.to_string(), "-1");
+    }
+    Ok(())
+}
+
+#[test]
+fn branches_may_differ_in_shape() -> Outcome {
+    let _graph = own_graph();
+    let (p, x) = (placeholder::<bool>([]), placeholder::<f32>([2]));
+    let y = cond(p, || concat([x, x], 0), || x * 3.0);
+    assert_eq!(y.shape().to_string(), "[?]");
+    for session in in_both_modes() {
+        let run = |taken: bool| session.run_with(y, feeds![p => taken, x => [1.0_f32, 2.0]]);
+        assert_eq!(run(true)?.to_string(), "[1.0, 2.0, 1.0, 2.0]");
+        assert_eq!(run(false)?.to_string(), "[3.0, 6.0]");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_loop_assigns_to_a_variable_in_each_iteration_and_reads_what_it_assigned() -> Outcome {
+    let _graph = own_graph();
+    let v = get_variable("v", [], constant_initializer(1.0));
+    let last = while_loop(
+        (constant(0), constant(0.0_f32)),
+        |(i, _)| less(i, 5),
+        |(i, _)| {
+            // What is read is the value at the start of the iteration.
+            let before = v + 0.0;
+            assign(v, v * 2.0);
+            (i + 1, before)
+        },
+    )
+    .1;
+    for session in in_both_modes() {
+        session.init_missing()?;
+        assert_eq!(session.run(last)?.to_string(), "16.0");
+        assert_eq!(number(&session, v), 32.0);
+    }
+    Ok(())
+}
+
+#[test]
+fn only_the_branch_that_is_taken_writes_its_variable() -> Outcome {
+    let _graph = own_graph();
+    let (p, v) = (placeholder::<bool>([]), get_variable("v", [], zeros()));
+    let update = cond(p, || assign_add(v, 1.0).op(), || assign_add(v, 10.0).op());
+    for session in in_both_modes() {
+        session.init_missing()?;
+        session.run_with(update, feeds![p => true])?;
+        assert_eq!(number(&session, v), 1.0);
+        session.run_with(update, feeds![p => false])?;
+        assert_eq!(number(&session, v), 11.0);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_print_inside_a_loop_prints_in_each_iteration_in_order() -> Outcome {
+    let _graph = own_graph();
+    let n = while_loop(
+        constant(0),
+        |i| less(i, 3),
+        |i| {
+            let _ = print(i, [i]);
+            let _ = print(i * 10, [i * 10]);
+            i + 1
+        },
+    );
+    let (sink, lines) = Sink::lines();
+    let options = SessionOptions { print_to: sink, ..SessionOptions::default() };
+    Session::with_options(&default_graph(), options).run(n)?;
+    assert_eq!(lines.take(), ["[0]", "[0]", "[1]", "[10]", "[2]", "[20]"]);
+    Ok(())
+}
