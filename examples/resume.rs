@@ -43,7 +43,7 @@ fn main() -> Result<(), Box<dyn Error>> {
             0
         }
     };
-    println!("It goes on after step {first}.");
+    println!("It goes on after step {first} of {STEPS}");
     let bar = common::progress(STEPS)?.with_position(first);
     for step in first + 1..=STEPS {
         let (loss, ()) = session.run_with((loss, train), feeds![])?;

@@ -6,6 +6,7 @@ use tidemill_graph::{
     at_location, default_graph, fail, scoped,
 };
 use tidemill_ops::{IndexedSlices, Tensor, add_n, ones_like};
+use tidemill_value::DType;
 
 use crate::unbroadcast::unbroadcast;
 
@@ -27,7 +28,8 @@ pub struct GradientOptions {
 ///
 /// # Errors
 /// The handles are invalid where an operation on the way has no gradient defined, or where the
-/// `ys` are not floats.
+/// `ys` are not floats. A list of tensors has gradients too, lists themselves, but as one of the
+/// `ys` it needs one to begin with.
 #[track_caller]
 pub fn gradients<Y: Into<Tensor>, X: Into<TensorRef>>(
     ys: impl IntoIterator<Item = Y>,
@@ -127,8 +129,14 @@ impl<'a> Walk<'a> {
                 .into_iter()
                 .collect();
         let reader = graph.read();
-        let not_float = ys.iter().find(|y| reader.fact(**y).is_some_and(|f| !f.dtype.is_float()));
-        if let Some(&y) = not_float {
+        let is_given = |i: usize| options.grad_ys.get(i).is_some_and(Option::is_some);
+        let not_float = ys.iter().enumerate().find(|&(i, y)| {
+            reader.fact(*y).is_some_and(|fact| match fact.dtype {
+                DType::Variant => !is_given(i),
+                dtype => !dtype.is_float(),
+            })
+        });
+        if let Some((_, &y)) = not_float {
             let message = format!(
                 "`{}` is {}, but only floats have gradients",
                 reader.tensor_name(y),
@@ -195,7 +203,8 @@ impl<'a> Walk<'a> {
             if !self.members.contains(&input.node) || stops.contains(&input) {
                 continue;
             }
-            let grad = grads.get(i).copied().flatten().filter(|_| facts[i].dtype.is_float());
+            let grad =
+                grads.get(i).copied().flatten().filter(|_| facts[i].dtype.is_differentiable());
             let Some(grad) = grad else {
                 is_cut = true;
                 continue;

@@ -177,7 +177,7 @@ fn tensors_part(tensors: &[TensorInfo]) -> Part {
 
 /// The bytes of the elements. Those of strings are seen only when they are read.
 fn bytes(dtype: DType, shape: &Shape) -> Option<usize> {
-    let size = (dtype != DType::String).then_some(dtype.size())?;
+    let size = dtype.is_plain().then_some(dtype.size())?;
     shape.elements()?.checked_mul(size)
 }
 

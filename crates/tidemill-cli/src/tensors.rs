@@ -153,7 +153,7 @@ fn parse_literal(text: &str, dtype: DType) -> Result<Value, String> {
         _ => match_dtype!(dtype, plain, T => {
             let element = |item: &&Json| T::parse(item).ok_or_else(|| wrong(item));
             build(shape, items.iter().map(element).collect::<Result<Vec<T>, _>>()?)
-        }, else unreachable!("strings are above")),
+        }, else Err(format!("`{text}` is no list of tensors"))),
     }
 }
 

@@ -93,7 +93,8 @@ impl TensorProto {
         let shape = self.tensor_shape.as_ref().unwrap_or(&unset).shape()?;
         if self.tensor_content.is_empty() {
             return match_dtype!(dtype, all,
-                T => fill::<T>(self, shape, budget), else unreachable!("`all` covers every type"));
+                T => fill::<T>(self, shape, budget),
+                else Err(DataTypeError::Unsupported { name: dtype.proto_name() }.into()));
         }
         if dtype != DType::String {
             return Ok(value_from_bytes(dtype, shape, &self.tensor_content)?);
@@ -139,7 +140,8 @@ fn is_splat<T: Listed>(elements: &[T]) -> bool {
 }
 
 impl From<&Value> for TensorProto {
-    /// The message of a value. If all its elements are the same to the bit, there is only one.
+    /// The message of a value. If all its elements are the same to the bit, there is only one. Lists
+    /// have no form in messages: of them, there are only type and shape.
     fn from(value: &Value) -> Self {
         let mut tensor = TensorProto {
             dtype: DataType::from(value.dtype()).into(),
@@ -155,7 +157,7 @@ impl From<&Value> for TensorProto {
                 }
                 _ => tensor.tensor_content = bytes_of(value).into_owned().into(),
             }
-        }, else unreachable!("`all` covers every type"));
+        }, else {});
         tensor
     }
 }

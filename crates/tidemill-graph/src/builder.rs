@@ -331,11 +331,8 @@ pub(crate) fn infer_outputs(
     };
     let facts = bound.output_types.iter().zip(inferred).enumerate();
     Ok(facts
-        .map(|(i, (&(dtype, role), inferred))| Fact {
-            dtype,
-            role: if is_variable(i) { inputs[i].role } else { role },
-            shape: inferred.shape,
-            elements: inferred.elements,
+        .map(|(i, (&(dtype, role), inferred))| {
+            inferred.into_fact(dtype, if is_variable(i) { inputs[i].role } else { role })
         })
         .collect())
 }

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use tidemill_value::{DType, Dim, PartialShape, Value};
+use tidemill_value::{DType, Dim, PartialShape, TensorList, Value};
 
 /// What is known of a tensor before a run.
 #[derive(Clone, PartialEq)]
@@ -14,6 +14,8 @@ pub struct Fact {
     pub role: Role,
     /// Its elements, as far as they are known.
     pub elements: Option<Elements>,
+    /// Of a list: what is known of all tensors in it.
+    pub list: Option<Arc<Fact>>,
 }
 
 /// What a tensor stands for. Type and shape of one that names a variable are the variable's.
@@ -42,13 +44,26 @@ impl Role {
 impl Fact {
     /// A value of which data type and shape are known.
     pub fn new(dtype: DType, shape: impl Into<PartialShape>) -> Self {
-        Fact { dtype, shape: shape.into(), role: Role::Value, elements: None }
+        Fact { dtype, shape: shape.into(), role: Role::Value, elements: None, list: None }
+    }
+
+    /// What is known of a value of which this is known, or the other.
+    pub fn either(&self, other: &Fact) -> Fact {
+        let list = match (&self.list, &other.list) {
+            (Some(l), Some(r)) if l.dtype == r.dtype => Some(Arc::new(l.either(r))),
+            _ => None,
+        };
+        let elements = self.elements.clone().filter(|known| other.elements.as_ref() == Some(known));
+        Fact { shape: self.shape.relax(&other.shape), elements, list, ..self.clone() }
     }
 
     /// What is known of a concrete value.
     pub fn of(value: &Value) -> Self {
-        let elements = Elements::of(value);
-        Fact { elements, ..Fact::new(value.dtype(), value.shape()) }
+        let list = match value.as_slice::<TensorList>() {
+            Ok([list]) => Some(Arc::new(Fact::new(list.dtype(), list.shape().clone()))),
+            _ => None,
+        };
+        Fact { elements: Elements::of(value), list, ..Fact::new(value.dtype(), value.shape()) }
     }
 }
 

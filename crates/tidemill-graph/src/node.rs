@@ -7,7 +7,7 @@ use tidemill_value::{ByteString, DType, PartialShape, Value};
 use crate::op_def::{Arg, ArgType, Arity};
 use crate::{
     Access, Attr, Attrs, Body, BodyPath, Effect, Elements, Fact, HostFunction, NodeId, OpDef,
-    OpError, TensorId, body,
+    OpError, Role, TensorId, body,
 };
 
 /// One recorded operation. A node never changes.
@@ -37,6 +37,14 @@ impl Node {
         let mut arguments = self.op.inputs.iter().zip(ranges);
         let argument = arguments.find(|(_, range)| range.contains(&position));
         argument.map_or(Access::Read, |(arg, _)| arg.access)
+    }
+
+    /// The argument that output `slot` belongs to, and its place among the tensors of that.
+    pub fn output_argument(&self, slot: u32) -> Option<(&'static str, usize)> {
+        let ranges = argument_ranges(self.op.outputs, &self.attrs);
+        let mut arguments = self.op.outputs.iter().zip(ranges);
+        let (arg, range) = arguments.find(|(_, range)| range.contains(&(slot as usize)))?;
+        Some((arg.name, slot as usize - range.start))
     }
 
     /// The graphs that the node runs, in the order in which its operation names them.
@@ -80,15 +88,41 @@ pub struct Inferred {
     pub shape: PartialShape,
     /// The elements of a small integer tensor, as far as they are known.
     pub elements: Option<Elements>,
+    /// Of a list: what is known of all tensors in it.
+    pub list: Option<Arc<Fact>>,
 }
 
 impl From<PartialShape> for Inferred {
     fn from(shape: PartialShape) -> Self {
-        Inferred { shape, elements: None }
+        Inferred { shape, elements: None, list: None }
     }
 }
 
 impl Inferred {
+    /// A shape, with the elements as far as they are known.
+    pub fn with_elements(shape: PartialShape, elements: Option<Elements>) -> Self {
+        Inferred { shape, elements, list: None }
+    }
+
+    /// All that is known of a tensor but its type.
+    pub fn same_as(fact: &Fact) -> Self {
+        Inferred {
+            shape: fact.shape.clone(),
+            elements: fact.elements.clone(),
+            list: fact.list.clone(),
+        }
+    }
+
+    /// What is known of the output, of that type.
+    pub fn into_fact(self, dtype: DType, role: Role) -> Fact {
+        Fact { dtype, role, shape: self.shape, elements: self.elements, list: self.list }
+    }
+
+    /// A list, of tensors of which this is known.
+    pub fn list_of(elements: Fact) -> Self {
+        Inferred { list: Some(Arc::new(elements)), ..Inferred::from(PartialShape::scalar()) }
+    }
+
     /// The result of an inference of one output.
     pub fn one(shape: impl Into<PartialShape>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
         Ok(smallvec![Inferred::from(shape.into())])

@@ -39,7 +39,7 @@ pub struct Commit {
 /// What stands in a [`Subgraph`] for a tensor that is fed.
 pub static FEED: OpDef = OpDef::new("_Feed", "The value that is fed for a tensor.")
     .outputs(&[Arg::of("value", "dtype")])
-    .attrs(&[AttrDef::types("dtype", DType::ALL), AttrDef::new("shape", AttrKind::Shape)])
+    .attrs(&[AttrDef::types("dtype", DType::ANY), AttrDef::new("shape", AttrKind::Shape)])
     .execution(Execution::Placeholder)
     .fallible(Fallible::Never)
     .infer(|node| Inferred::one(node.shape_attr("shape")?))
@@ -69,7 +69,10 @@ impl Subgraph {
             attrs: attrs.into_iter().collect(),
             inputs: SmallVec::new(),
             control_inputs: SmallVec::new(),
-            outputs: smallvec![Fact::new(fact.dtype, fact.shape.clone())],
+            outputs: smallvec![Fact {
+                list: fact.list.clone(),
+                ..Fact::new(fact.dtype, fact.shape.clone())
+            }],
         };
         self.push(node, origin)
     }
@@ -141,9 +144,9 @@ impl Subgraph {
         let inferred = (node.op.infer)(&NodeView::new(node.op, &node.attrs, &facts, &[]));
         let mut inferred = inferred.unwrap_or_default().into_iter();
         for fact in &mut node.outputs {
-            let Inferred { shape, elements } =
+            let Inferred { shape, elements, list } =
                 inferred.next().unwrap_or_else(|| PartialShape::unknown().into());
-            (fact.shape, fact.elements) = (shape, elements);
+            (fact.shape, fact.elements, fact.list) = (shape, elements, list);
         }
     }
 
@@ -210,7 +213,8 @@ impl Subgraph {
 
 /// Whether a run of a node can fail, given what is known of its inputs.
 pub fn may_fail<'a>(node: &'a Node, inputs: impl Iterator<Item = &'a Fact>) -> bool {
-    let is_unknown = |fact: &Fact| !fact.shape.is_known();
+    // What is in a list is seen only in the run.
+    let is_unknown = |fact: &Fact| !fact.shape.is_known() || fact.dtype == DType::Variant;
     match node.op.fallible {
         Fallible::Never => false,
         Fallible::Values | Fallible::Checked => true,

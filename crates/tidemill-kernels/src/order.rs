@@ -163,7 +163,11 @@ pub struct Unique {
 pub fn unique(value: &Value, indices: DType) -> Result<Unique, NumericError> {
     check_list(value)?;
     match_dtype!(value.dtype(), all, T => unique_of(value.as_slice::<T>()?, indices),
-        else unreachable!("`all` covers every data type"))
+        else Err(unsupported(value)))
+}
+
+fn unsupported(value: &Value) -> NumericError {
+    NumericError::UnsupportedDType { dtype: value.dtype() }
 }
 
 fn unique_of<T: Keyed>(elements: &[T], indices: DType) -> Result<Unique, NumericError> {
@@ -204,7 +208,7 @@ pub fn list_diff(
         let (places, found) = difference(value.as_slice::<T>()?, other.as_slice()?);
         let shape = [places.len()].into();
         Ok((Value::list(found), index_value(&places, shape, indices)?))
-    }, else unreachable!("`all` covers every data type"))
+    }, else Err(unsupported(value)))
 }
 
 fn difference<T: Keyed>(elements: &[T], other: &[T]) -> (Vec<usize>, Vec<T>) {

@@ -91,5 +91,12 @@ pub use crate::ops::shuffle::{multinomial, random_shuffle};
 pub use crate::ops::special::{atan2, digamma, erf, erfc, lgamma, polygamma, xlogy};
 pub use crate::ops::statistics::{moments, reduce_logsumexp, reduce_std, reduce_variance};
 pub use crate::ops::strings::{string_format, string_join};
+pub use crate::ops::tensor_list::{
+    empty_tensor_list, tensor_list_concat, tensor_list_concat_lists, tensor_list_element_shape,
+    tensor_list_from_tensor, tensor_list_gather, tensor_list_get_item, tensor_list_length,
+    tensor_list_pop_back, tensor_list_push_back, tensor_list_push_back_batch, tensor_list_reserve,
+    tensor_list_resize, tensor_list_scatter, tensor_list_scatter_into, tensor_list_set_item,
+    tensor_list_split, tensor_list_stack,
+};
 pub use crate::ops::training::apply_gradient_descent;
 pub use crate::ops::variable::is_variable_initialized;

@@ -28,6 +28,7 @@ mod registry;
 mod sample;
 mod slicing;
 mod summarize;
+mod tensor_array;
 mod variables;
 
 pub use control_flow::{Rebuild, Structure, WhileLoop, case, cond, switch_case, while_loop};
@@ -46,6 +47,7 @@ pub use inspect::{Inspect, LookupError};
 pub use operand::{Operand, composite};
 pub use registry::{ALL, NameTaken, lookup, register_op};
 pub use slicing::{Bound, Ellipsis, NewAxis, SliceItem};
+pub use tensor_array::TensorArray;
 pub use variables::{
     GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES, Variable, VariableBuilder,
     get_variable, variable,

@@ -4,7 +4,9 @@ use tidemill_graph::{
     BuildErrorKind, Graph, GraphKey, Location, NodeBuilder, OpDef, TensorRef, at_location,
     default_graph, fail, scoped,
 };
-use tidemill_value::{ByteString, DType, Element, IntoValue, Scalar, Value, ValueError};
+use tidemill_value::{
+    ByteString, DType, Element, IntoValue, PartialShape, Scalar, Value, ValueError,
+};
 
 use crate::ops::constant::constant_node;
 use crate::{Tensor, Variable};
@@ -50,6 +52,13 @@ impl From<&Variable> for Operand {
 impl From<Value> for Operand {
     fn from(value: Value) -> Self {
         Operand::Value(Ok(value))
+    }
+}
+
+impl From<PartialShape> for Operand {
+    /// The extents, as operations on lists take them (see [`PartialShape::to_value`]).
+    fn from(shape: PartialShape) -> Self {
+        Operand::Value(Ok(shape.to_value()))
     }
 }
 

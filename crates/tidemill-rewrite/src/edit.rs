@@ -98,12 +98,7 @@ impl GraphEdit<'_> {
         let inferred = (op.infer)(&NodeView::new(op, &attrs, &facts, &[])).ok()?;
         let [inferred] = inferred.into_iter().collect::<Vec<_>>().try_into().ok()?;
         let dtype = self.node.outputs.first()?.dtype;
-        let outputs = smallvec![Fact {
-            dtype,
-            role: Role::Value,
-            shape: inferred.shape,
-            elements: inferred.elements,
-        }];
+        let outputs = smallvec![inferred.into_fact(dtype, Role::Value)];
         let node = Node { op, attrs, inputs, control_inputs: SmallVec::new(), outputs };
         Some(TensorId::new(self.done.push(node, self.origin), 0))
     }

@@ -5,7 +5,7 @@ use tidemill_graph::{
     Fact, Graph, NodeId, OperationRef, Referent, Role, TensorId, TensorRef, diagnose,
 };
 use tidemill_ops::{Inspect, Operation, Tensor, Variable};
-use tidemill_value::Value;
+use tidemill_value::{TensorList, Value, ValueError};
 
 use crate::error::{FeedErrorKind, RunError};
 use crate::feeds::{FeedKey, Feeds};
@@ -132,5 +132,23 @@ pub(crate) fn fit(value: Value, fact: &Fact) -> Result<Value, FeedErrorKind> {
         let (expected, actual) = (fact.shape.clone(), value.shape().clone());
         return Err(FeedErrorKind::Shape { expected, actual });
     }
+    if let Some(elements) = &fact.list {
+        check_lists(&value, elements)?;
+    }
     Ok(value)
+}
+
+/// Whether lists only take tensors of which `elements` is true.
+fn check_lists(value: &Value, elements: &Fact) -> Result<(), ValueError> {
+    for list in value.as_slice::<TensorList>()? {
+        let (expected, actual) = (elements.dtype, list.dtype());
+        if expected != actual {
+            return Err(ValueError::DType { expected, actual });
+        }
+        if list.shape().merge(&elements.shape)? != *list.shape() {
+            let (left, right) = (list.shape().clone(), elements.shape.clone());
+            return Err(ValueError::Incompatible { left, right });
+        }
+    }
+    Ok(())
 }

@@ -1,13 +1,15 @@
 //! Copies, comparisons and conversions of values.
 
-use tidemill_value::{ByteString, DType, Element, Scalar, Value, bf16, f16, match_dtype};
+use tidemill_value::{
+    ByteString, DType, Element, Scalar, TensorList, Value, bf16, f16, match_dtype,
+};
 
 /// The value in a buffer of its own.
 pub fn deep_copy(value: &Value) -> Value {
-    let copy = match_dtype!(value.dtype(), all, T => {
+    let copy = match_dtype!(value.dtype(), any, T => {
         let elements = value.as_slice::<T>().map(<[T]>::to_vec);
         elements.and_then(|elements| Value::from_vec(value.shape().clone(), elements))
-    }, else unreachable!("`all` covers every data type"));
+    });
     copy.expect("a copy has the shape and type of the original")
 }
 
@@ -102,6 +104,26 @@ fn scalar(x: f64, dtype: DType) -> Scalar {
         _ => Scalar::U8(1).adopt(dtype),
     };
     adopted.or_else(|_| Scalar::U8(1).adopt(dtype)).expect("every type of number has a 1")
+}
+
+/// Lists with elements of another data type, as [`converted`].
+pub fn converted_lists(lists: &Value, dtype: DType) -> Value {
+    let convert = |list: &TensorList| {
+        let mut converted = TensorList::new(dtype, list.shape().clone());
+        converted.resize(list.len()).expect("lists of samples are short");
+        for (i, element) in list.elements().iter().enumerate() {
+            if let Some(element) = element {
+                let element = self::converted(element, dtype);
+                converted.set(i, element).expect("the shapes are those of the list");
+            }
+        }
+        converted
+    };
+    let lists: &[TensorList] = elements(lists);
+    match lists {
+        [list] => convert(list).into(),
+        _ => Value::list(lists.iter().map(convert).collect()),
+    }
 }
 
 /// The value as another data type, as [`from_numbers`] converts. Strings stay what they are.

@@ -1,4 +1,4 @@
-use crate::{ByteString, DType, bf16, f16};
+use crate::{ByteString, DType, TensorList, bf16, f16};
 
 /// The elements of a value, in row-major order.
 #[derive(Clone, Debug)]
@@ -18,6 +18,7 @@ pub enum Buffer {
     U64(Vec<u64>),
     Bool(Vec<bool>),
     String(Vec<ByteString>),
+    Variant(Vec<TensorList>),
 }
 
 impl Buffer {
@@ -38,6 +39,7 @@ impl Buffer {
             Buffer::U64(_) => DType::U64,
             Buffer::Bool(_) => DType::Bool,
             Buffer::String(_) => DType::String,
+            Buffer::Variant(_) => DType::Variant,
         }
     }
 
@@ -58,6 +60,7 @@ impl Buffer {
             Buffer::U64(elements) => elements.len(),
             Buffer::Bool(elements) => elements.len(),
             Buffer::String(elements) => elements.len(),
+            Buffer::Variant(elements) => elements.len(),
         }
     }
 

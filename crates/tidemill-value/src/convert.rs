@@ -1,7 +1,7 @@
 use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 
 use crate::nested::from_array;
-use crate::{Element, Nested, Value, ValueError, bf16, f16};
+use crate::{Element, Nested, TensorList, Value, ValueError, bf16, f16};
 
 /// What can become a [`Value`]: numbers, strings, nested arrays, slices and vectors of them,
 /// and `ndarray` arrays.
@@ -19,6 +19,12 @@ pub trait IntoValue {
 impl IntoValue for Value {
     fn into_value(self) -> Result<Value, ValueError> {
         Ok(self)
+    }
+}
+
+impl IntoValue for TensorList {
+    fn into_value(self) -> Result<Value, ValueError> {
+        Ok(self.into())
     }
 }
 

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use crate::{Element, Value, bf16, f16, match_dtype};
+use crate::{DType, Element, Value, bf16, f16, match_dtype};
 
 /// Above this many elements, or along a longer axis, only the first and last are printed.
 const PRINT_ALL: usize = 1000;
@@ -10,10 +10,10 @@ const EDGE: usize = 3;
 impl fmt::Display for Value {
     /// The elements as a nested list, `[[1.0, 2.0], [3.0, 4.0]]`; long axes are abbreviated.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match_dtype!(self.dtype(), all, T => {
+        match_dtype!(self.dtype(), any, T => {
             let elements = self.as_slice::<T>().unwrap_or_default();
             write_axis(f, self.shape(), elements, elements.len() > PRINT_ALL)
-        }, else Ok(()))
+        })
     }
 }
 
@@ -54,6 +54,7 @@ fn write_axis<T: Element>(
 fn write_element<T: Element>(f: &mut fmt::Formatter<'_>, element: &T) -> fmt::Result {
     match element.clone().into_scalar() {
         Some(scalar) => write!(f, "{scalar}"),
+        None if T::DTYPE == DType::Variant => write!(f, "{element}"),
         None => write!(f, "{:?}", element.to_string()),
     }
 }

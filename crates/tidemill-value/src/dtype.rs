@@ -36,10 +36,31 @@ pub enum DType {
     Bool,
     /// A string of bytes, `string`.
     String,
+    /// A list of tensors, `variant`.
+    Variant,
 }
 
 impl DType {
     /// Every data type, in the order of declaration.
+    pub const ANY: &[DType] = &[
+        DType::F32,
+        DType::F64,
+        DType::F16,
+        DType::BF16,
+        DType::I8,
+        DType::I16,
+        DType::I32,
+        DType::I64,
+        DType::U8,
+        DType::U16,
+        DType::U32,
+        DType::U64,
+        DType::Bool,
+        DType::String,
+        DType::Variant,
+    ];
+
+    /// The types of data: all but `variant`, which stands for lists of them.
     pub const ALL: &[DType] = &[
         DType::F32,
         DType::F64,
@@ -88,7 +109,7 @@ impl DType {
         DType::U64,
     ];
 
-    /// The types that cast into one another: all but strings.
+    /// The types that cast into one another: all but strings and lists.
     pub const PLAIN: &[DType] = &[
         DType::F32,
         DType::F64,
@@ -125,6 +146,7 @@ impl DType {
             DType::U64 => "uint64",
             DType::Bool => "bool",
             DType::String => "string",
+            DType::Variant => "variant",
         }
     }
 
@@ -145,10 +167,11 @@ impl DType {
             DType::U64 => "DT_UINT64",
             DType::Bool => "DT_BOOL",
             DType::String => "DT_STRING",
+            DType::Variant => "DT_VARIANT",
         }
     }
 
-    /// Bytes one element takes; for `string`, those of its header.
+    /// Bytes one element takes; for `string` and `variant`, those of its header.
     pub const fn size(self) -> usize {
         match self {
             DType::I8 | DType::U8 | DType::Bool => 1,
@@ -156,6 +179,7 @@ impl DType {
             DType::F32 | DType::I32 | DType::U32 => 4,
             DType::F64 | DType::I64 | DType::U64 => 8,
             DType::String => size_of::<crate::ByteString>(),
+            DType::Variant => size_of::<crate::TensorList>(),
         }
     }
 
@@ -171,7 +195,17 @@ impl DType {
 
     /// Whether this is a signed or unsigned integer type.
     pub const fn is_integer(self) -> bool {
-        !self.is_float() && !matches!(self, DType::Bool | DType::String)
+        self.is_plain() && !self.is_float() && !matches!(self, DType::Bool)
+    }
+
+    /// Whether elements are numbers or truth values, without memory of their own.
+    pub const fn is_plain(self) -> bool {
+        !matches!(self, DType::String | DType::Variant)
+    }
+
+    /// Whether tensors have gradients: floats do, and so may lists.
+    pub const fn is_differentiable(self) -> bool {
+        self.is_float() || matches!(self, DType::Variant)
     }
 }
 
@@ -185,7 +219,7 @@ impl FromStr for DType {
     type Err = ValueError;
 
     fn from_str(name: &str) -> Result<Self, ValueError> {
-        DType::ALL
+        DType::ANY
             .iter()
             .copied()
             .find(|dtype| dtype.name() == name)
@@ -196,8 +230,8 @@ impl FromStr for DType {
 /// Evaluates an expression with a type name bound to the Rust type of a [`DType`].
 ///
 /// The second argument restricts the types the expression is compiled for: `floats` and
-/// `numbers`, but for those of 16 bits, `integers`, `indices`, `plain` (all but strings) or `all`. Any other data type
-/// evaluates the `else` expression.
+/// `numbers`, but for those of 16 bits, `integers`, `indices`, `plain` (all but strings), `all` or
+/// `any`, which has `variant` besides. Any other data type evaluates the `else` expression.
 ///
 /// ```
 /// use tidemill_value::{DType, match_dtype};
@@ -240,5 +274,11 @@ macro_rules! match_dtype {
             F16 $crate::f16, BF16 $crate::bf16,
             I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool,
             String $crate::ByteString)
+    };
+    ($dtype:expr, any, $T:ident => $body:expr) => {
+        $crate::match_dtype!(@ $dtype, $T, $body, unreachable!("`any` covers every data type"),
+            F32 f32, F64 f64, F16 $crate::f16, BF16 $crate::bf16,
+            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool,
+            String $crate::ByteString, Variant $crate::TensorList)
     };
 }

@@ -2,12 +2,12 @@ use std::fmt::{Debug, Display};
 
 use crate::buffer::Buffer;
 use crate::scalar::Scalar;
-use crate::{ByteString, DType, bf16, f16};
+use crate::{ByteString, DType, TensorList, bf16, f16};
 
 /// A Rust type that a value can hold elements of.
 ///
-/// Implemented for `f32`, `f64`, [`f16`](struct@f16), [`bf16`](struct@bf16), the integers of 8 to 64 bits, `bool` and [`ByteString`]. The
-/// trait is sealed: data types are a closed set.
+/// Implemented for `f32`, `f64`, [`f16`](struct@f16), [`bf16`](struct@bf16), the integers of 8 to 64 bits, `bool`, [`ByteString`] and
+/// [`TensorList`]. The trait is sealed: data types are a closed set.
 pub trait Element:
     Clone + Debug + Display + PartialEq + Default + Send + Sync + sealed::Sealed + 'static
 {
@@ -113,4 +113,5 @@ element! {
 
 element! {
     ByteString, String, _ => None, _ => None;
+    TensorList, Variant, _ => None, _ => None;
 }

@@ -80,4 +80,24 @@ pub enum ValueError {
         /// The second dimension.
         right: Dim,
     },
+    /// A list has no place of this number.
+    #[error("index {index} is out of range for a list of {len} elements")]
+    ListIndex {
+        /// The place asked for.
+        index: usize,
+        /// How many there are.
+        len: usize,
+    },
+    /// A list has as many elements as it may have.
+    #[error("the list is full: it may have {most} elements")]
+    ListFull {
+        /// How many it may have.
+        most: usize,
+    },
+    /// Lists would lie too deep in one another.
+    #[error("lists lie in one another at most {most} deep")]
+    ListDepth {
+        /// How deep they may lie.
+        most: usize,
+    },
 }

@@ -23,6 +23,7 @@ mod partial_shape;
 mod recycle;
 mod scalar;
 mod shape;
+mod tensor_list;
 mod value;
 
 pub use bstr::BString as ByteString;
@@ -41,4 +42,5 @@ pub use partial_shape::{Dim, PartialShape};
 pub use recycle::{Installed, Recycler, recycle};
 pub use scalar::Scalar;
 pub use shape::{BroadcastError, Shape, broadcast};
+pub use tensor_list::TensorList;
 pub use value::Value;

@@ -114,7 +114,7 @@ pub fn recycle(value: Value) {
 }
 
 fn give(mut buffer: Arc<Buffer>) {
-    if buffer.dtype() != DType::String && Arc::get_mut(&mut buffer).is_some() {
+    if buffer.dtype().is_plain() && Arc::get_mut(&mut buffer).is_some() {
         CURRENT.with_borrow_mut(|current| current.give(buffer));
     }
 }

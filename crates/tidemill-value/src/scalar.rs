@@ -131,7 +131,7 @@ fn integer_as(x: i128, dtype: DType) -> Option<Scalar> {
         DType::U16 => Scalar::U16(x.try_into().ok()?),
         DType::U32 => Scalar::U32(x.try_into().ok()?),
         DType::U64 => Scalar::U64(x.try_into().ok()?),
-        DType::Bool | DType::String => return None,
+        DType::Bool | DType::String | DType::Variant => return None,
     })
 }
 

@@ -4,8 +4,8 @@ use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
 use crate::mapped::{self, Mapped};
 use crate::{
-    Buffer, ByteString, DType, Element, FileMap, Scalar, Shape, ValueError, bf16, copied, f16,
-    match_dtype, recycle,
+    Buffer, ByteString, DType, Element, FileMap, Scalar, Shape, TensorList, ValueError, bf16,
+    copied, f16, match_dtype, recycle,
 };
 
 /// A concrete n-dimensional array: what a session is fed, fetches, and holds in variables.
@@ -76,7 +76,7 @@ impl Value {
     /// [`ValueError::TooLarge`] where memory cannot hold the elements.
     pub fn zeros(dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
         let shape = shape.into();
-        Ok(match_dtype!(dtype, all, T => {
+        Ok(match_dtype!(dtype, any, T => {
             if shape.rank() == 0 {
                 return Ok(Value::scalar(T::default()));
             }
@@ -86,7 +86,7 @@ impl Value {
             }
             let elements = repeated(T::default(), &shape)?;
             Value::from_parts(shape, elements)
-        }, else unreachable!("`all` covers every data type")))
+        }))
     }
 
     /// A value to write to: what its elements are is not specified. Where a
@@ -132,7 +132,7 @@ impl Value {
         Some(Value { shape: shape.clone(), data })
     }
 
-    /// The bytes of the elements, as this machine has them in memory. Strings have none.
+    /// The bytes of the elements, as this machine has them in memory. Strings and lists have none.
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match_dtype!(self.dtype(), plain, T => self.as_slice::<T>().ok().map(mapped::bytes_of),
             else None)
@@ -177,8 +177,11 @@ impl Value {
 
     /// The number of bytes the elements take.
     pub fn bytes(&self) -> usize {
-        match self.as_slice::<ByteString>() {
-            Ok(strings) => strings.iter().map(|s| s.len() + DType::String.size()).sum(),
+        if let Ok(strings) = self.as_slice::<ByteString>() {
+            return strings.iter().map(|s| s.len() + DType::String.size()).sum();
+        }
+        match self.as_slice::<TensorList>() {
+            Ok(lists) => lists.iter().map(TensorList::bytes).sum(),
             Err(_) => self.elements() * self.dtype().size(),
         }
     }
@@ -268,7 +271,7 @@ impl Value {
         matches!(self.data, Data::Scalar(_))
     }
 
-    /// The element of a value of rank zero, unless it is a string.
+    /// The element of a value of rank zero, unless it is a string or a list.
     pub fn number(&self) -> Option<Scalar> {
         match &self.data {
             Data::Scalar(scalar) => Some(*scalar),
@@ -365,6 +368,10 @@ impl Value {
             DType::F64 => bits_of(self, f64::to_bits).eq(bits_of(other, f64::to_bits)),
             DType::F16 => bits_of(self, f16::to_bits).eq(bits_of(other, f16::to_bits)),
             DType::BF16 => bits_of(self, bf16::to_bits).eq(bits_of(other, bf16::to_bits)),
+            DType::Variant => {
+                let lists = |value| Value::as_slice::<TensorList>(value).unwrap_or_default();
+                lists(self).iter().zip(lists(other)).all(|(left, right)| left.bits_eq(right))
+            }
             _ => self == other,
         }
     }
@@ -375,7 +382,7 @@ fn own(buffer: &mut Arc<Buffer>) {
     if Arc::get_mut(buffer).is_some() {
         return;
     }
-    match_dtype!(buffer.dtype(), all, T => {
+    match_dtype!(buffer.dtype(), any, T => {
         let Some(elements) = T::in_buffer(buffer) else { return };
         copied::count(elements);
         let copy = match recycle::take(T::DTYPE, elements.len()) {
@@ -388,7 +395,7 @@ fn own(buffer: &mut Arc<Buffer>) {
             None => Arc::new(T::into_buffer(elements.to_vec())),
         };
         *buffer = copy;
-    }, else ());
+    });
 }
 
 fn bits_of<T: Element + Copy, B>(value: &Value, bits: fn(T) -> B) -> impl Iterator<Item = B> {
@@ -430,7 +437,6 @@ impl PartialEq for Value {
     fn eq(&self, other: &Value) -> bool {
         self.dtype() == other.dtype()
             && self.shape == other.shape
-            && match_dtype!(self.dtype(), all,
-                T => self.as_slice::<T>() == other.as_slice::<T>(), else false)
+            && match_dtype!(self.dtype(), any, T => self.as_slice::<T>() == other.as_slice::<T>())
     }
 }

@@ -21,9 +21,9 @@ pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
     Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LOCAL_VARIABLES,
     LookupError, NameTaken, NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES,
-    Tensor, Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer, get_variable,
-    global_variables, global_variables_initializer, glorot_normal, glorot_uniform, he_normal,
-    he_uniform, local_variables, local_variables_initializer, normal, ones, register_op,
+    Tensor, TensorArray, Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer,
+    get_variable, global_variables, global_variables_initializer, glorot_normal, glorot_uniform,
+    he_normal, he_uniform, local_variables, local_variables_initializer, normal, ones, register_op,
     report_uninitialized_variables, s, switch_case, truncated_normal, uniform, variable,
     variables_initializer, while_loop, zeros,
 };
@@ -44,8 +44,8 @@ pub use tidemill_train::{
 };
 pub use tidemill_train::{layers, losses, metrics, schedules};
 pub use tidemill_value::{
-    ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape, Value,
-    ValueError, shape,
+    ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape,
+    TensorList, Value, ValueError, shape,
 };
 
 pub mod formats {

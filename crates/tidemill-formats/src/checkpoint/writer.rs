@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use prost::Message;
-use tidemill_value::{ByteString, Value};
+use tidemill_value::{ByteString, DType, Value};
 
 use super::error::{CheckpointError, CheckpointErrorKind};
 use super::files::{data_path, index_path, meta_path};
@@ -13,7 +13,7 @@ use super::{reader, strings, table_writer};
 use crate::bytes::bytes_of;
 use crate::checksum::masked;
 use crate::file::{Staged, folder_of, write_file};
-use crate::proto::{DataType, MetaGraphDef, TensorShapeProto, VersionDef};
+use crate::proto::{DataType, DataTypeError, MetaGraphDef, TensorShapeProto, VersionDef};
 use crate::tensor_reader::is_safetensors;
 
 /// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is made if
@@ -34,6 +34,11 @@ pub fn write_checkpoint<'a>(
     let tensors: BTreeMap<&str, &Value> = tensors.into_iter().collect();
     if let Some(name) = tensors.keys().find(|name| name.is_empty() || name.starts_with('\0')) {
         return Err(CheckpointErrorKind::Name { name: (*name).to_owned() }.at(prefix));
+    }
+    if let Some((name, value)) = tensors.iter().find(|(_, value)| value.dtype() == DType::Variant) {
+        let dtype = DataTypeError::Unsupported { name: value.dtype().proto_name() };
+        let (name, source) = ((*name).to_owned(), Box::new(dtype.into()));
+        return Err(CheckpointErrorKind::Tensor { name, source }.at(prefix));
     }
     make_folder(prefix)?;
     let version = VersionDef { producer: VERSION, ..VersionDef::default() };

@@ -25,7 +25,7 @@ pub(super) fn encode(value: &Value) -> Result<(Vec<u8>, Cow<'_, [u8]>), NpyError
         DType::U32 => "<u4",
         DType::U64 => "<u8",
         DType::Bool => "|b1",
-        DType::BF16 => return Err(NpyError::Unwritable { dtype }),
+        DType::BF16 | DType::Variant => return Err(NpyError::Unwritable { dtype }),
         DType::String => {
             let (bytes, width) = strings::encode(value.as_slice::<ByteString>()?)?;
             return Ok((write_header(&format!("|S{width}"), value.shape()), bytes.into()));

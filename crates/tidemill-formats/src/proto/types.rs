@@ -63,7 +63,7 @@ data_types! {
     Complex128 = 18, "DT_COMPLEX128";
     Half = 19, "DT_HALF" => F16;
     Resource = 20, "DT_RESOURCE";
-    Variant = 21, "DT_VARIANT";
+    Variant = 21, "DT_VARIANT" => Variant;
     Uint32 = 22, "DT_UINT32" => U32;
     Uint64 = 23, "DT_UINT64" => U64;
     Float8E5m2 = 24, "DT_FLOAT8_E5M2";

@@ -4,15 +4,15 @@ mod trace;
 
 use std::fmt;
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use tidemill_value::DType;
 
 pub use trace::{Trace, outside, trace};
 pub(crate) use trace::{adopt, check_control, redirect};
 
 use crate::{
-    Access, Arg, AttrDef, AttrKind, Effect, Execution, Fact, Fallible, Graph, GraphKey, Inferred,
-    NodeId, OpDef, Role, Subgraph, TensorId,
+    Access, Arg, AttrDef, AttrKind, Default, Effect, Execution, Fact, Fallible, Graph, GraphKey,
+    Inferred, NodeId, NodeView, OpDef, OpError, Role, Subgraph, TensorId,
 };
 
 /// A graph with parameters and results, which a node of another graph runs: TensorFlow's function.
@@ -71,12 +71,14 @@ macro_rules! parameter {
         pub static $name: OpDef = OpDef::new($op, $summary)
             .outputs(&[Arg { role: Role::$role, ..Arg::of("output", "T") }])
             .attrs(&[
-                AttrDef::types("T", DType::ALL),
+                AttrDef::types("T", DType::ANY),
                 AttrDef::new("shape", AttrKind::Shape),
+                AttrDef::types("list_dtype", DType::ANY).default(Default::Type(DType::Variant)),
+                AttrDef::new("list_shape", AttrKind::Shape).default(Default::UnknownShape),
             ])
             .execution(Execution::$execution)
             .fallible(Fallible::Never)
-            .infer(|node| Inferred::one(node.shape_attr("shape")?))
+            .infer(infer_parameter)
             .not_differentiable();
     };
 }
@@ -92,6 +94,14 @@ parameter! {
 parameter! {
     /// A parameter of a body that is the handle of a variable.
     HANDLE_PARAMETER, "_HandleArg", "The handle of a variable that a body takes.", Variable, Handle
+}
+
+fn infer_parameter(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let shape = node.shape_attr("shape")?;
+    match node.type_attr("list_dtype")? {
+        DType::Variant => Inferred::one(shape),
+        dtype => Ok(smallvec![Inferred::list_of(Fact::new(dtype, node.shape_attr("list_shape")?))]),
+    }
 }
 
 impl Body {
@@ -209,38 +219,15 @@ pub(crate) fn parameter_access(parameters: impl IntoIterator<Item = Parameter>) 
     access
 }
 
-/// What is known of a value that has either of two facts.
-pub(crate) fn either(left: &Fact, right: &Fact) -> Inferred {
-    Inferred {
-        shape: left.shape.relax(&right.shape),
-        elements: left
-            .elements
-            .clone()
-            .filter(|elements| right.elements.as_ref() == Some(elements)),
-    }
-}
-
 /// What is known of the results of whichever of several bodies runs.
 pub fn results_of_either<'a>(
     bodies: impl IntoIterator<Item = &'a Body>,
 ) -> SmallVec<[Inferred; 1]> {
-    let mut facts: Option<Vec<Fact>> = None;
-    for body in bodies {
-        let results = body.result_facts();
-        facts = Some(match facts {
-            None => results,
-            Some(facts) => {
-                let pairs = facts.iter().zip(&results);
-                let both = pairs.map(|(left, right)| {
-                    let Inferred { shape, elements } = either(left, right);
-                    Fact { shape, elements, ..left.clone() }
-                });
-                both.collect()
-            }
-        });
-    }
-    let inferred = facts.unwrap_or_default().into_iter();
-    inferred.map(|fact| Inferred { shape: fact.shape, elements: fact.elements }).collect()
+    let results = bodies.into_iter().map(Body::result_facts);
+    let facts = results.reduce(|facts, others| {
+        facts.iter().zip(&others).map(|(left, right)| left.either(right)).collect()
+    });
+    facts.unwrap_or_default().iter().map(Inferred::same_as).collect()
 }
 
 /// The attribute under which a node of a [`Subgraph`] has the paths through its bodies.

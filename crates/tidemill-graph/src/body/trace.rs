@@ -245,6 +245,12 @@ impl Trace {
             Role::Handle => &HANDLE_PARAMETER,
         };
         let node = NodeBuilder::new(op).attr("T", fact.dtype).attr("shape", fact.shape.clone());
+        let node = match &fact.list {
+            Some(list) => {
+                node.attr("list_dtype", list.dtype).attr("list_shape", list.shape.clone())
+            }
+            None => node,
+        };
         self.add(node.name(name.to_owned()))
     }
 

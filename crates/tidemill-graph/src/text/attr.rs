@@ -242,6 +242,6 @@ fn parse_tensor(cursor: &mut Cursor<'_>, dtype: DType) -> Result<Value, TextErro
     let value = match_dtype!(dtype, all, T => {
         let elements: Vec<T> = parse_items(cursor, "}", "`,` or `}`", T::parse)?;
         Value::from_vec(shape, elements)
-    }, else unreachable!("`all` covers every data type"));
+    }, else return Err(cursor.line().error(at, TextErrorKind::Constant { dtype })));
     value.map_err(|error| cursor.line().error(at, TextErrorKind::Value(error)))
 }

@@ -54,6 +54,12 @@ pub enum TextErrorKind {
     /// A function of the host program has no text form.
     #[error("a host function has no text form, so a graph that calls one cannot be read back")]
     HostFunction,
+    /// Constants cannot be of this type.
+    #[error("a constant cannot be of type {dtype}")]
+    Constant {
+        /// The type.
+        dtype: DType,
+    },
     /// No operation type has that name.
     #[error("there is no operation `{op}`")]
     UnknownOp {

@@ -26,7 +26,7 @@ pub static CONST: OpDef = OpDef::new("Const", "A constant.")
     .infer(|node| {
         let value = node.tensor_attr("value")?;
         let elements = Elements::of(&value);
-        Ok(smallvec![Inferred { shape: value.shape().into(), elements }])
+        Ok(smallvec![Inferred::with_elements(value.shape().into(), elements)])
     });
 
 pub static VARIABLE: OpDef = OpDef::new("VariableV2", "A variable.")

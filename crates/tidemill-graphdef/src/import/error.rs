@@ -74,6 +74,14 @@ pub enum ImportErrorKind {
         /// The function.
         function: String,
     },
+    /// A function that it runs cannot be imported.
+    #[error("in the function `{function}`: {error}")]
+    Function {
+        /// The function.
+        function: String,
+        /// What is wrong with it.
+        error: Box<ImportError>,
+    },
     /// The bodies of the functions called have too many nodes.
     #[error("the functions that are called make the graph too large")]
     TooManyNodes,
@@ -88,6 +96,13 @@ pub enum ImportErrorKind {
     InputAfterControl {
         /// The input.
         input: String,
+    },
+    /// It is control flow of TensorFlow 1 of another form than that of `cond`, `case` and
+    /// `while_loop`.
+    #[error("{problem}")]
+    ControlFlow {
+        /// What is wrong with it.
+        problem: String,
     },
     /// It depends on itself.
     #[error("it depends on itself: {}", show_cycle(cycle))]

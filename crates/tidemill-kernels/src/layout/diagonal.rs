@@ -100,14 +100,14 @@ pub fn matrix_diag_part(value: &Value, band: Band, padding: &Value) -> Result<Va
     let (count, width) = (band.count(), band.width(rows, columns));
     let packed = (count > 1).then_some(count);
     let shape: Shape = outer.iter().copied().chain(packed).chain([width]).collect();
-    match_dtype!(value.dtype(), all, T => {
+    match_dtype!(value.dtype(), any, T => {
         let (elements, padding) = (value.as_slice::<T>()?, padding.to_scalar::<T>()?);
         build(shape, |out: &mut [T]| {
             out.fill(padding);
             take_diagonals(elements, out, band, [rows, columns]);
             Ok(())
         })
-    }, else unreachable!("`all` covers every data type"))
+    })
 }
 
 fn take_diagonals<T: Element>(
@@ -148,10 +148,10 @@ pub fn matrix_set_diag(
     if *diagonals.shape() != expected {
         return Err(NumericError::Shape { expected, actual: diagonals.shape().clone() });
     }
-    match_dtype!(value.dtype(), all, T => {
+    match_dtype!(value.dtype(), any, T => {
         let out = value.as_mut_slice::<T>()?;
         set_diagonals(out, diagonals.as_slice()?, band, [rows, columns]);
-    }, else unreachable!("`all` covers every data type"));
+    });
     Ok(value)
 }
 
@@ -206,7 +206,7 @@ pub fn matrix_band_part(value: &Value, below: i64, above: i64) -> Result<Value, 
     let (_, rows, columns) = matrices(value.shape())?;
     let reach = |diagonals: i64| usize::try_from(diagonals).unwrap_or(usize::MAX);
     let (below, above) = (reach(below), reach(above));
-    match_dtype!(value.dtype(), all, T => {
+    match_dtype!(value.dtype(), any, T => {
         let elements = value.as_slice::<T>()?;
         build(value.shape().clone(), |out| {
             if out.is_empty() {
@@ -223,7 +223,7 @@ pub fn matrix_band_part(value: &Value, below: i64, above: i64) -> Result<Value, 
             }
             Ok(())
         })
-    }, else unreachable!("`all` covers every data type"))
+    })
 }
 
 /// A value of shape `S + S`, for one of shape `S`, with its elements on the diagonal.

@@ -23,7 +23,7 @@ pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, Nume
     let indices = Indices::below(indices, extent)?;
     let (outer, inner) = (&shape[..axis], &shape[axis + 1..]);
     let output: Shape = outer.iter().chain(&indices_shape[..]).chain(inner).copied().collect();
-    match_dtype!(value.dtype(), all, T => {
+    match_dtype!(value.dtype(), any, T => {
         let elements = value.as_slice::<T>()?;
         build(output, |out| {
             if !out.is_empty() {
@@ -31,7 +31,7 @@ pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, Nume
             }
             Ok(())
         })
-    }, else unreachable!("`all` covers every data type"))
+    })
 }
 
 /// [`gather()`] within each of the parts that the first `batch` axes, which value and indices
@@ -62,7 +62,7 @@ pub fn gather_batches(
     let count = volume(&own[batch..]);
     let indices = Indices::below(indices, extent)?;
     let (outer, width) = (volume(&shape[batch..axis]), volume(inner));
-    match_dtype!(value.dtype(), all, T => {
+    match_dtype!(value.dtype(), any, T => {
         let elements = value.as_slice::<T>()?;
         build(output, |out| {
             if !out.is_empty() {
@@ -74,7 +74,7 @@ pub fn gather_batches(
             }
             Ok(())
         })
-    }, else unreachable!("`all` covers every data type"))
+    })
 }
 
 fn gather_rows<T: Element>(

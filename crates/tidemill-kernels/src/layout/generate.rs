@@ -156,14 +156,14 @@ pub fn one_hot(
     let dtype = indices.dtype();
     let indices = match_dtype!(dtype, integers, I => indices_or_none(indices.as_slice::<I>()?),
         else return Err(NumericError::UnsupportedDType { dtype }));
-    match_dtype!(on.dtype(), all, T => {
+    match_dtype!(on.dtype(), any, T => {
         let (on, off) = (on.to_scalar::<T>()?, off.to_scalar::<T>()?);
         build(shape, |out| {
             out.fill(off);
             mark(&indices, [depth, width], &on, out);
             Ok(())
         })
-    }, else unreachable!("`all` covers every data type"))
+    })
 }
 
 fn indices_or_none<I: Copy>(indices: &[I]) -> Vec<Option<usize>>

@@ -114,7 +114,7 @@ fn join(values: &[&Value], outer: &[usize], shape: Shape) -> Result<Value, Numer
     let Some(first) = values.first() else {
         return Err(NumericError::NoOperands);
     };
-    match_dtype!(first.dtype(), all, T => {
+    match_dtype!(first.dtype(), any, T => {
         let parts: Result<SmallVec<[&[T]; 4]>, ValueError> =
             values.iter().map(|value| value.as_slice()).collect();
         let parts = parts?;
@@ -124,7 +124,7 @@ fn join(values: &[&Value], outer: &[usize], shape: Shape) -> Result<Value, Numer
             }
             Ok(())
         })
-    }, else unreachable!("`all` covers every data type"))
+    })
 }
 
 fn join_rows<T: Element>(parts: &[&[T]], rows: usize, out: &mut [T]) {

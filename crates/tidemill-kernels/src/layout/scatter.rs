@@ -114,11 +114,11 @@ impl<'a> Parts<'a> {
     ) -> Result<Value, NumericError> {
         let dtype = value.dtype();
         if combine == Combine::Update {
-            return match_dtype!(dtype, all, T => {
+            return match_dtype!(dtype, any, T => {
                 let (updates, out) = (updates.as_slice::<T>()?, value.as_mut_slice::<T>()?);
                 self.each(updates, out, |part, update| part.clone_from_slice(update));
                 Ok(value)
-            }, else unreachable!("`all` covers every data type"));
+            });
         }
         match_dtype!(dtype, numbers, T => {
             let (updates, out) = (updates.as_slice::<T>()?, value.as_mut_slice::<T>()?);
@@ -185,7 +185,7 @@ fn fold<T: Copy>(combine: impl Fn(T, T) -> T) -> impl Fn(&mut [T], &[T]) {
 /// [`NumericError::UnsupportedDType`] where the indices are not `int32` or `int64`.
 pub fn gather_nd(value: &Value, indices: &Value) -> Result<Value, NumericError> {
     let parts = Parts::new(value.shape(), indices)?;
-    match_dtype!(value.dtype(), all, T => {
+    match_dtype!(value.dtype(), any, T => {
         let elements = value.as_slice::<T>()?;
         build(parts.shape.clone(), |out: &mut [T]| {
             if parts.width > 0 {
@@ -195,7 +195,7 @@ pub fn gather_nd(value: &Value, indices: &Value) -> Result<Value, NumericError> 
             }
             Ok(())
         })
-    }, else unreachable!("`all` covers every data type"))
+    })
 }
 
 /// Zeros of `shape`, with each of the `updates` added to the part that its row of `indices`
@@ -312,7 +312,7 @@ pub fn dynamic_partition(
     let mut lengths = vec![0_usize; count];
     rows.iter().for_each(|row| lengths[row] += 1);
     let width = volume(part);
-    match_dtype!(value.dtype(), all, T => {
+    match_dtype!(value.dtype(), any, T => {
         let elements = value.as_slice::<T>()?;
         let mut parts: Vec<Vec<T>> =
             lengths.iter().map(|length| Vec::with_capacity(length.saturating_mul(width))).collect();
@@ -326,7 +326,7 @@ pub fn dynamic_partition(
             Ok(Value::from_vec(shape, elements)?)
         };
         parts.into_iter().zip(lengths).map(shaped).collect()
-    }, else unreachable!("`all` covers every data type"))
+    })
 }
 
 /// Puts the rows of several values where their numbers say; of several with one number the last
@@ -353,12 +353,12 @@ pub fn dynamic_stitch(indices: &[&Value], values: &[&Value]) -> Result<Value, Nu
     let count = last.map_or(0, |last| last + 1);
     let shape: Shape = [count].iter().chain(part).copied().collect();
     let width = volume(part);
-    match_dtype!(first.dtype(), all, T => build(shape, |out: &mut [T]| {
+    match_dtype!(first.dtype(), any, T => build(shape, |out: &mut [T]| {
         for (&rows, value) in rows.iter().zip(values) {
             stitch(rows, value.as_slice()?, width, out);
         }
         Ok(())
-    }), else unreachable!("`all` covers every data type"))
+    }))
 }
 
 fn stitch<T: Element>(rows: Indices<'_>, elements: &[T], width: usize, out: &mut [T]) {

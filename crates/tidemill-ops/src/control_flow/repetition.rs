@@ -179,7 +179,7 @@ impl WhileLoop {
                 ));
                 return Err(failed(&default_graph(), "while", kind.into()));
             }
-            facts.push(Fact::new(fact.dtype, shape.clone()));
+            facts.push(Fact { shape: shape.clone(), elements: None, ..fact });
         }
         Ok(facts)
     }

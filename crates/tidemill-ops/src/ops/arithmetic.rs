@@ -12,6 +12,7 @@ use super::array::{ones_like, zeros_like};
 use super::compare::{greater, greater_equal, less_equal};
 use super::math::{log, neg};
 use super::select::select;
+use super::tensor_list;
 use crate::elementwise::binary_kernel;
 use crate::family::{NUMBERS, binary_family, binary_op, sample, with_gradient};
 use crate::operand::tensor;
@@ -112,12 +113,32 @@ fn where_false(condition: Tensor, grad: Tensor) -> Tensor {
     select(condition, zeros_like(grad), grad)
 }
 
-/// The sum of several tensors of one shape.
+/// The types that have sums: numbers, and lists of them.
+const SUMMABLE: &[DType] = &[
+    DType::F32,
+    DType::F64,
+    DType::F16,
+    DType::BF16,
+    DType::I8,
+    DType::I16,
+    DType::I32,
+    DType::I64,
+    DType::U8,
+    DType::U16,
+    DType::U32,
+    DType::U64,
+    DType::Variant,
+];
+
+/// The sum of several tensors of one shape; of lists, element by element.
 pub static ADD_N: OpDef = OpDef::new("AddN", "The sum of several tensors of one shape.")
     .inputs(&[Arg::list("inputs", "T", "N")])
     .outputs(&[Arg::of("sum", "T")])
-    .attrs(&[AttrDef::widened("T", DType::NUMBERS)])
+    .attrs(&[AttrDef::widened("T", SUMMABLE)])
     .infer(|node| {
+        if node.dtype(0) == DType::Variant {
+            return tensor_list::infer_sum(node);
+        }
         let mut shapes = node.inputs().iter().map(|fact| &fact.shape);
         let first = shapes.next().cloned().unwrap_or_default();
         let shape = shapes.try_fold(first, |shape, other| shape.merge(other));
@@ -138,6 +159,9 @@ struct AddN<T>(Binary<T>);
 
 fn add_n_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
     let dtype = node.type_attr("T")?;
+    if dtype == DType::Variant {
+        return Ok(tensor_list::add_lists_kernel());
+    }
     let add: AnyBinary =
         kernels::add(dtype).ok_or(OpError::UnsupportedDType { op: node.op().name, dtype })?;
     Ok(with_binary!(add, f => Box::new(AddN(f))))
@@ -159,7 +183,8 @@ impl<T: Plain> Kernel for AddN<T> {
     }
 }
 
-/// The sum of several tensors of one type and shape, added from the first to the last.
+/// The sum of several tensors of one type and shape, added from the first to the last. Lists are
+/// added element by element; one that is absent counts as zeros.
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type or shape: they do not broadcast.

@@ -29,7 +29,7 @@ pub static OP: OpDef = OpDef::new("Cast", "The elements as another data type.")
         };
         let elements = node.elements(0).filter(|_| keeps);
         let elements = elements.map(|elements| elements.iter().map(converted).collect());
-        Ok([Inferred { shape: node.shape(0).clone(), elements }].into_iter().collect())
+        Ok([Inferred::with_elements(node.shape(0).clone(), elements)].into_iter().collect())
     })
     .gradient(|cx| {
         let (from, to) = (cx.node().dtype(0), cx.node().type_attr("DstT")?);

@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use smallvec::smallvec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Elements, Execution, Fallible, GraphKey, Inferred, NodeBuilder, OpDef,
+    Arg, AttrDef, AttrKind, Execution, Fact, Fallible, GraphKey, Inferred, NodeBuilder, OpDef,
     Sample, fail,
 };
-use tidemill_value::{DType, IntoValue, PartialShape, Value, ValueError};
+use tidemill_value::{DType, IntoValue, Value, ValueError};
 
 use crate::Tensor;
 
@@ -23,8 +23,7 @@ pub static OP: OpDef = OpDef::new("Const", "A value that never changes.")
         if value.dtype() != dtype {
             return Err(ValueError::DType { expected: dtype, actual: value.dtype() }.into());
         }
-        let shape = PartialShape::from(value.shape());
-        Ok(smallvec![Inferred { shape, elements: Elements::of(&value) }])
+        Ok(smallvec![Inferred::same_as(&Fact::of(&value))])
     })
     .not_differentiable()
     .samples(|| {

@@ -143,7 +143,10 @@ fn infer_loop(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
             )));
         }
     }
-    Ok(parameters.into_iter().map(|fact| Inferred::from(fact.shape)).collect())
+    Ok(parameters
+        .iter()
+        .map(|fact| Inferred { elements: None, ..Inferred::same_as(fact) })
+        .collect())
 }
 
 /// Checks that a body takes the inputs of a node after the first `before`.

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Fact, Fallible, GradientError, Inferred, Kernel, KernelCx, KernelError,
+    Arg, AttrDef, AttrKind, Fallible, GradientError, Inferred, Kernel, KernelCx, KernelError,
     NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_value::{DType, Value};
@@ -10,7 +10,7 @@ use tidemill_value::{DType, Value};
 use crate::operand::unary;
 use crate::{Operand, Tensor};
 
-const T: &[AttrDef] = &[AttrDef::types("T", DType::ALL)];
+const T: &[AttrDef] = &[AttrDef::types("T", DType::ANY)];
 
 /// An operation whose output is its input.
 const fn identity_like(name: &'static str, summary: &'static str) -> OpDef {
@@ -29,8 +29,7 @@ const fn identity_like(name: &'static str, summary: &'static str) -> OpDef {
 
 /// All that is known of the first input.
 pub(super) fn same_fact(node: &NodeView<'_>) -> Result<smallvec::SmallVec<[Inferred; 1]>, OpError> {
-    let elements = node.elements(0).cloned();
-    Ok(smallvec::smallvec![Inferred { shape: node.shape(0).clone(), elements }])
+    Ok(smallvec::smallvec![Inferred::same_as(&node.inputs()[0])])
 }
 
 /// The input itself. Its gradient is that of the output.
@@ -48,13 +47,7 @@ pub static IDENTITY_N: OpDef =
         .outputs(&[Arg::mixed("output", "T")])
         .attrs(&[AttrDef::new("T", AttrKind::Types)])
         .fallible(Fallible::Never)
-        .infer(|node| {
-            let same = |fact: &Fact| Inferred {
-                shape: fact.shape.clone(),
-                elements: fact.elements.clone(),
-            };
-            Ok(node.inputs().iter().map(same).collect())
-        })
+        .infer(|node| Ok(node.inputs().iter().map(Inferred::same_as).collect()))
         .gradient(|cx| Ok((0..cx.input_count()).map(|i| cx.grad_of(i)).collect()))
         .kernel(|_| {
             Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
@@ -77,7 +70,7 @@ pub static STOP_GRADIENT: OpDef =
 /// The input itself; asking for a gradient is an error.
 pub static PREVENT_GRADIENT: OpDef =
     identity_like("PreventGradient", "The input itself; its gradient is an error.")
-        .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::str("message", "")])
+        .attrs(&[AttrDef::types("T", DType::ANY), AttrDef::str("message", "")])
         .gradient(|cx| {
             let message = cx.node().str_attr("message")?;
             Err(GradientError::Op(OpError::invalid(format!(

@@ -47,5 +47,6 @@ pub mod shuffle;
 pub mod special;
 pub mod statistics;
 pub mod strings;
+pub mod tensor_list;
 pub mod training;
 pub mod variable;

@@ -13,7 +13,7 @@ use crate::{Operand, Tensor};
 pub static PLACEHOLDER: OpDef = OpDef::new("Placeholder", "A value that has to be fed.")
     .outputs(&[Arg::of("output", "dtype")])
     .attrs(&[
-        AttrDef::types("dtype", DType::ALL),
+        AttrDef::types("dtype", DType::ANY),
         AttrDef::new("shape", AttrKind::Shape).default(Default::UnknownShape),
     ])
     .execution(Execution::Placeholder)
@@ -27,7 +27,7 @@ pub static PLACEHOLDER_WITH_DEFAULT: OpDef =
         .inputs(&[Arg::of("input", "dtype")])
         .outputs(&[Arg::of("output", "dtype")])
         .attrs(&[
-            AttrDef::types("dtype", DType::ALL),
+            AttrDef::types("dtype", DType::ANY),
             AttrDef::new("shape", AttrKind::Shape).default(Default::UnknownShape),
         ])
         .infer(|node| {

@@ -88,7 +88,7 @@ fn rank_of_known(edit: &mut GraphEdit<'_>) -> Option<TensorId> {
 fn filled_like(edit: &mut GraphEdit<'_>, number: u8) -> Option<TensorId> {
     let shape = known_shape(edit)?.known()?;
     let dtype = edit.output_fact(0)?.dtype;
-    if shape.elements()? > SMALL || matches!(dtype, DType::Bool | DType::String) {
+    if shape.elements()? > SMALL || !dtype.is_plain() || dtype == DType::Bool {
         return None;
     }
     let value = Value::full(Scalar::U8(number).adopt(dtype).ok()?, shape).ok()?;

@@ -3,7 +3,7 @@ use tidemill_runtime::{Rewriting, RunError};
 use tidemill_value::{DType, NumericError, Value};
 
 use super::{Given, Knowledge, SampleNode};
-use crate::values::{all_same, converted};
+use crate::values::{all_same, converted, converted_lists};
 
 /// A sample runs with every data type that the type attributes of the operation allow. Only if
 /// the type does not have its numbers may the run fail, because of the other ones it gets.
@@ -13,7 +13,8 @@ pub fn check_every_dtype(op: &'static OpDef, sample: &Sample) -> Result<(), Stri
     }
     for attr in op.attrs {
         let AttrKind::Type(allowed) = attr.kind else { continue };
-        for &dtype in allowed {
+        // Lists are no numbers; operations on them have samples of them.
+        for &dtype in allowed.iter().filter(|dtype| **dtype != DType::Variant) {
             let Some(typed) = with_type(op, sample, attr.name, dtype) else { continue };
             let runs = check_runs(op, &typed, has_numbers_of(&typed, sample));
             runs.map_err(|message| format!("{} is {dtype}: {message}", attr.name))?;
@@ -30,6 +31,11 @@ pub(super) fn with_type(op: &OpDef, sample: &Sample, attr: &str, dtype: DType) -
         if is_type_of(arg.dtype, attr) {
             values.iter_mut().for_each(|value| *value = converted(value, dtype));
         }
+    }
+    // A list has elements of the type that this attribute names.
+    if attr == "element_dtype" {
+        let lists = sample.inputs.iter_mut().flatten().filter(|x| x.dtype() == DType::Variant);
+        lists.for_each(|list| *list = converted_lists(list, dtype));
     }
     let given = sample.attrs.iter_mut().find(|(name, _)| *name == attr);
     match given {
@@ -57,7 +63,7 @@ fn own_name(op: &OpDef, attr: &str) -> Option<&'static str> {
 /// Whether the inputs of both samples are the same numbers.
 fn has_numbers_of(left: &Sample, right: &Sample) -> bool {
     let inputs = |sample: &Sample| -> Vec<Value> {
-        let plain = sample.inputs.iter().flatten().filter(|x| x.dtype() != DType::String);
+        let plain = sample.inputs.iter().flatten().filter(|x| x.dtype().is_plain());
         plain.map(|x| converted(x, DType::F64)).collect()
     };
     all_same(&inputs(left), &inputs(right))

@@ -66,7 +66,7 @@ fn in_f64(op: &OpDef, sample: &Sample) -> Sample {
 fn float_outputs(node: &SampleNode) -> Vec<Tensor> {
     let as_float = |output: Tensor| match output.dtype() {
         Some(dtype) if dtype.is_float() => Some(output),
-        Some(DType::String) | None => None,
+        Some(DType::String | DType::Variant) | None => None,
         Some(_) => Some(cast(output, DType::F64)),
     };
     node.outputs().into_iter().filter_map(as_float).collect()

@@ -3,10 +3,14 @@ use tidemill_graph::{
 };
 
 use tidemill_ops::ops::resource::VAR_HANDLE;
+use tidemill_ops::ops::tensor_list::EMPTY_TENSOR_LIST;
 use tidemill_ops::ops::variable::VARIABLE;
-use tidemill_ops::{Operation, Tensor, assign, constant, placeholder_of};
+use tidemill_ops::{
+    Operation, Tensor, assign, constant, placeholder_of, stack, tensor_list_reserve,
+    tensor_list_set_item,
+};
 use tidemill_runtime::{Feeds, Rewriting, RunError, Session, SessionOptions, Sink};
-use tidemill_value::{Dim, PartialShape, Value};
+use tidemill_value::{DType, Dim, PartialShape, TensorList, Value};
 
 /// How a node under test is given its inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -149,6 +153,30 @@ pub(super) fn node_of(op: &'static OpDef, sample: &Sample, inputs: &[Tensor]) ->
     attrs.fold(node, |node, (name, attr)| node.attr(*name, attr.clone())).build()
 }
 
+/// Lists are no constants, but made in a run.
+fn lists_of(value: &Value) -> Tensor {
+    let lists = value.as_slice::<TensorList>().expect("it is a value of lists");
+    let made = lists.iter().map(|list| {
+        let reserved = match list.limit() {
+            Some(most) => {
+                let none = NodeBuilder::new(&EMPTY_TENSOR_LIST)
+                    .input(constant(list.shape().to_value()))
+                    .input(constant(most as i32));
+                none.attr("element_dtype", list.dtype()).build().output(0).into()
+            }
+            None => tensor_list_reserve(list.shape().clone(), list.len() as i32, list.dtype()),
+        };
+        let places = list.elements().iter().enumerate();
+        let present = places.filter_map(|(i, element)| Some((i, element.as_ref()?)));
+        present.fold(reserved, |list, (i, x)| tensor_list_set_item(list, i as i32, x.clone()))
+    });
+    let made: Vec<Tensor> = made.collect();
+    match (value.shape().rank(), made.as_slice()) {
+        (0, [list]) => *list,
+        _ => stack(made, 0),
+    }
+}
+
 /// The inputs made so far.
 #[derive(Default)]
 struct Inputs {
@@ -173,6 +201,7 @@ impl Inputs {
         };
         let tensor = match (arg.access, self.given) {
             _ if arg.role == Role::Handle => self.add_variable(&VAR_HANDLE, value, shape),
+            (Access::Read, Given::Constants) if value.dtype() == DType::Variant => lists_of(value),
             (Access::Read, Given::Constants) => constant(value),
             (Access::Read, Given::Fed(_)) => {
                 let placeholder = placeholder_of(value.dtype(), shape);

@@ -1,6 +1,6 @@
 //! Tensors of a given shape: `Fill`, `ZerosLike`, `OnesLike`, `BroadcastTo`, `Range`.
 
-use smallvec::SmallVec;
+use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
     Arg, AttrDef, Elements, Fallible, Graph, Inferred, Kernel, KernelError, NodeBuilder, NodeView,
     OpDef, OpError, Sample, TensorRef, scoped,
@@ -16,6 +16,7 @@ use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, indexed, tensor, unary};
 use crate::ops::constant::constant_node;
 use crate::ops::reduce::reduce_sum;
+use crate::ops::tensor_list::zeros_like_lists;
 use crate::{Operand, Tensor};
 
 /// The shape that the elements of input `i` describe.
@@ -64,9 +65,19 @@ pub static FILL: OpDef = OpDef::new("Fill", "One number everywhere.")
 
 /// Zeros of the shape and type of a tensor.
 pub static ZEROS_LIKE: OpDef = like("ZerosLike", "Zeros of the shape and type of a tensor.")
+    .attrs(&[AttrDef::types("T", DType::ANY)])
+    .infer(|node| {
+        let fact = &node.inputs()[0];
+        Ok(smallvec![Inferred { elements: None, ..Inferred::same_as(fact) }])
+    })
     .kernel(|node| {
         let dtype = node.dtype(0);
-        Ok(map_kernel(move |x| Ok(Value::zeros(dtype, x.shape().clone())?)))
+        Ok(map_kernel(move |x| {
+            Ok(match dtype {
+                DType::Variant => zeros_like_lists(x)?,
+                _ => Value::zeros(dtype, x.shape().clone())?,
+            })
+        }))
     })
     .samples(|| vec![Sample::new([Value::from([1.0_f32, 2.0])], Value::from([0.0_f32, 0.0]))]);
 
@@ -171,7 +182,7 @@ fn infer_range(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
             let numbers =
                 layout::range(start, limit, delta).map_err(|e| OpError::invalid(e.to_string()))?;
             let elements = Elements::of(&numbers);
-            Ok([Inferred { shape: [length].into(), elements }].into_iter().collect())
+            Ok([Inferred::with_elements([length].into(), elements)].into_iter().collect())
         }
         Ok(length) => Inferred::one([length]),
         Err(error) => Err(OpError::invalid(error.to_string())),

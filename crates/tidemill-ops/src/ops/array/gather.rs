@@ -157,7 +157,7 @@ pub(crate) fn infer_gather(
         }
         _ => None,
     };
-    Ok([Inferred { shape, elements }].into_iter().collect())
+    Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
 }
 
 /// The gradient of `params`: what comes in for each slice is added to the one that it is.

@@ -21,7 +21,7 @@ use crate::{Operand, Tensor};
 pub static PACK: OpDef = OpDef::new("Pack", "Several tensors of one shape along a new axis.")
     .inputs(&[Arg::list("values", "T", "N")])
     .outputs(&[Arg::of("output", "T")])
-    .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::int("axis", 0)])
+    .attrs(&[AttrDef::types("T", DType::ANY), AttrDef::int("axis", 0)])
     .infer(infer_pack)
     .gradient(|cx| {
         let (grad, count): (Tensor, _) = (cx.grad(), cx.input_count());
@@ -61,7 +61,7 @@ fn infer_pack(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
         };
         node.inputs().iter().map(element).collect::<Elements>()
     });
-    Ok([Inferred { shape: dims.into_iter().collect(), elements }].into_iter().collect())
+    Ok([Inferred::with_elements(dims.into_iter().collect(), elements)].into_iter().collect())
 }
 
 /// Several tensors one after the other along an axis.
@@ -132,7 +132,7 @@ pub(super) fn concat_shape(
     let dims = dims.map(|(i, dim)| if i == axis { Dim::from(joined) } else { *dim });
     let shape = dims.collect();
     let elements = if rank == 1 { joined_elements(values) } else { None };
-    Ok([Inferred { shape, elements }].into_iter().collect())
+    Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
 }
 
 /// The elements of lists one after the other, if they are few.

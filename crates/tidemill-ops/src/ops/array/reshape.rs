@@ -99,7 +99,7 @@ fn infer_reshape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
         (Some(from), Some(wanted)) => reshaped(&from, &wanted)?.into(),
         _ => to,
     };
-    Ok([Inferred { shape, elements }].into_iter().collect())
+    Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
 }
 
 /// A tensor with an axis of extent 1 more.
@@ -119,7 +119,7 @@ pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis 
             (Some(dims), _) => PartialShape::of_rank(dims.len() + 1),
             (None, _) => PartialShape::unknown(),
         };
-        Ok([Inferred { shape, elements }].into_iter().collect())
+        Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
     })
     .fallible(Fallible::Values)
     .gradient(|cx| {
@@ -163,7 +163,7 @@ pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "A tensor without axes of exte
             }
             _ => PartialShape::unknown(),
         };
-        Ok([Inferred { shape, elements }].into_iter().collect())
+        Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
     })
     .gradient(|cx| {
         let x: Tensor = cx.input(0);

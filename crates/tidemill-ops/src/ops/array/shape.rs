@@ -15,7 +15,7 @@ use crate::sample::array;
 use crate::{Operand, Tensor};
 
 const TYPES: &[AttrDef] = &[
-    AttrDef::types("T", DType::ALL),
+    AttrDef::types("T", DType::ANY),
     AttrDef::types("out_type", DType::INDICES).default(Default::Type(DType::I32)),
 ];
 
@@ -38,10 +38,10 @@ pub static SHAPE: OpDef = of_shape("Shape", "The extents along the axes.")
             index(extent, out_type)?;
         }
         let rank = Dim::from(shape.rank());
-        Ok(smallvec![Inferred {
-            shape: [rank].into_iter().collect(),
-            elements: Elements::of_shape(shape),
-        }])
+        Ok(smallvec![Inferred::with_elements(
+            [rank].into_iter().collect::<PartialShape>(),
+            Elements::of_shape(shape)
+        )])
     })
     .kernel(|node| {
         let dtype = node.type_attr("out_type")?;
@@ -57,9 +57,11 @@ pub static SHAPE_N: OpDef = of_shape("ShapeN", "The extents of several tensors a
     .inputs(&[Arg::list("input", "T", "N")])
     .outputs(&[Arg::list("output", "out_type", "N")])
     .infer(|node| {
-        let shape_of = |fact: &Fact| Inferred {
-            shape: [Dim::from(fact.shape.rank())].into_iter().collect(),
-            elements: Elements::of_shape(&fact.shape),
+        let shape_of = |fact: &Fact| {
+            Inferred::with_elements(
+                PartialShape::from_iter([Dim::from(fact.shape.rank())]),
+                Elements::of_shape(&fact.shape),
+            )
         };
         Ok(node.inputs().iter().map(shape_of).collect())
     })
@@ -85,7 +87,7 @@ pub static SIZE: OpDef = of_shape("Size", "The number of elements.")
         }
         let elements = node.shape(0).elements().map(|size| i64::try_from(size).ok());
         let elements = elements.map(|size| [size].into_iter().collect());
-        Ok(smallvec![Inferred { shape: PartialShape::scalar(), elements }])
+        Ok(smallvec![Inferred::with_elements(PartialShape::scalar(), elements)])
     })
     .kernel(|node| {
         let dtype = node.type_attr("out_type")?;
@@ -100,7 +102,7 @@ pub static RANK: OpDef = of_shape("Rank", "The number of axes.")
     .infer(|node| {
         let elements = node.shape(0).rank().map(|rank| i64::try_from(rank).ok());
         let elements = elements.map(|rank| [rank].into_iter().collect());
-        Ok(smallvec![Inferred { shape: PartialShape::scalar(), elements }])
+        Ok(smallvec![Inferred::with_elements(PartialShape::scalar(), elements)])
     })
     .kernel(|_| Ok(map_kernel(|x| Ok(index(x.shape().rank(), DType::I32)?.into()))))
     .samples(|| vec![Sample::new([Value::from([1.0_f32, 2.0])], Value::from(1))]);
@@ -201,7 +203,10 @@ pub static BROADCAST_ARGS: OpDef =
             let shapes = shapes.and_then(|(l, r)| extents(l).zip(extents(r)));
             let broadcast = shapes.map(|(l, r)| tidemill_value::broadcast(&l, &r)).transpose()?;
             let elements = broadcast.and_then(|shape| Elements::of_shape(&shape.into()));
-            Ok(smallvec![Inferred { shape: shape.into_iter().collect(), elements }])
+            Ok(smallvec![Inferred::with_elements(
+                shape.into_iter().collect::<PartialShape>(),
+                elements
+            )])
         })
         .not_differentiable()
         .kernel(|node| {

@@ -131,7 +131,7 @@ fn infer_slice(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
         [Some(cut)] => picked(node.elements(0), cut),
         _ => None,
     };
-    Ok([Inferred { shape: shape.into_iter().collect(), elements }].into_iter().collect())
+    Ok([Inferred::with_elements(shape.into_iter().collect(), elements)].into_iter().collect())
 }
 
 /// The elements of a list that a cut takes.
@@ -287,7 +287,7 @@ fn infer_strided(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
         Some(&[cut]) => picked(node.elements(0), cut),
         _ => None,
     };
-    Ok([Inferred { shape: resolved.shape(), elements }].into_iter().collect())
+    Ok([Inferred::with_elements(resolved.shape(), elements)].into_iter().collect())
 }
 
 /// As many new axes as the bits of a mask can ask for.

@@ -183,7 +183,7 @@ pub static UNPACK: OpDef =
         .inputs(&[Arg::of("value", "T")])
         .outputs(&[Arg::list("output", "T", "num")])
         .attrs(&[
-            AttrDef::types("T", DType::ALL),
+            AttrDef::types("T", DType::ANY),
             AttrDef::new("num", AttrKind::Int),
             AttrDef::int("axis", 0),
         ])

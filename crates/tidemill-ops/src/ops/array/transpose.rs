@@ -132,7 +132,7 @@ pub static INVERT_PERMUTATION: OpDef =
                 let inverted = known.map(|perm| inverse(&perm)).transpose()?;
                 let elements =
                     inverted.map(|perm| perm.into_iter().map(|x| Some(x.into())).collect());
-                Ok([Inferred { shape: node.shape(0).clone(), elements }].into_iter().collect())
+                Ok([Inferred::with_elements(node.shape(0).clone(), elements)].into_iter().collect())
             }
             Some(_) => {
                 let (input, actual) = ("x", node.shape(0).clone());

@@ -1,0 +1,305 @@
+//! `TensorArrayV3` and its kin as lists of tensors.
+//!
+//! An array is a handle and a *flow*, a number that orders what is done to it. As a list, the flow is
+//! the array itself, and there is no handle.
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use tidemill_formats::proto::{AnyValue, DataType, TensorProto, TensorShapeProto};
+use tidemill_value::PartialShape;
+
+use super::super::ImportError;
+use super::net::{Net, Port};
+use super::{Flow, refused};
+
+/// What is made of an operation on an array.
+struct Rule {
+    array: &'static str,
+    list: &'static str,
+    /// Which of the array's inputs the list's are; `Shape` stands for one that says the shape.
+    inputs: &'static [Input],
+    /// The number of the input that is the flow, beside which constants are put.
+    flow: usize,
+    /// The output that is the flow.
+    gives_flow: bool,
+    /// The attribute that has the data type of elements.
+    dtype: Option<&'static str>,
+}
+
+#[derive(Clone, Copy)]
+enum Input {
+    Of(usize),
+    Shape,
+}
+
+use Input::{Of, Shape};
+
+const RULES: &[Rule] = &[
+    Rule {
+        array: "TensorArrayReadV3",
+        list: "TensorListGetItem",
+        inputs: &[Of(2), Of(1), Shape],
+        flow: 2,
+        gives_flow: false,
+        dtype: Some("dtype"),
+    },
+    Rule {
+        array: "TensorArrayWriteV3",
+        list: "TensorListSetItem",
+        inputs: &[Of(3), Of(1), Of(2)],
+        flow: 3,
+        gives_flow: true,
+        dtype: Some("T"),
+    },
+    Rule {
+        array: "TensorArrayGatherV3",
+        list: "TensorListGather",
+        inputs: &[Of(2), Of(1), Shape],
+        flow: 2,
+        gives_flow: false,
+        dtype: Some("dtype"),
+    },
+    Rule {
+        array: "TensorArrayScatterV3",
+        list: "TensorListScatterIntoExistingList",
+        inputs: &[Of(3), Of(2), Of(1)],
+        flow: 3,
+        gives_flow: true,
+        dtype: Some("T"),
+    },
+    Rule {
+        array: "TensorArrayConcatV3",
+        list: "TensorListConcat",
+        inputs: &[Of(1)],
+        flow: 1,
+        gives_flow: false,
+        dtype: Some("dtype"),
+    },
+    Rule {
+        array: "TensorArraySplitV3",
+        list: "TensorListSplit",
+        inputs: &[Of(1), Shape, Of(2)],
+        flow: 3,
+        gives_flow: true,
+        dtype: Some("T"),
+    },
+    Rule {
+        array: "TensorArraySizeV3",
+        list: "TensorListLength",
+        inputs: &[Of(1)],
+        flow: 1,
+        gives_flow: false,
+        dtype: None,
+    },
+];
+
+const MAKE: &str = "TensorArrayV3";
+const CLOSE: &str = "TensorArrayCloseV3";
+/// What gradients of loops are made of in TensorFlow 1.
+const OF_GRADIENTS: &[&str] = &[
+    "TensorArrayGradV3",
+    "TensorArrayGradWithShape",
+    "StackV2",
+    "StackPushV2",
+    "StackPopV2",
+    "StackCloseV2",
+];
+
+pub(super) fn is_of_array(op: &str) -> bool {
+    op == MAKE || op == CLOSE || OF_GRADIENTS.contains(&op) || rule_of(op).is_some()
+}
+
+fn rule_of(op: &str) -> Option<&'static Rule> {
+    RULES.iter().find(|rule| rule.array == op)
+}
+
+/// Puts lists in place of arrays.
+pub(super) fn to_lists(net: &mut Net) -> Result<(), ImportError> {
+    if let Some(node) = net.nodes.iter().find(|node| OF_GRADIENTS.contains(&node.def.op.as_str())) {
+        let problem = "it is part of the gradient of a loop, which can be built anew, but not \
+                       imported: extract the graph without gradients";
+        return Err(refused(&node.def, problem));
+    }
+    let count = net.nodes.len();
+    let op = |net: &Net, node: usize| net.nodes[node].def.op.clone();
+    let arrays: Vec<usize> = (0..count).filter(|&node| is_of_array(&op(net, node))).collect();
+    if arrays.is_empty() {
+        return Ok(());
+    }
+    let takers = takers(net);
+    let makers = follow(net, &takers, &arrays, |net, node| {
+        (op(net, node) == MAKE).then_some(Port { node, slot: 0 })
+    });
+    let flows = follow(net, &takers, &arrays, |net, node| match op(net, node).as_str() {
+        MAKE => Some(Port { node, slot: 1 }),
+        other => rule_of(other)?.gives_flow.then_some(Port { node, slot: 0 }),
+    });
+    for port in flows.keys() {
+        if net.nodes[port.node].passes_on() {
+            net.nodes[port.node].set("T", AnyValue::Type(DataType::Variant.into()));
+        }
+    }
+    let grows = |net: &Net, node: usize| {
+        matches!(net.nodes[node].attr("dynamic_size"), Some(AnyValue::B(true)))
+    };
+    let growing: FxHashSet<usize> =
+        arrays.iter().copied().filter(|&node| grows(net, node)).collect();
+    for &node in &arrays {
+        to_list(net, node, &makers, &growing)?;
+    }
+    // Nothing needs the handles any more.
+    for port in makers.keys() {
+        let member = &mut net.nodes[port.node];
+        member.is_there &= !member.passes_on();
+    }
+    Ok(())
+}
+
+/// For each node, those that take something of it.
+fn takers(net: &Net) -> Vec<Vec<usize>> {
+    let mut takers = vec![Vec::new(); net.nodes.len()];
+    for (node, member) in net.nodes.iter().enumerate() {
+        member.inputs.iter().for_each(|port| takers[port.node].push(node));
+    }
+    takers
+}
+
+/// The tensors that are passed on from those that `start` gives, with the node that gave each.
+fn follow(
+    net: &Net,
+    takers: &[Vec<usize>],
+    arrays: &[usize],
+    start: impl Fn(&Net, usize) -> Option<Port>,
+) -> FxHashMap<Port, usize> {
+    let mut found = FxHashMap::default();
+    let mut pending: Vec<(Port, usize)> =
+        arrays.iter().filter_map(|&node| Some((start(net, node)?, node))).collect();
+    while let Some((port, origin)) = pending.pop() {
+        if found.contains_key(&port) {
+            continue;
+        }
+        found.insert(port, origin);
+        for &taker in &takers[port.node] {
+            let member = &net.nodes[taker];
+            let is_data = member
+                .inputs
+                .iter()
+                .enumerate()
+                .any(|(i, input)| *input == port && (member.flow != Flow::Switch || i == 0));
+            if is_data && member.passes_on() {
+                let slots = if member.flow == Flow::Switch { 0..2 } else { 0..1 };
+                pending.extend(slots.map(|slot| (Port { node: taker, slot }, origin)));
+            }
+        }
+    }
+    found
+}
+
+/// Makes an operation on an array one on a list.
+fn to_list(
+    net: &mut Net,
+    node: usize,
+    makers: &FxHashMap<Port, usize>,
+    growing: &FxHashSet<usize>,
+) -> Result<(), ImportError> {
+    let member = &net.nodes[node];
+    let op = member.def.op.clone();
+    let missing = |net: &Net| refused(&net.nodes[node].def, "it lacks an input or attribute");
+    if op == CLOSE {
+        let member = &mut net.nodes[node];
+        member.def.op = "NoOp".to_owned();
+        member.def.attr.clear();
+        member.inputs.clear();
+        return Ok(());
+    }
+    let maker = match op.as_str() {
+        MAKE => node,
+        _ => {
+            let handle = member.inputs.first().and_then(|handle| makers.get(handle));
+            *handle.ok_or_else(|| refused(&member.def, "its handle is not that of an array"))?
+        }
+    };
+    if op == MAKE {
+        let size = *member.inputs.first().ok_or_else(|| missing(net))?;
+        let dtype = member.type_attr("dtype").ok_or_else(|| missing(net))?;
+        let shape = shape_constant(net, node, node, "element_shape")?;
+        net.redirect_flow(node);
+        let member = &mut net.nodes[node];
+        member.def.op = "TensorListReserve".to_owned();
+        member.def.attr.clear();
+        member.set("element_dtype", AnyValue::Type(dtype));
+        member.set("shape_type", AnyValue::Type(DataType::Int32.into()));
+        member.inputs = vec![Port { node: shape, slot: 0 }, size];
+        return Ok(());
+    }
+    let rule = rule_of(&op).ok_or_else(|| missing(net))?;
+    let dtype = rule.dtype.map(|attr| member.type_attr(attr).ok_or_else(|| missing(net)));
+    let dtype = dtype.transpose()?;
+    let except = member.def.attr.get("element_shape_except0").cloned();
+    if member.inputs.len() <= rule.flow {
+        return Err(missing(net));
+    }
+    let given = member.inputs.clone();
+    let mut inputs = Vec::with_capacity(rule.inputs.len());
+    for input in rule.inputs {
+        inputs.push(match *input {
+            Of(i) => given[i],
+            Shape => {
+                let beside = given[rule.flow].node;
+                Port { node: shape_constant(net, node, beside, "element_shape")?, slot: 0 }
+            }
+        });
+    }
+    let member = &mut net.nodes[node];
+    member.def.op = rule.list.to_owned();
+    member.def.attr.clear();
+    member.inputs = inputs;
+    if let Some(dtype) = dtype {
+        member.set("element_dtype", AnyValue::Type(dtype));
+    }
+    match rule.list {
+        "TensorListSetItem" if growing.contains(&maker) => {
+            member.set("resize_if_index_out_of_bounds", AnyValue::B(true));
+        }
+        "TensorListSplit" => member.set("shape_type", AnyValue::Type(DataType::Int32.into())),
+        "TensorListConcat" => {
+            if let Some(AnyValue::Shape(shape)) = except.and_then(|attr| attr.value) {
+                member.set("element_shape", AnyValue::Shape(with_unknown_first(shape)));
+            }
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn with_unknown_first(mut shape: TensorShapeProto) -> TensorShapeProto {
+    if !shape.unknown_rank {
+        let first = tidemill_formats::proto::Dim { size: -1, ..Default::default() };
+        shape.dim.insert(0, first);
+    }
+    shape
+}
+
+/// A constant of the shape that an attribute of a node has, or of an unknown one. It runs where
+/// node `beside` does.
+fn shape_constant(
+    net: &mut Net,
+    node: usize,
+    beside: usize,
+    attr: &str,
+) -> Result<usize, ImportError> {
+    let member = &net.nodes[node];
+    let shape = match member.attr(attr) {
+        Some(AnyValue::Shape(shape)) if !shape.unknown_rank => {
+            let partial = shape.partial_shape();
+            partial.map_err(|error| refused(&member.def, error.to_string()))?
+        }
+        _ => PartialShape::unknown(),
+    };
+    let name = format!("{}/element_shape", member.def.name);
+    let controls = if node == beside { Vec::new() } else { vec![beside] };
+    let constant = net.add(&name, "Const", Vec::new(), controls, (node, 0));
+    let member = &mut net.nodes[constant];
+    member.set("dtype", AnyValue::Type(DataType::Int32.into()));
+    member.set("value", AnyValue::Tensor(TensorProto::from(&shape.to_value())));
+    Ok(constant)
+}

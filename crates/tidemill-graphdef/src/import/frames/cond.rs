@@ -1,0 +1,320 @@
+//! `Switch` and `Merge` raised to `If`.
+
+use std::collections::BTreeMap;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use tidemill_formats::proto::{AnyValue, DataType};
+
+use super::super::ImportError;
+use super::function::{Argument, Edge, Part, Step, function_attr, types, unknown_shapes};
+use super::net::{Net, Port};
+use super::{Flow, refused};
+
+/// Conditionals lie in one another at most this deep.
+const MAX_DEPTH: usize = 1000;
+
+/// What has to hold where a node runs, within its frame. The first says nothing.
+struct Branch {
+    parent: usize,
+    depth: usize,
+    /// The condition, and whether it holds.
+    tag: Option<(Port, bool)>,
+}
+
+/// The branches that the nodes of a frame are in.
+struct Branches {
+    all: Vec<Branch>,
+    known: FxHashMap<(usize, Port, bool), usize>,
+    /// By node. The branch of a `Switch` is the one that it is in itself.
+    of: FxHashMap<usize, usize>,
+    /// The frame. What is in others is in no branch of this one.
+    frame: usize,
+}
+
+/// The results of one conditional: `Merge` nodes with what each takes if the condition holds, and
+/// if not.
+struct Conditional {
+    /// The branch that the conditional is in.
+    outer: usize,
+    condition: Port,
+    merges: Vec<(usize, [Port; 2])>,
+}
+
+/// Raises the conditionals that are in a frame, the inner ones first.
+pub(super) fn raise_conds(net: &mut Net, frame: usize) -> Result<(), ImportError> {
+    let members = net.members(frame)?;
+    if !members.iter().any(|&node| is_conditional(net, node)) {
+        return Ok(());
+    }
+    let mut branches = Branches::new(frame);
+    let mut found: BTreeMap<(usize, Port, String), Conditional> = BTreeMap::new();
+    for &node in &members {
+        if let Some((outer, condition, sides)) = branches.place(net, node)? {
+            let name = &net.nodes[node].def.name;
+            let scope = name.rsplit_once('/').map_or("", |(scope, _)| scope).to_owned();
+            let merges = Vec::new();
+            let conditional = Conditional { outer, condition, merges };
+            let conditional = found.entry((outer, condition, scope)).or_insert(conditional);
+            conditional.merges.push((node, sides));
+        }
+    }
+    let mut ordered: Vec<((usize, Port, String), Conditional)> = found.into_iter().collect();
+    // What has the same depth stays in the order of its first results.
+    ordered.sort_by_key(|(_, conditional)| {
+        let first = conditional.merges.first().map(|(node, _)| *node);
+        (std::cmp::Reverse(branches.all[conditional.outer].depth), first)
+    });
+    let mut merged = FxHashSet::default();
+    for ((_, _, scope), conditional) in &ordered {
+        raise(net, &mut branches, scope, conditional)?;
+        merged.insert((conditional.outer, conditional.condition));
+    }
+    let mut parts: Vec<usize> = branches.of.keys().copied().collect();
+    parts.sort_unstable();
+    parts.into_iter().try_for_each(|node| branches.drop_part(net, node, &merged))
+}
+
+/// Whether a node is a part of a conditional, and not of the loop that it is in.
+fn is_conditional(net: &Net, node: usize) -> bool {
+    let member = &net.nodes[node];
+    match member.flow {
+        Flow::Switch => member
+            .inputs
+            .get(1)
+            .is_none_or(|condition| net.nodes[condition.node].flow != Flow::LoopCond),
+        Flow::Merge => {
+            !member.inputs.iter().any(|input| net.nodes[input.node].flow == Flow::NextIteration)
+        }
+        _ => false,
+    }
+}
+
+impl Branches {
+    fn new(frame: usize) -> Self {
+        let all = vec![Branch { parent: 0, depth: 0, tag: None }];
+        Branches { all, known: FxHashMap::default(), of: FxHashMap::default(), frame }
+    }
+
+    /// The branch in another one where a condition holds or does not.
+    fn within(&mut self, parent: usize, condition: Port, holds: bool) -> usize {
+        let next = self.all.len();
+        let branch = *self.known.entry((parent, condition, holds)).or_insert(next);
+        if branch == next {
+            let depth = self.all[parent].depth + 1;
+            self.all.push(Branch { parent, depth, tag: Some((condition, holds)) });
+        }
+        branch
+    }
+
+    /// The branch that a tensor is in.
+    fn of_port(&mut self, net: &Net, port: Port) -> usize {
+        let of_node = self.of.get(&port.node).copied().unwrap_or(0);
+        match condition_of(net, port.node).filter(|_| net.nodes[port.node].frame == self.frame) {
+            Some(condition) => self.within(of_node, condition, port.slot == 1),
+            None => of_node,
+        }
+    }
+
+    fn is_in(&self, mut branch: usize, outer: usize) -> bool {
+        while self.all[branch].depth > self.all[outer].depth {
+            branch = self.all[branch].parent;
+        }
+        branch == outer
+    }
+
+    /// The inner one of two branches, if one is in the other.
+    fn inner(&self, left: usize, right: usize) -> Option<usize> {
+        match () {
+            () if self.is_in(right, left) => Some(right),
+            () if self.is_in(left, right) => Some(left),
+            () => None,
+        }
+    }
+
+    /// Finds the branch of a node whose inputs have theirs. Of the `Merge` of a conditional, gives
+    /// the branch that it is in, the condition, and what it takes if that holds and if not.
+    fn place(
+        &mut self,
+        net: &Net,
+        node: usize,
+    ) -> Result<Option<(usize, Port, [Port; 2])>, ImportError> {
+        let member = &net.nodes[node];
+        let is_merge = member.flow == Flow::Merge && is_conditional(net, node);
+        if is_merge {
+            let found = self.merge(net, node)?;
+            self.of.insert(node, found.0);
+            return Ok(Some(found));
+        }
+        let goes_back = |port: &Port| {
+            member.flow == Flow::Merge && net.nodes[port.node].flow == Flow::NextIteration
+        };
+        let ports = member.inputs.iter().copied().filter(|port| !goes_back(port));
+        let controls = member.controls.iter().map(|&node| Port { node, slot: u32::MAX });
+        let mut branch = 0;
+        for port in ports.chain(controls) {
+            let other = match port.slot {
+                u32::MAX => self.of.get(&port.node).copied().unwrap_or(0),
+                _ => self.of_port(net, port),
+            };
+            branch = self.inner(branch, other).ok_or_else(|| {
+                refused(&member.def, "it takes tensors of two branches, of which only one runs")
+            })?;
+        }
+        if self.all[branch].depth > MAX_DEPTH {
+            return Err(refused(&member.def, "it is in too many conditionals"));
+        }
+        self.of.insert(node, branch);
+        Ok(None)
+    }
+
+    fn merge(&mut self, net: &Net, node: usize) -> Result<(usize, Port, [Port; 2]), ImportError> {
+        let member = &net.nodes[node];
+        let unpaired = || {
+            refused(
+                &member.def,
+                "what it takes is not of the two branches of one condition, as in `cond`",
+            )
+        };
+        let &[left, right] = member.inputs.as_slice() else { return Err(unpaired()) };
+        let [left_branch, right_branch] = [left, right].map(|port| self.of_port(net, port));
+        let [l, r] = [left_branch, right_branch].map(|branch| &self.all[branch]);
+        match (l.tag, r.tag) {
+            (Some((condition, true)), Some((other, false)))
+                if (l.parent, condition) == (r.parent, other) =>
+            {
+                Ok((l.parent, condition, [left, right]))
+            }
+            (Some((condition, false)), Some((other, true)))
+                if (l.parent, condition) == (r.parent, other) =>
+            {
+                Ok((l.parent, condition, [right, left]))
+            }
+            _ => Err(unpaired()),
+        }
+    }
+
+    /// Takes a node that was part of a branch, and is part of bodies now, out of the net.
+    fn drop_part(
+        &self,
+        net: &mut Net,
+        node: usize,
+        merged: &FxHashSet<(usize, Port)>,
+    ) -> Result<(), ImportError> {
+        let mut branch = self.of.get(&node).copied().unwrap_or(0);
+        let is_switch = net.nodes[node].flow == Flow::Switch && is_conditional(net, node);
+        if branch == 0 && !is_switch {
+            return Ok(());
+        }
+        let is_merged = |outer, condition| merged.contains(&(outer, condition));
+        let alone = "no `Merge` joins the branches that it leads to, as in `cond`";
+        if let Some(condition) = condition_of(net, node).filter(|_| is_switch)
+            && !is_merged(branch, condition)
+        {
+            return Err(refused(&net.nodes[node].def, alone));
+        }
+        while let Some((condition, _)) = self.all[branch].tag {
+            branch = self.all[branch].parent;
+            if !is_merged(branch, condition) {
+                return Err(refused(&net.nodes[node].def, alone));
+            }
+        }
+        net.nodes[node].is_there = false;
+        Ok(())
+    }
+}
+
+/// The condition of a `Switch` of a conditional.
+fn condition_of(net: &Net, node: usize) -> Option<Port> {
+    let member = &net.nodes[node];
+    if member.flow != Flow::Switch || !is_conditional(net, node) {
+        return None;
+    }
+    Some(net.origin(*member.inputs.get(1)?))
+}
+
+/// Puts the node of a conditional in place of what leads to its results.
+fn raise(
+    net: &mut Net,
+    branches: &mut Branches,
+    scope: &str,
+    conditional: &Conditional,
+) -> Result<(), ImportError> {
+    let Conditional { outer, condition, merges } = conditional;
+    let mut parts = Vec::with_capacity(2);
+    for (side, holds) in [true, false].into_iter().enumerate() {
+        let branch = branches.within(*outer, *condition, holds);
+        let results = merges.iter().map(|(_, sides)| sides[side]).collect();
+        let step = |net: &Net, edge| step(net, branches, branch, edge);
+        parts.push(Part::new(net, results, Vec::new(), step)?);
+    }
+    let outside = parts.iter().flat_map(|part| part.outside.iter().copied());
+    let arguments = Argument::all(net, outside)?;
+    let merge = |&(node, _): &(usize, [Port; 2])| {
+        let member = &net.nodes[node];
+        let dtype = member.type_attr("T");
+        dtype.ok_or_else(|| refused(&member.def, "it does not say its data type"))
+    };
+    let results: Vec<i32> = merges.iter().map(merge).collect::<Result<_, _>>()?;
+    let is_stateful = parts.iter().any(|part| part.is_stateful(net))
+        || arguments.iter().any(Argument::is_variable);
+    let mut controls: Vec<usize> = parts.iter().flat_map(|part| part.before.clone()).collect();
+    controls.extend(merges.iter().flat_map(|(node, _)| net.nodes[*node].controls.clone()));
+    controls.sort_unstable();
+    controls.dedup();
+    let name = if scope.is_empty() { "cond" } else { scope };
+    let Some(&(first, _)) = merges.first() else { return Ok(()) };
+    let mut names = Vec::with_capacity(2);
+    for (part, suffix) in parts.iter().zip(["true", "false"]) {
+        let function = net.function_name(&format!("{name}_{suffix}"));
+        let body = part.function(net, function.clone(), &arguments)?;
+        net.add_function(body, first)?;
+        names.push(function);
+    }
+    let op = if is_stateful { "If" } else { "StatelessIf" };
+    let inputs = arguments.iter().map(|argument| argument.outside);
+    let inputs = std::iter::once(*condition).chain(inputs).collect();
+    let raised = net.add(name, op, inputs, controls, (first, branches.frame));
+    let node = &mut net.nodes[raised];
+    node.set("Tcond", AnyValue::Type(DataType::Bool.into()));
+    node.set("Tin", types(arguments.iter().map(|argument| argument.dtype)));
+    node.set("Tout", types(results.iter().copied()));
+    node.set("then_branch", function_attr(&names[0]));
+    node.set("else_branch", function_attr(&names[1]));
+    node.set("output_shapes", unknown_shapes(results.len()));
+    branches.of.insert(raised, *outer);
+    for (slot, (&(merge, _), &dtype)) in merges.iter().zip(&results).enumerate() {
+        let port = Port { node: raised, slot: slot as u32 };
+        net.nodes[merge].become_identity(port, dtype);
+    }
+    Ok(())
+}
+
+/// What an edge is to a branch.
+fn step(
+    net: &Net,
+    branches: &mut Branches,
+    branch: usize,
+    edge: Edge,
+) -> Result<Step, ImportError> {
+    let (node, port) = match edge {
+        Edge::Data(port) => (port.node, port),
+        Edge::Control(node) => (node, net.origin(Port { node, slot: 0 })),
+    };
+    let of_node = branches.of.get(&node).copied().unwrap_or(0);
+    // A `Switch` leads into the branch from outside.
+    let leads_in = condition_of(net, port.node).is_some()
+        && net.nodes[port.node].frame == branches.frame
+        && branches.of.get(&port.node).copied().unwrap_or(0) == branches.all[branch].parent
+        && branches.of_port(net, port) == branch;
+    match edge {
+        Edge::Data(port) if leads_in => {
+            let data = net.nodes[port.node].inputs.first().copied();
+            let missing = || refused(&net.nodes[port.node].def, "it takes nothing");
+            Ok(Step::Argument(data.ok_or_else(missing)?))
+        }
+        Edge::Control(_) if leads_in => Ok(Step::Begun),
+        _ if branches.is_in(of_node, branch) => Ok(Step::Inside),
+        Edge::Data(port) => Ok(Step::Argument(port)),
+        Edge::Control(node) => Ok(Step::Before(node)),
+    }
+}

@@ -1,0 +1,82 @@
+//! Conditionals and loops of TensorFlow 1, raised to `If` and `While`.
+//!
+//! TensorFlow 1 writes control flow as edges: `Switch` sends a tensor to one of two places, `Merge`
+//! takes the one that arrives, and `Enter`, `NextIteration` and `Exit` lead into, around and out of
+//! the frame of a loop. What `tf.cond`, `tf.case` and `tf.while_loop` make of that is found again
+//! here, and becomes nodes that run functions. What cannot be found is an error.
+
+mod arrays;
+mod cond;
+mod function;
+mod net;
+#[cfg(test)]
+mod tests;
+mod while_loop;
+
+use std::borrow::Cow;
+
+use tidemill_formats::proto::{GraphDef, NodeDef};
+
+use super::{ImportError, ImportErrorKind};
+use net::Net;
+
+/// What a node of control flow does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Flow {
+    Switch,
+    Merge,
+    Enter,
+    Exit,
+    NextIteration,
+    LoopCond,
+    /// Anything but control flow.
+    None,
+}
+
+impl Flow {
+    fn of(op: &str) -> Flow {
+        match op {
+            "Switch" | "RefSwitch" => Flow::Switch,
+            "Merge" | "RefMerge" => Flow::Merge,
+            "Enter" | "RefEnter" => Flow::Enter,
+            "Exit" | "RefExit" => Flow::Exit,
+            "NextIteration" | "RefNextIteration" => Flow::NextIteration,
+            "LoopCond" => Flow::LoopCond,
+            _ => Flow::None,
+        }
+    }
+}
+
+/// The graph with conditionals and loops as nodes that run functions, and arrays of tensors as
+/// lists.
+///
+/// What was fetched of them keeps its name: a `Merge` and an `Exit` become the `Identity` of a
+/// result.
+///
+/// # Errors
+/// The node that is not as `tf.cond` and `tf.while_loop` write it.
+pub(super) fn raise(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>, ImportError> {
+    let is_raised =
+        |node: &NodeDef| Flow::of(&node.op) != Flow::None || arrays::is_of_array(&node.op);
+    if !graph.node.iter().any(is_raised) {
+        return Ok(graph);
+    }
+    let GraphDef { node, library, versions } = graph.into_owned();
+    let mut net = Net::new(node, library.unwrap_or_default())?;
+    arrays::to_lists(&mut net)?;
+    net.find_frames()?;
+    // A loop is raised before the one that it is in.
+    for frame in (0..net.frames.len()).rev() {
+        cond::raise_conds(&mut net, frame)?;
+        if frame > 0 {
+            while_loop::raise_loop(&mut net, frame)?;
+        }
+    }
+    let (node, library) = net.into_parts();
+    Ok(Cow::Owned(GraphDef { node, library: Some(library), versions }))
+}
+
+/// The error of a node whose control flow is none that can be raised.
+fn refused(node: &NodeDef, problem: impl Into<String>) -> ImportError {
+    super::node_error(node, ImportErrorKind::ControlFlow { problem: problem.into() })
+}

@@ -1,0 +1,331 @@
+//! What graphs of TensorFlow are raised to, and what graphs that it never wrote are.
+
+use std::borrow::Cow;
+use std::fmt::Write;
+use std::fs;
+use std::path::PathBuf;
+
+use tidemill_formats::proto::{AnyValue, AttrValue, DataType, GraphDef, Message, NodeDef};
+
+use super::super::{ImportError, ImportErrorKind};
+use super::raise;
+
+fn corpus() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../tests/conformance/corpus")
+}
+
+fn of_corpus(name: &str) -> GraphDef {
+    let bytes = fs::read(corpus().join(name)).unwrap();
+    GraphDef::decode(&bytes[..]).unwrap()
+}
+
+fn node(name: &str, op: &str, inputs: &[&str]) -> NodeDef {
+    let dtype = if op == "Placeholder" { "dtype" } else { "T" };
+    let dtype_of =
+        AnyValue::Type(if name.starts_with('p') { DataType::Bool } else { DataType::Float }.into());
+    let attr = |name: &str, value| (name.to_owned(), AttrValue { value: Some(value) });
+    let mut attrs = vec![attr(dtype, dtype_of)];
+    if op == "Enter" {
+        attrs.push(attr("frame_name", AnyValue::S(b"loop/while_context".to_vec())));
+        attrs.push(attr("is_constant", AnyValue::B(name.starts_with("constant"))));
+    }
+    NodeDef {
+        name: name.to_owned(),
+        op: op.to_owned(),
+        input: inputs.iter().map(|input| (*input).to_owned()).collect(),
+        attr: attrs.into_iter().collect(),
+        ..NodeDef::default()
+    }
+}
+
+fn graph<const N: usize>(nodes: [(&str, &str, &[&str]); N]) -> GraphDef {
+    let node = nodes.map(|(name, op, inputs)| node(name, op, inputs)).into();
+    GraphDef { node, ..GraphDef::default() }
+}
+
+/// The nodes and functions that a graph is raised to, but for constants.
+fn raised(graph: GraphDef) -> String {
+    let raised = raise(Cow::Owned(graph)).unwrap();
+    let mut text = String::new();
+    let mut write = |nodes: &[NodeDef]| {
+        for node in nodes.iter().filter(|node| node.op != "Const") {
+            writeln!(text, "{} = {}({})", node.name, node.op, node.input.join(", ")).unwrap();
+        }
+    };
+    write(&raised.node);
+    let functions = raised.library.iter().flat_map(|library| &library.function);
+    for function in functions {
+        let signature = function.signature.as_ref().unwrap();
+        let args: Vec<&str> = signature.input_arg.iter().map(|arg| arg.name.as_str()).collect();
+        let results = signature.output_arg.iter().map(|arg| function.ret[&arg.name].as_str());
+        let results: Vec<&str> = results.collect();
+        let (args, results) = (args.join(", "), results.join(", "));
+        writeln!(text, "fn {}({args}) -> ({results})", signature.name).unwrap();
+        for node in function.node_def.iter().filter(|node| node.op != "Const") {
+            writeln!(text, "  {} = {}({})", node.name, node.op, node.input.join(", ")).unwrap();
+        }
+    }
+    text
+}
+
+/// The node that is not as TensorFlow writes it, and what is wrong with it.
+fn refused(graph: GraphDef) -> (String, String) {
+    match raise(Cow::Owned(graph)) {
+        Err(ImportError::Node { node, kind, .. }) => (node, kind.to_string()),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[track_caller]
+fn check_refused(graph: GraphDef, node: &str, message: &str) {
+    let (wrong, text) = refused(graph);
+    assert!(wrong == node && text.contains(message), "`{wrong}`: {text}");
+}
+
+#[test]
+fn a_conditional_in_another_one_is_a_node_of_its_branch() {
+    let expected = "\
+in0 = Placeholder()
+in1 = Placeholder()
+cond/pred_id = Identity(in1)
+cond = StatelessIf(in1, in0)
+cond/Merge = Identity(cond)
+out0 = Identity(cond/Merge)
+fn cond_cond_true(arg0) -> (cond/cond/add:z:0)
+  cond/cond/add = AddV2(arg0, cond/cond/add/y:output:0)
+fn cond_cond_false(arg0) -> (cond/cond/sub:z:0)
+  cond/cond/sub = Sub(arg0, cond/cond/sub/y:output:0)
+fn cond_true(arg0) -> (cond/cond/Merge:output:0)
+  cond/strided_slice = StridedSlice(arg0, cond/strided_slice/stack:output:0, \
+cond/strided_slice/stack_1:output:0, cond/strided_slice/stack_2:output:0)
+  cond/Greater = Greater(cond/strided_slice:output:0, cond/Greater/y:output:0)
+  cond/cond = StatelessIf(cond/Greater:z:0, arg0)
+  cond/cond/Merge = Identity(cond/cond:output:0)
+fn cond_false(arg0) -> (cond/Neg:y:0)
+  cond/Neg = Neg(arg0)
+";
+    assert_eq!(raised(of_corpus("control_flow_v1/cond_nested_true.pb")), expected);
+}
+
+#[test]
+fn a_conditional_in_a_loop_takes_what_is_the_same_in_all_iterations() {
+    let expected = "\
+x0 = Placeholder()
+while = StatelessWhile(Const, x0, x0)
+while/Exit = Identity(while)
+while/Exit_1 = Identity(while:1)
+y0 = Identity(while/Exit_1)
+fn while_cond_true(arg0, arg1) -> (while/cond/mul:z:0)
+  while/cond/mul = Mul(arg0, arg1)
+fn while_cond_false(arg0, arg1) -> (while/cond/Sin:y:0)
+  while/cond/Sin = Sin(arg0)
+fn while_cond(arg0, arg1, arg2) -> (while/Less:z:0)
+  while/Less = Less(arg0, while/Less/y:output:0)
+fn while_body(arg0, arg1, arg2) -> (while/add:z:0, while/cond/Merge:output:0, arg2)
+  while/Identity = Identity(arg0)
+  while/Identity_1 = Identity(arg1)
+  while/add = AddV2(while/Identity:output:0, while/add/y:output:0)
+  while/mod = FloorMod(while/Identity:output:0, while/mod/y:output:0)
+  while/Equal = Equal(while/mod:z:0, while/Equal/y:output:0)
+  while/cond = StatelessIf(while/Equal:z:0, while/Identity_1:output:0, arg2)
+  while/cond/Merge = Identity(while/cond:output:0)
+";
+    assert_eq!(raised(of_corpus("gradients_control_v1/while_with_cond.pb")), expected);
+}
+
+#[test]
+fn an_array_is_a_list_that_a_loop_carries() {
+    let text = raised(of_corpus("control_flow_v1/while_tensor_array.pb"));
+    for line in [
+        "TensorArray = TensorListReserve(TensorArray/element_shape, TensorArray/size)",
+        "while = StatelessWhile(Const, TensorArray, in0)",
+        "while/TensorArrayWrite/TensorArrayWriteV3 = TensorListSetItem(while/Identity_1:output:0, \
+         while/Identity:output:0, while/Sum:output:0)",
+        "TensorArrayStack/TensorArrayGatherV3 = TensorListGather(while/Exit_1, \
+         TensorArrayStack/range, TensorArrayStack/TensorArrayGatherV3/element_shape)",
+    ] {
+        assert!(text.contains(line), "{line} is not in\n{text}");
+    }
+}
+
+#[test]
+fn a_branch_that_changes_a_variable_takes_its_storage() {
+    let text = raised(of_corpus("state_ref/assign_in_cond.pb"));
+    assert!(text.contains("cond = If(p, v)\n"), "{text}");
+    assert!(text.contains("  cond/AssignAdd = AssignAdd(arg0, cond/ones:output:0)"), "{text}");
+    let raised = raise(Cow::Owned(of_corpus("state_ref/assign_in_cond.pb"))).unwrap().into_owned();
+    let functions = raised.library.unwrap().function;
+    assert!(functions.iter().all(|f| f.signature.as_ref().unwrap().input_arg[0].is_ref));
+}
+
+#[test]
+fn an_assertion_behind_a_condition_is_in_its_branch() {
+    let text = raised(of_corpus("control_dependencies/assert_guard.pb"));
+    assert!(text.contains("Assert/AssertGuard = If(All, All, x)\n"), "{text}");
+    let kept = "  Assert/AssertGuard/control_dependency_1 = \
+                Identity(Assert/AssertGuard/switch_f:output:0, ^Assert/AssertGuard/Assert)";
+    assert!(text.contains(kept), "{text}");
+}
+
+#[test]
+fn graphs_without_control_flow_stay_as_they_are() {
+    let plain = graph([("x", "Placeholder", &[]), ("y", "Neg", &["x"])]);
+    assert_eq!(*raise(Cow::Borrowed(&plain)).unwrap(), plain);
+}
+
+#[test]
+fn a_switch_whose_branches_nothing_joins_is_refused() {
+    let nodes = [
+        ("x", "Placeholder", &[][..]),
+        ("p", "Placeholder", &[]),
+        ("s", "Switch", &["x", "p"]),
+        ("y", "Neg", &["s:1"]),
+    ];
+    check_refused(graph(nodes), "s", "no `Merge` joins the branches");
+}
+
+#[test]
+fn a_merge_of_other_things_than_two_branches_is_refused() {
+    let merge = |inputs: &'static [&'static str]| {
+        graph([
+            ("x", "Placeholder", &[]),
+            ("p", "Placeholder", &[]),
+            ("q", "Placeholder", &[]),
+            ("s", "Switch", &["x", "p"]),
+            ("t", "Switch", &["x", "q"]),
+            ("m", "Merge", inputs),
+        ])
+    };
+    for inputs in [&["s", "t:1"][..], &["s", "s"], &["x", "s:1"], &["s"], &[]] {
+        check_refused(merge(inputs), "m", "not of the two branches of one condition");
+    }
+    let both = [
+        ("x", "Placeholder", &[][..]),
+        ("p", "Placeholder", &[]),
+        ("s", "Switch", &["x", "p"]),
+        ("y", "AddV2", &["s", "s:1"]),
+    ];
+    check_refused(graph(both), "y", "tensors of two branches");
+}
+
+/// A loop that takes a tensor down until it is false.
+fn a_loop() -> GraphDef {
+    graph([
+        ("x", "Placeholder", &[]),
+        ("enter", "Enter", &["x"]),
+        ("constant", "Enter", &["x"]),
+        ("merge", "Merge", &["enter", "next"]),
+        ("less", "Less", &["merge", "constant"]),
+        ("loop_cond", "LoopCond", &["less"]),
+        ("switch", "Switch", &["merge", "loop_cond"]),
+        ("body", "AddV2", &["switch:1", "constant"]),
+        ("next", "NextIteration", &["body"]),
+        ("exit", "Exit", &["switch"]),
+        ("y", "Neg", &["exit"]),
+    ])
+}
+
+#[test]
+fn a_loop_is_a_node_that_runs_two_functions() {
+    let expected = "\
+x = Placeholder()
+loop = StatelessWhile(x, x)
+exit = Identity(loop)
+y = Neg(exit)
+fn loop_cond(arg0, arg1) -> (less:z:0)
+  less = Less(arg0, arg1)
+fn loop_body(arg0, arg1) -> (body:z:0, arg1)
+  body = AddV2(arg0, arg1)
+";
+    assert_eq!(raised(a_loop()), expected);
+}
+
+fn without(mut graph: GraphDef, names: &[&str]) -> GraphDef {
+    graph.node.retain(|node| !names.contains(&node.name.as_str()));
+    graph
+}
+
+fn changed(mut graph: GraphDef, name: &str, inputs: &[&str]) -> GraphDef {
+    let node = graph.node.iter_mut().find(|node| node.name == name).unwrap();
+    node.input = inputs.iter().map(|input| (*input).to_owned()).collect();
+    graph
+}
+
+#[test]
+fn loops_of_another_form_are_refused() {
+    let frame = "in the loop of the frame `loop/while_context`";
+    let (node, text) = refused(without(a_loop(), &["loop_cond", "switch", "exit", "y"]));
+    assert!(node == "enter" && text.contains("0 `LoopCond`") && text.contains(frame), "{text}");
+    let merge = changed(a_loop(), "merge", &["enter", "constant"]);
+    check_refused(merge, "merge", "not of the two branches of one condition");
+    check_refused(changed(a_loop(), "exit", &["merge"]), "exit", "does not lead out");
+    check_refused(changed(a_loop(), "exit", &["x"]), "exit", "it is in no loop");
+    check_refused(changed(a_loop(), "next", &["switch"]), "switch", "it is needed within the loop");
+    check_refused(changed(a_loop(), "switch", &["merge", "less"]), "exit", "does not lead out");
+    let around = changed(a_loop(), "body", &["switch:1", "body"]);
+    assert!(matches!(
+        raise(Cow::Owned(around)),
+        Err(ImportError::Node { kind, .. }) if matches!(*kind, ImportErrorKind::Cycle { .. })
+    ));
+}
+
+#[test]
+fn gradients_of_loops_are_refused() {
+    let stack = graph([("size", "Placeholder", &[]), ("stack", "StackV2", &["size"])]);
+    check_refused(stack, "stack", "extract the graph without gradients");
+}
+
+/// Graphs of the corpus, with any of their nodes left out or made to take others.
+#[test]
+fn graphs_that_tensorflow_never_wrote_are_raised_or_refused() {
+    let mut state = 1_u64;
+    let mut random = move |below: usize| {
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize % below.max(1)
+    };
+    for folder in ["control_flow_v1", "gradients_control_v1"] {
+        let files = fs::read_dir(corpus().join(folder)).unwrap().map(|file| file.unwrap().path());
+        let mut files: Vec<PathBuf> =
+            files.filter(|file| file.extension().is_some_and(|end| end == "pb")).collect();
+        files.sort();
+        for file in files {
+            let whole = GraphDef::decode(&fs::read(file).unwrap()[..]).unwrap();
+            for _ in 0..60 {
+                let mut graph = whole.clone();
+                for _ in 0..=random(3) {
+                    let count = graph.node.len();
+                    let (at, other) = (random(count), graph.node[random(count)].name.clone());
+                    match random(4) {
+                        0 => drop(graph.node.remove(at)),
+                        1 => graph.node[at].input.push(format!("{other}:{}", random(3))),
+                        2 => drop(graph.node[at].input.pop()),
+                        _ => {
+                            let inputs = graph.node[at].input.len();
+                            if let Some(input) = graph.node[at].input.get_mut(random(inputs)) {
+                                *input = format!("{other}:{}", random(3));
+                            }
+                        }
+                    }
+                }
+                let _ = raise(Cow::Owned(graph));
+            }
+        }
+    }
+}
+
+#[test]
+fn conditionals_nested_deep_overflow_no_stack() {
+    let mut nodes = vec![node("x", "Placeholder", &[]), node("p", "Placeholder", &[])];
+    let mut last = "x".to_owned();
+    for i in 0..2000 {
+        nodes.push(node(&format!("p{i}"), "Placeholder", &[]));
+        nodes.push(node(&format!("s{i}"), "Switch", &[&last, &format!("p{i}")]));
+        last = format!("s{i}:1");
+    }
+    check_refused(
+        GraphDef { node: nodes, ..GraphDef::default() },
+        "s1001",
+        "too many conditionals",
+    );
+}

@@ -1,0 +1,96 @@
+//! Sums and zeros of lists, as gradients of lists need them: `AddN` and `ZerosLike`.
+
+use smallvec::{SmallVec, smallvec};
+use tidemill_graph::{Fact, Inferred, Kernel, KernelCx, KernelError, NodeView, OpError};
+use tidemill_kernels::elementwise::{self as kernels, Side, cast};
+use tidemill_kernels::with_binary;
+use tidemill_value::{DType, PartialShape, TensorList, Value, ValueError};
+
+/// A kernel that sums tensors of lists element by element: an absent element counts as zeros.
+pub(in crate::ops) fn add_lists_kernel() -> Box<dyn Kernel> {
+    Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+        let mut sum = cx.take(0)?;
+        for i in 1..cx.input_count() {
+            add_to(&mut sum, cx.input(i)?)?;
+        }
+        cx.set(0, sum);
+        Ok(())
+    })
+}
+
+/// Adds a value to another one. Lists lie in one another only so deep, so this calls itself but a
+/// few times.
+fn add_to(sum: &mut Value, other: &Value) -> Result<(), KernelError> {
+    if sum.shape() != other.shape() {
+        let (left, right) = (sum.shape().into(), other.shape().into());
+        return Err(ValueError::Incompatible { left, right }.into());
+    }
+    let dtype = sum.dtype();
+    if dtype == DType::Variant {
+        let lists = sum.as_mut_slice::<TensorList>()?.iter_mut();
+        return lists.zip(other.as_slice::<TensorList>()?).try_for_each(|(l, r)| add_list(l, r));
+    }
+    if dtype.is_half() {
+        let mut wide = cast(sum, DType::F32)?;
+        add_to(&mut wide, &cast(other, DType::F32)?)?;
+        *sum = cast(&wide, dtype)?;
+        return Ok(());
+    }
+    let add = kernels::add(dtype).ok_or(OpError::UnsupportedDType { op: "AddN", dtype })?;
+    with_binary!(add, f => f.in_place(Side::Left, sum.as_mut_slice()?, other.as_slice()?)?);
+    Ok(())
+}
+
+fn add_list(sum: &mut TensorList, other: &TensorList) -> Result<(), KernelError> {
+    if sum.dtype() != other.dtype() {
+        return Err(ValueError::DType { expected: sum.dtype(), actual: other.dtype() }.into());
+    }
+    if sum.len() != other.len() {
+        let (left, right) = (sum.len(), other.len());
+        let message = format!("lists of {left} and {right} elements have no sum");
+        return Err(OpError::invalid(message).into());
+    }
+    sum.refine(other.shape())?;
+    for (i, other) in other.elements().iter().enumerate() {
+        let Some(other) = other else { continue };
+        let total = match sum.take(i)? {
+            None => other.clone(),
+            Some(mut value) => {
+                add_to(&mut value, other)?;
+                value
+            }
+        };
+        sum.set(i, total)?;
+    }
+    Ok(())
+}
+
+/// What is known of the sum of lists.
+pub(in crate::ops) fn infer_sum(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let facts = node.inputs();
+    let shape =
+        facts.iter().try_fold(PartialShape::unknown(), |shape, fact| shape.merge(&fact.shape))?;
+    let mut lists = facts.iter().filter_map(|fact| fact.list.as_deref());
+    let Some(first) = lists.next() else { return Ok(smallvec![shape.into()]) };
+    let merged = lists.try_fold(first.clone(), |merged, list| match list.dtype == merged.dtype {
+        true => Ok(Fact { shape: merged.shape.merge(&list.shape)?, list: None, ..merged }),
+        false => Err(ValueError::DType { expected: merged.dtype, actual: list.dtype }),
+    });
+    Ok(smallvec![Inferred { shape, ..Inferred::list_of(merged?) }])
+}
+
+/// Lists like those of a value: zeros for the elements that are there.
+pub(in crate::ops) fn zeros_like_lists(value: &Value) -> Result<Value, ValueError> {
+    let mut zeros = value.clone();
+    for list in zeros.as_mut_slice::<TensorList>()? {
+        for i in 0..list.len() {
+            let zero = match list.get(i)? {
+                Some(element) if element.dtype() == DType::Variant => zeros_like_lists(element)?,
+                Some(element) => Value::zeros(element.dtype(), element.shape().clone())?,
+                None => continue,
+            };
+            list.set(i, zero)?;
+        }
+    }
+    Ok(zeros)
+}
