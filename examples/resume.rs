@@ -53,10 +53,7 @@ fn main() -> Result<(), Box<dyn Error>> {
         bar.set_message(format!("loss {loss}"));
         bar.inc(1);
     }
-    if first < STEPS {
-        checkpointer.save(&session, STEPS, None)?;
-    }
-    checkpointer.wait()?;
+    checkpointer.finish(&session, STEPS)?;
     bar.finish_and_clear();
 
     let mut hash = DefaultHasher::new();

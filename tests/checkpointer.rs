@@ -198,6 +198,26 @@ fn what_goes_wrong_in_the_background_is_told_at_the_next_call() -> Outcome {
 }
 
 #[test]
+fn it_finishes_with_a_checkpoint_of_the_last_step() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    counter();
+    let folder = tempfile::tempdir()?;
+    let session = Session::new();
+    session.init_missing()?;
+    let mut checkpointer = Checkpointer::new(folder.path().join("model.ckpt"))?.every_steps(2);
+    checkpointer.after_step(&session, 2)?;
+    checkpointer.wait()?;
+    let index = folder.path().join("model.ckpt-2.index");
+    let written = fs::metadata(&index)?.modified()?;
+    checkpointer.finish(&session, 2)?;
+    assert_eq!(fs::metadata(&index)?.modified()?, written);
+    checkpointer.finish(&session, 3)?;
+    assert_eq!(steps(&checkpointer.checkpoints()), ["2", "3"]);
+    Ok(())
+}
+
+#[test]
 fn dropping_it_waits_for_the_save_that_is_under_way() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();

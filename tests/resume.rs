@@ -77,8 +77,7 @@ fn train() -> Outcome {
         checkpointer.after_step(&session, step)?;
         thread::sleep(pause);
     }
-    checkpointer.save(&session, last.parse()?, None)?;
-    Ok(checkpointer.wait()?)
+    Ok(checkpointer.finish(&session, last.parse()?)?)
 }
 
 fn start(prefix: &Path, last: u64, pause_ms: u64) -> Child {

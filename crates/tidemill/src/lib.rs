@@ -48,6 +48,11 @@ pub use tidemill_value::{
     TensorList, Value, ValueError, shape,
 };
 
+/// The code of the document on training.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/training.md")]
+struct Training;
+
 pub mod formats {
     //! Files of tensors, of records and of events.
 

@@ -47,11 +47,11 @@ use kept::{Entry, METRIC, Policy, STEP, stem};
 ///         session.run(train)?;
 ///         checkpointer.after_step(&session, step)?;
 ///     }
-///     checkpointer.wait()?;
+///     checkpointer.finish(&session, steps)?;
 ///     Ok(session.run(x)?.to_string())
 /// };
 /// assert_eq!(run(25)?, "25.0");
-/// assert_eq!(run(100)?, "100.0"); // It has gone on from step 20 or 10.
+/// assert_eq!(run(100)?, "100.0"); // It has gone on from step 25.
 /// # std::fs::remove_dir_all(folder)?;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
@@ -232,6 +232,18 @@ impl Checkpointer {
         let write = move || write(&saver, &snapshot, entry, policy, &kept);
         self.saving = Some(thread.spawn(write).map_err(SaverError::Thread)?);
         Ok(())
+    }
+
+    /// Saves after the last step, of this number, unless that was done, and waits for the end.
+    ///
+    /// # Errors
+    /// As of [`Checkpointer::save`], and of this save.
+    pub fn finish(&mut self, session: &Session, step: u64) -> Result<(), SaverError> {
+        self.wait()?;
+        if step != self.last.1 {
+            self.save(session, step, None)?;
+        }
+        self.wait()
     }
 
     /// Waits for the save that is under way, if there is one.
