@@ -295,6 +295,30 @@ fn random_numbers_go_on_where_they_were() -> Outcome {
 }
 
 #[test]
+fn random_numbers_in_branches_go_on_where_they_were() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    counter();
+    let draws = placeholder::<bool>([]);
+    let drawn = || random(Distribution::Uniform { min: 0.0, max: 1.0 }, [4], DType::F32, None);
+    let x = cond(draws, drawn, || constant([0.0_f32; 4]));
+    let folder = tempfile::tempdir()?;
+    let first = Session::new();
+    first.init_missing()?;
+    let run = |session: &Session, draws_now: bool| session.run_with(x, feeds![draws => draws_now]);
+    run(&first, true)?;
+    run(&first, false)?;
+    let mut checkpointer = Checkpointer::new(folder.path().join("model.ckpt"))?;
+    checkpointer.save(&first, 1, None)?;
+    let second = Session::new();
+    checkpointer.restore(&second)?;
+    for draws_now in [false, true, true] {
+        assert_eq!(run(&first, draws_now)?, run(&second, draws_now)?);
+    }
+    Ok(())
+}
+
+#[test]
 fn a_checkpoint_is_of_one_moment_while_other_threads_train() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();

@@ -3,7 +3,7 @@
 
 mod common;
 
-use common::{Outcome, in_both_modes};
+use common::{Outcome, in_both_modes, number};
 use tidemill::layers::{BatchNormalization, batch_normalization};
 use tidemill::prelude::*;
 use tidemill::{Inspect, MOVING_AVERAGE_VARIABLES, Operand, UPDATE_OPS, UpdateOps};
@@ -84,6 +84,30 @@ fn averages_are_restored_in_place_of_variables() -> Outcome {
     let session = Session::new();
     Saver::named(named)?.restore(&session, path)?;
     assert_eq!(session.run(x)?.to_string(), "2.0");
+    Ok(())
+}
+
+#[test]
+fn an_average_starts_with_its_variable_without_a_step_of_the_training() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let x = get_variable("x", [], ones());
+    let step = assign_add(x, 2.0);
+    let mut averages = ExponentialMovingAverage::new(0.5);
+    let update = control_dependencies([step], || averages.apply([x]));
+    let average = averages.average(x).unwrap();
+    for session in in_both_modes() {
+        session.init_missing()?;
+        assert_eq!([number(&session, x), number(&session, average)], [1.0, 1.0]);
+        session.run(update)?;
+        assert_eq!([number(&session, x), number(&session, average)], [3.0, 2.0]);
+    }
+    // It starts by itself, too: with what the variable has before the run.
+    for session in in_both_modes() {
+        session.run(x.initializer())?;
+        session.run(update)?;
+        assert_eq!([number(&session, x), number(&session, average)], [3.0, 2.0]);
+    }
     Ok(())
 }
 

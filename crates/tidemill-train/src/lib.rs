@@ -1,6 +1,6 @@
 //! Training: optimizers that extend a graph with the gradients of a loss and the updates of its
-//! variables; savers and saved models that
-//! keep the values of variables in files.
+//! variables; losses, metrics and schedules; savers, checkpointers and saved models that keep the
+//! values of variables in files.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -173,11 +173,13 @@ fn count(
 /// ```
 /// use tidemill_ops::constant;
 /// use tidemill_train::metrics::{AucOptions, auc};
+/// use tidemill_value::IntoScalars;
 /// let labels = constant([0, 0, 1, 1]);
 /// let area = auc(labels, constant([0.0_f32, 0.5, 0.3, 0.9]), None, AucOptions::default());
 /// let session = tidemill_runtime::Session::new();
-/// assert_eq!(session.run(area.update)?.to_string(), "0.75");
-/// # Ok::<(), tidemill_runtime::RunError>(())
+/// let area: f32 = session.run(area.update)?.into_scalars()?;
+/// assert!((area - 0.75).abs() < 1e-5);
+/// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[track_caller]
 pub fn auc(

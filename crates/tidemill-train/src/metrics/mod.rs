@@ -57,7 +57,8 @@ pub struct Metric {
 }
 
 impl Metric {
-    /// An operation that forgets what was counted, before another pass over the data.
+    /// An operation that forgets what was counted, before another pass over the data. Each call adds
+    /// one.
     #[track_caller]
     pub fn reset(&self) -> Operation {
         variables_initializer(self.variables.iter().copied())
