@@ -63,8 +63,8 @@ pub use registry::{DefaultGraph, default_graph, reset_default_graph};
 pub use sample::{Expect, ExpectGradient, Sample};
 pub use scope::{
     Reuse, absolute_scope, control_dependencies, current_name_scope, current_variable_scope,
-    has_control_dependencies, name_scope, scoped, variable_scope, variable_scope_with,
-    without_control_dependencies,
+    has_control_dependencies, name_scope, scoped, unique_variable_scope, variable_scope,
+    variable_scope_with, without_control_dependencies,
 };
 pub use subgraph::{Commit, FEED, Subgraph, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};

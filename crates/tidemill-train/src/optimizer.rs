@@ -10,7 +10,8 @@ use tidemill_ops::ops::control::NO_OP;
 use tidemill_ops::ops::resource::ASSIGN_ADD_VARIABLE;
 use tidemill_ops::{IndexedSlices, Inspect, Operand, Operation, Tensor, Variable, assign};
 
-use crate::{OptimizerBase, TrainError, Updates};
+use crate::update_ops::with_updates;
+use crate::{OptimizerBase, TrainError, UpdateOps, Updates};
 
 /// A variable and the gradient of a loss with respect to it; `None` where there is none.
 pub type GradientAndVariable = (Option<Tensor>, Variable);
@@ -24,6 +25,8 @@ pub struct MinimizeOptions {
     pub global_step: Option<Variable>,
     /// The gradient of the loss to begin with, instead of ones.
     pub grad_loss: Option<Tensor>,
+    /// What runs beside the updates.
+    pub update_ops: UpdateOps,
 }
 
 impl MinimizeOptions {
@@ -36,6 +39,12 @@ impl MinimizeOptions {
     /// Sets the variable to count the updates in.
     pub fn global_step(mut self, global_step: Variable) -> Self {
         self.global_step = Some(global_step);
+        self
+    }
+
+    /// Sets what runs beside the updates.
+    pub fn update_ops(mut self, update_ops: UpdateOps) -> Self {
+        self.update_ops = update_ops;
         self
     }
 
@@ -147,7 +156,10 @@ pub trait Optimizer {
     fn minimize_with(&self, loss: Tensor, options: MinimizeOptions) -> Operation {
         let location = Location::caller();
         at_location(location, || match gradients_of(loss, &options) {
-            Ok(gradients) => apply(self, &gradients, options.global_step),
+            Ok(gradients) => {
+                let train = apply(self, &gradients, options.global_step);
+                with_updates(train, loss, &options.update_ops)
+            }
             Err(invalid) => invalid,
         })
     }
