@@ -139,7 +139,8 @@ fn the_first_steps_are_those_of_tensorflow() -> Outcome {
 
 #[test]
 fn variables_and_resource_variables_get_the_same_bits() -> Outcome {
-    let mut optimizers: Vec<(&str, fn() -> Box<dyn Optimizer>)> =
+    type Make = fn() -> Box<dyn Optimizer>;
+    let mut optimizers: Vec<(&str, Make)> =
         steps().iter().map(|steps| (steps.name, steps.optimizer)).collect();
     optimizers.push(("AdamW", || Box::new(AdamW::new(0.1, 0.5))));
     optimizers.push(("AMSGrad", || Box::new(AmsGrad::new(0.5))));

@@ -22,8 +22,8 @@ pub(crate) enum Call {
         lazy: Vec<(usize, usize)>,
     },
     Loop {
-        condition: Routine,
-        body: Routine,
+        condition: Box<Routine>,
+        body: Box<Routine>,
     },
 }
 
@@ -78,8 +78,8 @@ impl Call {
                 Ok(Some(Call::Branch { select, branches, id, lazy: Vec::new() }))
             }
             (Execution::Loop, [condition, body]) => Ok(Some(Call::Loop {
-                condition: Routine::compile(condition, mode, false)?,
-                body: Routine::compile(body, mode, true)?,
+                condition: Box::new(Routine::compile(condition, mode, false)?),
+                body: Box::new(Routine::compile(body, mode, true)?),
             })),
             _ => Ok(None),
         }

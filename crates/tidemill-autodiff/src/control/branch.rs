@@ -184,6 +184,6 @@ fn body_of(
     });
     match failure {
         Some(failed) => Err(failed),
-        None => traced?.finish(name, &[], false).map_err(|kind| call.fail(kind)),
+        None => traced?.finish(name, &[], false).map_err(|kind| call.fail(*kind)),
     }
 }

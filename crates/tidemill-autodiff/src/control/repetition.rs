@@ -191,7 +191,7 @@ impl Backward<'_> {
             let test =
                 trace(call.graph, &facts, |state| vec![greater(Tensor::from(state[0]), 0).into()])?;
             let captured: Vec<TensorRef> = step.captured().collect();
-            let fail = |kind| call.fail(kind);
+            let fail = |kind: Box<tidemill_graph::BuildErrorKind>| call.fail(*kind);
             let test = test.finish("cond", &captured, false).map_err(fail)?;
             let step = step.finish("body", &captured, true).map_err(fail)?;
             let inputs: Vec<TensorRef> = state.into_iter().chain(captured).collect();

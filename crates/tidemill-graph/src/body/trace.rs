@@ -209,7 +209,7 @@ impl Trace {
         name: &str,
         captured: &[TensorRef],
         repeats: bool,
-    ) -> Result<Body, BuildErrorKind> {
+    ) -> Result<Body, Box<BuildErrorKind>> {
         let mut parameters = self.arguments.clone();
         for id in captured.iter().filter_map(|tensor| tensor.id().ok()) {
             self.capture(id, None)?;
