@@ -47,6 +47,16 @@ impl Fact {
         Fact { dtype, shape: shape.into(), role: Role::Value, elements: None, list: None }
     }
 
+    /// What is known of a value of which this is known, or the other.
+    pub fn either(&self, other: &Fact) -> Fact {
+        let list = match (&self.list, &other.list) {
+            (Some(l), Some(r)) if l.dtype == r.dtype => Some(Arc::new(l.either(r))),
+            _ => None,
+        };
+        let elements = self.elements.clone().filter(|known| other.elements.as_ref() == Some(known));
+        Fact { shape: self.shape.relax(&other.shape), elements, list, ..self.clone() }
+    }
+
     /// What is known of a concrete value.
     pub fn of(value: &Value) -> Self {
         let list = match value.as_slice::<TensorList>() {

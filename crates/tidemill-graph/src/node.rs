@@ -39,6 +39,14 @@ impl Node {
         argument.map_or(Access::Read, |(arg, _)| arg.access)
     }
 
+    /// The argument that output `slot` belongs to, and its place among the tensors of that.
+    pub fn output_argument(&self, slot: u32) -> Option<(&'static str, usize)> {
+        let ranges = argument_ranges(self.op.outputs, &self.attrs);
+        let mut arguments = self.op.outputs.iter().zip(ranges);
+        let (arg, range) = arguments.find(|(_, range)| range.contains(&(slot as usize)))?;
+        Some((arg.name, slot as usize - range.start))
+    }
+
     /// The graphs that the node runs, in the order in which its operation names them.
     pub fn bodies(&self) -> impl Iterator<Item = &Body> {
         bodies(self.op, &self.attrs).map(AsRef::as_ref)

@@ -5,6 +5,7 @@ use tidemill_formats::proto::{
 };
 use tidemill_graph::{Attr, BuildErrors, Graph, GraphReader, Node, NodeId};
 
+use crate::functions::{self, Functions, Inside, references};
 use crate::import::notes;
 
 /// The version that TensorFlow 2.21 gives its graphs.
@@ -23,6 +24,17 @@ pub enum ExportError {
     /// A node calls a function of the host program, which has no form in a file.
     #[error("node `{node}` ({op}) calls a function of the host program")]
     HostFunction {
+        /// The name of the node.
+        node: String,
+        /// Its operation type.
+        op: &'static str,
+    },
+    /// A body takes a variable that is no resource variable, which functions of TensorFlow cannot.
+    #[error(
+        "node `{node}` ({op}) hands a variable to a function, which only resource variables can be: \
+         make it by `variable(..).resource(true)`"
+    )]
+    RefVariable {
         /// The name of the node.
         node: String,
         /// Its operation type.
@@ -54,12 +66,15 @@ pub enum ExportError {
 pub fn to_graph_def(graph: &Graph) -> Result<GraphDef, ExportError> {
     graph.check()?;
     let reader = graph.read();
-    let nodes = reader.nodes().map(|(id, node)| to_node_def(&reader, id, node));
+    let (kept, imported_versions) = notes::kept(&reader);
+    let mut functions = Functions::new(kept);
+    let nodes = reader.nodes();
+    let nodes = nodes.map(|(id, node)| to_node_def(&reader, id, node, None, &mut functions));
+    let nodes = nodes.collect::<Result<_, _>>()?;
     let versions = VersionDef { producer: PRODUCER, ..VersionDef::default() };
-    let (library, imported_versions) = notes::kept(&reader);
     let graph_def = GraphDef {
-        node: nodes.collect::<Result<_, _>>()?,
-        library,
+        node: nodes,
+        library: functions.into_library(),
         versions: imported_versions.or(Some(versions)),
     };
     check_size(graph_def)
@@ -78,16 +93,21 @@ pub(crate) fn check_size(graph_def: GraphDef) -> Result<GraphDef, ExportError> {
     }
 }
 
-fn to_node_def(reader: &GraphReader<'_>, id: NodeId, node: &Node) -> Result<NodeDef, ExportError> {
-    let inputs = node.inputs.iter().map(|input| match input.slot {
-        0 => reader.name(input.node).to_owned(),
-        _ => reader.tensor_name(*input),
-    });
+/// A node of a graph, or of the body of a function.
+pub(crate) fn to_node_def(
+    reader: &GraphReader<'_>,
+    id: NodeId,
+    node: &Node,
+    inside: Option<&Inside>,
+    functions: &mut Functions,
+) -> Result<NodeDef, ExportError> {
+    let inputs = references(reader, &node.inputs, inside);
     let controls = node.control_inputs.iter().map(|control| format!("^{}", reader.name(*control)));
     let too_large = |bytes| {
         let node = reader.name(id).to_owned();
         ExportError::TooLarge { bytes, node, node_bytes: bytes }
     };
+    let types = functions::types_with_handles(reader, id, node)?;
     let attr = |(name, attr): (&str, Attr)| {
         // Before its bytes are in memory twice.
         if let Attr::Tensor(value) = &attr
@@ -95,6 +115,12 @@ fn to_node_def(reader: &GraphReader<'_>, id: NodeId, node: &Node) -> Result<Node
             && bytes > MAX_BYTES
         {
             return Err(too_large(bytes));
+        }
+        if let Some(types) = types.iter().find(|(of, _)| *of == name) {
+            return Ok((name.to_owned(), AttrValue { value: Some(types.1.clone()) }));
+        }
+        if let Some(value) = functions.attr(&attr)? {
+            return Ok((name.to_owned(), AttrValue { value: Some(value) }));
         }
         let host_function =
             || ExportError::HostFunction { node: reader.name(id).to_owned(), op: node.op.name };
@@ -111,7 +137,7 @@ fn to_node_def(reader: &GraphReader<'_>, id: NodeId, node: &Node) -> Result<Node
     Ok(NodeDef {
         name: reader.name(id).to_owned(),
         op: node.op.name.to_owned(),
-        input: inputs.chain(controls).collect(),
+        input: inputs.into_iter().chain(controls).collect(),
         device: note.map(|note| note.device.to_string()).unwrap_or_default(),
         attr: attrs,
     })

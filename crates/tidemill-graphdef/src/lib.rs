@@ -10,6 +10,7 @@
 
 mod export;
 mod freeze;
+mod functions;
 mod import;
 mod meta_graph;
 mod saver_nodes;

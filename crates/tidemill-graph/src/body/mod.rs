@@ -3,7 +3,6 @@
 mod trace;
 
 use std::fmt;
-use std::sync::Arc;
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_value::DType;
@@ -72,9 +71,9 @@ macro_rules! parameter {
         pub static $name: OpDef = OpDef::new($op, $summary)
             .outputs(&[Arg { role: Role::$role, ..Arg::of("output", "T") }])
             .attrs(&[
-                AttrDef::types("T", DType::ALL),
+                AttrDef::types("T", DType::ANY),
                 AttrDef::new("shape", AttrKind::Shape),
-                AttrDef::types("list_dtype", DType::ALL).default(Default::Type(DType::Variant)),
+                AttrDef::types("list_dtype", DType::ANY).default(Default::Type(DType::Variant)),
                 AttrDef::new("list_shape", AttrKind::Shape).default(Default::UnknownShape),
             ])
             .execution(Execution::$execution)
@@ -220,32 +219,13 @@ pub(crate) fn parameter_access(parameters: impl IntoIterator<Item = Parameter>) 
     access
 }
 
-/// What is known of a value that has either of two facts.
-fn either(left: &Fact, right: &Fact) -> Fact {
-    let list = match (&left.list, &right.list) {
-        (Some(left), Some(right)) if left.dtype == right.dtype => {
-            Some(Arc::new(either(left, right)))
-        }
-        _ => None,
-    };
-    Fact {
-        shape: left.shape.relax(&right.shape),
-        elements: left
-            .elements
-            .clone()
-            .filter(|elements| right.elements.as_ref() == Some(elements)),
-        list,
-        ..left.clone()
-    }
-}
-
 /// What is known of the results of whichever of several bodies runs.
 pub fn results_of_either<'a>(
     bodies: impl IntoIterator<Item = &'a Body>,
 ) -> SmallVec<[Inferred; 1]> {
     let results = bodies.into_iter().map(Body::result_facts);
     let facts = results.reduce(|facts, others| {
-        facts.iter().zip(&others).map(|(left, right)| either(left, right)).collect()
+        facts.iter().zip(&others).map(|(left, right)| left.either(right)).collect()
     });
     facts.unwrap_or_default().iter().map(Inferred::same_as).collect()
 }

@@ -119,7 +119,7 @@ fn read_attr(
     })
 }
 
-const fn name_of(kind: AttrKind) -> &'static str {
+pub(super) const fn name_of(kind: AttrKind) -> &'static str {
     match kind {
         AttrKind::Int => "int",
         AttrKind::Float => "float",

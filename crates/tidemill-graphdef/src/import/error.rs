@@ -74,6 +74,14 @@ pub enum ImportErrorKind {
         /// The function.
         function: String,
     },
+    /// A function that it runs cannot be imported.
+    #[error("in the function `{function}`: {error}")]
+    Function {
+        /// The function.
+        function: String,
+        /// What is wrong with it.
+        error: Box<ImportError>,
+    },
     /// The bodies of the functions called have too many nodes.
     #[error("the functions that are called make the graph too large")]
     TooManyNodes,

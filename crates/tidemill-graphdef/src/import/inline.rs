@@ -5,13 +5,13 @@ use std::collections::BTreeMap;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{
-    AnyValue, ArgDef, AttrValue, DataType, FunctionDef, GraphDef, ListValue, Message, NameAttrList,
-    NodeDef,
+    AnyValue, ArgDef, AttrValue, DataType, FunctionDef, FunctionDefLibrary, GraphDef, ListValue,
+    Message, NameAttrList, NodeDef,
 };
 use tidemill_graph::{Arity, OpDef};
 use tidemill_ops::lookup;
 
-use super::{ImportError, ImportErrorKind, node_error};
+use super::{ImportError, ImportErrorKind, node_error, prefixed};
 
 /// The operations that call the function which their attribute `f` names.
 const CALLS: &[&str] = &["PartitionedCall", "StatefulPartitionedCall"];
@@ -21,42 +21,72 @@ const CALLS: &[&str] = &["PartitionedCall", "StatefulPartitionedCall"];
 pub(super) const MAX_NODES: usize = 1 << 18;
 pub(super) const MAX_BYTES: usize = 1 << 30;
 
-type Attrs = BTreeMap<String, AttrValue>;
+pub(super) type Attrs = BTreeMap<String, AttrValue>;
 
-/// The graph with the bodies of functions in place of calls.
-///
-/// A call `c` becomes the nodes of the body, as `c/node`, and a node `c` that passes the results
-/// on.
-///
-/// # Errors
-/// Where there is no such function, or it calls itself.
-pub(super) fn inline_calls(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>, ImportError> {
-    let library = graph.library.iter().flat_map(|library| &library.function);
-    let named = |function| Some((function_name(function)?, function));
-    let functions: FxHashMap<&str, &FunctionDef> = library.filter_map(named).collect();
-    let is_call = |node: &NodeDef| call_of(node, &functions).is_some();
-    if !graph.node.iter().any(is_call) {
-        return Ok(graph);
+/// The functions of a message, by name.
+pub(super) struct Library<'a>(FxHashMap<&'a str, &'a FunctionDef>);
+
+impl<'a> Library<'a> {
+    pub(super) fn new(library: &'a FunctionDefLibrary) -> Self {
+        let named = |function| Some((function_name(function)?, function));
+        Library(library.function.iter().filter_map(named).collect())
     }
-    let mut inliner =
-        Inliner { functions, scopes: FxHashSet::default(), frames: Vec::new(), bytes: 0 };
-    let mut nodes = Vec::with_capacity(graph.node.len());
-    inliner.add_scopes(&graph.node, "");
-    let mut pending: Vec<Pending> =
-        graph.node.iter().rev().map(|node| Pending { node: node.clone(), frame: None }).collect();
-    while let Some(Pending { node, frame }) = pending.pop() {
-        let Some(call) = call_of(&node, &inliner.functions) else {
-            nodes.push(node);
-            continue;
-        };
-        let body = inliner.expand(&node, &call, frame);
-        pending.extend(body.map_err(|kind| node_error(&node, kind))?.into_iter().rev());
-        if pending.len() + nodes.len() > MAX_NODES + graph.node.len() {
-            return Err(node_error(&node, ImportErrorKind::TooManyNodes));
+
+    /// The nodes of the body of a function that is given these tensors, and what it gives.
+    ///
+    /// # Errors
+    /// [`ImportErrorKind`] where there is no such function, or it takes others.
+    pub(super) fn body(
+        &self,
+        function: &NameAttrList,
+        inputs: &[String],
+    ) -> Result<(Vec<NodeDef>, Vec<String>), ImportErrorKind> {
+        let unknown = || ImportErrorKind::UnknownFunction { function: function.name.clone() };
+        let definition = *self.0.get(function.name.as_str()).ok_or_else(unknown)?;
+        let call = NodeDef { input: inputs.to_vec(), ..NodeDef::default() };
+        let body = Body::new(definition, &function.attr, &call, "")?;
+        Ok((body.nodes(&self.0)?, body.result_references(&self.0)?))
+    }
+
+    /// The graph with the bodies of functions in place of calls.
+    ///
+    /// A call `c` becomes the nodes of the body, as `c/node`, and a node `c` that passes the results
+    /// on.
+    ///
+    /// # Errors
+    /// Where there is no such function, or it calls itself.
+    pub(super) fn inline<'g>(
+        &self,
+        graph: Cow<'g, GraphDef>,
+    ) -> Result<Cow<'g, GraphDef>, ImportError> {
+        if !graph.node.iter().any(|node| call_of(node, &self.0).is_some()) {
+            return Ok(graph);
         }
+        let mut inliner = Inliner {
+            functions: &self.0,
+            scopes: FxHashSet::default(),
+            frames: Vec::new(),
+            bytes: 0,
+        };
+        let mut nodes = Vec::with_capacity(graph.node.len());
+        inliner.add_scopes(&graph.node, "");
+        let pending = graph.node.iter().rev();
+        let mut pending: Vec<Pending> =
+            pending.map(|node| Pending { node: node.clone(), frame: None }).collect();
+        while let Some(Pending { node, frame }) = pending.pop() {
+            let Some(call) = call_of(&node, inliner.functions) else {
+                nodes.push(node);
+                continue;
+            };
+            let body = inliner.expand(&node, &call, frame);
+            pending.extend(body.map_err(|kind| node_error(&node, kind))?.into_iter().rev());
+            if pending.len() + nodes.len() > MAX_NODES + graph.node.len() {
+                return Err(node_error(&node, ImportErrorKind::TooManyNodes));
+            }
+        }
+        let (library, versions) = (graph.library.clone(), graph.versions.clone());
+        Ok(Cow::Owned(GraphDef { node: nodes, library, versions }))
     }
-    let (library, versions) = (graph.library.clone(), graph.versions.clone());
-    Ok(Cow::Owned(GraphDef { node: nodes, library, versions }))
 }
 
 fn function_name(function: &FunctionDef) -> Option<&str> {
@@ -89,7 +119,7 @@ struct Frame {
 }
 
 struct Inliner<'a> {
-    functions: FxHashMap<&'a str, &'a FunctionDef>,
+    functions: &'a FxHashMap<&'a str, &'a FunctionDef>,
     /// The scopes that names of nodes are in.
     scopes: FxHashSet<String>,
     frames: Vec<Frame>,
@@ -144,9 +174,9 @@ impl Inliner<'_> {
         }
         let scope = self.scope(&node.name);
         let body = Body::new(function, &call.attr, node, &scope)?;
-        let mut nodes = body.nodes(&self.functions)?;
+        let mut nodes = body.nodes(self.functions)?;
         self.add_scopes(&nodes, &scope);
-        nodes.push(body.results(node, &self.functions)?);
+        nodes.push(body.results(node, self.functions)?);
         self.frames.push(Frame { function: call.name.clone(), caller });
         let frame = Some(self.frames.len() - 1);
         Ok(nodes.into_iter().map(|node| Pending { node, frame }).collect())
@@ -214,7 +244,7 @@ impl<'a> Body<'a> {
             }
             let attr = self.members.get(node.name.as_str()).map(|(_, attrs)| attrs.clone());
             Ok(NodeDef {
-                name: format!("{}/{}", self.scope, node.name),
+                name: prefixed(self.scope, &node.name),
                 input,
                 attr: attr.unwrap_or_default(),
                 ..node.clone()
@@ -239,7 +269,7 @@ impl<'a> Body<'a> {
         let missing = || ImportErrorKind::MissingInput { input: input.to_owned() };
         if let Some(name) = input.strip_prefix('^') {
             let name = self.members.get_key_value(name).ok_or_else(missing)?.0;
-            return Ok(format!("^{}/{name}", self.scope));
+            return Ok(format!("^{}", prefixed(self.scope, name)));
         }
         let mut parts = input.split(':');
         let (name, output, index) = (parts.next().unwrap_or_default(), parts.next(), parts.next());
@@ -251,7 +281,19 @@ impl<'a> Body<'a> {
         let start = output.map_or(Some(0), |output| output_start(node, attrs, output, functions));
         let index = index.map_or(Some(0), |index| index.parse::<usize>().ok());
         let slot = start.zip(index).and_then(|(start, index)| start.checked_add(index));
-        Ok(format!("{}/{name}:{}", self.scope, slot.ok_or_else(missing)?))
+        Ok(format!("{}:{}", prefixed(self.scope, name), slot.ok_or_else(missing)?))
+    }
+
+    /// What the body gives, as nodes of the graph refer to it.
+    fn result_references(
+        &self,
+        functions: &FxHashMap<&str, &FunctionDef>,
+    ) -> Result<Vec<String>, ImportErrorKind> {
+        let result = |arg: &ArgDef| {
+            let missing = || ImportErrorKind::MissingInput { input: arg.name.clone() };
+            self.reference(self.function.ret.get(&arg.name).ok_or_else(missing)?, functions)
+        };
+        self.results.iter().map(result).collect()
     }
 
     /// The node that stands for the call, and passes the results on.
@@ -260,11 +302,7 @@ impl<'a> Body<'a> {
         call: &NodeDef,
         functions: &FxHashMap<&str, &FunctionDef>,
     ) -> Result<NodeDef, ImportErrorKind> {
-        let result = |arg: &ArgDef| {
-            let missing = || ImportErrorKind::MissingInput { input: arg.name.clone() };
-            self.reference(self.function.ret.get(&arg.name).ok_or_else(missing)?, functions)
-        };
-        let mut input: Vec<String> = self.results.iter().map(result).collect::<Result<_, _>>()?;
+        let mut input = self.result_references(functions)?;
         let kept = self.function.control_ret.values();
         let kept = kept.map(|name| self.reference(&format!("^{name}"), functions));
         input.extend(kept.collect::<Result<Vec<_>, _>>()?);

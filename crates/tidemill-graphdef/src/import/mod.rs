@@ -1,6 +1,7 @@
 //! From a `GraphDef` to nodes of a graph.
 
 mod attrs;
+mod bodies;
 mod error;
 mod frames;
 mod inline;
@@ -11,6 +12,7 @@ mod variables;
 mod wiring;
 
 use std::borrow::Cow;
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
@@ -23,6 +25,7 @@ use tidemill_graph::{
 use tidemill_ops::{Inspect, LookupError, Operation, Tensor, lookup};
 
 use attrs::{NamedAttrs, NotedAttrs, argument_counts, read_attrs};
+use bodies::{Bodies, Named};
 pub use error::{ImportError, ImportErrorKind};
 pub use source::GraphDefSource;
 pub(crate) use variables::Variables;
@@ -121,17 +124,22 @@ pub(crate) fn import(
 ) -> Result<Imported, ImportError> {
     let graph = default_graph();
     let graph_def = frames::raise(graph_def)?;
-    let graph_def = inline::inline_calls(graph_def)?.into_owned();
+    let functions = graph_def.library.clone().unwrap_or_default();
+    let library = inline::Library::new(&functions);
+    let graph_def = library.inline(graph_def)?.into_owned();
     let mut map = InputMap::new(&graph, &options.input_map)?;
-    let (library, versions) = (graph_def.library.clone(), graph_def.versions.clone());
-    let plan = Plan::new(graph_def, &mut map)?;
+    let versions = graph_def.versions.clone();
+    let has_library = graph_def.library.is_some();
+    let mut budget = SplatBudget::default();
+    let plan = Plan::new(graph_def, &mut map, &mut budget)?;
     map.check_all_taken()?;
     let prefix = match options.prefix.trim_end_matches('/') {
         "" => String::new(),
         prefix => graph.reserve_name(prefix),
     };
-    let nodes = plan.build(&graph, &prefix, location)?;
-    notes::keep(&graph, library, versions);
+    let counted = Cell::new(0);
+    let nodes = plan.build(&graph, &prefix, &Bodies::new(&library, &counted, location))?;
+    notes::keep(&graph, has_library.then_some(functions), versions);
     record_variables(&graph, &prefix, &nodes, variables)?;
     let operation = |&id: &NodeId| OperationRef::new(graph.key(), Referent::Node(id)).into();
     Ok(Imported { operations: nodes.iter().map(operation).collect(), graph, prefix })
@@ -161,6 +169,13 @@ impl InputMap {
             }
         };
         Ok(InputMap { tensors: map.iter().map(entry).collect::<Result<_, _>>()? })
+    }
+
+    /// Tensors by the names of nodes.
+    fn of(names: &[String], tensors: &[TensorRef]) -> Self {
+        let named = names.iter().zip(tensors);
+        let entry = |(name, tensor): (&String, &TensorRef)| ((name.clone(), 0), (*tensor, false));
+        InputMap { tensors: named.map(entry).collect() }
     }
 
     /// The tensor to take for a reference, if there is one.
@@ -198,10 +213,16 @@ struct Parts {
     /// How many of the inputs each argument stands for.
     counts: Vec<usize>,
     wires: Wires,
+    /// The functions that it runs.
+    functions: Vec<Named>,
 }
 
 impl Plan {
-    fn new(mut graph_def: GraphDef, map: &mut InputMap) -> Result<Self, ImportError> {
+    fn new(
+        mut graph_def: GraphDef,
+        map: &mut InputMap,
+        budget: &mut SplatBudget,
+    ) -> Result<Self, ImportError> {
         let wires = connect(&graph_def, map)
             .map_err(|(index, kind)| node_error(&graph_def.node[index], kind))?;
         let order = order::sort(&wires).map_err(|cycle| {
@@ -210,14 +231,13 @@ impl Plan {
             let kind = ImportErrorKind::Cycle { cycle: cycle.iter().map(name).collect() };
             node_error(&graph_def.node[first], kind)
         })?;
-        let mut budget = SplatBudget::default();
         let parts = graph_def.node.iter_mut().zip(wires).map(|(node, wires)| {
             if passes_handle(node) {
                 return Ok(None);
             }
             // The bytes of a constant are let go as soon as there is its value.
             let attrs = std::mem::take(&mut node.attr);
-            let parts = read_node(&node.op, attrs, wires, &mut budget);
+            let parts = read_node(&node.op, attrs, wires, budget);
             parts.map(Some).map_err(|kind| node_error(node, kind))
         });
         let parts: Vec<Option<Parts>> = parts.collect::<Result<_, _>>()?;
@@ -228,7 +248,7 @@ impl Plan {
         mut self,
         graph: &Graph,
         prefix: &str,
-        location: Location,
+        bodies: &Bodies<'_>,
     ) -> Result<Vec<NodeId>, ImportError> {
         let mut built: Vec<Option<NodeId>> = vec![None; self.parts.len()];
         let mut nodes = Vec::with_capacity(self.parts.len());
@@ -238,7 +258,7 @@ impl Plan {
             let node = &self.nodes[index];
             let note = devices.note(node, std::mem::take(&mut parts.notes), prefix);
             let name = prefixed(prefix, &node.name);
-            let id = build_node(graph, name, parts, &built, location)
+            let id = build_node(graph, name, parts, &built, bodies)
                 .map_err(|kind| node_error(node, kind))?;
             if let Some(note) = note {
                 graph.note_node(id, note);
@@ -256,14 +276,18 @@ fn node_error(node: &NodeDef, kind: ImportErrorKind) -> ImportError {
 
 fn read_node(
     op: &str,
-    attrs: BTreeMap<String, AttrValue>,
+    mut attrs: BTreeMap<String, AttrValue>,
     wires: Wires,
     budget: &mut SplatBudget,
 ) -> Result<Parts, ImportErrorKind> {
     let op = lookup(op).ok_or_else(|| ImportErrorKind::UnknownOp { op: op.to_owned() })?;
+    let functions = bodies::take_functions(op, &mut attrs)?;
     let (attrs, notes) = read_attrs(op, attrs, budget)?;
-    let counts = argument_counts(op, &attrs, wires.inputs.len())?;
-    Ok(Parts { op, attrs, notes, counts, wires })
+    let counts = match functions.is_empty() {
+        true => argument_counts(op, &attrs, wires.inputs.len())?,
+        false => bodies::counts(op, wires.inputs.len())?,
+    };
+    Ok(Parts { op, attrs, notes, counts, wires, functions })
 }
 
 fn build_node(
@@ -271,7 +295,7 @@ fn build_node(
     name: String,
     parts: Parts,
     built: &[Option<NodeId>],
-    location: Location,
+    bodies: &Bodies<'_>,
 ) -> Result<NodeId, ImportErrorKind> {
     let key = graph.key();
     let tensor = |source: &Source| match *source {
@@ -284,6 +308,7 @@ fn build_node(
     let inputs: Vec<TensorRef> = parts.wires.inputs.iter().filter_map(tensor).collect();
     check_listed_types(graph, &parts, &inputs)?;
     let mut builder = NodeBuilder::new(parts.op).graph(key).exact_name(name);
+    let given = inputs.clone();
     let mut rest = inputs.into_iter();
     for (arg, count) in parts.op.inputs.iter().zip(parts.counts) {
         let tensors = rest.by_ref().take(count);
@@ -295,8 +320,9 @@ fn build_node(
     let controls = parts.wires.controls.iter().filter_map(tensor);
     builder = controls.fold(builder, |builder, tensor| builder.control(tensor.operation()));
     let attrs = parts.attrs.into_iter();
+    let attrs = attrs.chain(bodies.attrs(graph, parts.op, &parts.functions, &given)?);
     builder = attrs.fold(builder, |builder, (name, attr)| builder.attr(name, attr));
-    builder.try_node(location).map_err(|kind| ImportErrorKind::Build(Box::new(kind)))
+    builder.try_node(bodies.location()).map_err(|kind| ImportErrorKind::Build(Box::new(kind)))
 }
 
 /// Checks the inputs of mixed types against the attribute that lists their types: nodes do not

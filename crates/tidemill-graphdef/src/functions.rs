@@ -1,0 +1,172 @@
+//! From the bodies that nodes run to functions of a message.
+
+use std::sync::Arc;
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use tidemill_formats::proto::{
+    AnyValue, ArgDef, DataType, FunctionDef, FunctionDefLibrary, ListValue, NameAttrList, OpDef,
+};
+use tidemill_graph::{Arity, Attr, Body, Fact, GraphReader, Node, NodeId, Role, TensorId};
+
+use crate::export::{ExportError, to_node_def};
+
+/// The functions that a message has so far.
+pub(crate) struct Functions {
+    library: Option<FunctionDefLibrary>,
+    /// The names of those that were made of bodies.
+    made: FxHashSet<String>,
+    /// The names by the addresses of the bodies.
+    names: FxHashMap<usize, String>,
+}
+
+/// The arguments of the function that nodes are in, by their nodes.
+pub(crate) struct Inside(FxHashMap<NodeId, String>);
+
+impl Functions {
+    /// These functions, to which those of bodies are added.
+    pub(crate) fn new(library: Option<FunctionDefLibrary>) -> Self {
+        Functions { library, made: FxHashSet::default(), names: FxHashMap::default() }
+    }
+
+    pub(crate) fn into_library(self) -> Option<FunctionDefLibrary> {
+        self.library
+    }
+
+    /// What an attribute that holds bodies is in a message.
+    ///
+    /// # Errors
+    /// [`ExportError`] where the nodes of a body have no form there.
+    pub(crate) fn attr(&mut self, attr: &Attr) -> Result<Option<AnyValue>, ExportError> {
+        match attr {
+            Attr::Body(body) => Ok(Some(AnyValue::Func(self.name(body)?))),
+            Attr::Bodies(bodies) => {
+                let func = bodies.iter().map(|body| self.name(body)).collect::<Result<_, _>>()?;
+                Ok(Some(AnyValue::List(ListValue { func, ..ListValue::default() })))
+            }
+            _ => Ok(None),
+        }
+    }
+
+    fn name(&mut self, body: &Arc<Body>) -> Result<NameAttrList, ExportError> {
+        let address = Arc::as_ptr(body).addr();
+        let name = match self.names.get(&address) {
+            Some(name) => name.clone(),
+            None => {
+                let name = self.free_name(body.name());
+                self.names.insert(address, name.clone());
+                let function = self.function(&name, body)?;
+                let library = self.library.get_or_insert_default();
+                let named = |other: &FunctionDef| {
+                    other.signature.as_ref().is_some_and(|signature| signature.name == name)
+                };
+                // The one that the body was imported from.
+                library.function.retain(|other| !named(other));
+                library.function.push(function);
+                name
+            }
+        };
+        Ok(NameAttrList { name, ..NameAttrList::default() })
+    }
+
+    fn free_name(&mut self, wish: &str) -> String {
+        let mut name = wish.to_owned();
+        let mut number = 0;
+        while !self.made.insert(name.clone()) {
+            number += 1;
+            name = format!("{wish}_{number}");
+        }
+        name
+    }
+
+    fn function(&mut self, name: &str, body: &Body) -> Result<FunctionDef, ExportError> {
+        let reader = body.graph().read();
+        let nodes = body.parameters().iter().map(|parameter| parameter.node);
+        let named = nodes.enumerate().map(|(i, node)| (node, format!("arg{i}")));
+        let inside = Inside(named.collect());
+        let facts = body.parameter_facts();
+        let input_arg = facts.iter().enumerate().map(|(i, fact)| arg(format!("arg{i}"), fact));
+        let facts = body.result_facts();
+        let output_arg = facts.iter().enumerate().map(|(i, fact)| arg(format!("result{i}"), fact));
+        let results = references(&reader, body.results(), Some(&inside)).into_iter();
+        let mut effects: Vec<NodeId> = body.effects().to_vec();
+        effects.retain(|node| !inside.0.contains_key(node));
+        let controls: Vec<String> = effects.iter().map(|&id| reader.name(id).to_owned()).collect();
+        let signature = OpDef {
+            name: name.to_owned(),
+            input_arg: input_arg.collect(),
+            output_arg: output_arg.collect(),
+            is_stateful: body.is_stateful(),
+            control_output: controls.clone(),
+            ..OpDef::default()
+        };
+        let ret = results.enumerate().map(|(i, result)| (format!("result{i}"), result)).collect();
+        let members = reader.nodes().filter(|(id, _)| !inside.0.contains_key(id));
+        let node_def = members
+            .map(|(id, node)| to_node_def(&reader, id, node, Some(&inside), self))
+            .collect::<Result<_, _>>()?;
+        Ok(FunctionDef {
+            signature: Some(signature),
+            node_def,
+            ret,
+            control_ret: controls.into_iter().map(|name| (name.clone(), name)).collect(),
+            ..FunctionDef::default()
+        })
+    }
+}
+
+fn arg(name: String, fact: &Fact) -> ArgDef {
+    ArgDef { name, r#type: type_of(fact), ..ArgDef::default() }
+}
+
+fn type_of(fact: &Fact) -> i32 {
+    match fact.role {
+        Role::Handle => DataType::Resource.into(),
+        Role::Value | Role::Ref => DataType::from(fact.dtype).into(),
+    }
+}
+
+/// What nodes refer to tensors by.
+pub(crate) fn references(
+    reader: &GraphReader<'_>,
+    tensors: &[TensorId],
+    inside: Option<&Inside>,
+) -> Vec<String> {
+    let reference = |tensor: &TensorId| match inside {
+        None if tensor.slot == 0 => reader.name(tensor.node).to_owned(),
+        None => reader.tensor_name(*tensor),
+        Some(inside) => inside.0.get(&tensor.node).cloned().unwrap_or_else(|| {
+            let argument = reader.node(tensor.node).output_argument(tensor.slot);
+            let (argument, index) = argument.unwrap_or(("output", 0));
+            format!("{}:{argument}:{index}", reader.name(tensor.node))
+        }),
+    };
+    tensors.iter().map(reference).collect()
+}
+
+/// The type attributes of a node that runs bodies, in which variables have the type of handles.
+///
+/// # Errors
+/// [`ExportError::RefVariable`]
+pub(crate) fn types_with_handles(
+    reader: &GraphReader<'_>,
+    id: NodeId,
+    node: &Node,
+) -> Result<Vec<(&'static str, AnyValue)>, ExportError> {
+    let Some(before) = node.op.execution.inputs_before_bodies() else { return Ok(Vec::new()) };
+    let takes_ref = node.bodies().any(|body| {
+        let facts = body.parameter_facts();
+        facts.iter().any(|fact| fact.role == Role::Ref)
+    });
+    if takes_ref {
+        let node_name = reader.name(id).to_owned();
+        return Err(ExportError::RefVariable { node: node_name, op: node.op.name });
+    }
+    let facts = reader.input_facts(node);
+    let types = facts.iter().skip(before).map(type_of).collect();
+    let list = AnyValue::List(ListValue { r#type: types, ..ListValue::default() });
+    let argument = node.op.inputs.iter().find_map(|arg| match arg.arity {
+        Arity::Types(name) => Some(name),
+        _ => None,
+    });
+    Ok(argument.map(|name| (name, list)).into_iter().collect())
+}
