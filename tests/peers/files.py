@@ -45,15 +45,16 @@ def make(folder):
     with tf.io.TFRecordWriter(str(folder / "records.tfrecord")) as writer:
         for length in [0, 1, 7, 100_000]:
             writer.write(bytes(range(256)) * (length // 256) + bytes(length % 256))
-    writer = tf.compat.v1.summary.FileWriterCache.get(str(folder / "v1"))
-    for step in range(20):
-        value = tf.compat.v1.Summary.Value(tag="loss", simple_value=1.0 / (step + 1))
-        writer.add_summary(tf.compat.v1.Summary(value=[value]), step)
-    writer.close()
+    with tf.Graph().as_default():
+        writer = tf.compat.v1.summary.FileWriter(str(folder / "v1"))
+        for step in range(20):
+            value = tf.compat.v1.Summary.Value(tag="loss", simple_value=1.0 / (step + 1))
+            writer.add_summary(tf.compat.v1.Summary(value=[value]), step)
+        writer.close()
     writer = tf.summary.create_file_writer(str(folder / "v2"))
     with writer.as_default():
         for step in range(20):
-            tf.summary.scalar("scope/accuracy", step / 20, step)
+            tf.summary.write("scope/accuracy", tf.constant(step / 20), step)
     writer.close()
     # Files of events are told by their place, so that they lie beside the others.
     for version in ["v1", "v2"]:
