@@ -156,7 +156,7 @@ impl WhileLoop {
                 .and_then(|test| Ok([test, finish(step, "body", true)?]));
             let bodies = match bodies {
                 Ok(bodies) => bodies,
-                Err(kind) => return poison(state, failed(&graph, "while", kind)),
+                Err(kind) => return poison(state, failed(&graph, "while", *kind)),
             };
             let node = call(&graph, [&WHILE, &STATELESS_WHILE], &bodies)
                 .name("while")
