@@ -12,7 +12,7 @@ use crate::names::{self, Reserved};
 use crate::node::argument_ranges;
 use crate::variable::SharedName;
 use crate::{
-    Access, Attr, Execution, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef,
+    Access, Attr, Execution, Fact, Graph, GraphKey, InsideBody, Location, Node, NodeId, NodeView, OpDef,
     OperationRef, PoisonId, Referent, TensorId, TensorRef, body, registry, scope,
 };
 
@@ -257,7 +257,10 @@ impl NodeBuilder {
             if operation.graph() != graph.key() {
                 let (left, right) = (graph.key(), operation.graph());
                 Graph::find(right)?;
-                return Err(BuildErrorKind::ForeignGraph { left, right }.into());
+                return Err(match InsideBody::of(operation, left) {
+                    Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)).into(),
+                    None => BuildErrorKind::ForeignGraph { left, right }.into(),
+                });
             }
             if let Referent::Poison(id) = operation.referent() {
                 poison.push(id);
@@ -351,6 +354,7 @@ fn append(
         return Err(BuildErrorKind::Full);
     }
     let shared = find_shared(&state, &node)?;
+    let bodies: SmallVec<[Graph; 2]> = node.bodies().map(|body| body.graph().clone()).collect();
     let reserved = reserve(&mut state, graph.key(), name)?;
     let id = state.dag.push(node);
     state.names.bind(reserved, id);
@@ -361,6 +365,8 @@ fn append(
     if let Some(origin) = current_origin() {
         state.origins.insert(id, origin);
     }
+    drop(state);
+    bodies.iter().for_each(|body| body.set_caller(graph.key(), id));
     Ok(id)
 }
 

@@ -8,7 +8,7 @@ pub use tidemill_autodiff::{
 pub use tidemill_formats::checkpoint;
 pub use tidemill_formats::{TextFormatError, TextMessage, proto};
 pub use tidemill_graph::{
-    BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Fact, Graph, Lint, Location, Reuse,
+    BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Enclosing, Fact, Graph, InsideBody, Lint, Location, Reuse,
     control_dependencies, default_graph, name_scope, reset_default_graph, variable_scope,
     variable_scope_with,
 };
@@ -21,9 +21,9 @@ pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
     Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LookupError, NameTaken,
     NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES, Tensor, TensorArray,
-    Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer, get_variable,
-    global_variables, global_variables_initializer, glorot_normal, glorot_uniform, he_normal,
-    he_uniform, normal, ones, register_op, report_uninitialized_variables, s, switch_case,
+    Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer, foldl, foldr,
+    get_variable, global_variables, global_variables_initializer, glorot_normal, glorot_uniform, he_normal,
+    he_uniform, map_accumulate, map_fn, normal, ones, register_op, report_uninitialized_variables, s, scan, scan_reverse, switch_case,
     truncated_normal, uniform, variable, variables_initializer, while_loop, zeros,
 };
 pub use tidemill_runtime::{
@@ -83,5 +83,8 @@ pub mod prelude {
         report_uninitialized_variables, reset_default_graph, s, shape, truncated_normal, uniform,
         variable, variable_scope, variable_scope_with, variables_initializer, zeros,
     };
-    pub use crate::{Fetch, Inspect, Reuse, WhileLoop, case, cond, switch_case, while_loop};
+    pub use crate::{
+        Fetch, Inspect, Reuse, TensorArray, WhileLoop, case, cond, foldl, foldr, map_accumulate, map_fn,
+        scan, scan_reverse, switch_case, while_loop,
+    };
 }
