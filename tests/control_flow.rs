@@ -165,3 +165,145 @@ fn a_print_inside_a_loop_prints_in_each_iteration_in_order() -> Outcome {
     assert_eq!(lines.take(), ["[0]", "[0]", "[1]", "[10]", "[2]", "[20]"]);
     Ok(())
 }
+
+#[test]
+fn what_only_one_branch_needs_is_computed_only_where_that_is_taken() -> Outcome {
+    let _graph = own_graph();
+    let x = placeholder::<i32>([]);
+    // Made outside, and it fails for zero.
+    let quotient = floor_div(36, x);
+    let y = cond(not_equal(x, 0), || quotient * 2, || constant(0));
+    for session in in_both_modes() {
+        assert_eq!(session.run_with(y, feeds![x => 9])?.to_string(), "8");
+        assert_eq!(session.run_with(y, feeds![x => 0])?.to_string(), "0");
+        // What something else needs as well is computed.
+        assert!(session.run_with((y, quotient), feeds![x => 0]).is_err());
+    }
+    Ok(())
+}
+
+/// Values and gradients of a loop and of the same steps one after the other must be equal.
+fn check_against_unrolled(
+    step: impl Fn(Tensor, Tensor) -> Tensor,
+    steps: i32,
+    x: [f64; 2],
+) -> Outcome {
+    let _graph = own_graph();
+    let (start, factor) = (placeholder::<f64>([2]), placeholder::<f64>([2]));
+    let looped = while_loop(
+        (constant(0), start),
+        |(i, _)| less(i, steps),
+        |(i, y)| (i + 1, step(y, factor)),
+    )
+    .1;
+    let unrolled = (0..steps).fold(start, |y, _| step(y, factor));
+    let derivatives = |y: Tensor| {
+        let first = gradients([y], [start, factor]);
+        let second = gradients(first.iter().copied().flatten(), [start, factor]);
+        let of_x = |gradient: Option<Tensor>| gradient.unwrap_or(zeros_like(start));
+        first.into_iter().chain(second).map(of_x).collect::<Vec<Tensor>>()
+    };
+    let (of_loop, of_unrolled) = (derivatives(looped), derivatives(unrolled));
+    default_graph().check()?;
+    for session in in_both_modes() {
+        let feeds = feeds![start => x, factor => [0.5_f64, 1.5]];
+        let (left, right, grads, expected) =
+            session.run_with((looped, unrolled, of_loop.clone(), of_unrolled.clone()), feeds)?;
+        assert_eq!(left.to_string(), right.to_string());
+        for (grad, expected) in grads.iter().zip(&expected) {
+            let pairs = grad.as_slice::<f64>()?.iter().zip(expected.as_slice::<f64>()?);
+            for (grad, expected) in pairs {
+                let error = (grad - expected).abs();
+                assert!(error <= 1e-12 * expected.abs(), "{grad} is not {expected}");
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn gradients_of_a_loop_are_those_of_the_same_steps_unrolled() -> Outcome {
+    check_against_unrolled(|y, w| tanh(y * w) + sin(y), 4, [0.3, -0.7])?;
+    check_against_unrolled(|y, w| y * w * w, 3, [2.0, -1.0])?;
+    check_against_unrolled(|y, _| square(y), 0, [2.0, -1.0])?;
+    // A loop in a loop.
+    check_against_unrolled(
+        |y, w| while_loop((constant(0), y), |(j, _)| less(j, 2), |(j, z)| (j + 1, sin(z * w))).1,
+        3,
+        [0.4, 0.9],
+    )?;
+    // A branch in a loop.
+    check_against_unrolled(
+        |y, w| cond(greater(reduce_sum(y, ..), 0.5), || y * w, || exp(y) * w),
+        4,
+        [0.4, 0.9],
+    )
+}
+
+#[test]
+fn gradients_of_a_branch_are_those_of_the_one_that_is_taken() -> Outcome {
+    let _graph = own_graph();
+    let (p, x) = (placeholder::<bool>([]), placeholder::<f32>([]));
+    let y = cond(p, || x * x * x, || constant(2.0_f32));
+    let slope = gradients([y], [x])[0].unwrap();
+    let curvature = gradients([slope], [x])[0].unwrap();
+    for session in in_both_modes() {
+        let run = |taken: bool| -> Result<(f32, f32), RunError> {
+            let values = session.run_with((slope, curvature), feeds![p => taken, x => 3.0])?;
+            Ok(values.into_scalars().unwrap())
+        };
+        assert_eq!(run(true)?, (27.0, 18.0));
+        assert_eq!(run(false)?, (0.0, 0.0));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_gradient_runs_the_loop_once_with_its_effects() -> Outcome {
+    let _graph = own_graph();
+    let (x, v) = (placeholder::<f32>([]), get_variable("v", [], zeros()));
+    let y = while_loop(
+        (constant(0), x),
+        |(i, _)| less(i, 3),
+        |(i, y)| {
+            let _ = print(i, [i]);
+            assign_add(v, 1.0);
+            (i + 1, y * y)
+        },
+    )
+    .1;
+    let slope = gradients([y], [x])[0].unwrap();
+    let (sink, lines) = tidemill::Sink::lines();
+    let options = SessionOptions { print_to: sink, ..SessionOptions::default() };
+    let session = Session::with_options(&default_graph(), options);
+    session.init_missing()?;
+    let values = session.run_with((y, slope), feeds![x => 2.0])?.into_scalars()?;
+    assert_eq!(values, (256.0_f32, 1024.0_f32));
+    assert_eq!(lines.take(), ["[0]", "[1]", "[2]"]);
+    assert_eq!(number(&session, v), 3.0);
+    Ok(())
+}
+
+#[test]
+fn a_gradient_flows_through_a_loop_to_a_variable_that_is_read_inside() -> Outcome {
+    for is_resource in [false, true] {
+        let _graph = own_graph();
+        let start = constant_initializer(0.5);
+        let w = variable("w", []).initializer(start).resource(is_resource).get();
+        let y = while_loop(
+            (constant(0), constant(3.0_f32)),
+            |(i, _)| less(i, 4),
+            |(i, y)| (i + 1, y * w),
+        )
+        .1;
+        let slope = gradients([y], [w.read()])[0].unwrap();
+        let train = GradientDescent::new(0.1).minimize(y);
+        for session in in_both_modes() {
+            session.init_missing()?;
+            assert_eq!(number(&session, slope), 4.0 * 3.0 * 0.125);
+            session.run(train)?;
+            assert_eq!(number(&session, w), 0.5 - 0.15);
+        }
+    }
+    Ok(())
+}

@@ -1,11 +1,21 @@
 //! The examples end as their readers are told they do.
 
-use std::process::Command;
+use std::env;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+use std::thread;
+use std::time::Duration;
 
 /// The lines that an example prints to standard output.
 fn run(example: &str) -> Vec<String> {
+    run_with(example, &[])
+}
+
+/// The lines that an example prints if it is given arguments.
+fn run_with(example: &str, arguments: &[&str]) -> Vec<String> {
     let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--example", example])
+        .args(["run", "--quiet", "--example", example, "--"])
+        .args(arguments)
         .current_dir(env!("CARGO_MANIFEST_DIR"))
         .output()
         .unwrap();
@@ -66,4 +76,57 @@ fn an_operation_of_ones_own_works_like_one_that_is_built_in() {
     for line in ["values:    [-1.5, 0.0, 0.0, 2.5]", "gradients: [-3.0, 0.0, 0.0, 5.0]"] {
         assert!(lines.iter().any(|printed| printed == line), "{line:?} is not in {lines:#?}");
     }
+}
+
+#[test]
+fn the_digits_are_told_by_units_and_by_convolutions() {
+    let accuracy = |lines: Vec<String>| numbers_after(&lines, "Held-out accuracy:")[0];
+    assert!(accuracy(run("digits_mlp")) > 0.96);
+    assert!(accuracy(run_with("digits_lenet", &["5"])) > 0.95);
+}
+
+#[test]
+#[ignore = "it takes a quarter of a minute"]
+fn lenet_tells_98_of_100_digits() {
+    let lines = run("digits_lenet");
+    assert!(numbers_after(&lines, "Held-out accuracy:")[0] > 0.98, "{lines:#?}");
+}
+
+#[test]
+fn the_tumours_and_the_irises_are_told() {
+    assert!(numbers_after(&run("breast_cancer"), "Held-out AUC:")[0] > 0.99);
+    assert!(numbers_after(&run("iris"), "Held-out accuracy:")[0] > 0.9);
+}
+
+#[test]
+fn near_words_are_told_from_random_ones() {
+    let told = numbers_after(&run("embeddings"), "Near words told from random ones:")[0];
+    assert!(told > 0.7, "{told}");
+}
+
+#[test]
+fn a_training_that_is_killed_and_started_again_ends_with_the_same_weights() {
+    let [broken, unbroken] = [(); 2].map(|()| tempfile::tempdir().unwrap());
+    let lines = run_with("resume", &[unbroken.path().to_str().unwrap()]);
+    let expected = lines.last().unwrap().clone();
+    assert!(expected.starts_with("Weights after step 1000: "), "{lines:#?}");
+    for life in [700, 400, 900] {
+        let mut process = start_resume(broken.path());
+        thread::sleep(Duration::from_millis(life));
+        process.kill().unwrap();
+        process.wait().unwrap();
+    }
+    let lines = run_with("resume", &[broken.path().to_str().unwrap()]);
+    assert_eq!(lines.last(), Some(&expected));
+    let first = numbers_after(&lines, "It goes on after step");
+    assert!(first[0] > 0.0, "{lines:#?}");
+}
+
+/// Starts the example itself: a kill of `cargo run` would not reach it.
+fn start_resume(folder: &Path) -> Child {
+    let tests: PathBuf = env::current_exe().unwrap();
+    let example = tests.parent().unwrap().with_file_name("examples").join("resume");
+    let mut command = Command::new(example.with_extension(env::consts::EXE_EXTENSION));
+    command.arg(folder).current_dir(env!("CARGO_MANIFEST_DIR"));
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }

@@ -192,3 +192,27 @@ fn gradients_of_sparse_gradients_can_be_taken() -> Outcome {
     assert_eq!(second.to_string(), "[[0.0, 0.0], [12.0, 12.0], [12.0, 12.0], [0.0, 0.0]]");
     Ok(())
 }
+
+#[test]
+fn clipping_a_sparse_gradient_clips_its_slices() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let table = table();
+    let rows = embedding_lookup(table, constant([3_i64, 0, 3]));
+    let gradient =
+        gradient(reduce_sum(rows * [[3.0_f32, 4.0], [0.5, -2.0], [0.0, 0.0]], ..), table);
+    let by_value = clip_by_value(gradient, -1.0, 1.0);
+    let by_norm = clip_by_norm(gradient, 2.5, 1);
+    let by_global_norm = clip_by_global_norm([gradient], 1.0).0[0];
+    let values = |tensor| IndexedSlices::of(tensor).unwrap().values;
+    for session in in_both_modes() {
+        session.init_missing()?;
+        let clipped = session.run([by_value, by_norm].map(values))?;
+        assert_eq!(clipped[0].to_string(), "[[1.0, 1.0], [0.5, -1.0], [0.0, 0.0]]");
+        assert_eq!(clipped[1].to_string(), "[[1.5, 2.0], [0.5, -2.0], [0.0, 0.0]]");
+        let norm = session.run(global_norm([by_global_norm]))?;
+        assert!((f32::try_from(norm)? - 1.0).abs() < 1e-6);
+        assert_eq!(session.run(by_value)?.shape(), &[4, 2].into());
+    }
+    Ok(())
+}

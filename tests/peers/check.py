@@ -108,6 +108,30 @@ def check_graph(corpus, written, case):
         raise AssertionError(f"it gives {ours}, not {theirs}"[:500])
 
 
+def check_training(corpus, written, case):
+    """Trains the graph that Tidemill gave an optimizer, and compares with TensorFlow's optimizer."""
+    runs = json.loads((written / f"{case['name']}.train.json").read_text())
+    tensors = read_safetensors(corpus / case["tensors"])
+    graph = imported(written / f"{case['name']}.train.pb")
+    tolerance = {"rtol": case["rtol"], "atol": case["atol"]}
+    with session(graph) as open_session:
+        for name in runs["initializers"]:
+            open_session.run(graph.get_operation_by_name(name))
+        train = graph.get_operation_by_name(runs["train"])
+        losses = []
+        for step in range(case["steps"]):
+            feeds = {name: tensors[f"feed:{name}"] for name in case["feeds"]}
+            if case["feeds_per_step"]:
+                feeds = {name: values[step] for name, values in feeds.items()}
+            losses.append(open_session.run([case["loss"], train], feeds)[0])
+        np.testing.assert_allclose(losses, tensors["loss"], **tolerance)
+        for name in case["variables"]:
+            resource = graph.get_operation_by_name(name).type == "VarHandleOp"
+            read = f"{name}/Read/ReadVariableOp:0" if resource else f"{name}:0"
+            value = open_session.run(read)
+            np.testing.assert_allclose(value, tensors[f"final:{name}"], **tolerance)
+
+
 def check_checkpoint(corpus, written, case):
     ours = tf.train.load_checkpoint(str(written / case["name"]))
     theirs = tf.train.load_checkpoint(str(corpus / case["prefix"]))
@@ -140,6 +164,8 @@ def main():
     for case in json.loads((corpus / "manifest.json").read_text())["cases"]:
         if case.get("saved_model"):
             kind, check, path = "SavedModels", check_saved_model, written / case["name"]
+        elif case.get("optimizer"):
+            kind, check, path = "trainings", check_training, written / f"{case['name']}.train.pb"
         elif case.get("graph"):
             kind, check, path = "graphs", check_graph, written / f"{case['name']}.pb"
         elif case.get("prefix") and case["category"] == "checkpoints":

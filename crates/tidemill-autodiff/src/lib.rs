@@ -6,6 +6,7 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod control;
 mod second;
 mod unbroadcast;
 mod walk;

@@ -8,6 +8,7 @@ use tidemill_graph::{
 use tidemill_ops::{IndexedSlices, Tensor, add_n, ones_like};
 use tidemill_value::DType;
 
+use crate::control::{self, Call};
 use crate::unbroadcast::unbroadcast;
 
 /// How [`gradients_with`] differentiates.
@@ -197,7 +198,13 @@ impl<'a> Walk<'a> {
         }
         let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
         let Some(cx) = GradCx::new(self.graph.key(), id, node, view, &output_grads) else { return };
-        let grads = self.apply_rule(id, node, facts, &cx);
+        let wanted: SmallVec<[bool; 4]> = node
+            .inputs
+            .iter()
+            .zip(facts)
+            .map(|(input, fact)| leads_on(input) && fact.dtype.is_differentiable())
+            .collect();
+        let grads = self.apply_rule(id, node, facts, (&cx, &output_grads, &wanted));
         let mut is_cut = false;
         for (i, &input) in node.inputs.iter().enumerate() {
             if !self.members.contains(&input.node) || stops.contains(&input) {
@@ -223,12 +230,18 @@ impl<'a> Walk<'a> {
         id: NodeId,
         node: &Node,
         facts: &[Fact],
-        cx: &GradCx<'_>,
+        (cx, grads, wanted): (&GradCx<'_>, &[Option<TensorRef>], &[bool]),
     ) -> SmallVec<[Option<TensorRef>; 2]> {
         let key = self.graph.key();
         let name = format!("{}_grad", self.graph.read().name(id));
         self.graph.on_behalf_of(id, || {
             scoped(self.graph, &name, |_| {
+                let call = Call { graph: self.graph, id, node, grads, wanted };
+                if let Some(grads) = control::gradient(&call) {
+                    return grads.unwrap_or_else(|failed| {
+                        node.inputs.iter().map(|_| Some(failed.output(0))).collect()
+                    });
+                }
                 let grads = match node.op.gradient {
                     Gradient::Rule(rule) => rule(cx),
                     Gradient::NotDifferentiable => return SmallVec::new(),

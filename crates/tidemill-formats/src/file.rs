@@ -2,9 +2,10 @@
 
 use std::error::Error;
 use std::fs::{self, File};
+use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::process;
+use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidemill_value::FileMap;
@@ -86,7 +87,7 @@ impl Staged {
         path: &Path,
         write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
     ) -> Result<(), FileError<io::Error>> {
-        let temporary = with_suffix(path, &format!(".tmp-{}-{}", process::id(), next_number()));
+        let temporary = with_suffix(path, &format!("{}{}", *TEMPORARY, next_number()));
         self.files.push((temporary.clone(), path.to_owned()));
         let written = File::create_new(&temporary).and_then(|file| {
             let mut writer = io::BufWriter::with_capacity(1 << 18, file);
@@ -120,6 +121,46 @@ impl Drop for Staged {
             let _ = fs::remove_file(temporary);
         }
     }
+}
+
+/// What comes before a number at the end of the names of files that are being written, which no
+/// other process has.
+static TEMPORARY: LazyLock<String> =
+    LazyLock::new(|| format!("{MARK}{:016x}-", RandomState::new().build_hasher().finish()));
+const MARK: &str = ".tmp-";
+
+/// Removes what processes that were killed have left of files whose names begin as that of
+/// `prefix` does: files under the other names that [`write_file`] gives them at first. No other
+/// process may be writing such files now. Those that this one is writing stay.
+///
+/// # Errors
+/// [`FileError`], where the folder cannot be read, or a file cannot be removed.
+pub fn remove_unfinished(prefix: impl AsRef<Path>) -> Result<(), FileError<io::Error>> {
+    let prefix = prefix.as_ref();
+    let folder = folder_of(prefix);
+    let at = |error| FileError::new(folder, error);
+    let entries = match fs::read_dir(folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.map_err(at)?,
+    };
+    let start = prefix.file_name().unwrap_or_default().as_encoded_bytes();
+    for entry in entries {
+        let path = entry.map_err(at)?.path();
+        let name = path.file_name().unwrap_or_default().as_encoded_bytes();
+        if name.starts_with(start) && is_unfinished(&String::from_utf8_lossy(name)) {
+            fs::remove_file(&path).map_err(|error| FileError::new(&path, error))?;
+        }
+    }
+    Ok(())
+}
+
+/// Whether a name is one that another process gave a file that it had not finished.
+fn is_unfinished(name: &str) -> bool {
+    let Some((_, marks)) = name.rsplit_once(MARK) else { return false };
+    let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
+    let is_ours = name.contains(TEMPORARY.as_str());
+    !is_ours
+        && marks.split_once('-').is_some_and(|(left, right)| are_digits(left) && are_digits(right))
 }
 
 fn next_number() -> u64 {

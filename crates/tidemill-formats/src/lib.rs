@@ -35,7 +35,7 @@ mod text_format;
 pub mod tfrecord;
 
 pub use bytes::{BytesError, value_from_bytes};
-pub use file::{FileError, map_file, write_file};
+pub use file::{FileError, map_file, remove_unfinished, write_file};
 pub use kind::FileKind;
 pub use safetensors::{SafetensorsError, SafetensorsFile, read_safetensors, write_safetensors};
 pub use shape::ShapeError;

@@ -1,7 +1,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
+use tidemill_value::DType;
 
 use crate::arguments::Arguments;
 use crate::bind::{self, Bound};
@@ -12,8 +14,9 @@ use crate::names::{self, Reserved};
 use crate::node::argument_ranges;
 use crate::variable::SharedName;
 use crate::{
-    Access, Attr, Execution, Fact, Graph, GraphKey, InsideBody, Location, Node, NodeId, NodeView, OpDef,
-    OperationRef, PoisonId, Referent, TensorId, TensorRef, body, registry, scope,
+    Access, Arg, Arity, Attr, Body, Execution, Fact, Graph, GraphKey, InsideBody, Location, Node,
+    NodeId, NodeView, OpDef, OperationRef, PoisonId, Referent, TensorId, TensorRef, body, registry,
+    scope,
 };
 
 /// Collects the parts of a node, and adds it to its graph.
@@ -80,6 +83,45 @@ impl NodeBuilder {
                 .map(|(name, attr)| (Cow::Owned(name.to_owned()), attr.clone()))
                 .collect(),
             ..NodeBuilder::new(node.op)
+        }
+    }
+
+    /// A node of the type and attributes of another one, with these inputs and bodies in place of its
+    /// own.
+    pub fn with_bodies(node: &Node, inputs: &[TensorRef], bodies: Vec<Arc<Body>>) -> Self {
+        let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
+        let (first, rest) = inputs.split_at(before.min(inputs.len()));
+        let mut builder = NodeBuilder::new(node.op);
+        builder = first.iter().fold(builder, |builder, &input| builder.input(input));
+        builder = builder.inputs(rest.iter().copied());
+        let results = bodies.last().map(|body| body.result_facts()).unwrap_or_default();
+        let types: Vec<DType> = results.iter().map(|fact| fact.dtype).collect();
+        let mut bodies = bodies.into_iter();
+        for def in node.op.attrs {
+            match node.attrs.get(def.name) {
+                Some(Attr::Body(_)) => {
+                    let body = bodies.next();
+                    builder =
+                        body.into_iter().fold(builder, |builder, b| builder.attr(def.name, b));
+                }
+                Some(Attr::Bodies(own)) => {
+                    let bodies: Vec<Arc<Body>> = bodies.by_ref().take(own.len()).collect();
+                    builder = builder.attr(def.name, bodies);
+                }
+                // They follow from the inputs and bodies.
+                None | Some(Attr::Types(_) | Attr::Shapes(_)) => {}
+                Some(other) => builder = builder.attr(def.name, other.clone()),
+            }
+        }
+        let listed = |args: &'static [Arg]| {
+            args.iter().find_map(|arg| match arg.arity {
+                Arity::Types(name) => Some(name),
+                _ => None,
+            })
+        };
+        match listed(node.op.outputs) {
+            Some(name) if listed(node.op.inputs) != Some(name) => builder.attr(name, types),
+            _ => builder,
         }
     }
 

@@ -6,6 +6,7 @@ const CHUNK: usize = 512;
 /// A list that only grows. Unlike a `Vec`, it never moves what it holds once it is long, nor sets
 /// aside as much memory again: a graph of a million nodes costs per node what one of a thousand
 /// does.
+#[derive(Clone)]
 pub(crate) struct Chunked<T> {
     /// All full but the last.
     chunks: Vec<Vec<T>>,

@@ -19,7 +19,7 @@ pub(crate) enum Edge {
 /// Nodes and the edges between them, append-only.
 ///
 /// A node's input lists are the authority; the adjacency repeats them for walks.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Dag {
     nodes: Chunked<Node>,
     adjacency: DiGraph<(), Edge, u32>,

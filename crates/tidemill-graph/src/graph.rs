@@ -61,6 +61,30 @@ pub(crate) struct State {
     pub(crate) strict: bool,
     /// Of a body, the graph that it is in, and the node there that runs it.
     pub(crate) within: Option<(GraphKey, Option<NodeId>)>,
+    pub(crate) extensions: Extensions,
+}
+
+/// Nodes that do what others do, and more: their first outputs are those of the others.
+#[derive(Clone, Default)]
+pub(crate) struct Extensions {
+    /// For each such node, the first of its line.
+    origin: FxHashMap<NodeId, NodeId>,
+    /// For each node that others extend, the last of them.
+    latest: FxHashMap<NodeId, NodeId>,
+}
+
+impl Extensions {
+    pub(crate) fn origin(&self, node: NodeId) -> NodeId {
+        self.origin.get(&node).copied().unwrap_or(node)
+    }
+
+    pub(crate) fn latest(&self, node: NodeId) -> NodeId {
+        self.latest.get(&self.origin(node)).copied().unwrap_or(node)
+    }
+
+    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> {
+        self.origin.keys().copied()
+    }
 }
 
 /// Rows, each of which is added to that of a tensor of zeros which its index numbers.
@@ -157,6 +181,46 @@ impl Graph {
         if matches!(state.within, None | Some((_, None))) {
             state.within = Some((outer, Some(call)));
         }
+    }
+
+    /// A graph with the same nodes under the same numbers, to which more can be added.
+    pub(crate) fn reopened(&self) -> Graph {
+        let copy = {
+            let reader = self.read();
+            let state = reader.state();
+            State {
+                dag: state.dag.clone(),
+                names: state.names.clone(),
+                locations: state.locations.clone(),
+                origins: state.origins.clone(),
+                stand_ins: state.stand_ins.clone(),
+                slices: state.slices.clone(),
+                variables: state.variables.clone(),
+                collections: state.collections.clone(),
+                node_notes: state.node_notes.clone(),
+                notes: state.notes.clone(),
+                poison: PoisonTable::default(),
+                finalized: None,
+                seed: state.seed,
+                strict: state.strict,
+                within: state.within,
+                extensions: state.extensions.clone(),
+            }
+        };
+        let graph = Graph::new();
+        *graph.write() = copy;
+        graph
+    }
+
+    /// Records that `extension`, a node made after `node`, does what that does, and more: its first
+    /// outputs are those of `node`. A run that needs both runs `extension` alone.
+    ///
+    /// What extends a node that is extended already has to extend the latest one.
+    pub fn extend_node(&self, node: NodeId, extension: NodeId) {
+        let mut state = self.write();
+        let origin = state.extensions.origin(node);
+        state.extensions.origin.insert(extension, origin);
+        state.extensions.latest.insert(origin, extension);
     }
 
     pub(crate) fn from_shared(shared: Arc<Shared>) -> Self {

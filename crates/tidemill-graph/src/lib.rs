@@ -40,8 +40,8 @@ mod widen;
 
 pub use attr::{Attr, Attrs, HostFunction};
 pub use body::{
-    Body, BodyPath, Enclosing, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter, ParameterKind, REF_PARAMETER, Root,
-    Trace, add_argument, outside, results_of_either, trace,
+    Body, BodyPath, Enclosing, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter, ParameterKind,
+    REF_PARAMETER, Root, Trace, add_argument, outside, parameter, results_of_either, trace,
 };
 pub use builder::{NodeBuilder, fail};
 pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};
@@ -63,8 +63,8 @@ pub use registry::{DefaultGraph, default_graph, reset_default_graph};
 pub use sample::{Expect, ExpectGradient, Sample};
 pub use scope::{
     Reuse, absolute_scope, control_dependencies, current_name_scope, current_variable_scope,
-    has_control_dependencies, name_scope, scoped, variable_scope, variable_scope_with,
-    without_control_dependencies,
+    has_control_dependencies, name_scope, scoped, unique_variable_scope, variable_scope,
+    variable_scope_with, without_control_dependencies,
 };
 pub use subgraph::{Commit, FEED, Subgraph, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};

@@ -11,7 +11,7 @@ use crate::chunked::Chunked;
 ///
 /// They are made unique as TensorFlow makes them: `x`, `x_1`, `x_2`, where names that differ
 /// only in case count as equal.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct NameTable {
     /// The names of all entries, one after the other.
     text: String,
@@ -21,6 +21,7 @@ pub(crate) struct NameTable {
     of_node: Chunked<u32>,
 }
 
+#[derive(Clone)]
 struct Entry {
     /// Where its name ends in the text; it begins where that of the entry before ends.
     end: usize,
@@ -32,6 +33,7 @@ struct Entry {
 }
 
 /// An entry and the hash of its name, so that the table grows without reading the names again.
+#[derive(Clone)]
 struct Key {
     hash: u32,
     entry: u32,

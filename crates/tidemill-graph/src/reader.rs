@@ -209,6 +209,21 @@ impl<'a> GraphReader<'a> {
         self.state.written_by(id)
     }
 
+    /// The first of the nodes each of which extends the one before, `node` among them.
+    pub fn extension_origin(&self, node: NodeId) -> NodeId {
+        self.state.extensions.origin(node)
+    }
+
+    /// The last of the nodes each of which extends the one before, `node` among them.
+    pub fn latest_extension(&self, node: NodeId) -> NodeId {
+        self.state.extensions.latest(node)
+    }
+
+    /// The nodes that extend others, in no order.
+    pub fn extensions(&self) -> impl Iterator<Item = NodeId> {
+        self.state.extensions.nodes()
+    }
+
     /// What a file said of a node that the runtime does not use.
     pub fn node_note(&self, id: NodeId) -> Option<&NodeNote> {
         self.state.node_notes.get(&id)

@@ -117,6 +117,17 @@ pub fn variable_scope_with<R>(name: &str, reuse: Reuse, build: impl FnOnce() -> 
     enter(graph.key(), Scope { names, variables, reuse, ..outer }, build)
 }
 
+/// Calls `build` in a [`variable_scope`] whose name is made unique, so that the variables of a
+/// second one have names of their own.
+pub fn unique_variable_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
+    let graph = default_graph();
+    let outer = current(graph.key());
+    let names = format!("{}/", graph.reserve_name(name));
+    let own = names.strip_prefix(&outer.names).unwrap_or(&names);
+    let variables = format!("{}{own}", outer.variables);
+    enter(graph.key(), Scope { names, variables, ..outer }, build)
+}
+
 /// The prefix of variable names in the variable scope that is open for a graph on this thread,
 /// and whether variables are shared.
 pub fn current_variable_scope(graph: GraphKey) -> (String, Reuse) {

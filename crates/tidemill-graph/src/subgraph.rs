@@ -3,8 +3,8 @@ use tidemill_value::{DType, PartialShape};
 
 use crate::node::argument_ranges;
 use crate::{
-    Arg, AttrDef, AttrKind, Effect, Execution, Fact, Fallible, Inferred, Node, NodeId, NodeView,
-    OpDef, OpError, TensorId,
+    Arg, AttrDef, AttrKind, BodyPath, Effect, Execution, Fact, Fallible, Inferred, Node, NodeId,
+    NodeView, OpDef, OpError, TensorId,
 };
 
 /// The path of one run, taken out of its graph: what is left to compute once it is known what
@@ -77,6 +77,29 @@ impl Subgraph {
         self.push(node, origin)
     }
 
+    /// Puts others in place of the paths through the bodies of nodes. `change` is given a node, with
+    /// its paths, and what it takes.
+    pub fn change_paths(&mut self, mut change: impl FnMut(&Subgraph, NodeId) -> Vec<BodyPath>) {
+        let with_paths = self.nodes().filter(|(_, node)| !node.paths().is_empty());
+        let ids: Vec<NodeId> = with_paths.map(|(id, _)| id).collect();
+        for id in ids {
+            let paths = change(self, id);
+            self.nodes[id.index()].set_paths(paths);
+        }
+    }
+
+    /// Takes a value that is given as a parameter for a constant, which `node` is.
+    pub fn fix_parameter(&mut self, parameter: usize, node: Node) {
+        let old = self.feeds[parameter];
+        let fact = self.node(old).outputs[0].clone();
+        let feed = self.push_feed(&fact, self.origin(old));
+        for fetch in self.fetches.iter_mut().filter(|fetch| fetch.node == old) {
+            fetch.node = feed;
+        }
+        self.feeds[parameter] = feed;
+        self.nodes[old.index()] = node;
+    }
+
     /// The number of nodes.
     pub fn len(&self) -> usize {
         self.nodes.len()
@@ -140,6 +163,9 @@ impl Subgraph {
     /// Infers anew what is known of the outputs of a node whose inputs are in the subgraph. Where
     /// the inputs contradict each other, so that a run will fail, nothing is.
     pub fn infer_again(&self, node: &mut Node) {
+        if !node.paths().is_empty() {
+            return;
+        }
         let facts = self.input_facts(node);
         let inferred = (node.op.infer)(&NodeView::new(node.op, &node.attrs, &facts, &[]));
         let mut inferred = inferred.unwrap_or_default().into_iter();

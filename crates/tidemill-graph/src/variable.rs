@@ -86,7 +86,7 @@ impl fmt::Display for SharedName {
 }
 
 /// The variables of a graph.
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(crate) struct Variables {
     /// The first node of each shared name.
     sharing: FxHashMap<SharedName, NodeId>,

@@ -16,13 +16,27 @@ use crate::ops::constant::constant_node;
 use crate::ops::control::NO_OP;
 use crate::ops::resource::is_handle;
 use crate::ops::variable::is_variable_initialized;
-use crate::variables::{GLOBAL_VARIABLES, variables_among};
+use crate::variables::{GLOBAL_VARIABLES, LOCAL_VARIABLES, variables_among};
 use crate::{Operation, Tensor, Variable};
 
 /// The variables of the default graph, in the order in which they were made.
 pub fn global_variables() -> Vec<Variable> {
     let graph = default_graph();
     variables_among(&graph, &graph.collection(GLOBAL_VARIABLES))
+}
+
+/// The local variables of the default graph, in the order in which they were made (see
+/// [`VariableBuilder::local`](crate::VariableBuilder::local)).
+pub fn local_variables() -> Vec<Variable> {
+    let graph = default_graph();
+    variables_among(&graph, &graph.collection(LOCAL_VARIABLES))
+}
+
+/// One operation that gives every local variable of the default graph the value it starts with
+/// (see [`global_variables_initializer`]).
+#[track_caller]
+pub fn local_variables_initializer() -> Operation {
+    variables_initializer(local_variables())
 }
 
 /// One operation that gives every variable of the default graph the value it starts with.

@@ -39,18 +39,19 @@ pub use functions::*;
 pub use handle::{Operation, Tensor};
 pub use indexed_slices::IndexedSlices;
 pub use initialize::{
-    global_variables, global_variables_initializer, report_uninitialized_variables,
-    variables_initializer,
+    global_variables, global_variables_initializer, local_variables, local_variables_initializer,
+    report_uninitialized_variables, variables_initializer,
 };
 pub use initializer::{
     Initializer, constant_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform,
     normal, ones, truncated_normal, uniform, zeros,
 };
 pub use inspect::{Inspect, LookupError};
-pub use operand::Operand;
+pub use operand::{Operand, composite};
 pub use registry::{ALL, NameTaken, lookup, register_op};
 pub use slicing::{Bound, Ellipsis, NewAxis, SliceItem};
 pub use tensor_array::TensorArray;
 pub use variables::{
-    GLOBAL_VARIABLES, TRAINABLE_VARIABLES, Variable, VariableBuilder, get_variable, variable,
+    GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES, Variable, VariableBuilder,
+    get_variable, variable,
 };

@@ -261,7 +261,7 @@ pub(crate) fn tensor(node: NodeBuilder) -> Tensor {
 /// Builds a function out of others: the nodes that `build` adds are named below `name`, which
 /// is made unique and handed to it, and carry the line of the caller.
 #[track_caller]
-pub(crate) fn composite<R>(graph: Option<Graph>, name: &str, build: impl FnOnce(&str) -> R) -> R {
+pub fn composite<R>(graph: Option<Graph>, name: &str, build: impl FnOnce(&str) -> R) -> R {
     let graph = graph.unwrap_or_else(default_graph);
     at_location(Location::caller(), || scoped(&graph, name, build))
 }

@@ -14,10 +14,13 @@ use crate::ops::resource::{self, is_handle};
 use crate::ops::{assign, identity, variable};
 use crate::{Initializer, Operation, Tensor};
 
-/// The collection of all variables.
+/// The collection of the variables that are saved: all but local ones.
 pub const GLOBAL_VARIABLES: &str = "variables";
 /// The collection of the variables that optimizers change.
 pub const TRAINABLE_VARIABLES: &str = "trainable_variables";
+
+/// The collection of the variables that are not saved, such as the counts of metrics.
+pub const LOCAL_VARIABLES: &str = "local_variables";
 
 /// A handle to a variable: a tensor whose value lives in a session and outlives a run.
 ///
@@ -210,6 +213,7 @@ pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
         initializer: Initializer::default(),
         trainable: true,
         resource: false,
+        local: false,
         absolute: false,
         self_starting: false,
         constraint: None,
@@ -227,6 +231,7 @@ pub struct VariableBuilder {
     initializer: Initializer,
     trainable: bool,
     resource: bool,
+    local: bool,
     absolute: bool,
     self_starting: bool,
     constraint: Option<Constraint>,
@@ -258,6 +263,14 @@ impl VariableBuilder {
     /// through a handle. What a run promises is the same.
     pub fn resource(mut self, resource: bool) -> Self {
         self.resource = resource;
+        self
+    }
+
+    /// Makes it a local variable: one that savers, optimizers and
+    /// [`global_variables_initializer`](crate::global_variables_initializer) know nothing of.
+    /// [`local_variables_initializer`](crate::local_variables_initializer) initializes it.
+    pub fn local(mut self) -> Self {
+        (self.local, self.trainable) = (true, false);
         self
     }
 
@@ -392,7 +405,8 @@ impl VariableBuilder {
             constraint: self.constraint,
         };
         graph.add_variable(name, record);
-        graph.add_to_collection(GLOBAL_VARIABLES, variable);
+        let collection = if self.local { LOCAL_VARIABLES } else { GLOBAL_VARIABLES };
+        graph.add_to_collection(collection, variable);
         if self.trainable {
             graph.add_to_collection(TRAINABLE_VARIABLES, variable);
         }

@@ -1,4 +1,4 @@
-use tidemill_graph::{NodeId, Subgraph};
+use tidemill_graph::{BodyPath, Execution, Node, NodeId, Subgraph, TensorId};
 
 use crate::{Algebra, Cse, DeadNodes, Fold};
 
@@ -53,6 +53,40 @@ impl Pipeline {
                 break;
             }
         }
+        self.run_inside(&mut subgraph, &mut rewrites);
         (subgraph, rewrites)
+    }
+
+    /// Runs the passes on the bodies of nodes, in which parameters that are given constants are such.
+    fn run_inside(&self, subgraph: &mut Subgraph, rewrites: &mut Vec<Rewrite>) {
+        subgraph.change_paths(|outer, id| {
+            let node = outer.node(id);
+            let origin = outer.origin(id);
+            let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
+            let inputs = &node.inputs[before.min(node.inputs.len())..];
+            let repeats = node.op.execution == Execution::Loop;
+            let is_passed_on = |i: usize| {
+                let body = node.paths().last().map(|path| &path.subgraph);
+                body.is_some_and(|body| body.fetches[i] == TensorId::new(body.feeds[i], 0))
+            };
+            let constants: Vec<(usize, &Node)> = inputs
+                .iter()
+                .enumerate()
+                .map(|(i, input)| (i, outer.node(input.node)))
+                .filter(|(_, input)| input.op.execution == Execution::Constant)
+                .filter(|(i, _)| !repeats || is_passed_on(*i))
+                .collect();
+            let rewritten = node.paths().iter().map(|path| {
+                let mut inner = path.subgraph.clone();
+                for &(i, constant) in &constants {
+                    inner.fix_parameter(i, constant.clone());
+                }
+                let (subgraph, done) = self.run(inner);
+                rewrites
+                    .extend(done.into_iter().map(|rewrite| Rewrite { node: origin, ..rewrite }));
+                BodyPath { subgraph, ..path.clone() }
+            });
+            rewritten.collect()
+        });
     }
 }

@@ -16,7 +16,7 @@ use tidemill_kernels::pool;
 use tidemill_value::{DType, Recycler, Value, recycle};
 
 use crate::plan::{Plan, Step};
-use crate::schedule::Task as Scheduled;
+use crate::schedule::{Lazy, Task as Scheduled};
 
 /// A step with less bytes of inputs and outputs is over before another thread has heard of it.
 const LEAST_BYTES: usize = 1 << 14;
@@ -68,14 +68,14 @@ struct Candidates {
 }
 
 impl Lookahead {
-    pub(crate) fn new(subgraph: &Subgraph, order: &[Scheduled]) -> Self {
+    pub(crate) fn new(subgraph: &Subgraph, order: &[Scheduled], lazy: &Lazy) -> Self {
         let mut positions = vec![None; subgraph.len()];
         for (position, &task) in order.iter().enumerate() {
             if let Scheduled::Run(id) = task {
                 positions[id.index()] = Some(position);
             }
         }
-        let mut search = Search { subgraph, order, positions, found: Lookahead::default() };
+        let mut search = Search { subgraph, order, lazy, positions, found: Lookahead::default() };
         for leader in 0..order.len() {
             if search.is_heavy(leader) && !search.found.follows(leader) {
                 search.look_ahead(leader);
@@ -110,6 +110,7 @@ impl Lookahead {
 struct Search<'a> {
     subgraph: &'a Subgraph,
     order: &'a [Scheduled],
+    lazy: &'a Lazy,
     /// By node.
     positions: Vec<Option<usize>>,
     found: Lookahead,
@@ -123,7 +124,9 @@ impl Search<'_> {
     /// Whether nothing but its outputs tells that a node ran.
     fn is_pure(&self, position: usize) -> bool {
         let op = self.node(position).op;
-        op.execution == Execution::Kernel && matches!(op.effect, Effect::None | Effect::Random)
+        op.execution == Execution::Kernel
+            && matches!(op.effect, Effect::None | Effect::Random)
+            && !self.lazy.contains_key(&self.order[position].node())
     }
 
     fn is_heavy(&self, position: usize) -> bool {

@@ -111,7 +111,7 @@ fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
             lowering.given.insert(TensorId::new(parameter.node, 0), start);
         }
     }
-    path.iter().for_each(|&id| lowering.lower(id));
+    lowering.lower_all(&path);
     let is_variable = |i: usize| call.repeats && parameters[i].kind.is_variable();
     for (i, result) in body.results().iter().enumerate() {
         let value = match is_variable(i) {

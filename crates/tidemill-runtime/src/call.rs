@@ -7,13 +7,24 @@ use tidemill_value::{ByteString, DType, Scalar, Value, recycle};
 
 use crate::executor::{Failure, RunCx, clear, free, run_step};
 use crate::plan::{Mode, NoKernel, Plan, Step, compile_body};
+use crate::schedule::OfBranch;
 use crate::sync::{Mutex, MutexGuard};
 use crate::watch::Watch;
 
 /// What a step that runs bodies runs.
 pub(crate) enum Call {
-    Branch { select: Select, branches: Vec<Routine> },
-    Loop { condition: Routine, body: Routine },
+    Branch {
+        select: Select,
+        branches: Vec<Routine>,
+        /// The node, in its subgraph.
+        id: NodeId,
+        /// The steps around it that only one branch needs: their positions, and the branch.
+        lazy: Vec<(usize, usize)>,
+    },
+    Loop {
+        condition: Box<Routine>,
+        body: Box<Routine>,
+    },
 }
 
 /// The plan of a body.
@@ -59,17 +70,26 @@ impl Call {
     ///
     /// # Errors
     /// [`NoKernel`] where the kernel of a node cannot be made.
-    pub(crate) fn compile(node: &Node, mode: Mode) -> Result<Option<Call>, NoKernel> {
+    pub(crate) fn compile(id: NodeId, node: &Node, mode: Mode) -> Result<Option<Call>, NoKernel> {
         match (node.op.execution, node.paths()) {
             (Execution::Branch(select), paths) => {
                 let branches = paths.iter().map(|path| Routine::compile(path, mode, false));
-                Ok(Some(Call::Branch { select, branches: branches.collect::<Result<_, _>>()? }))
+                let branches = branches.collect::<Result<_, _>>()?;
+                Ok(Some(Call::Branch { select, branches, id, lazy: Vec::new() }))
             }
             (Execution::Loop, [condition, body]) => Ok(Some(Call::Loop {
-                condition: Routine::compile(condition, mode, false)?,
-                body: Routine::compile(body, mode, true)?,
+                condition: Box::new(Routine::compile(condition, mode, false)?),
+                body: Box::new(Routine::compile(body, mode, true)?),
             })),
             _ => Ok(None),
+        }
+    }
+
+    /// Takes those of the steps that only one branch of this node needs.
+    pub(crate) fn set_lazy(&mut self, steps: &[(usize, OfBranch)]) {
+        if let Call::Branch { id, lazy, .. } = self {
+            let own = steps.iter().filter(|(_, of)| of.node == *id);
+            *lazy = own.map(|(position, of)| (*position, of.branch)).collect();
         }
     }
 
@@ -81,10 +101,19 @@ impl Call {
     ) -> Result<(), Failure> {
         watch.enter();
         match self {
-            Call::Branch { select, branches } => {
+            Call::Branch { select, branches, lazy, .. } => {
                 let node = caller.step.node;
                 let index = selected(*select, peek(&caller, slots), branches.len())
                     .map_err(|source| Failure::Kernel { node, source })?;
+                for &(position, branch) in lazy {
+                    let (plan, step) = (caller.plan, &caller.plan.steps[position]);
+                    if branch == index {
+                        watch.before(plan, position, slots)?;
+                        run_step(caller.cx, plan, step, slots, caller.draw, watch)?;
+                        watch.after(plan, position, slots)?;
+                    }
+                    clear(step, slots);
+                }
                 let result = branches[index].call(caller.of_body(index, 0), slots, watch);
                 result.map_err(|failure| failure.inside(node, index))?;
             }
@@ -362,6 +391,9 @@ impl Routine {
             }
         }
         for (position, step) in plan.steps.iter().enumerate().skip(begin) {
+            if step.lazy.is_some() {
+                continue;
+            }
             watch.before(plan, position, slots)?;
             run_step(caller.cx, plan, step, slots, caller.draw_of(step), watch)?;
             watch.after(plan, position, slots)?;

@@ -137,6 +137,9 @@ fn run_in<R>(
     let (threads, cancellation) = (cx.threads, watch.cancellation());
     pool::with_context(&Context { threads, cancellation: cancellation.as_ref() }, || {
         for (position, step) in steps.iter().enumerate() {
+            if step.lazy.is_some() {
+                continue;
+            }
             watch.before(plan, position, slots)?;
             match &step.turn {
                 Some(turn) if threads > 1 && !watch.looks_at_steps() => {

@@ -25,8 +25,11 @@ pub(crate) fn fuse(steps: impl IntoIterator<Item = Step>) -> Vec<Step> {
     let mut singles: Block<f32> = Block::default();
     let mut doubles: Block<f64> = Block::default();
     for step in steps {
-        let function =
-            if step.numbers && step.turn.is_none() { step.kernel.number_function() } else { None };
+        let function = if step.numbers && step.turn.is_none() && step.lazy.is_none() {
+            step.kernel.number_function()
+        } else {
+            None
+        };
         if !matches!(function, Some(NumberFunction::F32(_))) || singles.is_full() {
             singles.flush(&mut fused);
         }
@@ -150,6 +153,7 @@ impl<T: Number> Block<T> {
             joined: block.steps.iter().map(|step| step.node).collect(),
             random: None,
             numbers: false,
+            lazy: None,
             turn: None,
             kernel: Box::new(program),
             call: None,

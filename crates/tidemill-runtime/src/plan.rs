@@ -12,7 +12,7 @@ use crate::ahead::{Lookahead, Turn};
 use crate::call::Call;
 use crate::fuse::fuse;
 use crate::prune::VariableUse;
-use crate::schedule::{Schedule, Task, Writes, schedule};
+use crate::schedule::{OfBranch, Schedule, Task, Writes, schedule};
 
 /// What runs of one signature execute. A plan never changes, and any number of runs can use it
 /// at once.
@@ -75,6 +75,8 @@ pub(crate) struct Step {
     pub(crate) joined: Vec<NodeId>,
     /// Whether it takes and gives single numbers, and cannot fail.
     pub(crate) numbers: bool,
+    /// The branch that alone needs it, and runs it.
+    pub(crate) lazy: Option<OfBranch>,
     /// What it has to do with others that run at once, if it has.
     pub(crate) turn: Option<Box<Turn>>,
 }
@@ -146,7 +148,7 @@ fn compile_with(
 ) -> Result<Plan, NoKernel> {
     let schedule = schedule(subgraph, mode.writes, unchanging);
     let lookahead = match mode.regroups && !mode.is_body {
-        true => Lookahead::new(subgraph, &schedule.order[..schedule.commit_start]),
+        true => Lookahead::new(subgraph, &schedule.order[..schedule.commit_start], &schedule.lazy),
         false => Lookahead::default(),
     };
     let mut slots = Slots::new(subgraph, &schedule, unchanging.unwrap_or_default());
@@ -165,7 +167,10 @@ fn compile_with(
     for (position, &task) in schedule.order.iter().enumerate() {
         slots.reuses = !lookahead.follows(position);
         steps.push(match task {
-            Task::Run(id) => plan_step(subgraph, id, position, &random, &mut slots, mode)?,
+            Task::Run(id) => Step {
+                lazy: schedule.lazy.get(&id).copied(),
+                ..plan_step(subgraph, id, position, &random, &mut slots, mode)?
+            },
             Task::Check(id) => plan_check(subgraph, id, &slots)?,
         });
     }
@@ -183,6 +188,11 @@ fn compile_with(
         }
     }
     let commit_start = steps.len();
+    let lazy: Vec<(usize, OfBranch)> =
+        steps.iter().enumerate().filter_map(|(i, step)| Some((i, step.lazy?))).collect();
+    for call in steps.iter_mut().filter_map(|step| step.call.as_mut()) {
+        call.set_lazy(&lazy);
+    }
     steps.extend(if mode.regroups { fuse(commit) } else { commit });
     let commits: FxHashMap<NodeId, TensorId> =
         subgraph.commits.iter().map(|commit| (commit.variable, commit.value)).collect();
@@ -240,7 +250,7 @@ fn plan_step(
     let origin = subgraph.origin(id);
     let facts = subgraph.input_facts(node);
     let inside = |inner: NoKernel| NoKernel { node: origin, ..inner };
-    let call = Call::compile(node, mode).map_err(inside)?;
+    let call = Call::compile(id, node, mode).map_err(inside)?;
     let kernel = match call {
         Some(_) => Box::new(NotAKernel),
         None => kernel_of(subgraph, id, &facts)?,
@@ -256,8 +266,20 @@ fn plan_step(
     let numbers = call.is_none()
         && !subgraph.must_keep(node)
         && facts.iter().chain(&node.outputs).all(is_number);
-    let (joined, turn) = (Vec::new(), None);
-    Ok(Step { kernel, call, inputs, outputs, clear, node: origin, random, joined, numbers, turn })
+    let (joined, lazy, turn) = (Vec::new(), None, None);
+    Ok(Step {
+        kernel,
+        call,
+        inputs,
+        outputs,
+        clear,
+        node: origin,
+        random,
+        joined,
+        numbers,
+        lazy,
+        turn,
+    })
 }
 
 /// The check of a write that comes later.
@@ -276,6 +298,7 @@ fn plan_check(subgraph: &Subgraph, id: NodeId, slots: &Slots) -> Result<Step, No
         random: None,
         joined: Vec::new(),
         numbers: false,
+        lazy: None,
         turn: None,
     })
 }

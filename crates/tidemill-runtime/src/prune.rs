@@ -45,9 +45,11 @@ pub(crate) fn prune(graph: &GraphReader<'_>, signature: &Signature) -> Result<Pa
         return Err(Unfed(unfed));
     }
     let mut lowering = Lowering::new(graph, signature);
-    path.iter().for_each(|&id| lowering.lower(id));
+    lowering.lower_all(&path);
     let random = path.into_iter().filter(|&id| graph.node(id).draws());
-    let random = random.collect();
+    let mut random: Vec<NodeId> = random.map(|id| graph.extension_origin(id)).collect();
+    random.sort_unstable();
+    random.dedup();
     Ok(lowering.finish(random))
 }
 
@@ -110,7 +112,67 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    pub(crate) fn lower(&mut self, id: NodeId) {
+    /// Lowers the nodes of a path. Of those that extend one another, it is the last alone, in the place
+    /// of the first.
+    pub(crate) fn lower_all(&mut self, path: &[NodeId]) {
+        if self.graph.extensions().next().is_none() {
+            path.iter().for_each(|&id| self.lower(id, id));
+            return;
+        }
+        let origin = |id: NodeId| self.graph.extension_origin(id);
+        let last: FxHashMap<NodeId, NodeId> = path.iter().map(|&id| (origin(id), id)).collect();
+        for &id in path {
+            let origin = self.graph.extension_origin(id);
+            let extension = last[&origin];
+            if !self.lowered.contains_key(&extension) {
+                if extension != id {
+                    self.lower_before(extension);
+                }
+                self.lower(extension, origin);
+            }
+            if extension != id {
+                self.lower_as(id, extension);
+            }
+        }
+    }
+
+    /// Takes a node for one that extends it, which is lowered.
+    fn lower_as(&mut self, id: NodeId, extension: NodeId) {
+        self.lowered.insert(id, self.lowered[&extension]);
+        for (_, variable) in self.graph.written_by(id) {
+            let left = self.left[&(extension, variable)];
+            self.left.insert((id, variable), left);
+        }
+        if self.after_write.contains(&extension) {
+            self.after_write.insert(id);
+        }
+    }
+
+    /// Lowers what a node takes that was made after the node in whose place it is: lists without
+    /// elements, and what they are made of.
+    fn lower_before(&mut self, id: NodeId) {
+        let mut pending = vec![id];
+        while let Some(&next) = pending.last() {
+            let inputs = self.graph.node(next).inputs.iter();
+            let missing = inputs.filter(|input| {
+                let is_variable = self.graph.node(input.node).op.execution == Execution::Variable;
+                !is_variable
+                    && !self.given.contains_key(*input)
+                    && !self.lowered.contains_key(&input.node)
+            });
+            let missing: Vec<NodeId> = missing.map(|input| input.node).collect();
+            if missing.is_empty() {
+                pending.pop();
+                if next != id && !self.lowered.contains_key(&next) {
+                    self.lower(next, next);
+                }
+            } else {
+                pending.extend(missing);
+            }
+        }
+    }
+
+    fn lower(&mut self, id: NodeId, origin: NodeId) {
         let node = self.graph.node(id);
         if node.op.execution == Execution::Variable {
             return;
@@ -130,7 +192,7 @@ impl<'a> Lowering<'a> {
         }
         self.subgraph.add_state(&mut lowered);
         let states = self.lower_bodies(node, &mut lowered);
-        let lowered = self.subgraph.push(lowered, id);
+        let lowered = self.subgraph.push(lowered, origin);
         self.lowered.insert(id, lowered);
         for (input, variable) in self.graph.written_by(id) {
             let slot = match states.iter().find(|(written, _)| *written == input) {

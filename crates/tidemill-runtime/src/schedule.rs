@@ -1,5 +1,6 @@
 //! The order in which the nodes of a subgraph run.
 
+use rustc_hash::FxHashMap;
 use tidemill_graph::{Execution, Fact, Fallible, Node, NodeId, Subgraph};
 use tidemill_value::Value;
 
@@ -27,7 +28,19 @@ pub(crate) struct Schedule {
     pub(crate) prologue: usize,
     /// From this position on, nothing can fail, and variables may be overwritten in place.
     pub(crate) commit_start: usize,
+    /// For nodes that only one branch of another node needs, that node and the number of the branch.
+    /// They come right before it.
+    pub(crate) lazy: Lazy,
 }
+
+/// The branch that alone needs a node.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct OfBranch {
+    pub(crate) node: NodeId,
+    pub(crate) branch: usize,
+}
+
+pub(crate) type Lazy = FxHashMap<NodeId, OfBranch>;
 
 /// When variables are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -64,16 +77,63 @@ pub(crate) fn schedule(
         true => is_checked(subgraph, subgraph.node(id)).then_some(Task::Check(id)),
     };
     let mut order: Vec<Task> = ids().filter_map(in_turn).collect();
+    let lazy = lazy_nodes(subgraph);
+    if !lazy.is_empty() {
+        order.sort_by_key(|task| match lazy.get(&task.node()) {
+            Some(of) => (of.node, of.branch, task.node()),
+            None => (task.node(), usize::MAX, task.node()),
+        });
+    }
     let commit_start = order.len();
     order.extend(ids().filter(|id| deferred[id.index()]).map(Task::Run));
     let mut prologue = 0;
     if let Some(feeds) = unchanging {
         let unchanging = unchanging_nodes(subgraph, feeds);
-        let is_unchanging = |task: &Task| unchanging[task.node().index()];
+        let is_unchanging =
+            |task: &Task| unchanging[task.node().index()] && !lazy.contains_key(&task.node());
         prologue = order.iter().filter(|task| is_unchanging(task)).count();
         order.sort_by_key(|task| !is_unchanging(task));
     }
-    Schedule { order, prologue, commit_start }
+    Schedule { order, prologue, commit_start, lazy }
+}
+
+/// The nodes that do nothing but compute what one branch of a node takes. They need to run only where
+/// that branch is taken.
+fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
+    let mut lazy = Lazy::default();
+    if !subgraph.nodes().any(|(_, node)| matches!(node.op.execution, Execution::Branch(_))) {
+        return lazy;
+    }
+    // For each node, the branch that needs it, as far as is known; `None` where others do, too.
+    let mut users: FxHashMap<NodeId, Option<OfBranch>> = FxHashMap::default();
+    let needs = |users: &mut FxHashMap<_, _>, node: NodeId, user: Option<OfBranch>| {
+        let known = users.entry(node).or_insert(user);
+        if *known != user {
+            *known = None;
+        }
+    };
+    for tensor in subgraph.fetches.iter().chain(subgraph.commits.iter().map(|c| &c.value)) {
+        needs(&mut users, tensor.node, None);
+    }
+    for (id, node) in subgraph.nodes().rev() {
+        let user = users.get(&id).copied().flatten().filter(|_| node.op.is_pure());
+        if let Some(user) = user {
+            lazy.insert(id, user);
+        }
+        let branches = match node.op.execution {
+            Execution::Branch(_) => node.paths(),
+            _ => &[],
+        };
+        for (i, input) in node.inputs.iter().enumerate() {
+            let of_branch = i.checked_sub(1).filter(|_| !branches.is_empty()).and_then(|i| {
+                let mut needing = (0..branches.len()).filter(|&b| branches[b].needs(i));
+                let branch = needing.next()?;
+                needing.next().is_none().then_some(OfBranch { node: id, branch })
+            });
+            needs(&mut users, input.node, of_branch.or(user));
+        }
+    }
+    lazy
 }
 
 /// Which nodes of the body of a loop compute the same each time, and nothing tells when: those that

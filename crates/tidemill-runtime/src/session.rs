@@ -4,7 +4,7 @@ use std::fmt;
 use std::hash::{BuildHasher, Hasher};
 use std::marker::PhantomData;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use rustc_hash::FxHashSet;
 use smallvec::{SmallVec, smallvec};
@@ -46,18 +46,18 @@ use crate::{lint, prepare, report};
 /// variable has the value from before the run, unless it depends on a node that writes it. A run
 /// that fails changes no variable.
 pub struct Session {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
     graph: Graph,
-    state: State,
+    pub(crate) state: State,
     plans: PlanCache<Signature, BoundPlan>,
     growth: Growth,
     overwriting: Overwriting,
     onlookers: Onlookers,
     options: SessionOptions,
-    seed: u64,
+    pub(crate) seed: AtomicU64,
     threads: usize,
     closed: AtomicBool,
 }
@@ -101,7 +101,7 @@ impl Session {
             onlookers: Onlookers::default(),
             threads: options.threads.unwrap_or_else(pool::default_threads).max(1),
             options,
-            seed,
+            seed: AtomicU64::new(seed),
             closed: AtomicBool::new(false),
         };
         Session { inner: Arc::new(inner) }
@@ -114,7 +114,7 @@ impl Session {
 
     /// The seed of random operations that have none, of their own or of the graph.
     pub fn seed(&self) -> u64 {
-        self.inner.seed
+        self.inner.seed.load(Ordering::Acquire)
     }
 
     /// Computes `fetches` and what they need.
@@ -492,9 +492,10 @@ impl Inner {
         let overwritten = self.overwriting.look(&bound.plan, &self.state);
         let host = SessionHost { sink: &self.options.print_to, state: &self.state };
         let threads = self.threads;
+        let seed = self.seed.load(Ordering::Acquire);
         let starts = |plan: &Plan, missing: Missing| self.starts(plan, missing);
         let starts = &starts;
-        let cx = RunCx { store: &self.state.store, host: &host, seed: self.seed, threads, starts };
+        let cx = RunCx { store: &self.state.store, host: &host, seed, threads, starts };
         let output = executor::run(&cx, bound, feed, watch, |fetched| fetches.assemble(fetched))?;
         if !overwritten.is_empty() {
             self.warn(self.overwriting.warn(&self.graph.read(), &overwritten));

@@ -23,6 +23,14 @@ impl State {
         *lock(&self.cells).entry(node).or_insert_with(|| self.store.add())
     }
 
+    /// The nodes that have cells, and these, in the order of the cells.
+    pub(crate) fn cells(&self) -> Vec<(NodeId, u32)> {
+        let mut cells: Vec<(NodeId, u32)> =
+            lock(&self.cells).iter().map(|(&node, &cell)| (node, cell)).collect();
+        cells.sort_unstable_by_key(|&(_, cell)| cell);
+        cells
+    }
+
     /// Whether a variable has a value.
     pub(crate) fn is_initialized(&self, variable: NodeId) -> bool {
         let cell = lock(&self.cells).get(&variable).copied();

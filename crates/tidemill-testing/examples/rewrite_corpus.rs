@@ -12,7 +12,7 @@ use tidemill_formats::checkpoint::{CheckpointReader, write_checkpoint};
 use tidemill_formats::proto::Message;
 use tidemill_graph::Graph;
 use tidemill_graphdef::{import_graph_def, to_graph_def};
-use tidemill_testing::conformance::{Case, Manifest};
+use tidemill_testing::conformance::{Case, Manifest, Training};
 use tidemill_train::{SavedModel, SavedModelBuilder};
 use tidemill_value::Value;
 
@@ -54,6 +54,9 @@ fn rewrite(corpus: &Path, folder: &Path, case: &Case) -> Outcome {
         let _default = graph.as_default();
         import_graph_def(&bytes)?;
         let written = to_graph_def(&graph)?;
+        if case.optimizer.is_some() {
+            write_training(folder, &graph, case)?;
+        }
         fs::write(folder.join(format!("{}.pbtxt", case.name)), written.to_text())?;
         fs::write(folder.join(format!("{}.pb", case.name)), written.encode_to_vec())?;
         return Ok(());
@@ -65,5 +68,16 @@ fn rewrite(corpus: &Path, folder: &Path, case: &Case) -> Outcome {
             reader.names().map(value).collect::<Result<_, Box<dyn Error>>>()?;
         write_checkpoint(target, values.iter().map(|(name, value)| (name.as_str(), value)))?;
     }
+    Ok(())
+}
+
+/// Writes a graph with the optimizer of its case, and what to run to train it.
+fn write_training(folder: &Path, graph: &Graph, case: &Case) -> Outcome {
+    let training = Training::new(graph, case)?;
+    let names: Vec<String> = training.initializers.iter().map(|op| op.name()).collect();
+    let runs = serde_json::json!({ "initializers": names, "train": training.train.name() });
+    let trained = to_graph_def(graph)?.encode_to_vec();
+    fs::write(folder.join(format!("{}.train.pb", case.name)), trained)?;
+    fs::write(folder.join(format!("{}.train.json", case.name)), runs.to_string())?;
     Ok(())
 }

@@ -30,10 +30,10 @@ pub enum TrainError {
         /// The nodes at which the ways to them end.
         cuts: Vec<Cut>,
     },
-    /// A variable, or the loss, does not hold floats.
+    /// A variable does not hold floats.
     #[error("`{name}` holds {dtype}: only floats can be trained")]
     NotFloat {
-        /// The name of the variable or of the loss.
+        /// The name of the variable.
         name: String,
         /// What it holds.
         dtype: DType,

@@ -9,9 +9,9 @@ use tidemill_ops::ops::assign::ASSIGN_ADD;
 use tidemill_ops::ops::control::NO_OP;
 use tidemill_ops::ops::resource::ASSIGN_ADD_VARIABLE;
 use tidemill_ops::{IndexedSlices, Inspect, Operand, Operation, Tensor, Variable, assign};
-use tidemill_value::DType;
 
-use crate::{OptimizerBase, TrainError, Updates};
+use crate::update_ops::with_updates;
+use crate::{OptimizerBase, TrainError, UpdateOps, Updates};
 
 /// A variable and the gradient of a loss with respect to it; `None` where there is none.
 pub type GradientAndVariable = (Option<Tensor>, Variable);
@@ -25,6 +25,8 @@ pub struct MinimizeOptions {
     pub global_step: Option<Variable>,
     /// The gradient of the loss to begin with, instead of ones.
     pub grad_loss: Option<Tensor>,
+    /// What runs beside the updates.
+    pub update_ops: UpdateOps,
 }
 
 impl MinimizeOptions {
@@ -37,6 +39,12 @@ impl MinimizeOptions {
     /// Sets the variable to count the updates in.
     pub fn global_step(mut self, global_step: Variable) -> Self {
         self.global_step = Some(global_step);
+        self
+    }
+
+    /// Sets what runs beside the updates.
+    pub fn update_ops(mut self, update_ops: UpdateOps) -> Self {
+        self.update_ops = update_ops;
         self
     }
 
@@ -148,7 +156,10 @@ pub trait Optimizer {
     fn minimize_with(&self, loss: Tensor, options: MinimizeOptions) -> Operation {
         let location = Location::caller();
         at_location(location, || match gradients_of(loss, &options) {
-            Ok(gradients) => apply(self, &gradients, options.global_step),
+            Ok(gradients) => {
+                let train = apply(self, &gradients, options.global_step);
+                with_updates(train, loss, &options.update_ops)
+            }
             Err(invalid) => invalid,
         })
     }
@@ -281,14 +292,11 @@ fn count(name: &str, global_step: Variable) -> Operation {
 
 /// Whether variables hold floats.
 fn check_floats(variables: &[Variable]) -> Result<(), TrainError> {
-    variables.iter().try_for_each(|variable| is_float(variable.op().name(), variable.dtype()))
-}
-
-fn is_float(name: String, dtype: Option<DType>) -> Result<(), TrainError> {
-    match dtype {
-        Some(dtype) if !dtype.is_float() => Err(TrainError::NotFloat { name, dtype }),
-        _ => Ok(()),
-    }
+    let other = |variable: &Variable| {
+        let dtype = variable.dtype().filter(|dtype| !dtype.is_float())?;
+        Some(TrainError::NotFloat { name: variable.op().name(), dtype })
+    };
+    variables.iter().find_map(other).map_or(Ok(()), Err)
 }
 
 /// The gradients of a loss with respect to the variables to change.
@@ -303,9 +311,6 @@ fn gradients_of(
     let (Referent::Node(_), Some(graph)) = (operation.referent(), loss.graph()) else {
         return Err(loss.op());
     };
-    if let Err(error) = is_float(loss.op().name(), loss.dtype()) {
-        return Err(invalid(&graph, error));
-    }
     let candidates = candidates(loss.graph(), options);
     if candidates.is_empty() {
         return Err(invalid(&graph, TrainError::NoVariables));

@@ -9,7 +9,7 @@ use tidemill_ops::functions::zeros_like;
 use tidemill_ops::{
     Initializer, Operand, Variable, constant_initializer, ones, variable as variable_named, zeros,
 };
-use tidemill_value::DType;
+use tidemill_value::{DType, PartialShape};
 
 /// What all optimizers have: a name, and the variables that they keep beside those that they
 /// change. Clones share these.
@@ -80,7 +80,8 @@ impl OptimizerBase {
                     start.to_tensor_of(Some(key), DType::F32, "initial_value")
                 })
             });
-            let made = kept_variable(&full, start.shape(), start, like.is_resource());
+            let made =
+                kept_variable(&full, (start.shape(), start.dtype()), start, like.is_resource());
             self.kept().shared.insert((key, name), made);
         }
     }
@@ -97,7 +98,8 @@ impl OptimizerBase {
         for &(name, start) in starts {
             if self.slot(variable, name).is_none() {
                 let start = full_of(graph, variable, start);
-                let made = kept_variable(&full, variable.shape(), start, variable.is_resource());
+                let of = (variable.shape(), variable.dtype());
+                let made = kept_variable(&full, of, start, variable.is_resource());
                 self.kept().slots.entry(variable).or_default().push((name, made));
             }
         }
@@ -108,11 +110,12 @@ impl OptimizerBase {
 #[track_caller]
 fn kept_variable(
     name: &str,
-    shape: tidemill_value::PartialShape,
+    (shape, dtype): (PartialShape, Option<DType>),
     start: impl Into<Initializer>,
     is_resource: bool,
 ) -> Variable {
-    let variable = variable_named(name, shape).initializer(start).resource(is_resource);
+    let variable = variable_named(name, shape).dtype(dtype.unwrap_or(DType::F32));
+    let variable = variable.initializer(start).resource(is_resource);
     variable.absolute(true).self_starting(true).trainable(false).get()
 }
 

@@ -8,9 +8,9 @@ pub use tidemill_autodiff::{
 pub use tidemill_formats::checkpoint;
 pub use tidemill_formats::{TextFormatError, TextMessage, proto};
 pub use tidemill_graph::{
-    BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Enclosing, Fact, Graph, InsideBody, Lint, Location, Reuse,
-    control_dependencies, default_graph, name_scope, reset_default_graph, variable_scope,
-    variable_scope_with,
+    BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Enclosing, Fact, Graph, InsideBody,
+    Lint, Location, Reuse, control_dependencies, default_graph, name_scope, reset_default_graph,
+    unique_variable_scope, variable_scope, variable_scope_with,
 };
 pub use tidemill_graphdef::{
     Asset, ExportError, FreezeError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions,
@@ -19,38 +19,48 @@ pub use tidemill_graphdef::{
 };
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
-    Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LookupError, NameTaken,
-    NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES, Tensor, TensorArray,
-    Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer, foldl, foldr,
-    get_variable, global_variables, global_variables_initializer, glorot_normal, glorot_uniform, he_normal,
-    he_uniform, map_accumulate, map_fn, normal, ones, register_op, report_uninitialized_variables, s, scan, scan_reverse, switch_case,
-    truncated_normal, uniform, variable, variables_initializer, while_loop, zeros,
+    Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LOCAL_VARIABLES,
+    LookupError, NameTaken, NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES,
+    Tensor, TensorArray, Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer,
+    foldl, foldr, get_variable, global_variables, global_variables_initializer, glorot_normal,
+    glorot_uniform, he_normal, he_uniform, local_variables, local_variables_initializer,
+    map_accumulate, map_fn, normal, ones, register_op, report_uninitialized_variables, s, scan,
+    scan_reverse, switch_case, truncated_normal, uniform, variable, variables_initializer,
+    while_loop, zeros,
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
-    FeedErrorKind, FeedKey, Feeds, Fetch, Lines, NonFinite, NullVariable, Range, Rewriting, Run,
-    RunError, RunOperation, RunOptions, RunStats, RunTrace, Session, SessionOptions, Sink, Site,
-    TraceStep, UnfedPlaceholder, Way, feeds,
+    FeedErrorKind, FeedKey, Feeds, Fetch, Lines, NonFinite, NullVariable, RandomState, Range,
+    Rewriting, Run, RunError, RunOperation, RunOptions, RunStats, RunTrace, Session,
+    SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds,
 };
 pub use tidemill_train::{
-    Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, FreezeSessionError, Ftrl, GLOBAL_STEP,
-    GradientAndVariable, GradientDescent, MinimizeOptions, Mismatch, Missing, Momentum, Optimizer,
-    OptimizerBase, ProximalAdagrad, ProximalGradientDescent, RestoreReport, RmsProp, SavedModel,
-    SavedModelBuilder, SavedModelError, Saver, SaverError, TRAIN_OP, TrainError, Updates,
-    freeze_session, get_or_create_global_step,
+    Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Checkpointer, ExponentialMovingAverage,
+    FreezeSessionError, Ftrl, GLOBAL_STEP, Goal, GradientAccumulator, GradientAndVariable,
+    GradientDescent, MOVING_AVERAGE_VARIABLES, MinimizeOptions, Mismatch, Missing, Momentum,
+    Optimizer, OptimizerBase, ProximalAdagrad, ProximalGradientDescent, RestoreReport, Restored,
+    RmsProp, SavedModel, SavedModelBuilder, SavedModelError, Saver, SaverError, TRAIN_OP,
+    TrainError, UPDATE_OPS, UpdateOps, Updates, assign_moving_average, freeze_session,
+    get_or_create_global_step,
 };
+pub use tidemill_train::{layers, losses, metrics, schedules};
 pub use tidemill_value::{
     ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape,
     TensorList, Value, ValueError, shape,
 };
+
+/// The code of the document on training.
+#[cfg(doctest)]
+#[doc = include_str!("../../../docs/training.md")]
+struct Training;
 
 pub mod formats {
     //! Files of tensors, of records and of events.
 
     pub use tidemill_formats::{
         FileError, FileKind, SafetensorsError, SafetensorsFile, TensorFileError, TensorInfo,
-        TensorReader, event, map_file, npy, read_safetensors, tfrecord, write_file,
-        write_safetensors, write_tensors,
+        TensorReader, event, map_file, npy, read_safetensors, remove_unfinished, tfrecord,
+        write_file, write_safetensors, write_tensors,
     };
     pub use tidemill_value::FileMap;
 }
@@ -73,18 +83,20 @@ pub mod prelude {
     pub use crate::checkpoint::{latest_checkpoint, list_variables};
     pub use crate::ops::*;
     pub use crate::{
-        Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, DType, Ellipsis, Evaluate, Ftrl,
-        GradientDescent, Graph, IntoScalars, MinimizeOptions, Momentum, NewAxis, Operation,
-        Optimizer, PartialShape, ProximalAdagrad, ProximalGradientDescent, Rewriting, RmsProp,
-        RunError, RunOperation, RunOptions, Saver, Session, SessionOptions, Sink, Tensor, Value,
-        Variable, constant_initializer, control_dependencies, default_graph, feeds,
+        Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Checkpointer, DType, Ellipsis,
+        Evaluate, ExponentialMovingAverage, Ftrl, GradientAccumulator, GradientDescent, Graph,
+        IntoScalars, MinimizeOptions, Momentum, NewAxis, Operation, Optimizer, PartialShape,
+        ProximalAdagrad, ProximalGradientDescent, Rewriting, RmsProp, RunError, RunOperation,
+        RunOptions, Saver, Session, SessionOptions, Sink, Tensor, Value, Variable,
+        constant_initializer, control_dependencies, default_graph, feeds,
         get_or_create_global_step, get_variable, global_variables_initializer, glorot_normal,
-        glorot_uniform, gradients, he_normal, he_uniform, name_scope, normal, ones,
-        report_uninitialized_variables, reset_default_graph, s, shape, truncated_normal, uniform,
-        variable, variable_scope, variable_scope_with, variables_initializer, zeros,
+        glorot_uniform, gradients, he_normal, he_uniform, layers, local_variables_initializer,
+        losses, metrics, name_scope, normal, ones, report_uninitialized_variables,
+        reset_default_graph, s, schedules, shape, truncated_normal, uniform, variable,
+        variable_scope, variable_scope_with, variables_initializer, zeros,
     };
     pub use crate::{
-        Fetch, Inspect, Reuse, TensorArray, WhileLoop, case, cond, foldl, foldr, map_accumulate, map_fn,
-        scan, scan_reverse, switch_case, while_loop,
+        Fetch, Inspect, Reuse, TensorArray, WhileLoop, case, cond, foldl, foldr, map_accumulate,
+        map_fn, scan, scan_reverse, switch_case, while_loop,
     };
 }

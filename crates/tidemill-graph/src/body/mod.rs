@@ -9,7 +9,7 @@ use smallvec::{SmallVec, smallvec};
 use tidemill_value::DType;
 
 pub use inside::{Enclosing, InsideBody};
-pub use trace::{Trace, add_argument, outside, trace};
+pub use trace::{Trace, add_argument, outside, parameter, trace};
 pub(crate) use trace::{adopt, check_control, redirect};
 
 use crate::{
@@ -137,6 +137,11 @@ impl Body {
         Body { name, graph, parameters, results, effects, draws }
     }
 
+    /// A graph with the same nodes under the same numbers, to build another body of.
+    pub fn reopen(&self) -> Graph {
+        self.graph.reopened()
+    }
+
     /// What it is called in messages and files.
     pub fn name(&self) -> &str {
         &self.name
@@ -206,6 +211,15 @@ pub struct BodyPath {
     pub first_readers: SmallVec<[Option<NodeId>; 4]>,
     /// The graph that the nodes come from.
     pub graph: Graph,
+}
+
+impl BodyPath {
+    /// Whether anything needs the value of a parameter.
+    pub fn needs(&self, parameter: usize) -> bool {
+        let feed = TensorId::new(self.subgraph.feeds[parameter], 0);
+        self.subgraph.fetches.contains(&feed)
+            || self.subgraph.nodes().any(|(_, node)| node.inputs.contains(&feed))
+    }
 }
 
 /// How a node uses an input for which bodies have these parameters.

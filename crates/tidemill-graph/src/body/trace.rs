@@ -6,9 +6,9 @@ use super::{HANDLE_PARAMETER, InsideBody, PARAMETER, REF_PARAMETER};
 use crate::diagnosis::BuildErrorKind;
 use crate::registry::override_default;
 use crate::{
-    Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, NodeBuilder, NodeId, OpError,
-    OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef, absolute_scope, location, scope,
-    without_control_dependencies,
+    Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, NodeBuilder, NodeId,
+    OpError, OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef,
+    absolute_scope, location, scope, without_control_dependencies,
 };
 
 /// A body that is being built: its graph, and what stands there for tensors of the graph around it.
@@ -229,7 +229,7 @@ impl Trace {
         name: &str,
         captured: &[TensorRef],
         repeats: bool,
-    ) -> Result<Body, BuildErrorKind> {
+    ) -> Result<Body, Box<BuildErrorKind>> {
         let mut parameters = self.arguments.clone();
         for id in captured.iter().filter_map(|tensor| tensor.id().ok()) {
             self.capture(id, None)?;
@@ -245,8 +245,7 @@ impl Trace {
     }
 
     fn argument(&mut self, fact: &Fact) -> Result<TensorRef, OperationRef> {
-        let node = self
-            .parameter("arg", fact)
+        let node = parameter(&self.graph, "arg", fact)
             .map_err(|kind| crate::fail(Some(self.graph.key()), "parameter", kind, Vec::new()))?;
         let kind = match fact.role {
             Role::Value => ParameterKind::Value,
@@ -256,31 +255,6 @@ impl Trace {
         };
         self.arguments.push((node, kind));
         Ok(TensorRef::new(self.graph.key(), TensorId::new(node, 0)))
-    }
-
-    fn parameter(&self, name: &str, fact: &Fact) -> Result<NodeId, BuildErrorKind> {
-        let op = match fact.role {
-            Role::Value => &PARAMETER,
-            Role::Ref => &REF_PARAMETER,
-            Role::Handle => &HANDLE_PARAMETER,
-        };
-        let node = NodeBuilder::new(op).attr("T", fact.dtype).attr("shape", fact.shape.clone());
-        let node = match &fact.list {
-            Some(list) => {
-                node.attr("list_dtype", list.dtype).attr("list_shape", list.shape.clone())
-            }
-            None => node,
-        };
-        self.add(node.name(name.to_owned()))
-    }
-
-    fn add(&self, node: NodeBuilder) -> Result<NodeId, BuildErrorKind> {
-        let key = self.graph.key();
-        absolute_scope(key, "", || {
-            without_control_dependencies(key, || {
-                node.within(key).try_node(location::Location::caller())
-            })
-        })
     }
 
     /// What stands for a tensor of the graph around it. `around` is that, if it is a body itself.
@@ -302,23 +276,48 @@ impl Trace {
             (node, reader.name(id).to_owned(), reader.location(id))
         };
         let acts = node.op.execution == Execution::Write
-            || matches!(node.op.effect, Effect::Print | Effect::Assert | Effect::Host)
+            || matches!(node.op.effect, Effect::Print | Effect::Host)
             || node.bodies().any(|body| !body.effects().is_empty());
         if acts {
             return Err(BuildErrorKind::CapturedEffect { name, op: node.op.name, at });
         }
         if node.op.execution == Execution::Constant {
-            let copy = self.add(NodeBuilder::like(&node, &[]).name(name))?;
+            let copy = add(&self.graph, NodeBuilder::like(&node, &[]).name(name))?;
             let copy = TensorId::new(copy, outer.slot);
             self.constants.push((outer, copy));
             return Ok(copy);
         }
         let fact = &node.outputs[outer.slot as usize];
         let kind = kind_of(&graph.read(), outer, fact, around);
-        let node = self.parameter(&name, fact)?;
+        let node = parameter(&self.graph, &name, fact)?;
         self.captures.push(Capture { outer, node, kind });
         Ok(TensorId::new(node, 0))
     }
+}
+
+/// Adds to the graph of a body a parameter of which this is known.
+///
+/// # Errors
+/// [`BuildErrorKind`] where the graph takes no more nodes.
+pub fn parameter(graph: &Graph, name: &str, fact: &Fact) -> Result<NodeId, BuildErrorKind> {
+    let op = match fact.role {
+        Role::Value => &PARAMETER,
+        Role::Ref => &REF_PARAMETER,
+        Role::Handle => &HANDLE_PARAMETER,
+    };
+    let node = NodeBuilder::new(op).attr("T", fact.dtype).attr("shape", fact.shape.clone());
+    let node = match &fact.list {
+        Some(list) => node.attr("list_dtype", list.dtype).attr("list_shape", list.shape.clone()),
+        None => node,
+    };
+    add(graph, node.name(name.to_owned()))
+}
+
+fn add(graph: &Graph, node: NodeBuilder) -> Result<NodeId, BuildErrorKind> {
+    let key = graph.key();
+    absolute_scope(key, "", || {
+        without_control_dependencies(key, || node.within(key).try_node(Location::caller()))
+    })
 }
 
 /// What the parameter that stands for a tensor is.

@@ -200,7 +200,7 @@ impl<'a> Bodies<'a> {
         let trace = traced
             .map_err(|_| ImportErrorKind::UnknownFunction { function: function.name.clone() })?;
         let body = trace.finish(&function.name, &[], false);
-        body.map(Arc::new).map_err(|kind| ImportErrorKind::Build(Box::new(kind)))
+        body.map(Arc::new).map_err(ImportErrorKind::Build)
     }
 
     /// Builds the nodes of a body in its graph, which is the default one, and gives the results.

@@ -185,7 +185,7 @@ impl<'a> Branches<'a> {
         let bodies: Result<Vec<_>, _> = self.traces.into_iter().map(finish).collect();
         match bodies {
             Ok(bodies) => outputs(result, build(&bodies, captured.clone()).build()),
-            Err(kind) => poison(result, failed(self.graph, "cond", kind)),
+            Err(kind) => poison(result, failed(self.graph, "cond", *kind)),
         }
     }
 }

@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use tidemill_graph::{
-    Fact, Graph, Location, OpError, OperationRef, TensorRef, Trace, at_location, default_graph, trace,
+    Fact, Graph, Location, OpError, OperationRef, TensorRef, Trace, at_location, default_graph,
+    trace,
 };
 use tidemill_value::PartialShape;
 
@@ -190,6 +191,6 @@ pub(super) fn repeat(
             let [test, step] = bodies;
             node.attr("cond", test).attr("body", step).build()
         }
-        Err(kind) => failed(graph, name, kind),
+        Err(kind) => failed(graph, name, *kind),
     }
 }

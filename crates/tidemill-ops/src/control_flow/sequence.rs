@@ -242,7 +242,10 @@ impl Sequence {
             let (first, inner) = match shape.dims() {
                 Some([first, inner @ ..]) => (*first, inner.iter().copied().collect()),
                 Some([]) => {
-                    let kind = OpError::invalid("an element is a single number, without a first axis to go along".to_owned());
+                    let kind = OpError::invalid(
+                        "an element is a single number, without a first axis to go along"
+                            .to_owned(),
+                    );
                     return Err(fail(kind.into()));
                 }
                 None => (Dim::UNKNOWN, PartialShape::unknown()),

@@ -80,7 +80,7 @@ fn samples() -> Vec<Sample> {
 /// `t`, limited to the range from `low` to `high`: `max(min(t, high), low)`. NaN stays NaN.
 ///
 /// The bounds are numbers, or tensors that broadcast with `t`. The gradient passes where `t` is
-/// in the range, its ends included.
+/// in the range, its ends included. Of [`IndexedSlices`] the values are limited.
 ///
 /// # Errors
 /// Tensors that differ in type or do not broadcast.
@@ -98,10 +98,11 @@ pub fn clip_by_value(
     high: impl Into<Operand>,
 ) -> Tensor {
     let (t, low, high) = (t.into().to_tensor(), low.into(), high.into());
-    composite(t.graph(), "clip_by_value", |_| maximum(minimum(t, high), low))
+    composite(t.graph(), "clip_by_value", |_| of_values(t, |t| maximum(minimum(t, high), low)))
 }
 
-/// `t`, scaled down where its Euclidean length along `axes` is above `limit`, to that length.
+/// `t`, scaled down where its Euclidean length along `axes` is above `limit`, to that length. Of
+/// [`IndexedSlices`] it is that of their values.
 ///
 /// # Errors
 /// Tensors that differ in type, or axes that there are not.
@@ -118,7 +119,7 @@ pub fn clip_by_norm(
     axes: impl Into<Axes>,
 ) -> Tensor {
     let (t, limit, axes) = (t.into().to_tensor(), limit.into(), axes.into());
-    composite(t.graph(), "clip_by_norm", |_| {
+    let clipped = |t: Tensor| {
         let limit = limit.to_tensor_like(t, "clip_norm");
         let squares = reduce_sum(t * t, axes.keep_dims());
         // The root of 0 has no finite derivative.
@@ -126,7 +127,17 @@ pub fn clip_by_norm(
         let root = sqrt(select(is_positive, squares, ones_like(squares)));
         let norm = select(is_positive, root, squares);
         t * limit / maximum(norm, limit)
-    })
+    };
+    composite(t.graph(), "clip_by_norm", |_| of_values(t, clipped))
+}
+
+/// What `change` makes of a tensor, or of the values of one that is a sum of slices.
+#[track_caller]
+fn of_values(t: Tensor, change: impl FnOnce(Tensor) -> Tensor) -> Tensor {
+    match IndexedSlices::of(t) {
+        Some(slices) => IndexedSlices { values: change(slices.values), ..slices }.to_dense(),
+        None => change(t),
+    }
 }
 
 /// The Euclidean length of all elements of several tensors of one type. Of
@@ -168,10 +179,7 @@ pub fn clip_by_global_norm<T: Into<Operand>>(
         let limit = limit.to_tensor_like(norm, "clip_norm");
         let scale = limit * minimum(1.0 / norm, 1.0 / limit);
         let scale = select(is_finite(norm), scale, f64::NAN);
-        let clipped = |&t: &Tensor| match IndexedSlices::of(t) {
-            Some(slices) => IndexedSlices { values: slices.values * scale, ..slices }.to_dense(),
-            None => t * scale,
-        };
+        let clipped = |&t: &Tensor| of_values(t, |t| t * scale);
         (tensors.iter().map(clipped).collect(), norm)
     })
 }

@@ -15,6 +15,7 @@ use super::variable::IsInitialized;
 use crate::elementwise::update_kernel;
 use crate::family::grads;
 use crate::index::axis_of;
+use crate::indexed_slices::rows_gradient;
 use crate::kernel::kernel;
 use crate::operand::tensor;
 use crate::sample;
@@ -164,6 +165,9 @@ pub static RESOURCE_GATHER: OpDef = OpDef::new(
     let (variable, indices): (TensorRef, Tensor) = (cx.input(0), cx.input(1));
     let batch = cx.node().int_attr("batch_dims")?;
     let value = read_handle(variable);
+    if batch == 0 {
+        return Ok(grads([Some(rows_gradient(cx.grad(), value, indices)), None]));
+    }
     let axis = Operand::from(batch as i32).to_tensor_beside(value, "axis");
     Ok(grads([Some(array::spread_back(cx.grad(), value, indices, axis, batch)?), None]))
 })

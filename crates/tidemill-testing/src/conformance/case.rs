@@ -2,7 +2,7 @@ use std::path::Path;
 
 use super::graph::{Mode, Tensors, check_values, expected, import_file, operations, session};
 use super::manifest::Expect;
-use super::{Case, checkpoints, gradients, malformed, runs, saved_models};
+use super::{Case, checkpoints, gradients, malformed, runs, saved_models, training};
 
 /// Runs a case.
 ///
@@ -13,6 +13,8 @@ pub fn check(corpus: &Path, case: &Case) -> Result<(), String> {
         malformed::check(corpus, case)
     } else if case.saved_model.is_some() {
         saved_models::check(corpus, case)
+    } else if case.optimizer.is_some() {
+        training::check(corpus, case)
     } else if case.prefix.is_some() {
         checkpoints::check(corpus, case)
     } else if !case.runs.is_empty() {

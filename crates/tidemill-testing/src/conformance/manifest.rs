@@ -72,6 +72,50 @@ pub struct Case {
     pub signature: Option<String>,
     /// The tensors to read from a malformed checkpoint.
     pub read: Vec<String>,
+    /// The optimizer to train with.
+    pub optimizer: Option<OptimizerOfCase>,
+    /// The operation that initializes the variables to train.
+    pub init_target: String,
+    /// The tensor to minimize.
+    pub loss: String,
+    /// The number of steps.
+    pub steps: usize,
+    /// Whether each step has its own values to feed, one after the other along a first axis.
+    pub feeds_per_step: bool,
+    /// The norm that all gradients together are clipped to.
+    pub clip_by_global_norm: Option<f64>,
+    /// How the learning rate changes.
+    pub learning_rate_schedule: Option<Schedule>,
+    /// The variables whose gradients have only some rows.
+    pub sparse_gradient_variables: Vec<String>,
+}
+
+/// An optimizer of `tf.compat.v1.train`.
+#[derive(Clone, Debug, Deserialize)]
+pub struct OptimizerOfCase {
+    /// The name of the class.
+    #[serde(rename = "type")]
+    pub class: String,
+    /// Whether momentum looks ahead.
+    #[serde(default)]
+    pub use_nesterov: bool,
+    /// Whether the mean of squares is centered.
+    #[serde(default)]
+    pub centered: bool,
+    /// The hyperparameters.
+    #[serde(flatten)]
+    pub numbers: BTreeMap<String, f64>,
+}
+
+/// A learning rate that decays exponentially.
+#[derive(Clone, Copy, Debug, Deserialize)]
+pub struct Schedule {
+    /// The number of steps to which `decay_rate` applies.
+    pub decay_steps: f64,
+    /// What the rate is multiplied by.
+    pub decay_rate: f64,
+    /// Whether it changes only after so many steps.
+    pub staircase: bool,
 }
 
 /// A variable that a case is about.

@@ -15,6 +15,7 @@ mod pending;
 mod report;
 mod runs;
 mod saved_models;
+mod training;
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
@@ -26,6 +27,7 @@ pub use case::check as check_case;
 pub use manifest::{Case, Manifest};
 pub use pending::Pending;
 pub use report::{Outcome, Report};
+pub use training::Training;
 
 /// What to run.
 #[derive(Clone, Debug)]

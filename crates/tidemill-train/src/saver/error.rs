@@ -1,7 +1,9 @@
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-use tidemill_formats::TensorFileError;
 use tidemill_formats::checkpoint::CheckpointError;
+use tidemill_formats::{FileError, TensorFileError};
 use tidemill_graph::{BuildError, BuildErrorKind, GraphKey};
 use tidemill_graphdef::ExportError;
 use tidemill_runtime::RunError;
@@ -54,9 +56,35 @@ pub enum SaverError {
         "the graph cannot be written: {0}\n  help: saver.meta_graph(false) saves the values alone"
     )]
     Graph(#[from] ExportError),
+    /// The folder of the checkpoints cannot be read.
+    #[error("{}: {source}", path.display())]
+    Folder {
+        /// The folder.
+        path: PathBuf,
+        /// Why not.
+        source: io::Error,
+    },
+    /// No thread could be started to write in the background.
+    #[error("no thread can be started to save: {0}")]
+    Thread(#[source] io::Error),
+    /// The thread that wrote in the background panicked.
+    #[error("the thread that saves has panicked")]
+    Panicked,
+    /// There are checkpoints, but none that can be read.
+    #[error("none of the checkpoints can be read; the newest: {newest}")]
+    NoneReadable {
+        /// Why the newest cannot.
+        newest: TensorFileError,
+    },
     /// The checkpoint does not have all variables with their types and shapes.
     #[error("no variable was restored, because the checkpoint does not have them all\n{0}")]
     Incomplete(Box<RestoreReport>),
+}
+
+impl From<FileError<io::Error>> for SaverError {
+    fn from(error: FileError<io::Error>) -> Self {
+        CheckpointError::from(error).into()
+    }
 }
 
 impl From<CheckpointError> for SaverError {

@@ -1,6 +1,7 @@
 //! Values of variables in files, and back.
 
 mod error;
+mod random;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -49,6 +50,7 @@ pub struct Saver {
     saved: Vec<Saved>,
     max_to_keep: usize,
     meta_graph: bool,
+    random_state: bool,
     /// The checkpoints that are not removed yet, the oldest first.
     kept: Mutex<Vec<PathBuf>>,
 }
@@ -106,7 +108,7 @@ impl Saver {
         let graph = graph.ok_or(SaverError::NoVariables)?;
         let saved = at_location(location, || restoring(graph, named))?;
         let kept = Mutex::new(Vec::new());
-        Ok(Saver { graph, saved, max_to_keep: 5, meta_graph: true, kept })
+        Ok(Saver { graph, saved, max_to_keep: 5, meta_graph: true, random_state: false, kept })
     }
 
     /// Sets how many checkpoints are kept: when there is one more, the oldest is removed. There
@@ -120,6 +122,17 @@ impl Saver {
     /// otherwise.
     pub fn meta_graph(mut self, is_written: bool) -> Self {
         self.meta_graph = is_written;
+        self
+    }
+
+    /// Sets whether the seed of the session, and how often random operations have run in it, are
+    /// saved and restored as well, so that a training goes on with the random numbers that it would
+    /// have drawn. They are not, unless told otherwise.
+    ///
+    /// In a checkpoint they are tensors whose names begin with `_tidemill/`, which TensorFlow does
+    /// not look at.
+    pub fn random_state(mut self, is_saved: bool) -> Self {
+        self.random_state = is_saved;
         self
     }
 
@@ -138,17 +151,32 @@ impl Saver {
     /// [`SaverError`], where a variable has no value, or a file cannot be written.
     pub fn save(&self, session: &Session, prefix: impl AsRef<Path>) -> Result<PathBuf, SaverError> {
         let prefix = prefix.as_ref();
+        self.write(&self.snapshot(session)?, prefix)?;
+        self.keep(prefix)?;
+        Ok(prefix.to_owned())
+    }
+
+    /// What is to be saved, as it is now. It shares the memory of the session.
+    pub(crate) fn snapshot(&self, session: &Session) -> Result<Snapshot, SaverError> {
         let variables: Vec<Variable> = self.saved.iter().map(|saved| saved.variable).collect();
-        let values = session.run(variables)?;
+        let names = self.saved.iter().map(|saved| saved.name.clone());
+        let (values, random) = match self.random_state {
+            true => random::with_state(session, || session.run(variables.clone()))?,
+            false => (session.run(variables)?, Vec::new()),
+        };
+        let tensors = names.zip(values).chain(random).collect();
+        Ok(Snapshot { graph: session.graph().clone(), tensors })
+    }
+
+    /// Writes what was to be saved as the checkpoint `prefix`.
+    pub(crate) fn write(&self, snapshot: &Snapshot, prefix: &Path) -> Result<(), SaverError> {
         if self.meta_graph {
             let saved = saved_variables(self.variables());
             let parts = MetaGraphParts { saved, ..MetaGraphParts::default() };
-            write_meta_graph(prefix, &to_meta_graph(session.graph(), &parts)?)?;
+            write_meta_graph(prefix, &to_meta_graph(&snapshot.graph, &parts)?)?;
         }
-        let named = self.saved.iter().map(|saved| saved.name.as_str());
-        write_tensors(prefix, named.zip(&values))?;
-        self.keep(prefix)?;
-        Ok(prefix.to_owned())
+        let tensors = snapshot.tensors.iter().map(|(name, value)| (name.as_str(), value));
+        Ok(write_tensors(prefix, tensors)?)
     }
 
     /// [`Saver::save`] as the checkpoint `prefix-step`, or `stem-step.safetensors`.
@@ -228,6 +256,10 @@ impl Saver {
     ) -> Result<RestoreReport, SaverError> {
         let is_restored = |saved: &&Saved| report.restored.binary_search(&saved.name).is_ok();
         let saved: Vec<&Saved> = self.saved.iter().filter(is_restored).collect();
+        let random = match self.random_state {
+            true => random::read_state(reader)?,
+            false => None,
+        };
         let mut feeds = Feeds::new();
         for saved in &saved {
             let value: Value = reader.read(&saved.name)?;
@@ -237,11 +269,25 @@ impl Saver {
             let targets: Vec<Operation> = saved.iter().map(|saved| saved.assign).collect();
             session.run_with(targets, feeds)?;
         }
+        if let Some(random) = random {
+            session.set_random_state(&random)?;
+        }
         Ok(report)
     }
 }
 
-fn at_step(prefix: &Path, step: u64) -> PathBuf {
+/// What a session has to be saved.
+pub(crate) struct Snapshot {
+    graph: Graph,
+    /// Tensors by their names in the checkpoint.
+    pub(crate) tensors: Vec<(String, Value)>,
+}
+
+/// What names begin with that are none of variables.
+pub(crate) const RESERVED: &str = "_tidemill/";
+
+/// The path of a checkpoint `prefix` at a step.
+pub(crate) fn at_step(prefix: &Path, step: u64) -> PathBuf {
     let suffix = prefix.extension().filter(|extension| *extension == "safetensors");
     let stem = if suffix.is_some() { prefix.with_extension("") } else { prefix.to_owned() };
     let mut path = stem.into_os_string();

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use tidemill_formats::{TensorFileError, TensorReader, nearest};
 use tidemill_ops::Variable;
 
+use super::RESERVED;
+
 /// What of a checkpoint fits the variables of a [`Saver`](crate::Saver).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -49,7 +51,8 @@ impl RestoreReport {
         variables: impl Iterator<Item = (&'a str, Variable)>,
     ) -> Result<RestoreReport, TensorFileError> {
         let stored = reader.tensors()?;
-        let names = || stored.iter().map(|info| info.name.as_str());
+        let is_variable = |name: &&str| !name.starts_with(RESERVED);
+        let names = || stored.iter().map(|info| info.name.as_str()).filter(is_variable);
         let mut unexpected: BTreeSet<&str> = names().collect();
         let (mut restored, mut missing, mut mismatched) = (Vec::new(), Vec::new(), Vec::new());
         for (name, variable) in variables {

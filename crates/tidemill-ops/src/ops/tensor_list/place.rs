@@ -24,9 +24,9 @@ use crate::{Operand, Tensor};
 /// An element of a list; zeros where it is absent.
 pub static TENSOR_LIST_GET_ITEM: OpDef =
     OpDef::new("TensorListGetItem", "An element of a list; zeros where it is absent.")
-        .inputs(&[INPUT_HANDLE, Arg::is("index", DType::I32), Arg::is("element_shape", DType::I32)])
+        .inputs(&[INPUT_HANDLE, Arg::is("index", DType::I32), Arg::of("element_shape", "Tshape")])
         .outputs(&[Arg::of("item", "element_dtype")])
-        .attrs(&[ELEMENT_DTYPE])
+        .attrs(&[ELEMENT_DTYPE, AttrDef::types("Tshape", DType::INDICES)])
         .fallible(Fallible::Values)
         .infer(|node| {
             check_rank(node, 1, 0, "no axes")?;

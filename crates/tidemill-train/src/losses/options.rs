@@ -1,0 +1,78 @@
+use tidemill_ops::{Operand, Tensor, Variable};
+use tidemill_value::{Scalar, Value};
+
+use super::LOSSES;
+
+/// How the losses of elements become one number.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Reduction {
+    /// They do not: the loss has the shape of the elements.
+    None,
+    /// They are added.
+    Sum,
+    /// The sum over the number of elements.
+    SumOverBatchSize,
+    /// The sum over the sum of the weights.
+    Mean,
+    /// The sum over the number of elements whose weight is not 0.
+    #[default]
+    SumByNonzeroWeights,
+}
+
+/// How losses are weighed, reduced and collected. A number or a tensor stands for weights, with
+/// everything else as TensorFlow has it by default.
+#[derive(Clone, Debug)]
+pub struct LossOptions {
+    pub(super) weights: Operand,
+    pub(super) reduction: Reduction,
+    pub(super) collection: Option<String>,
+}
+
+impl Default for LossOptions {
+    /// Weights of 1, the mean over those that are not 0, the collection [`LOSSES`].
+    fn default() -> Self {
+        LossOptions::weights(1.0)
+    }
+}
+
+impl LossOptions {
+    /// Losses times weights, which broadcast to them.
+    pub fn weights(weights: impl Into<Operand>) -> Self {
+        let (reduction, collection) = (Reduction::default(), Some(LOSSES.to_owned()));
+        LossOptions { weights: weights.into(), reduction, collection }
+    }
+
+    /// Sets how the losses of elements become one number.
+    pub fn reduction(mut self, reduction: Reduction) -> Self {
+        self.reduction = reduction;
+        self
+    }
+
+    /// Sets the collection that the loss is added to, if any.
+    pub fn collection(mut self, name: Option<&str>) -> Self {
+        self.collection = name.map(str::to_owned);
+        self
+    }
+
+    /// Whether it is known before a run that no weight is 0.
+    pub(super) fn all_count(&self) -> bool {
+        match self.weights {
+            Operand::Number(Scalar::F32(weight)) => weight != 0.0,
+            Operand::Number(Scalar::F64(weight)) => weight != 0.0,
+            _ => false,
+        }
+    }
+}
+
+macro_rules! options_from_weights {
+    ($($rust:ty),*) => {$(
+        impl From<$rust> for LossOptions {
+            /// Losses times these weights.
+            fn from(weights: $rust) -> Self {
+                LossOptions::weights(weights)
+            }
+        }
+    )*};
+}
+
+options_from_weights!(f32, f64, Tensor, Variable, Value);

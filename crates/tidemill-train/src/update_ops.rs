@@ -1,0 +1,53 @@
+use tidemill_graph::{
+    EdgeKind, Graph, GraphReader, Item, NodeBuilder, NodeId, OperationRef, Referent, TensorRef,
+};
+use tidemill_ops::ops::control::NO_OP;
+use tidemill_ops::{Operation, Tensor};
+
+/// The collection of the operations that a training is to run at each step beside the updates of an
+/// optimizer, such as those of the moving averages of batch normalization.
+pub const UPDATE_OPS: &str = "update_ops";
+
+/// Which operations [`minimize`](crate::Optimizer::minimize) runs beside the updates of variables.
+#[derive(Clone, PartialEq, Debug, Default)]
+pub enum UpdateOps {
+    /// Those of the collection [`UPDATE_OPS`] that belong to the loss: that depend on a result that
+    /// the loss depends on, too. Constants, what is fed, and variables are no results.
+    #[default]
+    OfLoss,
+    /// These, which may be none.
+    These(Vec<Operation>),
+}
+
+/// One operation that runs a training and its update operations.
+pub(crate) fn with_updates(train: Operation, loss: Tensor, updates: &UpdateOps) -> Operation {
+    let updates = match updates {
+        UpdateOps::OfLoss => loss.graph().map(|graph| updates_of(&graph, loss)).unwrap_or_default(),
+        UpdateOps::These(updates) => updates.clone(),
+    };
+    if updates.is_empty() || train.is_invalid() {
+        return train;
+    }
+    let group = NodeBuilder::new(&NO_OP).name("train_op").control(train.into());
+    updates.into_iter().fold(group, |group, update| group.control(update.into())).build().into()
+}
+
+fn updates_of(graph: &Graph, loss: Tensor) -> Vec<Operation> {
+    let Ok(loss) = TensorRef::from(loss).id() else { return Vec::new() };
+    let reader = graph.read();
+    let data = |kind: EdgeKind, _| kind == EdgeKind::Data;
+    let path = reader.ancestors([loss.node], data);
+    let is_shared = |id: &NodeId| path.binary_search(id).is_ok() && is_result(&reader, *id);
+    let updates = reader.collection(UPDATE_OPS).iter().map(|item| match item {
+        Item::Operation(node) => *node,
+        Item::Tensor(tensor) => tensor.node,
+    });
+    let belongs = |update: &NodeId| reader.ancestors([*update], data).iter().any(is_shared);
+    let operation = |node| OperationRef::new(graph.key(), Referent::Node(node)).into();
+    updates.filter(belongs).map(operation).collect()
+}
+
+/// Whether a node computes something of something else than variables.
+fn is_result(reader: &GraphReader<'_>, id: NodeId) -> bool {
+    reader.node(id).inputs.iter().any(|input| reader.variable_of(*input).is_none())
+}
