@@ -43,7 +43,7 @@ pub use tidemill_train::{
     TrainError, UPDATE_OPS, UpdateOps, Updates, assign_moving_average, freeze_session,
     get_or_create_global_step,
 };
-pub use tidemill_train::{layers, losses, metrics, schedules};
+pub use tidemill_train::{layers, losses, metrics, rnn, schedules};
 pub use tidemill_value::{
     ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape,
     TensorList, Value, ValueError, shape,
@@ -92,7 +92,7 @@ pub mod prelude {
         get_or_create_global_step, get_variable, global_variables_initializer, glorot_normal,
         glorot_uniform, gradients, he_normal, he_uniform, layers, local_variables_initializer,
         losses, metrics, name_scope, normal, ones, report_uninitialized_variables,
-        reset_default_graph, s, schedules, shape, truncated_normal, uniform, variable,
+        reset_default_graph, rnn, s, schedules, shape, truncated_normal, uniform, variable,
         variable_scope, variable_scope_with, variables_initializer, zeros,
     };
     pub use crate::{
