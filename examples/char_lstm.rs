@@ -35,7 +35,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let features = get_variable("features", [alphabet.len(), FEATURES], normal(0.0, 0.1));
     let weights = get_variable("weights", [UNITS, alphabet.len()], glorot_uniform());
     let bias = get_variable("bias", [alphabet.len()], zeros());
-    let logits = |outputs| matmul(outputs, weights) + bias;
+    let logits = |outputs: Tensor| matmul(outputs, weights) + bias;
     let cell = LstmCell::new(UNITS);
     let network = DynamicRnn::new(&cell).initial_state((before[0], before[1]));
     let (outputs, (memory, last)) = network.run(embedding_lookup(features, characters));
@@ -49,7 +49,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     session.run(global_variables_initializer())?;
     let nothing = Value::zeros(DType::F32, [BATCH, UNITS])?;
     let mut state = (nothing.clone(), nothing.clone());
-    let mut losses = VecDeque::new();
+    let mut recent = VecDeque::new();
     let bar = common::progress(budget as u64)?;
     for step in 0..budget {
         // Gradients go back to the beginning of a part; its state comes from the part before.
@@ -64,19 +64,19 @@ fn main() -> Result<(), Box<dyn Error>> {
         ];
         let (loss, memory, last, ()) = session.run_with((loss, memory, last, train), feeds)?;
         state = (memory, last);
-        losses.push_back(f32::try_from(loss)?);
-        if losses.len() > 60 {
-            losses.pop_front();
+        recent.push_back(f32::try_from(loss)?);
+        if recent.len() > 60 {
+            recent.pop_front();
         }
-        bar.set_message(format!("loss {:.3}", losses.iter().sum::<f32>() / losses.len() as f32));
+        bar.set_message(format!("loss {:.3}", recent.iter().sum::<f32>() / recent.len() as f32));
         bar.inc(1);
     }
     bar.finish_and_clear();
     let written = session.run(written)?;
     let written = written.as_slice::<i64>()?.iter();
     println!("{}\n", written.map(|&i| alphabet[i as usize]).collect::<String>());
-    let loss = losses.iter().sum::<f32>() / losses.len().max(1) as f32;
-    println!("Loss of the last {} steps: {loss:.3} nats a character", losses.len());
+    let loss = recent.iter().sum::<f32>() / recent.len().max(1) as f32;
+    println!("Loss of the last {} steps: {loss:.3} nats a character", recent.len());
     Ok(())
 }
 

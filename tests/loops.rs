@@ -231,6 +231,20 @@ fn an_effect_made_outside_of_a_body_cannot_be_captured() {
 }
 
 #[test]
+fn what_only_one_branch_needs_is_computed_only_where_it_is_taken() -> Outcome {
+    let _graph = own_graph();
+    let (p, x) = (placeholder::<bool>([]), placeholder::<i32>([]));
+    let quotient = floor_div(6, x);
+    let y = cond(p, || quotient + 1, || x);
+    for session in in_both_modes() {
+        assert_eq!(session.run_with(y, feeds![p => true, x => 2])?.to_string(), "4");
+        assert_eq!(session.run_with(y, feeds![p => false, x => 0])?.to_string(), "0");
+        assert!(session.run_with(y, feeds![p => true, x => 0]).is_err());
+    }
+    Ok(())
+}
+
+#[test]
 fn a_failure_in_a_body_names_the_body_and_what_runs_it() {
     let _graph = own_graph();
     let base = line!();
