@@ -1,7 +1,7 @@
 use tidemill_graph::{Location, at_location, variable_scope};
 use tidemill_ops::{
-    Operand, Rebuild, Structure, Tensor, cast, expand_dims, less, map_accumulate, range, select,
-    shape, transpose, zeros_like,
+    Operand, Operation, Rebuild, Structure, Tensor, cast, expand_dims, less, map_accumulate, range,
+    s, select, shape, transpose, zeros_like,
 };
 use tidemill_value::{DType, Dim};
 
@@ -79,13 +79,7 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
             cell.build(inputs, dtype);
         }
         let inputs = if self.time_major { inputs } else { transpose(inputs, &[1, 0, 2]) };
-        let state = self.initial_state.unwrap_or_else(|| {
-            let batch = inputs.shape().dims().and_then(|dims| dims.get(1)?.known());
-            match batch.and_then(|batch| i32::try_from(batch).ok()) {
-                Some(batch) => cell.zero_state(batch, dtype),
-                None => cell.zero_state(shape(inputs).slice(tidemill_ops::s![1]), dtype),
-            }
-        });
+        let state = self.initial_state.unwrap_or_else(|| cell.zero_state(extent(inputs, 1), dtype));
         let (state, outputs) = match self.sequence_length {
             None => map_accumulate(inputs, state, |state, input| {
                 let (output, state) = cell.call(input, state);
@@ -93,10 +87,7 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
             }),
             Some(lengths) => {
                 let lengths = cast(lengths.to_tensor(), DType::I32);
-                let steps = match inputs.shape().dims().and_then(|dims| dims[0].known()) {
-                    Some(steps) => range(0, steps as i32, 1),
-                    None => range(0, shape(inputs).slice(tidemill_ops::s![0]), 1),
-                };
+                let steps = range(0, extent(inputs, 0), 1);
                 map_accumulate((inputs, steps), state, |before, (input, step)| {
                     let goes_on = expand_dims(less(step, lengths), 1);
                     let (output, after) = cell.call(input, before.clone());
@@ -117,7 +108,7 @@ fn either<S: Structure>(holds: Tensor, after: S, before: S) -> S {
             self.0.push(tensor);
             tensor
         }
-        fn operation(&mut self, operation: tidemill_ops::Operation) -> tidemill_ops::Operation {
+        fn operation(&mut self, operation: Operation) -> Operation {
             operation
         }
     }
@@ -126,7 +117,7 @@ fn either<S: Structure>(holds: Tensor, after: S, before: S) -> S {
         fn tensor(&mut self, after: Tensor) -> Tensor {
             self.1.next().map_or(after, |before| select(self.0, after, before))
         }
-        fn operation(&mut self, operation: tidemill_ops::Operation) -> tidemill_ops::Operation {
+        fn operation(&mut self, operation: Operation) -> Operation {
             operation
         }
     }
@@ -160,7 +151,7 @@ pub fn static_rnn<C: RnnCell>(
         variable_scope("rnn", || {
             let dtype = inputs.first().map_or(DType::F32, |&first| dtype_of(first));
             let mut state = initial_state.unwrap_or_else(|| match inputs.first() {
-                Some(&first) => cell.zero_state(shape(first).slice(tidemill_ops::s![0]), dtype),
+                Some(&first) => cell.zero_state(extent(first, 0), dtype),
                 None => cell.zero_state(0, dtype),
             });
             let mut outputs = Vec::with_capacity(inputs.len());
@@ -172,6 +163,16 @@ pub fn static_rnn<C: RnnCell>(
             (outputs, state)
         })
     })
+}
+
+/// The extent of a tensor along an axis, an `int32`.
+#[track_caller]
+fn extent(tensor: Tensor, axis: usize) -> Operand {
+    let known = tensor.shape().dims().and_then(|dims| dims.get(axis)?.known());
+    match known.and_then(|extent| i32::try_from(extent).ok()) {
+        Some(extent) => extent.into(),
+        None => shape(tensor).slice(s![axis as i64]).into(),
+    }
 }
 
 /// The last extent of a tensor, if it is known.
