@@ -171,7 +171,7 @@ fn extent(tensor: Tensor, axis: usize) -> Operand {
     let known = tensor.shape().dims().and_then(|dims| dims.get(axis)?.known());
     match known.and_then(|extent| i32::try_from(extent).ok()) {
         Some(extent) => extent.into(),
-        None => shape(tensor).slice(s![axis as i64]).into(),
+        None => shape(tensor).slice(s![axis]).into(),
     }
 }
 
