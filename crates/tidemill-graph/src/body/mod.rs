@@ -1,5 +1,6 @@
 //! Bodies: the graphs that nodes run as the branches of a conditional, or again and again.
 
+mod inside;
 mod trace;
 
 use std::fmt;
@@ -7,7 +8,8 @@ use std::fmt;
 use smallvec::{SmallVec, smallvec};
 use tidemill_value::DType;
 
-pub use trace::{Trace, outside, parameter, trace};
+pub use inside::{Enclosing, InsideBody};
+pub use trace::{Trace, add_argument, outside, parameter, trace};
 pub(crate) use trace::{adopt, check_control, redirect};
 
 use crate::{
