@@ -69,7 +69,11 @@ fn every_graph_of_the_corpus_is_written_as_it_was_read() {
     for (file, graph_def) in graphs() {
         // What the runtime does not have yet is told by the conformance test.
         let Ok(graph) = imported(&graph_def) else { continue };
-        let written = to_graph_def(&graph).unwrap();
+        let written = match to_graph_def(&graph) {
+            // TensorFlow has no form for a function that takes a variable.
+            Err(ExportError::RefVariable { .. }) => continue,
+            written => written.unwrap(),
+        };
         let by_name: BTreeMap<&str, &NodeDef> =
             written.node.iter().map(|node| (node.name.as_str(), node)).collect();
         let bodies = ["If", "StatelessIf", "StatelessCase", "While", "StatelessWhile"];

@@ -123,13 +123,13 @@ pub(crate) fn import(
     location: Location,
 ) -> Result<Imported, ImportError> {
     let graph = default_graph();
+    let has_library = graph_def.library.is_some();
     let graph_def = frames::raise(graph_def)?;
     let functions = graph_def.library.clone().unwrap_or_default();
     let library = inline::Library::new(&functions);
     let graph_def = library.inline(graph_def)?.into_owned();
     let mut map = InputMap::new(&graph, &options.input_map)?;
     let versions = graph_def.versions.clone();
-    let has_library = graph_def.library.is_some();
     let mut budget = SplatBudget::default();
     let plan = Plan::new(graph_def, &mut map, &mut budget)?;
     map.check_all_taken()?;

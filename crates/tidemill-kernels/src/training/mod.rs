@@ -200,9 +200,11 @@ impl<T: Float> Work<'_, T> {
     fn run<S: Step<T, N>, const N: usize>(self, step: &S) -> Result<(), NumericError> {
         let Work { states, gradient, parts, .. } = self;
         let actual = states.len();
-        let states = states.into_iter().collect::<Vec<_>>().try_into();
-        let mut states: [&mut [T]; N] =
-            states.map_err(|_| NumericError::Operands { expected: N, actual })?;
+        if actual != N {
+            return Err(NumericError::Operands { expected: N, actual });
+        }
+        let mut states = states.into_iter();
+        let mut states: [&mut [T]; N] = std::array::from_fn(|_| states.next().unwrap_or_default());
         match parts {
             Parts::Whole => for_each_chunks_mut(states, TILE, |i, states| {
                 let begin = i * TILE;
