@@ -225,13 +225,13 @@ fn apply<O: Optimizer + ?Sized>(
             Ok(updates) => updates,
             Err(error) => return invalid(&graph, error),
         };
-        let mut all: Vec<Operation> = pairs
-            .into_iter()
-            .map(|(gradient, variable)| {
-                let scope = format!("update_{}", variable.op().name());
-                scoped(&graph, &scope, |_| update(&graph, &*updates, gradient, variable))
-            })
-            .collect();
+        let gate = gate(&graph, &pairs);
+        let add = |(gradient, variable): (Tensor, Variable)| {
+            let scope = format!("update_{}", variable.op().name());
+            scoped(&graph, &scope, |_| update(&graph, &*updates, gradient, variable))
+        };
+        let add_all = || pairs.into_iter().map(add).collect();
+        let mut all: Vec<Operation> = control_dependencies(gate, add_all);
         let finish = control_dependencies(all.iter().copied(), || updates.finish());
         all.extend(finish);
         let group = NodeBuilder::new(&NO_OP).graph(graph.key());
@@ -257,6 +257,21 @@ fn make_variables<O: Optimizer + ?Sized>(optimizer: &O, graph: &Graph, variables
     }
     let slots = optimizer.slots();
     variables.iter().for_each(|&variable| base.make_slots(graph, variable, &slots));
+}
+
+/// An operation after all gradients, if there are variables that TensorFlow, given the graph, would
+/// change while gradients that are yet to be computed read them. Resource variables it copies.
+fn gate(graph: &Graph, pairs: &[(Tensor, Variable)]) -> Option<Operation> {
+    if pairs.iter().all(|(_, variable)| variable.is_resource()) {
+        return None;
+    }
+    let gate = NodeBuilder::new(&NO_OP).graph(graph.key()).name("gradients");
+    let gate = pairs.iter().fold(gate, |gate, &(gradient, _)| match IndexedSlices::of(gradient) {
+        // The sum of the slices need not be computed.
+        Some(slices) => gate.control(slices.values.op().into()).control(slices.indices.op().into()),
+        None => gate.control(gradient.op().into()),
+    });
+    Some(gate.build().into())
 }
 
 /// Adds the update of one variable, and what its constraint makes of it.
