@@ -130,3 +130,23 @@ fn start_resume(folder: &Path) -> Child {
     command.arg(folder).current_dir(env!("CARGO_MANIFEST_DIR"));
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
+
+#[test]
+fn newtons_method_ends_when_it_has_converged() {
+    let lines = run("newton");
+    for (line, start) in lines.iter().zip(["From 2", "From 10", "From 1000000"]) {
+        assert!(line.starts_with(&format!("{start}: 2.094551481542 after ")), "{lines:#?}");
+    }
+    assert_eq!(lines.len(), 3);
+}
+
+#[test]
+fn the_character_model_learns_and_writes() {
+    let lines = run_with("char_lstm", &["40"]);
+    let last = lines.last().unwrap();
+    let [_, loss] = numbers(last)[..] else { panic!("{last}") };
+    // All characters alike have 4.1 nats.
+    assert!(loss < 3.6, "{last}");
+    let written: usize = lines[..lines.len() - 1].iter().map(|line| line.len() + 1).sum();
+    assert!((400..=402).contains(&written), "{lines:#?}");
+}

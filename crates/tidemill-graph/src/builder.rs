@@ -14,8 +14,9 @@ use crate::names::{self, Reserved};
 use crate::node::argument_ranges;
 use crate::variable::SharedName;
 use crate::{
-    Access, Arg, Arity, Attr, Body, Execution, Fact, Graph, GraphKey, Location, Node, NodeId,
-    NodeView, OpDef, OperationRef, PoisonId, Referent, TensorId, TensorRef, body, registry, scope,
+    Access, Arg, Arity, Attr, Body, Execution, Fact, Graph, GraphKey, InsideBody, Location, Node,
+    NodeId, NodeView, OpDef, OperationRef, PoisonId, Referent, TensorId, TensorRef, body, registry,
+    scope,
 };
 
 /// Collects the parts of a node, and adds it to its graph.
@@ -298,7 +299,10 @@ impl NodeBuilder {
             if operation.graph() != graph.key() {
                 let (left, right) = (graph.key(), operation.graph());
                 Graph::find(right)?;
-                return Err(BuildErrorKind::ForeignGraph { left, right }.into());
+                return Err(match InsideBody::of(operation, left) {
+                    Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)).into(),
+                    None => BuildErrorKind::ForeignGraph { left, right }.into(),
+                });
             }
             if let Referent::Poison(id) = operation.referent() {
                 poison.push(id);
@@ -392,6 +396,7 @@ fn append(
         return Err(BuildErrorKind::Full);
     }
     let shared = find_shared(&state, &node)?;
+    let bodies: SmallVec<[Graph; 2]> = node.bodies().map(|body| body.graph().clone()).collect();
     let reserved = reserve(&mut state, graph.key(), name)?;
     let id = state.dag.push(node);
     state.names.bind(reserved, id);
@@ -402,6 +407,8 @@ fn append(
     if let Some(origin) = current_origin() {
         state.origins.insert(id, origin);
     }
+    drop(state);
+    bodies.iter().for_each(|body| body.set_caller(graph.key(), id));
     Ok(id)
 }
 

@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use tidemill_value::DType;
 
 use crate::ids::PoisonId;
-use crate::{GradientError, GraphKey, Location, OpError};
+use crate::{GradientError, GraphKey, InsideBody, Location, OpError};
 
 /// Why a builder call made no node.
 #[derive(Clone, Debug)]
@@ -138,6 +138,9 @@ pub enum BuildErrorKind {
         /// The graph of the other.
         right: GraphKey,
     },
+    /// A tensor or operation of a body is used outside of it.
+    #[error("{0}")]
+    InsideBody(Box<InsideBody>),
     /// Something made outside of a body has an effect, and is used inside.
     #[error(
         "`{name}` ({op}) was made at {at}, outside of this body, and has an effect: make it inside, \

@@ -175,6 +175,14 @@ impl Graph {
         (graph, self.key())
     }
 
+    /// Records the node that runs the body that this is the graph of, if it is the first.
+    pub(crate) fn set_caller(&self, outer: GraphKey, call: NodeId) {
+        let mut state = self.write();
+        if matches!(state.within, None | Some((_, None))) {
+            state.within = Some((outer, Some(call)));
+        }
+    }
+
     /// A graph with the same nodes under the same numbers, to which more can be added.
     pub(crate) fn reopened(&self) -> Graph {
         let copy = {

@@ -40,8 +40,8 @@ mod widen;
 
 pub use attr::{Attr, Attrs, HostFunction};
 pub use body::{
-    Body, BodyPath, HANDLE_PARAMETER, PARAMETER, Parameter, ParameterKind, REF_PARAMETER, Root,
-    Trace, outside, parameter, results_of_either, trace,
+    Body, BodyPath, Enclosing, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter, ParameterKind,
+    REF_PARAMETER, Root, Trace, add_argument, outside, parameter, results_of_either, trace,
 };
 pub use builder::{NodeBuilder, fail};
 pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};

@@ -31,7 +31,10 @@ mod summarize;
 mod tensor_array;
 mod variables;
 
-pub use control_flow::{Rebuild, Structure, WhileLoop, case, cond, switch_case, while_loop};
+pub use control_flow::{
+    Rebuild, Structure, WhileLoop, case, cond, foldl, foldr, map_accumulate, map_fn, scan,
+    scan_reverse, switch_case, while_loop,
+};
 pub use functions::*;
 pub use handle::{Operation, Tensor};
 pub use indexed_slices::IndexedSlices;

@@ -12,9 +12,8 @@ use crate::{Operand, Tensor};
 /// goes through.
 ///
 /// It is a handle to a list of tensors, and nothing changes it: a write gives another array, which
-/// has to be used from then on. Where the old one is not used any more, as in a loop that carries its
-/// [`flow`](TensorArray::flow) along, the list is changed in place. An element that was never
-/// written is zeros.
+/// has to be used from then on. Where the old one is not used any more, as in a loop that carries it
+/// along, the list is changed in place. An element that was never written is zeros.
 ///
 /// ```
 /// use tidemill_ops::{TensorArray, constant};
@@ -133,6 +132,11 @@ impl TensorArray {
     /// tensor is needed, as among the variables of a loop.
     pub fn flow(self) -> Tensor {
         self.flow
+    }
+
+    /// The array, with what `replace` makes of its flow in place of that.
+    pub(crate) fn rebuild_flow(self, replace: impl FnOnce(Tensor) -> Tensor) -> Self {
+        TensorArray { flow: replace(self.flow), ..self }
     }
 
     /// The data type of the elements.

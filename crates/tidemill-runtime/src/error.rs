@@ -2,7 +2,9 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tidemill_graph::{BuildError, BuildErrorKind, Fact, GraphKey, KernelError, Location, OpError};
+use tidemill_graph::{
+    BuildError, BuildErrorKind, Fact, GraphKey, InsideBody, KernelError, Location, OpError,
+};
 use tidemill_ops::LookupError;
 use tidemill_value::{DType, PartialShape, Shape, ValueError};
 
@@ -45,6 +47,9 @@ pub enum RunError {
         /// The graph of the session.
         expected: GraphKey,
     },
+    /// What is fetched or fed is inside of a branch or a loop.
+    #[error("{0}")]
+    InsideBody(Box<InsideBody>),
     /// The graph of a handle is no more: the default graph was reset, or the graph dropped.
     #[error("{0}")]
     GraphGone(Box<BuildErrorKind>),
@@ -121,6 +126,7 @@ impl RunError {
             | RunError::Invalid { .. }
             | RunError::Feed(_)
             | RunError::ForeignGraph { .. }
+            | RunError::InsideBody(_)
             | RunError::GraphGone(_)
             | RunError::NoKernel(_)
             | RunError::NonFinite(_)

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Fact, Graph, NodeId, OperationRef, Referent, Role, TensorId, TensorRef, diagnose,
+    Fact, Graph, InsideBody, NodeId, OperationRef, Referent, Role, TensorId, TensorRef, diagnose,
 };
 use tidemill_ops::{Inspect, Operation, Tensor, Variable};
 use tidemill_value::{TensorList, Value, ValueError};
@@ -109,6 +109,9 @@ fn foreign(graph: &Graph, operation: OperationRef) -> RunError {
         Err(gone) => RunError::GraphGone(Box::new(gone)),
         Ok(_) if graph.is_empty() => RunError::EmptyGraph,
         Ok(_) => {
+            if let Some(inside) = InsideBody::of(operation, graph.key()) {
+                return RunError::InsideBody(Box::new(inside));
+            }
             let name = Operation::from(operation).name();
             RunError::ForeignGraph { name, actual: operation.graph(), expected: graph.key() }
         }

@@ -16,6 +16,7 @@ pub mod metrics;
 mod moving_average;
 mod optimizer;
 mod optimizers;
+pub mod rnn;
 mod saved_model;
 mod saver;
 pub mod schedules;

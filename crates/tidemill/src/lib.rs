@@ -8,9 +8,9 @@ pub use tidemill_autodiff::{
 pub use tidemill_formats::checkpoint;
 pub use tidemill_formats::{TextFormatError, TextMessage, proto};
 pub use tidemill_graph::{
-    BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Fact, Graph, Lint, Location, Reuse,
-    control_dependencies, default_graph, name_scope, reset_default_graph, unique_variable_scope,
-    variable_scope, variable_scope_with,
+    BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Enclosing, Fact, Graph, InsideBody,
+    Lint, Location, Reuse, control_dependencies, default_graph, name_scope, reset_default_graph,
+    unique_variable_scope, variable_scope, variable_scope_with,
 };
 pub use tidemill_graphdef::{
     Asset, ExportError, FreezeError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions,
@@ -22,10 +22,11 @@ pub use tidemill_ops::{
     Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LOCAL_VARIABLES,
     LookupError, NameTaken, NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES,
     Tensor, TensorArray, Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer,
-    get_variable, global_variables, global_variables_initializer, glorot_normal, glorot_uniform,
-    he_normal, he_uniform, local_variables, local_variables_initializer, normal, ones, register_op,
-    report_uninitialized_variables, s, switch_case, truncated_normal, uniform, variable,
-    variables_initializer, while_loop, zeros,
+    foldl, foldr, get_variable, global_variables, global_variables_initializer, glorot_normal,
+    glorot_uniform, he_normal, he_uniform, local_variables, local_variables_initializer,
+    map_accumulate, map_fn, normal, ones, register_op, report_uninitialized_variables, s, scan,
+    scan_reverse, switch_case, truncated_normal, uniform, variable, variables_initializer,
+    while_loop, zeros,
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
@@ -42,7 +43,7 @@ pub use tidemill_train::{
     TrainError, UPDATE_OPS, UpdateOps, Updates, assign_moving_average, freeze_session,
     get_or_create_global_step,
 };
-pub use tidemill_train::{layers, losses, metrics, schedules};
+pub use tidemill_train::{layers, losses, metrics, rnn, schedules};
 pub use tidemill_value::{
     ByteString, DType, Dim, Element, IntoScalars, IntoValue, PartialShape, Scalar, Shape,
     TensorList, Value, ValueError, shape,
@@ -91,8 +92,11 @@ pub mod prelude {
         get_or_create_global_step, get_variable, global_variables_initializer, glorot_normal,
         glorot_uniform, gradients, he_normal, he_uniform, layers, local_variables_initializer,
         losses, metrics, name_scope, normal, ones, report_uninitialized_variables,
-        reset_default_graph, s, schedules, shape, truncated_normal, uniform, variable,
+        reset_default_graph, rnn, s, schedules, shape, truncated_normal, uniform, variable,
         variable_scope, variable_scope_with, variables_initializer, zeros,
     };
-    pub use crate::{Fetch, Inspect, Reuse, WhileLoop, case, cond, switch_case, while_loop};
+    pub use crate::{
+        Fetch, Inspect, Reuse, TensorArray, WhileLoop, case, cond, foldl, foldr, map_accumulate,
+        map_fn, scan, scan_reverse, switch_case, while_loop,
+    };
 }

@@ -1,5 +1,6 @@
 //! Bodies: the graphs that nodes run as the branches of a conditional, or again and again.
 
+mod inside;
 mod trace;
 
 use std::fmt;
@@ -7,7 +8,8 @@ use std::fmt;
 use smallvec::{SmallVec, smallvec};
 use tidemill_value::DType;
 
-pub use trace::{Trace, outside, parameter, trace};
+pub use inside::{Enclosing, InsideBody};
+pub use trace::{Trace, add_argument, outside, parameter, trace};
 pub(crate) use trace::{adopt, check_control, redirect};
 
 use crate::{
@@ -207,6 +209,8 @@ pub struct BodyPath {
     pub subgraph: Subgraph,
     /// For each parameter that is a variable, the first node that needs its value from before.
     pub first_readers: SmallVec<[Option<NodeId>; 4]>,
+    /// Whether a body within this one may need the value that a parameter has from before.
+    pub may_read: SmallVec<[bool; 4]>,
     /// The graph that the nodes come from.
     pub graph: Graph,
 }

@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 
-use super::{HANDLE_PARAMETER, PARAMETER, REF_PARAMETER};
+use super::{HANDLE_PARAMETER, InsideBody, PARAMETER, REF_PARAMETER};
 use crate::diagnosis::BuildErrorKind;
 use crate::registry::override_default;
 use crate::{
     Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, NodeBuilder, NodeId,
-    OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef, absolute_scope,
-    location, scope, without_control_dependencies,
+    OpError, OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef,
+    absolute_scope, location, scope, without_control_dependencies,
 };
 
 /// A body that is being built: its graph, and what stands there for tensors of the graph around it.
@@ -80,9 +80,29 @@ fn result_in_body(result: TensorRef) -> Result<TensorId, OperationRef> {
         Some(tensor) => tensor.id().map_err(|_| tensor.operation()),
         None => {
             let (left, right) = (key.unwrap_or(GraphKey::NOWHERE), result.graph());
-            Err(fail(BuildErrorKind::ForeignGraph { left, right }))
+            let inside = key.and_then(|key| InsideBody::of(result.operation(), key));
+            Err(fail(match inside {
+                Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)),
+                None => BuildErrorKind::ForeignGraph { left, right },
+            }))
         }
     }
+}
+
+/// Another parameter of the innermost body that is being built, of this fact. The body takes it after
+/// the arguments that it has, and before what it takes from outside.
+///
+/// # Errors
+/// A handle that is invalid, where no body is being built.
+pub fn add_argument(fact: &Fact) -> Result<TensorRef, OperationRef> {
+    let innermost = TRACES.with_borrow(|traces| traces.last().cloned());
+    let Some(mut trace) = innermost else {
+        let kind = BuildErrorKind::Op(OpError::invalid("no body is being built".to_owned()));
+        return Err(crate::fail(None, "argument", kind, Vec::new()));
+    };
+    let argument = trace.argument(fact)?;
+    TRACES.with_borrow_mut(|traces| traces.last_mut().map(|last| *last = trace));
+    Ok(argument)
 }
 
 /// Takes a body off those that are being built, even where building it panics.

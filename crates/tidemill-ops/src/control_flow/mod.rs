@@ -2,6 +2,7 @@
 
 mod conditional;
 mod repetition;
+mod sequence;
 mod structure;
 
 use std::sync::Arc;
@@ -13,6 +14,7 @@ use tidemill_graph::{
 
 pub use conditional::{case, cond, switch_case};
 pub use repetition::{WhileLoop, while_loop};
+pub use sequence::{foldl, foldr, map_accumulate, map_fn, scan, scan_reverse};
 pub use structure::{Rebuild, Structure};
 
 use crate::{Operation, Tensor};

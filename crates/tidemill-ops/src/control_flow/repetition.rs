@@ -1,7 +1,8 @@
 use std::sync::Arc;
 
 use tidemill_graph::{
-    Fact, Location, OpError, OperationRef, TensorRef, Trace, at_location, default_graph, trace,
+    Fact, Graph, Location, OpError, OperationRef, TensorRef, Trace, at_location, default_graph,
+    trace,
 };
 use tidemill_value::PartialShape;
 
@@ -148,22 +149,7 @@ impl WhileLoop {
             (Ok(test), Ok(step)) => (test, step),
             (Err(failure), _) | (_, Err(failure)) => return poison(state, failure),
         };
-        at_location(location, || {
-            let captured = captured_by(&[&test, &step]);
-            let finish =
-                |trace: Trace, name, repeats| trace.finish(name, &captured, repeats).map(Arc::new);
-            let bodies = finish(test, "cond", false)
-                .and_then(|test| Ok([test, finish(step, "body", true)?]));
-            let bodies = match bodies {
-                Ok(bodies) => bodies,
-                Err(kind) => return poison(state, failed(&graph, "while", *kind)),
-            };
-            let node = call(&graph, [&WHILE, &STATELESS_WHILE], &bodies)
-                .name("while")
-                .inputs(tensors.iter().chain(&captured).copied());
-            let [test, step] = bodies;
-            outputs(state, node.attr("cond", test).attr("body", step).build())
-        })
+        at_location(location, || outputs(state, repeat("while", &graph, &tensors, test, step)))
     }
 
     /// What is known of the tensors of the state in all iterations.
@@ -182,5 +168,29 @@ impl WhileLoop {
             facts.push(Fact { shape: shape.clone(), elements: None, ..fact });
         }
         Ok(facts)
+    }
+}
+
+/// The node of a loop that begins with these tensors.
+#[track_caller]
+pub(super) fn repeat(
+    name: &'static str,
+    graph: &Graph,
+    initial: &[TensorRef],
+    test: Trace,
+    step: Trace,
+) -> OperationRef {
+    let captured = captured_by(&[&test, &step]);
+    let finish = |trace: Trace, name, repeats| trace.finish(name, &captured, repeats).map(Arc::new);
+    let bodies =
+        finish(test, "cond", false).and_then(|test| Ok([test, finish(step, "body", true)?]));
+    match bodies {
+        Ok(bodies) => {
+            let node = call(graph, [&WHILE, &STATELESS_WHILE], &bodies).name(name);
+            let node = node.inputs(initial.iter().chain(&captured).copied());
+            let [test, step] = bodies;
+            node.attr("cond", test).attr("body", step).build()
+        }
+        Err(kind) => failed(graph, name, *kind),
     }
 }

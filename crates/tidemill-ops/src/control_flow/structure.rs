@@ -1,7 +1,7 @@
-use crate::{Operation, Tensor};
+use crate::{Operation, Tensor, TensorArray};
 
-/// Tensors and operations in an arrangement that the host program works with: a tensor, an
-/// operation, nothing, or a tuple, an array, a vector or an option of such.
+/// Tensors and operations in an arrangement that the host program works with: a tensor, a
+/// [`TensorArray`], an operation, nothing, or a tuple, an array, a vector or an option of such.
 pub trait Structure: Sized {
     /// The same arrangement with others in place of its tensors and operations, from first to
     /// last.
@@ -26,6 +26,12 @@ impl Structure for Tensor {
 impl Structure for Operation {
     fn rebuild(self, with: &mut dyn Rebuild) -> Self {
         with.operation(self)
+    }
+}
+
+impl Structure for TensorArray {
+    fn rebuild(self, with: &mut dyn Rebuild) -> Self {
+        self.rebuild_flow(|flow| with.tensor(flow))
     }
 }
 

@@ -37,6 +37,7 @@ pub use scatter::{
     TENSOR_LIST_SCATTER, TENSOR_LIST_SCATTER_INTO_EXISTING_LIST, TENSOR_LIST_SCATTER_V1,
     tensor_list_scatter, tensor_list_scatter_into,
 };
+pub(crate) use whole::stack_of;
 pub use whole::{
     TENSOR_LIST_FROM_TENSOR, TENSOR_LIST_GATHER, TENSOR_LIST_STACK, tensor_list_from_tensor,
     tensor_list_gather, tensor_list_stack,

@@ -1,0 +1,98 @@
+//! Says where a node of a body is, to those who have it in hand outside.
+
+use std::fmt;
+
+use crate::{Execution, Graph, GraphKey, Location, NodeId, OperationRef, Referent, TensorId};
+
+/// A node of a body, of which something is asked outside.
+#[derive(Clone, Debug, PartialEq)]
+pub struct InsideBody {
+    /// The name of the node.
+    pub name: String,
+    /// The bodies that it is in, the innermost first; none where the body is still being built.
+    pub within: Vec<Enclosing>,
+    /// What the node that runs the outermost of them gives.
+    pub outputs: Vec<String>,
+}
+
+/// A body around a node.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Enclosing {
+    /// What the body is called.
+    pub body: String,
+    /// The name of the node that runs it.
+    pub call: String,
+    /// Whether that runs it again and again.
+    pub is_loop: bool,
+    /// The line that made that node.
+    pub location: Location,
+}
+
+impl InsideBody {
+    /// Where a node is, if it is inside of a body that a graph, or a graph around that, has.
+    pub fn of(operation: OperationRef, outside: GraphKey) -> Option<InsideBody> {
+        let Referent::Node(id) = operation.referent() else { return None };
+        let graph = Graph::find(operation.graph()).ok()?;
+        let around: Vec<GraphKey> =
+            std::iter::successors(Some(outside), |&key| Some(around(key)?.0)).collect();
+        let mut inside = InsideBody {
+            name: graph.read().name(id).to_owned(),
+            within: Vec::new(),
+            outputs: Vec::new(),
+        };
+        let mut key = operation.graph();
+        while let Some((outer, call)) = self::around(key) {
+            match call {
+                Some(call) => inside.enter(key, outer, call)?,
+                // Whatever is inside of this body is not to be had yet.
+                None => inside.within.clear(),
+            }
+            if around.contains(&outer) {
+                return Some(inside);
+            }
+            key = outer;
+        }
+        None
+    }
+
+    fn enter(&mut self, body: GraphKey, outer: GraphKey, call: NodeId) -> Option<()> {
+        let graph = Graph::find(outer).ok()?;
+        let reader = graph.read();
+        let node = reader.node(call);
+        let body = node.bodies().find(|candidate| candidate.graph().key() == body)?;
+        self.within.push(Enclosing {
+            body: body.name().to_owned(),
+            call: reader.name(call).to_owned(),
+            is_loop: node.op.execution == Execution::Loop,
+            location: reader.location(call),
+        });
+        let slots = 0..node.outputs.len() as u32;
+        self.outputs = slots.map(|slot| reader.tensor_name(TensorId::new(call, slot))).collect();
+        Some(())
+    }
+}
+
+/// Of the graph of a body, the graph that it is in, and the node that runs it.
+fn around(key: GraphKey) -> Option<(GraphKey, Option<NodeId>)> {
+    Graph::find(key).ok()?.read().state().within
+}
+
+impl fmt::Display for InsideBody {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "`{}` is inside ", self.name)?;
+        if self.within.is_empty() {
+            return f.write_str("a body that is still being built, and there alone it has a value");
+        }
+        for (i, Enclosing { body, call, is_loop, location }) in self.within.iter().enumerate() {
+            let separator = if i > 0 { ", inside " } else { "" };
+            let what = if *is_loop { "loop" } else { "conditional" };
+            write!(f, "{separator}the `{body}` of the {what} `{call}` ({location})")?;
+        }
+        f.write_str(", and there alone it has a value")?;
+        match self.outputs.as_slice() {
+            [] => Ok(()),
+            [output] => write!(f, ": take what comes out, `{output}`"),
+            [first, .., last] => write!(f, ": take what comes out, one of `{first}` to `{last}`"),
+        }
+    }
+}

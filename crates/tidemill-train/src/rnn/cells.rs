@@ -1,0 +1,284 @@
+use std::sync::OnceLock;
+
+use tidemill_graph::{Location, OpError, at_location, unique_variable_scope, variable_scope};
+use tidemill_ops::{
+    Initializer, Operand, Tensor, Variable, bias_add, broadcast_to, cast, concat, constant, fill,
+    matmul, ones, sigmoid, split, stack, tanh, variable, zeros,
+};
+use tidemill_value::{DType, Scalar};
+
+use super::RnnCell;
+use super::unroll::last_extent;
+use crate::broadcast::invalid;
+
+/// A cell of `size` outputs, each of which is a function of the inputs and the outputs before:
+/// `tanh(kernel · [input, state] + bias)` (Elman, 1990).
+///
+/// ```
+/// use tidemill_ops::placeholder;
+/// use tidemill_train::rnn::{BasicRnnCell, dynamic_rnn};
+/// let (outputs, state) = dynamic_rnn(&BasicRnnCell::new(5), placeholder::<f32>([2, 7, 3]));
+/// assert_eq!(outputs.shape().to_string(), "[2, 7, 5]");
+/// assert_eq!(state.shape().to_string(), "[2, 5]");
+/// ```
+#[derive(Debug)]
+pub struct BasicRnnCell {
+    size: usize,
+    layer: Layer,
+}
+
+/// A cell with a memory, which gates open and close (Hochreiter and Schmidhuber, 1997). It has `size`
+/// outputs; its state is the memory and the outputs.
+///
+/// The parts of its kernel are, in this order, for what comes in, the new memory, what is kept (to
+/// which `forget_bias` is added), and what goes out: TensorFlow's `BasicLSTMCell`, and its
+/// `LSTMCell` without projection or peepholes.
+///
+/// ```
+/// use tidemill_ops::placeholder;
+/// use tidemill_train::rnn::{LstmCell, dynamic_rnn};
+/// let (outputs, (memory, last)) = dynamic_rnn(&LstmCell::new(5), placeholder::<f32>([2, 7, 3]));
+/// assert_eq!(outputs.shape().to_string(), "[2, 7, 5]");
+/// assert_eq!((memory.shape(), last.shape()), ([2, 5].into(), [2, 5].into()));
+/// ```
+#[derive(Debug)]
+pub struct LstmCell {
+    size: usize,
+    forget_bias: f64,
+    layer: Layer,
+}
+
+/// A cell with gates for what it resets and what it updates (Cho et al., 2014). It has `size`
+/// outputs, which are its state.
+///
+/// ```
+/// use tidemill_ops::placeholder;
+/// use tidemill_train::rnn::{GruCell, dynamic_rnn};
+/// let (outputs, state) = dynamic_rnn(&GruCell::new(5), placeholder::<f32>([2, 7, 3]));
+/// assert_eq!(outputs.shape().to_string(), "[2, 7, 5]");
+/// ```
+#[derive(Debug)]
+pub struct GruCell {
+    size: usize,
+    layer: Layer<[(Variable, Variable); 2]>,
+}
+
+impl BasicRnnCell {
+    /// A cell of that many outputs.
+    pub fn new(size: usize) -> Self {
+        BasicRnnCell { size, layer: Layer::new("basic_rnn_cell") }
+    }
+}
+
+impl LstmCell {
+    /// A cell of that many outputs, whose forget bias is 1.
+    pub fn new(size: usize) -> Self {
+        LstmCell { size, forget_bias: 1.0, layer: Layer::new("lstm_cell") }
+    }
+
+    /// Sets what is added to the gate of what is kept, so that a cell begins by keeping it.
+    pub fn forget_bias(self, forget_bias: f64) -> Self {
+        LstmCell { forget_bias, ..self }
+    }
+}
+
+impl GruCell {
+    /// A cell of that many outputs.
+    pub fn new(size: usize) -> Self {
+        GruCell { size, layer: Layer::new("gru_cell") }
+    }
+}
+
+macro_rules! named {
+    ($($cell:ident),*) => {$(
+        impl $cell {
+            /// Sets the variable scope of its variables. Otherwise it is that of TensorFlow's cell;
+            /// a number is added where the name is taken.
+            pub fn named(mut self, name: &'static str) -> Self {
+                self.layer.name = name;
+                self
+            }
+        }
+    )*};
+}
+
+named!(BasicRnnCell, LstmCell, GruCell);
+
+impl RnnCell for BasicRnnCell {
+    type State = Tensor;
+
+    fn output_size(&self) -> usize {
+        self.size
+    }
+
+    #[track_caller]
+    fn build(&self, inputs: usize, dtype: DType) {
+        self.layer.variables(|| kernel_and_bias(inputs + self.size, self.size, dtype, zeros()));
+    }
+
+    #[track_caller]
+    fn zero_state(&self, batch: impl Into<Operand>, dtype: DType) -> Tensor {
+        zero_state(batch.into(), self.size, dtype)
+    }
+
+    #[track_caller]
+    fn call(&self, input: Tensor, state: Tensor) -> (Tensor, Tensor) {
+        at_location(Location::caller(), || {
+            let Some(inputs) = last_extent(input) else { return (not_known(input), state) };
+            let (kernel, bias) = *self.layer.variables(|| {
+                kernel_and_bias(inputs + self.size, self.size, dtype_of(input), zeros())
+            });
+            let output = tanh(linear(input, state, kernel, bias));
+            (output, output)
+        })
+    }
+}
+
+impl RnnCell for LstmCell {
+    type State = (Tensor, Tensor);
+
+    fn output_size(&self) -> usize {
+        self.size
+    }
+
+    #[track_caller]
+    fn build(&self, inputs: usize, dtype: DType) {
+        self.layer.variables(|| kernel_and_bias(inputs + self.size, 4 * self.size, dtype, zeros()));
+    }
+
+    #[track_caller]
+    fn zero_state(&self, batch: impl Into<Operand>, dtype: DType) -> (Tensor, Tensor) {
+        let batch = batch.into();
+        (zero_state(batch.clone(), self.size, dtype), zero_state(batch, self.size, dtype))
+    }
+
+    #[track_caller]
+    fn call(&self, input: Tensor, (memory, last): Self::State) -> (Tensor, Self::State) {
+        at_location(Location::caller(), || {
+            let Some(inputs) = last_extent(input) else {
+                return (not_known(input), (memory, last));
+            };
+            let (kernel, bias) = *self.layer.variables(|| {
+                kernel_and_bias(inputs + self.size, 4 * self.size, dtype_of(input), zeros())
+            });
+            let gates = split(linear(input, last, kernel, bias), 4, 1);
+            let [enter, new, keep, leave] = gates[..] else {
+                return (not_known(input), (memory, last));
+            };
+            let kept = memory * sigmoid(keep + self.forget_bias);
+            let memory = kept + sigmoid(enter) * tanh(new);
+            let output = tanh(memory) * sigmoid(leave);
+            (output, (memory, output))
+        })
+    }
+}
+
+impl RnnCell for GruCell {
+    type State = Tensor;
+
+    fn output_size(&self) -> usize {
+        self.size
+    }
+
+    #[track_caller]
+    fn build(&self, inputs: usize, dtype: DType) {
+        self.variables(inputs, dtype);
+    }
+
+    #[track_caller]
+    fn zero_state(&self, batch: impl Into<Operand>, dtype: DType) -> Tensor {
+        zero_state(batch.into(), self.size, dtype)
+    }
+
+    #[track_caller]
+    fn call(&self, input: Tensor, state: Tensor) -> (Tensor, Tensor) {
+        at_location(Location::caller(), || {
+            let Some(inputs) = last_extent(input) else { return (not_known(input), state) };
+            let [gates, candidate] = *self.variables(inputs, dtype_of(input));
+            let gates = split(sigmoid(linear(input, state, gates.0, gates.1)), 2, 1);
+            let [reset, update] = gates[..] else { return (not_known(input), state) };
+            let candidate = tanh(linear(input, reset * state, candidate.0, candidate.1));
+            let output = update * state + (1.0 - update) * candidate;
+            (output, output)
+        })
+    }
+}
+
+impl GruCell {
+    #[track_caller]
+    fn variables(&self, inputs: usize, dtype: DType) -> &[(Variable, Variable); 2] {
+        let (rows, size) = (inputs + self.size, self.size);
+        self.layer.variables(|| {
+            [
+                variable_scope("gates", || kernel_and_bias(rows, 2 * size, dtype, ones())),
+                variable_scope("candidate", || kernel_and_bias(rows, size, dtype, zeros())),
+            ]
+        })
+    }
+}
+
+/// The variables of a cell, made when they are first needed.
+#[derive(Debug)]
+struct Layer<V = (Variable, Variable)> {
+    name: &'static str,
+    variables: OnceLock<V>,
+}
+
+impl<V> Layer<V> {
+    fn new(name: &'static str) -> Self {
+        Layer { name, variables: OnceLock::new() }
+    }
+
+    #[track_caller]
+    fn variables(&self, make: impl FnOnce() -> V) -> &V {
+        let location = Location::caller();
+        self.variables
+            .get_or_init(|| at_location(location, || unique_variable_scope(self.name, make)))
+    }
+}
+
+#[track_caller]
+fn kernel_and_bias(
+    rows: usize,
+    columns: usize,
+    dtype: DType,
+    bias: Initializer,
+) -> (Variable, Variable) {
+    let kernel = variable("kernel", [rows, columns]).dtype(dtype).get();
+    (kernel, variable("bias", [columns]).dtype(dtype).initializer(bias).get())
+}
+
+#[track_caller]
+fn linear(input: Tensor, state: Tensor, kernel: Variable, bias: Variable) -> Tensor {
+    bias_add(matmul(concat([input, state], 1), kernel), bias)
+}
+
+#[track_caller]
+fn not_known(input: Tensor) -> Tensor {
+    if input.is_invalid() {
+        return input;
+    }
+    let shape = input.shape();
+    let message = format!("the input of a cell must have a known last extent, but is {shape}");
+    invalid(input, "cell", OpError::invalid(message))
+}
+
+pub(super) fn dtype_of(tensor: Tensor) -> DType {
+    tensor.dtype().unwrap_or(DType::F32)
+}
+
+/// Zeros of shape `[batch, size]`.
+#[track_caller]
+pub(super) fn zero_state(batch: Operand, size: usize, dtype: DType) -> Tensor {
+    at_location(Location::caller(), || {
+        let zero = cast(constant(0.0_f32), dtype);
+        if let Operand::Number(number) = &batch
+            && let Ok(Scalar::I64(count)) = number.adopt(DType::I64)
+            && let Ok(count) = usize::try_from(count)
+        {
+            return fill([count, size], zero);
+        }
+        let batch = cast(batch.to_tensor(), DType::I32);
+        broadcast_to(zero, stack([batch, constant(size as i32)], 0))
+    })
+}

@@ -1,0 +1,181 @@
+use tidemill_graph::{Location, at_location, variable_scope};
+use tidemill_ops::{
+    Operand, Operation, Rebuild, Structure, Tensor, cast, expand_dims, less, map_accumulate, range,
+    s, select, shape, transpose, zeros_like,
+};
+use tidemill_value::{DType, Dim};
+
+use super::RnnCell;
+use super::cells::dtype_of;
+
+/// The outputs of a cell for each step of sequences, and the state behind the last step.
+///
+/// `inputs` are of shape `[batch, time, inputs]`, and the outputs of shape `[batch, time, outputs]`.
+/// The cell runs in a loop, begins with zeros and has its variables in the scope `rnn`. For
+/// sequences of different lengths, and for other layouts, see [`DynamicRnn`].
+///
+/// # Errors
+/// Inputs of another rank, or whose last extent is not known.
+#[track_caller]
+pub fn dynamic_rnn<C: RnnCell>(cell: &C, inputs: impl Into<Operand>) -> (Tensor, C::State) {
+    DynamicRnn::new(cell).run(inputs)
+}
+
+/// How a cell runs along sequences.
+///
+/// ```
+/// use tidemill_ops::placeholder;
+/// use tidemill_train::rnn::{DynamicRnn, GruCell};
+/// use tidemill_value::shape;
+/// let (x, lengths) = (placeholder::<f32>(shape![?, ?, 3]), placeholder::<i32>(shape![?]));
+/// let cell = GruCell::new(5);
+/// let (outputs, state) = DynamicRnn::new(&cell).sequence_length(lengths).run(x);
+/// assert_eq!(outputs.shape().to_string(), "[?, ?, 5]");
+/// ```
+#[derive(Debug)]
+#[must_use = "nothing is built before `run`"]
+pub struct DynamicRnn<'a, C: RnnCell> {
+    cell: &'a C,
+    initial_state: Option<C::State>,
+    sequence_length: Option<Operand>,
+    time_major: bool,
+}
+
+impl<'a, C: RnnCell> DynamicRnn<'a, C> {
+    /// Whole sequences, batch by batch, from a state of zeros.
+    pub fn new(cell: &'a C) -> Self {
+        DynamicRnn { cell, initial_state: None, sequence_length: None, time_major: false }
+    }
+
+    /// Sets the state to begin with.
+    pub fn initial_state(self, state: C::State) -> Self {
+        DynamicRnn { initial_state: Some(state), ..self }
+    }
+
+    /// Sets the lengths of the sequences, a list of integers: behind the end of a sequence, outputs
+    /// are zeros, and its state stays.
+    pub fn sequence_length(self, lengths: impl Into<Operand>) -> Self {
+        DynamicRnn { sequence_length: Some(lengths.into()), ..self }
+    }
+
+    /// Takes inputs and gives outputs of shape `[time, batch, ..]`, which saves transposing them.
+    pub fn time_major(self, time_major: bool) -> Self {
+        DynamicRnn { time_major, ..self }
+    }
+
+    /// Builds the loop (see [`dynamic_rnn`]).
+    ///
+    /// # Errors
+    /// As of [`dynamic_rnn`]; lengths that are not one integer for each sequence.
+    #[track_caller]
+    pub fn run(self, inputs: impl Into<Operand>) -> (Tensor, C::State) {
+        let inputs = inputs.into().to_tensor();
+        at_location(Location::caller(), || variable_scope("rnn", || self.build(inputs)))
+    }
+
+    fn build(self, inputs: Tensor) -> (Tensor, C::State) {
+        let (cell, dtype) = (self.cell, dtype_of(inputs));
+        if let Some(inputs) = last_extent(inputs) {
+            cell.build(inputs, dtype);
+        }
+        let inputs = if self.time_major { inputs } else { transpose(inputs, &[1, 0, 2]) };
+        let state = self.initial_state.unwrap_or_else(|| cell.zero_state(extent(inputs, 1), dtype));
+        let (state, outputs) = match self.sequence_length {
+            None => map_accumulate(inputs, state, |state, input| {
+                let (output, state) = cell.call(input, state);
+                (state, output)
+            }),
+            Some(lengths) => {
+                let lengths = cast(lengths.to_tensor(), DType::I32);
+                let steps = range(0, extent(inputs, 0), 1);
+                map_accumulate((inputs, steps), state, |before, (input, step)| {
+                    let goes_on = expand_dims(less(step, lengths), 1);
+                    let (output, after) = cell.call(input, before.clone());
+                    let state = either(goes_on, after, before);
+                    (state, select(goes_on, output, zeros_like(output)))
+                })
+            }
+        };
+        (if self.time_major { outputs } else { transpose(outputs, &[1, 0, 2]) }, state)
+    }
+}
+
+/// The tensors of `after` in the rows where a condition holds, those of `before` in the others.
+fn either<S: Structure>(holds: Tensor, after: S, before: S) -> S {
+    struct Collect(Vec<Tensor>);
+    impl Rebuild for Collect {
+        fn tensor(&mut self, tensor: Tensor) -> Tensor {
+            self.0.push(tensor);
+            tensor
+        }
+        fn operation(&mut self, operation: Operation) -> Operation {
+            operation
+        }
+    }
+    struct Select(Tensor, std::vec::IntoIter<Tensor>);
+    impl Rebuild for Select {
+        fn tensor(&mut self, after: Tensor) -> Tensor {
+            self.1.next().map_or(after, |before| select(self.0, after, before))
+        }
+        fn operation(&mut self, operation: Operation) -> Operation {
+            operation
+        }
+    }
+    let mut collected = Collect(Vec::new());
+    let _ = before.rebuild(&mut collected);
+    after.rebuild(&mut Select(holds, collected.0.into_iter()))
+}
+
+/// The outputs of a cell for each of `inputs`, of shape `[batch, inputs]`, and the state behind the
+/// last: a step of the graph for each, and no loop. The state begins with zeros unless one is given.
+/// The variables are in the scope `rnn`.
+///
+/// ```
+/// use tidemill_ops::placeholder;
+/// use tidemill_train::rnn::{GruCell, static_rnn};
+/// let steps = [placeholder::<f32>([2, 3]), placeholder::<f32>([2, 3])];
+/// let (outputs, state) = static_rnn(&GruCell::new(5), steps, None);
+/// assert_eq!((outputs.len(), state.shape().to_string()), (2, "[2, 5]".into()));
+/// ```
+///
+/// # Errors
+/// Inputs whose last extent is not known.
+#[track_caller]
+pub fn static_rnn<C: RnnCell>(
+    cell: &C,
+    inputs: impl IntoIterator<Item = Tensor>,
+    initial_state: Option<C::State>,
+) -> (Vec<Tensor>, C::State) {
+    let inputs: Vec<Tensor> = inputs.into_iter().collect();
+    at_location(Location::caller(), || {
+        variable_scope("rnn", || {
+            let dtype = inputs.first().map_or(DType::F32, |&first| dtype_of(first));
+            let mut state = initial_state.unwrap_or_else(|| match inputs.first() {
+                Some(&first) => cell.zero_state(extent(first, 0), dtype),
+                None => cell.zero_state(0, dtype),
+            });
+            let mut outputs = Vec::with_capacity(inputs.len());
+            for input in inputs {
+                let (output, next) = cell.call(input, state);
+                outputs.push(output);
+                state = next;
+            }
+            (outputs, state)
+        })
+    })
+}
+
+/// The extent of a tensor along an axis, an `int32`.
+#[track_caller]
+fn extent(tensor: Tensor, axis: usize) -> Operand {
+    let known = tensor.shape().dims().and_then(|dims| dims.get(axis)?.known());
+    match known.and_then(|extent| i32::try_from(extent).ok()) {
+        Some(extent) => extent.into(),
+        None => shape(tensor).slice(s![axis]).into(),
+    }
+}
+
+/// The last extent of a tensor, if it is known.
+pub(super) fn last_extent(tensor: Tensor) -> Option<usize> {
+    tensor.shape().dims().and_then(|dims| dims.last().copied()).and_then(Dim::known)
+}
