@@ -164,6 +164,7 @@ pub static LOGICAL_OR: OpDef = logical("LogicalOr", "Whether one holds, or both.
 /// Whether it does not hold.
 pub static LOGICAL_NOT: OpDef =
     logical("LogicalNot", "Whether it does not hold.", &[Arg::is("x", DType::Bool)])
+        .outputs(&[Arg::is("y", DType::Bool)])
         .fallible(Fallible::Never)
         .infer(same_shape)
         .kernel(|node| unary_kernel(node, kernels::logical_not))

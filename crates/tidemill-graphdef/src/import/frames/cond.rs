@@ -27,7 +27,8 @@ struct Branches {
     known: FxHashMap<(usize, Port, bool), usize>,
     /// By node. The branch of a `Switch` is the one that it is in itself.
     of: FxHashMap<usize, usize>,
-    /// The frame. What is in others is in no branch of this one.
+    /// The condition of each `Switch`, as it was before conditionals were raised.
+    conditions: FxHashMap<usize, Port>,
     frame: usize,
 }
 
@@ -92,7 +93,8 @@ fn is_conditional(net: &Net, node: usize) -> bool {
 impl Branches {
     fn new(frame: usize) -> Self {
         let all = vec![Branch { parent: 0, depth: 0, tag: None }];
-        Branches { all, known: FxHashMap::default(), of: FxHashMap::default(), frame }
+        let (known, of, conditions) = Default::default();
+        Branches { all, known, of, conditions, frame }
     }
 
     /// The branch in another one where a condition holds or does not.
@@ -107,10 +109,10 @@ impl Branches {
     }
 
     /// The branch that a tensor is in.
-    fn of_port(&mut self, net: &Net, port: Port) -> usize {
+    fn of_port(&mut self, port: Port) -> usize {
         let of_node = self.of.get(&port.node).copied().unwrap_or(0);
-        match condition_of(net, port.node).filter(|_| net.nodes[port.node].frame == self.frame) {
-            Some(condition) => self.within(of_node, condition, port.slot == 1),
+        match self.conditions.get(&port.node) {
+            Some(&condition) => self.within(of_node, condition, port.slot == 1),
             None => of_node,
         }
     }
@@ -154,7 +156,7 @@ impl Branches {
         for port in ports.chain(controls) {
             let other = match port.slot {
                 u32::MAX => self.of.get(&port.node).copied().unwrap_or(0),
-                _ => self.of_port(net, port),
+                _ => self.of_port(port),
             };
             branch = self.inner(branch, other).ok_or_else(|| {
                 refused(&member.def, "it takes tensors of two branches, of which only one runs")
@@ -164,6 +166,9 @@ impl Branches {
             return Err(refused(&member.def, "it is in too many conditionals"));
         }
         self.of.insert(node, branch);
+        if let (true, Some(&condition)) = (is_conditional(net, node), member.inputs.get(1)) {
+            self.conditions.insert(node, net.origin(condition));
+        }
         Ok(None)
     }
 
@@ -176,7 +181,7 @@ impl Branches {
             )
         };
         let &[left, right] = member.inputs.as_slice() else { return Err(unpaired()) };
-        let [left_branch, right_branch] = [left, right].map(|port| self.of_port(net, port));
+        let [left_branch, right_branch] = [left, right].map(|port| self.of_port(port));
         let [l, r] = [left_branch, right_branch].map(|branch| &self.all[branch]);
         match (l.tag, r.tag) {
             (Some((condition, true)), Some((other, false)))
@@ -207,8 +212,8 @@ impl Branches {
         }
         let is_merged = |outer, condition| merged.contains(&(outer, condition));
         let alone = "no `Merge` joins the branches that it leads to, as in `cond`";
-        let condition = condition_of(net, node);
-        if is_switch && !condition.is_some_and(|condition| is_merged(branch, condition)) {
+        let condition = self.conditions.get(&node);
+        if is_switch && !condition.is_some_and(|condition| is_merged(branch, *condition)) {
             return Err(refused(&net.nodes[node].def, alone));
         }
         while let Some((condition, _)) = self.all[branch].tag {
@@ -220,15 +225,6 @@ impl Branches {
         net.nodes[node].is_there = false;
         Ok(())
     }
-}
-
-/// The condition of a `Switch` of a conditional.
-fn condition_of(net: &Net, node: usize) -> Option<Port> {
-    let member = &net.nodes[node];
-    if member.flow != Flow::Switch || !is_conditional(net, node) {
-        return None;
-    }
-    Some(net.origin(*member.inputs.get(1)?))
 }
 
 /// Puts the node of a conditional in place of what leads to its results.
@@ -301,10 +297,9 @@ fn step(
     };
     let of_node = branches.of.get(&node).copied().unwrap_or(0);
     // A `Switch` leads into the branch from outside.
-    let leads_in = condition_of(net, port.node).is_some()
-        && net.nodes[port.node].frame == branches.frame
+    let leads_in = branches.conditions.contains_key(&port.node)
         && branches.of.get(&port.node).copied().unwrap_or(0) == branches.all[branch].parent
-        && branches.of_port(net, port) == branch;
+        && branches.of_port(port) == branch;
     match edge {
         Edge::Data(port) if leads_in => {
             let data = net.nodes[port.node].inputs.first().copied();

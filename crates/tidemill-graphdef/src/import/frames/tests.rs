@@ -22,7 +22,7 @@ fn of_corpus(name: &str) -> GraphDef {
 fn node(name: &str, op: &str, inputs: &[&str]) -> NodeDef {
     let dtype = if op == "Placeholder" { "dtype" } else { "T" };
     let dtype_of =
-        AnyValue::Type(if name.starts_with('p') { DataType::Bool } else { DataType::Float }.into());
+        AnyValue::Type(if name.contains('p') { DataType::Bool } else { DataType::Float }.into());
     let attr = |name: &str, value| (name.to_owned(), AttrValue { value: Some(value) });
     let mut attrs = vec![attr(dtype, dtype_of)];
     if op == "Enter" {
@@ -131,6 +131,39 @@ fn while_body(arg0, arg1, arg2) -> (while/add:z:0, while/cond/Merge:output:0, ar
   while/cond/Merge = Identity(while/cond:output:0)
 ";
     assert_eq!(raised(of_corpus("gradients_control_v1/while_with_cond.pb")), expected);
+}
+
+#[test]
+fn what_a_conditional_gives_can_be_the_condition_of_another() {
+    let nodes = [
+        ("p", "Placeholder", &[][..]),
+        ("pq", "Placeholder", &[]),
+        ("x", "Placeholder", &[]),
+        ("a/ps", "Switch", &["pq", "p"]),
+        ("a/pn", "LogicalNot", &["a/ps:1"]),
+        ("a/pm", "Merge", &["a/ps", "a/pn"]),
+        ("b/pred_id", "Identity", &["a/pm"]),
+        ("b/s", "Switch", &["x", "b/pred_id"]),
+        ("b/n", "Neg", &["b/s:1"]),
+        ("b/m", "Merge", &["b/s", "b/n"]),
+    ];
+    let expected = "\
+p = Placeholder()
+pq = Placeholder()
+x = Placeholder()
+a = StatelessIf(p, pq)
+a/pm = Identity(a)
+b/pred_id = Identity(a/pm)
+b = StatelessIf(a/pm, x)
+b/m = Identity(b)
+fn a_true(arg0) -> (a/pn:y:0)
+  a/pn = LogicalNot(arg0)
+fn a_false(arg0) -> (arg0)
+fn b_true(arg0) -> (b/n:y:0)
+  b/n = Neg(arg0)
+fn b_false(arg0) -> (arg0)
+";
+    assert_eq!(raised(graph(nodes)), expected);
 }
 
 #[test]
