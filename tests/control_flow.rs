@@ -307,3 +307,79 @@ fn a_gradient_flows_through_a_loop_to_a_variable_that_is_read_inside() -> Outcom
     }
     Ok(())
 }
+
+#[test]
+fn gradients_are_applied_only_where_the_branch_is_taken_that_applies_them() -> Outcome {
+    let _graph = own_graph();
+    let (p, w) = (placeholder::<bool>([]), get_variable("w", [2], ones()));
+    let optimizer = Adam::new(0.5);
+    let gradients = optimizer.compute_gradients(reduce_sum(square(w), ..), &Default::default());
+    let update = cond(p, || optimizer.apply_gradients(&gradients, None), no_op);
+    default_graph().check()?;
+    for session in in_both_modes() {
+        session.run(w.initializer())?;
+        session.run_with(update, feeds![p => false])?;
+        assert_eq!(session.run(w)?.to_string(), "[1.0, 1.0]");
+        session.run_with(update, feeds![p => true])?;
+        assert!(session.run(w)?.as_slice::<f32>()?.iter().all(|w| (w - 0.5).abs() < 1e-6));
+    }
+    Ok(())
+}
+
+#[test]
+fn a_gradient_can_be_taken_inside_a_body() -> Outcome {
+    let _graph = own_graph();
+    // Newton's way to the root of x * x - 2.
+    let root = while_loop(
+        (constant(0), constant(1.0_f64)),
+        |(i, _)| less(i, 8),
+        |(i, x)| {
+            let y = x * x - 2.0;
+            (i + 1, x - y / gradients([y], [x])[0].unwrap())
+        },
+    )
+    .1;
+    for session in in_both_modes() {
+        let root: f64 = session.run(root)?.to_scalar()?;
+        assert!((root - 2.0_f64.sqrt()).abs() < 1e-15);
+    }
+    Ok(())
+}
+
+#[test]
+fn random_numbers_differ_from_iteration_to_iteration_and_come_again_with_the_seed() -> Outcome {
+    let _graph = own_graph();
+    let draws = |seed: Option<i64>| {
+        while_loop(
+            (constant(0), constant(0.0_f64), constant(0.0_f64)),
+            |(i, ..)| less(i, 2),
+            |(i, _, last)| {
+                (
+                    i + 1,
+                    last,
+                    random(Distribution::Uniform { min: 0.0, max: 1.0 }, [], DType::F64, seed),
+                )
+            },
+        )
+    };
+    let (free, seeded) = (draws(None), draws(Some(3)));
+    let run = || -> Result<Vec<f64>, Box<dyn std::error::Error>> {
+        let options = SessionOptions { seed: Some(7), ..SessionOptions::default() };
+        let session = Session::with_options(&default_graph(), options);
+        let mut drawn = Vec::new();
+        for _ in 0..2 {
+            let ((_, a, b), (_, c, d)) = session.run((free, seeded))?;
+            for value in [a, b, c, d] {
+                drawn.push(value.to_scalar::<f64>()?);
+            }
+        }
+        Ok(drawn)
+    };
+    let (first, again) = (run()?, run()?);
+    assert_eq!(first, again);
+    let mut different = first.clone();
+    different.sort_by(f64::total_cmp);
+    different.dedup();
+    assert_eq!(different.len(), first.len());
+    Ok(())
+}

@@ -4,7 +4,11 @@ mod common;
 
 use common::{Outcome, failing, in_both_modes, number};
 use tidemill::prelude::*;
-use tidemill::{GraphDefSource, IntoValue, import_graph_def, to_graph_def};
+use tidemill::proto::GraphDef;
+use tidemill::{
+    GraphDefSource, ImportOptions, IndexedSlices, IntoValue, TextMessage, import_graph_def,
+    import_graph_def_with, to_graph_def,
+};
 
 /// A resource variable of shape `[]` that starts with `x`.
 fn scalar(name: &str, x: f64) -> Variable {
@@ -147,6 +151,29 @@ fn rows_are_written_and_gathered() -> Outcome {
             assert_eq!(session.run(write)?, expected);
             assert_eq!(session.run(w)?, expected);
         }
+    }
+    Ok(())
+}
+
+#[test]
+fn the_gradient_of_gathered_rows_is_sparse() -> Outcome {
+    let _graph = own_graph();
+    let w = rows("w");
+    let ids = constant([[2, 0], [2, 2]]).named("ids");
+    let text = "node { name: 'rows' op: 'ResourceGather' input: 'w' input: 'ids' \
+                attr { key: 'dtype' value { type: DT_FLOAT } } \
+                attr { key: 'Tindices' value { type: DT_INT32 } } }";
+    let input_map = vec![("w".to_owned(), w.op().output(0)), ("ids".to_owned(), ids)];
+    let options = ImportOptions { input_map, ..ImportOptions::default() };
+    let imported = import_graph_def_with(GraphDef::from_text(text)?, &options)?;
+    let gathered = imported.tensor("rows")?;
+    let gradient = gradients([square(gathered)], [w])[0].ok_or("none")?;
+    let slices = IndexedSlices::of(gradient).ok_or("no slices")?;
+    for session in in_both_modes() {
+        session.init_missing()?;
+        assert_eq!(session.run(slices.indices)?, Value::from([2, 0, 2, 2]));
+        let dense = "[[2.0, 4.0], [0.0, 0.0], [30.0, 36.0]]";
+        assert_eq!(session.run(gradient)?.to_string(), dense);
     }
     Ok(())
 }

@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Lets TensorFlow read what Tidemill writes: graphs, checkpoints, SavedModels.
+# Lets TensorFlow and NumPy read what Tidemill writes, and the reverse: graphs, checkpoints,
+# SavedModels, arrays, records, events.
 #
 #   tests/peers/run.sh            with the TensorFlow of python3, or of $PYTHON
 #   tests/peers/run.sh --install  with one that it installs in target/peers-tests
@@ -24,3 +25,9 @@ trap 'rm -rf "$written"' EXIT
 cargo run --release --quiet --manifest-path "$root/Cargo.toml" \
     -p tidemill-testing --example rewrite_corpus -- "$corpus" "$written"
 "$python" "$here/check.py" "$corpus" "$written"
+
+mkdir "$written/files-of-peers" "$written/files"
+"$python" "$here/files.py" make "$written/files-of-peers"
+cargo run --release --quiet --manifest-path "$root/Cargo.toml" \
+    -p tidemill-testing --example rewrite_files -- "$written/files-of-peers" "$written/files"
+"$python" "$here/files.py" check "$written/files-of-peers" "$written/files"

@@ -125,9 +125,14 @@ fn what_is_wrong_with_the_wires_is_said() {
         ),
         (vec![x(), node("_y", "Neg", &["x"])], "_y", "`_y` cannot be a name"),
         (
+            vec![node("y", "QuantizeV2", &[])],
+            "y",
+            "there is no operation `QuantizeV2`, or it is not supported yet",
+        ),
+        (
             vec![node("y", "Switch", &[])],
             "y",
-            "there is no operation `Switch`, or it is not supported yet",
+            "no `Merge` joins the branches that it leads to, as in `cond`",
         ),
     ];
     for (nodes, name, message) in cases {

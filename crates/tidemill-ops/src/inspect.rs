@@ -1,5 +1,5 @@
 use tidemill_graph::{
-    Graph, GraphReader, Item, NodeId, OperationRef, Referent, TensorId, TensorRef,
+    Body, Graph, GraphReader, Item, NodeId, OperationRef, Referent, TensorId, TensorRef,
 };
 
 use crate::variables::{GLOBAL_VARIABLES, TRAINABLE_VARIABLES, variables_among};
@@ -16,6 +16,22 @@ pub enum LookupError {
         name: String,
         /// The name most like it that an operation has.
         near: Option<String>,
+    },
+    /// The operation is in a body, so that it runs as often as the body does, or not at all.
+    #[error(
+        "`{name}` is inside `{outer}`, of type {op}, and has no one value; what `{outer}` gives can be \
+         fetched: {}",
+        outputs.join(", ")
+    )]
+    InBody {
+        /// The name.
+        name: String,
+        /// The operation of the graph that runs the body.
+        outer: String,
+        /// The type of that.
+        op: &'static str,
+        /// What it gives.
+        outputs: Vec<String>,
     },
     /// The operation has fewer outputs.
     #[error("`{name}` has no output {index}: it has {outputs}")]
@@ -143,8 +159,41 @@ fn split_name(name: &str) -> (&str, u32) {
 }
 
 fn find(reader: &GraphReader<'_>, name: &str) -> Result<NodeId, LookupError> {
-    reader.find(name).ok_or_else(|| LookupError::NoOperation {
-        name: name.to_owned(),
-        near: reader.near(name).map(str::to_owned),
+    reader.find(name).ok_or_else(|| {
+        in_a_body(reader, name).unwrap_or_else(|| LookupError::NoOperation {
+            name: name.to_owned(),
+            near: reader.near(name).map(str::to_owned),
+        })
     })
+}
+
+/// That an operation is in the body of one of a graph, if it is. Names in bodies lack the scope that a
+/// graph was imported into.
+fn in_a_body(reader: &GraphReader<'_>, name: &str) -> Option<LookupError> {
+    let scopes = name.match_indices('/').map(|(end, _)| &name[end + 1..]);
+    let names: Vec<&str> = std::iter::once(name).chain(scopes).collect();
+    let (outer, node) = reader.nodes().find(|(id, node)| {
+        let prefix = reader.name(*id);
+        let in_scope = |inner: &&&str| {
+            let scope = &name[..name.len() - inner.len()];
+            prefix.starts_with(scope)
+        };
+        let names: Vec<&str> = names.iter().filter(in_scope).copied().collect();
+        node.bodies().any(|body| has_one_of(body, &names))
+    })?;
+    let outputs = (0..node.outputs.len() as u32).map(|slot| TensorId::new(outer, slot));
+    Some(LookupError::InBody {
+        name: name.to_owned(),
+        outer: reader.name(outer).to_owned(),
+        op: node.op.name,
+        outputs: outputs.map(|output| reader.tensor_name(output)).collect(),
+    })
+}
+
+/// Whether a body, or one in it, has an operation of one of these names. Bodies are in one another
+/// only so deep.
+fn has_one_of(body: &Body, names: &[&str]) -> bool {
+    let reader = body.graph().read();
+    names.iter().any(|name| reader.find(name).is_some())
+        || reader.nodes().any(|(_, node)| node.bodies().any(|inner| has_one_of(inner, names)))
 }

@@ -15,7 +15,7 @@ pub(crate) type States = SmallVec<[(usize, u32); 2]>;
 impl Lowering<'_> {
     /// Gives a node the paths through its bodies, if it has any, and outputs for the variables that
     /// branches write. A loop has those that it takes among its outputs.
-    pub(crate) fn lower_bodies(&self, node: &Node, lowered: &mut Node) -> States {
+    pub(crate) fn lower_bodies(&mut self, id: NodeId, node: &Node, lowered: &mut Node) -> States {
         let Some(before) = node.op.execution.inputs_before_bodies() else { return States::new() };
         let bodies: SmallVec<[&Body; 2]> = node.bodies().collect();
         let parameters = || bodies.iter().flat_map(|body| body.parameters());
@@ -37,6 +37,7 @@ impl Lowering<'_> {
             path_through(body, &Call { written: &written, kept, repeats })
         });
         let paths: Vec<BodyPath> = paths.collect();
+        self.note_reads(id, node, &paths);
         let value_of_variable = |&i: &usize| {
             let fact = self.subgraph.fact(lowered.inputs[i + before]);
             Fact::new(fact.dtype, fact.shape.clone())
@@ -127,10 +128,29 @@ fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
     let first_reader =
         |p: &Parameter| lowering.variables.get(&p.node).and_then(|usage| usage.first_reader);
     let first_readers = parameters.iter().map(first_reader).collect();
-    BodyPath { first_readers, subgraph: lowering.subgraph, graph: body.graph().clone() }
+    let may_read = parameters.iter().map(|p| lowering.may_read.contains(&p.node)).collect();
+    BodyPath { first_readers, may_read, subgraph: lowering.subgraph, graph: body.graph().clone() }
 }
 
 impl Lowering<'_> {
+    /// Notes which variables the bodies of a node may need the values of. Those that start by themselves
+    /// have to have one, whether the body runs or not.
+    fn note_reads(&mut self, id: NodeId, node: &Node, paths: &[BodyPath]) {
+        let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
+        for (i, &input) in node.inputs.iter().skip(before).enumerate() {
+            let reads = |path: &BodyPath| path.first_readers[i].is_some() || path.may_read[i];
+            if !paths.iter().any(reads) {
+                continue;
+            }
+            let Some(variable) = self.graph.variable_of(input) else { continue };
+            self.may_read.insert(variable);
+            let starts = self.graph.variable(variable).is_some_and(|record| record.self_starting);
+            if starts && !self.written.contains_key(&variable) {
+                self.variable(variable).first_reader.get_or_insert(id);
+            }
+        }
+    }
+
     /// The value that a variable has in the end.
     fn end(&mut self, variable: NodeId) -> TensorId {
         let written = self.written.get(&variable).copied();

@@ -86,6 +86,8 @@ pub(crate) struct Lowering<'a> {
     /// The nodes that write a variable, or have one that does among their ancestors.
     after_write: FxHashSet<NodeId>,
     pub(crate) variables: FxHashMap<NodeId, VariableUse>,
+    /// The variables that bodies may need the values of.
+    pub(crate) may_read: FxHashSet<NodeId>,
 }
 
 impl<'a> Lowering<'a> {
@@ -109,6 +111,7 @@ impl<'a> Lowering<'a> {
             left: FxHashMap::default(),
             after_write: FxHashSet::default(),
             variables: FxHashMap::default(),
+            may_read: FxHashSet::default(),
         }
     }
 
@@ -191,7 +194,7 @@ impl<'a> Lowering<'a> {
             self.subgraph.infer_again(&mut lowered);
         }
         self.subgraph.add_state(&mut lowered);
-        let states = self.lower_bodies(node, &mut lowered);
+        let states = self.lower_bodies(id, node, &mut lowered);
         let lowered = self.subgraph.push(lowered, origin);
         self.lowered.insert(id, lowered);
         for (input, variable) in self.graph.written_by(id) {
@@ -277,7 +280,7 @@ impl<'a> Lowering<'a> {
         start
     }
 
-    fn variable(&mut self, node: NodeId) -> &mut VariableUse {
+    pub(crate) fn variable(&mut self, node: NodeId) -> &mut VariableUse {
         self.variables.entry(node).or_insert(VariableUse {
             node,
             written: false,

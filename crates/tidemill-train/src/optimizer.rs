@@ -3,7 +3,7 @@ use std::sync::Arc;
 use tidemill_autodiff::{Differentiation, GradientOptions, differentiate};
 use tidemill_graph::{
     BuildErrorKind, EdgeKind, Graph, Location, NodeBuilder, OperationRef, Referent, TensorRef,
-    at_location, control_dependencies, default_graph, fail, scoped,
+    at_location, control_dependencies, default_graph, fail, outside, scoped,
 };
 use tidemill_ops::ops::assign::ASSIGN_ADD;
 use tidemill_ops::ops::control::NO_OP;
@@ -219,7 +219,7 @@ fn apply<O: Optimizer + ?Sized>(
         return invalid(&graph, error);
     }
     let _default = graph.as_default();
-    make_variables(optimizer, &graph, &variables);
+    outside(|| make_variables(optimizer, &graph, &variables));
     let applied = scoped(&graph, optimizer.name(), |name| {
         let updates = match optimizer.prepare(&graph) {
             Ok(updates) => updates,

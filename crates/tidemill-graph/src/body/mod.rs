@@ -209,6 +209,8 @@ pub struct BodyPath {
     pub subgraph: Subgraph,
     /// For each parameter that is a variable, the first node that needs its value from before.
     pub first_readers: SmallVec<[Option<NodeId>; 4]>,
+    /// Whether a body within this one may need the value that a parameter has from before.
+    pub may_read: SmallVec<[bool; 4]>,
     /// The graph that the nodes come from.
     pub graph: Graph,
 }

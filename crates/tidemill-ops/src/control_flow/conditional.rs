@@ -68,9 +68,9 @@ fn cond_at<R: Structure>(
 /// Branches are built and run as those of [`cond`].
 ///
 /// ```
-/// use tidemill_ops::{placeholder, switch_case};
+/// use tidemill_ops::{placeholder, square, switch_case};
 /// let (which, x) = (placeholder::<i32>([]), placeholder::<f32>([]));
-/// let branches: [&dyn Fn() -> _; 2] = [&|| x * 2.0, &|| x.square()];
+/// let branches: [&dyn Fn() -> _; 2] = [&|| x * 2.0, &|| square(x)];
 /// let y = switch_case(which, branches);
 /// assert_eq!(y.shape().to_string(), "[]");
 /// ```

@@ -207,9 +207,8 @@ impl Branches {
         }
         let is_merged = |outer, condition| merged.contains(&(outer, condition));
         let alone = "no `Merge` joins the branches that it leads to, as in `cond`";
-        if let Some(condition) = condition_of(net, node).filter(|_| is_switch)
-            && !is_merged(branch, condition)
-        {
+        let condition = condition_of(net, node);
+        if is_switch && !condition.is_some_and(|condition| is_merged(branch, condition)) {
             return Err(refused(&net.nodes[node].def, alone));
         }
         while let Some((condition, _)) = self.all[branch].tag {

@@ -3,8 +3,8 @@
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Arg, AttrDef, Fallible, Inferred, KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError,
-    Sample,
+    Arg, AttrDef, Default, Fallible, Inferred, KernelCx, KernelError, NodeBuilder, NodeView, OpDef,
+    OpError, Sample,
 };
 use tidemill_kernels::layout;
 use tidemill_value::{DType, PartialShape, TensorList, Value};
@@ -26,7 +26,10 @@ pub static TENSOR_LIST_GET_ITEM: OpDef =
     OpDef::new("TensorListGetItem", "An element of a list; zeros where it is absent.")
         .inputs(&[INPUT_HANDLE, Arg::is("index", DType::I32), Arg::of("element_shape", "Tshape")])
         .outputs(&[Arg::of("item", "element_dtype")])
-        .attrs(&[ELEMENT_DTYPE, AttrDef::types("Tshape", DType::INDICES)])
+        .attrs(&[
+            ELEMENT_DTYPE,
+            AttrDef::types("Tshape", DType::INDICES).default(Default::Type(DType::I32)),
+        ])
         .fallible(Fallible::Values)
         .infer(|node| {
             check_rank(node, 1, 0, "no axes")?;
