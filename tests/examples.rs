@@ -142,11 +142,11 @@ fn newtons_method_ends_when_it_has_converged() {
 
 #[test]
 fn the_character_model_learns_and_writes() {
-    let lines = run_with("char_lstm", &["40"]);
+    let lines = run_with("char_lstm", &["12"]);
     let last = lines.last().unwrap();
     let [_, loss] = numbers(last)[..] else { panic!("{last}") };
     // All characters alike have 4.1 nats.
-    assert!(loss < 3.6, "{last}");
+    assert!(loss < 3.9, "{last}");
     let written: usize = lines[..lines.len() - 1].iter().map(|line| line.len() + 1).sum();
     assert!((400..=402).contains(&written), "{lines:#?}");
 }

@@ -107,7 +107,17 @@ fn elements_and_states_that_do_not_fit() {
     let _ = map_fn((rows(), constant([1.0_f32, 2.0])), |(x, y)| x * y);
     let _ = scan(rows(), constant(0.0_f32), |sum, x| sum + x);
     let errors = graph.check().unwrap_err();
-    insta::assert_snapshot!(relative(errors, file!(), base), @"");
+    insta::assert_snapshot!(relative(errors, file!(), base), @"
+    an element is a single number, without a first axis to go along
+      --> +1:13 (in `elems`)
+    dimensions 3 and 2 contradict each other
+      --> +2:13 (in `elems`)
+    value 0 of the loop is float32[] when an iteration begins, but float32[2] when it ends: say what holds of it all the time by a shape invariant
+      --> +3:13 (in `while`)
+      `input[0]` is `Const_4`, float32[] (+3:26)
+      `input[1]` is `scan/TensorListFromTensor`, variant[] (+3:13)
+      `input[2]` is `scan_1/EmptyTensorList`, variant[] (+3:13)
+    ");
 }
 
 #[test]
@@ -190,8 +200,8 @@ fn what_is_inside_of_a_loop_can_neither_be_fetched_nor_fed() {
     );
     let session = Session::new();
     let error = error_of(&session, doubled.unwrap());
-    insta::assert_snapshot!(relative(error, file!(), base), @"");
-    insta::assert_snapshot!(relative(error_of(&session, deep.unwrap()), file!(), base), @"");
+    insta::assert_snapshot!(relative(error, file!(), base), @"`doubled` is inside the `body` of the loop `while` (+1:21), and there alone it has a value: take what comes out of it, `while:0` or `while:1`");
+    insta::assert_snapshot!(relative(error_of(&session, deep.unwrap()), file!(), base), @"`Exp` is inside the `then` of the conditional `cond` (+6:24), inside the `body` of the loop `while` (+1:21), and there alone it has a value: take what comes out of it, `while:0` or `while:1`");
     let error = session.run_with(last, feeds![doubled.unwrap() => 1.0]).unwrap_err();
     assert!(matches!(error, RunError::InsideBody(_)), "{error}");
 }
@@ -218,7 +228,14 @@ fn what_is_inside_of_a_body_cannot_be_used_outside() {
         |x| select(compared.get().unwrap(), x, x * 2.0),
     );
     let errors = graph.check().unwrap_err();
-    insta::assert_snapshot!(relative(errors, file!(), base), @"");
+    insta::assert_snapshot!(relative(errors, file!(), base), @"
+    `doubled` is inside the `body` of the loop `while` (+1:13), and there alone it has a value: take what comes out of it, `while:0`
+      --> +6:13 (in `add`)
+    `doubled` is inside the `body` of the loop `while` (+1:13), and there alone it has a value: take what comes out of it, `while:0`
+      --> +7:13 (in `result`)
+    `Less` is inside a body that is still being built, and there alone it has a value
+      --> +14:13 (in `SelectV2`)
+    ");
 }
 
 #[test]
@@ -232,7 +249,12 @@ fn an_effect_made_outside_of_a_body_cannot_be_captured() {
     let _ =
         cond(constant(true), || control_dependencies([written], || constant(1)), || constant(2));
     let errors = graph.check().unwrap_err();
-    insta::assert_snapshot!(relative(errors, file!(), base), @"");
+    insta::assert_snapshot!(relative(errors, file!(), base), @"
+    `AssignAdd` (AssignAdd) was made at +1:19, outside of this body, and has an effect: make it inside, or run it before
+      --> +2:65 (in `add`)
+    `AssignAdd` (AssignAdd) was made at +1:19, outside of this body, and has an effect: make it inside, or run it before
+      --> +4:68 (in `Const`)
+    ");
 }
 
 #[test]
@@ -259,7 +281,14 @@ fn a_failure_in_a_body_names_the_body_and_what_runs_it() {
         |(i, x)| (i - 1, cond(less(i, 5), || floor_div(x, i), || x)),
     );
     let error = error_of(&Session::new(), quotient);
-    insta::assert_snapshot!(relative(error, file!(), base), @"");
+    insta::assert_snapshot!(relative(error, file!(), base), @"
+    an integer is divided by zero
+      --> +4:46 (in `floordiv`, of type FloorDiv)
+      it takes `arg_1`, int32[] (+1:25)
+      it takes `arg`, int32[] (+1:25)
+      inside `cond` (+4:26), in its `then`
+      inside `while` (+1:25), in its `body`
+    ");
 }
 
 #[test]
@@ -271,7 +300,17 @@ fn a_loop_that_changes_a_shape_or_a_type_is_an_error() {
     let _ = while_loop(constant(1.0_f32), |_| constant(true), |x| cast(x, DType::F64));
     let _ = while_loop(constant(1.0_f32), |x| x, |x| x);
     let errors = graph.check().unwrap_err();
-    insta::assert_snapshot!(relative(errors, file!(), base), @"");
+    insta::assert_snapshot!(relative(errors, file!(), base), @"
+    value 0 of the loop is float32[1] when an iteration begins, but float32[2] when it ends: say what holds of it all the time by a shape invariant
+      --> +1:13 (in `while`)
+      `input` is `Const`, float32[1] (+1:24)
+    `body` gives float64 as its value 0, not float32
+      --> +2:13 (in `while`)
+      `input` is `Const_1`, float32[] (+2:24)
+    the condition of a loop must be one bool, but is float32[]
+      --> +3:13 (in `while`)
+      `input` is `Const_2`, float32[] (+3:24)
+    ");
 }
 
 #[test]

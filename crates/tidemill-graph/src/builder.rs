@@ -180,10 +180,23 @@ impl NodeBuilder {
     #[track_caller]
     pub fn build(mut self) -> OperationRef {
         let location = Location::caller();
-        let key = self.graph_key();
+        let mut key = self.graph_key();
         let failure = match self.try_build(key, location) {
             Ok(id) => return OperationRef::new(key, Referent::Node(id)),
             Err(failure) => failure,
+        };
+        let failure = match (failure, self.operations().next()) {
+            // What is added to a body that is complete is meant for the graph outside.
+            (Failure::Cause(kind, notes), Some(first))
+                if matches!(*kind, BuildErrorKind::Finalized { .. })
+                    && Graph::find(key).is_ok_and(|graph| graph.is_complete_body()) =>
+            {
+                key = registry::default_graph().key();
+                let inside = InsideBody::of(first, key);
+                let inside = inside.map(|inside| BuildErrorKind::InsideBody(Box::new(inside)));
+                Failure::Cause(inside.map_or(kind, Box::new), notes)
+            }
+            (failure, _) => failure,
         };
         match failure {
             Failure::Cause(kind, notes) => {
@@ -232,8 +245,8 @@ impl NodeBuilder {
             return Err(Failure::ForeignPoison(poison));
         }
         let graph = Graph::find(key)?;
-        self.adopt(key)?;
         scope::with_current(key, |scope| self.controls.extend(scope.controls.iter().copied()));
+        self.adopt(key)?;
         let (mut arguments, controls) = self.resolve(&graph)?;
         let (bound, facts) = {
             let reader = graph.read();

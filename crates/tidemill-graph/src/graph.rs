@@ -175,6 +175,13 @@ impl Graph {
         (graph, self.key())
     }
 
+    /// Whether it is that of a body, which takes no more nodes.
+    pub fn is_complete_body(&self) -> bool {
+        let reader = self.read();
+        let state = reader.state();
+        state.within.is_some() && state.finalized.is_some()
+    }
+
     /// Records the node that runs the body that this is the graph of, if it is the first.
     pub(crate) fn set_caller(&self, outer: GraphKey, call: NodeId) {
         let mut state = self.write();

@@ -33,7 +33,7 @@ mod variables;
 
 pub use control_flow::{
     Rebuild, Structure, WhileLoop, case, cond, foldl, foldr, map_accumulate, map_fn, scan,
-    scan_reverse, switch_case, while_loop,
+    scan_reverse, switch_case, while_loop, zip_with,
 };
 pub use functions::*;
 pub use handle::{Operation, Tensor};

@@ -137,7 +137,7 @@ impl Operand {
         match self.as_tensor() {
             Some(tensor) => tensor,
             // Beside an invalid tensor, a constant would only be in the way.
-            None if other.is_invalid() || other.graph().is_none() => other,
+            None if takes_no_constant(other) => other,
             None => {
                 let graph = TensorRef::from(other).graph();
                 self.to_constant(Some(graph), Cow::Borrowed(name), other.dtype())
@@ -151,7 +151,7 @@ impl Operand {
     pub(crate) fn to_tensor_beside(&self, other: Tensor, name: &'static str) -> Tensor {
         match self.as_tensor() {
             Some(tensor) => tensor,
-            None if other.is_invalid() || other.graph().is_none() => other,
+            None if takes_no_constant(other) => other,
             None => {
                 let graph = TensorRef::from(other).graph();
                 self.to_constant(Some(graph), Cow::Borrowed(name), None)
@@ -264,4 +264,9 @@ pub(crate) fn tensor(node: NodeBuilder) -> Tensor {
 pub fn composite<R>(graph: Option<Graph>, name: &str, build: impl FnOnce(&str) -> R) -> R {
     let graph = graph.unwrap_or_else(default_graph);
     at_location(Location::caller(), || scoped(&graph, name, build))
+}
+
+/// Whether a constant beside a tensor would only be in the way of the error that there is already.
+fn takes_no_constant(tensor: Tensor) -> bool {
+    tensor.is_invalid() || tensor.graph().is_none_or(|graph| graph.is_complete_body())
 }

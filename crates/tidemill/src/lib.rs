@@ -26,7 +26,7 @@ pub use tidemill_ops::{
     glorot_uniform, he_normal, he_uniform, local_variables, local_variables_initializer,
     map_accumulate, map_fn, normal, ones, register_op, report_uninitialized_variables, s, scan,
     scan_reverse, switch_case, truncated_normal, uniform, variable, variables_initializer,
-    while_loop, zeros,
+    while_loop, zeros, zip_with,
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,

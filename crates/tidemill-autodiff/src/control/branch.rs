@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use tidemill_graph::{Body, Fact, Grads, Graph, TensorId, TensorRef, trace};
+use tidemill_graph::{Body, Fact, Grads, Graph, Location, TensorId, TensorRef, trace};
 use tidemill_ops::{Tensor, constant, empty_tensor_list};
 use tidemill_value::{DType, PartialShape, Shape, Value};
 
@@ -161,7 +161,7 @@ fn body_of(
         .map(|fact| Fact { elements: None, ..fact })
         .collect();
     let mut failure = None;
-    let traced = trace(call.graph, &facts, |arguments| {
+    let traced = trace(call.graph, Location::caller(), &facts, |arguments| {
         let (grads, rest) = arguments.split_at(taken.active.len());
         let (inputs, kept) = rest.split_at(taken.used.len());
         let mut given: FxHashMap<TensorId, TensorRef> = FxHashMap::default();

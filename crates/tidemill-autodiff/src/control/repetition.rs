@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use tidemill_graph::{
-    Body, Fact, Grads, Graph, Inferred, Node, OperationRef, Parameter, ParameterKind, TensorId,
-    TensorRef, parameter, trace,
+    Body, Fact, Grads, Graph, Inferred, Location, Node, OperationRef, Parameter, ParameterKind,
+    TensorId, TensorRef, parameter, trace,
 };
 use tidemill_ops::{
     Tensor, constant, empty_tensor_list, greater, tensor_list_pop_back, tensor_list_push_back,
@@ -178,7 +178,7 @@ impl Backward<'_> {
             fact.shape = self.reverse.fact(parameter_of(self.reverse, i)).shape;
         }
         for _ in 0..ROUNDS {
-            let step = trace(call.graph, &facts, |state| self.step(state))?;
+            let step = trace(call.graph, Location::caller(), &facts, |state| self.step(state))?;
             let reader = step.graph().read();
             let results = step.results().iter().filter_map(|&result| reader.fact(result));
             let both: Vec<Fact> =
@@ -188,8 +188,9 @@ impl Backward<'_> {
                 facts = both;
                 continue;
             }
-            let test =
-                trace(call.graph, &facts, |state| vec![greater(Tensor::from(state[0]), 0).into()])?;
+            let test = trace(call.graph, Location::caller(), &facts, |state| {
+                vec![greater(Tensor::from(state[0]), 0).into()]
+            })?;
             let captured: Vec<TensorRef> = step.captured().collect();
             let fail = |kind: Box<tidemill_graph::BuildErrorKind>| call.fail(*kind);
             let test = test.finish("cond", &captured, false).map_err(fail)?;

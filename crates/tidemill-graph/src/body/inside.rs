@@ -91,8 +91,9 @@ impl fmt::Display for InsideBody {
         f.write_str(", and there alone it has a value")?;
         match self.outputs.as_slice() {
             [] => Ok(()),
-            [output] => write!(f, ": take what comes out, `{output}`"),
-            [first, .., last] => write!(f, ": take what comes out, one of `{first}` to `{last}`"),
+            [output] => write!(f, ": take what comes out of it, `{output}`"),
+            [first, last] => write!(f, ": take what comes out of it, `{first}` or `{last}`"),
+            [first, .., last] => write!(f, ": take what comes out of it, `{first}` to `{last}`"),
         }
     }
 }

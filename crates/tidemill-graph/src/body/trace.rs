@@ -4,7 +4,7 @@ use std::cell::RefCell;
 
 use super::{HANDLE_PARAMETER, InsideBody, PARAMETER, REF_PARAMETER};
 use crate::diagnosis::BuildErrorKind;
-use crate::registry::override_default;
+use crate::registry::{self, override_default};
 use crate::{
     Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, NodeBuilder, NodeId,
     OpError, OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef,
@@ -38,18 +38,22 @@ thread_local! {
 }
 
 /// Calls `build` with parameters of these facts, and makes a body of what it builds. Tensors of
-/// graphs around it that it uses become parameters as well; what it returns may be such, too.
+/// graphs around it that it uses become parameters as well; what it returns may be such, too. The line
+/// `location` has called for the body.
 ///
 /// # Errors
 /// The handle of a failed call of the graph around it, if a call failed.
 pub fn trace(
     outer: &Graph,
+    location: Location,
     arguments: &[Fact],
     build: impl FnOnce(&[TensorRef]) -> Vec<TensorRef>,
 ) -> Result<Trace, OperationRef> {
     let mut trace = Trace::new(&outer.new_within());
     let key = trace.graph.key();
-    let handles = arguments.iter().map(|fact| trace.argument(fact)).collect::<Result<Vec<_>, _>>();
+    let handles = location::at_location(location, || {
+        arguments.iter().map(|fact| trace.argument(fact)).collect::<Result<Vec<_>, _>>()
+    });
     let handles =
         handles.map_err(|failed| hand_on_failures(&trace.graph, outer).unwrap_or(failed))?;
     let graph = trace.graph.clone();
@@ -57,7 +61,10 @@ pub fn trace(
     let running = Running::enter(trace);
     let results = location::detached(|| {
         scope::within_body(outer.key(), key, || {
-            build(&handles).into_iter().map(result_in_body).collect::<Result<Vec<_>, _>>()
+            let results = build(&handles);
+            location::at_location(location, || {
+                results.into_iter().map(result_in_body).collect::<Result<Vec<_>, _>>()
+            })
         })
     });
     let mut trace = running.leave();
@@ -136,12 +143,24 @@ fn hand_on_failures(body: &Graph, outer: &Graph) -> Option<OperationRef> {
 }
 
 /// The graph to add a node to that is to be beside tensors of the graph `key`: where that is around
-/// the body that is being built, the body's.
+/// the body that is being built, or another body, the graph of this body.
 pub(crate) fn redirect(key: GraphKey) -> GraphKey {
     TRACES.with_borrow(|traces| match traces.last() {
         Some(last) if traces.iter().any(|trace| trace.outer == key) => last.graph.key(),
+        Some(last)
+            if last.graph.key() != key
+                && registry::default_graph().key() == last.graph.key()
+                && is_of_body(key) =>
+        {
+            last.graph.key()
+        }
         _ => key,
     })
+}
+
+/// Whether a graph is that of a body.
+fn is_of_body(key: GraphKey) -> bool {
+    Graph::find(key).is_ok_and(|graph| graph.read().state().within.is_some())
 }
 
 /// What stands in the innermost body, of the graph `key`, for a tensor of a graph around it; `None`
@@ -282,14 +301,15 @@ impl Trace {
             return Err(BuildErrorKind::CapturedEffect { name, op: node.op.name, at });
         }
         if node.op.execution == Execution::Constant {
-            let copy = add(&self.graph, NodeBuilder::like(&node, &[]).name(name))?;
+            let copy = NodeBuilder::like(&node, &[]).name(name);
+            let copy = location::at_location(at, || add(&self.graph, copy))?;
             let copy = TensorId::new(copy, outer.slot);
             self.constants.push((outer, copy));
             return Ok(copy);
         }
         let fact = &node.outputs[outer.slot as usize];
         let kind = kind_of(&graph.read(), outer, fact, around);
-        let node = parameter(&self.graph, &name, fact)?;
+        let node = location::at_location(at, || parameter(&self.graph, &name, fact))?;
         self.captures.push(Capture { outer, node, kind });
         Ok(TensorId::new(node, 0))
     }

@@ -186,7 +186,7 @@ impl<'a> Bodies<'a> {
             return Err(ImportErrorKind::TooManyNodes);
         }
         let mut failure = None;
-        let traced = trace(graph, facts, |arguments| {
+        let traced = trace(graph, Location::caller(), facts, |arguments| {
             let deeper = Bodies { depth: self.depth + 1, ..*self };
             let built = deeper.build(message, &names, arguments, &results);
             built.unwrap_or_else(|error| {

@@ -46,7 +46,7 @@ fn cond_at<R: Structure>(
     otherwise: impl FnOnce() -> R,
 ) -> R {
     let graph = default_graph();
-    let mut branches = Branches::new(&graph);
+    let mut branches = Branches::new(&graph, location);
     let result = branches.build("then", then);
     let _ = branches.build("else", otherwise);
     at_location(location, || {
@@ -87,7 +87,7 @@ pub fn switch_case<R: Structure, F: FnOnce() -> R, const N: usize>(
     let location = Location::caller();
     let graph = default_graph();
     let index = index.into().to_tensor();
-    let mut built = Branches::new(&graph);
+    let mut built = Branches::new(&graph, location);
     let mut results = branches.map(|branch| built.build("branch", branch)).into_iter();
     let Some(result) = results.next() else { unreachable!() };
     at_location(location, || {
@@ -143,18 +143,19 @@ pub fn case<R: Structure>(
 /// Branches that are being built.
 struct Branches<'a> {
     graph: &'a Graph,
+    location: Location,
     traces: Vec<(&'static str, Trace)>,
     failure: Option<OperationRef>,
 }
 
 impl<'a> Branches<'a> {
-    fn new(graph: &'a Graph) -> Self {
-        Branches { graph, traces: Vec::new(), failure: None }
+    fn new(graph: &'a Graph, location: Location) -> Self {
+        Branches { graph, location, traces: Vec::new(), failure: None }
     }
 
     fn build<R: Structure>(&mut self, name: &'static str, branch: impl FnOnce() -> R) -> R {
         let mut result = None;
-        let traced = trace(self.graph, &[], |_| {
+        let traced = trace(self.graph, self.location, &[], |_| {
             let (structure, tensors) = collect(branch());
             result = Some(structure);
             tensors

@@ -87,6 +87,29 @@ fn poison<S: Structure>(structure: S, failure: OperationRef) -> S {
     replace(structure, failure, std::iter::repeat_with(|| failure.output(0)))
 }
 
+/// The structure `left` with what `merge` makes of each of its tensors and the one in the same place
+/// of `right`.
+///
+/// ```
+/// use tidemill_ops::{maximum, placeholder, zip_with};
+/// let [a, b, c, d] = [0; 4].map(|_| placeholder::<f32>([2]));
+/// let (larger, _) = zip_with((a, b), (c, d), |x, y| maximum(x, y));
+/// assert_eq!(larger.shape().to_string(), "[2]");
+/// ```
+pub fn zip_with<S: Structure>(left: S, right: S, merge: impl FnMut(Tensor, Tensor) -> Tensor) -> S {
+    struct Zip<I, F>(I, F);
+    impl<I: Iterator<Item = TensorRef>, F: FnMut(Tensor, Tensor) -> Tensor> Rebuild for Zip<I, F> {
+        fn tensor(&mut self, left: Tensor) -> Tensor {
+            self.0.next().map_or(left, |right| (self.1)(left, right.into()))
+        }
+
+        fn operation(&mut self, operation: Operation) -> Operation {
+            operation
+        }
+    }
+    left.rebuild(&mut Zip(collect(right).1.into_iter(), merge))
+}
+
 #[track_caller]
 fn failed(graph: &Graph, what: &'static str, kind: BuildErrorKind) -> OperationRef {
     fail(Some(graph.key()), what, kind, Vec::new())

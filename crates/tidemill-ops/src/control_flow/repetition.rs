@@ -143,8 +143,9 @@ impl WhileLoop {
         let inside = |tensors: &[TensorRef]| {
             replace(state.clone(), operation(tensors), tensors.iter().copied())
         };
-        let test = trace(&graph, &facts, |tensors| vec![condition(inside(tensors)).into()]);
-        let step = trace(&graph, &facts, |tensors| collect(body(inside(tensors))).1);
+        let test =
+            trace(&graph, location, &facts, |tensors| vec![condition(inside(tensors)).into()]);
+        let step = trace(&graph, location, &facts, |tensors| collect(body(inside(tensors))).1);
         let (test, step) = match (test, step) {
             (Ok(test), Ok(step)) => (test, step),
             (Err(failure), _) | (_, Err(failure)) => return poison(state, failure),

@@ -176,7 +176,7 @@ fn sequence<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     };
     let mut results = None;
     let mut lists = Vec::new();
-    let step = trace(&graph, &sequence.facts, |arguments| {
+    let step = trace(&graph, location, &sequence.facts, |arguments| {
         let (values, own) = arguments.split_at(sequence.states);
         let operation = own[0].operation();
         let (rests, items) = at_location(location, || sequence.next(own));
@@ -293,7 +293,7 @@ impl Sequence {
         });
         let initial: Vec<TensorRef> = self.initial.iter().copied().chain(empty).collect();
         let facts: Vec<Fact> = self.facts.iter().chain(lists).cloned().collect();
-        let test = trace(graph, &facts, |arguments| {
+        let test = trace(graph, Location::caller(), &facts, |arguments| {
             let first = Tensor::from(arguments[self.states]);
             vec![greater(tensor_list_length(first), 0).into()]
         });

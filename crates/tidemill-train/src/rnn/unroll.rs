@@ -1,7 +1,7 @@
 use tidemill_graph::{Location, at_location, variable_scope};
 use tidemill_ops::{
-    Operand, Operation, Rebuild, Structure, Tensor, cast, expand_dims, less, map_accumulate, range,
-    s, select, shape, transpose, zeros_like,
+    Operand, Tensor, cast, expand_dims, less, map_accumulate, range, s, select, shape, transpose,
+    zeros_like, zip_with,
 };
 use tidemill_value::{DType, Dim};
 
@@ -91,39 +91,14 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
                 map_accumulate((inputs, steps), state, |before, (input, step)| {
                     let goes_on = expand_dims(less(step, lengths), 1);
                     let (output, after) = cell.call(input, before.clone());
-                    let state = either(goes_on, after, before);
+                    let state =
+                        zip_with(after, before, |after, before| select(goes_on, after, before));
                     (state, select(goes_on, output, zeros_like(output)))
                 })
             }
         };
         (if self.time_major { outputs } else { transpose(outputs, &[1, 0, 2]) }, state)
     }
-}
-
-/// The tensors of `after` in the rows where a condition holds, those of `before` in the others.
-fn either<S: Structure>(holds: Tensor, after: S, before: S) -> S {
-    struct Collect(Vec<Tensor>);
-    impl Rebuild for Collect {
-        fn tensor(&mut self, tensor: Tensor) -> Tensor {
-            self.0.push(tensor);
-            tensor
-        }
-        fn operation(&mut self, operation: Operation) -> Operation {
-            operation
-        }
-    }
-    struct Select(Tensor, std::vec::IntoIter<Tensor>);
-    impl Rebuild for Select {
-        fn tensor(&mut self, after: Tensor) -> Tensor {
-            self.1.next().map_or(after, |before| select(self.0, after, before))
-        }
-        fn operation(&mut self, operation: Operation) -> Operation {
-            operation
-        }
-    }
-    let mut collected = Collect(Vec::new());
-    let _ = before.rebuild(&mut collected);
-    after.rebuild(&mut Select(holds, collected.0.into_iter()))
 }
 
 /// The outputs of a cell for each of `inputs`, of shape `[batch, inputs]`, and the state behind the
