@@ -10,7 +10,7 @@ use common::{Outcome, number};
 use tidemill::prelude::*;
 use tidemill::proto::{AnyValue, AttrValue, GraphDef, Message, NodeDef, SavedModel as Model};
 use tidemill::{
-    FreezeError, FreezeSessionError, TextMessage, extract_sub_graph, freeze_session,
+    ExportError, FreezeError, FreezeSessionError, TextMessage, extract_sub_graph, freeze_session,
     import_graph_def, to_graph_def,
 };
 
