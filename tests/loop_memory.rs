@@ -35,7 +35,8 @@ fn an_iteration_asks_for_no_memory_and_memory_does_not_grow() -> Result<(), Box<
     let decay = session.callable(&[limit, x], reduce_sum(decayed, ..))?;
     let collatz = session.callable(&[limit], collatz.1)?;
     let input = Value::full(0.25_f32.into(), [64, 32])?;
-    let runs: [(&str, &dyn Fn(i64), i64); 3] = [
+    type Run<'a> = (&'a str, &'a dyn Fn(i64), i64);
+    let runs: [Run<'_>; 3] = [
         ("numbers", &|n| drop(count.call((n,)).unwrap()), 1_000_000),
         ("arrays", &|n| drop(decay.call((n, &input)).unwrap()), 1_000),
         ("branches", &|n| drop(collatz.call((n,)).unwrap()), 10_000),
