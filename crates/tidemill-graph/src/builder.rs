@@ -288,7 +288,14 @@ impl NodeBuilder {
                 *input = adopted;
             }
         }
-        self.controls.iter().try_for_each(|control| body::check_control(key, *control))
+        let mut inside: SmallVec<[OperationRef; 2]> = SmallVec::new();
+        for control in self.controls.drain(..) {
+            if body::is_control_inside(key, control)? {
+                inside.push(control);
+            }
+        }
+        self.controls = inside;
+        Ok(())
     }
 
     /// A poison input of another graph, whose diagnosis stands there.

@@ -10,7 +10,7 @@ use tidemill_value::DType;
 
 pub use inside::{Enclosing, InsideBody};
 pub use trace::{Trace, add_argument, outside, parameter, trace};
-pub(crate) use trace::{adopt, check_control, redirect};
+pub(crate) use trace::{adopt, is_control_inside, redirect};
 
 use crate::{
     Access, Arg, AttrDef, AttrKind, Default, Effect, Execution, Fact, Fallible, Graph, GraphKey,

@@ -366,21 +366,29 @@ fn kind_of(
     }
 }
 
-/// A control edge from a node outside of a body that is being built into it.
+/// Whether a control edge leads from a node into the body that is being built. One from outside has
+/// nothing to say: the body runs after what it takes.
 ///
 /// # Errors
-/// [`BuildErrorKind::ForeignControl`], where it is one.
-pub(crate) fn check_control(key: GraphKey, control: OperationRef) -> Result<(), BuildErrorKind> {
+/// [`BuildErrorKind::CapturedEffect`] where the node is outside, and does more than compute values.
+pub(crate) fn is_control_inside(
+    key: GraphKey,
+    control: OperationRef,
+) -> Result<bool, BuildErrorKind> {
     let crosses = TRACES.with_borrow(|traces| {
         traces.last().is_some_and(|trace| trace.graph.key() == key)
             && traces.iter().any(|trace| trace.outer == control.graph())
     });
-    let Referent::Node(id) = control.referent() else { return Ok(()) };
+    let Referent::Node(id) = control.referent() else { return Ok(true) };
     if !crosses {
-        return Ok(());
+        return Ok(true);
     }
     let graph = Graph::find(control.graph())?;
     let reader = graph.read();
-    let (name, op) = (reader.name(id).to_owned(), reader.node(id).op.name);
+    let node = reader.node(id);
+    if node.op.is_pure() && !node.outputs.is_empty() && node.control_inputs.is_empty() {
+        return Ok(false);
+    }
+    let (name, op) = (reader.name(id).to_owned(), node.op.name);
     Err(BuildErrorKind::CapturedEffect { name, op, at: reader.location(id) })
 }
