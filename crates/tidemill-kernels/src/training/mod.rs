@@ -6,8 +6,8 @@
 mod rules;
 
 use multiversion::multiversion;
-use smallvec::SmallVec;
-use tidemill_value::{DType, Shape, Value, match_dtype};
+use smallvec::{SmallVec, smallvec};
+use tidemill_value::{DType, Scalar, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::float::Float;
@@ -120,6 +120,29 @@ pub fn check_rows(shape: &Shape, gradient: &Value, indices: &Value) -> Result<()
     rows_of(shape, gradient, indices).map(drop)
 }
 
+/// What [`apply`] makes of a variable that is a single number and has no slots; `None` where it is
+/// none, or the rule takes others.
+pub fn apply_to_number(
+    rule: Rule,
+    variable: &Value,
+    numbers: &[&Value],
+    gradient: &Value,
+) -> Option<Scalar> {
+    match_dtype!(variable.dtype(), floats, T => {
+        let mut updated: T = variable.as_scalar()?;
+        let gradient: T = gradient.as_scalar()?;
+        let numbers = numbers.iter().map(|number| number.as_scalar());
+        let work = Work {
+            numbers: numbers.collect::<Option<_>>()?,
+            states: smallvec![std::slice::from_mut(&mut updated)],
+            gradient: std::slice::from_ref(&gradient),
+            parts: Parts::Whole,
+        };
+        rules::apply::<T>(rule, work).ok()?;
+        Some(updated.into())
+    }, else None)
+}
+
 fn rows_of<'a>(
     shape: &Shape,
     gradient: &Value,
@@ -206,6 +229,13 @@ impl<T: Float> Work<'_, T> {
         let mut states = states.into_iter();
         let mut states: [&mut [T]; N] = std::array::from_fn(|_| states.next().unwrap_or_default());
         match parts {
+            // A single number is not worth a tile.
+            Parts::Whole if let [gradient] = gradient => {
+                let updated = step.step(states.each_ref().map(|state| state[0]), *gradient);
+                for (state, updated) in states.iter_mut().zip(updated) {
+                    state[0] = updated;
+                }
+            }
             Parts::Whole => for_each_chunks_mut(states, TILE, |i, states| {
                 let begin = i * TILE;
                 tile(step, states, &gradient[begin..(begin + TILE).min(gradient.len())]);

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Sample};
-use tidemill_kernels::training::{Rule, apply, apply_rows, check_rows};
+use tidemill_kernels::training::{Rule, apply, apply_rows, apply_to_number, check_rows};
 use tidemill_value::{DType, Dim, PartialShape, Shape, Value, ValueError};
 
 /// Where an update has its inputs behind the variable and its slots.
@@ -83,6 +83,8 @@ struct Update {
     limits: SmallVec<[(usize, &'static str, Limit); 4]>,
     /// The shape of the variable and its slots, if it is known.
     shape: Option<Shape>,
+    /// Whether it is of a single number, without slots and limits.
+    is_of_numbers: bool,
 }
 
 pub(super) fn kernel(
@@ -95,17 +97,24 @@ pub(super) fn kernel(
         limit.map(|&(name, limit)| (i, name, limit))
     };
     let names = node.op().inputs.iter().map(|arg| arg.name);
-    let limits = names.enumerate().filter_map(input).collect();
+    let limits: SmallVec<_> = names.enumerate().filter_map(input).collect();
     let layout = Layout::of(node.op());
     let mut shape = node.shape(0).clone();
     for i in 1..layout.states {
         shape = shape.merge(node.shape(i))?;
     }
-    Ok(Box::new(Update { rule, layout, limits, shape: shape.known() }))
+    let is_of_numbers = shape.rank() == Some(0)
+        && layout.states == 1
+        && layout.indices.is_none()
+        && limits.is_empty();
+    Ok(Box::new(Update { rule, layout, limits, shape: shape.known(), is_of_numbers }))
 }
 
 impl Kernel for Update {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        if self.is_of_numbers && self.update_number(cx).is_some() {
+            return Ok(());
+        }
         let shape = cx.input(0)?.shape().clone();
         self.check_inputs(cx, &shape)?;
         // A buffer that a reader still holds is copied when it is written to.
@@ -123,6 +132,17 @@ impl Kernel for Update {
 }
 
 impl Update {
+    /// Updates a single number without slots.
+    fn update_number(&self, cx: &mut KernelCx<'_>) -> Option<()> {
+        let numbers = self.layout.numbers.iter().map(|&i| cx.peek(i));
+        let numbers: SmallVec<[&Value; 6]> = numbers.collect::<Option<_>>()?;
+        let (variable, gradient) = (cx.peek(0)?, cx.peek(self.layout.gradient)?);
+        let updated = apply_to_number(self.rule, variable, &numbers, gradient)?;
+        drop(numbers);
+        cx.set_scalar(0, updated);
+        Some(())
+    }
+
     fn update(&self, cx: &KernelCx<'_>, states: &mut [Value]) -> Result<(), KernelError> {
         let numbers = self.layout.numbers.iter().map(|&i| cx.input(i));
         let numbers: SmallVec<[&Value; 6]> = numbers.collect::<Result<_, _>>()?;
