@@ -1,7 +1,9 @@
 use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
-use tidemill_graph::{Body, Fact, Grads, Graph, Location, TensorId, TensorRef, trace};
+use tidemill_graph::{
+    Body, Fact, Grads, Graph, Location, Node, OpError, TensorId, TensorRef, trace,
+};
 use tidemill_ops::{Tensor, constant, empty_tensor_list};
 use tidemill_value::{DType, PartialShape, Shape, Value};
 
@@ -76,7 +78,7 @@ fn needs_of(reverse: &Reverse, differentiable: &[usize]) -> Needs {
 /// what is kept of the next.
 fn keep(
     call: &Call<'_>,
-    latest: &tidemill_graph::Node,
+    latest: &Node,
     reverses: &[Reverse],
     needs: &[Needs],
 ) -> Result<Vec<TensorRef>, Failed> {
@@ -122,8 +124,8 @@ fn nothing(graph: &Graph, fact: &Fact) -> Result<TensorId, ()> {
     TensorRef::from(tensor).id().map_err(|_| ())
 }
 
-fn unbuilt() -> tidemill_graph::BuildErrorKind {
-    tidemill_graph::OpError::invalid("a gradient could not be built".to_owned()).into()
+fn unbuilt() -> OpError {
+    OpError::invalid("a gradient could not be built")
 }
 
 /// What the node of the gradient takes after the value that selects a branch.

@@ -15,7 +15,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tidemill_graph::{
     Body, BuildErrorKind, Execution, Fact, Grads, Graph, Node, NodeBuilder, NodeId, OperationRef,
-    Referent, TensorId, TensorRef, without_control_dependencies,
+    Referent, TensorId, TensorRef, fail, without_control_dependencies,
 };
 use tidemill_ops::{Tensor, constant, zeros_like};
 use tidemill_value::{DType, Value};
@@ -93,8 +93,8 @@ impl Call<'_> {
         }
     }
 
-    fn fail(&self, kind: BuildErrorKind) -> Failed {
-        tidemill_graph::fail(Some(self.graph.key()), "gradients", kind, Vec::new())
+    fn fail(&self, kind: impl Into<BuildErrorKind>) -> Failed {
+        fail(Some(self.graph.key()), "gradients", kind, Vec::new())
     }
 }
 

@@ -2,8 +2,8 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use tidemill_graph::{
-    Body, Fact, Grads, Graph, Inferred, Location, Node, OperationRef, Parameter, ParameterKind,
-    TensorId, TensorRef, parameter, trace,
+    Body, BuildErrorKind, Fact, Grads, Graph, Inferred, Location, Node, NodeId, OpError,
+    OperationRef, Parameter, ParameterKind, TensorId, TensorRef, parameter, trace,
 };
 use tidemill_ops::{
     Tensor, constant, empty_tensor_list, greater, tensor_list_pop_back, tensor_list_push_back,
@@ -25,12 +25,12 @@ pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
     };
     let body = bodies_of(&latest)[1];
     let is_kept = |i: usize| is_passed_on(body, i) && !reverse.parameters[i].kind.is_variable();
-    let missing: Vec<usize> =
-        active.iter().copied().filter(|&i| reverse.gradients[i].is_none()).collect();
-    let missing: Vec<usize> = missing
-        .into_iter()
-        .filter(|&i| !reverse.fact(parameter_of(&reverse, i)).shape.is_known())
-        .collect();
+    // Zeros in place of a gradient that there is not have the shape of the value.
+    let is_missing = |i: &usize| {
+        let fact = reverse.fact(parameter_of(&reverse, *i));
+        reverse.gradients[*i].is_none() && !fact.shape.is_known()
+    };
+    let missing: Vec<usize> = active.iter().copied().filter(is_missing).collect();
     let needs = reverse.needs(&missing, is_kept, |_, _| true);
     let forward = keep(call, &latest, &reverse, &needs)?;
     let backward = Backward { call, reverse: &reverse, needs: &needs, active: &active };
@@ -97,17 +97,12 @@ fn keep(
     let facts: Vec<Fact> = std::iter::once(Fact::new(DType::I32, PartialShape::scalar()))
         .chain(kept.iter().map(list_fact))
         .collect();
-    let condition = bodies_of(latest)[0];
-    let body = bodies_of(latest)[1];
+    let bodies = bodies_of(latest);
+    let (condition, body) = (bodies[0], bodies[1]);
     let test = condition.reopen();
     let added = parameters(call, &test, &facts)?;
-    let own = condition.parameters().iter().map(|p| (p.node, p.kind));
-    let test = Body::new(
-        condition.name().to_owned(),
-        test,
-        own.chain(added.into_iter().map(|p| (p, ParameterKind::Value))).collect::<Vec<_>>(),
-        condition.results().to_vec(),
-    );
+    let taken = with_added(condition.parameters(), &added);
+    let test = Body::new(condition.name().to_owned(), test, taken, condition.results().to_vec());
     let graph = &reverse.graph;
     let added = parameters(call, graph, &facts)?;
     let mut results = reverse.results.clone();
@@ -124,10 +119,8 @@ fn keep(
             results.push(id.map_err(|_| TensorRef::from(tensor).operation())?);
         }
     }
-    let own = reverse.parameters.iter().map(|p: &Parameter| (p.node, p.kind));
-    let parameters = own.chain(added.into_iter().map(|p| (p, ParameterKind::Value)));
-    let body =
-        Body::new(body.name().to_owned(), graph.clone(), parameters.collect::<Vec<_>>(), results);
+    let taken = with_added(&reverse.parameters, &added);
+    let body = Body::new(body.name().to_owned(), graph.clone(), taken, results);
     let lists = kept.iter().map(|fact| empty_tensor_list(fact.shape.clone(), fact.dtype));
     let inputs: Vec<TensorRef> =
         std::iter::once(constant(0)).chain(lists).map(TensorRef::from).collect();
@@ -137,16 +130,18 @@ fn keep(
     Ok(Forward { count: node.output(first), lists, node })
 }
 
+/// Parameters of a body, and values that it takes beside them.
+fn with_added(own: &[Parameter], added: &[NodeId]) -> Vec<(NodeId, ParameterKind)> {
+    let added = added.iter().map(|&node| (node, ParameterKind::Value));
+    own.iter().map(|parameter| (parameter.node, parameter.kind)).chain(added).collect()
+}
+
 fn list_fact(elements: &Fact) -> Fact {
     let list = Inferred::list_of(Fact { elements: None, ..elements.clone() });
     list.into_fact(DType::Variant, Default::default())
 }
 
-fn parameters(
-    call: &Call<'_>,
-    graph: &Graph,
-    facts: &[Fact],
-) -> Result<Vec<tidemill_graph::NodeId>, Failed> {
+fn parameters(call: &Call<'_>, graph: &Graph, facts: &[Fact]) -> Result<Vec<NodeId>, Failed> {
     let add = |fact: &Fact| parameter(graph, "kept", fact).map_err(|kind| call.fail(kind));
     facts.iter().map(add).collect()
 }
@@ -192,16 +187,13 @@ impl Backward<'_> {
                 vec![greater(Tensor::from(state[0]), 0).into()]
             })?;
             let captured: Vec<TensorRef> = step.captured().collect();
-            let fail = |kind: Box<tidemill_graph::BuildErrorKind>| call.fail(*kind);
+            let fail = |kind: Box<BuildErrorKind>| call.fail(*kind);
             let test = test.finish("cond", &captured, false).map_err(fail)?;
             let step = step.finish("body", &captured, true).map_err(fail)?;
             let inputs: Vec<TensorRef> = state.into_iter().chain(captured).collect();
             return call.node(&inputs, vec![Arc::new(test), Arc::new(step)]);
         }
-        Err(call.fail(
-            tidemill_graph::OpError::invalid("the shapes of gradients never settle".to_owned())
-                .into(),
-        ))
+        Err(call.fail(OpError::invalid("the shapes of gradients never settle")))
     }
 
     /// The gradient of a value after the last iteration.

@@ -1,7 +1,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_graph::{
-    Body, EdgeKind, Execution, Fact, Graph, GraphReader, NodeBuilder, NodeId, Parameter, TensorId,
-    TensorRef, parameter,
+    Body, BuildErrorKind, EdgeKind, Execution, Fact, Graph, GraphReader, NodeBuilder, NodeId,
+    OpError, Parameter, TensorId, TensorRef, default_graph, parameter,
 };
 use tidemill_ops::Tensor;
 
@@ -62,7 +62,7 @@ impl Reverse {
         let mut found = gradients_with(ys, xs, options).into_iter();
         if let Err(errors) = graph.check() {
             let failed = errors.errors().map(|error| call.graph.poison(error.clone())).last();
-            return Err(failed.unwrap_or_else(|| call.fail(tidemill_graph::BuildErrorKind::Full)));
+            return Err(failed.unwrap_or_else(|| call.fail(BuildErrorKind::Full)));
         }
         let gradients = wanted.iter().map(|wanted| {
             let gradient = if *wanted { found.next().flatten() } else { None };
@@ -153,24 +153,16 @@ impl Reverse {
         needs: &Needs,
         mut given: FxHashMap<TensorId, TensorRef>,
     ) -> Result<FxHashMap<TensorId, TensorRef>, Failed> {
+        let key = default_graph().key();
         let reader = self.graph.read();
         for &id in needs.again.iter().chain(&self.backward) {
             let node = reader.node(id);
-            let inputs: Option<Vec<TensorRef>> =
-                node.inputs.iter().map(|input| given.get(input).copied()).collect();
-            let internal = || {
-                call.fail(
-                    tidemill_graph::OpError::invalid(
-                        "a value that a gradient needs is not there".to_owned(),
-                    )
-                    .into(),
-                )
-            };
-            let name = reader.name(id).to_owned();
-            let builder = NodeBuilder::like(node, &inputs.ok_or_else(internal)?).name(name);
-            let built = builder.graph(tidemill_graph::default_graph().key());
-            let copy = built.try_node(reader.location(id)).map_err(|kind| call.fail(kind))?;
-            let key = tidemill_graph::default_graph().key();
+            let inputs = node.inputs.iter().map(|input| given.get(input).copied());
+            let inputs: Option<Vec<TensorRef>> = inputs.collect();
+            let absent = || call.fail(OpError::invalid("a value that a gradient needs is absent"));
+            let builder = NodeBuilder::like(node, &inputs.ok_or_else(absent)?).graph(key);
+            let builder = builder.name(reader.name(id).to_owned());
+            let copy = builder.try_node(reader.location(id)).map_err(|kind| call.fail(kind))?;
             for slot in 0..node.outputs.len() as u32 {
                 let tensor = TensorRef::new(key, TensorId::new(copy, slot));
                 given.insert(TensorId::new(id, slot), tensor);
@@ -187,11 +179,8 @@ impl Reverse {
     /// What is known of a tensor of the body.
     pub(super) fn fact(&self, tensor: TensorId) -> Fact {
         let reader = self.graph.read();
-        let fact = reader.fact(tensor).cloned();
-        let fact = fact.unwrap_or_else(|| {
-            Fact::new(tidemill_value::DType::F32, tidemill_value::PartialShape::unknown())
-        });
-        Fact { elements: None, ..fact }
+        let fact = &reader.node(tensor.node).outputs[tensor.slot as usize];
+        Fact { elements: None, ..fact.clone() }
     }
 }
 
