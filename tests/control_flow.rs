@@ -347,6 +347,27 @@ fn a_gradient_can_be_taken_inside_a_body() -> Outcome {
 }
 
 #[test]
+fn inside_a_body_gradients_flow_to_tensors_and_variables_outside() -> Outcome {
+    let _graph = own_graph();
+    let (x, w) = (placeholder::<f32>([]), get_variable("w", [], constant_initializer(3.0)));
+    let slopes = cond(
+        greater(x, 0.0),
+        || {
+            let y = x * x * w;
+            gradients([y], [x, w.read()]).into_iter().flatten().collect::<Vec<_>>()
+        },
+        || vec![zeros_like(x), zeros_like(x)],
+    );
+    default_graph().check()?;
+    for session in in_both_modes() {
+        session.init_missing()?;
+        let values = session.run_with(slopes.clone(), feeds![x => 2.0])?;
+        assert_eq!(values.iter().map(Value::to_string).collect::<Vec<_>>(), ["12.0", "4.0"]);
+    }
+    Ok(())
+}
+
+#[test]
 fn random_numbers_differ_from_iteration_to_iteration_and_come_again_with_the_seed() -> Outcome {
     let _graph = own_graph();
     let draws = |seed: Option<i64>| {

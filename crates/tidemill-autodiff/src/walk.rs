@@ -3,7 +3,7 @@ use smallvec::SmallVec;
 use tidemill_graph::{
     BuildErrorKind, EdgeKind, Fact, GradCx, Gradient, GradientError, Graph, GraphKey, GraphReader,
     Location, Node, NodeId, NodeView, OpError, OperationRef, Referent, TensorId, TensorRef,
-    at_location, default_graph, fail, scoped,
+    adopted, at_location, default_graph, fail, scoped,
 };
 use tidemill_ops::{IndexedSlices, Tensor, add_n, ones_like};
 use tidemill_value::DType;
@@ -84,6 +84,8 @@ pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
     let xs: Vec<TensorRef> = xs.into_iter().map(Into::into).collect();
     at_location(location, || {
         let graph = ys.first().and_then(|y| y.graph()).unwrap_or_else(default_graph);
+        // Inside a body, the gradient is that of what stands there for an `x` from outside.
+        let xs: Vec<TensorRef> = xs.iter().map(|&x| adopted(&graph, x)).collect();
         match Walk::new(&graph, &ys, &xs, &options) {
             Ok(walk) => scoped(&graph, "gradients", |_| walk.run(&ys, &xs, &options)),
             Err(invalid) => Differentiation {

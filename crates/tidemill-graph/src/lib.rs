@@ -41,7 +41,8 @@ mod widen;
 pub use attr::{Attr, Attrs, HostFunction};
 pub use body::{
     Body, BodyPath, Enclosing, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter, ParameterKind,
-    REF_PARAMETER, Root, Trace, add_argument, outside, parameter, results_of_either, trace,
+    REF_PARAMETER, Root, Trace, add_argument, adopted, outside, parameter, results_of_either,
+    trace,
 };
 pub use builder::{NodeBuilder, fail};
 pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};

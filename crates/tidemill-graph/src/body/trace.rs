@@ -191,6 +191,15 @@ pub(crate) fn adopt(key: GraphKey, tensor: TensorRef) -> Result<Option<TensorRef
     Ok(Some(TensorRef::new(key, id)))
 }
 
+/// What stands for a tensor in `graph`, if that is the body that is being built and the tensor is of a
+/// graph around it; otherwise the tensor itself.
+pub fn adopted(graph: &Graph, tensor: TensorRef) -> TensorRef {
+    match adopt(graph.key(), tensor) {
+        Ok(Some(adopted)) => adopted,
+        Ok(None) | Err(_) => tensor,
+    }
+}
+
 /// Calls `build` outside of the bodies that are being built, in the graph around all of them, where
 /// variables are made.
 pub fn outside<R>(build: impl FnOnce() -> R) -> R {
