@@ -1,5 +1,6 @@
 //! Runs the plans of bodies: the taken branch of a conditional, and loops.
 
+use rustc_hash::FxHashMap;
 use tidemill_graph::{
     BodyPath, Draw, Execution, KernelError, Node, NodeId, Operand, Select, TensorId,
 };
@@ -7,7 +8,6 @@ use tidemill_value::{ByteString, DType, Scalar, Value, recycle};
 
 use crate::executor::{Failure, RunCx, clear, free, run_step};
 use crate::plan::{Mode, NoKernel, Plan, Step, compile_body};
-use crate::schedule::OfBranch;
 use crate::sync::{Mutex, MutexGuard};
 use crate::watch::Watch;
 
@@ -27,12 +27,14 @@ pub(crate) enum Call {
     },
 }
 
+/// The positions of steps that only one branch needs, and the number of that, by the node.
+pub(crate) type LazySteps = FxHashMap<NodeId, Vec<(usize, usize)>>;
+
 /// The plan of a body.
 pub(crate) struct Routine {
     plan: Plan,
     results: Vec<Source>,
-    /// The variables whose values are needed from the start, each with the first node that needs
-    /// it.
+    /// The parameters that are variables whose values are needed from the start.
     needed: Vec<usize>,
     /// What runs that have ended leave to those to come.
     frames: Mutex<Vec<Frame>>,
@@ -85,11 +87,10 @@ impl Call {
         }
     }
 
-    /// Takes those of the steps that only one branch of this node needs.
-    pub(crate) fn set_lazy(&mut self, steps: &[(usize, OfBranch)]) {
+    /// Takes the steps that only one branch of this node needs out of those of all nodes.
+    pub(crate) fn take_lazy(&mut self, steps: &mut LazySteps) {
         if let Call::Branch { id, lazy, .. } = self {
-            let own = steps.iter().filter(|(_, of)| of.node == *id);
-            *lazy = own.map(|(position, of)| (*position, of.branch)).collect();
+            *lazy = steps.remove(id).unwrap_or_default();
         }
     }
 

@@ -9,7 +9,7 @@ use tidemill_graph::{
 use tidemill_value::{Shape, Value};
 
 use crate::ahead::{Lookahead, Turn};
-use crate::call::Call;
+use crate::call::{Call, LazySteps};
 use crate::fuse::fuse;
 use crate::prune::VariableUse;
 use crate::schedule::{OfBranch, Schedule, Task, Writes, schedule};
@@ -188,10 +188,14 @@ fn compile_with(
         }
     }
     let commit_start = steps.len();
-    let lazy: Vec<(usize, OfBranch)> =
-        steps.iter().enumerate().filter_map(|(i, step)| Some((i, step.lazy?))).collect();
+    let mut lazy = LazySteps::default();
+    for (position, step) in steps.iter().enumerate() {
+        if let Some(OfBranch { node, branch }) = step.lazy {
+            lazy.entry(node).or_default().push((position, branch));
+        }
+    }
     for call in steps.iter_mut().filter_map(|step| step.call.as_mut()) {
-        call.set_lazy(&lazy);
+        call.take_lazy(&mut lazy);
     }
     steps.extend(if mode.regroups { fuse(commit) } else { commit });
     let commits: FxHashMap<NodeId, TensorId> =
