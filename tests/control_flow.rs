@@ -368,6 +368,25 @@ fn inside_a_body_gradients_flow_to_tensors_and_variables_outside() -> Outcome {
 }
 
 #[test]
+fn branches_may_be_thirty_deep() -> Outcome {
+    fn deeper(depth: i32, x: Tensor) -> Tensor {
+        match depth {
+            0 => x * x,
+            _ => cond(greater(x, 0.0), || deeper(depth - 1, x + 1.0), || x),
+        }
+    }
+    let _graph = own_graph();
+    let x = placeholder::<f32>([]);
+    let y = deeper(30, x);
+    let slope = gradients([y], [x])[0].unwrap();
+    for session in in_both_modes() {
+        let values = session.run_with((y, slope), feeds![x => 1.0])?.into_scalars()?;
+        assert_eq!(values, (961.0_f32, 62.0_f32));
+    }
+    Ok(())
+}
+
+#[test]
 fn random_numbers_differ_from_iteration_to_iteration_and_come_again_with_the_seed() -> Outcome {
     let _graph = own_graph();
     let draws = |seed: Option<i64>| {

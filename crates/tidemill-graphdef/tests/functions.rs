@@ -4,8 +4,8 @@ mod common;
 
 use common::{float, graph_def, input, node, text_of, with, wrong};
 use tidemill_formats::proto::{
-    AnyValue, ArgDef, AttrValue, FunctionDef, FunctionDefLibrary, GraphDef, NameAttrList, NodeDef,
-    OpDef,
+    AnyValue, ArgDef, AttrValue, DataType, FunctionDef, FunctionDefLibrary, GraphDef, ListValue,
+    NameAttrList, NodeDef, OpDef,
 };
 
 fn arg(name: &str) -> ArgDef {
@@ -123,4 +123,40 @@ fn functions_that_double_at_each_call_end_in_an_error() {
     let last = function("f40", &["a"], [node("neg", "Neg", &["a"])], &[("r", "neg:y:0")]);
     let (_, text) = wrong(library([input("x"), call("c", "f0", &["x"])], doubling.chain([last])));
     assert_eq!(text, "the functions that are called make the graph too large");
+}
+
+/// A node that runs one of several functions, by their names.
+fn choice(name: &str, functions: &[&str], inputs: &[&str]) -> NodeDef {
+    let attr = || [("T".to_owned(), AttrValue { value: Some(float()) })].into();
+    let func = functions.iter().map(|name| NameAttrList { name: (*name).to_owned(), attr: attr() });
+    let branches = ListValue { func: func.collect(), ..ListValue::default() };
+    with(node(name, "StatelessCase", inputs), "branches", AnyValue::List(branches))
+}
+
+/// Functions each of which runs the next one, `each` times, and the last of which negates.
+fn nested(depth: usize, each: usize) -> GraphDef {
+    let index = || with(input("which"), "dtype", AnyValue::Type(DataType::Int32.into()));
+    let functions = (0..depth).map(|i| {
+        let next = format!("f{}", i + 1);
+        let next: Vec<&str> = std::iter::repeat_n(next.as_str(), each).collect();
+        let body = [
+            with(node("which", "Cast", &["a"]), "DstT", AnyValue::Type(DataType::Int32.into())),
+            choice("inner", &next, &["which:y:0", "a"]),
+        ];
+        function(&format!("f{i}"), &["a"], body, &[("r", "inner:output:0")])
+    });
+    let last =
+        function(&format!("f{depth}"), &["a"], [node("neg", "Neg", &["a"])], &[("r", "neg:y:0")]);
+    library([input("x"), index(), choice("c", &["f0"], &["which", "x"])], functions.chain([last]))
+}
+
+#[test]
+fn bodies_in_bodies_end_in_an_error_where_they_are_too_deep_or_too_many() {
+    let names = text_of(nested(60, 1));
+    assert!(names.contains("c: "), "{names}");
+    let (node, text) = wrong(nested(100, 1));
+    assert_eq!(node, "c");
+    assert!(text.ends_with("the function `f64` calls itself"), "{text}");
+    let (_, text) = wrong(nested(30, 2));
+    assert!(text.contains("the functions that are called make the graph too large"), "{text}");
 }

@@ -1,9 +1,10 @@
 //! From functions of a message to the bodies of nodes that run them.
 
 use std::borrow::Cow;
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
+use rustc_hash::FxHashSet;
 use tidemill_formats::SplatBudget;
 use tidemill_formats::proto::{AnyValue, GraphDef, NameAttrList, NodeDef};
 use tidemill_graph::{
@@ -18,9 +19,33 @@ use super::{ImportError, ImportErrorKind, InputMap, Plan};
 /// Bodies may be in bodies so deep.
 const MAX_DEPTH: usize = 64;
 
-/// More nodes than this no bodies put into a graph, so that functions that run one another twice do
-/// not fill the memory.
+/// Functions that are imported again put no more nodes than this into a graph, so that those that run
+/// one another twice do not fill the memory.
 const MAX_NODES: usize = 1 << 18;
+/// To make a body costs as much as so many nodes.
+const BODY: usize = 128;
+
+/// What bodies have cost so far.
+#[derive(Default)]
+pub(super) struct Budget {
+    spent: Cell<usize>,
+    /// The functions that were imported once.
+    known: RefCell<FxHashSet<String>>,
+}
+
+impl Budget {
+    /// Counts a body of a function.
+    ///
+    /// # Errors
+    /// [`ImportErrorKind::TooManyNodes`]
+    fn spend(&self, function: &str, nodes: usize) -> Result<(), ImportErrorKind> {
+        if self.known.borrow_mut().insert(function.to_owned()) {
+            return Ok(());
+        }
+        self.spent.set(self.spent.get().saturating_add(nodes + BODY));
+        if self.spent.get() > MAX_NODES { Err(ImportErrorKind::TooManyNodes) } else { Ok(()) }
+    }
+}
 
 /// After so many rounds nothing is taken as known of the shapes that a loop changes.
 const ROUNDS: usize = 4;
@@ -86,17 +111,13 @@ pub(super) fn counts(op: &'static OpDef, inputs: usize) -> Result<Vec<usize>, Im
 pub(super) struct Bodies<'a> {
     library: &'a Library<'a>,
     depth: usize,
-    nodes: &'a Cell<usize>,
+    budget: &'a Budget,
     location: Location,
 }
 
 impl<'a> Bodies<'a> {
-    pub(super) fn new(
-        library: &'a Library<'a>,
-        nodes: &'a Cell<usize>,
-        location: Location,
-    ) -> Self {
-        Bodies { library, depth: 0, nodes, location }
+    pub(super) fn new(library: &'a Library<'a>, budget: &'a Budget, location: Location) -> Self {
+        Bodies { library, depth: 0, budget, location }
     }
 
     /// The attributes of a node that runs functions, where its inputs are these.
@@ -181,10 +202,7 @@ impl<'a> Bodies<'a> {
         };
         let message = GraphDef { node: nodes, ..GraphDef::default() };
         let message = self.library.inline(Cow::Owned(message)).map_err(in_function)?.into_owned();
-        self.nodes.set(self.nodes.get().saturating_add(message.node.len()));
-        if self.nodes.get() > MAX_NODES {
-            return Err(ImportErrorKind::TooManyNodes);
-        }
+        self.budget.spend(&function.name, message.node.len())?;
         let mut failure = None;
         let traced = trace(graph, Location::caller(), facts, |arguments| {
             let deeper = Bodies { depth: self.depth + 1, ..*self };

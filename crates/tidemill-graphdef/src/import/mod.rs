@@ -12,7 +12,6 @@ mod variables;
 mod wiring;
 
 use std::borrow::Cow;
-use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use rustc_hash::FxHashMap;
@@ -137,8 +136,8 @@ pub(crate) fn import(
         "" => String::new(),
         prefix => graph.reserve_name(prefix),
     };
-    let counted = Cell::new(0);
-    let nodes = plan.build(&graph, &prefix, &Bodies::new(&library, &counted, location))?;
+    let spent = bodies::Budget::default();
+    let nodes = plan.build(&graph, &prefix, &Bodies::new(&library, &spent, location))?;
     notes::keep(&graph, has_library.then_some(functions), versions);
     record_variables(&graph, &prefix, &nodes, variables)?;
     let operation = |&id: &NodeId| OperationRef::new(graph.key(), Referent::Node(id)).into();
