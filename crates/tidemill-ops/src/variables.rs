@@ -122,11 +122,6 @@ impl Variable {
         is_handle(self.into())
     }
 
-    /// Whether a run that needs its value, where it has none, takes the one it starts with.
-    pub fn is_self_starting(self) -> bool {
-        self.record().is_some_and(|record| record.self_starting)
-    }
-
     /// Whether an optimizer that changes the variable has to keep a constraint.
     pub fn is_constrained(self) -> bool {
         self.record().is_some_and(|record| record.constraint.is_some())

@@ -125,11 +125,12 @@ fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
         let end = lowering.end(parameters[i].node);
         lowering.subgraph.fetches.push(end);
     }
-    let first_reader =
-        |p: &Parameter| lowering.variables.get(&p.node).and_then(|usage| usage.first_reader);
-    let first_readers = parameters.iter().map(first_reader).collect();
+    let is_read = |p: &Parameter| {
+        lowering.variables.get(&p.node).is_some_and(|usage| usage.first_reader.is_some())
+    };
+    let reads = parameters.iter().map(is_read).collect();
     let may_read = parameters.iter().map(|p| lowering.may_read.contains(&p.node)).collect();
-    BodyPath { first_readers, may_read, subgraph: lowering.subgraph, graph: body.graph().clone() }
+    BodyPath { reads, may_read, subgraph: lowering.subgraph }
 }
 
 impl Lowering<'_> {
@@ -138,7 +139,7 @@ impl Lowering<'_> {
     fn note_reads(&mut self, id: NodeId, node: &Node, paths: &[BodyPath]) {
         let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
         for (i, &input) in node.inputs.iter().skip(before).enumerate() {
-            let reads = |path: &BodyPath| path.first_readers[i].is_some() || path.may_read[i];
+            let reads = |path: &BodyPath| path.reads[i] || path.may_read[i];
             if !paths.iter().any(reads) {
                 continue;
             }

@@ -275,8 +275,7 @@ impl Routine {
             }
         };
         let results = plan.fetches.iter().enumerate().map(source).collect();
-        let needed = path.first_readers.iter().enumerate();
-        let needed = needed.filter(|(_, reader)| reader.is_some()).map(|(i, _)| i).collect();
+        let needed = (0..path.reads.len()).filter(|&i| path.reads[i]).collect();
         Ok(Routine { plan, results, needed, frames: Mutex::default() })
     }
 

@@ -41,7 +41,7 @@ pub enum DType {
 }
 
 impl DType {
-    /// Every data type, in the order of declaration.
+    /// Every data type, in the order of declaration; `variant` is the last.
     pub const ANY: &[DType] = &[
         DType::F32,
         DType::F64,
@@ -61,22 +61,7 @@ impl DType {
     ];
 
     /// The types of data: all but `variant`, which stands for lists of them.
-    pub const ALL: &[DType] = &[
-        DType::F32,
-        DType::F64,
-        DType::F16,
-        DType::BF16,
-        DType::I8,
-        DType::I16,
-        DType::I32,
-        DType::I64,
-        DType::U8,
-        DType::U16,
-        DType::U32,
-        DType::U64,
-        DType::Bool,
-        DType::String,
-    ];
+    pub const ALL: &[DType] = DType::ANY.split_at(DType::ANY.len() - 1).0;
 
     /// The floating-point types.
     pub const FLOATS: &[DType] = &[DType::F32, DType::F64, DType::F16, DType::BF16];

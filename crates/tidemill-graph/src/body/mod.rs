@@ -207,12 +207,10 @@ pub struct BodyPath {
     /// A feed for each parameter; variables are values there. A fetch for each result, and after
     /// those of a branch one for each variable that the branches write.
     pub subgraph: Subgraph,
-    /// For each parameter that is a variable, the first node that needs its value from before.
-    pub first_readers: SmallVec<[Option<NodeId>; 4]>,
+    /// Whether a parameter is a variable whose value from before is needed.
+    pub reads: SmallVec<[bool; 4]>,
     /// Whether a body within this one may need the value that a parameter has from before.
     pub may_read: SmallVec<[bool; 4]>,
-    /// The graph that the nodes come from.
-    pub graph: Graph,
 }
 
 impl BodyPath {
