@@ -317,12 +317,11 @@ impl NodeBuilder {
         let mut poison = SmallVec::new();
         for operation in self.operations() {
             if operation.graph() != graph.key() {
-                let (left, right) = (graph.key(), operation.graph());
-                Graph::find(right)?;
-                return Err(match InsideBody::of(operation, left) {
-                    Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)).into(),
-                    None => BuildErrorKind::ForeignGraph { left, right }.into(),
-                });
+                Graph::find(operation.graph())?;
+                let own = self.operations().find(|other| other.graph() == graph.key());
+                let notes = own.into_iter().chain([operation]).filter_map(Note::made_here);
+                let kind = elsewhere(operation, graph.key());
+                return Err(Failure::Cause(Box::new(kind), notes.collect()));
             }
             if let Referent::Poison(id) = operation.referent() {
                 poison.push(id);
@@ -342,6 +341,14 @@ impl NodeBuilder {
             }
         }
         Ok((arguments, controls))
+    }
+}
+
+/// Says that an operation is not of the graph `graph`: it is inside a body, or of another graph.
+pub fn elsewhere(operation: OperationRef, graph: GraphKey) -> BuildErrorKind {
+    match InsideBody::of(operation, graph) {
+        Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)),
+        None => BuildErrorKind::ForeignGraph { left: graph, right: operation.graph() },
     }
 }
 

@@ -15,7 +15,7 @@ use crate::registry::{self, DefaultGraph};
 use crate::variable::{Member, VariableRecord, Variables};
 use crate::{
     Execution, GraphKey, Item, Location, NodeId, OperationRef, Referent, Role, TensorId, TensorRef,
-    location, scope,
+    body, location, scope,
 };
 
 /// A computation graph: an append-only record of operations.
@@ -412,10 +412,12 @@ impl Graph {
         }
     }
 
-    /// Calls `build`, and attributes the nodes it adds to `node`: they carry its line.
+    /// Calls `build`, and attributes the nodes it adds to `node`: they carry its line. What it adds
+    /// to a body inside of this graph carries the line alone.
     pub fn on_behalf_of<R>(&self, node: NodeId, build: impl FnOnce() -> R) -> R {
         let location = self.read().location(node);
-        location::attribute_to(node, location, build)
+        let own = body::redirect(self.key()) == self.key();
+        location::attribute_to(own.then_some(node), location, build)
     }
 }
 

@@ -9,7 +9,9 @@ use smallvec::{SmallVec, smallvec};
 use tidemill_value::DType;
 
 pub use inside::{Enclosing, InsideBody};
-pub use trace::{Trace, add_argument, adopted, outside, parameter, trace};
+pub use trace::{
+    Enclosure, Trace, add_argument, beside, enclosures, innermost, outside, parameter, trace,
+};
 pub(crate) use trace::{adopt, is_control_inside, redirect};
 
 use crate::{
