@@ -67,6 +67,6 @@ pub use scope::{
     has_control_dependencies, name_scope, scoped, unique_variable_scope, variable_scope,
     variable_scope_with, without_control_dependencies,
 };
-pub use subgraph::{Commit, FEED, Subgraph, VerifyError, may_fail};
+pub use subgraph::{Commit, FEED, Guarded, Subgraph, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};
 pub use variable::{Constraint, Item, Member, VariableRecord};

@@ -174,6 +174,12 @@ impl Body {
         self.draws
     }
 
+    /// Whether it may leave a variable that it takes with another shape than the declared one.
+    pub(crate) fn reshapes(&self, parameter: usize) -> bool {
+        let node = self.parameters.get(parameter).map(|parameter| parameter.node);
+        node.is_some_and(|node| self.graph.read().is_reshaped(node))
+    }
+
     /// Whether running it does, or depends on, anything but its values.
     pub fn is_stateful(&self) -> bool {
         self.draws

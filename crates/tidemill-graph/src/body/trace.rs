@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 
-use super::{HANDLE_PARAMETER, InsideBody, PARAMETER, REF_PARAMETER};
-use crate::diagnosis::BuildErrorKind;
+use super::{HANDLE_PARAMETER, PARAMETER, REF_PARAMETER};
+use crate::diagnosis::{BuildErrorKind, Note};
 use crate::registry::{self, override_default};
 use crate::{
     Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, NodeBuilder, NodeId,
     OpError, OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef,
-    absolute_scope, location, scope, without_control_dependencies,
+    absolute_scope, elsewhere, location, scope, without_control_dependencies,
 };
 
 /// A body that is being built: its graph, and what stands there for tensors of the graph around it.
@@ -82,17 +82,11 @@ fn result_in_body(result: TensorRef) -> Result<TensorId, OperationRef> {
         Some(key) if key != result.graph() => adopt(key, result),
         _ => Ok(Some(result)),
     };
-    let fail = |kind| crate::fail(key, "result", kind, Vec::new());
+    let notes = || Note::made_here(result.operation()).into_iter().collect();
+    let fail = |kind| crate::fail(key, "result", kind, notes());
     match taken.map_err(fail)? {
         Some(tensor) => tensor.id().map_err(|_| tensor.operation()),
-        None => {
-            let (left, right) = (key.unwrap_or(GraphKey::NOWHERE), result.graph());
-            let inside = key.and_then(|key| InsideBody::of(result.operation(), key));
-            Err(fail(match inside {
-                Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)),
-                None => BuildErrorKind::ForeignGraph { left, right },
-            }))
-        }
+        None => Err(fail(elsewhere(result.operation(), key.unwrap_or(GraphKey::NOWHERE)))),
     }
 }
 

@@ -41,7 +41,7 @@ pub static FILL: OpDef = OpDef::new("Fill", "One number everywhere.")
     .inputs(&[Arg::of("dims", "index_type"), Arg::of("value", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("index_type", DType::INDICES)])
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[0]))
     .infer(|node| match node.shape(1).rank() {
         None | Some(0) => Inferred::one(described_shape(node, 0)?),
         Some(_) => {
@@ -147,7 +147,7 @@ pub static RANGE: OpDef = OpDef::new("Range", "Numbers at equal distances.")
     .inputs(&[Arg::of("start", "Tidx"), Arg::of("limit", "Tidx"), Arg::of("delta", "Tidx")])
     .outputs(&[Arg::of("output", "Tidx")])
     .attrs(&[AttrDef::widened("Tidx", DType::NUMBERS)])
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[0, 1, 2]))
     .infer(infer_range)
     .kernel(|_| {
         Ok(kernel(|cx| {
