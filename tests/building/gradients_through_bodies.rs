@@ -50,7 +50,14 @@ fn a_constant_used_in_a_loop_within_a_branch_has_a_gradient() {
     let p = constant(2.0_f32);
     let y = cond(
         constant(true),
-        || while_loop((constant(0), constant(1.0_f32)), |(i, _)| less(i, 3), |(i, y)| (i + 1, y * p)).1,
+        || {
+            while_loop(
+                (constant(0), constant(1.0_f32)),
+                |(i, _)| less(i, 3),
+                |(i, y)| (i + 1, y * p),
+            )
+            .1
+        },
         || p,
     );
     let first = gradient(y, p).unwrap();
@@ -63,7 +70,8 @@ fn the_value_of_an_outer_constant_is_known_inside() {
     let _graph = own_graph();
     let (axes, extents) = (constant([0]), constant([3, 2]));
     let x = placeholder::<f32>([2, 3]);
-    let y = cond(constant(true), || reduce_sum(reshape(x, extents), axes), || constant([0.0_f32; 2]));
+    let y =
+        cond(constant(true), || reduce_sum(reshape(x, extents), axes), || constant([0.0_f32; 2]));
     assert_eq!(y.shape().to_string(), "[2]");
 }
 
@@ -71,7 +79,12 @@ fn the_value_of_an_outer_constant_is_known_inside() {
 fn a_float_constant_taken_by_a_body_is_folded_there() -> Outcome {
     let _graph = own_graph();
     let p = constant(2.0_f32);
-    let y = while_loop((constant(0), constant(1.0_f32)), |(i, _)| less(i, 3), |(i, y)| (i + 1, y + exp(p * 3.0))).1;
+    let y = while_loop(
+        (constant(0), constant(1.0_f32)),
+        |(i, _)| less(i, 3),
+        |(i, y)| (i + 1, y + exp(p * 3.0)),
+    )
+    .1;
     let session = Session::new();
     let explained = session.explain(y, &[])?.to_string();
     assert!(explained.contains("constant folding"), "{explained}");
@@ -107,7 +120,9 @@ fn a_gradient_inside_of_a_body_goes_through_what_was_computed_outside() {
 fn a_gradient_two_bodies_deep_goes_through_a_loop_outside_of_both() {
     let _graph = own_graph();
     let u = get_variable("u", [], constant(2.0_f32));
-    let power = while_loop((constant(0), constant(1.0_f32)), |(i, _)| less(i, 3), |(i, y)| (i + 1, y * u)).1;
+    let power =
+        while_loop((constant(0), constant(1.0_f32)), |(i, _)| less(i, 3), |(i, y)| (i + 1, y * u))
+            .1;
     let chosen = cond(greater(power, 0.0), || power * 2.0, || power);
     let g = cond(
         constant(true),

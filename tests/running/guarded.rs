@@ -1,6 +1,5 @@
 //! Assertions that one branch alone needs, and variables whose shapes change.
 
-
 use crate::common::{Outcome, in_both_modes};
 use tidemill::custom::NodeBuilder;
 use tidemill::prelude::*;
@@ -124,7 +123,8 @@ fn an_unchecked_assignment_is_seen_by_callables_bodies_and_later_reads() -> Outc
     let v = get_variable("v", [2], constant([1.0_f32, 2.0]));
     let c = placeholder::<bool>([]);
     let branch = cond(c, || shape(v.read()) * 2, || constant([0]));
-    let looped = while_loop((constant(0), v.read()), |(i, _)| less(i, 2), |(i, x)| (i + 1, x * 2.0)).1;
+    let looped =
+        while_loop((constant(0), v.read()), |(i, _)| less(i, 2), |(i, x)| (i + 1, x * 2.0)).1;
     let of_loop = shape(looped);
     let sessions = in_both_modes();
     let mut callables = Vec::new();

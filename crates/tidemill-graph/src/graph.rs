@@ -139,7 +139,8 @@ impl State {
             match before {
                 Some(before) => node.bodies().any(|body| body.reshapes(i - before)),
                 None => node.outputs.get(i).is_some_and(|left| {
-                    let is_declared = declared.merge(&left.shape).is_ok_and(|both| both == left.shape);
+                    let is_declared =
+                        declared.merge(&left.shape).is_ok_and(|both| both == left.shape);
                     left.role == Role::Ref && !is_declared
                 }),
             }

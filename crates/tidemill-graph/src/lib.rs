@@ -41,8 +41,8 @@ mod widen;
 pub use attr::{Attr, Attrs, HostFunction};
 pub use body::{
     Body, BodyPath, Enclosing, Enclosure, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter,
-    ParameterKind, REF_PARAMETER, Root, Trace, add_argument, beside, enclosures, innermost, outside,
-    parameter, results_of_either, trace,
+    ParameterKind, REF_PARAMETER, Root, Trace, add_argument, beside, enclosures, innermost,
+    outside, parameter, results_of_either, trace,
 };
 pub use builder::{NodeBuilder, elsewhere, fail};
 pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};

@@ -3,8 +3,8 @@ use tidemill_value::{DType, PartialShape};
 
 use crate::node::argument_ranges;
 use crate::{
-    Arg, AttrDef, AttrKind, BodyPath, Effect, Execution, Fact, Fallible, Inferred, Kernel, KernelCx,
-    KernelError, Node, NodeId, NodeView, OpDef, OpError, TensorId,
+    Arg, AttrDef, AttrKind, BodyPath, Effect, Execution, Fact, Fallible, Inferred, Kernel,
+    KernelCx, KernelError, Node, NodeId, NodeView, OpDef, OpError, TensorId,
 };
 
 /// The path of one run, taken out of its graph: what is left to compute once it is known what
@@ -297,7 +297,8 @@ pub fn may_fail<'a>(node: &'a Node, inputs: impl Iterator<Item = &'a Fact>) -> b
         Fallible::Elements(arguments) => {
             let ranges: SmallVec<[_; 4]> = argument_ranges(node.op.inputs, &node.attrs).collect();
             let counts = |i: usize| arguments.iter().any(|&argument| ranges[argument].contains(&i));
-            let is_known = |fact: &Fact| fact.elements.as_ref().is_some_and(|e| e.known().is_some());
+            let is_known =
+                |fact: &Fact| fact.elements.as_ref().is_some_and(|e| e.known().is_some());
             let mut inputs = inputs.enumerate();
             inputs.any(|(i, fact)| is_unknown(fact) || (counts(i) && !is_known(fact)))
                 || node.outputs.iter().any(is_unknown)

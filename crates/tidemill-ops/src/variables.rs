@@ -125,7 +125,8 @@ impl Variable {
 
     /// Whether a write may leave it with another shape than [`Variable::shape`].
     fn is_reshaped(self) -> bool {
-        let (Referent::Node(id), Ok(graph)) = (self.0.referent(), Graph::find(self.0.graph())) else {
+        let (Referent::Node(id), Ok(graph)) = (self.0.referent(), Graph::find(self.0.graph()))
+        else {
             return false;
         };
         graph.reshaped_variables() > 0 && graph.read().is_reshaped(id)

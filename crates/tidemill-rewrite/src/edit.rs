@@ -167,7 +167,8 @@ pub fn sweep(
                     let new = done.nodes().skip(first_new);
                     guarded.extend(new.map(|(node, _)| Guarded { node, ..*waits }));
                 }
-                let first = replacement.outputs.first().map_or(done.next_id(), |output| output.node);
+                let first =
+                    replacement.outputs.first().map_or(done.next_id(), |output| output.node);
                 renamed.push(&done, &known_before, first, replacement.outputs);
                 continue;
             }

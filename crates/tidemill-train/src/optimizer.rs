@@ -3,8 +3,8 @@ use std::sync::Arc;
 use tidemill_autodiff::{Differentiation, GradientOptions, differentiate};
 use tidemill_graph::{
     BuildErrorKind, EdgeKind, Enclosure, Graph, Location, NodeBuilder, OperationRef, Referent,
-    TensorId, TensorRef, at_location, control_dependencies, default_graph, enclosures, fail, outside,
-    scoped,
+    TensorId, TensorRef, at_location, control_dependencies, default_graph, enclosures, fail,
+    outside, scoped,
 };
 use tidemill_ops::ops::assign::ASSIGN_ADD;
 use tidemill_ops::ops::control::NO_OP;
