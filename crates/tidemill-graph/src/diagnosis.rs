@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 use tidemill_value::DType;
 
 use crate::ids::PoisonId;
-use crate::{GradientError, GraphKey, InsideBody, Location, OpError};
+use crate::{GradientError, GraphKey, Holding, InsideBody, Location, OpError};
 
 /// Why a builder call made no node.
 #[derive(Clone, Debug)]
@@ -251,6 +251,20 @@ impl fmt::Display for BuildError {
     }
 }
 
+impl BuildError {
+    /// Whether the same call failed for the same reason.
+    fn is_like(&self, other: &BuildError) -> bool {
+        self.location == other.location
+            && self.what == other.what
+            && self.kind.to_string() == other.kind.to_string()
+    }
+
+    fn text_bytes(&self) -> usize {
+        let notes = self.notes.iter().map(|note| note.text.capacity());
+        self.notes.capacity() * size_of::<Note>() + notes.sum::<usize>()
+    }
+}
+
 impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.kind.source()
@@ -317,6 +331,19 @@ impl PoisonTable {
         self.push(error.what.clone().into_owned(), Cause::Root(error))
     }
 
+    /// Records a call unless the same line made the same call before, and failed alike. Then the table
+    /// cannot outgrow the program's text.
+    pub(crate) fn root_once(&mut self, error: BuildError) -> PoisonId {
+        let is_same = |poison: &Poison| match &poison.cause {
+            Cause::Root(known) => known.is_like(&error),
+            Cause::FedBy(_) => false,
+        };
+        match self.0.iter().rposition(is_same) {
+            Some(index) => PoisonId(index as u32),
+            None => self.root(Arc::new(error)),
+        }
+    }
+
     pub(crate) fn fed_by(&mut self, label: String, inputs: SmallVec<[PoisonId; 2]>) -> PoisonId {
         self.push(label, Cause::FedBy(inputs))
     }
@@ -325,6 +352,21 @@ impl PoisonTable {
         let id = PoisonId(self.0.len() as u32);
         self.0.push(Poison { label, cause });
         id
+    }
+
+    /// The calls, and the bytes that they take.
+    pub(crate) fn holding(&self) -> Holding {
+        let bytes = |poison: &Poison| {
+            poison.label.capacity()
+                + match &poison.cause {
+                    Cause::Root(error) => size_of::<BuildError>() + error.text_bytes(),
+                    Cause::FedBy(inputs) if inputs.spilled() => size_of_val(&**inputs),
+                    Cause::FedBy(_) => 0,
+                }
+        };
+        let bytes =
+            self.0.capacity() * size_of::<Poison>() + self.0.iter().map(bytes).sum::<usize>();
+        Holding { count: self.0.len(), bytes }
     }
 
     pub(crate) fn rename(&mut self, id: PoisonId, label: String) {

@@ -127,6 +127,17 @@ impl State {
         writes.filter_map(|i| Some((i, self.variable_of(*node.inputs.get(i)?)?))).collect()
     }
 
+    /// The bytes of what is noted of a few nodes, of variables and of collections.
+    pub(crate) fn side_tables(&self) -> usize {
+        let entry = size_of::<NodeId>() + size_of::<TensorId>();
+        let items: usize = self.collections.values().map(Vec::capacity).sum();
+        (self.origins.capacity() + self.stand_ins.capacity()) * entry
+            + self.slices.capacity() * (size_of::<TensorId>() + size_of::<Slices>())
+            + self.variables.records().len() * size_of::<VariableRecord>()
+            + items * size_of::<Item>()
+            + self.notes.values().map(Vec::capacity).sum::<usize>()
+    }
+
     /// What a node that is added now takes where it is given `tensor`.
     pub(crate) fn current(&self, mut tensor: TensorId) -> TensorId {
         while let Some(&stand_in) = self.stand_ins.get(&tensor) {
@@ -432,11 +443,12 @@ pub(crate) fn orphan(error: BuildError) -> OperationRef {
         fail_strictly(&error);
     }
     let mut orphans = registry::ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-    let id = orphans.root(Arc::new(error));
+    let id = orphans.root_once(error);
     OperationRef::new(GraphKey::NOWHERE, Referent::Poison(id))
 }
 
-/// Every failed builder call of the process whose handles belonged to a graph that is gone.
+/// Every failed builder call of the process whose handles belonged to a graph that is gone; of those
+/// that a line made again and again, the first.
 ///
 /// # Errors
 /// The calls.
