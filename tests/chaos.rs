@@ -125,6 +125,8 @@ struct Chaos {
     before: Held,
     /// What the first round left behind.
     first: Option<Held>,
+    /// What the fullest round held at its end.
+    fullest: Held,
     /// The most bytes that were in use at once.
     peak: usize,
     runs: u64,
@@ -132,7 +134,8 @@ struct Chaos {
 
 impl Chaos {
     fn new() -> Chaos {
-        Chaos { before: Held::now(), first: None, peak: 0, runs: 0 }
+        let before = Held::now();
+        Chaos { before, first: None, fullest: before, peak: 0, runs: 0 }
     }
 
     fn run(&mut self, duration: Duration) {
@@ -155,7 +158,11 @@ impl Chaos {
         let (peak, runs) = MEMORY.peak_in(work);
         self.peak = self.peak.max(peak);
         self.runs += runs;
-        self.check_kept(&Held::now());
+        let kept = Held::now();
+        self.check_kept(&kept);
+        if kept.live > self.fullest.live {
+            self.fullest = kept;
+        }
         drop(round);
         self.check_left(&Held::now());
     }
@@ -181,10 +188,11 @@ impl Chaos {
     }
 
     fn print(&self) {
-        let left = self.first.map_or(0, |_| MEMORY.in_use());
-        let (runs, peak, resident) = (self.runs, self.peak / 1024, resident().unwrap_or_default());
+        let [left, peak] = [MEMORY.in_use(), self.peak].map(|bytes| bytes / 1024);
+        let resident = resident().unwrap_or_default();
         println!(
-            "{runs} runs; {left} bytes in use between rounds, at most {peak} KiB in one; {resident} KiB resident"
+            "{} runs; KiB in use between rounds: {left}, at most: {peak}; resident: {resident}",
+            self.runs
         );
     }
 }
@@ -209,6 +217,7 @@ fn chaos_of_ten_minutes_holds_no_more_memory_at_the_end_than_after_the_first() {
         chaos.print();
         first = first.or_else(resident);
     }
+    println!("The fullest round held\n{}", chaos.fullest.report);
     if let (Some(first), Some(last)) = (first, resident()) {
         assert!(last <= first + first / 4 + 16 * 1024, "{first} KiB grew to {last}");
     }

@@ -3,15 +3,12 @@
 mod common;
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use common::{Outcome, number};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tidemill::prelude::*;
-use tidemill::{Cancellation, RunOptions};
 
 const THREADS: usize = 8;
 
