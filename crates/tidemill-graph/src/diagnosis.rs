@@ -331,17 +331,31 @@ impl PoisonTable {
         self.push(error.what.clone().into_owned(), Cause::Root(error))
     }
 
-    /// Records a call unless the same line made the same call before, and failed alike. Then the table
-    /// cannot outgrow the program's text.
+    /// Records a call unless the same line made the same call before, and failed alike: where no call
+    /// can succeed any more, a loop that goes on calling does not fill the table.
     pub(crate) fn root_once(&mut self, error: BuildError) -> PoisonId {
         let is_same = |poison: &Poison| match &poison.cause {
             Cause::Root(known) => known.is_like(&error),
             Cause::FedBy(_) => false,
         };
-        match self.0.iter().rposition(is_same) {
-            Some(index) => PoisonId(index as u32),
-            None => self.root(Arc::new(error)),
-        }
+        self.last(is_same).unwrap_or_else(|| self.root(Arc::new(error)))
+    }
+
+    /// As [`root_once`](PoisonTable::root_once), for a call that was given failed calls.
+    pub(crate) fn fed_by_once(
+        &mut self,
+        label: String,
+        inputs: SmallVec<[PoisonId; 2]>,
+    ) -> PoisonId {
+        let is_same = |poison: &Poison| match &poison.cause {
+            Cause::Root(_) => false,
+            Cause::FedBy(known) => *known == inputs && poison.label == label,
+        };
+        self.last(is_same).unwrap_or_else(|| self.fed_by(label, inputs))
+    }
+
+    fn last(&self, is_wanted: impl Fn(&Poison) -> bool) -> Option<PoisonId> {
+        self.0.iter().rposition(is_wanted).map(|index| PoisonId(index as u32))
     }
 
     pub(crate) fn fed_by(&mut self, label: String, inputs: SmallVec<[PoisonId; 2]>) -> PoisonId {

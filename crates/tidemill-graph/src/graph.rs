@@ -14,8 +14,8 @@ use crate::reader::GraphReader;
 use crate::registry::{self, DefaultGraph};
 use crate::variable::{Member, VariableRecord, Variables};
 use crate::{
-    Execution, GraphKey, Item, Location, NodeId, OperationRef, Referent, Role, TensorId, TensorRef,
-    location, scope,
+    Execution, GraphKey, Item, Location, NodeId, OperationRef, PoisonId, Referent, Role, TensorId,
+    TensorRef, location, scope,
 };
 
 /// A computation graph: an append-only record of operations.
@@ -133,7 +133,7 @@ impl State {
         let items: usize = self.collections.values().map(Vec::capacity).sum();
         (self.origins.capacity() + self.stand_ins.capacity()) * entry
             + self.slices.capacity() * (size_of::<TensorId>() + size_of::<Slices>())
-            + self.variables.records().len() * size_of::<VariableRecord>()
+            + size_of_val(self.variables.records())
             + items * size_of::<Item>()
             + self.notes.values().map(Vec::capacity).sum::<usize>()
     }
@@ -302,7 +302,8 @@ impl Graph {
         self.write().seed = Some(seed);
     }
 
-    /// Every builder call that failed, with its line.
+    /// Every builder call that failed, with its line; of those that a line made again and again when
+    /// the graph was finalized, the first.
     ///
     /// # Errors
     /// The root causes: calls that failed because of another failed call are not listed.
@@ -321,7 +322,24 @@ impl Graph {
             drop(state);
             fail_strictly(&error);
         }
-        let id = state.poison.root(Arc::new(error));
+        let id = match state.finalized {
+            Some(_) => state.poison.root_once(error),
+            None => state.poison.root(Arc::new(error)),
+        };
+        OperationRef::new(self.key(), Referent::Poison(id))
+    }
+
+    /// Records a call that was given handles which failed calls had returned.
+    pub(crate) fn poison_fed_by(
+        &self,
+        label: String,
+        inputs: SmallVec<[PoisonId; 2]>,
+    ) -> OperationRef {
+        let mut state = self.write();
+        let id = match state.finalized {
+            Some(_) => state.poison.fed_by_once(label, inputs),
+            None => state.poison.fed_by(label, inputs),
+        };
         OperationRef::new(self.key(), Referent::Poison(id))
     }
 
@@ -364,10 +382,14 @@ impl Graph {
         self.read().collection(name).to_vec()
     }
 
-    /// Takes a name, made unique, within the name scope that is open, for a node or a scope.
+    /// Takes a name, made unique, within the name scope that is open, for a node or a scope. A
+    /// finalized graph, which takes neither, gives the name as it is.
     pub fn reserve_name(&self, wish: &str) -> String {
         let wish = scope::prefixed(self.key(), Cow::Borrowed(wish));
         let mut state = self.write();
+        if state.finalized.is_some() {
+            return wish.into_owned();
+        }
         let reserved = state.names.reserve(&wish);
         state.names.reserved_name(reserved).to_owned()
     }

@@ -104,7 +104,8 @@ impl GraphMemory {
         memory
     }
 
-    fn add(&mut self, graph: &Graph, seen: &mut Seen) {
+    /// Adds what one graph holds.
+    pub fn add(&mut self, graph: &Graph, seen: &mut Seen) {
         let reader = graph.read();
         let state = reader.state();
         self.graphs += Holding::one(size_of::<State>() + state.side_tables());

@@ -137,8 +137,10 @@ pub(crate) struct Tally {
 impl Tally {
     fn session(&mut self, session: &Inner) {
         self.report.sessions += Holding::one(size_of::<Inner>());
-        for value in session.state.store.values() {
-            self.report.variables += Holding::one(self.seen.value(&value));
+        for (_, cell) in session.state.cells() {
+            if let Some(value) = session.state.store.get(cell) {
+                self.report.variables += Holding::one(self.seen.value(&value));
+            }
         }
         for plan in session.plans() {
             self.report.plans.bytes += size_of::<Signature>() + size_of_val(&*plan);

@@ -74,11 +74,6 @@ impl<V: Clone> Store<V> {
         self.lock().cells[cell as usize].value.clone()
     }
 
-    /// The values that there are.
-    pub(crate) fn values(&self) -> Vec<V> {
-        self.lock().cells.iter().filter_map(|cell| cell.value.clone()).collect()
-    }
-
     /// Forgets all values.
     pub(crate) fn clear(&self) {
         self.lock().cells.iter_mut().for_each(|cell| cell.value = None);
