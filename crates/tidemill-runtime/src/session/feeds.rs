@@ -1,0 +1,108 @@
+use smallvec::SmallVec;
+use tidemill_ops::{Tensor, Variable};
+use tidemill_value::{IntoValue, Value, ValueError, copied_bytes};
+
+use crate::plan::step::Feed;
+use crate::report::error::FeedErrorKind;
+use crate::session::request::fit;
+
+/// The values that a run takes for tensors instead of computing them. [`feeds!`](crate::feeds!)
+/// writes them.
+#[derive(Clone, Default, Debug)]
+pub struct Feeds {
+    pub(crate) values: SmallVec<[(FeedKey, Result<Value, ValueError>); 2]>,
+    /// The bytes of elements that were copied to make the values.
+    pub(crate) copied: u64,
+}
+
+/// What a value is fed for: a tensor, a variable, or the name of a tensor.
+#[derive(Clone, Debug)]
+pub enum FeedKey {
+    /// A tensor; not only placeholders can be fed.
+    Tensor(Tensor),
+    /// What everything that uses the variable reads of it in the run.
+    Variable(Variable),
+    /// The tensor of that name.
+    Name(String),
+}
+
+impl From<Tensor> for FeedKey {
+    fn from(tensor: Tensor) -> Self {
+        FeedKey::Tensor(tensor)
+    }
+}
+
+impl From<Variable> for FeedKey {
+    fn from(variable: Variable) -> Self {
+        FeedKey::Variable(variable)
+    }
+}
+
+impl From<&str> for FeedKey {
+    fn from(name: &str) -> Self {
+        FeedKey::Name(name.to_owned())
+    }
+}
+
+impl From<String> for FeedKey {
+    fn from(name: String) -> Self {
+        FeedKey::Name(name)
+    }
+}
+
+impl Feeds {
+    /// No feeds.
+    pub fn new() -> Self {
+        Feeds::default()
+    }
+
+    /// Adds a value for a tensor.
+    ///
+    /// The value must have the tensor's data type and a shape that fits the tensor's. A single
+    /// number takes the tensor's type. A tensor holds no value, and cannot be fed:
+    ///
+    /// ```compile_fail
+    /// use tidemill_ops::{constant, placeholder};
+    /// use tidemill_runtime::feeds;
+    /// let (x, two) = (placeholder::<f32>([]), constant(2.0_f32));
+    /// let feeds = feeds![x => two];
+    /// ```
+    pub fn feed(mut self, key: impl Into<FeedKey>, value: impl IntoValue) -> Self {
+        let before = copied_bytes();
+        self.values.push((key.into(), value.into_value()));
+        self.copied += copied_bytes().wrapping_sub(before);
+        self
+    }
+}
+
+/// Puts the values of a plan's feeds in their places.
+pub(crate) struct Feeder<'a> {
+    pub(crate) feeds: &'a [Feed],
+    pub(crate) slots: &'a mut [Option<Value>],
+}
+
+impl Feeder<'_> {
+    /// Puts the value of feed `i` of the signature in its place. It is checked even if nothing
+    /// needs it.
+    #[inline]
+    pub(crate) fn put(
+        &mut self,
+        i: usize,
+        value: Result<Value, ValueError>,
+    ) -> Result<(), FeedErrorKind> {
+        let Feed { fact, slot } = &self.feeds[i];
+        let value = fit(value?, fact)?;
+        if let Some(slot) = slot {
+            self.slots[*slot as usize] = Some(value);
+        }
+        Ok(())
+    }
+}
+
+/// Writes [`Feeds`]: `feeds![x => 1.0, labels => array]`.
+#[macro_export]
+macro_rules! feeds {
+    ($($key:expr => $value:expr),* $(,)?) => {
+        $crate::Feeds::new()$(.feed($key, $value))*
+    };
+}

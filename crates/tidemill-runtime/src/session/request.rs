@@ -1,0 +1,157 @@
+//! From what the user hands to a run to a signature.
+
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Fact, Graph, InsideBody, NodeId, OperationRef, Referent, Role, TensorId, TensorRef, diagnose,
+};
+use tidemill_ops::{Inspect, Operation, Tensor, Variable};
+use tidemill_value::{TensorList, Value, ValueError};
+
+use crate::lower::signature::Signature;
+use crate::report::describe;
+use crate::report::error::{FeedErrorKind, RunError};
+use crate::session::feeds::{FeedKey, Feeds};
+use crate::session::fetch::{FetchItem, FetchList};
+
+/// What a run is asked for.
+pub(crate) struct Request {
+    pub(crate) signature: Signature,
+    /// For each feed of the signature, which of the given ones it is.
+    pub(crate) order: SmallVec<[u32; 4]>,
+}
+
+/// Finds the nodes behind handles and names.
+///
+/// # Errors
+/// [`RunError`] where a handle is invalid or of another graph, a name unknown, or a tensor
+/// cannot be fed.
+pub(crate) fn resolve(
+    graph: &Graph,
+    fetches: FetchList,
+    feeds: &Feeds,
+) -> Result<Request, RunError> {
+    let mut signature = Signature::default();
+    for fetch in fetches.0 {
+        match fetch {
+            FetchItem::Tensor(tensor) => signature.fetches.push(value_id(graph, tensor)?),
+            FetchItem::Variable(variable) => {
+                signature.fetches.push(variable_id(graph, variable)?);
+            }
+            FetchItem::Operation(operation) => {
+                signature.targets.push(node_id(graph, operation.into())?);
+            }
+            FetchItem::Name(name) => {
+                signature.fetches.push(value_id(graph, find(graph, &name)?)?);
+            }
+        }
+    }
+    let mut fed: SmallVec<[(TensorId, u32); 4]> = SmallVec::new();
+    for ((key, _), i) in feeds.values.iter().zip(0..) {
+        let tensor = match key {
+            FeedKey::Tensor(tensor) => tensor_id(graph, *tensor)?,
+            FeedKey::Variable(variable) => variable_id(graph, *variable)?,
+            FeedKey::Name(name) => tensor_id(graph, find(graph, name)?)?,
+        };
+        fed.push((tensor, i));
+    }
+    fed.sort_by_key(|(tensor, _)| *tensor);
+    if let Some(pair) = fed.windows(2).find(|pair| pair[0].0 == pair[1].0) {
+        return Err(describe::feed(&graph.read(), pair[0].0, FeedErrorKind::Twice));
+    }
+    let (feeds, order) = fed.into_iter().unzip();
+    signature.feeds = feeds;
+    Ok(Request { signature, order })
+}
+
+fn find(graph: &Graph, name: &str) -> Result<Tensor, RunError> {
+    if graph.is_empty() {
+        return Err(RunError::EmptyGraph);
+    }
+    Ok(graph.tensor(name)?)
+}
+
+fn tensor_id(graph: &Graph, tensor: Tensor) -> Result<TensorId, RunError> {
+    let slot = TensorRef::from(tensor).slot();
+    Ok(TensorId::new(node_id(graph, tensor.into())?, slot))
+}
+
+/// A tensor to fetch, which must not be the handle of a variable: that is no value.
+fn value_id(graph: &Graph, tensor: Tensor) -> Result<TensorId, RunError> {
+    let id = tensor_id(graph, tensor)?;
+    let reader = graph.read();
+    match reader.fact(id).is_some_and(|fact| fact.role == Role::Handle) {
+        true => Err(RunError::Handle { tensor: reader.tensor_name(id) }),
+        false => Ok(id),
+    }
+}
+
+/// The read of a variable that everything shares.
+fn variable_id(graph: &Graph, variable: Variable) -> Result<TensorId, RunError> {
+    let node = node_id(graph, variable.into())?;
+    let reader = graph.read();
+    Ok(reader.variable(node).map_or(TensorId::new(node, 0), |record| record.read))
+}
+
+fn node_id(graph: &Graph, operation: OperationRef) -> Result<NodeId, RunError> {
+    match operation.referent() {
+        Referent::Poison(_) => {
+            let (causes, path) = diagnose(operation);
+            Err(RunError::Invalid { path, causes })
+        }
+        Referent::Node(node) if operation.graph() == graph.key() => Ok(node),
+        Referent::Node(_) => Err(foreign(graph, operation)),
+    }
+}
+
+/// Why a run cannot take a handle of a graph that is not the session's.
+fn foreign(graph: &Graph, operation: OperationRef) -> RunError {
+    match Graph::find(operation.graph()) {
+        Err(gone) => RunError::GraphGone(Box::new(gone)),
+        Ok(_) if graph.is_empty() => RunError::EmptyGraph,
+        Ok(_) => {
+            if let Some(inside) = InsideBody::of(operation, graph.key()) {
+                return RunError::InsideBody(Box::new(inside));
+            }
+            let name = Operation::from(operation).name();
+            RunError::ForeignGraph { name, actual: operation.graph(), expected: graph.key() }
+        }
+    }
+}
+
+/// The value as one of the tensor's type. A single number takes it.
+///
+/// # Errors
+/// [`FeedErrorKind`] where the type or the shape does not fit.
+#[inline]
+pub(crate) fn fit(value: Value, fact: &Fact) -> Result<Value, FeedErrorKind> {
+    let value = match value.number() {
+        Some(number) if number.dtype() != fact.dtype => number.adopt(fact.dtype)?.into(),
+        _ => value,
+    };
+    if value.dtype() != fact.dtype {
+        return Err(FeedErrorKind::DType { expected: fact.dtype, actual: value.dtype() });
+    }
+    if !fact.shape.admits(value.shape()) {
+        let (expected, actual) = (fact.shape.clone(), value.shape().clone());
+        return Err(FeedErrorKind::Shape { expected, actual });
+    }
+    if let Some(elements) = &fact.list {
+        check_lists(&value, elements)?;
+    }
+    Ok(value)
+}
+
+/// Whether lists only take tensors of which `elements` is true.
+fn check_lists(value: &Value, elements: &Fact) -> Result<(), ValueError> {
+    for list in value.as_slice::<TensorList>()? {
+        let (expected, actual) = (elements.dtype, list.dtype());
+        if expected != actual {
+            return Err(ValueError::DType { expected, actual });
+        }
+        if list.shape().merge(&elements.shape)? != *list.shape() {
+            let (left, right) = (list.shape().clone(), elements.shape.clone());
+            return Err(ValueError::Incompatible { left, right });
+        }
+    }
+    Ok(())
+}
