@@ -11,7 +11,7 @@ use crate::run::failure::{Failure, Missing};
 use crate::run::steps::{Draws, Sequence, free, run_steps};
 use crate::run::store::{Held, Store, Use};
 use crate::run::watch::{Committing, Watch};
-use crate::session::feeds::Feeder;
+use crate::session::feeder::Feeder;
 use crate::session::fetch::Fetched;
 use crate::sync::{Mutex, MutexGuard};
 

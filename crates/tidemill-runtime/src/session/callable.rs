@@ -7,7 +7,7 @@ use crate::lower::signature::Signature;
 use crate::report::error::RunError;
 use crate::run::execute::BoundPlan;
 use crate::session::arguments::Arguments;
-use crate::session::feeds::Feeder;
+use crate::session::feeder::Feeder;
 use crate::session::fetch::Fetch;
 use crate::session::inner::Inner;
 use crate::session::options::{Run, RunOptions};

@@ -2,9 +2,6 @@ use smallvec::SmallVec;
 use tidemill_ops::{Tensor, Variable};
 use tidemill_value::{IntoValue, Value, ValueError, copied_bytes};
 
-use crate::plan::step::Feed;
-use crate::report::error::FeedErrorKind;
-use crate::session::request::fit;
 
 /// The values that a run takes for tensors instead of computing them. [`feeds!`](crate::feeds!)
 /// writes them.
@@ -72,30 +69,6 @@ impl Feeds {
         self.values.push((key.into(), value.into_value()));
         self.copied += copied_bytes().wrapping_sub(before);
         self
-    }
-}
-
-/// Puts the values of a plan's feeds in their places.
-pub(crate) struct Feeder<'a> {
-    pub(crate) feeds: &'a [Feed],
-    pub(crate) slots: &'a mut [Option<Value>],
-}
-
-impl Feeder<'_> {
-    /// Puts the value of feed `i` of the signature in its place. It is checked even if nothing
-    /// needs it.
-    #[inline]
-    pub(crate) fn put(
-        &mut self,
-        i: usize,
-        value: Result<Value, ValueError>,
-    ) -> Result<(), FeedErrorKind> {
-        let Feed { fact, slot } = &self.feeds[i];
-        let value = fit(value?, fact)?;
-        if let Some(slot) = slot {
-            self.slots[*slot as usize] = Some(value);
-        }
-        Ok(())
     }
 }
 

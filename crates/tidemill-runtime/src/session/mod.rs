@@ -4,6 +4,7 @@ pub(crate) mod arguments;
 pub(crate) mod cache;
 pub(crate) mod callable;
 pub(crate) mod evaluate;
+pub(crate) mod feeder;
 pub(crate) mod feeds;
 pub(crate) mod fetch;
 mod growth;

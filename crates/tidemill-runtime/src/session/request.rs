@@ -2,10 +2,9 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Fact, Graph, InsideBody, NodeId, OperationRef, Referent, Role, TensorId, TensorRef, diagnose,
+    Graph, InsideBody, NodeId, OperationRef, Referent, Role, TensorId, TensorRef, diagnose,
 };
 use tidemill_ops::{Inspect, Operation, Tensor, Variable};
-use tidemill_value::{TensorList, Value, ValueError};
 
 use crate::lower::signature::Signature;
 use crate::report::describe;
@@ -118,40 +117,3 @@ fn foreign(graph: &Graph, operation: OperationRef) -> RunError {
     }
 }
 
-/// The value as one of the tensor's type. A single number takes it.
-///
-/// # Errors
-/// [`FeedErrorKind`] where the type or the shape does not fit.
-#[inline]
-pub(crate) fn fit(value: Value, fact: &Fact) -> Result<Value, FeedErrorKind> {
-    let value = match value.number() {
-        Some(number) if number.dtype() != fact.dtype => number.adopt(fact.dtype)?.into(),
-        _ => value,
-    };
-    if value.dtype() != fact.dtype {
-        return Err(FeedErrorKind::DType { expected: fact.dtype, actual: value.dtype() });
-    }
-    if !fact.shape.admits(value.shape()) {
-        let (expected, actual) = (fact.shape.clone(), value.shape().clone());
-        return Err(FeedErrorKind::Shape { expected, actual });
-    }
-    if let Some(elements) = &fact.list {
-        check_lists(&value, elements)?;
-    }
-    Ok(value)
-}
-
-/// Whether lists only take tensors of which `elements` is true.
-fn check_lists(value: &Value, elements: &Fact) -> Result<(), ValueError> {
-    for list in value.as_slice::<TensorList>()? {
-        let (expected, actual) = (elements.dtype, list.dtype());
-        if expected != actual {
-            return Err(ValueError::DType { expected, actual });
-        }
-        if list.shape().merge(&elements.shape)? != *list.shape() {
-            let (left, right) = (list.shape().clone(), elements.shape.clone());
-            return Err(ValueError::Incompatible { left, right });
-        }
-    }
-    Ok(())
-}
