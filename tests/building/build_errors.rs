@@ -172,6 +172,8 @@ fn tensors_of_two_graphs() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     tensors of two graphs meet: one is of graph #, the other of graph #
       --> +7:13 (in `add`)
+      `y` was made here (+6:13)
+      `x` was made here (+3:9)
     ");
 }
 
@@ -380,6 +382,7 @@ fn a_loss_of_whole_numbers() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     `Square:0` is int32, but only floats have gradients
       --> +2:31 (in `gradients`)
+      `Square:0` was made here (+2:40)
     ");
 }
 
