@@ -1,4 +1,5 @@
-//! Gradients where something is divided by zero, is infinite, or jumps: the mathematical ones.
+//! Gradients where TensorFlow divides by zero, overflows or drops a term: here they are the
+//! mathematical ones. Where there is none, conventions hold.
 
 mod common;
 
@@ -8,150 +9,593 @@ use tidemill::prelude::*;
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
 
-/// Derivatives of `y` by `x` of order 1 and up, each that of the sum of the one before.
+/// Derivatives of `y` by `x` of order 1 and up, each that of the sum of the one before, as
+/// `float64`.
 fn derivatives(y: Tensor, x: Tensor, orders: usize) -> Vec<Tensor> {
     let mut found = Vec::new();
     let mut last = y;
     for _ in 0..orders {
         last = gradients([last], [x])[0].unwrap_or_else(|| zeros_like(x));
-        found.push(last);
+        found.push(cast(last, DType::F64));
     }
     found
 }
 
-/// Derivatives of the sum of `f(x)` at a list of numbers.
-fn derivatives_of(
+/// Derivatives of the sum of `f(x)`, for an `x` of the type and shape of `at`, or of a shape that is
+/// not known before the run.
+fn derivatives_at(
     f: impl Fn(Tensor) -> Tensor,
-    at: &[f64],
+    at: &Value,
+    shape: impl Into<PartialShape>,
     orders: usize,
 ) -> Result<Vec<Vec<f64>>, Box<dyn std::error::Error>> {
     let graph = Graph::new();
     let _default = graph.as_default();
-    let x = placeholder::<f64>([at.len()]);
-    let derivatives = derivatives(f(x), x, orders);
-    let values = Session::new().run_with(derivatives, feeds![x => at.to_vec()])?;
-    let vectors = values.into_iter().map(|value: Value| value.into_vec::<f64>());
+    let x = placeholder_of(at.dtype(), shape);
+    let found = Session::new().run_with(derivatives(f(x), x, orders), feeds![x => at.clone()])?;
+    let vectors = found.into_iter().map(Value::into_vec);
     Ok(vectors.collect::<Result<_, _>>()?)
 }
 
-fn is_near(actual: f64, expected: f64) -> bool {
+fn is_near(actual: f64, expected: f64, tolerance: f64) -> bool {
     (actual.is_nan() && expected.is_nan())
         || actual == expected
-        || (actual - expected).abs() <= 1e-9 * expected.abs().max(1.0)
+        || (actual - expected).abs() <= tolerance * expected.abs().max(1.0)
 }
 
 #[track_caller]
-fn assert_near(actual: &[f64], expected: &[f64]) {
-    let all = actual.len() == expected.len()
-        && actual.iter().zip(expected).all(|(actual, expected)| is_near(*actual, *expected));
+fn assert_near(actual: &[f64], expected: &[f64], tolerance: f64) {
+    let near = |(actual, expected): (&f64, &f64)| is_near(*actual, *expected, tolerance);
+    let all = actual.len() == expected.len() && actual.iter().zip(expected).all(near);
     assert!(all, "{actual:?} instead of {expected:?}");
 }
 
-type Function = fn(Tensor) -> Tensor;
+/// A function of one number, and its derivatives at some.
+type Known = (&'static str, fn(Tensor) -> Tensor, &'static [(f64, &'static [f64])]);
 
-#[test]
-fn probe() -> Outcome {
-    let e = std::f64::consts::E;
-    let _ = e;
-    let table: Vec<(&str, Function, Vec<(f64, Vec<f64>)>)> = vec![
-        ("square", |x| square(x), vec![(0.0, vec![0.0, 2.0, 0.0])]),
-        ("pow2", |x| pow(x, 2.0), vec![(0.0, vec![0.0, 2.0, 0.0, 0.0]), (-1.0, vec![-2.0, 2.0, 0.0, 0.0])]),
-        ("pow4", |x| pow(x, 4.0), vec![(0.0, vec![0.0, 0.0, 0.0, 24.0, 0.0, 0.0]), (-1.0, vec![-4., 12., -24., 24., 0., 0.]), (1e-200, vec![0., 0., 0., 24., 0., 0.])]),
-        ("pow0", |x| pow(x, 0.0), vec![(0.0, vec![0.0, 0.0, 0.0]), (INF, vec![0., 0., 0.]), (-2.0, vec![0., 0., 0.]), (1e-310, vec![0., 0., 0.])]),
-        ("pow1", |x| pow(x, 1.0), vec![(0.0, vec![1.0, 0.0, 0.0])]),
-        ("pow.5", |x| pow(x, 0.5), vec![(0.0, vec![INF, -INF, INF])]),
-        ("pow-1", |x| pow(x, -1.0), vec![(0.0, vec![-INF, INF]), (INF, vec![0., 0., 0.])]),
-        ("pow by y", |y| pow(constant(0.0_f64), y), vec![(2.0, vec![0.0, 0.0, 0.0]), (0.0, vec![0.0, 0.0]), (-1.0, vec![-INF]), (0.5, vec![0., 0., 0.])]),
-        ("pow by y, negative", |y| pow(constant(-2.0_f64), y), vec![(2.0, vec![0.0, 0.0, 0.0]), (-1.0, vec![0., 0.])]),
-        ("pow by y, inf", |y| pow(constant(INF), y), vec![(2.0, vec![INF]), (-1.0, vec![0., 0.])]),
-        ("abs", |x| abs(x), vec![(0.0, vec![0.0, 0.0])]),
-        ("sqrt", |x| sqrt(x), vec![(0.0, vec![INF, -INF, INF]), (INF, vec![0., 0.])]),
-        ("rsqrt", |x| rsqrt(x), vec![(0.0, vec![-INF, INF, -INF]), (INF, vec![0., 0., 0.])]),
-        ("reciprocal", |x| reciprocal(x), vec![(0.0, vec![-INF, INF, -INF]), (INF, vec![0., 0., 0.]), (-0.0, vec![-INF, -INF, -INF])]),
-        ("1/x", |x| 1.0 / x, vec![(0.0, vec![-INF, INF, -INF]), (INF, vec![0., 0., 0.])]),
-        ("where sqrt", |x| select(greater(x, 0.0), sqrt(x), 0.0), vec![(0.0, vec![0.0, 0.0, 0.0])]),
-        ("where rsqrt", |x| select(greater(x, 0.0), rsqrt(x), 0.0), vec![(0.0, vec![0.0, 0.0, 0.0])]),
-        ("where recip", |x| select(greater(x, 0.0), reciprocal(x), 0.0), vec![(0.0, vec![0.0, 0.0, 0.0])]),
-        ("where pow", |x| select(greater(x, 0.0), pow(x, 0.5), 0.0), vec![(0.0, vec![0.0, 0.0, 0.0])]),
-        ("exp", |x| exp(x), vec![(-INF, vec![0., 0., 0.]), (INF, vec![INF, INF, INF])]),
-        ("expm1", |x| expm1(x), vec![(-INF, vec![0., 0., 0.])]),
-        ("log", |x| log(x), vec![(0.0, vec![INF, -INF, INF]), (INF, vec![0., 0., 0.])]),
-        ("log1p", |x| log1p(x), vec![(-1.0, vec![INF, -INF, INF]), (INF, vec![0., 0., 0.]), (0.0, vec![1., -1., 2.])]),
-        ("asin", |x| asin(x), vec![(1.0, vec![INF, INF, INF]), (-1.0, vec![INF, -INF, INF]), (0.0, vec![1., 0., 1.])]),
-        ("acos", |x| acos(x), vec![(1.0, vec![-INF, -INF, -INF]), (-1.0, vec![-INF, INF, -INF]), (0.0, vec![-1., 0., -1.])]),
-        ("atan", |x| atan(x), vec![(0.0, vec![1., 0., -2.]), (1e200, vec![0., 0., 0.]), (INF, vec![0., 0., 0.])]),
-        ("sinh", |x| sinh(x), vec![(0.0, vec![1., 0., 1.])]),
-        ("cosh", |x| cosh(x), vec![(0.0, vec![0., 1., 0.])]),
-        ("tanh", |x| tanh(x), vec![(0.0, vec![1., 0., -2.]), (1000., vec![0., 0., 0.]), (-1000., vec![0., 0., 0.]), (INF, vec![0., 0., 0.])]),
-        ("asinh", |x| asinh(x), vec![(0.0, vec![1., 0., -1.]), (1e200, vec![0., 0., 0.]), (INF, vec![0., 0., 0.])]),
-        ("acosh", |x| acosh(x), vec![(1.0, vec![INF, -INF, INF]), (1e200, vec![0., 0., 0.]), (INF, vec![0., 0., 0.])]),
-        ("atanh", |x| atanh(x), vec![(1.0, vec![INF, INF, INF]), (-1.0, vec![INF, -INF, INF]), (0.0, vec![1., 0., 2.])]),
-        ("erf", |x| erf(x), vec![(0.0, vec![1.1283791670955126, 0., -2.0 * 1.1283791670955126]), (1e200, vec![0., 0., 0.]), (INF, vec![0., 0., 0.])]),
-        ("erfc", |x| erfc(x), vec![(0.0, vec![-1.1283791670955126, 0., 2.0 * 1.1283791670955126]), (INF, vec![0., 0., 0.])]),
-        ("lgamma", |x| lgamma(x), vec![(0.0, vec![NAN, INF]), (INF, vec![INF, 0., 0.])]),
-        ("sigmoid", |x| sigmoid(x), vec![(0.0, vec![0.25, 0., -0.125]), (1000., vec![0., 0., 0.]), (-1000., vec![0., 0., 0.]), (INF, vec![0., 0., 0.]), (-INF, vec![0., 0., 0.])]),
-        ("softplus", |x| softplus(x), vec![(0.0, vec![0.5, 0.25, 0.]), (1000., vec![1., 0., 0., 0.]), (-1000., vec![0., 0., 0., 0.]), (INF, vec![1., 0., 0.]), (-INF, vec![0., 0., 0.])]),
-        ("log_sigmoid", |x| log_sigmoid(x), vec![(0.0, vec![0.5, -0.25, 0.]), (1000., vec![0., 0., 0., 0.]), (-1000., vec![1., 0., 0., 0.]), (INF, vec![0., 0., 0.]), (-INF, vec![1., 0., 0.])]),
-        ("relu", |x| relu(x), vec![(0.0, vec![0., 0.])]),
-        ("elu", |x| elu(x), vec![(0.0, vec![1., 0.]), (-1000., vec![0., 0., 0.]), (-INF, vec![0., 0., 0.])]),
-        ("selu", |x| selu(x), vec![(-1000., vec![0., 0., 0.])]),
-        ("softsign", |x| softsign(x), vec![(0.0, vec![1., 0.]), (1e200, vec![0., 0., 0.]), (INF, vec![0., 0., 0.])]),
-        ("gelu", |x| gelu(x), vec![(0.0, vec![0.5, 0.7978845608028654, 0.]), (1000., vec![1., 0., 0.]), (-1000., vec![0., 0., 0.])]),
-        ("swish", |x| swish(x, 1.0), vec![(0.0, vec![0.5, 0.5, 0.]), (1000., vec![1., 0., 0.]), (-1000., vec![0., 0., 0.])]),
-        ("xent 0", |x| sigmoid_cross_entropy_with_logits(constant(0.25_f64), x), vec![(0.0, vec![0.25, 0.25, 0.]), (1000., vec![0.75, 0., 0.]), (-1000., vec![-0.25, 0., 0.])]),
-        ("wxent 0", |x| weighted_cross_entropy_with_logits(constant(0.25_f64), x, 3.0), vec![(0.0, vec![0.0, 0.375, 0.]), (1000., vec![0.75, 0., 0.]), (-1000., vec![-0.75, 0., 0.])]),
-        ("xlogy x", |x| xlogy(x, constant(2.0_f64)), vec![(0.0, vec![2.0_f64.ln(), 0.])]),
-        ("xlogy x0", |x| xlogy(x, constant(0.0_f64)), vec![(0.0, vec![0.0, 0.]), (1.0, vec![-INF, 0.])]),
-        ("xlogy y", |y| xlogy(constant(0.0_f64), y), vec![(0.0, vec![0., 0.]), (2.0, vec![0., 0.]), (-1.0, vec![0., 0.])]),
-        ("xlogx", |x| xlogy(x, x), vec![(1.0, vec![1.0, 1.0, -1.0])]),
-        ("xdivy x", |x| xdivy(x, constant(2.0_f64)), vec![(0.0, vec![0.5, 0.])]),
-        ("xdivy x0", |x| xdivy(x, constant(0.0_f64)), vec![(0.0, vec![0.0, 0.]), (1.0, vec![INF, 0.])]),
-        ("xdivy y", |y| xdivy(constant(0.0_f64), y), vec![(0.0, vec![0., 0.]), (2.0, vec![0., 0.])]),
-        ("xdivy y1", |y| xdivy(constant(1e-200_f64), y), vec![(1e-200, vec![-1e200])]),
-        ("div_no_nan x", |x| div_no_nan(x, constant(0.0_f64)), vec![(1.0, vec![0.0, 0.])]),
-        ("div_no_nan y", |y| div_no_nan(constant(2.0_f64), y), vec![(0.0, vec![0.0, 0.]), (1.0, vec![-2., 4., -12.])]),
-        ("mul_no_nan", |y| mul_no_nan(constant(2.0_f64), y), vec![(0.0, vec![2.0, 0.])]),
-        ("atan2 x", |x| atan2(x, constant(0.0_f64)), vec![(1.0, vec![0., 0.]), (0.0, vec![NAN])]),
-        ("atan2 y", |y| atan2(constant(0.0_f64), y), vec![(1.0, vec![0., 0.])]),
-        ("atan2 small", |x| atan2(x, constant(1e-200_f64)), vec![(1e-200, vec![5e199]), (0.0, vec![1e200])]),
-        ("atan2 large", |x| atan2(x, constant(1e200_f64)), vec![(1e200, vec![5e-201, 0.]), (1.0, vec![1e-200, 0.])]),
-        ("atan2 inf", |x| atan2(x, constant(INF)), vec![(1.0, vec![0., 0.])]),
-        ("max tie", |x| maximum(x, 1.0), vec![(1.0, vec![1.0, 0.])]),
-        ("min tie", |x| minimum(x, 1.0), vec![(1.0, vec![1.0, 0.])]),
-        ("squared_difference", |x| squared_difference(x, 1.0), vec![(1.0, vec![0., 2.0, 0.])]),
-        ("tan", |x| tan(x), vec![(0.0, vec![1., 0., 2.])]),
-        ("norm", |x| reduce_euclidean_norm(expand_dims(x, 1), 1), vec![(0.0, vec![0., 0.]), (1e-20, vec![1.0]), (-1e-200, vec![-1.0]), (1e200, vec![1.0, 0.]), (5e-324, vec![1.0]), (1e308, vec![1., 0.])]),
-        ("std of one", |x| reduce_std(expand_dims(x, 1), 1), vec![(3.0, vec![0., 0.])]),
-        ("std of equal", |x| reduce_std(stack([x, x], 1), 1), vec![(3.0, vec![0., 0.])]),
-        ("variance of one", |x| reduce_variance(expand_dims(x, 1), 1), vec![(3.0, vec![0., 0., 0.])]),
-        ("sqrt sum squares", |x| sqrt(reduce_sum(square(expand_dims(x, 1)), 1)), vec![(0.0, vec![NAN])]),
-        ("softmax", |x| softmax(stack([x, fill([4], -INF), fill([4], 0.0_f64)], 1)), vec![]),
-        ("log_softmax 0", |x| log_softmax(stack([x, zeros_like(x)], 1)).slice(s![.., 0]), vec![(0.0, vec![0.5, -0.25, 0.]), (-INF, vec![1.0, 0., 0.]), (-2000., vec![1., 0., 0.])]),
-        ("log_softmax 1", |x| log_softmax(stack([x, zeros_like(x)], 1)).slice(s![.., 1]), vec![(0.0, vec![-0.5, -0.25, 0.]), (-INF, vec![0.0, 0., 0.]), (-2000., vec![0., 0., 0.])]),
-        ("softmax 0", |x| softmax(stack([x, zeros_like(x)], 1)).slice(s![.., 0]), vec![(0.0, vec![0.25, 0., -0.125]), (-INF, vec![0.0, 0., 0.]), (-2000., vec![0., 0., 0.])]),
-        ("lse", |x| reduce_logsumexp(expand_dims(x, 1), 1), vec![(0.0, vec![1.0, 0., 0.]), (-INF, vec![0.0, 0., 0.]), (-2000., vec![1., 0., 0.])]),
-        ("lse2", |x| reduce_logsumexp(stack([x, zeros_like(x)], 1), 1), vec![(0.0, vec![0.5, 0.25, 0.]), (-INF, vec![0.0, 0., 0.]), (-2000., vec![0., 0., 0.])]),
-        ("prod2", |x| reduce_prod(stack([x, x], 1), 1), vec![(0.0, vec![0., 2., 0.])]),
-        ("prod3", |x| reduce_prod(stack([x, x, x], 1), 1), vec![(0.0, vec![0., 0., 6.0, 0.0]), (1.0, vec![3., 6., 6.0, 0.])]),
-        ("cumprod3", |x| cumprod(stack([x, x, x], 1), 1), vec![(0.0, vec![1., 2., 6.0, 0.0]), (1.0, vec![6., 8., 6.0, 0.])]),
-        ("clip_by_norm", |x| clip_by_norm(expand_dims(x, 1), 1.0, 1), vec![(0.0, vec![1., 0., 0.]), (2.0, vec![0., 0.])]),
-        ("clip_by_global_norm", |x| clip_by_global_norm([x], 1.0).0[0], vec![(0.0, vec![1., 0., 0.])]),
-        ("global_norm", |x| global_norm([x]), vec![(0.0, vec![0., 0.])]),
-        ("l2", |x| l2_loss(x), vec![(0.0, vec![0., 1., 0.])]),
-        ("floormod", |x| floor_mod(x, 2.0), vec![(2.0, vec![1., 0.])]),
-    ];
-    let mut wrong = 0;
+#[track_caller]
+fn check(table: &[Known]) {
     for (name, f, points) in table {
-        for (x, expected) in points {
-            let found = derivatives_of(f, &[x], expected.len())?;
-            for (order, (found, expected)) in found.iter().zip(&expected).enumerate() {
-                if !is_near(found[0], *expected) {
-                    wrong += 1;
-                    println!("{name} at {x}: order {} is {} instead of {expected}", order + 1, found[0]);
-                }
+        for (x, expected) in *points {
+            let at = Value::from([*x]);
+            let found = derivatives_at(f, &at, [1], expected.len()).unwrap();
+            for (order, (found, expected)) in (1..).zip(found.iter().zip(*expected)) {
+                let is_right = is_near(found[0], *expected, 1e-9);
+                let found = found[0];
+                assert!(is_right, "{name} at {x}, order {order}: {found}, not {expected}");
             }
         }
     }
-    assert_near(&[wrong as f64], &[0.0]);
+}
+
+/// The derivatives of a function that is linear in each number: of first order, and those of the
+/// sum of these. The numbers and the results are whole.
+fn of_linear(f: &dyn Fn(&[f64]) -> f64, x: &[f64], orders: usize) -> Vec<Vec<f64>> {
+    let by = |f: &dyn Fn(&[f64]) -> f64, x: &[f64], i: usize| {
+        let with = |number| {
+            let mut moved = x.to_vec();
+            moved[i] = number;
+            f(&moved)
+        };
+        with(1.0) - with(0.0)
+    };
+    let all = |x: &[f64]| -> f64 { (0..x.len()).map(|i| by(f, x, i)).sum() };
+    let first = (0..x.len()).map(|i| by(f, x, i)).collect();
+    let mut found = vec![first];
+    if orders > 1 {
+        found.extend(of_linear(&all, x, orders - 1));
+    }
+    found
+}
+
+/// Rows of small whole numbers, zeros among them.
+fn with_zeros() -> Vec<Vec<f64>> {
+    let rows: [&[f64]; 7] = [
+        &[2.0, 3.0, 0.0],
+        &[2.0, 0.0, 0.0, 3.0],
+        &[0.0, 2.0, -3.0, 4.0],
+        &[0.0, 0.0, 0.0],
+        &[1.0, 2.0, 0.0, -0.0, 3.0, 2.0],
+        &[2.0, -3.0, 5.0],
+        &[0.0],
+    ];
+    rows.map(<[f64]>::to_vec).to_vec()
+}
+
+const WEIGHTS: [f64; 6] = [1.0, -2.0, 3.0, 5.0, -1.0, 2.0];
+
+/// The weighted sum of products of all before each number, as `cumprod_with` takes them.
+fn weighted_products(x: &[f64], exclusive: bool, reverse: bool) -> f64 {
+    let own = usize::from(!exclusive);
+    let product = |i: usize| -> f64 {
+        if reverse { x[i + 1 - own..].iter().product() } else { x[..i + own].iter().product() }
+    };
+    (0..x.len()).map(|i| WEIGHTS[i] * product(i)).sum()
+}
+
+#[test]
+fn a_cumulative_product_has_its_derivatives_at_zeros() -> Outcome {
+    let first =
+        |x: &[f64]| derivatives_at(|x| cumprod(x, 0), &Value::list(x.to_vec()), [x.len()], 1);
+    assert_eq!(first(&[2.0, 3.0, 0.0])?, [[4.0, 2.0, 6.0]]);
+    assert_eq!(first(&[2.0, 0.0, 0.0, 3.0])?, [[1.0, 2.0, 0.0, 0.0]]);
+    for x in with_zeros() {
+        for (exclusive, reverse) in [(false, false), (true, false), (false, true), (true, true)] {
+            let expected = of_linear(&|x| weighted_products(x, exclusive, reverse), &x, 3);
+            let f = |x: Tensor| {
+                let weights = constant(WEIGHTS).slice(s![..x.shape().elements().unwrap() as i32]);
+                cumprod_with(x, -1, exclusive, reverse) * weights
+            };
+            let found = derivatives_at(f, &Value::list(x.clone()), [x.len()], 3)?;
+            assert_eq!(found, expected, "{x:?}, exclusive {exclusive}, reverse {reverse}");
+        }
+    }
     Ok(())
+}
+
+#[test]
+fn a_cumulative_product_has_its_gradient_along_every_axis_and_for_every_float() -> Outcome {
+    let x = [0.0, 2.0, 3.0, 4.0, 0.0, 5.0];
+    let columns = [1.0 + 4.0, 1.0, 1.0 + 5.0, 0.0, 2.0, 3.0];
+    let rows = [1.0 + 2.0 + 6.0, 0.0, 0.0, 1.0, 4.0 + 20.0, 0.0];
+    for dtype in [DType::F64, DType::F32, DType::F16, DType::BF16] {
+        for (axis, expected) in [(0, columns), (-2, columns), (1, rows), (-1, rows)] {
+            for known in [PartialShape::from([2, 3]), PartialShape::unknown()] {
+                let graph = Graph::new();
+                let _default = graph.as_default();
+                let wide = placeholder_of(DType::F64, known);
+                let x_of_type = cast(wide, dtype);
+                let grad = gradients([cumprod(x_of_type, axis)], [x_of_type])[0].unwrap();
+                let at = Value::from_vec([2, 3], x.to_vec())?;
+                let found: Value =
+                    Session::new().run_with(cast(grad, DType::F64), feeds![wide => at])?;
+                assert_eq!(found.into_vec::<f64>()?, expected, "{dtype}, axis {axis}");
+            }
+        }
+    }
+    let empty = Value::from_vec([0, 3], Vec::<f64>::new())?;
+    assert_eq!(
+        derivatives_at(|x| cumprod(x, 0), &empty, [0, 3], 2)?,
+        [vec![], vec![]] as [Vec<f64>; 2]
+    );
+    Ok(())
+}
+
+#[test]
+fn beside_a_zero_a_product_of_large_numbers_gives_no_nan() -> Outcome {
+    let x = Value::from([1.0_f32, 0.0, 1e30, 1e30, 1e30]);
+    let functions: [fn(Tensor) -> Tensor; 4] = [
+        |x| cumprod(x, 0).slice(s![3..]),
+        |x| reduce_prod(x.slice(s![..4]), 0),
+        |x| segment_prod(x.slice(s![..4]), [0, 0, 0, 0]),
+        |x| unsorted_segment_prod(x.slice(s![..4]), [1, 1, 1, 1], 2),
+    ];
+    for f in functions {
+        let first = derivatives_at(f, &x, [5], 1)?.remove(0);
+        assert!(first.iter().all(|x| !x.is_nan()), "{first:?}");
+        assert!(first[0] == 0.0 && first[2] == 0.0 && first[1] > 1e38, "{first:?}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_million_numbers_have_a_cumulative_product_with_a_gradient() -> Outcome {
+    let mut x = vec![1.0_f32; 1_000_000];
+    x[500_000] = 0.0;
+    let first = derivatives_at(|x| cumprod(x, 0), &Value::list(x), [1_000_000], 1)?.remove(0);
+    assert_eq!((first[0], first[500_000], first[999_999]), (500_000.0, 500_000.0, 0.0));
+    Ok(())
+}
+
+#[test]
+fn a_product_has_its_derivatives_at_zeros() -> Outcome {
+    for x in with_zeros() {
+        let count = x.len();
+        let expected = of_linear(&|x| x.iter().product(), &x, 3);
+        let f = |x: Tensor| reduce_prod(x, 0);
+        assert_eq!(derivatives_at(f, &Value::list(x.clone()), [count], 3)?, expected, "{x:?}");
+        let unknown = derivatives_at(f, &Value::list(x), PartialShape::unknown(), 3)?;
+        assert_eq!(unknown, expected);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_product_along_several_axes_has_its_derivatives_at_zeros() -> Outcome {
+    let x = vec![0.0, 2.0, 3.0, -1.0, 0.0, 2.0, 5.0, 1.0, 2.0, 0.0, 3.0, 4.0];
+    let product = |x: &[f64], keep: [bool; 3]| -> f64 {
+        let mut products = vec![1.0; 12];
+        for (i, x) in x.iter().enumerate() {
+            let place = [i / 6, i / 2 % 3, i % 2];
+            let kept = |axis: usize| if keep[axis] { place[axis] } else { 0 };
+            products[kept(0) * 6 + kept(1) * 2 + kept(2)] *= x;
+        }
+        let (mut used, mut sum) = (vec![false; 12], 0.0);
+        for i in 0..12 {
+            let place = [i / 6, i / 2 % 3, i % 2];
+            let kept = |axis: usize| if keep[axis] { place[axis] } else { 0 };
+            let slot = kept(0) * 6 + kept(1) * 2 + kept(2);
+            sum += if std::mem::replace(&mut used[slot], true) { 0.0 } else { products[slot] };
+        }
+        sum
+    };
+    let ways: [(&[i32], [bool; 3]); 5] = [
+        (&[0, 2], [false, true, false]),
+        (&[-1, 0], [false, true, false]),
+        (&[1, 2], [true, false, false]),
+        (&[0, 1, 2], [false; 3]),
+        (&[], [true; 3]),
+    ];
+    let at = Value::from_vec([2, 3, 2], x.clone())?;
+    for (axes, keep) in ways {
+        let expected = of_linear(&|x| product(x, keep), &x, 2);
+        let axes = axes.to_vec();
+        let known = |x: Tensor| reduce_prod(x, constant(Value::list(axes.clone())));
+        assert_eq!(derivatives_at(known, &at, [2, 3, 2], 2)?, expected, "{axes:?}");
+        let kept =
+            |x: Tensor| reduce_prod(x, Axes::from(constant(Value::list(axes.clone()))).keep_dims());
+        assert_eq!(derivatives_at(kept, &at, [2, 3, 2], 2)?, expected, "{axes:?}");
+        // Axes that are computed are known in the run alone.
+        let computed = |x: Tensor| {
+            let unknown =
+                placeholder_with_default(Value::list(axes.clone()), PartialShape::unknown());
+            reduce_prod(x, unknown)
+        };
+        assert_eq!(
+            derivatives_at(computed, &at, PartialShape::unknown(), 2)?,
+            expected,
+            "{axes:?}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn products_of_segments_have_their_derivatives_at_zeros() -> Outcome {
+    let x = vec![0.0, 2.0, 3.0, 0.0, 0.0, 5.0, 4.0];
+    let at = Value::list(x.clone());
+    let ids = [0, 0, 0, 1, 1, 1, 3];
+    let expected = of_linear(&|x| x[0] * x[1] * x[2] + x[3] * x[4] * x[5] + x[6], &x, 3);
+    assert_eq!(derivatives_at(|x| segment_prod(x, ids), &at, [7], 3)?, expected);
+    let ids = [2, 0, -1, 2, 0, 2, -1];
+    let expected = of_linear(&|x| x[0] * x[3] * x[5] + x[1] * x[4], &x, 3);
+    assert_eq!(derivatives_at(|x| unsorted_segment_prod(x, ids, 4), &at, [7], 3)?, expected);
+    let rows = Value::from_vec([3, 2], vec![0.0, 2.0, 0.0, 0.0, 3.0, 5.0])?;
+    let expected = [[0.0, 0.0, 0.0, 10.0, 0.0, 0.0], [3.0, 5.0, 3.0, 7.0, 0.0, 2.0]];
+    let found = derivatives_at(|x| segment_prod(x, [0, 0, 0]), &rows, PartialShape::unknown(), 2)?;
+    assert_eq!(found, expected);
+    let empty = Value::from_vec([0, 2], Vec::<f64>::new())?;
+    let none = Value::list(Vec::<i32>::new());
+    let found = derivatives_at(|x| segment_prod(x, constant(none.clone())), &empty, [0, 2], 2)?;
+    assert_eq!(found, [vec![], vec![]] as [Vec<f64>; 2]);
+    Ok(())
+}
+
+#[test]
+fn powers_have_all_their_derivatives_at_zero() {
+    check(&[
+        ("x²", |x| pow(x, 2.0), &[(0.0, &[0.0, 2.0, 0.0, 0.0]), (-1.0, &[-2.0, 2.0, 0.0, 0.0])]),
+        (
+            "x⁴",
+            |x| pow(x, 4.0),
+            &[
+                (0.0, &[0.0, 0.0, 0.0, 24.0, 0.0, 0.0]),
+                (-1.0, &[-4.0, 12.0, -24.0, 24.0, 0.0, 0.0]),
+                (1e-200, &[0.0, 0.0, 0.0, 24.0, 0.0, 0.0]),
+            ],
+        ),
+        (
+            "x³ + x² + x",
+            |x| pow(x, 3.0) + pow(x, 2.0) + pow(x, 1.0),
+            &[(0.0, &[1.0, 2.0, 6.0, 0.0])],
+        ),
+        ("x", |x| pow(x, 1.0), &[(0.0, &[1.0, 0.0, 0.0])]),
+        ("x^0.5", |x| pow(x, 0.5), &[(0.0, &[INF, -INF, INF])]),
+        ("x^-1", |x| pow(x, -1.0), &[(0.0, &[-INF, INF]), (INF, &[0.0, 0.0, 0.0])]),
+    ]);
+}
+
+#[test]
+fn a_power_of_exponent_zero_has_the_gradient_zero() {
+    let points: &[(f64, &[f64])] = &[
+        (0.0, &[0.0, 0.0, 0.0]),
+        (1e-310, &[0.0, 0.0, 0.0]),
+        (-2.0, &[0.0, 0.0, 0.0]),
+        (INF, &[0.0, 0.0, 0.0]),
+    ];
+    check(&[("x⁰", |x| pow(x, 0.0), points)]);
+}
+
+#[test]
+fn powers_of_exponents_that_are_fed_or_broadcast_have_their_derivatives() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    for (x, y) in [
+        (placeholder::<f32>([5, 1]), placeholder::<f32>([4])),
+        (
+            placeholder_of(DType::F32, PartialShape::unknown()),
+            placeholder_of(DType::F32, PartialShape::unknown()),
+        ),
+    ] {
+        let power = pow(x, y);
+        let by_x = derivatives(power, x, 3);
+        let by_y = derivatives(power, y, 2);
+        let first = gradients([power], [x])[0].unwrap();
+        let mixed = gradients([first], [y])[0].unwrap();
+        let run = |tensors: Vec<Tensor>, bases: [f32; 5], exponents: [f32; 4]| {
+            let bases = Value::from_vec([5, 1], bases.to_vec()).unwrap();
+            Session::new().run_with(tensors, feeds![x => bases, y => exponents.to_vec()])
+        };
+        let found = run(by_x, [-1.0, 0.0, 1.0, -2.0, 0.0], [2.0, 0.0, 1.0, 3.0])?;
+        let third = found.iter().map(|value| value.clone().into_vec::<f64>());
+        let third = third.collect::<Result<Vec<_>, _>>()?;
+        // Of x² + 1 + x + x³.
+        assert_eq!(third[0], [2.0, 1.0, 6.0, 9.0, 1.0]);
+        assert_eq!(third[1], [-4.0, 2.0, 8.0, -10.0, 2.0]);
+        assert_eq!(third[2], [6.0; 5]);
+        // At bases of 0 and below, exponents have no gradient.
+        for value in run(by_y, [-1.0, 0.0, 1.0, -2.0, 0.0], [2.0, 0.0, 1.0, 3.0])? {
+            assert_eq!(value.into_vec::<f64>()?, [0.0; 4]);
+        }
+        let by_y =
+            run(vec![cast(mixed, DType::F64)], [2.0, 4.0, 1.0, 1.0, 1.0], [0.0, 1.0, 2.0, 0.0])?;
+        let slope = |y: f64| -> f64 {
+            let of = |x: f64| x.powf(y - 1.0) * (1.0 + y * x.ln());
+            of(2.0) + of(4.0) + 3.0
+        };
+        let expected = [0.0, 1.0, 2.0, 0.0].map(slope);
+        assert_near(&by_y[0].clone().into_vec::<f64>()?, &expected, 1e-5);
+    }
+    Ok(())
+}
+
+#[test]
+fn the_gradient_of_an_exponent_is_there_at_a_base_of_zero() {
+    check(&[
+        (
+            "0^y",
+            |y| pow(constant(0.0), y),
+            &[
+                (2.0, &[0.0, 0.0, 0.0]),
+                (0.5, &[0.0, 0.0, 0.0]),
+                (0.0, &[0.0, 0.0]),
+                (-1.0, &[-INF]),
+            ],
+        ),
+        ("(-2)^y", |y| pow(constant(-2.0), y), &[(2.0, &[0.0, 0.0, 0.0]), (-1.0, &[0.0, 0.0])]),
+        ("∞^y", |y| pow(constant(INF), y), &[(2.0, &[INF]), (-1.0, &[0.0])]),
+    ]);
+}
+
+#[test]
+fn a_euclidean_norm_has_a_gradient_at_zero_and_does_not_vanish() -> Outcome {
+    let norm = |x: Tensor| reduce_euclidean_norm(x, -1);
+    for at in [1e-19_f32, 1e-20, 1e-30, 1e-45, 1e25, f32::MAX] {
+        let row = Value::from_vec([1, 1], vec![at])?;
+        assert_eq!(derivatives_at(norm, &row, [1, 1], 1)?, [[1.0]], "{at}");
+        let graph = Graph::new();
+        let _default = graph.as_default();
+        let value: Value = Session::new().run(norm(constant(row)))?;
+        assert_eq!(value.into_vec::<f32>()?, [at]);
+    }
+    for at in [5e-324, 3e-200, 1.0, 3e200, f64::MAX / 2.0] {
+        let row = Value::from_vec([2, 2], vec![at, 0.0, 0.0, 0.0])?;
+        assert_eq!(derivatives_at(norm, &row, PartialShape::unknown(), 1)?, [[1.0, 0.0, 0.0, 0.0]]);
+        let triangle = Value::from_vec([1, 2], vec![at * 0.75, -at])?;
+        let first = derivatives_at(norm, &triangle, [1, 2], 1)?.remove(0);
+        if at > 1e-300 {
+            assert_near(&first, &[0.6, -0.8], 1e-12);
+        }
+    }
+    let zeros = Value::zeros(DType::F32, [2, 3])?;
+    assert_eq!(derivatives_at(norm, &zeros, [2, 3], 3)?, [[0.0; 6]; 3]);
+    let second = derivatives_at(norm, &Value::from([[3.0, 4.0]].as_flattened().to_vec()), [2], 2)?;
+    assert_near(&second[0], &[0.6, 0.8], 1e-12);
+    assert_near(&second[1], &[0.032, -0.024], 1e-12);
+    Ok(())
+}
+
+#[test]
+fn norms_and_deviations_have_the_gradient_zero_where_they_are_zero() -> Outcome {
+    check(&[
+        ("deviation of one", |x| reduce_std(expand_dims(x, 1), 1), &[(3.0, &[0.0, 0.0])]),
+        ("deviation of equals", |x| reduce_std(stack([x, x], 1), 1), &[(3.0, &[0.0, 0.0])]),
+        ("variance of one", |x| reduce_variance(expand_dims(x, 1), 1), &[(3.0, &[0.0, 0.0, 0.0])]),
+        ("norm of all", |x| global_norm([x]), &[(0.0, &[0.0, 0.0]), (-2.0, &[-1.0, 0.0])]),
+        ("limited", |x| clip_by_norm(x, 1.0, ..), &[(0.0, &[1.0, 0.0, 0.0]), (2.0, &[0.0, 0.0])]),
+        (
+            "limited together",
+            |x| clip_by_global_norm([x], 1.0).0[0],
+            &[(0.0, &[1.0, 0.0, 0.0]), (0.5, &[1.0, 0.0]), (2.0, &[0.0, 0.0])],
+        ),
+    ]);
+    let deviations = derivatives_at(|x| reduce_std(x, 0), &Value::from([1.0, 3.0]), [2], 1)?;
+    assert_near(&deviations[0], &[-0.5, 0.5], 1e-12);
+    Ok(())
+}
+
+#[test]
+fn a_logarithm_of_no_exponentials_has_the_gradient_zero() -> Outcome {
+    let rows = [[-INF, -INF], [-INF, 1.0], [INF, 1.0], [1000.0, 1000.0]];
+    let at = Value::from_vec([4, 2], rows.as_flattened().to_vec())?;
+    let found = derivatives_at(|x| reduce_logsumexp(x, 1), &at, [4, 2], 2)?;
+    assert_near(&found[0], &[0.0, 0.0, 0.0, 1.0, NAN, 0.0, 0.5, 0.5], 1e-12);
+    assert_near(&found[1][..4], &[0.0; 4], 1e-12);
+    check(&[
+        (
+            "of one",
+            |x| reduce_logsumexp(x, 0),
+            &[(-INF, &[0.0, 0.0, 0.0]), (-2000.0, &[1.0, 0.0, 0.0])],
+        ),
+        ("exp", |x| exp(x), &[(-INF, &[0.0, 0.0, 0.0]), (INF, &[INF, INF, INF])]),
+        ("log exp", |x| log(exp(x)), &[(-INF, &[0.0, 0.0])]),
+    ]);
+    Ok(())
+}
+
+#[test]
+fn logits_of_minus_infinity_have_the_gradient_zero() {
+    check(&[
+        (
+            "own logarithm",
+            |x| log_softmax(concat([x, zeros_like(x)], 0)).slice(s![0]),
+            &[(0.0, &[0.5, -0.25, 0.0]), (-2000.0, &[1.0, 0.0, 0.0]), (-INF, &[1.0, 0.0, 0.0])],
+        ),
+        (
+            "other logarithm",
+            |x| log_softmax(concat([x, zeros_like(x)], 0)).slice(s![1]),
+            &[(0.0, &[-0.5, -0.25, 0.0]), (-2000.0, &[0.0, 0.0, 0.0]), (-INF, &[0.0, 0.0, 0.0])],
+        ),
+        (
+            "softmax",
+            |x| softmax(concat([x, zeros_like(x)], 0)).slice(s![0]),
+            &[(0.0, &[0.25, 0.0, -0.125]), (-2000.0, &[0.0, 0.0, 0.0]), (-INF, &[0.0, 0.0, 0.0])],
+        ),
+    ]);
+}
+
+#[test]
+fn sigmoids_and_their_relatives_are_smooth_at_zero_and_flat_far_away() {
+    check(&[
+        (
+            "sigmoid",
+            |x| sigmoid(x),
+            &[(0.0, &[0.25, 0.0, -0.125]), (1000.0, &[0.0, 0.0, 0.0]), (-INF, &[0.0, 0.0, 0.0])],
+        ),
+        (
+            "softplus",
+            |x| softplus(x),
+            &[
+                (0.0, &[0.5, 0.25, 0.0, -0.125]),
+                (1000.0, &[1.0, 0.0, 0.0, 0.0]),
+                (-1000.0, &[0.0, 0.0, 0.0, 0.0]),
+                (INF, &[1.0, 0.0, 0.0]),
+                (-INF, &[0.0, 0.0, 0.0]),
+            ],
+        ),
+        (
+            "log_sigmoid",
+            |x| log_sigmoid(x),
+            &[(0.0, &[0.5, -0.25, 0.0]), (1000.0, &[0.0, 0.0, 0.0, 0.0]), (-INF, &[1.0, 0.0, 0.0])],
+        ),
+        ("softsign", |x| softsign(x), &[(0.0, &[1.0]), (1e200, &[0.0, 0.0, 0.0])]),
+        ("tanh", |x| tanh(x), &[(0.0, &[1.0, 0.0, -2.0]), (-INF, &[0.0, 0.0, 0.0])]),
+        ("gelu", |x| gelu(x), &[(1000.0, &[1.0, 0.0, 0.0]), (-1000.0, &[0.0, 0.0, 0.0])]),
+        ("swish", |x| swish(x, 1.0), &[(0.0, &[0.5, 0.5, 0.0]), (-1000.0, &[0.0, 0.0, 0.0])]),
+        ("elu", |x| elu(x), &[(0.0, &[1.0]), (-INF, &[0.0, 0.0, 0.0])]),
+    ]);
+}
+
+#[test]
+fn sigmoid_losses_have_their_gradient_at_logits_of_zero() {
+    check(&[
+        (
+            "plain",
+            |x| sigmoid_cross_entropy_with_logits(constant(0.25), x),
+            &[
+                (0.0, &[0.25, 0.25, 0.0]),
+                (-0.0, &[0.25, 0.25, 0.0]),
+                (1000.0, &[0.75, 0.0, 0.0]),
+                (-1000.0, &[-0.25, 0.0, 0.0]),
+            ],
+        ),
+        (
+            "weighted",
+            |x| weighted_cross_entropy_with_logits(constant(0.25), x, 3.0),
+            &[
+                (0.0, &[0.0, 0.375, 0.0]),
+                (-0.0, &[0.0, 0.375, 0.0]),
+                (1000.0, &[0.75, 0.0, 0.0]),
+                (-1000.0, &[-0.75, 0.0, 0.0]),
+            ],
+        ),
+    ]);
+}
+
+#[test]
+fn products_with_logarithms_and_quotients_have_their_slope_at_zero() {
+    check(&[
+        ("x log 2", |x| xlogy(x, constant(2.0)), &[(0.0, &[std::f64::consts::LN_2, 0.0])]),
+        ("x log 0", |x| xlogy(x, constant(0.0)), &[(0.0, &[0.0, 0.0]), (1.0, &[-INF, 0.0])]),
+        ("0 log y", |y| xlogy(constant(0.0), y), &[(0.0, &[0.0, 0.0]), (-1.0, &[0.0, 0.0])]),
+        ("x log x", |x| xlogy(x, x), &[(1.0, &[1.0, 1.0, -1.0]), (0.0, &[0.0])]),
+        ("x / 2", |x| xdivy(x, constant(2.0)), &[(0.0, &[0.5, 0.0])]),
+        ("x / 0", |x| xdivy(x, constant(0.0)), &[(0.0, &[0.0, 0.0]), (1.0, &[INF, 0.0])]),
+        ("0 / y", |y| xdivy(constant(0.0), y), &[(0.0, &[0.0, 0.0]), (2.0, &[0.0, 0.0])]),
+        ("1e-200 / y", |y| xdivy(constant(1e-200), y), &[(1e-200, &[-1e200])]),
+        ("1 / 0", |x| div_no_nan(x, constant(0.0)), &[(1.0, &[0.0, 0.0])]),
+        (
+            "2 / y",
+            |y| div_no_nan(constant(2.0), y),
+            &[(0.0, &[0.0, 0.0]), (1.0, &[-2.0, 4.0, -12.0])],
+        ),
+        ("2 y", |y| mul_no_nan(constant(2.0), y), &[(0.0, &[2.0, 0.0])]),
+    ]);
+}
+
+#[test]
+fn the_gradient_of_an_angle_neither_overflows_nor_vanishes() {
+    check(&[
+        ("by 0", |x| atan2(x, constant(0.0)), &[(1.0, &[0.0, 0.0]), (0.0, &[NAN])]),
+        ("of 0", |y| atan2(constant(0.0), y), &[(1.0, &[0.0, 0.0]), (-1.0, &[0.0])]),
+        (
+            "by 1",
+            |x| atan2(x, constant(1.0)),
+            &[(0.0, &[1.0, 0.0, -2.0]), (1.0, &[0.5, -0.5, 0.5])],
+        ),
+        ("by 1e-200", |x| atan2(x, constant(1e-200)), &[(1e-200, &[5e199]), (0.0, &[1e200])]),
+        ("by 1e200", |x| atan2(x, constant(1e200)), &[(1e200, &[5e-201, 0.0]), (1.0, &[1e-200])]),
+        ("by ∞", |x| atan2(x, constant(INF)), &[(1.0, &[0.0, 0.0])]),
+    ]);
+    let at = Value::from([1e-30_f32, 1e25]);
+    let slopes = derivatives_at(|x| atan2(x, x * 2.0), &at, [2], 1).unwrap();
+    assert_near(&slopes[0], &[0.0, 0.0], 1e-3);
+}
+
+#[test]
+fn functions_with_ends_have_infinite_slopes_there() {
+    check(&[
+        ("sqrt", |x| sqrt(x), &[(0.0, &[INF, -INF, INF]), (INF, &[0.0, 0.0])]),
+        ("rsqrt", |x| rsqrt(x), &[(0.0, &[-INF, INF, -INF]), (INF, &[0.0, 0.0, 0.0])]),
+        ("1 / x", |x| 1.0 / x, &[(0.0, &[-INF, INF, -INF]), (INF, &[0.0, 0.0, 0.0])]),
+        ("reciprocal", |x| reciprocal(x), &[(-0.0, &[-INF, -INF, -INF]), (INF, &[0.0, 0.0, 0.0])]),
+        ("log", |x| log(x), &[(0.0, &[INF, -INF, INF]), (INF, &[0.0, 0.0, 0.0])]),
+        ("log1p", |x| log1p(x), &[(-1.0, &[INF, -INF, INF]), (0.0, &[1.0, -1.0, 2.0])]),
+        ("asin", |x| asin(x), &[(1.0, &[INF, INF, INF]), (-1.0, &[INF, -INF, INF])]),
+        ("acos", |x| acos(x), &[(1.0, &[-INF, -INF, -INF]), (-1.0, &[-INF, INF, -INF])]),
+        ("acosh", |x| acosh(x), &[(1.0, &[INF, -INF]), (1e200, &[0.0, 0.0, 0.0])]),
+        ("atanh", |x| atanh(x), &[(1.0, &[INF, INF, INF]), (-1.0, &[INF, -INF, INF])]),
+        ("asinh", |x| asinh(x), &[(0.0, &[1.0, 0.0, -1.0]), (1e200, &[0.0, 0.0, 0.0])]),
+        (
+            "atan",
+            |x| atan(x),
+            &[(0.0, &[1.0, 0.0, -2.0]), (1e200, &[0.0, 0.0, 0.0]), (INF, &[0.0])],
+        ),
+        ("erf", |x| erf(x), &[(1e200, &[0.0, 0.0, 0.0]), (-INF, &[0.0])]),
+    ]);
+}
+
+#[test]
+fn a_root_that_is_not_taken_has_two_derivatives_without_nan() {
+    check(&[
+        ("sqrt", |x| select(greater(x, 0.0), sqrt(x), 0.0), &[(0.0, &[0.0, 0.0])]),
+        ("rsqrt", |x| select(greater(x, 0.0), rsqrt(x), 0.0), &[(0.0, &[0.0, 0.0])]),
+        ("reciprocal", |x| select(greater(x, 0.0), reciprocal(x), 0.0), &[(0.0, &[0.0, 0.0])]),
+        ("x^0.5", |x| select(greater(x, 0.0), pow(x, 0.5), 0.0), &[(0.0, &[0.0, 0.0])]),
+    ]);
+}
+
+#[test]
+fn where_there_is_no_derivative_tensorflows_conventions_hold() {
+    check(&[
+        ("abs", |x| abs(x), &[(0.0, &[0.0, 0.0])]),
+        ("relu", |x| relu(x), &[(0.0, &[0.0, 0.0])]),
+        ("relu6", |x| relu6(x), &[(6.0, &[0.0])]),
+        ("leaky_relu", |x| leaky_relu(x, 0.25), &[(0.0, &[0.25])]),
+        ("maximum", |x| maximum(x, 1.0), &[(1.0, &[1.0, 0.0])]),
+        ("minimum", |x| minimum(x, 1.0), &[(1.0, &[1.0, 0.0])]),
+        ("largest of two", |x| reduce_max(stack([x, ones_like(x)], 0), 0), &[(1.0, &[0.5, 0.0])]),
+        ("root of squares", |x| sqrt(reduce_sum(x * x, ..)), &[(0.0, &[NAN])]),
+        ("log not taken", |x| select(greater(x, 0.0), log(x), 0.0), &[(0.0, &[NAN])]),
+    ]);
 }

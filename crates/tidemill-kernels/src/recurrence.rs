@@ -12,20 +12,30 @@ use crate::layout::Indices;
 use crate::number::Number;
 use crate::output::{build, expect_shape, volume};
 
-/// The state before each step of `s = b + a · s` along `axis`, from 0 on; the last element comes
-/// first if `reverse`.
+/// Where a recurrence begins.
+#[derive(Clone, Copy, PartialEq, Debug, Default)]
+pub struct Start {
+    /// The first state.
+    pub initial: f32,
+    /// Begin with the last element.
+    pub reverse: bool,
+}
+
+impl Start {
+    /// The place of step `i` of `count`.
+    fn place(self, i: usize, count: usize) -> usize {
+        if self.reverse { count - 1 - i } else { i }
+    }
+}
+
+/// The state before each step of `s = b + a · s` along `axis`.
 ///
 /// A coefficient of 0 forgets the state, even one that is infinite or NaN.
 ///
 /// # Errors
 /// [`NumericError::Shape`] where `a` and `b` differ in shape, [`NumericError::Axis`] where there
 /// is no such axis, [`NumericError::UnsupportedDType`] where the elements are not floats.
-pub fn recurrence(
-    a: &Value,
-    b: &Value,
-    axis: usize,
-    reverse: bool,
-) -> Result<Value, NumericError> {
+pub fn recurrence(a: &Value, b: &Value, axis: usize, start: Start) -> Result<Value, NumericError> {
     let shape = a.shape();
     let rank = shape.rank();
     let extent = *shape.get(axis).ok_or(NumericError::Axis { axis, rank })?;
@@ -34,11 +44,12 @@ pub fn recurrence(
     match_dtype!(a.dtype(), floats, T => {
         let (a, b) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
         build(shape.clone(), |out| {
-            let mut state = vec![T::ZERO; width];
+            let initial = T::from(start.initial);
+            let mut state = vec![initial; width];
             for slab in slabs(out.len(), extent * width) {
-                state.fill(T::ZERO);
+                state.fill(initial);
                 for i in 0..extent {
-                    let row = if reverse { extent - 1 - i } else { i };
+                    let row = start.place(i, extent);
                     let row = slab.start + row * width..slab.start + (row + 1) * width;
                     step(&a[row.clone()], &b[row.clone()], &mut state, &mut out[row]);
                 }
@@ -63,9 +74,8 @@ pub struct Segments<'a> {
     pub count: usize,
 }
 
-/// The state before each row of `s = b + a · s`, where each segment of rows has a state of its own,
-/// which begins at `initial`; the last row comes first if `reverse`. A row without a segment gives
-/// `initial`.
+/// The state before each row of `s = b + a · s`, where each segment of rows has a state of its own.
+/// A row without a segment gives the first state.
 ///
 /// A coefficient of 0 forgets the state, as in [`recurrence`].
 ///
@@ -78,8 +88,7 @@ pub fn segment_recurrence(
     a: &Value,
     b: &Value,
     segments: Segments<'_>,
-    initial: f32,
-    reverse: bool,
+    start: Start,
 ) -> Result<Value, NumericError> {
     let shape = a.shape();
     expect_shape(b, shape)?;
@@ -92,14 +101,14 @@ pub fn segment_recurrence(
     let width = volume(part);
     match_dtype!(a.dtype(), floats, T => {
         let (a, b) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
-        let initial = T::from(initial);
+        let initial = T::from(start.initial);
         let mut states = Value::zeros(T::DTYPE, states)?;
         let states = states.as_mut_slice::<T>()?;
         states.fill(initial);
         build(shape.clone(), |out| {
             out.fill(initial);
             for i in 0..ids.len() {
-                let row = if reverse { ids.len() - 1 - i } else { i };
+                let row = start.place(i, ids.len());
                 let Some(id) = ids.get_signed(row) else { continue };
                 let state = &mut states[id * width..(id + 1) * width];
                 let row = row * width..(row + 1) * width;

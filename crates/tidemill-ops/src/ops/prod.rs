@@ -6,8 +6,8 @@ use tidemill_value::{DType, Value};
 
 use super::arithmetic::floor_mod;
 use super::array::{
-    TRANSPOSE, concat, cumprod_with, gather, invert_permutation, list_diff, range, rank, reshape,
-    shape, stack,
+    TRANSPOSE, concat, gather, invert_permutation, list_diff, product_of_others, range, rank,
+    reshape, shape, stack,
 };
 use super::cast::cast;
 use super::division::mul_no_nan;
@@ -24,8 +24,8 @@ pub static PROD: OpDef = reduction("Prod", "The product along some axes.")
     .samples(|| {
         let with_zero = Value::from([2.0_f32, 0.0, 3.0]);
         let twice = Value::from([0.0_f32, 0.0, 3.0]);
-        let at_zero = [with_zero, twice]
-            .map(|x| Sample::new([x, Value::from(0)], Value::from(0.0_f32)));
+        let at_zero =
+            [with_zero, twice].map(|x| Sample::new([x, Value::from(0)], Value::from(0.0_f32)));
         samples([6.0, 120.0], 720.0).into_iter().chain(at_zero).collect()
     });
 
@@ -54,7 +54,7 @@ fn others_along_each(x: Tensor, axes: Tensor, known: &[usize]) -> Vec<Tensor> {
     let mut factors = Vec::new();
     for &axis in known {
         let axis = Operand::from(axis as i32).to_tensor_beside(axes, "axis");
-        factors.push(others_in_line(lines, axis));
+        factors.push(product_of_others(lines, axis));
         let product = NodeBuilder::new(&PROD).input(lines).input(axis);
         lines = tensor(product.attr("keep_dims", true));
     }
@@ -73,19 +73,12 @@ fn others_along(x: Tensor, axes: Tensor) -> Tensor {
     let count = reduce_prod(gather(extents, axes, 0), ..);
     let kept = reduce_prod(gather(extents, kept, 0), ..);
     let joined = reshape(permuted, stack([count, kept], 0));
-    let others = others_in_line(joined, Operand::from(0).to_tensor_beside(x, "axis"));
+    let others = product_of_others(joined, Operand::from(0).to_tensor_beside(x, "axis"));
     transposed(reshape(others, shape(permuted)), invert_permutation(order))
 }
 
 fn transposed(x: Tensor, permutation: Tensor) -> Tensor {
     tensor(NodeBuilder::new(&TRANSPOSE).input(x).input(permutation))
-}
-
-/// The product of the other elements along an axis.
-fn others_in_line(x: Tensor, axis: Tensor) -> Tensor {
-    let [before, behind] = [false, true].map(|reverse| cumprod_with(x, axis, true, reverse));
-    // Beside a zero, the product of large elements may be infinite.
-    mul_no_nan(behind, before)
 }
 
 /// The product of `x` along `axes` (see [`reduce_sum`](super::reduce::reduce_sum)). Of no

@@ -2,9 +2,9 @@
 
 use super::arithmetic::squared_difference;
 use super::array::{reshape, shape, zeros_like};
+use super::clip::root_or_zero;
 use super::compare::is_finite;
 use super::identity::stop_gradient;
-use super::clip::root_or_zero;
 use super::math::{exp, log, square};
 use super::reduce::{Axes, reduce_max, reduce_mean, reduce_sum};
 use super::select::select;

@@ -53,6 +53,7 @@ pub use partition::{
     DYNAMIC_PARTITION, DYNAMIC_STITCH, ONE_HOT, PARALLEL_DYNAMIC_STITCH, dynamic_partition,
     dynamic_stitch, one_hot, one_hot_with,
 };
+pub(crate) use recurrence::product_of_others;
 pub use recurrence::{LINEAR_RECURRENCE, SEGMENT_RECURRENCE};
 pub use reshape::{EXPAND_DIMS, RESHAPE, SQUEEZE, expand_dims, reshape, squeeze};
 pub use reverse::{REVERSE, REVERSE_SEQUENCE, reverse, reverse_sequence};

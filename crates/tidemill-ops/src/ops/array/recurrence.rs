@@ -4,32 +4,37 @@
 use tidemill_graph::{
     Arg, Attr, AttrDef, Default, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
-use tidemill_kernels::recurrence::{self as kernels, Segments};
+use tidemill_kernels::recurrence::{self as kernels, Segments, Start};
 use tidemill_value::{DType, Value};
 
 use super::zeros_like;
+use crate::Tensor;
 use crate::family::grads;
 use crate::index::{axis_of, check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::tensor;
 use crate::ops::division::mul_no_nan;
 use crate::sample::array;
-use crate::Tensor;
 
+const INITIAL: AttrDef = AttrDef::float("initial", 0.0);
 const REVERSE: AttrDef = AttrDef::bool("reverse", false);
 const T: AttrDef = AttrDef::widened("T", DType::FLOATS);
 
 /// The state before each step of a linear recurrence along an axis.
 pub static LINEAR_RECURRENCE: OpDef = OpDef::new(
     "LinearRecurrence",
-    "The state before each step of `s = b + a * s` along an axis, from 0 on; a step whose `a` is 0 \
-     forgets it.",
+    "The state before each step of `s = b + a * s` along an axis; a step whose `a` is 0 forgets it.",
 )
 .inputs(&[Arg::of("a", "T"), Arg::of("b", "T"), Arg::of("axis", "Tidx")])
 .outputs(&[Arg::of("out", "T")])
 .attrs(
     const {
-        &[REVERSE, T, AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32))]
+        &[
+            INITIAL,
+            REVERSE,
+            T,
+            AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
+        ]
     },
 )
 .fallible(Fallible::Values)
@@ -43,16 +48,15 @@ pub static LINEAR_RECURRENCE: OpDef = OpDef::new(
 })
 .gradient(|cx| {
     let (a, axis, states): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(2), cx.output(0));
-    let reverse = cx.node().bool_attr("reverse")?;
-    let of_step = linear_recurrence(a, cx.grad(), axis, !reverse);
+    let of_step = linear_recurrence(a, cx.grad(), axis, back(cx.node())?);
     Ok(grads([Some(mul_no_nan(states, of_step)), Some(of_step), None]))
 })
 .kernel(|node| {
-    let reverse = node.bool_attr("reverse")?;
+    let start = start(node)?;
     Ok(kernel(move |cx| {
         let (a, b) = (cx.input(0)?, cx.input(1)?);
         let axis = axis_of(integer(cx.input(2)?, "axis")?, a.shape().rank())?;
-        Ok(kernels::recurrence(a, b, axis, reverse)?)
+        Ok(kernels::recurrence(a, b, axis, start)?)
     }))
 })
 .samples(|| {
@@ -62,17 +66,40 @@ pub static LINEAR_RECURRENCE: OpDef = OpDef::new(
     vec![
         sample([0.0, 1.0, -1.0]),
         sample([-1.0, 0.5, 0.0]).attr("reverse", true),
+        sample([1.0, 3.0, -1.0]).attr("initial", Attr::Float(1.0)),
         Sample::new([empty.clone(), empty.clone(), Value::from(0)], empty.clone()),
         Sample::error([a(), b(), Value::from(2)], "axis 2"),
         Sample::error([a(), empty, Value::from(0)], "contradict"),
     ]
 });
 
+fn start(node: &NodeView<'_>) -> Result<Start, OpError> {
+    Ok(Start { initial: node.float_attr("initial")?, reverse: node.bool_attr("reverse")? })
+}
+
+/// Where the recurrence of a gradient begins: at the other end.
+fn back(node: &NodeView<'_>) -> Result<Start, OpError> {
+    Ok(Start { initial: 0.0, reverse: !node.bool_attr("reverse")? })
+}
+
+/// The first states of the products of what is before and behind an element.
+const BOTH_ENDS: [Start; 2] =
+    [Start { initial: 1.0, reverse: false }, Start { initial: 1.0, reverse: true }];
+
 /// The state before each step of `s = b + a * s` along an axis.
 #[track_caller]
-pub(crate) fn linear_recurrence(a: Tensor, b: Tensor, axis: Tensor, reverse: bool) -> Tensor {
+pub(super) fn linear_recurrence(a: Tensor, b: Tensor, axis: Tensor, start: Start) -> Tensor {
     let node = NodeBuilder::new(&LINEAR_RECURRENCE).input(a).input(b).input(axis);
-    tensor(node.attr("reverse", reverse))
+    tensor(node.attr("initial", Attr::Float(start.initial)).attr("reverse", start.reverse))
+}
+
+/// For each element, the product of the others along an axis.
+#[track_caller]
+pub(crate) fn product_of_others(x: Tensor, axis: Tensor) -> Tensor {
+    let zeros = zeros_like(x);
+    let [before, behind] = BOTH_ENDS.map(|start| linear_recurrence(x, zeros, axis, start));
+    // Beside a zero, the product of large elements may be infinite.
+    mul_no_nan(behind, before)
 }
 
 /// The state before each row of linear recurrences, one for each segment of rows.
@@ -95,7 +122,7 @@ pub static SEGMENT_RECURRENCE: OpDef = OpDef::new(
 .attrs(
     const {
         &[
-            AttrDef::float("initial", 0.0),
+            INITIAL,
             REVERSE,
             T,
             AttrDef::types("Tindices", DType::INDICES),
@@ -108,16 +135,15 @@ pub static SEGMENT_RECURRENCE: OpDef = OpDef::new(
 .gradient(|cx| {
     let (a, states): (Tensor, Tensor) = (cx.input(0), cx.output(0));
     let rows = Rows { ids: cx.input(2), count: cx.input(3) };
-    let reverse = cx.node().bool_attr("reverse")?;
-    let of_step = segment_recurrence(a, cx.grad(), rows, 0.0, !reverse);
+    let of_step = segment_recurrence(a, cx.grad(), rows, back(cx.node())?);
     Ok(grads([Some(mul_no_nan(states, of_step)), Some(of_step), None, None]))
 })
 .kernel(|node| {
-    let (initial, reverse) = recurrence_attrs(node)?;
+    let start = start(node)?;
     Ok(kernel(move |cx| {
         let (a, b, ids) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
         let count = count_of(integer(cx.input(3)?, "num_segments")?, "num_segments")?;
-        Ok(kernels::segment_recurrence(a, b, Segments { ids, count }, initial, reverse)?)
+        Ok(kernels::segment_recurrence(a, b, Segments { ids, count }, start)?)
     }))
 })
 .samples(|| {
@@ -134,10 +160,6 @@ pub static SEGMENT_RECURRENCE: OpDef = OpDef::new(
     ]
 });
 
-fn recurrence_attrs(node: &NodeView<'_>) -> Result<(f32, bool), OpError> {
-    Ok((node.float_attr("initial")?, node.bool_attr("reverse")?))
-}
-
 /// The segment that each row belongs to, and the number of segments.
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
@@ -146,17 +168,16 @@ pub(super) struct Rows {
 }
 
 #[track_caller]
-fn segment_recurrence(a: Tensor, b: Tensor, rows: Rows, initial: f32, reverse: bool) -> Tensor {
+fn segment_recurrence(a: Tensor, b: Tensor, rows: Rows, start: Start) -> Tensor {
     let node = NodeBuilder::new(&SEGMENT_RECURRENCE).input(a).input(b);
     let node = node.input(rows.ids).input(rows.count);
-    tensor(node.attr("initial", Attr::Float(initial)).attr("reverse", reverse))
+    tensor(node.attr("initial", Attr::Float(start.initial)).attr("reverse", start.reverse))
 }
 
 /// For each row, the product of the other rows of its segment.
 #[track_caller]
 pub(super) fn product_of_other_rows(x: Tensor, rows: Rows) -> Tensor {
     let zeros = zeros_like(x);
-    let [before, behind] =
-        [false, true].map(|reverse| segment_recurrence(x, zeros, rows, 1.0, reverse));
+    let [before, behind] = BOTH_ENDS.map(|start| segment_recurrence(x, zeros, rows, start));
     mul_no_nan(behind, before)
 }

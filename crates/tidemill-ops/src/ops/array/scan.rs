@@ -5,6 +5,7 @@ use tidemill_graph::{
     NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::NumericError;
+use tidemill_kernels::recurrence::Start;
 use tidemill_kernels::scan::{self as kernels, Scan};
 use tidemill_value::{DType, Value};
 
@@ -105,9 +106,10 @@ fn cumprod_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, axis, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
     let Scan { exclusive, reverse } = attrs(cx.node())?;
     let before = node(&CUMPROD, x, axis, Scan { exclusive: true, reverse });
+    let back = Start { initial: 0.0, reverse: !reverse };
     let behind = match exclusive {
-        true => linear_recurrence(x, grad, axis, !reverse),
-        false => grad + linear_recurrence(x, x * grad, axis, !reverse),
+        true => linear_recurrence(x, grad, axis, back),
+        false => grad + linear_recurrence(x, x * grad, axis, back),
     };
     // Behind a zero, the product of large elements may be infinite.
     Ok(grads([Some(mul_no_nan(behind, before)), None]))
