@@ -599,3 +599,11 @@ fn where_there_is_no_derivative_tensorflows_conventions_hold() {
         ("log not taken", |x| select(greater(x, 0.0), log(x), 0.0), &[(0.0, &[NAN])]),
     ]);
 }
+
+#[test]
+fn a_singular_matrix_has_no_gradient_of_its_determinant() -> Outcome {
+    let singular = Value::from_vec([2, 2], vec![1.0, 2.0, 2.0, 4.0])?;
+    let found = derivatives_at(|x| matrix_determinant(x), &singular, [2, 2], 1);
+    assert!(found.is_err_and(|error| error.to_string().contains("not invertible")));
+    Ok(())
+}
