@@ -231,5 +231,8 @@ fn norms_neither_overflow_nor_vanish() {
     assert_eq!(reduced::<f64>(reduce::euclidean_norm, &rows, &[1]), expected);
     let nan = Value::from([f64::NAN, 1e200]);
     assert!(reduced::<f64>(reduce::euclidean_norm, &nan, &[0])[0].is_nan());
-    assert_eq!(reduced::<f64>(reduce::euclidean_norm, &Value::from([3e-200, 4e-200]), &[0]), [5e-200]);
+    assert_eq!(
+        reduced::<f64>(reduce::euclidean_norm, &Value::from([3e-200, 4e-200]), &[0]),
+        [5e-200]
+    );
 }

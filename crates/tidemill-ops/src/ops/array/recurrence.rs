@@ -37,7 +37,7 @@ pub static LINEAR_RECURRENCE: OpDef = OpDef::new(
         ]
     },
 )
-.fallible(Fallible::Values)
+.fallible(Fallible::Elements(&[2]))
 .infer(|node| {
     check_rank(node, 2, 0, "no axes")?;
     let shape = node.shape(0).merge(node.shape(1))?;
