@@ -12,11 +12,14 @@ use tidemill_kernels::softmax::{self as kernels, CrossEntropy};
 use tidemill_kernels::{Broadcast, reduce, with_binary};
 use tidemill_value::{DType, Dim, Element, NumericError, PartialShape, Shape, Value, match_dtype};
 
-use super::activation::relu;
 use super::arithmetic::mul;
-use super::array::{broadcast_to, concat, expand_dims, ones_like, range, rank, reshape, shape};
-use super::math::{abs, exp, log1p, neg};
+use super::array::{
+    broadcast_to, concat, expand_dims, ones_like, range, rank, reshape, shape, zeros_like,
+};
+use super::compare::greater_equal;
+use super::math::{exp, log1p, neg};
 use super::reduce::{Axes, reduce_sum};
+use super::select::select;
 use crate::family::{FLOATS, NUMBERS, grads};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
@@ -477,8 +480,18 @@ pub fn sigmoid_cross_entropy_with_logits(
     let logits = logits.into().to_tensor();
     let labels = labels.into().to_tensor_like(logits, "labels");
     composite(logits.graph(), "logistic_loss", |_| {
-        relu(logits) - logits * labels + log1p(exp(-abs(logits)))
+        let [positive, negative] = parts(logits);
+        positive - logits * labels + log1p(exp(negative - positive))
     })
+}
+
+/// The positive part of numbers and the negative part, `max(x, 0)` and `min(x, 0)`. Of 0, the slope
+/// of the positive part is 1 and that of the negative part 0: slopes of two sides, which a
+/// rectifier and an absolute value do not have, so that a sum of both is smooth if it should be.
+fn parts(x: Tensor) -> [Tensor; 2] {
+    let is_positive = greater_equal(x, 0.0);
+    let zeros = zeros_like(x);
+    [select(is_positive, x, zeros), select(is_positive, zeros, x)]
 }
 
 /// [`sigmoid_cross_entropy_with_logits`] in which positive labels weigh `pos_weight` times as
@@ -504,7 +517,8 @@ pub fn weighted_cross_entropy_with_logits(
     let pos_weight = pos_weight.into().to_tensor_like(logits, "pos_weight");
     composite(logits.graph(), "logistic_loss", |_| {
         let weight = 1.0 + (pos_weight - 1.0) * labels;
-        (1.0 - labels) * logits + weight * (log1p(exp(-abs(logits))) + relu(-logits))
+        let [positive, negative] = parts(logits);
+        (1.0 - labels) * logits + weight * (log1p(exp(negative - positive)) - negative)
     })
 }
 
