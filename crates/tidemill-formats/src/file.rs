@@ -1,6 +1,7 @@
 //! Files that are written as a whole or not at all, and files that are mapped into memory.
 
 use std::error::Error;
+use std::fmt;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
@@ -8,16 +9,22 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tidemill_value::FileMap;
+use tidemill_value::{FileMap, write_error_report};
 
 /// What is wrong with a file.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{}: {kind}", path.display())]
 pub struct FileError<E: Error> {
     /// The file.
     pub path: PathBuf,
     /// What is wrong with it.
     pub kind: Box<E>,
+}
+
+impl<E: Error> fmt::Debug for FileError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_error_report(self, f)
+    }
 }
 
 impl<E: Error> FileError<E> {

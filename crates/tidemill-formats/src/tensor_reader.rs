@@ -49,7 +49,7 @@ impl fmt::Display for TensorInfo {
 }
 
 /// Why the tensors of a file cannot be read or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error(transparent)]
 pub enum TensorFileError {
     /// A checkpoint cannot.
@@ -57,6 +57,8 @@ pub enum TensorFileError {
     /// A safetensors file cannot.
     Safetensors(#[from] FileError<SafetensorsError>),
 }
+
+tidemill_value::debug_as_report!(TensorFileError);
 
 /// Reads tensors by name, one at a time, from a checkpoint or a safetensors file.
 #[derive(Clone, Debug)]

@@ -11,7 +11,7 @@ use crate::ids::PoisonId;
 use crate::{GradientError, GraphKey, InsideBody, Location, OpError};
 
 /// Why a builder call made no node.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BuildError {
     /// What is wrong.
     pub kind: BuildErrorKind,
@@ -54,7 +54,7 @@ impl fmt::Display for Note {
 }
 
 /// What is wrong with a builder call.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildErrorKind {
     /// The inputs or attributes break a rule of the operation.
@@ -217,6 +217,8 @@ pub enum BuildErrorKind {
     Other(Arc<dyn Error + Send + Sync>),
 }
 
+tidemill_value::debug_as_report!(BuildErrorKind);
+
 impl BuildErrorKind {
     /// What to do about it.
     pub(crate) fn help(&self) -> Option<String> {
@@ -257,6 +259,8 @@ impl Error for BuildError {
     }
 }
 
+tidemill_value::debug_as_report!(BuildError);
+
 /// All that is wrong with a graph.
 #[derive(Clone)]
 pub struct BuildErrors(Vec<Arc<BuildError>>);
@@ -285,13 +289,9 @@ impl fmt::Display for BuildErrors {
     }
 }
 
-impl fmt::Debug for BuildErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl Error for BuildErrors {}
+
+tidemill_value::debug_as_report!(BuildErrors);
 
 /// The builder calls of a graph that made no node.
 #[derive(Default)]

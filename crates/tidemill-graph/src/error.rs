@@ -5,7 +5,7 @@ use tidemill_value::{BroadcastError, DType, NumericError, PartialShape, ValueErr
 
 /// What is wrong with the inputs or attributes of a node, before it runs. It holds what the
 /// message needs, but not where: the levels above add the node, the line and the path.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpError {
     /// Two shapes do not broadcast.
@@ -110,6 +110,8 @@ pub enum OpError {
     Invalid(String),
 }
 
+tidemill_value::debug_as_report!(OpError);
+
 impl OpError {
     /// A broken rule of one operation.
     pub fn invalid(message: impl Into<String>) -> Self {
@@ -118,7 +120,7 @@ impl OpError {
 }
 
 /// Why a kernel failed.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {
     /// The inputs, or the attributes, are wrong.
@@ -166,6 +168,8 @@ pub enum KernelError {
     Internal(&'static str),
 }
 
+tidemill_value::debug_as_report!(KernelError);
+
 impl From<BroadcastError> for OpError {
     fn from(error: BroadcastError) -> Self {
         OpError::Broadcast(Box::new(error))
@@ -191,7 +195,7 @@ impl From<BroadcastError> for KernelError {
 }
 
 /// Why a gradient could not be built.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GradientError {
     /// The operation has no gradient rule, and does not say that it needs none.
@@ -204,3 +208,5 @@ pub enum GradientError {
     #[error(transparent)]
     Op(#[from] OpError),
 }
+
+tidemill_value::debug_as_report!(GradientError);

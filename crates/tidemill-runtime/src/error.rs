@@ -1,3 +1,4 @@
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
@@ -104,6 +105,8 @@ pub enum RunError {
     Internal(&'static str),
 }
 
+tidemill_value::debug_as_report!(RunError);
+
 /// TensorFlow's status codes, by which it classifies what went wrong.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -147,13 +150,6 @@ impl RunError {
             | RunError::NoSession => Code::FailedPrecondition,
             RunError::Internal(_) => Code::Internal,
         }
-    }
-}
-
-impl fmt::Debug for RunError {
-    /// The report, so that a `main` that returns the error prints it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -215,7 +211,7 @@ pub enum Remedy {
 }
 
 /// A fed value that does not fit its tensor.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct FeedError {
     /// The tensor.
     pub tensor: Site,
@@ -223,8 +219,16 @@ pub struct FeedError {
     pub kind: FeedErrorKind,
 }
 
+impl Error for FeedError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.kind.source()
+    }
+}
+
+tidemill_value::debug_as_report!(FeedError);
+
 /// What is wrong with a fed value.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FeedErrorKind {
     /// It is of another type.
@@ -253,6 +257,8 @@ pub enum FeedErrorKind {
     #[error("a variable's storage cannot be fed; feed the variable itself, or assign to it")]
     NotFeedable,
 }
+
+tidemill_value::debug_as_report!(FeedErrorKind);
 
 /// A node that could not be computed.
 #[derive(Clone, Debug)]

@@ -2,7 +2,7 @@ use tidemill_autodiff::Cut;
 use tidemill_value::DType;
 
 /// Why a loss cannot be minimized.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
     /// There is no variable to change.
@@ -69,6 +69,8 @@ pub enum TrainError {
         variables: Vec<String>,
     },
 }
+
+tidemill_value::debug_as_report!(TrainError);
 
 fn list(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();

@@ -1,7 +1,7 @@
 use crate::{DType, Dim, PartialShape, Shape};
 
 /// What is wrong with a value, or with a conversion to or from one.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
     /// The elements are of another type than asked for.
@@ -101,3 +101,5 @@ pub enum ValueError {
         most: usize,
     },
 }
+
+crate::debug_as_report!(ValueError);

@@ -8,7 +8,7 @@ use crate::proto::{DataTypeError, DecodeError};
 use crate::{BytesError, FileError, ShapeError, TextFormatError};
 
 /// Why a checkpoint cannot be read or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{}: {kind}", path.display())]
 pub struct CheckpointError {
     /// The file, or the prefix of the files.
@@ -17,8 +17,10 @@ pub struct CheckpointError {
     pub kind: CheckpointErrorKind,
 }
 
+tidemill_value::debug_as_report!(CheckpointError);
+
 /// What is wrong with a checkpoint.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointErrorKind {
     /// A file cannot be read or written.
@@ -80,8 +82,10 @@ pub enum CheckpointErrorKind {
     Prefix,
 }
 
+tidemill_value::debug_as_report!(CheckpointErrorKind);
+
 /// What is wrong with a tensor of a checkpoint.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorErrorKind {
     /// Values cannot have its data type.
@@ -152,6 +156,8 @@ pub enum TensorErrorKind {
         source: io::Error,
     },
 }
+
+tidemill_value::debug_as_report!(TensorErrorKind);
 
 impl CheckpointErrorKind {
     /// The error of a file or prefix.

@@ -5,7 +5,7 @@ use tidemill_ops::LookupError;
 use tidemill_value::DType;
 
 /// Why a `GraphDef` was not imported.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
     /// The bytes are no message.
@@ -49,8 +49,10 @@ pub enum ImportError {
     },
 }
 
+tidemill_value::debug_as_report!(ImportError);
+
 /// What is wrong with a node of a `GraphDef`.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportErrorKind {
     /// Another node has the same name.
@@ -180,6 +182,8 @@ pub enum ImportErrorKind {
     #[error(transparent)]
     Build(Box<BuildErrorKind>),
 }
+
+tidemill_value::debug_as_report!(ImportErrorKind);
 
 /// So many names of a cycle are shown.
 const SHOWN_NAMES: usize = 8;

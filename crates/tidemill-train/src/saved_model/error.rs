@@ -11,7 +11,7 @@ use tidemill_runtime::RunError;
 use crate::SaverError;
 
 /// Why a model cannot be saved or loaded.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SavedModelError {
     /// A file cannot be read or written.
@@ -77,3 +77,5 @@ pub enum SavedModelError {
     #[error(transparent)]
     Run(#[from] RunError),
 }
+
+tidemill_value::debug_as_report!(SavedModelError);

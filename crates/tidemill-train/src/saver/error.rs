@@ -11,7 +11,7 @@ use tidemill_runtime::RunError;
 use super::RestoreReport;
 
 /// Why variables cannot be saved or restored.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SaverError {
     /// There is nothing to save.
@@ -80,6 +80,8 @@ pub enum SaverError {
     #[error("no variable was restored, because the checkpoint does not have them all\n{0}")]
     Incomplete(Box<RestoreReport>),
 }
+
+tidemill_value::debug_as_report!(SaverError);
 
 impl From<FileError<io::Error>> for SaverError {
     fn from(error: FileError<io::Error>) -> Self {
