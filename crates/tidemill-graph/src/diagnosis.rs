@@ -226,6 +226,14 @@ impl BuildErrorKind {
             BuildErrorKind::DTypes { left, right, .. } if left == right => {
                 Some("help: convert those that differ by cast".to_owned())
             }
+            BuildErrorKind::DTypes {
+                left_dtype: DType::F32,
+                right_dtype: DType::F64,
+                right,
+                ..
+            } => Some(format!(
+                "help: write numbers as 1.0_f32, or convert: cast({right}, DType::F32)"
+            )),
             BuildErrorKind::DTypes { left_dtype, right, .. } => Some(format!(
                 "help: convert one of them, as in cast({right}, DType::{left_dtype:?})"
             )),

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -38,6 +39,48 @@ pub enum OpError {
         left_dim: usize,
         /// Rows of the right matrix.
         right_dim: usize,
+    },
+    /// An extent that has to be known before a run is not.
+    #[error(
+        "axis {axis} of `{input}` must have a known extent, but its shape is {actual}\n  help: give \
+         the placeholder that it comes from this extent, as in shape![?, 3]"
+    )]
+    UnknownExtent {
+        /// The name of the input.
+        input: &'static str,
+        /// The axis; negative ones count from the last.
+        axis: i64,
+        /// The shape as far as it is known.
+        actual: PartialShape,
+    },
+    /// Two inputs whose shapes have to agree do not.
+    #[error("`{left}` of shape {left_shape} and `{right}` of shape {right_shape} must {rule}")]
+    Disagree {
+        /// The name of the first input.
+        left: Cow<'static, str>,
+        /// Its shape.
+        left_shape: PartialShape,
+        /// The name of the second input.
+        right: Cow<'static, str>,
+        /// Its shape.
+        right_shape: PartialShape,
+        /// What they must do, such as "have as many rows as each other".
+        rule: Cow<'static, str>,
+    },
+    /// A shape with an open extent cannot take as many elements as there are.
+    #[error(
+        "a tensor of shape {from} has {actual} elements, and {actual} is no multiple of {known}, \
+         as shape {to} asks for"
+    )]
+    ReshapeMultiple {
+        /// The shape the tensor has.
+        from: PartialShape,
+        /// The shape asked for, with an open extent.
+        to: PartialShape,
+        /// The number of elements it has.
+        actual: usize,
+        /// The number of elements for each step of the open extent.
+        known: usize,
     },
     /// There is no such axis.
     #[error(
@@ -113,6 +156,21 @@ pub enum OpError {
 tidemill_value::debug_as_report!(OpError);
 
 impl OpError {
+    /// Two inputs, with their shapes, that must do what `rule` says.
+    pub fn disagree(
+        (left, left_shape): (impl Into<Cow<'static, str>>, &PartialShape),
+        (right, right_shape): (impl Into<Cow<'static, str>>, &PartialShape),
+        rule: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        OpError::Disagree {
+            left: left.into(),
+            left_shape: left_shape.clone(),
+            right: right.into(),
+            right_shape: right_shape.clone(),
+            rule: rule.into(),
+        }
+    }
+
     /// A broken rule of one operation.
     pub fn invalid(message: impl Into<String>) -> Self {
         OpError::Invalid(message.into())

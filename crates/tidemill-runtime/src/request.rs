@@ -2,9 +2,10 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Fact, Graph, InsideBody, NodeId, OperationRef, Referent, Role, TensorId, TensorRef, diagnose,
+    Execution, Fact, Graph, InsideBody, Node, NodeId, OperationRef, Referent, Role, TensorId,
+    TensorRef, diagnose,
 };
-use tidemill_ops::{Inspect, Operation, Tensor, Variable};
+use tidemill_ops::{Inspect, LookupError, Tensor, Variable};
 use tidemill_value::{TensorList, Value, ValueError};
 
 use crate::error::{FeedErrorKind, RunError};
@@ -50,7 +51,7 @@ pub(crate) fn resolve(
         let tensor = match key {
             FeedKey::Tensor(tensor) => tensor_id(graph, *tensor)?,
             FeedKey::Variable(variable) => variable_id(graph, *variable)?,
-            FeedKey::Name(name) => tensor_id(graph, find(graph, name)?)?,
+            FeedKey::Name(name) => tensor_id(graph, find_feed(graph, name)?)?,
         };
         fed.push((tensor, i));
     }
@@ -68,6 +69,19 @@ fn find(graph: &Graph, name: &str) -> Result<Tensor, RunError> {
         return Err(RunError::EmptyGraph);
     }
     Ok(graph.tensor(name)?)
+}
+
+fn find_feed(graph: &Graph, name: &str) -> Result<Tensor, RunError> {
+    find(graph, name).map_err(|error| match error {
+        RunError::Lookup(LookupError::NoOperation { name, near }) => {
+            let reader = graph.read();
+            let is_placeholder = |node: &Node| node.op.execution == Execution::Placeholder;
+            let placeholders = reader.nodes().filter(|(_, node)| is_placeholder(node));
+            let placeholders = placeholders.map(|(id, _)| reader.name(id).to_owned()).collect();
+            RunError::FeedName { name, near, placeholders }
+        }
+        other => other,
+    })
 }
 
 fn tensor_id(graph: &Graph, tensor: Tensor) -> Result<TensorId, RunError> {
@@ -107,13 +121,17 @@ fn node_id(graph: &Graph, operation: OperationRef) -> Result<NodeId, RunError> {
 fn foreign(graph: &Graph, operation: OperationRef) -> RunError {
     match Graph::find(operation.graph()) {
         Err(gone) => RunError::GraphGone(Box::new(gone)),
-        Ok(_) if graph.is_empty() => RunError::EmptyGraph,
-        Ok(_) => {
+        Ok(other) => {
             if let Some(inside) = InsideBody::of(operation, graph.key()) {
                 return RunError::InsideBody(Box::new(inside));
             }
-            let name = Operation::from(operation).name();
-            RunError::ForeignGraph { name, actual: operation.graph(), expected: graph.key() }
+            let Referent::Node(node) = operation.referent() else { return RunError::EmptyGraph };
+            RunError::ForeignGraph {
+                site: report::site(&other.read(), node),
+                actual: operation.graph(),
+                expected: graph.key(),
+                is_empty: graph.is_empty(),
+            }
         }
     }
 }

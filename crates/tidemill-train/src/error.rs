@@ -1,4 +1,5 @@
 use tidemill_autodiff::Cut;
+use tidemill_graph::ShownWay;
 use tidemill_value::DType;
 
 /// Why a loss cannot be minimized.
@@ -6,8 +7,11 @@ use tidemill_value::DType;
 #[non_exhaustive]
 pub enum TrainError {
     /// There is no variable to change.
-    #[error("there is no trainable variable")]
-    NoVariables,
+    #[error("the loss `{loss}` cannot be minimized: its graph has no trainable variable")]
+    NoVariables {
+        /// The name of the loss.
+        loss: String,
+    },
     /// The loss does not depend on any of the variables.
     #[error("the loss `{loss}` does not depend on any of the variables {}", list(variables))]
     Independent {
@@ -84,7 +88,7 @@ fn ends(cuts: &[Cut]) -> String {
             cut.name,
             cut.op,
             cut.location,
-            cut.way.join(" ← ")
+            ShownWay(&cut.way)
         )
     };
     cuts.iter().map(end).collect()

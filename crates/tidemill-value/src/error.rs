@@ -29,7 +29,7 @@ pub enum ValueError {
         shape: Shape,
     },
     /// One number was asked of a value that holds another count of them.
-    #[error("a value of shape {shape} is not a single number")]
+    #[error("a value of shape {shape} is not a single number{}", all_of(shape))]
     NotScalar {
         /// The shape of the value.
         shape: Shape,
@@ -103,3 +103,12 @@ pub enum ValueError {
 }
 
 crate::debug_as_report!(ValueError);
+
+/// How to have the elements of a value of a shape.
+fn all_of(shape: &Shape) -> &'static str {
+    match shape.rank() {
+        0 => "",
+        1 => ": Value::into_vec gives its elements",
+        _ => ": Value::into_array gives its elements",
+    }
+}

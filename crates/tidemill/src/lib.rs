@@ -80,8 +80,8 @@ pub mod error {
     pub use tidemill_formats::proto::{DataTypeError, DecodeError};
     pub use tidemill_formats::tfrecord::{TfRecordError, TfRecordErrorKind};
     pub use tidemill_formats::{
-        BytesError, FileError, SafetensorsError, ShapeError, TensorError, TensorFileError,
-        TextFormatError, TextFormatErrorKind,
+        BytesError, FileError, SafeTensorError, SafetensorsError, ShapeError, TensorError,
+        TensorFileError, TextFormatError, TextFormatErrorKind,
     };
     pub use tidemill_graph::{
         BuildError, BuildErrorKind, BuildErrors, Enclosing, Fact, GradientError, GraphKey,

@@ -3,6 +3,7 @@ use std::path::PathBuf;
 
 use tidemill_value::{Shape, ValueError};
 
+use super::folder::Instead;
 use super::table::TableError;
 use crate::proto::{DataTypeError, DecodeError};
 use crate::{BytesError, FileError, ShapeError, TextFormatError};
@@ -26,6 +27,15 @@ pub enum CheckpointErrorKind {
     /// A file cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// There is no checkpoint of the prefix.
+    #[error("there is no such checkpoint: {0}")]
+    Missing(Instead),
+    /// The folder of a checkpoint cannot be made, because a part of its path is a file.
+    #[error("this is a file, so it cannot have checkpoints in it")]
+    NotAFolder,
+    /// The folder of a checkpoint cannot be made.
+    #[error("the folder cannot be made: {0}")]
+    Folder(#[source] io::Error),
     /// The index is no table.
     #[error("the index is damaged: {0}")]
     Table(#[from] TableError),
@@ -78,8 +88,14 @@ pub enum CheckpointErrorKind {
     #[error(transparent)]
     State(#[from] TextFormatError),
     /// A prefix names no file.
-    #[error("the prefix of a checkpoint must end with a name")]
+    #[error("the prefix of a checkpoint must end with a name, as in `folder/model`")]
     Prefix,
+    /// A prefix is the name of the file that lists checkpoints.
+    #[error(
+        "a checkpoint cannot be called `checkpoint`: that is the file in which its folder lists \
+         the checkpoints it has"
+    )]
+    StateName,
 }
 
 tidemill_value::debug_as_report!(CheckpointErrorKind);

@@ -8,6 +8,17 @@ use tidemill_value::DType;
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
+    /// There are no bytes.
+    #[error("the file is empty, so it is no GraphDef")]
+    Empty,
+    /// The bytes are those of another kind of file.
+    #[error("this is no GraphDef, but {found}\n  help: {help}")]
+    OtherFile {
+        /// The kind.
+        found: &'static str,
+        /// Which call reads it.
+        help: &'static str,
+    },
     /// The bytes are no message.
     #[error("this is no GraphDef: {0}")]
     Decode(#[from] DecodeError),

@@ -292,7 +292,11 @@ pub static SPARSE_SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
     let features = node.shape(0).merge(&PartialShape::of_rank(2));
     let features = features.map_err(|_| classes_error("features", "2 axes", node.shape(0)))?;
     let rows: PartialShape = features.dims().unwrap_or_default().iter().take(1).copied().collect();
-    Ok([rows.merge(node.shape(1))?.into(), features.into()].into_iter().collect())
+    let loss = rows.merge(node.shape(1)).map_err(|_| {
+        let (features, labels) = (("features", node.shape(0)), ("labels", node.shape(1)));
+        OpError::disagree(labels, features, "have a label for each row of features")
+    })?;
+    Ok([loss.into(), features.into()].into_iter().collect())
 })
 .gradient(|cx| {
     let of_loss: Option<Tensor> = cx.grad_of(0);

@@ -51,12 +51,14 @@ pub enum SavedModelError {
         known: Vec<String>,
     },
     /// A signature has no such argument.
-    #[error("the signature `{signature}` has no argument `{name}`")]
+    #[error("the signature `{signature}` has no argument `{name}`, but {known:?}")]
     NoArgument {
         /// The signature.
         signature: String,
         /// The name.
         name: String,
+        /// The names of the arguments.
+        known: Vec<String>,
     },
     /// The graph cannot be imported.
     #[error(transparent)]

@@ -155,6 +155,7 @@ impl SavedModel {
             let tensor = tensor.ok_or_else(|| SavedModelError::NoArgument {
                 signature: signature.to_owned(),
                 name: name.to_owned(),
+                known: of_signature.inputs.keys().cloned().collect(),
             })?;
             feeds = feeds.feed(*tensor, value);
         }

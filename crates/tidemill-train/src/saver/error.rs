@@ -23,6 +23,14 @@ pub enum SaverError {
         /// The name.
         name: String,
     },
+    /// One variable has two names.
+    #[error("the variable `{variable}` is to be saved twice, as `{}` and `{}`", names[0], names[1])]
+    SavedTwice {
+        /// The name of the variable.
+        variable: String,
+        /// The names to save it by.
+        names: [String; 2],
+    },
     /// The variables are not of one graph.
     #[error("the variable `{name}` is of {variable}, but others are of {first}")]
     SeveralGraphs {

@@ -56,6 +56,7 @@ fn reshaped(from: &Shape, wanted: &[i64]) -> Result<Shape, OpError> {
         Some(known) if known > 0 && actual.is_multiple_of(known) => {
             Ok(filled_in(&to, actual / known))
         }
+        Some(known @ 1..) => Err(OpError::ReshapeMultiple { from: from.into(), to, actual, known }),
         known => mismatch(known.unwrap_or(usize::MAX)),
     }
 }
