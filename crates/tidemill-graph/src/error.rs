@@ -15,6 +15,9 @@ pub enum OpError {
     /// A value or shape is wrong.
     #[error(transparent)]
     Value(#[from] ValueError),
+    /// The numeric function has no result for it.
+    #[error(transparent)]
+    Numeric(Box<NumericError>),
     /// An input has another number of axes than the operation takes.
     #[error("`{input}` must have {expected}, but its shape is {actual}")]
     Rank {
@@ -148,7 +151,37 @@ pub enum OpError {
         /// The data type.
         dtype: DType,
     },
-    /// A rule of one operation is broken; the text says which, with the numbers.
+    /// An input has a shape that the operation does not take.
+    #[error("{message}")]
+    Shape {
+        /// The name of the input.
+        input: &'static str,
+        /// What is wrong, with the shape.
+        message: String,
+    },
+    /// The elements of an input, such as sizes or axes, are not what they must be.
+    #[error("{message}")]
+    Elements {
+        /// The name of the input.
+        input: &'static str,
+        /// What is wrong, with the elements.
+        message: String,
+    },
+    /// An attribute has a value that the operation does not take.
+    #[error("{message}")]
+    Attr {
+        /// The name of the attribute.
+        name: &'static str,
+        /// What is wrong, with the value.
+        message: String,
+    },
+    /// The body of a branch or a loop takes or gives other values than the node.
+    #[error("{message}")]
+    Body {
+        /// What is wrong, with the values.
+        message: String,
+    },
+    /// Another rule of one operation is broken; the text says which, with the numbers.
     #[error("{0}")]
     Invalid(String),
 }
@@ -171,7 +204,27 @@ impl OpError {
         }
     }
 
-    /// A broken rule of one operation.
+    /// A shape that the operation does not take.
+    pub fn shape(input: &'static str, message: impl Into<String>) -> Self {
+        OpError::Shape { input, message: message.into() }
+    }
+
+    /// Elements of an input that the operation does not take.
+    pub fn elements(input: &'static str, message: impl Into<String>) -> Self {
+        OpError::Elements { input, message: message.into() }
+    }
+
+    /// A value of an attribute that the operation does not take.
+    pub fn attr(name: &'static str, message: impl Into<String>) -> Self {
+        OpError::Attr { name, message: message.into() }
+    }
+
+    /// A body that does not fit its node.
+    pub fn body(message: impl Into<String>) -> Self {
+        OpError::Body { message: message.into() }
+    }
+
+    /// Another broken rule of one operation.
     pub fn invalid(message: impl Into<String>) -> Self {
         OpError::Invalid(message.into())
     }
@@ -231,6 +284,12 @@ tidemill_value::debug_as_report!(KernelError);
 impl From<BroadcastError> for OpError {
     fn from(error: BroadcastError) -> Self {
         OpError::Broadcast(Box::new(error))
+    }
+}
+
+impl From<NumericError> for OpError {
+    fn from(error: NumericError) -> Self {
+        OpError::Numeric(Box::new(error))
     }
 }
 

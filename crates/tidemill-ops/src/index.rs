@@ -18,7 +18,7 @@ pub(crate) fn integers(value: &Value) -> Result<SmallVec<[i64; 4]>, KernelError>
 pub(crate) fn shape_of(value: &Value) -> Result<Shape, KernelError> {
     let extent = |extent: i64| {
         usize::try_from(extent)
-            .map_err(|_| OpError::invalid(format!("{extent} is no extent of a shape")))
+            .map_err(|_| OpError::elements("shape", format!("{extent} is no extent of a shape")))
     };
     Ok(integers(value)?.into_iter().map(extent).collect::<Result<_, _>>()?)
 }
@@ -47,7 +47,7 @@ pub(crate) fn axes_of(axes: &[i64], rank: usize) -> Result<SmallVec<[usize; 4]>,
 pub(crate) fn integer(value: &Value, input: &'static str) -> Result<i64, KernelError> {
     match integers(value)?[..] {
         [number] => Ok(number),
-        _ => Err(OpError::invalid(format!("`{input}` must be a single number")).into()),
+        _ => Err(OpError::shape(input, format!("`{input}` must be a single number")).into()),
     }
 }
 
@@ -66,8 +66,9 @@ pub(crate) fn known_integers(node: &NodeView<'_>, i: usize) -> Option<Vec<i64>> 
 
 /// A number that counts something.
 pub(crate) fn count_of(number: i64, what: &'static str) -> Result<usize, OpError> {
-    usize::try_from(number)
-        .map_err(|_| OpError::invalid(format!("`{what}` must not be negative, but is {number}")))
+    usize::try_from(number).map_err(|_| {
+        OpError::elements(what, format!("`{what}` must not be negative, but is {number}"))
+    })
 }
 
 /// Checks that input `i`, if its rank is known, has `rank` axes, which `expected` says in words.

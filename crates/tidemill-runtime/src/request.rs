@@ -24,13 +24,16 @@ pub(crate) struct Request {
 /// Finds the nodes behind handles and names.
 ///
 /// # Errors
-/// [`RunError`] where a handle is invalid or of another graph, a name unknown, or a tensor
-/// cannot be fed.
+/// [`RunError`] where the graph is empty, a handle is invalid or of another graph, a name unknown,
+/// or a tensor cannot be fed.
 pub(crate) fn resolve(
     graph: &Graph,
     fetches: FetchList,
     feeds: &Feeds,
 ) -> Result<Request, RunError> {
+    if fetches.0.is_empty() && feeds.values.is_empty() && graph.is_empty() {
+        return Err(RunError::EmptyGraph);
+    }
     let mut signature = Signature::default();
     for fetch in fetches.0 {
         match fetch {

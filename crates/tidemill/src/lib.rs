@@ -108,7 +108,7 @@ pub mod custom {
     pub use tidemill_graph::{
         Access, Arg, ArgType, Arity, Attr, AttrDef, AttrKind, Default, Effect, Execution, Fallible,
         GradCx, Gradient, GradientError, Grads, Inferred, Kernel, KernelCx, KernelError,
-        NodeBuilder, NodeView, OpDef, OpError, OperationRef, Role, TensorRef,
+        NodeBuilder, NodeView, OpDef, OpError, OperationRef, Role, TensorRef, at_location,
     };
 
     pub use crate::{NameTaken, register_op};

@@ -34,7 +34,12 @@ impl Channels {
             b"NCHW" => (1, 4),
             b"NDHWC" => (4, 5),
             b"NCDHW" => (1, 5),
-            _ => return Err(OpError::invalid(format!("there is no data format {format:?}"))),
+            _ => {
+                return Err(OpError::attr(
+                    "data_format",
+                    format!("there is no data format {format:?}"),
+                ));
+            }
         };
         Ok(Channels { axis, rank })
     }
@@ -201,7 +206,10 @@ fn infer_channels(
         let extent = list.dims().unwrap_or_default()[0];
         channels = channels.merge(extent).map_err(|_| {
             let input = node.op().inputs[i].name;
-            OpError::invalid(format!("there are {channels} channels, but `{input}` has {extent}"))
+            OpError::shape(
+                input,
+                format!("there are {channels} channels, but `{input}` has {extent}"),
+            )
         })?;
     }
     dims[axis] = channels;
@@ -247,7 +255,7 @@ fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError>
 fn check_axes(x: &Value, rank: usize) -> Result<(), OpError> {
     match x.shape().rank() {
         actual if actual == rank => Ok(()),
-        actual => Err(OpError::invalid(format!("`x` must have {rank} axes, not {actual}"))),
+        actual => Err(OpError::shape("x", format!("`x` must have {rank} axes, not {actual}"))),
     }
 }
 

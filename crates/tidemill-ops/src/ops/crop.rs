@@ -26,7 +26,7 @@ fn method(node: &NodeView<'_>) -> Result<Method, OpError> {
     match &method[..] {
         b"bilinear" => Ok(Method::Bilinear),
         b"nearest" => Ok(Method::Nearest),
-        _ => Err(OpError::invalid(format!("there is no method {method:?} to crop by"))),
+        _ => Err(OpError::attr("method", format!("there is no method {method:?} to crop by"))),
     }
 }
 
@@ -89,7 +89,10 @@ fn crop_size(size: &[i64]) -> Result<[usize; 2], OpError> {
         [height, width] if height > 0 && width > 0 => {
             Ok([count_of(height, "crop_size")?, count_of(width, "crop_size")?])
         }
-        _ => Err(OpError::invalid(format!("`crop_size` must be 2 numbers above 0, not {size:?}"))),
+        _ => Err(OpError::elements(
+            "crop_size",
+            format!("`crop_size` must be 2 numbers above 0, not {size:?}"),
+        )),
     }
 }
 
@@ -168,7 +171,7 @@ pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef =
                 Ok(kernels::crop_grad_boxes(cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)
             })),
             Method::Nearest => {
-                Err(OpError::invalid("the gradient of boxes is that of bilinear crops"))
+                Err(OpError::attr("method", "the gradient of boxes is that of bilinear crops"))
             }
         })
         .samples(|| {

@@ -32,10 +32,11 @@ fn channel_axis(node: &NodeView<'_>, rank: usize) -> Result<usize, OpError> {
     match (&format[..], rank) {
         (b"NHWC", 2..) => Ok(rank - 1),
         (b"NCHW", 2..) => Ok(1),
-        (b"NHWC" | b"NCHW", _) => Err(OpError::invalid(format!(
-            "a value with channels must have at least 2 axes, not {rank}"
-        ))),
-        _ => Err(OpError::invalid(format!("there is no data format {format:?}"))),
+        (b"NHWC" | b"NCHW", _) => Err(OpError::shape(
+            "value",
+            format!("a value with channels must have at least 2 axes, not {rank}"),
+        )),
+        _ => Err(OpError::attr("data_format", format!("there is no data format {format:?}"))),
     }
 }
 
@@ -82,7 +83,7 @@ fn infer_bias_add(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpErro
     let bias = node.shape(1).dims().and_then(|dims| dims.first().copied());
     let channels = dims[axis].merge(bias.unwrap_or(Dim::UNKNOWN)).map_err(|_| {
         let biases = bias.unwrap_or(Dim::UNKNOWN);
-        OpError::invalid(format!("there are {} channels, but {biases} biases", dims[axis]))
+        OpError::shape("bias", format!("there are {} channels, but {biases} biases", dims[axis]))
     })?;
     let dims = dims.iter().enumerate().map(|(i, dim)| if i == axis { channels } else { *dim });
     Inferred::one(dims.collect::<PartialShape>())
@@ -101,7 +102,7 @@ fn add_bias<T: Element>(
     let plan = Broadcast::new([value.shape(), &stretched])?;
     if plan.shape() != value.shape() {
         let message = format!("bias {} does not fit values {}", bias.shape(), value.shape());
-        return Err(OpError::Invalid(message).into());
+        return Err(OpError::shape("bias", message).into());
     }
     let mut output = Value::zeros(T::DTYPE, plan.shape().clone())?;
     add.broadcast(&plan, value.as_slice()?, bias.as_slice()?, output.as_mut_slice()?)?;

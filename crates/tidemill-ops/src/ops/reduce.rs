@@ -246,7 +246,11 @@ fn position_kernel(node: &NodeView<'_>, position: Position) -> Result<Box<dyn Ke
         let x = cx.input(0)?;
         let axis = match integers(cx.input(1)?)?[..] {
             [axis] => axis_of(axis, x.shape().rank())?,
-            _ => return Err(OpError::invalid("`dimension` must be a single number").into()),
+            _ => {
+                return Err(
+                    OpError::shape("dimension", "`dimension` must be a single number").into()
+                );
+            }
         };
         Ok::<_, KernelError>(position(x, axis, dtype)?)
     }))

@@ -28,7 +28,7 @@ fn align(node: &NodeView<'_>) -> Result<Align, OpError> {
         (false, true) => Ok(Align::HalfPixels),
         (true, true) => {
             let message = "`align_corners` and `half_pixel_centers` exclude each other";
-            Err(OpError::invalid(message))
+            Err(OpError::attr("align_corners", message))
         }
     }
 }
@@ -45,7 +45,7 @@ fn infer_size(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
         }
         Some(size) => {
             let message = format!("`size` must have 2 numbers, not {}", size.len());
-            return Err(OpError::Invalid(message));
+            return Err(OpError::elements("size", message));
         }
         None => [Dim::UNKNOWN; 2],
     };

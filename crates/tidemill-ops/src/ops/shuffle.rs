@@ -81,7 +81,10 @@ pub static MULTINOMIAL: OpDef =
                     _ => None,
                 };
                 let count = count.ok_or_else(|| {
-                    OpError::invalid("`num_samples` must be a single number of at least 0")
+                    OpError::elements(
+                        "num_samples",
+                        "`num_samples` must be a single number of at least 0",
+                    )
                 })?;
                 Ok(kernels::classes(seeds.key(cx.draw), cx.input(0)?, count, dtype)?)
             }))

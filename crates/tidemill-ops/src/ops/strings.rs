@@ -86,9 +86,10 @@ pub static STRING_FORMAT: OpDef =
             let (gaps, inputs) = (gaps(&template, &placeholder).len(), node.inputs().len());
             match gaps == inputs {
                 true => Inferred::one(PartialShape::scalar()),
-                false => Err(OpError::Invalid(format!(
-                    "the template has {gaps} placeholders for {inputs} tensors"
-                ))),
+                false => Err(OpError::attr(
+                    "template",
+                    format!("the template has {gaps} placeholders for {inputs} tensors"),
+                )),
             }
         })
         .kernel(|node| {
@@ -162,7 +163,8 @@ pub static STATIC_REGEX_FULL_MATCH: OpDef =
         .kernel(|node| {
             let pattern = node.str_attr("pattern")?.to_string();
             let regex = Regex::new(&format!("^(?:{pattern})$"));
-            let regex = regex.map_err(|error| OpError::Invalid(format!("`{pattern}`: {error}")))?;
+            let regex =
+                regex.map_err(|error| OpError::attr("pattern", format!("`{pattern}`: {error}")))?;
             Ok(kernel(move |cx| {
                 let input = cx.input(0)?;
                 // What is no text is matched by none.

@@ -117,7 +117,10 @@ fn infer_batched(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]
         around.into_iter().map(|count| count_of(count, "paddings")).collect::<Result<_, _>>()?;
     if blocks.len() > dims.len() || around.len() != 2 * blocks.len() {
         let (axes, rank) = (blocks.len(), dims.len() + 1);
-        return Err(OpError::invalid(format!("blocks of {axes} axes are given for {rank} axes")));
+        return Err(OpError::elements(
+            "block_shape",
+            format!("blocks of {axes} axes are given for {rank} axes"),
+        ));
     }
     let whole = blocks.iter().try_fold(1_usize, |whole, block| whole.checked_mul(*block));
     let batch = batch.known().zip(whole).and_then(|(batch, whole)| match way {
@@ -192,7 +195,7 @@ pub static DEPTH_TO_SPACE: OpDef =
 
 fn block_size(node: &NodeView<'_>) -> Result<usize, OpError> {
     match count_of(node.int_attr("block_size")?, "block_size")? {
-        0 | 1 => Err(OpError::invalid("`block_size` must be at least 2")),
+        0 | 1 => Err(OpError::attr("block_size", "`block_size` must be at least 2")),
         block => Ok(block),
     }
 }
@@ -202,7 +205,7 @@ fn channels(node: &NodeView<'_>) -> Result<Channels, OpError> {
     match &format[..] {
         b"NHWC" => Ok(Channels::Last),
         b"NCHW" => Ok(Channels::First),
-        _ => Err(OpError::invalid(format!("there is no data format {format}"))),
+        _ => Err(OpError::attr("data_format", format!("there is no data format {format}"))),
     }
 }
 
@@ -234,9 +237,10 @@ fn infer_deep(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]>, 
         };
         let Some((extent, factor)) = dim.known().zip(factor) else { return Ok(Dim::UNKNOWN) };
         if !grows && extent % factor != 0 {
-            return Err(OpError::invalid(format!(
-                "axis {axis} of {extent} is not made of blocks of {factor}"
-            )));
+            return Err(OpError::shape(
+                "input",
+                format!("axis {axis} of {extent} is not made of blocks of {factor}"),
+            ));
         }
         Ok(Dim::from(if grows { extent.checked_mul(factor) } else { Some(extent / factor) }))
     };

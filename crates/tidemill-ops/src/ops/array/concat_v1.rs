@@ -97,7 +97,7 @@ fn offsets(axis: i64, shapes: &[SmallVec<[i64; 4]>]) -> Result<Vec<Vec<i64>>, Op
         let fits = shape.len() == rank && (0..rank).all(|i| i == axis || shape[i] == shapes[0][i]);
         if !fits {
             let message = format!("shapes {:?} and {:?} do not join", &shapes[0][..], &shape[..]);
-            return Err(OpError::Invalid(message));
+            return Err(OpError::elements("shape", message));
         }
         offsets.push((0..rank).map(|i| if i == axis { offset } else { 0 }).collect());
         offset = offset.saturating_add(shape[axis]);

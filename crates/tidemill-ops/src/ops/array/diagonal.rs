@@ -177,12 +177,12 @@ fn band(align: &[u8], k: &[i64]) -> Result<Band, OpError> {
         b"LEFT_RIGHT" => (true, false),
         b"LEFT_LEFT" => (true, true),
         b"RIGHT_RIGHT" => (false, false),
-        _ => return Err(OpError::invalid("there is no such alignment of diagonals")),
+        _ => return Err(OpError::attr("align", "there is no such alignment of diagonals")),
     };
     let (lower, upper) = match *k {
         [only] => (only, only),
         [lower, upper] if lower <= upper => (lower, upper),
-        _ => return Err(OpError::invalid(format!("{k:?} are no diagonals, from lowest up"))),
+        _ => return Err(OpError::elements("k", format!("{k:?} are no diagonals, from lowest up"))),
     };
     Ok(Band { lower, upper, aligns_upper_left, aligns_lower_left })
 }
@@ -333,9 +333,12 @@ fn matrix_extents(band: Band, width: usize, wanted: [i64; 2]) -> Result<[usize; 
     if fits {
         return Ok([rows, columns]);
     }
-    Err(OpError::invalid(format!(
-        "no matrix of {rows} rows and {columns} columns has diagonals of at most {width} elements"
-    )))
+    Err(OpError::shape(
+        "diagonal",
+        format!(
+            "no matrix of {rows} rows and {columns} columns has diagonals of at most {width} elements"
+        ),
+    ))
 }
 
 fn infer_matrix_diag(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
@@ -404,7 +407,7 @@ pub static MATRIX_BAND_PART: OpDef =
                     if usize::try_from(reach).is_ok_and(|reach| reach > extent) {
                         let message =
                             format!("there are no {reach} {what} diagonals of {extent} at most");
-                        return Err(OpError::Invalid(message).into());
+                        return Err(OpError::elements("num_lower", message).into());
                     }
                 }
                 Ok(layout::matrix_band_part(x, below, above)?)

@@ -26,9 +26,12 @@ pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialSh
         return Err(OpError::Rank { input, expected: "1 axis", actual });
     }
     match node.elements(i) {
-        Some(elements) => elements
-            .as_shape()
-            .ok_or_else(|| OpError::invalid(format!("{elements:?} are no extents of a shape"))),
+        Some(elements) => elements.as_shape().ok_or_else(|| {
+            OpError::elements(
+                node.op().inputs[i].name,
+                format!("{elements:?} are no extents of a shape"),
+            )
+        }),
         None => Ok(match node.shape(i).elements() {
             Some(rank) => PartialShape::of_rank(rank),
             None => PartialShape::unknown(),
@@ -117,7 +120,7 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor stretched t
         let stretched = from.broadcast(&to)?;
         if stretched.merge(&to).is_err() {
             let message = format!("shape {from} does not stretch to {to}");
-            return Err(OpError::Invalid(message));
+            return Err(OpError::shape("input", message));
         }
         // Extents that only the input has say nothing before the run: it could fail.
         Inferred::one(to)
@@ -179,13 +182,12 @@ fn infer_range(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
     };
     match layout::range_length(start, limit, delta) {
         Ok(length) if length <= 64 => {
-            let numbers =
-                layout::range(start, limit, delta).map_err(|e| OpError::invalid(e.to_string()))?;
+            let numbers = layout::range(start, limit, delta)?;
             let elements = Elements::of(&numbers);
             Ok([Inferred::with_elements([length].into(), elements)].into_iter().collect())
         }
         Ok(length) => Inferred::one([length]),
-        Err(error) => Err(OpError::invalid(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }
 

@@ -122,7 +122,10 @@ pub static GATHER_V1: OpDef =
 /// axis of the indices.
 pub(crate) fn batch_axes(batch: i64, rank: usize) -> Result<usize, OpError> {
     axis_of(batch, rank + 1 - usize::from(batch < 0)).map_err(|_| {
-        OpError::invalid(format!("`batch_dims` is {batch}, but the indices have {rank} axes"))
+        OpError::attr(
+            "batch_dims",
+            format!("`batch_dims` is {batch}, but the indices have {rank} axes"),
+        )
     })
 }
 
@@ -142,7 +145,7 @@ pub(crate) fn infer_gather(
     let axis = axis_of(axis, params.len())?;
     if axis < batch {
         let message = format!("axis {axis} is one of the {batch} that the indices have too");
-        return Err(OpError::Invalid(message));
+        return Err(OpError::elements("axis", message));
     }
     let common: PartialShape = params[..batch].into();
     let common = common.merge(&indices[..batch].into())?;
@@ -176,7 +179,9 @@ pub(crate) fn spread_back(
     let batch = match indices.shape().rank() {
         Some(rank) => batch_axes(batch, rank)? as i32,
         None if batch >= 0 => batch as i32,
-        None => return Err(OpError::invalid("the gradient needs the number of batch axes")),
+        None => {
+            return Err(OpError::shape("indices", "the gradient needs the number of batch axes"));
+        }
     };
     let behind = rank(indices) - batch + axis;
     let common = list_beside(params, 0..batch);

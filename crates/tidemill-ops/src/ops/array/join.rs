@@ -85,7 +85,9 @@ pub static CONCAT: OpDef =
                 };
                 let axis = match integers(axis)?[..] {
                     [axis] => axis,
-                    _ => return Err(OpError::invalid("`axis` must be a single number").into()),
+                    _ => {
+                        return Err(OpError::shape("axis", "`axis` must be a single number").into());
+                    }
                 };
                 let rank = values.first().map_or(0, |value| value.shape().rank());
                 Ok(layout::concat(values, axis_of(axis, rank)?)?)

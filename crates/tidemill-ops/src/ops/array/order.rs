@@ -81,7 +81,7 @@ fn infer_top_k(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
                 && count > extent
             {
                 let message = format!("there are no {count} largest among {extent}");
-                return Err(OpError::Invalid(message));
+                return Err(OpError::elements("k", message));
             }
             outer.iter().copied().chain([Dim::from(count)]).collect()
         }

@@ -155,7 +155,10 @@ fn skips_edge(node: &NodeView<'_>) -> Result<bool, OpError> {
     match &mode[..] {
         b"REFLECT" => Ok(true),
         b"SYMMETRIC" => Ok(false),
-        _ => Err(OpError::invalid(format!("there is no mode {mode}, only REFLECT and SYMMETRIC"))),
+        _ => Err(OpError::attr(
+            "mode",
+            format!("there is no mode {mode}, only REFLECT and SYMMETRIC"),
+        )),
     }
 }
 
@@ -189,11 +192,11 @@ pub(super) fn paddings(value: &Value) -> Result<SmallVec<[(usize, usize); 4]>, K
 fn pair_of(before: i64, behind: i64) -> Result<(usize, usize), OpError> {
     let pair = usize::try_from(before).ok().zip(usize::try_from(behind).ok());
     let message = || format!("paddings must not be negative, but are {before} and {behind}");
-    pair.ok_or_else(|| OpError::Invalid(message()))
+    pair.ok_or_else(|| OpError::elements("paddings", message()))
 }
 
 fn wrong_paddings(shape: &PartialShape) -> OpError {
-    OpError::invalid(format!("paddings must be of a shape [rank, 2], not {shape}"))
+    OpError::shape("paddings", format!("paddings must be of a shape [rank, 2], not {shape}"))
 }
 
 /// Whether paddings come on top of the input's shape, or are part of it.

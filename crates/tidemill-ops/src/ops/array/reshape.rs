@@ -71,12 +71,12 @@ fn wanted_shape(extents: impl Iterator<Item = Option<i64>>) -> Result<PartialSha
                 open += 1;
                 match open {
                     1 => Ok(Dim::UNKNOWN),
-                    _ => Err(OpError::invalid("only one extent of a shape can be -1")),
+                    _ => Err(OpError::elements("shape", "only one extent of a shape can be -1")),
                 }
             }
-            Some(extent) => usize::try_from(extent)
-                .map(Dim::from)
-                .map_err(|_| OpError::invalid(format!("{extent} is no extent of a shape"))),
+            Some(extent) => usize::try_from(extent).map(Dim::from).map_err(|_| {
+                OpError::elements("shape", format!("{extent} is no extent of a shape"))
+            }),
         })
         .collect()
 }
@@ -131,7 +131,7 @@ pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis 
         Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
             let axis = match integers(cx.input(1)?)?[..] {
                 [axis] => axis,
-                _ => return Err(OpError::invalid("`dim` must be a single number").into()),
+                _ => return Err(OpError::shape("dim", "`dim` must be a single number").into()),
             };
             let x = cx.take(0)?;
             let (before, after) = x.shape().split_at(axis_of(axis, x.shape().rank() + 1)?);
@@ -205,7 +205,7 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
     let wrong = axes.iter().find(|&&axis| dims[axis].known().is_some_and(|extent| extent != 1));
     if let Some(&axis) = wrong {
         let message = format!("axis {axis} cannot be dropped: its extent is {}, not 1", dims[axis]);
-        return Err(OpError::Invalid(message));
+        return Err(OpError::attr("squeeze_dims", message));
     }
     let kept = dims.iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
     Ok(kept.map(|(_, dim)| *dim).collect())

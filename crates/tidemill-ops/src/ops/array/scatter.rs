@@ -58,7 +58,7 @@ pub(crate) fn parts_shape(
 ) -> Result<PartialShape, OpError> {
     let Some(indices) = indices.dims() else { return Ok(PartialShape::unknown()) };
     let Some((depth, outer)) = indices.split_last() else {
-        return Err(OpError::invalid("indices must have at least 1 axis"));
+        return Err(OpError::shape("indices", "indices must have at least 1 axis"));
     };
     let (Some(dims), Some(depth)) = (shape.dims(), depth.known()) else {
         return Ok(PartialShape::unknown());
@@ -67,7 +67,10 @@ pub(crate) fn parts_shape(
         Some(part) => Ok(outer.iter().chain(part).copied().collect()),
         None => {
             let rank = dims.len();
-            Err(OpError::invalid(format!("positions along {depth} axes are given for {rank} axes")))
+            Err(OpError::shape(
+                "indices",
+                format!("positions along {depth} axes are given for {rank} axes"),
+            ))
         }
     }
 }

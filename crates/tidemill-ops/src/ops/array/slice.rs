@@ -66,26 +66,34 @@ fn block_cut(
     dim: Dim,
 ) -> Result<Option<Cut>, OpError> {
     if let Some(begin) = begin.filter(|begin| *begin < 0) {
-        return Err(OpError::invalid(format!("the slice begins at {begin} along axis {axis}")));
+        return Err(OpError::elements(
+            "begin",
+            format!("the slice begins at {begin} along axis {axis}"),
+        ));
     }
     if let Some(size) = size.filter(|size| *size < -1) {
-        return Err(OpError::invalid(format!("the slice has size {size} along axis {axis}")));
+        return Err(OpError::elements(
+            "size",
+            format!("the slice has size {size} along axis {axis}"),
+        ));
     }
     let begin = begin.and_then(|begin| usize::try_from(begin).ok());
     let (Some(begin), Some(size)) = (begin, size) else { return Ok(None) };
     let Ok(count) = usize::try_from(size) else {
         let rest = |extent: usize| match extent.checked_sub(begin) {
             Some(count) => Ok(Cut { begin, count, step: 1 }),
-            None => Err(OpError::invalid(format!(
-                "the slice begins at {begin} along axis {axis} of {extent}"
-            ))),
+            None => Err(OpError::elements(
+                "size",
+                format!("the slice begins at {begin} along axis {axis} of {extent}"),
+            )),
         };
         return dim.known().map(rest).transpose();
     };
     match dim.known() {
-        Some(extent) if begin.saturating_add(count) > extent => Err(OpError::invalid(format!(
-            "{count} elements from {begin} on leave axis {axis} of {extent}"
-        ))),
+        Some(extent) if begin.saturating_add(count) > extent => Err(OpError::elements(
+            "size",
+            format!("{count} elements from {begin} on leave axis {axis} of {extent}"),
+        )),
         _ => Ok(Some(Cut { begin, count, step: 1 })),
     }
 }
@@ -95,7 +103,7 @@ fn block(shape: &Shape, begin: &[i64], size: &[i64]) -> Result<SmallVec<[Cut; 4]
     if begin.len() != shape.rank() || size.len() != shape.rank() {
         let (rank, begins, sizes) = (shape.rank(), begin.len(), size.len());
         let message = format!("{begins} begins and {sizes} sizes are given for {rank} axes");
-        return Err(OpError::Invalid(message));
+        return Err(OpError::elements("begin", message));
     }
     let mut cuts = SmallVec::new();
     for (axis, &extent) in shape.iter().enumerate() {
@@ -250,7 +258,7 @@ fn resolve(masks: StrideMasks, cx: &KernelCx<'_>, shape: &Shape) -> Result<Resol
     if begin.len() != strides.len() || end.len() != strides.len() {
         let (begins, ends, strides) = (begin.len(), end.len(), strides.len());
         let message = format!("{begins} begins and {ends} ends are given for {strides} strides");
-        return Err(OpError::Invalid(message).into());
+        return Err(OpError::elements("begin", message).into());
     }
     let entries: SmallVec<[Entry; 4]> = (0..strides.len())
         .map(|i| Entry { begin: Some(begin[i]), end: Some(end[i]), stride: Some(strides[i]) })
@@ -276,7 +284,10 @@ fn infer_strided(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
     // There is an entry for each axis, new ones included, and one more at most.
     if length > dims.len() + MAX_NEW_AXES {
         let rank = dims.len();
-        return Err(OpError::invalid(format!("{length} axes are cut, but there are {rank}")));
+        return Err(OpError::elements(
+            "begin",
+            format!("{length} axes are cut, but there are {rank}"),
+        ));
     }
     let element = |i, at: usize| node.elements(i).and_then(|elements| elements.get(at).copied()?);
     let entries: SmallVec<[Entry; 4]> = (0..length)

@@ -57,14 +57,18 @@ pub static SPLIT: OpDef =
 /// The number of parts that an attribute asks for.
 fn parts(node: &NodeView<'_>, attr: &'static str) -> Result<usize, OpError> {
     let count = count_of(node.int_attr(attr)?, attr)?;
-    if count == 0 { Err(OpError::invalid("there must be at least 1 part")) } else { Ok(count) }
+    if count == 0 {
+        Err(OpError::attr("num_split", "there must be at least 1 part"))
+    } else {
+        Ok(count)
+    }
 }
 
 fn even_size(extent: usize, count: usize) -> Result<usize, OpError> {
     if extent.is_multiple_of(count) {
         return Ok(extent / count);
     }
-    Err(OpError::invalid(format!("{extent} elements are not {count} parts of equal size")))
+    Err(OpError::shape("value", format!("{extent} elements are not {count} parts of equal size")))
 }
 
 fn infer_split(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
@@ -137,13 +141,13 @@ pub static SPLIT_V: OpDef =
         });
 
 fn wrong_count(sizes: usize, count: usize) -> OpError {
-    OpError::invalid(format!("{sizes} sizes are given for {count} parts"))
+    OpError::elements("size_splits", format!("{sizes} sizes are given for {count} parts"))
 }
 
 /// Sizes of the parts of an axis, of which one may be -1, for whatever is left.
 fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
     if sizes.iter().filter(|size| **size == -1).count() > 1 {
-        return Err(OpError::invalid("only one size can be -1"));
+        return Err(OpError::elements("size_splits", "only one size can be -1"));
     }
     let mut sum = 0_usize;
     for &size in sizes.iter().filter(|size| **size != -1) {
@@ -152,7 +156,10 @@ fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
     let rest = extent.checked_sub(sum);
     let is_open = sizes.contains(&-1);
     let rest = rest.filter(|rest| is_open || *rest == 0).ok_or_else(|| {
-        OpError::invalid(format!("an axis of {extent} is split into sizes of {sum} in all"))
+        OpError::elements(
+            "size_splits",
+            format!("an axis of {extent} is split into sizes of {sum} in all"),
+        )
     })?;
     Ok(sizes.iter().map(|&size| usize::try_from(size).unwrap_or(rest)).collect())
 }
@@ -231,7 +238,7 @@ fn check_parts(extent: usize, count: usize) -> Result<(), OpError> {
     if extent == count {
         return Ok(());
     }
-    Err(OpError::invalid(format!("the axis has {extent} parts, not {count}")))
+    Err(OpError::shape("value", format!("the axis has {extent} parts, not {count}")))
 }
 
 /// A kernel of as many outputs as a function gives.
@@ -326,10 +333,12 @@ pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
     let shape = x.shape();
     let extent = match shape.dims().map(|dims| axis_of(axis, dims.len()).map(|i| dims[i])) {
         Some(Ok(dim)) => dim.known().ok_or_else(|| {
-            OpError::invalid(format!("the extent of axis {axis} of {shape} is not known"))
+            OpError::shape("value", format!("the extent of axis {axis} of {shape} is not known"))
         }),
         Some(Err(error)) => Err(error),
-        None => Err(OpError::invalid("the number of parts of an unknown shape is not known")),
+        None => {
+            Err(OpError::shape("value", "the number of parts of an unknown shape is not known"))
+        }
     };
     match extent {
         Ok(count) => unstack_count(x, count, axis),

@@ -146,16 +146,20 @@ fn joined(
         (Some(element), _, _) => Ok(element.shape()[0]),
         (None, Some(first), _) => Ok(first),
         (None, None, Some(&extent)) => count_of(extent, "leading_dims"),
-        (None, None, None) => Err(OpError::invalid(format!(
-            "element {i} is absent, and neither `element_shape` nor `leading_dims` tells its extent"
-        ))),
+        (None, None, None) => Err(OpError::elements(
+            "leading_dims",
+            format!(
+                "element {i} is absent, and neither `element_shape` nor `leading_dims` tells its extent"
+            ),
+        )),
     };
     let extents: Vec<usize> =
         list.elements().iter().enumerate().map(extent).collect::<Result<_, _>>()?;
     let known = inner.known().ok_or_else(|| {
-        OpError::invalid(format!(
-            "the shape of the elements behind the first axis, {inner}, is not known"
-        ))
+        OpError::elements(
+            "element_shape",
+            format!("the shape of the elements behind the first axis, {inner}, is not known"),
+        )
     })?;
     let of_extent =
         |extent: usize| -> Shape { std::iter::once(extent).chain(known.iter().copied()).collect() };
@@ -218,7 +222,7 @@ pub static TENSOR_LIST_SPLIT: OpDef =
                 let extent = tensor.shape()[0];
                 if sum != Some(extent) {
                     let message = format!("parts of {sizes:?} are not the {extent} there are");
-                    return Err(OpError::invalid(message).into());
+                    return Err(OpError::elements("lengths", message).into());
                 }
                 let mut list = TensorList::new(tensor.dtype(), shape_in(cx.input(1)?)?);
                 layout::split(tensor, 0, &sizes)?
