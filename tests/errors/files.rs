@@ -229,13 +229,13 @@ fn the_exported_gradient_of_a_loop_imports_again() -> Outcome {
     let x = placeholder::<f32>([]).named("x");
     let (_, y) =
         while_loop((constant(0), constant(1.0_f32)), |(i, _)| less(i, 3), |(i, y)| (i + 1, y * x));
-    let gradient = gradients([y], [x])[0].unwrap().named("gradient");
+    let gradient = gradients([y], [x])[0].unwrap();
     let expected = Session::new().run_with(gradient, feeds![x => 2.0])?;
     let message = to_graph_def(&graph)?;
     let again = Graph::new();
     let _default = again.as_default();
     import_graph_def(&message)?;
-    let found = Session::new().run_with("gradient", feeds!["x" => 2.0])?;
+    let found = Session::new().run_with(gradient.name(), feeds!["x" => 2.0])?;
     assert_eq!((found.to_string(), expected.to_string()), ("12.0".to_owned(), "12.0".to_owned()));
     Ok(())
 }

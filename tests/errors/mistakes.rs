@@ -6,7 +6,9 @@ use std::fs;
 use tidemill::formats::npy;
 use tidemill::prelude::*;
 use tidemill::proto::{GraphDef, Message};
-use tidemill::{MetaGraphParts, SavedModel, TextMessage, import_graph_def, to_graph_def};
+use tidemill::{
+    MetaGraphParts, SavedModel, SavedModelBuilder, TextMessage, import_graph_def, to_graph_def,
+};
 
 use super::table::folder;
 use crate::common::Outcome;
@@ -302,9 +304,9 @@ pub(crate) fn text_for_binary() -> Outcome {
 
 /// The file of a SavedModel imported as if it were a graph.
 pub(crate) fn saved_model_for_graph() -> Outcome {
-    let meta = tidemill::to_meta_graph(&Graph::new(), &MetaGraphParts::default())?;
-    let model = tidemill::proto::SavedModel { meta_graphs: vec![meta], ..Default::default() };
-    import_graph_def(&model.encode_to_vec())?;
+    constant(1.0_f32);
+    SavedModelBuilder::new(&Session::new()).save(folder().join("model"))?;
+    import_graph_def(&fs::read(folder().join("model/saved_model.pb"))?)?;
     Ok(())
 }
 

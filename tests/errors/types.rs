@@ -103,7 +103,7 @@ const INTERNAL: &[&str] = &["VerifyError"];
 
 /// What stands in errors, and is not of this project.
 const FOREIGN: &[&str] = &[
-    "Arc", "Box", "Cow", "Duration", "Error", "Option", "PathBuf", "Result", "Send", "String",
+    "Arc", "AsRef", "Box", "Cow", "Duration", "Error", "Option", "PathBuf", "Result", "Send", "String",
     "Sync", "Vec",
 ];
 

@@ -73,7 +73,7 @@ pub mod error {
 
     pub use tidemill_autodiff::Cut;
     pub use tidemill_formats::checkpoint::{
-        CheckpointError, CheckpointErrorKind, TableError, TensorErrorKind,
+        CheckpointError, CheckpointErrorKind, Instead, TableError, TensorErrorKind,
     };
     pub use tidemill_formats::event::EventError;
     pub use tidemill_formats::npy::{NpyError, NpzError, ZipError};

@@ -214,6 +214,16 @@ pub static SHARDED_FILENAME: OpDef =
             vec![Sample::new(inputs, Value::from("x-00001-of-00012"))]
         });
 
+/// Operands as tensors, with the line of the caller, which a closure would not have.
+#[track_caller]
+fn to_tensors<T: Into<Operand>>(operands: impl IntoIterator<Item = T>) -> Vec<Tensor> {
+    let mut tensors = Vec::new();
+    for operand in operands {
+        tensors.push(operand.into().to_tensor());
+    }
+    tensors
+}
+
 /// The strings of several tensors, joined element by element, with `separator` between them.
 /// Single strings are joined to all.
 ///
@@ -225,7 +235,7 @@ pub fn string_join<T: Into<Operand>>(
     inputs: impl IntoIterator<Item = T>,
     separator: &str,
 ) -> Tensor {
-    let inputs: Vec<Tensor> = inputs.into_iter().map(|input| input.into().to_tensor()).collect();
+    let inputs = to_tensors(inputs);
     tensor(NodeBuilder::new(&STRING_JOIN).inputs(inputs).attr("separator", separator))
 }
 
@@ -239,7 +249,7 @@ pub fn string_format<T: Into<Operand>>(
     template: &str,
     inputs: impl IntoIterator<Item = T>,
 ) -> Tensor {
-    let inputs: Vec<Tensor> = inputs.into_iter().map(|input| input.into().to_tensor()).collect();
+    let inputs = to_tensors(inputs);
     let node = NodeBuilder::new(&STRING_FORMAT).inputs(inputs).attr("template", template);
     tensor(node.attr("placeholder", "{}"))
 }

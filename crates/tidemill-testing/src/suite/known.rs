@@ -1,11 +1,11 @@
-use tidemill_graph::{Arity, Elements, KernelError, OpDef, OpError, Sample};
+use tidemill_graph::{Arity, Effect, Elements, KernelError, OpDef, OpError, Sample};
 use tidemill_runtime::{Rewriting, RunError};
 use tidemill_value::{NumericError, Shape, Value, match_dtype};
 
 use super::{Given, Knowledge, SampleNode};
 
 /// First extents that are tried in place of those of a sample.
-const BATCHES: [usize; 4] = [1, 2, 3, 4];
+const BATCHES: [usize; 5] = [0, 1, 2, 3, 4];
 /// No more combinations of first extents are tried than these.
 const MOST_BATCHES: usize = 125;
 
@@ -16,11 +16,8 @@ pub fn check_known_is_checked_when_built(
     op: &'static OpDef,
     sample: &Sample,
 ) -> Result<(), String> {
-    let wrong: Vec<String> = std::iter::once(sample.clone())
-        .chain(with_other_shapes(op, sample))
-        .filter_map(|sample| check(op, &sample).err())
-        .collect();
-    if wrong.is_empty() { Ok(()) } else { Err(wrong.join("; ")) }
+    let samples = std::iter::once(sample.clone()).chain(with_other_shapes(op, sample));
+    samples.into_iter().try_for_each(|sample| check(op, &sample))
 }
 
 fn check(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
@@ -28,8 +25,7 @@ fn check(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
         return Err(format!("{} is built, and fails: {message}", shapes(sample)));
     }
     // Batches are usually unknown. The rest must do to find what fails with every batch.
-    let batch = Given::Fed(Knowledge::AllButFirst);
-    match failure_when_run(op, sample, batch) {
+    match failure_when_run(op, sample, Given::Batches) {
         Some(message) if with_other_batches(sample).iter().all(|other| fails(op, other)) => {
             Err(format!("{} without first extents is built, and fails: {message}", shapes(sample)))
         }
@@ -51,7 +47,9 @@ fn failure_when_run(op: &'static OpDef, sample: &Sample, given: Given) -> Option
         Err(RunError::Kernel(failed)) if depends_on_elements(op, sample, &failed.source) => {
             return None;
         }
-        Err(error) => error.to_string(),
+        Err(error @ (RunError::Kernel(_) | RunError::NoKernel(_))) => error.to_string(),
+        // It is about the sample, not the node.
+        Err(_) => return None,
     };
     Some(error.lines().next().unwrap_or_default().to_owned())
 }
@@ -61,27 +59,49 @@ fn fails(op: &'static OpDef, sample: &Sample) -> bool {
     !built.is_ok_and(|node| node.run(Rewriting::Off).is_ok())
 }
 
-/// The sample with combinations of a few first extents of its inputs.
+/// The sample with other first extents: with the same for all inputs, with another for one of them,
+/// and with combinations of those of the first inputs.
 fn with_other_batches(sample: &Sample) -> Vec<Sample> {
-    let mut others = vec![sample.clone()];
-    for (argument, values) in sample.inputs.iter().enumerate() {
-        for (i, value) in values.iter().enumerate().filter(|(_, value)| is_reshaped(value)) {
-            let Some((_, rest)) = value.shape().split_first() else { continue };
-            if others.len() * (1 + BATCHES.len()) > MOST_BATCHES {
-                return others;
-            }
-            let of_extent = |other: &Sample, extent: usize| {
-                let mut other = other.clone();
-                let shape = [&[extent], rest].concat();
-                other.inputs[argument][i] = resized(value, Shape::from_iter(shape));
-                other
-            };
-            let longer = others.iter().flat_map(|other| BATCHES.map(|n| of_extent(other, n)));
-            let longer: Vec<Sample> = longer.collect();
-            others.extend(longer);
+    let places = places(sample);
+    let all = BATCHES.iter().map(|&extent| {
+        places.iter().fold(sample.clone(), |other, &place| of_extent(&other, place, extent))
+    });
+    let single = places
+        .iter()
+        .flat_map(|&place| BATCHES.iter().map(move |&extent| of_extent(sample, place, extent)));
+    let others: Vec<Sample> = all.chain(single).collect();
+    let mut combined = vec![sample.clone()];
+    for place in places {
+        if combined.len() * BATCHES.len() > MOST_BATCHES {
+            break;
         }
+        let longer = combined.iter().flat_map(|other| BATCHES.map(|n| of_extent(other, place, n)));
+        combined = longer.collect();
     }
-    others
+    others.into_iter().chain(combined).collect()
+}
+
+/// Where an input stands: its argument, and its number among those of the argument.
+type Place = (usize, usize);
+
+/// The inputs whose first extents are not known to a node that is given
+/// [batches](Given::Batches).
+fn places(sample: &Sample) -> Vec<Place> {
+    let arguments = sample.inputs.iter().enumerate();
+    let values = arguments
+        .flat_map(|(argument, values)| (0..values.len()).map(move |i| ((argument, i), &values[i])));
+    let is_batch = |value: &Value| {
+        is_reshaped(value) && value.shape().rank() > 0 && Elements::of(value).is_none()
+    };
+    values.filter(|(_, value)| is_batch(value)).map(|(place, _)| place).collect()
+}
+
+fn of_extent(sample: &Sample, (argument, i): Place, extent: usize) -> Sample {
+    let mut other = sample.clone();
+    let value = &mut other.inputs[argument][i];
+    let shape = std::iter::once(extent).chain(value.shape().iter().skip(1).copied());
+    *value = resized(value, shape.collect());
+    other
 }
 
 /// Whether a kernel failed because of elements that are not looked into before a run.
@@ -114,6 +134,10 @@ fn depends_on_elements(op: &OpDef, sample: &Sample, error: &KernelError) -> bool
 /// The sample with an axis of one input longer or of extent 1, with one more, or with one less.
 fn with_other_shapes(op: &OpDef, sample: &Sample) -> Vec<Sample> {
     let mut others = Vec::new();
+    // Functions of samples take what they are given there.
+    if op.effect == Effect::Host {
+        return others;
+    }
     for (argument, (arg, values)) in op.inputs.iter().zip(&sample.inputs).enumerate() {
         for (i, value) in values.iter().enumerate().filter(|(_, value)| is_reshaped(value)) {
             for shape in other_shapes(value.shape()) {

@@ -51,7 +51,7 @@ pub enum SavedModelError {
         known: Vec<String>,
     },
     /// A signature has no such argument.
-    #[error("the signature `{signature}` has no argument `{name}`, but {known:?}")]
+    #[error("the signature `{signature}` has no argument `{name}`, but there are {known:?}")]
     NoArgument {
         /// The signature.
         signature: String,
