@@ -103,8 +103,8 @@ const INTERNAL: &[&str] = &["VerifyError"];
 
 /// What stands in errors, and is not of this project.
 const FOREIGN: &[&str] = &[
-    "Arc", "AsRef", "Box", "Cow", "Duration", "Error", "Option", "PathBuf", "Result", "Send", "String",
-    "Sync", "Vec",
+    "Arc", "AsRef", "Box", "Cow", "Duration", "Error", "Option", "PathBuf", "Result", "Send",
+    "String", "Sync", "Vec",
 ];
 
 /// A type as its source defines it.

@@ -177,8 +177,11 @@ fn samples(outputs: usize) -> Vec<Sample> {
 }
 
 fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
-    let estimated = if node.bool_attr("is_training")? { 3 } else { 5 };
-    let (x, channels) = infer_channels(node, 0, 1..estimated)?;
+    // Without the statistics before, what a training makes of them does not depend on them.
+    let takes_statistics =
+        !node.bool_attr("is_training")? || node.float_attr("exponential_avg_factor")? != 1.0;
+    let lists = if takes_statistics { 1..5 } else { 1..3 };
+    let (x, channels) = infer_channels(node, 0, lists)?;
     let list = || PartialShape::from_iter([channels]);
     let shapes = [x, list(), list(), list(), list(), [].into_iter().collect()];
     Ok(shapes.into_iter().take(node.op().outputs.len()).map(Inferred::from).collect())

@@ -13,7 +13,7 @@ use super::array::{shape_as, zeros_like};
 use super::conv::Conv;
 use super::conv::layout::places;
 use crate::family::{beside, grads};
-use crate::index::{check_rank, integers, known_integers, shape_of};
+use crate::index::{check_shape, integers, known_extents, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
 use crate::sample::array;
@@ -259,7 +259,10 @@ const BY_INPUTS: &[AttrDef] = &[PADDING, FORMAT, NUMBERS];
 
 const fn grad_of_max(name: &'static str) -> OpDef {
     pooled(name, "What came in for windows, at the first of their largest elements.")
-        .infer(|node| Inferred::one(node.shape(0)))
+        .infer(|node| {
+            check_shape(node, 2, &windows_of(node, node.shape(0))?)?;
+            Inferred::one(node.shape(0))
+        })
         .kernel(|node| {
             pool_kernel(node, |cx, pool| {
                 Ok(kernels::max_pool_grad(cx.input(0)?, cx.input(2)?, pool)?)
@@ -268,9 +271,16 @@ const fn grad_of_max(name: &'static str) -> OpDef {
 }
 
 const fn grad_of_grad(name: &'static str) -> OpDef {
-    pooled(name, "The values at the first of the largest elements of windows.").kernel(|node| {
-        pool_kernel(node, |cx, pool| Ok(kernels::pick_largest(cx.input(0)?, cx.input(2)?, pool)?))
-    })
+    pooled(name, "The values at the first of the largest elements of windows.")
+        .infer(|node| {
+            check_shape(node, 2, node.shape(0))?;
+            Inferred::one(windows_of(node, node.shape(0))?)
+        })
+        .kernel(|node| {
+            pool_kernel(node, |cx, pool| {
+                Ok(kernels::pick_largest(cx.input(0)?, cx.input(2)?, pool)?)
+            })
+        })
 }
 
 /// The gradient of [`MAX_POOL`].
@@ -417,9 +427,10 @@ pub static AVG_POOL_GRAD: OpDef =
         .inputs(&[Arg::is("orig_input_shape", DType::I32), Arg::of("grad", "T")])
         .attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
         .infer(|node| {
-            check_rank(node, 0, 1, "1 axis")?;
-            let shape = node.elements(0).and_then(tidemill_graph::Elements::as_shape);
-            Inferred::one(shape.unwrap_or_else(|| PartialShape::of_rank(4)))
+            check_shape(node, 0, &[4].into())?;
+            let shape = known_extents(node, 0)?.unwrap_or_else(|| PartialShape::of_rank(4));
+            check_shape(node, 1, &windows_of(node, &shape)?)?;
+            Inferred::one(shape)
         })
         .gradient(|cx| Ok(grads([None, Some(beside(&AVG_POOL, cx, [cx.grad()])?)])))
         .kernel(|node| {

@@ -12,7 +12,7 @@ use super::array::{broadcast_to, expand_dims, range, rank, reshape, shape, shape
 use super::cast::cast;
 use super::compare::equal;
 use crate::family::{example, grads};
-use crate::index::{axes_of, axis_of, integers};
+use crate::index::{axes_of, axis_of, check_not_empty, check_single, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, indexed, tensor};
 use crate::{Operand, Tensor};
@@ -224,6 +224,7 @@ const fn position(name: &'static str, summary: &'static str) -> OpDef {
         )
         .fallible(Fallible::Values)
         .infer(|node| {
+            check_single(node, 1)?;
             let Some(dims) = node.shape(0).dims() else {
                 return Inferred::one(PartialShape::unknown());
             };
@@ -232,6 +233,7 @@ const fn position(name: &'static str, summary: &'static str) -> OpDef {
                 return Inferred::one(PartialShape::of_rank(rank));
             };
             let axis = axis_of(axis, dims.len())?;
+            check_not_empty(node, 0, [axis])?;
             let kept = dims.iter().enumerate().filter(|(i, _)| *i != axis);
             Inferred::one(kept.map(|(_, dim)| *dim).collect::<PartialShape>())
         })

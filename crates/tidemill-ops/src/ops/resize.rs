@@ -10,7 +10,7 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::array::{shape_as, slice};
 use crate::family::{beside, grads};
-use crate::index::{check_rank, count_of, known_integers, shape_of};
+use crate::index::{check_not_empty, check_rank, count_of, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
 use crate::sample::array;
@@ -38,6 +38,7 @@ fn infer_size(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     align(node)?;
     check_rank(node, 0, 4, "4 axes")?;
     check_rank(node, 1, 1, "1 axis")?;
+    check_not_empty(node, 0, [1, 2])?;
     let ends = node.shape(0).dims().map_or([Dim::UNKNOWN; 2], |dims| [dims[0], dims[3]]);
     let size = match known_integers(node, 1).as_deref() {
         Some(&[height, width]) => {

@@ -4,7 +4,7 @@ use regex_lite::Regex;
 use smallvec::SmallVec;
 use tidemill_graph::{
     Arg, Arity, AttrDef, AttrKind, Effect, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
-    OpDef, OpError, Sample,
+    NodeView, OpDef, OpError, Sample,
 };
 use tidemill_value::{ByteString, DType, PartialShape, Shape, Value, ValueError};
 
@@ -159,12 +159,12 @@ pub static STATIC_REGEX_FULL_MATCH: OpDef =
         .inputs(&[Arg::is("input", DType::String)])
         .outputs(&[Arg::is("output", DType::Bool)])
         .attrs(&[AttrDef::new("pattern", AttrKind::Str)])
-        .infer(|node| Inferred::one(node.shape(0)))
+        .infer(|node| {
+            pattern(node)?;
+            Inferred::one(node.shape(0))
+        })
         .kernel(|node| {
-            let pattern = node.str_attr("pattern")?.to_string();
-            let regex = Regex::new(&format!("^(?:{pattern})$"));
-            let regex =
-                regex.map_err(|error| OpError::attr("pattern", format!("`{pattern}`: {error}")))?;
+            let regex = pattern(node)?;
             Ok(kernel(move |cx| {
                 let input = cx.input(0)?;
                 // What is no text is matched by none.
@@ -213,6 +213,13 @@ pub static SHARDED_FILENAME: OpDef =
             let inputs = [Value::from("x"), Value::from(1), Value::from(12)];
             vec![Sample::new(inputs, Value::from("x-00001-of-00012"))]
         });
+
+/// The pattern that whole texts have to match.
+fn pattern(node: &NodeView<'_>) -> Result<Regex, OpError> {
+    let pattern = node.str_attr("pattern")?.to_string();
+    let regex = Regex::new(&format!("^(?:{pattern})$"));
+    regex.map_err(|error| OpError::attr("pattern", format!("`{pattern}`: {error}")))
+}
 
 /// Operands as tensors, with the line of the caller, which a closure would not have.
 #[track_caller]

@@ -201,6 +201,8 @@ impl Inputs {
         let shape = match self.given {
             Given::Fed(knowledge) => knowledge.of(i, value.shape()),
             Given::Constants => value.shape().into(),
+            // A filter is none of a batch.
+            Given::Batches if arg.name == "filter" => value.shape().into(),
             Given::Batches => Knowledge::AllButFirst.of(i, value.shape()),
         };
         let is_constant = match self.given {

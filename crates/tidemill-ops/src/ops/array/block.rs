@@ -127,6 +127,7 @@ fn infer_batched(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]
         Way::Into => batch.checked_mul(whole),
         Way::OutOf => batch.checked_div(whole),
     });
+    check_blocks(node, way, &blocks, &around)?;
     let space = dims.iter().zip(&blocks).zip(around.chunks_exact(2));
     let space = space.map(|((dim, &block), around)| {
         Dim::from(dim.known().and_then(|extent| match way {
@@ -136,6 +137,44 @@ fn infer_batched(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]
     });
     let rest = dims[blocks.len()..].iter().copied();
     Inferred::one([Dim::from(batch)].into_iter().chain(space).chain(rest).collect::<PartialShape>())
+}
+
+/// Checks that blocks fill what they are made of, and that no more is cropped than there is.
+fn check_blocks(
+    node: &NodeView<'_>,
+    way: Way,
+    blocks: &[usize],
+    around: &[usize],
+) -> Result<(), OpError> {
+    let whole = blocks.iter().try_fold(1_usize, |whole, block| whole.checked_mul(*block));
+    let whole = whole.unwrap_or(usize::MAX);
+    let extents = node.shape(0).dims().unwrap_or_default().iter().map(|dim| dim.known());
+    for (axis, extent) in extents.enumerate().take(1 + blocks.len()) {
+        let Some(extent) = extent else { continue };
+        let Some(i) = axis.checked_sub(1) else {
+            if way == Way::OutOf && (whole == 0 || !extent.is_multiple_of(whole)) {
+                return Err(NumericError::Blocks { axis, extent, block: whole }.into());
+            }
+            continue;
+        };
+        let (block, before, behind) = (blocks[i], around[2 * i], around[2 * i + 1]);
+        match way {
+            Way::Into => {
+                let extent = extent.saturating_add(before).saturating_add(behind);
+                if block == 0 || !extent.is_multiple_of(block) {
+                    return Err(NumericError::Blocks { axis, extent, block }.into());
+                }
+            }
+            Way::OutOf => {
+                let extent = extent.saturating_mul(block);
+                if before.saturating_add(behind) > extent {
+                    let (begin, count, step) = (before, 0, 1);
+                    return Err(NumericError::Bounds { axis, begin, count, step, extent }.into());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 const IMAGE: &[AttrDef] = &[

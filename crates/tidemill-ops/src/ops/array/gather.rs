@@ -13,7 +13,7 @@ use super::{
     unsorted_segment_sum,
 };
 use crate::family::grads;
-use crate::index::{axis_of, integer, known_integer};
+use crate::index::{axis_of, check_single, integer, known_integer};
 use crate::indexed_slices::rows_gradient;
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
@@ -57,7 +57,10 @@ pub static GATHER: OpDef =
             AttrDef::int("batch_dims", 0),
         ])
         .fallible(Fallible::Values)
-        .infer(|node| infer_gather(node, known_integer(node, 2), node.int_attr("batch_dims")?))
+        .infer(|node| {
+            check_single(node, 2)?;
+            infer_gather(node, known_integer(node, 2), node.int_attr("batch_dims")?)
+        })
         .gradient(|cx| {
             let (params, indices): (Tensor, Tensor) = (cx.input(0), cx.input(1));
             let batch = cx.node().int_attr("batch_dims")?;

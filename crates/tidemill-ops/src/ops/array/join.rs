@@ -9,7 +9,7 @@ use tidemill_kernels::layout;
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::{SPLIT_V, gather, rank, shape, unstack_count};
-use crate::index::{axis_of, integers};
+use crate::index::{axis_of, check_single, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 use crate::ops::arithmetic::floor_mod;
@@ -107,6 +107,7 @@ fn infer_concat(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
     let Some((axis, values)) = node.inputs().split_last() else {
         return Err(OpError::invalid("there is nothing to join"));
     };
+    check_single(node, values.len())?;
     let axis = axis.elements.as_ref().and_then(|elements| elements.first().copied().flatten());
     concat_shape(axis, values)
 }

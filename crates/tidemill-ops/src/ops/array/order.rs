@@ -225,6 +225,14 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "How often each number is th
     .infer(|node| {
         check_rank(node, 1, 0, "no axes")?;
         let count = known_integer(node, 1).map(|count| count_of(count, "size")).transpose()?;
+        // Without weights, each number counts 1.
+        let weights = node.shape(2).elements();
+        if let Some(weights) = weights.filter(|weights| *weights > 0)
+            && node.shape(0).elements().is_some_and(|numbers| numbers != weights)
+        {
+            let (arr, weights) = (("arr", node.shape(0)), ("weights", node.shape(2)));
+            return Err(OpError::disagree(weights, arr, "have as many elements as each other"));
+        }
         Inferred::one([Dim::from(count)].into_iter().collect::<PartialShape>())
     })
     .not_differentiable()

@@ -9,7 +9,7 @@ use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 
 use super::shape;
 use crate::family::grads;
-use crate::index::{axes_of, axis_of, integers};
+use crate::index::{axes_of, axis_of, check_single, integers};
 use crate::operand::{indexed, tensor};
 use crate::{Operand, Tensor};
 
@@ -109,6 +109,7 @@ pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis 
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tdim", DType::INDICES)])
     .infer(|node| {
+        check_single(node, 1)?;
         let elements = node.elements(0).cloned();
         let axis = node.elements(1).and_then(Elements::known);
         let shape = match (node.shape(0).dims(), axis.as_deref()) {

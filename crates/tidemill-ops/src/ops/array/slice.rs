@@ -11,7 +11,7 @@ use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 use super::stride::{Entry, MASKS, Resolved, StrideMasks, dims_of};
 use super::{described_shape, pad, shape_as, stack};
 use crate::family::grads;
-use crate::index::{check_rank, integers, shape_of};
+use crate::index::{check_rank, check_shape, integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 use crate::sample::array;
@@ -192,7 +192,13 @@ pub static STRIDED_SLICE_GRAD: OpDef = strided(
     Arg::of("strides", "Index"),
     Arg::of("dy", "T"),
 ])
-.infer(|node| Inferred::one(described_shape(node, 0)?))
+.infer(|node| {
+    let whole = described_shape(node, 0)?;
+    if let Some(part) = strided_part(node, &whole)? {
+        check_shape(node, 4, &part.shape())?;
+    }
+    Inferred::one(whole)
+})
 .gradient(strided_slice_grad_gradient)
 .kernel(|node| {
     let masks = StrideMasks::of(node)?;
@@ -272,14 +278,27 @@ fn known(resolved: &Resolved) -> Result<(SmallVec<[Cut; 4]>, Shape), KernelError
 }
 
 fn infer_strided(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let Some(resolved) = strided_part(node, node.shape(0))? else {
+        return Inferred::one(PartialShape::unknown());
+    };
+    let elements = match resolved.cuts().as_deref() {
+        Some(&[cut]) => picked(node.elements(0), cut),
+        _ => None,
+    };
+    Ok([Inferred::with_elements(resolved.shape(), elements)].into_iter().collect())
+}
+
+/// What inputs 1 to 3 cut out of a tensor of shape `whole`, as far as that is known; `None` where
+/// not even the number of axes is.
+fn strided_part(node: &NodeView<'_>, whole: &PartialShape) -> Result<Option<Resolved>, OpError> {
     let mut lengths = PartialShape::of_rank(1);
     for i in 1..4 {
         check_rank(node, i, 1, "1 axis")?;
         lengths = lengths.merge(node.shape(i))?;
     }
     let masks = StrideMasks::of(node)?;
-    let (Some(dims), Some(length)) = (node.shape(0).dims(), lengths.elements()) else {
-        return Inferred::one(PartialShape::unknown());
+    let (Some(dims), Some(length)) = (whole.dims(), lengths.elements()) else {
+        return Ok(None);
     };
     // There is an entry for each axis, new ones included, and one more at most.
     if length > dims.len() + MAX_NEW_AXES {
@@ -293,12 +312,7 @@ fn infer_strided(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
     let entries: SmallVec<[Entry; 4]> = (0..length)
         .map(|at| Entry { begin: element(1, at), end: element(2, at), stride: element(3, at) })
         .collect();
-    let resolved = Resolved::new(masks, &entries, dims)?;
-    let elements = match resolved.cuts().as_deref() {
-        Some(&[cut]) => picked(node.elements(0), cut),
-        _ => None,
-    };
-    Ok([Inferred::with_elements(resolved.shape(), elements)].into_iter().collect())
+    Resolved::new(masks, &entries, dims).map(Some)
 }
 
 /// As many new axes as the bits of a mask can ask for.

@@ -10,7 +10,7 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::{join, zeros_like};
 use crate::family::grads;
-use crate::index::{axis_of, check_rank, count_of, integer, integers, known_integer};
+use crate::index::{axis_of, check_rank, check_single, count_of, integer, integers, known_integer};
 use crate::operand::composite;
 use crate::sample::array;
 use crate::{Operand, Tensor};
@@ -73,6 +73,7 @@ fn even_size(extent: usize, count: usize) -> Result<usize, OpError> {
 
 fn infer_split(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let count = parts(node, "num_split")?;
+    check_single(node, 0)?;
     let shape = node.shape(1);
     let (Some(dims), Some(axis)) = (shape.dims(), known_integer(node, 0)) else {
         let part = shape.rank().map_or(PartialShape::unknown(), PartialShape::of_rank);
@@ -167,6 +168,7 @@ fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
 fn infer_split_v(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let count = parts(node, "num_split")?;
     check_rank(node, 1, 1, "1 axis")?;
+    check_single(node, 2)?;
     if let Some(sizes) = node.shape(1).elements().filter(|sizes| *sizes != count) {
         return Err(wrong_count(sizes, count));
     }
