@@ -38,7 +38,6 @@ fn infer_size(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     align(node)?;
     check_rank(node, 0, 4, "4 axes")?;
     check_rank(node, 1, 1, "1 axis")?;
-    check_not_empty(node, 0, [1, 2])?;
     let ends = node.shape(0).dims().map_or([Dim::UNKNOWN; 2], |dims| [dims[0], dims[3]]);
     let size = match known_integers(node, 1).as_deref() {
         Some(&[height, width]) => {
@@ -64,7 +63,10 @@ fn size_of(images: Tensor) -> Tensor {
 }
 
 const fn resized(name: &'static str, summary: &'static str) -> OpDef {
-    OpDef::new(name, summary).fallible(Fallible::Values).infer(infer_size)
+    OpDef::new(name, summary).fallible(Fallible::Values).infer(|node| {
+        check_not_empty(node, 0, [1, 2])?;
+        infer_size(node)
+    })
 }
 
 const IMAGES_AND_SIZE: &[Arg] = &[Arg::of("images", "T"), Arg::is("size", DType::I32)];
@@ -95,6 +97,13 @@ pub static RESIZE_NEAREST_NEIGHBOR: OpDef =
 /// The gradient of [`RESIZE_NEAREST_NEIGHBOR`].
 pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
     resized("ResizeNearestNeighborGrad", "The sums of what came in for each nearest pixel.")
+        .infer(|node| {
+            if known_integers(node, 1).is_some_and(|size| size.contains(&0)) {
+                let message = "there are no pixels to add up for: `size` must be above 0";
+                return Err(OpError::elements("size", message));
+            }
+            infer_size(node)
+        })
         .inputs(&[Arg::of("grads", "T"), Arg::is("size", DType::I32)])
         .outputs(&[Arg::of("output", "T")])
         .attrs(&[IMAGES, CORNERS, CENTERS])
@@ -178,6 +187,7 @@ const fn interpolated_grad<I: Interpolation>(name: &'static str, summary: &'stat
             align(node)?;
             check_rank(node, 0, 4, "4 axes")?;
             check_rank(node, 1, 4, "4 axes")?;
+            check_not_empty(node, 1, [1, 2])?;
             let ends = node.shape(0).dims().map_or([Dim::UNKNOWN; 2], |dims| [dims[0], dims[3]]);
             let size = node.shape(1).dims().map_or([Dim::UNKNOWN; 2], |dims| [dims[1], dims[2]]);
             let dims = [ends[0], size[0], size[1], ends[1]];

@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use tidemill_graph::{
     Arg, ArgType, Arity, Effect, Elements, KernelError, OpDef, OpError, Role, Sample,
 };
@@ -6,8 +8,8 @@ use tidemill_value::{DType, NumericError, Shape, Value, match_dtype};
 
 use super::{Given, Knowledge, SampleNode};
 
-/// First extents that are tried in place of those of a sample.
-const BATCHES: [usize; 5] = [0, 1, 2, 3, 4];
+/// First extents that are tried in place of those of a sample, besides its other extents.
+const FEW: [usize; 5] = [0, 1, 2, 3, 4];
 /// No more combinations of first extents are tried than these.
 const MOST_BATCHES: usize = 125;
 
@@ -65,19 +67,23 @@ fn fails(op: &'static OpDef, sample: &Sample) -> bool {
 /// and with combinations of those of the first inputs.
 fn with_other_batches(sample: &Sample) -> Vec<Sample> {
     let places = places(sample);
-    let all = BATCHES.iter().map(|&extent| {
+    let extents = sample.inputs.iter().flatten().flat_map(|value| value.shape().iter().copied());
+    let extents: BTreeSet<usize> = extents.chain(FEW).collect();
+    let all = extents.iter().map(|&extent| {
         places.iter().fold(sample.clone(), |other, &place| of_extent(&other, place, extent))
     });
     let single = places
         .iter()
-        .flat_map(|&place| BATCHES.iter().map(move |&extent| of_extent(sample, place, extent)));
+        .flat_map(|&place| extents.iter().map(move |&extent| of_extent(sample, place, extent)));
     let others: Vec<Sample> = all.chain(single).collect();
     let mut combined = vec![sample.clone()];
     for place in places {
-        if combined.len() * BATCHES.len() > MOST_BATCHES {
+        if combined.len() * extents.len() > MOST_BATCHES {
             break;
         }
-        let longer = combined.iter().flat_map(|other| BATCHES.map(|n| of_extent(other, place, n)));
+        let longer = combined
+            .iter()
+            .flat_map(|other| extents.iter().map(move |&n| of_extent(other, place, n)));
         combined = longer.collect();
     }
     others.into_iter().chain(combined).collect()

@@ -162,7 +162,20 @@ fn packed_shape(node: &NodeView<'_>, band: Option<Band>) -> Result<PartialShape,
     };
     let Some(band) = band else { return Ok(PartialShape::unknown()) };
     let extents = rows.known().zip(columns.known());
-    extents.map_or(Ok(()), |(rows, columns)| band.check(rows, columns))?;
+    // As many as there can be, where it is not known.
+    let most = |dim: &Dim| dim.known().unwrap_or(usize::MAX >> 1);
+    if let Err(error) = band.check(most(rows), most(columns)) {
+        return Err(match extents {
+            Some(_) => error.into(),
+            None => {
+                let Band { lower, upper, .. } = band;
+                let shape = node.shape(0);
+                let message =
+                    format!("matrices of shape {shape} have no diagonals from {lower} to {upper}");
+                OpError::elements("k", message)
+            }
+        });
+    }
     let width = extents.map(|(rows, columns)| band.width(rows, columns));
     let packed = (band.count() > 1).then_some(Dim::from(band.count()));
     Ok(outer.iter().copied().chain(packed).chain([Dim::from(width)]).collect())

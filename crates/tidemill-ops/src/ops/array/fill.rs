@@ -11,7 +11,7 @@ use tidemill_value::{DType, PartialShape, Scalar, Shape, Value, ValueError};
 use super::{broadcast_gradient_args, reshape, shape, shape_tensor};
 use crate::elementwise::same_shape;
 use crate::family::grads;
-use crate::index::{check_single, shape_of};
+use crate::index::{check_rank, shape_of};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, indexed, tensor, unary};
 use crate::ops::constant::constant_node;
@@ -176,7 +176,7 @@ fn infer_range(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
         Some(&[Some(x)]) => Some(Scalar::I64(x)),
         _ => None,
     };
-    (0..3).try_for_each(|i| check_single(node, i))?;
+    (0..3).try_for_each(|i| check_rank(node, i, 0, "no axes"))?;
     let unknown = || Inferred::one(PartialShape::of_rank(1));
     let (Some(start), Some(limit), Some(delta)) = (number(0), number(1), number(2)) else {
         return unknown();

@@ -250,7 +250,7 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "How often each number is th
             Sample::new(inputs(0, &[]), Value::from([1.0_f32, 2.0, 0.0])),
             Sample::new(inputs(7, &[0.5, 1.0, 2.0]), Value::from([0.0_f32, 1.5, 0.0])),
             Sample::error(inputs(-1, &[]), "index -1"),
-            Sample::error(inputs(0, &[1.0]), "1 elements"),
+            Sample::error(inputs(0, &[1.0]), "as many elements"),
         ]
     });
 

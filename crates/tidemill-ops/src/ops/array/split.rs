@@ -145,11 +145,16 @@ fn wrong_count(sizes: usize, count: usize) -> OpError {
     OpError::elements("size_splits", format!("{sizes} sizes are given for {count} parts"))
 }
 
+fn check_one_open(sizes: impl Iterator<Item = i64>) -> Result<(), OpError> {
+    match sizes.filter(|size| *size == -1).count() {
+        0 | 1 => Ok(()),
+        _ => Err(OpError::elements("size_splits", "only one size can be -1")),
+    }
+}
+
 /// Sizes of the parts of an axis, of which one may be -1, for whatever is left.
 fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
-    if sizes.iter().filter(|size| **size == -1).count() > 1 {
-        return Err(OpError::elements("size_splits", "only one size can be -1"));
-    }
+    check_one_open(sizes.iter().copied())?;
     let mut sum = 0_usize;
     for &size in sizes.iter().filter(|size| **size != -1) {
         sum = sum.saturating_add(count_of(size, "size_splits")?);
@@ -171,6 +176,9 @@ fn infer_split_v(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
     check_single(node, 2)?;
     if let Some(sizes) = node.shape(1).elements().filter(|sizes| *sizes != count) {
         return Err(wrong_count(sizes, count));
+    }
+    if let Some(sizes) = node.elements(1) {
+        check_one_open(sizes.iter().copied().flatten())?;
     }
     let (Some(dims), Some(axis)) = (node.shape(0).dims(), known_integer(node, 2)) else {
         let part = node.shape(0).rank().map_or(PartialShape::unknown(), PartialShape::of_rank);

@@ -211,10 +211,16 @@ pub static TENSOR_LIST_SPLIT: OpDef =
         .infer(|node| {
             check_rank(node, 2, 1, "1 axis")?;
             let extent = node.shape(0).dims().and_then(|dims| dims.first()?.known());
-            if let Some((extent, lengths)) = extent.zip(known_integers(node, 2)) {
+            let inner = behind_first(node.shape(0))?;
+            let lengths = known_integers(node, 2);
+            for &length in lengths.iter().flatten() {
+                let length = count_of(length, "lengths")?;
+                list_of_parts(node, with_first(length.into(), &inner), 1)?;
+            }
+            if let Some((extent, lengths)) = extent.zip(lengths) {
                 sizes_of(extent, &lengths)?;
             }
-            let part = with_first(Dim::UNKNOWN, &behind_first(node.shape(0))?);
+            let part = with_first(Dim::UNKNOWN, &inner);
             infer_list(list_of_parts(node, part, 1)?)
         })
         .gradient(|cx| {
