@@ -385,6 +385,7 @@ fn a_loss_of_whole_numbers() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     `Square:0` is int32, but only floats have gradients
       --> +2:31 (in `gradients`)
+      `Square:0` was made here (+2:40)
     ");
 }
 

@@ -7,6 +7,7 @@ mod bad_input;
 mod build_errors;
 mod control_flow;
 mod custom_ops;
+mod gradients_through_bodies;
 mod graph;
 mod imported_control_flow;
 mod initial_values;

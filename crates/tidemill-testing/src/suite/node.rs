@@ -1,6 +1,6 @@
 use tidemill_graph::{
-    Access, Arg, Arity, Elements, Fact, Graph, NodeBuilder, OpDef, OperationRef, Role, Sample,
-    TensorRef,
+    Access, Arg, Arity, Effect, Elements, Execution, Fact, Graph, NodeBuilder, NodeView, OpDef,
+    OperationRef, Referent, Role, Sample, TensorRef, may_fail,
 };
 
 use tidemill_ops::ops::resource::VAR_HANDLE;
@@ -121,6 +121,20 @@ impl SampleNode {
     /// What is known of the outputs before a run.
     pub fn output_facts(&self) -> Vec<Fact> {
         self.outputs().into_iter().filter_map(Tensor::fact).collect()
+    }
+
+    /// Whether plans take a run of the node to be able to fail. They find the variables without a
+    /// value, and the kernels that cannot be made, before anything runs.
+    pub fn may_fail(&self) -> bool {
+        let Referent::Node(id) = self.node.referent() else { return true };
+        let reader = self.graph.read();
+        let node = reader.node(id);
+        let facts = reader.input_facts(node);
+        let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
+        node.op.execution == Execution::Variable
+            || node.op.effect != Effect::None
+            || node.op.kernel_of(&view).is_err()
+            || may_fail(node, facts.iter())
     }
 
     /// Runs the node, after what gives its variables their values, and returns its outputs.
