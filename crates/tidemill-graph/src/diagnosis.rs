@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// Why a builder call made no node.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BuildError {
     /// What is wrong.
     pub kind: BuildErrorKind,
@@ -64,7 +64,7 @@ impl fmt::Display for Note {
 }
 
 /// What is wrong with a builder call.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildErrorKind {
     /// The inputs or attributes break a rule of the operation.
@@ -227,6 +227,8 @@ pub enum BuildErrorKind {
     Other(Arc<dyn Error + Send + Sync>),
 }
 
+tidemill_value::debug_as_report!(BuildErrorKind);
+
 impl BuildErrorKind {
     /// What to do about it.
     pub(crate) fn help(&self) -> Option<String> {
@@ -234,6 +236,14 @@ impl BuildErrorKind {
             BuildErrorKind::DTypes { left, right, .. } if left == right => {
                 Some("help: convert those that differ by cast".to_owned())
             }
+            BuildErrorKind::DTypes {
+                left_dtype: DType::F32,
+                right_dtype: DType::F64,
+                right,
+                ..
+            } => Some(format!(
+                "help: write numbers as 1.0_f32, or convert: cast({right}, DType::F32)"
+            )),
             BuildErrorKind::DTypes { left_dtype, right, .. } => Some(format!(
                 "help: convert one of them, as in cast({right}, DType::{left_dtype:?})"
             )),
@@ -281,6 +291,8 @@ impl Error for BuildError {
     }
 }
 
+tidemill_value::debug_as_report!(BuildError);
+
 /// All that is wrong with a graph.
 #[derive(Clone)]
 pub struct BuildErrors(Vec<Arc<BuildError>>);
@@ -309,13 +321,9 @@ impl fmt::Display for BuildErrors {
     }
 }
 
-impl fmt::Debug for BuildErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl Error for BuildErrors {}
+
+tidemill_value::debug_as_report!(BuildErrors);
 
 /// The builder calls of a graph that made no node.
 #[derive(Default)]
