@@ -61,7 +61,10 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
 }
 
 fn unfit(t: &PartialShape, bound: &PartialShape) -> OpError {
-    OpError::invalid(format!("a bound must be a number or of shape {t}, but its shape is {bound}"))
+    OpError::shape(
+        "clip_value_min",
+        format!("a bound must be a number or of shape {t}, but its shape is {bound}"),
+    )
 }
 
 fn samples() -> Vec<Sample> {

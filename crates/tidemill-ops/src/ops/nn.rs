@@ -31,10 +31,11 @@ fn channel_axis(node: &NodeView<'_>, rank: usize) -> Result<usize, OpError> {
     match (&format[..], rank) {
         (b"NHWC", 2..) => Ok(rank - 1),
         (b"NCHW", 2..) => Ok(1),
-        (b"NHWC" | b"NCHW", _) => Err(OpError::invalid(format!(
-            "a value with channels must have at least 2 axes, not {rank}"
-        ))),
-        _ => Err(OpError::invalid(format!("there is no data format {format:?}"))),
+        (b"NHWC" | b"NCHW", _) => Err(OpError::shape(
+            "value",
+            format!("a value with channels must have at least 2 axes, not {rank}"),
+        )),
+        _ => Err(OpError::attr("data_format", format!("there is no data format {format:?}"))),
     }
 }
 
@@ -81,7 +82,7 @@ fn infer_bias_add(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpErro
     let bias = node.shape(1).dims().and_then(|dims| dims.first().copied());
     let channels = dims[axis].merge(bias.unwrap_or(Dim::UNKNOWN)).map_err(|_| {
         let biases = bias.unwrap_or(Dim::UNKNOWN);
-        OpError::invalid(format!("there are {} channels, but {biases} biases", dims[axis]))
+        OpError::shape("bias", format!("there are {} channels, but {biases} biases", dims[axis]))
     })?;
     let dims = dims.iter().enumerate().map(|(i, dim)| if i == axis { channels } else { *dim });
     Inferred::one(dims.collect::<PartialShape>())
@@ -100,7 +101,7 @@ fn add_bias<T: Element>(
     let plan = Broadcast::new([value.shape(), &stretched])?;
     if plan.shape() != value.shape() {
         let message = format!("bias {} does not fit values {}", bias.shape(), value.shape());
-        return Err(OpError::Invalid(message).into());
+        return Err(OpError::shape("bias", message).into());
     }
     let mut output = Value::zeros(T::DTYPE, plan.shape().clone())?;
     add.broadcast(&plan, value.as_slice()?, bias.as_slice()?, output.as_mut_slice()?)?;
@@ -291,7 +292,11 @@ pub static SPARSE_SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
     let features = node.shape(0).merge(&PartialShape::of_rank(2));
     let features = features.map_err(|_| classes_error("features", "2 axes", node.shape(0)))?;
     let rows: PartialShape = features.dims().unwrap_or_default().iter().take(1).copied().collect();
-    Ok([rows.merge(node.shape(1))?.into(), features.into()].into_iter().collect())
+    let loss = rows.merge(node.shape(1)).map_err(|_| {
+        let (features, labels) = (("features", node.shape(0)), ("labels", node.shape(1)));
+        OpError::disagree(labels, features, "have a label for each row of features")
+    })?;
+    Ok([loss.into(), features.into()].into_iter().collect())
 })
 .gradient(|cx| {
     let of_loss: Option<Tensor> = cx.grad_of(0);

@@ -13,7 +13,7 @@ use super::cast::cast;
 use super::compare::equal;
 use super::division::div_no_nan;
 use crate::family::{example, grads};
-use crate::index::{axes_of, axis_of, integers};
+use crate::index::{axes_of, axis_of, check_not_empty, check_single, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, indexed, tensor};
 use crate::{Operand, Tensor};
@@ -225,6 +225,7 @@ const fn position(name: &'static str, summary: &'static str) -> OpDef {
         )
         .fallible(Fallible::Values)
         .infer(|node| {
+            check_single(node, 1)?;
             let Some(dims) = node.shape(0).dims() else {
                 return Inferred::one(PartialShape::unknown());
             };
@@ -233,6 +234,7 @@ const fn position(name: &'static str, summary: &'static str) -> OpDef {
                 return Inferred::one(PartialShape::of_rank(rank));
             };
             let axis = axis_of(axis, dims.len())?;
+            check_not_empty(node, 0, [axis])?;
             let kept = dims.iter().enumerate().filter(|(i, _)| *i != axis);
             Inferred::one(kept.map(|(_, dim)| *dim).collect::<PartialShape>())
         })
@@ -247,7 +249,11 @@ fn position_kernel(node: &NodeView<'_>, position: Position) -> Result<Box<dyn Ke
         let x = cx.input(0)?;
         let axis = match integers(cx.input(1)?)?[..] {
             [axis] => axis_of(axis, x.shape().rank())?,
-            _ => return Err(OpError::invalid("`dimension` must be a single number").into()),
+            _ => {
+                return Err(
+                    OpError::shape("dimension", "`dimension` must be a single number").into()
+                );
+            }
         };
         Ok::<_, KernelError>(position(x, axis, dtype)?)
     }))

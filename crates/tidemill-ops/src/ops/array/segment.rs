@@ -166,7 +166,7 @@ fn infer_unsorted(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpErro
         return Inferred::one(PartialShape::unknown());
     };
     let (data, prefix) = (node.shape(0), node.shape(1));
-    let mismatch = || OpError::invalid(format!("shape {data} does not begin with {prefix}"));
+    let mismatch = || OpError::shape("data", format!("shape {data} does not begin with {prefix}"));
     let (own, part) = dims.split_at_checked(ids.len()).ok_or_else(mismatch)?;
     if !own.iter().zip(ids).all(|(l, r)| l.merge(*r).is_ok()) {
         return Err(mismatch());
