@@ -100,8 +100,9 @@ impl Twin {
     fn new(program: &Program) -> Result<Twin, Failed> {
         let (graph, _default) = own_graph();
         let unrolled = unroll(program);
-        let tensor = |id: Id| TensorRef::from(unrolled.tensor(id));
-        let derivatives = differentiate(program, tensor, |_, gradient| gradient.is_some());
+        let tensor = |id: Id| unrolled.tensor(id);
+        let x = |id: Id| TensorRef::from(unrolled.tensor(id));
+        let derivatives = differentiate(program, tensor, x, |_, gradient| gradient.is_some());
         graph.check().map_err(|error| failed("the twin is valid", error.to_string()))?;
         let session = session(&graph, Rewriting::On, 1);
         Ok(Twin { unrolled, derivatives, session })
@@ -124,7 +125,8 @@ impl Twin {
     /// Compares gradients with finite differences, along one direction each.
     fn check_differences(&self, program: &Program, values: &[Value]) -> Result<(), Failed> {
         let mut stops = self.unrolled.stops.clone();
-        stops.extend(program.stops.iter().map(|&id| self.unrolled.tensor(id)));
+        let named = program.stops.iter().map(|&id| self.unrolled.tensor(id));
+        stops.extend(named.filter(|stop| !self.unrolled.stops.contains(stop)));
         let stops: Vec<(Tensor, Value)> = {
             let values = self.run(&stops, None)?;
             stops.into_iter().zip(values).collect()
@@ -188,7 +190,12 @@ impl Subject {
         let (graph, _default) = own_graph();
         let built = build(program);
         let exists = |i: usize, _: &Option<Tensor>| twin.derivatives.first[i].is_some();
-        let derivatives = differentiate(program, |id| built.env.reference(id), exists);
+        let derivatives = differentiate(
+            program,
+            |id| built.env.tensor(id),
+            |id| built.env.reference(id),
+            exists,
+        );
         let has_variables = !tidemill_ops::global_variables().is_empty();
         let initializer = has_variables.then(global_variables_initializer);
         graph.check().map_err(|error| failed("the program is valid", error.to_string()))?;

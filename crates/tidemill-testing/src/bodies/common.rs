@@ -67,19 +67,20 @@ pub(super) struct Derivatives {
     pub(super) second: Option<(Tensor, Vec<Option<Tensor>>)>,
 }
 
-/// Differentiates what a program computes. `tensor` gives what stands for an id. Of the gradients,
-/// those that `counts` admits are differentiated again.
+/// Differentiates what a program computes. `tensor` gives what stands for an id, and `x` what to
+/// differentiate by for it. Of the gradients, those that `counts` admits are differentiated again.
 pub(super) fn differentiate(
     program: &Program,
-    mut tensor: impl FnMut(Id) -> TensorRef,
+    tensor: impl Fn(Id) -> Tensor,
+    x: impl Fn(Id) -> TensorRef,
     counts: impl Fn(usize, &Option<Tensor>) -> bool,
 ) -> Derivatives {
     let slots = program.slots();
     let shape = |id: &Id| slots[id].shape().cloned().unwrap_or_else(Shape::scalar);
-    let results = program.main.results.iter().map(|id| (tensor(*id).into(), shape(id)));
+    let results = program.main.results.iter().map(|id| (tensor(*id), shape(id)));
     let loss = weighted_sum(results.collect());
-    let xs: Vec<TensorRef> = program.by.iter().map(|id| tensor(*id)).collect();
-    let stops: Vec<Tensor> = program.stops.iter().map(|id| tensor(*id).into()).collect();
+    let xs: Vec<TensorRef> = program.by.iter().map(|id| x(*id)).collect();
+    let stops: Vec<Tensor> = program.stops.iter().map(|id| tensor(*id)).collect();
     let gradients = |y: Tensor| {
         let options =
             GradientOptions { stop_gradients: stops.clone(), ..GradientOptions::default() };

@@ -323,11 +323,13 @@ impl Maker<'_> {
         }
         by.sort_unstable();
         by.dedup();
-        let stops = match self.chance(0.15) {
-            true => vec![self.float().slot.id],
-            false => Vec::new(),
+        let stop = if self.chance(0.15) { Some(self.float().slot.id) } else { None };
+        // A variable is no tensor to stop at: each read of it is one.
+        let is_variable = |id: &Id| {
+            let input = inputs.iter().find(|input| input.slot.id == *id);
+            input.is_some_and(|x| matches!(x.source, Source::Variable | Source::ResourceVariable))
         };
-        (by, stops)
+        (by, stop.into_iter().filter(|stop| !is_variable(stop)).collect())
     }
 }
 

@@ -100,7 +100,11 @@ impl Unrolled {
 
     fn compute(&mut self, block: &Block) {
         for step in &block.steps {
-            let outputs = self.step(step);
+            let mut outputs = self.step(step);
+            if !step.bodies.is_empty() {
+                // What a step gives is its own, also where it is what it takes.
+                outputs.iter_mut().for_each(|output| *output = output.alias());
+            }
             let outputs = step.outputs.iter().map(|slot| slot.id).zip(outputs);
             self.frames.last_mut().expect("the outermost stays").extend(outputs);
         }
