@@ -9,8 +9,8 @@ fn main() {
     let mut shrunk: BTreeMap<String, u64> = BTreeMap::new();
     let mut slow = (0.0, 0);
     for seed in from..to {
-        let program = Program::new(seed);
-        let t = std::time::Instant::now();
+        let mut program = Program::new(seed); program.tame(args.get(3).copied().unwrap_or(0));
+        if std::env::var("PRINT").is_ok() { println!("{program}"); continue; } let t = std::time::Instant::now();
         let result = std::panic::catch_unwind(|| check(&program));
         let t = t.elapsed().as_secs_f64();
         if t > slow.0 { slow = (t, seed); }

@@ -203,21 +203,18 @@ impl Env {
 
 /// The tensor, with its shape known.
 fn shaped(tensor: Tensor, slot: &Slot) -> Tensor {
-    match slot.shape() {
-        Some(shape) if !tensor.shape().is_known() => reshape(tensor, dims(shape)),
-        _ => tensor,
-    }
+    with_shape(tensor, slot.shape().map_or(&[], |shape| shape))
 }
 
 /// A row of what is to be in `slot`, with its shape known.
 fn row(tensor: Tensor, slot: &Slot) -> Tensor {
-    match slot.shape() {
-        Some(shape) if !tensor.shape().is_known() => reshape(tensor, dims(&shape[1..])),
-        _ => tensor,
-    }
+    with_shape(tensor, slot.shape().map_or(&[], |shape| &shape[1..]))
 }
 
-fn dims(shape: &[usize]) -> Value {
+fn with_shape(tensor: Tensor, shape: &[usize]) -> Tensor {
+    if tensor.shape().is_known() {
+        return tensor;
+    }
     let dims: Vec<i32> = shape.iter().map(|&dim| dim as i32).collect();
-    Value::from(dims)
+    reshape(tensor, Value::from(dims))
 }

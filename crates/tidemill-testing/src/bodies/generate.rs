@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use rand::rngs::Xoshiro256PlusPlus;
 use rand::{RngExt, SeedableRng};
 use tidemill_value::{DType, Shape, Value};
@@ -67,7 +69,7 @@ const ACTIONS: &[(u32, Action)] = &[
     (1, |maker| maker.select()),
     (2, |maker| maker.cast()),
     (2, |maker| maker.integer()),
-    (2, |maker| maker.gradient()),
+    (4, |maker| maker.gradient()),
     (14, |maker| maker.control()),
 ];
 
@@ -195,7 +197,7 @@ impl Maker<'_> {
         Entry { slot, bound: 1.0 }
     }
 
-    /// Something of the scope that `admits`; rather what is made inside.
+    /// Something of the scope that `admits`; rather what is made inside, and late.
     pub(super) fn find(&mut self, admits: impl Fn(&Entry) -> bool) -> Option<Entry> {
         let all: Vec<&Entry> = self.scope.iter().filter(|entry| admits(entry)).collect();
         let inside = self.scope[self.outside..].iter().filter(|entry| admits(entry)).count();
@@ -206,7 +208,8 @@ impl Maker<'_> {
         if range.is_empty() {
             return None;
         }
-        Some(all[self.shared.rng.random_range(range)].clone())
+        let mut index = || self.shared.rng.random_range(range.clone());
+        Some(all[index().max(index())].clone())
     }
 
     pub(super) fn float(&mut self) -> Entry {
@@ -266,10 +269,24 @@ impl Maker<'_> {
         self.add(Operation::Literal(value), &[], Kind::Float(shape), LARGEST_LITERAL)
     }
 
+    /// What the steps so far use.
+    pub(super) fn used(&self) -> BTreeSet<Id> {
+        let mut used = BTreeSet::new();
+        let mut look = |steps: &[Step]| used.extend(steps.iter().flat_map(|step| &step.operands));
+        look(&self.steps);
+        let bodies = self.steps.iter().flat_map(|step| &step.bodies);
+        bodies.for_each(|body| body.visit(&mut |body| look(&body.steps)));
+        used
+    }
+
     /// A float of this shape, no larger than `largest`: one that there is, or else one that is made.
     pub(super) fn float_of(&mut self, shape: &Shape, largest: f64) -> Id {
-        let found = self.find(|entry| entry.slot.shape() == Some(shape));
-        let entry = match found {
+        let used = self.used();
+        let fits = |entry: &Entry| entry.slot.shape() == Some(shape);
+        let is_unused = |entry: &Entry| fits(entry) && !used.contains(&entry.slot.id);
+        // Rather something that would be computed in vain.
+        let unused = if self.chance(0.7) { self.find(is_unused) } else { None };
+        let entry = match unused.or_else(|| self.find(fits)) {
             Some(entry) => entry,
             None => {
                 let x = self.float();

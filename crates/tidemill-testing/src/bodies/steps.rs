@@ -114,13 +114,17 @@ impl Maker<'_> {
     }
 
     pub(super) fn gradient(&mut self) {
-        // Rather one that is made here, so that there is a way.
+        // Rather of what is computed here, so that there is a way.
         let last = self.scope[self.outside..].iter().rev().find(|e| e.slot.shape().is_some());
         let y = last.cloned().unwrap_or_else(|| self.float());
         let mut operands = vec![y.slot.id];
         let mut outputs = Vec::new();
         for _ in 0..self.shared.rng.random_range(1..=2) {
-            let x = self.float();
+            let used = self.used();
+            let is_used =
+                |entry: &Entry| entry.slot.shape().is_some() && used.contains(&entry.slot.id);
+            let x = if self.chance(0.8) { self.find(is_used) } else { None };
+            let x = x.unwrap_or_else(|| self.float());
             operands.push(x.slot.id);
             outputs.push(self.shared.slot(x.slot.kind));
         }
