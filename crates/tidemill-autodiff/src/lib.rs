@@ -7,9 +7,12 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod control;
+mod differentiate;
 mod second;
 mod unbroadcast;
 mod walk;
 
+pub use differentiate::{
+    Cut, Differentiation, GradientOptions, differentiate, gradients, gradients_with,
+};
 pub use second::{hessian_vector_product, jacobian};
-pub use walk::{Cut, Differentiation, GradientOptions, differentiate, gradients, gradients_with};

@@ -3,7 +3,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use tidemill_value::DType;
+use tidemill_value::{DType, PartialShape};
 
 use crate::arguments::Arguments;
 use crate::bind::{self, Bound};
@@ -187,13 +187,14 @@ impl NodeBuilder {
         };
         let failure = match (failure, self.operations().next()) {
             // What is added to a body that is complete is meant for the graph outside.
-            (Failure::Cause(kind, notes), Some(first))
+            (Failure::Cause(kind, _), Some(first))
                 if matches!(*kind, BuildErrorKind::Finalized { .. })
                     && Graph::find(key).is_ok_and(|graph| graph.is_complete_body()) =>
             {
                 key = registry::default_graph().key();
                 let inside = InsideBody::of(first, key);
                 let inside = inside.map(|inside| BuildErrorKind::InsideBody(Box::new(inside)));
+                let notes = Note::made_here(first).into_iter().collect();
                 Failure::Cause(inside.map_or(kind, Box::new), notes)
             }
             (failure, _) => failure,
@@ -257,7 +258,7 @@ impl NodeBuilder {
             if !state.stand_ins.is_empty() && current_origin().is_none() {
                 take_stand_ins(state, self.op, &mut arguments);
             }
-            let facts = facts_of(state, &arguments.inputs)?;
+            let facts = facts_of(state, self.op, &arguments)?;
             check_targets(state, self.op, &arguments)?;
             let attrs = std::mem::take(&mut self.attrs);
             let bound = bind::bind(self.op, &arguments, &facts, attrs);
@@ -317,12 +318,11 @@ impl NodeBuilder {
         let mut poison = SmallVec::new();
         for operation in self.operations() {
             if operation.graph() != graph.key() {
-                let (left, right) = (graph.key(), operation.graph());
-                Graph::find(right)?;
-                return Err(match InsideBody::of(operation, left) {
-                    Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)).into(),
-                    None => BuildErrorKind::ForeignGraph { left, right }.into(),
-                });
+                Graph::find(operation.graph())?;
+                let own = self.operations().find(|other| other.graph() == graph.key());
+                let notes = own.into_iter().chain([operation]).filter_map(Note::made_here);
+                let kind = elsewhere(operation, graph.key());
+                return Err(Failure::Cause(Box::new(kind), notes.collect()));
             }
             if let Referent::Poison(id) = operation.referent() {
                 poison.push(id);
@@ -345,6 +345,14 @@ impl NodeBuilder {
     }
 }
 
+/// Says that an operation is not of the graph `graph`: it is inside a body, or of another graph.
+pub fn elsewhere(operation: OperationRef, graph: GraphKey) -> BuildErrorKind {
+    match InsideBody::of(operation, graph) {
+        Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)),
+        None => BuildErrorKind::ForeignGraph { left: graph, right: operation.graph() },
+    }
+}
+
 type Resolved = (Arguments<TensorId>, SmallVec<[NodeId; 2]>);
 
 /// Puts the tensors to take in place of those given where values are taken.
@@ -356,13 +364,29 @@ fn take_stand_ins(state: &State, op: &'static OpDef, arguments: &mut Arguments<T
     }
 }
 
-fn facts_of(state: &State, tensors: &[TensorId]) -> Result<SmallVec<[Fact; 2]>, BuildErrorKind> {
+fn facts_of(
+    state: &State,
+    op: &'static OpDef,
+    arguments: &Arguments<TensorId>,
+) -> Result<SmallVec<[Fact; 2]>, BuildErrorKind> {
     let fact = |&TensorId { node, slot }: &TensorId| {
         let Node { op, outputs, .. } = state.dag.node(node);
         let missing = || BuildErrorKind::NoOutput { op: op.name, slot, outputs: outputs.len() };
         outputs.get(slot as usize).cloned().ok_or_else(missing)
     };
-    tensors.iter().map(fact).collect()
+    let mut facts: SmallVec<[Fact; 2]> =
+        arguments.inputs.iter().map(fact).collect::<Result<_, _>>()?;
+    if state.variables.any_reshaped() {
+        for (arg, range) in op.inputs.iter().zip(arguments.ranges()) {
+            for i in range.filter(|_| arg.access == Access::Read) {
+                let variable = state.variable_of(arguments.inputs[i]);
+                if variable.is_some_and(|variable| state.variables.is_reshaped(variable)) {
+                    facts[i].shape = PartialShape::unknown();
+                }
+            }
+        }
+    }
+    Ok(facts)
 }
 
 /// Checks that the inputs that name a variable to write do so.
@@ -424,6 +448,7 @@ fn append(
         state.variables.share(key, id);
     }
     state.locations.push(location);
+    graph.note_reshaped(&mut state, id);
     if let Some(origin) = current_origin() {
         state.origins.insert(id, origin);
     }

@@ -8,7 +8,9 @@ use smallvec::SmallVec;
 use tidemill_value::DType;
 
 use crate::ids::PoisonId;
-use crate::{GradientError, GraphKey, InsideBody, Location, OpError};
+use crate::{
+    GradientError, Graph, GraphKey, InsideBody, Location, OpError, OperationRef, Referent,
+};
 
 /// Why a builder call made no node.
 #[derive(Clone, Debug)]
@@ -36,6 +38,14 @@ impl Note {
     /// A remark about a line.
     pub fn at(text: impl Into<String>, location: Location) -> Self {
         Note { text: text.into(), location: Some(location) }
+    }
+
+    /// Where an operation was made; `None` for the handle of a failed call.
+    pub fn made_here(operation: OperationRef) -> Option<Self> {
+        let Referent::Node(id) = operation.referent() else { return None };
+        let graph = Graph::find(operation.graph()).ok()?;
+        let reader = graph.read();
+        Some(Note::at(format!("`{}` was made here", reader.name(id)), reader.location(id)))
     }
 
     /// A remark.

@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
@@ -15,7 +16,7 @@ use crate::registry::{self, DefaultGraph};
 use crate::variable::{Member, VariableRecord, Variables};
 use crate::{
     Execution, GraphKey, Item, Location, NodeId, OperationRef, Referent, Role, TensorId, TensorRef,
-    location, scope,
+    body, location, scope,
 };
 
 /// A computation graph: an append-only record of operations.
@@ -38,6 +39,8 @@ pub struct NodeNote {
 pub(crate) struct Shared {
     key: GraphKey,
     state: RwLock<State>,
+    /// How many variables a write may leave with another shape than the declared one.
+    reshaped: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -127,6 +130,25 @@ impl State {
         writes.filter_map(|i| Some((i, self.variable_of(*node.inputs.get(i)?)?))).collect()
     }
 
+    /// The variables that a node may leave with another shape than the declared one.
+    fn reshaped_by(&self, id: NodeId) -> SmallVec<[NodeId; 1]> {
+        let node = self.dag.node(id);
+        let before = node.op.execution.inputs_before_bodies();
+        let reshapes = |&(i, variable): &(usize, NodeId)| {
+            let declared = &self.dag.node(variable).outputs[0].shape;
+            match before {
+                Some(before) => node.bodies().any(|body| body.reshapes(i - before)),
+                None => node.outputs.get(i).is_some_and(|left| {
+                    let is_declared =
+                        declared.merge(&left.shape).is_ok_and(|both| both == left.shape);
+                    left.role == Role::Ref && !is_declared
+                }),
+            }
+        };
+        let written = self.written_by(id).into_iter();
+        written.filter(reshapes).map(|(_, variable)| variable).collect()
+    }
+
     /// What a node that is added now takes where it is given `tensor`.
     pub(crate) fn current(&self, mut tensor: TensorId) -> TensorId {
         while let Some(&stand_in) = self.stand_ins.get(&tensor) {
@@ -147,7 +169,7 @@ impl Graph {
     pub fn new() -> Self {
         let strict = std::env::var_os("TIDEMILL_STRICT").is_some_and(|value| value == "1");
         let state = RwLock::new(State { strict, ..State::default() });
-        Graph(registry::register(|key| Shared { key, state }))
+        Graph(registry::register(|key| Shared { key, state, reshaped: AtomicUsize::new(0) }))
     }
 
     /// The graph of a key.
@@ -187,6 +209,22 @@ impl Graph {
         let mut state = self.write();
         if matches!(state.within, None | Some((_, None))) {
             state.within = Some((outer, Some(call)));
+        }
+    }
+
+    /// How many variables a write may leave with another shape than the declared one. What was
+    /// concluded from declared shapes holds as long as the number is the same.
+    #[inline]
+    pub fn reshaped_variables(&self) -> usize {
+        self.0.reshaped.load(Ordering::Acquire)
+    }
+
+    /// Notes the variables that a node may leave with another shape than the declared one.
+    pub(crate) fn note_reshaped(&self, state: &mut State, id: NodeId) {
+        for variable in state.reshaped_by(id) {
+            if state.variables.note_reshaped(variable) {
+                self.0.reshaped.fetch_add(1, Ordering::Release);
+            }
         }
     }
 
@@ -412,10 +450,12 @@ impl Graph {
         }
     }
 
-    /// Calls `build`, and attributes the nodes it adds to `node`: they carry its line.
+    /// Calls `build`, and attributes the nodes it adds to `node`: they carry its line. What it adds
+    /// to a body inside of this graph carries the line alone.
     pub fn on_behalf_of<R>(&self, node: NodeId, build: impl FnOnce() -> R) -> R {
         let location = self.read().location(node);
-        location::attribute_to(node, location, build)
+        let own = body::redirect(self.key()) == self.key();
+        location::attribute_to(own.then_some(node), location, build)
     }
 }
 

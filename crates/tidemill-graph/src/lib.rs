@@ -40,11 +40,11 @@ mod widen;
 
 pub use attr::{Attr, Attrs, HostFunction};
 pub use body::{
-    Body, BodyPath, Enclosing, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter, ParameterKind,
-    REF_PARAMETER, Root, Trace, add_argument, adopted, outside, parameter, results_of_either,
-    trace,
+    Body, BodyPath, Enclosing, Enclosure, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter,
+    ParameterKind, REF_PARAMETER, Root, Trace, add_argument, beside, enclosures, innermost,
+    outside, parameter, results_of_either, trace,
 };
-pub use builder::{NodeBuilder, fail};
+pub use builder::{NodeBuilder, elsewhere, fail};
 pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};
 pub use error::{GradientError, KernelError, OpError};
 pub use fact::{Elements, Fact, Role};
@@ -53,7 +53,7 @@ pub use graph::{Graph, NodeNote, Slices, check_orphans, diagnose};
 pub use ids::{GraphKey, NodeId, OperationRef, PoisonId, Referent, TensorId, TensorRef};
 pub use kernel::{Draw, Function, Host, Kernel, KernelCx, NoHost, NumberFunction, Operand};
 pub use lint::Lint;
-pub use location::{Location, at_location};
+pub use location::{Location, at_location, derived, in_gradient};
 pub use node::{Inferred, Node, NodeView};
 pub use op_def::{
     Access, Arg, ArgType, Arity, AttrDef, AttrKind, Default, Effect, Execution, Fallible, Gradient,
@@ -67,6 +67,6 @@ pub use scope::{
     has_control_dependencies, name_scope, scoped, unique_variable_scope, variable_scope,
     variable_scope_with, without_control_dependencies,
 };
-pub use subgraph::{Commit, FEED, Subgraph, VerifyError, may_fail};
+pub use subgraph::{Commit, FEED, Guarded, Subgraph, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};
 pub use variable::{Constraint, Item, Member, VariableRecord};

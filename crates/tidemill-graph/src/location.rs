@@ -52,6 +52,8 @@ struct Origin {
     location: Location,
     /// The node on whose behalf they are made, if there is one.
     node: Option<NodeId>,
+    /// Whether they are those of a gradient.
+    derived: bool,
 }
 
 thread_local! {
@@ -63,17 +65,33 @@ pub(crate) fn current_origin() -> Option<NodeId> {
     ORIGIN.get().and_then(|origin| origin.node)
 }
 
-/// Calls `build`, and attributes the nodes it makes to `node`, which `location` made.
-pub(crate) fn attribute_to<R>(node: NodeId, location: Location, build: impl FnOnce() -> R) -> R {
-    with_origin(Origin { location, node: Some(node) }, build)
+/// Whether the nodes that this thread adds belong to a gradient. What needs the shape of a tensor alone
+/// does not take its value there, so that a run of the gradient does not compute the tensor.
+pub fn in_gradient() -> bool {
+    ORIGIN.get().is_some_and(|origin| origin.derived)
+}
+
+/// Calls `build`; the nodes it makes at the line `location` belong to a gradient.
+pub fn derived<R>(location: Location, build: impl FnOnce() -> R) -> R {
+    with_origin(Origin { location, node: None, derived: true }, build)
+}
+
+/// Calls `build`, and attributes the nodes it makes to the line `location`, and to the node of their
+/// graph that it made.
+pub(crate) fn attribute_to<R>(
+    node: Option<NodeId>,
+    location: Location,
+    build: impl FnOnce() -> R,
+) -> R {
+    with_origin(Origin { location, node, derived: true }, build)
 }
 
 /// Calls `build`, and attributes the nodes it makes to their own lines, or to the line of the node
 /// that they are made on behalf of, which is of another graph.
 pub(crate) fn detached<R>(build: impl FnOnce() -> R) -> R {
     match ORIGIN.get() {
-        Some(Origin { location, node: Some(_) }) => {
-            with_origin(Origin { location, node: None }, build)
+        Some(origin @ Origin { node: Some(_), .. }) => {
+            with_origin(Origin { node: None, ..origin }, build)
         }
         _ => build(),
     }
@@ -82,7 +100,7 @@ pub(crate) fn detached<R>(build: impl FnOnce() -> R) -> R {
 /// Calls `build`, and gives the nodes it makes the line `location`. A function that is built of
 /// others hands them the line that called it.
 pub fn at_location<R>(location: Location, build: impl FnOnce() -> R) -> R {
-    with_origin(ORIGIN.get().unwrap_or(Origin { location, node: None }), build)
+    with_origin(ORIGIN.get().unwrap_or(Origin { location, node: None, derived: false }), build)
 }
 
 fn with_origin<R>(origin: Origin, build: impl FnOnce() -> R) -> R {

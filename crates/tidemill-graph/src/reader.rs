@@ -189,6 +189,11 @@ impl<'a> GraphReader<'a> {
         self.state.variable_of(tensor)
     }
 
+    /// Whether a write may leave a variable with another shape than the one that its node declares.
+    pub fn is_reshaped(&self, variable: NodeId) -> bool {
+        self.state.variables.is_reshaped(self.state.variables.shared(variable))
+    }
+
     /// The variable that was added under that name.
     pub fn find_variable(&self, name: &str) -> Option<&VariableRecord> {
         self.state.variables.named(name)

@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_value::ByteString;
 
 use crate::{Attr, Execution, GraphKey, Node, NodeId, OperationRef, Referent, TensorId, TensorRef};
@@ -95,6 +95,8 @@ pub(crate) struct Variables {
     records: Vec<VariableRecord>,
     by_node: FxHashMap<NodeId, usize>,
     by_name: FxHashMap<String, usize>,
+    /// The variables that a write may leave with another shape than the declared one.
+    reshaped: FxHashSet<NodeId>,
 }
 
 impl Variables {
@@ -114,6 +116,22 @@ impl Variables {
         if first != node {
             self.shared.insert(node, first);
         }
+    }
+
+    /// Notes that a write may leave a variable with another shape than the declared one, and says
+    /// whether that is news.
+    pub(crate) fn note_reshaped(&mut self, variable: NodeId) -> bool {
+        self.reshaped.insert(variable)
+    }
+
+    /// Whether there is a variable that a write may leave with another shape than the declared one.
+    pub(crate) fn any_reshaped(&self) -> bool {
+        !self.reshaped.is_empty()
+    }
+
+    /// Whether a write may leave a variable with another shape than the declared one.
+    pub(crate) fn is_reshaped(&self, variable: NodeId) -> bool {
+        self.reshaped.contains(&variable)
     }
 
     pub(crate) fn records(&self) -> &[VariableRecord] {

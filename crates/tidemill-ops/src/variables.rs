@@ -97,9 +97,10 @@ impl Variable {
     /// `control_dependencies`, a new read that sees what they write.
     #[track_caller]
     pub fn read(self) -> Tensor {
-        // A variable of an imported graph may have no read to share.
+        // A variable of an imported graph may have no read to share. One that was made before a write
+        // that may change the shape still says that it is the declared one.
         let has_none = self.record().is_some_and(|record| record.read.node == record.node);
-        if has_none || has_control_dependencies(self.0.graph()) {
+        if has_none || self.is_reshaped() || has_control_dependencies(self.0.graph()) {
             return tensor(read_node(self));
         }
         self.tensor(|record| record.read)
@@ -120,6 +121,15 @@ impl Variable {
     /// Whether it is read and written through a handle: TensorFlow's resource variables are.
     pub fn is_resource(self) -> bool {
         is_handle(self.into())
+    }
+
+    /// Whether a write may leave it with another shape than [`Variable::shape`].
+    fn is_reshaped(self) -> bool {
+        let (Referent::Node(id), Ok(graph)) = (self.0.referent(), Graph::find(self.0.graph()))
+        else {
+            return false;
+        };
+        graph.reshaped_variables() > 0 && graph.read().is_reshaped(id)
     }
 
     /// Whether an optimizer that changes the variable has to keep a constraint.

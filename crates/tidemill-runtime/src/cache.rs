@@ -46,6 +46,11 @@ impl<K: Hash + Eq + Clone, P> PlanCache<K, P> {
         Arc::clone(&entry.plan)
     }
 
+    /// Removes a plan.
+    pub(crate) fn remove(&self, key: &K) {
+        self.plans.write().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
+
     fn tick(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }

@@ -3,8 +3,8 @@
 use tidemill_graph::OpDef;
 use tidemill_ops::ALL;
 use tidemill_testing::suite::{
-    check_all, check_every_dtype, check_feeds_are_unchanged, check_gradient_of, check_inference,
-    check_outputs, check_text_form,
+    check_all, check_every_dtype, check_failures_are_expected, check_feeds_are_unchanged,
+    check_gradient_of, check_inference, check_outputs, check_text_form,
 };
 
 #[test]
@@ -19,6 +19,11 @@ fn every_operation_has_samples() {
 #[test]
 fn samples_give_what_they_say_fed_or_constant_rewritten_or_not() {
     check_all(ALL, check_outputs);
+}
+
+#[test]
+fn a_sample_that_fails_is_known_to_be_able_to() {
+    check_all(ALL, check_failures_are_expected);
 }
 
 #[test]

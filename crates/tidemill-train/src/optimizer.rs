@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use tidemill_autodiff::{Differentiation, GradientOptions, differentiate};
 use tidemill_graph::{
-    BuildErrorKind, EdgeKind, Graph, Location, NodeBuilder, OperationRef, Referent, TensorRef,
-    at_location, control_dependencies, default_graph, fail, outside, scoped,
+    BuildErrorKind, EdgeKind, Enclosure, Graph, Location, NodeBuilder, OperationRef, Referent,
+    TensorId, TensorRef, at_location, control_dependencies, default_graph, enclosures, fail,
+    outside, scoped,
 };
 use tidemill_ops::ops::assign::ASSIGN_ADD;
 use tidemill_ops::ops::control::NO_OP;
@@ -353,16 +354,26 @@ fn gradients_of(
     Ok(gradients.into_iter().zip(variables).collect())
 }
 
-/// The variables that may be changed.
+/// The variables that may be changed. They are of the graph around all bodies.
 fn candidates(graph: Option<Graph>, options: &MinimizeOptions) -> Vec<Variable> {
-    let trainable = || graph.map(|graph| graph.trainable_variables()).unwrap_or_default();
+    let trainable = || {
+        let around = graph.and_then(|graph| enclosures(&graph).pop());
+        around.map(|around| around.graph.trainable_variables()).unwrap_or_default()
+    };
     options.variables.clone().unwrap_or_else(trainable)
 }
 
 /// The variables among `candidates` that the loss depends on.
 fn on_path(graph: &Graph, loss: Tensor, candidates: &[Variable]) -> Vec<Variable> {
     let Ok(loss) = TensorRef::from(loss).id() else { return Vec::new() };
-    let path = graph.read().ancestors([loss.node], |kind, _| kind == EdgeKind::Data);
+    let data = |kind: EdgeKind, _| kind == EdgeKind::Data;
+    let mut path = graph.read().ancestors([loss.node], data);
+    // A body depends on what it captures of the graph around it.
+    for Enclosure { graph, captured } in enclosures(graph).into_iter().skip(1) {
+        let is_needed = |parameter: &TensorId| path.binary_search(&parameter.node).is_ok();
+        let captured = captured.iter().filter(|(_, parameter)| is_needed(parameter));
+        path = graph.read().ancestors(captured.map(|(tensor, _)| tensor.node), data);
+    }
     let is_on_path = |variable: &Variable| match OperationRef::from(*variable).referent() {
         Referent::Node(node) => path.binary_search(&node).is_ok(),
         Referent::Poison(_) => false,

@@ -27,7 +27,7 @@ pub(super) const fn reduction(name: &'static str, summary: &'static str) -> OpDe
         .inputs(const { &[Arg::of("input", "T"), Arg::of("reduction_indices", "Tidx")] })
         .outputs(const { &[Arg::of("output", "T")] })
         .attrs(NUMBERS)
-        .fallible(Fallible::Values)
+        .fallible(Fallible::Elements(&[1]))
         .infer(infer)
 }
 

@@ -1,5 +1,6 @@
 use tidemill_graph::{
-    Access, Arg, Arity, Fact, Graph, NodeBuilder, OpDef, OperationRef, Role, Sample, TensorRef,
+    Access, Arg, Arity, Effect, Fact, Graph, NodeBuilder, OpDef, OperationRef, Referent, Role,
+    Sample, TensorRef, may_fail,
 };
 
 use tidemill_ops::ops::resource::VAR_HANDLE;
@@ -118,6 +119,14 @@ impl SampleNode {
     /// What is known of the outputs before a run.
     pub fn output_facts(&self) -> Vec<Fact> {
         self.outputs().into_iter().filter_map(Tensor::fact).collect()
+    }
+
+    /// Whether plans take a run of the node to be able to fail.
+    pub fn may_fail(&self) -> bool {
+        let Referent::Node(id) = self.node.referent() else { return true };
+        let reader = self.graph.read();
+        let node = reader.node(id);
+        node.op.effect != Effect::None || may_fail(node, reader.input_facts(node).iter())
     }
 
     /// Runs the node, after what gives its variables their values, and returns its outputs.

@@ -8,7 +8,7 @@ use tidemill_graph::{
 use tidemill_kernels::layout;
 use tidemill_value::{DType, PartialShape, Scalar, Shape, Value, ValueError};
 
-use super::{broadcast_gradient_args, reshape, shape, shape_tensor};
+use super::{broadcast_gradient_args, needs_no_value, reshape, shape, shape_tensor};
 use crate::elementwise::same_shape;
 use crate::family::grads;
 use crate::index::shape_of;
@@ -41,7 +41,7 @@ pub static FILL: OpDef = OpDef::new("Fill", "One number everywhere.")
     .inputs(&[Arg::of("dims", "index_type"), Arg::of("value", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("index_type", DType::INDICES)])
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[0]))
     .infer(|node| match node.shape(1).rank() {
         None | Some(0) => Inferred::one(described_shape(node, 0)?),
         Some(_) => {
@@ -147,7 +147,7 @@ pub static RANGE: OpDef = OpDef::new("Range", "Numbers at equal distances.")
     .inputs(&[Arg::of("start", "Tidx"), Arg::of("limit", "Tidx"), Arg::of("delta", "Tidx")])
     .outputs(&[Arg::of("output", "Tidx")])
     .attrs(&[AttrDef::widened("Tidx", DType::NUMBERS)])
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[0, 1, 2]))
     .infer(infer_range)
     .kernel(|_| {
         Ok(kernel(|cx| {
@@ -254,7 +254,19 @@ pub(crate) fn filled(
 #[doc(alias = "ZerosLike")]
 #[track_caller]
 pub fn zeros_like(x: impl Into<Operand>) -> Tensor {
-    unary(&ZEROS_LIKE, x)
+    filled_like(&ZEROS_LIKE, x.into().to_tensor(), 0.0)
+}
+
+/// A tensor that `op` fills with a number; where it needs no more than a known shape, a constant.
+#[track_caller]
+fn filled_like(op: &'static OpDef, x: Tensor, number: f64) -> Tensor {
+    let known = needs_no_value(x).and_then(|shape| Some((x.graph()?, x.dtype()?, shape.known()?)));
+    match known {
+        Some((graph, dtype, shape)) if !matches!(dtype, DType::Variant | DType::String) => {
+            filled(&graph, op.name, number, dtype, shape)
+        }
+        _ => unary(op, x),
+    }
 }
 
 /// Ones of the shape and type of `x`.
@@ -266,7 +278,7 @@ pub fn zeros_like(x: impl Into<Operand>) -> Tensor {
 #[doc(alias = "OnesLike")]
 #[track_caller]
 pub fn ones_like(x: impl Into<Operand>) -> Tensor {
-    unary(&ONES_LIKE, x)
+    filled_like(&ONES_LIKE, x.into().to_tensor(), 1.0)
 }
 
 /// `x` stretched to a larger shape, along the axes that it lacks at the front and those along

@@ -70,7 +70,7 @@ pub static CONCAT: OpDef =
         .inputs(&[Arg::list("values", "T", "N"), Arg::of("axis", "Tidx")])
         .outputs(&[Arg::of("output", "T")])
         .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
-        .fallible(Fallible::Values)
+        .fallible(Fallible::Elements(&[1]))
         .infer(infer_concat)
         .gradient(|cx| {
             let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i - 1)).collect();

@@ -74,7 +74,7 @@ pub use segment::{
 };
 pub use shape::{BROADCAST_ARGS, BROADCAST_GRADIENT_ARGS, RANK, SHAPE, SHAPE_N, SIZE};
 pub use shape::{broadcast_dynamic_shape, broadcast_gradient_args, rank, shape, shape_n, size};
-pub(crate) use shape::{shape_as, shape_tensor};
+pub(crate) use shape::{needs_no_value, shape_as, shape_tensor};
 pub use slice::{
     SLICE, STRIDED_SLICE, STRIDED_SLICE_GRAD, slice, strided_slice, strided_slice_with,
 };

@@ -26,7 +26,7 @@ pub static PAD: OpDef = OpDef::new("Pad", "A tensor surrounded by zeros.")
     .inputs(const { &[Arg::of("input", "T"), PADDINGS] })
     .outputs(&[Arg::of("output", "T")])
     .attrs(const { &[AttrDef::types("T", DType::ALL), PADDINGS_TYPE] })
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[1]))
     .infer(|node| Inferred::one(padded_shape(node, Grow::Outward)?))
     .gradient(|cx| Ok(grads([Some(middle(cx)), None])))
     .kernel(|_| {
@@ -54,7 +54,7 @@ pub static PAD_V2: OpDef = OpDef::new("PadV2", "A tensor surrounded by a number.
     .inputs(const { &[Arg::of("input", "T"), PADDINGS, Arg::of("constant_values", "T")] })
     .outputs(&[Arg::of("output", "T")])
     .attrs(const { &[AttrDef::types("T", DType::ALL), PADDINGS_TYPE] })
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[1]))
     .infer(|node| {
         crate::index::check_rank(node, 2, 0, "no axes")?;
         Inferred::one(padded_shape(node, Grow::Outward)?)

@@ -121,7 +121,7 @@ pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis 
         };
         Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
     })
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[1]))
     .gradient(|cx| {
         let x: Tensor = cx.input(0);
         Ok(grads([Some(reshape(cx.grad::<Tensor>(), shape(x))), None]))

@@ -33,7 +33,7 @@ const fn scan(name: &'static str, summary: &'static str) -> OpDef {
                 ]
             },
         )
-        .fallible(Fallible::Values)
+        .fallible(Fallible::Elements(&[1]))
         .infer(|node| {
             check_rank(node, 1, 0, "no axes")?;
             if let (Some(rank), Some(axis)) = (node.shape(0).rank(), known_integer(node, 1)) {

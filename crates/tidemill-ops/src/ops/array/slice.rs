@@ -22,7 +22,7 @@ pub static SLICE: OpDef = OpDef::new("Slice", "A block cut out of a tensor.")
     .inputs(&[Arg::of("input", "T"), Arg::of("begin", "Index"), Arg::of("size", "Index")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Index", DType::INDICES)])
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[1, 2]))
     .infer(infer_slice)
     .gradient(|cx| {
         let (x, begin, y): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.output(0));

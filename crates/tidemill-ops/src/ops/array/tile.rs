@@ -22,7 +22,7 @@ pub static TILE: OpDef = OpDef::new("Tile", "A tensor repeated along its axes.")
     .inputs(&[Arg::of("input", "T"), Arg::of("multiples", "Tmultiples")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tmultiples", DType::INDICES)])
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[1]))
     .infer(infer)
     .gradient(gradient)
     .kernel(|_| {

@@ -20,7 +20,7 @@ pub static TRANSPOSE: OpDef = OpDef::new("Transpose", "A tensor with its axes in
     .inputs(&[Arg::of("x", "T"), Arg::of("perm", "Tperm")])
     .outputs(&[Arg::of("y", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tperm", DType::INDICES)])
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[1]))
     .infer(infer)
     .gradient(|cx| {
         let known = cx.node().elements(1).and_then(Elements::known);
@@ -125,7 +125,7 @@ pub static INVERT_PERMUTATION: OpDef =
         .inputs(&[Arg::of("x", "T")])
         .outputs(&[Arg::of("y", "T")])
         .attrs(&[AttrDef::types("T", DType::INDICES)])
-        .fallible(Fallible::Values)
+        .fallible(Fallible::Elements(&[0]))
         .infer(|node| match node.shape(0).rank() {
             None | Some(1) => {
                 let known = node.elements(0).and_then(Elements::known);
