@@ -11,8 +11,9 @@ fn main() {
     for seed in from..to {
         let mut program = Program::new(seed); program.tame(args.get(3).copied().unwrap_or(0));
         if std::env::var("PRINT").is_ok() { println!("{program}"); continue; } let t = std::time::Instant::now();
-        let result = std::panic::catch_unwind(|| check(&program));
+        let program = program; let result = std::panic::catch_unwind(|| check(&program));
         let t = t.elapsed().as_secs_f64();
+        if std::env::var("COST").is_ok() { println!("COST {:?} {}", program.triage_cost(), (t*1000.0) as u64); }
         if t > slow.0 { slow = (t, seed); }
         match result {
             Ok(Ok(())) => {}

@@ -5,12 +5,13 @@ use super::program::{Block, Id, Operation, Program, Step, Unary};
 /// Whether a way along which floats are computed may lead from `x` to the results of a program. A
 /// way through a loop leads from all that it takes to all that it gives.
 pub(super) fn is_connected(program: &Program, x: Id) -> bool {
-    let mut reached = Reached { ids: BTreeSet::from([x]), stops: &program.stops };
+    let mut reached = Reached { x, ids: BTreeSet::from([x]), stops: &program.stops };
     reached.block(&program.main);
-    program.main.results.iter().any(|id| reached.ids.contains(id))
+    program.main.results.iter().any(|id| reached.is_reached(*id))
 }
 
 struct Reached<'a> {
+    x: Id,
     ids: BTreeSet<Id>,
     stops: &'a [Id],
 }
@@ -53,6 +54,6 @@ impl Reached<'_> {
     }
 
     fn is_reached(&self, id: Id) -> bool {
-        self.ids.contains(&id) && !self.stops.contains(&id)
+        id == self.x || (self.ids.contains(&id) && !self.stops.contains(&id))
     }
 }

@@ -16,6 +16,9 @@ const DEPTH: usize = 3;
 /// The largest number that is left as it is; of a larger one, `tanh` is used.
 const LARGEST: f64 = 4.0;
 
+/// Programs of this cost are differentiated twice; gradients of those of higher cost grow large.
+const MOST_COST_OF_TWICE: usize = 60;
+
 /// What begins or leaves an iteration is no larger.
 pub(super) const LARGEST_STATE: f64 = 2.0;
 
@@ -38,6 +41,8 @@ pub(super) struct Entry {
 pub(super) struct Shared {
     pub(super) rng: Xoshiro256PlusPlus,
     next: Id,
+    /// How many steps to make yet; some more finish what is begun.
+    left: usize,
 }
 
 /// Makes a block.
@@ -76,7 +81,9 @@ const ACTIONS: &[(u32, Action)] = &[
 impl Program {
     /// The program of a seed.
     pub fn new(seed: u64) -> Program {
-        let mut shared = Shared { rng: Xoshiro256PlusPlus::seed_from_u64(seed), next: 0 };
+        let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
+        let left = rng.random_range(3..=12);
+        let mut shared = Shared { rng, next: 0, left };
         let inputs = inputs(&mut shared);
         let entry = |input: &Input| Entry {
             slot: input.slot.clone(),
@@ -85,13 +92,14 @@ impl Program {
         let scope = inputs.iter().map(entry).collect();
         let mut maker =
             Maker { shared: &mut shared, scope, outside: 0, steps: Vec::new(), depth: DEPTH, runs: 1 };
-        let count = maker.shared.rng.random_range(2..=6);
-        (0..count).for_each(|_| maker.step());
         maker.control();
+        while maker.shared.left > 0 {
+            maker.step();
+        }
         let results = maker.results_of_program();
         let (by, stops) = maker.differentiated(&inputs);
         let main = Block { parameters: Vec::new(), steps: maker.steps, results };
-        let twice = shared.rng.random_bool(0.3);
+        let twice = main.cost() <= MOST_COST_OF_TWICE && shared.rng.random_bool(0.4);
         Program { seed, inputs, main, by, stops, twice }
     }
 }
@@ -153,6 +161,10 @@ impl Shared {
 
 impl Maker<'_> {
     pub(super) fn step(&mut self) {
+        if self.shared.left == 0 {
+            return;
+        }
+        self.shared.left -= 1;
         let total = ACTIONS.iter().map(|(weight, _)| weight).sum();
         let mut left = self.shared.rng.random_range(0..total);
         for (weight, action) in ACTIONS {
@@ -302,7 +314,9 @@ impl Maker<'_> {
             true => self.unary_of(Unary::Stop, entry),
             false => entry,
         };
-        self.bounded(entry, largest).slot.id
+        let bounded = self.bounded(entry, largest);
+        self.scope.push(bounded.clone());
+        bounded.slot.id
     }
 
     pub(super) fn unary_of(&mut self, function: Unary, x: Entry) -> Entry {
@@ -321,11 +335,42 @@ impl Maker<'_> {
         self.add(Operation::SumAll, &[x.slot.id], Kind::Float(Shape::scalar()), bound)
     }
 
+    /// The float combined with all that is computed in vain, apart from `results`.
+    pub(super) fn absorbing(&mut self, mut entry: Entry, results: &[Id]) -> Entry {
+        for other in self.unused() {
+            if results.contains(&other.slot.id) {
+                continue;
+            }
+            let (Some(shape), Some(others)) = (entry.slot.shape().cloned(), other.slot.shape()) else {
+                continue;
+            };
+            let fits = broadcast(&shape, others).as_ref() == Some(&shape);
+            let other = if fits { other } else { self.sum_of(other) };
+            let (function, bound) = match self.chance(0.6) {
+                true => (Binary::Add, entry.bound + other.bound),
+                false => (Binary::Mul, entry.bound * other.bound),
+            };
+            let operands = [entry.slot.id, other.slot.id];
+            entry = self.add(Operation::Binary(function), &operands, Kind::Float(shape), bound);
+        }
+        entry
+    }
+
+    /// The floats that are computed here and not used.
+    fn unused(&self) -> Vec<Entry> {
+        let used = self.used();
+        let made = self.steps.iter().flat_map(|step| &step.outputs).map(|slot| slot.id);
+        let made: BTreeSet<Id> = made.collect();
+        let is_unused = |entry: &&Entry| {
+            let Slot { id, kind } = &entry.slot;
+            matches!(kind, Kind::Float(_)) && made.contains(id) && !used.contains(id)
+        };
+        self.scope.iter().filter(is_unused).cloned().collect()
+    }
+
     fn results_of_program(&mut self) -> Vec<Id> {
-        let last = self.steps.last().map(|step| step.outputs.clone()).unwrap_or_default();
-        let mut results: Vec<Id> =
-            last.iter().filter(|slot| slot.shape().is_some()).map(|slot| slot.id).collect();
-        while results.is_empty() || (results.len() < 4 && self.chance(0.5)) {
+        let mut results: Vec<Id> = self.unused().iter().map(|entry| entry.slot.id).collect();
+        while results.is_empty() || self.chance(0.2) {
             results.push(self.float().slot.id);
         }
         results

@@ -196,6 +196,16 @@ impl Program {
 }
 
 impl Block {
+    /// About how many steps a run takes.
+    pub(super) fn cost(&self) -> usize {
+        let body = |step: &Step, body: &Block| match step.operation {
+            Operation::Cond | Operation::Switch => body.cost(),
+            _ => 3 * body.cost(),
+        };
+        let cost = |step: &Step| 1 + step.bodies.iter().map(|b| body(step, b)).sum::<usize>();
+        self.steps.iter().map(cost).sum()
+    }
+
     /// Calls `look` with the block and all that are inside of it.
     pub(super) fn visit(&self, look: &mut impl FnMut(&Block)) {
         look(self);
@@ -230,5 +240,12 @@ impl Program {
                 }
             }
         }
+    }
+}
+impl Program {
+    pub fn triage_cost(&self) -> (usize, usize, bool) {
+        fn nodes(b: &Block) -> usize { b.steps.iter().map(|s| 1 + s.bodies.iter().map(nodes).sum::<usize>()).sum() }
+        fn unrolled(b: &Block) -> usize { b.steps.iter().map(|s| 1 + s.bodies.iter().map(|b| unrolled(b) * match s.operation { Operation::While(_) => 4, Operation::Map | Operation::Sequence {..} => 3, _ => 1 }).sum::<usize>()).sum() }
+        (nodes(&self.main), unrolled(&self.main), self.twice)
     }
 }

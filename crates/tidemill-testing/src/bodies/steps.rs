@@ -182,11 +182,22 @@ impl Maker<'_> {
         let (depth, runs) = (self.depth - 1, self.runs * runs);
         let mut maker =
             Maker { shared: self.shared, scope, outside, steps: Vec::new(), depth, runs };
-        let count = maker.shared.rng.random_range(1..=4);
+        let count = maker.shared.rng.random_range(1..=3);
         (0..count).for_each(|_| maker.step());
-        let results = results.iter().map(|kind| maker.result(kind)).collect();
+        let mut results: Vec<Id> = results.iter().map(|kind| maker.result(kind)).collect();
+        maker.absorb(&mut results);
         let parameters = parameters.into_iter().map(|entry| entry.slot).collect();
         Block { parameters, steps: maker.steps, results }
+    }
+
+    /// Lets one of the results depend on all that would be computed in vain.
+    fn absorb(&mut self, results: &mut [Id]) {
+        let entry = |id: &Id| self.scope.iter().find(|entry| entry.slot.id == *id).cloned();
+        let entries = results.iter().enumerate().filter_map(|(i, id)| Some((i, entry(id)?)));
+        let mut floats = entries.filter(|(_, entry)| entry.slot.shape().is_some());
+        let Some((i, entry)) = floats.next() else { return };
+        let entry = self.absorbing(entry, results);
+        results[i] = self.bounded(entry, LARGEST_STATE).slot.id;
     }
 
     fn result(&mut self, kind: &Kind) -> Id {

@@ -1,6 +1,6 @@
 use std::collections::BTreeMap;
 
-use tidemill_autodiff::gradients;
+use tidemill_autodiff::{GradientOptions, gradients_with};
 use tidemill_graph::default_graph;
 use tidemill_ops::{
     Tensor, constant, gather, identity, placeholder_of, reduce_sum, stack, zeros_like,
@@ -18,9 +18,10 @@ const NARROW: f64 = 1e-6;
 /// What a program computes, in the default graph, as plain nodes: loops that are unrolled, branches
 /// that are taken, and placeholders in place of all floats that it begins with.
 pub(super) struct Unrolled {
-    /// What was computed before, from outside to inside. What a body uses of outside has another name
-    /// there, so that gradients inside of the body end at it.
+    /// What was computed before, from outside to inside.
     frames: Vec<BTreeMap<Id, Known>>,
+    /// What stands for the parameters of the bodies around: gradients inside of these stop there.
+    parameters: Vec<Tensor>,
     pub(super) feeds: Vec<(Tensor, Value)>,
     /// What gradients stop at, wherever it is.
     pub(super) stops: Vec<Tensor>,
@@ -42,6 +43,7 @@ pub(super) fn unroll(program: &Program) -> Unrolled {
     let session = Session::with_options(&default_graph(), options);
     let mut unrolled = Unrolled {
         frames: vec![BTreeMap::new()],
+        parameters: Vec::new(),
         feeds: Vec::new(),
         stops: Vec::new(),
         session,
@@ -76,21 +78,16 @@ impl Unrolled {
         }
     }
 
-    fn get(&mut self, id: Id) -> Known {
-        let found = self.frames.iter().enumerate().rev().find_map(|(i, f)| Some((i, *f.get(&id)?)));
-        let (level, mut known) = found.expect("a program uses what it has computed");
-        for frame in &mut self.frames[level + 1..] {
-            known = known.alias();
-            frame.insert(id, known);
-        }
-        known
+    fn get(&self, id: Id) -> Known {
+        let found = self.frames.iter().rev().find_map(|frame| frame.get(&id));
+        *found.expect("a program uses what it has computed")
     }
 
-    fn float(&mut self, id: Id) -> Tensor {
+    fn float(&self, id: Id) -> Tensor {
         self.get(id).to_tensor()
     }
 
-    fn int(&mut self, id: Id) -> i32 {
+    fn int(&self, id: Id) -> i32 {
         match self.get(id) {
             Known::Int(number) => number,
             Known::Bool(bool) => bool.into(),
@@ -112,11 +109,18 @@ impl Unrolled {
 
     /// What a body gives.
     fn call(&mut self, body: &Block, arguments: &[Known]) -> Vec<Known> {
+        let arguments: Vec<Known> = arguments.iter().map(|known| known.alias()).collect();
+        let around = self.parameters.len();
+        self.parameters.extend(arguments.iter().filter_map(|known| match known {
+            Known::Float(tensor) => Some(*tensor),
+            Known::Int(_) | Known::Bool(_) => None,
+        }));
         let parameters = body.parameters.iter().map(|slot| slot.id);
-        self.frames.push(parameters.zip(arguments.iter().map(|known| known.alias())).collect());
+        self.frames.push(parameters.zip(arguments).collect());
         self.compute(body);
         let results = body.results.iter().map(|&id| self.get(id)).collect();
         self.frames.pop();
+        self.parameters.truncate(around);
         results
     }
 
@@ -167,10 +171,12 @@ impl Unrolled {
         sum > 0.0
     }
 
-    fn gradient(&mut self, operands: &[Id]) -> Vec<Known> {
+    fn gradient(&self, operands: &[Id]) -> Vec<Known> {
         let y = reduce_sum(self.float(operands[0]), ..);
         let xs: Vec<Tensor> = operands[1..].iter().map(|&x| self.float(x)).collect();
-        let found = gradients([y], xs.iter().copied()).into_iter().zip(&xs);
+        let stop_gradients = self.parameters.clone();
+        let options = GradientOptions { stop_gradients, ..GradientOptions::default() };
+        let found = gradients_with([y], xs.iter().copied(), options).into_iter().zip(&xs);
         found.map(|(found, &x)| Known::Float(found.unwrap_or_else(|| zeros_like(x)))).collect()
     }
 
