@@ -277,3 +277,19 @@ fn a_gradient_does_not_run_a_print_for_a_shape_that_is_known() -> Outcome {
     assert_eq!(lines.take(), Vec::<String>::new());
     Ok(())
 }
+
+#[test]
+fn a_list_of_booleans_that_two_gradients_take_has_none() {
+    let _graph = own_graph();
+    let (x, c) = (placeholder::<f32>([]), placeholder::<bool>([]));
+    let y = while_loop(
+        (constant(0), x),
+        |(i, _)| less(i, 3),
+        |(i, y)| (i + 1, cond(less(y, 5.0), || y * x, || y + x)),
+    )
+    .1;
+    let first = gradient(y, x).unwrap();
+    let second = gradient(first + gradient(y * y, x).unwrap(), x).unwrap();
+    // y = x⁴ as long as it stays below 5 until then: x³ < 5.
+    check(second, || feeds![x => 1.0, c => true], "68.0");
+}

@@ -86,7 +86,7 @@ impl<'a> Walk<'a> {
             .inputs
             .iter()
             .zip(facts)
-            .map(|(input, fact)| leads_on(input) && fact.dtype.is_differentiable())
+            .map(|(input, fact)| leads_on(input) && fact.is_differentiable())
             .collect();
         let grads = self.apply_rule(id, node, facts, (&cx, &output_grads, &wanted));
         let mut is_cut = false;
@@ -95,7 +95,7 @@ impl<'a> Walk<'a> {
                 continue;
             }
             let grad =
-                grads.get(i).copied().flatten().filter(|_| facts[i].dtype.is_differentiable());
+                grads.get(i).copied().flatten().filter(|_| facts[i].is_differentiable());
             let Some(grad) = grad else {
                 is_cut = true;
                 continue;

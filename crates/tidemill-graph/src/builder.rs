@@ -204,10 +204,7 @@ impl NodeBuilder {
                 let what = self.label();
                 record(key, BuildError { kind: *kind, what, location, notes })
             }
-            Failure::FedBy(graph, inputs) => {
-                let id = graph.write().poison.fed_by(self.label().into_owned(), inputs);
-                OperationRef::new(graph.key(), Referent::Poison(id))
-            }
+            Failure::FedBy(graph, inputs) => graph.poison_fed_by(self.label().into_owned(), inputs),
             Failure::ForeignPoison(poison) => poison,
         }
     }

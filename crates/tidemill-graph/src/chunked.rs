@@ -37,6 +37,12 @@ impl<T> Chunked<T> {
         self.len += 1;
     }
 
+    /// The bytes that it has set aside.
+    pub(crate) fn bytes(&self) -> usize {
+        let items: usize = self.chunks.iter().map(Vec::capacity).sum();
+        items * size_of::<T>() + self.chunks.capacity() * size_of::<Vec<T>>()
+    }
+
     pub(crate) fn get(&self, index: usize) -> Option<&T> {
         self.chunks.get(index / CHUNK)?.get(index % CHUNK)
     }

@@ -130,6 +130,11 @@ impl Dag {
         found
     }
 
+    /// The list of the nodes.
+    pub(crate) fn storage(&self) -> &Chunked<Node> {
+        &self.nodes
+    }
+
     pub(crate) fn adjacency(&self) -> &DiGraph<(), Edge, u32> {
         &self.adjacency
     }

@@ -9,7 +9,7 @@ use tidemill_value::DType;
 
 use crate::ids::PoisonId;
 use crate::{
-    GradientError, Graph, GraphKey, InsideBody, Location, OpError, OperationRef, Referent,
+    GradientError, Graph, GraphKey, Holding, InsideBody, Location, OpError, OperationRef, Referent,
 };
 
 /// Why a builder call made no node.
@@ -261,6 +261,20 @@ impl fmt::Display for BuildError {
     }
 }
 
+impl BuildError {
+    /// Whether the same call failed for the same reason.
+    fn is_like(&self, other: &BuildError) -> bool {
+        self.location == other.location
+            && self.what == other.what
+            && self.kind.to_string() == other.kind.to_string()
+    }
+
+    fn text_bytes(&self) -> usize {
+        let notes = self.notes.iter().map(|note| note.text.capacity());
+        self.notes.capacity() * size_of::<Note>() + notes.sum::<usize>()
+    }
+}
+
 impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.kind.source()
@@ -327,6 +341,33 @@ impl PoisonTable {
         self.push(error.what.clone().into_owned(), Cause::Root(error))
     }
 
+    /// Records a call unless the same line made the same call before, and failed alike: where no call
+    /// can succeed any more, a loop that goes on calling does not fill the table.
+    pub(crate) fn root_once(&mut self, error: BuildError) -> PoisonId {
+        let is_same = |poison: &Poison| match &poison.cause {
+            Cause::Root(known) => known.is_like(&error),
+            Cause::FedBy(_) => false,
+        };
+        self.last(is_same).unwrap_or_else(|| self.root(Arc::new(error)))
+    }
+
+    /// As [`root_once`](PoisonTable::root_once), for a call that was given failed calls.
+    pub(crate) fn fed_by_once(
+        &mut self,
+        label: String,
+        inputs: SmallVec<[PoisonId; 2]>,
+    ) -> PoisonId {
+        let is_same = |poison: &Poison| match &poison.cause {
+            Cause::Root(_) => false,
+            Cause::FedBy(known) => *known == inputs && poison.label == label,
+        };
+        self.last(is_same).unwrap_or_else(|| self.fed_by(label, inputs))
+    }
+
+    fn last(&self, is_wanted: impl Fn(&Poison) -> bool) -> Option<PoisonId> {
+        self.0.iter().rposition(is_wanted).map(|index| PoisonId(index as u32))
+    }
+
     pub(crate) fn fed_by(&mut self, label: String, inputs: SmallVec<[PoisonId; 2]>) -> PoisonId {
         self.push(label, Cause::FedBy(inputs))
     }
@@ -335,6 +376,21 @@ impl PoisonTable {
         let id = PoisonId(self.0.len() as u32);
         self.0.push(Poison { label, cause });
         id
+    }
+
+    /// The calls, and the bytes that they take.
+    pub(crate) fn holding(&self) -> Holding {
+        let bytes = |poison: &Poison| {
+            poison.label.capacity()
+                + match &poison.cause {
+                    Cause::Root(error) => size_of::<BuildError>() + error.text_bytes(),
+                    Cause::FedBy(inputs) if inputs.spilled() => size_of_val(&**inputs),
+                    Cause::FedBy(_) => 0,
+                }
+        };
+        let bytes =
+            self.0.capacity() * size_of::<Poison>() + self.0.iter().map(bytes).sum::<usize>();
+        Holding { count: self.0.len(), bytes }
     }
 
     pub(crate) fn rename(&mut self, id: PoisonId, label: String) {

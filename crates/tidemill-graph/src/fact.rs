@@ -47,6 +47,14 @@ impl Fact {
         Fact { dtype, shape: shape.into(), role: Role::Value, elements: None, list: None }
     }
 
+    /// Whether gradients pass: through floats, and lists of them.
+    pub fn is_differentiable(&self) -> bool {
+        match &self.list {
+            Some(elements) => elements.is_differentiable(),
+            None => self.dtype.is_differentiable(),
+        }
+    }
+
     /// What is known of a value of which this is known, or the other.
     pub fn either(&self, other: &Fact) -> Fact {
         let list = match (&self.list, &other.list) {

@@ -25,6 +25,7 @@ mod ids;
 mod kernel;
 mod lint;
 mod location;
+mod memory;
 mod names;
 mod node;
 mod node_def;
@@ -54,6 +55,7 @@ pub use ids::{GraphKey, NodeId, OperationRef, PoisonId, Referent, TensorId, Tens
 pub use kernel::{Draw, Function, Host, Kernel, KernelCx, NoHost, NumberFunction, Operand};
 pub use lint::Lint;
 pub use location::{Location, at_location, derived, in_gradient};
+pub use memory::{GraphMemory, Holding, Seen};
 pub use node::{Inferred, Node, NodeView};
 pub use op_def::{
     Access, Arg, ArgType, Arity, AttrDef, AttrKind, Default, Effect, Execution, Fallible, Gradient,

@@ -4,8 +4,8 @@ use std::hash::Hasher;
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
-use crate::NodeId;
 use crate::chunked::Chunked;
+use crate::{Holding, NodeId};
 
 /// The names of a graph's nodes and scopes.
 ///
@@ -61,6 +61,15 @@ impl NameTable {
 
     pub(crate) fn reserved_name(&self, reserved: Reserved) -> &str {
         self.text_of(reserved.0)
+    }
+
+    /// The names that there are and were, and the bytes that the table has set aside.
+    pub(crate) fn holding(&self) -> Holding {
+        let bytes = self.text.capacity()
+            + self.entries.bytes()
+            + self.by_name.allocation_size()
+            + self.of_node.bytes();
+        Holding { count: self.entries.len(), bytes }
     }
 
     fn text_of(&self, entry: u32) -> &str {

@@ -30,9 +30,9 @@ pub use tidemill_ops::{
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
-    FeedErrorKind, FeedKey, Feeds, Fetch, Lines, NonFinite, NullVariable, RandomState, Range,
-    Rewriting, Run, RunError, RunOperation, RunOptions, RunStats, RunTrace, Session,
-    SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds,
+    FeedErrorKind, FeedKey, Feeds, Fetch, Holding, Lines, MemoryReport, NonFinite, NullVariable,
+    RandomState, Range, Rewriting, Run, RunError, RunOperation, RunOptions, RunStats, RunTrace,
+    Session, SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds, memory_report,
 };
 pub use tidemill_train::{
     Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Checkpointer, ExponentialMovingAverage,

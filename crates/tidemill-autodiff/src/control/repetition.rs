@@ -61,7 +61,7 @@ fn differentiate(call: &Call<'_>, latest: &Node) -> Result<Option<(Reverse, Vec<
     let facts = body.parameter_facts();
     // A value that never changes has no gradient but its own.
     let may_have =
-        |i: usize| facts[i].dtype.is_differentiable() && (!is_passed_on(body, i) || call.wanted[i]);
+        |i: usize| facts[i].is_differentiable() && (!is_passed_on(body, i) || call.wanted[i]);
     let mut wanted = vec![false; body.parameters().len()];
     (0..count).for_each(|i| wanted[i] = may_have(i));
     let mut active: Vec<usize> =

@@ -337,7 +337,7 @@ impl Trace {
         }
         let fact = &node.outputs[outer.slot as usize];
         // A copy of a float would be out of the reach of gradients.
-        if node.op.execution == Execution::Constant && !fact.dtype.is_differentiable() {
+        if node.op.execution == Execution::Constant && !fact.is_differentiable() {
             let copy = NodeBuilder::like(&node, &[]).name(name);
             let copy = location::at_location(at, || add(&self.graph, copy))?;
             let copy = TensorId::new(copy, outer.slot);

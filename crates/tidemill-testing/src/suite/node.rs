@@ -1,6 +1,6 @@
 use tidemill_graph::{
-    Access, Arg, Arity, Effect, Fact, Graph, NodeBuilder, OpDef, OperationRef, Referent, Role,
-    Sample, TensorRef, may_fail,
+    Access, Arg, Arity, Effect, Execution, Fact, Graph, NodeBuilder, NodeView, OpDef, OperationRef,
+    Referent, Role, Sample, TensorRef, may_fail,
 };
 
 use tidemill_ops::ops::resource::VAR_HANDLE;
@@ -121,12 +121,18 @@ impl SampleNode {
         self.outputs().into_iter().filter_map(Tensor::fact).collect()
     }
 
-    /// Whether plans take a run of the node to be able to fail.
+    /// Whether plans take a run of the node to be able to fail. They find the variables without a
+    /// value, and the kernels that cannot be made, before anything runs.
     pub fn may_fail(&self) -> bool {
         let Referent::Node(id) = self.node.referent() else { return true };
         let reader = self.graph.read();
         let node = reader.node(id);
-        node.op.effect != Effect::None || may_fail(node, reader.input_facts(node).iter())
+        let facts = reader.input_facts(node);
+        let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
+        node.op.execution == Execution::Variable
+            || node.op.effect != Effect::None
+            || node.op.kernel_of(&view).is_err()
+            || may_fail(node, facts.iter())
     }
 
     /// Runs the node, after what gives its variables their values, and returns its outputs.

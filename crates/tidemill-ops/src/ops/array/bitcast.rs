@@ -40,8 +40,11 @@ fn shape(node: &NodeView<'_>) -> Result<PartialShape, OpError> {
         let parts = (from > to).then_some(Dim::from(from / to));
         return Ok(dims.iter().copied().chain(parts).collect());
     }
-    // That the last axis holds the parts of one element, the kernel checks.
-    Ok(dims.split_last().map_or(PartialShape::unknown(), |(_, rest)| rest.into()))
+    // The last axis holds the parts of one element.
+    let rest = dims.split_last().map_or(dims, |(_, rest)| rest);
+    let whole: PartialShape = rest.iter().copied().chain([Dim::from(to / from)]).collect();
+    node.shape(0).merge(&whole)?;
+    Ok(rest.into())
 }
 
 /// The bytes of `x` as elements of type `dtype`. Smaller elements lie along a new last axis, and
