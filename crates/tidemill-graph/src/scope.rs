@@ -74,7 +74,12 @@ pub(crate) fn prefixed(graph: GraphKey, name: Cow<'_, str>) -> Cow<'_, str> {
 
 /// Calls `build` in a name scope of `graph`: the names of the nodes it adds begin with the name
 /// of the scope, which is made unique and handed to `build`, and a slash.
+///
+/// Inside a body, a graph around it stands for that of the body: there the nodes are added.
 pub fn scoped<R>(graph: &Graph, name: &str, build: impl FnOnce(&str) -> R) -> R {
+    let key = body::redirect(graph.key());
+    let inner = if key == graph.key() { None } else { Graph::find(key).ok() };
+    let graph = inner.as_ref().unwrap_or(graph);
     let full = graph.reserve_name(name);
     let scope = Scope { names: format!("{full}/"), ..current(graph.key()) };
     enter(graph.key(), scope, || build(&full))

@@ -12,6 +12,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod bodies;
 pub mod conformance;
 mod failure;
 mod gradient_check;
