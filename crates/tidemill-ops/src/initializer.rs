@@ -3,7 +3,7 @@ use tidemill_value::{DType, PartialShape, Scalar, Shape, Value};
 
 use crate::ops::array::{fill, filled};
 use crate::ops::random::{Distribution, random_tensor};
-use crate::{Operand, Tensor};
+use crate::{IntoShape, Operand, Tensor};
 
 /// What a variable starts with.
 ///
@@ -151,8 +151,10 @@ impl Initializer {
                 format!("the shape {shape} of a variable must be known, to initialize it");
             return invalid(graph, message);
         };
-        let random =
-            |distribution| random_tensor(graph, distribution, known.clone(), dtype, self.seed);
+        let random = |distribution| {
+            let shape = IntoShape::into_operand(&known);
+            random_tensor(graph, distribution, shape, dtype, self.seed)
+        };
         match &self.kind {
             Kind::Default if dtype.is_float() => {
                 random(scaled_distribution(1.0, Fan::Average, ScaledShape::Uniform, &known))

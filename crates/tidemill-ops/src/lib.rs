@@ -21,11 +21,13 @@ mod initialize;
 mod initializer;
 mod inspect;
 mod kernel;
+mod methods;
 mod operand;
 mod operators;
 pub mod ops;
 mod registry;
 mod sample;
+mod shape_operand;
 mod slicing;
 mod summarize;
 mod tensor_array;
@@ -49,6 +51,7 @@ pub use initializer::{
 pub use inspect::{Inspect, LookupError};
 pub use operand::{Operand, composite};
 pub use registry::{ALL, NameTaken, lookup, register_op};
+pub use shape_operand::{IntoNewShape, IntoShape};
 pub use slicing::{Bound, Ellipsis, NewAxis, SliceItem};
 pub use tensor_array::TensorArray;
 pub use variables::{

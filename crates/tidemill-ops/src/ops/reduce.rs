@@ -275,8 +275,8 @@ pub static ARG_MIN: OpDef =
         .kernel(|node| position_kernel(node, kernels::arg_min))
         .samples(|| position_samples([0, 1]));
 
-/// The axes that a reduction combines: a number, a list of numbers, `..` for all of them, or a
-/// tensor of integers. Negative numbers count from behind the last axis.
+/// The axes that a reduction combines: a number, a list of numbers, `..` or `None` for all of them,
+/// or a tensor of integers. Negative numbers count from behind the last axis.
 #[derive(Clone, Debug)]
 pub struct Axes {
     axes: Which,
@@ -306,6 +306,13 @@ impl From<Which> for Axes {
 impl From<std::ops::RangeFull> for Axes {
     fn from(_: std::ops::RangeFull) -> Self {
         Which::All.into()
+    }
+}
+
+impl From<Option<i32>> for Axes {
+    /// All axes where it is `None`.
+    fn from(axis: Option<i32>) -> Self {
+        axis.map_or(Which::All.into(), Axes::from)
     }
 }
 
