@@ -34,8 +34,8 @@ mod tensor_array;
 mod variables;
 
 pub use control_flow::{
-    Rebuild, Structure, WhileLoop, case, cond, foldl, foldr, map_accumulate, map_fn, scan,
-    scan_reverse, switch_case, while_loop, zip_with,
+    Rebuild, Structure, WhileLoop, case, case_exclusive, cond, foldl, foldr, map_accumulate,
+    map_fn, scan, scan_reverse, switch_case, while_loop, zip_with,
 };
 pub use functions::*;
 pub use handle::{Operation, Tensor};
