@@ -1,0 +1,19 @@
+//! Building graphs: nodes, names, variables, bodies, and what is said of mistakes.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod bad_input;
+mod build_errors;
+mod control_flow;
+mod custom_ops;
+mod graph;
+mod imported_control_flow;
+mod initial_values;
+mod inspection;
+mod loops;
+mod naming;
+mod placeholders;
+mod resource_variables;
+mod tensor_lists;
+mod variables;

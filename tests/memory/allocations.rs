@@ -1,0 +1,133 @@
+//! What runs ask of the allocator.
+
+use crate::{MEMORY, Outcome};
+use tidemill::prelude::*;
+use tidemill::{Arguments, Callable};
+
+/// How often a run asks for memory when it has run some times before.
+fn steady_calls<F: Fetch, A: Arguments>(
+    callable: &Callable<F>,
+    arguments: impl Fn() -> A,
+) -> usize {
+    for _ in 0..5 {
+        drop(callable.call(arguments()).unwrap());
+    }
+    // A compute thread that joins in for the first time sets itself up; the system says when.
+    let calls = (0..5).map(|_| MEMORY.calls_in(|| callable.call(arguments()).unwrap()).0);
+    calls.min().unwrap()
+}
+
+pub(crate) fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_returns() -> Outcome
+{
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let options = SessionOptions { threads: Some(1), ..SessionOptions::default() };
+    let session = Session::with_options(&graph, options);
+
+    // Numbers.
+    let (a, b) = (placeholder::<f32>([]), placeholder::<f32>([]));
+    let (m, c) = (get_variable("m", [], zeros()), get_variable("c", [], zeros()));
+    let loss = square(b - (m * a + c));
+    let train = GradientDescent::new(1e-3).minimize(loss);
+    let chain = (0..100).fold(a, |y, _| y * 0.99 + 0.01);
+
+    // Arrays: element by element, broadcast, reduced, in another layout, in place.
+    let x = placeholder::<f32>([64, 32]);
+    let weights = get_variable("weights", [32], ones());
+    let scaled = tanh(x * weights) + exp(-x) / (1.0 + square(x));
+    let error = reduce_mean(square(reduce_sum(scaled, 1) - 1.0), ..);
+    let train_weights = GradientDescent::new(1e-3).minimize(error);
+    // Sixty-four variables, more than any list holds in place.
+    let many: Vec<Variable> =
+        (0..64).map(|i| get_variable(&format!("v{i}"), [8], ones())).collect();
+    let count = many.iter().map(|&v| assign_add(v, [1.0_f32; 8]).op());
+    let count = group(count.collect::<Vec<_>>());
+    session.init_missing()?;
+
+    assert_eq!(steady_calls(&session.callable(&[a], chain)?, || (0.5_f32,)), 0);
+    let step = session.callable(&[a, b], (loss, train))?;
+    assert_eq!(steady_calls(&step, || (0.5_f32, 1.5_f32)), 0);
+    let input = Value::full(0.25_f32.into(), [64, 32])?;
+    let step = session.callable(&[x], (error, train_weights))?;
+    assert_eq!(steady_calls(&step, || (&input,)), 0);
+    assert_eq!(steady_calls(&session.callable(&[], count)?, || ()), 0);
+    let (images, labels) = (placeholder::<f32>([32, 20]), placeholder::<i32>([32]));
+    let hidden = relu(matmul(images, get_variable("w1", [20, 16], ones())) + 0.1);
+    let logits = matmul(hidden, get_variable("w2", [16, 10], ones()));
+    let loss = reduce_mean(sparse_softmax_cross_entropy_with_logits(labels, logits), ..);
+    let train = GradientDescent::new(1e-3).minimize(loss);
+    session.init_missing()?;
+    let (image, label) =
+        (Value::full(0.25_f32.into(), [32, 20])?, Value::full(3_i32.into(), [32])?);
+    let step = session.callable(&[images, labels], (loss, train))?;
+    assert_eq!(steady_calls(&step, || (&image, &label)), 0);
+    // An array that is returned is new: its elements, and what shares them.
+    assert!(steady_calls(&session.callable(&[x], scaled)?, || (&input,)) <= 2);
+
+    steps_that_run_at_once_take_their_memory_from_runs_before()?;
+    a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone()?;
+    an_update_takes_no_more_than_its_variables_and_activations()
+}
+
+/// Branches that two threads compute.
+fn steps_that_run_at_once_take_their_memory_from_runs_before() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let options = SessionOptions { threads: Some(2), ..SessionOptions::default() };
+    let session = Session::with_options(&graph, options);
+    let x = placeholder::<f32>([128, 32]);
+    let branch = |i: u8| tanh(tanh(x * f32::from(i)) + square(x));
+    let sum = reduce_sum(add_n((1..9).map(branch)), ..);
+    let input = Value::full(0.25_f32.into(), [128, 32])?;
+    assert_eq!(steady_calls(&session.callable(&[x], sum)?, || (&input,)), 0);
+    Ok(())
+}
+
+/// Eight rows of a million.
+fn a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let table = get_variable("table", [1_000_000, 16], zeros());
+    let ids = placeholder::<i64>([8]);
+    let loss = reduce_mean(square(embedding_lookup(table, ids) - 1.0), ..);
+    let train = GradientDescent::new(0.1).minimize(loss);
+    let session = Session::new();
+    session.init_missing()?;
+    let step = session.callable(&[ids], (loss, train))?;
+    let chosen = Value::from([5_i64, 999_999, 0, 5, 17, 4, 3, 2]);
+    let before = MEMORY.in_use();
+    let (peak, _) = MEMORY.peak_in(|| step.call((&chosen,)).unwrap());
+    assert!(peak - before < 64 * 1024, "{} bytes", peak - before);
+    assert_eq!(steady_calls(&step, || (&chosen,)), 0);
+    Ok(())
+}
+
+/// Variables, two slots, a gradient, and updates in place.
+fn an_update_takes_no_more_than_its_variables_and_activations() -> Outcome {
+    const PARAMETERS: usize = 1 << 20;
+    const BYTES: usize = PARAMETERS * size_of::<f32>();
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let before = MEMORY.in_use();
+    let [weights, mean, spread] =
+        ["weights", "mean", "spread"].map(|name| get_variable(name, [PARAMETERS], zeros()));
+    let x = placeholder::<f32>([]);
+    let gradient = square(weights) + x;
+    let mean_now = assign_add(mean, (gradient - mean) * 0.1);
+    let spread_now = assign_add(spread, (square(gradient) - spread) * 0.001);
+    let step = mean_now / (sqrt(spread_now) + 1e-8) * 0.001;
+    let update = assign_sub(weights, step).op();
+    let session = Session::new();
+    session.init_missing()?;
+    let train = session.callable(&[x], update)?;
+    for _ in 0..3 {
+        train.call((1.0_f32,))?;
+    }
+    let (peak, ()) = MEMORY.peak_in(|| train.call((1.0_f32,)).unwrap());
+    // Beside the three variables live at once the changes of both slots, and the step with the
+    // root it is divided by.
+    let limit = (3 + 4) * BYTES;
+    let taken = peak - before;
+    assert!(taken <= limit + limit / 10, "{taken} bytes are more than 1.1 times {limit}");
+    Ok(())
+}

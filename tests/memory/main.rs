@@ -1,0 +1,100 @@
+//! Measures memory. The allocator counts for the whole process, so the measurements run one after
+//! another on the main thread, and nothing else runs beside them.
+//!
+//! ```text
+//! cargo test --test memory                 all but the long ones
+//! cargo test --test memory -- loop         those of such names
+//! cargo test --test memory -- --ignored    the long ones
+//! ```
+
+mod adam_memory;
+mod allocations;
+mod counting;
+mod graph_memory;
+mod hostile_files;
+mod import_memory;
+mod loop_memory;
+
+use std::error::Error;
+use std::panic::catch_unwind;
+use std::process::ExitCode;
+
+use counting::Counting;
+
+#[global_allocator]
+static MEMORY: Counting = Counting::new();
+
+/// What a measurement returns that runs sessions.
+type Outcome = Result<(), Box<dyn Error>>;
+
+struct Measurement {
+    name: &'static str,
+    run: fn() -> Outcome,
+    /// Runs only if it is asked for.
+    is_long: bool,
+}
+
+/// Lists functions by their paths.
+macro_rules! measurements {
+    ($is_long:literal: $($module:ident :: $function:ident),+) => {
+        [$(Measurement {
+            name: concat!(stringify!($module), "::", stringify!($function)),
+            run: $module::$function,
+            is_long: $is_long,
+        }),+]
+    };
+}
+
+const MEASUREMENTS: [Measurement; 6] = measurements![
+    false:
+    adam_memory::a_step_takes_a_tenth_more_than_variables_slots_and_gradients_at_most,
+    allocations::in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_returns,
+    graph_memory::a_scalar_add_takes_at_most_400_bytes_with_its_name_line_and_edges,
+    hostile_files::malformed_files_cost_little_memory_and_time_and_no_deep_stack,
+    import_memory::constants_of_a_mapped_file_are_copied_once,
+    loop_memory::an_iteration_asks_for_no_memory_and_memory_does_not_grow
+];
+
+/// It takes 1.5 GB, and its time tells something only on a machine that does nothing else.
+const LONG: [Measurement; 1] = measurements![
+    true:
+    import_memory::half_a_gigabyte_of_constants_and_200_000_nodes_are_imported
+];
+
+impl Measurement {
+    fn passes(&self) -> bool {
+        print!("test {} ... ", self.name);
+        let passed = match catch_unwind(self.run) {
+            Ok(Ok(())) => true,
+            Ok(Err(error)) => {
+                eprintln!("{error}");
+                false
+            }
+            // The hook has told why.
+            Err(_) => false,
+        };
+        println!("{}", if passed { "ok" } else { "FAILED" });
+        passed
+    }
+}
+
+fn main() -> ExitCode {
+    // As the test runner of the standard library takes them.
+    let (flags, filters): (Vec<String>, Vec<String>) =
+        std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
+    let is_set = |flag: &str| flags.iter().any(|f| f == flag);
+    let is_named = |name: &str| filters.is_empty() || filters.iter().any(|f| name.contains(f));
+    let asked_for =
+        |m: &Measurement| m.is_long == is_set("--ignored") || is_set("--include-ignored");
+    let all = || MEASUREMENTS.iter().chain(&LONG).filter(|m| is_named(m.name));
+    if is_set("--list") {
+        all().for_each(|m| println!("{}: test", m.name));
+        return ExitCode::SUCCESS;
+    }
+    let chosen = || all().filter(|m| asked_for(m));
+    let passed = chosen().filter(|m| m.passes()).count();
+    let (failed, ignored) = (chosen().count() - passed, all().count() - chosen().count());
+    let result = if failed == 0 { "ok" } else { "FAILED" };
+    println!("\ntest result: {result}. {passed} passed; {failed} failed; {ignored} ignored");
+    if failed == 0 { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}

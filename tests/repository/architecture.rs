@@ -1,0 +1,143 @@
+//! The structure of the repository: imports between crates go down, files stay short.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floor of each crate. One crate may import another only from a floor below.
+const FLOORS: &[(&str, u32)] = &[
+    ("tidemill-value", 0),
+    ("tidemill-kernels", 1),
+    ("tidemill-graph", 1),
+    ("tidemill-formats", 1),
+    ("tidemill-ops", 2),
+    ("tidemill-autodiff", 3),
+    ("tidemill-rewrite", 3),
+    ("tidemill-graphdef", 3),
+    ("tidemill-runtime", 4),
+    ("tidemill-train", 5),
+    ("tidemill-testing", 6),
+    ("tidemill-models", 6),
+    ("tidemill-cli", 6),
+    ("tidemill", 6),
+];
+
+/// Longer files are to be divided.
+const LONGEST_FILE: usize = 600;
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// The path to each crate's manifest, by its name.
+fn manifests() -> BTreeMap<String, PathBuf> {
+    let mut manifests = BTreeMap::from([("tidemill".to_owned(), root().join("Cargo.toml"))]);
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let path = entry.unwrap().path();
+        let manifest = path.join("Cargo.toml");
+        if manifest.exists() {
+            manifests.insert(path.file_name().unwrap().to_string_lossy().into_owned(), manifest);
+        }
+    }
+    manifests
+}
+
+/// The crates of this repository that a manifest names under `[dependencies]`.
+fn dependencies(manifest: &Path) -> Vec<String> {
+    let text = fs::read_to_string(manifest).unwrap();
+    let section = text.split("\n[").find(|section| section.starts_with("dependencies]"));
+    let names =
+        section.unwrap_or_default().lines().filter_map(|line| line.split(['.', ' ']).next());
+    names.filter(|name| name.starts_with("tidemill-")).map(str::to_owned).collect()
+}
+
+fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() && path.file_name().unwrap() != "target" {
+            rust_files(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+fn all_rust_files() -> Vec<PathBuf> {
+    let mut found = Vec::new();
+    for folder in ["crates", "examples", "tests", "benches"] {
+        rust_files(&root().join(folder), &mut found);
+    }
+    found.sort();
+    found
+}
+
+#[test]
+fn every_crate_has_a_floor() {
+    let named: Vec<&str> = FLOORS.iter().map(|(name, _)| *name).collect();
+    for name in manifests().keys() {
+        assert!(named.contains(&name.as_str()), "{name} has no floor");
+    }
+}
+
+#[test]
+fn imports_go_down_a_floor() {
+    let floors: BTreeMap<&str, u32> = FLOORS.iter().copied().collect();
+    for (name, manifest) in manifests() {
+        for dependency in dependencies(&manifest) {
+            let (from, to) = (floors[name.as_str()], floors[dependency.as_str()]);
+            assert!(to < from, "{name} (floor {from}) imports {dependency} (floor {to})");
+        }
+    }
+}
+
+#[test]
+fn no_file_is_too_long() {
+    for path in all_rust_files() {
+        let lines = fs::read_to_string(&path).unwrap().lines().count();
+        assert!(lines <= LONGEST_FILE, "{} has {lines} lines", path.display());
+    }
+}
+
+#[test]
+fn unsafe_code_is_at_home_in_two_crates() {
+    // The models compile modules of the first two again and look into their cells.
+    let homes = ["tidemill-kernels", "tidemill-value", "tidemill-models"]
+        .map(|name| root().join("crates").join(name));
+    for path in all_rust_files() {
+        let text = fs::read_to_string(&path).unwrap();
+        let is_unsafe = text.lines().any(|line| {
+            let code = line.split("//").next().unwrap_or_default();
+            ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| code.contains(word))
+        });
+        let at_home = homes.iter().any(|home| path.starts_with(home));
+        // This file names what it looks for; an allocator that counts is unsafe by its trait.
+        let is_test = ["tests/repository/architecture.rs", "tests/memory/counting.rs"]
+            .iter()
+            .any(|f| path.ends_with(f));
+        assert!(!is_unsafe || at_home || is_test, "{} has unsafe code", path.display());
+    }
+}
+
+#[test]
+fn the_runtime_and_the_graph_name_no_operation() {
+    for crate_name in ["tidemill-runtime", "tidemill-graph"] {
+        let mut files = Vec::new();
+        rust_files(&root().join("crates").join(crate_name).join("src"), &mut files);
+        for path in files {
+            let text = fs::read_to_string(&path).unwrap();
+            let code = text.split("#[cfg(test)]").next().unwrap_or_default();
+            for name in ["\"AddV2\"", "\"Identity\"", "\"Assign\"", "\"Placeholder\"", "\"Const\""]
+            {
+                assert!(!code.contains(name), "{} names {name}", path.display());
+            }
+        }
+    }
+}
+
+#[test]
+fn the_documents_name_every_crate() {
+    let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
+    for name in manifests().keys() {
+        assert!(text.contains(&format!("`{name}`")), "docs/architecture.md does not name {name}");
+    }
+}

@@ -1,0 +1,5 @@
+//! The repository: its structure, its documents, its examples.
+
+mod architecture;
+mod documents;
+mod examples;

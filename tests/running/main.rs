@@ -1,0 +1,18 @@
+//! Running graphs: what a run computes, promises, prints and reports.
+
+#[path = "../common/mod.rs"]
+mod common;
+
+mod all_or_nothing;
+mod callables;
+mod computation_path;
+mod feed_errors;
+mod print;
+mod randomness;
+mod rewriting;
+mod run_errors;
+mod run_options;
+mod run_promises;
+mod session;
+mod tutorial_programs;
+mod warnings;
