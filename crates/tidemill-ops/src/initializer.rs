@@ -43,7 +43,8 @@ enum ScaledShape {
 }
 
 impl Default for Initializer {
-    /// Glorot's uniform distribution for floats, zero for other types.
+    /// What the [`VariableScope`](crate::VariableScope) says; Glorot's uniform distribution for
+    /// floats, and zero for other types, where it says nothing.
     fn default() -> Self {
         Kind::Default.into()
     }
@@ -128,6 +129,11 @@ impl Initializer {
     pub fn seed(mut self, seed: i64) -> Self {
         self.seed = Some(seed);
         self
+    }
+
+    /// Whether it leaves to the variable scope what to start with.
+    pub(crate) fn is_default(&self) -> bool {
+        matches!(self.kind, Kind::Default) && self.seed.is_none()
     }
 
     /// The data type of the tensor, value or truth value to start with.

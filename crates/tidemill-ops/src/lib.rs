@@ -31,6 +31,7 @@ mod shape_operand;
 mod slicing;
 mod summarize;
 mod tensor_array;
+mod variable_scope;
 mod variables;
 
 pub use control_flow::{
@@ -54,6 +55,7 @@ pub use registry::{ALL, NameTaken, lookup, register_op};
 pub use shape_operand::{IntoNewShape, IntoShape};
 pub use slicing::{Bound, Ellipsis, NewAxis, SliceItem};
 pub use tensor_array::TensorArray;
+pub use variable_scope::{REGULARIZATION_LOSSES, VariableScope};
 pub use variables::{
     GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES, Variable, VariableBuilder,
     get_variable, variable,
