@@ -12,4 +12,7 @@ mod unbroadcast;
 mod walk;
 
 pub use second::{hessian_vector_product, jacobian};
-pub use walk::{Cut, Differentiation, GradientOptions, differentiate, gradients, gradients_with};
+pub use walk::{
+    Cut, Differentiation, GradientOptions, UnconnectedGradients, differentiate, gradients,
+    gradients_with,
+};

@@ -5,7 +5,7 @@ use tidemill_graph::{
     Location, Node, NodeId, NodeView, OpError, OperationRef, Referent, TensorId, TensorRef,
     adopted, at_location, default_graph, fail, scoped,
 };
-use tidemill_ops::{IndexedSlices, Tensor, add_n, ones_like};
+use tidemill_ops::{IndexedSlices, Tensor, add_n, ones_like, zeros_like};
 use tidemill_value::DType;
 
 use crate::control::{self, Call};
@@ -18,6 +18,18 @@ pub struct GradientOptions {
     pub grad_ys: Vec<Option<Tensor>>,
     /// Tensors to take as constant.
     pub stop_gradients: Vec<Tensor>,
+    /// The gradient where no way that has a derivative leads from an `x` to the `ys`.
+    pub unconnected_gradients: UnconnectedGradients,
+}
+
+/// The gradient with respect to what the `ys` do not depend on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UnconnectedGradients {
+    /// There is none.
+    #[default]
+    None,
+    /// Zeros of the type and shape of the `x`.
+    Zero,
 }
 
 /// The gradients of the sum of `ys` with respect to each of `xs`: tensors or variables.
@@ -87,7 +99,15 @@ pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
         // Inside a body, the gradient is that of what stands there for an `x` from outside.
         let xs: Vec<TensorRef> = xs.iter().map(|&x| adopted(&graph, x)).collect();
         match Walk::new(&graph, &ys, &xs, &options) {
-            Ok(walk) => scoped(&graph, "gradients", |_| walk.run(&ys, &xs, &options)),
+            Ok(walk) => scoped(&graph, "gradients", |_| {
+                let mut result = walk.run(&ys, &xs, &options);
+                if options.unconnected_gradients == UnconnectedGradients::Zero {
+                    for (gradient, &x) in result.gradients.iter_mut().zip(&xs) {
+                        gradient.get_or_insert_with(|| zeros_of(&graph, x));
+                    }
+                }
+                result
+            }),
             Err(invalid) => Differentiation {
                 gradients: xs.iter().map(|_| Some(invalid)).collect(),
                 cuts: Vec::new(),
@@ -315,6 +335,13 @@ fn total(grads: &[TensorRef]) -> Tensor {
         Some(slices) => slices.to_dense(),
         None => add_n(tensors()),
     }
+}
+
+/// Zeros of the type and shape of a tensor, or of the value of a variable.
+fn zeros_of(graph: &Graph, x: TensorRef) -> Tensor {
+    let record = x.id().ok().and_then(|id| graph.read().variable(id.node).cloned());
+    let value = record.map_or(x, |record| TensorRef::new(graph.key(), record.read));
+    zeros_like(Tensor::from(value))
 }
 
 /// The nodes that values flow through on their way from the `xs` to the `ys`, ascending.

@@ -42,14 +42,15 @@ pub use functions::*;
 pub use handle::{Operation, Tensor};
 pub use indexed_slices::IndexedSlices;
 pub use initialize::{
-    global_variables, global_variables_initializer, local_variables, local_variables_initializer,
-    report_uninitialized_variables, variables_initializer,
+    global_variables, global_variables_in, global_variables_initializer, local_variables,
+    local_variables_initializer, report_uninitialized_variables, trainable_variables,
+    trainable_variables_in, variables_initializer,
 };
 pub use initializer::{
     Initializer, constant_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform,
     normal, ones, truncated_normal, uniform, zeros,
 };
-pub use inspect::{Inspect, LookupError};
+pub use inspect::{InScope, Inspect, LookupError};
 pub use operand::{Operand, composite};
 pub use registry::{ALL, NameTaken, lookup, register_op};
 pub use shape_operand::{IntoNewShape, IntoShape};
