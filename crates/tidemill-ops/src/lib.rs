@@ -36,7 +36,7 @@ mod variables;
 
 pub use control_flow::{
     Rebuild, Structure, WhileLoop, case, case_exclusive, cond, foldl, foldr, map_accumulate,
-    map_fn, scan, scan_reverse, switch_case, while_loop, zip_with,
+    map_accumulate_shaped, map_fn, scan, scan_reverse, switch_case, while_loop, zip_with,
 };
 pub use functions::*;
 pub use handle::{Operation, Tensor};

@@ -14,7 +14,9 @@ use tidemill_graph::{
 
 pub use conditional::{case, case_exclusive, cond, switch_case};
 pub use repetition::{WhileLoop, while_loop};
-pub use sequence::{foldl, foldr, map_accumulate, map_fn, scan, scan_reverse};
+pub use sequence::{
+    foldl, foldr, map_accumulate, map_accumulate_shaped, map_fn, scan, scan_reverse,
+};
 pub use structure::{Rebuild, Structure};
 
 use crate::{Operation, Tensor};
