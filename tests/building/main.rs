@@ -15,5 +15,7 @@ mod loops;
 mod naming;
 mod placeholders;
 mod resource_variables;
+mod scopes;
 mod tensor_lists;
+mod tensorflow_names;
 mod variables;

@@ -38,7 +38,7 @@ pub use crate::ops::compare::{
     logical_not, logical_or, logical_xor, not_equal,
 };
 pub use crate::ops::confusion::confusion_matrix;
-pub use crate::ops::constant::constant;
+pub use crate::ops::constant::{constant, convert_to_tensor};
 pub use crate::ops::control::{group, no_op, with_dependencies};
 pub use crate::ops::conv::{
     Conv, ConvPadding, conv1d, conv2d, conv2d_backprop_filter, conv2d_backprop_input,

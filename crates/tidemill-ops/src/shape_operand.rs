@@ -70,6 +70,7 @@ impl<const N: usize> IntoNewShape for [i32; N] {
 /// clear.
 macro_rules! into_new_shape_from_array {
     ($($rank:literal)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl IntoNewShape for [i64; $rank] {
             fn into_operand(self) -> Operand {
                 self.into()

@@ -11,7 +11,8 @@ use crate::{Element, Nested, TensorList, Value, ValueError, bf16, f16};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot become a value",
     label = "not a value",
-    note = "values are made of numbers, strings, arrays and vectors of them, and `ndarray` arrays",
+    note = "values are made of numbers, strings, arrays and vectors of them, and `ndarray` arrays; a \
+            `usize` is one as `n as i64`",
     note = "a tensor has no value before a run: feed what `session.run(..)` returned"
 )]
 pub trait IntoValue {
@@ -40,6 +41,7 @@ impl IntoValue for &Value {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<N: Nested> IntoValue for N {
     fn into_value(self) -> Result<Value, ValueError> {
         Nested::into_value(self)

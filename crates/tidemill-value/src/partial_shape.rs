@@ -194,6 +194,7 @@ impl<const N: usize> From<[usize; N]> for PartialShape {
 /// Implements conversions from arrays of at least one element, so that the type of `[]` stays clear.
 macro_rules! partial_shape_from_array {
     ($($rank:literal)*) => {$(
+        #[diagnostic::do_not_recommend]
         impl From<[Option<usize>; $rank]> for PartialShape {
             /// `None` is an extent that is not known.
             fn from(dims: [Option<usize>; $rank]) -> Self {
@@ -201,6 +202,7 @@ macro_rules! partial_shape_from_array {
             }
         }
 
+        #[diagnostic::do_not_recommend]
         impl From<[i32; $rank]> for PartialShape {
             /// A negative number, such as TensorFlow's -1, is an extent that is not known.
             fn from(dims: [i32; $rank]) -> Self {
