@@ -3,3 +3,4 @@
 mod architecture;
 mod documents;
 mod examples;
+mod hints;

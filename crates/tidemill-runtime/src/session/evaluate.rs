@@ -30,6 +30,10 @@ impl Evaluate for Variable {
 pub trait RunOperation {
     /// Runs it in the session of [`Session::as_default`](crate::Session::as_default).
     ///
+    /// An operation gives no value, so one that can neither fail nor have an effect, such as a sum, is
+    /// not computed: nothing could tell the difference. To trace or to time one, fetch its tensor, or
+    /// run it with [`RunOptions::force_targets`](crate::RunOptions::force_targets).
+    ///
     /// # Errors
     /// [`RunError::NoSession`], and those of [`Session::run_with`](crate::Session::run_with).
     fn run(&self, feeds: Feeds) -> Result<(), RunError>;

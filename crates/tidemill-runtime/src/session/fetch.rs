@@ -11,6 +11,12 @@ use tidemill_value::Value;
 ///
 /// What the run returns has the same form, with a [`Value`] for each tensor, variable and name,
 /// and `()` for each operation.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be fetched",
+    label = "a run cannot be asked for this",
+    note = "a run is asked for tensors, variables, operations, names of tensors, and tuples, arrays, \
+            vectors, options and maps of them"
+)]
 pub trait Fetch {
     /// What the run returns for it.
     type Output;

@@ -293,6 +293,10 @@ impl Inner {
     ) -> Result<Run<F::Output>, RunError> {
         let copied = copied_bytes();
         let signature = Signature { checked: options.check_numerics, ..signature.clone() };
+        let signature = match options.force_targets {
+            true => signature.with_outputs_of_targets(&self.graph.read()),
+            false => signature,
+        };
         let bound = self.plan(&signature)?;
         let mut watcher = Watcher::new(options);
         let result = self.run_plan(&bound, feed, &mut watcher, fetches);

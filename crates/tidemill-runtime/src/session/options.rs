@@ -109,6 +109,10 @@ pub struct RunOptions {
     /// Whether to record what the steps take. They run one after the other then, also where a
     /// graph is wide.
     pub trace: bool,
+    /// Whether operations that are fetched are computed even if nobody could tell: they neither fail
+    /// nor have an effect, and what they give is not returned. A run leaves them out otherwise.
+    /// Traces and benchmarks of a computation want it.
+    pub force_targets: bool,
 }
 
 /// What a run with [`RunOptions`] gives.

@@ -6,6 +6,7 @@
 
 mod collected;
 mod options;
+mod sequences;
 
 use tidemill_graph::TensorRef;
 use tidemill_ops::{
@@ -25,6 +26,7 @@ pub use collected::{
     get_regularization_losses, get_total_loss, l1_l2_regularizer, l1_regularizer, l2_regularizer,
 };
 pub use options::{LossOptions, Reduction};
+pub use sequences::{SequenceLoss, sequence_loss, sequence_loss_by_example};
 
 /// `losses`, one for each element, times weights and reduced as `options` say; of the type of
 /// `losses`, and of shape `[]` unless they are not reduced. It is computed as `float32`.

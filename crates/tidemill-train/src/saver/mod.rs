@@ -54,6 +54,7 @@ pub struct Saver {
     max_to_keep: usize,
     meta_graph: bool,
     random_state: bool,
+    reshape: bool,
     kept: Mutex<Kept>,
 }
 
@@ -146,7 +147,15 @@ impl Saver {
         let graph = graph.ok_or(SaverError::NoVariables)?;
         let saved = at_location(location, || restoring(graph, named))?;
         let kept = Mutex::new(Kept::default());
-        Ok(Saver { graph, saved, max_to_keep: 5, meta_graph: true, random_state: false, kept })
+        Ok(Saver {
+            graph,
+            saved,
+            max_to_keep: 5,
+            meta_graph: true,
+            random_state: false,
+            reshape: false,
+            kept,
+        })
     }
 
     /// Sets how many checkpoints are kept: when there is one more, the oldest is removed. There
@@ -174,6 +183,13 @@ impl Saver {
     /// not look at.
     pub fn random_state(mut self, is_saved: bool) -> Self {
         self.random_state = is_saved;
+        self
+    }
+
+    /// Sets whether a variable takes the elements of one that has another shape in the checkpoint and
+    /// as many elements, in row-major order. It does not, unless told otherwise.
+    pub fn reshape(mut self, is_allowed: bool) -> Self {
+        self.reshape = is_allowed;
         self
     }
 
@@ -290,7 +306,7 @@ impl Saver {
     /// What of a checkpoint fits the variables.
     fn compare(&self, reader: &TensorReader) -> Result<RestoreReport, SaverError> {
         Graph::find(self.graph).map_err(|source| SaverError::GraphGone(Box::new(source)))?;
-        Ok(RestoreReport::new(reader, self.variables())?)
+        Ok(RestoreReport::new(reader, self.variables(), self.reshape)?)
     }
 
     fn assign(
@@ -308,7 +324,9 @@ impl Saver {
         let mut feeds = Feeds::new();
         for saved in &saved {
             let value: Value = reader.read(&saved.name)?;
-            feeds = feeds.feed(saved.value, value);
+            let shape = saved.variable.shape().known().filter(|_| self.reshape);
+            let reshaped = shape.and_then(|shape| value.clone().reshape(shape).ok());
+            feeds = feeds.feed(saved.value, reshaped.unwrap_or(value));
         }
         if !saved.is_empty() {
             let targets: Vec<Operation> = saved.iter().map(|saved| saved.assign).collect();

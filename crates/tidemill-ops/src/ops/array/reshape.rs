@@ -11,7 +11,7 @@ use super::shape;
 use crate::family::grads;
 use crate::index::{axes_of, axis_of, check_single, integers};
 use crate::operand::{indexed, tensor};
-use crate::{Operand, Tensor};
+use crate::{IntoNewShape, Operand, Tensor};
 
 /// The elements of a tensor under another shape.
 pub static RESHAPE: OpDef = OpDef::new("Reshape", "The elements of a tensor under another shape.")
@@ -213,7 +213,7 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
 }
 
 /// The elements of `x` under another shape: a list of extents, or an integer tensor. An extent
-/// of -1 is whatever fits.
+/// of -1 is whatever fits. With extents of type `usize`, that is `shape![?, n]`.
 ///
 /// # Errors
 /// A shape of another number of elements.
@@ -225,9 +225,9 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
 /// ```
 #[doc(alias = "Reshape")]
 #[track_caller]
-pub fn reshape(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor {
+pub fn reshape(x: impl Into<Operand>, shape: impl IntoNewShape) -> Tensor {
     let x = x.into().to_tensor();
-    indexed(&RESHAPE, "Reshape", x, ("shape", shape.into()), |node| node)
+    indexed(&RESHAPE, "Reshape", x, ("shape", shape.into_operand()), |node| node)
 }
 
 /// `x` with an axis of extent 1 more, before axis `axis`; -1 puts it last.

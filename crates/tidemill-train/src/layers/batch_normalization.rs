@@ -1,5 +1,3 @@
-//! Layers: parts of models that make the variables they need.
-
 use tidemill_graph::{
     Graph, Location, OpError, at_location, default_graph, unique_variable_scope, variable_scope,
 };
