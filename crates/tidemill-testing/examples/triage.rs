@@ -9,12 +9,22 @@ fn main() {
     let mut shrunk: BTreeMap<String, u64> = BTreeMap::new();
     let mut slow = (0.0, 0);
     for seed in from..to {
-        let mut program = Program::new(seed); program.tame(args.get(3).copied().unwrap_or(0));
-        if std::env::var("PRINT").is_ok() { println!("{program}"); continue; } let t = std::time::Instant::now();
-        let program = program; let result = std::panic::catch_unwind(|| check(&program));
+        let mut program = Program::new(seed);
+        program.tame(args.get(3).copied().unwrap_or(0));
+        if std::env::var("PRINT").is_ok() {
+            println!("{program}");
+            continue;
+        }
+        let t = std::time::Instant::now();
+        let program = program;
+        let result = std::panic::catch_unwind(|| check(&program));
         let t = t.elapsed().as_secs_f64();
-        if std::env::var("COST").is_ok() { println!("COST {:?} {}", program.triage_cost(), (t*1000.0) as u64); }
-        if t > slow.0 { slow = (t, seed); }
+        if std::env::var("COST").is_ok() {
+            println!("COST {:?} {}", program.triage_cost(), (t * 1000.0) as u64);
+        }
+        if t > slow.0 {
+            slow = (t, seed);
+        }
         match result {
             Ok(Ok(())) => {}
             Ok(Err(failed)) => {
@@ -27,16 +37,28 @@ fn main() {
                 if *n < shrink {
                     *n += 1;
                     let r = std::panic::catch_unwind(|| smallest(program, failed));
-                    if let Ok((p, f)) = r { println!("---- {}: {}\n{p}", f.rule, f.message); }
-                    else { println!("---- shrinking panicked {seed}"); }
+                    if let Ok((p, f)) = r {
+                        println!("---- {}: {}\n{p}", f.rule, f.message);
+                    } else {
+                        println!("---- shrinking panicked {seed}");
+                    }
                 }
             }
             Err(e) => {
-                let m = e.downcast_ref::<String>().cloned().or(e.downcast_ref::<&str>().map(|s| s.to_string())).unwrap_or_default();
-                kinds.entry(format!("panic: {}", m.lines().next().unwrap_or(""))).or_default().push(seed);
+                let m = e
+                    .downcast_ref::<String>()
+                    .cloned()
+                    .or(e.downcast_ref::<&str>().map(|s| s.to_string()))
+                    .unwrap_or_default();
+                kinds
+                    .entry(format!("panic: {}", m.lines().next().unwrap_or("")))
+                    .or_default()
+                    .push(seed);
             }
         }
     }
     println!("{:?}, slowest {slow:?}", begin.elapsed());
-    for (kind, seeds) in kinds { println!("{} x {kind}: {:?}", seeds.len(), &seeds[..seeds.len().min(12)]); }
+    for (kind, seeds) in kinds {
+        println!("{} x {kind}: {:?}", seeds.len(), &seeds[..seeds.len().min(12)]);
+    }
 }

@@ -2,7 +2,6 @@ use smallvec::SmallVec;
 use tidemill_ops::{Tensor, Variable};
 use tidemill_value::{IntoValue, Value, ValueError, copied_bytes};
 
-
 /// The values that a run takes for tensors instead of computing them. [`feeds!`](crate::feeds!)
 /// writes them.
 #[derive(Clone, Default, Debug)]

@@ -137,4 +137,3 @@ fn foreign(graph: &Graph, operation: OperationRef) -> RunError {
         }
     }
 }
-

@@ -54,7 +54,14 @@ pub fn check(program: &Program) -> Result<(), Failed> {
     let t4 = std::time::Instant::now();
     let r = twin.check_differences(program, &expected);
     let t5 = std::time::Instant::now();
-    eprintln!("TIME {} {} {} {} {}", (t1-t0).as_micros(), (t2-t1).as_micros(), (t3-t2).as_micros(), (t4-t3).as_micros(), (t5-t4).as_micros());
+    eprintln!(
+        "TIME {} {} {} {} {}",
+        (t1 - t0).as_micros(),
+        (t2 - t1).as_micros(),
+        (t3 - t2).as_micros(),
+        (t4 - t3).as_micros(),
+        (t5 - t4).as_micros()
+    );
     r
 }
 
@@ -81,8 +88,7 @@ fn own_graph() -> (Graph, DefaultGraph) {
 }
 
 fn session(graph: &Graph, rewriting: Rewriting, threads: usize) -> Session {
-    let options =
-        SessionOptions { rewriting, threads: Some(threads), ..SessionOptions::default() };
+    let options = SessionOptions { rewriting, threads: Some(threads), ..SessionOptions::default() };
     Session::with_options(graph, options)
 }
 
@@ -122,7 +128,11 @@ impl Twin {
     }
 
     /// Values, where what is `moved` has another one than it has.
-    fn run(&self, fetches: &[Tensor], moved: Option<&[(Tensor, Value)]>) -> Result<Vec<Value>, Failed> {
+    fn run(
+        &self,
+        fetches: &[Tensor],
+        moved: Option<&[(Tensor, Value)]>,
+    ) -> Result<Vec<Value>, Failed> {
         let moved = moved.unwrap_or_default();
         let is_moved = |tensor: Tensor| moved.iter().any(|(other, _)| *other == tensor);
         let own = self.unrolled.feeds.iter().filter(|(tensor, _)| !is_moved(*tensor));
@@ -140,10 +150,14 @@ impl Twin {
         };
         let xs: Vec<Tensor> = program.by.iter().map(|&id| self.unrolled.tensor(id)).collect();
         let points = self.run(&xs, None)?;
-        let sums = std::iter::once((1, "a gradient is the finite difference", self.derivatives.loss))
-            .chain(self.derivatives.second.iter().map(|(sum, _)| {
-                (2, "a second gradient is the finite difference", *sum)
-            }));
+        let sums =
+            std::iter::once((1, "a gradient is the finite difference", self.derivatives.loss))
+                .chain(
+                    self.derivatives
+                        .second
+                        .iter()
+                        .map(|(sum, _)| (2, "a second gradient is the finite difference", *sum)),
+                );
         let mut values = values[1..].iter();
         for (order, rule, sum) in sums {
             let gradients = match (order, &self.derivatives.second) {
@@ -165,7 +179,9 @@ impl Twin {
                     let by = program.by[i];
                     return Err(failed(
                         rule,
-                        format!("by x{by} it is {actual} along a direction, the difference is {difference}"),
+                        format!(
+                            "by x{by} it is {actual} along a direction, the difference is {difference}"
+                        ),
                     ));
                 }
             }
@@ -177,8 +193,7 @@ impl Twin {
 /// The derivative at 0 of a function by the differences over two distances, whose errors of second
 /// order cancel.
 fn derivative(mut function: impl FnMut(f64) -> Result<f64, Failed>) -> Result<f64, Failed> {
-    let mut difference =
-        |step: f64| Ok((function(step)? - function(-step)?) / (2.0 * step));
+    let mut difference = |step: f64| Ok((function(step)? - function(-step)?) / (2.0 * step));
     Ok((4.0 * difference(STEP)? - difference(2.0 * STEP)?) / 3.0)
 }
 
@@ -197,12 +212,8 @@ impl Subject {
         let (graph, _default) = own_graph();
         let built = build(program);
         let exists = |i: usize, _: &Option<Tensor>| twin.derivatives.first[i].is_some();
-        let derivatives = differentiate(
-            program,
-            |id| built.env.tensor(id),
-            |id| built.env.reference(id),
-            exists,
-        );
+        let derivatives =
+            differentiate(program, |id| built.env.tensor(id), |id| built.env.reference(id), exists);
         let has_variables = !tidemill_ops::global_variables().is_empty();
         let initializer = has_variables.then(global_variables_initializer);
         graph.check().map_err(|error| failed("the program is valid", error.to_string()))?;
@@ -217,11 +228,13 @@ impl Subject {
         let gradients: Vec<Tensor> = self.derivatives.gradients().flatten().collect();
         let together = [&loss[..], &gradients[..]].concat();
         let run = |session: &Session, fetches: &[Tensor]| run(session, fetches, feeds(&self.feeds));
-        let t0 = std::time::Instant::now(); let values = run(&self.session(Rewriting::On, 1)?, &together)?;
-        let t1 = t0.elapsed(); let plain = self.session(Rewriting::Off, 2)?;
+        let t0 = std::time::Instant::now();
+        let values = run(&self.session(Rewriting::On, 1)?, &together)?;
+        let t1 = t0.elapsed();
+        let plain = self.session(Rewriting::Off, 2)?;
         same(RULE, &values[1..], &run(&plain, &gradients)?)?;
         same(RULE, &values[..1], &run(&plain, &loss)?)?;
-        eprintln!("RUN {} {}", t1.as_micros(), (t0.elapsed()-t1).as_micros());
+        eprintln!("RUN {} {}", t1.as_micros(), (t0.elapsed() - t1).as_micros());
         if program.seed.is_multiple_of(8) {
             same(RULE, &values, &run(&self.session(Rewriting::On, 2)?, &together)?)?;
             same(RULE, &values, &run(&self.session(Rewriting::Off, 1)?, &together)?)?;

@@ -35,7 +35,10 @@ impl Reached<'_> {
                 for body in &step.bodies {
                     self.block(body);
                     let results = body.results.iter().map(|id| self.is_reached(*id));
-                    reached.iter_mut().zip(results).for_each(|(reached, result)| *reached |= result);
+                    reached
+                        .iter_mut()
+                        .zip(results)
+                        .for_each(|(reached, result)| *reached |= result);
                 }
                 reached
             }

@@ -90,8 +90,14 @@ impl Program {
             bound: if input.slot.shape().is_some() { LARGEST_LITERAL } else { 5.0 },
         };
         let scope = inputs.iter().map(entry).collect();
-        let mut maker =
-            Maker { shared: &mut shared, scope, outside: 0, steps: Vec::new(), depth: DEPTH, runs: 1 };
+        let mut maker = Maker {
+            shared: &mut shared,
+            scope,
+            outside: 0,
+            steps: Vec::new(),
+            depth: DEPTH,
+            runs: 1,
+        };
         maker.control();
         while maker.shared.left > 0 {
             maker.step();
@@ -341,7 +347,8 @@ impl Maker<'_> {
             if results.contains(&other.slot.id) {
                 continue;
             }
-            let (Some(shape), Some(others)) = (entry.slot.shape().cloned(), other.slot.shape()) else {
+            let (Some(shape), Some(others)) = (entry.slot.shape().cloned(), other.slot.shape())
+            else {
                 continue;
             };
             let fits = broadcast(&shape, others).as_ref() == Some(&shape);

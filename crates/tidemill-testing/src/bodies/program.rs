@@ -189,7 +189,8 @@ impl Program {
         slots.extend(self.inputs.iter().map(|input| (input.slot.id, input.slot.clone())));
         self.main.visit(&mut |block| {
             let outputs = block.steps.iter().flat_map(|step| &step.outputs);
-            slots.extend(block.parameters.iter().chain(outputs).map(|slot| (slot.id, slot.clone())));
+            slots
+                .extend(block.parameters.iter().chain(outputs).map(|slot| (slot.id, slot.clone())));
         });
         slots
     }
@@ -244,8 +245,28 @@ impl Program {
 }
 impl Program {
     pub fn triage_cost(&self) -> (usize, usize, bool) {
-        fn nodes(b: &Block) -> usize { b.steps.iter().map(|s| 1 + s.bodies.iter().map(nodes).sum::<usize>()).sum() }
-        fn unrolled(b: &Block) -> usize { b.steps.iter().map(|s| 1 + s.bodies.iter().map(|b| unrolled(b) * match s.operation { Operation::While(_) => 4, Operation::Map | Operation::Sequence {..} => 3, _ => 1 }).sum::<usize>()).sum() }
+        fn nodes(b: &Block) -> usize {
+            b.steps.iter().map(|s| 1 + s.bodies.iter().map(nodes).sum::<usize>()).sum()
+        }
+        fn unrolled(b: &Block) -> usize {
+            b.steps
+                .iter()
+                .map(|s| {
+                    1 + s
+                        .bodies
+                        .iter()
+                        .map(|b| {
+                            unrolled(b)
+                                * match s.operation {
+                                    Operation::While(_) => 4,
+                                    Operation::Map | Operation::Sequence { .. } => 3,
+                                    _ => 1,
+                                }
+                        })
+                        .sum::<usize>()
+                })
+                .sum()
+        }
         (nodes(&self.main), unrolled(&self.main), self.twice)
     }
 }

@@ -24,7 +24,9 @@ pub fn smallest(program: Program, failed: Failed) -> (Program, Failed) {
 /// The programs that one simplification makes, the ones that leave most out first.
 fn simplified(program: &Program) -> Vec<Program> {
     let mut all = Vec::new();
-    for make in [less_differentiated, without_steps, with_literals, with_less_inside, with_plain_inputs] {
+    for make in
+        [less_differentiated, without_steps, with_literals, with_less_inside, with_plain_inputs]
+    {
         make(program, &mut |mut smaller| {
             smaller.drop_unused();
             all.push(smaller);
@@ -155,7 +157,12 @@ fn with_less_inside(program: &Program, give: &mut dyn FnMut(Program)) {
 
 /// A loop without one state: where it is among operands, outputs and results. What it begins with takes
 /// its place.
-fn without_state(step: &Step, operand: usize, output: usize, result: usize) -> (Step, Vec<(Id, Id)>) {
+fn without_state(
+    step: &Step,
+    operand: usize,
+    output: usize,
+    result: usize,
+) -> (Step, Vec<(Id, Id)>) {
     let mut step = step.clone();
     let counts_first = matches!(step.operation, Operation::While(_));
     let initial = step.operands.remove(operand);
