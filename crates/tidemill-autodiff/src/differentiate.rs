@@ -6,7 +6,7 @@ use tidemill_graph::{
 use tidemill_ops::{Tensor, zeros_like};
 use tidemill_value::DType;
 
-use crate::walk::Walk;
+use crate::walk::{Cut, Level, Walk};
 
 /// How [`gradients_with`] differentiates.
 #[derive(Clone, Debug, Default)]
@@ -68,19 +68,6 @@ pub struct Differentiation {
     pub cuts: Vec<Cut>,
 }
 
-/// A node through which no gradient passes to one of its inputs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cut {
-    /// The name of the node.
-    pub name: String,
-    /// Its type.
-    pub op: &'static str,
-    /// The line that made it.
-    pub location: Location,
-    /// The names of the nodes from a `y` to it, both included.
-    pub way: Vec<String>,
-}
-
 /// [`gradients_with`], which also tells where ways end.
 #[track_caller]
 pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
@@ -112,19 +99,6 @@ pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
             },
         }
     })
-}
-
-/// What there is to differentiate in one graph. Where that is the body that is being built, the graphs
-/// around it follow: values flow into the body through what it captures of them.
-pub(crate) struct Level {
-    pub(crate) graph: Graph,
-    /// The tensors to differentiate, each with its gradient; ones where that is `None`.
-    pub(crate) ys: Vec<(TensorId, Option<TensorRef>)>,
-    pub(crate) xs: Vec<TensorId>,
-    /// The tensors to take as constant.
-    pub(crate) stops: FxHashSet<TensorId>,
-    /// The tensors of this graph that the graph inside of it captures, with what stands for them there.
-    captured: Vec<(TensorId, TensorId)>,
 }
 
 /// Differentiates one graph after the other, from the inside out. The gradients of what a graph captures

@@ -13,7 +13,8 @@ mod unbroadcast;
 mod walk;
 
 pub use differentiate::{
-    Cut, Differentiation, GradientOptions, UnconnectedGradients, differentiate, gradients,
+    Differentiation, GradientOptions, UnconnectedGradients, differentiate, gradients,
     gradients_with,
 };
 pub use second::{hessian_vector_product, jacobian};
+pub use walk::Cut;
