@@ -229,10 +229,14 @@ fn what_is_inside_of_a_body_cannot_be_used_outside() {
     insta::assert_snapshot!(relative(errors, file!(), base), @"
     `doubled` is inside the `body` of the loop `while` (+1:13), and there alone it has a value: take what comes out of it, `while:0`
       --> +6:13 (in `add`)
+      `doubled` was made here (+4:29)
     `doubled` is inside the `body` of the loop `while` (+1:13), and there alone it has a value: take what comes out of it, `while:0`
       --> +7:13 (in `result`)
+      `doubled` was made here (+4:29)
     `Less` is inside a body that is still being built, and there alone it has a value
       --> +14:13 (in `SelectV2`)
+      `arg` was made here (+8:13)
+      `Less` was made here (+11:31)
     ");
 }
 

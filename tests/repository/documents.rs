@@ -1,6 +1,6 @@
 //! What the documents say of the tests is so.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -63,12 +63,14 @@ fn the_files_of_tests_that_documents_name_exist() {
 }
 
 #[test]
-fn the_rules_of_each_section_are_numbered_in_order() {
+fn the_rules_of_each_section_are_numbered_in_order_and_each_has_a_number_of_its_own() {
     let document = read("docs/semantics.md");
+    let mut letters = BTreeSet::new();
     for section in document.split("\n## ").skip(1) {
         for (i, rule) in section.split("\n- **").skip(1).enumerate() {
             let number: String = rule[1..].chars().take_while(char::is_ascii_digit).collect();
             assert_eq!(number, (i + 1).to_string(), "{rule}");
+            assert!(i > 0 || letters.insert(&rule[..1]), "another section has {}1", &rule[..1]);
         }
     }
 }

@@ -7,6 +7,7 @@ mod all_or_nothing;
 mod callables;
 mod computation_path;
 mod feed_errors;
+mod guarded;
 mod print;
 mod randomness;
 mod rewriting;

@@ -7,12 +7,13 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod control;
+mod differentiate;
 mod second;
 mod unbroadcast;
 mod walk;
 
-pub use second::{hessian_vector_product, jacobian};
-pub use walk::{
+pub use differentiate::{
     Cut, Differentiation, GradientOptions, UnconnectedGradients, differentiate, gradients,
     gradients_with,
 };
+pub use second::{hessian_vector_product, jacobian};

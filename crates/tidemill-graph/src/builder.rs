@@ -3,8 +3,9 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use smallvec::SmallVec;
-use tidemill_value::DType;
+use tidemill_value::{DType, PartialShape};
 
+use crate::all_or_nothing::count_added;
 use crate::arguments::Arguments;
 use crate::bind::{self, Bound};
 use crate::diagnosis::{BuildError, BuildErrorKind, Note};
@@ -15,8 +16,8 @@ use crate::node::argument_ranges;
 use crate::variable::SharedName;
 use crate::{
     Access, Arg, Arity, Attr, Body, Execution, Fact, Graph, GraphKey, InsideBody, Location, Node,
-    NodeId, NodeView, OpDef, OperationRef, PoisonId, Referent, TensorId, TensorRef, body, registry,
-    scope,
+    NodeId, NodeView, OpDef, OperationRef, PoisonId, Referent, ShownTensor, TensorId, TensorRef,
+    body, registry, scope,
 };
 
 /// Collects the parts of a node, and adds it to its graph.
@@ -187,13 +188,14 @@ impl NodeBuilder {
         };
         let failure = match (failure, self.operations().next()) {
             // What is added to a body that is complete is meant for the graph outside.
-            (Failure::Cause(kind, notes), Some(first))
+            (Failure::Cause(kind, _), Some(first))
                 if matches!(*kind, BuildErrorKind::Finalized { .. })
                     && Graph::find(key).is_ok_and(|graph| graph.is_complete_body()) =>
             {
                 key = registry::default_graph().key();
                 let inside = InsideBody::of(first, key);
                 let inside = inside.map(|inside| BuildErrorKind::InsideBody(Box::new(inside)));
+                let notes = Note::made_here(first).into_iter().collect();
                 Failure::Cause(inside.map_or(kind, Box::new), notes)
             }
             (failure, _) => failure,
@@ -203,10 +205,7 @@ impl NodeBuilder {
                 let what = self.label();
                 record(key, BuildError { kind: *kind, what, location, notes })
             }
-            Failure::FedBy(graph, inputs) => {
-                let id = graph.write().poison.fed_by(self.label().into_owned(), inputs);
-                OperationRef::new(graph.key(), Referent::Poison(id))
-            }
+            Failure::FedBy(graph, inputs) => graph.poison_fed_by(self.label().into_owned(), inputs),
             Failure::ForeignPoison(poison) => poison,
         }
     }
@@ -257,7 +256,7 @@ impl NodeBuilder {
             if !state.stand_ins.is_empty() && current_origin().is_none() {
                 take_stand_ins(state, self.op, &mut arguments);
             }
-            let facts = facts_of(state, &arguments.inputs)?;
+            let facts = facts_of(state, self.op, &arguments)?;
             check_targets(state, self.op, &arguments)?;
             let attrs = std::mem::take(&mut self.attrs);
             let bound = bind::bind(self.op, &arguments, &facts, attrs);
@@ -317,12 +316,18 @@ impl NodeBuilder {
         let mut poison = SmallVec::new();
         for operation in self.operations() {
             if operation.graph() != graph.key() {
-                let (left, right) = (graph.key(), operation.graph());
-                Graph::find(right)?;
-                return Err(match InsideBody::of(operation, left) {
-                    Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)).into(),
-                    None => BuildErrorKind::ForeignGraph { left, right }.into(),
-                });
+                Graph::find(operation.graph())?;
+                let kind = elsewhere(operation, graph.key());
+                let notes = match kind {
+                    BuildErrorKind::ForeignGraph { .. } => {
+                        graph_notes(self.op, &self.arguments, &self.controls)
+                    }
+                    _ => {
+                        let own = self.operations().find(|other| other.graph() == graph.key());
+                        own.into_iter().chain([operation]).filter_map(Note::made_here).collect()
+                    }
+                };
+                return Err(Failure::Cause(Box::new(kind), notes));
             }
             if let Referent::Poison(id) = operation.referent() {
                 poison.push(id);
@@ -345,6 +350,14 @@ impl NodeBuilder {
     }
 }
 
+/// Says that an operation is not of the graph `graph`: it is inside a body, or of another graph.
+pub fn elsewhere(operation: OperationRef, graph: GraphKey) -> BuildErrorKind {
+    match InsideBody::of(operation, graph) {
+        Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)),
+        None => BuildErrorKind::ForeignGraph { left: graph, right: operation.graph() },
+    }
+}
+
 type Resolved = (Arguments<TensorId>, SmallVec<[NodeId; 2]>);
 
 /// Puts the tensors to take in place of those given where values are taken.
@@ -356,13 +369,29 @@ fn take_stand_ins(state: &State, op: &'static OpDef, arguments: &mut Arguments<T
     }
 }
 
-fn facts_of(state: &State, tensors: &[TensorId]) -> Result<SmallVec<[Fact; 2]>, BuildErrorKind> {
+fn facts_of(
+    state: &State,
+    op: &'static OpDef,
+    arguments: &Arguments<TensorId>,
+) -> Result<SmallVec<[Fact; 2]>, BuildErrorKind> {
     let fact = |&TensorId { node, slot }: &TensorId| {
         let Node { op, outputs, .. } = state.dag.node(node);
         let missing = || BuildErrorKind::NoOutput { op: op.name, slot, outputs: outputs.len() };
         outputs.get(slot as usize).cloned().ok_or_else(missing)
     };
-    tensors.iter().map(fact).collect()
+    let mut facts: SmallVec<[Fact; 2]> =
+        arguments.inputs.iter().map(fact).collect::<Result<_, _>>()?;
+    if state.variables.any_reshaped() {
+        for (arg, range) in op.inputs.iter().zip(arguments.ranges()) {
+            for i in range.filter(|_| arg.access == Access::Read) {
+                let variable = state.variable_of(arguments.inputs[i]);
+                if variable.is_some_and(|variable| state.variables.is_reshaped(variable)) {
+                    facts[i].shape = PartialShape::unknown();
+                }
+            }
+        }
+    }
+    Ok(facts)
 }
 
 /// Checks that the inputs that name a variable to write do so.
@@ -419,11 +448,13 @@ fn append(
     let bodies: SmallVec<[Graph; 2]> = node.bodies().map(|body| body.graph().clone()).collect();
     let reserved = reserve(&mut state, graph.key(), name)?;
     let id = state.dag.push(node);
+    count_added(graph.key());
     state.names.bind(reserved, id);
     if let Some(key) = shared {
         state.variables.share(key, id);
     }
     state.locations.push(location);
+    graph.note_reshaped(&mut state, id);
     if let Some(origin) = current_origin() {
         state.origins.insert(id, origin);
     }
@@ -469,21 +500,56 @@ fn reserve(state: &mut State, key: GraphKey, name: &Name) -> Result<Reserved, Bu
     }
 }
 
-/// Says where the inputs were made.
-fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments<TensorId>) -> Vec<Note> {
-    let named = op.inputs.iter().zip(arguments.iter()).flat_map(|(arg, tensors)| {
+/// The inputs with what the operation calls them.
+fn named_inputs<T: Copy>(
+    op: &'static OpDef,
+    arguments: &Arguments<T>,
+) -> impl Iterator<Item = (String, T)> {
+    op.inputs.iter().zip(arguments.iter()).flat_map(|(arg, tensors)| {
         tensors.iter().enumerate().map(move |(i, tensor)| match tensors.len() {
             1 => (arg.name.to_owned(), *tensor),
             _ => (format!("{}[{i}]", arg.name), *tensor),
         })
-    });
-    named
-        .map(|(arg, tensor)| {
-            let fact = &state.dag.node(tensor.node).outputs[tensor.slot as usize];
-            let name = state.names.name(tensor.node);
-            Note::at(format!("`{arg}` is `{name}`, {fact}"), state.locations[tensor.node.index()])
-        })
-        .collect()
+    })
+}
+
+/// Says of which graphs the inputs and control inputs are, and where they were made.
+fn graph_notes(
+    op: &'static OpDef,
+    arguments: &Arguments<TensorRef>,
+    controls: &[OperationRef],
+) -> Vec<Note> {
+    let note = |what: &str, operation: OperationRef| {
+        let (Referent::Node(id), key) = (operation.referent(), operation.graph()) else {
+            return None;
+        };
+        let graph = Graph::find(key).ok()?;
+        let reader = graph.read();
+        let text = format!("{what}`{}`, of {key}", reader.name(id));
+        Some(Note::at(text, reader.location(id)))
+    };
+    let inputs = named_inputs(op, arguments);
+    let inputs = inputs.filter_map(|(arg, x)| note(&format!("`{arg}` is "), x.operation()));
+    let controls = controls.iter().filter_map(|&control| note("it has to run after ", control));
+    inputs.chain(controls).collect()
+}
+
+/// Says what an input is and where it was made, below the error of a call that does not take it.
+pub fn input_note(arg: &str, tensor: TensorRef) -> Option<Note> {
+    let (graph, id) = (Graph::find(tensor.graph()).ok()?, tensor.id().ok()?);
+    let reader = graph.read();
+    Some(note_of(reader.state(), arg, id))
+}
+
+fn note_of(state: &State, arg: &str, tensor: TensorId) -> Note {
+    let fact = &state.dag.node(tensor.node).outputs[tensor.slot as usize];
+    let shown = ShownTensor { name: state.names.name(tensor.node), fact };
+    Note::at(format!("`{arg}` is {shown}"), state.locations[tensor.node.index()])
+}
+
+/// Says where the inputs were made.
+fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments<TensorId>) -> Vec<Note> {
+    named_inputs(op, arguments).map(|(arg, tensor)| note_of(state, &arg, tensor)).collect()
 }
 
 /// Records a failed call with the graph of that key, if it is alive.

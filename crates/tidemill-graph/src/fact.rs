@@ -47,6 +47,14 @@ impl Fact {
         Fact { dtype, shape: shape.into(), role: Role::Value, elements: None, list: None }
     }
 
+    /// Whether gradients pass: through floats, and lists of them.
+    pub fn is_differentiable(&self) -> bool {
+        match &self.list {
+            Some(elements) => elements.is_differentiable(),
+            None => self.dtype.is_differentiable(),
+        }
+    }
+
     /// What is known of a value of which this is known, or the other.
     pub fn either(&self, other: &Fact) -> Fact {
         let list = match (&self.list, &other.list) {
@@ -68,12 +76,34 @@ impl Fact {
 }
 
 impl fmt::Display for Fact {
+    /// As the text form has it: `float32_ref[3]` for the storage of a variable.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.dtype, self.role.suffix())?;
         match self.shape.dims() {
             Some(_) => write!(f, "{}", self.shape),
             None => f.write_str("[..]"),
         }
+    }
+}
+
+/// A tensor by its name, for a message: `` `x`, float32[3] ``, or `` the variable `v`, float32[3] ``.
+pub struct ShownTensor<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What is known of it.
+    pub fact: &'a Fact,
+}
+
+impl fmt::Display for ShownTensor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShownTensor { name, fact } = self;
+        f.write_str(match fact.role {
+            Role::Value => "",
+            Role::Ref => "the variable ",
+            Role::Handle => "the handle of the variable ",
+        })?;
+        let value = Fact { role: Role::Value, elements: None, list: None, ..(*fact).clone() };
+        write!(f, "`{name}`, {value}")
     }
 }
 

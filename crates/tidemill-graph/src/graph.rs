@@ -1,6 +1,7 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::fmt;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
 use rustc_hash::FxHashMap;
@@ -14,8 +15,8 @@ use crate::reader::GraphReader;
 use crate::registry::{self, DefaultGraph};
 use crate::variable::{Member, VariableRecord, Variables};
 use crate::{
-    Execution, GraphKey, Item, Location, NodeId, OperationRef, Referent, Role, TensorId, TensorRef,
-    location, scope,
+    Execution, GraphKey, Item, Location, NodeId, OperationRef, PoisonId, Referent, Role, TensorId,
+    TensorRef, body, location, scope,
 };
 
 /// A computation graph: an append-only record of operations.
@@ -38,6 +39,8 @@ pub struct NodeNote {
 pub(crate) struct Shared {
     key: GraphKey,
     state: RwLock<State>,
+    /// How many variables a write may leave with another shape than the declared one.
+    reshaped: AtomicUsize,
 }
 
 #[derive(Default)]
@@ -127,6 +130,36 @@ impl State {
         writes.filter_map(|i| Some((i, self.variable_of(*node.inputs.get(i)?)?))).collect()
     }
 
+    /// The variables that a node may leave with another shape than the declared one.
+    fn reshaped_by(&self, id: NodeId) -> SmallVec<[NodeId; 1]> {
+        let node = self.dag.node(id);
+        let before = node.op.execution.inputs_before_bodies();
+        let reshapes = |&(i, variable): &(usize, NodeId)| {
+            let declared = &self.dag.node(variable).outputs[0].shape;
+            match before {
+                Some(before) => node.bodies().any(|body| body.reshapes(i - before)),
+                None => node.outputs.get(i).is_some_and(|left| {
+                    let is_declared =
+                        declared.merge(&left.shape).is_ok_and(|both| both == left.shape);
+                    left.role == Role::Ref && !is_declared
+                }),
+            }
+        };
+        let written = self.written_by(id).into_iter();
+        written.filter(reshapes).map(|(_, variable)| variable).collect()
+    }
+
+    /// The bytes of what is noted of a few nodes, of variables and of collections.
+    pub(crate) fn side_tables(&self) -> usize {
+        let entry = size_of::<NodeId>() + size_of::<TensorId>();
+        let items: usize = self.collections.values().map(Vec::capacity).sum();
+        (self.origins.capacity() + self.stand_ins.capacity()) * entry
+            + self.slices.capacity() * (size_of::<TensorId>() + size_of::<Slices>())
+            + size_of_val(self.variables.records())
+            + items * size_of::<Item>()
+            + self.notes.values().map(Vec::capacity).sum::<usize>()
+    }
+
     /// What a node that is added now takes where it is given `tensor`.
     pub(crate) fn current(&self, mut tensor: TensorId) -> TensorId {
         while let Some(&stand_in) = self.stand_ins.get(&tensor) {
@@ -147,7 +180,7 @@ impl Graph {
     pub fn new() -> Self {
         let strict = std::env::var_os("TIDEMILL_STRICT").is_some_and(|value| value == "1");
         let state = RwLock::new(State { strict, ..State::default() });
-        Graph(registry::register(|key| Shared { key, state }))
+        Graph(registry::register(|key| Shared { key, state, reshaped: AtomicUsize::new(0) }))
     }
 
     /// The graph of a key.
@@ -187,6 +220,22 @@ impl Graph {
         let mut state = self.write();
         if matches!(state.within, None | Some((_, None))) {
             state.within = Some((outer, Some(call)));
+        }
+    }
+
+    /// How many variables a write may leave with another shape than the declared one. What was
+    /// concluded from declared shapes holds as long as the number is the same.
+    #[inline]
+    pub fn reshaped_variables(&self) -> usize {
+        self.0.reshaped.load(Ordering::Acquire)
+    }
+
+    /// Notes the variables that a node may leave with another shape than the declared one.
+    pub(crate) fn note_reshaped(&self, state: &mut State, id: NodeId) {
+        for variable in state.reshaped_by(id) {
+            if state.variables.note_reshaped(variable) {
+                self.0.reshaped.fetch_add(1, Ordering::Release);
+            }
         }
     }
 
@@ -291,7 +340,8 @@ impl Graph {
         self.write().seed = Some(seed);
     }
 
-    /// Every builder call that failed, with its line.
+    /// Every builder call that failed, with its line; of those that a line made again and again when
+    /// the graph was finalized, the first.
     ///
     /// # Errors
     /// The root causes: calls that failed because of another failed call are not listed.
@@ -310,7 +360,24 @@ impl Graph {
             drop(state);
             fail_strictly(&error);
         }
-        let id = state.poison.root(Arc::new(error));
+        let id = match state.finalized {
+            Some(_) => state.poison.root_once(error),
+            None => state.poison.root(Arc::new(error)),
+        };
+        OperationRef::new(self.key(), Referent::Poison(id))
+    }
+
+    /// Records a call that was given handles which failed calls had returned.
+    pub(crate) fn poison_fed_by(
+        &self,
+        label: String,
+        inputs: SmallVec<[PoisonId; 2]>,
+    ) -> OperationRef {
+        let mut state = self.write();
+        let id = match state.finalized {
+            Some(_) => state.poison.fed_by_once(label, inputs),
+            None => state.poison.fed_by(label, inputs),
+        };
         OperationRef::new(self.key(), Referent::Poison(id))
     }
 
@@ -353,10 +420,14 @@ impl Graph {
         self.read().collection(name).to_vec()
     }
 
-    /// Takes a name, made unique, within the name scope that is open, for a node or a scope.
+    /// Takes a name, made unique, within the name scope that is open, for a node or a scope. A
+    /// finalized graph, which takes neither, gives the name as it is.
     pub fn reserve_name(&self, wish: &str) -> String {
         let wish = scope::prefixed(self.key(), Cow::Borrowed(wish));
         let mut state = self.write();
+        if state.finalized.is_some() {
+            return wish.into_owned();
+        }
         let reserved = state.names.reserve(&wish);
         state.names.reserved_name(reserved).to_owned()
     }
@@ -412,10 +483,12 @@ impl Graph {
         }
     }
 
-    /// Calls `build`, and attributes the nodes it adds to `node`: they carry its line.
+    /// Calls `build`, and attributes the nodes it adds to `node`: they carry its line. What it adds
+    /// to a body inside of this graph carries the line alone.
     pub fn on_behalf_of<R>(&self, node: NodeId, build: impl FnOnce() -> R) -> R {
         let location = self.read().location(node);
-        location::attribute_to(node, location, build)
+        let own = body::redirect(self.key()) == self.key();
+        location::attribute_to(own.then_some(node), location, build)
     }
 }
 
@@ -432,11 +505,12 @@ pub(crate) fn orphan(error: BuildError) -> OperationRef {
         fail_strictly(&error);
     }
     let mut orphans = registry::ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-    let id = orphans.root(Arc::new(error));
+    let id = orphans.root_once(error);
     OperationRef::new(GraphKey::NOWHERE, Referent::Poison(id))
 }
 
-/// Every failed builder call of the process whose handles belonged to a graph that is gone.
+/// Every failed builder call of the process whose handles belonged to a graph that is gone; of those
+/// that a line made again and again, the first.
 ///
 /// # Errors
 /// The calls.

@@ -272,6 +272,9 @@ pub enum Fallible {
     Shapes,
     /// As [`Fallible::Shapes`], and where its inputs are integers, depending on their values.
     Integers,
+    /// As [`Fallible::Shapes`], and depending on the elements of these inputs, such as axes, which
+    /// inference checks as far as they are known.
+    Elements(&'static [usize]),
     /// Depending on the values of its inputs.
     Values,
     /// As [`Fallible::Values`], of a write whose kernel tells it beforehand by

@@ -100,14 +100,7 @@ impl<'a> GraphReader<'a> {
 
     /// The node whose name is most like a name that no node has, if any is much like it.
     pub fn near(&self, name: &str) -> Option<&str> {
-        const SIMILAR: f64 = 0.6;
-        let scored = self.state.names.names().map(|near| {
-            let tail = near.rsplit('/').next().unwrap_or(near);
-            let score = strsim::jaro_winkler(name, near).max(strsim::jaro_winkler(name, tail));
-            (strsim::normalized_damerau_levenshtein(name, near).max(score - 0.2), near)
-        });
-        let best = scored.max_by(|(l, _), (r, _)| l.total_cmp(r));
-        best.filter(|(score, _)| *score >= SIMILAR).map(|(_, near)| near)
+        nearest_name(name, self.state.names.names())
     }
 
     /// The line that made a node, or for a node of a gradient, the node it derives from.
@@ -189,6 +182,11 @@ impl<'a> GraphReader<'a> {
         self.state.variable_of(tensor)
     }
 
+    /// Whether a write may leave a variable with another shape than the one that its node declares.
+    pub fn is_reshaped(&self, variable: NodeId) -> bool {
+        self.state.variables.is_reshaped(self.state.variables.shared(variable))
+    }
+
     /// The variable that was added under that name.
     pub fn find_variable(&self, name: &str) -> Option<&VariableRecord> {
         self.state.variables.named(name)
@@ -251,4 +249,18 @@ impl<'a> GraphReader<'a> {
     pub(crate) fn state(&self) -> &State {
         &self.state
     }
+}
+
+/// The name among `names` that is most like `name`, if any is like it. Case does not count.
+pub fn nearest_name<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    const SIMILAR: f64 = 0.6;
+    let wanted = name.to_ascii_lowercase();
+    let scored = names.map(|near| {
+        let known = near.to_ascii_lowercase();
+        let tail = known.rsplit('/').next().unwrap_or(&known);
+        let score = strsim::jaro_winkler(&wanted, &known).max(strsim::jaro_winkler(&wanted, tail));
+        (strsim::normalized_damerau_levenshtein(&wanted, &known).max(score - 0.2), near)
+    });
+    let best = scored.max_by(|(left, _), (right, _)| left.total_cmp(right));
+    best.filter(|(score, _)| *score >= SIMILAR).map(|(_, near)| near)
 }

@@ -3,8 +3,8 @@ use tidemill_value::{DType, PartialShape};
 
 use crate::node::argument_ranges;
 use crate::{
-    Arg, AttrDef, AttrKind, BodyPath, Effect, Execution, Fact, Fallible, Inferred, Node, NodeId,
-    NodeView, OpDef, OpError, TensorId,
+    Arg, AttrDef, AttrKind, BodyPath, Effect, Execution, Fact, Fallible, Inferred, Kernel,
+    KernelCx, KernelError, Node, NodeId, NodeView, OpDef, OpError, TensorId,
 };
 
 /// The path of one run, taken out of its graph: what is left to compute once it is known what
@@ -25,6 +25,20 @@ pub struct Subgraph {
     pub fetches: Vec<TensorId>,
     /// The variables that the run writes, by ascending node.
     pub commits: Vec<Commit>,
+    /// The nodes that only one branch needs although they may fail the run, ascending.
+    pub guarded: Vec<Guarded>,
+}
+
+/// A node that may fail a run and that, as the graph has it, only one branch needs: it runs where that
+/// branch is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Guarded {
+    /// The node.
+    pub node: NodeId,
+    /// The node that runs the branch.
+    pub call: NodeId,
+    /// The number of the branch.
+    pub branch: usize,
 }
 
 /// A variable and the value it has after the run.
@@ -44,6 +58,26 @@ pub static FEED: OpDef = OpDef::new("_Feed", "The value that is fed for a tensor
     .fallible(Fallible::Never)
     .infer(|node| Inferred::one(node.shape_attr("shape")?))
     .not_differentiable();
+
+/// What a run takes for the value of a variable whose shape may not be the declared one.
+pub(crate) static CURRENT: OpDef = OpDef::new("_Current", "A variable's value, of whatever shape.")
+    .inputs(&[Arg::of("ref", "T")])
+    .outputs(&[Arg::of("value", "T")])
+    .attrs(&[AttrDef::types("T", DType::ANY)])
+    .fallible(Fallible::Never)
+    .infer(|_| Inferred::one(PartialShape::unknown()))
+    .kernel(|_| Ok(Box::new(Current)))
+    .not_differentiable();
+
+struct Current;
+
+impl Kernel for Current {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let value = cx.take(0)?;
+        cx.set(0, value);
+        Ok(())
+    }
+}
 
 impl Subgraph {
     /// Appends a node whose inputs are in the subgraph already. `origin` is the node of the
@@ -75,6 +109,21 @@ impl Subgraph {
             }],
         };
         self.push(node, origin)
+    }
+
+    /// Appends the node that stands for the value of a variable whose shape may not be the declared
+    /// one, which `start` gives.
+    pub fn push_current(&mut self, start: TensorId) -> TensorId {
+        let dtype = self.fact(start).dtype;
+        let node = Node {
+            op: &CURRENT,
+            attrs: [("T".into(), dtype.into())].into_iter().collect(),
+            inputs: smallvec![start],
+            control_inputs: SmallVec::new(),
+            outputs: smallvec![Fact::new(dtype, PartialShape::unknown())],
+        };
+        let origin = self.origin(start.node);
+        TensorId::new(self.push(node, origin), 0)
     }
 
     /// Puts others in place of the paths through the bodies of nodes. `change` is given a node, with
@@ -245,6 +294,15 @@ pub fn may_fail<'a>(node: &'a Node, inputs: impl Iterator<Item = &'a Fact>) -> b
         Fallible::Never => false,
         Fallible::Values | Fallible::Checked => true,
         Fallible::Shapes => inputs.chain(&node.outputs).any(is_unknown),
+        Fallible::Elements(arguments) => {
+            let ranges: SmallVec<[_; 4]> = argument_ranges(node.op.inputs, &node.attrs).collect();
+            let counts = |i: usize| arguments.iter().any(|&argument| ranges[argument].contains(&i));
+            let is_known =
+                |fact: &Fact| fact.elements.as_ref().is_some_and(|e| e.known().is_some());
+            let mut inputs = inputs.enumerate();
+            inputs.any(|(i, fact)| is_unknown(fact) || (counts(i) && !is_known(fact)))
+                || node.outputs.iter().any(is_unknown)
+        }
         Fallible::Integers => {
             inputs.chain(&node.outputs).any(|fact| fact.dtype.is_integer() || is_unknown(fact))
         }
@@ -252,7 +310,7 @@ pub fn may_fail<'a>(node: &'a Node, inputs: impl Iterator<Item = &'a Fact>) -> b
 }
 
 /// A rule that a [`Subgraph`] breaks.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum VerifyError {
     #[error("{op} ({node:?}) takes {input:?}, which does not come before it")]
@@ -266,3 +324,5 @@ pub enum VerifyError {
     #[error("{tensor:?} is fed, fetched or committed, but does not exist")]
     Root { tensor: TensorId },
 }
+
+tidemill_value::debug_as_report!(VerifyError);

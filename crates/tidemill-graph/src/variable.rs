@@ -1,7 +1,7 @@
 use std::fmt;
 use std::sync::Arc;
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_value::ByteString;
 
 use crate::{Attr, Execution, GraphKey, Node, NodeId, OperationRef, Referent, TensorId, TensorRef};
@@ -95,6 +95,8 @@ pub(crate) struct Variables {
     records: Vec<VariableRecord>,
     by_node: FxHashMap<NodeId, usize>,
     by_name: FxHashMap<String, usize>,
+    /// The variables that a write may leave with another shape than the declared one.
+    reshaped: FxHashSet<NodeId>,
 }
 
 impl Variables {
@@ -116,6 +118,22 @@ impl Variables {
         }
     }
 
+    /// Notes that a write may leave a variable with another shape than the declared one, and says
+    /// whether that is news.
+    pub(crate) fn note_reshaped(&mut self, variable: NodeId) -> bool {
+        self.reshaped.insert(variable)
+    }
+
+    /// Whether there is a variable that a write may leave with another shape than the declared one.
+    pub(crate) fn any_reshaped(&self) -> bool {
+        !self.reshaped.is_empty()
+    }
+
+    /// Whether a write may leave a variable with another shape than the declared one.
+    pub(crate) fn is_reshaped(&self, variable: NodeId) -> bool {
+        self.reshaped.contains(&variable)
+    }
+
     pub(crate) fn records(&self) -> &[VariableRecord] {
         &self.records
     }
@@ -126,6 +144,18 @@ impl Variables {
 
     pub(crate) fn named(&self, name: &str) -> Option<&VariableRecord> {
         self.by_name.get(name).map(|&i| &self.records[i])
+    }
+
+    /// Forgets the variables whose nodes `is_kept` does not admit.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(NodeId) -> bool) {
+        self.sharing.retain(|_, node| is_kept(*node));
+        self.shared.retain(|node, _| is_kept(*node));
+        let is_record_kept = |record: &VariableRecord| is_kept(record.node);
+        let kept = self.records.iter().take_while(|record| is_record_kept(record)).count();
+        // Records stand in the order in which they were added.
+        self.records.truncate(kept);
+        self.by_node.retain(|_, i| *i < kept);
+        self.by_name.retain(|_, i| *i < kept);
     }
 
     pub(crate) fn add(&mut self, name: &str, record: VariableRecord) {
@@ -142,6 +172,16 @@ pub enum Item {
     Tensor(TensorId),
     /// An operation; for a variable, the node that names it.
     Operation(NodeId),
+}
+
+impl Item {
+    /// The node that it is, or is an output of.
+    pub(crate) fn node(self) -> NodeId {
+        match self {
+            Item::Tensor(tensor) => tensor.node,
+            Item::Operation(node) => node,
+        }
+    }
 }
 
 /// A handle to something that can be in a collection.

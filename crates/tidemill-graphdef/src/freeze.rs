@@ -12,7 +12,7 @@ use crate::export::check_size;
 use crate::sub_graph::{extract_sub_graph, node_of};
 
 /// Why the variables of a graph cannot be made constants.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FreezeError {
     /// There is no such node.
@@ -45,6 +45,8 @@ pub enum FreezeError {
     #[error(transparent)]
     Export(#[from] ExportError),
 }
+
+tidemill_value::debug_as_report!(FreezeError);
 
 /// The part of a graph that `outputs`, names of nodes or tensors, need, with constants in place
 /// of variables: TensorFlow's `convert_variables_to_constants`.

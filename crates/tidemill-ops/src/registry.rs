@@ -154,6 +154,7 @@ pub static ALL: &[&OpDef] = &[
     &compare::LESS_EQUAL,
     &special::LGAMMA,
     &array::LIN_SPACE,
+    &array::LINEAR_RECURRENCE,
     &array::LIST_DIFF,
     &math::LOG,
     &math::LOG1P,
@@ -304,6 +305,7 @@ pub static ALL: &[&OpDef] = &[
     &array::SEGMENT_MEAN,
     &array::SEGMENT_MIN,
     &array::SEGMENT_PROD,
+    &array::SEGMENT_RECURRENCE,
     &array::SEGMENT_SUM,
     &select::SELECT_V1,
     &select::SELECT,
@@ -414,12 +416,14 @@ pub static ALL: &[&OpDef] = &[
 static REGISTERED: RwLock<Vec<&OpDef>> = RwLock::new(Vec::new());
 
 /// An operation cannot be registered because there is another one of its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is an operation {name} already")]
 pub struct NameTaken {
     /// The name.
     pub name: &'static str,
 }
+
+tidemill_value::debug_as_report!(NameTaken);
 
 /// Makes an operation known to the whole process by its name, so that graphs that are imported
 /// can have nodes of it. To build nodes of it in a program needs no registration.

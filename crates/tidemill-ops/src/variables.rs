@@ -1,10 +1,10 @@
 use std::fmt;
 
 use tidemill_graph::{
-    BuildErrorKind, Constraint, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId, Note,
-    OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, VariableSettings,
-    absolute_scope, at_location, default_graph, fail, has_control_dependencies, outside,
-    without_control_dependencies,
+    BuildErrorKind, Constraint, Fact, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId,
+    Note, OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, VariableSettings,
+    absolute_scope, at_location, default_graph, fail, has_control_dependencies, nearest_name,
+    outside, without_control_dependencies,
 };
 use tidemill_value::{DType, PartialShape};
 
@@ -98,9 +98,10 @@ impl Variable {
     /// `control_dependencies`, a new read that sees what they write.
     #[track_caller]
     pub fn read(self) -> Tensor {
-        // A variable of an imported graph may have no read to share.
+        // A variable of an imported graph may have no read to share. One that was made before a write
+        // that may change the shape still says that it is the declared one.
         let has_none = self.record().is_some_and(|record| record.read.node == record.node);
-        if has_none || has_control_dependencies(self.0.graph()) {
+        if has_none || self.is_reshaped() || has_control_dependencies(self.0.graph()) {
             return tensor(read_node(self));
         }
         self.tensor(|record| record.read)
@@ -121,6 +122,15 @@ impl Variable {
     /// Whether it is read and written through a handle: TensorFlow's resource variables are.
     pub fn is_resource(self) -> bool {
         is_handle(self.into())
+    }
+
+    /// Whether a write may leave it with another shape than [`Variable::shape`].
+    fn is_reshaped(self) -> bool {
+        let (Referent::Node(id), Ok(graph)) = (self.0.referent(), Graph::find(self.0.graph()))
+        else {
+            return false;
+        };
+        graph.reshaped_variables() > 0 && graph.read().is_reshaped(id)
     }
 
     /// Whether an optimizer that changes the variable has to keep a constraint.
@@ -366,7 +376,8 @@ impl VariableBuilder {
                 failed(graph, BuildErrorKind::VariableExists { name }, notes)
             }
             (None, Reuse::Always) => {
-                failed(graph, BuildErrorKind::VariableMissing { name }, Vec::new())
+                let notes = missing_notes(graph, &name);
+                failed(graph, BuildErrorKind::VariableMissing { name }, notes)
             }
             (None, _) => at_location(location, || {
                 without_control_dependencies(graph.key(), || self.make(graph, &name))
@@ -383,10 +394,11 @@ impl VariableBuilder {
         }
         let kind = BuildErrorKind::VariableMismatch {
             name: name.to_owned(),
-            actual: found.to_string(),
-            wanted: format!("{}{}", self.dtype.unwrap_or(DType::F32), self.shape),
+            actual: Fact::new(found.dtype().unwrap_or(DType::F32), found.shape()).to_string(),
+            wanted: Fact::new(self.dtype.unwrap_or(DType::F32), self.shape.clone()).to_string(),
         };
-        failed(graph, kind, Vec::new())
+        let first = graph.read().location(node);
+        failed(graph, kind, vec![Note::at("it was made here", first)])
     }
 
     fn make(self, graph: &Graph, name: &str) -> Variable {
@@ -453,6 +465,20 @@ fn collect_loss(graph: &Graph, loss: Tensor) {
     if TensorRef::from(loss).id().is_ok_and(|id| !losses.contains(&Item::Tensor(id))) {
         graph.add_to_collection(REGULARIZATION_LOSSES, loss);
     }
+}
+
+/// What to do where there is no variable of a name to share.
+fn missing_notes(graph: &Graph, name: &str) -> Vec<Note> {
+    let reader = graph.read();
+    let variables = reader.variables().iter().map(|record| reader.name(record.node));
+    let near = nearest_name(name, variables);
+    let near = near.and_then(|near| {
+        let node = reader.find(near)?;
+        Some(Note::at(format!("there is `{near}`"), reader.location(node)))
+    });
+    let help =
+        "help: make it before, or open the scope with Reuse::Auto, which makes what is missing";
+    near.into_iter().chain([Note::new(help)]).collect()
 }
 
 /// A name that no node has: this one, or this one with a number.

@@ -1,6 +1,7 @@
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Attr, Attrs, Commit, Execution, Fact, Node, NodeId, NodeView, OpDef, Role, Subgraph, TensorId,
+    Attr, Attrs, Commit, Execution, Fact, Guarded, Node, NodeId, NodeView, OpDef, Role, Subgraph,
+    TensorId,
 };
 use tidemill_ops::ops::constant;
 use tidemill_value::Value;
@@ -137,9 +138,17 @@ pub fn sweep(
 ) -> Subgraph {
     let mut done = Subgraph::default();
     let mut renamed = Renamed::default();
-    let (feeds, fetches, commits) =
-        (subgraph.feeds.clone(), subgraph.fetches.clone(), subgraph.commits.clone());
-    for (origin, mut node) in subgraph.into_nodes() {
+    let (feeds, fetches, commits, guarded) = (
+        subgraph.feeds.clone(),
+        subgraph.fetches.clone(),
+        subgraph.commits.clone(),
+        subgraph.guarded.clone(),
+    );
+    let mut waiting = guarded.iter().peekable();
+    let mut guarded = Vec::new();
+    for (i, (origin, mut node)) in subgraph.into_nodes().enumerate() {
+        let waits = waiting.next_if(|guarded| guarded.node.index() == i);
+        let first_new = done.len();
         let known_before = node.outputs.clone();
         let inputs_changed = node.inputs.iter().any(|input| renamed.is_other(*input));
         for input in &mut node.inputs {
@@ -153,14 +162,22 @@ pub fn sweep(
             let mut edit = GraphEdit { done: &mut done, node: &node, origin };
             if let Some(replacement) = rewrite(&mut edit).filter(|r| edit.admits(r)) {
                 rewrites.push(Rewrite { rule: replacement.rule, node: origin });
-                renamed.push(&done, &known_before, replacement.outputs);
+                // Nodes that were there before are there for others, too.
+                if let Some(waits) = waits {
+                    let new = done.nodes().skip(first_new);
+                    guarded.extend(new.map(|(node, _)| Guarded { node, ..*waits }));
+                }
+                let first =
+                    replacement.outputs.first().map_or(done.next_id(), |output| output.node);
+                renamed.push(&done, &known_before, first, replacement.outputs);
                 continue;
             }
         }
         let outputs = node.outputs.len();
         let id = done.push(node, origin);
         let outputs = (0..outputs).map(|slot| TensorId::new(id, slot as u32));
-        renamed.push(&done, &known_before, outputs);
+        renamed.push(&done, &known_before, id, outputs);
+        guarded.extend(waits.map(|waits| Guarded { node: id, ..*waits }));
     }
     done.feeds = feeds.iter().map(|&feed| renamed.get(TensorId::new(feed, 0)).node).collect();
     done.fetches = fetches.iter().map(|&fetch| renamed.get(fetch)).collect();
@@ -168,6 +185,10 @@ pub fn sweep(
         .iter()
         .map(|commit| Commit { value: renamed.get(commit.value), ..*commit })
         .collect();
+    for guarded in &mut guarded {
+        guarded.call = renamed.nodes[guarded.call.index()];
+    }
+    done.guarded = guarded;
     done
 }
 
@@ -175,6 +196,8 @@ pub fn sweep(
 #[derive(Default)]
 struct Renamed {
     first_output: Vec<u32>,
+    /// For each node its new number, or that of what was put in its place.
+    nodes: Vec<NodeId>,
     tensors: Vec<TensorId>,
     /// Whether something else is known of a tensor than before.
     is_other: Vec<bool>,
@@ -186,9 +209,11 @@ impl Renamed {
         &mut self,
         done: &Subgraph,
         known_before: &[Fact],
+        node: NodeId,
         outputs: impl IntoIterator<Item = TensorId>,
     ) {
         self.first_output.push(self.tensors.len() as u32);
+        self.nodes.push(node);
         for (tensor, before) in outputs.into_iter().zip(known_before) {
             self.tensors.push(tensor);
             self.is_other.push(done.fact(tensor) != before);

@@ -5,8 +5,9 @@ use smallvec::SmallVec;
 use tidemill_graph::{
     Access, Body, BodyPath, Execution, Fact, Node, NodeId, Parameter, ParameterKind, Root, TensorId,
 };
+use tidemill_value::PartialShape;
 
-use crate::prune::{Lowering, nodes_on_path};
+use crate::prune::{Lowering, Shapes, nodes_on_path};
 use crate::signature::Signature;
 
 /// Which input names a variable that a node writes, and which output has what it leaves there.
@@ -31,16 +32,24 @@ impl Lowering<'_> {
             .collect();
         let repeats = node.op.execution == Execution::Loop;
         let kept: &[usize] = if repeats { &[] } else { &states };
+        let shapes = self.shapes_taken(node, lowered);
         // The results of what says whether a loop goes on are no parameters.
         let paths = bodies.iter().enumerate().map(|(i, body)| {
             let repeats = repeats && i > 0;
-            path_through(body, &Call { written: &written, kept, repeats })
+            path_through(body, &Call { written: &written, kept, repeats, shapes })
         });
         let paths: Vec<BodyPath> = paths.collect();
+        if shapes == Shapes::Open {
+            lowered.outputs.iter_mut().for_each(open);
+        }
         self.note_reads(id, node, &paths);
         let value_of_variable = |&i: &usize| {
             let fact = self.subgraph.fact(lowered.inputs[i + before]);
-            Fact::new(fact.dtype, fact.shape.clone())
+            let mut value = Fact::new(fact.dtype, fact.shape.clone());
+            if shapes == Shapes::Open {
+                open(&mut value);
+            }
+            value
         };
         if repeats {
             for (i, parameter) in bodies[0].parameters().iter().enumerate() {
@@ -59,6 +68,11 @@ impl Lowering<'_> {
     }
 }
 
+/// Forgets the shape of a tensor.
+fn open(fact: &mut Fact) {
+    (fact.shape, fact.elements) = (PartialShape::unknown(), None);
+}
+
 /// What a node that runs bodies does with them.
 struct Call<'a> {
     /// The variables that any of the bodies writes.
@@ -67,6 +81,7 @@ struct Call<'a> {
     kept: &'a [usize],
     /// Whether the results are the parameters of the next time.
     repeats: bool,
+    shapes: Shapes,
 }
 
 /// The path through a body.
@@ -84,7 +99,7 @@ fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
     };
     let reader = body.graph().read();
     let path = nodes_on_path(&reader, &signature);
-    let mut lowering = Lowering::new(&reader, &signature);
+    let mut lowering = Lowering::new(&reader, &signature, call.shapes);
     lowering.subgraph.feeds.clear();
     for parameter in parameters {
         let tensor = TensorId::new(parameter.node, 0);
@@ -108,8 +123,8 @@ fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
             && let Some(variable) =
                 parameters.iter().find(|other| other.kind == ParameterKind::Variable(root))
         {
-            let start = lowering.starts[&variable.node];
-            lowering.given.insert(TensorId::new(parameter.node, 0), start);
+            let current = lowering.current(variable.node);
+            lowering.given.insert(TensorId::new(parameter.node, 0), current);
         }
     }
     lowering.lower_all(&path);
@@ -134,6 +149,22 @@ fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
 }
 
 impl Lowering<'_> {
+    /// Whether the shapes of what a node takes are as declared.
+    fn shapes_taken(&self, node: &Node, lowered: &Node) -> Shapes {
+        let mut pairs = node.inputs.iter().zip(&lowered.inputs);
+        let is_open = pairs.any(|(&input, &taken)| match self.graph.variable_of(input) {
+            Some(variable) => self.may_be_reshaped(variable),
+            None => {
+                let declared = self.graph.fact(input).map(|fact| &fact.shape);
+                let taken = &self.subgraph.fact(taken).shape;
+                declared.is_some_and(|declared| {
+                    taken != declared && taken.merge(declared).is_ok_and(|both| both == *declared)
+                })
+            }
+        });
+        if is_open { Shapes::Open } else { Shapes::Declared }
+    }
+
     /// Notes which variables the bodies of a node may need the values of. Those that start by themselves
     /// have to have one, whether the body runs or not.
     fn note_reads(&mut self, id: NodeId, node: &Node, paths: &[BodyPath]) {

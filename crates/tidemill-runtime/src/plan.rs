@@ -38,6 +38,8 @@ pub(crate) struct Plan {
     pub(crate) slots: usize,
     /// The positions of the steps that can run with others at once, by their numbers.
     pub(crate) ahead: Vec<usize>,
+    /// How many variables of the graph might not have their declared shapes, which the plan allows for.
+    pub(crate) reshaped: usize,
 }
 
 /// A tensor that is fed.
@@ -221,6 +223,7 @@ fn compile_with(
         random,
         slots: slots.count as usize,
         ahead,
+        reshaped: 0,
     })
 }
 

@@ -22,11 +22,14 @@ pub(crate) fn prepare(
     mode: Mode,
 ) -> Result<(Plan, Vec<Rewrite>), RunError> {
     // The graph is read only while the path is taken out of it: kernels of the user's run after.
-    let pruned = {
+    let (pruned, reshaped) = {
+        let reshaped = graph.reshaped_variables();
         let graph = graph.read();
         check_tensors(&graph, signature)?;
         check_feeds(&graph, signature)?;
-        prune(&graph, signature).map_err(|unfed| report::unfed(&graph, signature, &unfed.0))
+        let pruned = prune(&graph, signature);
+        let pruned = pruned.map_err(|unfed| report::unfed(&graph, signature, &unfed.0));
+        (pruned, reshaped)
     };
     let Path { subgraph, variables, random } = pruned?;
     let (subgraph, rewrites) = match rewriting {
@@ -37,7 +40,7 @@ pub(crate) fn prepare(
         compile(&subgraph, variables, random, mode).map_err(|NoKernel { node, source }| {
             RunError::NoKernel(report::failed_node(&graph.read(), node, *source))
         })?;
-    Ok((plan, rewrites))
+    Ok((Plan { reshaped, ..plan }, rewrites))
 }
 
 /// Checks that what is fed and fetched are outputs that its nodes have.

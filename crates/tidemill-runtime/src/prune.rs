@@ -3,9 +3,12 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Commit, EdgeKind, Execution, GraphReader, Node, NodeId, Subgraph, TensorId,
+    Access, Commit, EdgeKind, Effect, Execution, GraphReader, Guarded, Node, NodeId, Subgraph,
+    TensorId,
 };
+use tidemill_value::PartialShape;
 
+use crate::schedule::Need;
 use crate::signature::Signature;
 
 /// The path of a run.
@@ -44,8 +47,9 @@ pub(crate) fn prune(graph: &GraphReader<'_>, signature: &Signature) -> Result<Pa
     if !unfed.is_empty() {
         return Err(Unfed(unfed));
     }
-    let mut lowering = Lowering::new(graph, signature);
+    let mut lowering = Lowering::new(graph, signature, Shapes::Declared);
     lowering.lower_all(&path);
+    lowering.subgraph.guarded = guarded(&lowering, &path);
     let random = path.into_iter().filter(|&id| graph.node(id).draws());
     let mut random: Vec<NodeId> = random.map(|id| graph.extension_origin(id)).collect();
     random.sort_unstable();
@@ -67,6 +71,15 @@ pub(crate) fn nodes_on_path(graph: &GraphReader<'_>, signature: &Signature) -> V
     })
 }
 
+/// What holds of the shapes of what a body takes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Shapes {
+    /// They are as declared.
+    Declared,
+    /// They depend on a variable that a write may have left with another shape.
+    Open,
+}
+
 /// Turns the nodes of the path, one after the other, into those of a subgraph in which reads
 /// and writes of variables are plain data edges.
 pub(crate) struct Lowering<'a> {
@@ -79,6 +92,9 @@ pub(crate) struct Lowering<'a> {
     pub(crate) given: FxHashMap<TensorId, TensorId>,
     /// For each variable, its value at the start of the run.
     pub(crate) starts: FxHashMap<NodeId, TensorId>,
+    /// For each variable whose shape may not be the declared one, its value at the start of the run.
+    currents: FxHashMap<NodeId, TensorId>,
+    shapes: Shapes,
     /// For each variable written so far, the value that the last write left.
     pub(crate) written: FxHashMap<NodeId, TensorId>,
     /// What each write left in each of the variables that it writes.
@@ -91,12 +107,19 @@ pub(crate) struct Lowering<'a> {
 }
 
 impl<'a> Lowering<'a> {
-    pub(crate) fn new(graph: &'a GraphReader<'a>, signature: &'a Signature) -> Self {
+    pub(crate) fn new(
+        graph: &'a GraphReader<'a>,
+        signature: &'a Signature,
+        shapes: Shapes,
+    ) -> Self {
         let mut subgraph = Subgraph::default();
         let mut given = FxHashMap::default();
         for feed in &signature.feeds {
-            let fact = &graph.node(feed.node).outputs[feed.slot as usize];
-            let id = subgraph.push_feed(fact, feed.node);
+            let mut fact = graph.node(feed.node).outputs[feed.slot as usize].clone();
+            if shapes == Shapes::Open {
+                fact.shape = PartialShape::unknown();
+            }
+            let id = subgraph.push_feed(&fact, feed.node);
             subgraph.feeds.push(id);
             given.insert(*feed, TensorId::new(id, 0));
         }
@@ -107,6 +130,8 @@ impl<'a> Lowering<'a> {
             lowered: FxHashMap::default(),
             given,
             starts: FxHashMap::default(),
+            currents: FxHashMap::default(),
+            shapes,
             written: FxHashMap::default(),
             left: FxHashMap::default(),
             after_write: FxHashSet::default(),
@@ -243,10 +268,29 @@ impl<'a> Lowering<'a> {
             true => self.written.get(&variable).copied(),
             false => self.last_write_before(reader, variable),
         };
-        if version.is_none() && matches!(access, Access::Read | Access::Update) {
-            self.variable(variable).first_reader.get_or_insert(reader);
+        if let Some(version) = version {
+            return version;
         }
-        version.unwrap_or_else(|| self.start(variable))
+        if matches!(access, Access::Read | Access::Update) {
+            self.variable(variable).first_reader.get_or_insert(reader);
+            return self.current(variable);
+        }
+        self.start(variable)
+    }
+
+    /// The value of a variable at the start of the run, of which no more is known than holds.
+    pub(crate) fn current(&mut self, variable: NodeId) -> TensorId {
+        let start = self.start(variable);
+        if !self.may_be_reshaped(variable) {
+            return start;
+        }
+        let subgraph = &mut self.subgraph;
+        *self.currents.entry(variable).or_insert_with(|| subgraph.push_current(start))
+    }
+
+    /// Whether the shape of a variable at the start of the run may not be the declared one.
+    pub(crate) fn may_be_reshaped(&self, variable: NodeId) -> bool {
+        self.shapes == Shapes::Open || self.graph.is_reshaped(variable)
     }
 
     /// What the last write of `variable` among the ancestors of `reader` left behind.
@@ -303,6 +347,55 @@ impl<'a> Lowering<'a> {
         variables.sort_by_key(|variable| variable.node);
         Path { subgraph: self.subgraph, variables, random }
     }
+}
+
+/// The nodes of a path that may fail the run and that only one branch needs, by data or control. That is
+/// settled by the graph, so that it does not depend on what rewriting makes of it.
+fn guarded(lowering: &Lowering<'_>, path: &[NodeId]) -> Vec<Guarded> {
+    let Lowering { graph, signature, subgraph, lowered, .. } = lowering;
+    let is_branch = |id: NodeId| matches!(graph.node(id).op.execution, Execution::Branch(_));
+    if !path.iter().any(|&id| is_branch(id)) {
+        return Vec::new();
+    }
+    type User = Option<(NodeId, usize)>;
+    let mut users: FxHashMap<NodeId, User> = signature.roots().map(|root| (root, None)).collect();
+    let needs = |users: &mut FxHashMap<NodeId, User>, node: NodeId, user: User| {
+        let known = users.entry(node).or_insert(user);
+        if *known != user {
+            *known = None;
+        }
+    };
+    let mut guarded = Vec::new();
+    for &id in path.iter().rev() {
+        let node = graph.node(id);
+        let may_wait = node.op.is_pure() || node.op.effect == Effect::Assert;
+        let user = users.get(&id).copied().flatten().filter(|_| may_wait);
+        let own = lowered.get(&id).copied();
+        if let (Some((call, branch)), Some(node)) = (user, own)
+            && subgraph.must_keep(subgraph.node(node))
+        {
+            guarded.push(Guarded { node, call, branch });
+        }
+        for &control in &node.control_inputs {
+            needs(&mut users, control, user);
+        }
+        let call = own.filter(|_| is_branch(id)).map(|call| (call, subgraph.node(call).paths()));
+        for (i, input) in node.inputs.iter().enumerate() {
+            if signature.is_fed(*input) {
+                continue;
+            }
+            let taken = call.zip(i.checked_sub(1));
+            let user = match taken.map(|((call, paths), i)| (call, Need::of_branches(paths, i))) {
+                Some((_, Need::Nobody)) => continue,
+                Some((call, Need::One(branch))) => Some((call, branch)),
+                Some((_, Need::Several)) | None => user,
+            };
+            needs(&mut users, input.node, user);
+        }
+    }
+    guarded.sort_unstable_by_key(|guarded| guarded.node);
+    guarded.dedup();
+    guarded
 }
 
 /// The nodes whose evaluation flows into a node.

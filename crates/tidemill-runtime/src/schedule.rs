@@ -1,7 +1,7 @@
 //! The order in which the nodes of a subgraph run.
 
 use rustc_hash::FxHashMap;
-use tidemill_graph::{Execution, Fact, Fallible, Node, NodeId, Subgraph};
+use tidemill_graph::{BodyPath, Execution, Fact, Fallible, Guarded, Node, NodeId, Subgraph};
 use tidemill_value::Value;
 
 /// What to do with a node.
@@ -97,8 +97,8 @@ pub(crate) fn schedule(
     Schedule { order, prologue, commit_start, lazy }
 }
 
-/// The nodes that do nothing but compute what one branch of a node takes. They need to run only where
-/// that branch is taken.
+/// The nodes that do nothing but compute, or check, what one branch of a node takes. They need to run only
+/// where that branch is taken.
 fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
     let mut lazy = Lazy::default();
     if !subgraph.nodes().any(|(_, node)| matches!(node.op.execution, Execution::Branch(_))) {
@@ -115,8 +115,16 @@ fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
     for tensor in subgraph.fetches.iter().chain(subgraph.commits.iter().map(|c| &c.value)) {
         needs(&mut users, tensor.node, None);
     }
+    for &Guarded { node, call, branch } in &subgraph.guarded {
+        needs(&mut users, node, Some(OfBranch { node: call, branch }));
+    }
     for (id, node) in subgraph.nodes().rev() {
-        let user = users.get(&id).copied().flatten().filter(|_| node.op.is_pure());
+        let may_wait = match subgraph.must_keep(node) {
+            // An operation that is asked for by itself has no user here.
+            true => subgraph.guarded.binary_search_by_key(&id, |guarded| guarded.node).is_ok(),
+            false => node.op.is_pure(),
+        };
+        let user = users.get(&id).copied().flatten().filter(|_| may_wait);
         if let Some(user) = user {
             lazy.insert(id, user);
         }
@@ -125,15 +133,34 @@ fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
             _ => &[],
         };
         for (i, input) in node.inputs.iter().enumerate() {
-            let of_branch = i.checked_sub(1).filter(|_| !branches.is_empty()).and_then(|i| {
-                let mut needing = (0..branches.len()).filter(|&b| branches[b].needs(i));
-                let branch = needing.next()?;
-                needing.next().is_none().then_some(OfBranch { node: id, branch })
-            });
-            needs(&mut users, input.node, of_branch.or(user));
+            let taken = i.checked_sub(1).filter(|_| !branches.is_empty());
+            let user = match taken.map(|i| Need::of_branches(branches, i)) {
+                Some(Need::Nobody) => continue,
+                Some(Need::One(branch)) => Some(OfBranch { node: id, branch }),
+                Some(Need::Several) | None => user,
+            };
+            needs(&mut users, input.node, user);
         }
     }
     lazy
+}
+
+/// Which of several branches need a parameter.
+pub(crate) enum Need {
+    Nobody,
+    One(usize),
+    Several,
+}
+
+impl Need {
+    pub(crate) fn of_branches(branches: &[BodyPath], parameter: usize) -> Need {
+        let mut needing = (0..branches.len()).filter(|&branch| branches[branch].needs(parameter));
+        match (needing.next(), needing.next()) {
+            (None, _) => Need::Nobody,
+            (Some(branch), None) => Need::One(branch),
+            (Some(_), Some(_)) => Need::Several,
+        }
+    }
 }
 
 /// Which nodes of the body of a loop compute the same each time, and nothing tells when: those that

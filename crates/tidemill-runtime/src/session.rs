@@ -34,7 +34,7 @@ use crate::signature::Signature;
 use crate::state::State;
 use crate::trace::RunTrace;
 use crate::watch::{Unwatched, Watch, Watcher};
-use crate::{lint, prepare, report};
+use crate::{lint, memory, prepare, report};
 
 /// Runs a graph, and holds the values of its variables.
 ///
@@ -104,7 +104,9 @@ impl Session {
             seed: AtomicU64::new(seed),
             closed: AtomicBool::new(false),
         };
-        Session { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        memory::register(&inner);
+        Session { inner }
     }
 
     /// The graph it runs.
@@ -252,6 +254,7 @@ impl Session {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        memory::release(self);
         self.warn_of_onlookers();
     }
 }
@@ -320,6 +323,15 @@ impl Drop for Running {
 impl Inner {
     fn runs_on_this_thread(&self) -> bool {
         RUNNING.with_borrow(|running| running.contains(&std::ptr::from_ref(self)))
+    }
+
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The plans that it keeps.
+    pub(crate) fn plans(&self) -> Vec<Arc<BoundPlan>> {
+        self.plans.all()
     }
 
     fn warn_of_onlookers(&self) {
@@ -410,10 +422,12 @@ impl Inner {
     }
 
     /// The plan of a signature: the one there is, or a new one. It stays valid while the graph
-    /// grows, because nodes never change.
+    /// grows, because nodes never change, unless a write is added that changes the shape of a variable.
     fn plan(&self, signature: &Signature) -> Result<Arc<BoundPlan>, RunError> {
-        if let Some(plan) = self.plans.get(signature) {
-            return Ok(plan);
+        match self.plans.get(signature) {
+            Some(bound) if self.allows_for_shapes(&bound) => return Ok(bound),
+            Some(_) => self.plans.remove(signature),
+            None => {}
         }
         let (plan, _) = self.prepare(signature)?;
         let early = {
@@ -424,6 +438,11 @@ impl Inner {
         self.warn(early);
         let bound = BoundPlan::new(plan, |node| self.state.cell(node));
         Ok(self.plans.insert(signature.clone(), bound))
+    }
+
+    /// Whether a plan was made when as many variables as now might not have their declared shapes.
+    fn allows_for_shapes(&self, bound: &BoundPlan) -> bool {
+        bound.plan.reshaped == self.graph.reshaped_variables()
     }
 
     fn prepare(&self, signature: &Signature) -> Result<(Plan, Vec<Rewrite>), RunError> {
@@ -451,6 +470,14 @@ impl Inner {
         feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
         fetches: &F,
     ) -> Result<F::Output, RunError> {
+        let renewed;
+        let bound = match self.allows_for_shapes(bound) {
+            true => bound,
+            false => {
+                renewed = self.plan(signature)?;
+                &renewed
+            }
+        };
         let result = self.run_plan(bound, feed, &mut Unwatched, fetches);
         result.unwrap_or_else(|failure| Err(self.report(signature, bound, failure)))
     }

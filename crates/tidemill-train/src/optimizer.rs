@@ -2,8 +2,9 @@ use std::sync::Arc;
 
 use tidemill_autodiff::{Differentiation, GradientOptions, differentiate};
 use tidemill_graph::{
-    BuildErrorKind, EdgeKind, Graph, Location, NodeBuilder, OperationRef, Referent, TensorRef,
-    at_location, control_dependencies, default_graph, fail, outside, scoped,
+    BuildErrorKind, EdgeKind, Enclosure, Graph, Location, NodeBuilder, OperationRef, Referent,
+    TensorId, TensorRef, at_location, control_dependencies, default_graph, enclosures, fail,
+    outside, scoped,
 };
 use tidemill_ops::ops::assign::ASSIGN_ADD;
 use tidemill_ops::ops::control::NO_OP;
@@ -155,9 +156,9 @@ pub trait Optimizer {
     #[track_caller]
     fn minimize_with(&self, loss: Tensor, options: MinimizeOptions) -> Operation {
         let location = Location::caller();
-        at_location(location, || match gradients_of(loss, &options) {
+        at_location(location, || match gradients_of(loss, "minimize", &options) {
             Ok(gradients) => {
-                let train = apply(self, &gradients, options.global_step);
+                let train = apply(self, "minimize", &gradients, options.global_step);
                 with_updates(train, loss, &options.update_ops)
             }
             Err(invalid) => invalid,
@@ -177,7 +178,7 @@ pub trait Optimizer {
     ) -> Vec<GradientAndVariable> {
         let location = Location::caller();
         at_location(location, || {
-            gradients_of(loss, options).unwrap_or_else(|invalid| {
+            gradients_of(loss, "compute_gradients", options).unwrap_or_else(|invalid| {
                 let invalid = OperationRef::from(invalid).output(0).into();
                 let variables = candidates(loss.graph(), options);
                 variables.into_iter().map(|variable| (Some(invalid), variable)).collect()
@@ -197,12 +198,13 @@ pub trait Optimizer {
         global_step: Option<Variable>,
     ) -> Operation {
         let location = Location::caller();
-        at_location(location, || apply(self, gradients, global_step))
+        at_location(location, || apply(self, "apply_gradients", gradients, global_step))
     }
 }
 
 fn apply<O: Optimizer + ?Sized>(
     optimizer: &O,
+    call: &'static str,
     gradients: &[GradientAndVariable],
     global_step: Option<Variable>,
 ) -> Operation {
@@ -212,23 +214,23 @@ fn apply<O: Optimizer + ?Sized>(
     let graph = graph.unwrap_or_else(default_graph);
     if pairs.is_empty() {
         let variables = gradients.iter().map(|(_, variable)| variable.op().name()).collect();
-        return invalid(&graph, TrainError::NothingToApply { variables });
+        return invalid(&graph, call, TrainError::NothingToApply { variables });
     }
     let variables: Vec<Variable> = pairs.iter().map(|(_, variable)| *variable).collect();
     if let Err(error) = optimizer.check().and_then(|()| check_floats(&variables)) {
-        return invalid(&graph, error);
+        return invalid(&graph, call, error);
     }
     let _default = graph.as_default();
     outside(|| make_variables(optimizer, &graph, &variables));
     let applied = scoped(&graph, optimizer.name(), |name| {
         let updates = match optimizer.prepare(&graph) {
             Ok(updates) => updates,
-            Err(error) => return invalid(&graph, error),
+            Err(error) => return invalid(&graph, call, error),
         };
         let gate = gate(&graph, &pairs);
         let add = |(gradient, variable): (Tensor, Variable)| {
             let scope = format!("update_{}", variable.op().name());
-            scoped(&graph, &scope, |_| update(&graph, &*updates, gradient, variable))
+            scoped(&graph, &scope, |_| update(&graph, call, &*updates, gradient, variable))
         };
         let add_all = || pairs.into_iter().map(add).collect();
         let mut all: Vec<Operation> = control_dependencies(gate, add_all);
@@ -275,7 +277,13 @@ fn gate(graph: &Graph, pairs: &[(Tensor, Variable)]) -> Option<Operation> {
 }
 
 /// Adds the update of one variable, and what its constraint makes of it.
-fn update(graph: &Graph, updates: &dyn Updates, gradient: Tensor, variable: Variable) -> Operation {
+fn update(
+    graph: &Graph,
+    call: &'static str,
+    updates: &dyn Updates,
+    gradient: Tensor,
+    variable: Variable,
+) -> Operation {
     let slices = IndexedSlices::of(gradient);
     let updated = match slices {
         Some(slices) if updates.deduplicates() => updates.sparse(variable, slices.deduplicate()),
@@ -287,7 +295,7 @@ fn update(graph: &Graph, updates: &dyn Updates, gradient: Tensor, variable: Vari
     }
     if slices.is_some() {
         let variable = variable.op().name();
-        return invalid(graph, TrainError::SparseConstraint { variable });
+        return invalid(graph, call, TrainError::SparseConstraint { variable });
     }
     control_dependencies([updated], || {
         let constrained = variable.constrained(variable.read());
@@ -320,6 +328,7 @@ fn check_floats(variables: &[Variable]) -> Result<(), TrainError> {
 /// An invalid handle, where there are no such variables, or no gradient gets to any.
 fn gradients_of(
     loss: Tensor,
+    call: &'static str,
     options: &MinimizeOptions,
 ) -> Result<Vec<GradientAndVariable>, Operation> {
     let operation = OperationRef::from(loss);
@@ -328,7 +337,7 @@ fn gradients_of(
     };
     let candidates = candidates(loss.graph(), options);
     if candidates.is_empty() {
-        return Err(invalid(&graph, TrainError::NoVariables));
+        return Err(invalid(&graph, call, TrainError::NoVariables { loss: loss.op().name() }));
     }
     let names = |variables: &[Variable]| variables.iter().map(|v| v.op().name()).collect();
     let variables = match &options.variables {
@@ -337,7 +346,7 @@ fn gradients_of(
     };
     if variables.is_empty() {
         let (loss, variables) = (loss.op().name(), names(&candidates));
-        return Err(invalid(&graph, TrainError::Independent { loss, variables }));
+        return Err(invalid(&graph, call, TrainError::Independent { loss, variables }));
     }
     let grad_ys = vec![options.grad_loss];
     let options = GradientOptions { grad_ys, ..GradientOptions::default() };
@@ -348,21 +357,31 @@ fn gradients_of(
     }
     if gradients.iter().all(Option::is_none) {
         let (loss, variables) = (loss.op().name(), names(&variables));
-        return Err(invalid(&graph, TrainError::NoGradient { loss, variables, cuts }));
+        return Err(invalid(&graph, call, TrainError::NoGradient { loss, variables, cuts }));
     }
     Ok(gradients.into_iter().zip(variables).collect())
 }
 
-/// The variables that may be changed.
+/// The variables that may be changed. They are of the graph around all bodies.
 fn candidates(graph: Option<Graph>, options: &MinimizeOptions) -> Vec<Variable> {
-    let trainable = || graph.map(|graph| graph.trainable_variables()).unwrap_or_default();
+    let trainable = || {
+        let around = graph.and_then(|graph| enclosures(&graph).pop());
+        around.map(|around| around.graph.trainable_variables()).unwrap_or_default()
+    };
     options.variables.clone().unwrap_or_else(trainable)
 }
 
 /// The variables among `candidates` that the loss depends on.
 fn on_path(graph: &Graph, loss: Tensor, candidates: &[Variable]) -> Vec<Variable> {
     let Ok(loss) = TensorRef::from(loss).id() else { return Vec::new() };
-    let path = graph.read().ancestors([loss.node], |kind, _| kind == EdgeKind::Data);
+    let data = |kind: EdgeKind, _| kind == EdgeKind::Data;
+    let mut path = graph.read().ancestors([loss.node], data);
+    // A body depends on what it captures of the graph around it.
+    for Enclosure { graph, captured } in enclosures(graph).into_iter().skip(1) {
+        let is_needed = |parameter: &TensorId| path.binary_search(&parameter.node).is_ok();
+        let captured = captured.iter().filter(|(_, parameter)| is_needed(parameter));
+        path = graph.read().ancestors(captured.map(|(tensor, _)| tensor.node), data);
+    }
     let is_on_path = |variable: &Variable| match OperationRef::from(*variable).referent() {
         Referent::Node(node) => path.binary_search(&node).is_ok(),
         Referent::Poison(_) => false,
@@ -370,7 +389,7 @@ fn on_path(graph: &Graph, loss: Tensor, candidates: &[Variable]) -> Vec<Variable
     candidates.iter().copied().filter(is_on_path).collect()
 }
 
-fn invalid(graph: &Graph, error: TrainError) -> Operation {
+fn invalid(graph: &Graph, call: &'static str, error: TrainError) -> Operation {
     let kind = BuildErrorKind::Other(Arc::new(error));
-    fail(Some(graph.key()), "minimize", kind, Vec::new()).into()
+    fail(Some(graph.key()), call, kind, Vec::new()).into()
 }

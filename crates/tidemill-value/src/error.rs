@@ -1,7 +1,7 @@
 use crate::{DType, Dim, PartialShape, Shape};
 
 /// What is wrong with a value, or with a conversion to or from one.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
     /// The elements are of another type than asked for.
@@ -29,7 +29,7 @@ pub enum ValueError {
         shape: Shape,
     },
     /// One number was asked of a value that holds another count of them.
-    #[error("a value of shape {shape} is not a single number")]
+    #[error("a value of shape {shape} is not a single number{}", all_of(shape))]
     NotScalar {
         /// The shape of the value.
         shape: Shape,
@@ -100,4 +100,15 @@ pub enum ValueError {
         /// How deep they may lie.
         most: usize,
     },
+}
+
+crate::debug_as_report!(ValueError);
+
+/// How to have the elements of a value of a shape.
+fn all_of(shape: &Shape) -> &'static str {
+    match shape.rank() {
+        0 => "",
+        1 => ": Value::into_vec gives its elements",
+        _ => ": Value::into_array gives its elements",
+    }
 }

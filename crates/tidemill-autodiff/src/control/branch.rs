@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashMap;
 use tidemill_graph::{
-    Body, Fact, Grads, Graph, Location, Node, OpError, TensorId, TensorRef, trace,
+    Body, Fact, Grads, Graph, Location, Node, OpError, TensorId, TensorRef, beside, trace,
 };
 use tidemill_ops::{Tensor, constant, empty_tensor_list};
 use tidemill_value::{DType, PartialShape, Shape, Value};
@@ -32,7 +32,7 @@ pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
     }
     let needs: Vec<Needs> =
         reverses.iter().map(|reverse| needs_of(reverse, &differentiable)).collect();
-    let kept = keep(call, &latest, &reverses, &needs)?;
+    let kept = beside(call.graph, || keep(call, &latest, &reverses, &needs))?;
     // What the gradient takes: those of the results, the inputs, and what was kept.
     let used: Vec<usize> = {
         let mut used: Vec<usize> =
@@ -163,7 +163,7 @@ fn body_of(
         .map(|fact| Fact { elements: None, ..fact })
         .collect();
     let mut failure = None;
-    let traced = trace(call.graph, Location::caller(), &facts, |arguments| {
+    let traced = trace(call.target, Location::caller(), &facts, |arguments| {
         let (grads, rest) = arguments.split_at(taken.active.len());
         let (inputs, kept) = rest.split_at(taken.used.len());
         let mut given: FxHashMap<TensorId, TensorRef> = FxHashMap::default();

@@ -15,14 +15,18 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tidemill_graph::{
     Body, BuildErrorKind, Execution, Fact, Grads, Graph, Node, NodeBuilder, NodeId, OperationRef,
-    Referent, TensorId, TensorRef, fail, without_control_dependencies,
+    Referent, Role, TensorId, TensorRef, fail, without_control_dependencies,
 };
+use tidemill_ops::ops::resource::READ_VARIABLE;
 use tidemill_ops::{Tensor, constant, zeros_like};
 use tidemill_value::{DType, Value};
 
 /// A node that runs bodies, and the gradients of its outputs.
 pub(crate) struct Call<'a> {
+    /// The graph of the node.
     pub(crate) graph: &'a Graph,
+    /// The graph that the gradients are added to: the same one, or a body inside of it.
+    pub(crate) target: &'a Graph,
     pub(crate) id: NodeId,
     pub(crate) node: &'a Node,
     pub(crate) grads: &'a [Option<TensorRef>],
@@ -36,7 +40,7 @@ pub(crate) type Failed = OperationRef;
 /// The gradients of the inputs of a node that runs bodies; `None` for other nodes.
 pub(crate) fn gradient(call: &Call<'_>) -> Option<Result<Grads, Failed>> {
     call.node.op.execution.inputs_before_bodies()?;
-    let _default = call.graph.as_default();
+    let _default = call.target.as_default();
     match call.node.op.execution {
         Execution::Branch(_) => Some(branch::gradient(call)),
         Execution::Loop => Some(repetition::gradient(call)),
@@ -48,6 +52,20 @@ impl Call<'_> {
     /// Input `i` of the node.
     fn input(&self, i: usize) -> TensorRef {
         TensorRef::new(self.graph.key(), self.node.inputs[i])
+    }
+
+    /// Zeros of the shape and type of input `i`; where that is the handle of a variable, of its value.
+    fn zeros_like_input(&self, i: usize) -> TensorRef {
+        let input = self.input(i);
+        let fact = Tensor::from(input).fact().filter(|fact| fact.role == Role::Handle);
+        match fact {
+            Some(fact) if fact.shape.is_known() => zeros(None, &fact).into(),
+            Some(_) => {
+                let value = NodeBuilder::new(&READ_VARIABLE).input(input).build().output(0);
+                zeros_like(Tensor::from(value)).into()
+            }
+            None => zeros_like(Tensor::from(input)).into(),
+        }
     }
 
     /// The latest node that extends this one, or it itself.
@@ -85,7 +103,7 @@ impl Call<'_> {
 
     /// Adds a node of the same type that runs these bodies.
     fn node(&self, inputs: &[TensorRef], bodies: Vec<Arc<Body>>) -> Result<OperationRef, Failed> {
-        let builder = NodeBuilder::with_bodies(self.node, inputs, bodies).graph(self.graph.key());
+        let builder = NodeBuilder::with_bodies(self.node, inputs, bodies).graph(self.target.key());
         let node = builder.build();
         match node.referent() {
             Referent::Node(_) => Ok(node),
@@ -94,7 +112,7 @@ impl Call<'_> {
     }
 
     fn fail(&self, kind: impl Into<BuildErrorKind>) -> Failed {
-        fail(Some(self.graph.key()), "gradients", kind, Vec::new())
+        fail(Some(self.target.key()), "gradients", kind, Vec::new())
     }
 }
 

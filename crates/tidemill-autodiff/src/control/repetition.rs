@@ -3,7 +3,7 @@ use std::sync::Arc;
 use rustc_hash::FxHashMap;
 use tidemill_graph::{
     Body, BuildErrorKind, Fact, Grads, Graph, Inferred, Location, Node, NodeId, OpError,
-    OperationRef, Parameter, ParameterKind, TensorId, TensorRef, parameter, trace,
+    OperationRef, Parameter, ParameterKind, TensorId, TensorRef, beside, parameter, trace,
 };
 use tidemill_ops::{
     Tensor, constant, empty_tensor_list, greater, tensor_list_pop_back, tensor_list_push_back,
@@ -20,8 +20,11 @@ const ROUNDS: usize = 4;
 /// the first.
 pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
     let (_, latest) = call.latest();
+    // As in TensorFlow, everything that goes into a loop is connected with everything that comes out.
+    let connected = |i: usize| call.wanted[i].then(|| call.zeros_like_input(i));
+    let inputs = 0..call.node.inputs.len();
     let Some((reverse, active)) = differentiate(call, &latest)? else {
-        return Ok(call.node.inputs.iter().map(|_| None).collect());
+        return Ok(inputs.map(connected).collect());
     };
     let body = bodies_of(&latest)[1];
     let is_kept = |i: usize| is_passed_on(body, i) && !reverse.parameters[i].kind.is_variable();
@@ -32,14 +35,14 @@ pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
     };
     let missing: Vec<usize> = active.iter().copied().filter(is_missing).collect();
     let needs = reverse.needs(&missing, is_kept, |_, _| true);
-    let forward = keep(call, &latest, &reverse, &needs)?;
+    let forward = beside(call.graph, || keep(call, &latest, &reverse, &needs))?;
     let backward = Backward { call, reverse: &reverse, needs: &needs, active: &active };
     let node = backward.build(&forward)?;
-    let output = |i: usize| {
-        let slot = active.iter().position(|&other| other == i).filter(|_| call.wanted[i])?;
-        Some(node.output(1 + slot as u32))
+    let gradient = |i: usize| match active.iter().position(|&other| other == i) {
+        Some(slot) => call.wanted[i].then(|| node.output(1 + slot as u32)),
+        None => connected(i),
     };
-    Ok((0..call.node.inputs.len()).map(output).collect())
+    Ok(inputs.map(gradient).collect())
 }
 
 /// Whether a body gives back a parameter as it is.
@@ -58,7 +61,7 @@ fn differentiate(call: &Call<'_>, latest: &Node) -> Result<Option<(Reverse, Vec<
     let facts = body.parameter_facts();
     // A value that never changes has no gradient but its own.
     let may_have =
-        |i: usize| facts[i].dtype.is_differentiable() && (!is_passed_on(body, i) || call.wanted[i]);
+        |i: usize| facts[i].is_differentiable() && (!is_passed_on(body, i) || call.wanted[i]);
     let mut wanted = vec![false; body.parameters().len()];
     (0..count).for_each(|i| wanted[i] = may_have(i));
     let mut active: Vec<usize> =
@@ -173,7 +176,7 @@ impl Backward<'_> {
             fact.shape = self.reverse.fact(parameter_of(self.reverse, i)).shape;
         }
         for _ in 0..ROUNDS {
-            let step = trace(call.graph, Location::caller(), &facts, |state| self.step(state))?;
+            let step = trace(call.target, Location::caller(), &facts, |state| self.step(state))?;
             let reader = step.graph().read();
             let results = step.results().iter().filter_map(|&result| reader.fact(result));
             let both: Vec<Fact> =
@@ -183,7 +186,7 @@ impl Backward<'_> {
                 facts = both;
                 continue;
             }
-            let test = trace(call.graph, Location::caller(), &facts, |state| {
+            let test = trace(call.target, Location::caller(), &facts, |state| {
                 vec![greater(Tensor::from(state[0]), 0).into()]
             })?;
             let captured: Vec<TensorRef> = step.captured().collect();

@@ -61,7 +61,7 @@ impl Reverse {
         let options = GradientOptions { grad_ys: grad_ys.collect(), ..GradientOptions::default() };
         let mut found = gradients_with(ys, xs, options).into_iter();
         if let Err(errors) = graph.check() {
-            let failed = errors.errors().map(|error| call.graph.poison(error.clone())).last();
+            let failed = errors.errors().map(|error| call.target.poison(error.clone())).last();
             return Err(failed.unwrap_or_else(|| call.fail(BuildErrorKind::Full)));
         }
         let gradients = wanted.iter().map(|wanted| {

@@ -9,7 +9,9 @@ use smallvec::{SmallVec, smallvec};
 use tidemill_value::DType;
 
 pub use inside::{Enclosing, InsideBody};
-pub use trace::{Trace, add_argument, adopted, outside, parameter, trace};
+pub use trace::{
+    Enclosure, Trace, add_argument, beside, enclosures, innermost, outside, parameter, trace,
+};
 pub(crate) use trace::{adopt, is_control_inside, redirect};
 
 use crate::{
@@ -170,6 +172,12 @@ impl Body {
     /// Whether it draws random numbers.
     pub fn draws(&self) -> bool {
         self.draws
+    }
+
+    /// Whether it may leave a variable that it takes with another shape than the declared one.
+    pub(crate) fn reshapes(&self, parameter: usize) -> bool {
+        let node = self.parameters.get(parameter).map(|parameter| parameter.node);
+        node.is_some_and(|node| self.graph.read().is_reshaped(node))
     }
 
     /// Whether running it does, or depends on, anything but its values.

@@ -2,13 +2,13 @@
 
 use std::cell::RefCell;
 
-use super::{HANDLE_PARAMETER, InsideBody, PARAMETER, REF_PARAMETER};
-use crate::diagnosis::BuildErrorKind;
+use super::{HANDLE_PARAMETER, PARAMETER, REF_PARAMETER};
+use crate::diagnosis::{BuildErrorKind, Note};
 use crate::registry::{self, override_default};
 use crate::{
     Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, NodeBuilder, NodeId,
     OpError, OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef,
-    absolute_scope, location, scope, without_control_dependencies,
+    absolute_scope, elsewhere, location, scope, without_control_dependencies,
 };
 
 /// A body that is being built: its graph, and what stands there for tensors of the graph around it.
@@ -19,7 +19,7 @@ pub struct Trace {
     /// The parameters that were asked for.
     arguments: Vec<(NodeId, ParameterKind)>,
     captures: Vec<Capture>,
-    /// Constants of the graph around it, and their copies.
+    /// Constants of the graph around it that have no gradient, and their copies.
     constants: Vec<(TensorId, TensorId)>,
     results: Vec<TensorId>,
 }
@@ -82,17 +82,11 @@ fn result_in_body(result: TensorRef) -> Result<TensorId, OperationRef> {
         Some(key) if key != result.graph() => adopt(key, result),
         _ => Ok(Some(result)),
     };
-    let fail = |kind| crate::fail(key, "result", kind, Vec::new());
+    let notes = || Note::made_here(result.operation()).into_iter().collect();
+    let fail = |kind| crate::fail(key, "result", kind, notes());
     match taken.map_err(fail)? {
         Some(tensor) => tensor.id().map_err(|_| tensor.operation()),
-        None => {
-            let (left, right) = (key.unwrap_or(GraphKey::NOWHERE), result.graph());
-            let inside = key.and_then(|key| InsideBody::of(result.operation(), key));
-            Err(fail(match inside {
-                Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)),
-                None => BuildErrorKind::ForeignGraph { left, right },
-            }))
-        }
+        None => Err(fail(elsewhere(result.operation(), key.unwrap_or(GraphKey::NOWHERE)))),
     }
 }
 
@@ -191,33 +185,65 @@ pub(crate) fn adopt(key: GraphKey, tensor: TensorRef) -> Result<Option<TensorRef
     Ok(Some(TensorRef::new(key, id)))
 }
 
-/// What stands for a tensor in `graph`, if that is the body that is being built and the tensor is of a
-/// graph around it; otherwise the tensor itself.
-pub fn adopted(graph: &Graph, tensor: TensorRef) -> TensorRef {
-    match adopt(graph.key(), tensor) {
-        Ok(Some(adopted)) => adopted,
-        Ok(None) | Err(_) => tensor,
-    }
-}
-
 /// Calls `build` outside of the bodies that are being built, in the graph around all of them, where
 /// variables are made.
 pub fn outside<R>(build: impl FnOnce() -> R) -> R {
+    let root = TRACES.with_borrow(|traces| traces.first().map(|trace| trace.outer));
+    match root.and_then(|root| Graph::find(root).ok()) {
+        Some(root) => beside(&root, build),
+        None => build(),
+    }
+}
+
+/// Calls `build` in `graph`, outside of the bodies that are being built inside of it. Where there are
+/// none, it just calls `build`.
+pub fn beside<R>(graph: &Graph, build: impl FnOnce() -> R) -> R {
     struct Restore(Vec<Trace>);
     impl Drop for Restore {
         fn drop(&mut self) {
-            TRACES.set(std::mem::take(&mut self.0));
+            TRACES.with_borrow_mut(|traces| traces.append(&mut self.0));
         }
     }
-    let traces = Restore(TRACES.take());
-    let ends = traces.0.first().zip(traces.0.last());
-    let Some((root, inner)) =
-        ends.and_then(|(first, last)| Some((Graph::find(first.outer).ok()?, last.graph.key())))
-    else {
-        return build();
-    };
-    let _default = override_default(root.clone());
-    scope::beside_body(root.key(), inner, build)
+    let inside = TRACES.with_borrow_mut(|traces| {
+        let first = traces.iter().position(|trace| trace.outer == graph.key());
+        first.map(|first| traces.split_off(first))
+    });
+    let Some(inside) = inside else { return build() };
+    let inside = Restore(inside);
+    let innermost = inside.0.last().map_or(graph.key(), |trace| trace.graph.key());
+    let _default = override_default(graph.clone());
+    scope::beside_body(graph.key(), innermost, build)
+}
+
+/// A graph that encloses a body being built, or that body itself, and how the graph inside of it
+/// gets at its tensors.
+#[derive(Clone, Debug)]
+pub struct Enclosure {
+    /// The graph.
+    pub graph: Graph,
+    /// The tensors of it that the body inside takes, each with the parameter that stands for it there.
+    pub captured: Vec<(TensorId, TensorId)>,
+}
+
+/// A graph and those that enclose it, from the inside out: more than one while a body is being built,
+/// of which `graph` is the graph.
+pub fn enclosures(graph: &Graph) -> Vec<Enclosure> {
+    let mut enclosures = vec![Enclosure { graph: graph.clone(), captured: Vec::new() }];
+    TRACES.with_borrow(|traces| {
+        let innermost = traces.iter().rposition(|trace| trace.graph.key() == graph.key());
+        for trace in innermost.map_or(&[][..], |last| &traces[..=last]).iter().rev() {
+            let Ok(graph) = Graph::find(trace.outer) else { break };
+            let captures = trace.captures.iter();
+            let captured = captures.map(|c| (c.outer, TensorId::new(c.node, 0))).collect();
+            enclosures.push(Enclosure { graph, captured });
+        }
+    });
+    enclosures
+}
+
+/// The graph of the innermost body that is being built, if any is, where `graph` is around it.
+pub fn innermost(graph: &Graph) -> Graph {
+    Graph::find(redirect(graph.key())).unwrap_or_else(|_| graph.clone())
 }
 
 impl Trace {
@@ -309,14 +335,15 @@ impl Trace {
         if acts {
             return Err(BuildErrorKind::CapturedEffect { name, op: node.op.name, at });
         }
-        if node.op.execution == Execution::Constant {
+        let fact = &node.outputs[outer.slot as usize];
+        // A copy of a float would be out of the reach of gradients.
+        if node.op.execution == Execution::Constant && !fact.is_differentiable() {
             let copy = NodeBuilder::like(&node, &[]).name(name);
             let copy = location::at_location(at, || add(&self.graph, copy))?;
             let copy = TensorId::new(copy, outer.slot);
             self.constants.push((outer, copy));
             return Ok(copy);
         }
-        let fact = &node.outputs[outer.slot as usize];
         let kind = kind_of(&graph.read(), outer, fact, around);
         let node = location::at_location(at, || parameter(&self.graph, &name, fact))?;
         self.captures.push(Capture { outer, node, kind });

@@ -1,4 +1,4 @@
-use tidemill_graph::{Commit, NodeId, Subgraph, TensorId};
+use tidemill_graph::{Commit, Guarded, NodeId, Subgraph, TensorId};
 
 use crate::{Pass, Rewrite};
 
@@ -16,8 +16,12 @@ impl Pass for DeadNodes {
         if live.iter().all(|&live| live) {
             return subgraph;
         }
-        let (feeds, fetches, commits) =
-            (subgraph.feeds.clone(), subgraph.fetches.clone(), subgraph.commits.clone());
+        let (feeds, fetches, commits, guarded) = (
+            subgraph.feeds.clone(),
+            subgraph.fetches.clone(),
+            subgraph.commits.clone(),
+            subgraph.guarded.clone(),
+        );
         let mut done = Subgraph::default();
         let mut new_ids: Vec<Option<NodeId>> = Vec::with_capacity(live.len());
         for ((origin, mut node), live) in subgraph.into_nodes().zip(live) {
@@ -38,6 +42,11 @@ impl Pass for DeadNodes {
             .into_iter()
             .map(|commit| Commit { value: tensor(commit.value), ..commit })
             .collect();
+        let kept = guarded.into_iter().filter_map(|guarded| {
+            let (node, call) = (new_ids[guarded.node.index()]?, new_ids[guarded.call.index()]?);
+            Some(Guarded { node, call, ..guarded })
+        });
+        done.guarded = kept.collect();
         done
     }
 }
@@ -53,6 +62,10 @@ fn live(subgraph: &Subgraph) -> Vec<bool> {
     let committed = subgraph.commits.iter().map(|commit| commit.value.node);
     for node in fetched.chain(committed).chain(subgraph.feeds.iter().copied()) {
         live[node.index()] = true;
+    }
+    // Whether a node that may fail runs is for the node that it waits for to say.
+    for guarded in &subgraph.guarded {
+        live[guarded.call.index()] |= subgraph.must_keep(subgraph.node(guarded.node));
     }
     for (id, node) in subgraph.nodes().rev() {
         if live[id.index()] || subgraph.must_keep(node) {

@@ -5,6 +5,7 @@
 mod dtypes;
 mod gradient;
 mod inference;
+mod known;
 mod node;
 mod outputs;
 
@@ -16,8 +17,11 @@ use tidemill_graph::{OpDef, Sample};
 pub use dtypes::check_every_dtype;
 pub use gradient::check_gradient_of;
 pub use inference::check_inference;
+pub use known::check_known_is_checked_when_built;
 pub use node::{Given, Knowledge, SampleNode};
-pub use outputs::{check_feeds_are_unchanged, check_outputs, check_text_form};
+pub use outputs::{
+    check_failures_are_expected, check_feeds_are_unchanged, check_outputs, check_text_form,
+};
 
 /// What a check of an operation on a sample finds wrong.
 pub type Check = fn(&'static OpDef, &Sample) -> Result<(), String>;

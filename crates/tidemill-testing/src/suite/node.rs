@@ -1,5 +1,6 @@
 use tidemill_graph::{
-    Access, Arg, Arity, Fact, Graph, NodeBuilder, OpDef, OperationRef, Role, Sample, TensorRef,
+    Access, Arg, Arity, Effect, Elements, Execution, Fact, Graph, NodeBuilder, NodeView, OpDef,
+    OperationRef, Referent, Role, Sample, TensorRef, may_fail,
 };
 
 use tidemill_ops::ops::resource::VAR_HANDLE;
@@ -19,6 +20,8 @@ pub enum Given {
     Constants,
     /// As placeholders that are fed, of shapes known so far.
     Fed(Knowledge),
+    /// Small lists of integers as constants, all else fed, of shapes known but for the first extents.
+    Batches,
 }
 
 /// What is known of the shapes of a node's inputs before a run.
@@ -120,6 +123,20 @@ impl SampleNode {
         self.outputs().into_iter().filter_map(Tensor::fact).collect()
     }
 
+    /// Whether plans take a run of the node to be able to fail. They find the variables without a
+    /// value, and the kernels that cannot be made, before anything runs.
+    pub fn may_fail(&self) -> bool {
+        let Referent::Node(id) = self.node.referent() else { return true };
+        let reader = self.graph.read();
+        let node = reader.node(id);
+        let facts = reader.input_facts(node);
+        let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
+        node.op.execution == Execution::Variable
+            || node.op.effect != Effect::None
+            || node.op.kernel_of(&view).is_err()
+            || may_fail(node, facts.iter())
+    }
+
     /// Runs the node, after what gives its variables their values, and returns its outputs.
     ///
     /// # Errors
@@ -198,12 +215,20 @@ impl Inputs {
         let shape = match self.given {
             Given::Fed(knowledge) => knowledge.of(i, value.shape()),
             Given::Constants => value.shape().into(),
+            // A filter is none of a batch.
+            Given::Batches if arg.name == "filter" => value.shape().into(),
+            Given::Batches => Knowledge::AllButFirst.of(i, value.shape()),
         };
-        let tensor = match (arg.access, self.given) {
+        let is_constant = match self.given {
+            Given::Constants => true,
+            Given::Batches => Elements::of(value).is_some(),
+            Given::Fed(_) => false,
+        };
+        let tensor = match (arg.access, is_constant) {
             _ if arg.role == Role::Handle => self.add_variable(&VAR_HANDLE, value, shape),
-            (Access::Read, Given::Constants) if value.dtype() == DType::Variant => lists_of(value),
-            (Access::Read, Given::Constants) => constant(value),
-            (Access::Read, Given::Fed(_)) => {
+            (Access::Read, true) if value.dtype() == DType::Variant => lists_of(value),
+            (Access::Read, true) => constant(value),
+            (Access::Read, false) => {
                 let placeholder = placeholder_of(value.dtype(), shape);
                 self.feeds.push((placeholder, value.clone()));
                 placeholder

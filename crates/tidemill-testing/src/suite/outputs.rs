@@ -52,6 +52,22 @@ pub fn check_outputs(op: &'static OpDef, sample: &Sample) -> Result<(), String> 
     Ok(())
 }
 
+/// A node that a run may not fail, as plans take it, does not: a sample that fails does so when it is
+/// built, or is known to be able to.
+pub fn check_failures_are_expected(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
+    if !matches!(sample.expect, Expect::Error(_)) {
+        return Ok(());
+    }
+    let inputs = sample.inputs.iter().map(Vec::len).sum();
+    let partial = Knowledge::partial(inputs).into_iter().chain([Knowledge::Shapes]);
+    for given in partial.map(Given::Fed).chain([Given::Constants]) {
+        if SampleNode::build(op, sample, given).is_ok_and(|node| !node.may_fail()) {
+            return Err(format!("given {given:?}, it fails though it cannot"));
+        }
+    }
+    Ok(())
+}
+
 /// A run leaves the values that it is fed as they were.
 pub fn check_feeds_are_unchanged(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
     for (given, rewriting) in WAYS {

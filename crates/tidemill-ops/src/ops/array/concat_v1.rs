@@ -8,7 +8,9 @@ use tidemill_value::{DType, Value};
 use super::join::{concat_shape, split_like};
 use super::split::list_kernel;
 use crate::Tensor;
-use crate::index::{axis_of, check_rank, integer, integers, known_integer};
+use crate::index::{
+    axis_of, check_rank, check_single, integer, integers, known_integer, known_integers,
+};
 use crate::kernel::kernel;
 use crate::sample::array;
 
@@ -21,7 +23,10 @@ pub static CONCAT_V1: OpDef = OpDef::new(
 .outputs(&[Arg::of("output", "T")])
 .attrs(&[AttrDef::types("T", DType::ALL)])
 .fallible(Fallible::Values)
-.infer(|node| concat_shape(known_integer(node, 0), &node.inputs()[1..]))
+.infer(|node| {
+    check_single(node, 0)?;
+    concat_shape(known_integer(node, 0), node.inputs().get(1..).unwrap_or_default())
+})
 .gradient(|cx| {
     let axis: Tensor = cx.input(0);
     let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i)).collect();
@@ -58,6 +63,12 @@ pub static CONCAT_OFFSET: OpDef =
         .fallible(Fallible::Values)
         .infer(|node| {
             check_rank(node, 0, 0, "no axes")?;
+            let shapes = (1..node.inputs().len()).map(|i| known_integers(node, i));
+            let shapes: Option<Vec<SmallVec<[i64; 4]>>> =
+                shapes.map(|shape| Some(SmallVec::from_vec(shape?))).collect();
+            if let Some((axis, shapes)) = known_integer(node, 0).zip(shapes) {
+                offsets(axis, &shapes)?;
+            }
             Ok(node.inputs().iter().skip(1).map(|shape| shape.shape.clone().into()).collect())
         })
         .not_differentiable()
@@ -97,7 +108,7 @@ fn offsets(axis: i64, shapes: &[SmallVec<[i64; 4]>]) -> Result<Vec<Vec<i64>>, Op
         let fits = shape.len() == rank && (0..rank).all(|i| i == axis || shape[i] == shapes[0][i]);
         if !fits {
             let message = format!("shapes {:?} and {:?} do not join", &shapes[0][..], &shape[..]);
-            return Err(OpError::Invalid(message));
+            return Err(OpError::elements("shape", message));
         }
         offsets.push((0..rank).map(|i| if i == axis { offset } else { 0 }).collect());
         offset = offset.saturating_add(shape[axis]);

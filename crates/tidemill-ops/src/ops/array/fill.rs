@@ -8,10 +8,10 @@ use tidemill_graph::{
 use tidemill_kernels::layout;
 use tidemill_value::{DType, PartialShape, Scalar, Shape, Value, ValueError};
 
-use super::{broadcast_gradient_args, reshape, shape, shape_tensor};
+use super::{broadcast_gradient_args, needs_no_value, reshape, shape, shape_tensor};
 use crate::elementwise::same_shape;
 use crate::family::grads;
-use crate::index::shape_of;
+use crate::index::{check_rank, shape_of};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, indexed, tensor, unary};
 use crate::ops::constant::constant_node;
@@ -26,9 +26,12 @@ pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialSh
         return Err(OpError::Rank { input, expected: "1 axis", actual });
     }
     match node.elements(i) {
-        Some(elements) => elements
-            .as_shape()
-            .ok_or_else(|| OpError::invalid(format!("{elements:?} are no extents of a shape"))),
+        Some(elements) => elements.as_shape().ok_or_else(|| {
+            OpError::elements(
+                node.op().inputs[i].name,
+                format!("{elements:?} are no extents of a shape"),
+            )
+        }),
         None => Ok(match node.shape(i).elements() {
             Some(rank) => PartialShape::of_rank(rank),
             None => PartialShape::unknown(),
@@ -41,7 +44,7 @@ pub static FILL: OpDef = OpDef::new("Fill", "One number everywhere.")
     .inputs(&[Arg::of("dims", "index_type"), Arg::of("value", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("index_type", DType::INDICES)])
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[0]))
     .infer(|node| match node.shape(1).rank() {
         None | Some(0) => Inferred::one(described_shape(node, 0)?),
         Some(_) => {
@@ -117,7 +120,7 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor stretched t
         let stretched = from.broadcast(&to)?;
         if stretched.merge(&to).is_err() {
             let message = format!("shape {from} does not stretch to {to}");
-            return Err(OpError::Invalid(message));
+            return Err(OpError::shape("input", message));
         }
         // Extents that only the input has say nothing before the run: it could fail.
         Inferred::one(to)
@@ -147,7 +150,7 @@ pub static RANGE: OpDef = OpDef::new("Range", "Numbers at equal distances.")
     .inputs(&[Arg::of("start", "Tidx"), Arg::of("limit", "Tidx"), Arg::of("delta", "Tidx")])
     .outputs(&[Arg::of("output", "Tidx")])
     .attrs(&[AttrDef::widened("Tidx", DType::NUMBERS)])
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[0, 1, 2]))
     .infer(infer_range)
     .kernel(|_| {
         Ok(kernel(|cx| {
@@ -173,19 +176,19 @@ fn infer_range(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
         Some(&[Some(x)]) => Some(Scalar::I64(x)),
         _ => None,
     };
+    (0..3).try_for_each(|i| check_rank(node, i, 0, "no axes"))?;
     let unknown = || Inferred::one(PartialShape::of_rank(1));
     let (Some(start), Some(limit), Some(delta)) = (number(0), number(1), number(2)) else {
         return unknown();
     };
     match layout::range_length(start, limit, delta) {
         Ok(length) if length <= 64 => {
-            let numbers =
-                layout::range(start, limit, delta).map_err(|e| OpError::invalid(e.to_string()))?;
+            let numbers = layout::range(start, limit, delta)?;
             let elements = Elements::of(&numbers);
             Ok([Inferred::with_elements([length].into(), elements)].into_iter().collect())
         }
         Ok(length) => Inferred::one([length]),
-        Err(error) => Err(OpError::invalid(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }
 
@@ -265,7 +268,19 @@ pub(crate) fn filled(
 #[doc(alias = "ZerosLike")]
 #[track_caller]
 pub fn zeros_like(x: impl Into<Operand>) -> Tensor {
-    unary(&ZEROS_LIKE, x)
+    filled_like(&ZEROS_LIKE, x.into().to_tensor(), 0.0)
+}
+
+/// A tensor that `op` fills with a number; where it needs no more than a known shape, a constant.
+#[track_caller]
+fn filled_like(op: &'static OpDef, x: Tensor, number: f64) -> Tensor {
+    let known = needs_no_value(x).and_then(|shape| Some((x.graph()?, x.dtype()?, shape.known()?)));
+    match known {
+        Some((graph, dtype, shape)) if !matches!(dtype, DType::Variant | DType::String) => {
+            filled(&graph, op.name, number, dtype, shape)
+        }
+        _ => unary(op, x),
+    }
 }
 
 /// Ones of the shape and type of `x`.
@@ -277,7 +292,7 @@ pub fn zeros_like(x: impl Into<Operand>) -> Tensor {
 #[doc(alias = "OnesLike")]
 #[track_caller]
 pub fn ones_like(x: impl Into<Operand>) -> Tensor {
-    unary(&ONES_LIKE, x)
+    filled_like(&ONES_LIKE, x.into().to_tensor(), 1.0)
 }
 
 /// `x` stretched to a larger shape, along the axes that it lacks at the front and those along

@@ -13,6 +13,7 @@ mod lin_space;
 mod order;
 mod pad;
 mod partition;
+mod recurrence;
 mod reshape;
 mod reverse;
 mod scan;
@@ -56,6 +57,8 @@ pub use partition::{
     DYNAMIC_PARTITION, DYNAMIC_STITCH, ONE_HOT, PARALLEL_DYNAMIC_STITCH, dynamic_partition,
     dynamic_stitch, one_hot, one_hot_with,
 };
+pub(crate) use recurrence::product_of_others;
+pub use recurrence::{LINEAR_RECURRENCE, SEGMENT_RECURRENCE};
 pub use reshape::{EXPAND_DIMS, RESHAPE, SQUEEZE, expand_dims, reshape, squeeze};
 pub use reverse::{REVERSE, REVERSE_SEQUENCE, reverse, reverse_sequence};
 pub use scan::{CUMPROD, CUMSUM, cumprod, cumprod_with, cumsum, cumsum_with};
@@ -78,7 +81,7 @@ pub use segment::{
 };
 pub use shape::{BROADCAST_ARGS, BROADCAST_GRADIENT_ARGS, RANK, SHAPE, SHAPE_N, SIZE};
 pub use shape::{broadcast_dynamic_shape, broadcast_gradient_args, rank, shape, shape_n, size};
-pub(crate) use shape::{shape_as, shape_tensor};
+pub(crate) use shape::{needs_no_value, shape_as, shape_tensor};
 pub use slice::{
     SLICE, STRIDED_SLICE, STRIDED_SLICE_GRAD, slice, strided_slice, strided_slice_with,
 };

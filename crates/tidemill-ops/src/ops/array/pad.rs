@@ -5,12 +5,12 @@ use tidemill_graph::{
     Arg, AttrDef, AttrKind, Fallible, GradCx, Inferred, KernelError, NodeBuilder, NodeView, OpDef,
     OpError, Sample,
 };
-use tidemill_kernels::layout;
+use tidemill_kernels::{NumericError, layout};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::{rank, reshape, shape_as, slice, stack};
 use crate::family::grads;
-use crate::index::integers;
+use crate::index::{integers, known_integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, indexed, tensor};
 use crate::ops::cast::cast;
@@ -26,7 +26,7 @@ pub static PAD: OpDef = OpDef::new("Pad", "A tensor surrounded by zeros.")
     .inputs(const { &[Arg::of("input", "T"), PADDINGS] })
     .outputs(&[Arg::of("output", "T")])
     .attrs(const { &[AttrDef::types("T", DType::ALL), PADDINGS_TYPE] })
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[1]))
     .infer(|node| Inferred::one(padded_shape(node, Grow::Outward)?))
     .gradient(|cx| Ok(grads([Some(middle(cx)), None])))
     .kernel(|_| {
@@ -54,7 +54,7 @@ pub static PAD_V2: OpDef = OpDef::new("PadV2", "A tensor surrounded by a number.
     .inputs(const { &[Arg::of("input", "T"), PADDINGS, Arg::of("constant_values", "T")] })
     .outputs(&[Arg::of("output", "T")])
     .attrs(const { &[AttrDef::types("T", DType::ALL), PADDINGS_TYPE] })
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[1]))
     .infer(|node| {
         crate::index::check_rank(node, 2, 0, "no axes")?;
         Inferred::one(padded_shape(node, Grow::Outward)?)
@@ -88,7 +88,7 @@ pub static MIRROR_PAD: OpDef =
         )
         .fallible(Fallible::Values)
         .infer(|node| {
-            skips_edge(node)?;
+            check_mirrors(node, Grow::Outward)?;
             Inferred::one(padded_shape(node, Grow::Outward)?)
         })
         .gradient(|cx| Ok(grads([Some(mirrored(&MIRROR_PAD_GRAD, cx)?), None])))
@@ -130,7 +130,7 @@ pub static MIRROR_PAD_GRAD: OpDef =
         )
         .fallible(Fallible::Values)
         .infer(|node| {
-            skips_edge(node)?;
+            check_mirrors(node, Grow::Inward)?;
             Inferred::one(padded_shape(node, Grow::Inward)?)
         })
         .gradient(|cx| Ok(grads([Some(mirrored(&MIRROR_PAD, cx)?), None])))
@@ -155,7 +155,10 @@ fn skips_edge(node: &NodeView<'_>) -> Result<bool, OpError> {
     match &mode[..] {
         b"REFLECT" => Ok(true),
         b"SYMMETRIC" => Ok(false),
-        _ => Err(OpError::invalid(format!("there is no mode {mode}, only REFLECT and SYMMETRIC"))),
+        _ => Err(OpError::attr(
+            "mode",
+            format!("there is no mode {mode}, only REFLECT and SYMMETRIC"),
+        )),
     }
 }
 
@@ -189,11 +192,11 @@ pub(super) fn paddings(value: &Value) -> Result<SmallVec<[(usize, usize); 4]>, K
 fn pair_of(before: i64, behind: i64) -> Result<(usize, usize), OpError> {
     let pair = usize::try_from(before).ok().zip(usize::try_from(behind).ok());
     let message = || format!("paddings must not be negative, but are {before} and {behind}");
-    pair.ok_or_else(|| OpError::Invalid(message()))
+    pair.ok_or_else(|| OpError::elements("paddings", message()))
 }
 
 fn wrong_paddings(shape: &PartialShape) -> OpError {
-    OpError::invalid(format!("paddings must be of a shape [rank, 2], not {shape}"))
+    OpError::shape("paddings", format!("paddings must be of a shape [rank, 2], not {shape}"))
 }
 
 /// Whether paddings come on top of the input's shape, or are part of it.
@@ -201,6 +204,28 @@ fn wrong_paddings(shape: &PartialShape) -> OpError {
 enum Grow {
     Outward,
     Inward,
+}
+
+/// Checks that no mirror image is longer than what it shows, as far as that is known.
+fn check_mirrors(node: &NodeView<'_>, grow: Grow) -> Result<(), OpError> {
+    let skips_edge = skips_edge(node)?;
+    let (Some(dims), Some(paddings)) = (node.shape(0).dims(), known_integers(node, 1)) else {
+        return Ok(());
+    };
+    for (axis, (dim, pair)) in dims.iter().zip(paddings.chunks_exact(2)).enumerate() {
+        let (before, behind) = pair_of(pair[0], pair[1])?;
+        let Some(extent) = dim.known().filter(|_| before + behind > 0) else { continue };
+        let shown = match grow {
+            Grow::Outward => Some(extent),
+            Grow::Inward => extent.checked_sub(before.saturating_add(behind)),
+        };
+        let longest = shown.and_then(|shown| shown.checked_sub(usize::from(skips_edge)));
+        if longest.is_none_or(|longest| before.max(behind) > longest) {
+            let extent = shown.unwrap_or_default();
+            return Err(NumericError::Mirror { axis, before, behind, extent }.into());
+        }
+    }
+    Ok(())
 }
 
 fn padded_shape(node: &NodeView<'_>, grow: Grow) -> Result<PartialShape, OpError> {

@@ -9,7 +9,7 @@ use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 
 use super::shape;
 use crate::family::grads;
-use crate::index::{axes_of, axis_of, integers};
+use crate::index::{axes_of, axis_of, check_single, integers};
 use crate::operand::{indexed, tensor};
 use crate::{IntoNewShape, Operand, Tensor};
 
@@ -56,6 +56,7 @@ fn reshaped(from: &Shape, wanted: &[i64]) -> Result<Shape, OpError> {
         Some(known) if known > 0 && actual.is_multiple_of(known) => {
             Ok(filled_in(&to, actual / known))
         }
+        Some(known @ 1..) => Err(OpError::ReshapeMultiple { from: from.into(), to, actual, known }),
         known => mismatch(known.unwrap_or(usize::MAX)),
     }
 }
@@ -70,12 +71,12 @@ fn wanted_shape(extents: impl Iterator<Item = Option<i64>>) -> Result<PartialSha
                 open += 1;
                 match open {
                     1 => Ok(Dim::UNKNOWN),
-                    _ => Err(OpError::invalid("only one extent of a shape can be -1")),
+                    _ => Err(OpError::elements("shape", "only one extent of a shape can be -1")),
                 }
             }
-            Some(extent) => usize::try_from(extent)
-                .map(Dim::from)
-                .map_err(|_| OpError::invalid(format!("{extent} is no extent of a shape"))),
+            Some(extent) => usize::try_from(extent).map(Dim::from).map_err(|_| {
+                OpError::elements("shape", format!("{extent} is no extent of a shape"))
+            }),
         })
         .collect()
 }
@@ -108,6 +109,7 @@ pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis 
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tdim", DType::INDICES)])
     .infer(|node| {
+        check_single(node, 1)?;
         let elements = node.elements(0).cloned();
         let axis = node.elements(1).and_then(Elements::known);
         let shape = match (node.shape(0).dims(), axis.as_deref()) {
@@ -121,7 +123,7 @@ pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis 
         };
         Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
     })
-    .fallible(Fallible::Values)
+    .fallible(Fallible::Elements(&[1]))
     .gradient(|cx| {
         let x: Tensor = cx.input(0);
         Ok(grads([Some(reshape(cx.grad::<Tensor>(), shape(x))), None]))
@@ -130,7 +132,7 @@ pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis 
         Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
             let axis = match integers(cx.input(1)?)?[..] {
                 [axis] => axis,
-                _ => return Err(OpError::invalid("`dim` must be a single number").into()),
+                _ => return Err(OpError::shape("dim", "`dim` must be a single number").into()),
             };
             let x = cx.take(0)?;
             let (before, after) = x.shape().split_at(axis_of(axis, x.shape().rank() + 1)?);
@@ -204,7 +206,7 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
     let wrong = axes.iter().find(|&&axis| dims[axis].known().is_some_and(|extent| extent != 1));
     if let Some(&axis) = wrong {
         let message = format!("axis {axis} cannot be dropped: its extent is {}, not 1", dims[axis]);
-        return Err(OpError::Invalid(message));
+        return Err(OpError::attr("squeeze_dims", message));
     }
     let kept = dims.iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
     Ok(kept.map(|(_, dim)| *dim).collect())

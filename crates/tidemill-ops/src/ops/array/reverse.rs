@@ -23,7 +23,7 @@ pub static REVERSE: OpDef =
             AttrDef::types("T", DType::ALL),
             AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
         ])
-        .fallible(Fallible::Values)
+        .fallible(Fallible::Elements(&[1]))
         .infer(|node| {
             check_rank(node, 1, 1, "1 axis")?;
             if let (Some(rank), Some(axes)) = (node.shape(0).rank(), known_integers(node, 1)) {

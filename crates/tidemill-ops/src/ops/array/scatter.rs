@@ -6,11 +6,11 @@ use tidemill_graph::{
     OpError, Sample,
 };
 use tidemill_kernels::layout::{self, Combine};
-use tidemill_value::{DType, PartialShape, Value};
+use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::{described_shape, shape_as, zeros_like};
 use crate::family::grads;
-use crate::index::{check_rank, shape_of};
+use crate::index::{check_rank, check_shape, known_extents, shape_of};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 use crate::ops::cast::cast;
@@ -58,7 +58,7 @@ pub(crate) fn parts_shape(
 ) -> Result<PartialShape, OpError> {
     let Some(indices) = indices.dims() else { return Ok(PartialShape::unknown()) };
     let Some((depth, outer)) = indices.split_last() else {
-        return Err(OpError::invalid("indices must have at least 1 axis"));
+        return Err(OpError::shape("indices", "indices must have at least 1 axis"));
     };
     let (Some(dims), Some(depth)) = (shape.dims(), depth.known()) else {
         return Ok(PartialShape::unknown());
@@ -67,7 +67,10 @@ pub(crate) fn parts_shape(
         Some(part) => Ok(outer.iter().chain(part).copied().collect()),
         None => {
             let rank = dims.len();
-            Err(OpError::invalid(format!("positions along {depth} axes are given for {rank} axes")))
+            Err(OpError::shape(
+                "indices",
+                format!("positions along {depth} axes are given for {rank} axes"),
+            ))
         }
     }
 }
@@ -234,6 +237,27 @@ fn extremum_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads([Some(share * own), None, Some(gather_nd(share, indices) * of_updates)]))
 }
 
+/// Checks that there is a position along all axes for each value.
+fn check_sparse(node: &NodeView<'_>) -> Result<(), OpError> {
+    let Some(dims) = node.shape(0).dims() else { return Ok(()) };
+    let count = dims.first().copied().unwrap_or(Dim::from(1));
+    let depth = dims.get(1).copied().unwrap_or(Dim::from(1));
+    let axes = node.shape(1).elements();
+    if count.known().is_some_and(|count| count > 0)
+        && axes.zip(depth.known()).is_some_and(|(axes, depth)| axes != depth)
+    {
+        let indices = ("sparse_indices", node.shape(0));
+        let rule = "have a position along each axis";
+        return Err(OpError::disagree(indices, ("output_shape", node.shape(1)), rule));
+    }
+    let values = [count].into_iter().collect::<PartialShape>();
+    let stretched = node.shape(2).broadcast(&values);
+    match stretched.is_ok_and(|stretched| stretched.merge(&values).is_ok()) {
+        true => Ok(()),
+        false => check_shape(node, 2, &values),
+    }
+}
+
 /// A value everywhere but at given positions.
 pub static SPARSE_TO_DENSE: OpDef =
     OpDef::new("SparseToDense", "A value everywhere but at given positions.")
@@ -256,6 +280,8 @@ pub static SPARSE_TO_DENSE: OpDef =
                 let (input, actual) = ("sparse_indices", node.shape(0).clone());
                 return Err(OpError::Rank { input, expected: "at most 2 axes", actual });
             }
+            known_extents(node, 1)?;
+            check_sparse(node)?;
             Inferred::one(described_shape(node, 1)?)
         })
         .gradient(|cx| {

@@ -3,14 +3,15 @@
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
     Arg, AttrDef, Default, Elements, Fact, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
-    OpDef, OpError, Sample,
+    OpDef, OpError, Sample, TensorRef, in_gradient,
 };
 use tidemill_value::{DType, Dim, Element, PartialShape, Scalar, Value, ValueError};
 
 use super::split::list_kernel;
-use crate::index::{check_rank, shape_of};
+use crate::index::{check_rank, known_extents, shape_of};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{tensor, unary};
+use crate::ops::constant::constant_node;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
@@ -153,6 +154,9 @@ pub static BROADCAST_GRADIENT_ARGS: OpDef = OpDef::new(
             return Err(OpError::Rank { input, expected: "1 axis", actual });
         }
     }
+    if let Some((left, right)) = known_extents(node, 0)?.zip(known_extents(node, 1)?) {
+        left.broadcast(&right)?;
+    }
     Ok((0..2).map(|_| PartialShape::of_rank(1).into()).collect())
 })
 .kernel(|node| {
@@ -240,7 +244,22 @@ fn unit_axes(operand: &[usize], rank: usize) -> SmallVec<[usize; 4]> {
 #[doc(alias = "Shape")]
 #[track_caller]
 pub fn shape(x: impl Into<Operand>) -> Tensor {
-    unary(&SHAPE, x)
+    let x = x.into().to_tensor();
+    match needs_no_value(x).and_then(|shape| shape.known()) {
+        Some(known) => beside(x, "Shape", shape_tensor(&known)),
+        None => unary(&SHAPE, x),
+    }
+}
+
+/// The shape of a tensor, if what is built needs nothing else of it: gradients do not take values for
+/// their shapes alone.
+pub(crate) fn needs_no_value(x: Tensor) -> Option<PartialShape> {
+    in_gradient().then(|| x.shape())
+}
+
+#[track_caller]
+fn beside(x: Tensor, name: &'static str, value: Value) -> Tensor {
+    constant_node(Some(TensorRef::from(x).graph()), name, value)
 }
 
 /// The extents of `x` as a list of an index type.
@@ -294,7 +313,12 @@ pub fn broadcast_dynamic_shape(left: impl Into<Operand>, right: impl Into<Operan
 #[doc(alias = "Size")]
 #[track_caller]
 pub fn size(x: impl Into<Operand>) -> Tensor {
-    unary(&SIZE, x)
+    let x = x.into().to_tensor();
+    let count = needs_no_value(x).and_then(|shape| i32::try_from(shape.elements()?).ok());
+    match count {
+        Some(count) => beside(x, "Size", count.into()),
+        None => unary(&SIZE, x),
+    }
 }
 
 /// The number of axes of `x`: an `int32` tensor of shape `[]`.
@@ -306,7 +330,11 @@ pub fn size(x: impl Into<Operand>) -> Tensor {
 #[doc(alias = "Rank")]
 #[track_caller]
 pub fn rank(x: impl Into<Operand>) -> Tensor {
-    unary(&RANK, x)
+    let x = x.into().to_tensor();
+    match needs_no_value(x).and_then(|shape| shape.rank()) {
+        Some(rank) => beside(x, "Rank", (rank as i32).into()),
+        None => unary(&RANK, x),
+    }
 }
 
 /// For two shapes that broadcast and differ, the axes that each lacks or has the extent 1 along:

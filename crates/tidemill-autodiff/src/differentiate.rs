@@ -1,0 +1,269 @@
+use rustc_hash::FxHashSet;
+use tidemill_graph::{
+    Enclosure, Graph, GraphKey, Location, Note, OpError, TensorId, TensorRef, at_location,
+    default_graph, elsewhere, enclosures, fail, innermost, scoped,
+};
+use tidemill_ops::{Tensor, zeros_like};
+use tidemill_value::DType;
+
+use crate::walk::Walk;
+
+/// How [`gradients_with`] differentiates.
+#[derive(Clone, Debug, Default)]
+pub struct GradientOptions {
+    /// The gradient of each of the `ys`; ones where it is `None`, or where the list ends.
+    pub grad_ys: Vec<Option<Tensor>>,
+    /// Tensors to take as constant.
+    pub stop_gradients: Vec<Tensor>,
+    /// The gradient where no way that has a derivative leads from an `x` to the `ys`.
+    pub unconnected_gradients: UnconnectedGradients,
+}
+
+/// The gradient with respect to what the `ys` do not depend on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UnconnectedGradients {
+    /// There is none.
+    #[default]
+    None,
+    /// Zeros of the type and shape of the `x`.
+    Zero,
+}
+
+/// The gradients of the sum of `ys` with respect to each of `xs`: tensors or variables.
+///
+/// They are added to the graph as nodes, so they can be fetched, used, and differentiated
+/// again. A gradient is `None` where no way that has a derivative leads from the `x` to the
+/// `ys`. Each has the type and shape of its `x`. That of a table that rows are gathered from is a
+/// sum of [`IndexedSlices`].
+///
+/// # Errors
+/// The handles are invalid where an operation on the way has no gradient defined, or where the
+/// `ys` are not floats. A list of tensors has gradients too, lists themselves, but as one of the
+/// `ys` it needs one to begin with.
+#[track_caller]
+pub fn gradients<Y: Into<Tensor>, X: Into<TensorRef>>(
+    ys: impl IntoIterator<Item = Y>,
+    xs: impl IntoIterator<Item = X>,
+) -> Vec<Option<Tensor>> {
+    gradients_with(ys, xs, GradientOptions::default())
+}
+
+/// [`gradients`], with gradients of the `ys` to begin with, and tensors to take as constant.
+#[track_caller]
+pub fn gradients_with<Y: Into<Tensor>, X: Into<TensorRef>>(
+    ys: impl IntoIterator<Item = Y>,
+    xs: impl IntoIterator<Item = X>,
+    options: GradientOptions,
+) -> Vec<Option<Tensor>> {
+    differentiate(ys, xs, options).gradients
+}
+
+/// What differentiation gives.
+#[derive(Clone, Debug)]
+pub struct Differentiation {
+    /// The gradient with respect to each of the `xs`.
+    pub gradients: Vec<Option<Tensor>>,
+    /// The nodes at which ways from the `ys` to the `xs` end without a derivative, the nearest
+    /// to the `ys` first.
+    pub cuts: Vec<Cut>,
+}
+
+/// A node through which no gradient passes to one of its inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cut {
+    /// The name of the node.
+    pub name: String,
+    /// Its type.
+    pub op: &'static str,
+    /// The line that made it.
+    pub location: Location,
+    /// The names of the nodes from a `y` to it, both included.
+    pub way: Vec<String>,
+}
+
+/// [`gradients_with`], which also tells where ways end.
+#[track_caller]
+pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
+    ys: impl IntoIterator<Item = Y>,
+    xs: impl IntoIterator<Item = X>,
+    options: GradientOptions,
+) -> Differentiation {
+    let location = Location::caller();
+    let ys: Vec<Tensor> = ys.into_iter().map(Into::into).collect();
+    let xs: Vec<TensorRef> = xs.into_iter().map(Into::into).collect();
+    at_location(location, || {
+        let graph = ys.first().and_then(|y| y.graph()).unwrap_or_else(default_graph);
+        // Nothing can be added to a body that is complete.
+        let graph = if graph.is_complete_body() { default_graph() } else { graph };
+        let target = innermost(&graph);
+        match levels(&target, &ys, &xs, &options) {
+            Ok(levels) => scoped(&target, "gradients", |_| {
+                let mut found = descend(&target, levels, &xs);
+                if options.unconnected_gradients == UnconnectedGradients::Zero {
+                    for (gradient, &x) in found.gradients.iter_mut().zip(&xs) {
+                        gradient.get_or_insert_with(|| zeros_of(x));
+                    }
+                }
+                found
+            }),
+            Err(invalid) => Differentiation {
+                gradients: xs.iter().map(|_| Some(invalid)).collect(),
+                cuts: Vec::new(),
+            },
+        }
+    })
+}
+
+/// What there is to differentiate in one graph. Where that is the body that is being built, the graphs
+/// around it follow: values flow into the body through what it captures of them.
+pub(crate) struct Level {
+    pub(crate) graph: Graph,
+    /// The tensors to differentiate, each with its gradient; ones where that is `None`.
+    pub(crate) ys: Vec<(TensorId, Option<TensorRef>)>,
+    pub(crate) xs: Vec<TensorId>,
+    /// The tensors to take as constant.
+    pub(crate) stops: FxHashSet<TensorId>,
+    /// The tensors of this graph that the graph inside of it captures, with what stands for them there.
+    captured: Vec<(TensorId, TensorId)>,
+}
+
+/// Differentiates one graph after the other, from the inside out. The gradients of what a graph captures
+/// are the ones to begin with in the graph around it.
+fn descend(target: &Graph, mut levels: Vec<Level>, xs: &[TensorRef]) -> Differentiation {
+    let mut gradients: Vec<Option<Tensor>> = vec![None; xs.len()];
+    let mut cuts = Vec::new();
+    for i in 0..levels.len() {
+        let (inner, outer) = levels.split_at_mut(i + 1);
+        let level = &inner[i];
+        if level.ys.is_empty() {
+            continue;
+        }
+        let walked = Walk::new(level, target).run(&level.ys);
+        for (gradient, x) in gradients.iter_mut().zip(xs) {
+            if let (true, Ok(id)) = (x.graph() == level.graph.key(), x.id()) {
+                *gradient = walked.gradient(id).map(Tensor::from);
+            }
+        }
+        cuts.extend(walked.cuts());
+        if let Some(Level { ys, captured, .. }) = outer.first_mut() {
+            let reached = captured.iter().map(|&(outer, inner)| (outer, walked.gradient(inner)));
+            ys.extend(reached.filter(|(_, gradient)| gradient.is_some()));
+        }
+    }
+    Differentiation { gradients, cuts }
+}
+
+/// Zeros of the type and shape of a tensor, or of the value of a variable.
+fn zeros_of(x: TensorRef) -> Tensor {
+    let graph = Graph::find(x.graph()).ok();
+    let variable = graph.zip(x.id().ok()).and_then(|(graph, id)| {
+        let read = graph.read().variable(id.node)?.read;
+        Some(TensorRef::new(graph.key(), read))
+    });
+    zeros_like(Tensor::from(variable.unwrap_or(x)))
+}
+
+/// Sorts tensors by their graphs, from `target` outwards.
+///
+/// # Errors
+/// An invalid handle, where one is given, or graphs mix, or a `y` is not a float.
+fn levels(
+    target: &Graph,
+    ys: &[Tensor],
+    xs: &[TensorRef],
+    options: &GradientOptions,
+) -> Result<Vec<Level>, Tensor> {
+    let level = |Enclosure { graph, captured }| Level {
+        graph,
+        ys: Vec::new(),
+        xs: Vec::new(),
+        stops: FxHashSet::default(),
+        captured,
+    };
+    let mut levels: Vec<Level> = enclosures(target).into_iter().map(level).collect();
+    let keys: Vec<GraphKey> = levels.iter().map(|level| level.graph.key()).collect();
+    let given = ys.iter().map(|&y| TensorRef::from(y)).chain(xs.iter().copied());
+    let beside = given.into_iter().find(|tensor| keys.contains(&tensor.graph()));
+    let find = |tensor: TensorRef| find(tensor, &keys, beside);
+    for (i, &y) in ys.iter().enumerate() {
+        let (level, id) = find(y.into())?;
+        let grad = options.grad_ys.get(i).copied().flatten().map(TensorRef::from);
+        if let Some(grad) = grad {
+            find(grad)?;
+        }
+        check_float(&levels[level].graph, id, grad.is_some())?;
+        levels[level].ys.push((id, grad));
+    }
+    for &x in xs {
+        let (level, id) = find(x)?;
+        levels[level].xs.push(id);
+    }
+    for &stop in &options.stop_gradients {
+        let (level, id) = find(stop.into())?;
+        levels[level].stops.insert(id);
+    }
+    add_captured(&mut levels);
+    Ok(levels)
+}
+
+/// Adds to the `xs` of each graph what stands there for tensors of the graph around it that depend on
+/// the `xs` of that.
+fn add_captured(levels: &mut [Level]) {
+    for i in (1..levels.len()).rev() {
+        let outer = &levels[i];
+        if outer.xs.is_empty() {
+            continue;
+        }
+        let dependent = {
+            let reader = outer.graph.read();
+            reader.descendants(outer.xs.iter().map(|x| x.node), |_| true)
+        };
+        let depends = |tensor: &TensorId| dependent.binary_search(&tensor.node).is_ok();
+        let captured = outer.captured.iter().filter(|(outer, _)| depends(outer));
+        let inner: Vec<TensorId> = captured.map(|&(_, inner)| inner).collect();
+        levels[i - 1].xs.extend(inner);
+    }
+}
+
+/// Which of the graphs a tensor is of.
+///
+/// # Errors
+/// The handle that is invalid, or one that says where the tensor is.
+fn find(
+    tensor: TensorRef,
+    graphs: &[GraphKey],
+    beside: Option<TensorRef>,
+) -> Result<(usize, TensorId), Tensor> {
+    let Ok(id) = tensor.id() else { return Err(tensor.into()) };
+    match graphs.iter().position(|&graph| graph == tensor.graph()) {
+        Some(level) => Ok((level, id)),
+        None => Err(misplaced(tensor, graphs[0], beside)),
+    }
+}
+
+/// Says that a tensor is of another graph than those that are differentiated, or inside a body.
+fn misplaced(tensor: TensorRef, graph: GraphKey, beside: Option<TensorRef>) -> Tensor {
+    let others = beside.filter(|other| *other != tensor);
+    let notes = others.into_iter().chain([tensor]);
+    let notes = notes.filter_map(|tensor| Note::made_here(tensor.operation())).collect();
+    let (default, kind) = (default_graph().key(), elsewhere(tensor.operation(), graph));
+    fail(Some(default), "gradients", kind, notes).output(0).into()
+}
+
+/// Checks that a tensor has a gradient. That of a list of tensors has to be given.
+///
+/// # Errors
+/// A handle that says that it has none.
+fn check_float(graph: &Graph, tensor: TensorId, is_given: bool) -> Result<(), Tensor> {
+    let reader = graph.read();
+    let dtype = reader.node(tensor.node).outputs[tensor.slot as usize].dtype;
+    if dtype.is_float() || (dtype == DType::Variant && is_given) {
+        return Ok(());
+    }
+    let name = reader.tensor_name(tensor);
+    let at = reader.location(tensor.node);
+    drop(reader);
+    let message = format!("`{name}` is {dtype}, but only floats have gradients");
+    let notes = Vec::from([Note::at(format!("`{name}` was made here"), at)]);
+    Err(fail(Some(graph.key()), "gradients", OpError::Invalid(message), notes).output(0).into())
+}
