@@ -200,7 +200,20 @@ fn an_error_of_a_method_names_the_line_that_calls_it() {
     x.matmul(x);
     get_variable("w", [2, 3], zeros()).reshape([4, -1]);
     x.sum(7);
-    insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base));
+    insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
+    the inner dimensions of [2, 3] and [2, 3] differ: 3 columns on the left, 2 rows on the right
+      --> +2:7 (in `MatMul`)
+      `a` is `Placeholder`, float32[2, 3] (+1:13)
+      `b` is `Placeholder`, float32[2, 3] (+1:13)
+    a tensor of shape [2, 3] has 6 elements; shape [4, ?] asks for 4
+      --> +3:40 (in `Reshape`)
+      `tensor` is `w/read`, float32[2, 3] (+3:5)
+      `shape` is `Reshape/shape`, int32[2] (+3:40)
+    axis 7 is out of range for 2 axes: it must be at least -2 and below 2
+      --> +4:7 (in `Sum`)
+      `input` is `Placeholder`, float32[2, 3] (+1:13)
+      `reduction_indices` is `Sum/reduction_indices`, int32[] (+4:7)
+    ");
 }
 
 #[test]

@@ -77,7 +77,7 @@ const MISSING: &[(&str, &str)] = &[
 ];
 
 /// The names, in Markdown.
-pub fn tensorflow_names() -> String {
+pub(crate) fn tensorflow_names() -> String {
     let mut text = "\
 ## Names of TensorFlow's programs
 

@@ -143,12 +143,6 @@ impl<T: Element> TryFrom<Value> for ArrayD<T> {
 /// assert_eq!((slope, step), (0.5, 7));
 /// # Ok::<(), tidemill_value::ValueError>(())
 /// ```
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` cannot become `{T}`",
-    label = "this is `{Self}`",
-    note = "each `Value` becomes one number, and tuples and arrays keep their form: \
-            `let (a, b): (f32, i64) = session.run((a, b))?.into_scalars()?`"
-)]
 pub trait IntoScalars<T> {
     /// The only element of each value.
     ///
