@@ -312,7 +312,7 @@ impl VariableBuilder {
     /// Makes the variable in the default graph, or finds it (see [`get_variable`]).
     ///
     /// # Errors
-    /// As of [`get_variable`].
+    /// As for [`get_variable`].
     #[track_caller]
     pub fn get(self) -> Variable {
         let location = Location::caller();

@@ -1,4 +1,4 @@
-//! Steps that run ahead of their turn, beside another one.
+//! Steps that run ahead of their turn, in parallel with another step.
 //!
 //! A kernel with much work cuts it into tiles and has all threads for itself. One with little
 //! computes on one thread, and where a graph is wide, several of them can compute at once: when the

@@ -6,8 +6,8 @@ use crate::error::FeedErrorKind;
 use crate::plan::Feed;
 use crate::request::fit;
 
-/// The values that a run takes for tensors instead of computing them. [`feeds!`](crate::feeds!)
-/// writes them.
+/// The values that a run uses for tensors instead of computing them. The macro
+/// [`feeds!`](crate::feeds!) builds them.
 #[derive(Clone, Default, Debug)]
 pub struct Feeds {
     pub(crate) values: SmallVec<[(FeedKey, Result<Value, ValueError>); 2]>,
@@ -15,12 +15,12 @@ pub struct Feeds {
     pub(crate) copied: u64,
 }
 
-/// What a value is fed for: a tensor, a variable, or the name of a tensor.
+/// The target of a fed value: a tensor, a variable, or the name of a tensor.
 #[derive(Clone, Debug)]
 pub enum FeedKey {
-    /// A tensor; not only placeholders can be fed.
+    /// A tensor, which need not be a placeholder.
     Tensor(Tensor),
-    /// What everything that uses the variable reads of it in the run.
+    /// A variable: every read of it in the run gives the fed value.
     Variable(Variable),
     /// The tensor of that name.
     Name(String),
@@ -59,7 +59,7 @@ impl Feeds {
     /// Adds a value for a tensor.
     ///
     /// The value must have the tensor's data type and a shape that fits the tensor's. A single
-    /// number takes the tensor's type. A tensor holds no value, and cannot be fed:
+    /// number takes the tensor's type. A tensor does not hold a value, so it cannot be fed as one:
     ///
     /// ```compile_fail
     /// use tidemill_ops::{constant, placeholder};

@@ -36,15 +36,14 @@ use crate::trace::RunTrace;
 use crate::watch::{Unwatched, Watch, Watcher};
 use crate::{lint, prepare, report};
 
-/// Runs a graph, and holds the values of its variables.
+/// Runs a graph and holds the values of its variables.
 ///
-/// A session can be made before or after the nodes it runs. Several sessions of one graph have
-/// their own values. A session can be shared by threads. It keeps its graph alive.
+/// A session can be created before or after the nodes it runs. Several sessions of one graph have
+/// separate values. Threads can share a session. It keeps its graph alive.
 ///
-/// What a run promises: it computes what its fetches need and nothing else, each node at most
-/// once, as if one after the other in the order in which they were made. A tensor that reads a
-/// variable has the value from before the run, unless it depends on a node that writes it. A run
-/// that fails changes no variable.
+/// A run computes only what its fetches need, each node at most once, as if one after the other in
+/// creation order. A tensor that reads a variable gives its value from before the run, unless it
+/// depends on a node that writes the variable. A run that fails changes no variable.
 pub struct Session {
     pub(crate) inner: Arc<Inner>,
 }
@@ -107,12 +106,12 @@ impl Session {
         Session { inner: Arc::new(inner) }
     }
 
-    /// The graph it runs.
+    /// The graph that it runs.
     pub fn graph(&self) -> &Graph {
         &self.inner.graph
     }
 
-    /// The seed of random operations that have none, of their own or of the graph.
+    /// The seed of random operations that have neither a seed of their own nor one from the graph.
     pub fn seed(&self) -> u64 {
         self.inner.seed.load(Ordering::Acquire)
     }
@@ -131,12 +130,13 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`RunError`], after which every variable is as it was.
+    /// [`RunError`]; no variable changes.
     pub fn run<F: Fetch>(&self, fetches: F) -> Result<F::Output, RunError> {
         self.run_with(fetches, Feeds::new())
     }
 
-    /// Computes `fetches` and what they need, with values from `feeds` in place of tensors.
+    /// Computes `fetches` and what they need, with the values of `feeds` in place of the fed
+    /// tensors.
     ///
     /// ```
     /// use tidemill_ops::placeholder;
@@ -149,13 +149,13 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`RunError`], after which every variable is as it was.
+    /// [`RunError`]; no variable changes.
     pub fn run_with<F: Fetch>(&self, fetches: F, feeds: Feeds) -> Result<F::Output, RunError> {
         self.inner.run_with(fetches, feeds)
     }
 
-    /// Computes `fetches` as [`run_with`](Session::run_with) does, with a time limit, so that
-    /// other threads can cancel it, looking for NaN, or keeping a trace.
+    /// Computes `fetches` as [`run_with`](Session::run_with) does, with options: a time limit,
+    /// cancellation from other threads, a check for NaN, a trace.
     ///
     /// ```
     /// use tidemill_ops::{constant, log};
@@ -167,7 +167,7 @@ impl Session {
     /// ```
     ///
     /// # Errors
-    /// [`RunError`], after which every variable is as it was.
+    /// [`RunError`]; no variable changes.
     pub fn run_with_options<F: Fetch>(
         &self,
         fetches: F,
@@ -177,10 +177,10 @@ impl Session {
         self.inner.run_with_options(fetches, feeds, options)
     }
 
-    /// Prepares a run of `fetches` in which `feeds` are fed.
+    /// Prepares a run that feeds `feeds` and fetches `fetches`.
     ///
     /// # Errors
-    /// [`RunError`], where it could not run whatever the values.
+    /// [`RunError`], if it would fail for any values.
     pub fn callable<F: Fetch>(
         &self,
         feeds: &[Tensor],
@@ -197,11 +197,11 @@ impl Session {
 
     /// Initializes the variables that have no value, and no others.
     ///
-    /// It takes one run, and another one for variables whose initial values depend on those of
-    /// the run before. It adds nothing to the graph.
+    /// It takes one run, and another for variables whose initial values depend on variables of the
+    /// run before. It adds nothing to the graph.
     ///
     /// # Errors
-    /// [`RunError`]: what runs before the one that failed have initialized keeps its value.
+    /// [`RunError`]; variables initialized by earlier successful runs keep their values.
     pub fn init_missing(&self) -> Result<(), RunError> {
         if self.inner.runs_on_this_thread() {
             return Err(RunError::Nested);
@@ -223,24 +223,24 @@ impl Session {
         Ok(())
     }
 
-    /// What a run of `fetches`, fed `feeds`, would do.
+    /// Explains what a run with these fetches and feeds would do.
     ///
     /// # Errors
-    /// [`RunError`], where it could not run whatever the values.
+    /// [`RunError`], if it would fail for any values.
     pub fn explain<F: Fetch>(&self, fetches: F, feeds: &[Tensor]) -> Result<Explanation, RunError> {
         self.inner.explain(fetches, feeds)
     }
 
-    /// Makes this the session of [`Tensor::eval`](crate::Evaluate::eval) and
+    /// Makes this the default session for [`Tensor::eval`](crate::Evaluate::eval) and
     /// [`Operation::run`](crate::RunOperation::run) on this thread, until the guard is dropped.
     pub fn as_default(&self) -> DefaultSession {
         DEFAULTS.with_borrow_mut(|sessions| sessions.push(Arc::clone(&self.inner)));
         DefaultSession { inner: Arc::clone(&self.inner), _of_this_thread: PhantomData }
     }
 
-    /// Closes the session: its values are gone, and running it is an error.
+    /// Closes the session: it drops its values, and running it is an error from then on.
     ///
-    /// A run that closes its own session still ends as it would have.
+    /// A run that closes its own session still completes.
     pub fn close(&self) {
         self.inner.closed.store(true, Ordering::Release);
         if !self.inner.runs_on_this_thread() {
@@ -262,7 +262,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// While it lives, tensors and operations run in the session that gave it, on this thread.
+/// A guard: until it is dropped, the session that returned it is the default session on this
+/// thread.
 #[must_use = "the session is the default only as long as the guard lives"]
 pub struct DefaultSession {
     inner: Arc<Inner>,

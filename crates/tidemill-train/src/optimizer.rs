@@ -152,7 +152,7 @@ pub trait Optimizer {
     /// [`Optimizer::minimize`] for given variables, with a count of the updates.
     ///
     /// # Errors
-    /// As of [`Optimizer::minimize`].
+    /// As for [`Optimizer::minimize`].
     #[track_caller]
     fn minimize_with(&self, loss: Tensor, options: MinimizeOptions) -> Operation {
         let location = Location::caller();

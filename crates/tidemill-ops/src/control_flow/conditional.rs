@@ -76,7 +76,7 @@ fn cond_at<R: Structure>(
 /// ```
 ///
 /// # Errors
-/// As of [`cond`]. A switch without a branch does not compile.
+/// As for [`cond`]. A switch without a branch does not compile.
 #[doc(alias = "Case")]
 #[track_caller]
 pub fn switch_case<R: Structure, F: FnOnce() -> R, const N: usize>(
@@ -121,7 +121,7 @@ pub fn switch_case<R: Structure, F: FnOnce() -> R, const N: usize>(
 /// ```
 ///
 /// # Errors
-/// As of [`cond`].
+/// As for [`cond`].
 #[track_caller]
 pub fn case<R: Structure>(
     cases: Vec<(Tensor, Box<dyn FnOnce() -> R + '_>)>,

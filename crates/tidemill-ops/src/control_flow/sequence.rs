@@ -49,7 +49,7 @@ pub fn map_fn<E: Structure + Clone, R: Structure>(elems: E, function: impl FnOnc
 /// ```
 ///
 /// # Errors
-/// As of [`map_fn`]; and where the function gives other types or shapes than it takes.
+/// As for [`map_fn`]; and where the function gives other types or shapes than it takes.
 #[track_caller]
 pub fn scan<E: Structure + Clone, S: Structure + Clone>(
     elems: E,
@@ -68,7 +68,7 @@ pub fn scan<E: Structure + Clone, S: Structure + Clone>(
 /// ```
 ///
 /// # Errors
-/// As of [`scan`].
+/// As for [`scan`].
 #[track_caller]
 pub fn scan_reverse<E: Structure + Clone, S: Structure + Clone>(
     elems: E,
@@ -88,7 +88,7 @@ pub fn scan_reverse<E: Structure + Clone, S: Structure + Clone>(
 /// ```
 ///
 /// # Errors
-/// As of [`scan`].
+/// As for [`scan`].
 #[track_caller]
 pub fn foldl<E: Structure + Clone, S: Structure + Clone>(
     elems: E,
@@ -108,7 +108,7 @@ pub fn foldl<E: Structure + Clone, S: Structure + Clone>(
 /// ```
 ///
 /// # Errors
-/// As of [`scan`].
+/// As for [`scan`].
 #[track_caller]
 pub fn foldr<E: Structure + Clone, S: Structure + Clone>(
     elems: E,
@@ -133,7 +133,7 @@ pub fn foldr<E: Structure + Clone, S: Structure + Clone>(
 /// ```
 ///
 /// # Errors
-/// As of [`scan`].
+/// As for [`scan`].
 #[track_caller]
 pub fn map_accumulate<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     elems: E,

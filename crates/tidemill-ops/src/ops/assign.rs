@@ -118,7 +118,7 @@ pub fn assign(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tens
 /// Adds `value` to `variable`, in every run that needs this node; the result is the sum.
 ///
 /// # Errors
-/// As of [`assign`]. The variable must have a value.
+/// As for [`assign`]. The variable must have a value.
 ///
 /// ```
 /// use tidemill_ops::{assign_add, get_variable, zeros};
@@ -135,7 +135,7 @@ pub fn assign_add(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> 
 /// difference.
 ///
 /// # Errors
-/// As of [`assign`]. The variable must have a value.
+/// As for [`assign`]. The variable must have a value.
 ///
 /// ```
 /// use tidemill_ops::{assign_sub, get_variable, zeros};

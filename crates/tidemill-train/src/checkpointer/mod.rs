@@ -88,7 +88,7 @@ impl Checkpointer {
     /// `prefix-step`, without the graph. It saves every 10 minutes, and keeps the last 5.
     ///
     /// # Errors
-    /// As of [`Saver::new`], and where the folder cannot be read.
+    /// As for [`Saver::new`], and where the folder cannot be read.
     #[track_caller]
     pub fn new(prefix: impl AsRef<Path>) -> Result<Self, SaverError> {
         Checkpointer::with_saver(Saver::new()?.meta_graph(false), prefix)
@@ -237,7 +237,7 @@ impl Checkpointer {
     /// Saves after the last step, of this number, unless that was done, and waits for the end.
     ///
     /// # Errors
-    /// As of [`Checkpointer::save`], and of this save.
+    /// As for [`Checkpointer::save`], and of this save.
     pub fn finish(&mut self, session: &Session, step: u64) -> Result<(), SaverError> {
         self.wait()?;
         if step != self.last.1 {

@@ -137,7 +137,7 @@ pub fn mean_squared_error(
 /// The sizes of the differences of predictions from labels, weighed and reduced.
 ///
 /// # Errors
-/// As of [`mean_squared_error`].
+/// As for [`mean_squared_error`].
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -163,7 +163,7 @@ pub fn absolute_difference(
 /// there on a line, so that outliers weigh less.
 ///
 /// # Errors
-/// As of [`mean_squared_error`].
+/// As for [`mean_squared_error`].
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -193,7 +193,7 @@ pub fn huber_loss(
 /// are 0 or 1; a logit above 0 says 1.
 ///
 /// # Errors
-/// As of [`mean_squared_error`].
+/// As for [`mean_squared_error`].
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -221,7 +221,7 @@ pub fn hinge_loss(
 /// TensorFlow has at `1e-7`, is added to what logarithms are taken of.
 ///
 /// # Errors
-/// As of [`mean_squared_error`].
+/// As for [`mean_squared_error`].
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -250,7 +250,7 @@ pub fn log_loss(
 /// should have length 1 along it.
 ///
 /// # Errors
-/// As of [`mean_squared_error`], and an axis that there is not.
+/// As for [`mean_squared_error`], and an axis that there is not.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -277,7 +277,7 @@ pub fn cosine_distance(
 /// and reduced. Where `label_smoothing` is above 0, labels are moved towards one half.
 ///
 /// # Errors
-/// As of [`mean_squared_error`]. Labels take the type of the logits.
+/// As for [`mean_squared_error`]. Labels take the type of the logits.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -317,7 +317,7 @@ pub fn sigmoid_cross_entropy(
 /// There is one loss for each row, and one weight. No gradient goes to the labels.
 ///
 /// # Errors
-/// As of [`mean_squared_error`]. Labels take the type of the logits.
+/// As for [`mean_squared_error`]. Labels take the type of the logits.
 ///
 /// ```
 /// use tidemill_ops::constant;

@@ -167,7 +167,7 @@ fn count(
 /// 1, draw as the threshold moves above which they mean other than 0.
 ///
 /// # Errors
-/// As of [`accuracy`](super::accuracy), and fewer than 2 thresholds; a run fails if a prediction
+/// As for [`accuracy`](super::accuracy), and fewer than 2 thresholds; a run fails if a prediction
 /// is below 0 or above 1.
 ///
 /// ```

@@ -70,7 +70,7 @@ macro_rules! counts {
         $(#[$doc])*
         ///
         /// # Errors
-        /// As of [`accuracy`](super::accuracy).
+        /// As for [`accuracy`](super::accuracy).
         #[track_caller]
         pub fn $name(
             labels: impl Into<Operand>,
@@ -96,7 +96,7 @@ counts! {
 /// The part of the predictions other than 0 whose labels are other than 0; 0 if there are none.
 ///
 /// # Errors
-/// As of [`accuracy`](super::accuracy).
+/// As for [`accuracy`](super::accuracy).
 #[track_caller]
 pub fn precision(
     labels: impl Into<Operand>,
@@ -110,7 +110,7 @@ pub fn precision(
 /// The part of the labels other than 0 whose predictions are other than 0; 0 if there are none.
 ///
 /// # Errors
-/// As of [`accuracy`](super::accuracy).
+/// As for [`accuracy`](super::accuracy).
 #[track_caller]
 pub fn recall(
     labels: impl Into<Operand>,

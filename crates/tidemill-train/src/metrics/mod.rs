@@ -166,7 +166,7 @@ pub fn top_k_accuracy(
 /// The mean of the squares of the differences of predictions from labels.
 ///
 /// # Errors
-/// As of [`accuracy`], and tensors that differ in type.
+/// As for [`accuracy`], and tensors that differ in type.
 #[track_caller]
 pub fn mean_squared_error(
     labels: impl Into<Operand>,
@@ -179,7 +179,7 @@ pub fn mean_squared_error(
 /// The square root of [`mean_squared_error`].
 ///
 /// # Errors
-/// As of [`mean_squared_error`].
+/// As for [`mean_squared_error`].
 #[track_caller]
 pub fn root_mean_squared_error(
     labels: impl Into<Operand>,

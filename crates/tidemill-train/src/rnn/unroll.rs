@@ -66,7 +66,7 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
     /// Builds the loop (see [`dynamic_rnn`]).
     ///
     /// # Errors
-    /// As of [`dynamic_rnn`]; lengths that are not one integer for each sequence.
+    /// As for [`dynamic_rnn`]; lengths that are not one integer for each sequence.
     #[track_caller]
     pub fn run(self, inputs: impl Into<Operand>) -> (Tensor, C::State) {
         let inputs = inputs.into().to_tensor();

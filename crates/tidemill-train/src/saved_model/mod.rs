@@ -60,7 +60,7 @@ impl SavedModel {
     /// [`SavedModel::load`] for a session with options.
     ///
     /// # Errors
-    /// As of [`SavedModel::load`].
+    /// As for [`SavedModel::load`].
     pub fn load_with_options<S: AsRef<str>>(
         folder: impl AsRef<Path>,
         tags: &[S],

@@ -91,7 +91,7 @@ impl Saver {
     /// A saver of variables that have other names in checkpoints.
     ///
     /// # Errors
-    /// As of [`Saver::of`], and if two variables have one name.
+    /// As for [`Saver::of`], and if two variables have one name.
     #[track_caller]
     pub fn named<N: Into<String>>(
         variables: impl IntoIterator<Item = (N, Variable)>,
@@ -182,7 +182,7 @@ impl Saver {
     /// [`Saver::save`] as the checkpoint `prefix-step`, or `stem-step.safetensors`.
     ///
     /// # Errors
-    /// As of [`Saver::save`].
+    /// As for [`Saver::save`].
     pub fn save_step(
         &self,
         session: &Session,
