@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use tidemill_value::{BroadcastError, DType, NumericError, PartialShape, ValueError};
 
-/// What is wrong with the inputs or attributes of a node, before it runs. It holds what the
-/// message needs, but not where: the levels above add the node, the line and the path.
+/// An error in the inputs or attributes of a node, found before it runs. It holds what the message
+/// needs except the place: the layers above add the node, the line and the path.
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpError {
@@ -14,12 +14,12 @@ pub enum OpError {
     /// A value or shape is wrong.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// An input has another number of axes than the operation takes.
+    /// An input has the wrong number of axes.
     #[error("`{input}` must have {expected}, but its shape is {actual}")]
     Rank {
         /// The name of the input.
         input: &'static str,
-        /// What it must have, such as "2 axes".
+        /// The requirement, such as "2 axes".
         expected: &'static str,
         /// The shape it has.
         actual: PartialShape,
@@ -30,9 +30,9 @@ pub enum OpError {
          {right_dim} rows on the right"
     )]
     InnerDimensions {
-        /// The left shape, transposed as asked for.
+        /// The left shape, transposed if requested.
         left: PartialShape,
-        /// The right shape, transposed as asked for.
+        /// The right shape, transposed if requested.
         right: PartialShape,
         /// Columns of the left matrix.
         left_dim: usize,
@@ -46,7 +46,7 @@ pub enum OpError {
     Axis {
         /// The axis given.
         axis: i64,
-        /// The number of axes there are.
+        /// The number of axes.
         rank: usize,
     },
     /// An axis is named twice.
@@ -55,7 +55,7 @@ pub enum OpError {
         /// The axis given.
         axis: i64,
     },
-    /// A shape does not have as many elements as the tensor that should take it.
+    /// A tensor is reshaped to a shape with another number of elements.
     #[error("a tensor of shape {from} has {actual} elements; shape {to} asks for {expected}")]
     Reshape {
         /// The shape the tensor has.
@@ -67,13 +67,13 @@ pub enum OpError {
         /// The number of elements asked for.
         expected: usize,
     },
-    /// An attribute is needed and not given.
+    /// A required attribute is missing.
     #[error("the attribute `{name}` is missing")]
     MissingAttr {
         /// The attribute.
         name: &'static str,
     },
-    /// An attribute is of another kind than the operation has.
+    /// An attribute has the wrong kind.
     #[error("the attribute `{name}` must be of kind {expected}, but is of kind {actual}")]
     AttrKind {
         /// The attribute.
@@ -105,13 +105,13 @@ pub enum OpError {
         /// The data type.
         dtype: DType,
     },
-    /// A rule of one operation is broken; the text says which, with the numbers.
+    /// An input or attribute breaks a rule of the operation; the text says which, with the numbers.
     #[error("{0}")]
     Invalid(String),
 }
 
 impl OpError {
-    /// A broken rule of one operation.
+    /// An error for a broken rule of one operation.
     pub fn invalid(message: impl Into<String>) -> Self {
         OpError::Invalid(message.into())
     }
@@ -124,7 +124,7 @@ pub enum KernelError {
     /// The inputs, or the attributes, are wrong.
     #[error(transparent)]
     Op(Box<OpError>),
-    /// The values of the inputs have no result.
+    /// The operation has no result for these input values.
     #[error(transparent)]
     Numeric(#[from] NumericError),
     /// An assertion of the graph does not hold.
@@ -153,15 +153,15 @@ pub enum KernelError {
         /// Why not.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// A function of the host program gave something else than it said it would.
+    /// A function of the host program returned something other than it declared.
     #[error("the host function gave {actual} where it had promised {promised}")]
     HostOutput {
-        /// What was promised.
+        /// The declared outputs.
         promised: String,
-        /// What it gave.
+        /// The returned outputs.
         actual: String,
     },
-    /// The runtime broke a rule of its own.
+    /// The runtime broke one of its own invariants.
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
@@ -194,7 +194,7 @@ impl From<BroadcastError> for KernelError {
 #[derive(Clone, Debug, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GradientError {
-    /// The operation has no gradient rule, and does not say that it needs none.
+    /// The operation has no gradient rule and is not declared non-differentiable.
     #[error("no gradient is defined for {op}")]
     Undefined {
         /// The operation.

@@ -8,7 +8,7 @@ use tidemill_value::DType;
 #[derive(Clone, Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// The bytes are no message.
+    /// The bytes are not a valid message.
     #[error("this is no GraphDef: {0}")]
     Decode(#[from] DecodeError),
     /// A node cannot be imported.
@@ -21,13 +21,13 @@ pub enum ImportError {
         /// What is wrong with it.
         kind: Box<ImportErrorKind>,
     },
-    /// The message names a node that there is not.
+    /// The message names a node that does not exist.
     #[error(transparent)]
     Lookup(#[from] LookupError),
-    /// A tensor of a signature is made of several, or of none.
+    /// A tensor of a signature consists of several tensors, or of none.
     #[error("a tensor of a signature is sparse, composite, or not named, which is not supported")]
     Encoding,
-    /// A variable is listed with a node that there is not, or that names none.
+    /// A variable is listed with a node that does not exist or does not name a variable.
     #[error("the variable `{variable}` is listed with `{node}`, which is not there, or not of it")]
     Variable {
         /// The variable.
@@ -35,13 +35,13 @@ pub enum ImportError {
         /// The node.
         node: String,
     },
-    /// Tensors that should be replaced are not inputs of any node.
+    /// Tensors in the input map are not inputs of any node.
     #[error("the input map names tensors that no node takes: {}", names.join(", "))]
     UnusedMapping {
         /// Their names.
         names: Vec<String>,
     },
-    /// A tensor that should replace another one is invalid, or of another graph.
+    /// A replacement tensor is invalid or belongs to another graph.
     #[error("what the input map has for `{name}` is no tensor of the graph imported into")]
     InvalidMapping {
         /// The name of the tensor to be replaced.
@@ -62,7 +62,7 @@ pub enum ImportErrorKind {
         /// The operation type.
         op: String,
     },
-    /// It calls a function that there is not.
+    /// It calls a function that does not exist.
     #[error("there is no function `{function}`")]
     UnknownFunction {
         /// The function.
@@ -85,7 +85,7 @@ pub enum ImportErrorKind {
     /// The bodies of the functions called have too many nodes.
     #[error("the functions that are called make the graph too large")]
     TooManyNodes,
-    /// It takes a node that there is not.
+    /// It takes a node that does not exist.
     #[error("its input `{input}` does not exist")]
     MissingInput {
         /// The input.
@@ -97,8 +97,8 @@ pub enum ImportErrorKind {
         /// The input.
         input: String,
     },
-    /// It is control flow of TensorFlow 1 of another form than that of `cond`, `case` and
-    /// `while_loop`.
+    /// It is TensorFlow 1 control flow of another form than `cond`, `case` and `while_loop`
+    /// produce.
     #[error("{problem}")]
     ControlFlow {
         /// What is wrong with it.
@@ -107,13 +107,13 @@ pub enum ImportErrorKind {
     /// It depends on itself.
     #[error("it depends on itself: {}", show_cycle(cycle))]
     Cycle {
-        /// The names of the nodes on the way back to it, each an input of the one before.
+        /// The names of the nodes in the cycle, each an input of the one before.
         cycle: Vec<String>,
     },
-    /// It has another number of inputs than its attributes say.
+    /// Its number of inputs differs from what its attributes say.
     #[error("it takes {expected} inputs by its type and attributes, but has {actual}")]
     InputCount {
-        /// The number it takes.
+        /// The number according to the attributes.
         expected: usize,
         /// The number it has.
         actual: usize,
@@ -125,7 +125,7 @@ pub enum ImportErrorKind {
         input: usize,
         /// The attribute.
         attr: &'static str,
-        /// The type by the attribute.
+        /// The type according to the attribute.
         expected: DType,
         /// The type of the input.
         actual: DType,
@@ -142,7 +142,7 @@ pub enum ImportErrorKind {
         /// The attribute.
         name: &'static str,
     },
-    /// An attribute is of another kind than the operation has.
+    /// An attribute has the wrong kind.
     #[error("the attribute `{name}` must be of kind {expected}, but is of kind {actual}")]
     AttrKind {
         /// The attribute.
@@ -152,7 +152,7 @@ pub enum ImportErrorKind {
         /// The kind it is of.
         actual: &'static str,
     },
-    /// An attribute has a data type that there is not, or that values cannot have.
+    /// An attribute has a data type that does not exist or that values cannot have.
     #[error("the attribute `{name}`: {source}")]
     AttrType {
         /// The attribute.
@@ -160,7 +160,7 @@ pub enum ImportErrorKind {
         /// What is wrong.
         source: DataTypeError,
     },
-    /// An attribute has a shape that there cannot be.
+    /// An attribute has a shape that is invalid.
     #[error("the attribute `{name}`: {source}")]
     AttrShape {
         /// The attribute.
@@ -168,7 +168,7 @@ pub enum ImportErrorKind {
         /// What is wrong.
         source: ShapeError,
     },
-    /// An attribute has a tensor that there cannot be.
+    /// An attribute has a tensor that is invalid.
     #[error("the attribute `{name}`: {source}")]
     AttrTensor {
         /// The attribute.
@@ -176,7 +176,7 @@ pub enum ImportErrorKind {
         /// What is wrong.
         source: Box<TensorError>,
     },
-    /// The inputs or attributes break a rule of the operation, or the name one of names.
+    /// The inputs or attributes break a rule of the operation, or the name is invalid.
     #[error(transparent)]
     Build(Box<BuildErrorKind>),
 }
