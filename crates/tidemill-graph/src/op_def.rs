@@ -19,7 +19,7 @@ pub struct OpDef {
     pub inputs: &'static [Arg],
     /// The outputs, in order.
     pub outputs: &'static [Arg],
-    /// The attributes, including the types and counts of inputs.
+    /// The attributes, except those that only count inputs.
     pub attrs: &'static [AttrDef],
     /// How the runtime executes a node.
     pub execution: Execution,
