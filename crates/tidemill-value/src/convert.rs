@@ -3,13 +3,13 @@ use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 use crate::nested::from_array;
 use crate::{Element, Nested, TensorList, Value, ValueError, bf16, f16};
 
-/// What can become a [`Value`]: numbers, strings, nested arrays, slices and vectors of them,
-/// and `ndarray` arrays.
+/// Conversion to a [`Value`], from numbers, strings, nested arrays, slices and vectors of them, and
+/// `ndarray` arrays.
 ///
-/// A vector and an owned `ndarray` array in row-major order are moved, a [`Value`] is shared:
-/// their elements are not copied. What was copied, [`copied_bytes`](crate::copied_bytes) tells.
+/// Vectors and owned row-major `ndarray` arrays are moved, and a [`Value`] is shared: their
+/// elements are not copied. [`copied_bytes`](crate::copied_bytes) counts copies.
 pub trait IntoValue {
-    /// Makes the value.
+    /// Converts to a value.
     ///
     /// # Errors
     /// [`ValueError::Ragged`] where nested lists differ in length.
