@@ -184,7 +184,7 @@ impl<T: Plain> Kernel for AddN<T> {
 }
 
 /// The sum of several tensors of one type and shape, added from the first to the last. Lists are
-/// added element by element; one that is absent counts as zeros.
+/// added element by element; an absent element counts as zeros.
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type or shape: they do not broadcast.

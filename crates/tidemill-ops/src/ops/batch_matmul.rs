@@ -146,7 +146,7 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads([Some(sum_stretched(of_x, x, 0, 2)), Some(sum_stretched(of_y, y, 0, 2))]))
 }
 
-/// How [`batch_matmul_with`] takes its matrices.
+/// Options of [`batch_matmul_with`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BatchMatMul {
     /// Whether the left matrices are transposed first.
@@ -173,7 +173,7 @@ pub fn batch_matmul(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
     batch_matmul_with(x, y, BatchMatMul::default())
 }
 
-/// [`batch_matmul`] of matrices that may be transposed first.
+/// [`batch_matmul`] with optional transposes of the matrices.
 ///
 /// ```
 /// use tidemill_ops::{BatchMatMul, batch_matmul_with, placeholder};

@@ -214,13 +214,13 @@ fn samples() -> Vec<Sample> {
     samples.into_iter().map(Sample::at_kink).collect()
 }
 
-/// The parts of images that `boxes` hold, all of the size `crop_size`, `[height, width]`, as
-/// `float32` of shape `[boxes, height, width, channels]`.
+/// The parts of images inside `boxes`, resized to `crop_size`, `[height, width]`, as `float32` of
+/// shape `[boxes, height, width, channels]`.
 ///
 /// `image` is of shape `[batch, height, width, channels]`, `boxes`, `float32`, of shape
 /// `[boxes, 4]`: the first row and column and the last of each, `[y1, x1, y2, x2]`, where 0 is the
-/// first pixel of the image and 1 the last. `box_index`, `int32`, has the number of each one's
-/// image. Pixels are bilinear means of the four around; those outside of the image are
+/// first pixel of the image and 1 the last. `box_index`, `int32`, has the image number of each box.
+/// Pixels are interpolated bilinearly from the four around; pixels outside of the image are
 /// `extrapolation_value`. The gradient goes to the image and to the boxes.
 ///
 /// # Errors

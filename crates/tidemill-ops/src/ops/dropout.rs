@@ -10,11 +10,11 @@ use super::select::select;
 use crate::operand::{composite, tensor};
 use crate::{Operand, Tensor};
 
-/// `x` with about the part `rate` of its elements set to 0, drawn anew in every run, and the
-/// others divided by `1 - rate`, so that the expected value stays (Srivastava et al., 2014).
+/// Sets about the fraction `rate` of the elements of `x` to 0, drawn again in every run, and
+/// divides the others by `1 - rate`, which preserves the expected value (Srivastava et al., 2014).
 ///
-/// `noise_shape` is a shape that broadcasts to that of `x`: along its axes of extent 1, elements
-/// are kept or dropped together. If nothing is known of it, each is by itself.
+/// `noise_shape` is a shape that broadcasts to that of `x`: along its axes of length 1, elements
+/// are kept or dropped together. If it is unknown, each element is kept or dropped independently.
 ///
 /// # Errors
 /// An `x` that is not of floats. `rate` must be at least 0 and below 1.

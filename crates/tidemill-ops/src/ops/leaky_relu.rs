@@ -78,7 +78,7 @@ fn leaky_relu_grad(dy: Tensor, x: Tensor, alpha: f32) -> Tensor {
 }
 
 /// The leaky rectifier: `x` where it is positive, `alpha * x` elsewhere (Maas et al., 2013).
-/// TensorFlow's `alpha` is 0.2 unless it is given.
+/// TensorFlow's default `alpha` is 0.2.
 ///
 /// Its gradient at 0 is `alpha`.
 ///

@@ -95,7 +95,7 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     }))
 }
 
-/// How [`matmul_with`] takes its matrices.
+/// Options of [`matmul_with`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct MatMul {
     /// Whether the left matrix is transposed first.
@@ -105,8 +105,8 @@ pub struct MatMul {
 }
 
 /// The product of the matrices `a`, of shape `[m, k]`, and `b`, of shape `[k, n]`: of shape
-/// `[m, n]`. Where one is known to have more axes, it holds many matrices, and the product is
-/// that of [`batch_matmul`](super::batch_matmul::batch_matmul).
+/// `[m, n]`. If one is known to have more axes, it is a batch of matrices, and the product is that
+/// of [`batch_matmul`](super::batch_matmul::batch_matmul).
 ///
 /// # Errors
 /// Tensors that are not matrices of one type, or whose inner dimensions differ.
@@ -122,7 +122,7 @@ pub fn matmul(a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
     matmul_with(a, b, MatMul::default())
 }
 
-/// [`matmul`] of matrices that may be transposed first.
+/// [`matmul`] with optional transposes of the matrices.
 ///
 /// ```
 /// use tidemill_ops::{MatMul, matmul_with, placeholder};

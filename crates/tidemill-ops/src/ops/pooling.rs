@@ -1,4 +1,4 @@
-//! The largest and the mean elements of windows that move over images.
+//! Maximum and mean pooling over images.
 
 use smallvec::SmallVec;
 use tidemill_graph::{
@@ -477,11 +477,10 @@ pub fn max_pool(x: impl Into<Operand>, extents: [i64; 2], options: Conv<2>) -> T
     tensor(pool_node(&MAX_POOL, x, extents, options))
 }
 
-/// [`max_pool`], and where each of the largest elements is among all of its image, counted in
-/// row-major order.
+/// [`max_pool`], and the position of each maximum within its image, in row-major order.
 ///
 /// # Errors
-/// As [`max_pool`], and images whose channels come first or with explicit padding.
+/// As for [`max_pool`], and images whose channels come first or with explicit padding.
 ///
 /// ```
 /// use tidemill_ops::{Conv, max_pool_with_argmax, placeholder};
@@ -500,10 +499,10 @@ pub fn max_pool_with_argmax(
     (node.output(0).into(), node.output(1).into())
 }
 
-/// The mean of each window as in [`max_pool`], of floats, not counting what surrounds the images.
+/// The mean of each window as in [`max_pool`], of floats, not counting the padding.
 ///
 /// # Errors
-/// As [`max_pool`], and explicit padding.
+/// As for [`max_pool`], and explicit padding.
 ///
 /// ```
 /// use tidemill_ops::{Conv, avg_pool, placeholder};

@@ -40,13 +40,12 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads([Some(spread(grad, x, axes, keeps) * others), None]))
 }
 
-/// The product of `x` along `axes` (see [`reduce_sum`](super::reduce::reduce_sum)). Of no
-/// elements it is 1. Integers wrap.
-///
-/// Its gradient is right where elements are 0, but the gradient of that is not.
+/// The product of `x` along `axes` (see [`reduce_sum`](super::reduce::reduce_sum)). The product of
+/// no elements is 1. Integers wrap. Its gradient is correct where elements are 0, but the second
+/// gradient is not.
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 ///
 /// ```
 /// use tidemill_ops::{constant, reduce_prod};

@@ -274,10 +274,10 @@ pub fn resize_nearest_neighbor(images: impl Into<Operand>, size: impl Into<Opera
 }
 
 /// `images`, of shape `[batch, height, width, channels]`, at `size`, `[height, width]`, as
-/// `float32`: each pixel is a mean of the four around it, by their distances.
+/// `float32`: each pixel is a mean of the four around it, weighted by their distances.
 ///
 /// # Errors
-/// As [`resize_nearest_neighbor`].
+/// As for [`resize_nearest_neighbor`].
 ///
 /// ```
 /// use tidemill_ops::{placeholder, resize_bilinear};
@@ -295,7 +295,7 @@ pub fn resize_bilinear(images: impl Into<Operand>, size: impl Into<Operand>) -> 
 /// (Keys, 1981).
 ///
 /// # Errors
-/// As [`resize_nearest_neighbor`].
+/// As for [`resize_nearest_neighbor`].
 ///
 /// ```
 /// use tidemill_ops::{placeholder, resize_bicubic};

@@ -1,4 +1,5 @@
-//! Resource variables: `VarHandleOp`, and what reads and writes a variable by its handle.
+//! Resource variables: `VarHandleOp`, and the operations that read and write a variable by its
+//! handle.
 
 use tidemill_graph::{
     Access, Arg, AttrDef, AttrKind, Default, Execution, Fallible, Inferred, KernelCx, KernelError,

@@ -213,7 +213,7 @@ pub static SHARDED_FILENAME: OpDef =
         });
 
 /// The strings of several tensors, joined element by element, with `separator` between them.
-/// Single strings are joined to all.
+/// Scalar strings are joined to all others.
 ///
 /// # Errors
 /// Shapes that differ.
@@ -230,7 +230,7 @@ pub fn string_join<T: Into<Operand>>(
 /// A text with `inputs` in place of the `{}` in `template`.
 ///
 /// # Errors
-/// Another number of `{}` than of inputs.
+/// The number of `{}` differs from the number of inputs.
 #[doc(alias = "StringFormat")]
 #[track_caller]
 pub fn string_format<T: Into<Operand>>(

@@ -285,7 +285,7 @@ moves! {
     /// `crops[i]` elements are dropped at either end: the opposite of [`space_to_batch_nd`].
     ///
     /// # Errors
-    /// Blocks that do not divide the first axis, or crops of more than there is.
+    /// Blocks that do not divide the first axis, or crops that exceed an axis.
     ///
     /// ```
     /// use tidemill_ops::{batch_to_space_nd, placeholder};

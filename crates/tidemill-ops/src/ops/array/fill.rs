@@ -281,11 +281,11 @@ pub fn ones_like(x: impl Into<Operand>) -> Tensor {
     filled_like(&ONES_LIKE, x.into().to_tensor(), 1.0)
 }
 
-/// `x` stretched to a larger shape, along the axes that it lacks at the front and those along
-/// which its extent is 1. The shape is a list of extents, or an integer tensor.
+/// `x` broadcast to a larger shape, along leading axes that it lacks and axes of length 1. The
+/// shape is a list of extents, or an integer tensor.
 ///
 /// # Errors
-/// A shape that `x` does not stretch to.
+/// A shape that `x` does not broadcast to.
 ///
 /// ```
 /// use tidemill_ops::{broadcast_to, constant};
@@ -299,8 +299,8 @@ pub fn broadcast_to(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor 
     indexed(&BROADCAST_TO, "BroadcastTo", x, ("shape", shape.into()), |node| node)
 }
 
-/// The numbers from `start` up to, but not including, `limit`, at a distance of `delta`: a
-/// tensor of one axis.
+/// The numbers from `start` up to, but not including, `limit`, in steps of `delta`: a tensor of one
+/// axis.
 ///
 /// # Errors
 /// A run fails if steps of `delta` do not lead from `start` to `limit`.

@@ -216,10 +216,11 @@ pub fn where_true(x: impl Into<Operand>) -> Tensor {
     unary(&WHERE, x)
 }
 
-/// The slices of `params` along axis `axis` whose numbers are in `indices`, in their place.
+/// The slices of `params` along axis `axis` selected by `indices`; the axes of `indices` replace
+/// that axis.
 ///
-/// Its gradient adds what comes in for each slice to the one that it is. Along the first axis it is
-/// a sum of [`IndexedSlices`](crate::IndexedSlices).
+/// Its gradient adds each incoming slice at its index. Along the first axis it is a sum of
+/// [`IndexedSlices`](crate::IndexedSlices).
 ///
 /// # Errors
 /// A run fails if an index is out of range.
@@ -236,11 +237,11 @@ pub fn gather(params: impl Into<Operand>, indices: impl Into<Operand>, axis: i32
     })
 }
 
-/// [`gather`] within each of the parts that the first `batch_axes` axes, which both inputs have
-/// in common, cut them into.
+/// [`gather`] within each batch: the first `batch_axes` axes of both inputs are batch axes and must
+/// match.
 ///
 /// # Errors
-/// As [`gather`]; first axes that differ, or `axis` among them.
+/// As for [`gather`]; first axes that differ, or `axis` among them.
 #[doc(alias = "GatherV2")]
 #[track_caller]
 pub fn gather_batches(

@@ -166,7 +166,7 @@ pub(super) fn split_like(grad: Tensor, values: &[Tensor], axis: Tensor) -> Vec<T
 /// Several tensors of one type and shape along a new axis, before axis `axis`; -1 puts it last.
 ///
 /// # Errors
-/// No tensors, tensors that differ in type or shape, or an axis that there is not.
+/// No tensors, tensors that differ in type or shape, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{constant, stack};
@@ -189,7 +189,7 @@ pub fn stack<T: Into<Operand>>(values: impl IntoIterator<Item = T>, axis: i64) -
 /// Several tensors one after the other along axis `axis`.
 ///
 /// # Errors
-/// No tensors, tensors that differ in type or along another axis, or an axis that there is not.
+/// No tensors, tensors that differ in type or along another axis, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{concat, constant};

@@ -64,7 +64,7 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads([Some(of_start), Some(reduce_sum(grad * weight, ..)), None]))
 }
 
-/// `count` numbers at equal distances, the first of them `start` and the last `stop`.
+/// `count` evenly spaced numbers from `start` to `stop`, both included.
 ///
 /// ```
 /// use tidemill_ops::lin_space;

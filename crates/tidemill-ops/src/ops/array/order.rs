@@ -246,8 +246,8 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "How often each number is th
         ]
     });
 
-/// The `k` largest elements of `x` along the last axis, in descending order, and where they are,
-/// as `int32`. Of equal ones, the first comes first.
+/// The `k` largest elements of `x` along the last axis, in descending order, and their positions,
+/// as `int32`. Equal elements keep their order.
 ///
 /// ```
 /// use tidemill_ops::{constant, top_k};
@@ -255,7 +255,7 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "How often each number is th
 /// assert_eq!((values.shape(), indices.shape()), ([2].into(), [2].into()));
 /// ```
 ///
-/// Its gradient puts what comes in where the elements were.
+/// Its gradient goes to the elements' original positions.
 ///
 /// # Errors
 /// No axis, or fewer elements than `k`.
@@ -270,18 +270,17 @@ pub fn top_k(x: impl Into<Operand>, k: impl Into<Operand>) -> (Tensor, Tensor) {
     (node.output(0).into(), node.output(1).into())
 }
 
-/// Which end [`sort`] and [`argsort`] begin at.
+/// The direction of [`sort`] and [`argsort`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
-    /// With the smallest element.
+    /// The smallest element first.
     Ascending,
-    /// With the largest element.
+    /// The largest element first.
     Descending,
 }
 
-/// The elements of `x` along the last axis in order. NaN counts as larger than any number.
-///
-/// Its gradient puts what comes in where the elements were.
+/// The elements of `x` along the last axis in order. NaN counts as larger than any number. Its
+/// gradient goes to the elements' original positions.
 ///
 /// # Errors
 /// No axis, or elements that are not numbers.
@@ -303,11 +302,11 @@ pub fn sort(x: impl Into<Operand>, direction: Direction) -> Tensor {
     })
 }
 
-/// Where the elements of `x` along the last axis are, in order, as `int32`. Equal ones stay in
-/// their order.
+/// The positions, as `int32`, that sort the elements of `x` along the last axis. Equal elements
+/// keep their order.
 ///
 /// # Errors
-/// As [`sort`].
+/// As for [`sort`].
 ///
 /// ```
 /// use tidemill_ops::{Direction, argsort, constant};
@@ -338,9 +337,9 @@ fn last_axis(x: Tensor) -> Tensor {
     Operand::from([-1]).to_tensor_beside(x, "axis")
 }
 
-/// For each row of `predictions`, which are `float32`, whether the element that its target names
-/// is among the `k` largest. Elements equal to the last of these count; in a row with NaN or
-/// infinities, nothing does.
+/// For each row of `predictions`, which are `float32`, whether the element at its target is among
+/// the `k` largest. Elements equal to the smallest of these count; in a row with NaN or infinities,
+/// none does.
 ///
 /// # Errors
 /// Shapes that do not fit.
@@ -366,8 +365,8 @@ pub fn in_top_k(
     })
 }
 
-/// The different elements of a list in the order in which they come, and for each element which
-/// of them it is, as `int32`.
+/// The distinct elements of a list in order of first occurrence, and for each element its index
+/// among them, as `int32`.
 ///
 /// # Errors
 /// A tensor that is not a list.
@@ -384,7 +383,7 @@ pub fn unique(x: impl Into<Operand>) -> (Tensor, Tensor) {
     (node.output(0).into(), node.output(1).into())
 }
 
-/// [`unique`], and how often each of the different elements is there.
+/// [`unique`], and the count of each distinct element.
 ///
 /// # Errors
 /// A tensor that is not a list.
@@ -401,7 +400,7 @@ pub fn unique_with_counts(x: impl Into<Operand>) -> (Tensor, Tensor, Tensor) {
     (node.output(0).into(), node.output(1).into(), node.output(2).into())
 }
 
-/// The elements of the list `x` that are not in `y`, and where they are, as `int32`.
+/// The elements of the list `x` that are not in `y`, and their positions, as `int32`.
 ///
 /// # Errors
 /// Tensors that are not lists of one type.
@@ -421,8 +420,8 @@ pub fn list_diff(x: impl Into<Operand>, y: impl Into<Operand>) -> (Tensor, Tenso
     (node.output(0).into(), node.output(1).into())
 }
 
-/// How often each number from 0 to below `count` is among the elements of `x`, which are `int32`:
-/// a list of `int32`. Numbers above are left out.
+/// Counts how often each number from 0 to below `count` occurs among the `int32` elements of `x`: a
+/// list of `int32`. Larger numbers are ignored.
 ///
 /// # Errors
 /// A negative count; a run fails if a number is negative.

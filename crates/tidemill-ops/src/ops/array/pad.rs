@@ -225,8 +225,8 @@ fn padded_shape(node: &NodeView<'_>, grow: Grow) -> Result<PartialShape, OpError
     (0..rank).map(dim).collect()
 }
 
-/// `x` surrounded by zeros: `paddings[i]` is how many there are before and behind axis `i`. The
-/// paddings are a list of pairs, or an integer tensor of shape `[rank, 2]`.
+/// `x` padded with zeros: `paddings[i]` gives the number before and after axis `i`. The paddings
+/// are a list of pairs, or an integer tensor of shape `[rank, 2]`.
 ///
 /// ```
 /// use tidemill_ops::{constant, pad};
@@ -244,10 +244,10 @@ pub fn pad(x: impl Into<Operand>, paddings: impl Into<Operand>) -> Tensor {
     indexed(&PAD, "Pad", x, ("paddings", paddings.into()), |node| node)
 }
 
-/// [`pad`] with another number than zero, which has a gradient too: the sum around the block.
+/// [`pad`] with a number other than zero. The gradient of the number is the sum over the padding.
 ///
 /// # Errors
-/// As [`pad`], and where the number is of another type than `x`.
+/// As for [`pad`], and if the number has another type than `x`.
 ///
 /// ```
 /// use tidemill_ops::{constant, pad_with};
@@ -269,22 +269,21 @@ pub fn pad_with(
     })
 }
 
-/// Where the mirror of [`mirror_pad`] stands.
+/// The position of the mirror in [`mirror_pad`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mirror {
-    /// On the outermost element, which has no image: `3 2 | 1 2 3 | 2 1`.
+    /// On the outermost element, which is not repeated: `3 2 | 1 2 3 | 2 1`.
     Reflect,
-    /// Behind the outermost element, which has one: `2 1 | 1 2 3 | 3 2`.
+    /// Beyond the outermost element, which is repeated: `2 1 | 1 2 3 | 3 2`.
     Symmetric,
 }
 
-/// `x` continued by its mirror images: `paddings[i]` is how many elements there are before and
-/// behind axis `i` (see [`pad`]).
-///
-/// Its gradient adds what comes in for an image to what it shows.
+/// `x` padded with its mirror images: `paddings[i]` gives the number of elements before and after
+/// axis `i` (see [`pad`]). Its gradient adds the gradient of an image to the element that it
+/// mirrors.
 ///
 /// # Errors
-/// As [`pad`], and images that are longer than what they show.
+/// As for [`pad`], and images that are longer than the axis allows.
 ///
 /// ```
 /// use tidemill_ops::{Mirror, constant, mirror_pad};

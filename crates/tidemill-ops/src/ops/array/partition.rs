@@ -220,8 +220,8 @@ fn stitch_samples() -> Vec<Sample> {
     ]
 }
 
-/// For each of the `indices` a row of `depth` elements, which are 1 where the index says and 0
-/// elsewhere. The rows lie along a new last axis. An index out of range gives a row of zeros.
+/// A row of `depth` elements for each of the `indices`: 1 at the index and 0 elsewhere. The rows
+/// are along a new last axis. An index out of range gives a row of zeros.
 ///
 /// ```
 /// use tidemill_ops::{constant, one_hot};
@@ -238,11 +238,11 @@ pub fn one_hot(indices: impl Into<Operand>, depth: impl Into<Operand>) -> Tensor
     one_hot_with(indices, depth, 1.0_f32, 0.0_f32, -1)
 }
 
-/// [`one_hot`] with other numbers than 1 and 0, of any type, along a new axis before `axis`; -1
-/// puts it last.
+/// [`one_hot`] with other values than 1 and 0, of any type, along a new axis before `axis`; -1 puts
+/// it last.
 ///
 /// # Errors
-/// As [`one_hot`]; numbers that are not of one type, or an axis that there is not.
+/// As for [`one_hot`]; numbers that are not of one type, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{constant, one_hot_with};
@@ -269,8 +269,8 @@ pub fn one_hot_with(
     })
 }
 
-/// The rows of `x`, sorted into `count` parts by the numbers in `partitions`, an `int32` tensor
-/// whose axes are the first axes of `x`.
+/// The rows of `x`, distributed into `count` parts by the numbers in `partitions`, an `int32`
+/// tensor whose axes are the first axes of `x`.
 ///
 /// Its gradient puts the rows back where they were.
 ///
@@ -296,11 +296,9 @@ pub fn dynamic_partition(
     (0..count).map(|i| node.output(i as u32).into()).collect()
 }
 
-/// The rows of all `values`, put where the numbers in `indices` say; of several with one number
-/// the last stays. The axes of each of the indices, which are `int32`, are the first axes of its
-/// value.
-///
-/// Its gradient picks each row where it was put.
+/// The rows of all `values`, placed at their `indices`; if several rows have the same index, the
+/// last one wins. The shape of each of the indices, which are `int32`, begins the shape of its
+/// value. Its gradient gathers each row from its index.
 ///
 /// # Errors
 /// Shapes that do not fit, or no values; a run fails if a number is negative.

@@ -210,8 +210,8 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
     Ok(kept.map(|(_, dim)| *dim).collect())
 }
 
-/// The elements of `x` under another shape: a list of extents, or an integer tensor. An extent
-/// of -1 is whatever fits.
+/// The elements of `x` with another shape: a list of dimensions, or an integer tensor. A dimension
+/// of -1 is inferred.
 ///
 /// # Errors
 /// A shape of another number of elements.
@@ -228,10 +228,10 @@ pub fn reshape(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor {
     indexed(&RESHAPE, "Reshape", x, ("shape", shape.into()), |node| node)
 }
 
-/// `x` with an axis of extent 1 more, before axis `axis`; -1 puts it last.
+/// `x` with an additional axis of length 1 before axis `axis`; -1 puts it last.
 ///
 /// # Errors
-/// An axis that there is not.
+/// An axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{constant, expand_dims};
@@ -244,7 +244,8 @@ pub fn expand_dims(x: impl Into<Operand>, axis: i32) -> Tensor {
     indexed(&EXPAND_DIMS, "ExpandDims", x, ("dim", axis.into()), |node| node)
 }
 
-/// `x` without the axes of extent 1 among `axes`, or, if there are none, without any such axis.
+/// `x` without the given `axes`, which must have length 1; if `axes` is empty, without any axis of
+/// length 1.
 ///
 /// # Errors
 /// An axis whose extent is not 1.

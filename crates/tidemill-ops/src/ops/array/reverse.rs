@@ -127,17 +127,17 @@ fn positive_axis(axis: i64, rank: usize) -> Result<usize, OpError> {
     if axis < 0 { Err(OpError::Axis { axis, rank }) } else { axis_of(axis, rank) }
 }
 
-/// `x` with the order along `axes`, a list of numbers or an integer tensor, turned around.
+/// `x` reversed along `axes`, a list of numbers or an integer tensor.
 ///
 /// ```
 /// use tidemill_ops::{constant, reverse};
 /// assert_eq!(reverse(constant([[1, 2], [3, 4]]), [-1]).shape().to_string(), "[2, 2]");
 /// ```
 ///
-/// Its gradient is turned around too.
+/// Its gradient is reversed too.
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 #[doc(alias = "ReverseV2")]
 #[track_caller]
 pub fn reverse(x: impl Into<Operand>, axes: impl Into<Operand>) -> Tensor {
@@ -145,13 +145,11 @@ pub fn reverse(x: impl Into<Operand>, axes: impl Into<Operand>) -> Tensor {
     indexed(&REVERSE, "ReverseV2", x, ("axis", axes.into()), |node| node)
 }
 
-/// `x` with the first `lengths[i]` elements along the axis `sequence_axis` turned around, for
-/// each element `i` of the axis `batch_axis`.
-///
-/// Its gradient is turned around too.
+/// `x` with the first `lengths[i]` elements along the axis `sequence_axis` reversed, for each
+/// element `i` of the axis `batch_axis`. Its gradient is reversed too.
 ///
 /// # Errors
-/// Axes that there are not, or that are one; a run fails where a length is out of range.
+/// Axes that do not exist, or that are equal; a run fails if a length is out of range.
 ///
 /// ```
 /// use tidemill_ops::{constant, placeholder, reverse_sequence};

@@ -113,7 +113,7 @@ macro_rules! scans {
         $(#[doc = $doc])*
         ///
         /// # Errors
-        /// An axis that there is not.
+        /// An axis that does not exist.
         #[doc = example!($function(constant([0.5_f32, 2.0]), 0) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
@@ -125,7 +125,7 @@ macro_rules! scans {
         /// `exclusive`, and from the last element down if `reverse`.
         ///
         /// # Errors
-        /// An axis that there is not.
+        /// An axis that does not exist.
         #[doc = example!($with(constant([0.5_f32, 2.0]), 0, true, false) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
@@ -146,10 +146,10 @@ macro_rules! scans {
 }
 
 scans! {
-    /// The sums of the elements of `x` along an axis up to each: `[a, a + b, a + b + c]`.
+    /// The cumulative sums of `x` along an axis: `[a, a + b, a + b + c]`.
     cumsum = CUMSUM, "Cumsum", cumsum_with;
 
-    /// The products of the elements of `x` along an axis up to each: `[a, a b, a b c]`. Where an
-    /// element is 0, its gradient is 0, as in TensorFlow.
+    /// The cumulative products of `x` along an axis: `[a, a b, a b c]`. Where an element is 0, its
+    /// gradient is 0, as in TensorFlow.
     cumprod = CUMPROD, "Cumprod", cumprod_with;
 }

@@ -284,7 +284,7 @@ pub fn shape_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<Ten
     (0..count).map(|i| node.output(i as u32).into()).collect()
 }
 
-/// The shape that tensors of two shapes, which are integer tensors, broadcast to.
+/// The shape that two shapes, given as integer tensors, broadcast to.
 ///
 /// # Errors
 /// A run fails where the shapes do not broadcast.
@@ -334,8 +334,8 @@ pub fn rank(x: impl Into<Operand>) -> Tensor {
     }
 }
 
-/// For two shapes that broadcast and differ, the axes that each lacks or has the extent 1 along:
-/// those to sum a gradient over.
+/// For two shapes that broadcast and differ: the axes along which each was broadcast, which a
+/// gradient has to be summed over.
 ///
 /// ```
 /// use tidemill_ops::{broadcast_gradient_args, constant};

@@ -321,8 +321,8 @@ fn strided_samples() -> Vec<Sample> {
     ]
 }
 
-/// The block of `x` that begins at `begin` and has the shape `size`, where -1 is all that is left
-/// along an axis. Both are lists of numbers, or integer tensors, of one entry for each axis.
+/// The block of `x` that begins at `begin` and has the shape `size`, where -1 takes everything left
+/// along an axis. Both are lists of numbers, or integer tensors, with one entry for each axis.
 ///
 /// ```
 /// use tidemill_ops::{constant, slice};
@@ -333,7 +333,7 @@ fn strided_samples() -> Vec<Sample> {
 /// Its gradient is that of the result, padded with zeros.
 ///
 /// # Errors
-/// A block that reaches beyond `x`; if that depends on values, the run fails.
+/// A block that extends beyond `x`; if that depends on values, the run fails.
 #[doc(alias = "Slice")]
 #[track_caller]
 pub fn slice(x: impl Into<Operand>, begin: impl Into<Operand>, size: impl Into<Operand>) -> Tensor {
@@ -347,11 +347,9 @@ pub fn slice(x: impl Into<Operand>, begin: impl Into<Operand>, size: impl Into<O
 }
 
 /// `x` cut along its axes: entry `i` takes the elements from `begin[i]` on, by steps of
-/// `strides[i]`, to before `end[i]`. Negative bounds count from behind the last element, and
-/// bounds beyond an end mean the end. Axes without an entry stay whole.
-///
-/// [`Tensor::slice`] writes the same more shortly. The gradient is that of the result, with zeros
-/// where nothing was taken.
+/// `strides[i]`, to before `end[i]`. Negative bounds count from the end, and bounds beyond an end
+/// are clamped. Axes without an entry are kept whole. [`Tensor::slice`] is a shorter notation. The
+/// gradient is that of the result, with zeros elsewhere.
 ///
 /// # Errors
 /// A stride of 0, or more entries than axes; if that depends on values, the run fails.
@@ -372,7 +370,7 @@ pub fn strided_slice(
     strided_slice_with(x, begin, end, strides, StrideMasks::default())
 }
 
-/// [`strided_slice`] with masks, which give entries another meaning.
+/// [`strided_slice`] with masks, which change the meaning of entries.
 ///
 /// ```
 /// use tidemill_ops::{StrideMasks, constant, strided_slice_with};
@@ -382,7 +380,8 @@ pub fn strided_slice(
 /// ```
 ///
 /// # Errors
-/// As [`strided_slice`]; more than one ellipsis; an index of a dropped axis out of range.
+/// As for [`strided_slice`]; more than one ellipsis; an index of a dropped axis out of
+/// range.
 #[doc(alias = "StridedSlice")]
 #[track_caller]
 pub fn strided_slice_with(

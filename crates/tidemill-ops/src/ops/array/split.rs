@@ -265,10 +265,10 @@ fn outputs(node: OperationRef, count: usize) -> Vec<Tensor> {
 /// assert_eq!(halves[1].shape().to_string(), "[1, 2]");
 /// ```
 ///
-/// Its gradient joins those of the parts.
+/// Its gradient concatenates the gradients of the parts.
 ///
 /// # Errors
-/// An extent that `count` does not divide, no parts, or an axis that there is not.
+/// An extent that `count` does not divide, no parts, or an axis that does not exist.
 #[doc(alias = "Split")]
 #[track_caller]
 pub fn split(x: impl Into<Operand>, count: usize, axis: i32) -> Vec<Tensor> {
@@ -280,10 +280,10 @@ pub fn split(x: impl Into<Operand>, count: usize, axis: i32) -> Vec<Tensor> {
     })
 }
 
-/// `x` in parts of these sizes along axis `axis`, of which one may be -1, for whatever is left.
+/// `x` split into parts of these sizes along axis `axis`; one size may be -1, for the remainder.
 ///
 /// # Errors
-/// Sizes that do not add up to the extent, or an axis that there is not.
+/// Sizes that do not add up to the extent, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, split_sizes};
@@ -302,8 +302,7 @@ pub fn split_sizes(x: impl Into<Operand>, sizes: &[i32], axis: i32) -> Vec<Tenso
     })
 }
 
-/// The parts of `x` along axis `axis`, which they lose: the opposite of
-/// [`stack`](crate::stack).
+/// The slices of `x` along axis `axis`, without that axis: the opposite of [`stack`](crate::stack).
 ///
 /// ```
 /// use tidemill_ops::{constant, unstack};
@@ -311,11 +310,10 @@ pub fn split_sizes(x: impl Into<Operand>, sizes: &[i32], axis: i32) -> Vec<Tenso
 /// assert_eq!((rows.len(), rows[0].shape().to_string()), (2, "[3]".to_owned()));
 /// ```
 ///
-/// Its gradient stacks those of the parts.
+/// Its gradient stacks the gradients of the slices.
 ///
 /// # Errors
-/// An axis that there is not, or whose extent is not known; [`unstack_count`] says how many parts
-/// there are.
+/// An axis that does not exist, or whose length is unknown; then use [`unstack_count`].
 #[doc(alias = "Unpack")]
 #[track_caller]
 pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
@@ -344,7 +342,7 @@ pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
 /// The `count` parts of `x` along axis `axis` (see [`unstack`]).
 ///
 /// # Errors
-/// An axis that there is not, or that has another number of parts.
+/// An axis that does not exist, or that has another number of parts.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, unstack_count};

@@ -154,10 +154,10 @@ pub static INVERT_PERMUTATION: OpDef =
             ]
         });
 
-/// The permutation that undoes `permutation`, a list of the numbers from 0 in any order.
+/// The inverse of `permutation`, a list of the numbers from 0 in any order.
 ///
 /// # Errors
-/// A run fails where a number is missing or there twice.
+/// A run fails if a number is missing or occurs twice.
 ///
 /// ```
 /// use tidemill_ops::{constant, invert_permutation};

@@ -191,13 +191,13 @@ fn make(
     })
 }
 
-/// A list without elements, for tensors of type `element_dtype` whose shapes fit `element_shape`:
-/// a [`PartialShape`], or an integer tensor that has -1 where an extent is not known.
+/// A list without elements, for tensors of type `element_dtype` whose shapes match `element_shape`:
+/// a [`PartialShape`], or an integer tensor with -1 for an unknown dimension.
 ///
 /// It has no gradient.
 ///
 /// # Errors
-/// In a run, an `element_shape` that describes none.
+/// In a run, an `element_shape` that is not a valid shape.
 ///
 /// ```
 /// use tidemill_ops::{constant, empty_tensor_list, tensor_list_push_back, tensor_list_stack};
@@ -215,8 +215,8 @@ pub fn empty_tensor_list(element_shape: impl Into<Operand>, element_dtype: DType
     make(&EMPTY_TENSOR_LIST, "EmptyTensorList", shape, (most, "max_num_elements"), element_dtype)
 }
 
-/// A list of `num_elements` elements that are absent (see [`empty_tensor_list`]). Read as a tensor,
-/// an absent element is zeros.
+/// A list of `num_elements` absent elements (see [`empty_tensor_list`]). An absent element reads as
+/// zeros.
 ///
 /// # Errors
 /// In a run, a negative number of elements.
@@ -239,7 +239,7 @@ pub fn tensor_list_reserve(
     make(&TENSOR_LIST_RESERVE, "TensorListReserve", shape, (count, "num_elements"), element_dtype)
 }
 
-/// The number of elements of a list, those that are absent included: an `int32`.
+/// The number of elements of a list, including absent ones: an `int32`.
 ///
 /// ```
 /// use tidemill_ops::{tensor_list_length, tensor_list_reserve};
@@ -253,8 +253,8 @@ pub fn tensor_list_length(list: impl Into<Operand>) -> Tensor {
     crate::operand::unary(&TENSOR_LIST_LENGTH, list)
 }
 
-/// The shape that the elements of a list have in common, as `int32` extents with -1 where one is
-/// not known, or a single -1 where not even the rank is.
+/// The common shape of a list's elements, as `int32` dimensions with -1 for an unknown one, or a
+/// single -1 if the rank is unknown.
 ///
 /// ```
 /// use tidemill_ops::{tensor_list_element_shape, tensor_list_reserve};
@@ -269,9 +269,8 @@ pub fn tensor_list_element_shape(list: impl Into<Operand>) -> Tensor {
     tensor(node.attr("shape_type", DType::I32))
 }
 
-/// The list with `size` elements: the last ones dropped, or others added that are absent.
-///
-/// Its gradient is resized to the list.
+/// The list with `size` elements: it drops the last ones or adds absent ones. Its gradient is
+/// resized to the original list.
 ///
 /// # Errors
 /// In a run, a negative size.

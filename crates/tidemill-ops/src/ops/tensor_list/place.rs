@@ -285,15 +285,15 @@ pub static TENSOR_LIST_PUSH_BACK_BATCH: OpDef =
                 .collect()
         });
 
-/// The element of a list at `index`, of type `element_dtype`; zeros where it is absent. The shape is
-/// what the list knows of its elements, and `element_shape` says: a [`PartialShape`], or extents
-/// with -1 for unknown ones.
+/// The element of a list at `index`, of type `element_dtype`; zeros if it is absent. Its shape
+/// combines the list's element shape and `element_shape`: a [`PartialShape`], or dimensions with -1
+/// for unknown ones.
 ///
-/// Its gradient is a list that is absent everywhere else.
+/// Its gradient is a list whose other elements are absent.
 ///
 /// # Errors
-/// An index out of range, an element of another type or shape, or an absent one whose shape is not
-/// known.
+/// An index out of range, an element of another type or shape, or an absent element with unknown
+/// shape.
 ///
 /// ```
 /// use tidemill_ops::{tensor_list_get_item, tensor_list_reserve};
@@ -322,7 +322,7 @@ pub fn tensor_list_get_item(
 
 /// The list with `item` at `index`.
 ///
-/// The gradient of the item is what comes in at its place; that of the list, the rest.
+/// The gradient of the item is the incoming gradient at `index`; the list gets the rest.
 ///
 /// # Errors
 /// An index out of range, or an item of another type or shape than the list has.
@@ -359,7 +359,7 @@ pub(crate) fn set_item(list: Operand, index: Operand, item: Operand, resizes: bo
 
 /// The list with `item` as its last element.
 ///
-/// Its gradients are the last element of what comes in, and the rest.
+/// The item gets the last element of the incoming gradient, and the list the rest.
 ///
 /// # Errors
 /// An item of another type or shape than the list has.
@@ -382,7 +382,7 @@ pub fn tensor_list_push_back(list: impl Into<Operand>, item: impl Into<Operand>)
 
 /// The list without its last element, and that element (see [`tensor_list_get_item`]).
 ///
-/// Its gradient is the list of both gradients.
+/// Its gradient appends the element's gradient to the list's.
 ///
 /// # Errors
 /// In a run, an empty list, and as for [`tensor_list_get_item`].
@@ -410,7 +410,7 @@ pub fn tensor_list_pop_back(
     (rest, rest.op().output(1))
 }
 
-/// Each of the lists of a tensor, with the part of `tensor` at its place as its last element.
+/// Appends to each list of a tensor of lists the corresponding slice of `tensor`.
 ///
 /// It has no gradient.
 ///
