@@ -77,7 +77,7 @@ pub fn ones() -> Initializer {
     Kind::Constant(1.0).into()
 }
 
-/// One number everywhere.
+/// A tensor filled with one value.
 pub fn constant_initializer(value: f64) -> Initializer {
     Kind::Constant(value).into()
 }

@@ -66,14 +66,14 @@ binary_family! {
             cx.grad::<Tensor>() * cx.output::<Tensor>(0) * positive_log(cx.input(0))),
         [2.0, 0.5, 3.0], [3.0, 2.0, 1.0] => [8.0, 0.25, 3.0];
 
-    /// The larger one; NaN if one is. The gradient goes to `x` where both are equal.
+    /// The larger of two numbers; NaN if either is. The gradient goes to `x` where both are equal.
     MAXIMUM maximum = "Maximum"["Maximum"], NUMBERS, kernels::maximum,
         (|cx|
             where_true(greater_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad()),
             where_false(greater_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad())),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [1.0, 4.0, 0.5];
 
-    /// The smaller one; NaN if one is. The gradient goes to `x` where both are equal.
+    /// The smaller of two numbers; NaN if either is. The gradient goes to `x` where both are equal.
     MINIMUM minimum = "Minimum"["Minimum"], NUMBERS, kernels::minimum,
         (|cx|
             where_true(less_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad()),

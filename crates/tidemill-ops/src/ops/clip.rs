@@ -17,38 +17,35 @@ use crate::kernel::kernel;
 use crate::operand::composite;
 use crate::{IndexedSlices, Operand, Tensor};
 
-/// The elements, moved to the nearest end of a range if they are outside of it.
-pub static CLIP_BY_VALUE: OpDef = OpDef::new(
-    "ClipByValue",
-    "The elements, moved to the nearest end of a range if they are outside of it.",
-)
-.inputs(&[Arg::of("t", "T"), Arg::of("clip_value_min", "T"), Arg::of("clip_value_max", "T")])
-.outputs(&[Arg::of("output", "T")])
-.attrs(NUMBERS)
-.broadcasts()
-.infer(infer)
-.gradient(|cx| {
-    let (t, low, high): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
-    let grad: Tensor = cx.grad();
-    let (is_below, is_above, zeros) = (less(t, low), greater(t, high), zeros_like(grad));
-    Ok(grads([
-        Some(select(is_below | is_above, zeros, grad)),
-        Some(select(is_below, grad, zeros)),
-        Some(select(is_above, grad, zeros)),
-    ]))
-})
-.kernel(|_| {
-    Ok(kernel(|cx| {
-        let (t, low, high) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
-        for bound in [low, high] {
-            if bound.shape().rank() > 0 && bound.shape() != t.shape() {
-                return Err(unfit(&t.shape().into(), &bound.shape().into()).into());
+/// The elements, clipped to a range.
+pub static CLIP_BY_VALUE: OpDef = OpDef::new("ClipByValue", "The elements, clipped to a range.")
+    .inputs(&[Arg::of("t", "T"), Arg::of("clip_value_min", "T"), Arg::of("clip_value_max", "T")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(NUMBERS)
+    .broadcasts()
+    .infer(infer)
+    .gradient(|cx| {
+        let (t, low, high): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
+        let grad: Tensor = cx.grad();
+        let (is_below, is_above, zeros) = (less(t, low), greater(t, high), zeros_like(grad));
+        Ok(grads([
+            Some(select(is_below | is_above, zeros, grad)),
+            Some(select(is_below, grad, zeros)),
+            Some(select(is_above, grad, zeros)),
+        ]))
+    })
+    .kernel(|_| {
+        Ok(kernel(|cx| {
+            let (t, low, high) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
+            for bound in [low, high] {
+                if bound.shape().rank() > 0 && bound.shape() != t.shape() {
+                    return Err(unfit(&t.shape().into(), &bound.shape().into()).into());
+                }
             }
-        }
-        Ok(elementwise::clip(t, low, high)?)
-    }))
-})
-.samples(samples);
+            Ok(elementwise::clip(t, low, high)?)
+        }))
+    })
+    .samples(samples);
 
 fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let mut shape = node.shape(0).clone();

@@ -14,9 +14,9 @@ use super::array::zeros_like;
 use crate::operand::composite;
 use crate::{Operand, Tensor};
 
-/// Tensors whose gradients go to others, by a rule of the program.
+/// Tensors with a gradient rule defined by the program.
 pub static CUSTOM_GRADIENT: OpDef =
-    OpDef::new("CustomGradient", "Tensors whose gradients go to others, by a rule of the program.")
+    OpDef::new("CustomGradient", "Tensors with a gradient rule defined by the program.")
         .inputs(&[Arg::mixed("value", "T"), Arg::mixed("input", "Tin")])
         .outputs(&[Arg::mixed("output", "T")])
         .attrs(&[AttrDef::new("rule", AttrKind::Function)])

@@ -70,8 +70,8 @@ impl Kernel for Print {
     }
 }
 
-/// Fails the run where a condition does not hold.
-pub static ASSERT: OpDef = OpDef::new("Assert", "Fails the run where a condition does not hold.")
+/// Fails the run if a condition does not hold.
+pub static ASSERT: OpDef = OpDef::new("Assert", "Fails the run if a condition does not hold.")
     .inputs(&[Arg::is("condition", DType::Bool), Arg::mixed("data", "T")])
     .attrs(&[AttrDef::int("summarize", SUMMARIZE)])
     .effect(Effect::Assert)
@@ -114,9 +114,9 @@ impl Kernel for Assert {
     }
 }
 
-/// The input itself; fails where it holds NaN or infinities.
+/// The input itself; fails if it has NaN or infinities.
 pub static CHECK_NUMERICS: OpDef =
-    OpDef::new("CheckNumerics", "The input itself; fails where it holds NaN or infinities.")
+    OpDef::new("CheckNumerics", "The input itself; fails if it has NaN or infinities.")
         .inputs(&[Arg::of("tensor", "T")])
         .outputs(&[Arg::of("output", "T")])
         .attrs(&[AttrDef::widened("T", DType::FLOATS), AttrDef::str("message", "")])

@@ -37,8 +37,8 @@ fn options(node: &NodeView<'_>) -> Result<LocalResponse, OpError> {
     })
 }
 
-/// Channels normalised by those around them.
-pub static LRN: OpDef = OpDef::new("LRN", "Channels normalised by those around them.")
+/// Channels normalised by their neighbours.
+pub static LRN: OpDef = OpDef::new("LRN", "Channels normalised by their neighbours.")
     .inputs(&[Arg::of("input", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(ATTRS)

@@ -159,9 +159,9 @@ fn infer_rows(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     }
 }
 
-/// The exponentials along the last axis by their sum.
+/// The exponentials along the last axis divided by their sum.
 pub static SOFTMAX: OpDef =
-    OpDef::new("Softmax", "The exponentials along the last axis by their sum.")
+    OpDef::new("Softmax", "The exponentials along the last axis divided by their sum.")
         .inputs(&[Arg::of("logits", "T")])
         .outputs(&[Arg::of("softmax", "T")])
         .attrs(FLOATS)

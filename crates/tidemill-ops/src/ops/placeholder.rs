@@ -9,8 +9,8 @@ use tidemill_value::{DType, Element, PartialShape, Value, ValueError};
 use crate::operand::tensor;
 use crate::{Operand, Tensor};
 
-/// A value that has to be fed.
-pub static PLACEHOLDER: OpDef = OpDef::new("Placeholder", "A value that has to be fed.")
+/// A value that must be fed.
+pub static PLACEHOLDER: OpDef = OpDef::new("Placeholder", "A value that must be fed.")
     .outputs(&[Arg::of("output", "dtype")])
     .attrs(&[
         AttrDef::types("dtype", DType::ANY),

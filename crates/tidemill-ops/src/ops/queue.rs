@@ -20,24 +20,23 @@ fn elements() -> PartialShape {
     [Dim::UNKNOWN].into_iter().collect()
 }
 
-/// A queue, of which the first element is taken out first.
-pub static FIFO_QUEUE: OpDef =
-    OpDef::new("FIFOQueueV2", "A queue, of which the first element is taken out first.")
-        .outputs(&[Arg { role: Role::Handle, ..Arg::is("handle", DType::String) }])
-        .attrs(&[
-            AttrDef::new("component_types", AttrKind::Types),
-            AttrDef::new("shapes", AttrKind::Shapes).default(Default::NoShapes),
-            AttrDef::int("capacity", -1),
-            AttrDef::str("container", ""),
-            AttrDef::str("shared_name", ""),
-        ])
-        .execution(Execution::Variable)
-        .infer(|_| Inferred::one(elements()))
-        .not_differentiable()
-        .samples(|| {
-            let sample = Sample::error([], "is the handle of a variable");
-            vec![sample.attr("component_types", vec![DType::F32])]
-        });
+/// A first-in, first-out queue.
+pub static FIFO_QUEUE: OpDef = OpDef::new("FIFOQueueV2", "A first-in, first-out queue.")
+    .outputs(&[Arg { role: Role::Handle, ..Arg::is("handle", DType::String) }])
+    .attrs(&[
+        AttrDef::new("component_types", AttrKind::Types),
+        AttrDef::new("shapes", AttrKind::Shapes).default(Default::NoShapes),
+        AttrDef::int("capacity", -1),
+        AttrDef::str("container", ""),
+        AttrDef::str("shared_name", ""),
+    ])
+    .execution(Execution::Variable)
+    .infer(|_| Inferred::one(elements()))
+    .not_differentiable()
+    .samples(|| {
+        let sample = Sample::error([], "is the handle of a variable");
+        vec![sample.attr("component_types", vec![DType::F32])]
+    });
 
 /// Puts an element into a queue.
 pub static QUEUE_ENQUEUE: OpDef = OpDef::new("QueueEnqueueV2", "Puts an element into a queue.")

@@ -68,9 +68,9 @@ fn join(cx: &KernelCx<'_>, separator: &ByteString) -> Result<Value, KernelError>
     Ok(Value::from_vec(shape, (0..count).map(element).collect::<Vec<_>>())?)
 }
 
-/// A text with tensors in place of placeholders.
+/// A string with tensors in place of placeholders.
 pub static STRING_FORMAT: OpDef =
-    OpDef::new("StringFormat", "A text with tensors in place of placeholders.")
+    OpDef::new("StringFormat", "A string with tensors in place of placeholders.")
         .inputs(&[Arg::mixed("inputs", "T")])
         .outputs(&[Arg::is("output", DType::String)])
         .attrs(&[
@@ -129,8 +129,8 @@ fn gaps(template: &[u8], placeholder: &[u8]) -> Vec<usize> {
     gaps
 }
 
-/// Prints a text.
-pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a text.")
+/// Prints a string.
+pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a string.")
     .inputs(&[Arg::is("input", DType::String)])
     .attrs(&[AttrDef::str("output_stream", "stderr"), AttrDef::str("end", "\n")])
     .effect(Effect::Print)
@@ -152,9 +152,9 @@ pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a text.")
     .not_differentiable()
     .samples(|| vec![Sample::shapes([Value::from("text")])]);
 
-/// Which strings a regular expression matches as a whole.
+/// Whether a regular expression matches each whole string.
 pub static STATIC_REGEX_FULL_MATCH: OpDef =
-    OpDef::new("StaticRegexFullMatch", "Which strings a regular expression matches as a whole.")
+    OpDef::new("StaticRegexFullMatch", "Whether a regular expression matches each whole string.")
         .inputs(&[Arg::is("input", DType::String)])
         .outputs(&[Arg::is("output", DType::Bool)])
         .attrs(&[AttrDef::new("pattern", AttrKind::Str)])

@@ -122,10 +122,10 @@ pub static MATRIX_DIAG_PART: OpDef =
             ]
         });
 
-/// Matrices with other diagonals.
+/// Matrices with their diagonals replaced.
 pub static MATRIX_SET_DIAG: OpDef = simple(
     "MatrixSetDiag",
-    "Matrices with other diagonals.",
+    "Matrices with their diagonals replaced.",
     &[Arg::of("input", "T"), Arg::of("diagonal", "T")],
 )
 .infer(|node| infer_set_diag(node, Some(Band::MAIN)))
@@ -243,9 +243,9 @@ pub static MATRIX_DIAG_PART_V3: OpDef =
             ]
         });
 
-/// Matrices with other bands of diagonals, packed as rows.
+/// Matrices with bands of diagonals replaced by packed rows.
 pub static MATRIX_SET_DIAG_V3: OpDef =
-    OpDef::new("MatrixSetDiagV3", "Matrices with other bands of diagonals, packed as rows.")
+    OpDef::new("MatrixSetDiagV3", "Matrices with bands of diagonals replaced by packed rows.")
         .inputs(&[Arg::of("input", "T"), Arg::of("diagonal", "T"), Arg::is("k", DType::I32)])
         .outputs(&[Arg::of("output", "T")])
         .attrs(WITH_ALIGN)
@@ -369,9 +369,9 @@ fn matrix_diag_v3(cx: &KernelCx<'_>, align: &[u8]) -> Result<Value, KernelError>
     Ok(layout::matrix_diag(diagonal, band, extents, padding)?)
 }
 
-/// Matrices with zeros outside of a band around the diagonal.
+/// Matrices with zeros outside a band around the diagonal.
 pub static MATRIX_BAND_PART: OpDef =
-    OpDef::new("MatrixBandPart", "Matrices with zeros outside of a band around the diagonal.")
+    OpDef::new("MatrixBandPart", "Matrices with zeros outside a band around the diagonal.")
         .inputs(&[
             Arg::of("input", "T"),
             Arg::of("num_lower", "Tindex"),

@@ -36,8 +36,8 @@ pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialSh
     }
 }
 
-/// One number everywhere.
-pub static FILL: OpDef = OpDef::new("Fill", "One number everywhere.")
+/// A tensor filled with one value.
+pub static FILL: OpDef = OpDef::new("Fill", "A tensor filled with one value.")
     .inputs(&[Arg::of("dims", "index_type"), Arg::of("value", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("index_type", DType::INDICES)])
@@ -108,7 +108,7 @@ fn ones_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
 }
 
 /// A tensor repeated along axes that it lacks, or has the extent 1 along.
-pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor stretched to a larger shape.")
+pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor broadcast to a larger shape.")
     .inputs(&[Arg::of("input", "T"), Arg::of("shape", "Tidx")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
@@ -142,8 +142,8 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor stretched t
         sample.into_iter().chain([wrong]).collect()
     });
 
-/// Numbers at equal distances.
-pub static RANGE: OpDef = OpDef::new("Range", "Numbers at equal distances.")
+/// Evenly spaced numbers.
+pub static RANGE: OpDef = OpDef::new("Range", "Evenly spaced numbers.")
     .inputs(&[Arg::of("start", "Tidx"), Arg::of("limit", "Tidx"), Arg::of("delta", "Tidx")])
     .outputs(&[Arg::of("output", "Tidx")])
     .attrs(&[AttrDef::widened("Tidx", DType::NUMBERS)])

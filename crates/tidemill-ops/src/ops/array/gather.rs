@@ -41,9 +41,9 @@ pub static WHERE: OpDef = OpDef::new("Where", "The positions of the elements tha
         positions.map(sample).into_iter().collect()
     });
 
-/// Slices of a tensor by their numbers along an axis.
+/// Slices of a tensor selected by index along an axis.
 pub static GATHER: OpDef =
-    OpDef::new("GatherV2", "Slices of a tensor by their numbers along an axis.")
+    OpDef::new("GatherV2", "Slices of a tensor selected by index along an axis.")
         .inputs(&[
             Arg::of("params", "Tparams"),
             Arg::of("indices", "Tindices"),
@@ -93,9 +93,9 @@ pub static GATHER: OpDef =
             ]
         });
 
-/// Slices of a tensor by their numbers along its first axis.
+/// Slices of a tensor selected by index along its first axis.
 pub static GATHER_V1: OpDef =
-    OpDef::new("Gather", "Slices of a tensor by their numbers along its first axis.")
+    OpDef::new("Gather", "Slices of a tensor selected by index along its first axis.")
         .inputs(&[Arg::of("params", "Tparams"), Arg::of("indices", "Tindices")])
         .outputs(&[Arg::of("output", "Tparams")])
         .attrs(&[

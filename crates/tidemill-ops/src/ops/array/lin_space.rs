@@ -14,8 +14,8 @@ use crate::operand::{composite, tensor};
 use crate::ops::reduce::reduce_sum;
 use crate::{Operand, Tensor};
 
-/// So many numbers at equal distances.
-pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "So many numbers at equal distances.")
+/// A given number of evenly spaced numbers.
+pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "A given number of evenly spaced numbers.")
     .inputs(&[Arg::of("start", "T"), Arg::of("stop", "T"), Arg::of("num", "Tidx")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[

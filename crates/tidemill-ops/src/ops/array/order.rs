@@ -26,9 +26,9 @@ const fn index_type(name: &'static str) -> AttrDef {
     AttrDef::types(name, DType::INDICES).default(Default::Type(DType::I32))
 }
 
-/// The largest elements along the last axis, and where they are.
+/// The largest elements along the last axis, and their positions.
 pub static TOP_K: OpDef =
-    OpDef::new("TopKV2", "The largest elements along the last axis, and where they are.")
+    OpDef::new("TopKV2", "The largest elements along the last axis, and their positions.")
         .inputs(&[Arg::of("input", "T"), Arg::of("k", "Tk")])
         .outputs(&[Arg::of("values", "T"), Arg::of("indices", "index_type")])
         .attrs(
@@ -141,9 +141,9 @@ pub static IN_TOP_K: OpDef =
             ]
         });
 
-/// The different elements of a list, and which of them each is.
+/// The distinct elements of a list, and the index of each element among them.
 pub static UNIQUE: OpDef =
-    of_list("Unique", "The different elements of a list, and which of them each is.")
+    of_list("Unique", "The distinct elements of a list, and the index of each element among them.")
         .outputs(&[Arg::of("y", "T"), Arg::of("idx", "out_idx")])
         .infer(|node| infer_unique(node, 2))
         .kernel(|node| unique_kernel(node, 2))
@@ -156,10 +156,10 @@ pub static UNIQUE: OpDef =
             ]
         });
 
-/// The different elements of a list, which of them each is, and how often each is there.
+/// The distinct elements of a list, the index of each element among them, and their counts.
 pub static UNIQUE_WITH_COUNTS: OpDef = of_list(
     "UniqueWithCounts",
-    "The different elements of a list, which of them each is, and how often each is there.",
+    "The distinct elements of a list, the index of each element among them, and their counts.",
 )
 .outputs(&[Arg::of("y", "T"), Arg::of("idx", "out_idx"), Arg::of("count", "out_idx")])
 .infer(|node| infer_unique(node, 3))
@@ -193,31 +193,33 @@ fn unique_kernel(node: &NodeView<'_>, count: usize) -> Result<Box<dyn Kernel>, O
     }))
 }
 
-/// The elements of a list that are not in another one, and where they are.
-pub static LIST_DIFF: OpDef =
-    of_list("ListDiff", "The elements of a list that are not in another one, and where they are.")
-        .inputs(&[Arg::of("x", "T"), Arg::of("y", "T")])
-        .outputs(&[Arg::of("out", "T"), Arg::of("idx", "out_idx")])
-        .infer(|node| {
-            check_rank(node, 0, 1, "1 axis")?;
-            check_rank(node, 1, 1, "1 axis")?;
-            Ok((0..2).map(|_| PartialShape::of_rank(1).into()).collect())
-        })
-        .kernel(|node| {
-            let indices = node.type_attr("out_idx")?;
-            Ok(list_kernel(move |cx| {
-                let (values, places) = kernels::list_diff(cx.input(0)?, cx.input(1)?, indices)?;
-                Ok(vec![values, places])
-            }))
-        })
-        .samples(|| {
-            let lists = [Value::from([1.0_f32, 2.0, 3.0, 2.0]), Value::from([2.0_f32, 4.0])];
-            let outputs = [Value::from([1.0_f32, 3.0]), Value::from([0, 2])];
-            vec![Sample::shapes(lists).outputs(outputs)]
-        });
+/// The elements of a list that are not in another list, and their positions.
+pub static LIST_DIFF: OpDef = of_list(
+    "ListDiff",
+    "The elements of a list that are not in another list, and their positions.",
+)
+.inputs(&[Arg::of("x", "T"), Arg::of("y", "T")])
+.outputs(&[Arg::of("out", "T"), Arg::of("idx", "out_idx")])
+.infer(|node| {
+    check_rank(node, 0, 1, "1 axis")?;
+    check_rank(node, 1, 1, "1 axis")?;
+    Ok((0..2).map(|_| PartialShape::of_rank(1).into()).collect())
+})
+.kernel(|node| {
+    let indices = node.type_attr("out_idx")?;
+    Ok(list_kernel(move |cx| {
+        let (values, places) = kernels::list_diff(cx.input(0)?, cx.input(1)?, indices)?;
+        Ok(vec![values, places])
+    }))
+})
+.samples(|| {
+    let lists = [Value::from([1.0_f32, 2.0, 3.0, 2.0]), Value::from([2.0_f32, 4.0])];
+    let outputs = [Value::from([1.0_f32, 3.0]), Value::from([0, 2])];
+    vec![Sample::shapes(lists).outputs(outputs)]
+});
 
-/// How often each number is there.
-pub static BINCOUNT: OpDef = OpDef::new("Bincount", "How often each number is there.")
+/// The number of occurrences of each number.
+pub static BINCOUNT: OpDef = OpDef::new("Bincount", "The number of occurrences of each number.")
     .inputs(&[Arg::is("arr", DType::I32), Arg::is("size", DType::I32), Arg::of("weights", "T")])
     .outputs(&[Arg::of("bins", "T")])
     .attrs(&[AttrDef::types("T", &[DType::I32, DType::I64, DType::F32, DType::F64])])

@@ -17,9 +17,9 @@ use crate::operand::{composite, tensor};
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// Rows with one element that stands out, where an index says.
+/// Rows that have one value at an index and another elsewhere.
 pub static ONE_HOT: OpDef =
-    OpDef::new("OneHot", "Rows with one element that stands out, where an index says.")
+    OpDef::new("OneHot", "Rows that have one value at an index and another elsewhere.")
         .inputs(&[
             Arg::of("indices", "TI"),
             Arg::is("depth", DType::I32),
@@ -71,9 +71,9 @@ pub static ONE_HOT: OpDef =
             ]
         });
 
-/// The rows of a tensor, sorted into parts by a number for each.
+/// The rows of a tensor, distributed into parts by number.
 pub static DYNAMIC_PARTITION: OpDef =
-    OpDef::new("DynamicPartition", "The rows of a tensor, sorted into parts by a number for each.")
+    OpDef::new("DynamicPartition", "The rows of a tensor, distributed into parts by number.")
         .inputs(&[Arg::of("data", "T"), Arg::is("partitions", DType::I32)])
         .outputs(&[Arg::list("outputs", "T", "num_partitions")])
         .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::new("num_partitions", AttrKind::Int)])
@@ -139,14 +139,14 @@ fn rest_of<'a>(
     }
 }
 
-/// The rows of several tensors, put where their numbers say.
+/// The rows of several tensors, placed at their indices.
 pub static DYNAMIC_STITCH: OpDef =
-    stitch_op("DynamicStitch", "The rows of several tensors, put where their numbers say.");
+    stitch_op("DynamicStitch", "The rows of several tensors, placed at their indices.");
 
-/// The rows of several tensors, put where their numbers say, in any order.
+/// The rows of several tensors, placed at their indices, in any order.
 pub static PARALLEL_DYNAMIC_STITCH: OpDef = stitch_op(
     "ParallelDynamicStitch",
-    "The rows of several tensors, put where their numbers say, in any order.",
+    "The rows of several tensors, placed at their indices, in any order.",
 );
 
 const fn stitch_op(name: &'static str, summary: &'static str) -> OpDef {

@@ -14,49 +14,48 @@ use crate::operand::{indexed, tensor};
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// A tensor with the order along some axes turned around.
-pub static REVERSE: OpDef =
-    OpDef::new("ReverseV2", "A tensor with the order along some axes turned around.")
-        .inputs(&[Arg::of("tensor", "T"), Arg::of("axis", "Tidx")])
-        .outputs(&[Arg::of("output", "T")])
-        .attrs(&[
-            AttrDef::types("T", DType::ALL),
-            AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
-        ])
-        .fallible(Fallible::Elements(&[1]))
-        .infer(|node| {
-            check_rank(node, 1, 1, "1 axis")?;
-            if let (Some(rank), Some(axes)) = (node.shape(0).rank(), known_integers(node, 1)) {
-                axes_of(&axes, rank)?;
-            }
-            Inferred::one(node.shape(0))
-        })
-        .gradient(|cx| Ok(grads([Some(reverse(cx.grad::<Tensor>(), cx.input::<Tensor>(1))), None])))
-        .kernel(|_| {
-            Ok(kernel(|cx| {
-                let x = cx.input(0)?;
-                let axes = axes_of(&integers(cx.input(1)?)?, x.shape().rank())?;
-                Ok(layout::reverse(x, &axes)?)
-            }))
-        })
-        .samples(|| {
-            let x = || array([2, 2], [1.0_f32, 2.0, 3.0, 4.0]);
-            let sample = |axes: &[i32], y: [f32; 4]| {
-                Sample::new([x(), Value::list(axes.to_vec())], array([2, 2], y))
-            };
-            vec![
-                sample(&[-1], [2.0, 1.0, 4.0, 3.0]),
-                sample(&[0, 1], [4.0, 3.0, 2.0, 1.0]),
-                sample(&[], [1.0, 2.0, 3.0, 4.0]),
-                Sample::error([x(), Value::from([2])], "axis 2"),
-                Sample::error([x(), Value::from([1, -1])], "given twice"),
-            ]
-        });
+/// A tensor reversed along some axes.
+pub static REVERSE: OpDef = OpDef::new("ReverseV2", "A tensor reversed along some axes.")
+    .inputs(&[Arg::of("tensor", "T"), Arg::of("axis", "Tidx")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(&[
+        AttrDef::types("T", DType::ALL),
+        AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
+    ])
+    .fallible(Fallible::Elements(&[1]))
+    .infer(|node| {
+        check_rank(node, 1, 1, "1 axis")?;
+        if let (Some(rank), Some(axes)) = (node.shape(0).rank(), known_integers(node, 1)) {
+            axes_of(&axes, rank)?;
+        }
+        Inferred::one(node.shape(0))
+    })
+    .gradient(|cx| Ok(grads([Some(reverse(cx.grad::<Tensor>(), cx.input::<Tensor>(1))), None])))
+    .kernel(|_| {
+        Ok(kernel(|cx| {
+            let x = cx.input(0)?;
+            let axes = axes_of(&integers(cx.input(1)?)?, x.shape().rank())?;
+            Ok(layout::reverse(x, &axes)?)
+        }))
+    })
+    .samples(|| {
+        let x = || array([2, 2], [1.0_f32, 2.0, 3.0, 4.0]);
+        let sample = |axes: &[i32], y: [f32; 4]| {
+            Sample::new([x(), Value::list(axes.to_vec())], array([2, 2], y))
+        };
+        vec![
+            sample(&[-1], [2.0, 1.0, 4.0, 3.0]),
+            sample(&[0, 1], [4.0, 3.0, 2.0, 1.0]),
+            sample(&[], [1.0, 2.0, 3.0, 4.0]),
+            Sample::error([x(), Value::from([2])], "axis 2"),
+            Sample::error([x(), Value::from([1, -1])], "given twice"),
+        ]
+    });
 
-/// Sequences of different lengths, each with its own part turned around.
+/// Sequences of different lengths, each reversed over its own length.
 pub static REVERSE_SEQUENCE: OpDef = OpDef::new(
     "ReverseSequence",
-    "Sequences of different lengths, each with its own part turned around.",
+    "Sequences of different lengths, each reversed over its own length.",
 )
 .inputs(&[Arg::of("input", "T"), Arg::of("seq_lengths", "Tlen")])
 .outputs(&[Arg::of("output", "T")])

@@ -72,8 +72,8 @@ fn samples(forward: [f32; 3], reverse: [f32; 3], exclusive: [f32; 3]) -> Vec<Sam
     ]
 }
 
-/// The sum of the elements along an axis up to each.
-pub static CUMSUM: OpDef = scan("Cumsum", "The sum of the elements along an axis up to each.")
+/// The cumulative sum along an axis.
+pub static CUMSUM: OpDef = scan("Cumsum", "The cumulative sum along an axis.")
     .gradient(|cx| {
         let Scan { exclusive, reverse } = attrs(cx.node())?;
         let back = Scan { exclusive, reverse: !reverse };
@@ -82,22 +82,21 @@ pub static CUMSUM: OpDef = scan("Cumsum", "The sum of the elements along an axis
     .kernel(|node| scan_kernel(node, kernels::cumsum))
     .samples(|| samples([2.0, 5.0, 9.0], [9.0, 7.0, 4.0], [0.0, 2.0, 5.0]));
 
-/// The product of the elements along an axis up to each.
-pub static CUMPROD: OpDef =
-    scan("Cumprod", "The product of the elements along an axis up to each.")
-        .gradient(|cx| {
-            let (x, axis): (Tensor, Tensor) = (cx.input(0), cx.input(1));
-            let scan = attrs(cx.node())?;
-            // The output would do, but for the gradient of the gradient.
-            let product = node(&CUMPROD, x, axis, scan);
-            let back = Scan { reverse: !scan.reverse, ..scan };
-            let sum = node(&CUMSUM, product * cx.grad::<Tensor>(), axis, back);
-            let is_zero = equal(x, 0.0);
-            let quotient = sum / select(is_zero, ones_like(x), x);
-            Ok(grads([Some(select(is_zero, zeros_like(x), quotient)), None]))
-        })
-        .kernel(|node| scan_kernel(node, kernels::cumprod))
-        .samples(|| samples([2.0, 6.0, 24.0], [24.0, 12.0, 4.0], [1.0, 2.0, 6.0]));
+/// The cumulative product along an axis.
+pub static CUMPROD: OpDef = scan("Cumprod", "The cumulative product along an axis.")
+    .gradient(|cx| {
+        let (x, axis): (Tensor, Tensor) = (cx.input(0), cx.input(1));
+        let scan = attrs(cx.node())?;
+        // The output would do, but for the gradient of the gradient.
+        let product = node(&CUMPROD, x, axis, scan);
+        let back = Scan { reverse: !scan.reverse, ..scan };
+        let sum = node(&CUMSUM, product * cx.grad::<Tensor>(), axis, back);
+        let is_zero = equal(x, 0.0);
+        let quotient = sum / select(is_zero, ones_like(x), x);
+        Ok(grads([Some(select(is_zero, zeros_like(x), quotient)), None]))
+    })
+    .kernel(|node| scan_kernel(node, kernels::cumprod))
+    .samples(|| samples([2.0, 6.0, 24.0], [24.0, 12.0, 4.0], [1.0, 2.0, 6.0]));
 
 #[track_caller]
 fn node(op: &'static OpDef, x: Tensor, axis: Tensor, scan: Scan) -> Tensor {

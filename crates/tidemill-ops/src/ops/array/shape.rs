@@ -141,7 +141,7 @@ fn index(count: usize, dtype: DType) -> Result<Scalar, ValueError> {
 /// For two shapes that broadcast, the axes of the result along which each was stretched.
 pub static BROADCAST_GRADIENT_ARGS: OpDef = OpDef::new(
     "BroadcastGradientArgs",
-    "For two shapes that broadcast and differ, the axes that each lacks or has the extent 1 along.",
+    "For two shapes that broadcast and differ: the axes along which each is broadcast.",
 )
 .inputs(&[Arg::of("s0", "T"), Arg::of("s1", "T")])
 .outputs(&[Arg::of("r0", "T"), Arg::of("r1", "T")])

@@ -144,38 +144,40 @@ fn picked(elements: Option<&Elements>, cut: Cut) -> Option<Elements> {
     (0..cut.count).map(element).collect()
 }
 
-/// A tensor cut along its axes, by steps and from behind too.
-pub static STRIDED_SLICE: OpDef =
-    strided("StridedSlice", "A tensor cut along its axes, by steps and from behind too.")
-        .inputs(&[
-            Arg::of("input", "T"),
-            Arg::of("begin", "Index"),
-            Arg::of("end", "Index"),
-            Arg::of("strides", "Index"),
-        ])
-        .infer(infer_strided)
-        .gradient(|cx| {
-            let of_shape = shape_as(cx.input(0), cx.node().dtype(1));
-            let node = NodeBuilder::new(&STRIDED_SLICE_GRAD).input(of_shape);
-            let node = (1..4).fold(node, |node, i| node.input(cx.input::<Tensor>(i)));
-            let grad = tensor(with_masks(node.input(cx.grad::<Tensor>()), cx.node())?);
-            Ok(grads([Some(grad), None, None, None]))
-        })
-        .kernel(|node| {
-            let masks = StrideMasks::of(node)?;
-            Ok(kernel(move |cx| {
-                let x = cx.input(0)?;
-                let resolved = resolve(masks, cx, x.shape())?;
-                let (cuts, shape) = known(&resolved)?;
-                Ok(layout::strided_slice(x, &cuts)?.reshape(shape)?)
-            }))
-        })
-        .samples(strided_samples);
+/// A slice of a tensor, with steps and bounds that may count from the end.
+pub static STRIDED_SLICE: OpDef = strided(
+    "StridedSlice",
+    "A slice of a tensor, with steps and bounds that may count from the end.",
+)
+.inputs(&[
+    Arg::of("input", "T"),
+    Arg::of("begin", "Index"),
+    Arg::of("end", "Index"),
+    Arg::of("strides", "Index"),
+])
+.infer(infer_strided)
+.gradient(|cx| {
+    let of_shape = shape_as(cx.input(0), cx.node().dtype(1));
+    let node = NodeBuilder::new(&STRIDED_SLICE_GRAD).input(of_shape);
+    let node = (1..4).fold(node, |node, i| node.input(cx.input::<Tensor>(i)));
+    let grad = tensor(with_masks(node.input(cx.grad::<Tensor>()), cx.node())?);
+    Ok(grads([Some(grad), None, None, None]))
+})
+.kernel(|node| {
+    let masks = StrideMasks::of(node)?;
+    Ok(kernel(move |cx| {
+        let x = cx.input(0)?;
+        let resolved = resolve(masks, cx, x.shape())?;
+        let (cuts, shape) = known(&resolved)?;
+        Ok(layout::strided_slice(x, &cuts)?.reshape(shape)?)
+    }))
+})
+.samples(strided_samples);
 
-/// The gradient of a strided slice: what comes in stands where the slice was cut out.
+/// The gradient of a strided slice: the incoming gradient at the slice, zeros elsewhere.
 pub static STRIDED_SLICE_GRAD: OpDef = strided(
     "StridedSliceGrad",
-    "The gradient of a strided slice: what comes in stands where the slice was cut out.",
+    "The gradient of a strided slice: the incoming gradient at the slice, zeros elsewhere.",
 )
 .inputs(&[
     Arg::of("shape", "Index"),

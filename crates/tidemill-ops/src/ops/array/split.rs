@@ -15,9 +15,9 @@ use crate::operand::composite;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// The parts of a tensor along an axis, of equal size.
+/// A tensor split into parts of equal size along an axis.
 pub static SPLIT: OpDef =
-    OpDef::new("Split", "The parts of a tensor along an axis, of equal size.")
+    OpDef::new("Split", "A tensor split into parts of equal size along an axis.")
         .inputs(&[Arg::is("split_dim", DType::I32), Arg::of("value", "T")])
         .outputs(&[Arg::list("output", "T", "num_split")])
         .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::new("num_split", AttrKind::Int)])
@@ -84,9 +84,9 @@ fn with_dim(dims: &[Dim], axis: usize, dim: Dim) -> PartialShape {
     dims.iter().enumerate().map(|(i, own)| if i == axis { dim } else { *own }).collect()
 }
 
-/// The parts of a tensor along an axis, of given sizes.
+/// A tensor split into parts of given sizes along an axis.
 pub static SPLIT_V: OpDef =
-    OpDef::new("SplitV", "The parts of a tensor along an axis, of given sizes.")
+    OpDef::new("SplitV", "A tensor split into parts of given sizes along an axis.")
         .inputs(&[
             Arg::of("value", "T"),
             Arg::of("size_splits", "Tlen"),
@@ -177,9 +177,9 @@ fn infer_split_v(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
     Ok(sizes.into_iter().map(|size| with_dim(dims, axis, Dim::from(size)).into()).collect())
 }
 
-/// The parts of a tensor along an axis, which they lose.
+/// The slices of a tensor along an axis, without that axis.
 pub static UNPACK: OpDef =
-    OpDef::new("Unpack", "The parts of a tensor along an axis, which they lose.")
+    OpDef::new("Unpack", "The slices of a tensor along an axis, without that axis.")
         .inputs(&[Arg::of("value", "T")])
         .outputs(&[Arg::list("output", "T", "num")])
         .attrs(&[

@@ -77,7 +77,7 @@ fn permutation(numbers: &[i64]) -> Result<SmallVec<[usize; 4]>, OpError> {
     })
 }
 
-/// The permutation that undoes another.
+/// The inverse of a permutation.
 fn inverse(numbers: &[i64]) -> Result<Vec<i32>, OpError> {
     let axes = permutation(numbers)?;
     let mut inverse = vec![0; axes.len()];
@@ -119,9 +119,9 @@ pub fn transpose(x: impl Into<Operand>, permutation: &[i32]) -> Tensor {
     })
 }
 
-/// The permutation that undoes another.
+/// The inverse of a permutation.
 pub static INVERT_PERMUTATION: OpDef =
-    OpDef::new("InvertPermutation", "The permutation that undoes another.")
+    OpDef::new("InvertPermutation", "The inverse of a permutation.")
         .inputs(&[Arg::of("x", "T")])
         .outputs(&[Arg::of("y", "T")])
         .attrs(&[AttrDef::types("T", DType::INDICES)])

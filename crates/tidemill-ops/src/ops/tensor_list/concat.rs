@@ -26,7 +26,7 @@ const OUTPUTS: &[Arg] = &[Arg::of("tensor", "element_dtype"), Arg::is("lengths",
 /// The elements of a list one after the other, and their extents.
 pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
     "TensorListConcatV2",
-    "The elements of a list one after the other along the first axis, and their extents.",
+    "The concatenation of a list's elements along the first axis, and their lengths.",
 )
 .inputs(&[
     INPUT_HANDLE,
@@ -86,7 +86,7 @@ pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
 /// The elements of a list one after the other, and their extents.
 pub static TENSOR_LIST_CONCAT_V1: OpDef = OpDef::new(
     "TensorListConcat",
-    "The elements of a list one after the other along the first axis, and their extents.",
+    "The concatenation of a list's elements along the first axis, and their lengths.",
 )
 .inputs(&[INPUT_HANDLE])
 .outputs(OUTPUTS)
@@ -183,7 +183,7 @@ fn joined(
 
 /// Parts of a tensor along its first axis as a list.
 pub static TENSOR_LIST_SPLIT: OpDef =
-    OpDef::new("TensorListSplit", "Parts of given extents of a tensor along its first axis.")
+    OpDef::new("TensorListSplit", "Parts of a tensor along its first axis, of given lengths.")
         .inputs(&[
             Arg::of("tensor", "element_dtype"),
             Arg::of("element_shape", "shape_type"),
@@ -247,9 +247,9 @@ fn constant_minus_one(beside: Tensor) -> Tensor {
     Operand::from([-1]).to_tensor_beside(beside, "unknown")
 }
 
-/// The elements of one list behind those of another.
+/// The concatenation of two lists.
 pub static TENSOR_LIST_CONCAT_LISTS: OpDef =
-    OpDef::new("TensorListConcatLists", "The elements of one list behind those of another.")
+    OpDef::new("TensorListConcatLists", "The concatenation of two lists.")
         .inputs(&[Arg::is("input_a", DType::Variant), Arg::is("input_b", DType::Variant)])
         .outputs(&[Arg::is("output", DType::Variant)])
         .attrs(&[ELEMENT_DTYPE])

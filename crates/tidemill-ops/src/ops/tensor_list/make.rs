@@ -53,9 +53,9 @@ pub static EMPTY_TENSOR_LIST: OpDef = OpDef::new("EmptyTensorList", "A list with
         ]
     });
 
-/// A list of elements that are absent.
+/// A list of absent elements.
 pub static TENSOR_LIST_RESERVE: OpDef =
-    OpDef::new("TensorListReserve", "A list of elements that are absent.")
+    OpDef::new("TensorListReserve", "A list of absent elements.")
         .inputs(&[Arg::of("element_shape", "shape_type"), Arg::is("num_elements", DType::I32)])
         .outputs(HANDLE)
         .attrs(MAKE_ATTRS)
@@ -84,33 +84,32 @@ pub static TENSOR_LIST_RESERVE: OpDef =
             samples.map(|sample| sample.attr("element_dtype", DType::F32)).collect()
         });
 
-/// The number of places of a list.
-pub static TENSOR_LIST_LENGTH: OpDef =
-    OpDef::new("TensorListLength", "The number of places of a list.")
-        .inputs(&[INPUT_HANDLE])
-        .outputs(&[Arg::is("length", DType::I32)])
-        .fallible(Fallible::Values)
-        .infer(|node| {
-            check_rank(node, 0, 0, "no axes")?;
-            Inferred::one(PartialShape::scalar())
-        })
-        .kernel(|_| {
-            Ok(kernel(|cx| {
-                let len = list_in(cx.input(0)?)?.len();
-                let len = i32::try_from(len).map_err(|_| {
-                    tidemill_graph::OpError::invalid(format!("the length {len} is no int32"))
-                })?;
-                Ok(Value::from(len))
-            }))
-        })
-        .not_differentiable()
-        .samples(|| {
-            vec![Sample::new([super::samples::list([[1.0, 2.0], [3.0, 4.0]])], Value::from(2))]
-        });
+/// The length of a list.
+pub static TENSOR_LIST_LENGTH: OpDef = OpDef::new("TensorListLength", "The length of a list.")
+    .inputs(&[INPUT_HANDLE])
+    .outputs(&[Arg::is("length", DType::I32)])
+    .fallible(Fallible::Values)
+    .infer(|node| {
+        check_rank(node, 0, 0, "no axes")?;
+        Inferred::one(PartialShape::scalar())
+    })
+    .kernel(|_| {
+        Ok(kernel(|cx| {
+            let len = list_in(cx.input(0)?)?.len();
+            let len = i32::try_from(len).map_err(|_| {
+                tidemill_graph::OpError::invalid(format!("the length {len} is no int32"))
+            })?;
+            Ok(Value::from(len))
+        }))
+    })
+    .not_differentiable()
+    .samples(|| {
+        vec![Sample::new([super::samples::list([[1.0, 2.0], [3.0, 4.0]])], Value::from(2))]
+    });
 
 /// What is known of the shapes of the elements of a list.
 pub static TENSOR_LIST_ELEMENT_SHAPE: OpDef =
-    OpDef::new("TensorListElementShape", "The shape that the elements of a list have in common.")
+    OpDef::new("TensorListElementShape", "The common shape of a list's elements.")
         .inputs(&[INPUT_HANDLE])
         .outputs(&[Arg::of("element_shape", "shape_type")])
         .attrs(&[SHAPE_TYPE])
@@ -142,9 +141,9 @@ pub static TENSOR_LIST_ELEMENT_SHAPE: OpDef =
             ]
         });
 
-/// A list with another number of places.
+/// A list with another length.
 pub static TENSOR_LIST_RESIZE: OpDef =
-    OpDef::new("TensorListResize", "A list with another number of places.")
+    OpDef::new("TensorListResize", "A list with another length.")
         .inputs(&[INPUT_HANDLE, Arg::is("size", DType::I32)])
         .outputs(&[OUTPUT_HANDLE])
         .fallible(Fallible::Values)

@@ -21,9 +21,9 @@ use crate::operand::tensor;
 use crate::ops::array::{shape, zeros_like};
 use crate::{Operand, Tensor};
 
-/// An element of a list; zeros where it is absent.
+/// An element of a list; zeros if it is absent.
 pub static TENSOR_LIST_GET_ITEM: OpDef =
-    OpDef::new("TensorListGetItem", "An element of a list; zeros where it is absent.")
+    OpDef::new("TensorListGetItem", "An element of a list; zeros if it is absent.")
         .inputs(&[INPUT_HANDLE, Arg::is("index", DType::I32), Arg::of("element_shape", "Tshape")])
         .outputs(&[Arg::of("item", "element_dtype")])
         .attrs(&[
@@ -102,9 +102,9 @@ fn item(
     }
 }
 
-/// A list with another element in a place.
+/// A list with one element replaced.
 pub static TENSOR_LIST_SET_ITEM: OpDef =
-    OpDef::new("TensorListSetItem", "A list with another element in a place.")
+    OpDef::new("TensorListSetItem", "A list with one element replaced.")
         .inputs(&[INPUT_HANDLE, Arg::is("index", DType::I32), Arg::of("item", "element_dtype")])
         .outputs(&[OUTPUT_HANDLE])
         .attrs(&[ELEMENT_DTYPE, AttrDef::bool("resize_if_index_out_of_bounds", false)])
@@ -159,9 +159,9 @@ fn infer_with_item(node: &NodeView<'_>, item: usize) -> Result<SmallVec<[Inferre
     infer_list(fact)
 }
 
-/// A list with one element more.
+/// A list with an element appended.
 pub static TENSOR_LIST_PUSH_BACK: OpDef =
-    OpDef::new("TensorListPushBack", "A list with one element more.")
+    OpDef::new("TensorListPushBack", "A list with an element appended.")
         .inputs(&[INPUT_HANDLE, Arg::of("tensor", "element_dtype")])
         .outputs(&[OUTPUT_HANDLE])
         .attrs(&[ELEMENT_DTYPE])
@@ -185,9 +185,9 @@ pub static TENSOR_LIST_PUSH_BACK: OpDef =
             ]
         });
 
-/// A list without its last element, and that.
+/// A list without its last element, and that element.
 pub static TENSOR_LIST_POP_BACK: OpDef =
-    OpDef::new("TensorListPopBack", "A list without its last element, and that.")
+    OpDef::new("TensorListPopBack", "A list without its last element, and that element.")
         .inputs(&[INPUT_HANDLE, Arg::is("element_shape", DType::I32)])
         .outputs(&[OUTPUT_HANDLE, Arg::of("tensor", "element_dtype")])
         .attrs(&[ELEMENT_DTYPE])
@@ -236,9 +236,9 @@ pub static TENSOR_LIST_POP_BACK: OpDef =
             ]
         });
 
-/// Several lists, each with one element more.
+/// Several lists, each with an element appended.
 pub static TENSOR_LIST_PUSH_BACK_BATCH: OpDef =
-    OpDef::new("TensorListPushBackBatch", "Several lists, each with one element more.")
+    OpDef::new("TensorListPushBackBatch", "Several lists, each with an element appended.")
         .inputs(&[Arg::is("input_handles", DType::Variant), Arg::of("tensor", "element_dtype")])
         .outputs(&[Arg::is("output_handles", DType::Variant)])
         .attrs(&[ELEMENT_DTYPE])

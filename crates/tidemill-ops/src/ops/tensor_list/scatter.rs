@@ -20,10 +20,10 @@ use crate::operand::tensor;
 use crate::ops::array::zeros_like;
 use crate::{Operand, Tensor};
 
-/// A list with the parts of a tensor in places of it, and all others absent.
+/// A list with the slices of a tensor at given indices, and absent elements elsewhere.
 pub static TENSOR_LIST_SCATTER: OpDef = OpDef::new(
     "TensorListScatterV2",
-    "A list with the parts of a tensor in places of it, and all others absent.",
+    "A list with the slices of a tensor at given indices, and absent elements elsewhere.",
 )
 .inputs(&[
     Arg::of("tensor", "element_dtype"),
@@ -72,10 +72,10 @@ pub static TENSOR_LIST_SCATTER: OpDef = OpDef::new(
     samples.chain(counted).collect()
 });
 
-/// A list with the parts of a tensor in places of it, and all others absent.
+/// A list with the slices of a tensor at given indices, and absent elements elsewhere.
 pub static TENSOR_LIST_SCATTER_V1: OpDef = OpDef::new(
     "TensorListScatter",
-    "A list with the parts of a tensor in places of it, and all others absent.",
+    "A list with the slices of a tensor at given indices, and absent elements elsewhere.",
 )
 .inputs(&[
     Arg::of("tensor", "element_dtype"),
@@ -168,10 +168,10 @@ fn put(
     Ok(())
 }
 
-/// A list with the parts of a tensor in places of it.
+/// A list with some elements replaced by the slices of a tensor.
 pub static TENSOR_LIST_SCATTER_INTO_EXISTING_LIST: OpDef = OpDef::new(
     "TensorListScatterIntoExistingList",
-    "A list with the parts of a tensor in places of it.",
+    "A list with some elements replaced by the slices of a tensor.",
 )
 .inputs(&[INPUT_HANDLE, Arg::of("tensor", "element_dtype"), Arg::is("indices", DType::I32)])
 .outputs(&[OUTPUT_HANDLE])

@@ -21,9 +21,9 @@ use crate::operand::tensor;
 use crate::ops::array::{shape, slice, unsorted_segment_sum};
 use crate::{Operand, Tensor};
 
-/// The parts of a tensor along its first axis as a list.
+/// The slices of a tensor along its first axis as a list.
 pub static TENSOR_LIST_FROM_TENSOR: OpDef =
-    OpDef::new("TensorListFromTensor", "The parts of a tensor along its first axis as a list.")
+    OpDef::new("TensorListFromTensor", "The slices of a tensor along its first axis as a list.")
         .inputs(&[Arg::of("tensor", "element_dtype"), Arg::of("element_shape", "shape_type")])
         .outputs(&[OUTPUT_HANDLE])
         .attrs(&[ELEMENT_DTYPE, SHAPE_TYPE])
@@ -73,9 +73,9 @@ pub(super) fn inner_shape(x: Tensor) -> Operand {
     }
 }
 
-/// The elements of a list along a new first axis.
+/// The elements of a list, stacked along a new first axis.
 pub static TENSOR_LIST_STACK: OpDef =
-    OpDef::new("TensorListStack", "The elements of a list along a new first axis.")
+    OpDef::new("TensorListStack", "The elements of a list, stacked along a new first axis.")
         .inputs(&[INPUT_HANDLE, Arg::is("element_shape", DType::I32)])
         .outputs(&[Arg::of("tensor", "element_dtype")])
         .attrs(&[ELEMENT_DTYPE, AttrDef::int("num_elements", -1)])
@@ -144,9 +144,9 @@ fn stacked(
     Ok(layout::pack(&values, 0)?)
 }
 
-/// Elements of a list along a new first axis.
+/// Selected elements of a list, stacked along a new first axis.
 pub static TENSOR_LIST_GATHER: OpDef =
-    OpDef::new("TensorListGather", "Elements of a list along a new first axis.")
+    OpDef::new("TensorListGather", "Selected elements of a list, stacked along a new first axis.")
         .inputs(&[
             INPUT_HANDLE,
             Arg::is("indices", DType::I32),
