@@ -15,6 +15,8 @@ mod inspection;
 mod loops;
 mod naming;
 mod placeholders;
+mod products_with_zeros;
 mod resource_variables;
+mod special_points;
 mod tensor_lists;
 mod variables;

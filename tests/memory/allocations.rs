@@ -1,8 +1,9 @@
 //! What runs ask of the allocator.
 
 use crate::{MEMORY, Outcome};
+use tidemill::ops::HostOutput;
 use tidemill::prelude::*;
-use tidemill::{Arguments, Callable};
+use tidemill::{Arguments, Callable, Cancellation};
 
 /// How often a run asks for memory when it has run some times before.
 fn steady_calls<F: Fetch, A: Arguments>(
@@ -64,9 +65,35 @@ pub(crate) fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_r
     // An array that is returned is new: its elements, and what shares them.
     assert!(steady_calls(&session.callable(&[x], scaled)?, || (&input,)) <= 2);
 
+    runs_that_fail_leave_no_more_memory_than_the_last_of_them()?;
     steps_that_run_at_once_take_their_memory_from_runs_before()?;
     a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone()?;
     an_update_takes_no_more_than_its_variables_and_activations()
+}
+
+/// What they were fed, and what they had computed.
+fn runs_that_fail_leave_no_more_memory_than_the_last_of_them() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let session = Session::new();
+    let x = placeholder::<f32>([1024]);
+    let fails = host_call([x + 1.0], [HostOutput::new::<f32>([1024])], |_| Err("a fault".into()));
+    let step = session.callable(&[x], (tanh(x), fails[0]))?;
+    let cancellation = Cancellation::new();
+    cancellation.cancel();
+    let cancelled = RunOptions { cancellation: Some(cancellation), ..RunOptions::default() };
+    let fail = |times: usize| {
+        for _ in 0..times {
+            let result = step.call((vec![0.5_f32; 1024],));
+            assert!(matches!(result, Err(RunError::Kernel(_))));
+            let result = step.call_with_options((vec![0.5_f32; 1024],), &cancelled);
+            assert!(matches!(result, Err(RunError::Cancelled)));
+        }
+        MEMORY.in_use()
+    };
+    let before = fail(5);
+    assert_eq!(fail(100), before);
+    Ok(())
 }
 
 /// Branches that two threads compute.

@@ -9,10 +9,12 @@
 
 mod adam_memory;
 mod allocations;
+mod chaos;
 mod counting;
 mod graph_memory;
 mod hostile_files;
 mod import_memory;
+mod ledger;
 mod loop_memory;
 
 use std::error::Error;
@@ -45,19 +47,23 @@ macro_rules! measurements {
     };
 }
 
-const MEASUREMENTS: [Measurement; 6] = measurements![
+const MEASUREMENTS: [Measurement; 8] = measurements![
     false:
     adam_memory::a_step_takes_a_tenth_more_than_variables_slots_and_gradients_at_most,
     allocations::in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_returns,
+    chaos::a_few_seconds_of_it_leave_nothing_behind,
     graph_memory::a_scalar_add_takes_at_most_400_bytes_with_its_name_line_and_edges,
     hostile_files::malformed_files_cost_little_memory_and_time_and_no_deep_stack,
     import_memory::constants_of_a_mapped_file_are_copied_once,
+    ledger::everything_is_counted_by_kind_as_long_as_something_holds_it,
     loop_memory::an_iteration_asks_for_no_memory_and_memory_does_not_grow
 ];
 
-/// It takes 1.5 GB, and its time tells something only on a machine that does nothing else.
-const LONG: [Measurement; 1] = measurements![
+/// The chaos takes ten minutes. The import takes 1.5 GB, and its time tells something only on a
+/// machine that does nothing else.
+const LONG: [Measurement; 2] = measurements![
     true:
+    chaos::ten_minutes_of_it_hold_no_more_memory_at_the_end_than_after_the_first,
     import_memory::half_a_gigabyte_of_constants_and_200_000_nodes_are_imported
 ];
 

@@ -1,15 +1,12 @@
 //! A session under load from several threads.
 
 use std::cell::Cell;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use crate::common::{Outcome, number};
 use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tidemill::prelude::*;
-use tidemill::{Cancellation, RunOptions};
 
 const THREADS: usize = 8;
 
@@ -162,107 +159,4 @@ fn the_bits_do_not_depend_on_the_number_of_threads() -> Outcome {
         assert!(weights.bits_eq(&other_weights));
     }
     Ok(())
-}
-
-/// How much memory the process holds, in KiB, where the system tells.
-fn resident() -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
-    line.split_whitespace().nth(1)?.parse().ok()
-}
-
-/// Runs, cancels, grows and finalizes from eight threads for `duration`; returns the number of
-/// runs.
-fn chaos(duration: Duration) -> u64 {
-    let end = Instant::now() + duration;
-    let mut runs = 0;
-    while Instant::now() < end {
-        runs += chaos_round(end);
-    }
-    runs
-}
-
-fn chaos_round(end: Instant) -> u64 {
-    let graph = Graph::new();
-    let session = {
-        let _default = graph.as_default();
-        let options =
-            SessionOptions { warn_to: Sink::function(|_| {}), ..SessionOptions::default() };
-        Arc::new(Session::with_options(&graph, options))
-    };
-    let (x, variables, total, step) = {
-        let _default = graph.as_default();
-        let x = placeholder::<f32>([64]);
-        let variables: Vec<Variable> =
-            (0..8).map(|i| get_variable(&format!("v{i}"), [64], zeros())).collect();
-        let total = add_n(variables.iter().map(|&v| v * x).collect::<Vec<_>>());
-        let step = group(variables.iter().map(|&v| assign_add(v, x).op()).collect::<Vec<_>>());
-        (x, variables, total, step)
-    };
-    session.init_missing().unwrap();
-    let until = end.min(Instant::now() + Duration::from_secs(2));
-    let worker = |seed: u64| {
-        let _default = graph.as_default();
-        let mut rng = StdRng::seed_from_u64(seed);
-        let mut runs = 0;
-        while Instant::now() < until {
-            runs += 1;
-            let input = [rng.random::<f32>(); 64];
-            match rng.random_range(0..100) {
-                0..40 => drop(session.run_with(total, feeds![x => input]).unwrap()),
-                40..70 => session.run_with(step, feeds![x => input]).unwrap(),
-                70..85 => {
-                    let state = session.run(&variables).unwrap();
-                    assert!(state.iter().all(|value| *value == state[0]));
-                }
-                85..95 => {
-                    let cancellation = Cancellation::new();
-                    if rng.random() {
-                        cancellation.cancel();
-                    }
-                    let timeout = Some(Duration::from_micros(rng.random_range(0..50)));
-                    let cancellation = Some(cancellation);
-                    let options = RunOptions { timeout, cancellation, ..RunOptions::default() };
-                    let result = session.run_with_options(step, feeds![x => input], &options);
-                    let expected = matches!(
-                        result,
-                        Ok(_) | Err(RunError::Cancelled | RunError::Timeout { .. })
-                    );
-                    assert!(expected);
-                }
-                95..99 => {
-                    let doubled = total * 2.0;
-                    let result = session.run_with(doubled, feeds![x => input]);
-                    assert!(matches!(result, Ok(_) | Err(RunError::Invalid { .. })));
-                }
-                _ if rng.random_range(0..1000) == 0 => graph.finalize(),
-                _ => {}
-            }
-        }
-        runs
-    };
-    thread::scope(|scope| {
-        let workers: Vec<_> =
-            (0..THREADS as u64).map(|seed| scope.spawn(move || worker(seed))).collect();
-        workers.into_iter().map(|worker| worker.join().unwrap()).sum()
-    })
-}
-
-#[test]
-fn chaos_of_a_few_seconds_neither_hangs_nor_breaks_a_promise() {
-    assert!(chaos(Duration::from_secs(3)) > 100);
-}
-
-/// The command is in docs/reliability.md.
-#[test]
-#[ignore = "takes ten minutes"]
-fn chaos_of_ten_minutes_holds_no_more_memory_at_the_end_than_after_the_first() {
-    let mut runs = chaos(Duration::from_secs(60));
-    let first = resident();
-    runs += chaos(Duration::from_secs(540));
-    let last = resident();
-    println!("{runs} runs; {first:?} KiB after the first minute, {last:?} KiB at the end");
-    if let (Some(first), Some(last)) = (first, last) {
-        assert!(last <= first + first / 4 + 16 * 1024);
-    }
 }

@@ -94,8 +94,7 @@ impl<'a> Walk<'a> {
             if !self.members.contains(&input.node) {
                 continue;
             }
-            let grad =
-                grads.get(i).copied().flatten().filter(|_| facts[i].is_differentiable());
+            let grad = grads.get(i).copied().flatten().filter(|_| facts[i].is_differentiable());
             let Some(grad) = grad else {
                 is_cut = true;
                 continue;

@@ -9,7 +9,7 @@ use tidemill_value::{
 const WORTH_MAPPING: usize = 4096;
 
 /// Why bytes are not the elements of a value.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BytesError {
     /// There are not as many bytes as the elements take.
@@ -34,6 +34,8 @@ pub enum BytesError {
     #[error(transparent)]
     Value(#[from] ValueError),
 }
+
+tidemill_value::debug_as_report!(BytesError);
 
 /// A value from the bytes of its elements in row-major order, each with its lowest byte first.
 ///

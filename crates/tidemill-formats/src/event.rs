@@ -17,7 +17,7 @@ use crate::{FileError, SplatBudget};
 const FILE_VERSION: &str = "brain.Event:2";
 
 /// Why events cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
     /// A file cannot be read or written.
@@ -35,6 +35,8 @@ pub enum EventError {
         source: DecodeError,
     },
 }
+
+tidemill_value::debug_as_report!(EventError);
 
 /// Reads the events of a file one after the other. After an error there are no more.
 #[derive(Debug)]

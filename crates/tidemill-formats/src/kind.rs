@@ -55,6 +55,12 @@ impl FileKind {
         let path = path.as_ref();
         kind(path).map_err(|error| FileError::new(path, error))
     }
+
+    /// What the content of a file is, if it says.
+    pub fn of_content(bytes: &[u8]) -> Option<FileKind> {
+        let head = &bytes[..bytes.len().min(HEAD as usize)];
+        by_content(head, bytes.last_chunk().copied().unwrap_or_default())
+    }
 }
 
 impl fmt::Display for FileKind {
@@ -102,7 +108,7 @@ fn kind(path: &Path) -> io::Result<FileKind> {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let what = match name.contains(".data-") && name.contains("-of-") {
             true => "this is the data of a checkpoint, which is read by its prefix",
-            false => "this is no file of a kind that is known",
+            false => "this is not a recognised file type",
         };
         io::Error::new(io::ErrorKind::InvalidData, what)
     })

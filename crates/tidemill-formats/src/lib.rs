@@ -34,6 +34,7 @@ mod tensor_reader;
 mod text_format;
 pub mod tfrecord;
 
+pub use ::safetensors::SafeTensorError;
 pub use bytes::{BytesError, value_from_bytes};
 pub use file::{FileError, map_file, remove_unfinished, write_file};
 pub use kind::FileKind;

@@ -21,7 +21,7 @@ const LENGTH: usize = 8;
 const METADATA: &str = "__metadata__";
 
 /// Why bytes are no safetensors file whose tensors are values, or values are not written to one.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SafetensorsError {
     /// A file cannot be read or written.
@@ -67,6 +67,8 @@ pub enum SafetensorsError {
     #[error("a tensor of a safetensors file cannot be called `{METADATA}`")]
     Name,
 }
+
+tidemill_value::debug_as_report!(SafetensorsError);
 
 /// The tensors of a safetensors file, by name.
 ///

@@ -6,7 +6,7 @@ use crate::proto::{self, TensorShapeProto};
 const MAX_RANK: usize = 254;
 
 /// Why a shape in a message is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShapeError {
     /// An extent is negative and does not mean "unknown".
@@ -28,6 +28,8 @@ pub enum ShapeError {
     #[error("the shape of a tensor is not known")]
     Unknown,
 }
+
+tidemill_value::debug_as_report!(ShapeError);
 
 impl TensorShapeProto {
     /// The shape, as far as it is known.

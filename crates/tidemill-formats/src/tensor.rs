@@ -7,7 +7,7 @@ use crate::proto::{DataType, DataTypeError, TensorProto, TensorShapeProto};
 use crate::{BytesError, ShapeError, value_from_bytes};
 
 /// Why a message holds no tensor.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorError {
     /// Values have no such data type.
@@ -44,6 +44,8 @@ pub enum TensorError {
     #[error(transparent)]
     Value(#[from] ValueError),
 }
+
+tidemill_value::debug_as_report!(TensorError);
 
 /// How many bytes tensors may leave out, all together, because they repeat their last element:
 /// a short message must not fill the memory.

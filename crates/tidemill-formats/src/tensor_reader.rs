@@ -7,7 +7,7 @@ use std::path::Path;
 
 use tidemill_value::{DType, Shape, Value};
 
-use crate::checkpoint::{CheckpointError, CheckpointReader, write_checkpoint};
+use crate::checkpoint::{self, CheckpointError, CheckpointReader, write_checkpoint};
 use crate::proto::DataTypeError;
 use crate::{FileError, SafetensorsError, SafetensorsFile, write_safetensors};
 
@@ -49,7 +49,7 @@ impl fmt::Display for TensorInfo {
 }
 
 /// Why the tensors of a file cannot be read or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error(transparent)]
 pub enum TensorFileError {
     /// A checkpoint cannot.
@@ -57,6 +57,8 @@ pub enum TensorFileError {
     /// A safetensors file cannot.
     Safetensors(#[from] FileError<SafetensorsError>),
 }
+
+tidemill_value::debug_as_report!(TensorFileError);
 
 /// Reads tensors by name, one at a time, from a checkpoint or a safetensors file.
 #[derive(Clone, Debug)]
@@ -76,7 +78,7 @@ impl TensorReader {
     /// [`TensorFileError`], where there is nothing, or it is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<TensorReader, TensorFileError> {
         Ok(match is_safetensors(path.as_ref()) {
-            true => TensorReader::Safetensors(SafetensorsFile::open(path)?),
+            true => TensorReader::Safetensors(open_safetensors(path.as_ref())?),
             false => TensorReader::Checkpoint(CheckpointReader::open(path)?),
         })
     }
@@ -111,6 +113,16 @@ impl TensorReader {
             TensorReader::Safetensors(file) => Ok(file.read(name)?),
         }
     }
+}
+
+fn open_safetensors(path: &Path) -> Result<SafetensorsFile, TensorFileError> {
+    SafetensorsFile::open(path).map_err(|error| {
+        let missing = match &*error.kind {
+            SafetensorsError::Io(error) => checkpoint::missing(path, error),
+            _ => None,
+        };
+        missing.map_or_else(|| error.into(), TensorFileError::from)
+    })
 }
 
 /// Writes tensors so that [`TensorReader`] reads them: as a safetensors file, if the path ends

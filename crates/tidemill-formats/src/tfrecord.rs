@@ -11,7 +11,7 @@ use crate::checksum::{is_right, masked};
 const HEAD: usize = 12;
 
 /// Why a record cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("record {number}, at byte {offset}: {kind}")]
 pub struct TfRecordError {
     /// The number of the record, from 0.
@@ -22,8 +22,10 @@ pub struct TfRecordError {
     pub kind: TfRecordErrorKind,
 }
 
+tidemill_value::debug_as_report!(TfRecordError);
+
 /// What is wrong with a record.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TfRecordErrorKind {
     /// The bytes end within it.
@@ -42,6 +44,8 @@ pub enum TfRecordErrorKind {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+tidemill_value::debug_as_report!(TfRecordErrorKind);
 
 /// Reads records one after the other. After an error there are no more.
 #[derive(Debug)]

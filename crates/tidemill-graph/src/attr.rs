@@ -121,7 +121,7 @@ attr_from! {
 #[derive(Clone, Default, Debug)]
 pub struct Attrs(Option<Arc<[NamedAttr]>>);
 
-type NamedAttr = (Cow<'static, str>, Attr);
+pub(crate) type NamedAttr = (Cow<'static, str>, Attr);
 
 impl Attrs {
     /// No attributes.
@@ -146,6 +146,11 @@ impl Attrs {
 }
 
 impl Attrs {
+    /// The list that they share with their clones.
+    pub(crate) fn shared(&self) -> Option<&[NamedAttr]> {
+        self.0.as_deref()
+    }
+
     /// These attributes plus the attribute `name`.
     pub fn with(&self, name: &'static str, attr: Attr) -> Attrs {
         let others = self.0.iter().flat_map(|stored| stored.iter()).filter(|(n, _)| n != name);

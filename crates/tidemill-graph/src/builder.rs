@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tidemill_value::{DType, PartialShape};
 
+use crate::all_or_nothing::count_added;
 use crate::arguments::Arguments;
 use crate::bind::{self, Bound};
 use crate::diagnosis::{BuildError, BuildErrorKind, Note};
@@ -15,8 +16,8 @@ use crate::node::argument_ranges;
 use crate::variable::SharedName;
 use crate::{
     Access, Arg, Arity, Attr, Body, Execution, Fact, Graph, GraphKey, InsideBody, Location, Node,
-    NodeId, NodeView, OpDef, OperationRef, PoisonId, Referent, TensorId, TensorRef, body, registry,
-    scope,
+    NodeId, NodeView, OpDef, OperationRef, PoisonId, Referent, ShownTensor, TensorId, TensorRef,
+    body, registry, scope,
 };
 
 /// Collects the parts of a node, and adds it to its graph.
@@ -202,10 +203,7 @@ impl NodeBuilder {
                 let what = self.label();
                 record(key, BuildError { kind: *kind, what, location, notes })
             }
-            Failure::FedBy(graph, inputs) => {
-                let id = graph.write().poison.fed_by(self.label().into_owned(), inputs);
-                OperationRef::new(graph.key(), Referent::Poison(id))
-            }
+            Failure::FedBy(graph, inputs) => graph.poison_fed_by(self.label().into_owned(), inputs),
             Failure::ForeignPoison(poison) => poison,
         }
     }
@@ -317,10 +315,17 @@ impl NodeBuilder {
         for operation in self.operations() {
             if operation.graph() != graph.key() {
                 Graph::find(operation.graph())?;
-                let own = self.operations().find(|other| other.graph() == graph.key());
-                let notes = own.into_iter().chain([operation]).filter_map(Note::made_here);
                 let kind = elsewhere(operation, graph.key());
-                return Err(Failure::Cause(Box::new(kind), notes.collect()));
+                let notes = match kind {
+                    BuildErrorKind::ForeignGraph { .. } => {
+                        graph_notes(self.op, &self.arguments, &self.controls)
+                    }
+                    _ => {
+                        let own = self.operations().find(|other| other.graph() == graph.key());
+                        own.into_iter().chain([operation]).filter_map(Note::made_here).collect()
+                    }
+                };
+                return Err(Failure::Cause(Box::new(kind), notes));
             }
             if let Referent::Poison(id) = operation.referent() {
                 poison.push(id);
@@ -441,6 +446,7 @@ fn append(
     let bodies: SmallVec<[Graph; 2]> = node.bodies().map(|body| body.graph().clone()).collect();
     let reserved = reserve(&mut state, graph.key(), name)?;
     let id = state.dag.push(node);
+    count_added(graph.key());
     state.names.bind(reserved, id);
     if let Some(key) = shared {
         state.variables.share(key, id);
@@ -492,21 +498,56 @@ fn reserve(state: &mut State, key: GraphKey, name: &Name) -> Result<Reserved, Bu
     }
 }
 
-/// Says where the inputs were made.
-fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments<TensorId>) -> Vec<Note> {
-    let named = op.inputs.iter().zip(arguments.iter()).flat_map(|(arg, tensors)| {
+/// The inputs with what the operation calls them.
+fn named_inputs<T: Copy>(
+    op: &'static OpDef,
+    arguments: &Arguments<T>,
+) -> impl Iterator<Item = (String, T)> {
+    op.inputs.iter().zip(arguments.iter()).flat_map(|(arg, tensors)| {
         tensors.iter().enumerate().map(move |(i, tensor)| match tensors.len() {
             1 => (arg.name.to_owned(), *tensor),
             _ => (format!("{}[{i}]", arg.name), *tensor),
         })
-    });
-    named
-        .map(|(arg, tensor)| {
-            let fact = &state.dag.node(tensor.node).outputs[tensor.slot as usize];
-            let name = state.names.name(tensor.node);
-            Note::at(format!("`{arg}` is `{name}`, {fact}"), state.locations[tensor.node.index()])
-        })
-        .collect()
+    })
+}
+
+/// Says of which graphs the inputs and control inputs are, and where they were made.
+fn graph_notes(
+    op: &'static OpDef,
+    arguments: &Arguments<TensorRef>,
+    controls: &[OperationRef],
+) -> Vec<Note> {
+    let note = |what: &str, operation: OperationRef| {
+        let (Referent::Node(id), key) = (operation.referent(), operation.graph()) else {
+            return None;
+        };
+        let graph = Graph::find(key).ok()?;
+        let reader = graph.read();
+        let text = format!("{what}`{}`, of {key}", reader.name(id));
+        Some(Note::at(text, reader.location(id)))
+    };
+    let inputs = named_inputs(op, arguments);
+    let inputs = inputs.filter_map(|(arg, x)| note(&format!("`{arg}` is "), x.operation()));
+    let controls = controls.iter().filter_map(|&control| note("it has to run after ", control));
+    inputs.chain(controls).collect()
+}
+
+/// Says what an input is and where it was made, below the error of a call that does not take it.
+pub fn input_note(arg: &str, tensor: TensorRef) -> Option<Note> {
+    let (graph, id) = (Graph::find(tensor.graph()).ok()?, tensor.id().ok()?);
+    let reader = graph.read();
+    Some(note_of(reader.state(), arg, id))
+}
+
+fn note_of(state: &State, arg: &str, tensor: TensorId) -> Note {
+    let fact = &state.dag.node(tensor.node).outputs[tensor.slot as usize];
+    let shown = ShownTensor { name: state.names.name(tensor.node), fact };
+    Note::at(format!("`{arg}` is {shown}"), state.locations[tensor.node.index()])
+}
+
+/// Says where the inputs were made.
+fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments<TensorId>) -> Vec<Note> {
+    named_inputs(op, arguments).map(|(arg, tensor)| note_of(state, &arg, tensor)).collect()
 }
 
 /// Records a failed call with the graph of that key, if it is alive.

@@ -9,11 +9,11 @@ use tidemill_value::DType;
 
 use crate::ids::PoisonId;
 use crate::{
-    GradientError, Graph, GraphKey, InsideBody, Location, OpError, OperationRef, Referent,
+    GradientError, Graph, GraphKey, Holding, InsideBody, Location, OpError, OperationRef, Referent,
 };
 
 /// The error of a builder call that made no node.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct BuildError {
     /// What is wrong.
     pub kind: BuildErrorKind,
@@ -64,7 +64,7 @@ impl fmt::Display for Note {
 }
 
 /// What is wrong with a builder call.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildErrorKind {
     /// The inputs or attributes break a rule of the operation.
@@ -227,6 +227,8 @@ pub enum BuildErrorKind {
     Other(Arc<dyn Error + Send + Sync>),
 }
 
+tidemill_value::debug_as_report!(BuildErrorKind);
+
 impl BuildErrorKind {
     /// What to do about it.
     pub(crate) fn help(&self) -> Option<String> {
@@ -234,6 +236,14 @@ impl BuildErrorKind {
             BuildErrorKind::DTypes { left, right, .. } if left == right => {
                 Some("help: convert those that differ by cast".to_owned())
             }
+            BuildErrorKind::DTypes {
+                left_dtype: DType::F32,
+                right_dtype: DType::F64,
+                right,
+                ..
+            } => Some(format!(
+                "help: write numbers as 1.0_f32, or convert: cast({right}, DType::F32)"
+            )),
             BuildErrorKind::DTypes { left_dtype, right, .. } => Some(format!(
                 "help: convert one of them, as in cast({right}, DType::{left_dtype:?})"
             )),
@@ -261,11 +271,27 @@ impl fmt::Display for BuildError {
     }
 }
 
+impl BuildError {
+    /// Whether the same call failed for the same reason.
+    fn is_like(&self, other: &BuildError) -> bool {
+        self.location == other.location
+            && self.what == other.what
+            && self.kind.to_string() == other.kind.to_string()
+    }
+
+    fn text_bytes(&self) -> usize {
+        let notes = self.notes.iter().map(|note| note.text.capacity());
+        self.notes.capacity() * size_of::<Note>() + notes.sum::<usize>()
+    }
+}
+
 impl Error for BuildError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         self.kind.source()
     }
 }
+
+tidemill_value::debug_as_report!(BuildError);
 
 /// All errors of a graph's builder calls.
 #[derive(Clone)]
@@ -295,13 +321,9 @@ impl fmt::Display for BuildErrors {
     }
 }
 
-impl fmt::Debug for BuildErrors {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
 impl Error for BuildErrors {}
+
+tidemill_value::debug_as_report!(BuildErrors);
 
 /// The builder calls of a graph that made no node.
 #[derive(Default)]
@@ -327,6 +349,33 @@ impl PoisonTable {
         self.push(error.what.clone().into_owned(), Cause::Root(error))
     }
 
+    /// Records a call unless the same line made the same call before, and failed alike: where no call
+    /// can succeed any more, a loop that goes on calling does not fill the table.
+    pub(crate) fn root_once(&mut self, error: BuildError) -> PoisonId {
+        let is_same = |poison: &Poison| match &poison.cause {
+            Cause::Root(known) => known.is_like(&error),
+            Cause::FedBy(_) => false,
+        };
+        self.last(is_same).unwrap_or_else(|| self.root(Arc::new(error)))
+    }
+
+    /// As [`root_once`](PoisonTable::root_once), for a call that was given failed calls.
+    pub(crate) fn fed_by_once(
+        &mut self,
+        label: String,
+        inputs: SmallVec<[PoisonId; 2]>,
+    ) -> PoisonId {
+        let is_same = |poison: &Poison| match &poison.cause {
+            Cause::Root(_) => false,
+            Cause::FedBy(known) => *known == inputs && poison.label == label,
+        };
+        self.last(is_same).unwrap_or_else(|| self.fed_by(label, inputs))
+    }
+
+    fn last(&self, is_wanted: impl Fn(&Poison) -> bool) -> Option<PoisonId> {
+        self.0.iter().rposition(is_wanted).map(|index| PoisonId(index as u32))
+    }
+
     pub(crate) fn fed_by(&mut self, label: String, inputs: SmallVec<[PoisonId; 2]>) -> PoisonId {
         self.push(label, Cause::FedBy(inputs))
     }
@@ -335,6 +384,21 @@ impl PoisonTable {
         let id = PoisonId(self.0.len() as u32);
         self.0.push(Poison { label, cause });
         id
+    }
+
+    /// The calls, and the bytes that they take.
+    pub(crate) fn holding(&self) -> Holding {
+        let bytes = |poison: &Poison| {
+            poison.label.capacity()
+                + match &poison.cause {
+                    Cause::Root(error) => size_of::<BuildError>() + error.text_bytes(),
+                    Cause::FedBy(inputs) if inputs.spilled() => size_of_val(&**inputs),
+                    Cause::FedBy(_) => 0,
+                }
+        };
+        let bytes =
+            self.0.capacity() * size_of::<Poison>() + self.0.iter().map(bytes).sum::<usize>();
+        Holding { count: self.0.len(), bytes }
     }
 
     pub(crate) fn rename(&mut self, id: PoisonId, label: String) {

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
@@ -5,7 +6,7 @@ use tidemill_value::{BroadcastError, DType, NumericError, PartialShape, ValueErr
 
 /// An error in the inputs or attributes of a node, found before it runs. It holds what the message
 /// needs except the place: the layers above add the node, the line and the path.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpError {
     /// Two shapes do not broadcast.
@@ -14,6 +15,9 @@ pub enum OpError {
     /// A value or shape is wrong.
     #[error(transparent)]
     Value(#[from] ValueError),
+    /// The numeric function has no result for it.
+    #[error(transparent)]
+    Numeric(Box<NumericError>),
     /// An input has the wrong number of axes.
     #[error("`{input}` must have {expected}, but its shape is {actual}")]
     Rank {
@@ -38,6 +42,48 @@ pub enum OpError {
         left_dim: usize,
         /// Rows of the right matrix.
         right_dim: usize,
+    },
+    /// An extent that has to be known before a run is not.
+    #[error(
+        "axis {axis} of `{input}` must have a known extent, but its shape is {actual}\n  help: give \
+         the placeholder that it comes from this extent, as in shape![?, 3]"
+    )]
+    UnknownExtent {
+        /// The name of the input.
+        input: &'static str,
+        /// The axis; negative ones count from the last.
+        axis: i64,
+        /// The shape as far as it is known.
+        actual: PartialShape,
+    },
+    /// Two inputs whose shapes have to agree do not.
+    #[error("`{left}` of shape {left_shape} and `{right}` of shape {right_shape} must {rule}")]
+    Disagree {
+        /// The name of the first input.
+        left: Cow<'static, str>,
+        /// Its shape.
+        left_shape: PartialShape,
+        /// The name of the second input.
+        right: Cow<'static, str>,
+        /// Its shape.
+        right_shape: PartialShape,
+        /// What they must do, such as "have as many rows as each other".
+        rule: Cow<'static, str>,
+    },
+    /// A shape with an open extent cannot take as many elements as there are.
+    #[error(
+        "a tensor of shape {from} has {actual} elements, and {actual} is no multiple of {known}, \
+         as shape {to} asks for"
+    )]
+    ReshapeMultiple {
+        /// The shape the tensor has.
+        from: PartialShape,
+        /// The shape asked for, with an open extent.
+        to: PartialShape,
+        /// The number of elements it has.
+        actual: usize,
+        /// The number of elements for each step of the open extent.
+        known: usize,
     },
     /// There is no such axis.
     #[error(
@@ -105,20 +151,87 @@ pub enum OpError {
         /// The data type.
         dtype: DType,
     },
-    /// An input or attribute breaks a rule of the operation; the text says which, with the numbers.
+    /// An input has a shape that the operation does not take.
+    #[error("{message}")]
+    Shape {
+        /// The name of the input.
+        input: &'static str,
+        /// What is wrong, with the shape.
+        message: String,
+    },
+    /// The elements of an input, such as sizes or axes, are not what they must be.
+    #[error("{message}")]
+    Elements {
+        /// The name of the input.
+        input: &'static str,
+        /// What is wrong, with the elements.
+        message: String,
+    },
+    /// An attribute has a value that the operation does not take.
+    #[error("{message}")]
+    Attr {
+        /// The name of the attribute.
+        name: &'static str,
+        /// What is wrong, with the value.
+        message: String,
+    },
+    /// The body of a branch or a loop takes or gives other values than the node.
+    #[error("{message}")]
+    Body {
+        /// What is wrong, with the values.
+        message: String,
+    },
+    /// Another rule of one operation is broken; the text says which, with the numbers.
     #[error("{0}")]
     Invalid(String),
 }
 
+tidemill_value::debug_as_report!(OpError);
+
 impl OpError {
-    /// An error for a broken rule of one operation.
+    /// Two inputs, with their shapes, that must do what `rule` says.
+    pub fn disagree(
+        (left, left_shape): (impl Into<Cow<'static, str>>, &PartialShape),
+        (right, right_shape): (impl Into<Cow<'static, str>>, &PartialShape),
+        rule: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        OpError::Disagree {
+            left: left.into(),
+            left_shape: left_shape.clone(),
+            right: right.into(),
+            right_shape: right_shape.clone(),
+            rule: rule.into(),
+        }
+    }
+
+    /// A shape that the operation does not take.
+    pub fn shape(input: &'static str, message: impl Into<String>) -> Self {
+        OpError::Shape { input, message: message.into() }
+    }
+
+    /// Elements of an input that the operation does not take.
+    pub fn elements(input: &'static str, message: impl Into<String>) -> Self {
+        OpError::Elements { input, message: message.into() }
+    }
+
+    /// A value of an attribute that the operation does not take.
+    pub fn attr(name: &'static str, message: impl Into<String>) -> Self {
+        OpError::Attr { name, message: message.into() }
+    }
+
+    /// A body that does not fit its node.
+    pub fn body(message: impl Into<String>) -> Self {
+        OpError::Body { message: message.into() }
+    }
+
+    /// Another broken rule of one operation.
     pub fn invalid(message: impl Into<String>) -> Self {
         OpError::Invalid(message.into())
     }
 }
 
 /// Why a kernel failed.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {
     /// The inputs, or the attributes, are wrong.
@@ -166,9 +279,17 @@ pub enum KernelError {
     Internal(&'static str),
 }
 
+tidemill_value::debug_as_report!(KernelError);
+
 impl From<BroadcastError> for OpError {
     fn from(error: BroadcastError) -> Self {
         OpError::Broadcast(Box::new(error))
+    }
+}
+
+impl From<NumericError> for OpError {
+    fn from(error: NumericError) -> Self {
+        OpError::Numeric(Box::new(error))
     }
 }
 
@@ -191,7 +312,7 @@ impl From<BroadcastError> for KernelError {
 }
 
 /// Why a gradient could not be built.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GradientError {
     /// The operation has no gradient rule and is not declared non-differentiable.
@@ -204,3 +325,5 @@ pub enum GradientError {
     #[error(transparent)]
     Op(#[from] OpError),
 }
+
+tidemill_value::debug_as_report!(GradientError);

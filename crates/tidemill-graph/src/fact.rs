@@ -76,12 +76,34 @@ impl Fact {
 }
 
 impl fmt::Display for Fact {
+    /// As the text form has it: `float32_ref[3]` for the storage of a variable.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.dtype, self.role.suffix())?;
         match self.shape.dims() {
             Some(_) => write!(f, "{}", self.shape),
             None => f.write_str("[..]"),
         }
+    }
+}
+
+/// A tensor by its name, for a message: `` `x`, float32[3] ``, or `` the variable `v`, float32[3] ``.
+pub struct ShownTensor<'a> {
+    /// Its name.
+    pub name: &'a str,
+    /// What is known of it.
+    pub fact: &'a Fact,
+}
+
+impl fmt::Display for ShownTensor<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let ShownTensor { name, fact } = self;
+        f.write_str(match fact.role {
+            Role::Value => "",
+            Role::Ref => "the variable ",
+            Role::Handle => "the handle of the variable ",
+        })?;
+        let value = Fact { role: Role::Value, elements: None, list: None, ..(*fact).clone() };
+        write!(f, "`{name}`, {value}")
     }
 }
 

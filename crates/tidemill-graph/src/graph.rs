@@ -15,8 +15,8 @@ use crate::reader::GraphReader;
 use crate::registry::{self, DefaultGraph};
 use crate::variable::{Member, VariableRecord, Variables};
 use crate::{
-    Execution, GraphKey, Item, Location, NodeId, OperationRef, Referent, Role, TensorId, TensorRef,
-    body, location, scope,
+    Execution, GraphKey, Item, Location, NodeId, OperationRef, PoisonId, Referent, Role, TensorId,
+    TensorRef, body, location, scope,
 };
 
 /// A computation graph: an append-only record of operations.
@@ -147,6 +147,17 @@ impl State {
         };
         let written = self.written_by(id).into_iter();
         written.filter(reshapes).map(|(_, variable)| variable).collect()
+    }
+
+    /// The bytes of what is noted of a few nodes, of variables and of collections.
+    pub(crate) fn side_tables(&self) -> usize {
+        let entry = size_of::<NodeId>() + size_of::<TensorId>();
+        let items: usize = self.collections.values().map(Vec::capacity).sum();
+        (self.origins.capacity() + self.stand_ins.capacity()) * entry
+            + self.slices.capacity() * (size_of::<TensorId>() + size_of::<Slices>())
+            + size_of_val(self.variables.records())
+            + items * size_of::<Item>()
+            + self.notes.values().map(Vec::capacity).sum::<usize>()
     }
 
     /// What a node that is added now takes where it is given `tensor`.
@@ -327,7 +338,8 @@ impl Graph {
         self.write().seed = Some(seed);
     }
 
-    /// Reports every failed builder call, with its line.
+    /// Every builder call that failed, with its line; of those that a line made again and again when
+    /// the graph was finalized, the first.
     ///
     /// # Errors
     /// The root causes; calls that failed because of another failed call are not listed.
@@ -346,7 +358,24 @@ impl Graph {
             drop(state);
             fail_strictly(&error);
         }
-        let id = state.poison.root(Arc::new(error));
+        let id = match state.finalized {
+            Some(_) => state.poison.root_once(error),
+            None => state.poison.root(Arc::new(error)),
+        };
+        OperationRef::new(self.key(), Referent::Poison(id))
+    }
+
+    /// Records a call that was given handles which failed calls had returned.
+    pub(crate) fn poison_fed_by(
+        &self,
+        label: String,
+        inputs: SmallVec<[PoisonId; 2]>,
+    ) -> OperationRef {
+        let mut state = self.write();
+        let id = match state.finalized {
+            Some(_) => state.poison.fed_by_once(label, inputs),
+            None => state.poison.fed_by(label, inputs),
+        };
         OperationRef::new(self.key(), Referent::Poison(id))
     }
 
@@ -388,10 +417,14 @@ impl Graph {
         self.read().collection(name).to_vec()
     }
 
-    /// Reserves a name for a node or a scope within the current name scope, and makes it unique.
+    /// Reserves a name for a node or a scope within the current name scope, and makes it unique. A
+    /// finalized graph, which takes neither, gives the name as it is.
     pub fn reserve_name(&self, wish: &str) -> String {
         let wish = scope::prefixed(self.key(), Cow::Borrowed(wish));
         let mut state = self.write();
+        if state.finalized.is_some() {
+            return wish.into_owned();
+        }
         let reserved = state.names.reserve(&wish);
         state.names.reserved_name(reserved).to_owned()
     }
@@ -468,11 +501,12 @@ pub(crate) fn orphan(error: BuildError) -> OperationRef {
         fail_strictly(&error);
     }
     let mut orphans = registry::ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-    let id = orphans.root(Arc::new(error));
+    let id = orphans.root_once(error);
     OperationRef::new(GraphKey::NOWHERE, Referent::Poison(id))
 }
 
-/// Reports the process's failed builder calls whose graph no longer exists.
+/// Every failed builder call of the process whose handles belonged to a graph that is gone; of those
+/// that a line made again and again, the first.
 ///
 /// # Errors
 /// The calls.

@@ -8,6 +8,7 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod all_or_nothing;
 mod arguments;
 mod attr;
 mod bind;
@@ -25,6 +26,7 @@ mod ids;
 mod kernel;
 mod lint;
 mod location;
+mod memory;
 mod names;
 mod node;
 mod node_def;
@@ -36,6 +38,7 @@ mod scope;
 mod subgraph;
 mod text;
 mod variable;
+mod way;
 mod widen;
 
 pub use attr::{Attr, Attrs, HostFunction};
@@ -44,22 +47,23 @@ pub use body::{
     ParameterKind, REF_PARAMETER, Root, Trace, add_argument, beside, enclosures, innermost,
     outside, parameter, results_of_either, trace,
 };
-pub use builder::{NodeBuilder, elsewhere, fail};
+pub use builder::{NodeBuilder, elsewhere, fail, input_note};
 pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};
 pub use error::{GradientError, KernelError, OpError};
-pub use fact::{Elements, Fact, Role};
+pub use fact::{Elements, Fact, Role, ShownTensor};
 pub use gradient::{GradCx, Grads};
 pub use graph::{Graph, NodeNote, Slices, check_orphans, diagnose};
 pub use ids::{GraphKey, NodeId, OperationRef, PoisonId, Referent, TensorId, TensorRef};
 pub use kernel::{Draw, Function, Host, Kernel, KernelCx, NoHost, NumberFunction, Operand};
 pub use lint::Lint;
 pub use location::{Location, at_location, derived, in_gradient};
+pub use memory::{GraphMemory, Holding, Seen};
 pub use node::{Inferred, Node, NodeView};
 pub use op_def::{
     Access, Arg, ArgType, Arity, AttrDef, AttrKind, Default, Effect, Execution, Fallible, Gradient,
     GradientFn, InferFn, KernelFn, OpDef, SamplesFn, Select,
 };
-pub use reader::{EdgeKind, GraphReader};
+pub use reader::{EdgeKind, GraphReader, nearest_name};
 pub use registry::{DefaultGraph, default_graph, reset_default_graph};
 pub use sample::{Expect, ExpectGradient, Sample};
 pub use scope::{
@@ -70,3 +74,4 @@ pub use scope::{
 pub use subgraph::{Commit, FEED, Guarded, Subgraph, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};
 pub use variable::{Constraint, Item, Member, VariableRecord};
+pub use way::ShownWay;

@@ -101,14 +101,7 @@ impl<'a> GraphReader<'a> {
 
     /// For a name that no node has: the node with the most similar name, if one is similar enough.
     pub fn near(&self, name: &str) -> Option<&str> {
-        const SIMILAR: f64 = 0.6;
-        let scored = self.state.names.names().map(|near| {
-            let tail = near.rsplit('/').next().unwrap_or(near);
-            let score = strsim::jaro_winkler(name, near).max(strsim::jaro_winkler(name, tail));
-            (strsim::normalized_damerau_levenshtein(name, near).max(score - 0.2), near)
-        });
-        let best = scored.max_by(|(l, _), (r, _)| l.total_cmp(r));
-        best.filter(|(score, _)| *score >= SIMILAR).map(|(_, near)| near)
+        nearest_name(name, self.state.names.names())
     }
 
     /// The line that created a node, or for a node of a gradient, the node that it derives from.
@@ -257,4 +250,18 @@ impl<'a> GraphReader<'a> {
     pub(crate) fn state(&self) -> &State {
         &self.state
     }
+}
+
+/// The name among `names` that is most like `name`, if any is like it. Case does not count.
+pub fn nearest_name<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
+    const SIMILAR: f64 = 0.6;
+    let wanted = name.to_ascii_lowercase();
+    let scored = names.map(|near| {
+        let known = near.to_ascii_lowercase();
+        let tail = known.rsplit('/').next().unwrap_or(&known);
+        let score = strsim::jaro_winkler(&wanted, &known).max(strsim::jaro_winkler(&wanted, tail));
+        (strsim::normalized_damerau_levenshtein(&wanted, &known).max(score - 0.2), near)
+    });
+    let best = scored.max_by(|(left, _), (right, _)| left.total_cmp(right));
+    best.filter(|(score, _)| *score >= SIMILAR).map(|(_, near)| near)
 }

@@ -72,6 +72,18 @@ pub(crate) fn find(key: GraphKey) -> Result<Graph, BuildErrorKind> {
     graph.and_then(|slot| slot.graph.upgrade()).map(Graph::from_shared).ok_or_else(|| why_gone(key))
 }
 
+/// Every graph that is alive.
+pub(crate) fn alive() -> Vec<Graph> {
+    let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
+    registry.slots.iter().filter_map(|slot| slot.graph.upgrade()).map(Graph::from_shared).collect()
+}
+
+/// The bytes of the table of graphs, which has as many places as graphs were ever alive at once.
+pub(crate) fn bytes() -> usize {
+    let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
+    registry.slots.capacity() * size_of::<Slot>() + registry.free.capacity() * size_of::<u32>()
+}
+
 fn why_gone(key: GraphKey) -> BuildErrorKind {
     let resets = RESETS.lock().unwrap_or_else(PoisonError::into_inner);
     match resets.iter().rev().find(|(graph, _)| *graph == key) {

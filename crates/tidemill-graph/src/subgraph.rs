@@ -308,7 +308,7 @@ pub fn may_fail<'a>(node: &'a Node, inputs: impl Iterator<Item = &'a Fact>) -> b
 }
 
 /// A rule that a [`Subgraph`] breaks.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[allow(missing_docs)]
 pub enum VerifyError {
     #[error("{op} ({node:?}) takes {input:?}, which does not come before it")]
@@ -322,3 +322,5 @@ pub enum VerifyError {
     #[error("{tensor:?} is fed, fetched or committed, but does not exist")]
     Root { tensor: TensorId },
 }
+
+tidemill_value::debug_as_report!(VerifyError);

@@ -144,6 +144,18 @@ impl Variables {
         self.by_name.get(name).map(|&i| &self.records[i])
     }
 
+    /// Forgets the variables whose nodes `is_kept` does not admit.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(NodeId) -> bool) {
+        self.sharing.retain(|_, node| is_kept(*node));
+        self.shared.retain(|node, _| is_kept(*node));
+        let is_record_kept = |record: &VariableRecord| is_kept(record.node);
+        let kept = self.records.iter().take_while(|record| is_record_kept(record)).count();
+        // Records stand in the order in which they were added.
+        self.records.truncate(kept);
+        self.by_node.retain(|_, i| *i < kept);
+        self.by_name.retain(|_, i| *i < kept);
+    }
+
     pub(crate) fn add(&mut self, name: &str, record: VariableRecord) {
         self.by_node.insert(record.node, self.records.len());
         self.by_name.insert(name.to_owned(), self.records.len());
@@ -158,6 +170,16 @@ pub enum Item {
     Tensor(TensorId),
     /// An operation; for a variable, the node that names it.
     Operation(NodeId),
+}
+
+impl Item {
+    /// The node that it is, or is an output of.
+    pub(crate) fn node(self) -> NodeId {
+        match self {
+            Item::Tensor(tensor) => tensor.node,
+            Item::Operation(node) => node,
+        }
+    }
 }
 
 /// A handle to something that can be in a collection.

@@ -172,6 +172,24 @@ fn handles_of_a_dropped_graph_fail_with_a_diagnosis() {
 }
 
 #[test]
+fn a_line_that_keeps_failing_on_a_handle_whose_graph_is_gone_is_recorded_once() {
+    let _lock = lock();
+    let x = {
+        let graph = Graph::new();
+        let _default = graph.as_default();
+        constant(1)
+    };
+    let line = line!() + 1;
+    let handles: Vec<TensorRef> = (0..1000).map(|_| neg(x)).collect();
+    for handle in handles {
+        assert!(matches!(causes(handle.operation())[..], [BuildErrorKind::GraphGone]));
+    }
+    let orphans = check_orphans().expect_err("a handle's graph is gone");
+    let here = orphans.errors().filter(|error| error.location.line() == line);
+    assert_eq!(here.count(), 1);
+}
+
+#[test]
 fn handles_of_two_graphs_do_not_meet() {
     let _lock = lock();
     let (left, right) = (Graph::new(), Graph::new());

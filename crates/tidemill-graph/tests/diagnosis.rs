@@ -10,7 +10,8 @@ use std::process::Command;
 use common::ops::*;
 use common::*;
 use tidemill_graph::{
-    BuildError, BuildErrorKind, Graph, NodeBuilder, TensorRef, control_dependencies, diagnose,
+    BuildError, BuildErrorKind, Graph, GraphMemory, NodeBuilder, Seen, TensorRef,
+    control_dependencies, diagnose,
 };
 use tidemill_value::{DType, shape};
 
@@ -22,6 +23,12 @@ fn failing_sum() -> TensorRef {
 
 fn errors(graph: &Graph) -> Vec<BuildError> {
     graph.check().expect_err("a call failed").errors().cloned().collect()
+}
+
+fn memory(graph: &Graph) -> GraphMemory {
+    let mut memory = GraphMemory::default();
+    memory.add(graph, &mut Seen::default());
+    memory
 }
 
 #[test]
@@ -46,6 +53,30 @@ fn a_node_fed_by_poison_is_poison_without_a_root_cause_of_its_own() {
     assert_eq!(causes.len(), 1);
     assert_eq!(path, ["NoOp", "add", "Neg", "add"]);
     assert!(diagnose(constant(1).operation()).0.is_empty());
+}
+
+#[test]
+fn a_line_that_keeps_adding_to_a_finalized_graph_is_recorded_once_and_takes_no_names() {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let x = constant(1.0_f32);
+    let failed = failing_sum();
+    graph.finalize();
+    let names = memory(&graph).names.count;
+    let sums: Vec<TensorRef> = (0..1000)
+        .map(|_| {
+            assert_eq!(graph.reserve_name("scope"), "scope");
+            neg(add(x, x))
+        })
+        .collect();
+    let [.., (first, path), (second, _)] =
+        [failed, sums[0], sums[999]].map(|sum| diagnose(sum.operation()));
+    assert_eq!((first.len(), second.len(), path), (1, 1, vec!["Neg".to_owned(), "add".to_owned()]));
+    assert_eq!(first[0].location, second[0].location);
+    // The sum that had failed before, and that of the loop.
+    assert_eq!(errors(&graph).len(), 2);
+    let after = memory(&graph);
+    assert_eq!((after.names.count, after.diagnoses.count), (names, 3));
 }
 
 #[test]

@@ -15,7 +15,7 @@ const PRODUCER: i32 = 2474;
 const MAX_BYTES: usize = i32::MAX as usize;
 
 /// Why a graph has no `GraphDef`.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
     /// Builder calls failed, so the graph is incomplete.
@@ -54,6 +54,8 @@ pub enum ExportError {
         node_bytes: usize,
     },
 }
+
+tidemill_value::debug_as_report!(ExportError);
 
 /// The `GraphDef` of a graph: all nodes, with all of their attributes. For an imported graph, it
 /// writes back the parts of the original message that the runtime does not use: devices, attributes

@@ -12,7 +12,7 @@ use crate::export::check_size;
 use crate::sub_graph::{extract_sub_graph, node_of};
 
 /// The error of freezing a graph.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FreezeError {
     /// The node does not exist.
@@ -45,6 +45,8 @@ pub enum FreezeError {
     #[error(transparent)]
     Export(#[from] ExportError),
 }
+
+tidemill_value::debug_as_report!(FreezeError);
 
 /// The part of a graph that `outputs` (names of nodes or tensors) need, with constants in place of
 /// variables: TensorFlow's `convert_variables_to_constants`.

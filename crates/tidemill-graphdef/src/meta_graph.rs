@@ -7,7 +7,9 @@ use tidemill_formats::proto::{
     AssetFileDef, BytesList, Collection, CollectionDef, DataType, Message, MetaGraphDef,
     MetaInfoDef, NodeList, SaverDef, SignatureDef, TensorEncoding, TensorInfo, VariableDef,
 };
-use tidemill_graph::{Graph, GraphReader, Item, Location, Member, NodeId, Role, TensorId};
+use tidemill_graph::{
+    Graph, GraphReader, Item, Location, Member, NodeId, Role, TensorId, default_graph,
+};
 use tidemill_ops::{Operation, Tensor};
 
 use crate::import::{Variables, import};
@@ -77,10 +79,18 @@ pub struct MetaGraph {
 /// do not exist.
 #[track_caller]
 pub fn import_meta_graph(
-    mut meta: MetaGraphDef,
+    meta: MetaGraphDef,
     options: &ImportOptions,
 ) -> Result<MetaGraph, ImportError> {
     let location = Location::caller();
+    default_graph().all_or_nothing(|| import_parts(meta, options, location))
+}
+
+fn import_parts(
+    mut meta: MetaGraphDef,
+    options: &ImportOptions,
+    location: Location,
+) -> Result<MetaGraph, ImportError> {
     let graph_def = Cow::Owned(meta.graph_def.take().unwrap_or_default());
     let listed = listed_variables(&mut meta)?;
     let variables = match listed.is_empty() {

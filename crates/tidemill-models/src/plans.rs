@@ -19,6 +19,7 @@ fn threads_that_plan_at_once_get_one_plan() {
         let own = *plan(&cache, 2);
         assert_eq!(thread.join().unwrap(), own);
         assert_eq!(cache.get(&7).map(|plan| *plan), Some(own));
+        assert_eq!(cache.all().len(), 1);
     });
 }
 
@@ -32,5 +33,6 @@ fn a_plan_that_makes_room_stays_valid_for_those_who_have_it() {
         assert_eq!(thread.join().unwrap(), 10);
         assert_eq!(*own, 20);
         assert!(cache.get(&1).is_none() || cache.get(&2).is_none());
+        assert_eq!(cache.all().len(), 1);
     });
 }

@@ -6,7 +6,7 @@ use crate::variables::{GLOBAL_VARIABLES, TRAINABLE_VARIABLES, variables_among};
 use crate::{Operation, Tensor, Variable};
 
 /// The error of looking up a name.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
     /// No operation has the name.
@@ -52,6 +52,8 @@ pub enum LookupError {
         op: &'static str,
     },
 }
+
+tidemill_value::debug_as_report!(LookupError);
 
 fn hint(near: &Option<String>) -> String {
     near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))

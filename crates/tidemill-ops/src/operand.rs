@@ -119,14 +119,30 @@ impl Operand {
     /// The operand as a tensor of its own type. A number or value becomes a constant.
     #[track_caller]
     pub fn to_tensor(&self) -> Tensor {
-        self.as_tensor().unwrap_or_else(|| self.to_constant(None, Cow::Borrowed("Const"), None))
+        self.to_tensor_named("Const")
     }
 
     /// The operand as a tensor of whatever type it has by itself, as a constant of this name if
     /// it is a number or value.
     #[track_caller]
     pub(crate) fn to_tensor_named(&self, name: &'static str) -> Tensor {
-        self.as_tensor().unwrap_or_else(|| self.to_constant(None, Cow::Borrowed(name), None))
+        self.tensor_or_constant(None, name, None)
+    }
+
+    /// The operand as a tensor; a number or value as a constant.
+    ///
+    /// It is no closure of `unwrap_or_else`, in which the line of the caller would be lost.
+    #[track_caller]
+    fn tensor_or_constant(
+        &self,
+        graph: Option<GraphKey>,
+        name: &'static str,
+        dtype: Option<DType>,
+    ) -> Tensor {
+        match self.as_tensor() {
+            Some(tensor) => tensor,
+            None => self.to_constant(graph, Cow::Borrowed(name), dtype),
+        }
     }
 
     /// The operand as a tensor to combine with another tensor: a number takes that tensor's type. A
@@ -167,8 +183,7 @@ impl Operand {
         dtype: DType,
         name: &'static str,
     ) -> Tensor {
-        self.as_tensor()
-            .unwrap_or_else(|| self.to_constant(graph, Cow::Borrowed(name), Some(dtype)))
+        self.tensor_or_constant(graph, name, Some(dtype))
     }
 
     #[track_caller]

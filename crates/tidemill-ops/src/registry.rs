@@ -153,6 +153,7 @@ pub static ALL: &[&OpDef] = &[
     &compare::LESS_EQUAL,
     &special::LGAMMA,
     &array::LIN_SPACE,
+    &array::LINEAR_RECURRENCE,
     &array::LIST_DIFF,
     &math::LOG,
     &math::LOG1P,
@@ -303,6 +304,7 @@ pub static ALL: &[&OpDef] = &[
     &array::SEGMENT_MEAN,
     &array::SEGMENT_MIN,
     &array::SEGMENT_PROD,
+    &array::SEGMENT_RECURRENCE,
     &array::SEGMENT_SUM,
     &select::SELECT_V1,
     &select::SELECT,
@@ -413,12 +415,14 @@ pub static ALL: &[&OpDef] = &[
 static REGISTERED: RwLock<Vec<&OpDef>> = RwLock::new(Vec::new());
 
 /// An operation cannot be registered because another one has its name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is an operation {name} already")]
 pub struct NameTaken {
     /// The name.
     pub name: &'static str,
 }
+
+tidemill_value::debug_as_report!(NameTaken);
 
 /// Registers an operation by name for the whole process, so that imported graphs can use it.
 /// Building its nodes in a program needs no registration. Registering it again has no effect.

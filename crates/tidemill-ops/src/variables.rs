@@ -1,10 +1,10 @@
 use std::fmt;
 
 use tidemill_graph::{
-    BuildErrorKind, Constraint, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId, Note,
-    OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, absolute_scope,
-    at_location, current_variable_scope, default_graph, fail, has_control_dependencies, outside,
-    without_control_dependencies,
+    BuildErrorKind, Constraint, Fact, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId,
+    Note, OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, absolute_scope,
+    at_location, current_variable_scope, default_graph, fail, has_control_dependencies,
+    nearest_name, outside, without_control_dependencies,
 };
 use tidemill_value::{DType, PartialShape};
 
@@ -342,7 +342,8 @@ impl VariableBuilder {
                 failed(&graph, BuildErrorKind::VariableExists { name }, notes)
             }
             (None, Reuse::Always) => {
-                failed(&graph, BuildErrorKind::VariableMissing { name }, Vec::new())
+                let notes = missing_notes(&graph, &name);
+                failed(&graph, BuildErrorKind::VariableMissing { name }, notes)
             }
             (None, _) => at_location(location, || {
                 without_control_dependencies(graph.key(), || self.make(&graph, &name))
@@ -359,10 +360,11 @@ impl VariableBuilder {
         }
         let kind = BuildErrorKind::VariableMismatch {
             name: name.to_owned(),
-            actual: found.to_string(),
-            wanted: format!("{}{}", self.dtype.unwrap_or(DType::F32), self.shape),
+            actual: Fact::new(found.dtype().unwrap_or(DType::F32), found.shape()).to_string(),
+            wanted: Fact::new(self.dtype.unwrap_or(DType::F32), self.shape.clone()).to_string(),
         };
-        failed(graph, kind, Vec::new())
+        let first = graph.read().location(node);
+        failed(graph, kind, vec![Note::at("it was made here", first)])
     }
 
     fn make(self, graph: &Graph, name: &str) -> Variable {
@@ -416,6 +418,20 @@ impl VariableBuilder {
         self.collections.iter().for_each(|name| graph.add_to_collection(name, variable));
         variable
     }
+}
+
+/// What to do where there is no variable of a name to share.
+fn missing_notes(graph: &Graph, name: &str) -> Vec<Note> {
+    let reader = graph.read();
+    let variables = reader.variables().iter().map(|record| reader.name(record.node));
+    let near = nearest_name(name, variables);
+    let near = near.and_then(|near| {
+        let node = reader.find(near)?;
+        Some(Note::at(format!("there is `{near}`"), reader.location(node)))
+    });
+    let help =
+        "help: make it before, or open the scope with Reuse::Auto, which makes what is missing";
+    near.into_iter().chain([Note::new(help)]).collect()
 }
 
 /// A name that no node has: this one, or this one with a number.

@@ -287,6 +287,12 @@ impl Ahead {
         }
     }
 
+    /// The bytes that it keeps for runs to come.
+    pub(crate) fn idle_bytes(&self) -> usize {
+        let values = |task: &Task| task.values.capacity() * size_of::<Option<Value>>();
+        self.tasks.iter().map(|task| values(task) + task.memory.idle_bytes()).sum()
+    }
+
     /// Runs at once what can run in a step's turn, if it is much enough and not too much.
     pub(crate) fn run(
         &mut self,

@@ -51,6 +51,12 @@ impl<K: Hash + Eq + Clone, P> PlanCache<K, P> {
         self.plans.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
+    /// The plans that there are, in no order.
+    pub(crate) fn all(&self) -> Vec<Arc<P>> {
+        let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
+        plans.values().map(|entry| Arc::clone(&entry.plan)).collect()
+    }
+
     fn tick(&self) -> u64 {
         self.clock.fetch_add(1, Ordering::Relaxed)
     }

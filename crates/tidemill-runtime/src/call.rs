@@ -1,12 +1,14 @@
 //! Runs the plans of bodies: the taken branch of a conditional, and loops.
 
 use rustc_hash::FxHashMap;
+use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
     BodyPath, Draw, Execution, KernelError, Node, NodeId, Operand, Select, TensorId,
 };
 use tidemill_value::{ByteString, DType, Scalar, Value, recycle};
 
 use crate::executor::{Failure, RunCx, clear, free, run_step};
+use crate::memory::Tally;
 use crate::plan::{Mode, NoKernel, Plan, Step, compile_body};
 use crate::sync::{Mutex, MutexGuard};
 use crate::watch::Watch;
@@ -84,6 +86,14 @@ impl Call {
                 body: Box::new(Routine::compile(body, mode, true)?),
             })),
             _ => Ok(None),
+        }
+    }
+
+    /// What it runs.
+    pub(crate) fn routines(&self) -> SmallVec<[&Routine; 2]> {
+        match self {
+            Call::Branch { branches, .. } => branches.iter().collect(),
+            Call::Loop { condition, body } => smallvec![&**condition, &**body],
         }
     }
 
@@ -277,6 +287,15 @@ impl Routine {
         let results = plan.fetches.iter().enumerate().map(source).collect();
         let needed = (0..path.reads.len()).filter(|&i| path.reads[i]).collect();
         Ok(Routine { plan, results, needed, frames: Mutex::default() })
+    }
+
+    /// Adds its plan to a tally, with what its runs left.
+    pub(crate) fn count(&self, tally: &mut Tally) {
+        tally.plan(&self.plan);
+        for frame in self.frames().iter() {
+            let places = frame.slots.capacity() + frame.state.capacity();
+            tally.idle_run(places, size_of::<Frame>());
+        }
     }
 
     fn frames(&self) -> MutexGuard<'_, Vec<Frame>> {

@@ -1,9 +1,11 @@
+use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
 use tidemill_graph::{
     BuildError, BuildErrorKind, Fact, GraphKey, InsideBody, KernelError, Location, OpError,
+    ShownTensor, ShownWay,
 };
 use tidemill_ops::LookupError;
 use tidemill_value::{DType, PartialShape, Shape, ValueError};
@@ -38,14 +40,32 @@ pub enum RunError {
     #[error(transparent)]
     Lookup(#[from] LookupError),
     /// A handle belongs to another graph than the session's.
-    #[error("`{name}` is of {actual}, but the session runs {expected}")]
+    #[error(
+        "`{}` is of {actual}, but the session runs {expected}{}\n  --> {}\n  help: make a session of \
+         its graph, as in Session::with_graph(&graph)",
+        site.name,
+        if *is_empty { ", which is empty" } else { "" },
+        site.location
+    )]
     ForeignGraph {
-        /// The name of the fetch or feed.
-        name: String,
+        /// What was fetched or fed.
+        site: Site,
         /// The graph that it belongs to.
         actual: GraphKey,
         /// The graph of the session.
         expected: GraphKey,
+        /// Whether that has no operations.
+        is_empty: bool,
+    },
+    /// A value is fed by the name of a tensor that there is not.
+    #[error("there is no tensor `{name}` to feed{}", feed_hint(near, placeholders))]
+    FeedName {
+        /// The name.
+        name: String,
+        /// The name most like it that an operation has.
+        near: Option<String>,
+        /// The names of the placeholders.
+        placeholders: Vec<String>,
     },
     /// The fetched or fed tensor is inside a branch or a loop.
     #[error("{0}")]
@@ -105,6 +125,8 @@ pub enum RunError {
     Internal(&'static str),
 }
 
+tidemill_value::debug_as_report!(RunError);
+
 /// TensorFlow's status codes, which classify errors.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
@@ -139,7 +161,7 @@ impl RunError {
                 KernelError::Internal(_) => Code::Internal,
                 _ => Code::InvalidArgument,
             },
-            RunError::Lookup(_) => Code::NotFound,
+            RunError::Lookup(_) | RunError::FeedName { .. } => Code::NotFound,
             RunError::Handle { .. } => Code::InvalidArgument,
             RunError::Uninitialized(_)
             | RunError::EmptyGraph
@@ -148,13 +170,6 @@ impl RunError {
             | RunError::NoSession => Code::FailedPrecondition,
             RunError::Internal(_) => Code::Internal,
         }
-    }
-}
-
-impl fmt::Debug for RunError {
-    /// The report, so that a `main` that returns the error prints it.
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
     }
 }
 
@@ -216,7 +231,7 @@ pub enum Remedy {
 }
 
 /// A fed value that does not fit its tensor.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, PartialEq)]
 pub struct FeedError {
     /// The tensor.
     pub tensor: Site,
@@ -224,8 +239,16 @@ pub struct FeedError {
     pub kind: FeedErrorKind,
 }
 
+impl Error for FeedError {
+    fn source(&self) -> Option<&(dyn Error + 'static)> {
+        self.kind.source()
+    }
+}
+
+tidemill_value::debug_as_report!(FeedError);
+
 /// Why a fed value is rejected.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FeedErrorKind {
     /// It is of another type.
@@ -254,6 +277,8 @@ pub enum FeedErrorKind {
     #[error("a variable's storage cannot be fed; feed the variable itself, or assign to it")]
     NotFeedable,
 }
+
+tidemill_value::debug_as_report!(FeedErrorKind);
 
 /// A node that could not be computed.
 #[derive(Clone, Debug)]
@@ -285,7 +310,7 @@ impl fmt::Display for Way {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "  the fetch `{}` ({}) needs it", self.fetch.name, self.fetch.location)?;
         if self.names.len() > 1 {
-            write!(f, ":\n     {}", self.names.join(" ← "))?;
+            write!(f, ":\n     {}", ShownWay(&self.names))?;
         }
         Ok(())
     }
@@ -335,8 +360,52 @@ impl fmt::Display for NullVariable {
 impl fmt::Display for FeedError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Site { name, location } = &self.tensor;
-        write!(f, "cannot feed `{name}`: {}\n  --> {location}", self.kind)
+        write!(f, "cannot feed `{name}`: {}\n  --> {location}", self.kind)?;
+        match self.kind {
+            FeedErrorKind::DType { expected, .. } => match literal(expected) {
+                Some(literal) => write!(f, "\n  help: write its numbers as {literal}"),
+                None => Ok(()),
+            },
+            _ => Ok(()),
+        }
     }
+}
+
+/// A number of a type as Rust writes it.
+fn literal(dtype: DType) -> Option<&'static str> {
+    Some(match dtype {
+        DType::F32 => "1.0_f32",
+        DType::F64 => "1.0_f64",
+        DType::I8 => "1_i8",
+        DType::I16 => "1_i16",
+        DType::I32 => "1_i32",
+        DType::I64 => "1_i64",
+        DType::U8 => "1_u8",
+        DType::U16 => "1_u16",
+        DType::U32 => "1_u32",
+        DType::U64 => "1_u64",
+        _ => return None,
+    })
+}
+
+/// So many placeholders are listed.
+const SHOWN_PLACEHOLDERS: usize = 10;
+
+fn feed_hint(near: &Option<String>, placeholders: &[String]) -> String {
+    let mut hint = match near {
+        Some(near) => format!("; did you mean `{near}`?"),
+        None => String::new(),
+    };
+    let shown: Vec<String> =
+        placeholders.iter().take(SHOWN_PLACEHOLDERS).map(|name| format!("`{name}`")).collect();
+    hint.push_str(&match shown.as_slice() {
+        [] => "\n  the graph has no placeholders".to_owned(),
+        shown => format!("\n  the placeholders are {}", shown.join(", ")),
+    });
+    if let Some(more @ 1..) = placeholders.len().checked_sub(SHOWN_PLACEHOLDERS) {
+        hint.push_str(&format!(" and {more} more"));
+    }
+    hint
 }
 
 impl<E: fmt::Display> fmt::Display for FailedNode<E> {
@@ -344,7 +413,8 @@ impl<E: fmt::Display> fmt::Display for FailedNode<E> {
         let Site { name, location } = &self.node;
         write!(f, "{}\n  --> {location} (in `{name}`, of type {})", self.source, self.op)?;
         for (input, fact) in &self.inputs {
-            write!(f, "\n  it takes `{}`, {fact} ({})", input.name, input.location)?;
+            let shown = ShownTensor { name: &input.name, fact };
+            write!(f, "\n  it takes {shown} ({})", input.location)?;
         }
         write_within(f, &self.within)
     }
@@ -355,7 +425,7 @@ impl fmt::Display for NonFinite<FailedNode<&'static str>> {
         let FailedNode { node: Site { name, location }, op, inputs, within, source } = &self.node;
         write!(f, "`{name}` {source}: {}\n  --> {location} (of type {op})", self.values)?;
         for ((input, fact), range) in inputs.iter().zip(&self.inputs) {
-            write!(f, "\n  it takes `{}`, {fact}", input.name)?;
+            write!(f, "\n  it takes {}", ShownTensor { name: &input.name, fact })?;
             if let Some(range) = range {
                 write!(f, ", of {range}")?;
             }
@@ -375,7 +445,7 @@ fn write_within(f: &mut fmt::Formatter<'_>, within: &[(String, Site)]) -> fmt::R
 fn report_invalid(path: &[String], causes: &[Arc<BuildError>]) -> String {
     let mut report: Vec<String> = causes.iter().map(|cause| cause.to_string()).collect();
     if let (Some(handle), true) = (path.first(), path.len() > 1) {
-        report.push(format!("  `{handle}` could not be built without it: {}", path.join(" ← ")));
+        report.push(format!("  `{handle}` could not be built without it: {}", ShownWay(path)));
     }
     report.join("\n")
 }

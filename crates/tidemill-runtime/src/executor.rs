@@ -10,6 +10,7 @@ use crate::call::Caller;
 use crate::error::RunError;
 use crate::feeds::Feeder;
 use crate::fetch::Fetched;
+use crate::memory::Tally;
 use crate::plan::{Plan, Step};
 use crate::store::{Held, Store, Use};
 use crate::sync::{Mutex, MutexGuard};
@@ -85,6 +86,15 @@ impl BoundPlan {
         BoundPlan { uses: uses.collect(), states: Mutex::default(), plan }
     }
 
+    /// Adds the plan to a tally, with what its runs left.
+    pub(crate) fn count(&self, tally: &mut Tally) {
+        tally.plan(&self.plan);
+        for state in self.states().iter() {
+            let memory = state.memory.idle_bytes() + state.ahead.idle_bytes();
+            tally.idle_run(state.slots.capacity(), size_of::<RunState>() + memory);
+        }
+    }
+
     fn states(&self) -> MutexGuard<'_, Vec<RunState>> {
         self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
     }
@@ -107,8 +117,13 @@ pub(crate) fn run<R>(
         memory: Recycler::new(),
         ahead: Ahead::default(),
     });
-    let result = run_in(cx, bound, &mut state, feed, watch, fetch);
-    state.slots.iter_mut().for_each(free);
+    let RunState { slots, draws, memory, ahead } = &mut state;
+    let installed = memory.install();
+    let result = run_in(cx, bound, (slots, draws, ahead), feed, watch, fetch);
+    // The memory of what a failed run leaves is for runs of this plan, and freed if they have no use
+    // for it.
+    slots.iter_mut().for_each(free);
+    drop(installed);
     bound.states().push(state);
     result
 }
@@ -116,14 +131,12 @@ pub(crate) fn run<R>(
 fn run_in<R>(
     cx: &RunCx<'_>,
     bound: &BoundPlan,
-    state: &mut RunState,
+    (slots, draws, ahead): (&mut [Option<Value>], &mut [u64], &mut Ahead),
     feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
     watch: &mut impl Watch,
     fetch: impl FnOnce(&mut Fetched<'_>) -> R,
 ) -> Result<R, Failure> {
     let plan = &bound.plan;
-    let RunState { slots, draws, memory, ahead } = state;
-    let _memory = memory.install();
     ahead.reset(plan);
     feed(&mut Feeder { feeds: &plan.feeds, slots }).map_err(|e| Failure::Error(Box::new(e)))?;
     let (mut held, as_declared) = match begin(cx, bound, slots, draws, watch, Starts::new()) {

@@ -2,9 +2,10 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Fact, Graph, InsideBody, NodeId, OperationRef, Referent, Role, TensorId, TensorRef, diagnose,
+    Execution, Fact, Graph, InsideBody, Node, NodeId, OperationRef, Referent, Role, TensorId,
+    TensorRef, diagnose,
 };
-use tidemill_ops::{Inspect, Operation, Tensor, Variable};
+use tidemill_ops::{Inspect, LookupError, Tensor, Variable};
 use tidemill_value::{TensorList, Value, ValueError};
 
 use crate::error::{FeedErrorKind, RunError};
@@ -23,13 +24,16 @@ pub(crate) struct Request {
 /// Finds the nodes behind handles and names.
 ///
 /// # Errors
-/// [`RunError`] where a handle is invalid or of another graph, a name unknown, or a tensor
-/// cannot be fed.
+/// [`RunError`] where the graph is empty, a handle is invalid or of another graph, a name unknown,
+/// or a tensor cannot be fed.
 pub(crate) fn resolve(
     graph: &Graph,
     fetches: FetchList,
     feeds: &Feeds,
 ) -> Result<Request, RunError> {
+    if fetches.0.is_empty() && feeds.values.is_empty() && graph.is_empty() {
+        return Err(RunError::EmptyGraph);
+    }
     let mut signature = Signature::default();
     for fetch in fetches.0 {
         match fetch {
@@ -50,7 +54,7 @@ pub(crate) fn resolve(
         let tensor = match key {
             FeedKey::Tensor(tensor) => tensor_id(graph, *tensor)?,
             FeedKey::Variable(variable) => variable_id(graph, *variable)?,
-            FeedKey::Name(name) => tensor_id(graph, find(graph, name)?)?,
+            FeedKey::Name(name) => tensor_id(graph, find_feed(graph, name)?)?,
         };
         fed.push((tensor, i));
     }
@@ -68,6 +72,19 @@ fn find(graph: &Graph, name: &str) -> Result<Tensor, RunError> {
         return Err(RunError::EmptyGraph);
     }
     Ok(graph.tensor(name)?)
+}
+
+fn find_feed(graph: &Graph, name: &str) -> Result<Tensor, RunError> {
+    find(graph, name).map_err(|error| match error {
+        RunError::Lookup(LookupError::NoOperation { name, near }) => {
+            let reader = graph.read();
+            let is_placeholder = |node: &Node| node.op.execution == Execution::Placeholder;
+            let placeholders = reader.nodes().filter(|(_, node)| is_placeholder(node));
+            let placeholders = placeholders.map(|(id, _)| reader.name(id).to_owned()).collect();
+            RunError::FeedName { name, near, placeholders }
+        }
+        other => other,
+    })
 }
 
 fn tensor_id(graph: &Graph, tensor: Tensor) -> Result<TensorId, RunError> {
@@ -107,13 +124,17 @@ fn node_id(graph: &Graph, operation: OperationRef) -> Result<NodeId, RunError> {
 fn foreign(graph: &Graph, operation: OperationRef) -> RunError {
     match Graph::find(operation.graph()) {
         Err(gone) => RunError::GraphGone(Box::new(gone)),
-        Ok(_) if graph.is_empty() => RunError::EmptyGraph,
-        Ok(_) => {
+        Ok(other) => {
             if let Some(inside) = InsideBody::of(operation, graph.key()) {
                 return RunError::InsideBody(Box::new(inside));
             }
-            let name = Operation::from(operation).name();
-            RunError::ForeignGraph { name, actual: operation.graph(), expected: graph.key() }
+            let Referent::Node(node) = operation.referent() else { return RunError::EmptyGraph };
+            RunError::ForeignGraph {
+                site: report::site(&other.read(), node),
+                actual: operation.graph(),
+                expected: graph.key(),
+                is_empty: graph.is_empty(),
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::signature::Signature;
 use crate::state::State;
 use crate::trace::RunTrace;
 use crate::watch::{Unwatched, Watch, Watcher};
-use crate::{lint, prepare, report};
+use crate::{lint, memory, prepare, report};
 
 /// Runs a graph and holds the values of its variables.
 ///
@@ -103,7 +103,9 @@ impl Session {
             seed: AtomicU64::new(seed),
             closed: AtomicBool::new(false),
         };
-        Session { inner: Arc::new(inner) }
+        let inner = Arc::new(inner);
+        memory::register(&inner);
+        Session { inner }
     }
 
     /// The graph that it runs.
@@ -252,6 +254,7 @@ impl Session {
 
 impl Drop for Inner {
     fn drop(&mut self) {
+        memory::release(self);
         self.warn_of_onlookers();
     }
 }
@@ -321,6 +324,15 @@ impl Drop for Running {
 impl Inner {
     fn runs_on_this_thread(&self) -> bool {
         RUNNING.with_borrow(|running| running.contains(&std::ptr::from_ref(self)))
+    }
+
+    pub(crate) fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The plans that it keeps.
+    pub(crate) fn plans(&self) -> Vec<Arc<BoundPlan>> {
+        self.plans.all()
     }
 
     fn warn_of_onlookers(&self) {

@@ -1,13 +1,17 @@
 use tidemill_autodiff::Cut;
+use tidemill_graph::ShownWay;
 use tidemill_value::DType;
 
 /// Why a loss cannot be minimized.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
     /// There is no variable to train.
-    #[error("there is no trainable variable")]
-    NoVariables,
+    #[error("the loss `{loss}` cannot be minimized: its graph has no trainable variable")]
+    NoVariables {
+        /// The name of the loss.
+        loss: String,
+    },
     /// The loss does not depend on any of the variables.
     #[error("the loss `{loss}` does not depend on any of the variables {}", list(variables))]
     Independent {
@@ -70,6 +74,8 @@ pub enum TrainError {
     },
 }
 
+tidemill_value::debug_as_report!(TrainError);
+
 fn list(names: &[String]) -> String {
     let quoted: Vec<String> = names.iter().map(|name| format!("`{name}`")).collect();
     quoted.join(", ")
@@ -82,7 +88,7 @@ fn ends(cuts: &[Cut]) -> String {
             cut.name,
             cut.op,
             cut.location,
-            cut.way.join(" ← ")
+            ShownWay(&cut.way)
         )
     };
     cuts.iter().map(end).collect()

@@ -4,7 +4,7 @@ use tidemill_ops::{Inspect, LookupError, Variable};
 use tidemill_runtime::{RunError, Session};
 
 /// The error of freezing the graph of a session.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum FreezeSessionError {
     /// The graph cannot be exported.
@@ -20,6 +20,8 @@ pub enum FreezeSessionError {
     #[error(transparent)]
     Run(#[from] RunError),
 }
+
+tidemill_value::debug_as_report!(FreezeSessionError);
 
 /// The part of a session's graph that `outputs` (names of nodes or tensors) need, with the
 /// session's values as constants in place of variables (see

@@ -7,9 +7,9 @@ use tidemill_ops::{
     Axes, BatchStatistics, FusedBatchNorm, Operand, Tensor, Variable, assign_sub, fill,
     fused_batch_norm, get_variable, moments, ones, reshape, select, variable, zeros, zeros_like,
 };
-use tidemill_value::Scalar;
+use tidemill_value::{PartialShape, Scalar};
 
-use crate::broadcast::invalid;
+use crate::broadcast::invalid_input;
 use crate::{UPDATE_OPS, assign_moving_average};
 
 /// Options of [`batch_normalization`].
@@ -75,8 +75,8 @@ pub fn batch_normalization(
     let axis = if options.axis < 0 { options.axis + dims.len() as i64 } else { options.axis };
     let axis = usize::try_from(axis).unwrap_or(usize::MAX);
     let Some(channels) = dims.get(axis).and_then(|dim| dim.known()) else {
-        let message = format!("axis {} of {shape} has no extent that is known", options.axis);
-        return invalid(x, "batch_normalization", OpError::invalid(message));
+        let error = unknown_channels(shape, options.axis);
+        return invalid_input("batch_normalization", ("x", x), error);
     };
     let graph = x.graph().unwrap_or_else(default_graph);
     let _default = graph.as_default();
@@ -85,6 +85,14 @@ pub fn batch_normalization(
         Some(name) => variable_scope(name, || layer.build(&training)),
         None => unique_variable_scope("batch_normalization", || layer.build(&training)),
     })
+}
+
+/// Why there is no number of channels.
+fn unknown_channels(actual: PartialShape, axis: i64) -> OpError {
+    match actual.rank() {
+        Some(rank) if axis < -(rank as i64) || axis >= rank as i64 => OpError::Axis { axis, rank },
+        _ => OpError::UnknownExtent { input: "x", axis, actual },
+    }
 }
 
 struct Layer<'a> {

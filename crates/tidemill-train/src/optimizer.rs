@@ -153,9 +153,9 @@ pub trait Optimizer {
     #[track_caller]
     fn minimize_with(&self, loss: Tensor, options: MinimizeOptions) -> Operation {
         let location = Location::caller();
-        at_location(location, || match gradients_of(loss, &options) {
+        at_location(location, || match gradients_of(loss, "minimize", &options) {
             Ok(gradients) => {
-                let train = apply(self, &gradients, options.global_step);
+                let train = apply(self, "minimize", &gradients, options.global_step);
                 with_updates(train, loss, &options.update_ops)
             }
             Err(invalid) => invalid,
@@ -175,7 +175,7 @@ pub trait Optimizer {
     ) -> Vec<GradientAndVariable> {
         let location = Location::caller();
         at_location(location, || {
-            gradients_of(loss, options).unwrap_or_else(|invalid| {
+            gradients_of(loss, "compute_gradients", options).unwrap_or_else(|invalid| {
                 let invalid = OperationRef::from(invalid).output(0).into();
                 let variables = candidates(loss.graph(), options);
                 variables.into_iter().map(|variable| (Some(invalid), variable)).collect()
@@ -195,12 +195,13 @@ pub trait Optimizer {
         global_step: Option<Variable>,
     ) -> Operation {
         let location = Location::caller();
-        at_location(location, || apply(self, gradients, global_step))
+        at_location(location, || apply(self, "apply_gradients", gradients, global_step))
     }
 }
 
 fn apply<O: Optimizer + ?Sized>(
     optimizer: &O,
+    call: &'static str,
     gradients: &[GradientAndVariable],
     global_step: Option<Variable>,
 ) -> Operation {
@@ -210,23 +211,23 @@ fn apply<O: Optimizer + ?Sized>(
     let graph = graph.unwrap_or_else(default_graph);
     if pairs.is_empty() {
         let variables = gradients.iter().map(|(_, variable)| variable.op().name()).collect();
-        return invalid(&graph, TrainError::NothingToApply { variables });
+        return invalid(&graph, call, TrainError::NothingToApply { variables });
     }
     let variables: Vec<Variable> = pairs.iter().map(|(_, variable)| *variable).collect();
     if let Err(error) = optimizer.check().and_then(|()| check_floats(&variables)) {
-        return invalid(&graph, error);
+        return invalid(&graph, call, error);
     }
     let _default = graph.as_default();
     outside(|| make_variables(optimizer, &graph, &variables));
     let applied = scoped(&graph, optimizer.name(), |name| {
         let updates = match optimizer.prepare(&graph) {
             Ok(updates) => updates,
-            Err(error) => return invalid(&graph, error),
+            Err(error) => return invalid(&graph, call, error),
         };
         let gate = gate(&graph, &pairs);
         let add = |(gradient, variable): (Tensor, Variable)| {
             let scope = format!("update_{}", variable.op().name());
-            scoped(&graph, &scope, |_| update(&graph, &*updates, gradient, variable))
+            scoped(&graph, &scope, |_| update(&graph, call, &*updates, gradient, variable))
         };
         let add_all = || pairs.into_iter().map(add).collect();
         let mut all: Vec<Operation> = control_dependencies(gate, add_all);
@@ -273,7 +274,13 @@ fn gate(graph: &Graph, pairs: &[(Tensor, Variable)]) -> Option<Operation> {
 }
 
 /// Adds the update of one variable, and what its constraint makes of it.
-fn update(graph: &Graph, updates: &dyn Updates, gradient: Tensor, variable: Variable) -> Operation {
+fn update(
+    graph: &Graph,
+    call: &'static str,
+    updates: &dyn Updates,
+    gradient: Tensor,
+    variable: Variable,
+) -> Operation {
     let slices = IndexedSlices::of(gradient);
     let updated = match slices {
         Some(slices) if updates.deduplicates() => updates.sparse(variable, slices.deduplicate()),
@@ -285,7 +292,7 @@ fn update(graph: &Graph, updates: &dyn Updates, gradient: Tensor, variable: Vari
     }
     if slices.is_some() {
         let variable = variable.op().name();
-        return invalid(graph, TrainError::SparseConstraint { variable });
+        return invalid(graph, call, TrainError::SparseConstraint { variable });
     }
     control_dependencies([updated], || {
         let constrained = variable.constrained(variable.read());
@@ -318,6 +325,7 @@ fn check_floats(variables: &[Variable]) -> Result<(), TrainError> {
 /// An invalid handle, where there are no such variables, or no gradient gets to any.
 fn gradients_of(
     loss: Tensor,
+    call: &'static str,
     options: &MinimizeOptions,
 ) -> Result<Vec<GradientAndVariable>, Operation> {
     let operation = OperationRef::from(loss);
@@ -326,7 +334,7 @@ fn gradients_of(
     };
     let candidates = candidates(loss.graph(), options);
     if candidates.is_empty() {
-        return Err(invalid(&graph, TrainError::NoVariables));
+        return Err(invalid(&graph, call, TrainError::NoVariables { loss: loss.op().name() }));
     }
     let names = |variables: &[Variable]| variables.iter().map(|v| v.op().name()).collect();
     let variables = match &options.variables {
@@ -335,7 +343,7 @@ fn gradients_of(
     };
     if variables.is_empty() {
         let (loss, variables) = (loss.op().name(), names(&candidates));
-        return Err(invalid(&graph, TrainError::Independent { loss, variables }));
+        return Err(invalid(&graph, call, TrainError::Independent { loss, variables }));
     }
     let grad_ys = vec![options.grad_loss];
     let options = GradientOptions { grad_ys, ..GradientOptions::default() };
@@ -346,7 +354,7 @@ fn gradients_of(
     }
     if gradients.iter().all(Option::is_none) {
         let (loss, variables) = (loss.op().name(), names(&variables));
-        return Err(invalid(&graph, TrainError::NoGradient { loss, variables, cuts }));
+        return Err(invalid(&graph, call, TrainError::NoGradient { loss, variables, cuts }));
     }
     Ok(gradients.into_iter().zip(variables).collect())
 }
@@ -378,7 +386,7 @@ fn on_path(graph: &Graph, loss: Tensor, candidates: &[Variable]) -> Vec<Variable
     candidates.iter().copied().filter(is_on_path).collect()
 }
 
-fn invalid(graph: &Graph, error: TrainError) -> Operation {
+fn invalid(graph: &Graph, call: &'static str, error: TrainError) -> Operation {
     let kind = BuildErrorKind::Other(Arc::new(error));
-    fail(Some(graph.key()), "minimize", kind, Vec::new()).into()
+    fail(Some(graph.key()), call, kind, Vec::new()).into()
 }

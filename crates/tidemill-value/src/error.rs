@@ -1,7 +1,7 @@
 use crate::{DType, Dim, PartialShape, Shape};
 
 /// The error of making a value, or of a conversion to or from one.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
     /// The elements do not have the requested type.
@@ -29,7 +29,7 @@ pub enum ValueError {
         shape: Shape,
     },
     /// A value that should be a single number has another number of elements.
-    #[error("a value of shape {shape} is not a single number")]
+    #[error("a value of shape {shape} is not a single number{}", all_of(shape))]
     NotScalar {
         /// The shape of the value.
         shape: Shape,
@@ -100,4 +100,15 @@ pub enum ValueError {
         /// The maximum depth.
         most: usize,
     },
+}
+
+crate::debug_as_report!(ValueError);
+
+/// How to have the elements of a value of a shape.
+fn all_of(shape: &Shape) -> &'static str {
+    match shape.rank() {
+        0 => "",
+        1 => ": Value::into_vec gives its elements",
+        _ => ": Value::into_array gives its elements",
+    }
 }

@@ -16,6 +16,7 @@ mod display;
 mod dtype;
 mod element;
 mod error;
+mod error_report;
 mod mapped;
 mod nested;
 mod numeric_error;
@@ -34,6 +35,7 @@ pub use display::{format_bfloat16, format_float16, format_float32, format_float6
 pub use dtype::DType;
 pub use element::Element;
 pub use error::ValueError;
+pub use error_report::write_error_report;
 pub use half::{bf16, f16};
 pub use mapped::FileMap;
 pub use nested::Nested;

@@ -1,7 +1,7 @@
 use crate::{BroadcastError, DType, Shape, ValueError};
 
 /// Why a numeric function has no result.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum NumericError {
     /// An integer was divided by zero.
@@ -231,6 +231,8 @@ pub enum NumericError {
     #[error(transparent)]
     Value(#[from] ValueError),
 }
+
+crate::debug_as_report!(NumericError);
 
 impl From<BroadcastError> for NumericError {
     fn from(error: BroadcastError) -> Self {

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use crate::{Buffer, DType, Value};
 
 thread_local! {
-    static CURRENT: RefCell<Recycler> = const { RefCell::new(Recycler::new()) };
+    /// The recycler that is installed on the thread.
+    static CURRENT: RefCell<Option<Recycler>> = const { RefCell::new(None) };
 }
 
 /// Buffers whose values are gone, by the logarithm of their length.
@@ -38,13 +39,23 @@ impl Recycler {
     /// Makes values on this thread take their memory from the recycler, until the guard is
     /// dropped.
     pub fn install(&mut self) -> Installed<'_> {
-        CURRENT.with_borrow_mut(|current| mem::swap(current, self));
-        Installed { recycler: self }
+        let outer = CURRENT.replace(Some(mem::take(self)));
+        Installed { recycler: self, outer }
     }
 
     /// The number of buffers that wait for a value.
     pub fn idle(&self) -> usize {
         self.idle
+    }
+
+    /// The bytes of the buffers that wait for a value, and of the lists that they are in.
+    pub fn idle_bytes(&self) -> usize {
+        const HEADER: usize = size_of::<Buffer>() + 2 * size_of::<usize>();
+        let bytes = |idle: &Idle| HEADER + idle.buffer.len() * idle.buffer.dtype().size();
+        let places: usize = self.bins.iter().map(Vec::capacity).sum();
+        self.bins.capacity() * size_of::<Vec<Idle>>()
+            + places * size_of::<Idle>()
+            + self.bins.iter().flatten().map(bytes).sum::<usize>()
     }
 
     /// Takes over memory for so many elements from the recycler of this thread, if that has some.
@@ -96,16 +107,20 @@ impl Recycler {
 #[derive(Debug)]
 pub struct Installed<'a> {
     recycler: &'a mut Recycler,
+    /// The one that was installed before.
+    outer: Option<Recycler>,
 }
 
 impl Drop for Installed<'_> {
     fn drop(&mut self) {
-        CURRENT.with_borrow_mut(|current| mem::swap(current, self.recycler));
+        let own = CURRENT.replace(self.outer.take());
+        *self.recycler = own.unwrap_or_default();
         self.recycler.end_round();
     }
 }
 
-/// Gives the memory of a value, if no other shares it, to the recycler of this thread.
+/// Gives the memory of a value, if no other shares it, to the recycler of this thread. Where none is
+/// installed, nothing would ever free what nobody takes, and the memory is freed at once.
 #[inline]
 pub fn recycle(value: Value) {
     if let Some(buffer) = value.into_shared_buffer() {
@@ -115,11 +130,15 @@ pub fn recycle(value: Value) {
 
 fn give(mut buffer: Arc<Buffer>) {
     if buffer.dtype().is_plain() && Arc::get_mut(&mut buffer).is_some() {
-        CURRENT.with_borrow_mut(|current| current.give(buffer));
+        CURRENT.with_borrow_mut(|current| {
+            if let Some(current) = current {
+                current.give(buffer);
+            }
+        });
     }
 }
 
 /// Memory for so many elements, which hold anything, if the recycler of this thread has some.
 pub(crate) fn take(dtype: DType, elements: usize) -> Option<Arc<Buffer>> {
-    CURRENT.with_borrow_mut(|current| current.take(dtype, elements))
+    CURRENT.with_borrow_mut(|current| current.as_mut()?.take(dtype, elements))
 }

@@ -106,7 +106,7 @@ pub(crate) fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T
 }
 
 /// Two shapes that do not broadcast.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[error(
     "shapes {left} and {right} do not broadcast: counted from the last, axis -{axis} is \
      {left_dim} on the left and {right_dim} on the right, and neither is 1"
@@ -123,6 +123,8 @@ pub struct BroadcastError {
     /// The right extent of that axis.
     pub right_dim: usize,
 }
+
+crate::debug_as_report!(BroadcastError);
 
 /// The shape that two shapes broadcast to in an element-wise operation. Axes are aligned from the
 /// last; an axis of extent 1 or a missing axis broadcasts to the other's extent.

@@ -131,6 +131,11 @@ impl Value {
         Some(Value { shape: shape.clone(), data })
     }
 
+    /// Whether the elements lie in a file that is mapped into memory.
+    pub fn is_mapped(&self) -> bool {
+        matches!(self.data, Data::Mapped(_))
+    }
+
     /// The bytes of the elements in memory, in this machine's order. Strings and lists have none.
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match_dtype!(self.dtype(), plain, T => self.as_slice::<T>().ok().map(mapped::bytes_of),

@@ -44,6 +44,30 @@ fn memory_that_nobody_takes_for_a_round_is_freed() {
 }
 
 #[test]
+fn a_thread_without_a_recycler_keeps_no_memory() {
+    recycle(Value::from(vec![7.0_f32; 6]));
+    let scratch = Value::scratch(DType::F32, [6]).unwrap();
+    assert_eq!(scratch, Value::full(0.0_f32.into(), [6]).unwrap());
+    let mut recycler = Recycler::new();
+    drop(recycler.install());
+    recycle(Value::from(vec![7.0_f32; 6]));
+    assert_eq!(recycler.idle(), 0);
+}
+
+#[test]
+fn a_recycler_within_another_leaves_that_as_it_was() {
+    let (mut outer, mut inner) = (Recycler::new(), Recycler::new());
+    let installed = outer.install();
+    recycle(Value::from(vec![1_i32; 8]));
+    let within = inner.install();
+    recycle(Value::from(vec![1_i64; 2]));
+    drop(within);
+    assert_eq!((inner.idle(), inner.idle_bytes() >= 16), (1, true));
+    drop(installed);
+    assert_eq!((outer.idle(), outer.idle_bytes() >= 32), (1, true));
+}
+
+#[test]
 fn bytes_are_counted_where_elements_are_copied() {
     let copied_by = |make: &dyn Fn() -> Value| {
         let before = copied_bytes();

@@ -30,9 +30,9 @@ pub use tidemill_ops::{
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
-    FeedErrorKind, FeedKey, Feeds, Fetch, Lines, NonFinite, NullVariable, RandomState, Range,
-    Rewriting, Run, RunError, RunOperation, RunOptions, RunStats, RunTrace, Session,
-    SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds,
+    FeedErrorKind, FeedKey, Feeds, Fetch, Holding, Lines, MemoryReport, NonFinite, NullVariable,
+    RandomState, Range, Rewriting, Run, RunError, RunOperation, RunOptions, RunStats, RunTrace,
+    Session, SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds, memory_report,
 };
 pub use tidemill_train::{
     Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Checkpointer, ExponentialMovingAverage,
@@ -65,13 +65,50 @@ pub mod formats {
     pub use tidemill_value::FileMap;
 }
 
+pub mod error {
+    //! The errors of all crates, and what stands in them.
+    //!
+    //! `Debug` of an error is its message and those of its causes, so that a `main` that returns it
+    //! prints what a reader needs.
+
+    pub use tidemill_autodiff::Cut;
+    pub use tidemill_formats::checkpoint::{
+        CheckpointError, CheckpointErrorKind, Instead, TableError, TensorErrorKind,
+    };
+    pub use tidemill_formats::event::EventError;
+    pub use tidemill_formats::npy::{NpyError, NpzError, ZipError};
+    pub use tidemill_formats::proto::{DataTypeError, DecodeError};
+    pub use tidemill_formats::tfrecord::{TfRecordError, TfRecordErrorKind};
+    pub use tidemill_formats::{
+        BytesError, FileError, SafeTensorError, SafetensorsError, ShapeError, TensorError,
+        TensorFileError, TextFormatError, TextFormatErrorKind,
+    };
+    pub use tidemill_graph::{
+        BuildError, BuildErrorKind, BuildErrors, Enclosing, Fact, GradientError, GraphKey,
+        InsideBody, KernelError, Location, Note, OpError, TextError, TextErrorKind,
+    };
+    pub use tidemill_graphdef::{ExportError, FreezeError, ImportError, ImportErrorKind};
+    pub use tidemill_ops::{LookupError, NameTaken};
+    pub use tidemill_runtime::{
+        FailedNode, FeedError, FeedErrorKind, NonFinite, NullVariable, Range, Remedy, RunError,
+        Site, UnfedPlaceholder, Way,
+    };
+    pub use tidemill_train::{
+        FreezeSessionError, Mismatch, Missing, RestoreReport, SavedModelError, SaverError,
+        TrainError,
+    };
+    pub use tidemill_value::{
+        BroadcastError, DType, Dim, NumericError, PartialShape, Shape, ValueError,
+    };
+}
+
 pub mod custom {
     //! What describes operations of a program's own, and builds nodes of them.
 
     pub use tidemill_graph::{
         Access, Arg, ArgType, Arity, Attr, AttrDef, AttrKind, Default, Effect, Execution, Fallible,
         GradCx, Gradient, GradientError, Grads, Inferred, Kernel, KernelCx, KernelError,
-        NodeBuilder, NodeView, OpDef, OpError, OperationRef, Role, TensorRef,
+        NodeBuilder, NodeView, OpDef, OpError, OperationRef, Role, TensorRef, at_location,
     };
 
     pub use crate::{NameTaken, register_op};

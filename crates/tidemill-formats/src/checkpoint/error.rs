@@ -3,12 +3,13 @@ use std::path::PathBuf;
 
 use tidemill_value::{Shape, ValueError};
 
+use super::folder::Instead;
 use super::table::TableError;
 use crate::proto::{DataTypeError, DecodeError};
 use crate::{BytesError, FileError, ShapeError, TextFormatError};
 
 /// Why a checkpoint cannot be read or written.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("{}: {kind}", path.display())]
 pub struct CheckpointError {
     /// The file, or the prefix of the files.
@@ -17,13 +18,24 @@ pub struct CheckpointError {
     pub kind: CheckpointErrorKind,
 }
 
+tidemill_value::debug_as_report!(CheckpointError);
+
 /// What is wrong with a checkpoint.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointErrorKind {
     /// A file cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
+    /// There is no checkpoint of the prefix.
+    #[error("there is no such checkpoint: {0}")]
+    Missing(Instead),
+    /// The folder of a checkpoint cannot be made, because a part of its path is a file.
+    #[error("this is a file, so it cannot have checkpoints in it")]
+    NotAFolder,
+    /// The folder of a checkpoint cannot be made.
+    #[error("the folder cannot be made: {0}")]
+    Folder(#[source] io::Error),
     /// The index is no table.
     #[error("the index is damaged: {0}")]
     Table(#[from] TableError),
@@ -76,12 +88,20 @@ pub enum CheckpointErrorKind {
     #[error(transparent)]
     State(#[from] TextFormatError),
     /// A prefix names no file.
-    #[error("the prefix of a checkpoint must end with a name")]
+    #[error("the prefix of a checkpoint must end with a name, as in `folder/model`")]
     Prefix,
+    /// A prefix is the name of the file that lists checkpoints.
+    #[error(
+        "a checkpoint cannot be called `checkpoint`: that is the file in which its folder lists \
+         the checkpoints it has"
+    )]
+    StateName,
 }
 
+tidemill_value::debug_as_report!(CheckpointErrorKind);
+
 /// What is wrong with a tensor of a checkpoint.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorErrorKind {
     /// Values cannot have its data type.
@@ -152,6 +172,8 @@ pub enum TensorErrorKind {
         source: io::Error,
     },
 }
+
+tidemill_value::debug_as_report!(TensorErrorKind);
 
 impl CheckpointErrorKind {
     /// The error of a file or prefix.

@@ -7,6 +7,7 @@ use tidemill_value::{DType, FileMap, Shape, Value};
 
 use super::error::{CheckpointError, CheckpointErrorKind, TensorErrorKind};
 use super::files::{data_path, index_path};
+use super::folder;
 use super::messages::{BundleEntry, BundleHeader, VERSION};
 use super::slice::{Slice, join, slice_key};
 use super::strings;
@@ -38,7 +39,10 @@ impl CheckpointReader {
     /// # Errors
     /// [`CheckpointError`], where there is none, or it is damaged.
     pub fn open(prefix: impl AsRef<Path>) -> Result<CheckpointReader, CheckpointError> {
-        let index = map_file(index_path(prefix.as_ref()))?;
+        let prefix = prefix.as_ref();
+        let index = map_file(index_path(prefix)).map_err(|error| {
+            folder::missing(prefix, &error.kind).unwrap_or_else(|| error.into())
+        })?;
         CheckpointReader::from_index(prefix, &index)
     }
 

@@ -7,7 +7,7 @@ use super::reader::exists;
 use crate::file::{folder_of, write_file};
 use crate::{TextMessage, proto};
 
-const FILE: &str = "checkpoint";
+pub(super) const FILE: &str = "checkpoint";
 
 /// Which checkpoints a folder has: the content of its file `checkpoint`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

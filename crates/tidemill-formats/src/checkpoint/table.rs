@@ -18,7 +18,7 @@ const KEY_EXPANSION: usize = 64;
 const KEY_BYTES: usize = 1 << 20;
 
 /// Why bytes are no table.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
     /// There are too few bytes.
@@ -70,6 +70,8 @@ pub enum TableError {
         most: usize,
     },
 }
+
+tidemill_value::debug_as_report!(TableError);
 
 /// A key and its value.
 pub(super) type Entry = (Vec<u8>, Vec<u8>);

@@ -8,6 +8,7 @@ use tidemill_value::{ByteString, DType, Value};
 
 use super::error::{CheckpointError, CheckpointErrorKind};
 use super::files::{data_path, index_path, meta_path};
+use super::folder::check_prefix;
 use super::messages::{BundleEntry, BundleHeader, VERSION};
 use super::{reader, strings, table_writer};
 use crate::bytes::bytes_of;
@@ -87,11 +88,14 @@ pub fn write_meta_graph(
 
 /// Makes the folder of a prefix, which must name files.
 fn make_folder(prefix: &Path) -> Result<(), CheckpointError> {
-    if prefix.file_name().is_none() {
-        return Err(CheckpointErrorKind::Prefix.at(prefix));
-    }
+    check_prefix(prefix)?;
     let folder = folder_of(prefix);
-    fs::create_dir_all(folder).map_err(|error| CheckpointErrorKind::Io(error).at(folder))
+    fs::create_dir_all(folder).map_err(|error| {
+        match folder.ancestors().find(|part| part.is_file()) {
+            Some(file) => CheckpointErrorKind::NotAFolder.at(file),
+            None => CheckpointErrorKind::Folder(error).at(folder),
+        }
+    })
 }
 
 /// The bytes of a value, and their masked checksum.

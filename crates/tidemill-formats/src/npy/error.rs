@@ -5,7 +5,7 @@ use tidemill_value::{DType, ValueError};
 use crate::BytesError;
 
 /// Why bytes are no `npy` file whose array is a value, or a value is not written to one.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum NpyError {
     /// A file cannot be read or written.
@@ -66,6 +66,8 @@ pub enum NpyError {
         index: usize,
     },
 }
+
+tidemill_value::debug_as_report!(NpyError);
 
 fn reason(descr: &str) -> &'static str {
     let mut letters =

@@ -16,7 +16,7 @@ const SUFFIX: &str = ".npy";
 const HEAD: u64 = 1 << 12;
 
 /// Why bytes are no `npz` file whose arrays are values, or values are not written to one.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum NpzError {
     /// A file cannot be read or written.
@@ -40,6 +40,8 @@ pub enum NpzError {
         source: Box<NpyError>,
     },
 }
+
+tidemill_value::debug_as_report!(NpzError);
 
 /// Reads the arrays of an `npz` file by name.
 #[derive(Clone, Debug)]

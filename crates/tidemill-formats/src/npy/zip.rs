@@ -26,7 +26,7 @@ const ENCRYPTED: u16 = 1;
 const DATE: u16 = 0x21;
 
 /// Why bytes are no zip archive that is understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ZipError {
     /// There is no end record.
@@ -60,6 +60,8 @@ pub enum ZipError {
         name: String,
     },
 }
+
+tidemill_value::debug_as_report!(ZipError);
 
 /// A file in an archive.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 use prost::DecodeError;
 
 /// Why a text is not that of a message.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error("line {line}, column {column}: {kind}")]
 #[non_exhaustive]
 pub struct TextFormatError {
@@ -13,8 +13,10 @@ pub struct TextFormatError {
     pub kind: TextFormatErrorKind,
 }
 
+tidemill_value::debug_as_report!(TextFormatError);
+
 /// What is wrong in a text.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextFormatErrorKind {
     /// Something else has to stand there.
@@ -86,6 +88,8 @@ pub enum TextFormatErrorKind {
     #[error("the message cannot be decoded: {0}")]
     Decode(DecodeError),
 }
+
+tidemill_value::debug_as_report!(TextFormatErrorKind);
 
 impl TextFormatError {
     /// An error at a byte of a text.

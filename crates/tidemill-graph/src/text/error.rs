@@ -3,7 +3,7 @@ use tidemill_value::{DType, ValueError};
 use crate::{BuildErrorKind, Fact};
 
 /// An error in the text form of a graph.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[error("line {line}, column {column}: {kind}")]
 pub struct TextError {
     /// The line, counted from 1.
@@ -14,8 +14,10 @@ pub struct TextError {
     pub kind: Box<TextErrorKind>,
 }
 
+tidemill_value::debug_as_report!(TextError);
+
 /// The kind of error in a line of a graph's text.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextErrorKind {
     /// Something else was expected here.
@@ -149,3 +151,5 @@ pub enum TextErrorKind {
     #[error(transparent)]
     Build(BuildErrorKind),
 }
+
+tidemill_value::debug_as_report!(TextErrorKind);

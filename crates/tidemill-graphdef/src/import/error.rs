@@ -5,9 +5,20 @@ use tidemill_ops::LookupError;
 use tidemill_value::DType;
 
 /// Why a `GraphDef` was not imported.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
+    /// There are no bytes.
+    #[error("the file is empty, so it is no GraphDef")]
+    Empty,
+    /// The bytes are those of another kind of file.
+    #[error("this is no GraphDef, but {found}\n  help: {help}")]
+    OtherFile {
+        /// The kind.
+        found: &'static str,
+        /// Which call reads it.
+        help: &'static str,
+    },
     /// The bytes are not a valid message.
     #[error("this is no GraphDef: {0}")]
     Decode(#[from] DecodeError),
@@ -49,8 +60,10 @@ pub enum ImportError {
     },
 }
 
+tidemill_value::debug_as_report!(ImportError);
+
 /// What is wrong with a node of a `GraphDef`.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportErrorKind {
     /// Another node has the same name.
@@ -180,6 +193,8 @@ pub enum ImportErrorKind {
     #[error(transparent)]
     Build(Box<BuildErrorKind>),
 }
+
+tidemill_value::debug_as_report!(ImportErrorKind);
 
 /// So many names of a cycle are shown.
 const SHOWN_NAMES: usize = 8;

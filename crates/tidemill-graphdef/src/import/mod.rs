@@ -101,9 +101,8 @@ pub fn import_graph_def<'a>(
 /// inlined in the scope `c`.
 ///
 /// # Errors
-/// [`ImportError`], which names the node. How nodes depend on one another, and that all operations
-/// and attributes are known, is checked before the first node is added; if one then breaks a
-/// rule of its operation, those before it stay in the graph.
+/// [`ImportError`], which names the node. Then nothing is added to the graph, unless another thread
+/// was adding to it at the same time.
 #[track_caller]
 pub fn import_graph_def_with<'a>(
     graph_def: impl Into<GraphDefSource<'a>>,
@@ -122,12 +121,23 @@ pub(crate) fn import(
     location: Location,
 ) -> Result<Imported, ImportError> {
     let graph = default_graph();
+    let add = || import_into(&graph, graph_def, options, variables, location);
+    graph.all_or_nothing(add)
+}
+
+fn import_into(
+    graph: &Graph,
+    graph_def: Cow<'_, GraphDef>,
+    options: &ImportOptions,
+    variables: Variables<'_>,
+    location: Location,
+) -> Result<Imported, ImportError> {
     let has_library = graph_def.library.is_some();
     let graph_def = frames::raise(graph_def)?;
     let functions = graph_def.library.clone().unwrap_or_default();
     let library = inline::Library::new(&functions);
     let graph_def = library.inline(graph_def)?.into_owned();
-    let mut map = InputMap::new(&graph, &options.input_map)?;
+    let mut map = InputMap::new(graph, &options.input_map)?;
     let versions = graph_def.versions.clone();
     let mut budget = SplatBudget::default();
     let plan = Plan::new(graph_def, &mut map, &mut budget)?;
@@ -137,11 +147,12 @@ pub(crate) fn import(
         prefix => graph.reserve_name(prefix),
     };
     let spent = bodies::Budget::default();
-    let nodes = plan.build(&graph, &prefix, &Bodies::new(&library, &spent, location))?;
-    notes::keep(&graph, has_library.then_some(functions), versions);
-    record_variables(&graph, &prefix, &nodes, variables)?;
+    let nodes = plan.build(graph, &prefix, &Bodies::new(&library, &spent, location))?;
+    notes::keep(graph, has_library.then_some(functions), versions);
+    record_variables(graph, &prefix, &nodes, variables)?;
     let operation = |&id: &NodeId| OperationRef::new(graph.key(), Referent::Node(id)).into();
-    Ok(Imported { operations: nodes.iter().map(operation).collect(), graph, prefix })
+    let operations = nodes.iter().map(operation).collect();
+    Ok(Imported { graph: graph.clone(), prefix, operations })
 }
 
 fn prefixed(prefix: &str, name: &str) -> String {

@@ -135,10 +135,17 @@ fn fork(count: usize, tile: &(dyn Fn(usize) + Sync)) {
 
 static TEAM: LazyLock<Team> = LazyLock::new(Team::new);
 
+/// How many helpers were started.
+static STARTED: AtomicUsize = AtomicUsize::new(0);
+
+/// The number of threads that the process has for work beside those that ask for it.
+pub fn helpers() -> usize {
+    STARTED.load(Ordering::Relaxed)
+}
+
 /// Sees to it that the team has as many helpers as are wanted, and returns how many of them there
 /// are. There are less where the system grants no more threads.
 fn start_helpers(wanted: usize) -> usize {
-    static STARTED: AtomicUsize = AtomicUsize::new(0);
     static STARTING: Mutex<()> = Mutex::new(());
     let wanted = wanted.min(MOST_HELPERS);
     if STARTED.load(Ordering::Relaxed) < wanted {

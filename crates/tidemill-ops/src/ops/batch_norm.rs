@@ -34,7 +34,12 @@ impl Channels {
             b"NCHW" => (1, 4),
             b"NDHWC" => (4, 5),
             b"NCDHW" => (1, 5),
-            _ => return Err(OpError::invalid(format!("there is no data format {format:?}"))),
+            _ => {
+                return Err(OpError::attr(
+                    "data_format",
+                    format!("there is no data format {format:?}"),
+                ));
+            }
         };
         Ok(Channels { axis, rank })
     }
@@ -172,8 +177,11 @@ fn samples(outputs: usize) -> Vec<Sample> {
 }
 
 fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
-    let estimated = if node.bool_attr("is_training")? { 3 } else { 5 };
-    let (x, channels) = infer_channels(node, 0, 1..estimated)?;
+    // Without the statistics before, what a training makes of them does not depend on them.
+    let takes_statistics =
+        !node.bool_attr("is_training")? || node.float_attr("exponential_avg_factor")? != 1.0;
+    let lists = if takes_statistics { 1..5 } else { 1..3 };
+    let (x, channels) = infer_channels(node, 0, lists)?;
     let list = || PartialShape::from_iter([channels]);
     let shapes = [x, list(), list(), list(), list(), [].into_iter().collect()];
     Ok(shapes.into_iter().take(node.op().outputs.len()).map(Inferred::from).collect())
@@ -201,7 +209,10 @@ fn infer_channels(
         let extent = list.dims().unwrap_or_default()[0];
         channels = channels.merge(extent).map_err(|_| {
             let input = node.op().inputs[i].name;
-            OpError::invalid(format!("there are {channels} channels, but `{input}` has {extent}"))
+            OpError::shape(
+                input,
+                format!("there are {channels} channels, but `{input}` has {extent}"),
+            )
         })?;
     }
     dims[axis] = channels;
@@ -247,7 +258,7 @@ fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError>
 fn check_axes(x: &Value, rank: usize) -> Result<(), OpError> {
     match x.shape().rank() {
         actual if actual == rank => Ok(()),
-        actual => Err(OpError::invalid(format!("`x` must have {rank} axes, not {actual}"))),
+        actual => Err(OpError::shape("x", format!("`x` must have {rank} axes, not {actual}"))),
     }
 }
 

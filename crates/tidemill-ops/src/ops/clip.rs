@@ -7,7 +7,7 @@ use tidemill_value::{PartialShape, Value};
 
 use super::arithmetic::{maximum, minimum};
 use super::array::{ones_like, stack, zeros_like};
-use super::compare::{greater, is_finite, less};
+use super::compare::{equal, greater, is_finite, less};
 use super::math::sqrt;
 use super::nn::l2_loss;
 use super::reduce::{Axes, reduce_sum};
@@ -58,7 +58,10 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
 }
 
 fn unfit(t: &PartialShape, bound: &PartialShape) -> OpError {
-    OpError::invalid(format!("a bound must be a number or of shape {t}, but its shape is {bound}"))
+    OpError::shape(
+        "clip_value_min",
+        format!("a bound must be a number or of shape {t}, but its shape is {bound}"),
+    )
 }
 
 fn samples() -> Vec<Sample> {
@@ -118,11 +121,7 @@ pub fn clip_by_norm(
     let (t, limit, axes) = (t.into().to_tensor(), limit.into(), axes.into());
     let clipped = |t: Tensor| {
         let limit = limit.to_tensor_like(t, "clip_norm");
-        let squares = reduce_sum(t * t, axes.keep_dims());
-        // The root of 0 has no finite derivative.
-        let is_positive = greater(squares, 0.0);
-        let root = sqrt(select(is_positive, squares, ones_like(squares)));
-        let norm = select(is_positive, root, squares);
+        let norm = root_or_zero(reduce_sum(t * t, axes.keep_dims()));
         t * limit / maximum(norm, limit)
     };
     composite(t.graph(), "clip_by_norm", |_| of_values(t, clipped))
@@ -174,7 +173,8 @@ pub fn clip_by_global_norm<T: Into<Operand>>(
     composite(graph_of(&tensors), "clip_by_global_norm", |_| {
         let norm = composite(graph_of(&tensors), "global_norm", |_| norm_of(&tensors));
         let limit = limit.to_tensor_like(norm, "clip_norm");
-        let scale = limit * minimum(1.0 / norm, 1.0 / limit);
+        // One by a norm of 0 has no finite derivative.
+        let scale = limit * (1.0 / maximum(norm, limit));
         let scale = select(is_finite(norm), scale, f64::NAN);
         let clipped = |&t: &Tensor| of_values(t, |t| t * scale);
         (tensors.iter().map(clipped).collect(), norm)
@@ -187,7 +187,14 @@ fn norm_of(tensors: &[Tensor]) -> Tensor {
         tensors.iter().map(|&t| l2_loss(IndexedSlices::of(t).map_or(t, |slices| slices.values))),
         0,
     );
-    sqrt(reduce_sum(halves, ..) * 2.0)
+    root_or_zero(reduce_sum(halves, ..) * 2.0)
+}
+
+/// The square root, with a gradient of 0 at 0, where the root has no finite derivative.
+pub(super) fn root_or_zero(x: Tensor) -> Tensor {
+    let is_zero = equal(x, 0.0);
+    let root = sqrt(select(is_zero, ones_like(x), x));
+    select(is_zero, zeros_like(x), root)
 }
 
 #[track_caller]

@@ -11,7 +11,7 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 use super::conv::Conv;
 use super::conv::layout::{paddings, places, steps};
 use crate::family::{beside, grads};
-use crate::index::check_rank;
+use crate::index::{check_rank, check_shape};
 use crate::kernel::kernel;
 use crate::operand::tensor;
 use crate::sample::array;
@@ -83,7 +83,7 @@ const fn backprop<O: Summand>(name: &'static str, summary: &'static str) -> OpDe
     dilation(name, summary)
         .inputs(INPUTS)
         .infer(|node| {
-            output_shape(node)?;
+            check_shape(node, 2, &output_shape(node)?)?;
             Inferred::one(node.shape(O::INPUT))
         })
         .gradient(|cx| linear(cx, O::pick()))

@@ -2,9 +2,11 @@
 
 use tidemill_kernels::elementwise as kernels;
 
+use super::array::{ones_like, zeros_like};
+use super::compare::not_equal;
 use super::gradient::reciprocal_grad;
-use super::math::{neg, square};
-use super::special::is_not_zero;
+use super::math::{neg, reciprocal};
+use super::select::select;
 use crate::Tensor;
 use crate::family::{binary_family, unary_family};
 
@@ -39,11 +41,15 @@ binary_family! {
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.5, -8.0, -0.25];
 
     /// The quotient `x / y`, and 0 where `x` is 0, whatever `y` is.
+    ///
+    /// Where both are 0, there is no derivative, and the gradient is 0.
     XDIVY xdivy = "Xdivy"["Xdivy"], FLOATS, kernels::xdivy,
         (|cx|
-            cx.grad::<Tensor>() * xdivy(is_not_zero(cx.input(0)), cx.input::<Tensor>(1)),
+            cx.grad::<Tensor>() * reciprocal_where_defined(cx.input(0), cx.input(1)),
             cx.grad::<Tensor>()
-                * xdivy(neg(cx.input::<Tensor>(0)), square(cx.input::<Tensor>(1)))),
+                * xdivy(
+                    xdivy(neg(cx.input::<Tensor>(0)), cx.input::<Tensor>(1)),
+                    cx.input::<Tensor>(1))),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [2.0, -0.5, -1.0];
 
     /// The quotient rounded towards zero to a whole number. Dividing an integer by zero is an
@@ -70,6 +76,13 @@ binary_family! {
             cx.grad::<Tensor>()
                 * neg(truncate_div(cx.input::<Tensor>(0), cx.input::<Tensor>(1)))),
         [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [1.0, -1.0, 1.5];
+}
+
+/// One by `y`, and 0 where both are 0.
+fn reciprocal_where_defined(x: Tensor, y: Tensor) -> Tensor {
+    let is_defined = not_equal(x, 0.0) | not_equal(y, 0.0);
+    let safe = select(is_defined, y, ones_like(y));
+    select(is_defined, reciprocal(safe), zeros_like(y))
 }
 
 unary_family! {

@@ -58,7 +58,7 @@ pub fn dropout(
 #[track_caller]
 fn invalid_rate(x: Tensor, rate: f64) -> Tensor {
     let message = format!("the rate of dropout must be at least 0 and below 1, but is {rate}");
-    let kind = BuildErrorKind::Op(OpError::Invalid(message));
+    let kind = BuildErrorKind::Op(OpError::attr("rate", message));
     let graph = TensorRef::from(x).graph();
     fail(Some(graph), "dropout", kind, Vec::new()).output(0).into()
 }

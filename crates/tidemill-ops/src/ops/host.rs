@@ -40,7 +40,7 @@ pub static HOST_CALL: OpDef = OpDef::new("HostCall", "Calls a function of the ho
 fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let shapes = node.shapes_attr("shapes")?;
     if shapes.len() != node.types_attr("Tout")?.len() {
-        return Err(OpError::invalid("there must be as many shapes as types of outputs"));
+        return Err(OpError::attr("shapes", "there must be as many shapes as types of outputs"));
     }
     Ok(shapes.iter().cloned().map(Inferred::from).collect())
 }

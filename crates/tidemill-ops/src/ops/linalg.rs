@@ -25,11 +25,14 @@ fn square<'a>(node: &'a NodeView<'_>) -> Result<Option<(&'a [Dim], Dim)>, OpErro
     let Some((batch, [rows, columns])) = matrices(node, 0)? else { return Ok(None) };
     match rows.merge(columns) {
         Ok(extent) => Ok(Some((batch, extent))),
-        Err(_) => Err(OpError::invalid(format!(
-            "`{}` must hold square matrices, but its shape is {}",
+        Err(_) => Err(OpError::shape(
             node.op().inputs[0].name,
-            node.shape(0)
-        ))),
+            format!(
+                "`{}` must hold square matrices, but its shape is {}",
+                node.op().inputs[0].name,
+                node.shape(0)
+            ),
+        )),
     }
 }
 
@@ -216,7 +219,7 @@ fn infer_system(
         return Inferred::one(PartialShape::unknown());
     };
     let rows = extent.merge(rows).map_err(|_| {
-        OpError::invalid(format!("matrices of {extent} rows do not fit right sides of {rows}"))
+        OpError::shape("rhs", format!("matrices of {extent} rows do not fit right sides of {rows}"))
     })?;
     let batch = combine(&left.into(), &right.into())?;
     Inferred::one(with_matrix(&batch, [rows, columns]))
@@ -489,7 +492,7 @@ pub static CROSS: OpDef = OpDef::new("Cross", "The cross products of vectors of 
     });
 
 fn vectors_error(shape: &PartialShape) -> OpError {
-    OpError::invalid(format!("the last axis must hold vectors of 3 numbers, not {shape}"))
+    OpError::shape("a", format!("the last axis must hold vectors of 3 numbers, not {shape}"))
 }
 
 /// The cross products of the vectors in the last axes of `a` and `b`, which are of one shape.

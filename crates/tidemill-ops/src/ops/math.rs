@@ -3,6 +3,7 @@
 use tidemill_kernels::elementwise as kernels;
 
 use super::arithmetic::mul;
+use super::division::mul_no_nan;
 use super::gradient::{reciprocal_grad, rsqrt_grad, sqrt_grad, tanh_grad};
 use crate::Tensor;
 use crate::family::unary_family;
@@ -48,8 +49,10 @@ unary_family! {
         [-1.5, -0.25, 0.5, 2.0] => [-0.6666667, -4.0, 2.0, 0.5];
 
     /// The exponential function.
+    ///
+    /// Its gradient is 0 wherever it is, whatever comes in.
     EXP exp = "Exp"("x"), FLOATS, kernels::exp,
-        (|cx| cx.grad::<Tensor>() * cx.output::<Tensor>(0)),
+        (|cx| mul_no_nan(cx.grad::<Tensor>(), cx.output::<Tensor>(0))),
         [-1.5, -0.25, 0.5, 2.0] => [0.22313017, 0.7788008, 1.6487212, 7.389056];
 
     /// The exponential function minus one, exact for small numbers.

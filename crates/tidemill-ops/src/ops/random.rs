@@ -12,7 +12,7 @@ use super::arithmetic::ADD;
 use super::array::{described_shape, shape_tensor};
 use super::constant::constant_node;
 use crate::Tensor;
-use crate::index::shape_of;
+use crate::index::{check_single, known_extents, shape_of};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 
@@ -35,7 +35,10 @@ const fn draw_floats(name: &'static str, summary: &'static str) -> OpDef {
         )
         .effect(Effect::Random)
         .fallible(Fallible::Values)
-        .infer(|node| Inferred::one(described_shape(node, 0)?))
+        .infer(|node| {
+            known_extents(node, 0)?;
+            Inferred::one(described_shape(node, 0)?)
+        })
         .not_differentiable()
         .samples(|| {
             let sample = Sample::shapes([Value::from([2, 3])]).attr("dtype", DType::F32);
@@ -117,7 +120,12 @@ pub static RANDOM_UNIFORM_INT: OpDef =
         ])
         .effect(Effect::Random)
         .fallible(Fallible::Values)
-        .infer(|node| Inferred::one(described_shape(node, 0)?))
+        .infer(|node| {
+            known_extents(node, 0)?;
+            check_single(node, 1)?;
+            check_single(node, 2)?;
+            Inferred::one(described_shape(node, 0)?)
+        })
         .kernel(|node| {
             let (seeds, dtype) = (Seeds::of(node)?, node.dtype(1));
             Ok(kernel(move |cx| {

@@ -11,8 +11,9 @@ use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 use super::array::{broadcast_to, expand_dims, range, rank, reshape, shape, shape_tensor, size};
 use super::cast::cast;
 use super::compare::equal;
+use super::division::div_no_nan;
 use crate::family::{example, grads};
-use crate::index::{axes_of, axis_of, integers};
+use crate::index::{axes_of, axis_of, check_not_empty, check_single, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, indexed, tensor};
 use crate::{Operand, Tensor};
@@ -126,11 +127,11 @@ pub static EUCLIDEAN_NORM: OpDef =
     reduction("EuclideanNorm", "The square root of the sum of squares along some axes.")
         .kernel(|node| reduce_kernel(node, kernels::euclidean_norm))
         .gradient(|cx| {
-            let (x, axes, norm): (Tensor, Tensor, Tensor) =
-                (cx.input(0), cx.input(1), cx.output(0));
+            let (x, axes): (Tensor, Tensor) = (cx.input(0), cx.input(1));
             let keeps = cx.node().bool_attr("keep_dims")?;
-            let spread = spread(cx.grad::<Tensor>() / norm, x, axes, keeps);
-            Ok(grads([Some(x * spread), None]))
+            // Their quotient is at most 1, where one by the norm could overflow.
+            let direction = div_no_nan(x, spread(cx.output(0), x, axes, keeps));
+            Ok(grads([Some(direction * spread(cx.grad(), x, axes, keeps)), None]))
         })
         .samples(|| samples([3.7416575, 8.774964], 9.539392));
 
@@ -224,6 +225,7 @@ const fn position(name: &'static str, summary: &'static str) -> OpDef {
         )
         .fallible(Fallible::Values)
         .infer(|node| {
+            check_single(node, 1)?;
             let Some(dims) = node.shape(0).dims() else {
                 return Inferred::one(PartialShape::unknown());
             };
@@ -232,6 +234,7 @@ const fn position(name: &'static str, summary: &'static str) -> OpDef {
                 return Inferred::one(PartialShape::of_rank(rank));
             };
             let axis = axis_of(axis, dims.len())?;
+            check_not_empty(node, 0, [axis])?;
             let kept = dims.iter().enumerate().filter(|(i, _)| *i != axis);
             Inferred::one(kept.map(|(_, dim)| *dim).collect::<PartialShape>())
         })
@@ -246,7 +249,11 @@ fn position_kernel(node: &NodeView<'_>, position: Position) -> Result<Box<dyn Ke
         let x = cx.input(0)?;
         let axis = match integers(cx.input(1)?)?[..] {
             [axis] => axis_of(axis, x.shape().rank())?,
-            _ => return Err(OpError::invalid("`dimension` must be a single number").into()),
+            _ => {
+                return Err(
+                    OpError::shape("dimension", "`dimension` must be a single number").into()
+                );
+            }
         };
         Ok::<_, KernelError>(position(x, axis, dtype)?)
     }))
@@ -382,8 +389,8 @@ reductions! {
     /// integers, it is truncated.
     reduce_mean = MEAN, "Mean", [[1.0_f32, 2.0]];
 
-    /// The Euclidean norm of `x` along `axes` (see [`reduce_sum`]), the square root of the sum of
-    /// squares. For integers, it is truncated. Its gradient at 0 is NaN.
+    /// The length of `x` along `axes` (see [`reduce_sum`]), the square root of the sum of
+    /// squares. That of integers is truncated. Its gradient at 0 is 0.
     reduce_euclidean_norm = EUCLIDEAN_NORM, "EuclideanNorm", [[1.0_f32, 2.0]];
 
     /// The largest element of `x` along `axes` (see [`reduce_sum`]); NaN if there is one. Its

@@ -118,10 +118,13 @@ fn infer_v1(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
 }
 
 fn unfit(condition: &PartialShape, branches: &PartialShape) -> OpError {
-    OpError::invalid(format!(
-        "the condition must be a single one, of shape {branches}, or a list of one for each row, \
+    OpError::shape(
+        "condition",
+        format!(
+            "the condition must be a single one, of shape {branches}, or a list of one for each row, \
          but its shape is {condition}"
-    ))
+        ),
+    )
 }
 
 fn run_v1(cx: &KernelCx<'_>) -> Result<Value, KernelError> {

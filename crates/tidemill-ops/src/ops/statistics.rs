@@ -2,9 +2,10 @@
 
 use super::arithmetic::squared_difference;
 use super::array::{reshape, shape, zeros_like};
+use super::clip::root_or_zero;
 use super::compare::is_finite;
 use super::identity::stop_gradient;
-use super::math::{exp, log, sqrt, square};
+use super::math::{exp, log, square};
 use super::reduce::{Axes, reduce_max, reduce_mean, reduce_sum};
 use super::select::select;
 use crate::operand::composite;
@@ -52,7 +53,7 @@ pub fn reduce_variance(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
     })
 }
 
-/// The square root of [`reduce_variance`], the standard deviation.
+/// The square root of [`reduce_variance`], the standard deviation. Its gradient is 0 where it is.
 ///
 /// # Errors
 /// An axis that does not exist, or that is named twice.
@@ -65,7 +66,7 @@ pub fn reduce_variance(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
 #[track_caller]
 pub fn reduce_std(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
     let (x, axes) = (x.into().to_tensor(), axes.into());
-    composite(x.graph(), "reduce_std", |_| sqrt(reduce_variance(x, axes)))
+    composite(x.graph(), "reduce_std", |_| root_or_zero(reduce_variance(x, axes)))
 }
 
 /// The mean and the variance of `x` along `axes` (see [`reduce_sum`]).

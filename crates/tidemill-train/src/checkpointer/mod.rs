@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
-use tidemill_formats::checkpoint::CheckpointState;
+use tidemill_formats::checkpoint::{CheckpointState, check_prefix};
 use tidemill_formats::{TensorFileError, remove_unfinished};
 use tidemill_runtime::Session;
 use tidemill_value::Value;
@@ -101,6 +101,7 @@ impl Checkpointer {
     /// [`SaverError`], if the folder cannot be read.
     pub fn with_saver(saver: Saver, prefix: impl AsRef<Path>) -> Result<Self, SaverError> {
         let prefix = prefix.as_ref();
+        check_prefix(prefix)?;
         remove_unfinished(stem(prefix))?;
         remove_unfinished(CheckpointState::folder(prefix).join("checkpoint"))?;
         let kept = Arc::new(Mutex::new(kept::find(prefix)?));

@@ -7,7 +7,7 @@
 mod collected;
 mod options;
 
-use tidemill_graph::{OpError, TensorRef};
+use tidemill_graph::TensorRef;
 use tidemill_ops::{
     Axes, Operand, Tensor, abs, composite, concat, constant, div_no_nan, equal, log, minimum, mul,
     ones_like, reduce_sum, relu, reshape, s, select, shape, sigmoid_cross_entropy_with_logits,
@@ -17,7 +17,7 @@ use tidemill_ops::{
 use tidemill_value::DType;
 
 use crate::broadcast::{
-    as_dtype, broadcast_weights, checked, invalid, of_one_shape, with_rank_of, without_last_axis,
+    as_dtype, broadcast_weights, checked, disagree, of_one_shape, with_rank_of, without_last_axis,
 };
 
 pub use collected::{
@@ -104,7 +104,7 @@ fn elementwise(
     composite(predictions.graph(), name, |_| {
         let predictions = as_dtype(predictions, DType::F32);
         let labels = as_dtype(labels, DType::F32);
-        of_one_shape(name, labels, predictions, |labels, predictions| {
+        of_one_shape(name, labels, ("predictions", predictions), |labels, predictions| {
             compute_weighted_loss(losses(labels, predictions), options)
         })
     })
@@ -300,7 +300,7 @@ pub fn sigmoid_cross_entropy(
     let name = "sigmoid_cross_entropy_loss";
     composite(logits.graph(), name, |_| {
         let labels = as_dtype(labels, logits.dtype().unwrap_or(DType::F32));
-        of_one_shape(name, labels, logits, |labels, logits| {
+        of_one_shape(name, labels, ("logits", logits), |labels, logits| {
             let smoothed = match label_smoothing > 0.0 {
                 true => labels * (1.0 - label_smoothing) + 0.5 * label_smoothing,
                 false => labels,
@@ -338,7 +338,7 @@ pub fn softmax_cross_entropy(
     let name = "softmax_cross_entropy_loss";
     composite(logits.graph(), name, |_| {
         let labels = as_dtype(labels, logits.dtype().unwrap_or(DType::F32));
-        of_one_shape(name, labels, logits, |labels, logits| {
+        of_one_shape(name, labels, ("logits", logits), |labels, logits| {
             let smoothed = match label_smoothing > 0.0 {
                 true => {
                     let classes =
@@ -392,12 +392,8 @@ pub fn sparse_softmax_cross_entropy(
         };
         let own = labels.shape().rank();
         if own.zip(logits.shape().rank()).is_some_and(|(labels, logits)| labels + 1 != logits) {
-            let message = format!(
-                "logits have the axes of labels and one more, but their shapes are {} and {}",
-                logits.shape(),
-                labels.shape(),
-            );
-            return invalid(logits, name, OpError::invalid(message));
+            let rule = "have the same axes, but for one more of logits";
+            return disagree(name, ("labels", labels), ("logits", logits), rule);
         }
         let losses = by_row(logits, |logits| {
             let labels = if own == Some(1) { labels } else { reshape(labels, [-1]) };

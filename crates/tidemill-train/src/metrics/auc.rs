@@ -190,7 +190,8 @@ pub fn auc(
 ) -> Metric {
     let predictions = predictions.into().to_tensor();
     let (labels, predictions) = compared(labels.into(), predictions.into());
-    let predictions = of_one_shape("auc", labels, predictions, |_, predictions| predictions);
+    let predictions =
+        of_one_shape("auc", labels, ("predictions", predictions), |_, predictions| predictions);
     let thresholds = options.thresholds();
     if options.thresholds.is_none() && options.num_thresholds < 2 {
         let error = OpError::invalid("an area needs at least 2 thresholds");

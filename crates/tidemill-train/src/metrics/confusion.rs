@@ -27,7 +27,10 @@ impl Compared {
         let Compared { labels, predictions, weights } = self;
         scope(name, predictions, |graph| {
             let count = metric_variable("count", []);
-            let holds = as_dtype(of_one_shape(name, labels, predictions, condition), DType::F32);
+            let holds = as_dtype(
+                of_one_shape(name, labels, ("predictions", predictions), condition),
+                DType::F32,
+            );
             let holds = weigh(holds, weights).map_or(holds, |weights| holds * weights);
             let update = assign_add(count, reduce_sum(holds, ..));
             Metric { value: value(graph, || count.read()), update, variables: vec![count] }

@@ -138,10 +138,11 @@ pub fn accuracy(
     weights: Option<Tensor>,
 ) -> Metric {
     let (labels, predictions) = compared(labels.into(), predictions.into());
-    let is_correct = of_one_shape("accuracy", labels, predictions, |labels, predictions| {
-        let dtype = labels.dtype().unwrap_or(DType::F32);
-        as_dtype(equal(as_dtype(predictions, dtype), labels), DType::F32)
-    });
+    let is_correct =
+        of_one_shape("accuracy", labels, ("predictions", predictions), |labels, predictions| {
+            let dtype = labels.dtype().unwrap_or(DType::F32);
+            as_dtype(equal(as_dtype(predictions, dtype), labels), DType::F32)
+        });
     mean_of("accuracy", is_correct, weights)
 }
 
@@ -198,7 +199,7 @@ fn squared_error(
     weights: Option<Tensor>,
 ) -> Metric {
     let (labels, predictions) = compared(labels, predictions);
-    let errors = of_one_shape(name, labels, predictions, |labels, predictions| {
+    let errors = of_one_shape(name, labels, ("predictions", predictions), |labels, predictions| {
         squared_difference(labels, predictions)
     });
     mean_of(name, errors, weights)

@@ -9,7 +9,7 @@ use tidemill_value::{DType, Scalar};
 
 use super::RnnCell;
 use super::unroll::last_extent;
-use crate::broadcast::invalid;
+use crate::broadcast::invalid_input;
 
 /// A cell with `size` outputs, computed from the inputs and the previous outputs: `tanh(kernel ·
 /// [input, state] + bias)` (Elman, 1990).
@@ -255,12 +255,8 @@ fn linear(input: Tensor, state: Tensor, kernel: Variable, bias: Variable) -> Ten
 
 #[track_caller]
 fn not_known(input: Tensor) -> Tensor {
-    if input.is_invalid() {
-        return input;
-    }
-    let shape = input.shape();
-    let message = format!("the input of a cell must have a known last extent, but is {shape}");
-    invalid(input, "cell", OpError::invalid(message))
+    let error = OpError::UnknownExtent { input: "inputs", axis: -1, actual: input.shape() };
+    invalid_input("cell", ("inputs", input), error)
 }
 
 pub(super) fn dtype_of(tensor: Tensor) -> DType {

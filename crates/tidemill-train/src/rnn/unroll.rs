@@ -1,4 +1,4 @@
-use tidemill_graph::{Location, at_location, variable_scope};
+use tidemill_graph::{Location, OpError, at_location, variable_scope};
 use tidemill_ops::{
     Operand, Tensor, cast, expand_dims, less, map_accumulate, range, s, select, shape, transpose,
     zeros_like, zip_with,
@@ -7,6 +7,7 @@ use tidemill_value::{DType, Dim};
 
 use super::RnnCell;
 use super::cells::dtype_of;
+use crate::broadcast::invalid_input;
 
 /// Runs a cell along sequences in a loop. Returns the outputs of each step and the state after the
 /// last step.
@@ -76,6 +77,18 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
     }
 
     fn build(self, inputs: Tensor) -> (Tensor, C::State) {
+        let inputs = match inputs.shape().rank() {
+            None | Some(3) => inputs,
+            Some(_) => {
+                let (input, actual) = ("inputs", inputs.shape());
+                let expected = match self.time_major {
+                    true => "3 axes, [time, batch, inputs]",
+                    false => "3 axes, [batch, time, inputs]",
+                };
+                let error = OpError::Rank { input, expected, actual };
+                invalid_input("dynamic_rnn", (input, inputs), error)
+            }
+        };
         let (cell, dtype) = (self.cell, dtype_of(inputs));
         if let Some(inputs) = last_extent(inputs) {
             cell.build(inputs, dtype);

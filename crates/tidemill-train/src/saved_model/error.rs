@@ -11,7 +11,7 @@ use tidemill_runtime::RunError;
 use crate::SaverError;
 
 /// The error of saving or loading a model.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SavedModelError {
     /// A file cannot be read or written.
@@ -21,6 +21,14 @@ pub enum SavedModelError {
         path: PathBuf,
         /// Why not.
         source: io::Error,
+    },
+    /// A folder has no model.
+    #[error("{}: there is no SavedModel: {found}", path.display())]
+    Missing {
+        /// The path.
+        path: PathBuf,
+        /// What is there instead.
+        found: String,
     },
     /// The folder already has a model.
     #[error("{} has a model already", path.display())]
@@ -51,12 +59,14 @@ pub enum SavedModelError {
         known: Vec<String>,
     },
     /// A signature has no such argument.
-    #[error("the signature `{signature}` has no argument `{name}`")]
+    #[error("the signature `{signature}` has no argument `{name}`, but there are {known:?}")]
     NoArgument {
         /// The signature.
         signature: String,
         /// The name.
         name: String,
+        /// The names of the arguments.
+        known: Vec<String>,
     },
     /// The graph cannot be imported.
     #[error(transparent)]
@@ -77,3 +87,5 @@ pub enum SavedModelError {
     #[error(transparent)]
     Run(#[from] RunError),
 }
+
+tidemill_value::debug_as_report!(SavedModelError);

@@ -10,7 +10,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use tidemill_formats::proto::{self, Message, MetaGraphDef};
-use tidemill_formats::{TextMessage, checkpoint};
+use tidemill_formats::{FileKind, TextMessage, checkpoint};
 use tidemill_graph::Graph;
 use tidemill_graphdef::{ImportOptions, MetaGraph, Signature, import_meta_graph};
 use tidemill_ops::{Inspect, Tensor};
@@ -94,10 +94,13 @@ impl SavedModel {
         let path = folder.join(GRAPHS);
         match fs::read(&path) {
             Ok(bytes) => Ok(proto::SavedModel::decode(bytes.as_slice())?),
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+            Err(error) if is_missing(&error) => {
                 let text = match fs::read_to_string(folder.join(GRAPHS_AS_TEXT)) {
                     Ok(text) => text,
-                    Err(_) => return Err(SavedModelError::Io { path, source: error }),
+                    Err(_) => {
+                        let (path, found) = (folder.to_owned(), instead_of_model(folder));
+                        return Err(SavedModelError::Missing { path, found });
+                    }
                 };
                 Ok(proto::SavedModel::from_text(&text)?)
             }
@@ -152,12 +155,30 @@ impl SavedModel {
             let tensor = tensor.ok_or_else(|| SavedModelError::NoArgument {
                 signature: signature.to_owned(),
                 name: name.to_owned(),
+                known: of_signature.inputs.keys().cloned().collect(),
             })?;
             feeds = feeds.feed(*tensor, value);
         }
         let fetches: Vec<Tensor> = of_signature.outputs.values().copied().collect();
         let values = self.session.run_with(fetches, feeds)?;
         Ok(of_signature.outputs.keys().cloned().zip(values).collect())
+    }
+}
+
+fn is_missing(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
+}
+
+/// What there is at a path that is not the folder of a model.
+fn instead_of_model(path: &Path) -> String {
+    match FileKind::of(path) {
+        Ok(FileKind::CheckpointFolder) => {
+            "the folder has checkpoints, which a Saver restores".to_owned()
+        }
+        Ok(kind) => format!("this is of kind {kind}"),
+        Err(_) if path.is_dir() => "the folder has no `saved_model.pb`".to_owned(),
+        Err(_) if path.exists() => "this is a file, not a folder".to_owned(),
+        Err(_) => "the folder does not exist".to_owned(),
     }
 }
 

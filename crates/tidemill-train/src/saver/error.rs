@@ -11,7 +11,7 @@ use tidemill_runtime::RunError;
 use super::RestoreReport;
 
 /// The error of saving or restoring variables.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SaverError {
     /// There is nothing to save.
@@ -22,6 +22,14 @@ pub enum SaverError {
     DuplicateName {
         /// The name.
         name: String,
+    },
+    /// One variable has two names.
+    #[error("the variable `{variable}` is to be saved twice, as `{}` and `{}`", names[0], names[1])]
+    SavedTwice {
+        /// The name of the variable.
+        variable: String,
+        /// The names to save it by.
+        names: [String; 2],
     },
     /// The variables belong to different graphs.
     #[error("the variable `{name}` is of {variable}, but others are of {first}")]
@@ -80,6 +88,8 @@ pub enum SaverError {
     #[error("no variable was restored, because the checkpoint does not have them all\n{0}")]
     Incomplete(Box<RestoreReport>),
 }
+
+tidemill_value::debug_as_report!(SaverError);
 
 impl From<FileError<io::Error>> for SaverError {
     fn from(error: FileError<io::Error>) -> Self {

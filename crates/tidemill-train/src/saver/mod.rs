@@ -4,10 +4,13 @@ mod error;
 mod random;
 mod report;
 
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
-use tidemill_formats::checkpoint::{CheckpointState, remove_checkpoint, write_meta_graph};
+use tidemill_formats::checkpoint::{
+    CheckpointState, check_prefix, exists, remove_checkpoint, write_meta_graph,
+};
 use tidemill_formats::{TensorReader, write_tensors};
 use tidemill_graph::{
     Graph, GraphKey, Location, OperationRef, absolute_scope, at_location, diagnose, scoped,
@@ -51,8 +54,36 @@ pub struct Saver {
     max_to_keep: usize,
     meta_graph: bool,
     random_state: bool,
-    /// The checkpoints that are not removed yet, the oldest first.
-    kept: Mutex<Vec<PathBuf>>,
+    kept: Mutex<Kept>,
+}
+
+/// The checkpoints that are not removed yet.
+#[derive(Debug, Default)]
+struct Kept {
+    /// The oldest first.
+    prefixes: Vec<PathBuf>,
+    /// The folders and names for which earlier ones were looked for.
+    known: Vec<PathBuf>,
+}
+
+impl Kept {
+    /// Takes over the checkpoints of the same name and other steps that savers before this one have
+    /// left, as the folder's state file lists them.
+    fn take_over(&mut self, prefix: &Path) -> Result<(), SaverError> {
+        let stem = without_step(prefix);
+        if self.known.contains(&stem) {
+            return Ok(());
+        }
+        let listed =
+            CheckpointState::read(CheckpointState::folder(prefix))?.unwrap_or_default().all;
+        let is_earlier = |other: &PathBuf| without_step(other) == stem && exists(other);
+        let earlier = listed.into_iter().filter(is_earlier);
+        let earlier: Vec<PathBuf> =
+            earlier.filter(|other| !self.prefixes.contains(other)).collect();
+        self.prefixes.splice(0..0, earlier);
+        self.known.push(stem);
+        Ok(())
+    }
 }
 
 /// A variable that is saved.
@@ -91,7 +122,7 @@ impl Saver {
     /// A saver for variables that have other names in checkpoints.
     ///
     /// # Errors
-    /// As for [`Saver::of`], and if two variables have the same name.
+    /// As for [`Saver::of`], and if two variables have one name, or one variable two.
     #[track_caller]
     pub fn named<N: Into<String>>(
         variables: impl IntoIterator<Item = (N, Variable)>,
@@ -103,16 +134,26 @@ impl Saver {
         {
             return Err(SaverError::DuplicateName { name: name.clone() });
         }
+        let mut names: HashMap<OperationRef, &String> = HashMap::new();
+        for (name, variable) in &named {
+            if let Some(first) = names.insert(OperationRef::from(*variable), name) {
+                let (variable, names) = (variable.op().name(), [first.clone(), name.clone()]);
+                return Err(SaverError::SavedTwice { variable, names });
+            }
+        }
         let location = Location::caller();
         let graph = named.first().map(|(_, variable)| OperationRef::from(*variable).graph());
         let graph = graph.ok_or(SaverError::NoVariables)?;
         let saved = at_location(location, || restoring(graph, named))?;
-        let kept = Mutex::new(Vec::new());
+        let kept = Mutex::new(Kept::default());
         Ok(Saver { graph, saved, max_to_keep: 5, meta_graph: true, random_state: false, kept })
     }
 
     /// Sets how many checkpoints are kept: when there are more, the oldest is removed. The default
     /// is 5; 0 keeps all.
+    ///
+    /// Checkpoints of the same name and other steps that an earlier process has saved count, if the
+    /// folder's file `checkpoint` lists them.
     pub fn max_to_keep(mut self, count: usize) -> Self {
         self.max_to_keep = count;
         self
@@ -150,6 +191,7 @@ impl Saver {
     /// [`SaverError`], if a variable has no value or a file cannot be written.
     pub fn save(&self, session: &Session, prefix: impl AsRef<Path>) -> Result<PathBuf, SaverError> {
         let prefix = prefix.as_ref();
+        check_prefix(prefix)?;
         self.write(&self.snapshot(session)?, prefix)?;
         self.keep(prefix)?;
         Ok(prefix.to_owned())
@@ -188,12 +230,15 @@ impl Saver {
         prefix: impl AsRef<Path>,
         step: u64,
     ) -> Result<PathBuf, SaverError> {
+        check_prefix(&prefix)?;
         self.save(session, at_step(prefix.as_ref(), step))
     }
 
     /// Notes that a checkpoint was written, and removes those that are too old.
     fn keep(&self, prefix: &Path) -> Result<(), SaverError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        kept.take_over(prefix)?;
+        let kept = &mut kept.prefixes;
         kept.retain(|other| other != prefix);
         kept.push(prefix.to_owned());
         let surplus = match self.max_to_keep {
@@ -296,6 +341,22 @@ pub(crate) fn at_step(prefix: &Path, step: u64) -> PathBuf {
         path.push(suffix);
     }
     path.into()
+}
+
+/// The path that [`at_step`] made a path of, or the path itself if it is of no step.
+fn without_step(path: &Path) -> PathBuf {
+    let suffix = path.extension().filter(|extension| *extension == "safetensors");
+    let stem = if suffix.is_some() { path.with_extension("") } else { path.to_owned() };
+    let name = stem.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let numbered = name.rsplit_once('-').filter(|(_, step)| step.parse::<u64>().is_ok());
+    let stem = match numbered {
+        Some((name, _)) => stem.with_file_name(name),
+        None => stem,
+    };
+    match suffix {
+        Some(_) => stem.with_added_extension("safetensors"),
+        None => stem,
+    }
 }
 
 /// What a message says of variables that are saved.

@@ -10,7 +10,7 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::zeros_like;
 use crate::family::grads;
-use crate::index::{check_rank, integer, integers, known_integer, known_integers};
+use crate::index::{check_rank, check_shape, integer, integers, known_integer, known_integers};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
 use crate::ops::reduce::reduce_sum;
@@ -161,7 +161,22 @@ fn packed_shape(node: &NodeView<'_>, band: Option<Band>) -> Result<PartialShape,
         return Err(OpError::Rank { input, expected: "at least 2 axes", actual });
     };
     let Some(band) = band else { return Ok(PartialShape::unknown()) };
-    let width = rows.known().zip(columns.known()).map(|(rows, cols)| band.width(rows, cols));
+    let extents = rows.known().zip(columns.known());
+    // As many as there can be, where it is not known.
+    let most = |dim: &Dim| dim.known().unwrap_or(usize::MAX >> 1);
+    if let Err(error) = band.check(most(rows), most(columns)) {
+        return Err(match extents {
+            Some(_) => error.into(),
+            None => {
+                let Band { lower, upper, .. } = band;
+                let shape = node.shape(0);
+                let message =
+                    format!("matrices of shape {shape} have no diagonals from {lower} to {upper}");
+                OpError::elements("k", message)
+            }
+        });
+    }
+    let width = extents.map(|(rows, columns)| band.width(rows, columns));
     let packed = (band.count() > 1).then_some(Dim::from(band.count()));
     Ok(outer.iter().copied().chain(packed).chain([Dim::from(width)]).collect())
 }
@@ -177,12 +192,12 @@ fn band(align: &[u8], k: &[i64]) -> Result<Band, OpError> {
         b"LEFT_RIGHT" => (true, false),
         b"LEFT_LEFT" => (true, true),
         b"RIGHT_RIGHT" => (false, false),
-        _ => return Err(OpError::invalid("there is no such alignment of diagonals")),
+        _ => return Err(OpError::attr("align", "there is no such alignment of diagonals")),
     };
     let (lower, upper) = match *k {
         [only] => (only, only),
         [lower, upper] if lower <= upper => (lower, upper),
-        _ => return Err(OpError::invalid(format!("{k:?} are no diagonals, from lowest up"))),
+        _ => return Err(OpError::elements("k", format!("{k:?} are no diagonals, from lowest up"))),
     };
     Ok(Band { lower, upper, aligns_upper_left, aligns_lower_left })
 }
@@ -333,9 +348,12 @@ fn matrix_extents(band: Band, width: usize, wanted: [i64; 2]) -> Result<[usize; 
     if fits {
         return Ok([rows, columns]);
     }
-    Err(OpError::invalid(format!(
-        "no matrix of {rows} rows and {columns} columns has diagonals of at most {width} elements"
-    )))
+    Err(OpError::shape(
+        "diagonal",
+        format!(
+            "no matrix of {rows} rows and {columns} columns has diagonals of at most {width} elements"
+        ),
+    ))
 }
 
 fn infer_matrix_diag(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
@@ -349,11 +367,17 @@ fn infer_matrix_diag(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpE
         let (input, actual) = ("diagonal", node.shape(0).clone());
         return Err(OpError::Rank { input, expected: "rows of diagonals", actual });
     };
+    if packed == 2 {
+        let rows = [Dim::from(band.count()), Dim::UNKNOWN];
+        check_shape(node, 0, &outer.iter().copied().chain(rows).collect())?;
+    }
     let wanted = known_integer(node, 2).zip(known_integer(node, 3));
     let width = dims.last().and_then(|width| width.known());
     let extents = match (width, wanted) {
         (Some(width), Some((rows, columns))) => {
-            matrix_extents(band, width, [rows, columns])?.map(Dim::from)
+            let [rows, columns] = matrix_extents(band, width, [rows, columns])?;
+            band.check(rows, columns)?;
+            [rows, columns].map(Dim::from)
         }
         _ => [Dim::UNKNOWN; 2],
     };
@@ -367,6 +391,22 @@ fn matrix_diag_v3(cx: &KernelCx<'_>, align: &[u8]) -> Result<Value, KernelError>
     let width = diagonal.shape().last().copied().unwrap_or_default();
     let extents = matrix_extents(band, width, wanted)?;
     Ok(layout::matrix_diag(diagonal, band, extents, padding)?)
+}
+
+/// The inputs of [`MATRIX_BAND_PART`] that say how far the band reaches, and which diagonals it
+/// consists of there.
+const SIDES: [(&str, &str); 2] = [("num_lower", "lower"), ("num_upper", "upper")];
+
+fn check_reach(
+    reach: i64,
+    extent: usize,
+    (input, side): (&'static str, &str),
+) -> Result<(), OpError> {
+    if usize::try_from(reach).is_ok_and(|reach| reach > extent) {
+        let message = format!("there are no {reach} {side} diagonals of {extent} at most");
+        return Err(OpError::elements(input, message));
+    }
+    Ok(())
 }
 
 /// Matrices with zeros outside a band around the diagonal.
@@ -387,6 +427,13 @@ pub static MATRIX_BAND_PART: OpDef =
             packed_shape(node, None)?;
             check_rank(node, 1, 0, "no axes")?;
             check_rank(node, 2, 0, "no axes")?;
+            let extents = node.shape(0).dims().and_then(<[Dim]>::last_chunk::<2>);
+            let extents = extents.map(|extents| extents.map(|extent| extent.known()));
+            for (i, extent) in extents.into_iter().flatten().enumerate() {
+                if let Some((reach, extent)) = known_integer(node, 1 + i).zip(extent) {
+                    check_reach(reach, extent, SIDES[i])?;
+                }
+            }
             Inferred::one(node.shape(0))
         })
         .gradient(|cx| {
@@ -398,14 +445,10 @@ pub static MATRIX_BAND_PART: OpDef =
             Ok(kernel(|cx| {
                 let below = integer(cx.input(1)?, "num_lower")?;
                 let above = integer(cx.input(2)?, "num_upper")?;
-                let (x, rank) = (cx.input(0)?, cx.input(0)?.shape().rank());
-                for (extent, reach, what) in [(2, below, "lower"), (1, above, "upper")] {
-                    let extent = rank.checked_sub(extent).map_or(0, |axis| x.shape()[axis]);
-                    if usize::try_from(reach).is_ok_and(|reach| reach > extent) {
-                        let message =
-                            format!("there are no {reach} {what} diagonals of {extent} at most");
-                        return Err(OpError::Invalid(message).into());
-                    }
+                let x = cx.input(0)?;
+                let extents = x.shape().last_chunk::<2>().copied().unwrap_or_default();
+                for (i, reach) in [below, above].into_iter().enumerate() {
+                    check_reach(reach, extents[i], SIDES[i])?;
                 }
                 Ok(layout::matrix_band_part(x, below, above)?)
             }))

@@ -11,7 +11,7 @@ use tidemill_value::{DType, PartialShape, Scalar, Shape, Value, ValueError};
 use super::{broadcast_gradient_args, needs_no_value, reshape, shape, shape_tensor};
 use crate::elementwise::same_shape;
 use crate::family::grads;
-use crate::index::shape_of;
+use crate::index::{check_rank, shape_of};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, indexed, tensor, unary};
 use crate::ops::constant::constant_node;
@@ -26,9 +26,12 @@ pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialSh
         return Err(OpError::Rank { input, expected: "1 axis", actual });
     }
     match node.elements(i) {
-        Some(elements) => elements
-            .as_shape()
-            .ok_or_else(|| OpError::invalid(format!("{elements:?} are no extents of a shape"))),
+        Some(elements) => elements.as_shape().ok_or_else(|| {
+            OpError::elements(
+                node.op().inputs[i].name,
+                format!("{elements:?} are no extents of a shape"),
+            )
+        }),
         None => Ok(match node.shape(i).elements() {
             Some(rank) => PartialShape::of_rank(rank),
             None => PartialShape::unknown(),
@@ -117,7 +120,7 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor broadcast t
         let stretched = from.broadcast(&to)?;
         if stretched.merge(&to).is_err() {
             let message = format!("shape {from} does not stretch to {to}");
-            return Err(OpError::Invalid(message));
+            return Err(OpError::shape("input", message));
         }
         // Extents that only the input has say nothing before the run: it could fail.
         Inferred::one(to)
@@ -173,19 +176,19 @@ fn infer_range(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
         Some(&[Some(x)]) => Some(Scalar::I64(x)),
         _ => None,
     };
+    (0..3).try_for_each(|i| check_rank(node, i, 0, "no axes"))?;
     let unknown = || Inferred::one(PartialShape::of_rank(1));
     let (Some(start), Some(limit), Some(delta)) = (number(0), number(1), number(2)) else {
         return unknown();
     };
     match layout::range_length(start, limit, delta) {
         Ok(length) if length <= 64 => {
-            let numbers =
-                layout::range(start, limit, delta).map_err(|e| OpError::invalid(e.to_string()))?;
+            let numbers = layout::range(start, limit, delta)?;
             let elements = Elements::of(&numbers);
             Ok([Inferred::with_elements([length].into(), elements)].into_iter().collect())
         }
         Ok(length) => Inferred::one([length]),
-        Err(error) => Err(OpError::invalid(error.to_string())),
+        Err(error) => Err(error.into()),
     }
 }
 

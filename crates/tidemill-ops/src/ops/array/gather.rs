@@ -13,7 +13,7 @@ use super::{
     unsorted_segment_sum,
 };
 use crate::family::grads;
-use crate::index::{axis_of, integer, known_integer};
+use crate::index::{axis_of, check_single, integer, known_integer};
 use crate::indexed_slices::rows_gradient;
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
@@ -57,7 +57,10 @@ pub static GATHER: OpDef =
             AttrDef::int("batch_dims", 0),
         ])
         .fallible(Fallible::Values)
-        .infer(|node| infer_gather(node, known_integer(node, 2), node.int_attr("batch_dims")?))
+        .infer(|node| {
+            check_single(node, 2)?;
+            infer_gather(node, known_integer(node, 2), node.int_attr("batch_dims")?)
+        })
         .gradient(|cx| {
             let (params, indices): (Tensor, Tensor) = (cx.input(0), cx.input(1));
             let batch = cx.node().int_attr("batch_dims")?;
@@ -122,7 +125,10 @@ pub static GATHER_V1: OpDef =
 /// axis of the indices.
 pub(crate) fn batch_axes(batch: i64, rank: usize) -> Result<usize, OpError> {
     axis_of(batch, rank + 1 - usize::from(batch < 0)).map_err(|_| {
-        OpError::invalid(format!("`batch_dims` is {batch}, but the indices have {rank} axes"))
+        OpError::attr(
+            "batch_dims",
+            format!("`batch_dims` is {batch}, but the indices have {rank} axes"),
+        )
     })
 }
 
@@ -142,7 +148,7 @@ pub(crate) fn infer_gather(
     let axis = axis_of(axis, params.len())?;
     if axis < batch {
         let message = format!("axis {axis} is one of the {batch} that the indices have too");
-        return Err(OpError::Invalid(message));
+        return Err(OpError::elements("axis", message));
     }
     let common: PartialShape = params[..batch].into();
     let common = common.merge(&indices[..batch].into())?;
@@ -176,7 +182,9 @@ pub(crate) fn spread_back(
     let batch = match indices.shape().rank() {
         Some(rank) => batch_axes(batch, rank)? as i32,
         None if batch >= 0 => batch as i32,
-        None => return Err(OpError::invalid("the gradient needs the number of batch axes")),
+        None => {
+            return Err(OpError::shape("indices", "the gradient needs the number of batch axes"));
+        }
     };
     let behind = rank(indices) - batch + axis;
     let common = list_beside(params, 0..batch);

@@ -51,7 +51,7 @@ pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "A given number of evenly s
 
 fn positive(count: i64) -> Result<usize, OpError> {
     match count_of(count, "num")? {
-        0 => Err(OpError::invalid("there must be at least 1 number, not 0")),
+        0 => Err(OpError::elements("num", "there must be at least 1 number, not 0")),
         count => Ok(count),
     }
 }

@@ -11,6 +11,7 @@ mod lin_space;
 mod order;
 mod pad;
 mod partition;
+mod recurrence;
 mod reshape;
 mod reverse;
 mod scan;
@@ -52,6 +53,8 @@ pub use partition::{
     DYNAMIC_PARTITION, DYNAMIC_STITCH, ONE_HOT, PARALLEL_DYNAMIC_STITCH, dynamic_partition,
     dynamic_stitch, one_hot, one_hot_with,
 };
+pub(crate) use recurrence::product_of_others;
+pub use recurrence::{LINEAR_RECURRENCE, SEGMENT_RECURRENCE};
 pub use reshape::{EXPAND_DIMS, RESHAPE, SQUEEZE, expand_dims, reshape, squeeze};
 pub use reverse::{REVERSE, REVERSE_SEQUENCE, reverse, reverse_sequence};
 pub use scan::{CUMPROD, CUMSUM, cumprod, cumprod_with, cumsum, cumsum_with};

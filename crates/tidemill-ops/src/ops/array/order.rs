@@ -81,7 +81,7 @@ fn infer_top_k(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
                 && count > extent
             {
                 let message = format!("there are no {count} largest among {extent}");
-                return Err(OpError::Invalid(message));
+                return Err(OpError::elements("k", message));
             }
             outer.iter().copied().chain([Dim::from(count)]).collect()
         }
@@ -227,6 +227,14 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "The number of occurrences o
     .infer(|node| {
         check_rank(node, 1, 0, "no axes")?;
         let count = known_integer(node, 1).map(|count| count_of(count, "size")).transpose()?;
+        // Without weights, each number counts 1.
+        let weights = node.shape(2).elements();
+        if let Some(weights) = weights.filter(|weights| *weights > 0)
+            && node.shape(0).elements().is_some_and(|numbers| numbers != weights)
+        {
+            let (arr, weights) = (("arr", node.shape(0)), ("weights", node.shape(2)));
+            return Err(OpError::disagree(weights, arr, "have as many elements as each other"));
+        }
         Inferred::one([Dim::from(count)].into_iter().collect::<PartialShape>())
     })
     .not_differentiable()
@@ -244,7 +252,7 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "The number of occurrences o
             Sample::new(inputs(0, &[]), Value::from([1.0_f32, 2.0, 0.0])),
             Sample::new(inputs(7, &[0.5, 1.0, 2.0]), Value::from([0.0_f32, 1.5, 0.0])),
             Sample::error(inputs(-1, &[]), "index -1"),
-            Sample::error(inputs(0, &[1.0]), "1 elements"),
+            Sample::error(inputs(0, &[1.0]), "as many elements"),
         ]
     });
 

@@ -5,12 +5,12 @@ use tidemill_graph::{
     Arg, AttrDef, AttrKind, Fallible, GradCx, Inferred, KernelError, NodeBuilder, NodeView, OpDef,
     OpError, Sample,
 };
-use tidemill_kernels::layout;
+use tidemill_kernels::{NumericError, layout};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::{rank, reshape, shape_as, slice, stack};
 use crate::family::grads;
-use crate::index::integers;
+use crate::index::{integers, known_integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, indexed, tensor};
 use crate::ops::cast::cast;
@@ -88,7 +88,7 @@ pub static MIRROR_PAD: OpDef =
         )
         .fallible(Fallible::Values)
         .infer(|node| {
-            skips_edge(node)?;
+            check_mirrors(node, Grow::Outward)?;
             Inferred::one(padded_shape(node, Grow::Outward)?)
         })
         .gradient(|cx| Ok(grads([Some(mirrored(&MIRROR_PAD_GRAD, cx)?), None])))
@@ -115,37 +115,39 @@ pub static MIRROR_PAD: OpDef =
         });
 
 /// The gradient of mirror padding: each image is added to the element that it mirrors.
-pub static MIRROR_PAD_GRAD: OpDef = OpDef::new(
-    "MirrorPadGrad",
-    "The gradient of mirror padding: each image is added to the element that it mirrors.",
-)
-.inputs(const { &[Arg::of("input", "T"), PADDINGS] })
-.outputs(&[Arg::of("output", "T")])
-.attrs(
-    const {
-        &[AttrDef::widened("T", DType::NUMBERS), PADDINGS_TYPE, AttrDef::new("mode", AttrKind::Str)]
-    },
-)
-.fallible(Fallible::Values)
-.infer(|node| {
-    skips_edge(node)?;
-    Inferred::one(padded_shape(node, Grow::Inward)?)
-})
-.gradient(|cx| Ok(grads([Some(mirrored(&MIRROR_PAD, cx)?), None])))
-.kernel(|node| {
-    let skips_edge = skips_edge(node)?;
-    Ok(kernel(move |cx| {
-        Ok(layout::mirror_pad_grad(cx.input(0)?, &paddings(cx.input(1)?)?, skips_edge)?)
-    }))
-})
-.samples(|| {
-    let inputs = [Value::from([1.0_f32, 2.0, 3.0, 4.0, 5.0]), array([1, 2], [1, 1])];
-    let sample = |mode: &str, y| Sample::new(inputs.clone(), y).attr("mode", mode);
-    vec![
-        sample("REFLECT", Value::from([2.0_f32, 9.0, 4.0])),
-        sample("SYMMETRIC", Value::from([3.0_f32, 3.0, 9.0])),
-    ]
-});
+pub static MIRROR_PAD_GRAD: OpDef =
+    OpDef::new("MirrorPadGrad", "The gradient of mirror padding: each image is added to the element that it mirrors.")
+        .inputs(const { &[Arg::of("input", "T"), PADDINGS] })
+        .outputs(&[Arg::of("output", "T")])
+        .attrs(
+            const {
+                &[
+                    AttrDef::widened("T", DType::NUMBERS),
+                    PADDINGS_TYPE,
+                    AttrDef::new("mode", AttrKind::Str),
+                ]
+            },
+        )
+        .fallible(Fallible::Values)
+        .infer(|node| {
+            check_mirrors(node, Grow::Inward)?;
+            Inferred::one(padded_shape(node, Grow::Inward)?)
+        })
+        .gradient(|cx| Ok(grads([Some(mirrored(&MIRROR_PAD, cx)?), None])))
+        .kernel(|node| {
+            let skips_edge = skips_edge(node)?;
+            Ok(kernel(move |cx| {
+                Ok(layout::mirror_pad_grad(cx.input(0)?, &paddings(cx.input(1)?)?, skips_edge)?)
+            }))
+        })
+        .samples(|| {
+            let inputs = [Value::from([1.0_f32, 2.0, 3.0, 4.0, 5.0]), array([1, 2], [1, 1])];
+            let sample = |mode: &str, y| Sample::new(inputs.clone(), y).attr("mode", mode);
+            vec![
+                sample("REFLECT", Value::from([2.0_f32, 9.0, 4.0])),
+                sample("SYMMETRIC", Value::from([3.0_f32, 3.0, 9.0])),
+            ]
+        });
 
 /// Whether the mirror stands on the outermost element, and not behind it.
 fn skips_edge(node: &NodeView<'_>) -> Result<bool, OpError> {
@@ -153,7 +155,10 @@ fn skips_edge(node: &NodeView<'_>) -> Result<bool, OpError> {
     match &mode[..] {
         b"REFLECT" => Ok(true),
         b"SYMMETRIC" => Ok(false),
-        _ => Err(OpError::invalid(format!("there is no mode {mode}, only REFLECT and SYMMETRIC"))),
+        _ => Err(OpError::attr(
+            "mode",
+            format!("there is no mode {mode}, only REFLECT and SYMMETRIC"),
+        )),
     }
 }
 
@@ -187,11 +192,11 @@ pub(super) fn paddings(value: &Value) -> Result<SmallVec<[(usize, usize); 4]>, K
 fn pair_of(before: i64, behind: i64) -> Result<(usize, usize), OpError> {
     let pair = usize::try_from(before).ok().zip(usize::try_from(behind).ok());
     let message = || format!("paddings must not be negative, but are {before} and {behind}");
-    pair.ok_or_else(|| OpError::Invalid(message()))
+    pair.ok_or_else(|| OpError::elements("paddings", message()))
 }
 
 fn wrong_paddings(shape: &PartialShape) -> OpError {
-    OpError::invalid(format!("paddings must be of a shape [rank, 2], not {shape}"))
+    OpError::shape("paddings", format!("paddings must be of a shape [rank, 2], not {shape}"))
 }
 
 /// Whether paddings come on top of the input's shape, or are part of it.
@@ -199,6 +204,28 @@ fn wrong_paddings(shape: &PartialShape) -> OpError {
 enum Grow {
     Outward,
     Inward,
+}
+
+/// Checks that no mirror image is longer than what it shows, as far as that is known.
+fn check_mirrors(node: &NodeView<'_>, grow: Grow) -> Result<(), OpError> {
+    let skips_edge = skips_edge(node)?;
+    let (Some(dims), Some(paddings)) = (node.shape(0).dims(), known_integers(node, 1)) else {
+        return Ok(());
+    };
+    for (axis, (dim, pair)) in dims.iter().zip(paddings.chunks_exact(2)).enumerate() {
+        let (before, behind) = pair_of(pair[0], pair[1])?;
+        let Some(extent) = dim.known().filter(|_| before + behind > 0) else { continue };
+        let shown = match grow {
+            Grow::Outward => Some(extent),
+            Grow::Inward => extent.checked_sub(before.saturating_add(behind)),
+        };
+        let longest = shown.and_then(|shown| shown.checked_sub(usize::from(skips_edge)));
+        if longest.is_none_or(|longest| before.max(behind) > longest) {
+            let extent = shown.unwrap_or_default();
+            return Err(NumericError::Mirror { axis, before, behind, extent }.into());
+        }
+    }
+    Ok(())
 }
 
 fn padded_shape(node: &NodeView<'_>, grow: Grow) -> Result<PartialShape, OpError> {

@@ -120,7 +120,7 @@ pub static DYNAMIC_PARTITION: OpDef =
 
 fn parts(node: &NodeView<'_>) -> Result<usize, OpError> {
     match count_of(node.int_attr("num_partitions")?, "num_partitions")? {
-        0 => Err(OpError::invalid("there must be at least 1 part")),
+        0 => Err(OpError::attr("num_partitions", "there must be at least 1 part")),
         count => Ok(count),
     }
 }
@@ -131,7 +131,7 @@ fn rest_of<'a>(
     prefix: &PartialShape,
 ) -> Result<Option<&'a [Dim]>, OpError> {
     let (Some(dims), Some(first)) = (shape.dims(), prefix.dims()) else { return Ok(None) };
-    let mismatch = || OpError::invalid(format!("shape {shape} does not begin with {prefix}"));
+    let mismatch = || OpError::shape("data", format!("shape {shape} does not begin with {prefix}"));
     let (own, rest) = dims.split_at_checked(first.len()).ok_or_else(mismatch)?;
     match own.iter().zip(first).all(|(l, r)| l.merge(*r).is_ok()) {
         true => Ok(Some(rest)),

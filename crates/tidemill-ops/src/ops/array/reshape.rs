@@ -9,7 +9,7 @@ use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 
 use super::shape;
 use crate::family::grads;
-use crate::index::{axes_of, axis_of, integers};
+use crate::index::{axes_of, axis_of, check_single, integers};
 use crate::operand::{indexed, tensor};
 use crate::{Operand, Tensor};
 
@@ -56,6 +56,7 @@ fn reshaped(from: &Shape, wanted: &[i64]) -> Result<Shape, OpError> {
         Some(known) if known > 0 && actual.is_multiple_of(known) => {
             Ok(filled_in(&to, actual / known))
         }
+        Some(known @ 1..) => Err(OpError::ReshapeMultiple { from: from.into(), to, actual, known }),
         known => mismatch(known.unwrap_or(usize::MAX)),
     }
 }
@@ -70,12 +71,12 @@ fn wanted_shape(extents: impl Iterator<Item = Option<i64>>) -> Result<PartialSha
                 open += 1;
                 match open {
                     1 => Ok(Dim::UNKNOWN),
-                    _ => Err(OpError::invalid("only one extent of a shape can be -1")),
+                    _ => Err(OpError::elements("shape", "only one extent of a shape can be -1")),
                 }
             }
-            Some(extent) => usize::try_from(extent)
-                .map(Dim::from)
-                .map_err(|_| OpError::invalid(format!("{extent} is no extent of a shape"))),
+            Some(extent) => usize::try_from(extent).map(Dim::from).map_err(|_| {
+                OpError::elements("shape", format!("{extent} is no extent of a shape"))
+            }),
         })
         .collect()
 }
@@ -103,49 +104,49 @@ fn infer_reshape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
 }
 
 /// A tensor with an additional axis of length 1.
-pub static EXPAND_DIMS: OpDef =
-    OpDef::new("ExpandDims", "A tensor with an additional axis of length 1.")
-        .inputs(&[Arg::of("input", "T"), Arg::of("dim", "Tdim")])
-        .outputs(&[Arg::of("output", "T")])
-        .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tdim", DType::INDICES)])
-        .infer(|node| {
-            let elements = node.elements(0).cloned();
-            let axis = node.elements(1).and_then(Elements::known);
-            let shape = match (node.shape(0).dims(), axis.as_deref()) {
-                (Some(dims), Some(&[axis])) => {
-                    let mut dims = dims.to_vec();
-                    dims.insert(axis_of(axis, dims.len() + 1)?, Dim::from(1));
-                    dims.into_iter().collect()
-                }
-                (Some(dims), _) => PartialShape::of_rank(dims.len() + 1),
-                (None, _) => PartialShape::unknown(),
+pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an additional axis of length 1.")
+    .inputs(&[Arg::of("input", "T"), Arg::of("dim", "Tdim")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tdim", DType::INDICES)])
+    .infer(|node| {
+        check_single(node, 1)?;
+        let elements = node.elements(0).cloned();
+        let axis = node.elements(1).and_then(Elements::known);
+        let shape = match (node.shape(0).dims(), axis.as_deref()) {
+            (Some(dims), Some(&[axis])) => {
+                let mut dims = dims.to_vec();
+                dims.insert(axis_of(axis, dims.len() + 1)?, Dim::from(1));
+                dims.into_iter().collect()
+            }
+            (Some(dims), _) => PartialShape::of_rank(dims.len() + 1),
+            (None, _) => PartialShape::unknown(),
+        };
+        Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
+    })
+    .fallible(Fallible::Elements(&[1]))
+    .gradient(|cx| {
+        let x: Tensor = cx.input(0);
+        Ok(grads([Some(reshape(cx.grad::<Tensor>(), shape(x))), None]))
+    })
+    .kernel(|_| {
+        Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+            let axis = match integers(cx.input(1)?)?[..] {
+                [axis] => axis,
+                _ => return Err(OpError::shape("dim", "`dim` must be a single number").into()),
             };
-            Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
-        })
-        .fallible(Fallible::Elements(&[1]))
-        .gradient(|cx| {
-            let x: Tensor = cx.input(0);
-            Ok(grads([Some(reshape(cx.grad::<Tensor>(), shape(x))), None]))
-        })
-        .kernel(|_| {
-            Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-                let axis = match integers(cx.input(1)?)?[..] {
-                    [axis] => axis,
-                    _ => return Err(OpError::invalid("`dim` must be a single number").into()),
-                };
-                let x = cx.take(0)?;
-                let (before, after) = x.shape().split_at(axis_of(axis, x.shape().rank() + 1)?);
-                let dims: Shape = before.iter().chain(&[1]).chain(after).copied().collect();
-                cx.set(0, x.reshape(dims)?);
-                Ok(())
-            }))
-        })
-        .samples(|| {
-            let x = Value::from([1.0_f32, 2.0]);
-            let column = x.clone().reshape([2, 1]);
-            let column = column.map(|y| Sample::new([x.clone(), Value::from(-1)], y));
-            column.into_iter().chain([Sample::error([x, Value::from(3)], "axis 3")]).collect()
-        });
+            let x = cx.take(0)?;
+            let (before, after) = x.shape().split_at(axis_of(axis, x.shape().rank() + 1)?);
+            let dims: Shape = before.iter().chain(&[1]).chain(after).copied().collect();
+            cx.set(0, x.reshape(dims)?);
+            Ok(())
+        }))
+    })
+    .samples(|| {
+        let x = Value::from([1.0_f32, 2.0]);
+        let column = x.clone().reshape([2, 1]);
+        let column = column.map(|y| Sample::new([x.clone(), Value::from(-1)], y));
+        column.into_iter().chain([Sample::error([x, Value::from(3)], "axis 3")]).collect()
+    });
 
 /// A tensor without axes of length 1.
 pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "A tensor without axes of length 1.")
@@ -205,7 +206,7 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
     let wrong = axes.iter().find(|&&axis| dims[axis].known().is_some_and(|extent| extent != 1));
     if let Some(&axis) = wrong {
         let message = format!("axis {axis} cannot be dropped: its extent is {}, not 1", dims[axis]);
-        return Err(OpError::Invalid(message));
+        return Err(OpError::attr("squeeze_dims", message));
     }
     let kept = dims.iter().enumerate().filter(|(axis, _)| !axes.contains(axis));
     Ok(kept.map(|(_, dim)| *dim).collect())

@@ -8,7 +8,7 @@ use tidemill_graph::{
 use tidemill_value::{DType, Dim, Element, PartialShape, Scalar, Value, ValueError};
 
 use super::split::list_kernel;
-use crate::index::{check_rank, shape_of};
+use crate::index::{check_rank, known_extents, shape_of};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{tensor, unary};
 use crate::ops::constant::constant_node;
@@ -153,6 +153,9 @@ pub static BROADCAST_GRADIENT_ARGS: OpDef = OpDef::new(
             let (input, actual) = ("s0 and s1", input.shape.clone());
             return Err(OpError::Rank { input, expected: "1 axis", actual });
         }
+    }
+    if let Some((left, right)) = known_extents(node, 0)?.zip(known_extents(node, 1)?) {
+        left.broadcast(&right)?;
     }
     Ok((0..2).map(|_| PartialShape::of_rank(1).into()).collect())
 })

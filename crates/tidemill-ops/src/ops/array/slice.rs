@@ -11,7 +11,7 @@ use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 use super::stride::{Entry, MASKS, Resolved, StrideMasks, dims_of};
 use super::{described_shape, pad, shape_as, stack};
 use crate::family::grads;
-use crate::index::{check_rank, integers, shape_of};
+use crate::index::{check_rank, check_shape, integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 use crate::sample::array;
@@ -66,26 +66,34 @@ fn block_cut(
     dim: Dim,
 ) -> Result<Option<Cut>, OpError> {
     if let Some(begin) = begin.filter(|begin| *begin < 0) {
-        return Err(OpError::invalid(format!("the slice begins at {begin} along axis {axis}")));
+        return Err(OpError::elements(
+            "begin",
+            format!("the slice begins at {begin} along axis {axis}"),
+        ));
     }
     if let Some(size) = size.filter(|size| *size < -1) {
-        return Err(OpError::invalid(format!("the slice has size {size} along axis {axis}")));
+        return Err(OpError::elements(
+            "size",
+            format!("the slice has size {size} along axis {axis}"),
+        ));
     }
     let begin = begin.and_then(|begin| usize::try_from(begin).ok());
     let (Some(begin), Some(size)) = (begin, size) else { return Ok(None) };
     let Ok(count) = usize::try_from(size) else {
         let rest = |extent: usize| match extent.checked_sub(begin) {
             Some(count) => Ok(Cut { begin, count, step: 1 }),
-            None => Err(OpError::invalid(format!(
-                "the slice begins at {begin} along axis {axis} of {extent}"
-            ))),
+            None => Err(OpError::elements(
+                "size",
+                format!("the slice begins at {begin} along axis {axis} of {extent}"),
+            )),
         };
         return dim.known().map(rest).transpose();
     };
     match dim.known() {
-        Some(extent) if begin.saturating_add(count) > extent => Err(OpError::invalid(format!(
-            "{count} elements from {begin} on leave axis {axis} of {extent}"
-        ))),
+        Some(extent) if begin.saturating_add(count) > extent => Err(OpError::elements(
+            "size",
+            format!("{count} elements from {begin} on leave axis {axis} of {extent}"),
+        )),
         _ => Ok(Some(Cut { begin, count, step: 1 })),
     }
 }
@@ -95,7 +103,7 @@ fn block(shape: &Shape, begin: &[i64], size: &[i64]) -> Result<SmallVec<[Cut; 4]
     if begin.len() != shape.rank() || size.len() != shape.rank() {
         let (rank, begins, sizes) = (shape.rank(), begin.len(), size.len());
         let message = format!("{begins} begins and {sizes} sizes are given for {rank} axes");
-        return Err(OpError::Invalid(message));
+        return Err(OpError::elements("begin", message));
     }
     let mut cuts = SmallVec::new();
     for (axis, &extent) in shape.iter().enumerate() {
@@ -186,7 +194,13 @@ pub static STRIDED_SLICE_GRAD: OpDef = strided(
     Arg::of("strides", "Index"),
     Arg::of("dy", "T"),
 ])
-.infer(|node| Inferred::one(described_shape(node, 0)?))
+.infer(|node| {
+    let whole = described_shape(node, 0)?;
+    if let Some(part) = strided_part(node, &whole)? {
+        check_shape(node, 4, &part.shape())?;
+    }
+    Inferred::one(whole)
+})
 .gradient(strided_slice_grad_gradient)
 .kernel(|node| {
     let masks = StrideMasks::of(node)?;
@@ -252,7 +266,7 @@ fn resolve(masks: StrideMasks, cx: &KernelCx<'_>, shape: &Shape) -> Result<Resol
     if begin.len() != strides.len() || end.len() != strides.len() {
         let (begins, ends, strides) = (begin.len(), end.len(), strides.len());
         let message = format!("{begins} begins and {ends} ends are given for {strides} strides");
-        return Err(OpError::Invalid(message).into());
+        return Err(OpError::elements("begin", message).into());
     }
     let entries: SmallVec<[Entry; 4]> = (0..strides.len())
         .map(|i| Entry { begin: Some(begin[i]), end: Some(end[i]), stride: Some(strides[i]) })
@@ -266,30 +280,41 @@ fn known(resolved: &Resolved) -> Result<(SmallVec<[Cut; 4]>, Shape), KernelError
 }
 
 fn infer_strided(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let Some(resolved) = strided_part(node, node.shape(0))? else {
+        return Inferred::one(PartialShape::unknown());
+    };
+    let elements = match resolved.cuts().as_deref() {
+        Some(&[cut]) => picked(node.elements(0), cut),
+        _ => None,
+    };
+    Ok([Inferred::with_elements(resolved.shape(), elements)].into_iter().collect())
+}
+
+/// What inputs 1 to 3 cut out of a tensor of shape `whole`, as far as that is known; `None` where
+/// not even the number of axes is.
+fn strided_part(node: &NodeView<'_>, whole: &PartialShape) -> Result<Option<Resolved>, OpError> {
     let mut lengths = PartialShape::of_rank(1);
     for i in 1..4 {
         check_rank(node, i, 1, "1 axis")?;
         lengths = lengths.merge(node.shape(i))?;
     }
     let masks = StrideMasks::of(node)?;
-    let (Some(dims), Some(length)) = (node.shape(0).dims(), lengths.elements()) else {
-        return Inferred::one(PartialShape::unknown());
+    let (Some(dims), Some(length)) = (whole.dims(), lengths.elements()) else {
+        return Ok(None);
     };
     // There is an entry for each axis, new ones included, and one more at most.
     if length > dims.len() + MAX_NEW_AXES {
         let rank = dims.len();
-        return Err(OpError::invalid(format!("{length} axes are cut, but there are {rank}")));
+        return Err(OpError::elements(
+            "begin",
+            format!("{length} axes are cut, but there are {rank}"),
+        ));
     }
     let element = |i, at: usize| node.elements(i).and_then(|elements| elements.get(at).copied()?);
     let entries: SmallVec<[Entry; 4]> = (0..length)
         .map(|at| Entry { begin: element(1, at), end: element(2, at), stride: element(3, at) })
         .collect();
-    let resolved = Resolved::new(masks, &entries, dims)?;
-    let elements = match resolved.cuts().as_deref() {
-        Some(&[cut]) => picked(node.elements(0), cut),
-        _ => None,
-    };
-    Ok([Inferred::with_elements(resolved.shape(), elements)].into_iter().collect())
+    Resolved::new(masks, &entries, dims).map(Some)
 }
 
 /// As many new axes as the bits of a mask can ask for.

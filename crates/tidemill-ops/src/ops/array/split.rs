@@ -10,7 +10,7 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::{join, zeros_like};
 use crate::family::grads;
-use crate::index::{axis_of, check_rank, count_of, integer, integers, known_integer};
+use crate::index::{axis_of, check_rank, check_single, count_of, integer, integers, known_integer};
 use crate::operand::composite;
 use crate::sample::array;
 use crate::{Operand, Tensor};
@@ -57,18 +57,23 @@ pub static SPLIT: OpDef =
 /// The number of parts that an attribute asks for.
 fn parts(node: &NodeView<'_>, attr: &'static str) -> Result<usize, OpError> {
     let count = count_of(node.int_attr(attr)?, attr)?;
-    if count == 0 { Err(OpError::invalid("there must be at least 1 part")) } else { Ok(count) }
+    if count == 0 {
+        Err(OpError::attr("num_split", "there must be at least 1 part"))
+    } else {
+        Ok(count)
+    }
 }
 
 fn even_size(extent: usize, count: usize) -> Result<usize, OpError> {
     if extent.is_multiple_of(count) {
         return Ok(extent / count);
     }
-    Err(OpError::invalid(format!("{extent} elements are not {count} parts of equal size")))
+    Err(OpError::shape("value", format!("{extent} elements are not {count} parts of equal size")))
 }
 
 fn infer_split(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let count = parts(node, "num_split")?;
+    check_single(node, 0)?;
     let shape = node.shape(1);
     let (Some(dims), Some(axis)) = (shape.dims(), known_integer(node, 0)) else {
         let part = shape.rank().map_or(PartialShape::unknown(), PartialShape::of_rank);
@@ -137,14 +142,19 @@ pub static SPLIT_V: OpDef =
         });
 
 fn wrong_count(sizes: usize, count: usize) -> OpError {
-    OpError::invalid(format!("{sizes} sizes are given for {count} parts"))
+    OpError::elements("size_splits", format!("{sizes} sizes are given for {count} parts"))
+}
+
+fn check_one_open(sizes: impl Iterator<Item = i64>) -> Result<(), OpError> {
+    match sizes.filter(|size| *size == -1).count() {
+        0 | 1 => Ok(()),
+        _ => Err(OpError::elements("size_splits", "only one size can be -1")),
+    }
 }
 
 /// Sizes of the parts of an axis, of which one may be -1, for whatever is left.
 fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
-    if sizes.iter().filter(|size| **size == -1).count() > 1 {
-        return Err(OpError::invalid("only one size can be -1"));
-    }
+    check_one_open(sizes.iter().copied())?;
     let mut sum = 0_usize;
     for &size in sizes.iter().filter(|size| **size != -1) {
         sum = sum.saturating_add(count_of(size, "size_splits")?);
@@ -152,7 +162,10 @@ fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
     let rest = extent.checked_sub(sum);
     let is_open = sizes.contains(&-1);
     let rest = rest.filter(|rest| is_open || *rest == 0).ok_or_else(|| {
-        OpError::invalid(format!("an axis of {extent} is split into sizes of {sum} in all"))
+        OpError::elements(
+            "size_splits",
+            format!("an axis of {extent} is split into sizes of {sum} in all"),
+        )
     })?;
     Ok(sizes.iter().map(|&size| usize::try_from(size).unwrap_or(rest)).collect())
 }
@@ -160,8 +173,12 @@ fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
 fn infer_split_v(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let count = parts(node, "num_split")?;
     check_rank(node, 1, 1, "1 axis")?;
+    check_single(node, 2)?;
     if let Some(sizes) = node.shape(1).elements().filter(|sizes| *sizes != count) {
         return Err(wrong_count(sizes, count));
+    }
+    if let Some(sizes) = node.elements(1) {
+        check_one_open(sizes.iter().copied().flatten())?;
     }
     let (Some(dims), Some(axis)) = (node.shape(0).dims(), known_integer(node, 2)) else {
         let part = node.shape(0).rank().map_or(PartialShape::unknown(), PartialShape::of_rank);
@@ -231,7 +248,7 @@ fn check_parts(extent: usize, count: usize) -> Result<(), OpError> {
     if extent == count {
         return Ok(());
     }
-    Err(OpError::invalid(format!("the axis has {extent} parts, not {count}")))
+    Err(OpError::shape("value", format!("the axis has {extent} parts, not {count}")))
 }
 
 /// A kernel of as many outputs as a function gives.
@@ -324,10 +341,12 @@ pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
     let shape = x.shape();
     let extent = match shape.dims().map(|dims| axis_of(axis, dims.len()).map(|i| dims[i])) {
         Some(Ok(dim)) => dim.known().ok_or_else(|| {
-            OpError::invalid(format!("the extent of axis {axis} of {shape} is not known"))
+            OpError::shape("value", format!("the extent of axis {axis} of {shape} is not known"))
         }),
         Some(Err(error)) => Err(error),
-        None => Err(OpError::invalid("the number of parts of an unknown shape is not known")),
+        None => {
+            Err(OpError::shape("value", "the number of parts of an unknown shape is not known"))
+        }
     };
     match extent {
         Ok(count) => unstack_count(x, count, axis),

@@ -57,11 +57,10 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
         Some(dims) if dims.len() == perm.len() => {
             Inferred::one(perm.iter().map(|&axis| dims[axis]).collect::<PartialShape>())
         }
-        Some(dims) => Err(OpError::invalid(format!(
-            "the permutation has {} axes, but the tensor {}",
-            perm.len(),
-            dims.len()
-        ))),
+        Some(dims) => Err(OpError::shape(
+            "perm",
+            format!("the permutation has {} axes, but the tensor {}", perm.len(), dims.len()),
+        )),
         None => Inferred::one(PartialShape::of_rank(perm.len())),
     }
 }
@@ -73,7 +72,7 @@ fn permutation(numbers: &[i64]) -> Result<SmallVec<[usize; 4]>, OpError> {
     let is_permutation =
         |axes: &SmallVec<[usize; 4]>| (0..axes.len()).all(|axis| axes.contains(&axis));
     axes.filter(is_permutation).ok_or_else(|| {
-        OpError::invalid(format!("{numbers:?} is not a permutation of the axes from 0"))
+        OpError::elements("perm", format!("{numbers:?} is not a permutation of the axes from 0"))
     })
 }
 

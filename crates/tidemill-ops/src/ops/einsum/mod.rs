@@ -97,7 +97,7 @@ fn samples() -> Vec<Sample> {
 fn equation_of(node: &NodeView<'_>) -> Result<Equation, OpError> {
     let text = node.str_attr("equation")?;
     let text = std::str::from_utf8(&text);
-    text.map_err(|_| OpError::invalid("the equation is no text"))?.parse()
+    text.map_err(|_| OpError::attr("equation", "the equation is no text"))?.parse()
 }
 
 #[track_caller]
@@ -202,11 +202,14 @@ pub fn einsum<T: Into<Operand>>(equation: &str, operands: impl IntoIterator<Item
     let parsed = equation.parse::<Equation>();
     let checked = parsed.and_then(|equation| match equation.inputs.len() == tensors.len() {
         true => Ok(equation),
-        false => Err(OpError::invalid(format!(
-            "the equation has {} terms for {} operands",
-            equation.inputs.len(),
-            tensors.len()
-        ))),
+        false => Err(OpError::attr(
+            "equation",
+            format!(
+                "the equation has {} terms for {} operands",
+                equation.inputs.len(),
+                tensors.len()
+            ),
+        )),
     });
     match checked {
         Ok(equation) => composite(tensors[0].graph(), "einsum", |_| pairwise(equation, tensors)),
@@ -281,7 +284,10 @@ pub fn tensordot(
 /// The equation of a [`tensordot`].
 fn contraction(tensors: [Tensor; 2], axes: [&[i64]; 2]) -> Result<String, OpError> {
     if axes[0].len() != axes[1].len() {
-        return Err(OpError::invalid("there must be as many axes of the left as of the right"));
+        return Err(OpError::attr(
+            "axes",
+            "there must be as many axes of the left as of the right",
+        ));
     }
     let mut unused = ('a'..='z').chain('A'..='Z');
     let mut letter =
@@ -289,7 +295,7 @@ fn contraction(tensors: [Tensor; 2], axes: [&[i64]; 2]) -> Result<String, OpErro
     let summed: Vec<char> = axes[0].iter().map(|_| letter()).collect::<Result<_, _>>()?;
     let (mut terms, mut output) = ([String::new(), String::new()], String::new());
     for ((tensor, axes), term) in tensors.iter().zip(axes).zip(&mut terms) {
-        let unknown = || OpError::invalid("the number of axes must be known");
+        let unknown = || OpError::shape("a", "the number of axes must be known");
         let rank = tensor.shape().rank().ok_or_else(unknown)?;
         let mut labels: Vec<Option<char>> = vec![None; rank];
         for (&axis, &letter) in axes.iter().zip(&summed) {

@@ -10,7 +10,7 @@ use super::{
     list_in, shape_in,
 };
 use crate::family::grads;
-use crate::index::{check_rank, count_of, integer};
+use crate::index::{check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 use crate::{Operand, Tensor};
@@ -62,6 +62,7 @@ pub static TENSOR_LIST_RESERVE: OpDef =
         .fallible(Fallible::Values)
         .infer(|node| {
             check_rank(node, 1, 0, "no axes")?;
+            known_integer(node, 1).map_or(Ok(0), |len| count_of(len, "num_elements"))?;
             infer_list(Fact::new(node.type_attr("element_dtype")?, described(node, 0)?))
         })
         .kernel(|node| {
@@ -150,6 +151,7 @@ pub static TENSOR_LIST_RESIZE: OpDef =
         .infer(|node| {
             check_rank(node, 0, 0, "no axes")?;
             check_rank(node, 1, 0, "no axes")?;
+            known_integer(node, 1).map_or(Ok(0), |len| count_of(len, "size"))?;
             Ok(smallvec::smallvec![Inferred::same_as(&node.inputs()[0])])
         })
         .gradient(|cx| {

@@ -264,7 +264,7 @@ pub static TENSOR_LIST_PUSH_BACK_BATCH: OpDef =
                 if lists.len() != elements.len() {
                     let (lists, elements) = (lists.len(), elements.len());
                     let message = format!("{elements} elements are given for {lists} lists");
-                    return Err(OpError::invalid(message).into());
+                    return Err(OpError::shape("tensor", message).into());
                 }
                 lists.iter_mut().zip(elements).try_for_each(|(list, x)| list.push(x))?;
                 cx.set(0, handles);

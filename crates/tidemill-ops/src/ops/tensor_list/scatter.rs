@@ -14,7 +14,7 @@ use super::{
     tensor_list_resize,
 };
 use crate::family::grads;
-use crate::index::{check_rank, integer, integers};
+use crate::index::{check_rank, count_of, integer, integers, known_integer, known_integers};
 use crate::kernel::kernel;
 use crate::operand::tensor;
 use crate::ops::array::zeros_like;
@@ -36,21 +36,18 @@ pub static TENSOR_LIST_SCATTER: OpDef = OpDef::new(
 .fallible(Fallible::Values)
 .infer(|node| {
     check_rank(node, 3, 0, "no axes")?;
+    if let Some(len) = known_integer(node, 3).map(length).transpose()?.flatten() {
+        let indices = known_integers(node, 1).unwrap_or_default();
+        let beyond = indices.into_iter().find(|&i| usize::try_from(i).is_ok_and(|i| i >= len));
+        beyond.map_or(Ok(()), |index| Err(out_of_range(index, len)))?;
+    }
     infer_list(infer_scatter(node)?)
 })
 .gradient(|cx| {
     let of_tensor = scatter_gradient(cx.grad(), cx.input(0), cx.input(1));
     Ok(grads([Some(of_tensor), None, None, None]))
 })
-.kernel(|_| {
-    Ok(kernel(|cx| {
-        let len = match integer(cx.input(3)?, "num_elements")? {
-            -1 => None,
-            len => Some(crate::index::count_of(len, "num_elements")?),
-        };
-        scattered(cx, len)
-    }))
-})
+.kernel(|_| Ok(kernel(|cx| scattered(cx, length(integer(cx.input(3)?, "num_elements")?)?))))
 .samples(|| {
     let samples = samples().into_iter().map(|(mut inputs, right)| {
         inputs.push(Value::from(-1));
@@ -110,6 +107,14 @@ fn samples() -> Vec<(Vec<Value>, Result<Value, &'static str>)> {
         (inputs(Value::from([0]), Value::from([2])), Err("contradict")),
         (inputs(Value::from([0, -1]), Value::from([2])), Err("index -1 is out of range")),
     ]
+}
+
+/// The length that a list is to have; `None` for as long as its indices need.
+fn length(num_elements: i64) -> Result<Option<usize>, OpError> {
+    match num_elements {
+        -1 => Ok(None),
+        len => count_of(len, "num_elements").map(Some),
+    }
 }
 
 /// What is known of the elements of the list that parts are put into.

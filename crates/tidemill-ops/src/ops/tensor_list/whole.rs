@@ -96,7 +96,7 @@ pub static TENSOR_LIST_STACK: OpDef =
                 let list = list_input(cx, 0, dtype)?;
                 if let Some(expected) = expected.filter(|expected| *expected != list.len()) {
                     let message = format!("the list has {} elements, not {expected}", list.len());
-                    return Err(OpError::invalid(message).into());
+                    return Err(OpError::attr("num_elements", message).into());
                 }
                 let places: SmallVec<[_; 8]> = list.elements().iter().map(Option::as_ref).collect();
                 stacked(list, &places, &shape_in(cx.input(1)?)?)

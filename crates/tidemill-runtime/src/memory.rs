@@ -1,0 +1,187 @@
+//! A ledger of the memory that graphs and sessions hold, by kind.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::mem::size_of;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+
+use smallvec::SmallVec;
+use tidemill_graph::{GraphMemory, Holding, Operand, Seen};
+use tidemill_kernels::pool;
+use tidemill_value::Value;
+
+use crate::call::Routine;
+use crate::plan::{Feed, Plan, PlannedVariable, Step};
+use crate::session::Inner;
+use crate::signature::Signature;
+
+/// The sessions that are alive, by their addresses.
+static SESSIONS: Mutex<BTreeMap<usize, Weak<Inner>>> = Mutex::new(BTreeMap::new());
+
+fn sessions() -> MutexGuard<'static, BTreeMap<usize, Weak<Inner>>> {
+    SESSIONS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Makes a session known.
+pub(crate) fn register(session: &Arc<Inner>) {
+    sessions().insert(Arc::as_ptr(session).addr(), Arc::downgrade(session));
+}
+
+/// Forgets a session that is being dropped.
+pub(crate) fn release(session: &Inner) {
+    sessions().remove(&std::ptr::from_ref(session).addr());
+}
+
+/// What the graphs and sessions of a process hold: how many things of each kind, and the bytes that
+/// they take.
+///
+/// It says by which kind a program's memory grows. Its bytes are those that lists and arrays have set
+/// aside. Missing are what kernels and functions of the program hold beyond their own size, plans that
+/// only a [`Callable`](crate::Callable) still has, and values in the program's hands; and what
+/// the allocator keeps of memory that was freed, which is most of what the operating system reports
+/// on top.
+///
+/// ```
+/// let graph = tidemill_graph::Graph::new();
+/// let _default = graph.as_default();
+/// let sum = tidemill_ops::constant([1.0_f32; 256]) + 1.0_f32;
+/// let session = tidemill_runtime::Session::new();
+/// session.run(sum)?;
+/// let report = tidemill_runtime::memory_report();
+/// assert!(report.nodes.count >= 3 && report.constants.bytes >= 1024);
+/// assert!(report.plans.count >= 1);
+/// println!("{report}");
+/// # Ok::<(), tidemill_runtime::RunError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MemoryReport {
+    /// Graphs, bodies of branches and loops among them. A graph is there as long as a handle to it,
+    /// a session, or a node that runs it.
+    pub graphs: Holding,
+    /// Nodes, with their edges, lines and attributes.
+    pub nodes: Holding,
+    /// The arrays of constants.
+    pub constants: Holding,
+    /// Names of nodes and scopes, those that were given up among them.
+    pub names: Holding,
+    /// Diagnoses of failed builder calls. They are there as long as their graph, or, where that was
+    /// gone already, as the process.
+    pub diagnoses: Holding,
+    /// Sessions, each of which is there as long as a callable made from it.
+    pub sessions: Holding,
+    /// The values of variables.
+    pub variables: Holding,
+    /// Plans of signatures and of bodies. A session keeps up to 1024 of signatures.
+    pub plans: Holding,
+    /// What runs that have ended leave to those to come: for each plan, at most as many as ran at once.
+    pub idle_runs: Holding,
+    /// Threads that compute, which stay as long as the process. Their bytes are stacks, and not counted.
+    pub threads: Holding,
+}
+
+impl MemoryReport {
+    /// The kinds by name, in the order of the fields.
+    pub fn kinds(&self) -> [(&'static str, Holding); 10] {
+        [
+            ("graphs", self.graphs),
+            ("nodes", self.nodes),
+            ("constants", self.constants),
+            ("names", self.names),
+            ("diagnoses", self.diagnoses),
+            ("sessions", self.sessions),
+            ("variables", self.variables),
+            ("plans", self.plans),
+            ("idle runs", self.idle_runs),
+            ("threads", self.threads),
+        ]
+    }
+
+    /// The bytes of all kinds.
+    pub fn bytes(&self) -> usize {
+        self.kinds().iter().map(|(_, holding)| holding.bytes).sum()
+    }
+}
+
+impl fmt::Display for MemoryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (kind, Holding { count, bytes }) in self.kinds() {
+            writeln!(f, "{kind:>10} {count:>9} {bytes:>12} bytes")?;
+        }
+        write!(f, "{:>10} {:>9} {:>12} bytes", "in all", "", self.bytes())
+    }
+}
+
+/// What all graphs and sessions of the process hold now.
+///
+/// It looks at every node and plan, and waits for threads that add to a graph: a call for every
+/// thousandth run is well spent, one for each is not.
+pub fn memory_report() -> MemoryReport {
+    // A session may lose its last handle meanwhile, and is dropped here then: not under the lock.
+    let sessions: Vec<Arc<Inner>> = sessions().values().filter_map(Weak::upgrade).collect();
+    let mut tally = Tally::default();
+    let graphs = sessions.iter().map(|session| session.graph().clone());
+    let graphs = GraphMemory::of_process(graphs, &mut tally.seen);
+    sessions.iter().for_each(|session| tally.session(session));
+    let GraphMemory { graphs, nodes, constants, names, diagnoses } = graphs;
+    let threads = Holding { count: pool::helpers(), bytes: 0 };
+    MemoryReport { graphs, nodes, constants, names, diagnoses, threads, ..tally.report }
+}
+
+/// Adds up what sessions hold.
+#[derive(Default)]
+pub(crate) struct Tally {
+    report: MemoryReport,
+    seen: Seen,
+}
+
+impl Tally {
+    fn session(&mut self, session: &Inner) {
+        self.report.sessions += Holding::one(size_of::<Inner>());
+        for (_, cell) in session.state.cells() {
+            if let Some(value) = session.state.store.get(cell) {
+                self.report.variables += Holding::one(self.seen.value(&value));
+            }
+        }
+        for plan in session.plans() {
+            self.report.plans.bytes += size_of::<Signature>() + size_of_val(&*plan);
+            plan.count(self);
+        }
+    }
+
+    /// Adds a plan, with those of bodies within it, but for what their runs left.
+    pub(crate) fn plan(&mut self, plan: &Plan) {
+        let bytes = plan.constants.capacity() * size_of::<Value>()
+            + plan.steps.capacity() * size_of::<Step>()
+            + plan.feeds.capacity() * size_of::<Feed>()
+            + plan.fetches.capacity() * size_of::<Operand>()
+            + plan.variables.capacity() * size_of::<PlannedVariable>()
+            + plan.steps.iter().map(outside).sum::<usize>();
+        let constants = plan.constants.iter().map(|value| self.seen.value(value));
+        let constants: usize = constants.sum();
+        self.report.plans += Holding::one(bytes + constants);
+        for call in plan.steps.iter().filter_map(|step| step.call.as_deref()) {
+            self.report.plans.bytes += size_of_val(call);
+            self.report.plans.bytes += call.routines().len() * size_of::<Routine>();
+            call.routines().into_iter().for_each(|routine| routine.count(self));
+        }
+    }
+
+    /// Adds what a run has left: so many places for values, and so many bytes.
+    pub(crate) fn idle_run(&mut self, places: usize, bytes: usize) {
+        self.report.idle_runs += Holding::one(places * size_of::<Option<Value>>() + bytes);
+    }
+}
+
+/// What a step holds outside of itself.
+fn outside(step: &Step) -> usize {
+    size_of_val(&*step.kernel)
+        + spilled(&step.inputs)
+        + spilled(&step.outputs)
+        + spilled(&step.clear)
+        + step.joined.capacity() * size_of_val(&step.node)
+        + step.turn.as_deref().map_or(0, size_of_val)
+}
+
+fn spilled<A: smallvec::Array>(list: &SmallVec<A>) -> usize {
+    if list.spilled() { list.capacity() * size_of::<A::Item>() } else { 0 }
+}

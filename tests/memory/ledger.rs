@@ -1,0 +1,59 @@
+//! The ledger of what a process holds.
+
+use crate::Outcome;
+use tidemill::prelude::*;
+use tidemill::{MemoryReport, memory_report};
+
+/// The names of the kinds of which there is more than there was.
+fn grown(report: &MemoryReport, before: &MemoryReport) -> Vec<&'static str> {
+    let kinds = report.kinds().into_iter().zip(before.kinds());
+    let grown = kinds.filter(|((_, held), (_, before))| held.count > before.count);
+    grown.map(|((kind, _), _)| kind).filter(|kind| *kind != "threads").collect()
+}
+
+pub(crate) fn everything_is_counted_by_kind_as_long_as_something_holds_it() -> Outcome {
+    let before = memory_report();
+    assert_eq!(before.graphs.count, 0, "{before}");
+    let graph = Graph::new();
+    let session = Session::with_graph(&graph);
+    let x = {
+        let _default = graph.as_default();
+        let table = constant(vec![1.0_f32; 1000]);
+        let x = placeholder::<f32>([1000]);
+        let weights = get_variable("weights", [1000], zeros());
+        let chosen = cond(greater(reduce_sum(x, ..), 0.0), || x * table, || x + table);
+        let failed = x + placeholder::<f32>([3]);
+        assert!(graph.check().is_err(), "{failed:?}");
+        let step = assign_add(weights, chosen);
+        session.init_missing()?;
+        session.run_with(step.op(), feeds![x => vec![1.0_f32; 1000]])?;
+        x
+    };
+    let report = memory_report();
+    assert_eq!(grown(&report, &before).len(), 9, "{report}");
+    // The graph and both branches.
+    assert_eq!(report.graphs.count, 3);
+    assert_eq!(report.diagnoses.count, before.diagnoses.count + 1);
+    assert_eq!(report.sessions.count, 1);
+    // The branches have the array of the constant outside, which plans share with the graph.
+    assert_eq!((report.variables.count, report.variables.bytes), (1, 4000));
+    assert!((4000..8000).contains(&report.constants.bytes), "{report}");
+    // They have zeros to start the variable with, which were folded.
+    assert!(report.plans.count >= 4, "{report}");
+    assert!((4000..12_000).contains(&report.plans.bytes), "{report}");
+    assert!(report.idle_runs.count >= 2 && report.idle_runs.bytes >= 4000, "{report}");
+    assert_eq!(report.bytes(), report.kinds().iter().map(|(_, held)| held.bytes).sum::<usize>());
+
+    drop(graph);
+    assert_eq!(memory_report().graphs.count, 3, "the session keeps its graph");
+    session.close();
+    assert_eq!(memory_report().variables.count, 0, "a closed session has no values");
+    drop(session);
+    // A failed call on a handle whose graph is gone is the process's.
+    let lost: Vec<Tensor> = (0..10).map(|_| -x).collect();
+    assert_eq!(lost.len(), 10);
+    let report = memory_report();
+    assert_eq!(report.diagnoses.count, before.diagnoses.count + 1);
+    assert_eq!(grown(&report, &before), ["diagnoses"]);
+    Ok(())
+}
