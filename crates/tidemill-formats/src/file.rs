@@ -1,4 +1,4 @@
-//! Files that are written as a whole or not at all, and files that are mapped into memory.
+//! Atomic file writes, and memory-mapped files.
 
 use std::error::Error;
 use std::fmt;
@@ -47,9 +47,9 @@ pub fn map_file(path: impl AsRef<Path>) -> Result<FileMap, FileError<io::Error>>
     FileMap::open(path).map_err(|error| FileError::new(path, error))
 }
 
-/// Writes a file so that it is there as a whole or not at all, whenever the program or the machine
-/// stops: under another name in the same folder first, and renamed when it is on the disk. When
-/// this returns, the name is on the disk, too. A program that has the file before mapped keeps it.
+/// Writes a file atomically, even if the program or the machine stops: first under a temporary name
+/// in the same folder, then renamed once it is on disk. When this returns, the name is on disk,
+/// too. A program that has the previous file mapped keeps it.
 ///
 /// # Errors
 /// [`FileError`], where the file cannot be written. Then an earlier file of the name is as it was.
@@ -149,9 +149,9 @@ static TEMPORARY: LazyLock<String> =
     LazyLock::new(|| format!("{MARK}{:016x}-", RandomState::new().build_hasher().finish()));
 const MARK: &str = ".tmp-";
 
-/// Removes what processes that were killed have left of files whose names begin as that of
-/// `prefix` does: files under the other names that [`write_file`] gives them at first. No other
-/// process may be writing such files now. Those that this one is writing stay.
+/// Removes the unfinished files of killed processes whose names begin like that of `prefix`: files
+/// with the temporary names of [`write_file`]. No other process may be writing such files now.
+/// Files that this process is writing are kept.
 ///
 /// # Errors
 /// [`FileError`], where the folder cannot be read, or a file cannot be removed.

@@ -1,4 +1,4 @@
-//! Tensors by name, in files of whatever format.
+//! Tensors by name, in files of any supported format.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ use crate::{FileError, SafetensorsError, SafetensorsFile, write_safetensors};
 /// Names less alike than this are not near.
 const SIMILAR: f64 = 0.7;
 
-/// What a file says of a tensor.
+/// The header of a tensor in a file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TensorInfo {
@@ -71,8 +71,8 @@ pub enum TensorReader {
 }
 
 impl TensorReader {
-    /// Reads what there is: in a safetensors file, if the path ends with `.safetensors`, otherwise
-    /// in the checkpoint of that prefix.
+    /// Opens a safetensors file if the path ends with `.safetensors`, or else the checkpoint with
+    /// that prefix.
     ///
     /// # Errors
     /// [`TensorFileError`], where there is nothing, or it is damaged.
@@ -126,8 +126,8 @@ fn open_safetensors(path: &Path) -> Result<SafetensorsFile, TensorFileError> {
 }
 
 /// Writes tensors so that [`TensorReader`] reads them: as a safetensors file, if the path ends
-/// with `.safetensors`, otherwise as the checkpoint of that prefix. The folder is made if it is not
-/// there.
+/// with `.safetensors`, otherwise as the checkpoint of that prefix. The folder is created if it
+/// does not exist.
 ///
 /// # Errors
 /// [`TensorFileError`], where a file cannot be written, or the format cannot have a tensor.

@@ -56,7 +56,7 @@ pub enum OpError {
         /// The shape as far as it is known.
         actual: PartialShape,
     },
-    /// Two inputs whose shapes have to agree do not.
+    /// Two inputs whose shapes must agree do not.
     #[error("`{left}` of shape {left_shape} and `{right}` of shape {right_shape} must {rule}")]
     Disagree {
         /// The name of the first input.
@@ -67,10 +67,10 @@ pub enum OpError {
         right: Cow<'static, str>,
         /// Its shape.
         right_shape: PartialShape,
-        /// What they must do, such as "have as many rows as each other".
+        /// The rule, such as "have as many rows as each other".
         rule: Cow<'static, str>,
     },
-    /// A shape with an open extent cannot take as many elements as there are.
+    /// A shape with an open extent does not fit the number of elements.
     #[error(
         "a tensor of shape {from} has {actual} elements, and {actual} is no multiple of {known}, \
          as shape {to} asks for"
@@ -159,7 +159,7 @@ pub enum OpError {
         /// What is wrong, with the shape.
         message: String,
     },
-    /// The elements of an input, such as sizes or axes, are not what they must be.
+    /// The elements of an input, such as sizes or axes, are invalid.
     #[error("{message}")]
     Elements {
         /// The name of the input.
@@ -181,7 +181,8 @@ pub enum OpError {
         /// What is wrong, with the values.
         message: String,
     },
-    /// Another rule of one operation is broken; the text says which, with the numbers.
+    /// An input or attribute breaks another rule of the operation; the text says which, with the
+    /// numbers.
     #[error("{0}")]
     Invalid(String),
 }
@@ -224,7 +225,7 @@ impl OpError {
         OpError::Body { message: message.into() }
     }
 
-    /// Another broken rule of one operation.
+    /// An error for another broken rule of one operation.
     pub fn invalid(message: impl Into<String>) -> Self {
         OpError::Invalid(message.into())
     }

@@ -338,8 +338,8 @@ impl Graph {
         self.write().seed = Some(seed);
     }
 
-    /// Every builder call that failed, with its line; of those that a line made again and again when
-    /// the graph was finalized, the first.
+    /// Reports every failed builder call, with its line; if a line fails repeatedly because the
+    /// graph is finalized, only the first call.
     ///
     /// # Errors
     /// The root causes; calls that failed because of another failed call are not listed.
@@ -505,8 +505,8 @@ pub(crate) fn orphan(error: BuildError) -> OperationRef {
     OperationRef::new(GraphKey::NOWHERE, Referent::Poison(id))
 }
 
-/// Every failed builder call of the process whose handles belonged to a graph that is gone; of those
-/// that a line made again and again, the first.
+/// Reports the process's failed builder calls whose graph no longer exists; if a line fails
+/// repeatedly, only the first call.
 ///
 /// # Errors
 /// The calls.

@@ -5,8 +5,8 @@ use std::sync::{PoisonError, RwLock};
 
 use crate::NodeId;
 
-/// The place in the user's source that made a node: of a Rust program, or of another file that the
-/// program reads, such as a script.
+/// The place in the user's source that created a node: in a Rust program, or in another file that
+/// the program reads, such as a script.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Location(Place);
 
@@ -33,7 +33,7 @@ impl Location {
         ORIGIN.get().map_or(here, |origin| origin.location)
     }
 
-    /// A place in a file that is no Rust source. Lines and columns are counted from 1.
+    /// A place in a file that is not Rust source. Lines and columns are counted from 1.
     ///
     /// The name of the file is kept until the process ends.
     pub fn in_file(file: &str, line: u32, column: u32) -> Self {
@@ -45,8 +45,7 @@ impl Location {
         Location(Place::File { file: number as u32, line, column })
     }
 
-    /// The path of the source file, as the compiler was given it, or as
-    /// [`in_file`](Location::in_file) was.
+    /// The path of the source file, as passed to the compiler or to [`in_file`](Location::in_file).
     pub fn file(self) -> &'static str {
         match self.0 {
             Place::Rust(place) => place.file(),

@@ -1,4 +1,4 @@
-//! What graphs hold of memory, by kind.
+//! The memory of graphs, by kind.
 
 use std::iter::Sum;
 use std::mem::size_of;
@@ -16,7 +16,7 @@ use crate::graph::State;
 use crate::registry::{self, ORPHANS};
 use crate::{Attr, Attrs, Fact, Graph, Node};
 
-/// How many there are of a kind of thing, and how many bytes they take.
+/// The number of items of a kind, and the bytes that they take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Holding {
@@ -72,19 +72,19 @@ impl Seen {
     }
 }
 
-/// What graphs hold, bodies of branches and loops among them.
+/// The memory of graphs, including the bodies of branches and loops.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct GraphMemory {
     /// The graphs that are alive.
     pub graphs: Holding,
-    /// Their nodes, with edges, lines, and what is known of the outputs.
+    /// Their nodes, with edges, lines, and the facts known about the outputs.
     pub nodes: Holding,
     /// The arrays among the attributes of nodes.
     pub constants: Holding,
     /// The names of nodes and scopes.
     pub names: Holding,
-    /// The diagnoses of failed builder calls. Those of calls whose graph was gone belong to the
-    /// process.
+    /// The diagnoses of failed builder calls. Diagnoses of calls whose graph no longer existed
+    /// belong to the process.
     pub diagnoses: Holding,
 }
 

@@ -48,7 +48,7 @@ pub enum RunError {
         site.location
     )]
     ForeignGraph {
-        /// What was fetched or fed.
+        /// The name of the fetch or feed.
         site: Site,
         /// The graph that it belongs to.
         actual: GraphKey,
@@ -57,12 +57,12 @@ pub enum RunError {
         /// Whether that has no operations.
         is_empty: bool,
     },
-    /// A value is fed by the name of a tensor that there is not.
+    /// A value is fed for a name that no tensor has.
     #[error("there is no tensor `{name}` to feed{}", feed_hint(near, placeholders))]
     FeedName {
         /// The name.
         name: String,
-        /// The name most like it that an operation has.
+        /// The most similar name of an operation.
         near: Option<String>,
         /// The names of the placeholders.
         placeholders: Vec<String>,

@@ -1,4 +1,4 @@
-//! What a folder has in place of a checkpoint that is not there.
+//! Describes what a folder has in place of a missing checkpoint.
 
 use std::fmt;
 use std::fs;

@@ -25,7 +25,7 @@ pub enum NpzError {
     /// The archive is damaged, or not understood.
     #[error(transparent)]
     Zip(#[from] ZipError),
-    /// There is no array of the name.
+    /// No array has this name.
     #[error("there is no array `{name}`")]
     NotFound {
         /// The name.
@@ -81,7 +81,7 @@ impl<B: std::ops::Deref<Target = [u8]>> NpzReader<B> {
         self.members.keys().map(String::as_str)
     }
 
-    /// What the file says of an array.
+    /// The header of an array.
     ///
     /// # Errors
     /// [`NpzError`], where there is none, or its header is damaged.
@@ -117,8 +117,8 @@ impl<B: std::ops::Deref<Target = [u8]>> NpzReader<B> {
     }
 }
 
-/// Writes arrays as an `npz` file, not compressed, which is there as a whole or not at all. It is
-/// the same, byte for byte, whenever it is written.
+/// Writes arrays as an uncompressed `npz` file, atomically. The same arrays always give the same
+/// bytes.
 ///
 /// # Errors
 /// [`FileError`] of the file.

@@ -1,6 +1,6 @@
 use prost::DecodeError;
 
-/// Why a text is not that of a message.
+/// An error in the text form of a message.
 #[derive(Clone, thiserror::Error)]
 #[error("line {line}, column {column}: {kind}")]
 #[non_exhaustive]
@@ -19,12 +19,12 @@ tidemill_value::debug_as_report!(TextFormatError);
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextFormatErrorKind {
-    /// Something else has to stand there.
+    /// Something else was expected here.
     #[error("{expected} is expected, but there is {found}")]
     Unexpected {
-        /// What can stand there.
+        /// The expected text.
         expected: &'static str,
-        /// What does.
+        /// The text found.
         found: String,
     },
     /// The message has no such field.

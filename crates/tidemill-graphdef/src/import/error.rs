@@ -8,15 +8,15 @@ use tidemill_value::DType;
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// There are no bytes.
+    /// The file is empty.
     #[error("the file is empty, so it is no GraphDef")]
     Empty,
-    /// The bytes are those of another kind of file.
+    /// The bytes are of another kind of file.
     #[error("this is no GraphDef, but {found}\n  help: {help}")]
     OtherFile {
         /// The kind.
         found: &'static str,
-        /// Which call reads it.
+        /// The call that reads it.
         help: &'static str,
     },
     /// The bytes are not a valid message.

@@ -101,7 +101,7 @@ pub fn import_graph_def<'a>(
 /// inlined in the scope `c`.
 ///
 /// # Errors
-/// [`ImportError`], which names the node. Then nothing is added to the graph, unless another thread
+/// [`ImportError`], which names the node. Nothing is added to the graph then, unless another thread
 /// was adding to it at the same time.
 #[track_caller]
 pub fn import_graph_def_with<'a>(

@@ -389,8 +389,8 @@ reductions! {
     /// integers, it is truncated.
     reduce_mean = MEAN, "Mean", [[1.0_f32, 2.0]];
 
-    /// The length of `x` along `axes` (see [`reduce_sum`]), the square root of the sum of
-    /// squares. That of integers is truncated. Its gradient at 0 is 0.
+    /// The Euclidean norm of `x` along `axes` (see [`reduce_sum`]), the square root of the sum of
+    /// squares. For integers, it is truncated. Its gradient at 0 is 0.
     reduce_euclidean_norm = EUCLIDEAN_NORM, "EuclideanNorm", [[1.0_f32, 2.0]];
 
     /// The largest element of `x` along `axes` (see [`reduce_sum`]); NaN if there is one. Its

@@ -122,7 +122,8 @@ impl Saver {
     /// A saver for variables that have other names in checkpoints.
     ///
     /// # Errors
-    /// As for [`Saver::of`], and if two variables have one name, or one variable two.
+    /// As for [`Saver::of`], and if two variables have the same name, or one variable has two
+    /// names.
     #[track_caller]
     pub fn named<N: Into<String>>(
         variables: impl IntoIterator<Item = (N, Variable)>,

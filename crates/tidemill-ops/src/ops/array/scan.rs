@@ -166,6 +166,6 @@ scans! {
     cumsum = CUMSUM, "Cumsum", cumsum_with;
 
     /// The cumulative products of `x` along an axis: `[a, a b, a b c]`. Its derivatives of any
-    /// order are right where elements are 0.
+    /// order are correct where elements are 0.
     cumprod = CUMPROD, "Cumprod", cumprod_with;
 }
