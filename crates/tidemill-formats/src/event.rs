@@ -26,12 +26,12 @@ pub enum EventError {
     /// A record is damaged.
     #[error(transparent)]
     Record(#[from] TfRecordError),
-    /// A record is no event.
+    /// A record is not an event.
     #[error("record {number} is no event: {source}")]
     Message {
         /// The number of the record, from 0.
         number: u64,
-        /// What is wrong.
+        /// The error.
         source: DecodeError,
     },
 }

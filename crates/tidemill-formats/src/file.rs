@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidemill_value::{FileMap, write_error_report};
 
-/// What is wrong with a file.
+/// An error with a file.
 #[derive(thiserror::Error)]
 #[error("{}: {kind}", path.display())]
 pub struct FileError<E: Error> {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The error.
     pub kind: Box<E>,
 }
 
@@ -38,10 +38,10 @@ impl<E: Error> FileError<E> {
     }
 }
 
-/// Maps a file into memory (see [`FileMap`] for what that asks of other programs).
+/// Maps a file into memory (see [`FileMap`] for what other programs must not do).
 ///
 /// # Errors
-/// [`FileError`], where it cannot be read, or is no regular file.
+/// [`FileError`], if it cannot be read or is not a regular file.
 pub fn map_file(path: impl AsRef<Path>) -> Result<FileMap, FileError<io::Error>> {
     let path = path.as_ref();
     FileMap::open(path).map_err(|error| FileError::new(path, error))

@@ -20,14 +20,14 @@ const LENGTH: usize = 8;
 /// The key of what the header says beside the tensors.
 const METADATA: &str = "__metadata__";
 
-/// Why bytes are no safetensors file whose tensors are values, or values are not written to one.
+/// The error of reading or writing a safetensors file.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SafetensorsError {
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// They are no safetensors file.
+    /// The bytes are not a safetensors file.
     #[error("this is no safetensors file: {0}")]
     Format(#[from] SafeTensorError),
     /// No tensor has this name.
@@ -46,7 +46,7 @@ pub enum SafetensorsError {
     DType {
         /// The name of the tensor.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: DataTypeError,
     },
     /// The bytes of a tensor do not fill its shape.
@@ -54,7 +54,7 @@ pub enum SafetensorsError {
     Bytes {
         /// The name of the tensor.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: BytesError,
     },
     /// The format has no such data type.
@@ -129,7 +129,7 @@ impl SafetensorsFile {
     /// Reads a tensor.
     ///
     /// # Errors
-    /// [`FileError`], where there is none of the name, or values cannot have its type.
+    /// [`FileError`], if no tensor has this name, or values cannot have its type.
     pub fn read(&self, name: &str) -> Result<Value, FileError<SafetensorsError>> {
         let read = |info: &Stored| {
             let range = self.header.range(info);

@@ -27,7 +27,7 @@ pub struct TensorInfo {
 }
 
 impl TensorInfo {
-    /// What is said of a tensor that values can have.
+    /// The header of a tensor with a data type that values can have.
     pub fn new(name: impl Into<String>, dtype: DType, shape: Shape) -> Self {
         TensorInfo { name: name.into(), dtype: Ok(dtype), shape }
     }
@@ -75,7 +75,7 @@ impl TensorReader {
     /// that prefix.
     ///
     /// # Errors
-    /// [`TensorFileError`], where there is nothing, or it is damaged.
+    /// [`TensorFileError`], if the file does not exist or is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<TensorReader, TensorFileError> {
         Ok(match is_safetensors(path.as_ref()) {
             true => TensorReader::Safetensors(open_safetensors(path.as_ref())?),
@@ -105,8 +105,8 @@ impl TensorReader {
     /// Reads a tensor.
     ///
     /// # Errors
-    /// [`TensorFileError`], where there is none of the name, values cannot have its type, or its
-    /// bytes are damaged.
+    /// [`TensorFileError`], if no tensor has this name, values cannot have its type, or its bytes
+    /// are damaged.
     pub fn read(&self, name: &str) -> Result<Value, TensorFileError> {
         match self {
             TensorReader::Checkpoint(reader) => Ok(reader.read(name)?),

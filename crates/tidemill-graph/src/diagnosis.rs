@@ -15,7 +15,7 @@ use crate::{
 /// The error of a builder call that made no node.
 #[derive(Clone)]
 pub struct BuildError {
-    /// What is wrong.
+    /// The error.
     pub kind: BuildErrorKind,
     /// The name of the function or operation that was called.
     pub what: Cow<'static, str>,
@@ -63,7 +63,7 @@ impl fmt::Display for Note {
     }
 }
 
-/// What is wrong with a builder call.
+/// The kind of a builder call's error.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildErrorKind {
@@ -214,7 +214,7 @@ pub enum BuildErrorKind {
     VariableMismatch {
         /// The name.
         name: String,
-        /// What it is.
+        /// Its actual type and shape.
         actual: String,
         /// The requested type and shape.
         wanted: String,

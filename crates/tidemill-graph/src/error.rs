@@ -156,7 +156,7 @@ pub enum OpError {
     Shape {
         /// The name of the input.
         input: &'static str,
-        /// What is wrong, with the shape.
+        /// The error, with the shape.
         message: String,
     },
     /// The elements of an input, such as sizes or axes, are invalid.
@@ -164,7 +164,7 @@ pub enum OpError {
     Elements {
         /// The name of the input.
         input: &'static str,
-        /// What is wrong, with the elements.
+        /// The error, with the elements.
         message: String,
     },
     /// An attribute has a value that the operation does not take.
@@ -172,13 +172,13 @@ pub enum OpError {
     Attr {
         /// The name of the attribute.
         name: &'static str,
-        /// What is wrong, with the value.
+        /// The error, with the value.
         message: String,
     },
     /// The body of a branch or a loop takes or gives other values than the node.
     #[error("{message}")]
     Body {
-        /// What is wrong, with the values.
+        /// The error, with the values.
         message: String,
     },
     /// An input or attribute breaks another rule of the operation; the text says which, with the

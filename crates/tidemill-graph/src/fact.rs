@@ -90,7 +90,7 @@ impl fmt::Display for Fact {
 pub struct ShownTensor<'a> {
     /// Its name.
     pub name: &'a str,
-    /// What is known of it.
+    /// The facts known about it.
     pub fact: &'a Fact,
 }
 

@@ -164,7 +164,7 @@ impl KernelCx<'_> {
     /// Input `i`.
     ///
     /// # Errors
-    /// [`KernelError::Internal`] where there is none.
+    /// [`KernelError::Internal`] if there is none.
     #[inline]
     pub fn input(&self, i: usize) -> Result<&Value, KernelError> {
         self.peek(i).ok_or(KernelError::Internal("an input has no value"))
@@ -207,7 +207,7 @@ impl KernelCx<'_> {
     /// which copies no elements.
     ///
     /// # Errors
-    /// [`KernelError::Internal`] where there is none.
+    /// [`KernelError::Internal`] if there is none.
     #[inline]
     pub fn take(&mut self, i: usize) -> Result<Value, KernelError> {
         let operand = self.inputs.get(i).filter(|operand| operand.is_last_use());

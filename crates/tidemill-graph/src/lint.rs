@@ -11,7 +11,7 @@ pub struct Lint {
     pub location: Location,
     /// The warning.
     pub message: &'static str,
-    /// What to do about it.
+    /// The remedy.
     pub help: &'static str,
 }
 

@@ -25,7 +25,7 @@ pub struct Holding {
 }
 
 impl Holding {
-    /// One thing of so many bytes.
+    /// One item of this size in bytes.
     pub fn one(bytes: usize) -> Self {
         Holding { count: 1, bytes }
     }
@@ -51,7 +51,7 @@ impl Sum for Holding {
     }
 }
 
-/// What has been counted already, where several things share memory.
+/// The shared memory that has already been counted.
 #[derive(Default, Debug)]
 pub struct Seen(FxHashSet<usize>);
 
@@ -89,8 +89,8 @@ pub struct GraphMemory {
 }
 
 impl GraphMemory {
-    /// What all graphs of the process hold that are alive, those in `others` among them, which may be
-    /// default graphs that were reset. It waits for threads that add to one.
+    /// The memory of all live graphs of the process and of `others`, which may be default graphs
+    /// that were reset. It waits for threads that add to a graph.
     pub fn of_process(others: impl IntoIterator<Item = Graph>, seen: &mut Seen) -> Self {
         let mut memory = GraphMemory::default();
         memory.graphs.bytes = registry::bytes();

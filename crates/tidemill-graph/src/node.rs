@@ -81,7 +81,7 @@ fn bodies<'a>(op: &'static OpDef, attrs: &'a Attrs) -> impl Iterator<Item = &'a 
     })
 }
 
-/// What shape inference knows of one output.
+/// The result of shape inference for one output.
 #[derive(Clone, Debug)]
 pub struct Inferred {
     /// The shape; dimensions may be unknown.

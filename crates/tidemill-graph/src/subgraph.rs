@@ -48,7 +48,7 @@ pub struct Commit {
     pub value: TensorId,
 }
 
-/// What stands in a [`Subgraph`] for a tensor that is fed.
+/// The placeholder in a [`Subgraph`] for a fed tensor.
 pub static FEED: OpDef = OpDef::new("_Feed", "The value that is fed for a tensor.")
     .outputs(&[Arg::of("value", "dtype")])
     .attrs(&[AttrDef::types("dtype", DType::ANY), AttrDef::new("shape", AttrKind::Shape)])
@@ -177,7 +177,7 @@ impl Subgraph {
         self.origins[id.index()]
     }
 
-    /// What is known of a tensor.
+    /// The facts known about a tensor.
     pub fn fact(&self, tensor: TensorId) -> &Fact {
         &self.node(tensor.node).outputs[tensor.slot as usize]
     }

@@ -235,7 +235,7 @@ pub enum Remedy {
 pub struct FeedError {
     /// The tensor.
     pub tensor: Site,
-    /// What is wrong.
+    /// The error.
     pub kind: FeedErrorKind,
 }
 
@@ -291,7 +291,7 @@ pub struct FailedNode<E> {
     pub inputs: Vec<(Site, Fact)>,
     /// The bodies that it is in, the innermost first: the name of each, and the node that runs it.
     pub within: Vec<(String, Site)>,
-    /// What is wrong.
+    /// The error.
     pub source: E,
 }
 

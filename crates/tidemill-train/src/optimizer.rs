@@ -14,7 +14,7 @@ use tidemill_ops::{IndexedSlices, Inspect, Operand, Operation, Tensor, Variable,
 use crate::update_ops::with_updates;
 use crate::{OptimizerBase, TrainError, UpdateOps, Updates};
 
-/// A variable and the gradient of a loss with respect to it; `None` where there is none.
+/// A variable and the gradient of a loss with respect to it; `None` if there is none.
 pub type GradientAndVariable = (Option<Tensor>, Variable);
 
 /// Options of [`Optimizer::minimize_with`].

@@ -14,20 +14,20 @@ use crate::{BytesError, FileError, ShapeError, TextFormatError};
 pub struct CheckpointError {
     /// The file, or the prefix of the files.
     pub path: PathBuf,
-    /// What is wrong.
+    /// The error.
     pub kind: CheckpointErrorKind,
 }
 
 tidemill_value::debug_as_report!(CheckpointError);
 
-/// What is wrong with a checkpoint.
+/// The kind of error in a checkpoint.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointErrorKind {
     /// A file cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// There is no checkpoint of the prefix.
+    /// There is no checkpoint with this prefix.
     #[error("there is no such checkpoint: {0}")]
     Missing(Instead),
     /// The folder of a checkpoint cannot be made, because a part of its path is a file.
@@ -47,7 +47,7 @@ pub enum CheckpointErrorKind {
     Entry {
         /// The name of the entry, empty for the header.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: DecodeError,
     },
     /// The version of the checkpoint is too new.
@@ -75,7 +75,7 @@ pub enum CheckpointErrorKind {
     Tensor {
         /// Its name.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: Box<TensorErrorKind>,
     },
     /// The name is not allowed for a tensor.
@@ -100,7 +100,7 @@ pub enum CheckpointErrorKind {
 
 tidemill_value::debug_as_report!(CheckpointErrorKind);
 
-/// What is wrong with a tensor of a checkpoint.
+/// The kind of error in a tensor of a checkpoint.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorErrorKind {
@@ -119,7 +119,7 @@ pub enum TensorErrorKind {
     /// Its bytes, according to the index, are beyond the end of the file.
     #[error("its bytes {offset}..{offset}+{size} are not all in the file, which has {length}")]
     OutOfFile {
-        /// Where its bytes begin.
+        /// The offset of its bytes.
         offset: i64,
         /// The number of its bytes.
         size: i64,
@@ -139,7 +139,7 @@ pub enum TensorErrorKind {
     Checksum {
         /// The checksum of the bytes.
         actual: u32,
-        /// What it should be.
+        /// The expected value.
         expected: u32,
     },
     /// The number of strings does not match the shape.

@@ -102,7 +102,7 @@ impl CheckpointReader {
         self.tensors.iter().map(info).collect()
     }
 
-    /// Whether there is a tensor of the name.
+    /// Whether the checkpoint has a tensor with this name.
     pub fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
@@ -238,7 +238,7 @@ pub fn exists(prefix: impl AsRef<Path>) -> bool {
 /// The tensors of the checkpoint `prefix`, by name.
 ///
 /// # Errors
-/// [`CheckpointError`], where there is none, or its index is damaged.
+/// [`CheckpointError`], if it does not exist or its index is damaged.
 pub fn list_variables(prefix: impl AsRef<Path>) -> Result<Vec<TensorInfo>, CheckpointError> {
     CheckpointReader::open(prefix)?.tensors()
 }

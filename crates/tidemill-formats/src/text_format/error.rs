@@ -9,13 +9,13 @@ pub struct TextFormatError {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The kind of error.
     pub kind: TextFormatErrorKind,
 }
 
 tidemill_value::debug_as_report!(TextFormatError);
 
-/// What is wrong in a text.
+/// The kind of error in a text.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextFormatErrorKind {
@@ -58,18 +58,18 @@ pub enum TextFormatErrorKind {
         /// The word or number.
         value: String,
     },
-    /// A number is no value of the type of the field.
+    /// A number is not a valid value for the field's type.
     #[error("`{value}` is no {kind}")]
     Number {
         /// The type.
         kind: &'static str,
-        /// What stands there.
+        /// The text found.
         value: String,
     },
     /// A string does not end on its line.
     #[error("a string does not end on its line")]
     Unterminated,
-    /// A string has an escape that there is not.
+    /// A string has an invalid escape.
     #[error("there is no escape `{escape}`")]
     Escape {
         /// The escape.

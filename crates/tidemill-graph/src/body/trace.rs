@@ -269,7 +269,7 @@ impl Trace {
         self.captures.iter().map(|capture| TensorRef::new(self.outer, capture.outer))
     }
 
-    /// What it gives.
+    /// Its results.
     pub fn results(&self) -> &[TensorId] {
         &self.results
     }
@@ -352,7 +352,7 @@ impl Trace {
     }
 }
 
-/// Adds to the graph of a body a parameter of which this is known.
+/// Adds a parameter with this fact to the graph of a body.
 ///
 /// # Errors
 /// [`BuildErrorKind`] where the graph takes no more nodes.

@@ -29,7 +29,7 @@ pub enum ImportError {
         node: String,
         /// Its operation type.
         op: String,
-        /// What is wrong with it.
+        /// The error.
         kind: Box<ImportErrorKind>,
     },
     /// The message names a node that does not exist.
@@ -62,14 +62,14 @@ pub enum ImportError {
 
 tidemill_value::debug_as_report!(ImportError);
 
-/// What is wrong with a node of a `GraphDef`.
+/// The kind of error in a node of a `GraphDef`.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportErrorKind {
     /// Another node has the same name.
     #[error("another node has the same name")]
     Duplicate,
-    /// There is no such operation.
+    /// The operation does not exist.
     #[error("there is no operation `{op}`, or it is not supported yet")]
     UnknownOp {
         /// The operation type.
@@ -92,7 +92,7 @@ pub enum ImportErrorKind {
     Function {
         /// The function.
         function: String,
-        /// What is wrong with it.
+        /// The error.
         error: Box<ImportError>,
     },
     /// The bodies of the functions called have too many nodes.
@@ -114,7 +114,7 @@ pub enum ImportErrorKind {
     /// produce.
     #[error("{problem}")]
     ControlFlow {
-        /// What is wrong with it.
+        /// The error.
         problem: String,
     },
     /// It depends on itself.
@@ -170,7 +170,7 @@ pub enum ImportErrorKind {
     AttrType {
         /// The attribute.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: DataTypeError,
     },
     /// An attribute has a shape that is invalid.
@@ -178,7 +178,7 @@ pub enum ImportErrorKind {
     AttrShape {
         /// The attribute.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: ShapeError,
     },
     /// An attribute has a tensor that is invalid.
@@ -186,7 +186,7 @@ pub enum ImportErrorKind {
     AttrTensor {
         /// The attribute.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: Box<TensorError>,
     },
     /// The inputs or attributes break a rule of the operation, or the name is invalid.

@@ -65,7 +65,7 @@ impl Imported {
     /// The operation with the name `name` in the message.
     ///
     /// # Errors
-    /// [`LookupError`] where there is none.
+    /// [`LookupError`] if there is none.
     pub fn operation(&self, name: &str) -> Result<Operation, LookupError> {
         self.graph.operation(&prefixed(&self.prefix, name))
     }
@@ -73,7 +73,7 @@ impl Imported {
     /// The tensor with the name `name` in the message, such as `x:0` or `x`.
     ///
     /// # Errors
-    /// [`LookupError`] where there is none.
+    /// [`LookupError`] if there is none.
     pub fn tensor(&self, name: &str) -> Result<Tensor, LookupError> {
         self.graph.tensor(&prefixed(&self.prefix, name))
     }

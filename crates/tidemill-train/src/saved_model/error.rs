@@ -27,7 +27,7 @@ pub enum SavedModelError {
     Missing {
         /// The path.
         path: PathBuf,
-        /// What is there instead.
+        /// What the path has instead.
         found: String,
     },
     /// The folder already has a model.

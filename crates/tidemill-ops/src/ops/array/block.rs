@@ -324,8 +324,8 @@ moves! {
     /// ```
     space_to_batch_nd = SPACE_TO_BATCH, "SpaceToBatchND", paddings;
 
-    /// `x` with its first axis moved to positions within blocks of the axes after it, of which
-    /// `crops[i]` elements are dropped at either end: the opposite of [`space_to_batch_nd`].
+    /// `x` with its first axis moved to positions within blocks of the axes after it, dropping
+    /// `crops[i]` elements at either end: the opposite of [`space_to_batch_nd`].
     ///
     /// # Errors
     /// Blocks that do not divide the first axis, or crops that exceed an axis.

@@ -108,7 +108,7 @@ pub static TENSOR_LIST_LENGTH: OpDef = OpDef::new("TensorListLength", "The lengt
         vec![Sample::new([super::samples::list([[1.0, 2.0], [3.0, 4.0]])], Value::from(2))]
     });
 
-/// What is known of the shapes of the elements of a list.
+/// The known shape of a list's elements.
 pub static TENSOR_LIST_ELEMENT_SHAPE: OpDef =
     OpDef::new("TensorListElementShape", "The common shape of a list's elements.")
         .inputs(&[INPUT_HANDLE])
