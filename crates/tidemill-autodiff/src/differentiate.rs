@@ -8,12 +8,12 @@ use tidemill_value::DType;
 
 use crate::walk::{Cut, Level, Walk};
 
-/// How [`gradients_with`] differentiates.
+/// Options of [`gradients_with`].
 #[derive(Clone, Debug, Default)]
 pub struct GradientOptions {
-    /// The gradient of each of the `ys`; ones where it is `None`, or where the list ends.
+    /// The initial gradient of each of the `ys`; ones if it is `None` or the list is shorter.
     pub grad_ys: Vec<Option<Tensor>>,
-    /// Tensors to take as constant.
+    /// Tensors to treat as constant.
     pub stop_gradients: Vec<Tensor>,
     /// The gradient where no way that has a derivative leads from an `x` to the `ys`.
     pub unconnected_gradients: UnconnectedGradients,
@@ -31,15 +31,14 @@ pub enum UnconnectedGradients {
 
 /// The gradients of the sum of `ys` with respect to each of `xs`: tensors or variables.
 ///
-/// They are added to the graph as nodes, so they can be fetched, used, and differentiated
-/// again. A gradient is `None` where no way that has a derivative leads from the `x` to the
-/// `ys`. Each has the type and shape of its `x`. That of a table that rows are gathered from is a
-/// sum of [`IndexedSlices`].
+/// They are nodes of the graph, so they can be fetched, used, and differentiated again. A gradient
+/// is `None` if no differentiable path leads from the `x` to the `ys`. Each has the type and shape
+/// of its `x`. The gradient of a table whose rows are gathered is a sum of [`IndexedSlices`].
 ///
 /// # Errors
-/// The handles are invalid where an operation on the way has no gradient defined, or where the
-/// `ys` are not floats. A list of tensors has gradients too, lists themselves, but as one of the
-/// `ys` it needs one to begin with.
+/// The handles are invalid if an operation on the path has no gradient defined, or if the `ys` are
+/// not floats. The gradient of a tensor list is a list too; a list among the `ys` needs an initial
+/// gradient in `grad_ys`.
 #[track_caller]
 pub fn gradients<Y: Into<Tensor>, X: Into<TensorRef>>(
     ys: impl IntoIterator<Item = Y>,
@@ -48,7 +47,7 @@ pub fn gradients<Y: Into<Tensor>, X: Into<TensorRef>>(
     gradients_with(ys, xs, GradientOptions::default())
 }
 
-/// [`gradients`], with gradients of the `ys` to begin with, and tensors to take as constant.
+/// [`gradients`] with initial gradients of the `ys` and tensors to treat as constant.
 #[track_caller]
 pub fn gradients_with<Y: Into<Tensor>, X: Into<TensorRef>>(
     ys: impl IntoIterator<Item = Y>,
@@ -58,13 +57,13 @@ pub fn gradients_with<Y: Into<Tensor>, X: Into<TensorRef>>(
     differentiate(ys, xs, options).gradients
 }
 
-/// What differentiation gives.
+/// The result of [`differentiate`].
 #[derive(Clone, Debug)]
 pub struct Differentiation {
     /// The gradient with respect to each of the `xs`.
     pub gradients: Vec<Option<Tensor>>,
-    /// The nodes at which ways from the `ys` to the `xs` end without a derivative, the nearest
-    /// to the `ys` first.
+    /// The nodes at which paths from the `ys` to the `xs` end without a derivative, the nearest to
+    /// the `ys` first.
     pub cuts: Vec<Cut>,
 }
 

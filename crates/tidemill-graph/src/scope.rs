@@ -8,15 +8,15 @@ use smallvec::SmallVec;
 
 use crate::{Graph, GraphKey, OperationRef, body, default_graph};
 
-/// Whether `get_variable` makes a variable or finds one.
+/// Whether `get_variable` creates a variable or reuses an existing one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Reuse {
-    /// It makes one; a taken name is an error.
+    /// It creates a variable; a name that is already used is an error.
     #[default]
     Never,
-    /// It finds the one of that name, which must exist.
+    /// It reuses the variable with that name, which must exist.
     Always,
-    /// It finds the one of that name, or makes it.
+    /// It reuses the variable with that name, or creates it.
     Auto,
 }
 
@@ -76,8 +76,7 @@ fn current(graph: GraphKey) -> Scope {
     with_current(graph, Scope::clone)
 }
 
-/// The prefix of names in the name scope that is open for a graph on this thread: empty, or with its
-/// closing slash.
+/// The name prefix of a graph's current name scope on this thread: empty, or with a trailing slash.
 pub fn current_name_scope(graph: GraphKey) -> String {
     with_current(graph, |scope| scope.names.clone())
 }
@@ -104,10 +103,8 @@ pub fn scoped<R>(graph: &Graph, name: &str, build: impl FnOnce(&str) -> R) -> R 
 }
 
 /// Calls `build` in a name scope of the default graph: the names of the nodes it adds begin with
-/// `name` and a slash. A second scope of the same name is called `name_1`.
-///
-/// A `name` that ends with a slash opens exactly that scope again; an empty one leaves all
-/// scopes.
+/// `name` and a slash. A second scope with the same name is called `name_1`. A `name` that ends
+/// with a slash reopens exactly that scope; an empty name leaves all scopes.
 pub fn name_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     let graph = default_graph();
     if name.is_empty() || name.ends_with('/') {
@@ -117,17 +114,16 @@ pub fn name_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     scoped(&graph, name, |_| build())
 }
 
-/// Calls `build` in a variable scope of the default graph: the names of the variables it makes
-/// begin with `name` and a slash, and so do those of other nodes, as in a [`name_scope`].
-///
-/// Unlike a name scope, a second variable scope of the same name has the same prefix for
-/// variables, so that a variable's name does not depend on what was built before.
+/// Calls `build` in a variable scope of the default graph: the names of its variables begin with
+/// `name` and a slash, and so do the names of other nodes, as in a [`name_scope`]. Unlike a name
+/// scope, a second variable scope with the same name has the same prefix for variables, so a
+/// variable's name does not depend on what was built before.
 pub fn variable_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     variable_scope_with(name, Reuse::Never, build)
 }
 
-/// Calls `build` in a [`variable_scope`] that says whether variables are shared. Within a scope
-/// that shares them, so do all inner ones. A scope without a name changes that alone.
+/// Calls `build` in a [`variable_scope`] that sets whether variables are reused. Inner scopes
+/// inherit reuse. A scope without a name changes only this setting.
 pub fn variable_scope_with<R>(name: &str, reuse: Reuse, build: impl FnOnce() -> R) -> R {
     let graph = default_graph();
     let mut settings = current(graph.key()).variables;
@@ -158,7 +154,7 @@ pub fn within_variable_scope<R>(
 }
 
 /// Calls `build` in a [`variable_scope`] whose name is made unique, so that the variables of a
-/// second one have names of their own.
+/// second scope get different names.
 pub fn unique_variable_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     let graph = default_graph();
     let outer = current(graph.key());
@@ -208,8 +204,8 @@ pub fn without_control_dependencies<R>(graph: GraphKey, build: impl FnOnce() -> 
     enter(graph, scope, build)
 }
 
-/// Calls `build` with exactly this prefix of names, empty or with its closing slash, for the
-/// nodes it adds to a graph.
+/// Calls `build` with exactly this name prefix, empty or with a trailing slash, for the nodes it
+/// adds to a graph.
 pub fn absolute_scope<R>(graph: GraphKey, prefix: &str, build: impl FnOnce() -> R) -> R {
     enter(graph, Scope { names: prefix.to_owned(), ..current(graph) }, build)
 }

@@ -5,10 +5,9 @@ use crate::ops::array::{fill, filled};
 use crate::ops::random::{Distribution, random_tensor};
 use crate::{IntoShape, Operand, Tensor};
 
-/// What a variable starts with.
-///
-/// Random initializers draw other numbers for each variable, the same in every session that has
-/// the same seed; [`Initializer::seed`] gives one a seed of its own.
+/// The initial value of a variable. Random initializers draw different numbers for each variable,
+/// the same in every session with the same seed; [`Initializer::seed`] sets an initializer's own
+/// seed.
 #[derive(Clone, Debug)]
 pub struct Initializer {
     kind: Kind,
@@ -79,7 +78,7 @@ pub fn ones() -> Initializer {
     Kind::Constant(1.0).into()
 }
 
-/// One number everywhere.
+/// A tensor filled with one value.
 pub fn constant_initializer(value: f64) -> Initializer {
     Kind::Constant(value).into()
 }
@@ -94,8 +93,7 @@ pub fn normal(mean: f64, stddev: f64) -> Initializer {
     Kind::Random(Distribution::Normal { mean, stddev }).into()
 }
 
-/// Normally distributed numbers, where those more than two standard deviations from the mean
-/// are drawn again.
+/// Normally distributed numbers; those more than two standard deviations from the mean are redrawn.
 pub fn truncated_normal(mean: f64, stddev: f64) -> Initializer {
     Kind::Random(Distribution::TruncatedNormal { mean, stddev }).into()
 }
@@ -125,7 +123,7 @@ fn scaled(scale: f64, fan: Fan, shape: ScaledShape) -> Initializer {
 }
 
 impl Initializer {
-    /// The same initializer with a seed of its own, where it is random.
+    /// The same initializer with its own seed, if it is random.
     pub fn seed(mut self, seed: i64) -> Self {
         self.seed = Some(seed);
         self

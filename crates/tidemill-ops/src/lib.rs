@@ -1,12 +1,12 @@
 //! The operations of the Tidemill runtime, and the handles to build graphs with.
 //!
-//! Each operation is described in one place under [`ops`]: what it takes and gives, how its
-//! shape follows, its kernel, its gradient, samples to test it with, and the function that adds
-//! it to a graph. The [`functions`] are named as TensorFlow names them.
+//! Each operation is described in one place under [`ops`]: its inputs and outputs, its shape
+//! inference, its kernel, its gradient, samples to test it with, and the function that adds it to a
+//! graph. The [`functions`] have TensorFlow's names.
 //!
 //! A builder function never panics. If its arguments do not fit, the handle it returns is
-//! invalid; [`Graph::check`](tidemill_graph::Graph::check) lists what is wrong, with the line,
-//! and so does a run that needs the handle.
+//! invalid; [`Graph::check`](tidemill_graph::Graph::check) lists the errors, with their lines, and
+//! so does a run that needs the handle.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

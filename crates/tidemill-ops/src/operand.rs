@@ -12,17 +12,17 @@ use crate::ops::array::shape_tensor;
 use crate::ops::constant::constant_node;
 use crate::{Tensor, Variable};
 
-/// What builder functions take where they need a tensor: a tensor, a variable, a Rust number,
-/// which takes the data type of the tensor it meets, or a value.
+/// An argument of a builder function: a tensor, a variable, a value, or a Rust number, which takes
+/// the data type of the other operand.
 #[derive(Clone, Debug)]
 pub enum Operand {
     /// A tensor.
     Tensor(Tensor),
     /// A variable, to be read.
     Variable(Variable),
-    /// A number, of whatever type is needed.
+    /// A number, which takes the required type.
     Number(Scalar),
-    /// An array of exactly its type.
+    /// An array, which keeps its type.
     Value(Result<Value, ValueError>),
 }
 
@@ -131,8 +131,7 @@ impl Operand {
         }
     }
 
-    /// The operand as a tensor of whatever type it has by itself. A number or value becomes a
-    /// constant.
+    /// The operand as a tensor of its own type. A number or value becomes a constant.
     #[track_caller]
     pub fn to_tensor(&self) -> Tensor {
         self.to_tensor_named("Const")
@@ -294,8 +293,8 @@ pub(crate) fn tensor(node: NodeBuilder) -> Tensor {
     node.build().output(0).into()
 }
 
-/// Builds a function out of others: the nodes that `build` adds are named below `name`, which
-/// is made unique and handed to it, and carry the line of the caller.
+/// Builds a composite function: the nodes that `build` adds are named below `name`, which is made
+/// unique and passed to `build`, and carry the line of the caller.
 #[track_caller]
 pub fn composite<R>(graph: Option<Graph>, name: &str, build: impl FnOnce(&str) -> R) -> R {
     let graph = graph.unwrap_or_else(default_graph);

@@ -1,11 +1,11 @@
 //! Sessions of the Tidemill runtime.
 //!
-//! A [`Session`] runs a graph. For each signature, that is what is fed and what is fetched, it
-//! makes a plan once: the path is pruned from the graph, rewritten, ordered, and compiled to a
-//! flat list of kernel calls over numbered slots. A run hands the fed values to the slots and
-//! makes the calls.
+//! A [`Session`] runs a graph. For each signature (the feeds, the fetches and the targets) it makes
+//! a plan once: the path is pruned from the graph, rewritten, ordered, and compiled to a flat list
+//! of kernel calls over numbered slots. A run puts the fed values into the slots and makes the
+//! calls.
 //!
-//! The crate knows no operation by name: all it needs is in an operation's description.
+//! The crate knows no operation by name: the operation's description has all it needs.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -16,13 +16,13 @@ pub const COMMAND: &str = "cargo run -p tidemill-testing --example ops_table";
 
 const HEAD: &str = "\
 Names, attributes and data types are TensorFlow's. *Function* is the builder function of
-`tidemill::ops`; operations without one are made by operators, gradients, rewriting and imports.
+`tidemill::ops`; operators, gradients, rewriting and imports build operations without one.
 
-Numbers are floats and integers of all sizes. Floats of 16 bits, float16 and bfloat16, are computed
-as float32 and rounded.
+Numbers are floats and integers of all sizes. 16-bit floats, float16 and bfloat16, are computed as
+float32 and rounded.
 
-A gradient is *yes* where there is one, *zero* where the output does not depend on the inputs in a
-way that has a derivative, and *no* where asking for it is an error.
+A gradient is *yes* if there is one, *zero* if the output does not depend on the inputs in a
+differentiable way, and *no* if asking for it is an error.
 ";
 
 /// The file of the table.

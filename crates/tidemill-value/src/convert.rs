@@ -3,8 +3,8 @@ use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 use crate::nested::from_array;
 use crate::{Element, Nested, TensorList, Value, ValueError, bf16, f16};
 
-/// What can become a [`Value`]: numbers, strings, nested arrays, slices and vectors of them,
-/// and `ndarray` arrays.
+/// Conversion to a [`Value`], from numbers, strings, nested arrays, slices and vectors of them, and
+/// `ndarray` arrays.
 ///
 /// A vector and an owned `ndarray` array in row-major order are moved, a [`Value`] is shared:
 /// their elements are not copied. What was copied, [`copied_bytes`](crate::copied_bytes) tells.
@@ -16,7 +16,7 @@ use crate::{Element, Nested, TensorList, Value, ValueError, bf16, f16};
     note = "a tensor has no value before a run: feed what `session.run(..)` returned"
 )]
 pub trait IntoValue {
-    /// Makes the value.
+    /// Converts to a value.
     ///
     /// # Errors
     /// [`ValueError::Ragged`] where nested lists differ in length.

@@ -105,7 +105,7 @@ pub mod error {
 }
 
 pub mod custom {
-    //! What describes operations of a program's own, and builds nodes of them.
+    //! The items that define custom operations and build their nodes.
 
     pub use tidemill_graph::{
         Access, Arg, ArgType, Arity, Attr, AttrDef, AttrKind, Default, Effect, Execution, Fallible,
@@ -117,7 +117,7 @@ pub mod custom {
 }
 
 pub mod prelude {
-    //! What a program that builds and runs graphs needs: `use tidemill::prelude::*`.
+    //! The items that a program needs to build and run graphs: `use tidemill::prelude::*`.
 
     pub use crate::checkpoint::{latest_checkpoint, list_variables};
     pub use crate::ops::*;

@@ -89,8 +89,8 @@ fn poison<S: Structure>(structure: S, failure: OperationRef) -> S {
     replace(structure, failure, std::iter::repeat_with(|| failure.output(0)))
 }
 
-/// The structure `left` with what `merge` makes of each of its tensors and the one in the same place
-/// of `right`.
+/// The structure `left`, with each tensor replaced by `merge` of it and the tensor in the same
+/// place of `right`.
 ///
 /// ```
 /// use tidemill_ops::{maximum, placeholder, zip_with};

@@ -13,17 +13,16 @@ use crate::{Operation, Tensor, TensorArray};
             maps of them; a number becomes a tensor by `constant(..)`, a variable by `.read()`"
 )]
 pub trait Structure: Sized {
-    /// The same arrangement with others in place of its tensors and operations, from first to
-    /// last.
+    /// The same structure with its tensors and operations replaced, from first to last.
     fn rebuild(self, with: &mut dyn Rebuild) -> Self;
 }
 
-/// Gives what to put in the places of tensors and operations of a [`Structure`].
+/// Replaces the tensors and operations of a [`Structure`].
 pub trait Rebuild {
-    /// What to put in the place of a tensor.
+    /// The replacement of a tensor.
     fn tensor(&mut self, tensor: Tensor) -> Tensor;
 
-    /// What to put in the place of an operation.
+    /// The replacement of an operation.
     fn operation(&mut self, operation: Operation) -> Operation;
 }
 

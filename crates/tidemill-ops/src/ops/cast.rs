@@ -52,9 +52,9 @@ pub static OP: OpDef = OpDef::new("Cast", "The elements as another data type.")
 
 /// The elements of `x` as another data type.
 ///
-/// Floats are truncated towards zero where they become integers, and saturate; integers wrap
-/// where they become narrower; numbers are true where they are not zero; truth values become 0
-/// and 1. A gradient passes between floats only.
+/// Floats become integers by truncation towards zero, and saturate; integers wrap if the new type
+/// is narrower; nonzero numbers become true; bools become 0 and 1. A gradient passes between floats
+/// only.
 ///
 /// ```
 /// use tidemill_ops::{cast, constant};

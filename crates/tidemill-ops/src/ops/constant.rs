@@ -36,11 +36,10 @@ pub static OP: OpDef = OpDef::new("Const", "A value that never changes.")
         vec![constant(Value::from(2)), constant(Value::from(vec![1.0_f32, f32::NAN])), mismatch]
     });
 
-/// A constant: a node whose value is given here.
+/// A constant: a node with a fixed value.
 ///
-/// Every call adds a node, even where an equal one exists. The value may be a number, a string,
-/// an array or nested vectors of them, an `ndarray` array, or a [`Value`]; it is moved where
-/// that is possible.
+/// Every call adds a node, even if an equal one exists. The value may be a number, a string, an
+/// array or nested vectors of them, an `ndarray` array, or a [`Value`]; it is moved if possible.
 ///
 /// ```
 /// use tidemill_ops::constant;

@@ -128,7 +128,7 @@ fn grad_boxes(grad: Tensor, image: Tensor, boxes: Tensor, of: Tensor) -> Tensor 
 /// The gradient of [`CROP_AND_RESIZE`] by its images.
 pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
     "CropAndResizeGradImage",
-    "What came in for the pixels of crops, at those of the images.",
+    "The gradient of bilinear crops with respect to the images.",
 )
 .inputs(&[Arg::is("grads", DType::F32), BOXES, BOX_INDEX, Arg::is("image_size", DType::I32)])
 .outputs(&[Arg::of("output", "T")])
@@ -182,7 +182,7 @@ pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
 
 /// The gradient of [`CROP_AND_RESIZE`] by its boxes.
 pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef =
-    OpDef::new("CropAndResizeGradBoxes", "How the pixels of bilinear crops change with the boxes.")
+    OpDef::new("CropAndResizeGradBoxes", "The gradient of bilinear crops with respect to the boxes.")
         .inputs(&[Arg::is("grads", DType::F32), Arg::of("image", "T"), BOXES, BOX_INDEX])
         .outputs(&[Arg::is("output", DType::F32)])
         .attrs(&[IMAGES, METHOD])
@@ -247,13 +247,13 @@ fn samples() -> Vec<Sample> {
     samples.into_iter().map(Sample::at_kink).collect()
 }
 
-/// The parts of images that `boxes` hold, all of the size `crop_size`, `[height, width]`, as
-/// `float32` of shape `[boxes, height, width, channels]`.
+/// The parts of images inside `boxes`, resized to `crop_size`, `[height, width]`, as `float32` of
+/// shape `[boxes, height, width, channels]`.
 ///
 /// `image` is of shape `[batch, height, width, channels]`, `boxes`, `float32`, of shape
 /// `[boxes, 4]`: the first row and column and the last of each, `[y1, x1, y2, x2]`, where 0 is the
-/// first pixel of the image and 1 the last. `box_index`, `int32`, has the number of each one's
-/// image. Pixels are bilinear means of the four around; those outside of the image are
+/// first pixel of the image and 1 the last. `box_index`, `int32`, has the image number of each box.
+/// Pixels are interpolated bilinearly from the four around; pixels outside of the image are
 /// `extrapolation_value`. The gradient goes to the image and to the boxes.
 ///
 /// # Errors

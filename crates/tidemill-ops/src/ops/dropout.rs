@@ -12,8 +12,8 @@ use super::select::select;
 use crate::operand::{composite, tensor};
 use crate::{Operand, Tensor};
 
-/// `x` with about the part `rate` of its elements set to 0, drawn anew in every run, and the
-/// others divided by `1 - rate`, so that the expected value stays (Srivastava et al., 2014).
+/// Sets about the fraction `rate` of the elements of `x` to 0, drawn again in every run, and
+/// divides the others by `1 - rate`, which preserves the expected value (Srivastava et al., 2014).
 ///
 /// `rate` is a number, or a tensor of the type of `x` and of shape `[]`, such as a placeholder with
 /// a default of 0 that only training feeds.

@@ -96,7 +96,7 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     }))
 }
 
-/// How [`matmul_with`] takes its matrices.
+/// Options of [`matmul_with`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct MatMul {
     /// Whether the left matrix is transposed first.
@@ -106,8 +106,8 @@ pub struct MatMul {
 }
 
 /// The product of the matrices `a`, of shape `[m, k]`, and `b`, of shape `[k, n]`: of shape
-/// `[m, n]`. Where one is known to have more axes, it holds many matrices, and the product is
-/// that of [`batch_matmul`](super::batch_matmul::batch_matmul).
+/// `[m, n]`. If one is known to have more axes, it is a batch of matrices, and the product is that
+/// of [`batch_matmul`](super::batch_matmul::batch_matmul).
 ///
 /// # Errors
 /// Tensors that are not matrices of one type, or whose inner dimensions differ.

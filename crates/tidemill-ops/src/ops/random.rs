@@ -145,10 +145,10 @@ pub static RANDOM_UNIFORM_INT: OpDef =
             vec![Sample::shapes(inputs(-3, 3)), Sample::error(inputs(3, 3), "no integer")]
         });
 
-/// What random numbers are drawn from.
+/// The distribution of random numbers.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Distribution {
-    /// Equally likely from `min` up to, but not including, `max`.
+    /// The uniform distribution from `min` up to, but not including, `max`.
     Uniform {
         /// The lowest number.
         min: f64,
@@ -162,8 +162,8 @@ pub enum Distribution {
         /// The standard deviation.
         stddev: f64,
     },
-    /// The normal distribution, where numbers more than two standard deviations from the mean
-    /// are drawn again.
+    /// The normal distribution; numbers more than two standard deviations from the mean are
+    /// redrawn.
     TruncatedNormal {
         /// The mean.
         mean: f64,
@@ -175,9 +175,8 @@ pub enum Distribution {
 /// Random numbers of type `dtype` and a given shape, drawn anew in every run that needs them. The
 /// shape may be an integer tensor, such as `shape(x)`.
 ///
-/// They depend on the seeds of the operation and the graph and on how often the operation has
-/// run in the session, and on nothing else. Without a seed of the operation or the graph, they
-/// depend on that of the session.
+/// They depend only on the seeds of the operation and the graph and on how often the operation has
+/// run in the session. Without these seeds, they depend on the session's seed.
 ///
 /// # Errors
 /// A `dtype` that is not `float32` or `float64`. A run fails if an extent is negative.

@@ -297,7 +297,7 @@ enum Which {
 }
 
 impl Axes {
-    /// The same axes, which stay in the result with an extent of 1.
+    /// The same axes, kept in the result with length 1.
     pub fn keep_dims(mut self) -> Self {
         self.keep_dims = true;
         self
@@ -377,7 +377,7 @@ macro_rules! reductions {
         $(#[doc = $doc])*
         ///
         /// # Errors
-        /// An axis that there is not, or that is named twice.
+        /// An axis that does not exist, or that is named twice.
         #[doc = example!($function(constant($sample), 0) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
@@ -389,15 +389,15 @@ macro_rules! reductions {
 
 reductions! {
     /// The sum of `x` along `axes`: `reduce_sum(x, 0)`, `reduce_sum(x, [0, 1])`, and over all
-    /// elements, `reduce_sum(x, ..)`. Of no elements it is 0.
+    /// elements, `reduce_sum(x, ..)`. The sum of no elements is 0.
     reduce_sum = SUM, "Sum", [[1.0_f32, 2.0]];
 
-    /// The mean of `x` along `axes` (see [`reduce_sum`]). Of no elements it is NaN. That of
-    /// integers is truncated.
+    /// The mean of `x` along `axes` (see [`reduce_sum`]). The mean of no elements is NaN. For
+    /// integers, it is truncated.
     reduce_mean = MEAN, "Mean", [[1.0_f32, 2.0]];
 
-    /// The length of `x` along `axes` (see [`reduce_sum`]), the square root of the sum of
-    /// squares. That of integers is truncated. Its gradient at 0 is 0.
+    /// The Euclidean norm of `x` along `axes` (see [`reduce_sum`]), the square root of the sum of
+    /// squares. For integers, it is truncated. Its gradient at 0 is 0.
     reduce_euclidean_norm = EUCLIDEAN_NORM, "EuclideanNorm", [[1.0_f32, 2.0]];
 
     /// The largest element of `x` along `axes` (see [`reduce_sum`]); NaN if there is one. Its
@@ -415,11 +415,11 @@ reductions! {
     reduce_any = ANY, "Any", [[true, false]];
 }
 
-/// The position, as `int64`, of the largest element of `x` along an axis; of equal ones, the
-/// first. NaN is passed over.
+/// The position, as `int64`, of the largest element of `x` along an axis; the first of equal ones.
+/// NaN is ignored.
 ///
 /// # Errors
-/// An axis that there is not.
+/// An axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{arg_max, placeholder};
@@ -432,11 +432,11 @@ pub fn arg_max(x: impl Into<Operand>, axis: i32) -> Tensor {
     indexed(&ARG_MAX, "ArgMax", x, ("dimension", axis.into()), |node| node)
 }
 
-/// The position, as `int64`, of the smallest element of `x` along an axis; of equal ones, the
-/// first. NaN is passed over.
+/// The position, as `int64`, of the smallest element of `x` along an axis; the first of equal ones.
+/// NaN is ignored.
 ///
 /// # Errors
-/// An axis that there is not.
+/// An axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{arg_min, placeholder};

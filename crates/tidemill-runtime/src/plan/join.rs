@@ -1,4 +1,4 @@
-//! Joins steps that compute single numbers to one.
+//! Fuses steps that compute single numbers into one step.
 //!
 //! Such a step takes a few nanoseconds; to find its inputs, call it and put its output away takes
 //! several times as long. A joined step keeps the numbers between in registers of its own. It

@@ -1,4 +1,4 @@
-//! Finds what error reports say of a graph.
+//! Collects the facts about a graph that error reports show.
 
 use std::collections::VecDeque;
 

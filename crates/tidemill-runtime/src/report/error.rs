@@ -14,8 +14,8 @@ use crate::report::numerics::NonFinite;
 
 /// Why a run failed. A run that fails changes no variable.
 ///
-/// It prints as a report: what is wrong, the line that made the node in question, the way from
-/// what was fetched to it, and what to do.
+/// It prints as a report: the error, the line that created the node in question, the chain of nodes
+/// from the fetch to it, and a remedy.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum RunError {
@@ -39,7 +39,7 @@ pub enum RunError {
     /// A name is not known.
     #[error(transparent)]
     Lookup(#[from] LookupError),
-    /// A handle is of another graph than the session.
+    /// A handle belongs to another graph than the session's.
     #[error(
         "`{}` is of {actual}, but the session runs {expected}{}\n  --> {}\n  help: make a session of \
          its graph, as in Session::with_graph(&graph)",
@@ -48,50 +48,51 @@ pub enum RunError {
         site.location
     )]
     ForeignGraph {
-        /// What was fetched or fed.
+        /// The name of the fetch or feed.
         site: Site,
-        /// The graph it is of.
+        /// The graph that it belongs to.
         actual: GraphKey,
         /// The graph of the session.
         expected: GraphKey,
         /// Whether that has no operations.
         is_empty: bool,
     },
-    /// A value is fed by the name of a tensor that there is not.
+    /// A value is fed for a name that no tensor has.
     #[error("there is no tensor `{name}` to feed{}", feed_hint(near, placeholders))]
     FeedName {
         /// The name.
         name: String,
-        /// The name most like it that an operation has.
+        /// The most similar name of an operation.
         near: Option<String>,
         /// The names of the placeholders.
         placeholders: Vec<String>,
     },
-    /// What is fetched or fed is inside of a branch or a loop.
+    /// The fetched or fed tensor is inside a branch or a loop.
     #[error("{0}")]
     InsideBody(Box<InsideBody>),
-    /// The graph of a handle is no more: the default graph was reset, or the graph dropped.
+    /// The graph of a handle no longer exists: the default graph was reset, or the graph was
+    /// dropped.
     #[error("{0}")]
     GraphGone(Box<BuildErrorKind>),
     /// A kernel failed.
     #[error("{0}")]
     Kernel(Box<FailedNode<KernelError>>),
-    /// No kernel computes a node.
+    /// A node has no kernel.
     #[error("{0}")]
     NoKernel(Box<FailedNode<OpError>>),
-    /// A node gave NaN or infinity in a run that was to be checked for them.
+    /// A node produced NaN or infinity in a run that checks for them.
     #[error("{0}")]
     NonFinite(Box<NonFinite<FailedNode<&'static str>>>),
     /// Another thread has cancelled the run.
     #[error("the run was cancelled; it has changed nothing")]
     Cancelled,
-    /// The run took longer than its options allow.
+    /// The run exceeded its time limit.
     #[error("the run took longer than its timeout of {timeout:?}; it has changed nothing")]
     Timeout {
-        /// How long it was allowed to take.
+        /// The time limit.
         timeout: Duration,
     },
-    /// A callable was called with another number of values than it has feeds.
+    /// A callable was called with the wrong number of values.
     #[error("the callable has {expected} feeds, but was called with {actual} values")]
     Arguments {
         /// The number of its feeds.
@@ -105,7 +106,7 @@ pub enum RunError {
     /// The session was closed.
     #[error("the session is closed")]
     Closed,
-    /// What is fetched is the handle of a variable.
+    /// The fetched tensor is the handle of a variable.
     #[error(
         "`{tensor}` is the handle of a variable, and no value: fetch the variable, or a read of it"
     )]
@@ -113,20 +114,20 @@ pub enum RunError {
         /// The name of the tensor.
         tensor: String,
     },
-    /// The session is running on this thread already.
+    /// The session is already running on this thread.
     #[error("a run of a session cannot run the same session")]
     Nested,
-    /// There is no session to run.
+    /// There is no default session.
     #[error("there is no default session: call `Session::as_default` and keep what it returns")]
     NoSession,
-    /// The runtime broke a rule of its own.
+    /// The runtime broke one of its own invariants.
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
 
 tidemill_value::debug_as_report!(RunError);
 
-/// TensorFlow's status codes, by which it classifies what went wrong.
+/// TensorFlow's status codes, which classify errors.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 #[allow(missing_docs)]
@@ -141,7 +142,7 @@ pub enum Code {
 }
 
 impl RunError {
-    /// The status code that TensorFlow gives errors of this kind.
+    /// TensorFlow's status code for errors of this kind.
     pub fn code(&self) -> Code {
         match self {
             RunError::Unfed(_)
@@ -172,21 +173,21 @@ impl RunError {
     }
 }
 
-/// A node, for a reader.
+/// A node, as an error message names it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Site {
     /// Its name.
     pub name: String,
-    /// The line that made it.
+    /// The line that created it.
     pub location: Location,
 }
 
-/// The way from something that was fetched to a node that it needs.
+/// The chain of nodes from a fetch to a node that it needs.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Way {
-    /// What was fetched.
+    /// The fetch.
     pub fetch: Site,
-    /// The names of the nodes from what was fetched to the one in question, both included.
+    /// The names of the nodes from the fetch to the node in question, both included.
     pub names: Vec<String>,
 }
 
@@ -214,18 +215,18 @@ pub struct NullVariable {
     pub shape: PartialShape,
     /// Why the run needs it.
     pub way: Way,
-    /// What initializes it, or fails to.
+    /// How to initialize it, or why it was not initialized.
     pub remedy: Remedy,
 }
 
-/// What the graph has to initialize a variable with.
+/// The operations in the graph that could initialize a variable.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Remedy {
-    /// An operation initializes it, with others.
+    /// An operation initializes it, along with others.
     Run(Site),
-    /// An operation initializes other variables, but was made before this one.
+    /// An operation initializes other variables, but was created before this one.
     MadeTooEarly(Site),
-    /// Nothing but the variable's own initializer.
+    /// Only the variable's own initializer.
     None,
 }
 
@@ -234,7 +235,7 @@ pub enum Remedy {
 pub struct FeedError {
     /// The tensor.
     pub tensor: Site,
-    /// What is wrong.
+    /// The error.
     pub kind: FeedErrorKind,
 }
 
@@ -246,7 +247,7 @@ impl Error for FeedError {
 
 tidemill_value::debug_as_report!(FeedError);
 
-/// What is wrong with a fed value.
+/// Why a fed value is rejected.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum FeedErrorKind {
@@ -286,12 +287,11 @@ pub struct FailedNode<E> {
     pub node: Site,
     /// Its type.
     pub op: &'static str,
-    /// Its inputs: name, what is known of them before a run, and the line that made them.
+    /// Its inputs: name, the facts known before a run, and the line that created them.
     pub inputs: Vec<(Site, Fact)>,
-    /// The bodies that it is in, the innermost first: what each is called, and the node that runs
-    /// it.
+    /// The bodies that it is in, the innermost first: the name of each, and the node that runs it.
     pub within: Vec<(String, Site)>,
-    /// What is wrong.
+    /// The error.
     pub source: E,
 }
 

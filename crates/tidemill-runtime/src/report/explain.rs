@@ -5,20 +5,20 @@ use tidemill_rewrite::Rewrite;
 
 use crate::plan::step::{Plan, Step};
 
-/// What a run does: its kernel calls in order, and what was rewritten to get there.
+/// The plan of a run: its kernel calls in order, and the rewrites that led to it.
 ///
-/// It prints as one step a line: the name of the node and its type.
+/// It prints one step per line: the name of the node and its type.
 #[derive(Clone, Debug)]
 pub struct Explanation {
-    /// The kernel calls: name of the node and type of the operation. Of several nodes that are
-    /// computed in one call, it is the last name, and the type is `Fused`; `Check` is a call that
-    /// tells whether a write which comes later will fail.
+    /// The kernel calls: the name of the node and the type of the operation. For several nodes
+    /// computed in one call, this is the name of the last node, and the type is `Fused`. A `Check`
+    /// call tests whether a later write will fail.
     pub steps: Vec<(String, &'static str)>,
-    /// How many values the run returns without computing them, or that steps take: constants.
+    /// The number of constants that the run returns or that steps take.
     pub constants: usize,
-    /// The number of values that a run holds at once.
+    /// The number of slots for values.
     pub slots: usize,
-    /// What was rewritten: what was done, and the name of the node it was done to.
+    /// The rewrites: the rule that was applied, and the name of the node it was applied to.
     pub rewrites: Vec<(&'static str, String)>,
 }
 

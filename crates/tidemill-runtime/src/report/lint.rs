@@ -1,4 +1,4 @@
-//! Warnings of what a program probably did not mean.
+//! Warnings about likely mistakes.
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, Ordering};

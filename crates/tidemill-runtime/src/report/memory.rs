@@ -1,4 +1,4 @@
-//! A ledger of the memory that graphs and sessions hold, by kind.
+//! Reports the memory that graphs and sessions hold, by kind.
 
 use std::fmt;
 use std::mem::size_of;
@@ -12,14 +12,14 @@ use crate::lower::signature::Signature;
 use crate::plan::step::{Action, Feed, Frame, Plan, PlannedVariable, Routine, Step};
 use crate::session::inner::{Inner, alive};
 
-/// What the graphs and sessions of a process hold: how many things of each kind, and the bytes that
-/// they take.
+/// The memory of a process's graphs and sessions: the number of items of each kind, and their
+/// bytes.
 ///
-/// It says by which kind a program's memory grows. Its bytes are those that lists and arrays have set
-/// aside. Missing are what kernels and functions of the program hold beyond their own size, plans that
-/// only a [`Callable`](crate::Callable) still has, and values in the program's hands; and what
-/// the allocator keeps of memory that was freed, which is most of what the operating system reports
-/// on top.
+/// It shows which kind makes a program's memory grow. Its bytes are the capacities of lists and
+/// arrays. It does not include memory that kernels and functions of the program hold beyond their
+/// own size, plans that only a [`Callable`](crate::Callable) still has, values that the program
+/// holds, or freed memory that the allocator keeps, which is most of the difference to what the
+/// operating system reports.
 ///
 /// ```
 /// let graph = tidemill_graph::Graph::new();
@@ -35,27 +35,28 @@ use crate::session::inner::{Inner, alive};
 /// ```
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct MemoryReport {
-    /// Graphs, bodies of branches and loops among them. A graph is there as long as a handle to it,
-    /// a session, or a node that runs it.
+    /// Graphs, including bodies of branches and loops. A graph lives as long as a handle to it, a
+    /// session, or a node that runs it.
     pub graphs: Holding,
     /// Nodes, with their edges, lines and attributes.
     pub nodes: Holding,
     /// The arrays of constants.
     pub constants: Holding,
-    /// Names of nodes and scopes, those that were given up among them.
+    /// Names of nodes and scopes, including abandoned ones.
     pub names: Holding,
-    /// Diagnoses of failed builder calls. They are there as long as their graph, or, where that was
-    /// gone already, as the process.
+    /// Diagnoses of failed builder calls. They live as long as their graph, or, if it no longer
+    /// existed, as the process.
     pub diagnoses: Holding,
-    /// Sessions, each of which is there as long as a callable made from it.
+    /// Sessions. A session lives as long as a callable made from it.
     pub sessions: Holding,
     /// The values of variables.
     pub variables: Holding,
-    /// Plans of signatures and of bodies. A session keeps up to 1024 of signatures.
+    /// Plans of signatures and of bodies. A session keeps the plans of up to 1024 signatures.
     pub plans: Holding,
-    /// What runs that have ended leave to those to come: for each plan, at most as many as ran at once.
+    /// Buffers that finished runs leave for later ones: for each plan, at most as many as ran at
+    /// once.
     pub idle_runs: Holding,
-    /// Threads that compute, which stay as long as the process. Their bytes are stacks, and not counted.
+    /// Compute threads, which live as long as the process. Their stacks are not counted.
     pub threads: Holding,
 }
 
@@ -91,10 +92,10 @@ impl fmt::Display for MemoryReport {
     }
 }
 
-/// What all graphs and sessions of the process hold now.
+/// The memory that all graphs and sessions of the process hold now.
 ///
-/// It looks at every node and plan, and waits for threads that add to a graph: a call for every
-/// thousandth run is well spent, one for each is not.
+/// It visits every node and plan, and waits for threads that add to a graph: call it every thousand
+/// runs, not in each run.
 pub fn memory_report() -> MemoryReport {
     // A session may lose its last handle meanwhile, and is dropped here then: not under the lock.
     let sessions = alive();

@@ -9,29 +9,29 @@ use tidemill_value::{Element, Value, match_dtype};
 pub struct NonFinite<N> {
     /// The node.
     pub node: N,
-    /// Which of its outputs.
+    /// The number of the output.
     pub output: usize,
-    /// What is in that output.
+    /// The values in that output.
     pub values: Range,
-    /// What is in its inputs; `None` for those that are not floats.
+    /// The values in its inputs; `None` for inputs that are not floats.
     pub inputs: Vec<Option<Range>>,
 }
 
-/// What the elements of a tensor of floats are like.
+/// A summary of the elements of a float tensor.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct Range {
-    /// The least and the greatest of the finite elements, if there are any.
+    /// The smallest and the largest finite element, if there are any.
     pub finite: Option<(f64, f64)>,
-    /// How many elements are not a number.
+    /// The number of NaN elements.
     pub nan: usize,
-    /// How many are infinite.
+    /// The number of infinite elements.
     pub infinite: usize,
-    /// How many there are.
+    /// The number of elements.
     pub elements: usize,
 }
 
 impl Range {
-    /// What the elements of a value are like, if they are floats.
+    /// Summarizes the elements of a value, if they are floats.
     pub fn of(value: &Value) -> Option<Range> {
         match_dtype!(value.dtype(), floats, T => Some(Range::of_slice::<T>(value)?), else None)
     }

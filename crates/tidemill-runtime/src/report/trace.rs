@@ -1,4 +1,4 @@
-//! What a run spent its time on.
+//! The time that each step of a run took.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -29,9 +29,9 @@ impl Event {
     }
 }
 
-/// What a run spent its time on, step by step.
+/// The time that a run spent on each step.
 ///
-/// It prints as a table by type of operation, those that took longest first.
+/// It prints as a table by operation type, the slowest first.
 #[derive(Clone, Debug, Default)]
 pub struct RunTrace {
     /// The steps, in the order in which they ran.
@@ -41,16 +41,16 @@ pub struct RunTrace {
 /// A step of a run.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TraceStep {
-    /// The name of the node; of several nodes that were computed at once, that of the last.
+    /// The name of the node; for a fused step, the name of its last node.
     pub name: String,
-    /// The type of the operation; of several nodes, `Fused`; `Check` of a step that tells whether a
-    /// write which comes later will fail.
+    /// The type of the operation; `Fused` for a fused step, and `Check` for a step that tests
+    /// whether a later write will fail.
     pub op: &'static str,
-    /// The line that made the node.
+    /// The line that created the node.
     pub location: String,
-    /// When the step began, from the start of the run.
+    /// The time from the start of the run to the start of the step.
     pub start: Duration,
-    /// How long it took.
+    /// The duration of the step.
     pub duration: Duration,
     /// The bytes of its outputs.
     pub bytes: usize,
@@ -73,7 +73,7 @@ impl RunTrace {
         RunTrace { steps: events.iter().map(step).collect() }
     }
 
-    /// The trace in Chrome's trace event format, which Perfetto and `chrome://tracing` open.
+    /// The trace in Chrome's trace event format, which Perfetto and `chrome://tracing` can open.
     pub fn to_chrome_json(&self) -> String {
         let micros = |duration: Duration| duration.as_nanos() as f64 / 1e3;
         let event = |step: &TraceStep| {

@@ -1,8 +1,8 @@
-//! The values that a session keeps from one run to the next, and which runs may use them.
+//! The values that a session keeps between runs, and the locks on them.
 //!
-//! A run that writes holds the variables that it writes, and shares those that it reads, from its
-//! start to its end. A run that only reads takes the values at its start and holds nothing: all
-//! writes of a run become visible at once, so what it takes is a consistent state.
+//! From start to end, a run that writes holds the variables that it writes exclusively, and those
+//! that it reads shared. A read-only run takes the values at its start and holds no lock: all
+//! writes of a run become visible at once, so the values are a consistent state.
 
 use std::sync::PoisonError;
 use std::time::Duration;

@@ -1,4 +1,4 @@
-//! What looks on while a plan runs.
+//! Monitors a running plan.
 
 use std::time::Instant;
 
@@ -12,9 +12,9 @@ use crate::report::trace::Event;
 use crate::run::failure::Failure;
 use crate::session::options::RunOptions;
 
-/// Looks on while a plan runs, and may end the run as long as it has no effect.
+/// Monitors a running plan, and may end the run until it commits its writes.
 pub(crate) trait Watch {
-    /// By what the run can be asked to end.
+    /// The handle that can cancel the run.
     fn cancellation(&self) -> Option<Cancellation>;
 
     /// Whether the run was asked to end.
@@ -147,7 +147,7 @@ impl Watch for Unwatched {
     fn after_commit(&mut self, _: &Plan, _: usize, _: &[Option<Value>]) {}
 }
 
-/// Looks on as a run's options ask for.
+/// Monitors a run as its options ask for.
 pub(crate) struct Watcher {
     cancellation: Option<Cancellation>,
     /// The inputs of the step that runs, where its outputs are looked at for NaN and infinity.

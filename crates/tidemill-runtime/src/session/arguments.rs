@@ -1,9 +1,9 @@
 use tidemill_value::{IntoValue, Value, ValueError};
 
-/// The values of a [`Callable`](crate::Callable)'s feeds: a tuple, an array or a vector of what
-/// becomes values.
+/// The values for a [`Callable`](crate::Callable)'s feeds: a tuple, an array or a vector of
+/// anything that converts to a value.
 pub trait Arguments {
-    /// Makes the values, in order.
+    /// Converts each argument to a value, in order.
     #[doc(hidden)]
     fn each(self, each: impl FnMut(Result<Value, ValueError>));
 }

@@ -12,10 +12,10 @@ use crate::session::fetch::Fetch;
 use crate::session::inner::Inner;
 use crate::session::options::{Run, RunOptions};
 
-/// A run that was prepared: what is fed and what is fetched are settled, only the values are not.
+/// A prepared run: its feeds and fetches are fixed, only the fed values vary.
 ///
-/// It is what a loop should call: it finds nothing again that could be found once. Threads can
-/// share it. It keeps its session's variables and its graph alive.
+/// Use it in loops: it does all look-ups once, in advance. Threads can share it. It keeps its
+/// session's variables and its graph alive.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -36,13 +36,13 @@ pub struct Callable<F> {
 }
 
 impl<F: Fetch> Callable<F> {
-    /// Runs it with values for its feeds, in the order in which they were given to
+    /// Runs it with values for its feeds, in the order in which the feeds were given to
     /// [`Session::callable`](crate::Session::callable): a tuple, an array or a vector.
     ///
-    /// What is passed by value moves in, a `&Value` is shared; nothing is copied.
+    /// Values passed by value are moved and a `&Value` is shared; no elements are copied.
     ///
     /// # Errors
-    /// [`RunError`], after which every variable is as it was.
+    /// [`RunError`]; no variable changes.
     pub fn call(&self, arguments: impl Arguments) -> Result<F::Output, RunError> {
         let _running = self.session.enter()?;
         let feed = |feeder: &mut Feeder<'_>| self.feed(arguments, feeder);
@@ -52,7 +52,7 @@ impl<F: Fetch> Callable<F> {
     /// Runs it as [`call`](Callable::call) does, with options.
     ///
     /// # Errors
-    /// [`RunError`], after which every variable is as it was.
+    /// [`RunError`]; no variable changes.
     pub fn call_with_options(
         &self,
         arguments: impl Arguments,

@@ -11,12 +11,12 @@ pub struct Feeds {
     pub(crate) copied: u64,
 }
 
-/// What a value is fed for: a tensor, a variable, or the name of a tensor.
+/// The target of a fed value: a tensor, a variable, or the name of a tensor.
 #[derive(Clone, Debug)]
 pub enum FeedKey {
-    /// A tensor; not only placeholders can be fed.
+    /// A tensor, which need not be a placeholder.
     Tensor(Tensor),
-    /// What everything that uses the variable reads of it in the run.
+    /// A variable: every read of it in the run gives the fed value.
     Variable(Variable),
     /// The tensor of that name.
     Name(String),
@@ -55,7 +55,7 @@ impl Feeds {
     /// Adds a value for a tensor.
     ///
     /// The value must have the tensor's data type and a shape that fits the tensor's. A single
-    /// number takes the tensor's type. A tensor holds no value, and cannot be fed:
+    /// number takes the tensor's type. A tensor does not hold a value, so it cannot be fed as one:
     ///
     /// ```compile_fail
     /// use tidemill_ops::{constant, placeholder};

@@ -6,8 +6,8 @@ use tidemill_graph::Operand;
 use tidemill_ops::{Operation, Tensor, Variable};
 use tidemill_value::Value;
 
-/// What a run can be asked for: a tensor, a variable, an operation, the name of a tensor, and
-/// tuples, arrays, vectors, slices, options and maps of them, nested at will.
+/// Anything that a run can fetch: a tensor, a variable, an operation, the name of a tensor, and
+/// tuples, arrays, vectors, slices, options and maps of these, nested freely.
 ///
 /// What the run returns has the same form, with a [`Value`] for each tensor, variable and name,
 /// and `()` for each operation.
@@ -21,7 +21,7 @@ pub trait Fetch {
     /// What the run returns for it.
     type Output;
 
-    /// Lists what is asked for, in order.
+    /// Lists the fetches, in order.
     #[doc(hidden)]
     fn list(&self, fetches: &mut FetchList);
 
@@ -30,7 +30,7 @@ pub trait Fetch {
     fn assemble(&self, values: &mut Fetched<'_>) -> Option<Self::Output>;
 }
 
-/// What a run is asked for, flat.
+/// The fetches of a run, flattened.
 #[doc(hidden)]
 #[derive(Default, Debug)]
 pub struct FetchList(pub(crate) SmallVec<[FetchItem; 4]>);
@@ -44,7 +44,7 @@ pub enum FetchItem {
     Name(String),
 }
 
-/// What a run returns, flat.
+/// The results of a run, flattened.
 #[doc(hidden)]
 pub struct Fetched<'a> {
     pub(crate) places: std::slice::Iter<'a, Operand>,

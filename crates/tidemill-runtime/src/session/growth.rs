@@ -1,4 +1,4 @@
-//! Notices a program that builds nodes where it means to run them.
+//! Detects a program that keeps adding nodes between runs.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};

@@ -6,7 +6,7 @@ use tidemill_kernels::pool::Cancellation;
 
 use crate::report::trace::RunTrace;
 
-/// Where sessions print to.
+/// The destination of a session's prints or warnings.
 #[derive(Clone, Default)]
 pub enum Sink {
     /// Standard error.
@@ -24,7 +24,7 @@ impl Sink {
         Sink::Function(Arc::new(print))
     }
 
-    /// A sink that keeps the lines, and what it keeps them in.
+    /// A sink that keeps the lines, and a handle to the kept lines.
     pub fn lines() -> (Self, Lines) {
         let lines = Lines::default();
         let kept = lines.clone();
@@ -65,49 +65,50 @@ impl Lines {
     }
 }
 
-/// Whether a session rewrites what it runs so that it runs faster. The results are the same, to
-/// the bit.
+/// Whether a session rewrites graphs before it runs them, to make them faster. The results are
+/// bit-identical.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Rewriting {
-    /// It does.
+    /// Graphs are rewritten.
     #[default]
     On,
-    /// It runs the nodes as they were made.
+    /// Nodes run as they were built.
     Off,
 }
 
 /// How a session runs.
 #[derive(Clone, Debug, Default)]
 pub struct SessionOptions {
-    /// Whether it rewrites what it runs.
+    /// Whether it rewrites graphs before it runs them.
     pub rewriting: Rewriting,
-    /// Where `print` prints to.
+    /// The destination of `print`.
     pub print_to: Sink,
-    /// Where warnings go.
+    /// The destination of warnings.
     pub warn_to: Sink,
-    /// How many threads a run computes on at most: by default, as many as `TIDEMILL_THREADS`
-    /// says, or as the machine has. Results do not depend on it, to the bit.
+    /// The maximum number of threads for a run: by default, the value of `TIDEMILL_THREADS`, or
+    /// else the number of the machine's hardware threads. Results are bit-identical for any number.
     pub threads: Option<usize>,
-    /// The seed of random operations that have none, of their own or of the graph. Without it,
-    /// the session takes one from the operating system.
+    /// The seed of random operations that have neither a seed of their own nor one from the graph.
+    /// Without it, the session gets one from the operating system.
     pub seed: Option<u64>,
 }
 
-/// How one run runs, and what is to be known of it.
+/// Options for one run.
 #[derive(Clone, Debug, Default)]
 pub struct RunOptions {
-    /// After so long, the run ends with [`RunError::Timeout`](crate::RunError::Timeout), unless
-    /// it has begun to take effect.
+    /// The time limit. A run that exceeds it ends with
+    /// [`RunError::Timeout`](crate::RunError::Timeout), unless it has begun to commit its writes.
     pub timeout: Option<Duration>,
-    /// What other threads can cancel the run by. It ends with
-    /// [`RunError::Cancelled`](crate::RunError::Cancelled), unless it has begun to take effect.
+    /// A handle with which other threads can cancel the run. The run then ends with
+    /// [`RunError::Cancelled`](crate::RunError::Cancelled), unless it has begun to commit its
+    /// writes.
     pub cancellation: Option<Cancellation>,
-    /// Whether a node that gives NaN or infinity is an error,
-    /// [`RunError::NonFinite`](crate::RunError::NonFinite). It takes time and memory, and costs
-    /// nothing where it is off.
+    /// Whether a node that produces NaN or infinity is an error,
+    /// [`RunError::NonFinite`](crate::RunError::NonFinite). The check takes time and memory; it
+    /// costs nothing when it is off.
     pub check_numerics: bool,
-    /// Whether to record what the steps take. They run one after the other then, also where a
-    /// graph is wide.
+    /// Whether to record the time of each step. Steps then run one after the other, even in a wide
+    /// graph.
     pub trace: bool,
     /// Whether operations that are fetched are computed even if nobody could tell: they neither fail
     /// nor have an effect, and what they give is not returned. A run leaves them out otherwise.
@@ -115,23 +116,24 @@ pub struct RunOptions {
     pub force_targets: bool,
 }
 
-/// What a run with [`RunOptions`] gives.
+/// The result of a run with [`RunOptions`].
 #[derive(Clone, Debug)]
 pub struct Run<T> {
-    /// What was fetched.
+    /// The fetched values.
     pub output: T,
-    /// What the run did.
+    /// Statistics of the run.
     pub stats: RunStats,
-    /// What the steps took, if the options asked for it.
+    /// The times of the steps, if the options asked for a trace.
     pub trace: Option<RunTrace>,
 }
 
-/// What a run did.
+/// Statistics of a run.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct RunStats {
-    /// The number of steps it took.
+    /// The number of steps that ran.
     pub steps: u64,
-    /// How many bytes of elements were copied: of fed values that were only borrowed or laid out
-    /// in another order, and of variables that were overwritten while somebody still held them.
+    /// The number of element bytes that were copied: from fed values that were borrowed or not in
+    /// row-major order, and from variables that were overwritten while something else still held
+    /// them.
     pub bytes_copied: u64,
 }

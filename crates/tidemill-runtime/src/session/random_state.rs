@@ -7,14 +7,14 @@ use crate::report::error::RunError;
 use crate::run::store::Use;
 use crate::session::handle::Session;
 
-/// What the random numbers of a session depend on, beside its graph. A session that is given the
-/// state of another one goes on with the numbers that the other would have drawn.
+/// The state of a session's random number generation. A session that is given the state of another
+/// session of the same graph draws the numbers that the other would have drawn next.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 pub struct RandomState {
-    /// The seed of random operations that have none, of their own or of the graph.
+    /// The seed of random operations that have neither a seed of their own nor one from the graph.
     pub seed: u64,
-    /// How often each operation that draws random numbers, itself or in its bodies, has run in the
-    /// session, by its name. Those that have not run are left out.
+    /// How often each random operation has run in the session, by name. An operation is random if
+    /// it or its bodies draw random numbers. Operations that have not run are omitted.
     pub draws: BTreeMap<String, u64>,
 }
 
@@ -46,11 +46,11 @@ impl Session {
         RandomState { seed: self.seed(), draws }
     }
 
-    /// Gives the session a seed, and its random operations counts of how often they ran: 0 to those
-    /// that `state` does not name. Names of other operations have no effect.
+    /// Sets the session's seed and the run counts of its random operations: operations that `state`
+    /// does not name get 0. Names of other operations have no effect.
     ///
     /// # Errors
-    /// [`RunError`], where the session is closed, or runs on this thread.
+    /// [`RunError`], if the session is closed or is running on this thread.
     pub fn set_random_state(&self, state: &RandomState) -> Result<(), RunError> {
         let _running = self.inner.enter()?;
         {

@@ -1,4 +1,4 @@
-//! From what the user hands to a run to a signature.
+//! Turns the fetches and feeds of a run into a signature.
 
 use smallvec::SmallVec;
 use tidemill_graph::{

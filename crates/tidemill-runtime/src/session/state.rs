@@ -1,4 +1,4 @@
-//! What a session keeps of the nodes of its graph.
+//! The state that a session keeps for the nodes of its graph.
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 

@@ -10,26 +10,26 @@ use tidemill_value::{PartialShape, Scalar};
 use crate::broadcast::invalid_input;
 use crate::{UPDATE_OPS, assign_moving_average};
 
-/// How [`batch_normalization`] normalizes.
+/// Options of [`batch_normalization`].
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct BatchNormalization {
-    /// The axis of the channels; a negative one counts from behind the last.
+    /// The axis of the channels; a negative axis counts from the end.
     pub axis: i64,
-    /// The part of a moving average that a step keeps.
+    /// The fraction of a moving average that a step keeps.
     pub momentum: f64,
-    /// What is added to variances.
+    /// A small number that is added to variances.
     pub epsilon: f32,
-    /// Whether a learned offset is added, `beta`.
+    /// Whether to add a learned offset, `beta`.
     pub center: bool,
-    /// Whether a learned factor is applied, `gamma`.
+    /// Whether to multiply by a learned factor, `gamma`.
     pub scale: bool,
-    /// The variable scope, which can share variables. Otherwise it is `batch_normalization`, made
+    /// The variable scope, which can share variables. The default is `batch_normalization`, made
     /// unique.
     pub name: Option<&'static str>,
 }
 
 impl Default for BatchNormalization {
-    /// The channels last, a momentum of 0.99, an epsilon of 0.001, with offset and factor.
+    /// Channels last, momentum 0.99, epsilon 0.001, with offset and factor.
     fn default() -> Self {
         BatchNormalization {
             axis: -1,
@@ -42,16 +42,17 @@ impl Default for BatchNormalization {
     }
 }
 
-/// Batch normalization (Ioffe and Szegedy, 2015), of a layer: in training, each channel of `x` gets
-/// the mean 0 and the variance 1 within its batch, otherwise by moving averages of both; then a
-/// learned factor and offset apply. `training` is `true`, `false`, or a tensor of type `bool` and
-/// shape `[]`; with a tensor, both ways are computed.
+/// Batch normalization of a layer (Ioffe and Szegedy, 2015). In training, it normalizes each
+/// channel of `x` to mean 0 and variance 1 within the batch; otherwise it uses moving averages of
+/// both. Then it applies a learned factor and offset. `training` is `true`, `false`, or a tensor of
+/// type `bool` and shape `[]`; with a tensor, both variants are computed.
 ///
-/// The updates of the moving averages are in the collection [`UPDATE_OPS`]: what
-/// [`minimize`](crate::Optimizer::minimize) makes of a loss that depends on the layer runs them.
+/// The updates of the moving averages are in the collection [`UPDATE_OPS`]: the training operation
+/// that [`minimize`](crate::Optimizer::minimize) builds for a loss that depends on the layer runs
+/// them.
 ///
 /// # Errors
-/// An `x` whose rank or number of channels is not known, or an axis that there is not.
+/// The rank or the number of channels of `x` is unknown, or the axis does not exist.
 ///
 /// ```
 /// use tidemill_ops::placeholder;

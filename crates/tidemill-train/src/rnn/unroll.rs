@@ -9,7 +9,8 @@ use super::RnnCell;
 use super::cells::dtype_of;
 use crate::broadcast::invalid_input;
 
-/// The outputs of a cell for each step of sequences, and the state behind the last step.
+/// Runs a cell along sequences in a loop. Returns the outputs of each step and the state after the
+/// last step.
 ///
 /// `inputs` are of shape `[batch, time, inputs]`, and the outputs of shape `[batch, time, outputs]`.
 /// The cell runs in a loop, begins with zeros and has its variables in the scope `rnn`. After no
@@ -17,13 +18,13 @@ use crate::broadcast::invalid_input;
 /// lengths, and for other layouts, see [`DynamicRnn`].
 ///
 /// # Errors
-/// Inputs of another rank, or whose last extent is not known.
+/// The rank of `inputs` is wrong, or its last dimension is unknown.
 #[track_caller]
 pub fn dynamic_rnn<C: RnnCell>(cell: &C, inputs: impl Into<Operand>) -> (Tensor, C::State) {
     DynamicRnn::new(cell).run(inputs)
 }
 
-/// How a cell runs along sequences.
+/// Options for running a cell along sequences.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -44,23 +45,24 @@ pub struct DynamicRnn<'a, C: RnnCell> {
 }
 
 impl<'a, C: RnnCell> DynamicRnn<'a, C> {
-    /// Whole sequences, batch by batch, from a state of zeros.
+    /// Runs full-length sequences, with the batch as first axis, from a state of zeros.
     pub fn new(cell: &'a C) -> Self {
         DynamicRnn { cell, initial_state: None, sequence_length: None, time_major: false }
     }
 
-    /// Sets the state to begin with.
+    /// Sets the initial state.
     pub fn initial_state(self, state: C::State) -> Self {
         DynamicRnn { initial_state: Some(state), ..self }
     }
 
-    /// Sets the lengths of the sequences, a list of integers: behind the end of a sequence, outputs
-    /// are zeros, and its state stays.
+    /// Sets the lengths of the sequences, a list of integers: after the end of a sequence, outputs
+    /// are zeros and its state does not change.
     pub fn sequence_length(self, lengths: impl Into<Operand>) -> Self {
         DynamicRnn { sequence_length: Some(lengths.into()), ..self }
     }
 
-    /// Takes inputs and gives outputs of shape `[time, batch, ..]`, which saves transposing them.
+    /// Sets whether inputs and outputs have shape `[time, batch, ..]`, which avoids transposing
+    /// them.
     pub fn time_major(self, time_major: bool) -> Self {
         DynamicRnn { time_major, ..self }
     }
@@ -68,7 +70,7 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
     /// Builds the loop (see [`dynamic_rnn`]).
     ///
     /// # Errors
-    /// As of [`dynamic_rnn`]; lengths that are not one integer for each sequence.
+    /// As for [`dynamic_rnn`]; the lengths are not one integer for each sequence.
     #[track_caller]
     pub fn run(self, inputs: impl Into<Operand>) -> (Tensor, C::State) {
         self.run_in("rnn", inputs.into().to_tensor())
@@ -180,7 +182,7 @@ pub fn bidirectional_dynamic_rnn<F: RnnCell, B: RnnCell>(
 /// ```
 ///
 /// # Errors
-/// Inputs whose last extent is not known.
+/// The last dimension of the inputs is unknown.
 #[track_caller]
 pub fn static_rnn<C: RnnCell>(
     cell: &C,

@@ -6,7 +6,7 @@ use super::RnnCell;
 use super::cells::{Layer, dtype_of, kernel_and_bias};
 use super::unroll::last_extent;
 
-/// Cells above each other: the inputs of each are the outputs of the one below.
+/// Stacked cells: the inputs of each are the outputs of the one below.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -71,7 +71,7 @@ impl<C: RnnCell> RnnCell for MultiRnnCell<C> {
     }
 }
 
-/// A cell, of whose inputs and outputs a part is dropped in each step (Zaremba et al., 2014).
+/// A cell with dropout on its inputs and outputs in each step (Zaremba et al., 2014).
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -84,16 +84,16 @@ impl<C: RnnCell> RnnCell for MultiRnnCell<C> {
 pub struct DropoutWrapper<C> {
     /// The cell.
     pub cell: C,
-    /// The part of the inputs to drop (see [`dropout`]).
+    /// The fraction of the inputs to drop (see [`dropout`]).
     pub input_rate: f64,
-    /// The part of the outputs to drop.
+    /// The fraction of the outputs to drop.
     pub output_rate: f64,
-    /// The seed of the numbers that are drawn.
+    /// The random seed.
     pub seed: Option<i64>,
 }
 
 impl<C: RnnCell> DropoutWrapper<C> {
-    /// A cell of which nothing is dropped.
+    /// A wrapper that drops nothing.
     pub fn new(cell: C) -> Self {
         DropoutWrapper { cell, input_rate: 0.0, output_rate: 0.0, seed: None }
     }

@@ -8,29 +8,29 @@ use tidemill_value::{PartialShape, Shape};
 
 use super::RESERVED;
 
-/// What of a checkpoint fits the variables of a [`Saver`](crate::Saver).
+/// How a checkpoint fits the variables of a [`Saver`](crate::Saver).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RestoreReport {
     /// The checkpoint.
     pub prefix: PathBuf,
-    /// The names that the checkpoint has for the variables, with their types and shapes.
+    /// The names of the variables that the checkpoint has with their types and shapes.
     pub restored: Vec<String>,
-    /// The variables that it does not have.
+    /// The variables that it lacks.
     pub missing: Vec<Missing>,
-    /// The tensors that it has beside them.
+    /// Its other tensors.
     pub unexpected: Vec<String>,
     /// The variables that it has with another type or shape.
     pub mismatched: Vec<Mismatch>,
 }
 
-/// A variable that a checkpoint does not have.
+/// A variable that a checkpoint lacks.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Missing {
-    /// What it should be called in the checkpoint.
+    /// Its expected name in the checkpoint.
     pub name: String,
-    /// The name there that is nearest to it, if any is near.
+    /// The most similar name in the checkpoint, if one is similar enough.
     pub near: Option<String>,
 }
 
@@ -94,7 +94,7 @@ fn has_as_many_elements(variable: &PartialShape, stored: &Shape) -> bool {
 }
 
 impl fmt::Display for RestoreReport {
-    /// What does not fit, one line for each.
+    /// Writes what does not fit, one line for each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let prefix = self.prefix.display();
         let count = |names: usize, total: usize| format!("{names} of {total} variables");

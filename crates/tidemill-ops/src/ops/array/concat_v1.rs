@@ -14,10 +14,10 @@ use crate::index::{
 use crate::kernel::kernel;
 use crate::sample::array;
 
-/// Several tensors one after the other along an axis, which is the first input.
+/// The concatenation of tensors along an axis, which is the first input.
 pub static CONCAT_V1: OpDef = OpDef::new(
     "Concat",
-    "Several tensors one after the other along an axis, which is the first input.",
+    "The concatenation of tensors along an axis, which is the first input.",
 )
 .inputs(&[Arg::is("concat_dim", DType::I32), Arg::list("values", "T", "N")])
 .outputs(&[Arg::of("output", "T")])
@@ -53,9 +53,9 @@ pub static CONCAT_V1: OpDef = OpDef::new(
     ]
 });
 
-/// Where each of several tensors begins when they are joined.
+/// The offset of each tensor in a concatenation.
 pub static CONCAT_OFFSET: OpDef =
-    OpDef::new("ConcatOffset", "Where each of several tensors begins when they are joined.")
+    OpDef::new("ConcatOffset", "The offset of each tensor in a concatenation.")
         .inputs(&[Arg::is("concat_dim", DType::I32), Arg::list("shape", "shape_type", "N")])
         .outputs(&[Arg::list("offset", "shape_type", "N")])
         .attrs(&[AttrDef::types("shape_type", DType::INDICES)

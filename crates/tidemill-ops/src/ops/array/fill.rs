@@ -39,8 +39,8 @@ pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialSh
     }
 }
 
-/// One number everywhere.
-pub static FILL: OpDef = OpDef::new("Fill", "One number everywhere.")
+/// A tensor filled with one value.
+pub static FILL: OpDef = OpDef::new("Fill", "A tensor filled with one value.")
     .inputs(&[Arg::of("dims", "index_type"), Arg::of("value", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("index_type", DType::INDICES)])
@@ -111,7 +111,7 @@ fn ones_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
 }
 
 /// A tensor repeated along axes that it lacks, or has the extent 1 along.
-pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor stretched to a larger shape.")
+pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor broadcast to a larger shape.")
     .inputs(&[Arg::of("input", "T"), Arg::of("shape", "Tidx")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
@@ -145,8 +145,8 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor stretched t
         sample.into_iter().chain([wrong]).collect()
     });
 
-/// Numbers at equal distances.
-pub static RANGE: OpDef = OpDef::new("Range", "Numbers at equal distances.")
+/// Evenly spaced numbers.
+pub static RANGE: OpDef = OpDef::new("Range", "Evenly spaced numbers.")
     .inputs(&[Arg::of("start", "Tidx"), Arg::of("limit", "Tidx"), Arg::of("delta", "Tidx")])
     .outputs(&[Arg::of("output", "Tidx")])
     .attrs(&[AttrDef::widened("Tidx", DType::NUMBERS)])
@@ -295,11 +295,11 @@ pub fn ones_like(x: impl Into<Operand>) -> Tensor {
     filled_like(&ONES_LIKE, x.into().to_tensor(), 1.0)
 }
 
-/// `x` stretched to a larger shape, along the axes that it lacks at the front and those along
-/// which its extent is 1. The shape is a list of extents, or an integer tensor.
+/// `x` broadcast to a larger shape, along leading axes that it lacks and axes of length 1. The
+/// shape is a list of extents, or an integer tensor.
 ///
 /// # Errors
-/// A shape that `x` does not stretch to.
+/// A shape that `x` does not broadcast to.
 ///
 /// ```
 /// use tidemill_ops::{broadcast_to, constant};
@@ -313,8 +313,8 @@ pub fn broadcast_to(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor 
     indexed(&BROADCAST_TO, "BroadcastTo", x, ("shape", shape.into()), |node| node)
 }
 
-/// The numbers from `start` up to, but not including, `limit`, at a distance of `delta`: a
-/// tensor of one axis.
+/// The numbers from `start` up to, but not including, `limit`, in steps of `delta`: a tensor of one
+/// axis.
 ///
 /// # Errors
 /// A run fails if steps of `delta` do not lead from `start` to `limit`.

@@ -17,8 +17,8 @@ use crate::ops::cast::cast;
 use crate::ops::constant::constant_node;
 use crate::{Operand, Tensor};
 
-/// Several tensors of one shape along a new axis.
-pub static PACK: OpDef = OpDef::new("Pack", "Several tensors of one shape along a new axis.")
+/// Tensors of one shape stacked along a new axis.
+pub static PACK: OpDef = OpDef::new("Pack", "Tensors of one shape stacked along a new axis.")
     .inputs(&[Arg::list("values", "T", "N")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ANY), AttrDef::int("axis", 0)])
@@ -64,9 +64,9 @@ fn infer_pack(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     Ok([Inferred::with_elements(dims.into_iter().collect(), elements)].into_iter().collect())
 }
 
-/// Several tensors one after the other along an axis.
+/// The concatenation of tensors along an axis.
 pub static CONCAT: OpDef =
-    OpDef::new("ConcatV2", "Several tensors one after the other along an axis.")
+    OpDef::new("ConcatV2", "The concatenation of tensors along an axis.")
         .inputs(&[Arg::list("values", "T", "N"), Arg::of("axis", "Tidx")])
         .outputs(&[Arg::of("output", "T")])
         .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
@@ -187,7 +187,7 @@ pub(super) fn split_like(grad: Tensor, values: &[Tensor], axis: Tensor) -> Vec<T
 /// Several tensors of one type and shape along a new axis, before axis `axis`; -1 puts it last.
 ///
 /// # Errors
-/// No tensors, tensors that differ in type or shape, or an axis that there is not.
+/// No tensors, tensors that differ in type or shape, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{constant, stack};
@@ -210,7 +210,7 @@ pub fn stack<T: Into<Operand>>(values: impl IntoIterator<Item = T>, axis: i64) -
 /// Several tensors one after the other along axis `axis`.
 ///
 /// # Errors
-/// No tensors, tensors that differ in type or along another axis, or an axis that there is not.
+/// No tensors, tensors that differ in type or along another axis, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{concat, constant};

@@ -13,8 +13,8 @@ use crate::index::{axes_of, axis_of, check_single, integers};
 use crate::operand::{indexed, tensor};
 use crate::{IntoNewShape, Operand, Tensor};
 
-/// The elements of a tensor under another shape.
-pub static RESHAPE: OpDef = OpDef::new("Reshape", "The elements of a tensor under another shape.")
+/// The elements of a tensor with another shape.
+pub static RESHAPE: OpDef = OpDef::new("Reshape", "The elements of a tensor with another shape.")
     .inputs(&[Arg::of("tensor", "T"), Arg::of("shape", "Tshape")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tshape", DType::INDICES)])
@@ -103,8 +103,8 @@ fn infer_reshape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
     Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
 }
 
-/// A tensor with an axis of extent 1 more.
-pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis of extent 1 more.")
+/// A tensor with an additional axis of length 1.
+pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an additional axis of length 1.")
     .inputs(&[Arg::of("input", "T"), Arg::of("dim", "Tdim")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tdim", DType::INDICES)])
@@ -148,8 +148,8 @@ pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis 
         column.into_iter().chain([Sample::error([x, Value::from(3)], "axis 3")]).collect()
     });
 
-/// A tensor without axes of extent 1.
-pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "A tensor without axes of extent 1.")
+/// A tensor without axes of length 1.
+pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "A tensor without axes of length 1.")
     .inputs(&[Arg::of("input", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[
@@ -230,10 +230,10 @@ pub fn reshape(x: impl Into<Operand>, shape: impl IntoNewShape) -> Tensor {
     indexed(&RESHAPE, "Reshape", x, ("shape", shape.into_operand()), |node| node)
 }
 
-/// `x` with an axis of extent 1 more, before axis `axis`; -1 puts it last.
+/// `x` with an additional axis of length 1 before axis `axis`; -1 puts it last.
 ///
 /// # Errors
-/// An axis that there is not.
+/// An axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{constant, expand_dims};
@@ -246,7 +246,8 @@ pub fn expand_dims(x: impl Into<Operand>, axis: i32) -> Tensor {
     indexed(&EXPAND_DIMS, "ExpandDims", x, ("dim", axis.into()), |node| node)
 }
 
-/// `x` without the axes of extent 1 among `axes`, or, if there are none, without any such axis.
+/// `x` without the given `axes`, which must have length 1; if `axes` is empty, without any axis of
+/// length 1.
 ///
 /// # Errors
 /// An axis whose extent is not 1.

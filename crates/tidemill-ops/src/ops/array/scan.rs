@@ -72,8 +72,8 @@ fn samples(forward: [f32; 3], reverse: [f32; 3], exclusive: [f32; 3]) -> Vec<Sam
     ]
 }
 
-/// The sum of the elements along an axis up to each.
-pub static CUMSUM: OpDef = scan("Cumsum", "The sum of the elements along an axis up to each.")
+/// The cumulative sum along an axis.
+pub static CUMSUM: OpDef = scan("Cumsum", "The cumulative sum along an axis.")
     .gradient(|cx| {
         let Scan { exclusive, reverse } = attrs(cx.node())?;
         let back = Scan { exclusive, reverse: !reverse };
@@ -82,9 +82,9 @@ pub static CUMSUM: OpDef = scan("Cumsum", "The sum of the elements along an axis
     .kernel(|node| scan_kernel(node, kernels::cumsum))
     .samples(|| samples([2.0, 5.0, 9.0], [9.0, 7.0, 4.0], [0.0, 2.0, 5.0]));
 
-/// The product of the elements along an axis up to each.
+/// The cumulative product along an axis.
 pub static CUMPROD: OpDef =
-    scan("Cumprod", "The product of the elements along an axis up to each.")
+    scan("Cumprod", "The cumulative product along an axis.")
         .gradient(cumprod_gradient)
         .kernel(|node| scan_kernel(node, kernels::cumprod))
         .samples(|| {
@@ -129,7 +129,7 @@ macro_rules! scans {
         $(#[doc = $doc])*
         ///
         /// # Errors
-        /// An axis that there is not.
+        /// An axis that does not exist.
         #[doc = example!($function(constant([0.5_f32, 2.0]), 0) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
@@ -141,7 +141,7 @@ macro_rules! scans {
         /// `exclusive`, and from the last element down if `reverse`.
         ///
         /// # Errors
-        /// An axis that there is not.
+        /// An axis that does not exist.
         #[doc = example!($with(constant([0.5_f32, 2.0]), 0, true, false) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
@@ -162,10 +162,10 @@ macro_rules! scans {
 }
 
 scans! {
-    /// The sums of the elements of `x` along an axis up to each: `[a, a + b, a + b + c]`.
+    /// The cumulative sums of `x` along an axis: `[a, a + b, a + b + c]`.
     cumsum = CUMSUM, "Cumsum", cumsum_with;
 
-    /// The products of the elements of `x` along an axis up to each: `[a, a b, a b c]`. Its
-    /// derivatives of any order are right where elements are 0.
+    /// The cumulative products of `x` along an axis: `[a, a b, a b c]`. Its derivatives of any
+    /// order are correct where elements are 0.
     cumprod = CUMPROD, "Cumprod", cumprod_with;
 }
