@@ -304,8 +304,9 @@ pub enum Mirror {
 }
 
 /// `x` padded with its mirror images: `paddings[i]` gives the number of elements before and after
-/// axis `i` (see [`pad`]). Its gradient adds the gradient of an image to the element that it
-/// mirrors.
+/// axis `i` (see [`pad`]).
+///
+/// Its gradient adds the gradient of an image to the element that it mirrors.
 ///
 /// # Errors
 /// As for [`pad`], and images that are longer than the axis allows.

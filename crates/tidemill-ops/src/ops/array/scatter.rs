@@ -416,8 +416,9 @@ tensor_scatters! {
 }
 
 /// A tensor of shape `shape` that has the `values` at the positions in `indices`, of shape `[count,
-/// rank]`, and `default` elsewhere. The indices must be in order and distinct. The gradient of the
-/// values is gathered at the positions; the rest is summed for `default`.
+/// rank]`, and `default` elsewhere. The indices must be in order and distinct.
+///
+/// The gradient of the values is gathered at the positions; the rest is summed for `default`.
 ///
 /// # Errors
 /// A run fails where an index is out of range or out of order.
