@@ -3,10 +3,10 @@ use tidemill_graph::{
     Enclosure, Graph, GraphKey, Location, Note, OpError, TensorId, TensorRef, at_location,
     default_graph, elsewhere, enclosures, fail, innermost, scoped,
 };
-use tidemill_ops::Tensor;
+use tidemill_ops::{Tensor, zeros_like};
 use tidemill_value::DType;
 
-use crate::walk::Walk;
+use crate::walk::{Cut, Level, Walk};
 
 /// Options of [`gradients_with`].
 #[derive(Clone, Debug, Default)]
@@ -15,6 +15,18 @@ pub struct GradientOptions {
     pub grad_ys: Vec<Option<Tensor>>,
     /// Tensors to treat as constant.
     pub stop_gradients: Vec<Tensor>,
+    /// The gradient where no way that has a derivative leads from an `x` to the `ys`.
+    pub unconnected_gradients: UnconnectedGradients,
+}
+
+/// The gradient with respect to what the `ys` do not depend on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UnconnectedGradients {
+    /// There is none.
+    #[default]
+    None,
+    /// Zeros of the type and shape of the `x`.
+    Zero,
 }
 
 /// The gradients of the sum of `ys` with respect to each of `xs`: tensors or variables.
@@ -55,20 +67,7 @@ pub struct Differentiation {
     pub cuts: Vec<Cut>,
 }
 
-/// A node through which no gradient passes to one of its inputs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cut {
-    /// The name of the node.
-    pub name: String,
-    /// Its type.
-    pub op: &'static str,
-    /// The line that made it.
-    pub location: Location,
-    /// The names of the nodes from a `y` to it, both included.
-    pub way: Vec<String>,
-}
-
-/// [`gradients_with`], which also reports where paths end.
+/// [`gradients_with`], which also tells where ways end.
 #[track_caller]
 pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
     ys: impl IntoIterator<Item = Y>,
@@ -84,26 +83,21 @@ pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
         let graph = if graph.is_complete_body() { default_graph() } else { graph };
         let target = innermost(&graph);
         match levels(&target, &ys, &xs, &options) {
-            Ok(levels) => scoped(&target, "gradients", |_| descend(&target, levels, &xs)),
+            Ok(levels) => scoped(&target, "gradients", |_| {
+                let mut result = descend(&target, levels, &xs);
+                if options.unconnected_gradients == UnconnectedGradients::Zero {
+                    for (gradient, &x) in result.gradients.iter_mut().zip(&xs) {
+                        gradient.get_or_insert_with(|| zeros_of(x));
+                    }
+                }
+                result
+            }),
             Err(invalid) => Differentiation {
                 gradients: xs.iter().map(|_| Some(invalid)).collect(),
                 cuts: Vec::new(),
             },
         }
     })
-}
-
-/// What there is to differentiate in one graph. Where that is the body that is being built, the graphs
-/// around it follow: values flow into the body through what it captures of them.
-pub(crate) struct Level {
-    pub(crate) graph: Graph,
-    /// The tensors to differentiate, each with its gradient; ones where that is `None`.
-    pub(crate) ys: Vec<(TensorId, Option<TensorRef>)>,
-    pub(crate) xs: Vec<TensorId>,
-    /// The tensors to take as constant.
-    pub(crate) stops: FxHashSet<TensorId>,
-    /// The tensors of this graph that the graph inside of it captures, with what stands for them there.
-    captured: Vec<(TensorId, TensorId)>,
 }
 
 /// Differentiates one graph after the other, from the inside out. The gradients of what a graph captures
@@ -235,4 +229,14 @@ fn check_float(graph: &Graph, tensor: TensorId, is_given: bool) -> Result<(), Te
     let message = format!("`{name}` is {dtype}, but only floats have gradients");
     let notes = Vec::from([Note::at(format!("`{name}` was made here"), at)]);
     Err(fail(Some(graph.key()), "gradients", OpError::Invalid(message), notes).output(0).into())
+}
+
+/// Zeros of the type and shape of a tensor, or of the value of a variable.
+fn zeros_of(x: TensorRef) -> Tensor {
+    let read = || {
+        let graph = Graph::find(x.graph()).ok()?;
+        let record = graph.read().variable(x.id().ok()?.node).cloned()?;
+        Some(TensorRef::new(graph.key(), record.read))
+    };
+    zeros_like(Tensor::from(read().unwrap_or(x)))
 }

@@ -13,6 +13,8 @@ mod unbroadcast;
 mod walk;
 
 pub use differentiate::{
-    Cut, Differentiation, GradientOptions, differentiate, gradients, gradients_with,
+    Differentiation, GradientOptions, UnconnectedGradients, differentiate, gradients,
+    gradients_with,
 };
 pub use second::{hessian_vector_product, jacobian};
+pub use walk::Cut;

@@ -16,20 +16,56 @@ use crate::ops::constant::constant_node;
 use crate::ops::control::NO_OP;
 use crate::ops::resource::is_handle;
 use crate::ops::variable::is_variable_initialized;
-use crate::variables::{GLOBAL_VARIABLES, LOCAL_VARIABLES, variables_among};
-use crate::{Operation, Tensor, Variable};
+use crate::variables::{GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES, variables_among};
+use crate::{InScope, Operation, Tensor, Variable};
 
 /// The variables of the default graph, in creation order.
 pub fn global_variables() -> Vec<Variable> {
-    let graph = default_graph();
-    variables_among(&graph, &graph.collection(GLOBAL_VARIABLES))
+    collected(GLOBAL_VARIABLES, "")
+}
+
+/// The [`global_variables`] in a scope (see [`InScope`]).
+///
+/// ```
+/// use tidemill_graph::variable_scope;
+/// use tidemill_ops::{get_variable, global_variables_in, zeros};
+/// let bias = variable_scope("generator", || get_variable("bias", [3], zeros()));
+/// variable_scope("discriminator", || get_variable("bias", [3], zeros()));
+/// assert_eq!(global_variables_in("generator"), [bias]);
+/// ```
+pub fn global_variables_in(scope: &str) -> Vec<Variable> {
+    collected(GLOBAL_VARIABLES, scope)
+}
+
+/// The variables of the default graph that optimizers change, in the order in which they were made.
+pub fn trainable_variables() -> Vec<Variable> {
+    collected(TRAINABLE_VARIABLES, "")
+}
+
+/// The [`trainable_variables`] in a scope (see [`InScope`]): those of one part of a model, for an
+/// optimizer of their own.
+///
+/// ```
+/// use tidemill_graph::variable_scope;
+/// use tidemill_ops::{get_variable, trainable_variables_in, zeros};
+/// let bias = variable_scope("generator", || get_variable("bias", [3], zeros()));
+/// variable_scope("discriminator", || get_variable("bias", [3], zeros()));
+/// assert_eq!(trainable_variables_in("generator"), [bias]);
+/// ```
+pub fn trainable_variables_in(scope: &str) -> Vec<Variable> {
+    collected(TRAINABLE_VARIABLES, scope)
 }
 
 /// The local variables of the default graph, in creation order (see
 /// [`VariableBuilder::local`](crate::VariableBuilder::local)).
 pub fn local_variables() -> Vec<Variable> {
+    collected(LOCAL_VARIABLES, "")
+}
+
+fn collected(collection: &str, scope: &str) -> Vec<Variable> {
     let graph = default_graph();
-    variables_among(&graph, &graph.collection(LOCAL_VARIABLES))
+    let variables = variables_among(&graph, &graph.collection(collection)).into_iter();
+    variables.filter(|variable| variable.is_in_scope(scope)).collect()
 }
 
 /// One operation that initializes every local variable of the default graph (see

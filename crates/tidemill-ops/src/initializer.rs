@@ -3,7 +3,7 @@ use tidemill_value::{DType, PartialShape, Scalar, Shape, Value};
 
 use crate::ops::array::{fill, filled};
 use crate::ops::random::{Distribution, random_tensor};
-use crate::{Operand, Tensor};
+use crate::{IntoShape, Operand, Tensor};
 
 /// The initial value of a variable.
 ///
@@ -43,7 +43,8 @@ enum ScaledShape {
 }
 
 impl Default for Initializer {
-    /// Glorot's uniform distribution for floats, zero for other types.
+    /// What the [`VariableScope`](crate::VariableScope) says; Glorot's uniform distribution for
+    /// floats, and zero for other types, where it says nothing.
     fn default() -> Self {
         Kind::Default.into()
     }
@@ -129,6 +130,11 @@ impl Initializer {
         self
     }
 
+    /// Whether it leaves to the variable scope what to start with.
+    pub(crate) fn is_default(&self) -> bool {
+        matches!(self.kind, Kind::Default) && self.seed.is_none()
+    }
+
     /// The data type of the tensor, value or truth value to start with.
     pub(crate) fn dtype(&self) -> Option<DType> {
         match &self.kind {
@@ -150,8 +156,10 @@ impl Initializer {
                 format!("the shape {shape} of a variable must be known, to initialize it");
             return invalid(graph, message);
         };
-        let random =
-            |distribution| random_tensor(graph, distribution, known.clone(), dtype, self.seed);
+        let random = |distribution| {
+            let shape = IntoShape::into_operand(&known);
+            random_tensor(graph, distribution, shape, dtype, self.seed)
+        };
         match &self.kind {
             Kind::Default if dtype.is_float() => {
                 random(scaled_distribution(1.0, Fan::Average, ScaledShape::Uniform, &known))

@@ -93,7 +93,34 @@ pub trait Inspect {
 
     /// The tensors in a collection.
     fn tensors_in(&self, collection: &str) -> Vec<Tensor>;
+
+    /// The operations in a collection. Variables are among them, as the nodes that name them.
+    fn operations_in(&self, collection: &str) -> Vec<Operation>;
 }
+
+/// What has a name, of which the scope is a part.
+pub trait InScope {
+    /// Whether the name is `scope`, or begins with `scope` and a slash: `generator/bias` is in the
+    /// scope `generator`, and `generator_1/bias` is not. Every name is in the scope ``.
+    fn is_in_scope(&self, scope: &str) -> bool;
+}
+
+macro_rules! in_scope {
+    ($($handle:ty),*) => {$(
+        impl InScope for $handle {
+            fn is_in_scope(&self, scope: &str) -> bool {
+                let name = Operation::from(OperationRef::from(*self)).name();
+                let scope = scope.trim_end_matches('/');
+                scope.is_empty()
+                    || name.strip_prefix(scope).is_some_and(|rest| {
+                        rest.is_empty() || rest.starts_with('/')
+                    })
+            }
+        }
+    )*};
+}
+
+in_scope!(Tensor, Operation, Variable);
 
 impl Inspect for Graph {
     fn operations(&self) -> Vec<Operation> {
@@ -149,6 +176,14 @@ impl Inspect for Graph {
             Item::Operation(_) => None,
         };
         self.collection(collection).into_iter().filter_map(tensor).collect()
+    }
+
+    fn operations_in(&self, collection: &str) -> Vec<Operation> {
+        let operation = |item: Item| match item {
+            Item::Operation(id) => Some(OperationRef::new(self.key(), Referent::Node(id)).into()),
+            Item::Tensor(_) => None,
+        };
+        self.collection(collection).into_iter().filter_map(operation).collect()
     }
 }
 

@@ -8,6 +8,7 @@ use tidemill_value::{
     ByteString, DType, Element, IntoValue, PartialShape, Scalar, Value, ValueError,
 };
 
+use crate::ops::array::shape_tensor;
 use crate::ops::constant::constant_node;
 use crate::{Tensor, Variable};
 
@@ -65,6 +66,20 @@ impl From<PartialShape> for Operand {
 impl From<&str> for Operand {
     fn from(text: &str) -> Self {
         Operand::Value(Ok(text.into()))
+    }
+}
+
+impl From<usize> for Operand {
+    /// A number, of whatever type is needed; by itself, an `int64`.
+    fn from(number: usize) -> Self {
+        Operand::Number(i64::try_from(number).unwrap_or(i64::MAX).into())
+    }
+}
+
+impl<const N: usize> From<[usize; N]> for Operand {
+    /// Extents or axes: a list of `int32`, or of `int64` where one is larger.
+    fn from(extents: [usize; N]) -> Self {
+        Operand::Value(Ok(shape_tensor(&extents)))
     }
 }
 
@@ -145,8 +160,14 @@ impl Operand {
         }
     }
 
-    /// The operand as a tensor to combine with another tensor: a number takes that tensor's type. A
-    /// number or value becomes a constant in its graph, with this name.
+    /// The operand as a tensor; a number or value becomes a constant of this graph, of this name.
+    #[track_caller]
+    pub(crate) fn to_tensor_in(&self, graph: GraphKey, name: &'static str) -> Tensor {
+        self.as_tensor().unwrap_or_else(|| self.to_constant(Some(graph), Cow::Borrowed(name), None))
+    }
+
+    /// The operand as a tensor beside another one: a number takes its type. A number or value
+    /// becomes a constant of its graph, of this name.
     #[track_caller]
     pub fn to_tensor_like(&self, other: Tensor, name: &'static str) -> Tensor {
         match self.as_tensor() {

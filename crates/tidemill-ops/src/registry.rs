@@ -110,6 +110,7 @@ pub static ALL: &[&OpDef] = &[
     &activation::ELU,
     &gradient::ELU_GRAD,
     &tensor_list::EMPTY_TENSOR_LIST,
+    &array::ENSURE_SHAPE,
     &compare::EQUAL,
     &special::ERF,
     &special::ERFC,

@@ -2,9 +2,9 @@ use std::fmt;
 
 use tidemill_graph::{
     BuildErrorKind, Constraint, Fact, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId,
-    Note, OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, absolute_scope,
-    at_location, current_variable_scope, default_graph, fail, has_control_dependencies,
-    nearest_name, outside, without_control_dependencies,
+    Note, OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, VariableSettings,
+    absolute_scope, at_location, default_graph, fail, has_control_dependencies, nearest_name,
+    outside, without_control_dependencies,
 };
 use tidemill_value::{DType, PartialShape};
 
@@ -12,6 +12,7 @@ use crate::handle::write_tuple;
 use crate::operand::tensor;
 use crate::ops::resource::{self, is_handle};
 use crate::ops::{assign, identity, variable};
+use crate::variable_scope::{Defaults, REGULARIZATION_LOSSES, Regularize, get_through};
 use crate::{Initializer, Operation, Tensor};
 
 /// The collection of the variables that are saved: all except local ones.
@@ -223,6 +224,7 @@ pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
         absolute: false,
         self_starting: false,
         constraint: None,
+        regularizer: None,
         collections: Vec::new(),
     }
 }
@@ -241,6 +243,7 @@ pub struct VariableBuilder {
     absolute: bool,
     self_starting: bool,
     constraint: Option<Constraint>,
+    regularizer: Option<Regularize>,
     collections: Vec<String>,
 }
 
@@ -251,8 +254,14 @@ impl VariableBuilder {
         self
     }
 
-    /// Sets the initializer. The default is the Glorot uniform distribution for floats, and zero
-    /// for integers.
+    /// The name, without that of the variable scope.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sets what the variable starts with. Otherwise it is what the
+    /// [`VariableScope`](crate::VariableScope) says, or Glorot's uniform distribution for floats, and
+    /// zero for integers.
     pub fn initializer(mut self, initializer: impl Into<Initializer>) -> Self {
         self.initializer = initializer.into();
         self
@@ -303,7 +312,15 @@ impl VariableBuilder {
         self
     }
 
-    /// Also adds the variable to the collection with this name.
+    /// Sets what is made of the value of the variable if it is made and trainable: a loss, of shape
+    /// `[]`, which is added to the collection [`REGULARIZATION_LOSSES`]. Otherwise it is what the
+    /// [`VariableScope`](crate::VariableScope) says.
+    pub fn regularizer(mut self, loss: impl Fn(Tensor) -> Tensor + Send + Sync + 'static) -> Self {
+        self.regularizer = Some(Regularize::new(loss));
+        self
+    }
+
+    /// Adds the variable to a collection of this name as well.
     pub fn collection(mut self, name: &str) -> Self {
         self.collections.push(name.to_owned());
         self
@@ -316,22 +333,37 @@ impl VariableBuilder {
     #[track_caller]
     pub fn get(self) -> Variable {
         let location = Location::caller();
-        at_location(location, || outside(|| self.get_here(location)))
+        at_location(location, || {
+            outside(|| {
+                let graph = default_graph();
+                match self.absolute {
+                    true => self.get_here(location, &graph, &VariableSettings::default()),
+                    false => get_through(&graph, self, |asked, settings, defaults| {
+                        asked.with_defaults(defaults).get_here(location, &graph, settings)
+                    }),
+                }
+            })
+        })
     }
 
-    fn get_here(self, location: Location) -> Variable {
-        let graph = default_graph();
-        let (prefix, reuse) = match self.absolute {
-            true => (String::new(), Reuse::Never),
-            false => current_variable_scope(graph.key()),
-        };
+    /// The same variable, with what its scope says where it does not say itself.
+    fn with_defaults(mut self, defaults: Defaults) -> Self {
+        if let Some(initializer) = defaults.initializer.filter(|_| self.initializer.is_default()) {
+            self.initializer = initializer;
+        }
+        self.regularizer = self.regularizer.or(defaults.regularizer);
+        self
+    }
+
+    fn get_here(self, location: Location, graph: &Graph, settings: &VariableSettings) -> Variable {
+        let VariableSettings { prefix, reuse, .. } = settings;
         let name = match self.absolute {
-            true => free_name(&graph, &self.name),
+            true => free_name(graph, &self.name),
             false => format!("{prefix}{}", self.name),
         };
         let existing = graph.read().find_variable(&name).map(|record| record.node);
-        match (existing, reuse) {
-            (Some(node), Reuse::Always | Reuse::Auto) => self.shared(&graph, &name, node),
+        match (existing, *reuse) {
+            (Some(node), Reuse::Always | Reuse::Auto) => self.shared(graph, &name, node),
             (Some(node), Reuse::Never) => {
                 let first = graph.read().location(node);
                 let notes = vec![
@@ -341,14 +373,14 @@ impl VariableBuilder {
                                variables by variable_scope_with(.., Reuse::Auto, ..)",
                     ),
                 ];
-                failed(&graph, BuildErrorKind::VariableExists { name }, notes)
+                failed(graph, BuildErrorKind::VariableExists { name }, notes)
             }
             (None, Reuse::Always) => {
-                let notes = missing_notes(&graph, &name);
-                failed(&graph, BuildErrorKind::VariableMissing { name }, notes)
+                let notes = missing_notes(graph, &name);
+                failed(graph, BuildErrorKind::VariableMissing { name }, notes)
             }
             (None, _) => at_location(location, || {
-                without_control_dependencies(graph.key(), || self.make(&graph, &name))
+                without_control_dependencies(graph.key(), || self.make(graph, &name))
             }),
         }
     }
@@ -418,6 +450,11 @@ impl VariableBuilder {
             graph.add_to_collection(TRAINABLE_VARIABLES, variable);
         }
         self.collections.iter().for_each(|name| graph.add_to_collection(name, variable));
+        if let Some(regularizer) = self.regularizer.filter(|_| self.trainable) {
+            absolute_scope(key, &format!("{prefix}Regularizer/"), || {
+                collect_loss(graph, regularizer.apply(variable.read()));
+            });
+        }
         variable
     }
 }
@@ -434,6 +471,14 @@ fn missing_notes(graph: &Graph, name: &str) -> Vec<Note> {
     let help =
         "help: make it before, or open the scope with Reuse::Auto, which makes what is missing";
     near.into_iter().chain([Note::new(help)]).collect()
+}
+
+/// Adds the loss of a regularizer to the collection of those, unless the regularizer has done it.
+fn collect_loss(graph: &Graph, loss: Tensor) {
+    let losses = graph.collection(REGULARIZATION_LOSSES);
+    if TensorRef::from(loss).id().is_ok_and(|id| !losses.contains(&Item::Tensor(id))) {
+        graph.add_to_collection(REGULARIZATION_LOSSES, loss);
+    }
 }
 
 /// A name that no node has: this one, or this one with a number.

@@ -9,54 +9,28 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod ahead;
-mod arguments;
-mod bodies;
-mod cache;
-mod call;
-mod callable;
-mod error;
-mod evaluate;
-mod executor;
-mod explain;
-mod feeds;
-mod fetch;
-mod fuse;
-mod growth;
-mod lint;
-mod memory;
-mod numerics;
-mod options;
+mod lower;
 mod plan;
-mod prepare;
-mod prune;
-mod random_state;
 mod report;
-mod request;
-mod schedule;
+mod run;
 mod session;
-mod signature;
-mod state;
-mod store;
 mod sync;
-mod trace;
-mod watch;
 
-pub use arguments::Arguments;
-pub use callable::Callable;
-pub use error::{
+pub use report::error::{
     Code, FailedNode, FeedError, FeedErrorKind, NullVariable, Remedy, RunError, Site,
     UnfedPlaceholder, Way,
 };
-pub use evaluate::{Evaluate, RunOperation};
-pub use explain::Explanation;
-pub use feeds::{FeedKey, Feeds};
-pub use fetch::{Fetch, FetchItem, FetchList, Fetched};
-pub use memory::{MemoryReport, memory_report};
-pub use numerics::{NonFinite, Range};
-pub use options::{Lines, Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
-pub use random_state::RandomState;
-pub use session::{DefaultSession, Session};
+pub use report::explain::Explanation;
+pub use report::memory::{MemoryReport, memory_report};
+pub use report::numerics::{NonFinite, Range};
+pub use report::trace::{RunTrace, TraceStep};
+pub use session::arguments::Arguments;
+pub use session::callable::Callable;
+pub use session::evaluate::{Evaluate, RunOperation};
+pub use session::feeds::{FeedKey, Feeds};
+pub use session::fetch::{Fetch, FetchItem, FetchList, Fetched};
+pub use session::handle::{DefaultSession, Session};
+pub use session::options::{Lines, Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
+pub use session::random_state::RandomState;
 pub use tidemill_graph::Holding;
 pub use tidemill_kernels::pool::Cancellation;
-pub use trace::{RunTrace, TraceStep};

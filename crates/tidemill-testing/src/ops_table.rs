@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use tidemill_graph::{ArgType, AttrKind, Gradient, OpDef};
 use tidemill_value::DType;
 
+use crate::tensorflow_names::tensorflow_names;
+
 /// The command that writes the table.
 pub const COMMAND: &str = "cargo run -p tidemill-testing --example ops_table";
 
@@ -48,6 +50,8 @@ pub fn ops_table(ops: &[&OpDef]) -> io::Result<String> {
         // Writing to a string cannot fail.
         let _ = writeln!(table, "| {} | {function} | {types} | {gradient} | {summary} |", op.name);
     }
+    table.push('\n');
+    table.push_str(&tensorflow_names());
     Ok(table)
 }
 

@@ -92,7 +92,7 @@ impl OptimizerBase {
         variable: Variable,
         starts: &[(&'static str, f64)],
     ) {
-        let (prefix, _) = current_variable_scope(graph.key());
+        let prefix = current_variable_scope(graph.key()).prefix;
         let full = format!("{prefix}{}/{}", variable.op().name(), self.name);
         for &(name, start) in starts {
             if self.slot(variable, name).is_none() {

@@ -63,7 +63,8 @@ impl fmt::Debug for Dim {
 /// A shape known before a run: the rank or some dimensions may be unknown.
 ///
 /// `[2, 3].into()` is fully known; [`shape!`](crate::shape!) writes unknown axes as `?` and an
-/// unknown rank as `..`. It prints in the same form, an unknown rank as `<unknown>`.
+/// unknown rank as `..`. `[None, Some(3)]` and `[-1, 3]` say the same as `shape![?, 3]`. It prints
+/// as [`shape!`](crate::shape!) is written, an unknown rank as `<unknown>`.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct PartialShape(Option<SmallVec<[Dim; 4]>>);
 
@@ -189,6 +190,29 @@ impl<const N: usize> From<[usize; N]> for PartialShape {
         dims.into_iter().map(Dim).collect()
     }
 }
+
+/// Implements conversions from arrays of at least one element, so that the type of `[]` stays clear.
+macro_rules! partial_shape_from_array {
+    ($($rank:literal)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl From<[Option<usize>; $rank]> for PartialShape {
+            /// `None` is an extent that is not known.
+            fn from(dims: [Option<usize>; $rank]) -> Self {
+                dims.into_iter().map(Dim::from).collect()
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl From<[i32; $rank]> for PartialShape {
+            /// A negative number, such as TensorFlow's -1, is an extent that is not known.
+            fn from(dims: [i32; $rank]) -> Self {
+                dims.into_iter().map(|dim| Dim::from(usize::try_from(dim).ok())).collect()
+            }
+        }
+    )*};
+}
+
+partial_shape_from_array!(1 2 3 4 5 6 7 8);
 
 impl From<&[usize]> for PartialShape {
     fn from(dims: &[usize]) -> Self {

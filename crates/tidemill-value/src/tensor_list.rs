@@ -217,14 +217,17 @@ impl From<TensorList> for Value {
 }
 
 impl PartialShape {
-    /// The shape as a tensor, as operations on lists take it: `int32` extents, -1 for an unknown
-    /// one; a single -1 if the rank is unknown.
+    /// The shape as the tensor that describes it to operations on lists: `int32` extents, or `int64`
+    /// ones where they are larger, -1 for those that are not known; a single -1 where the rank is not
+    /// known.
     pub fn to_value(&self) -> Value {
-        let extent = |dim: &Dim| dim.known().and_then(|d| i32::try_from(d).ok()).unwrap_or(-1);
-        match self.dims() {
-            Some(dims) => Value::list(dims.iter().map(extent).collect()),
-            None => Value::from(-1),
+        let Some(dims) = self.dims() else { return Value::from(-1) };
+        let narrow = |dim: &Dim| dim.known().map_or(Some(-1), |extent| extent.try_into().ok());
+        if let Some(extents) = dims.iter().map(narrow).collect::<Option<Vec<i32>>>() {
+            return Value::list(extents);
         }
+        let wide = |dim: &Dim| dim.known().and_then(|extent| extent.try_into().ok()).unwrap_or(-1);
+        Value::list(dims.iter().map(wide).collect::<Vec<i64>>())
     }
 }
 

@@ -61,7 +61,7 @@ impl Value {
         Value::from_parts([elements.len()].into(), elements)
     }
 
-    fn from_parts<T: Element>(shape: Shape, mut elements: Vec<T>) -> Value {
+    pub(crate) fn from_parts<T: Element>(shape: Shape, mut elements: Vec<T>) -> Value {
         if shape.rank() == 0
             && let Some(element) = elements.pop()
         {

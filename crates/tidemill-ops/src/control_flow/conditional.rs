@@ -4,8 +4,11 @@ use tidemill_graph::{
     Attr, Body, Graph, Location, NodeBuilder, OperationRef, TensorRef, Trace, at_location,
     default_graph, trace,
 };
+use tidemill_value::DType;
 
 use super::{Structure, call, captured_by, collect, failed, outputs, poison, result_types};
+use crate::functions::{assert, cast, less_equal, reduce_sum, stack, with_dependencies};
+use crate::operand::composite;
 use crate::ops::control_flow::{CASE, IF, STATELESS_CASE, STATELESS_IF};
 use crate::{Operand, Tensor};
 
@@ -127,6 +130,14 @@ pub fn case<R: Structure>(
     cases: Vec<(Tensor, Box<dyn FnOnce() -> R + '_>)>,
     default: impl FnOnce() -> R,
 ) -> R {
+    case_at(Location::caller(), cases, default)
+}
+
+fn case_at<R: Structure>(
+    location: Location,
+    cases: Vec<(Tensor, Box<dyn FnOnce() -> R + '_>)>,
+    default: impl FnOnce() -> R,
+) -> R {
     fn rest<R: Structure>(
         location: Location,
         mut cases: std::vec::IntoIter<(Tensor, Box<dyn FnOnce() -> R + '_>)>,
@@ -137,7 +148,46 @@ pub fn case<R: Structure>(
             None => default(),
         }
     }
-    rest(Location::caller(), cases.into_iter(), Box::new(default))
+    rest(location, cases.into_iter(), Box::new(default))
+}
+
+/// A [`case`] of predicates of which at most one may be true in a run.
+///
+/// ```
+/// use tidemill_ops::{Tensor, case_exclusive, constant, greater, less, placeholder};
+/// let x = placeholder::<f32>([]);
+/// let sign = case_exclusive(
+///     vec![(less(x, 0.0), Box::new(|| constant(-1)) as Box<dyn FnOnce() -> Tensor>),
+///          (greater(x, 0.0), Box::new(|| constant(1)))],
+///     || constant(0),
+/// );
+/// assert_eq!(sign.shape().to_string(), "[]");
+/// ```
+///
+/// # Errors
+/// As of [`case`]. A run in which several predicates are true fails.
+#[track_caller]
+pub fn case_exclusive<R: Structure>(
+    cases: Vec<(Tensor, Box<dyn FnOnce() -> R + '_>)>,
+    default: impl FnOnce() -> R,
+) -> R {
+    let location = Location::caller();
+    let (preds, branches): (Vec<Tensor>, Vec<_>) = cases.into_iter().unzip();
+    let preds = at_location(location, || exclusive(preds));
+    case_at(location, preds.into_iter().zip(branches).collect(), default)
+}
+
+/// The predicates, in a run that fails where several are true.
+#[track_caller]
+fn exclusive(preds: Vec<Tensor>) -> Vec<Tensor> {
+    let [first, _, ..] = preds[..] else { return preds };
+    composite(first.graph(), "case", |_| {
+        let all = stack(preds.iter().copied(), 0);
+        let count = reduce_sum(cast(all, DType::I32), ..);
+        let data: [Operand; 2] = ["more than one case is true:".into(), all.into()];
+        let assertion = assert(less_equal(count, 1), data);
+        preds.iter().map(|&pred| with_dependencies([assertion], pred)).collect()
+    })
 }
 
 /// Branches that are being built.

@@ -12,9 +12,11 @@ use tidemill_graph::{
     fail,
 };
 
-pub use conditional::{case, cond, switch_case};
+pub use conditional::{case, case_exclusive, cond, switch_case};
 pub use repetition::{WhileLoop, while_loop};
-pub use sequence::{foldl, foldr, map_accumulate, map_fn, scan, scan_reverse};
+pub use sequence::{
+    foldl, foldr, map_accumulate, map_accumulate_shaped, map_fn, scan, scan_reverse,
+};
 pub use structure::{Rebuild, Structure};
 
 use crate::{Operation, Tensor};

@@ -10,12 +10,12 @@ use tidemill_value::{DType, Dim, PartialShape};
 
 use super::repetition::repeat;
 use super::{Structure, collect, fact_of, failed, poison, replace};
-use crate::Tensor;
 use crate::functions::{
     empty_tensor_list, greater, reverse, tensor_list_from_tensor, tensor_list_length,
     tensor_list_pop_back, tensor_list_push_back,
 };
 use crate::ops::tensor_list::stack_of;
+use crate::{Operand, Tensor};
 
 /// Applies `function` to each slice of `elems` along the first axis, and stacks the results along a
 /// new first axis.
@@ -146,6 +146,32 @@ pub fn map_accumulate<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     sequence(Location::caller(), "map_accumulate", false, elems, initial, function)
 }
 
+/// A [`map_accumulate`] of which the shape of each result of `function` is given, as a list of extents
+/// or a tensor of integers: so there may be no elements although a shape is not known before a run.
+///
+/// ```
+/// use tidemill_ops::{map_accumulate_shaped, placeholder, shape};
+/// let (x, start) = (placeholder::<f32>([0, 3]), placeholder::<f32>(tidemill_value::shape![?, 3]));
+/// let rows = shape(start);
+/// let step = |sum, x| (sum + x, sum);
+/// let (_, sums) = map_accumulate_shaped(x, start, vec![rows.into()], step);
+/// assert_eq!(sums.shape().to_string(), "[0, ?, 3]");
+/// ```
+///
+/// # Errors
+/// As of [`map_accumulate`]; and, in a run, results of another shape.
+#[track_caller]
+pub fn map_accumulate_shaped<E: Structure + Clone, S: Structure + Clone, R: Structure>(
+    elems: E,
+    initial: S,
+    result_shapes: Vec<Operand>,
+    function: impl FnOnce(S, E) -> (S, R),
+) -> (S, R) {
+    let location = Location::caller();
+    let parts = (elems, initial);
+    sequence_of_shapes(location, "map_accumulate", false, parts, &result_shapes, function)
+}
+
 /// The function of a scan, whose results are its states.
 fn twice<E, S: Clone>(function: impl FnOnce(S, E) -> S) -> impl FnOnce(S, E) -> (S, S) {
     |state, elems| {
@@ -162,6 +188,18 @@ fn sequence<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     from_the_end: bool,
     elems: E,
     initial: S,
+    function: impl FnOnce(S, E) -> (S, R),
+) -> (S, R) {
+    sequence_of_shapes(location, name, from_the_end, (elems, initial), &[], function)
+}
+
+/// A [`sequence`] whose first results have elements of these shapes.
+fn sequence_of_shapes<E: Structure + Clone, S: Structure + Clone, R: Structure>(
+    location: Location,
+    name: &'static str,
+    from_the_end: bool,
+    (elems, initial): (E, S),
+    shapes: &[Operand],
     function: impl FnOnce(S, E) -> (S, R),
 ) -> (S, R) {
     let graph = default_graph();
@@ -210,7 +248,8 @@ fn sequence<E: Structure + Clone, S: Structure + Clone, R: Structure>(
             let output = |slot: usize| node.output(slot as u32);
             let states = (0..sequence.states).map(output);
             let stacked = lists.iter().enumerate().map(|(i, list)| {
-                sequence.stack(output(sequence.facts.len() + i).into(), list).into()
+                let list_of_results = output(sequence.facts.len() + i).into();
+                sequence.stack(list_of_results, list, shapes.get(i)).into()
             });
             let stacked: Vec<TensorRef> = stacked.collect();
             (replace(state, node, states), replace(results, node, stacked))
@@ -303,11 +342,16 @@ impl Sequence {
         Ok(repeat("while", graph, &initial, test?, step))
     }
 
-    /// The elements of a list of results along a new first axis.
+    /// The elements of a list of results along a new first axis. Their shape has to be given where it
+    /// is not known and there may be none.
     #[track_caller]
-    fn stack(&self, list: Tensor, fact: &Fact) -> Tensor {
+    fn stack(&self, list: Tensor, fact: &Fact, given: Option<&Operand>) -> Tensor {
         let (shape, dtype) = element_of(fact);
-        let stacked = stack_of(list, shape.into(), dtype, self.length.known());
+        let shape = match given {
+            Some(given) if !shape.is_known() => given.clone(),
+            _ => shape.into(),
+        };
+        let stacked = stack_of(list, shape, dtype, self.length.known());
         if self.from_the_end { reverse(stacked, [0]) } else { stacked }
     }
 }

@@ -66,3 +66,15 @@ pub static OP: OpDef = OpDef::new("Cast", "The elements as another data type.")
 pub fn cast(x: impl Into<Operand>, dtype: DType) -> Tensor {
     tensor(NodeBuilder::new(&OP).input(x.into().to_tensor()).attr("DstT", dtype))
 }
+
+/// The elements of `x` as `float32` (see [`cast`]).
+///
+/// ```
+/// use tidemill_ops::{constant, to_float};
+/// use tidemill_value::DType;
+/// assert_eq!(to_float(constant([1, 2])).dtype(), Some(DType::F32));
+/// ```
+#[track_caller]
+pub fn to_float(x: impl Into<Operand>) -> Tensor {
+    cast(x, DType::F32).named("ToFloat")
+}

@@ -12,7 +12,7 @@ use crate::elementwise::{
     binary_kernel, broadcast_shape, comparison_kernel, predicate_kernel, same_shape, unary_kernel,
 };
 use crate::family::example;
-use crate::operand::{binary, unary};
+use crate::operand::{binary, composite, unary};
 use crate::{Operand, Tensor};
 
 const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS)];
@@ -196,7 +196,23 @@ pub fn logical_or(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
     binary(&LOGICAL_OR, "LogicalOr", x, y)
 }
 
-/// The logical not.
+/// Whether one holds, but not both. Shapes broadcast.
+///
+/// ```
+/// use tidemill_ops::{constant, logical_xor};
+/// let one = logical_xor(constant([true, false]), true);
+/// assert_eq!(one.shape().to_string(), "[2]");
+/// ```
+#[track_caller]
+pub fn logical_xor(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
+    let x = x.into().to_tensor();
+    let y = y.into().to_tensor_beside(x, "y");
+    composite(x.graph(), "LogicalXor", |_| {
+        logical_and(logical_or(x, y), logical_not(logical_and(x, y)))
+    })
+}
+
+/// Whether it does not hold.
 ///
 /// ```
 /// use tidemill_ops::{constant, logical_not};

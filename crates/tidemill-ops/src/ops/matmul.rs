@@ -9,9 +9,10 @@ use tidemill_kernels::matmul::{self as kernels, Orientation};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::batch_matmul::{BatchMatMul, batch_matmul_with};
+use super::nn::bias_add;
 use crate::family::grads;
 use crate::kernel::kernel;
-use crate::operand::tensor;
+use crate::operand::{composite, tensor};
 use crate::{Operand, Tensor};
 
 /// The product of two matrices.
@@ -122,7 +123,28 @@ pub fn matmul(a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
     matmul_with(a, b, MatMul::default())
 }
 
-/// [`matmul`] with optional transposes of the matrices.
+/// `x · weights + biases`: the layer of `x` of shape `[batch, inputs]`, `weights` of shape `[inputs,
+/// outputs]` and `biases` of shape `[outputs]`; of shape `[batch, outputs]`.
+///
+/// # Errors
+/// As of [`matmul`] and [`bias_add`](super::nn::bias_add).
+///
+/// ```
+/// use tidemill_ops::{placeholder, xw_plus_b};
+/// let (x, w) = (placeholder::<f32>([2, 3]), placeholder::<f32>([3, 4]));
+/// assert_eq!(xw_plus_b(x, w, placeholder::<f32>([4])).shape().to_string(), "[2, 4]");
+/// ```
+#[track_caller]
+pub fn xw_plus_b(
+    x: impl Into<Operand>,
+    weights: impl Into<Operand>,
+    biases: impl Into<Operand>,
+) -> Tensor {
+    let (x, weights, biases) = (x.into().to_tensor(), weights.into(), biases.into());
+    composite(x.graph(), "xw_plus_b", |_| bias_add(matmul(x, weights), biases))
+}
+
+/// [`matmul`] of matrices that may be transposed first.
 ///
 /// ```
 /// use tidemill_ops::{MatMul, matmul_with, placeholder};

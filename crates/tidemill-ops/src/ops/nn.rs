@@ -12,14 +12,10 @@ use tidemill_kernels::softmax::{self as kernels, CrossEntropy};
 use tidemill_kernels::{Broadcast, reduce, with_binary};
 use tidemill_value::{DType, Dim, Element, NumericError, PartialShape, Shape, Value, match_dtype};
 
-use super::arithmetic::mul;
-use super::array::{
-    broadcast_to, concat, expand_dims, ones_like, range, rank, reshape, shape, zeros_like,
-};
-use super::compare::greater_equal;
+use super::arithmetic::{maximum, minimum, mul};
+use super::array::{broadcast_to, concat, expand_dims, ones_like, range, rank, reshape, shape};
 use super::math::{exp, log1p, neg};
 use super::reduce::{Axes, reduce_sum};
-use super::select::select;
 use crate::family::{FLOATS, NUMBERS, grads};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
@@ -490,13 +486,11 @@ pub fn sigmoid_cross_entropy_with_logits(
     })
 }
 
-/// The positive part of numbers and the negative part, `max(x, 0)` and `min(x, 0)`. Of 0, the slope
-/// of the positive part is 1 and that of the negative part 0: slopes of two sides, which a
-/// rectifier and an absolute value do not have, so that a sum of both is smooth if it should be.
+/// The positive part of numbers and the negative one. At 0, where [`relu`](super::activation::relu)
+/// and [`abs`](super::math::abs) both have the slope 0, the first has the slope 1, so that a sum of
+/// both is smooth if it should be.
 fn parts(x: Tensor) -> [Tensor; 2] {
-    let is_positive = greater_equal(x, 0.0);
-    let zeros = zeros_like(x);
-    [select(is_positive, x, zeros), select(is_positive, zeros, x)]
+    [maximum(x, 0.0), minimum(0.0, x)]
 }
 
 /// [`sigmoid_cross_entropy_with_logits`] in which positive labels weigh `pos_weight` times as

@@ -282,8 +282,8 @@ pub static ARG_MIN: OpDef =
         .kernel(|node| position_kernel(node, kernels::arg_min))
         .samples(|| position_samples([0, 1]));
 
-/// The axes that a reduction combines: a number, a list of numbers, `..` for all of them, or a
-/// tensor of integers. Negative numbers count from the last axis.
+/// The axes that a reduction combines: a number, a list of numbers, `..` or `None` for all of them,
+/// or a tensor of integers. Negative numbers count from behind the last axis.
 #[derive(Clone, Debug)]
 pub struct Axes {
     axes: Which,
@@ -304,39 +304,46 @@ impl Axes {
     }
 }
 
-impl From<Which> for Axes {
-    fn from(axes: Which) -> Self {
-        Axes { axes, keep_dims: false }
+impl Which {
+    const fn dropped(self) -> Axes {
+        Axes { axes: self, keep_dims: false }
     }
 }
 
 impl From<std::ops::RangeFull> for Axes {
     fn from(_: std::ops::RangeFull) -> Self {
-        Which::All.into()
+        Which::All.dropped()
+    }
+}
+
+impl From<Option<i32>> for Axes {
+    /// All axes where it is `None`.
+    fn from(axis: Option<i32>) -> Self {
+        axis.map_or(Which::All.dropped(), Axes::from)
     }
 }
 
 impl From<&[i64]> for Axes {
     fn from(axes: &[i64]) -> Self {
-        Which::These(axes.to_vec().into()).into()
+        Which::These(axes.to_vec().into()).dropped()
     }
 }
 
 impl<const N: usize> From<[i32; N]> for Axes {
     fn from(axes: [i32; N]) -> Self {
-        Which::These(axes.into()).into()
+        Which::These(axes.into()).dropped()
     }
 }
 
 impl From<i32> for Axes {
     fn from(axis: i32) -> Self {
-        Which::These(axis.into()).into()
+        Which::These(axis.into()).dropped()
     }
 }
 
 impl From<Tensor> for Axes {
     fn from(axes: Tensor) -> Self {
-        Which::These(axes.into()).into()
+        Which::These(axes.into()).dropped()
     }
 }
 

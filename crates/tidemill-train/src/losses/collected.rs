@@ -1,12 +1,11 @@
 use tidemill_graph::default_graph;
+pub use tidemill_ops::REGULARIZATION_LOSSES;
 use tidemill_ops::{
     Inspect, Operand, Tensor, abs, add_n, composite, constant, l2_loss, reduce_sum,
 };
 
 /// The collection of the losses that this module computes.
 pub const LOSSES: &str = "losses";
-/// The collection of the regularization losses.
-pub const REGULARIZATION_LOSSES: &str = "regularization_losses";
 
 /// Adds a loss that this module did not compute to the collection [`LOSSES`] of its graph.
 pub fn add_loss(loss: Tensor) {

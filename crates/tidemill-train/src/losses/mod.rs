@@ -6,6 +6,7 @@
 
 mod collected;
 mod options;
+mod sequences;
 
 use tidemill_graph::TensorRef;
 use tidemill_ops::{
@@ -25,6 +26,7 @@ pub use collected::{
     get_regularization_losses, get_total_loss, l1_l2_regularizer, l1_regularizer, l2_regularizer,
 };
 pub use options::{LossOptions, Reduction};
+pub use sequences::{SequenceLoss, sequence_loss, sequence_loss_by_example};
 
 /// Multiplies `losses`, one for each element, by weights and reduces them as `options` say. The
 /// result has the type of `losses`, and shape `[]` unless it is not reduced. It is computed as

@@ -219,18 +219,18 @@ impl GruCell {
 
 /// The variables of a cell, made when they are first needed.
 #[derive(Debug)]
-struct Layer<V = (Variable, Variable)> {
+pub(super) struct Layer<V = (Variable, Variable)> {
     name: &'static str,
     variables: OnceLock<V>,
 }
 
 impl<V> Layer<V> {
-    fn new(name: &'static str) -> Self {
+    pub(super) fn new(name: &'static str) -> Self {
         Layer { name, variables: OnceLock::new() }
     }
 
     #[track_caller]
-    fn variables(&self, make: impl FnOnce() -> V) -> &V {
+    pub(super) fn variables(&self, make: impl FnOnce() -> V) -> &V {
         let location = Location::caller();
         self.variables
             .get_or_init(|| at_location(location, || unique_variable_scope(self.name, make)))
@@ -238,7 +238,7 @@ impl<V> Layer<V> {
 }
 
 #[track_caller]
-fn kernel_and_bias(
+pub(super) fn kernel_and_bias(
     rows: usize,
     columns: usize,
     dtype: DType,

@@ -10,8 +10,8 @@ use tidemill_ops::{Operand, Structure, Tensor};
 use tidemill_value::DType;
 
 pub use cells::{BasicRnnCell, GruCell, LstmCell};
-pub use unroll::{DynamicRnn, dynamic_rnn, static_rnn};
-pub use wrappers::{DropoutWrapper, MultiRnnCell};
+pub use unroll::{DynamicRnn, bidirectional_dynamic_rnn, dynamic_rnn, rnn_decoder, static_rnn};
+pub use wrappers::{DropoutWrapper, MultiRnnCell, OutputProjectionWrapper};
 
 /// A cell, which computes one step of a sequence.
 ///

@@ -1,9 +1,9 @@
 use tidemill_graph::{Location, at_location, unique_variable_scope, variable_scope};
-use tidemill_ops::{Operand, Tensor, dropout};
+use tidemill_ops::{Operand, Tensor, Variable, bias_add, dropout, matmul, zeros};
 use tidemill_value::{DType, PartialShape};
 
 use super::RnnCell;
-use super::cells::dtype_of;
+use super::cells::{Layer, dtype_of, kernel_and_bias};
 use super::unroll::last_extent;
 
 /// Stacked cells: the inputs of each are the outputs of the one below.
@@ -121,5 +121,71 @@ impl<C: RnnCell> RnnCell for DropoutWrapper<C> {
         let input = dropout(input, self.input_rate, PartialShape::unknown(), self.seed);
         let (output, state) = self.cell.call(input, state);
         (dropout(output, self.output_rate, PartialShape::unknown(), self.seed), state)
+    }
+}
+
+/// A cell whose outputs are a linear function of those of another, without an activation.
+///
+/// Its variables are `kernel` and `bias` in the scope `output_projection_wrapper`, as are those of the
+/// cell.
+///
+/// ```
+/// use tidemill_ops::placeholder;
+/// use tidemill_train::rnn::{GruCell, OutputProjectionWrapper, dynamic_rnn};
+/// let cell = OutputProjectionWrapper::new(GruCell::new(5), 2);
+/// let (outputs, state) = dynamic_rnn(&cell, placeholder::<f32>([2, 7, 3]));
+/// assert_eq!(outputs.shape().to_string(), "[2, 7, 2]");
+/// assert_eq!(state.shape().to_string(), "[2, 5]");
+/// ```
+#[derive(Debug)]
+pub struct OutputProjectionWrapper<C> {
+    cell: C,
+    size: usize,
+    layer: Layer,
+}
+
+impl<C: RnnCell> OutputProjectionWrapper<C> {
+    /// A cell that projects the outputs of `cell` to so many.
+    pub fn new(cell: C, size: usize) -> Self {
+        OutputProjectionWrapper { cell, size, layer: Layer::new("output_projection_wrapper") }
+    }
+
+    #[track_caller]
+    fn variables(&self, inputs: usize, dtype: DType) -> (Variable, Variable) {
+        *self.layer.variables(|| {
+            self.cell.build(inputs, dtype);
+            kernel_and_bias(self.cell.output_size(), self.size, dtype, zeros())
+        })
+    }
+}
+
+impl<C: RnnCell> RnnCell for OutputProjectionWrapper<C> {
+    type State = C::State;
+
+    fn output_size(&self) -> usize {
+        self.size
+    }
+
+    #[track_caller]
+    fn build(&self, inputs: usize, dtype: DType) {
+        self.variables(inputs, dtype);
+    }
+
+    #[track_caller]
+    fn zero_state(&self, batch: impl Into<Operand>, dtype: DType) -> Self::State {
+        self.cell.zero_state(batch, dtype)
+    }
+
+    #[track_caller]
+    fn call(&self, input: Tensor, state: Self::State) -> (Tensor, Self::State) {
+        at_location(Location::caller(), || {
+            let inputs = last_extent(input);
+            let variables = inputs.map(|inputs| self.variables(inputs, dtype_of(input)));
+            let (output, state) = self.cell.call(input, state);
+            match variables {
+                Some((kernel, bias)) => (bias_add(matmul(output, kernel), bias), state),
+                None => (output, state),
+            }
+        })
     }
 }

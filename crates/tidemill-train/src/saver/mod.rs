@@ -54,6 +54,7 @@ pub struct Saver {
     max_to_keep: usize,
     meta_graph: bool,
     random_state: bool,
+    reshape: bool,
     kept: Mutex<Kept>,
 }
 
@@ -147,7 +148,15 @@ impl Saver {
         let graph = graph.ok_or(SaverError::NoVariables)?;
         let saved = at_location(location, || restoring(graph, named))?;
         let kept = Mutex::new(Kept::default());
-        Ok(Saver { graph, saved, max_to_keep: 5, meta_graph: true, random_state: false, kept })
+        Ok(Saver {
+            graph,
+            saved,
+            max_to_keep: 5,
+            meta_graph: true,
+            random_state: false,
+            reshape: false,
+            kept,
+        })
     }
 
     /// Sets how many checkpoints are kept: when there are more, the oldest is removed. The default
@@ -177,7 +186,14 @@ impl Saver {
         self
     }
 
-    /// The variables, with their names in checkpoints.
+    /// Sets whether a variable takes the elements of one that has another shape in the checkpoint and
+    /// as many elements, in row-major order. It does not, unless told otherwise.
+    pub fn reshape(mut self, is_allowed: bool) -> Self {
+        self.reshape = is_allowed;
+        self
+    }
+
+    /// The variables, with what they are called in checkpoints.
     pub fn variables(&self) -> impl Iterator<Item = (&str, Variable)> {
         self.saved.iter().map(|saved| (saved.name.as_str(), saved.variable))
     }
@@ -290,7 +306,7 @@ impl Saver {
     /// What of a checkpoint fits the variables.
     fn compare(&self, reader: &TensorReader) -> Result<RestoreReport, SaverError> {
         Graph::find(self.graph).map_err(|source| SaverError::GraphGone(Box::new(source)))?;
-        Ok(RestoreReport::new(reader, self.variables())?)
+        Ok(RestoreReport::new(reader, self.variables(), self.reshape)?)
     }
 
     fn assign(
@@ -308,7 +324,9 @@ impl Saver {
         let mut feeds = Feeds::new();
         for saved in &saved {
             let value: Value = reader.read(&saved.name)?;
-            feeds = feeds.feed(saved.value, value);
+            let shape = saved.variable.shape().known().filter(|_| self.reshape);
+            let reshaped = shape.and_then(|shape| value.clone().reshape(shape).ok());
+            feeds = feeds.feed(saved.value, reshaped.unwrap_or(value));
         }
         if !saved.is_empty() {
             let targets: Vec<Operation> = saved.iter().map(|saved| saved.assign).collect();

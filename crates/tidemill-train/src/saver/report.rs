@@ -4,6 +4,7 @@ use std::path::PathBuf;
 
 use tidemill_formats::{TensorFileError, TensorReader, nearest};
 use tidemill_ops::Variable;
+use tidemill_value::{PartialShape, Shape};
 
 use super::RESERVED;
 
@@ -49,6 +50,7 @@ impl RestoreReport {
     pub(super) fn new<'a>(
         reader: &TensorReader,
         variables: impl Iterator<Item = (&'a str, Variable)>,
+        reshapes: bool,
     ) -> Result<RestoreReport, TensorFileError> {
         let stored = reader.tensors()?;
         let is_variable = |name: &&str| !name.starts_with(RESERVED);
@@ -65,7 +67,9 @@ impl RestoreReport {
                 continue;
             };
             let dtype = variable.dtype();
-            if dtype == info.dtype.ok() && variable.shape().admits(&info.shape) {
+            let fits = variable.shape().admits(&info.shape)
+                || (reshapes && has_as_many_elements(&variable.shape(), &info.shape));
+            if dtype == info.dtype.ok() && fits {
                 restored.push(name);
             } else {
                 let dtype = dtype.map(|dtype| dtype.to_string()).unwrap_or_default();
@@ -83,6 +87,10 @@ impl RestoreReport {
     pub fn is_complete(&self) -> bool {
         self.missing.is_empty() && self.mismatched.is_empty()
     }
+}
+
+fn has_as_many_elements(variable: &PartialShape, stored: &Shape) -> bool {
+    variable.elements().is_some_and(|elements| stored.elements() == Some(elements))
 }
 
 impl fmt::Display for RestoreReport {

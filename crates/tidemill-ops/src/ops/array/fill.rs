@@ -3,7 +3,7 @@
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
     Arg, AttrDef, Elements, Fallible, Graph, Inferred, Kernel, KernelError, NodeBuilder, NodeView,
-    OpDef, OpError, Sample, TensorRef, scoped,
+    OpDef, OpError, Sample, scoped,
 };
 use tidemill_kernels::layout;
 use tidemill_value::{DType, PartialShape, Scalar, Shape, Value, ValueError};
@@ -17,7 +17,7 @@ use crate::operand::{composite, indexed, tensor, unary};
 use crate::ops::constant::constant_node;
 use crate::ops::reduce::reduce_sum;
 use crate::ops::tensor_list::zeros_like_lists;
-use crate::{Operand, Tensor};
+use crate::{IntoShape, Operand, Tensor};
 
 /// The shape that the elements of input `i` describe.
 pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialShape, OpError> {
@@ -192,19 +192,30 @@ fn infer_range(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
     }
 }
 
-/// A tensor of this shape whose elements are all `value`.
+/// A tensor of this shape, which may be an integer tensor, whose elements are all `value`.
+///
+/// # Errors
+/// A `value` that has axes. A run fails if an extent is negative.
 ///
 /// ```
-/// use tidemill_ops::fill;
+/// use tidemill_ops::{fill, placeholder, shape};
 /// assert_eq!(fill([2, 3], 0.5_f32).shape().to_string(), "[2, 3]");
+/// let x = placeholder::<f32>([7, 3]);
+/// assert_eq!(fill(shape(x), 0.5_f32).shape().to_string(), "[7, 3]");
 /// ```
 #[doc(alias = "Fill")]
+#[doc(alias = "zeros")]
+#[doc(alias = "ones")]
 #[track_caller]
-pub fn fill(shape: impl Into<Shape>, value: impl Into<Operand>) -> Tensor {
-    let (shape, value) = (shape.into(), value.into().to_tensor());
-    let graph = TensorRef::from(value).graph();
+pub fn fill(shape: impl IntoShape, value: impl Into<Operand>) -> Tensor {
+    let (shape, value) = (shape.into_operand(), value.into());
+    let dims = shape.as_tensor();
+    let value = match dims {
+        Some(dims) => value.to_tensor_beside(dims, "Const"),
+        None => value.to_tensor(),
+    };
     composite(value.graph(), "Fill", |full| {
-        let dims = constant_node(Some(graph), "dims", shape_tensor(&shape));
+        let dims = dims.unwrap_or_else(|| shape.to_tensor_beside(value, "dims"));
         tensor(NodeBuilder::new(&FILL).exact_name(full).input(dims).input(value))
     })
 }

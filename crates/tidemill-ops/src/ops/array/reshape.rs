@@ -11,7 +11,7 @@ use super::shape;
 use crate::family::grads;
 use crate::index::{axes_of, axis_of, check_single, integers};
 use crate::operand::{indexed, tensor};
-use crate::{Operand, Tensor};
+use crate::{IntoNewShape, Operand, Tensor};
 
 /// The elements of a tensor with another shape.
 pub static RESHAPE: OpDef = OpDef::new("Reshape", "The elements of a tensor with another shape.")
@@ -213,8 +213,8 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
     Ok(kept.map(|(_, dim)| *dim).collect())
 }
 
-/// The elements of `x` with another shape: a list of dimensions, or an integer tensor. A dimension
-/// of -1 is inferred.
+/// The elements of `x` under another shape: a list of extents, or an integer tensor. An extent
+/// of -1 is whatever fits. With extents of type `usize`, that is `shape![?, n]`.
 ///
 /// # Errors
 /// A shape of another number of elements.
@@ -226,9 +226,9 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
 /// ```
 #[doc(alias = "Reshape")]
 #[track_caller]
-pub fn reshape(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor {
+pub fn reshape(x: impl Into<Operand>, shape: impl IntoNewShape) -> Tensor {
     let x = x.into().to_tensor();
-    indexed(&RESHAPE, "Reshape", x, ("shape", shape.into()), |node| node)
+    indexed(&RESHAPE, "Reshape", x, ("shape", shape.into_operand()), |node| node)
 }
 
 /// `x` with an additional axis of length 1 before axis `axis`; -1 puts it last.
