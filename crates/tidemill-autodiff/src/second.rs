@@ -14,8 +14,9 @@ use crate::{GradientOptions, gradients, gradients_with};
 const MOST_ROWS: usize = 1024;
 
 /// The derivatives of each element of `y` with respect to each element of `x`: a tensor whose shape
-/// is that of `y` followed by that of `x`. It is `None` if `y` does not depend on `x`. It builds a
-/// gradient for each element of `y`, so it can be differentiated again.
+/// is that of `y` followed by that of `x`. It is `None` if `y` does not depend on `x`.
+///
+/// It builds a gradient for each element of `y`, so it can be differentiated again.
 ///
 /// # Errors
 /// The handle is invalid if the shape of `y` is unknown or has more than 1024 elements, and as for
@@ -95,8 +96,10 @@ fn one_at<T: tidemill_value::Element + From<u8>>(known: &Shape, element: usize) 
 }
 
 /// The product of the Hessian (the matrix of second derivatives of the sum of `y` with respect to
-/// `xs`) and `vectors`, one for each of `xs` and of its shape. It is a gradient of a gradient and
-/// never builds the Hessian itself. A part is `None` if the gradient does not depend on that `x`.
+/// `xs`) and `vectors`, one for each of `xs` and of its shape.
+///
+/// It is a gradient of a gradient and never builds the Hessian itself. A part is `None` if the
+/// gradient does not depend on that `x`.
 ///
 /// # Errors
 /// As for [`gradients`].

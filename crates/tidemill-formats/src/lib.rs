@@ -11,8 +11,10 @@
 //! - [`FileKind`] detects the kind of a file from its contents.
 //!
 //! Files are written atomically with [`write_file`], and memory-mapped for reading, so that large
-//! values need not be copied. Input is not trusted: invalid bytes give an error, and never a panic,
-//! a deep recursion, or an allocation out of proportion to their number.
+//! values need not be copied.
+//!
+//! Input is not trusted: invalid bytes give an error, and never a panic, a deep recursion, or an
+//! allocation out of proportion to their number.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -82,8 +82,10 @@ impl Default for SplatBudget {
 }
 
 impl TensorProto {
-    /// The value. If there are fewer elements than the shape has, the last one fills the rest; if
-    /// there are none, all are zero. `budget` limits how many may be left out.
+    /// The value.
+    ///
+    /// If there are fewer elements than the shape has, the last one fills the rest; if there are
+    /// none, all are zero. `budget` limits how many may be left out.
     ///
     /// # Errors
     /// [`TensorError`]. The sizes are checked before anything is allocated.

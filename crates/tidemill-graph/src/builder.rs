@@ -174,8 +174,10 @@ impl NodeBuilder {
         self
     }
 
-    /// Adds the node. If the inputs or attributes do not fit, it adds no node: it returns a poison
-    /// handle, and the graph lists the error (see [`Graph::check`]).
+    /// Adds the node.
+    ///
+    /// If the inputs or attributes do not fit, it adds no node: it returns a poison handle, and the
+    /// graph lists the error (see [`Graph::check`]).
     #[track_caller]
     pub fn build(mut self) -> OperationRef {
         let location = Location::caller();

@@ -269,8 +269,9 @@ impl Graph {
     }
 
     /// Records that `extension`, a node made after `node`, does all that `node` does, and more: its
-    /// first outputs are those of `node`. A run that needs both runs only `extension`. To extend a
-    /// node again, extend its latest extension.
+    /// first outputs are those of `node`. A run that needs both runs only `extension`.
+    ///
+    /// To extend a node again, extend its latest extension.
     pub fn extend_node(&self, node: NodeId, extension: NodeId) {
         let mut state = self.write();
         let origin = state.extensions.origin(node);
@@ -332,8 +333,9 @@ impl Graph {
         self.write().strict = true;
     }
 
-    /// Sets the seed from which random operations without their own seed derive one. Existing
-    /// operations keep theirs.
+    /// Sets the seed from which random operations without their own seed derive one.
+    ///
+    /// Existing operations keep theirs.
     pub fn set_random_seed(&self, seed: i64) {
         self.write().seed = Some(seed);
     }
@@ -380,7 +382,9 @@ impl Graph {
     }
 
     /// Renames a node within the current name scope; the new name is made unique and the old name
-    /// is free again. For a failed call, this changes the name in messages.
+    /// is free again.
+    ///
+    /// For a failed call, this changes the name in messages.
     ///
     /// # Errors
     /// [`BuildErrorKind::InvalidName`], [`BuildErrorKind::Finalized`].
@@ -450,6 +454,7 @@ impl Graph {
 
     /// Replaces `tensor` with `stand_in`, a tensor created later, in all later builder calls that
     /// take `tensor` as a value. Fetching and feeding `tensor` and existing nodes are not affected.
+    ///
     /// Nodes built [on behalf](Graph::on_behalf_of) of another node take `tensor` itself, so a
     /// gradient is that of the existing nodes. If either handle belongs to another graph or came
     /// from a failed call, nothing changes.

@@ -7,9 +7,10 @@ use crate::{
     Attr, GradCx, GradientError, Grads, Inferred, Kernel, NodeView, OpError, Role, Sample,
 };
 
-/// The static description of an operation type: its inputs, outputs and behaviour. Its name and
-/// attributes are TensorFlow's. It is a record of data and plain functions: one place describes an
-/// operation, and all other code treats it as data.
+/// The static description of an operation type: its inputs, outputs and behaviour.
+///
+/// Its name and attributes are TensorFlow's. It is a record of data and plain functions: one place
+/// describes an operation, and all other code treats it as data.
 pub struct OpDef {
     /// TensorFlow's name of the type, such as `MatMul`.
     pub name: &'static str,

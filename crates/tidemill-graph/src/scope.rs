@@ -103,8 +103,9 @@ pub fn scoped<R>(graph: &Graph, name: &str, build: impl FnOnce(&str) -> R) -> R 
 }
 
 /// Calls `build` in a name scope of the default graph: the names of the nodes it adds begin with
-/// `name` and a slash. A second scope with the same name is called `name_1`. A `name` that ends
-/// with a slash reopens exactly that scope; an empty name leaves all scopes.
+/// `name` and a slash. A second scope with the same name is called `name_1`.
+///
+/// A `name` that ends with a slash reopens exactly that scope; an empty name leaves all scopes.
 pub fn name_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     let graph = default_graph();
     if name.is_empty() || name.ends_with('/') {
@@ -115,9 +116,10 @@ pub fn name_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
 }
 
 /// Calls `build` in a variable scope of the default graph: the names of its variables begin with
-/// `name` and a slash, and so do the names of other nodes, as in a [`name_scope`]. Unlike a name
-/// scope, a second variable scope with the same name has the same prefix for variables, so a
-/// variable's name does not depend on what was built before.
+/// `name` and a slash, and so do the names of other nodes, as in a [`name_scope`].
+///
+/// Unlike a name scope, a second variable scope with the same name has the same prefix for
+/// variables, so a variable's name does not depend on what was built before.
 pub fn variable_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     variable_scope_with(name, Reuse::Never, build)
 }

@@ -122,7 +122,9 @@ impl Tensor {
     }
 
     /// Names the operation within the current name scope, making the name unique, and returns the
-    /// tensor. An invalid name (see [`Operation::named`]) makes the handle invalid.
+    /// tensor.
+    ///
+    /// An invalid name (see [`Operation::named`]) makes the handle invalid.
     #[track_caller]
     pub fn named(self, name: &str) -> Tensor {
         Tensor(OperationRef::from(self.op().named(name)).output(self.0.slot()))
@@ -182,6 +184,7 @@ impl Operation {
     }
 
     /// Names the operation within the current name scope, making the name unique, and returns it.
+    ///
     /// The returned handle is invalid if the name has invalid characters or the graph is finalized.
     #[track_caller]
     pub fn named(self, name: &str) -> Operation {

@@ -195,6 +195,7 @@ fn copy_node(
 }
 
 /// The names of the default graph's variables that have no value in the session: a list of strings.
+///
 /// Like [`global_variables_initializer`], it covers the variables that exist now.
 #[track_caller]
 pub fn report_uninitialized_variables() -> Tensor {

@@ -5,9 +5,10 @@ use crate::ops::array::{fill, filled};
 use crate::ops::random::{Distribution, random_tensor};
 use crate::{IntoShape, Operand, Tensor};
 
-/// The initial value of a variable. Random initializers draw different numbers for each variable,
-/// the same in every session with the same seed; [`Initializer::seed`] sets an initializer's own
-/// seed.
+/// The initial value of a variable.
+///
+/// Random initializers draw different numbers for each variable, the same in every session with the
+/// same seed; [`Initializer::seed`] sets an initializer's own seed.
 #[derive(Clone, Debug)]
 pub struct Initializer {
     kind: Kind,

@@ -426,7 +426,9 @@ pub struct NameTaken {
 tidemill_value::debug_as_report!(NameTaken);
 
 /// Registers an operation by name for the whole process, so that imported graphs can use it.
-/// Building its nodes in a program needs no registration. Registering it again has no effect.
+/// Building its nodes in a program needs no registration.
+///
+/// Registering it again has no effect.
 ///
 /// # Errors
 /// [`NameTaken`], if another operation has its name.

@@ -183,8 +183,9 @@ macro_rules! s {
 
 impl Tensor {
     /// The part of the tensor that [`s!`](crate::s) describes: Python's `x[1:-1:2, ..., 3]` is
-    /// `x.slice(s![1..-1;2, Ellipsis, 3])`. Axes without an item are kept whole. The gradient is
-    /// that of the result, with zeros elsewhere.
+    /// `x.slice(s![1..-1;2, Ellipsis, 3])`. Axes without an item are kept whole.
+    ///
+    /// The gradient is that of the result, with zeros elsewhere.
     ///
     /// ```
     /// use tidemill_ops::{Ellipsis, constant, s, shape};

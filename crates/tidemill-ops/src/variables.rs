@@ -23,8 +23,9 @@ pub const TRAINABLE_VARIABLES: &str = "trainable_variables";
 /// The collection of the local variables, which are not saved, such as those of metrics.
 pub const LOCAL_VARIABLES: &str = "local_variables";
 
-/// A handle to a variable: a tensor whose value a session keeps between runs. Each session has its
-/// own value, and none until an initializer or an assignment has run.
+/// A handle to a variable: a tensor whose value a session keeps between runs.
+///
+/// Each session has its own value, and none until an initializer or an assignment has run.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Variable(OperationRef);
 
@@ -186,10 +187,11 @@ impl fmt::Debug for Variable {
     }
 }
 
-/// Creates the `float32` variable `name`, initialized by `initializer`. The name is prefixed with
-/// that of the current [`variable_scope`](tidemill_graph::variable_scope) and a slash. If the scope
-/// reuses variables and a variable with that name exists, it is returned. For other data types, and
-/// for variables that are not trainable, see [`variable()`].
+/// Creates the `float32` variable `name`, initialized by `initializer`.
+///
+/// The name is prefixed with that of the current [`variable_scope`](tidemill_graph::variable_scope)
+/// and a slash. If the scope reuses variables and a variable with that name exists, it is returned.
+/// For other data types, and for variables that are not trainable, see [`variable()`].
 ///
 /// ```
 /// use tidemill_ops::{get_variable, zeros};

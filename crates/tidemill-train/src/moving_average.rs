@@ -14,10 +14,11 @@ use crate::broadcast::{as_dtype, invalid};
 pub const MOVING_AVERAGE_VARIABLES: &str = "moving_average_variables";
 
 /// Moves `variable` towards `value` by the fraction `1 - decay` of the distance, in every run that
-/// needs this node; the result is the new value. With `zero_debias`, the new value is divided by
-/// the sum of the weights so far, so that a variable that starts at 0 is not biased towards 0
-/// (Kingma and Ba, 2014). This takes two more variables, `biased` and `local_step`, named below the
-/// variable.
+/// needs this node; the result is the new value.
+///
+/// With `zero_debias`, the new value is divided by the sum of the weights so far, so that a
+/// variable that starts at 0 is not biased towards 0 (Kingma and Ba, 2014). This takes two more
+/// variables, `biased` and `local_step`, named below the variable.
 ///
 /// # Errors
 /// The type or shape of `value` differs from the variable's.
@@ -69,8 +70,9 @@ fn assign_debiased(average: Variable, value: Tensor, rate: Tensor) -> Tensor {
 }
 
 /// Exponential moving averages of variables or tensors over training steps: each update keeps the
-/// fraction `decay` of an average. It is TensorFlow's class of the same name. Averaged weights
-/// often predict better than those of the last step.
+/// fraction `decay` of an average. It is TensorFlow's class of the same name.
+///
+/// Averaged weights often predict better than those of the last step.
 ///
 /// ```
 /// use tidemill_graph::control_dependencies;
@@ -212,7 +214,9 @@ impl ExponentialMovingAverage {
 
     /// The map with which a [`Saver`](crate::Saver) restores averages into their variables:
     /// trainable variables of the default graph and variables with averages are listed under the
-    /// averages' names, all others under their own. An inference graph needs no averages for this.
+    /// averages' names, all others under their own.
+    ///
+    /// An inference graph needs no averages for this.
     pub fn variables_to_restore(&self) -> Vec<(String, Variable)> {
         let graph = default_graph();
         let mut averaged = graph.trainable_variables();

@@ -135,8 +135,10 @@ pub trait Optimizer {
         self.base().variables(&default_graph())
     }
 
-    /// Builds one operation that updates the trainable variables on the path of `loss` to reduce
-    /// it. A run that also fetches the loss gives the loss before the update.
+    /// Builds one operation that updates the trainable variables on the path of `loss` to
+    /// reduce it.
+    ///
+    /// A run that also fetches the loss gives the loss before the update.
     ///
     /// # Errors
     /// The handle is invalid if there is no such variable, or if no gradient reaches one.

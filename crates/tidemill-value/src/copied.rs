@@ -7,8 +7,9 @@ thread_local! {
 }
 
 /// The number of element bytes copied on this thread since it began: by making values from borrowed
-/// data or data in another layout, and by writing to shared buffers. The difference between two
-/// calls is the number copied between them.
+/// data or data in another layout, and by writing to shared buffers.
+///
+/// The difference between two calls is the number copied between them.
 pub fn copied_bytes() -> u64 {
     COPIED.get()
 }

@@ -29,8 +29,9 @@ impl Shape {
         (count <= isize::MAX as usize).then_some(count)
     }
 
-    /// The distance in elements between neighbours along each axis, in row-major order. For a shape
-    /// without elements, all strides are zero.
+    /// The distance in elements between neighbours along each axis, in row-major order.
+    ///
+    /// For a shape without elements, all strides are zero.
     pub fn strides(&self) -> SmallVec<[usize; 4]> {
         let mut strides = SmallVec::from_elem(0, self.rank());
         if self.elements().is_none_or(|count| count == 0) {
@@ -126,8 +127,10 @@ pub struct BroadcastError {
 
 crate::debug_as_report!(BroadcastError);
 
-/// The shape that two shapes broadcast to in an element-wise operation. Axes are aligned from the
-/// last; an axis of extent 1 or a missing axis broadcasts to the other's extent.
+/// The shape that two shapes broadcast to in an element-wise operation.
+///
+/// Axes are aligned from the last; an axis of extent 1 or a missing axis broadcasts to the other's
+/// extent.
 ///
 /// # Errors
 /// [`BroadcastError`] where an axis has two extents, neither of them 1.

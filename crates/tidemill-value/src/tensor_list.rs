@@ -2,9 +2,10 @@ use std::fmt;
 
 use crate::{DType, Dim, PartialShape, Value, ValueError};
 
-/// A list of tensors, the only kind of element in values of [`DType::Variant`]. Its tensors have
-/// one data type, and their shapes match a common, possibly partial shape. An element is absent if
-/// it was never set.
+/// A list of tensors, the only kind of element in values of [`DType::Variant`].
+///
+/// Its tensors have one data type, and their shapes match a common, possibly partial shape. An
+/// element is absent if it was never set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorList {
     dtype: DType,

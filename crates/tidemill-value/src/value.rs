@@ -119,10 +119,11 @@ impl Value {
     }
 
     /// A value whose elements are in a file, from byte `begin`, in little-endian order. Nothing is
-    /// copied, and the file stays mapped while a value refers to it. Returns `None` if the file's
-    /// bytes cannot serve as elements in memory: if the value is of type bool or string or of rank
-    /// zero, the file is too short, the address is not a multiple of the element size, or the
-    /// machine is big-endian.
+    /// copied, and the file stays mapped while a value refers to it.
+    ///
+    /// Returns `None` if the file's bytes cannot serve as elements in memory: if the value is of
+    /// type bool or string or of rank zero, the file is too short, the address is not a multiple of
+    /// the element size, or the machine is big-endian.
     pub fn mapped(dtype: DType, shape: &Shape, file: &FileMap, begin: usize) -> Option<Value> {
         if shape.rank() == 0 {
             return None;
@@ -244,7 +245,9 @@ impl Value {
         elements.ok_or(mismatch)
     }
 
-    /// The element, if the value has type `T` and rank zero. Kernels use it for their fast path.
+    /// The element, if the value has type `T` and rank zero.
+    ///
+    /// Kernels use it for their fast path.
     #[inline]
     pub fn as_scalar<T: Element>(&self) -> Option<T> {
         match &self.data {

@@ -24,8 +24,9 @@ pub trait TextMessage: Message + Default {
         write::write(Self::message_type(), &self.encode_to_vec())
     }
 
-    /// Reads a message from text. Fields of TensorFlow's messages that these types lack are read
-    /// and dropped.
+    /// Reads a message from text.
+    ///
+    /// Fields of TensorFlow's messages that these types lack are read and dropped.
     ///
     /// # Errors
     /// [`TextFormatError`], with line and column.

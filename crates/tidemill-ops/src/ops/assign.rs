@@ -97,8 +97,9 @@ fn update_samples(expected: [f32; 2]) -> Vec<Sample> {
 }
 
 /// Assigns `value` to `variable`, in every run that needs this node; the result is the assigned
-/// value. It does not read the variable, which need not have a value. A number takes the variable's
-/// type.
+/// value.
+///
+/// It does not read the variable, which need not have a value. A number takes the variable's type.
 ///
 /// # Errors
 /// The type or shape of `value` differs from the variable's.

@@ -496,8 +496,9 @@ impl Default for FusedBatchNorm {
 }
 
 /// `(x - mean) / sqrt(variance + epsilon) * scale + offset` for each channel of `x`, and the mean
-/// and the unbiased variance, or their running values. `x` has 4 axes, or 5 for volume formats; the
-/// other inputs have one number for each channel.
+/// and the unbiased variance, or their running values.
+///
+/// `x` has 4 axes, or 5 for volume formats; the other inputs have one number for each channel.
 ///
 /// # Errors
 /// Lists of other lengths than the number of channels.

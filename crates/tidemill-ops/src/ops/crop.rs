@@ -181,42 +181,42 @@ pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
 });
 
 /// The gradient of [`CROP_AND_RESIZE`] by its boxes.
-pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef =
-    OpDef::new("CropAndResizeGradBoxes", "The gradient of bilinear crops with respect to the boxes.")
-        .inputs(&[Arg::is("grads", DType::F32), Arg::of("image", "T"), BOXES, BOX_INDEX])
-        .outputs(&[Arg::is("output", DType::F32)])
-        .attrs(&[IMAGES, METHOD])
-        .fallible(Fallible::Values)
-        .infer(|node| {
-            check_bilinear(node)?;
-            let count = check_boxes(node, 2)?;
-            check_rank(node, 0, 4, "4 axes")?;
-            check_rank(node, 1, 4, "4 axes")?;
-            check_not_empty(node, 0, [1, 2])?;
-            check_not_empty(node, 1, [1, 2])?;
-            let depth = node.shape(1).dims().map_or(Dim::UNKNOWN, |dims| dims[3]);
-            check_crops(node, count, depth)?;
-            Inferred::one([count, 4.into()].into_iter().collect::<PartialShape>())
-        })
-        .kernel(|node| {
-            check_bilinear(node)?;
-            Ok(kernel(|cx| {
-                Ok(kernels::crop_grad_boxes(cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)
-            }))
-        })
-        .samples(|| {
-            let inputs = |boxes: Value| {
-                let image = array([1, 1, 3, 1], [1.0_f32, 2.0, 4.0]);
-                [array([1, 1, 2, 1], [1.0_f32, 1.0]), image, boxes, [0].into()]
-            };
-            let inside = array([1, 4], [0.0_f32, 0.25, 1.0, 0.75]);
-            let wrong = array([1, 3], [0.0_f32, 0.25, 1.0]);
-            vec![
-                Sample::new(inputs(inside.clone()), array([1, 4], [0.0_f32, 2.0, 0.0, 4.0])),
-                Sample::error(inputs(inside), "bilinear").attr("method", "nearest"),
-                Sample::error(inputs(wrong), "[1, 4]"),
-            ]
-        });
+pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef = OpDef::new(
+    "CropAndResizeGradBoxes",
+    "The gradient of bilinear crops with respect to the boxes.",
+)
+.inputs(&[Arg::is("grads", DType::F32), Arg::of("image", "T"), BOXES, BOX_INDEX])
+.outputs(&[Arg::is("output", DType::F32)])
+.attrs(&[IMAGES, METHOD])
+.fallible(Fallible::Values)
+.infer(|node| {
+    check_bilinear(node)?;
+    let count = check_boxes(node, 2)?;
+    check_rank(node, 0, 4, "4 axes")?;
+    check_rank(node, 1, 4, "4 axes")?;
+    check_not_empty(node, 0, [1, 2])?;
+    check_not_empty(node, 1, [1, 2])?;
+    let depth = node.shape(1).dims().map_or(Dim::UNKNOWN, |dims| dims[3]);
+    check_crops(node, count, depth)?;
+    Inferred::one([count, 4.into()].into_iter().collect::<PartialShape>())
+})
+.kernel(|node| {
+    check_bilinear(node)?;
+    Ok(kernel(|cx| Ok(kernels::crop_grad_boxes(cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)))
+})
+.samples(|| {
+    let inputs = |boxes: Value| {
+        let image = array([1, 1, 3, 1], [1.0_f32, 2.0, 4.0]);
+        [array([1, 1, 2, 1], [1.0_f32, 1.0]), image, boxes, [0].into()]
+    };
+    let inside = array([1, 4], [0.0_f32, 0.25, 1.0, 0.75]);
+    let wrong = array([1, 3], [0.0_f32, 0.25, 1.0]);
+    vec![
+        Sample::new(inputs(inside.clone()), array([1, 4], [0.0_f32, 2.0, 0.0, 4.0])),
+        Sample::error(inputs(inside), "bilinear").attr("method", "nearest"),
+        Sample::error(inputs(wrong), "[1, 4]"),
+    ]
+});
 
 fn samples() -> Vec<Sample> {
     let image = || array([2, 2, 3, 1], (0..12).map(|i| (i * i) as f32).collect::<Vec<_>>());

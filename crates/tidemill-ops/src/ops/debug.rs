@@ -226,9 +226,10 @@ pub fn print_with<T: Into<Operand>>(
 }
 
 /// Inserts a [`print()`] that later nodes take in place of `x`: a run that needs a node built from
-/// `x` after this call prints. Nodes built before and their gradients do not print. Fetching or
-/// feeding `x` itself is not affected. With several calls on the same `x`, later nodes pass through
-/// all of them.
+/// `x` after this call prints.
+///
+/// Nodes built before and their gradients do not print. Fetching or feeding `x` itself is not
+/// affected. With several calls on the same `x`, later nodes pass through all of them.
 ///
 /// ```
 /// use tidemill_ops::functions::{constant, print_on, square};

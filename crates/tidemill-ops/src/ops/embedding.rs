@@ -24,9 +24,10 @@ pub enum PartitionStrategy {
     Div,
 }
 
-/// The rows of `table` at `ids`, in the shape of `ids`. Its gradient is a sum of slices (see
-/// [`IndexedSlices`](crate::IndexedSlices)): the cost of training the table depends on the rows
-/// looked up, not on the table's size.
+/// The rows of `table` at `ids`, in the shape of `ids`.
+///
+/// Its gradient is a sum of slices (see [`IndexedSlices`](crate::IndexedSlices)): the cost of
+/// training the table depends on the rows looked up, not on the table's size.
 ///
 /// ```
 /// use tidemill_ops::{constant, embedding_lookup};

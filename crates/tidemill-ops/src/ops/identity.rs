@@ -137,8 +137,9 @@ pub fn prevent_gradient(x: impl Into<Operand>, message: &str) -> Tensor {
     crate::operand::tensor(node.input(x.into().to_tensor()).attr("message", message))
 }
 
-/// The tensors themselves, of any types; all are computed before any result is available. Gradients
-/// pass through.
+/// The tensors themselves, of any types; all are computed before any result is available.
+///
+/// Gradients pass through.
 ///
 /// ```
 /// use tidemill_ops::{constant, identity_n};

@@ -91,8 +91,9 @@ pub fn placeholder_of(dtype: DType, shape: impl Into<PartialShape>) -> Tensor {
     at_location(Location::caller(), || outside(|| tensor(node)))
 }
 
-/// A placeholder that has the value of `input` in runs that do not feed it. `shape` is the shape
-/// that may be fed: that of `input`, or a less specific one.
+/// A placeholder that has the value of `input` in runs that do not feed it.
+///
+/// `shape` is the shape that may be fed: that of `input`, or a less specific one.
 ///
 /// # Errors
 /// A shape that contradicts that of `input`; if that is known only in a run, the run fails.

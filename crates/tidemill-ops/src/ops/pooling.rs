@@ -422,32 +422,34 @@ pub static AVG_POOL: OpDef = pooled("AvgPool", "The mean of each window.")
     });
 
 /// The gradient of [`AVG_POOL`].
-pub static AVG_POOL_GRAD: OpDef =
-    pooled("AvgPoolGrad", "The gradient of mean pooling: each window's gradient, divided among its elements.")
-        .inputs(&[Arg::is("orig_input_shape", DType::I32), Arg::of("grad", "T")])
-        .attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
-        .infer(|node| {
-            check_shape(node, 0, &[4].into())?;
-            let shape = known_extents(node, 0)?.unwrap_or_else(|| PartialShape::of_rank(4));
-            check_shape(node, 1, &windows_of(node, &shape)?)?;
-            Inferred::one(shape)
-        })
-        .gradient(|cx| Ok(grads([None, Some(beside(&AVG_POOL, cx, [cx.grad()])?)])))
-        .kernel(|node| {
-            pool_kernel(node, |cx, pool| {
-                Ok(kernels::mean_pool_grad(&shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)
-            })
-        })
-        .samples(|| {
-            let inputs = |grad| [Value::from([1, 2, 3, 1]), grad];
-            let grad = array([1, 1, 2, 1], [4.0_f32, 8.0]);
-            let spread = array([1, 2, 3, 1], [1.0_f32, 3.0, 2.0, 1.0, 3.0, 2.0]);
-            let wrong = array([1, 1, 1, 1], [4.0_f32]);
-            vec![
-                windowed(Sample::new(inputs(grad), spread), [2, 2], [1, 1], "VALID"),
-                windowed(Sample::error(inputs(wrong), "[1, 1, 2, 1]"), [2, 2], [1, 1], "VALID"),
-            ]
-        });
+pub static AVG_POOL_GRAD: OpDef = pooled(
+    "AvgPoolGrad",
+    "The gradient of mean pooling: each window's gradient, divided among its elements.",
+)
+.inputs(&[Arg::is("orig_input_shape", DType::I32), Arg::of("grad", "T")])
+.attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
+.infer(|node| {
+    check_shape(node, 0, &[4].into())?;
+    let shape = known_extents(node, 0)?.unwrap_or_else(|| PartialShape::of_rank(4));
+    check_shape(node, 1, &windows_of(node, &shape)?)?;
+    Inferred::one(shape)
+})
+.gradient(|cx| Ok(grads([None, Some(beside(&AVG_POOL, cx, [cx.grad()])?)])))
+.kernel(|node| {
+    pool_kernel(node, |cx, pool| {
+        Ok(kernels::mean_pool_grad(&shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)
+    })
+})
+.samples(|| {
+    let inputs = |grad| [Value::from([1, 2, 3, 1]), grad];
+    let grad = array([1, 1, 2, 1], [4.0_f32, 8.0]);
+    let spread = array([1, 2, 3, 1], [1.0_f32, 3.0, 2.0, 1.0, 3.0, 2.0]);
+    let wrong = array([1, 1, 1, 1], [4.0_f32]);
+    vec![
+        windowed(Sample::new(inputs(grad), spread), [2, 2], [1, 1], "VALID"),
+        windowed(Sample::error(inputs(wrong), "[1, 1, 2, 1]"), [2, 2], [1, 1], "VALID"),
+    ]
+});
 
 /// An image of the numbers from 1 on.
 fn image(shape: [usize; 4]) -> Value {

@@ -214,11 +214,9 @@ pub static RESIZE_BILINEAR: OpDef =
         .samples(|| between(array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 3.0])));
 
 /// The gradient of [`RESIZE_BILINEAR`].
-pub static RESIZE_BILINEAR_GRAD: OpDef = interpolated_grad::<Linear>(
-    "ResizeBilinearGrad",
-    "The gradient of bilinear resizing.",
-)
-.samples(|| vec![divided(array([1, 1, 2, 1], [2.0_f32, 8.0]))]);
+pub static RESIZE_BILINEAR_GRAD: OpDef =
+    interpolated_grad::<Linear>("ResizeBilinearGrad", "The gradient of bilinear resizing.")
+        .samples(|| vec![divided(array([1, 1, 2, 1], [2.0_f32, 8.0]))]);
 
 /// Images resized by bicubic interpolation.
 pub static RESIZE_BICUBIC: OpDef =
@@ -226,11 +224,9 @@ pub static RESIZE_BICUBIC: OpDef =
         .samples(|| between(array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 3.1875])));
 
 /// The gradient of [`RESIZE_BICUBIC`].
-pub static RESIZE_BICUBIC_GRAD: OpDef = interpolated_grad::<Cubic>(
-    "ResizeBicubicGrad",
-    "The gradient of bicubic resizing.",
-)
-.samples(|| vec![divided(array([1, 1, 2, 1], [1.625_f32, 8.375]))]);
+pub static RESIZE_BICUBIC_GRAD: OpDef =
+    interpolated_grad::<Cubic>("ResizeBicubicGrad", "The gradient of bicubic resizing.")
+        .samples(|| vec![divided(array([1, 1, 2, 1], [1.625_f32, 8.375]))]);
 
 /// Samples of which one stretches a [`pair`] to these pixels.
 fn between(stretched: Value) -> Vec<Sample> {

@@ -42,10 +42,11 @@ pub static SELECT: OpDef =
             vec![Sample::new([condition, t, e], Value::from([1.0_f32, -1.0, 3.0]))]
         });
 
-/// The elements of `x` where `condition` is true, those of `y` elsewhere. Shapes broadcast. It is
-/// TensorFlow's `where` with three arguments. Both branches are computed, and the gradient of the
-/// branch not taken is multiplied by zero, which is NaN if it is not finite. [`safe_where`] avoids
-/// this.
+/// The elements of `x` where `condition` is true, those of `y` elsewhere. Shapes broadcast.
+///
+/// It is TensorFlow's `where` with three arguments. Both branches are computed, and the gradient of
+/// the branch not taken is multiplied by zero, which is NaN if it is not finite. [`safe_where`]
+/// avoids this.
 ///
 /// ```
 /// use tidemill_ops::{constant, greater, select};

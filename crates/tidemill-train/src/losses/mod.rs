@@ -315,7 +315,9 @@ pub fn sigmoid_cross_entropy(
 
 /// The cross entropies of labels, which are class probabilities along the last axis, and the
 /// softmax of logits, weighted and reduced. If `label_smoothing` is above 0, labels move towards
-/// one over the number of classes. Each row has one loss and one weight. Labels get no gradient.
+/// one over the number of classes.
+///
+/// Each row has one loss and one weight. Labels get no gradient.
 ///
 /// # Errors
 /// As for [`mean_squared_error`]. Labels take the type of the logits.
@@ -360,8 +362,9 @@ pub fn softmax_cross_entropy(
 }
 
 /// The cross entropies of labels, which are class numbers, and the softmax of logits, weighted and
-/// reduced. Each label has one loss and one weight. A surplus trailing axis of length 1 in labels,
-/// logits or weights is dropped.
+/// reduced. Each label has one loss and one weight.
+///
+/// A surplus trailing axis of length 1 in labels, logits or weights is dropped.
 ///
 /// # Errors
 /// The labels are not `int32` or `int64`, or do not have the shape of `logits` without its last

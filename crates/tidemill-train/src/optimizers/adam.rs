@@ -10,10 +10,11 @@ use super::{base, setters};
 use crate::update::{Fused, in_type_of, no_update, number};
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
-/// Adam (Kingma and Ba, 2015): a variable moves against a mean of its gradients, divided by the root
-/// of a mean of their squares. It is TensorFlow's `AdamOptimizer`. The slots `m` and `v` hold the
-/// means; the variables `beta1_power` and `beta2_power` correct their initial bias. A sparse
-/// gradient moves all rows: the means of the rows without a gradient decay.
+/// Adam (Kingma and Ba, 2015): a variable moves against a mean of its gradients, divided by the
+/// root of a mean of their squares. It is TensorFlow's `AdamOptimizer`. The slots `m` and `v` hold
+/// the means; the variables `beta1_power` and `beta2_power` correct their initial bias.
+///
+/// A sparse gradient moves all rows: the means of the rows without a gradient decay.
 ///
 /// ```
 /// use tidemill_ops::{get_variable, square, zeros};

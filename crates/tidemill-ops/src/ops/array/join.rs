@@ -65,43 +65,42 @@ fn infer_pack(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
 }
 
 /// The concatenation of tensors along an axis.
-pub static CONCAT: OpDef =
-    OpDef::new("ConcatV2", "The concatenation of tensors along an axis.")
-        .inputs(&[Arg::list("values", "T", "N"), Arg::of("axis", "Tidx")])
-        .outputs(&[Arg::of("output", "T")])
-        .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
-        .fallible(Fallible::Elements(&[1]))
-        .infer(infer_concat)
-        .gradient(|cx| {
-            let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i - 1)).collect();
-            let parts = split_like(cx.grad(), &values, cx.input(values.len()));
-            Ok(parts.into_iter().map(|part| Some(part.into())).chain([None]).collect())
-        })
-        .kernel(|_| {
-            Ok(kernel(|cx| {
-                let inputs = cx.all_inputs()?;
-                let Some((axis, values)) = inputs.split_last() else {
-                    return Err(OpError::invalid("there is nothing to join").into());
-                };
-                let axis = match integers(axis)?[..] {
-                    [axis] => axis,
-                    _ => {
-                        return Err(OpError::shape("axis", "`axis` must be a single number").into());
-                    }
-                };
-                let rank = values.first().map_or(0, |value| value.shape().rank());
-                Ok(layout::concat(values, axis_of(axis, rank)?)?)
-            }))
-        })
-        .samples(|| {
-            let values = vec![Value::from([1.0_f32, 2.0]), Value::from([3.0_f32])];
-            let joined = Sample::new([], Value::from([1.0_f32, 2.0, 3.0]));
-            let wrong = Sample::error([], "axis 1");
-            vec![
-                Sample { inputs: vec![values.clone(), vec![Value::from(0)]], ..joined },
-                Sample { inputs: vec![values, vec![Value::from(1)]], ..wrong },
-            ]
-        });
+pub static CONCAT: OpDef = OpDef::new("ConcatV2", "The concatenation of tensors along an axis.")
+    .inputs(&[Arg::list("values", "T", "N"), Arg::of("axis", "Tidx")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
+    .fallible(Fallible::Elements(&[1]))
+    .infer(infer_concat)
+    .gradient(|cx| {
+        let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i - 1)).collect();
+        let parts = split_like(cx.grad(), &values, cx.input(values.len()));
+        Ok(parts.into_iter().map(|part| Some(part.into())).chain([None]).collect())
+    })
+    .kernel(|_| {
+        Ok(kernel(|cx| {
+            let inputs = cx.all_inputs()?;
+            let Some((axis, values)) = inputs.split_last() else {
+                return Err(OpError::invalid("there is nothing to join").into());
+            };
+            let axis = match integers(axis)?[..] {
+                [axis] => axis,
+                _ => {
+                    return Err(OpError::shape("axis", "`axis` must be a single number").into());
+                }
+            };
+            let rank = values.first().map_or(0, |value| value.shape().rank());
+            Ok(layout::concat(values, axis_of(axis, rank)?)?)
+        }))
+    })
+    .samples(|| {
+        let values = vec![Value::from([1.0_f32, 2.0]), Value::from([3.0_f32])];
+        let joined = Sample::new([], Value::from([1.0_f32, 2.0, 3.0]));
+        let wrong = Sample::error([], "axis 1");
+        vec![
+            Sample { inputs: vec![values.clone(), vec![Value::from(0)]], ..joined },
+            Sample { inputs: vec![values, vec![Value::from(1)]], ..wrong },
+        ]
+    });
 
 fn infer_concat(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let Some((axis, values)) = node.inputs().split_last() else {

@@ -289,8 +289,9 @@ pub enum Direction {
     Descending,
 }
 
-/// The elements of `x` along the last axis in order. NaN counts as larger than any number. Its
-/// gradient goes to the elements' original positions.
+/// The elements of `x` along the last axis in order. NaN counts as larger than any number.
+///
+/// Its gradient goes to the elements' original positions.
 ///
 /// # Errors
 /// No axis, or elements that are not numbers.

@@ -115,39 +115,37 @@ pub static MIRROR_PAD: OpDef =
         });
 
 /// The gradient of mirror padding: each image is added to the element that it mirrors.
-pub static MIRROR_PAD_GRAD: OpDef =
-    OpDef::new("MirrorPadGrad", "The gradient of mirror padding: each image is added to the element that it mirrors.")
-        .inputs(const { &[Arg::of("input", "T"), PADDINGS] })
-        .outputs(&[Arg::of("output", "T")])
-        .attrs(
-            const {
-                &[
-                    AttrDef::widened("T", DType::NUMBERS),
-                    PADDINGS_TYPE,
-                    AttrDef::new("mode", AttrKind::Str),
-                ]
-            },
-        )
-        .fallible(Fallible::Values)
-        .infer(|node| {
-            check_mirrors(node, Grow::Inward)?;
-            Inferred::one(padded_shape(node, Grow::Inward)?)
-        })
-        .gradient(|cx| Ok(grads([Some(mirrored(&MIRROR_PAD, cx)?), None])))
-        .kernel(|node| {
-            let skips_edge = skips_edge(node)?;
-            Ok(kernel(move |cx| {
-                Ok(layout::mirror_pad_grad(cx.input(0)?, &paddings(cx.input(1)?)?, skips_edge)?)
-            }))
-        })
-        .samples(|| {
-            let inputs = [Value::from([1.0_f32, 2.0, 3.0, 4.0, 5.0]), array([1, 2], [1, 1])];
-            let sample = |mode: &str, y| Sample::new(inputs.clone(), y).attr("mode", mode);
-            vec![
-                sample("REFLECT", Value::from([2.0_f32, 9.0, 4.0])),
-                sample("SYMMETRIC", Value::from([3.0_f32, 3.0, 9.0])),
-            ]
-        });
+pub static MIRROR_PAD_GRAD: OpDef = OpDef::new(
+    "MirrorPadGrad",
+    "The gradient of mirror padding: each image is added to the element that it mirrors.",
+)
+.inputs(const { &[Arg::of("input", "T"), PADDINGS] })
+.outputs(&[Arg::of("output", "T")])
+.attrs(
+    const {
+        &[AttrDef::widened("T", DType::NUMBERS), PADDINGS_TYPE, AttrDef::new("mode", AttrKind::Str)]
+    },
+)
+.fallible(Fallible::Values)
+.infer(|node| {
+    check_mirrors(node, Grow::Inward)?;
+    Inferred::one(padded_shape(node, Grow::Inward)?)
+})
+.gradient(|cx| Ok(grads([Some(mirrored(&MIRROR_PAD, cx)?), None])))
+.kernel(|node| {
+    let skips_edge = skips_edge(node)?;
+    Ok(kernel(move |cx| {
+        Ok(layout::mirror_pad_grad(cx.input(0)?, &paddings(cx.input(1)?)?, skips_edge)?)
+    }))
+})
+.samples(|| {
+    let inputs = [Value::from([1.0_f32, 2.0, 3.0, 4.0, 5.0]), array([1, 2], [1, 1])];
+    let sample = |mode: &str, y| Sample::new(inputs.clone(), y).attr("mode", mode);
+    vec![
+        sample("REFLECT", Value::from([2.0_f32, 9.0, 4.0])),
+        sample("SYMMETRIC", Value::from([3.0_f32, 3.0, 9.0])),
+    ]
+});
 
 /// Whether the mirror stands on the outermost element, and not behind it.
 fn skips_edge(node: &NodeView<'_>) -> Result<bool, OpError> {
@@ -304,8 +302,9 @@ pub enum Mirror {
 }
 
 /// `x` padded with its mirror images: `paddings[i]` gives the number of elements before and after
-/// axis `i` (see [`pad`]). Its gradient adds the gradient of an image to the element that it
-/// mirrors.
+/// axis `i` (see [`pad`]).
+///
+/// Its gradient adds the gradient of an image to the element that it mirrors.
 ///
 /// # Errors
 /// As for [`pad`], and images that are longer than the axis allows.

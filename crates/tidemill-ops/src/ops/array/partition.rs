@@ -298,7 +298,9 @@ pub fn dynamic_partition(
 
 /// The rows of all `values`, placed at their `indices`; if several rows have the same index, the
 /// last one wins. The shape of each of the indices, which are `int32`, begins the shape of its
-/// value. Its gradient gathers each row from its index.
+/// value.
+///
+/// Its gradient gathers each row from its index.
 ///
 /// # Errors
 /// Shapes that do not fit, or no values; a run fails if a number is negative.

@@ -104,49 +104,50 @@ fn infer_reshape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
 }
 
 /// A tensor with an additional axis of length 1.
-pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an additional axis of length 1.")
-    .inputs(&[Arg::of("input", "T"), Arg::of("dim", "Tdim")])
-    .outputs(&[Arg::of("output", "T")])
-    .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tdim", DType::INDICES)])
-    .infer(|node| {
-        check_single(node, 1)?;
-        let elements = node.elements(0).cloned();
-        let axis = node.elements(1).and_then(Elements::known);
-        let shape = match (node.shape(0).dims(), axis.as_deref()) {
-            (Some(dims), Some(&[axis])) => {
-                let mut dims = dims.to_vec();
-                dims.insert(axis_of(axis, dims.len() + 1)?, Dim::from(1));
-                dims.into_iter().collect()
-            }
-            (Some(dims), _) => PartialShape::of_rank(dims.len() + 1),
-            (None, _) => PartialShape::unknown(),
-        };
-        Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
-    })
-    .fallible(Fallible::Elements(&[1]))
-    .gradient(|cx| {
-        let x: Tensor = cx.input(0);
-        Ok(grads([Some(reshape(cx.grad::<Tensor>(), shape(x))), None]))
-    })
-    .kernel(|_| {
-        Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-            let axis = match integers(cx.input(1)?)?[..] {
-                [axis] => axis,
-                _ => return Err(OpError::shape("dim", "`dim` must be a single number").into()),
+pub static EXPAND_DIMS: OpDef =
+    OpDef::new("ExpandDims", "A tensor with an additional axis of length 1.")
+        .inputs(&[Arg::of("input", "T"), Arg::of("dim", "Tdim")])
+        .outputs(&[Arg::of("output", "T")])
+        .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tdim", DType::INDICES)])
+        .infer(|node| {
+            check_single(node, 1)?;
+            let elements = node.elements(0).cloned();
+            let axis = node.elements(1).and_then(Elements::known);
+            let shape = match (node.shape(0).dims(), axis.as_deref()) {
+                (Some(dims), Some(&[axis])) => {
+                    let mut dims = dims.to_vec();
+                    dims.insert(axis_of(axis, dims.len() + 1)?, Dim::from(1));
+                    dims.into_iter().collect()
+                }
+                (Some(dims), _) => PartialShape::of_rank(dims.len() + 1),
+                (None, _) => PartialShape::unknown(),
             };
-            let x = cx.take(0)?;
-            let (before, after) = x.shape().split_at(axis_of(axis, x.shape().rank() + 1)?);
-            let dims: Shape = before.iter().chain(&[1]).chain(after).copied().collect();
-            cx.set(0, x.reshape(dims)?);
-            Ok(())
-        }))
-    })
-    .samples(|| {
-        let x = Value::from([1.0_f32, 2.0]);
-        let column = x.clone().reshape([2, 1]);
-        let column = column.map(|y| Sample::new([x.clone(), Value::from(-1)], y));
-        column.into_iter().chain([Sample::error([x, Value::from(3)], "axis 3")]).collect()
-    });
+            Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
+        })
+        .fallible(Fallible::Elements(&[1]))
+        .gradient(|cx| {
+            let x: Tensor = cx.input(0);
+            Ok(grads([Some(reshape(cx.grad::<Tensor>(), shape(x))), None]))
+        })
+        .kernel(|_| {
+            Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+                let axis = match integers(cx.input(1)?)?[..] {
+                    [axis] => axis,
+                    _ => return Err(OpError::shape("dim", "`dim` must be a single number").into()),
+                };
+                let x = cx.take(0)?;
+                let (before, after) = x.shape().split_at(axis_of(axis, x.shape().rank() + 1)?);
+                let dims: Shape = before.iter().chain(&[1]).chain(after).copied().collect();
+                cx.set(0, x.reshape(dims)?);
+                Ok(())
+            }))
+        })
+        .samples(|| {
+            let x = Value::from([1.0_f32, 2.0]);
+            let column = x.clone().reshape([2, 1]);
+            let column = column.map(|y| Sample::new([x.clone(), Value::from(-1)], y));
+            column.into_iter().chain([Sample::error([x, Value::from(3)], "axis 3")]).collect()
+        });
 
 /// A tensor without axes of length 1.
 pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "A tensor without axes of length 1.")

@@ -145,7 +145,9 @@ pub fn reverse(x: impl Into<Operand>, axes: impl Into<Operand>) -> Tensor {
 }
 
 /// `x` with the first `lengths[i]` elements along the axis `sequence_axis` reversed, for each
-/// element `i` of the axis `batch_axis`. Its gradient is reversed too.
+/// element `i` of the axis `batch_axis`.
+///
+/// Its gradient is reversed too.
 ///
 /// # Errors
 /// Axes that do not exist, or that are equal; a run fails if a length is out of range.

@@ -83,21 +83,20 @@ pub static CUMSUM: OpDef = scan("Cumsum", "The cumulative sum along an axis.")
     .samples(|| samples([2.0, 5.0, 9.0], [9.0, 7.0, 4.0], [0.0, 2.0, 5.0]));
 
 /// The cumulative product along an axis.
-pub static CUMPROD: OpDef =
-    scan("Cumprod", "The cumulative product along an axis.")
-        .gradient(cumprod_gradient)
-        .kernel(|node| scan_kernel(node, kernels::cumprod))
-        .samples(|| {
-            let x = || Value::from([2.0_f32, 0.0, 3.0, 0.0]);
-            let sample = |y: [f32; 4]| Sample::new([x(), Value::from(0)], Value::from(y));
-            let with_zeros = [
-                sample([2.0, 0.0, 0.0, 0.0]),
-                sample([1.0, 2.0, 0.0, 0.0]).attr("exclusive", true),
-                sample([0.0; 4]).attr("reverse", true),
-            ];
-            let samples = samples([2.0, 6.0, 24.0], [24.0, 12.0, 4.0], [1.0, 2.0, 6.0]);
-            samples.into_iter().chain(with_zeros).collect()
-        });
+pub static CUMPROD: OpDef = scan("Cumprod", "The cumulative product along an axis.")
+    .gradient(cumprod_gradient)
+    .kernel(|node| scan_kernel(node, kernels::cumprod))
+    .samples(|| {
+        let x = || Value::from([2.0_f32, 0.0, 3.0, 0.0]);
+        let sample = |y: [f32; 4]| Sample::new([x(), Value::from(0)], Value::from(y));
+        let with_zeros = [
+            sample([2.0, 0.0, 0.0, 0.0]),
+            sample([1.0, 2.0, 0.0, 0.0]).attr("exclusive", true),
+            sample([0.0; 4]).attr("reverse", true),
+        ];
+        let samples = samples([2.0, 6.0, 24.0], [24.0, 12.0, 4.0], [1.0, 2.0, 6.0]);
+        samples.into_iter().chain(with_zeros).collect()
+    });
 
 /// The gradient of an element is the product of those before it, times what it is multiplied with
 /// behind it: a recurrence, since what is behind an element is the next one times what is behind

@@ -196,16 +196,14 @@ pub static TENSOR_SCATTER_ADD: OpDef =
         .samples(|| scatter_samples([3.0, 5.0, 7.0]));
 
 /// A tensor with updates subtracted at given positions.
-pub static TENSOR_SCATTER_SUB: OpDef = tensor_scatter(
-    "TensorScatterSub",
-    "A tensor with updates subtracted at given positions.",
-)
-.gradient(|cx| {
-    let grad: Tensor = cx.grad();
-    Ok(grads([Some(grad), None, Some(-gather_nd(grad, cx.input::<Tensor>(1)))]))
-})
-.kernel(|_| Ok(scatter_kernel(Combine::Sub)))
-.samples(|| scatter_samples([-1.0, 5.0, -1.0]));
+pub static TENSOR_SCATTER_SUB: OpDef =
+    tensor_scatter("TensorScatterSub", "A tensor with updates subtracted at given positions.")
+        .gradient(|cx| {
+            let grad: Tensor = cx.grad();
+            Ok(grads([Some(grad), None, Some(-gather_nd(grad, cx.input::<Tensor>(1)))]))
+        })
+        .kernel(|_| Ok(scatter_kernel(Combine::Sub)))
+        .samples(|| scatter_samples([-1.0, 5.0, -1.0]));
 
 /// A tensor with the minimum of updates and its slices at given positions.
 pub static TENSOR_SCATTER_MIN: OpDef = tensor_scatter(
@@ -259,72 +257,69 @@ fn check_sparse(node: &NodeView<'_>) -> Result<(), OpError> {
 }
 
 /// A tensor with given values at given positions and a default elsewhere.
-pub static SPARSE_TO_DENSE: OpDef =
-    OpDef::new("SparseToDense", "A tensor with given values at given positions and a default elsewhere.")
-        .inputs(&[
-            Arg::of("sparse_indices", "Tindices"),
-            Arg::of("output_shape", "Tindices"),
-            Arg::of("sparse_values", "T"),
-            Arg::of("default_value", "T"),
-        ])
-        .outputs(&[Arg::of("dense", "T")])
-        .attrs(&[
-            AttrDef::bool("validate_indices", true),
-            AttrDef::types("T", DType::ALL),
-            AttrDef::types("Tindices", DType::INDICES),
-        ])
-        .fallible(Fallible::Values)
-        .infer(|node| {
-            check_rank(node, 3, 0, "no axes")?;
-            if node.shape(0).rank().is_some_and(|rank| rank > 2) {
-                let (input, actual) = ("sparse_indices", node.shape(0).clone());
-                return Err(OpError::Rank { input, expected: "at most 2 axes", actual });
-            }
-            known_extents(node, 1)?;
-            check_sparse(node)?;
-            Inferred::one(described_shape(node, 1)?)
-        })
-        .gradient(|cx| {
-            let (indices, values, grad): (Tensor, Tensor, Tensor) =
-                (cx.input(0), cx.input(2), cx.grad());
-            let positions = match cx.node().shape(0).rank() {
-                Some(2) => indices,
-                _ => super::reshape(
-                    indices,
-                    Operand::from([-1, 1]).to_tensor_beside(indices, "Const"),
-                ),
-            };
-            let picked = gather_nd(grad, positions);
-            let of_values = match cx.node().shape(2).rank() {
-                Some(0) => reduce_sum(picked, ..),
-                _ => super::reshape(picked, shape_as(values, DType::I32)),
-            };
-            let around = reduce_sum(grad, ..) - reduce_sum(picked, ..);
-            Ok(grads([None, None, Some(of_values), Some(around)]))
-        })
-        .kernel(|node| {
-            let checks_order = node.bool_attr("validate_indices")?;
-            Ok(kernel(move |cx| {
-                let (indices, shape) = (cx.input(0)?, shape_of(cx.input(1)?)?);
-                let (values, default) = (cx.input(2)?, cx.input(3)?);
-                Ok(layout::sparse_to_dense(indices, &shape, values, default, checks_order)?)
-            }))
-        })
-        .samples(|| {
-            let inputs = |indices, values: &[f32]| {
-                let values = Value::list(values.to_vec());
-                [indices, Value::from([2, 2]), values, Value::from(9.0_f32)]
-            };
-            let dense = array([2, 2], [9.0_f32, 1.0, 2.0, 9.0]);
-            let list =
-                [Value::from([0, 2]), Value::from([3]), Value::from(5.0_f32), 0.0_f32.into()];
-            vec![
-                Sample::new(inputs(array([2, 2], [0, 1, 1, 0]), &[1.0, 2.0]), dense),
-                Sample::new(list, Value::from([5.0_f32, 0.0, 5.0])),
-                Sample::error(inputs(array([2, 2], [1, 0, 0, 1]), &[1.0, 2.0]), "out of order"),
-                Sample::error(inputs(array([1, 2], [0, 2]), &[1.0]), "index 2"),
-            ]
-        });
+pub static SPARSE_TO_DENSE: OpDef = OpDef::new(
+    "SparseToDense",
+    "A tensor with given values at given positions and a default elsewhere.",
+)
+.inputs(&[
+    Arg::of("sparse_indices", "Tindices"),
+    Arg::of("output_shape", "Tindices"),
+    Arg::of("sparse_values", "T"),
+    Arg::of("default_value", "T"),
+])
+.outputs(&[Arg::of("dense", "T")])
+.attrs(&[
+    AttrDef::bool("validate_indices", true),
+    AttrDef::types("T", DType::ALL),
+    AttrDef::types("Tindices", DType::INDICES),
+])
+.fallible(Fallible::Values)
+.infer(|node| {
+    check_rank(node, 3, 0, "no axes")?;
+    if node.shape(0).rank().is_some_and(|rank| rank > 2) {
+        let (input, actual) = ("sparse_indices", node.shape(0).clone());
+        return Err(OpError::Rank { input, expected: "at most 2 axes", actual });
+    }
+    known_extents(node, 1)?;
+    check_sparse(node)?;
+    Inferred::one(described_shape(node, 1)?)
+})
+.gradient(|cx| {
+    let (indices, values, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(2), cx.grad());
+    let positions = match cx.node().shape(0).rank() {
+        Some(2) => indices,
+        _ => super::reshape(indices, Operand::from([-1, 1]).to_tensor_beside(indices, "Const")),
+    };
+    let picked = gather_nd(grad, positions);
+    let of_values = match cx.node().shape(2).rank() {
+        Some(0) => reduce_sum(picked, ..),
+        _ => super::reshape(picked, shape_as(values, DType::I32)),
+    };
+    let around = reduce_sum(grad, ..) - reduce_sum(picked, ..);
+    Ok(grads([None, None, Some(of_values), Some(around)]))
+})
+.kernel(|node| {
+    let checks_order = node.bool_attr("validate_indices")?;
+    Ok(kernel(move |cx| {
+        let (indices, shape) = (cx.input(0)?, shape_of(cx.input(1)?)?);
+        let (values, default) = (cx.input(2)?, cx.input(3)?);
+        Ok(layout::sparse_to_dense(indices, &shape, values, default, checks_order)?)
+    }))
+})
+.samples(|| {
+    let inputs = |indices, values: &[f32]| {
+        let values = Value::list(values.to_vec());
+        [indices, Value::from([2, 2]), values, Value::from(9.0_f32)]
+    };
+    let dense = array([2, 2], [9.0_f32, 1.0, 2.0, 9.0]);
+    let list = [Value::from([0, 2]), Value::from([3]), Value::from(5.0_f32), 0.0_f32.into()];
+    vec![
+        Sample::new(inputs(array([2, 2], [0, 1, 1, 0]), &[1.0, 2.0]), dense),
+        Sample::new(list, Value::from([5.0_f32, 0.0, 5.0])),
+        Sample::error(inputs(array([2, 2], [1, 0, 0, 1]), &[1.0, 2.0]), "out of order"),
+        Sample::error(inputs(array([1, 2], [0, 2]), &[1.0]), "index 2"),
+    ]
+});
 
 /// The slices of `params` at the positions in the last axis of `indices`: each position indexes the
 /// first axes. The other axes of `indices` replace those axes.
@@ -416,8 +411,9 @@ tensor_scatters! {
 }
 
 /// A tensor of shape `shape` that has the `values` at the positions in `indices`, of shape `[count,
-/// rank]`, and `default` elsewhere. The indices must be in order and distinct. The gradient of the
-/// values is gathered at the positions; the rest is summed for `default`.
+/// rank]`, and `default` elsewhere. The indices must be in order and distinct.
+///
+/// The gradient of the values is gathered at the positions; the rest is summed for `default`.
 ///
 /// # Errors
 /// A run fails where an index is out of range or out of order.

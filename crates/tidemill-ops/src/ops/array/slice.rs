@@ -375,8 +375,10 @@ pub fn slice(x: impl Into<Operand>, begin: impl Into<Operand>, size: impl Into<O
 
 /// `x` cut along its axes: entry `i` takes the elements from `begin[i]` on, by steps of
 /// `strides[i]`, to before `end[i]`. Negative bounds count from the end, and bounds beyond an end
-/// are clamped. Axes without an entry are kept whole. [`Tensor::slice`] is a shorter notation. The
-/// gradient is that of the result, with zeros elsewhere.
+/// are clamped. Axes without an entry are kept whole.
+///
+/// [`Tensor::slice`] is a shorter notation. The gradient is that of the result, with zeros
+/// elsewhere.
 ///
 /// # Errors
 /// A stride of 0, or more entries than axes; if that depends on values, the run fails.

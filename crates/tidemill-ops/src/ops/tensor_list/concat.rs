@@ -313,8 +313,9 @@ pub static TENSOR_LIST_CONCAT_LISTS: OpDef =
 
 /// The elements of a list one after the other along their first axis, and the extents that they
 /// have along it, as `int64`. Their other dimensions must agree and match `element_shape`: a
-/// [`PartialShape`], or dimensions with -1 for unknown ones. Absent elements are zeros. Its
-/// gradient is split like the elements.
+/// [`PartialShape`], or dimensions with -1 for unknown ones. Absent elements are zeros.
+///
+/// Its gradient is split like the elements.
 ///
 /// # Errors
 /// Elements of another type, without axes, or of shapes that do not fit; an absent element with

@@ -270,8 +270,9 @@ pub fn tensor_list_element_shape(list: impl Into<Operand>) -> Tensor {
     tensor(node.attr("shape_type", DType::I32))
 }
 
-/// The list with `size` elements: it drops the last ones or adds absent ones. Its gradient is
-/// resized to the original list.
+/// The list with `size` elements: it drops the last ones or adds absent ones.
+///
+/// Its gradient is resized to the original list.
 ///
 /// # Errors
 /// In a run, a negative size.

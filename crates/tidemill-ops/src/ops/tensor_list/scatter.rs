@@ -248,8 +248,9 @@ pub fn tensor_list_scatter(
 }
 
 /// The list with the slices of a tensor along its first axis at `indices`. It grows to the length
-/// that the largest index requires. The tensor gets the incoming gradient at `indices`, the list
-/// the rest.
+/// that the largest index requires.
+///
+/// The tensor gets the incoming gradient at `indices`, the list the rest.
 ///
 /// # Errors
 /// Another number of parts than of indices, a negative index, or parts of another type or shape
