@@ -177,11 +177,9 @@ fn samples(outputs: usize) -> Vec<Sample> {
 }
 
 fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
-    // Without the statistics before, what a training makes of them does not depend on them.
-    let takes_statistics =
-        !node.bool_attr("is_training")? || node.float_attr("exponential_avg_factor")? != 1.0;
-    let lists = if takes_statistics { 1..5 } else { 1..3 };
-    let (x, channels) = infer_channels(node, 0, lists)?;
+    let is_training = node.bool_attr("is_training")?;
+    let replaces_statistics = is_training && node.float_attr("exponential_avg_factor")? == 1.0;
+    let (x, channels) = infer_channels(node, 0, if replaces_statistics { 1..3 } else { 1..5 })?;
     let list = || PartialShape::from_iter([channels]);
     let shapes = [x, list(), list(), list(), list(), [].into_iter().collect()];
     Ok(shapes.into_iter().take(node.op().outputs.len()).map(Inferred::from).collect())
@@ -209,10 +207,8 @@ fn infer_channels(
         let extent = list.dims().unwrap_or_default()[0];
         channels = channels.merge(extent).map_err(|_| {
             let input = node.op().inputs[i].name;
-            OpError::shape(
-                input,
-                format!("there are {channels} channels, but `{input}` has {extent}"),
-            )
+            let message = format!("there are {channels} channels, but `{input}` has {extent}");
+            OpError::shape(input, message)
         })?;
     }
     dims[axis] = channels;

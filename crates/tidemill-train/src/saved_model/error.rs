@@ -22,14 +22,6 @@ pub enum SavedModelError {
         /// Why not.
         source: io::Error,
     },
-    /// A folder has no model.
-    #[error("{}: there is no SavedModel: {found}", path.display())]
-    Missing {
-        /// The path.
-        path: PathBuf,
-        /// What the path has instead.
-        found: String,
-    },
     /// The folder already has a model.
     #[error("{} has a model already", path.display())]
     Exists {

@@ -98,8 +98,10 @@ impl SavedModel {
                 let text = match fs::read_to_string(folder.join(GRAPHS_AS_TEXT)) {
                     Ok(text) => text,
                     Err(_) => {
-                        let (path, found) = (folder.to_owned(), instead_of_model(folder));
-                        return Err(SavedModelError::Missing { path, found });
+                        let found = instead_of_model(folder);
+                        let message = format!("there is no SavedModel: {found}");
+                        let source = io::Error::new(error.kind(), message);
+                        return Err(SavedModelError::Io { path: folder.to_owned(), source });
                     }
                 };
                 Ok(proto::SavedModel::from_text(&text)?)

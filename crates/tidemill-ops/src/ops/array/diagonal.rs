@@ -150,7 +150,20 @@ fn infer_set_diag(
     band: Option<Band>,
 ) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     packed_shape(node, band)?.merge(node.shape(1))?;
+    let (dims, packed) = (node.shape(0).dims(), node.shape(1).dims());
+    if let (Some(band), Some([.., rows, columns]), Some([.., width])) = (band, dims, packed) {
+        let longest = band.width(most(rows), most(columns));
+        if width.known().is_some_and(|width| width > longest) {
+            let (x, diagonal) = (("input", node.shape(0)), ("diagonal", node.shape(1)));
+            return Err(OpError::disagree(diagonal, x, "agree in the length of diagonals"));
+        }
+    }
     Inferred::one(node.shape(0))
+}
+
+/// An extent, or where that is not known, as much as it can be.
+fn most(extent: &Dim) -> usize {
+    extent.known().unwrap_or(usize::MAX >> 1)
 }
 
 /// The shape of the packed diagonals of input 0, which is unknown where the band is.
@@ -162,8 +175,6 @@ fn packed_shape(node: &NodeView<'_>, band: Option<Band>) -> Result<PartialShape,
     };
     let Some(band) = band else { return Ok(PartialShape::unknown()) };
     let extents = rows.known().zip(columns.known());
-    // As many as there can be, where it is not known.
-    let most = |dim: &Dim| dim.known().unwrap_or(usize::MAX >> 1);
     if let Err(error) = band.check(most(rows), most(columns)) {
         return Err(match extents {
             Some(_) => error.into(),
