@@ -9,8 +9,8 @@ use std::path::Path;
 use tidemill::Location;
 use tidemill::ops;
 use tidemill::ops::{
-    BatchMatMul, Conv, Direction, Distribution, FusedBatchNorm, HostOutput, MatMul, Mirror,
-    PartitionStrategy, PrintOptions, StrideMasks, TriangularSolve,
+    BatchMatMul, Conv, Direction, Distribution, FusedBatchNorm, HostOutput, Indexing, MatMul,
+    Mirror, Norm, PartitionStrategy, PrintOptions, StrideMasks, TriangularSolve,
 };
 use tidemill::prelude::*;
 
@@ -269,9 +269,31 @@ const OF_LISTS: &[Row] = rows! {
     tensor_list_split => ops::tensor_list_split(X, [1], [1_i64, 1]);
 };
 
+const OF_COMPOSITES: &[Row] = rows! {
+    confusion_matrix => ops::confusion_matrix([0, 1], [1, 1], 2, None, DType::I32);
+    convert_to_tensor => ops::convert_to_tensor(X); ensure_shape => ops::ensure_shape(X, [2]);
+    eye => ops::eye(2, 3, DType::F32); l2_normalize => ops::l2_normalize(X, 0, 1e-12);
+    logical_xor => ops::logical_xor([true], [false]);
+    meshgrid => ops::meshgrid([X, X], Indexing::Xy);
+    norm => ops::norm(X, Norm::Euclidean, ..);
+    random_normal => ops::random_normal([2], 0.0, 1.0, DType::F32, None);
+    random_uniform => ops::random_uniform([2], 0.0, 1.0, DType::F32, None);
+    rot90 => ops::rot90(image(), 1); to_float => ops::to_float(BITS);
+    xw_plus_b => ops::xw_plus_b(MATRIX, MATRIX, X);
+};
+
 fn all_rows() -> impl Iterator<Item = &'static Row> {
-    let tables =
-        [OF_ONE, OF_TWO, OF_AXES, OF_SHAPES, OF_IMAGES, OF_VARIABLES, OF_EFFECTS, OF_LISTS];
+    let tables = [
+        OF_ONE,
+        OF_TWO,
+        OF_AXES,
+        OF_SHAPES,
+        OF_IMAGES,
+        OF_VARIABLES,
+        OF_EFFECTS,
+        OF_LISTS,
+        OF_COMPOSITES,
+    ];
     tables.into_iter().flatten()
 }
 

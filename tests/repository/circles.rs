@@ -92,10 +92,12 @@ impl Crate {
         }
         let named = self.names[&module].get(name).into_iter().flatten().map(|path| path.to_vec());
         let globs = self.names[&module].get("*").into_iter().flatten();
-        let globs = globs.map(|path| [&path[..path.len() - 1], std::slice::from_ref(name)].concat());
-        let found = named.chain(globs).filter(|target| target != path).map(|target| {
-            self.definer(&[&target[..], others].concat(), depth + 1)
-        });
+        let globs =
+            globs.map(|path| [&path[..path.len() - 1], std::slice::from_ref(name)].concat());
+        let found = named
+            .chain(globs)
+            .filter(|target| target != path)
+            .map(|target| self.definer(&[&target[..], others].concat(), depth + 1));
         let found: Vec<Module> = found.collect();
         found.into_iter().find(|definer| *definer != module).unwrap_or(module)
     }
@@ -183,9 +185,14 @@ fn inline_paths(code: &str) -> Vec<String> {
     let mut paths = Vec::new();
     for start in ["crate::", "super::"] {
         for (at, _) in code.match_indices(start) {
-            let is_start = code[..at].chars().next_back().is_none_or(|c| !c.is_alphanumeric() && c != ':' && c != '$');
-            let path: String =
-                code[at..].chars().take_while(|c| c.is_alphanumeric() || "_:".contains(*c)).collect();
+            let is_start = code[..at]
+                .chars()
+                .next_back()
+                .is_none_or(|c| !c.is_alphanumeric() && c != ':' && c != '$');
+            let path: String = code[at..]
+                .chars()
+                .take_while(|c| c.is_alphanumeric() || "_:".contains(*c))
+                .collect();
             if is_start {
                 paths.push(path.trim_end_matches(':').to_owned());
             }
@@ -207,7 +214,8 @@ fn has_words(code: &str, keyword: &str, name: &str) -> bool {
 #[test]
 fn files_do_not_import_each_other_in_circles() {
     for name in FREE {
-        let source = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates").join(name).join("src");
+        let source =
+            PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("crates").join(name).join("src");
         let circles = Crate::read(&source).circles();
         assert!(circles.is_empty(), "files of {name} import each other in circles: {circles:?}");
     }

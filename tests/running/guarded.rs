@@ -44,6 +44,50 @@ fn an_assertion_that_one_branch_needs_by_control_runs_where_that_is_taken() -> O
 }
 
 #[test]
+fn an_assertion_that_one_branch_needs_by_way_of_others_runs_where_that_is_taken() -> Outcome {
+    let _graph = own_graph();
+    let (c, x) = (placeholder::<bool>([]), placeholder::<f32>([]));
+    let assertion = assert(greater(x, 0.0), [x]);
+    // The constant is made under the control dependency, too.
+    let doubled = control_dependencies([assertion], || x * 2.0);
+    let y = exp(doubled) + 1.0;
+    let z = cond(c, || y * 3.0, || constant(1.0_f32));
+    for session in in_both_modes() {
+        assert_eq!(session.run_with(z, feeds![c => false, x => -1.0])?.to_string(), "1.0");
+        assert!(session.run_with(z, feeds![c => true, x => -1.0]).is_err());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_failure_in_a_body_whose_gradient_runs_too_names_the_node() {
+    let _graph = own_graph();
+    let x = placeholder::<f32>([]);
+    let y = cond(greater(x, 0.0), || square(check_numerics(exp(x), "too large")), || x * 1.0);
+    let gradient = gradients([y], [x])[0].unwrap();
+    for session in in_both_modes() {
+        let error = session.run_with((y, gradient), feeds![x => 1e3]).unwrap_err().to_string();
+        assert!(error.contains("too large") && error.contains("CheckNumerics"), "{error}");
+    }
+}
+
+#[test]
+fn a_body_built_after_an_unchecked_assignment_does_not_rely_on_the_declared_shape() -> Outcome {
+    let _graph = own_graph();
+    let v = get_variable("v", [2], constant([1.0_f32, 2.0]));
+    let value = placeholder::<f32>(shape![?]);
+    let assigned = assign_any(v, value);
+    let y = cond(constant(true), || reduce_sum(square(v), ..), || constant(0.0_f32));
+    let gradient = gradients([y], [v])[0].unwrap();
+    for session in in_both_modes() {
+        session.init_missing()?;
+        session.run_with(assigned, feeds![value => vec![1.0_f32, 2.0, 3.0]])?;
+        assert_eq!(session.run(gradient)?.to_string(), "[2.0, 4.0, 6.0]");
+    }
+    Ok(())
+}
+
+#[test]
 fn an_assertion_that_is_fetched_targeted_or_needed_elsewhere_runs() -> Outcome {
     let _graph = own_graph();
     let c = placeholder::<bool>([]);

@@ -1,7 +1,7 @@
 use rustc_hash::FxHashSet;
 use tidemill_graph::{
     Enclosure, Graph, GraphKey, Location, Note, OpError, TensorId, TensorRef, at_location,
-    default_graph, elsewhere, enclosures, fail, innermost, scoped,
+    default_graph, derived, elsewhere, enclosures, fail, innermost, scoped,
 };
 use tidemill_ops::{Tensor, zeros_like};
 use tidemill_value::DType;
@@ -87,7 +87,7 @@ pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
                 let mut result = descend(&target, levels, &xs);
                 if options.unconnected_gradients == UnconnectedGradients::Zero {
                     for (gradient, &x) in result.gradients.iter_mut().zip(&xs) {
-                        gradient.get_or_insert_with(|| zeros_of(x));
+                        gradient.get_or_insert_with(|| derived(location, || zeros_of(x)));
                     }
                 }
                 result

@@ -454,7 +454,7 @@ fn append(
         state.variables.share(key, id);
     }
     state.locations.push(location);
-    graph.note_reshaped(&mut state, id);
+    graph.note_reshaped_by(&mut state, id);
     if let Some(origin) = current_origin() {
         state.origins.insert(id, origin);
     }

@@ -231,11 +231,20 @@ impl Graph {
     }
 
     /// Notes the variables that a node may leave with another shape than the declared one.
-    pub(crate) fn note_reshaped(&self, state: &mut State, id: NodeId) {
+    pub(crate) fn note_reshaped_by(&self, state: &mut State, id: NodeId) {
         for variable in state.reshaped_by(id) {
-            if state.variables.note_reshaped(variable) {
-                self.0.reshaped.fetch_add(1, Ordering::Release);
-            }
+            self.note_in(state, variable);
+        }
+    }
+
+    /// Notes that a variable may have another shape than the declared one.
+    pub(crate) fn note_reshaped(&self, variable: NodeId) {
+        self.note_in(&mut self.write(), variable);
+    }
+
+    fn note_in(&self, state: &mut State, variable: NodeId) {
+        if state.variables.note_reshaped(variable) {
+            self.0.reshaped.fetch_add(1, Ordering::Release);
         }
     }
 

@@ -106,7 +106,8 @@ fn keep(
         first += own.kept.len();
         let parameters = reverse.parameters.iter().map(|p| (p.node, p.kind));
         let name = body.name().to_owned();
-        bodies.push(Arc::new(Body::new(name, reverse.graph.clone(), parameters, results)));
+        let body = Body::new(name, reverse.graph.clone(), parameters, results);
+        bodies.push(Arc::new(body.without_effects_of(&reverse.backward)));
     }
     let extension = call.extend(latest, &[], bodies)?;
     let before = latest.outputs.len();

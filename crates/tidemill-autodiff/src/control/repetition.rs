@@ -124,6 +124,7 @@ fn keep(
     }
     let taken = with_added(&reverse.parameters, &added);
     let body = Body::new(body.name().to_owned(), graph.clone(), taken, results);
+    let body = body.without_effects_of(&reverse.backward);
     let lists = kept.iter().map(|fact| empty_tensor_list(fact.shape.clone(), fact.dtype));
     let inputs: Vec<TensorRef> =
         std::iter::once(constant(0)).chain(lists).map(TensorRef::from).collect();

@@ -19,7 +19,7 @@ pub(super) struct Reverse {
     /// The nodes that stand for the gradients of results.
     incoming: Vec<(usize, NodeId)>,
     /// The nodes that are computed on the way from those to the gradients, ascending.
-    backward: Vec<NodeId>,
+    pub(super) backward: Vec<NodeId>,
 }
 
 /// What the gradients need of the values that a body computes.

@@ -347,6 +347,10 @@ impl Trace {
         }
         let kind = kind_of(&graph.read(), outer, fact, around);
         let node = location::at_location(at, || parameter(&self.graph, &name, fact))?;
+        let variable = graph.read().variable_of(outer);
+        if variable.is_some_and(|variable| graph.read().is_reshaped(variable)) {
+            self.graph.note_reshaped(node);
+        }
         self.captures.push(Capture { outer, node, kind });
         Ok(TensorId::new(node, 0))
     }

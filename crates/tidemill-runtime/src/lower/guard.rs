@@ -47,7 +47,8 @@ pub(crate) fn guarded(
     let mut guarded = Vec::new();
     for &id in path.iter().rev() {
         let node = graph.node(id);
-        let may_wait = node.op.is_pure() || node.op.effect == Effect::Assert;
+        let is_constant = node.op.execution == Execution::Constant;
+        let may_wait = node.op.is_pure() || is_constant || node.op.effect == Effect::Assert;
         let user = users.get(&id).copied().flatten().filter(|_| may_wait);
         let own = lowered.get(&id).copied();
         if let (Some((call, branch)), Some(node)) = (user, own)

@@ -111,7 +111,8 @@ pub(crate) fn failure(
     let mut frames: Vec<Frame> = Vec::new();
     while let Failure::Inside { call, body, failure: inner } = failure {
         let graph_of_body = in_graph(graph, &frames, |graph| {
-            let bodies = graph.node(call).bodies().nth(body);
+            // The run may have run what extends the node, whose bodies have more nodes.
+            let bodies = graph.node(graph.latest_extension(call)).bodies().nth(body);
             bodies.map(|body| body.graph().clone())
         });
         let Some(graph) = graph_of_body else { return RunError::Internal("a body is not there") };

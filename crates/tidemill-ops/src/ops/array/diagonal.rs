@@ -404,8 +404,7 @@ fn matrix_diag_v3(cx: &KernelCx<'_>, align: &[u8]) -> Result<Value, KernelError>
     Ok(layout::matrix_diag(diagonal, band, extents, padding)?)
 }
 
-/// The inputs of [`MATRIX_BAND_PART`] that say how far the band reaches, and which diagonals it
-/// consists of there.
+/// The inputs of [`MATRIX_BAND_PART`] that bound the band, and the diagonals within.
 const SIDES: [(&str, &str); 2] = [("num_lower", "lower"), ("num_upper", "upper")];
 
 fn check_reach(

@@ -5,7 +5,7 @@ use tidemill_graph::{
     Arg, Attr, AttrDef, Default, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::recurrence::{self as kernels, Segments, Start};
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, Dim, Value};
 
 use super::zeros_like;
 use crate::Tensor;
@@ -131,7 +131,13 @@ pub static SEGMENT_RECURRENCE: OpDef = OpDef::new(
     },
 )
 .fallible(Fallible::Values)
-.infer(|node| Inferred::one(node.shape(0).merge(node.shape(1))?))
+.infer(|node| {
+    check_rank(node, 3, 0, "no axes")?;
+    let shape = node.shape(0).merge(node.shape(1))?;
+    let rows = shape.dims().and_then(|dims| dims.first().copied()).unwrap_or(Dim::UNKNOWN);
+    node.shape(2).merge(&[rows].into_iter().collect())?;
+    Inferred::one(shape)
+})
 .gradient(|cx| {
     let (a, states): (Tensor, Tensor) = (cx.input(0), cx.output(0));
     let rows = Rows { ids: cx.input(2), count: cx.input(3) };
