@@ -44,7 +44,8 @@ pub(super) fn build(program: &Program) -> Built {
 }
 
 fn handle_of(Input { slot, source, value }: &Input) -> Handle {
-    let new_variable = || variable(&format!("v{}", slot.id), value.shape()).initializer(value.clone());
+    let new_variable =
+        || variable(&format!("v{}", slot.id), value.shape()).initializer(value.clone());
     match source {
         Source::Constant => Handle::Tensor(constant(value)),
         Source::Variable => Handle::Variable(new_variable().get()),

@@ -25,9 +25,7 @@ pub(super) fn compute(operation: &Operation, operands: &[Tensor]) -> Tensor {
         Operation::Row { rows } => gather(x(0), floor_mod(x(1), *rows), 0),
         Operation::Select => select(x(0), x(1), x(2)),
         Operation::Cast => cast(x(0), DType::F64),
-        Operation::Affine { factor, term, modulus } => {
-            floor_mod(x(0) * *factor + *term, *modulus)
-        }
+        Operation::Affine { factor, term, modulus } => floor_mod(x(0) * *factor + *term, *modulus),
         Operation::SumInts { modulus } => floor_mod(x(0) + x(1), *modulus),
         Operation::Less(limit) => less(x(0), *limit),
         Operation::Even => equal(floor_mod(x(0), 2), 0),

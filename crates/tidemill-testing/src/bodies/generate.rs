@@ -82,7 +82,7 @@ impl Program {
     /// The program of a seed.
     pub fn new(seed: u64) -> Program {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let left = rng.random_range(3..=12);
+        let left = rng.random_range(3..=10);
         let mut shared = Shared { rng, next: 0, left };
         let inputs = inputs(&mut shared);
         let entry = |input: &Input| Entry {
@@ -90,8 +90,14 @@ impl Program {
             bound: if input.slot.shape().is_some() { LARGEST_LITERAL } else { 5.0 },
         };
         let scope = inputs.iter().map(entry).collect();
-        let mut maker =
-            Maker { shared: &mut shared, scope, outside: 0, steps: Vec::new(), depth: DEPTH, runs: 1 };
+        let mut maker = Maker {
+            shared: &mut shared,
+            scope,
+            outside: 0,
+            steps: Vec::new(),
+            depth: DEPTH,
+            runs: 1,
+        };
         maker.control();
         while maker.shared.left > 0 {
             maker.step();
@@ -341,7 +347,8 @@ impl Maker<'_> {
             if results.contains(&other.slot.id) {
                 continue;
             }
-            let (Some(shape), Some(others)) = (entry.slot.shape().cloned(), other.slot.shape()) else {
+            let (Some(shape), Some(others)) = (entry.slot.shape().cloned(), other.slot.shape())
+            else {
                 continue;
             };
             let fits = broadcast(&shape, others).as_ref() == Some(&shape);

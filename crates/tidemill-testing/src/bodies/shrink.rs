@@ -1,9 +1,10 @@
 use std::collections::BTreeSet;
 
-use tidemill_value::{DType, Value};
+use tidemill_value::Value;
 
 use super::check::{Failed, check};
-use super::program::{Block, Id, Kind, Operation, Program, Slot, Source, Step};
+use super::program::{Block, Id, Kind, Operation, Program, Slot, Source, Step, While};
+use crate::values::numbers;
 
 /// A program that is smaller and fails by the same rule: one that no single simplification makes
 /// smaller still.
@@ -24,7 +25,9 @@ pub fn smallest(program: Program, failed: Failed) -> (Program, Failed) {
 /// The programs that one simplification makes, the ones that leave most out first.
 fn simplified(program: &Program) -> Vec<Program> {
     let mut all = Vec::new();
-    for make in [less_differentiated, without_steps, with_literals, with_less_inside, with_plain_inputs] {
+    for make in
+        [less_differentiated, without_steps, with_literals, with_less_inside, with_plain_inputs]
+    {
         make(program, &mut |mut smaller| {
             smaller.drop_unused();
             all.push(smaller);
@@ -51,28 +54,25 @@ fn less_differentiated(program: &Program, give: &mut dyn FnMut(Program)) {
     }
 }
 
-/// Puts operands of a step, or results of its bodies, in place of what it gives.
+/// Puts operands of a step in place of what it gives, or what one of its bodies computes.
 fn without_steps(program: &Program, give: &mut dyn FnMut(Program)) {
     for path in program.paths() {
         let step = program.step(&path);
-        let mut orders: Vec<Vec<Id>> = vec![step.operands.clone()];
-        orders.push(step.operands.iter().rev().copied().collect());
-        for operands in orders {
-            if let Some(others) = program.replacements(step, &operands) {
-                let mut smaller = program.clone();
-                smaller.remove(&path);
-                smaller.replace(&others);
-                give(smaller);
-            }
+        let backward: Vec<Id> = step.operands.iter().rev().copied().collect();
+        let mut changes: Vec<(Vec<Step>, Vec<(Id, Id)>)> = Vec::new();
+        for operands in [&step.operands, &backward] {
+            let others = program.replacements(step, operands);
+            changes.extend(others.map(|others| (Vec::new(), others)));
         }
-        // A branch, or the body of a loop, in place of the whole.
         for body in &step.bodies {
-            if let Some(others) = program.replacements_of_body(step, body) {
-                let mut smaller = program.clone();
-                smaller.splice(&path, body);
-                smaller.replace(&others);
-                give(smaller);
-            }
+            let others = program.replacements_of_body(step, body);
+            changes.extend(others.map(|others| (body.steps.clone(), others)));
+        }
+        for (steps, others) in changes {
+            let mut smaller = program.clone();
+            smaller.exchange(&path, steps);
+            smaller.replace(&others);
+            give(smaller);
         }
     }
 }
@@ -106,45 +106,24 @@ fn literal(slot: &Slot) -> Option<Step> {
     Some(Step { outputs, operation, operands: Vec::new(), bodies: Vec::new() })
 }
 
-/// Leaves out states, elements and outputs, and makes loops shorter and plainer.
+/// A step to put in the place of another, and what to put in the place of things it no longer has.
+type Change = (Step, Vec<(Id, Id)>);
+
+/// Leaves out states and outputs, and makes loops plainer.
 fn with_less_inside(program: &Program, give: &mut dyn FnMut(Program)) {
     for path in program.paths() {
-        let mut changed = Vec::new();
-        match &program.step(&path).operation {
-            Operation::While(form) => {
-                let mut plain = *form;
-                (plain.limit, plain.tests_floats) = (None, false);
-                if plain != *form {
-                    let mut step = program.step(&path).clone();
-                    step.operation = Operation::While(plain);
-                    changed.push((step, Vec::new()));
-                }
-                let states = program.step(&path).operands.len() - 1;
-                changed.extend((1..=states).map(|i| without_state(program.step(&path), i, i, i)));
-            }
-            Operation::Sequence { elems, .. } => {
-                let states = program.step(&path).operands.len() - elems;
-                if states > 1 {
-                    let state = |i| without_state(program.step(&path), i + elems, i, i);
-                    changed.extend((0..states).map(state));
-                }
-            }
+        let step = program.step(&path);
+        let changes = match &step.operation {
+            Operation::While(form) => lesser_loops(step, *form),
+            Operation::Sequence { elems, .. } => lesser_sequences(step, *elems),
             Operation::Cond | Operation::Switch | Operation::Map => {
-                let outputs = program.step(&path).outputs.len();
-                changed.extend((0..outputs).filter_map(|i| without_output(program, &path, i)));
+                let without = |i| without_output(program, step, i);
+                (0..step.outputs.len()).filter_map(without).collect()
             }
-            Operation::Gradient => {
-                let outputs = program.step(&path).outputs.len();
-                for i in (0..outputs).filter(|_| outputs > 1) {
-                    let mut step = program.step(&path).clone();
-                    let slot = step.outputs.remove(i);
-                    let x = step.operands.remove(i + 1);
-                    changed.push((step, vec![(slot.id, x)]));
-                }
-            }
-            _ => {}
-        }
-        for (step, others) in changed {
+            Operation::Gradient => lesser_gradients(step),
+            _ => Vec::new(),
+        };
+        for (step, others) in changes {
             let mut smaller = program.clone();
             smaller.exchange(&path, vec![step]);
             smaller.replace(&others);
@@ -153,28 +132,52 @@ fn with_less_inside(program: &Program, give: &mut dyn FnMut(Program)) {
     }
 }
 
+fn lesser_loops(step: &Step, form: While) -> Vec<Change> {
+    let mut changes: Vec<Change> =
+        (1..step.operands.len()).map(|i| without_state(step, i, i, i - 1)).collect();
+    let plain = While { limit: None, tests_floats: false };
+    if plain != form {
+        changes.push((Step { operation: Operation::While(plain), ..step.clone() }, Vec::new()));
+    }
+    changes
+}
+
+fn lesser_sequences(step: &Step, elems: usize) -> Vec<Change> {
+    let states = step.operands.len() - elems;
+    let without = |i| without_state(step, elems + i, i, i);
+    (0..states).filter(|_| states > 1).map(without).collect()
+}
+
+fn lesser_gradients(step: &Step) -> Vec<Change> {
+    let without = |i: usize| {
+        let mut lesser = step.clone();
+        let (slot, x) = (lesser.outputs.remove(i), lesser.operands.remove(i + 1));
+        (lesser, vec![(slot.id, x)])
+    };
+    (0..step.outputs.len()).filter(|_| step.outputs.len() > 1).map(without).collect()
+}
+
 /// A loop without one state: where it is among operands, outputs and results. What it begins with takes
 /// its place.
-fn without_state(step: &Step, operand: usize, output: usize, result: usize) -> (Step, Vec<(Id, Id)>) {
+fn without_state(step: &Step, operand: usize, output: usize, result: usize) -> Change {
     let mut step = step.clone();
-    let counts_first = matches!(step.operation, Operation::While(_));
     let initial = step.operands.remove(operand);
     let slot = step.outputs.remove(output);
     let parameter = step.bodies[0].parameters.remove(operand);
-    step.bodies[0].results.remove(if counts_first { result - 1 } else { result });
+    step.bodies[0].results.remove(result);
     (step, vec![(slot.id, initial), (parameter.id, initial)])
 }
 
 /// A step without one of its outputs, if nothing uses that.
-fn without_output(program: &Program, path: &[usize], i: usize) -> Option<(Step, Vec<(Id, Id)>)> {
-    let mut step = program.step(path).clone();
+fn without_output(program: &Program, step: &Step, i: usize) -> Option<Change> {
     if step.outputs.len() == 1 || program.used().contains(&step.outputs[i].id) {
         return None;
     }
+    let mut step = step.clone();
     step.outputs.remove(i);
-    step.bodies.iter_mut().for_each(|body| {
+    for body in &mut step.bodies {
         body.results.remove(i);
-    });
+    }
     Some((step, Vec::new()))
 }
 
@@ -186,9 +189,8 @@ fn with_plain_inputs(program: &Program, give: &mut dyn FnMut(Program)) {
             smaller.inputs[i].source = plain;
             give(smaller);
         }
-        let least = i32::from(input.value != Value::from(0));
-        if input.value.dtype() == DType::I32 && least > 0 {
-            let number = crate::values::numbers(&input.value)[0] as i32;
+        let number = if input.slot.kind == Kind::Int { numbers(&input.value)[0] as i32 } else { 0 };
+        if number > 0 {
             let mut smaller = program.clone();
             smaller.inputs[i].value = Value::from(number - 1);
             give(smaller);
@@ -233,17 +235,10 @@ impl Program {
         (block, *last)
     }
 
-    fn remove(&mut self, path: &[usize]) {
-        self.exchange(path, Vec::new());
-    }
-
+    /// Puts steps in the place of one.
     fn exchange(&mut self, path: &[usize], steps: Vec<Step>) {
         let (block, i) = self.block_mut(path);
         block.steps.splice(i..=i, steps);
-    }
-
-    fn splice(&mut self, path: &[usize], body: &Block) {
-        self.exchange(path, body.steps.clone());
     }
 
     /// For each output of a step, an operand of its kind.
@@ -285,6 +280,7 @@ impl Program {
             block.steps.iter_mut().flat_map(|step| &mut step.operands).for_each(replace);
         });
         self.by.iter_mut().chain(&mut self.stops).for_each(replace);
+        self.by.sort_unstable();
         self.by.dedup();
     }
 

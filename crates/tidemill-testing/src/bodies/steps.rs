@@ -165,7 +165,13 @@ impl Maker<'_> {
     }
 
     /// Adds a step whose outputs can be used.
-    fn call(&mut self, operation: Operation, operands: Vec<Id>, bodies: Vec<Block>, kinds: &[Kind]) {
+    fn call(
+        &mut self,
+        operation: Operation,
+        operands: Vec<Id>,
+        bodies: Vec<Block>,
+        kinds: &[Kind],
+    ) {
         let slots = kinds.iter().map(|kind| self.shared.slot(kind.clone()));
         let outputs: Vec<Slot> = slots.collect();
         let bound = |slot: &Slot| if slot.shape().is_some() { LARGEST_STATE } else { 5.0 };
