@@ -172,8 +172,8 @@ fn tensors_of_two_graphs() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     tensors of two graphs meet: one is of graph #, the other of graph #
       --> +7:13 (in `add`)
-      `y` was made here (+6:13)
-      `x` was made here (+3:9)
+      `x` is `y`, of graph # (+6:13)
+      `y` is `x`, of graph # (+3:9)
     ");
 }
 
@@ -213,6 +213,7 @@ fn a_variable_to_reuse_that_does_not_exist() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     there is no variable `layer/weights` to reuse
       --> +1:52 (in `get_variable`)
+      help: make it before, or open the scope with Reuse::Auto, which makes what is missing
     ");
 }
 
@@ -226,12 +227,14 @@ fn a_variable_to_reuse_that_is_of_another_shape_or_type() {
         get_variable("weights", [3], zeros());
         variable("weights", [2]).dtype(DType::I32).get();
     });
-    insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @r#"
-    the variable `weights` is Variable("weights:0", shape=(2,), dtype=float32), but float32[3] is asked for
+    insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
+    the variable `weights` is float32[2], but float32[3] is asked for
       --> +3:9 (in `get_variable`)
-    the variable `weights` is Variable("weights:0", shape=(2,), dtype=float32), but int32[2] is asked for
+      it was made here (+1:5)
+    the variable `weights` is float32[2], but int32[2] is asked for
       --> +4:52 (in `get_variable`)
-    "#);
+      it was made here (+1:5)
+    ");
 }
 
 #[test]
@@ -269,11 +272,11 @@ fn an_assigned_value_of_another_shape_or_type() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     shapes [3] and [2] contradict each other
       --> +2:5 (in `Assign`)
-      `ref` is `weights`, float32_ref[3] (+1:19)
+      `ref` is the variable `weights`, float32[3] (+1:19)
       `value` is `Const`, float32[2] (+2:21)
     `ref` is float32 and `value` is int32, but they must be of one type
       --> +3:5 (in `AssignAdd`)
-      `ref` is `weights`, float32_ref[3] (+1:19)
+      `ref` is the variable `weights`, float32[3] (+1:19)
       `value` is `Const_1`, int32[3] (+3:25)
       help: convert one of them, as in cast(value, DType::F32)
     ");
@@ -335,7 +338,7 @@ fn no_variable_to_train() {
     let loss = square(constant(1.0_f32));
     GradientDescent::new(0.1).minimize(loss);
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
-    there is no trainable variable
+    the loss `Square` cannot be minimized: its graph has no trainable variable
       --> +2:31 (in `minimize`)
     ");
 }
@@ -409,7 +412,7 @@ fn nothing_to_apply() {
     GradientDescent::new(0.1).apply_gradients(&[(None, v)], None);
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     there is no gradient to apply: none of the variables `v` has one
-      --> +2:31 (in `minimize`)
+      --> +2:31 (in `apply_gradients`)
     ");
 }
 
@@ -423,7 +426,7 @@ fn a_learning_rate_that_is_no_single_number() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     `alpha` must have no axes, but its shape is [2]
       --> +2:52 (in `ApplyGradientDescent`)
-      `var` is `v`, float32_ref[] (+1:13)
+      `var` is the variable `v`, float32[] (+1:13)
       `alpha` is `Const`, float32[2] (+2:26)
       `delta` is `gradients/Square_grad/mul_1`, float32[] (+2:61)
     ");

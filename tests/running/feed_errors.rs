@@ -23,6 +23,7 @@ fn a_value_of_another_type() {
     insta::assert_snapshot!(report(x, feeds![x => [1, 2]], base), @"
     cannot feed `x:0`: a value of type int32 was fed, but the tensor is float32
       --> +1:13
+      help: write its numbers as 1.0_f32
     ");
 }
 

@@ -191,6 +191,7 @@ fn a_fetch_that_could_not_be_built_for_two_reasons() {
 
 #[test]
 fn a_tensor_of_another_graph() {
+    let base = line!();
     let (graph, other) = (Graph::new(), Graph::new());
     let x = {
         let _default = other.as_default();
@@ -199,9 +200,17 @@ fn a_tensor_of_another_graph() {
     let _default = graph.as_default();
     let y = placeholder::<i32>([]);
     let session = Session::new();
-    insta::assert_snapshot!(relative(error_of(&session, x), file!(), 0), @"`x` is of graph #, but the session runs graph #");
+    insta::assert_snapshot!(relative(error_of(&session, x), file!(), base), @"
+    `x` is of graph #, but the session runs graph #
+      --> +4:9
+      help: make a session of its graph, as in Session::with_graph(&graph)
+    ");
     let error = session.run_with(y, feeds![x => 1, y => 1]).unwrap_err();
-    insta::assert_snapshot!(relative(error, file!(), 0), @"`x` is of graph #, but the session runs graph #");
+    insta::assert_snapshot!(relative(error, file!(), base), @"
+    `x` is of graph #, but the session runs graph #
+      --> +4:9
+      help: make a session of its graph, as in Session::with_graph(&graph)
+    ");
 }
 
 #[test]
@@ -228,7 +237,10 @@ fn a_name_that_nothing_has() {
     insta::assert_snapshot!(error, @"there is no operation `acuracy`; did you mean `accuracy`?");
     insta::assert_snapshot!(error_of(&session, "zzz"), @"there is no operation `zzz`");
     insta::assert_snapshot!(error_of(&session, "accuracy:1"), @"`accuracy` has no output 1: it has 1");
-    insta::assert_snapshot!(session.run_with("accuracy", feeds!["precision" => 1]).unwrap_err(), @"there is no operation `precision`");
+    insta::assert_snapshot!(session.run_with("accuracy", feeds!["precision" => 1]).unwrap_err(), @"
+    there is no tensor `precision` to feed
+      the graph has no placeholders
+    ");
     insta::assert_snapshot!(Inspect::variable(&graph, "accuracy").unwrap_err(), @"`accuracy` is not a variable, but of type Const");
 }
 
@@ -416,9 +428,14 @@ fn a_closed_session() {
 fn an_empty_graph() {
     let (graph, other) = (Graph::new(), Graph::new());
     let _default = other.as_default();
+    let base = line!();
     let x = constant(1);
     let session = Session::with_graph(&graph);
-    insta::assert_snapshot!(error_of(&session, x), @"the graph of the session is empty: add operations to it before running them");
+    insta::assert_snapshot!(relative(error_of(&session, x), file!(), base), @"
+    `Const` is of graph #, but the session runs graph #, which is empty
+      --> +1:13
+      help: make a session of its graph, as in Session::with_graph(&graph)
+    ");
     insta::assert_snapshot!(error_of(&session, "x"), @"the graph of the session is empty: add operations to it before running them");
 }
 

@@ -1,6 +1,7 @@
-//! Files that are written as a whole or not at all, and files that are mapped into memory.
+//! Atomic file writes, and memory-mapped files.
 
 use std::error::Error;
+use std::fmt;
 use std::fs::{self, File};
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::io::{self, Write};
@@ -8,16 +9,22 @@ use std::path::{Path, PathBuf};
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use tidemill_value::FileMap;
+use tidemill_value::{FileMap, write_error_report};
 
-/// What is wrong with a file.
-#[derive(Debug, thiserror::Error)]
+/// An error with a file.
+#[derive(thiserror::Error)]
 #[error("{}: {kind}", path.display())]
 pub struct FileError<E: Error> {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The error.
     pub kind: Box<E>,
+}
+
+impl<E: Error> fmt::Debug for FileError<E> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write_error_report(self, f)
+    }
 }
 
 impl<E: Error> FileError<E> {
@@ -31,18 +38,18 @@ impl<E: Error> FileError<E> {
     }
 }
 
-/// Maps a file into memory (see [`FileMap`] for what that asks of other programs).
+/// Maps a file into memory (see [`FileMap`] for what other programs must not do).
 ///
 /// # Errors
-/// [`FileError`], where it cannot be read, or is no regular file.
+/// [`FileError`], if it cannot be read or is not a regular file.
 pub fn map_file(path: impl AsRef<Path>) -> Result<FileMap, FileError<io::Error>> {
     let path = path.as_ref();
     FileMap::open(path).map_err(|error| FileError::new(path, error))
 }
 
-/// Writes a file so that it is there as a whole or not at all, whenever the program or the machine
-/// stops: under another name in the same folder first, and renamed when it is on the disk. When
-/// this returns, the name is on the disk, too. A program that has the file before mapped keeps it.
+/// Writes a file atomically, even if the program or the machine stops: first under a temporary name
+/// in the same folder, then renamed once it is on disk. When this returns, the name is on disk,
+/// too. A program that has the previous file mapped keeps it.
 ///
 /// # Errors
 /// [`FileError`], where the file cannot be written. Then an earlier file of the name is as it was.
@@ -70,6 +77,19 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
+/// The error of a file that cannot be made, which says so where its folder is the reason.
+fn with_cause(error: io::Error, path: &Path) -> io::Error {
+    let reason = match error.kind() {
+        io::ErrorKind::PermissionDenied => "cannot be written to",
+        io::ErrorKind::ReadOnlyFilesystem => "is on a read-only file system",
+        io::ErrorKind::NotFound => "does not exist",
+        io::ErrorKind::StorageFull => "has no room left",
+        _ => return error,
+    };
+    let folder = folder_of(path).display();
+    io::Error::new(error.kind(), format!("the folder {folder} {reason}: {error}"))
+}
+
 /// Files of one folder that are written under other names first, and get their own when all are
 /// on the disk. What is not committed is removed.
 pub(crate) struct Staged {
@@ -95,7 +115,7 @@ impl Staged {
             writer.flush()?;
             writer.get_ref().sync_all()
         });
-        written.map_err(|error| FileError::new(path, error))
+        written.map_err(|error| FileError::new(path, with_cause(error, path)))
     }
 
     /// Gives the files their names, in the order in which they were written.
@@ -129,9 +149,9 @@ static TEMPORARY: LazyLock<String> =
     LazyLock::new(|| format!("{MARK}{:016x}-", RandomState::new().build_hasher().finish()));
 const MARK: &str = ".tmp-";
 
-/// Removes what processes that were killed have left of files whose names begin as that of
-/// `prefix` does: files under the other names that [`write_file`] gives them at first. No other
-/// process may be writing such files now. Those that this one is writing stay.
+/// Removes the unfinished files of killed processes whose names begin like that of `prefix`: files
+/// with the temporary names of [`write_file`]. No other process may be writing such files now.
+/// Files that this process is writing are kept.
 ///
 /// # Errors
 /// [`FileError`], where the folder cannot be read, or a file cannot be removed.
@@ -175,4 +195,29 @@ fn sync_folder(folder: &Path) -> Result<(), FileError<io::Error>> {
     }
     let synced = File::open(folder).and_then(|folder| folder.sync_all());
     synced.map_err(|error| FileError::new(folder, error))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_folder_that_cannot_be_written_to_is_named() {
+        let error = |kind: io::ErrorKind| with_cause(kind.into(), Path::new("runs/model.index"));
+        assert_eq!(
+            error(io::ErrorKind::PermissionDenied).to_string(),
+            "the folder runs cannot be written to: permission denied"
+        );
+        assert_eq!(error(io::ErrorKind::Interrupted).to_string(), "operation interrupted");
+    }
+
+    #[test]
+    fn a_folder_that_does_not_exist_is_named() {
+        let written = write_file("/nowhere/at/all/x", |_| Ok(()));
+        assert_eq!(
+            written.unwrap_err().to_string(),
+            "/nowhere/at/all/x: the folder /nowhere/at/all does not exist: \
+             No such file or directory (os error 2)"
+        );
+    }
 }

@@ -15,7 +15,7 @@ const HEAD: u64 = 1 << 12;
 /// What the index of a checkpoint ends with.
 const TABLE_MAGIC: [u8; 8] = checkpoint::TABLE_MAGIC.to_le_bytes();
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -46,14 +46,20 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// What a file, folder or prefix is, by its content. Where the content says nothing, as that
-    /// of a damaged file, its name does.
+    /// Detects the kind of a file, folder or prefix from its contents, or from its name if the
+    /// contents do not tell, such as for a damaged file.
     ///
     /// # Errors
     /// [`FileError`], where it cannot be read, or is nothing of all this.
     pub fn of(path: impl AsRef<Path>) -> Result<FileKind, FileError<io::Error>> {
         let path = path.as_ref();
         kind(path).map_err(|error| FileError::new(path, error))
+    }
+
+    /// What the content of a file is, if it says.
+    pub fn of_content(bytes: &[u8]) -> Option<FileKind> {
+        let head = &bytes[..bytes.len().min(HEAD as usize)];
+        by_content(head, bytes.last_chunk().copied().unwrap_or_default())
     }
 }
 
@@ -102,7 +108,7 @@ fn kind(path: &Path) -> io::Result<FileKind> {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let what = match name.contains(".data-") && name.contains("-of-") {
             true => "this is the data of a checkpoint, which is read by its prefix",
-            false => "this is no file of a kind that is known",
+            false => "this is not a recognised file type",
         };
         io::Error::new(io::ErrorKind::InvalidData, what)
     })

@@ -6,7 +6,7 @@ use crate::proto::{self, TensorShapeProto};
 const MAX_RANK: usize = 254;
 
 /// Why a shape in a message is none.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShapeError {
     /// An extent is negative and does not mean "unknown".
@@ -29,11 +29,13 @@ pub enum ShapeError {
     Unknown,
 }
 
+tidemill_value::debug_as_report!(ShapeError);
+
 impl TensorShapeProto {
-    /// The shape, as far as it is known.
+    /// The shape; dimensions may be unknown.
     ///
     /// # Errors
-    /// [`ShapeError`] where there can be no tensor of that shape.
+    /// [`ShapeError`] if the shape is invalid.
     pub fn partial_shape(&self) -> Result<PartialShape, ShapeError> {
         if self.unknown_rank {
             return Ok(PartialShape::unknown());

@@ -6,8 +6,8 @@ use crate::bytes::{bytes_of, decode_strings};
 use crate::proto::{DataType, DataTypeError, TensorProto, TensorShapeProto};
 use crate::{BytesError, ShapeError, value_from_bytes};
 
-/// Why a message holds no tensor.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+/// The error of reading a tensor from a message.
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorError {
     /// Values have no such data type.
@@ -44,6 +44,8 @@ pub enum TensorError {
     #[error(transparent)]
     Value(#[from] ValueError),
 }
+
+tidemill_value::debug_as_report!(TensorError);
 
 /// How many bytes tensors may leave out, all together, because they repeat their last element:
 /// a short message must not fill the memory.
@@ -82,8 +84,8 @@ impl Default for SplatBudget {
 impl TensorProto {
     /// The value.
     ///
-    /// Where there are fewer elements than the shape has, the last one fills the rest; where
-    /// there are none, all are zero. `budget` limits how many may be left out.
+    /// If there are fewer elements than the shape has, the last one fills the rest; if there are
+    /// none, all are zero. `budget` limits how many may be left out.
     ///
     /// # Errors
     /// [`TensorError`]. The sizes are checked before anything is allocated.

@@ -11,19 +11,21 @@ use crate::checksum::{is_right, masked};
 const HEAD: usize = 12;
 
 /// Why a record cannot be read.
-#[derive(Debug, thiserror::Error)]
+#[derive(thiserror::Error)]
 #[error("record {number}, at byte {offset}: {kind}")]
 pub struct TfRecordError {
     /// The number of the record, from 0.
     pub number: u64,
     /// Where it begins.
     pub offset: u64,
-    /// What is wrong.
+    /// The error.
     pub kind: TfRecordErrorKind,
 }
 
-/// What is wrong with a record.
-#[derive(Debug, thiserror::Error)]
+tidemill_value::debug_as_report!(TfRecordError);
+
+/// The kind of error in a record.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TfRecordErrorKind {
     /// The bytes end within it.
@@ -42,6 +44,8 @@ pub enum TfRecordErrorKind {
     #[error(transparent)]
     Io(#[from] io::Error),
 }
+
+tidemill_value::debug_as_report!(TfRecordErrorKind);
 
 /// Reads records one after the other. After an error there are no more.
 #[derive(Debug)]

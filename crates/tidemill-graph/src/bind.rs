@@ -61,6 +61,7 @@ fn bind_inputs(
     attrs: &mut NamedAttrs,
 ) -> Result<SmallVec<[Binding; 2]>, BuildErrorKind> {
     let mut bindings: SmallVec<[Binding; 2]> = SmallVec::new();
+    let mut counts: SmallVec<[(&str, usize); 2]> = SmallVec::new();
     for (arg, range) in op.inputs.iter().zip(arguments.ranges()) {
         let facts = &facts[range];
         match arg.arity {
@@ -70,6 +71,14 @@ fn bind_inputs(
             }
             Arity::One => {}
             Arity::Count(count) => {
+                let actual = facts.len();
+                match counts.iter().find(|(other, _)| *other == count) {
+                    Some(&(_, expected)) if expected != actual => {
+                        return Err(BuildErrorKind::InputCount { expected, actual });
+                    }
+                    Some(_) => {}
+                    None => counts.push((count, actual)),
+                }
                 set(attrs, count, Attr::Int(facts.len() as i64));
             }
             Arity::Types(types) => {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tidemill_value::{DType, PartialShape};
 
+use crate::all_or_nothing::count_added;
 use crate::arguments::Arguments;
 use crate::bind::{self, Bound};
 use crate::diagnosis::{BuildError, BuildErrorKind, Note};
@@ -15,13 +16,13 @@ use crate::node::argument_ranges;
 use crate::variable::SharedName;
 use crate::{
     Access, Arg, Arity, Attr, Body, Execution, Fact, Graph, GraphKey, InsideBody, Location, Node,
-    NodeId, NodeView, OpDef, OperationRef, PoisonId, Referent, TensorId, TensorRef, body, registry,
-    scope,
+    NodeId, NodeView, OpDef, OperationRef, PoisonId, Referent, ShownTensor, TensorId, TensorRef,
+    body, registry, scope,
 };
 
 /// Collects the parts of a node, and adds it to its graph.
 ///
-/// The graph is that of the first handle among the inputs, or else the default one.
+/// The graph is that of the first handle among the inputs, or else the default graph.
 #[must_use = "nothing is added before `build`"]
 pub struct NodeBuilder {
     op: &'static OpDef,
@@ -58,7 +59,7 @@ impl From<BuildErrorKind> for Failure {
 }
 
 impl NodeBuilder {
-    /// A node of type `op`. Without another wish, its name is that of the type.
+    /// Starts a node of type `op`. Its name defaults to that of the type.
     pub fn new(op: &'static OpDef) -> Self {
         NodeBuilder {
             op,
@@ -71,7 +72,7 @@ impl NodeBuilder {
         }
     }
 
-    /// A node of the type and attributes of another one, with these inputs in place of its own.
+    /// Starts a node with the type and attributes of another node, but with these inputs.
     pub fn like(node: &Node, inputs: &[TensorRef]) -> Self {
         let ranges = argument_ranges(node.op.inputs, &node.attrs);
         let argument = |range: Range<usize>| inputs.iter().take(range.end).skip(range.start);
@@ -86,8 +87,8 @@ impl NodeBuilder {
         }
     }
 
-    /// A node of the type and attributes of another one, with these inputs and bodies in place of its
-    /// own.
+    /// Starts a node with the type and attributes of another node, but with these inputs and
+    /// bodies.
     pub fn with_bodies(node: &Node, inputs: &[TensorRef], bodies: Vec<Arc<Body>>) -> Self {
         let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
         let (first, rest) = inputs.split_at(before.min(inputs.len()));
@@ -149,13 +150,13 @@ impl NodeBuilder {
         self
     }
 
-    /// Wishes for a name, which is made unique within the name scope that is open.
+    /// Requests a name, which is made unique within the current name scope.
     pub fn name(mut self, wish: impl Into<Cow<'static, str>>) -> Self {
         self.name = Name::Wish(wish.into());
         self
     }
 
-    /// Asks for exactly this name, whatever name scope is open.
+    /// Requests exactly this name, regardless of the current name scope.
     pub fn exact_name(mut self, name: impl Into<String>) -> Self {
         self.name = Name::Exact(name.into());
         self
@@ -175,8 +176,8 @@ impl NodeBuilder {
 
     /// Adds the node.
     ///
-    /// If the inputs or attributes do not fit, no node is added: the handle returned is poison,
-    /// and the graph lists the error (see [`Graph::check`]).
+    /// If the inputs or attributes do not fit, it adds no node: it returns a poison handle, and the
+    /// graph lists the error (see [`Graph::check`]).
     #[track_caller]
     pub fn build(mut self) -> OperationRef {
         let location = Location::caller();
@@ -209,10 +210,10 @@ impl NodeBuilder {
         }
     }
 
-    /// Adds the node, or says what is wrong. Nothing is recorded with the graph.
+    /// Adds the node, or returns an error without recording it in the graph.
     ///
     /// # Errors
-    /// What is wrong.
+    /// [`BuildErrorKind`], if the inputs or attributes do not fit.
     pub fn try_node(mut self, location: Location) -> Result<NodeId, BuildErrorKind> {
         let key = self.graph_key();
         self.try_build(key, location).map_err(|failure| match failure {
@@ -316,10 +317,17 @@ impl NodeBuilder {
         for operation in self.operations() {
             if operation.graph() != graph.key() {
                 Graph::find(operation.graph())?;
-                let own = self.operations().find(|other| other.graph() == graph.key());
-                let notes = own.into_iter().chain([operation]).filter_map(Note::made_here);
                 let kind = elsewhere(operation, graph.key());
-                return Err(Failure::Cause(Box::new(kind), notes.collect()));
+                let notes = match kind {
+                    BuildErrorKind::ForeignGraph { .. } => {
+                        graph_notes(self.op, &self.arguments, &self.controls)
+                    }
+                    _ => {
+                        let own = self.operations().find(|other| other.graph() == graph.key());
+                        own.into_iter().chain([operation]).filter_map(Note::made_here).collect()
+                    }
+                };
+                return Err(Failure::Cause(Box::new(kind), notes));
             }
             if let Referent::Poison(id) = operation.referent() {
                 poison.push(id);
@@ -440,6 +448,7 @@ fn append(
     let bodies: SmallVec<[Graph; 2]> = node.bodies().map(|body| body.graph().clone()).collect();
     let reserved = reserve(&mut state, graph.key(), name)?;
     let id = state.dag.push(node);
+    count_added(graph.key());
     state.names.bind(reserved, id);
     if let Some(key) = shared {
         state.variables.share(key, id);
@@ -491,21 +500,56 @@ fn reserve(state: &mut State, key: GraphKey, name: &Name) -> Result<Reserved, Bu
     }
 }
 
-/// Says where the inputs were made.
-fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments<TensorId>) -> Vec<Note> {
-    let named = op.inputs.iter().zip(arguments.iter()).flat_map(|(arg, tensors)| {
+/// The inputs with what the operation calls them.
+fn named_inputs<T: Copy>(
+    op: &'static OpDef,
+    arguments: &Arguments<T>,
+) -> impl Iterator<Item = (String, T)> {
+    op.inputs.iter().zip(arguments.iter()).flat_map(|(arg, tensors)| {
         tensors.iter().enumerate().map(move |(i, tensor)| match tensors.len() {
             1 => (arg.name.to_owned(), *tensor),
             _ => (format!("{}[{i}]", arg.name), *tensor),
         })
-    });
-    named
-        .map(|(arg, tensor)| {
-            let fact = &state.dag.node(tensor.node).outputs[tensor.slot as usize];
-            let name = state.names.name(tensor.node);
-            Note::at(format!("`{arg}` is `{name}`, {fact}"), state.locations[tensor.node.index()])
-        })
-        .collect()
+    })
+}
+
+/// Says of which graphs the inputs and control inputs are, and where they were made.
+fn graph_notes(
+    op: &'static OpDef,
+    arguments: &Arguments<TensorRef>,
+    controls: &[OperationRef],
+) -> Vec<Note> {
+    let note = |what: &str, operation: OperationRef| {
+        let (Referent::Node(id), key) = (operation.referent(), operation.graph()) else {
+            return None;
+        };
+        let graph = Graph::find(key).ok()?;
+        let reader = graph.read();
+        let text = format!("{what}`{}`, of {key}", reader.name(id));
+        Some(Note::at(text, reader.location(id)))
+    };
+    let inputs = named_inputs(op, arguments);
+    let inputs = inputs.filter_map(|(arg, x)| note(&format!("`{arg}` is "), x.operation()));
+    let controls = controls.iter().filter_map(|&control| note("it has to run after ", control));
+    inputs.chain(controls).collect()
+}
+
+/// Says what an input is and where it was made, below the error of a call that does not take it.
+pub fn input_note(arg: &str, tensor: TensorRef) -> Option<Note> {
+    let (graph, id) = (Graph::find(tensor.graph()).ok()?, tensor.id().ok()?);
+    let reader = graph.read();
+    Some(note_of(reader.state(), arg, id))
+}
+
+fn note_of(state: &State, arg: &str, tensor: TensorId) -> Note {
+    let fact = &state.dag.node(tensor.node).outputs[tensor.slot as usize];
+    let shown = ShownTensor { name: state.names.name(tensor.node), fact };
+    Note::at(format!("`{arg}` is {shown}"), state.locations[tensor.node.index()])
+}
+
+/// Says where the inputs were made.
+fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments<TensorId>) -> Vec<Note> {
+    named_inputs(op, arguments).map(|(arg, tensor)| note_of(state, &arg, tensor)).collect()
 }
 
 /// Records a failed call with the graph of that key, if it is alive.
@@ -517,8 +561,8 @@ fn record(key: GraphKey, error: BuildError) -> OperationRef {
     }
 }
 
-/// Records a builder call that failed before it could make a node, and gives the handle to
-/// return in its place. The graph is that of the key, or else the default one.
+/// Records a builder call that failed before it could make a node, and returns the handle to use in
+/// its place. The graph is that of the key, or else the default graph.
 #[track_caller]
 pub fn fail(
     graph: Option<GraphKey>,

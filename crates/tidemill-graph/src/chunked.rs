@@ -37,6 +37,17 @@ impl<T> Chunked<T> {
         self.len += 1;
     }
 
+    /// Takes the last item off.
+    pub(crate) fn pop(&mut self) -> Option<T> {
+        let chunk = self.chunks.last_mut()?;
+        let item = chunk.pop();
+        if chunk.is_empty() {
+            self.chunks.pop();
+        }
+        self.len -= usize::from(item.is_some());
+        item
+    }
+
     /// The bytes that it has set aside.
     pub(crate) fn bytes(&self) -> usize {
         let items: usize = self.chunks.iter().map(Vec::capacity).sum();
@@ -79,5 +90,15 @@ mod tests {
         }
         assert!(list.iter().copied().eq(0..list.len()));
         assert!((0..list.len()).all(|i| list[i] == i && list.get(i) == Some(&i)));
+    }
+
+    #[test]
+    fn items_are_taken_off_across_chunks() {
+        let mut list = Chunked::default();
+        (0..CHUNK + 2).for_each(|i| list.push(i));
+        assert!((CHUNK - 1..CHUNK + 2).rev().all(|i| list.pop() == Some(i)));
+        list.push(7);
+        assert_eq!((list.len(), list[CHUNK - 2], list[CHUNK - 1]), (CHUNK, CHUNK - 2, 7));
+        assert_eq!(Chunked::<usize>::default().pop(), None);
     }
 }

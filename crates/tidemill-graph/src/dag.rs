@@ -57,6 +57,13 @@ impl Dag {
         id
     }
 
+    /// Takes the node that was appended last off.
+    pub(crate) fn pop(&mut self) {
+        if self.nodes.pop().is_some() {
+            self.adjacency.remove_node(NodeIndex::new(self.nodes.len()));
+        }
+    }
+
     fn edge_kind(&self, node: &Node, position: usize, input: TensorId) -> Edge {
         let names_variable = self.node(input.node).op.execution == Execution::Variable;
         if names_variable && node.access(position).writes() {

@@ -1,11 +1,12 @@
+use std::borrow::Cow;
 use std::error::Error;
 use std::sync::Arc;
 
 use tidemill_value::{BroadcastError, DType, NumericError, PartialShape, ValueError};
 
-/// What is wrong with the inputs or attributes of a node, before it runs. It holds what the
-/// message needs, but not where: the levels above add the node, the line and the path.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+/// An error in the inputs or attributes of a node, found before it runs. It holds what the message
+/// needs except the place: the layers above add the node, the line and the path.
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpError {
     /// Two shapes do not broadcast.
@@ -14,12 +15,15 @@ pub enum OpError {
     /// A value or shape is wrong.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// An input has another number of axes than the operation takes.
+    /// The numeric function has no result for it.
+    #[error(transparent)]
+    Numeric(Box<NumericError>),
+    /// An input has the wrong number of axes.
     #[error("`{input}` must have {expected}, but its shape is {actual}")]
     Rank {
         /// The name of the input.
         input: &'static str,
-        /// What it must have, such as "2 axes".
+        /// The requirement, such as "2 axes".
         expected: &'static str,
         /// The shape it has.
         actual: PartialShape,
@@ -30,14 +34,56 @@ pub enum OpError {
          {right_dim} rows on the right"
     )]
     InnerDimensions {
-        /// The left shape, transposed as asked for.
+        /// The left shape, transposed if requested.
         left: PartialShape,
-        /// The right shape, transposed as asked for.
+        /// The right shape, transposed if requested.
         right: PartialShape,
         /// Columns of the left matrix.
         left_dim: usize,
         /// Rows of the right matrix.
         right_dim: usize,
+    },
+    /// An extent that has to be known before a run is not.
+    #[error(
+        "axis {axis} of `{input}` must have a known extent, but its shape is {actual}\n  help: give \
+         the placeholder that it comes from this extent, as in shape![?, 3]"
+    )]
+    UnknownExtent {
+        /// The name of the input.
+        input: &'static str,
+        /// The axis; negative ones count from the last.
+        axis: i64,
+        /// The shape as far as it is known.
+        actual: PartialShape,
+    },
+    /// Two inputs whose shapes must agree do not.
+    #[error("`{left}` of shape {left_shape} and `{right}` of shape {right_shape} must {rule}")]
+    Disagree {
+        /// The name of the first input.
+        left: Cow<'static, str>,
+        /// Its shape.
+        left_shape: PartialShape,
+        /// The name of the second input.
+        right: Cow<'static, str>,
+        /// Its shape.
+        right_shape: PartialShape,
+        /// The rule, such as "have as many rows as each other".
+        rule: Cow<'static, str>,
+    },
+    /// A shape with an open extent does not fit the number of elements.
+    #[error(
+        "a tensor of shape {from} has {actual} elements, and {actual} is no multiple of {known}, \
+         as shape {to} asks for"
+    )]
+    ReshapeMultiple {
+        /// The shape the tensor has.
+        from: PartialShape,
+        /// The shape asked for, with an open extent.
+        to: PartialShape,
+        /// The number of elements it has.
+        actual: usize,
+        /// The number of elements for each step of the open extent.
+        known: usize,
     },
     /// There is no such axis.
     #[error(
@@ -46,7 +92,7 @@ pub enum OpError {
     Axis {
         /// The axis given.
         axis: i64,
-        /// The number of axes there are.
+        /// The number of axes.
         rank: usize,
     },
     /// An axis is named twice.
@@ -55,7 +101,7 @@ pub enum OpError {
         /// The axis given.
         axis: i64,
     },
-    /// A shape does not have as many elements as the tensor that should take it.
+    /// A tensor is reshaped to a shape with another number of elements.
     #[error("a tensor of shape {from} has {actual} elements; shape {to} asks for {expected}")]
     Reshape {
         /// The shape the tensor has.
@@ -67,13 +113,13 @@ pub enum OpError {
         /// The number of elements asked for.
         expected: usize,
     },
-    /// An attribute is needed and not given.
+    /// A required attribute is missing.
     #[error("the attribute `{name}` is missing")]
     MissingAttr {
         /// The attribute.
         name: &'static str,
     },
-    /// An attribute is of another kind than the operation has.
+    /// An attribute has the wrong kind.
     #[error("the attribute `{name}` must be of kind {expected}, but is of kind {actual}")]
     AttrKind {
         /// The attribute.
@@ -105,26 +151,94 @@ pub enum OpError {
         /// The data type.
         dtype: DType,
     },
-    /// A rule of one operation is broken; the text says which, with the numbers.
+    /// An input has a shape that the operation does not take.
+    #[error("{message}")]
+    Shape {
+        /// The name of the input.
+        input: &'static str,
+        /// The error, with the shape.
+        message: String,
+    },
+    /// The elements of an input, such as sizes or axes, are invalid.
+    #[error("{message}")]
+    Elements {
+        /// The name of the input.
+        input: &'static str,
+        /// The error, with the elements.
+        message: String,
+    },
+    /// An attribute has a value that the operation does not take.
+    #[error("{message}")]
+    Attr {
+        /// The name of the attribute.
+        name: &'static str,
+        /// The error, with the value.
+        message: String,
+    },
+    /// The body of a branch or a loop takes or gives other values than the node.
+    #[error("{message}")]
+    Body {
+        /// The error, with the values.
+        message: String,
+    },
+    /// An input or attribute breaks another rule of the operation; the text says which, with the
+    /// numbers.
     #[error("{0}")]
     Invalid(String),
 }
 
+tidemill_value::debug_as_report!(OpError);
+
 impl OpError {
-    /// A broken rule of one operation.
+    /// Two inputs, with their shapes, that must do what `rule` says.
+    pub fn disagree(
+        (left, left_shape): (impl Into<Cow<'static, str>>, &PartialShape),
+        (right, right_shape): (impl Into<Cow<'static, str>>, &PartialShape),
+        rule: impl Into<Cow<'static, str>>,
+    ) -> Self {
+        OpError::Disagree {
+            left: left.into(),
+            left_shape: left_shape.clone(),
+            right: right.into(),
+            right_shape: right_shape.clone(),
+            rule: rule.into(),
+        }
+    }
+
+    /// A shape that the operation does not take.
+    pub fn shape(input: &'static str, message: impl Into<String>) -> Self {
+        OpError::Shape { input, message: message.into() }
+    }
+
+    /// Elements of an input that the operation does not take.
+    pub fn elements(input: &'static str, message: impl Into<String>) -> Self {
+        OpError::Elements { input, message: message.into() }
+    }
+
+    /// A value of an attribute that the operation does not take.
+    pub fn attr(name: &'static str, message: impl Into<String>) -> Self {
+        OpError::Attr { name, message: message.into() }
+    }
+
+    /// A body that does not fit its node.
+    pub fn body(message: impl Into<String>) -> Self {
+        OpError::Body { message: message.into() }
+    }
+
+    /// An error for another broken rule of one operation.
     pub fn invalid(message: impl Into<String>) -> Self {
         OpError::Invalid(message.into())
     }
 }
 
 /// Why a kernel failed.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {
     /// The inputs, or the attributes, are wrong.
     #[error(transparent)]
     Op(Box<OpError>),
-    /// The values of the inputs have no result.
+    /// The operation has no result for these input values.
     #[error(transparent)]
     Numeric(#[from] NumericError),
     /// An assertion of the graph does not hold.
@@ -153,22 +267,30 @@ pub enum KernelError {
         /// Why not.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// A function of the host program gave something else than it said it would.
+    /// A function of the host program returned something other than it declared.
     #[error("the host function gave {actual} where it had promised {promised}")]
     HostOutput {
-        /// What was promised.
+        /// The declared outputs.
         promised: String,
-        /// What it gave.
+        /// The returned outputs.
         actual: String,
     },
-    /// The runtime broke a rule of its own.
+    /// The runtime broke one of its own invariants.
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
 
+tidemill_value::debug_as_report!(KernelError);
+
 impl From<BroadcastError> for OpError {
     fn from(error: BroadcastError) -> Self {
         OpError::Broadcast(Box::new(error))
+    }
+}
+
+impl From<NumericError> for OpError {
+    fn from(error: NumericError) -> Self {
+        OpError::Numeric(Box::new(error))
     }
 }
 
@@ -191,10 +313,10 @@ impl From<BroadcastError> for KernelError {
 }
 
 /// Why a gradient could not be built.
-#[derive(Clone, Debug, PartialEq, thiserror::Error)]
+#[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GradientError {
-    /// The operation has no gradient rule, and does not say that it needs none.
+    /// The operation has no gradient rule and is not declared non-differentiable.
     #[error("no gradient is defined for {op}")]
     Undefined {
         /// The operation.
@@ -204,3 +326,5 @@ pub enum GradientError {
     #[error(transparent)]
     Op(#[from] OpError),
 }
+
+tidemill_value::debug_as_report!(GradientError);

@@ -1,13 +1,14 @@
 //! The computation graph of the Tidemill runtime.
 //!
-//! A [`Graph`] is an append-only record of operations. This crate holds what a graph is made
-//! of: nodes and the handles that refer to them, attributes, what is known of tensors before a
-//! run, names and scopes, variables and collections, source locations and the diagnoses of
-//! failed calls, and the text form. It describes what an operation is ([`OpDef`], [`Kernel`])
-//! but knows none by name, and it runs nothing.
+//! A [`Graph`] is an append-only record of operations. This crate has the parts of a graph: nodes
+//! and the handles that refer to them, attributes, the facts known about tensors before a run,
+//! names and scopes, variables and collections, source locations, the diagnoses of failed calls,
+//! and the text form. It defines what an operation is ([`OpDef`], [`Kernel`]) but knows no
+//! operation by name, and it runs nothing.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod all_or_nothing;
 mod arguments;
 mod attr;
 mod bind;
@@ -37,6 +38,7 @@ mod scope;
 mod subgraph;
 mod text;
 mod variable;
+mod way;
 mod widen;
 
 pub use attr::{Attr, Attrs, HostFunction};
@@ -45,10 +47,10 @@ pub use body::{
     ParameterKind, REF_PARAMETER, Root, Trace, add_argument, beside, enclosures, innermost,
     outside, parameter, results_of_either, trace,
 };
-pub use builder::{NodeBuilder, elsewhere, fail};
+pub use builder::{NodeBuilder, elsewhere, fail, input_note};
 pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};
 pub use error::{GradientError, KernelError, OpError};
-pub use fact::{Elements, Fact, Role};
+pub use fact::{Elements, Fact, Role, ShownTensor};
 pub use gradient::{GradCx, Grads};
 pub use graph::{Graph, NodeNote, Slices, check_orphans, diagnose};
 pub use ids::{GraphKey, NodeId, OperationRef, PoisonId, Referent, TensorId, TensorRef};
@@ -61,14 +63,16 @@ pub use op_def::{
     Access, Arg, ArgType, Arity, AttrDef, AttrKind, Default, Effect, Execution, Fallible, Gradient,
     GradientFn, InferFn, KernelFn, OpDef, SamplesFn, Select,
 };
-pub use reader::{EdgeKind, GraphReader};
+pub use reader::{EdgeKind, GraphReader, nearest_name};
 pub use registry::{DefaultGraph, default_graph, reset_default_graph};
 pub use sample::{Expect, ExpectGradient, Sample};
 pub use scope::{
-    Reuse, absolute_scope, control_dependencies, current_name_scope, current_variable_scope,
-    has_control_dependencies, name_scope, scoped, unique_variable_scope, variable_scope,
-    variable_scope_with, without_control_dependencies,
+    Reuse, VariableSettings, absolute_scope, clear_control_dependencies, control_dependencies,
+    current_name_scope, current_variable_scope, has_control_dependencies, name_scope, scoped,
+    unique_variable_scope, variable_scope, variable_scope_with, within_variable_scope,
+    without_control_dependencies,
 };
 pub use subgraph::{Commit, FEED, Guarded, Subgraph, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};
 pub use variable::{Constraint, Item, Member, VariableRecord};
+pub use way::ShownWay;

@@ -148,19 +148,42 @@ impl NameTable {
         self.of_node[node.index()] = new;
     }
 
+    /// How many names were taken so far.
+    pub(crate) fn taken_count(&self) -> usize {
+        self.entries.len()
+    }
+
+    /// Frees the names of all nodes but the first so many, and those that were taken after the first
+    /// so many without a node.
+    pub(crate) fn truncate(&mut self, nodes: usize, taken: usize) {
+        while self.of_node.len() > nodes
+            && let Some(entry) = self.of_node.pop()
+        {
+            self.entries[entry as usize].node = None;
+        }
+        for index in (taken..self.entries.len()).rev() {
+            if self.entries[index].node.is_none() {
+                self.free(index as u32);
+            }
+        }
+    }
+
     fn release(&mut self, index: u32) {
         let entry = &mut self.entries[index as usize];
         entry.node = None;
-        if entry.wishes > 1 {
-            return;
+        if entry.wishes <= 1 {
+            self.free(index);
         }
-        let wish = entry.wish;
+    }
+
+    fn free(&mut self, index: u32) {
+        let wish = self.entries[index as usize].wish;
         let hash = hash(self.text_of(index));
         if let Ok(found) = self.by_name.find_entry(spread(hash), |key| key.entry == index) {
             found.remove();
-        }
-        if let Some(wish) = wish {
-            self.entries[wish as usize].wishes -= 1;
+            if let Some(wish) = wish {
+                self.entries[wish as usize].wishes -= 1;
+            }
         }
     }
 }
@@ -229,6 +252,26 @@ mod tests {
         assert_eq!(names.names().collect::<Vec<_>>(), ["Const", "cool_const", "Const_1"]);
         assert_eq!(names.find("cool_const"), Some(NodeId::new(1)));
         assert_eq!(names.find("Const_1"), Some(NodeId::new(2)));
+    }
+
+    #[test]
+    fn names_that_are_taken_back_are_free_again() {
+        let mut names = NameTable::default();
+        let add = |names: &mut NameTable, wish: &str, index: usize| {
+            let reserved = names.reserve(wish);
+            names.bind(reserved, NodeId::new(index));
+        };
+        add(&mut names, "x", 0);
+        let (nodes, taken) = (1, names.taken_count());
+        names.reserve("scope");
+        for index in 1..4 {
+            add(&mut names, "x", index);
+        }
+        names.truncate(nodes, taken);
+        assert_eq!((names.find("x_1"), names.find("x")), (None, Some(NodeId::new(0))));
+        add(&mut names, "x", 1);
+        add(&mut names, "scope", 2);
+        assert_eq!(names.names().collect::<Vec<_>>(), ["x", "x_1", "scope"]);
     }
 
     #[test]

@@ -6,26 +6,24 @@ use tidemill_value::ByteString;
 
 use crate::{Attr, Execution, GraphKey, Node, NodeId, OperationRef, Referent, TensorId, TensorRef};
 
-/// A variable: the nodes that TensorFlow makes for one.
+/// A variable: the nodes that TensorFlow creates for one.
 #[derive(Clone, Debug)]
 pub struct VariableRecord {
     /// The node that names the variable.
     pub node: NodeId,
-    /// The value it starts with, and the node that assigns it. A graph that is imported may lack
-    /// them.
+    /// The initial value, and the node that assigns it. An imported graph may lack them.
     pub start: Option<(TensorId, NodeId)>,
-    /// Its value, as everything that uses the variable reads it. Without a node that reads it, its
-    /// own node.
+    /// The shared read of its value, or its own node if there is no read.
     pub read: TensorId,
-    /// Whether optimizers change it.
+    /// Whether optimizers train it.
     pub trainable: bool,
-    /// Whether a run that needs its value, where it has none, takes the one it starts with.
+    /// Whether a run uses its initial value if it has no value.
     pub self_starting: bool,
-    /// What optimizers make of the values that they give it.
+    /// The constraint that optimizers apply to its new values.
     pub constraint: Option<Constraint>,
 }
 
-/// A function from what a variable holds, as a node, to what it is to hold.
+/// A function that maps a variable's new value, as a node, to an allowed value.
 #[derive(Clone)]
 pub struct Constraint(Arc<dyn Fn(TensorRef) -> TensorRef + Send + Sync>);
 
@@ -48,7 +46,7 @@ impl fmt::Debug for Constraint {
 }
 
 impl VariableRecord {
-    /// The node that gives the variable the value it starts with.
+    /// The node that gives the variable its initial value.
     pub fn initializer(&self) -> Option<NodeId> {
         self.start.map(|(_, initializer)| initializer)
     }
@@ -146,6 +144,18 @@ impl Variables {
         self.by_name.get(name).map(|&i| &self.records[i])
     }
 
+    /// Forgets the variables whose nodes `is_kept` does not admit.
+    pub(crate) fn retain(&mut self, is_kept: impl Fn(NodeId) -> bool) {
+        self.sharing.retain(|_, node| is_kept(*node));
+        self.shared.retain(|node, _| is_kept(*node));
+        let is_record_kept = |record: &VariableRecord| is_kept(record.node);
+        let kept = self.records.iter().take_while(|record| is_record_kept(record)).count();
+        // Records stand in the order in which they were added.
+        self.records.truncate(kept);
+        self.by_node.retain(|_, i| *i < kept);
+        self.by_name.retain(|_, i| *i < kept);
+    }
+
     pub(crate) fn add(&mut self, name: &str, record: VariableRecord) {
         self.by_node.insert(record.node, self.records.len());
         self.by_name.insert(name.to_owned(), self.records.len());
@@ -160,6 +170,16 @@ pub enum Item {
     Tensor(TensorId),
     /// An operation; for a variable, the node that names it.
     Operation(NodeId),
+}
+
+impl Item {
+    /// The node that it is, or is an output of.
+    pub(crate) fn node(self) -> NodeId {
+        match self {
+            Item::Tensor(tensor) => tensor.node,
+            Item::Operation(node) => node,
+        }
+    }
 }
 
 /// A handle to something that can be in a collection.

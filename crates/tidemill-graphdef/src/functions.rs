@@ -6,7 +6,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{
     AnyValue, ArgDef, DataType, FunctionDef, FunctionDefLibrary, ListValue, NameAttrList, OpDef,
 };
-use tidemill_graph::{Arity, Attr, Body, Fact, GraphReader, Node, NodeId, Role, TensorId};
+use tidemill_graph::{
+    Arity, Attr, Body, Fact, GraphReader, HANDLE_PARAMETER, Node, NodeId, PARAMETER, REF_PARAMETER,
+    Role, TensorId,
+};
 
 use crate::export::{ExportError, to_node_def};
 
@@ -100,7 +103,9 @@ impl Functions {
             ..OpDef::default()
         };
         let ret = results.enumerate().map(|(i, result)| (format!("result{i}"), result)).collect();
-        let members = reader.nodes().filter(|(id, _)| !inside.0.contains_key(id));
+        let unused = behind_dropped_parameters(&reader, &inside);
+        let is_member = |id: &NodeId| !inside.0.contains_key(id) && !unused.contains(id);
+        let members = reader.nodes().filter(|(id, _)| is_member(id));
         let node_def = members
             .map(|(id, node)| to_node_def(&reader, id, node, Some(&inside), self))
             .collect::<Result<_, _>>()?;
@@ -112,6 +117,20 @@ impl Functions {
             ..FunctionDef::default()
         })
     }
+}
+
+/// The parameters that a body has dropped because nothing it gives needs them, and what takes them.
+fn behind_dropped_parameters(reader: &GraphReader<'_>, inside: &Inside) -> FxHashSet<NodeId> {
+    let is_parameter =
+        |node: &Node| [&PARAMETER, &REF_PARAMETER, &HANDLE_PARAMETER].contains(&node.op);
+    let mut dropped = FxHashSet::default();
+    for (id, node) in reader.nodes().filter(|(id, _)| !inside.0.contains_key(id)) {
+        let mut inputs = node.inputs.iter().map(|input| input.node);
+        if is_parameter(node) || inputs.any(|input| dropped.contains(&input)) {
+            dropped.insert(id);
+        }
+    }
+    dropped
 }
 
 fn arg(name: String, fact: &Fact) -> ArgDef {

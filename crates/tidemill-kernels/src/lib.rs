@@ -31,6 +31,7 @@ pub mod order;
 pub mod pool;
 pub mod pooling;
 pub mod random;
+pub mod recurrence;
 pub mod reduce;
 pub mod resize;
 pub mod scan;

@@ -1,8 +1,8 @@
 //! Small integer tensors that describe shapes and axes.
 
 use smallvec::SmallVec;
-use tidemill_graph::{Elements, KernelError, NodeView, OpError};
-use tidemill_value::{DType, Shape, Value};
+use tidemill_graph::{Arity, Elements, KernelError, NodeView, OpError};
+use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 
 /// The elements of a value of signed integers.
 pub(crate) fn integers(value: &Value) -> Result<SmallVec<[i64; 4]>, KernelError> {
@@ -16,11 +16,24 @@ pub(crate) fn integers(value: &Value) -> Result<SmallVec<[i64; 4]>, KernelError>
 
 /// The elements of a value as extents of a shape.
 pub(crate) fn shape_of(value: &Value) -> Result<Shape, KernelError> {
-    let extent = |extent: i64| {
-        usize::try_from(extent)
-            .map_err(|_| OpError::invalid(format!("{extent} is no extent of a shape")))
-    };
     Ok(integers(value)?.into_iter().map(extent).collect::<Result<_, _>>()?)
+}
+
+/// A number as an extent of a shape.
+pub(crate) fn extent(extent: i64) -> Result<usize, OpError> {
+    usize::try_from(extent)
+        .map_err(|_| OpError::elements("shape", format!("{extent} is no extent of a shape")))
+}
+
+/// The elements of input `i` as extents of a shape, of which those that are known cannot be
+/// negative.
+pub(crate) fn known_extents(
+    node: &NodeView<'_>,
+    i: usize,
+) -> Result<Option<PartialShape>, OpError> {
+    let Some(elements) = node.elements(i) else { return Ok(None) };
+    let dim = |element: &Option<i64>| element.map(extent).transpose().map(Dim::from);
+    elements.iter().map(dim).collect::<Result<PartialShape, _>>().map(Some)
 }
 
 /// An axis counted from the first, where a negative one counts from behind the last.
@@ -47,7 +60,7 @@ pub(crate) fn axes_of(axes: &[i64], rank: usize) -> Result<SmallVec<[usize; 4]>,
 pub(crate) fn integer(value: &Value, input: &'static str) -> Result<i64, KernelError> {
     match integers(value)?[..] {
         [number] => Ok(number),
-        _ => Err(OpError::invalid(format!("`{input}` must be a single number")).into()),
+        _ => Err(OpError::shape(input, format!("`{input}` must be a single number")).into()),
     }
 }
 
@@ -66,8 +79,69 @@ pub(crate) fn known_integers(node: &NodeView<'_>, i: usize) -> Option<Vec<i64>> 
 
 /// A number that counts something.
 pub(crate) fn count_of(number: i64, what: &'static str) -> Result<usize, OpError> {
-    usize::try_from(number)
-        .map_err(|_| OpError::invalid(format!("`{what}` must not be negative, but is {number}")))
+    usize::try_from(number).map_err(|_| {
+        OpError::elements(what, format!("`{what}` must not be negative, but is {number}"))
+    })
+}
+
+/// Checks that input `i`, if its shape is known, holds one number.
+pub(crate) fn check_single(node: &NodeView<'_>, i: usize) -> Result<(), OpError> {
+    match node.shape(i).elements() {
+        Some(count) if count != 1 => {
+            let (input, shape) = (name_of(node, i), node.shape(i));
+            let message = format!("`{input}` must be a single number, but its shape is {shape}");
+            Err(OpError::shape(input, message))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Checks that input `i` can have a shape.
+pub(crate) fn check_shape(
+    node: &NodeView<'_>,
+    i: usize,
+    expected: &PartialShape,
+) -> Result<(), OpError> {
+    let (input, actual) = (name_of(node, i), node.shape(i));
+    match actual.merge(expected) {
+        Ok(_) => Ok(()),
+        Err(_) => {
+            let message =
+                format!("`{input}` must be of shape {expected}, but its shape is {actual}");
+            Err(OpError::shape(input, message))
+        }
+    }
+}
+
+/// Checks that input `i` has elements along some of its axes, as far as that is known.
+pub(crate) fn check_not_empty(
+    node: &NodeView<'_>,
+    i: usize,
+    axes: impl IntoIterator<Item = usize>,
+) -> Result<(), OpError> {
+    let Some(dims) = node.shape(i).dims() else { return Ok(()) };
+    let is_empty = |axis: &usize| dims.get(*axis).and_then(|dim| dim.known()) == Some(0);
+    match axes.into_iter().find(is_empty) {
+        Some(axis) => {
+            let shape = node.shape(i);
+            let message = format!("axis {axis} of shape {shape} is empty");
+            Err(OpError::shape(name_of(node, i), message))
+        }
+        None => Ok(()),
+    }
+}
+
+/// What the operation calls input `i`.
+fn name_of(node: &NodeView<'_>, i: usize) -> &'static str {
+    let (mut arguments, mut end) = (node.op().inputs.iter(), 0);
+    let lists = node.op().inputs.iter().filter(|arg| arg.arity != Arity::One).count();
+    let others = node.op().inputs.len() - lists;
+    let listed = node.inputs().len().saturating_sub(others).checked_div(lists).unwrap_or_default();
+    let argument = arguments.find(|arg| {
+        end += if arg.arity == Arity::One { 1 } else { listed };
+        i < end
+    });
+    argument.map_or("input", |arg| arg.name)
 }
 
 /// Checks that input `i`, if its rank is known, has `rank` axes, which `expected` says in words.
@@ -79,7 +153,7 @@ pub(crate) fn check_rank(
 ) -> Result<(), OpError> {
     match node.shape(i).rank() {
         Some(actual) if actual != rank => {
-            let (input, actual) = (node.op().inputs[i].name, node.shape(i).clone());
+            let (input, actual) = (name_of(node, i), node.shape(i).clone());
             Err(OpError::Rank { input, expected, actual })
         }
         _ => Ok(()),

@@ -25,6 +25,7 @@ mod random_graph;
 mod reference;
 mod subgraph;
 pub mod suite;
+mod tensorflow_names;
 pub mod values;
 
 pub use failure::Failure;

@@ -4,7 +4,8 @@ use tidemill_graph::OpDef;
 use tidemill_ops::ALL;
 use tidemill_testing::suite::{
     check_all, check_every_dtype, check_failures_are_expected, check_feeds_are_unchanged,
-    check_gradient_of, check_inference, check_outputs, check_text_form,
+    check_gradient_of, check_inference, check_known_is_checked_when_built, check_outputs,
+    check_text_form,
 };
 
 #[test]
@@ -34,6 +35,11 @@ fn fed_values_stay_as_they_are() {
 #[test]
 fn inference_holds_however_little_is_known() {
     check_all(ALL, check_inference);
+}
+
+#[test]
+fn what_is_known_when_a_node_is_built_is_checked_then() {
+    check_all(ALL, check_known_is_checked_when_built);
 }
 
 #[test]

@@ -1,6 +1,6 @@
-//! Types and shapes of what losses and metrics compare, and of their weights.
+//! Types and shapes of the operands and weights of losses and metrics.
 
-use tidemill_graph::{BuildErrorKind, OpError, TensorRef, control_dependencies, fail};
+use tidemill_graph::{BuildErrorKind, OpError, TensorRef, control_dependencies, fail, input_note};
 use tidemill_ops::{
     Operand, Operation, Tensor, assert, cast, concat, equal, expand_dims, ones_like, rank,
     reduce_all, shape, slice, squeeze,
@@ -20,18 +20,48 @@ pub(crate) fn invalid(beside: Tensor, what: &'static str, error: impl Into<OpErr
     fail(Some(graph), what, kind, Vec::new()).output(0).into()
 }
 
+/// The handle of a call that does not take one of its inputs.
+#[track_caller]
+pub(crate) fn invalid_input(
+    what: &'static str,
+    (name, input): (&'static str, Tensor),
+    error: OpError,
+) -> Tensor {
+    if input.is_invalid() {
+        return input;
+    }
+    let input = TensorRef::from(input);
+    let notes = input_note(name, input).into_iter().collect();
+    fail(Some(input.graph()), what, BuildErrorKind::Op(error), notes).output(0).into()
+}
+
 /// What `build` makes of two tensors, whose shapes must not contradict each other.
 #[track_caller]
 pub(crate) fn of_one_shape(
     what: &'static str,
     labels: Tensor,
-    predictions: Tensor,
+    (called, predictions): (&'static str, Tensor),
     build: impl FnOnce(Tensor, Tensor) -> Tensor,
 ) -> Tensor {
     match predictions.shape().merge(&labels.shape()) {
         Ok(_) => build(labels, predictions),
-        Err(error) => invalid(predictions, what, error),
+        Err(_) => disagree(what, ("labels", labels), (called, predictions), "have equal shapes"),
     }
+}
+
+/// The handle of a call with two tensors whose shapes do not do what `rule` says.
+#[track_caller]
+pub(crate) fn disagree(
+    what: &'static str,
+    left: (&'static str, Tensor),
+    right: (&'static str, Tensor),
+    rule: &'static str,
+) -> Tensor {
+    let (left_shape, right_shape) = (left.1.shape(), right.1.shape());
+    let error = OpError::disagree((left.0, &left_shape), (right.0, &right_shape), rule);
+    let notes = [left, right].into_iter().filter_map(|(name, x)| input_note(name, x.into()));
+    let (graph, kind) = (TensorRef::from(right.1).graph(), BuildErrorKind::Op(error));
+    fail(Some(graph), what, kind, notes.collect()).output(0).into()
 }
 
 /// Labels and predictions of which neither has one more axis of extent 1 at its end, where

@@ -14,89 +14,87 @@ use tidemill_ops::{IndexedSlices, Inspect, Operand, Operation, Tensor, Variable,
 use crate::update_ops::with_updates;
 use crate::{OptimizerBase, TrainError, UpdateOps, Updates};
 
-/// A variable and the gradient of a loss with respect to it; `None` where there is none.
+/// A variable and the gradient of a loss with respect to it; `None` if there is none.
 pub type GradientAndVariable = (Option<Tensor>, Variable);
 
-/// How [`Optimizer::minimize_with`] minimizes.
+/// Options of [`Optimizer::minimize_with`].
 #[derive(Clone, Debug, Default)]
 pub struct MinimizeOptions {
-    /// The variables to change. Otherwise those that are trainable and on the path of the loss.
+    /// The variables to train. By default, the trainable variables on the path of the loss.
     pub variables: Option<Vec<Variable>>,
-    /// A variable to count the updates in. It is increased after them.
+    /// A variable that counts updates. It is incremented after them.
     pub global_step: Option<Variable>,
-    /// The gradient of the loss to begin with, instead of ones.
+    /// The initial gradient of the loss, instead of ones.
     pub grad_loss: Option<Tensor>,
-    /// What runs beside the updates.
+    /// The operations that run along with the updates.
     pub update_ops: UpdateOps,
 }
 
 impl MinimizeOptions {
-    /// Sets the variables to change.
+    /// Sets the variables to train.
     pub fn var_list(mut self, variables: impl IntoIterator<Item = Variable>) -> Self {
         self.variables = Some(variables.into_iter().collect());
         self
     }
 
-    /// Sets the variable to count the updates in.
+    /// Sets the variable that counts updates.
     pub fn global_step(mut self, global_step: Variable) -> Self {
         self.global_step = Some(global_step);
         self
     }
 
-    /// Sets what runs beside the updates.
+    /// Sets the operations that run along with the updates.
     pub fn update_ops(mut self, update_ops: UpdateOps) -> Self {
         self.update_ops = update_ops;
         self
     }
 
-    /// Sets the gradient of the loss to begin with.
+    /// Sets the initial gradient of the loss.
     pub fn grad_loss(mut self, grad_loss: Tensor) -> Self {
         self.grad_loss = Some(grad_loss);
         self
     }
 }
 
-/// A way of training: it extends a graph with nodes that change variables so that a loss gets
-/// smaller.
+/// An optimizer extends a graph with nodes that update variables to reduce a loss.
 ///
-/// An optimizer itself is no node, and makes none before it is asked to minimize something. The
-/// variables that it keeps beside those that it changes, its *slots*, start by themselves: no
-/// initializer has to run for them.
+/// An optimizer is not a node, and adds none until it is asked to minimize a loss. Its own
+/// variables, its *slots*, initialize themselves: no initializer has to run for them.
 pub trait Optimizer {
-    /// Its name, and the variables that it keeps.
+    /// Its name and its slots.
     fn base(&self) -> &OptimizerBase;
 
     /// As [`Optimizer::base`].
     fn base_mut(&mut self) -> &mut OptimizerBase;
 
-    /// The slots that it keeps for each variable, in the order in which they are made: their names,
-    /// and the number that is everywhere in one at the start.
+    /// The slots that it keeps for each variable, in creation order: their names, and the number
+    /// that fills each at the start.
     fn slots(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
 
-    /// The variables that it keeps for all variables of a graph, and what they start with.
+    /// The slots shared by all variables of a graph, with their initial values.
     fn shared(&self) -> Vec<(&'static str, Operand)> {
         Vec::new()
     }
 
-    /// Whether its hyperparameters, as far as they are numbers, are what they must be.
+    /// Checks the hyperparameters that are numbers.
     ///
     /// # Errors
-    /// [`TrainError::Hyperparameter`] where one is not.
+    /// [`TrainError::Hyperparameter`], if one is invalid.
     fn check(&self) -> Result<(), TrainError> {
         Ok(())
     }
 
-    /// Adds what the updates of one application of gradients share, such as the learning rate, to a
-    /// graph that has the slots, and returns what adds the updates.
+    /// Adds the nodes that all updates of one application of gradients share, such as the learning
+    /// rate, to a graph that has the slots. Returns the object that adds the updates.
     ///
     /// # Errors
-    /// [`TrainError`] where something that the updates take is missing.
+    /// [`TrainError`], if an input of the updates is missing.
     fn prepare(&self, graph: &Graph) -> Result<Box<dyn Updates>, TrainError>;
 
-    /// The name of the operation that [`Optimizer::minimize`] makes; the names of slots end with
-    /// it.
+    /// The name of the operation that [`Optimizer::minimize`] builds, which is also the suffix of
+    /// slot names.
     fn name(&self) -> &str {
         &self.base().name
     }
@@ -110,8 +108,8 @@ pub trait Optimizer {
         self
     }
 
-    /// Sets whether the operations say that TensorFlow is to lock variables while it changes them.
-    /// Here, every run does.
+    /// Sets the attribute that makes TensorFlow lock variables during an update. Here, every run
+    /// does.
     fn use_locking(mut self, use_locking: bool) -> Self
     where
         Self: Sized,
@@ -120,7 +118,7 @@ pub trait Optimizer {
         self
     }
 
-    /// The slot of this name that was made for a variable, if there is one.
+    /// The slot with this name for a variable, if there is one.
     fn get_slot(&self, variable: Variable, name: &str) -> Option<Variable> {
         self.base().slot(variable, name)
     }
@@ -132,44 +130,45 @@ pub trait Optimizer {
         names
     }
 
-    /// The variables that it made in the default graph, sorted by name.
+    /// The variables that it created in the default graph, sorted by name.
     fn variables(&self) -> Vec<Variable> {
         self.base().variables(&default_graph())
     }
 
-    /// One operation whose run changes the trainable variables on the path of `loss`, so that
-    /// the loss gets smaller.
+    /// Builds one operation that updates the trainable variables on the path of `loss` to
+    /// reduce it.
     ///
-    /// A run that fetches the loss beside it gives the loss before the change.
+    /// A run that also fetches the loss gives the loss before the update.
     ///
     /// # Errors
-    /// The handle is invalid if there is no such variable, or if no gradient gets to any.
+    /// The handle is invalid if there is no such variable, or if no gradient reaches one.
     #[track_caller]
     fn minimize(&self, loss: Tensor) -> Operation {
         self.minimize_with(loss, MinimizeOptions::default())
     }
 
-    /// [`Optimizer::minimize`] for given variables, with a count of the updates.
+    /// [`Optimizer::minimize`] with options, such as the variables to train and a count of the
+    /// updates.
     ///
     /// # Errors
-    /// As of [`Optimizer::minimize`].
+    /// As for [`Optimizer::minimize`].
     #[track_caller]
     fn minimize_with(&self, loss: Tensor, options: MinimizeOptions) -> Operation {
         let location = Location::caller();
-        at_location(location, || match gradients_of(loss, &options) {
+        at_location(location, || match gradients_of(loss, "minimize", &options) {
             Ok(gradients) => {
-                let train = apply(self, &gradients, options.global_step);
+                let train = apply(self, "minimize", &gradients, options.global_step);
                 with_updates(train, loss, &options.update_ops)
             }
             Err(invalid) => invalid,
         })
     }
 
-    /// The gradients of `loss` with respect to the variables that
-    /// [`Optimizer::minimize_with`] would change.
+    /// The gradients of `loss` with respect to the variables that [`Optimizer::minimize_with`]
+    /// would train.
     ///
     /// # Errors
-    /// The handles are invalid if there are no such variables, or if no gradient gets to any.
+    /// The handles are invalid if there are no such variables, or if no gradient reaches one.
     #[track_caller]
     fn compute_gradients(
         &self,
@@ -178,7 +177,7 @@ pub trait Optimizer {
     ) -> Vec<GradientAndVariable> {
         let location = Location::caller();
         at_location(location, || {
-            gradients_of(loss, options).unwrap_or_else(|invalid| {
+            gradients_of(loss, "compute_gradients", options).unwrap_or_else(|invalid| {
                 let invalid = OperationRef::from(invalid).output(0).into();
                 let variables = candidates(loss.graph(), options);
                 variables.into_iter().map(|variable| (Some(invalid), variable)).collect()
@@ -186,8 +185,8 @@ pub trait Optimizer {
         })
     }
 
-    /// One operation whose run changes each variable by its gradient. Variables without one stay
-    /// as they are.
+    /// Builds one operation that updates each variable by its gradient. Variables without a
+    /// gradient do not change.
     ///
     /// # Errors
     /// The handle is invalid if no variable has a gradient.
@@ -198,12 +197,13 @@ pub trait Optimizer {
         global_step: Option<Variable>,
     ) -> Operation {
         let location = Location::caller();
-        at_location(location, || apply(self, gradients, global_step))
+        at_location(location, || apply(self, "apply_gradients", gradients, global_step))
     }
 }
 
 fn apply<O: Optimizer + ?Sized>(
     optimizer: &O,
+    call: &'static str,
     gradients: &[GradientAndVariable],
     global_step: Option<Variable>,
 ) -> Operation {
@@ -213,23 +213,23 @@ fn apply<O: Optimizer + ?Sized>(
     let graph = graph.unwrap_or_else(default_graph);
     if pairs.is_empty() {
         let variables = gradients.iter().map(|(_, variable)| variable.op().name()).collect();
-        return invalid(&graph, TrainError::NothingToApply { variables });
+        return invalid(&graph, call, TrainError::NothingToApply { variables });
     }
     let variables: Vec<Variable> = pairs.iter().map(|(_, variable)| *variable).collect();
     if let Err(error) = optimizer.check().and_then(|()| check_floats(&variables)) {
-        return invalid(&graph, error);
+        return invalid(&graph, call, error);
     }
     let _default = graph.as_default();
     outside(|| make_variables(optimizer, &graph, &variables));
     let applied = scoped(&graph, optimizer.name(), |name| {
         let updates = match optimizer.prepare(&graph) {
             Ok(updates) => updates,
-            Err(error) => return invalid(&graph, error),
+            Err(error) => return invalid(&graph, call, error),
         };
         let gate = gate(&graph, &pairs);
         let add = |(gradient, variable): (Tensor, Variable)| {
             let scope = format!("update_{}", variable.op().name());
-            scoped(&graph, &scope, |_| update(&graph, &*updates, gradient, variable))
+            scoped(&graph, &scope, |_| update(&graph, call, &*updates, gradient, variable))
         };
         let add_all = || pairs.into_iter().map(add).collect();
         let mut all: Vec<Operation> = control_dependencies(gate, add_all);
@@ -276,7 +276,13 @@ fn gate(graph: &Graph, pairs: &[(Tensor, Variable)]) -> Option<Operation> {
 }
 
 /// Adds the update of one variable, and what its constraint makes of it.
-fn update(graph: &Graph, updates: &dyn Updates, gradient: Tensor, variable: Variable) -> Operation {
+fn update(
+    graph: &Graph,
+    call: &'static str,
+    updates: &dyn Updates,
+    gradient: Tensor,
+    variable: Variable,
+) -> Operation {
     let slices = IndexedSlices::of(gradient);
     let updated = match slices {
         Some(slices) if updates.deduplicates() => updates.sparse(variable, slices.deduplicate()),
@@ -288,7 +294,7 @@ fn update(graph: &Graph, updates: &dyn Updates, gradient: Tensor, variable: Vari
     }
     if slices.is_some() {
         let variable = variable.op().name();
-        return invalid(graph, TrainError::SparseConstraint { variable });
+        return invalid(graph, call, TrainError::SparseConstraint { variable });
     }
     control_dependencies([updated], || {
         let constrained = variable.constrained(variable.read());
@@ -321,6 +327,7 @@ fn check_floats(variables: &[Variable]) -> Result<(), TrainError> {
 /// An invalid handle, where there are no such variables, or no gradient gets to any.
 fn gradients_of(
     loss: Tensor,
+    call: &'static str,
     options: &MinimizeOptions,
 ) -> Result<Vec<GradientAndVariable>, Operation> {
     let operation = OperationRef::from(loss);
@@ -329,7 +336,7 @@ fn gradients_of(
     };
     let candidates = candidates(loss.graph(), options);
     if candidates.is_empty() {
-        return Err(invalid(&graph, TrainError::NoVariables));
+        return Err(invalid(&graph, call, TrainError::NoVariables { loss: loss.op().name() }));
     }
     let names = |variables: &[Variable]| variables.iter().map(|v| v.op().name()).collect();
     let variables = match &options.variables {
@@ -338,7 +345,7 @@ fn gradients_of(
     };
     if variables.is_empty() {
         let (loss, variables) = (loss.op().name(), names(&candidates));
-        return Err(invalid(&graph, TrainError::Independent { loss, variables }));
+        return Err(invalid(&graph, call, TrainError::Independent { loss, variables }));
     }
     let grad_ys = vec![options.grad_loss];
     let options = GradientOptions { grad_ys, ..GradientOptions::default() };
@@ -349,7 +356,7 @@ fn gradients_of(
     }
     if gradients.iter().all(Option::is_none) {
         let (loss, variables) = (loss.op().name(), names(&variables));
-        return Err(invalid(&graph, TrainError::NoGradient { loss, variables, cuts }));
+        return Err(invalid(&graph, call, TrainError::NoGradient { loss, variables, cuts }));
     }
     Ok(gradients.into_iter().zip(variables).collect())
 }
@@ -381,7 +388,7 @@ fn on_path(graph: &Graph, loss: Tensor, candidates: &[Variable]) -> Vec<Variable
     candidates.iter().copied().filter(is_on_path).collect()
 }
 
-fn invalid(graph: &Graph, error: TrainError) -> Operation {
+fn invalid(graph: &Graph, call: &'static str, error: TrainError) -> Operation {
     let kind = BuildErrorKind::Other(Arc::new(error));
-    fail(Some(graph.key()), "minimize", kind, Vec::new()).into()
+    fail(Some(graph.key()), call, kind, Vec::new()).into()
 }

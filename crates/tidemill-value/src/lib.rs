@@ -1,11 +1,11 @@
 //! Concrete values of the Tidemill runtime: data types, shapes, and n-dimensional arrays.
 //!
-//! A [`Value`] is what a session is fed, what it fetches, and what its variables hold. It owns
-//! its elements through a shared buffer: cloning one copies no elements, and a buffer that only
-//! one value refers to moves to and from `Vec` and `ndarray` without a copy. The elements of a value
-//! can also lie in a file that is [mapped](FileMap) into memory.
+//! Sessions take a [`Value`] for each feed and return one for each fetch, and variables hold
+//! values. It owns its elements through a shared buffer: cloning a value copies no elements, and a
+//! buffer that only one value uses moves to and from `Vec` and `ndarray` without a copy. The
+//! elements of a value can also be in a [memory-mapped](FileMap) file.
 //!
-//! This crate is the bottom floor. It knows no operations, no graph and no file formats.
+//! This crate is the bottom layer. It knows no operations, graphs or file formats.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -16,6 +16,7 @@ mod display;
 mod dtype;
 mod element;
 mod error;
+mod error_report;
 mod mapped;
 mod nested;
 mod numeric_error;
@@ -34,6 +35,7 @@ pub use display::{format_bfloat16, format_float16, format_float32, format_float6
 pub use dtype::DType;
 pub use element::Element;
 pub use error::ValueError;
+pub use error_report::write_error_report;
 pub use half::{bf16, f16};
 pub use mapped::FileMap;
 pub use nested::Nested;

@@ -7,6 +7,7 @@
 
 mod error;
 mod files;
+mod folder;
 mod messages;
 mod reader;
 mod slice;
@@ -17,6 +18,8 @@ mod table_writer;
 mod writer;
 
 pub use error::{CheckpointError, CheckpointErrorKind, TensorErrorKind};
+pub(crate) use folder::missing;
+pub use folder::{Instead, check_prefix};
 pub use reader::{CheckpointReader, exists, list_variables};
 pub use state::{CheckpointState, latest_checkpoint};
 pub(crate) use table::MAGIC as TABLE_MAGIC;

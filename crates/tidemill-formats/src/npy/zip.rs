@@ -25,8 +25,8 @@ const ENCRYPTED: u16 = 1;
 /// The first day that the format knows: files do not depend on when they were written.
 const DATE: u16 = 0x21;
 
-/// Why bytes are no zip archive that is understood.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+/// The error of reading a zip archive.
+#[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ZipError {
     /// There is no end record.
@@ -60,6 +60,8 @@ pub enum ZipError {
         name: String,
     },
 }
+
+tidemill_value::debug_as_report!(ZipError);
 
 /// A file in an archive.
 #[derive(Clone, Debug)]

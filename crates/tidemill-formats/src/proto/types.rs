@@ -108,7 +108,7 @@ impl DataType {
 }
 
 /// Why a number in a message stands for no data type of values.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataTypeError {
     /// The number is none of TensorFlow's.
@@ -124,3 +124,5 @@ pub enum DataTypeError {
         name: &'static str,
     },
 }
+
+tidemill_value::debug_as_report!(DataTypeError);

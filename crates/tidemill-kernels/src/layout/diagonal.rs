@@ -45,8 +45,11 @@ impl Band {
         (width.saturating_add(below), width.saturating_add(beside))
     }
 
-    /// Whether all diagonals are those of a matrix.
-    fn check(&self, rows: usize, columns: usize) -> Result<(), NumericError> {
+    /// Checks that all diagonals are those of a matrix.
+    ///
+    /// # Errors
+    /// [`NumericError::Diagonals`]
+    pub fn check(&self, rows: usize, columns: usize) -> Result<(), NumericError> {
         let (low, high) = (-(rows as i128), columns as i128);
         let exists = |diagonal: i64| {
             diagonal == 0 || (low < i128::from(diagonal) && i128::from(diagonal) < high)

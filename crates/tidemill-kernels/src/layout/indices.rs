@@ -85,6 +85,12 @@ impl<'a> Indices<'a> {
         self.signed(position) as usize
     }
 
+    /// A number; `None` if it is negative.
+    #[inline]
+    pub(crate) fn get_signed(self, position: usize) -> Option<usize> {
+        usize::try_from(self.signed(position)).ok()
+    }
+
     /// `count` of the numbers, from position `start` on.
     pub(crate) fn part(self, start: usize, count: usize) -> Self {
         match self {
@@ -99,6 +105,6 @@ impl<'a> Indices<'a> {
 
     /// The numbers; `None` for those that are negative.
     pub(crate) fn iter_signed(self) -> impl ExactSizeIterator<Item = Option<usize>> + 'a {
-        (0..self.len()).map(move |position| usize::try_from(self.signed(position)).ok())
+        (0..self.len()).map(move |position| self.get_signed(position))
     }
 }

@@ -70,16 +70,21 @@ pub fn mean(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 }
 
 /// The square root of the sum of squares over `axes`; that of integers is truncated. Of no
-/// elements it is 0. TensorFlow's `EuclideanNorm`.
+/// elements it is 0. The squares of floats neither overflow nor vanish. TensorFlow's
+/// `EuclideanNorm`.
 ///
 /// # Errors
 /// As for [`sum`].
 pub fn euclidean_norm(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), numbers, T => {
-        let mut norms = reduce::<SquareSum<T>>(input, axes)?;
-        norms.as_mut_slice::<T>()?.iter_mut().for_each(|x| *x = x.root());
-        Ok(norms)
-    }, else unsupported(input.dtype()))
+    match input.dtype() {
+        DType::F32 => norm_f32(input, axes),
+        DType::F64 => norm_f64(input, axes),
+        dtype => match_dtype!(dtype, numbers, T => {
+            let mut norms = reduce::<SquareSum<T>>(input, axes)?;
+            norms.as_mut_slice::<T>()?.iter_mut().for_each(|x| *x = x.root());
+            Ok(norms)
+        }, else unsupported(dtype)),
+    }
 }
 
 /// Whether all elements over `axes` are true. Of no elements it is true. TensorFlow's `All`.
@@ -127,9 +132,48 @@ fn mean_of<T: Number>(input: &Value, axes: &[usize]) -> Result<Value, NumericErr
     })
 }
 
+/// Sums in `float64`, whose range holds the square of every `float32`.
+fn norm_f32(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    let sums = reduce::<WideSquareSum>(input, axes)?;
+    let elements = sums.as_slice::<f64>()?;
+    build(sums.shape().clone(), |out: &mut [f32]| {
+        for (sum, o) in elements.iter().zip(out) {
+            *o = sum.sqrt() as f32;
+        }
+        Ok(())
+    })
+}
+
+/// Where squares overflow or vanish, they are summed again of scaled elements.
+fn norm_f64(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    // Powers of two scale exactly.
+    let large = 2.0_f64.powi(600);
+    let is_small: fn(f64) -> bool = |sum| sum < 1e-270;
+    let is_large: fn(f64) -> bool = |sum| sum > 1e300;
+    let sums = reduce::<SquareSum<f64>>(input, axes)?;
+    let mut norms = sums.clone();
+    norms.as_mut_slice::<f64>()?.iter_mut().for_each(|x| *x = x.sqrt());
+    for (is_bad, scale) in [(is_small, large), (is_large, large.recip())] {
+        if !sums.as_slice::<f64>()?.iter().any(|sum| is_bad(*sum)) {
+            continue;
+        }
+        let scaled = input.as_slice::<f64>()?.iter().map(|x| x * scale).collect();
+        let scaled = Value::from_vec(input.shape().clone(), scaled)?;
+        let scaled = reduce::<SquareSum<f64>>(&scaled, axes)?;
+        let each = sums.as_slice::<f64>()?.iter().zip(scaled.as_slice::<f64>()?);
+        for (norm, (sum, scaled)) in norms.as_mut_slice::<f64>()?.iter_mut().zip(each) {
+            if is_bad(*sum) {
+                *norm = scaled.sqrt() / scale;
+            }
+        }
+    }
+    Ok(norms)
+}
+
 pub(crate) struct Sum<T>(PhantomData<T>);
 struct WideSum<T>(PhantomData<T>);
 struct SquareSum<T>(PhantomData<T>);
+struct WideSquareSum;
 struct Product<T>(PhantomData<T>);
 pub(crate) struct Max<T>(PhantomData<T>);
 struct Min<T>(PhantomData<T>);
@@ -168,6 +212,8 @@ macro_rules! reducer {
 reducer!(Sum<T>: T, T::ZERO, T::plus);
 reducer!(WideSum<T>: T => T::Wide, again Sum<T::Wide>, T::Wide::ZERO, T::widen, T::Wide::plus);
 reducer!(SquareSum<T>: T => T, again Sum<T>, T::ZERO, |x: T| x.times(x), T::plus);
+reducer!(WideSquareSum: f32 => f64, again Sum<f64>, 0.0,
+    |x: f32| f64::from(x) * f64::from(x), std::ops::Add::add);
 reducer!(Product<T>: T, T::ONE, T::times);
 reducer!(Max<T>: T, T::BOTTOM, T::larger);
 reducer!(Min<T>: T, T::TOP, T::smaller);

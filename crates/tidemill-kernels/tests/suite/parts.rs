@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 use tidemill_kernels::layout::*;
 use tidemill_kernels::order::{top_k, unique};
+use tidemill_kernels::recurrence::{Segments, Start, recurrence, segment_recurrence};
 use tidemill_kernels::scan::{Scan, cumsum};
 use tidemill_kernels::segment::{Segment, unsorted_segment};
 use tidemill_kernels::{NumericError, reduce};
@@ -34,6 +35,29 @@ proptest! {
         };
         let expected = Value::list((0..row.len()).map(sum).collect());
         prop_assert_eq!(cumsum(&Value::list(row), 0, Scan { exclusive, reverse }), Ok(expected));
+    }
+
+    #[test]
+    fn a_recurrence_gives_the_state_before_each_step(
+        steps in prop::collection::vec((-2_i32..3, -9_i32..9), 1..20),
+        first in -2_i32..3,
+        reverse: bool,
+    ) {
+        let mut state = f64::from(first);
+        let mut expected = vec![0.0; steps.len()];
+        for i in 0..steps.len() {
+            let i = if reverse { steps.len() - 1 - i } else { i };
+            let (a, b) = steps[i];
+            expected[i] = state;
+            state = f64::from(b) + f64::from(a) * state;
+        }
+        let [a, b] = [|(a, _): &(i32, i32)| *a, |(_, b): &(i32, i32)| *b]
+            .map(|part| Value::list(steps.iter().map(part).map(f64::from).collect()));
+        let start = Start { initial: first as f32, reverse };
+        prop_assert_eq!(recurrence(&a, &b, 0, start), Ok(Value::list(expected.clone())));
+        let ids = Value::list(vec![1_i32; steps.len()]);
+        let segments = Segments { ids: &ids, count: 2 };
+        prop_assert_eq!(segment_recurrence(&a, &b, segments, start), Ok(Value::list(expected)));
     }
 
     #[test]

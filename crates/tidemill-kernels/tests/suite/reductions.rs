@@ -215,3 +215,24 @@ fn a_sum_depends_on_the_length_alone() {
         assert_close(&Value::from(total), twice.as_slice().unwrap(), 1e-6);
     }
 }
+
+#[test]
+fn norms_neither_overflow_nor_vanish() {
+    for x in [0.0_f32, 1e-45, 1e-20, 1.0, 1e30, f32::MAX] {
+        let pair = Value::from_vec([1, 2], vec![x * 0.6, -x * 0.8]).unwrap();
+        let norm: Vec<f32> = reduced(reduce::euclidean_norm, &pair, &[1]);
+        assert!(x < 1e-40 || (norm[0] / x - 1.0).abs() < 1e-6 || x == 0.0, "{norm:?} for {x}");
+        let single = Value::from_vec([1, 1], vec![x]).unwrap();
+        assert_eq!(reduced::<f32>(reduce::euclidean_norm, &single, &[0]), [x]);
+    }
+    let mixed = [5e-324, 3e-200, 2.0, 3e200, f64::MAX, f64::INFINITY, 0.0, -1e-310];
+    let expected = mixed.map(f64::abs);
+    let rows = Value::from_vec([8, 1], mixed.to_vec()).unwrap();
+    assert_eq!(reduced::<f64>(reduce::euclidean_norm, &rows, &[1]), expected);
+    let nan = Value::from([f64::NAN, 1e200]);
+    assert!(reduced::<f64>(reduce::euclidean_norm, &nan, &[0])[0].is_nan());
+    assert_eq!(
+        reduced::<f64>(reduce::euclidean_norm, &Value::from([3e-200, 4e-200]), &[0]),
+        [5e-200]
+    );
+}

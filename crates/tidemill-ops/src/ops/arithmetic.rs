@@ -9,9 +9,11 @@ use tidemill_kernels::with_binary;
 use tidemill_value::{DType, Value, ValueError};
 
 use super::array::{ones_like, zeros_like};
-use super::compare::{greater, greater_equal, less_equal};
-use super::math::{log, neg};
+use super::compare::{equal, greater_equal, less, less_equal};
+use super::division::mul_no_nan;
+use super::math::neg;
 use super::select::select;
+use super::special::xlogy;
 use super::tensor_list;
 use crate::elementwise::binary_kernel;
 use crate::family::{NUMBERS, binary_family, binary_op, sample, with_gradient};
@@ -58,22 +60,22 @@ binary_family! {
         [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [1.0, 1.0, -0.5];
 
     /// The power, `x` raised to `y`. Raising an integer to a negative power is an error.
+    ///
+    /// The gradient of an exponent is 0 where the base is negative, and where both are 0.
     POW pow = "Pow"["Pow"], NUMBERS(Integers), kernels::pow,
         (|cx|
-            cx.grad::<Tensor>()
-                * cx.input::<Tensor>(1)
-                * pow(cx.input::<Tensor>(0), cx.input::<Tensor>(1) - 1.0),
-            cx.grad::<Tensor>() * cx.output::<Tensor>(0) * positive_log(cx.input(0))),
+            by_base(cx.input(0), cx.input(1), cx.grad()),
+            by_exponent([cx.input(0), cx.input(1)], cx.output(0), cx.grad())),
         [2.0, 0.5, 3.0], [3.0, 2.0, 1.0] => [8.0, 0.25, 3.0];
 
-    /// The larger one; NaN if one is. The gradient goes to `x` where both are equal.
+    /// The larger of two numbers; NaN if either is. The gradient goes to `x` where both are equal.
     MAXIMUM maximum = "Maximum"["Maximum"], NUMBERS, kernels::maximum,
         (|cx|
             where_true(greater_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad()),
             where_false(greater_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad())),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [1.0, 4.0, 0.5];
 
-    /// The smaller one; NaN if one is. The gradient goes to `x` where both are equal.
+    /// The smaller of two numbers; NaN if either is. The gradient goes to `x` where both are equal.
     MINIMUM minimum = "Minimum"["Minimum"], NUMBERS, kernels::minimum,
         (|cx|
             where_true(less_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad()),
@@ -97,12 +99,18 @@ pub static ADD_V1: OpDef = with_gradient!(
     (|cx| cx.grad(), cx.grad())
 );
 
-/// The logarithm of positive numbers, 0 for others: what a base contributes to the gradient of
-/// its exponent.
-fn positive_log(x: Tensor) -> Tensor {
-    // The logarithm of 1 in place of others: 0 times the derivative of theirs could be NaN.
-    let is_positive = greater(x, 0.0);
-    select(is_positive, log(select(is_positive, x, ones_like(x))), zeros_like(x))
+/// The gradient of a base. An exponent of 0 makes it 0 whatever the base is, and so do the powers
+/// that further derivatives are made of.
+fn by_base(x: Tensor, y: Tensor, grad: Tensor) -> Tensor {
+    mul_no_nan(mul_no_nan(pow(x, y - 1.0), y), grad)
+}
+
+/// The gradient of an exponent, the power times the logarithm of its base, by way of
+/// [`xlogy`], which is 0 where the power is.
+fn by_exponent([x, y]: [Tensor; 2], power: Tensor, grad: Tensor) -> Tensor {
+    // The powers of 0 jump at 0, those of negative numbers are only there for whole exponents.
+    let is_none = less(x, 0.0) | (equal(x, 0.0) & greater_equal(y, 0.0));
+    mul_no_nan(xlogy(power, select(is_none, ones_like(power), x)), grad)
 }
 
 fn where_true(condition: Tensor, grad: Tensor) -> Tensor {
@@ -184,7 +192,7 @@ impl<T: Plain> Kernel for AddN<T> {
 }
 
 /// The sum of several tensors of one type and shape, added from the first to the last. Lists are
-/// added element by element; one that is absent counts as zeros.
+/// added element by element; an absent element counts as zeros.
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type or shape: they do not broadcast.

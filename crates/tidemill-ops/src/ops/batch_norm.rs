@@ -34,7 +34,12 @@ impl Channels {
             b"NCHW" => (1, 4),
             b"NDHWC" => (4, 5),
             b"NCDHW" => (1, 5),
-            _ => return Err(OpError::invalid(format!("there is no data format {format:?}"))),
+            _ => {
+                return Err(OpError::attr(
+                    "data_format",
+                    format!("there is no data format {format:?}"),
+                ));
+            }
         };
         Ok(Channels { axis, rank })
     }
@@ -172,8 +177,9 @@ fn samples(outputs: usize) -> Vec<Sample> {
 }
 
 fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
-    let estimated = if node.bool_attr("is_training")? { 3 } else { 5 };
-    let (x, channels) = infer_channels(node, 0, 1..estimated)?;
+    let is_training = node.bool_attr("is_training")?;
+    let replaces_statistics = is_training && node.float_attr("exponential_avg_factor")? == 1.0;
+    let (x, channels) = infer_channels(node, 0, if replaces_statistics { 1..3 } else { 1..5 })?;
     let list = || PartialShape::from_iter([channels]);
     let shapes = [x, list(), list(), list(), list(), [].into_iter().collect()];
     Ok(shapes.into_iter().take(node.op().outputs.len()).map(Inferred::from).collect())
@@ -201,7 +207,8 @@ fn infer_channels(
         let extent = list.dims().unwrap_or_default()[0];
         channels = channels.merge(extent).map_err(|_| {
             let input = node.op().inputs[i].name;
-            OpError::invalid(format!("there are {channels} channels, but `{input}` has {extent}"))
+            let message = format!("there are {channels} channels, but `{input}` has {extent}");
+            OpError::shape(input, message)
         })?;
     }
     dims[axis] = channels;
@@ -247,7 +254,7 @@ fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError>
 fn check_axes(x: &Value, rank: usize) -> Result<(), OpError> {
     match x.shape().rank() {
         actual if actual == rank => Ok(()),
-        actual => Err(OpError::invalid(format!("`x` must have {rank} axes, not {actual}"))),
+        actual => Err(OpError::shape("x", format!("`x` must have {rank} axes, not {actual}"))),
     }
 }
 
@@ -442,13 +449,13 @@ fn second_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads.chain([None]).collect())
 }
 
-/// What [`fused_batch_norm`] normalises with.
+/// The statistics that [`fused_batch_norm`] normalises with.
 #[derive(Clone, Copy, Debug)]
 pub enum BatchStatistics {
     /// The mean and the variance of the batch.
     OfBatch,
-    /// Those of the batch, which are mixed into running ones: `factor` of the new, the rest of
-    /// the old.
+    /// The statistics of the batch, which are mixed into running ones: `factor` of the new, the
+    /// rest of the old.
     Running {
         /// The running mean.
         mean: Tensor,
@@ -457,7 +464,7 @@ pub enum BatchStatistics {
         /// The weight of the batch.
         factor: f32,
     },
-    /// Given ones.
+    /// The given statistics.
     Given {
         /// The mean of each channel.
         mean: Tensor,
@@ -466,14 +473,14 @@ pub enum BatchStatistics {
     },
 }
 
-/// How [`fused_batch_norm`] normalises.
+/// Options of [`fused_batch_norm`].
 #[derive(Clone, Copy, Debug)]
 pub struct FusedBatchNorm {
     /// The mean and the variance.
     pub statistics: BatchStatistics,
-    /// What is added to the variance.
+    /// A small number that is added to the variance.
     pub epsilon: f32,
-    /// Where the channels are: `NHWC`, `NCHW`, `NDHWC` or `NCDHW`.
+    /// The position of the channels: `NHWC`, `NCHW`, `NDHWC` or `NCDHW`.
     pub data_format: &'static str,
 }
 
@@ -485,9 +492,9 @@ impl Default for FusedBatchNorm {
 }
 
 /// `(x - mean) / sqrt(variance + epsilon) * scale + offset` for each channel of `x`, and the mean
-/// and the unbiased variance, or their running ones.
+/// and the unbiased variance, or their running values.
 ///
-/// `x` has 4 axes, or 5 for formats of volumes; the others have one number for each channel.
+/// `x` has 4 axes, or 5 for volume formats; the other inputs have one number for each channel.
 ///
 /// # Errors
 /// Lists of other lengths than the number of channels.
@@ -531,7 +538,7 @@ pub fn fused_batch_norm(
     })
 }
 
-/// `(x - mean) / sqrt(variance + epsilon)`, times `scale` and plus `offset` where they are given.
+/// `(x - mean) / sqrt(variance + epsilon)`, times `scale` and plus `offset` if they are given.
 /// Shapes broadcast.
 ///
 /// # Errors
@@ -564,11 +571,11 @@ pub fn batch_normalization(
     })
 }
 
-/// `x` scaled to mean 0 and variance 1 along `axes`, times `scale` and plus `offset` where they
-/// are given, which broadcast.
+/// `x` scaled to mean 0 and variance 1 along `axes`, times `scale` and plus `offset`, which
+/// broadcast, if they are given.
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice; tensors that differ in type or do not
+/// An axis that does not exist, or that is named twice; tensors that differ in type or do not
 /// broadcast.
 ///
 /// ```

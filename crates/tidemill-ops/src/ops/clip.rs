@@ -7,7 +7,7 @@ use tidemill_value::{PartialShape, Value};
 
 use super::arithmetic::{maximum, minimum};
 use super::array::{ones_like, stack, zeros_like};
-use super::compare::{greater, is_finite, less};
+use super::compare::{equal, greater, is_finite, less};
 use super::math::sqrt;
 use super::nn::l2_loss;
 use super::reduce::{Axes, reduce_sum};
@@ -17,38 +17,35 @@ use crate::kernel::kernel;
 use crate::operand::composite;
 use crate::{IndexedSlices, Operand, Tensor};
 
-/// The elements, moved to the nearest end of a range if they are outside of it.
-pub static CLIP_BY_VALUE: OpDef = OpDef::new(
-    "ClipByValue",
-    "The elements, moved to the nearest end of a range if they are outside of it.",
-)
-.inputs(&[Arg::of("t", "T"), Arg::of("clip_value_min", "T"), Arg::of("clip_value_max", "T")])
-.outputs(&[Arg::of("output", "T")])
-.attrs(NUMBERS)
-.broadcasts()
-.infer(infer)
-.gradient(|cx| {
-    let (t, low, high): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
-    let grad: Tensor = cx.grad();
-    let (is_below, is_above, zeros) = (less(t, low), greater(t, high), zeros_like(grad));
-    Ok(grads([
-        Some(select(is_below | is_above, zeros, grad)),
-        Some(select(is_below, grad, zeros)),
-        Some(select(is_above, grad, zeros)),
-    ]))
-})
-.kernel(|_| {
-    Ok(kernel(|cx| {
-        let (t, low, high) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
-        for bound in [low, high] {
-            if bound.shape().rank() > 0 && bound.shape() != t.shape() {
-                return Err(unfit(&t.shape().into(), &bound.shape().into()).into());
+/// The elements, clipped to a range.
+pub static CLIP_BY_VALUE: OpDef = OpDef::new("ClipByValue", "The elements, clipped to a range.")
+    .inputs(&[Arg::of("t", "T"), Arg::of("clip_value_min", "T"), Arg::of("clip_value_max", "T")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(NUMBERS)
+    .broadcasts()
+    .infer(infer)
+    .gradient(|cx| {
+        let (t, low, high): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
+        let grad: Tensor = cx.grad();
+        let (is_below, is_above, zeros) = (less(t, low), greater(t, high), zeros_like(grad));
+        Ok(grads([
+            Some(select(is_below | is_above, zeros, grad)),
+            Some(select(is_below, grad, zeros)),
+            Some(select(is_above, grad, zeros)),
+        ]))
+    })
+    .kernel(|_| {
+        Ok(kernel(|cx| {
+            let (t, low, high) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
+            for bound in [low, high] {
+                if bound.shape().rank() > 0 && bound.shape() != t.shape() {
+                    return Err(unfit(&t.shape().into(), &bound.shape().into()).into());
+                }
             }
-        }
-        Ok(elementwise::clip(t, low, high)?)
-    }))
-})
-.samples(samples);
+            Ok(elementwise::clip(t, low, high)?)
+        }))
+    })
+    .samples(samples);
 
 fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let mut shape = node.shape(0).clone();
@@ -61,7 +58,10 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
 }
 
 fn unfit(t: &PartialShape, bound: &PartialShape) -> OpError {
-    OpError::invalid(format!("a bound must be a number or of shape {t}, but its shape is {bound}"))
+    OpError::shape(
+        "clip_value_min",
+        format!("a bound must be a number or of shape {t}, but its shape is {bound}"),
+    )
 }
 
 fn samples() -> Vec<Sample> {
@@ -79,8 +79,8 @@ fn samples() -> Vec<Sample> {
 
 /// `t`, limited to the range from `low` to `high`: `max(min(t, high), low)`. NaN stays NaN.
 ///
-/// The bounds are numbers, or tensors that broadcast with `t`. The gradient passes where `t` is
-/// in the range, its ends included. Of [`IndexedSlices`] the values are limited.
+/// The bounds are numbers, or tensors that broadcast with `t`. The gradient passes where `t` is in
+/// the range, including its ends. For [`IndexedSlices`], the values are clipped.
 ///
 /// # Errors
 /// Tensors that differ in type or do not broadcast.
@@ -101,11 +101,11 @@ pub fn clip_by_value(
     composite(t.graph(), "clip_by_value", |_| of_values(t, |t| maximum(minimum(t, high), low)))
 }
 
-/// `t`, scaled down where its Euclidean length along `axes` is above `limit`, to that length. Of
-/// [`IndexedSlices`] it is that of their values.
+/// `t`, scaled down to norm `limit` where its Euclidean norm along `axes` exceeds it. For
+/// [`IndexedSlices`], the norm is that of their values.
 ///
 /// # Errors
-/// Tensors that differ in type, or axes that there are not.
+/// Tensors that differ in type, or axes that do not exist.
 ///
 /// ```
 /// use tidemill_ops::{clip_by_norm, constant};
@@ -121,11 +121,7 @@ pub fn clip_by_norm(
     let (t, limit, axes) = (t.into().to_tensor(), limit.into(), axes.into());
     let clipped = |t: Tensor| {
         let limit = limit.to_tensor_like(t, "clip_norm");
-        let squares = reduce_sum(t * t, axes.keep_dims());
-        // The root of 0 has no finite derivative.
-        let is_positive = greater(squares, 0.0);
-        let root = sqrt(select(is_positive, squares, ones_like(squares)));
-        let norm = select(is_positive, root, squares);
+        let norm = root_or_zero(reduce_sum(t * t, axes.keep_dims()));
         t * limit / maximum(norm, limit)
     };
     composite(t.graph(), "clip_by_norm", |_| of_values(t, clipped))
@@ -140,8 +136,8 @@ fn of_values(t: Tensor, change: impl FnOnce(Tensor) -> Tensor) -> Tensor {
     }
 }
 
-/// The Euclidean length of all elements of several tensors of one type. Of
-/// [`IndexedSlices`] it is that of their values.
+/// The Euclidean norm of all elements of several tensors of one type. For [`IndexedSlices`], it is
+/// the norm of their values.
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type.
@@ -157,8 +153,8 @@ pub fn global_norm<T: Into<Operand>>(tensors: impl IntoIterator<Item = T>) -> Te
     composite(graph_of(&tensors), "global_norm", |_| norm_of(&tensors))
 }
 
-/// Several tensors of one type, scaled down together if their [`global_norm`] is above `limit`,
-/// to that length; and what it was. If it is not finite, they become NaN.
+/// Several tensors of one type, scaled down together to norm `limit` if their [`global_norm`]
+/// exceeds it, and the norm before. If the norm is not finite, they become NaN.
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type.
@@ -177,7 +173,8 @@ pub fn clip_by_global_norm<T: Into<Operand>>(
     composite(graph_of(&tensors), "clip_by_global_norm", |_| {
         let norm = composite(graph_of(&tensors), "global_norm", |_| norm_of(&tensors));
         let limit = limit.to_tensor_like(norm, "clip_norm");
-        let scale = limit * minimum(1.0 / norm, 1.0 / limit);
+        // One by a norm of 0 has no finite derivative.
+        let scale = limit * (1.0 / maximum(norm, limit));
         let scale = select(is_finite(norm), scale, f64::NAN);
         let clipped = |&t: &Tensor| of_values(t, |t| t * scale);
         (tensors.iter().map(clipped).collect(), norm)
@@ -190,7 +187,14 @@ fn norm_of(tensors: &[Tensor]) -> Tensor {
         tensors.iter().map(|&t| l2_loss(IndexedSlices::of(t).map_or(t, |slices| slices.values))),
         0,
     );
-    sqrt(reduce_sum(halves, ..) * 2.0)
+    root_or_zero(reduce_sum(halves, ..) * 2.0)
+}
+
+/// The square root, with a gradient of 0 at 0, where the root has no finite derivative.
+pub(super) fn root_or_zero(x: Tensor) -> Tensor {
+    let is_zero = equal(x, 0.0);
+    let root = sqrt(select(is_zero, ones_like(x), x));
+    select(is_zero, zeros_like(x), root)
 }
 
 #[track_caller]

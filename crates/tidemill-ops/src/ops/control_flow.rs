@@ -32,7 +32,7 @@ const WHILE_ATTRS: &[AttrDef] = &[
 ];
 
 const fn conditional(name: &'static str) -> OpDef {
-    OpDef::new(name, "One of two bodies, whichever a value says.")
+    OpDef::new(name, "One of two bodies, selected by a value.")
         .inputs(const { &[Arg::of("cond", "Tcond"), Arg::mixed("input", "Tin")] })
         .outputs(const { &[Arg::mixed("output", "Tout")] })
         .attrs(IF_ATTRS)
@@ -42,7 +42,7 @@ const fn conditional(name: &'static str) -> OpDef {
 }
 
 const fn case(name: &'static str) -> OpDef {
-    OpDef::new(name, "One of several bodies, by its number.")
+    OpDef::new(name, "One of several bodies, selected by number.")
         .inputs(const { &[Arg::is("branch_index", DType::I32), Arg::mixed("input", "Tin")] })
         .outputs(const { &[Arg::mixed("output", "Tout")] })
         .attrs(CASE_ATTRS)
@@ -52,7 +52,7 @@ const fn case(name: &'static str) -> OpDef {
 }
 
 const fn repetition(name: &'static str) -> OpDef {
-    OpDef::new(name, "A body, again and again, as long as a condition holds.")
+    OpDef::new(name, "A body that is repeated as long as a condition holds.")
         .inputs(const { &[Arg::mixed("input", "T")] })
         .outputs(const { &[Arg::mixed("output", "T")] })
         .attrs(WHILE_ATTRS)
@@ -78,13 +78,13 @@ fn infer_branch(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
     let types = node.types_attr("Tout")?;
     let mut bodies = node.bodies();
     let Some(first) = bodies.next() else {
-        return Err(OpError::invalid("there is no branch".to_owned()));
+        return Err(OpError::body("there is no branch".to_owned()));
     };
     check_parameters(first, node, 1)?;
     for body in std::iter::once(first).chain(bodies) {
         let facts = body.result_facts();
         if facts.len() != types.len() {
-            return Err(OpError::invalid(format!(
+            return Err(OpError::body(format!(
                 "`{}` gives {} values, but {} are expected",
                 body.name(),
                 facts.len(),
@@ -102,32 +102,32 @@ fn infer_branch(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
 fn infer_loop(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let bodies: SmallVec<[_; 2]> = node.bodies().collect();
     let [condition, body] = bodies.as_slice() else {
-        return Err(OpError::invalid("a loop has a condition and a body".to_owned()));
+        return Err(OpError::body("a loop has a condition and a body".to_owned()));
     };
     check_parameters(condition, node, 0)?;
     check_parameters(body, node, 0)?;
     match condition.result_facts().as_slice() {
         [fact] if fact.dtype == DType::Bool && fact.shape.merge(&[].into()).is_ok() => {}
         [fact] => {
-            return Err(OpError::invalid(format!(
+            return Err(OpError::body(format!(
                 "the condition of a loop must be one bool, but is {fact}"
             )));
         }
         facts => {
-            return Err(OpError::invalid(format!(
+            return Err(OpError::body(format!(
                 "the condition of a loop must be one bool, but there are {} values",
                 facts.len()
             )));
         }
     }
     if condition.parameters().iter().any(|parameter| parameter.written) {
-        return Err(OpError::invalid(
+        return Err(OpError::body(
             "the condition of a loop cannot write variables: write them in the body".to_owned(),
         ));
     }
     let (parameters, results) = (body.parameter_facts(), body.result_facts());
     if parameters.len() != results.len() {
-        return Err(OpError::invalid(format!(
+        return Err(OpError::body(format!(
             "the body of a loop takes {} values, but gives {}",
             parameters.len(),
             results.len()
@@ -137,7 +137,7 @@ fn infer_loop(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
         check_type(body, i, result, parameter.dtype)?;
         let is_variable = body.parameters()[i].kind.is_variable();
         if !is_variable && parameter.shape.relax(&result.shape) != parameter.shape {
-            return Err(OpError::invalid(format!(
+            return Err(OpError::body(format!(
                 "value {i} of the loop is {parameter} when an iteration begins, but {result} when it \
                  ends: say what holds of it all the time by a shape invariant"
             )));
@@ -154,7 +154,7 @@ fn check_parameters(body: &Body, node: &NodeView<'_>, before: usize) -> Result<(
     let inputs = node.inputs().get(before..).unwrap_or_default();
     let parameters = body.parameter_facts();
     if inputs.len() != parameters.len() {
-        return Err(OpError::invalid(format!(
+        return Err(OpError::body(format!(
             "`{}` takes {} values, but {} are given",
             body.name(),
             parameters.len(),
@@ -163,7 +163,7 @@ fn check_parameters(body: &Body, node: &NodeView<'_>, before: usize) -> Result<(
     }
     for (i, (input, parameter)) in inputs.iter().zip(&parameters).enumerate() {
         if input.dtype != parameter.dtype || input.shape.merge(&parameter.shape).is_err() {
-            return Err(OpError::invalid(format!(
+            return Err(OpError::body(format!(
                 "`{}` takes {parameter} as its value {i}, but {input} is given",
                 body.name(),
             )));
@@ -177,5 +177,5 @@ fn check_type(body: &Body, i: usize, fact: &Fact, dtype: DType) -> Result<(), Op
         return Ok(());
     }
     let (name, actual) = (body.name(), fact.dtype);
-    Err(OpError::invalid(format!("`{name}` gives {actual} as its value {i}, not {dtype}")))
+    Err(OpError::body(format!("`{name}` gives {actual} as its value {i}, not {dtype}")))
 }

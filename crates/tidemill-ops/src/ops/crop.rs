@@ -9,7 +9,10 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::array::{shape_as, slice};
 use crate::family::{beside, grads};
-use crate::index::{check_rank, count_of, integers, known_integers, shape_of};
+use crate::index::{
+    check_not_empty, check_rank, check_shape, count_of, integers, known_extents, known_integers,
+    shape_of,
+};
 use crate::kernel::kernel;
 use crate::operand::tensor;
 use crate::sample::array;
@@ -26,7 +29,7 @@ fn method(node: &NodeView<'_>) -> Result<Method, OpError> {
     match &method[..] {
         b"bilinear" => Ok(Method::Bilinear),
         b"nearest" => Ok(Method::Nearest),
-        _ => Err(OpError::invalid(format!("there is no method {method:?} to crop by"))),
+        _ => Err(OpError::attr("method", format!("there is no method {method:?} to crop by"))),
     }
 }
 
@@ -40,7 +43,23 @@ fn check_boxes(node: &NodeView<'_>, first: usize) -> Result<Dim, OpError> {
     check_rank(node, first, 2, "2 axes")?;
     check_rank(node, first + 1, 1, "1 axis")?;
     let count = |i: usize| node.shape(i).dims().map_or(Dim::UNKNOWN, |dims| dims[0]);
+    check_shape(node, first, &[count(first + 1), 4.into()].into_iter().collect())?;
     Ok(if count(first).known().is_some() { count(first) } else { count(first + 1) })
+}
+
+/// Checks that input 0 can be crops, as many as there are boxes.
+fn check_crops(node: &NodeView<'_>, count: Dim, depth: Dim) -> Result<(), OpError> {
+    let crops = [count, Dim::UNKNOWN, Dim::UNKNOWN, depth];
+    check_shape(node, 0, &crops.into_iter().collect())
+}
+
+fn check_bilinear(node: &NodeView<'_>) -> Result<(), OpError> {
+    match method(node)? {
+        Method::Bilinear => Ok(()),
+        Method::Nearest => {
+            Err(OpError::attr("method", "the gradient of boxes is that of bilinear crops"))
+        }
+    }
 }
 
 /// The parts of images in boxes, resized.
@@ -54,6 +73,7 @@ pub static CROP_AND_RESIZE: OpDef =
             let count = check_boxes(node, 1)?;
             check_rank(node, 0, 4, "4 axes")?;
             check_rank(node, 3, 1, "1 axis")?;
+            check_not_empty(node, 0, [1, 2])?;
             let size = match known_integers(node, 3) {
                 Some(size) => crop_size(&size)?.map(Dim::from),
                 None => [Dim::UNKNOWN; 2],
@@ -89,7 +109,10 @@ fn crop_size(size: &[i64]) -> Result<[usize; 2], OpError> {
         [height, width] if height > 0 && width > 0 => {
             Ok([count_of(height, "crop_size")?, count_of(width, "crop_size")?])
         }
-        _ => Err(OpError::invalid(format!("`crop_size` must be 2 numbers above 0, not {size:?}"))),
+        _ => Err(OpError::elements(
+            "crop_size",
+            format!("`crop_size` must be 2 numbers above 0, not {size:?}"),
+        )),
     }
 }
 
@@ -105,18 +128,25 @@ fn grad_boxes(grad: Tensor, image: Tensor, boxes: Tensor, of: Tensor) -> Tensor 
 /// The gradient of [`CROP_AND_RESIZE`] by its images.
 pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
     "CropAndResizeGradImage",
-    "What came in for the pixels of crops, at those of the images.",
+    "The gradient of bilinear crops with respect to the images.",
 )
 .inputs(&[Arg::is("grads", DType::F32), BOXES, BOX_INDEX, Arg::is("image_size", DType::I32)])
 .outputs(&[Arg::of("output", "T")])
 .attrs(&[AttrDef::widened("T", DType::FLOATS), METHOD])
 .fallible(Fallible::Values)
 .infer(|node| {
-    check_boxes(node, 1)?;
+    let count = check_boxes(node, 1)?;
     check_rank(node, 0, 4, "4 axes")?;
-    check_rank(node, 3, 1, "1 axis")?;
-    let shape = node.elements(3).and_then(tidemill_graph::Elements::as_shape);
-    Inferred::one(shape.unwrap_or_else(|| PartialShape::of_rank(4)))
+    check_shape(node, 3, &[4].into())?;
+    check_not_empty(node, 0, [1, 2])?;
+    let shape = known_extents(node, 3)?.unwrap_or_else(|| PartialShape::of_rank(4));
+    let dims = shape.dims().unwrap_or_default();
+    if let Some(axis) = [1, 2].into_iter().find(|&axis| dims[axis].known() == Some(0)) {
+        let message = format!("axis {axis} of the images of shape {shape} is empty");
+        return Err(OpError::elements("image_size", message));
+    }
+    check_crops(node, count, dims[3])?;
+    Inferred::one(shape)
 })
 .gradient(|cx| {
     let (crops, boxes, of): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
@@ -146,44 +176,47 @@ pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
             .attr("T", DType::F32)
             .attr("method", "nearest")
             .at_kink(),
-        Sample::error(inputs([1, 1, 3, 2]), "[1, 1, 2, 2]").attr("T", DType::F32),
+        Sample::error(inputs([1, 1, 3, 2]), "[1, 1, 2, 1]").attr("T", DType::F32),
     ]
 });
 
 /// The gradient of [`CROP_AND_RESIZE`] by its boxes.
-pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef =
-    OpDef::new("CropAndResizeGradBoxes", "How the pixels of bilinear crops change with the boxes.")
-        .inputs(&[Arg::is("grads", DType::F32), Arg::of("image", "T"), BOXES, BOX_INDEX])
-        .outputs(&[Arg::is("output", DType::F32)])
-        .attrs(&[IMAGES, METHOD])
-        .fallible(Fallible::Values)
-        .infer(|node| {
-            let count = check_boxes(node, 2)?;
-            check_rank(node, 0, 4, "4 axes")?;
-            check_rank(node, 1, 4, "4 axes")?;
-            Inferred::one([count, 4.into()].into_iter().collect::<PartialShape>())
-        })
-        .kernel(|node| match method(node)? {
-            Method::Bilinear => Ok(kernel(|cx| {
-                Ok(kernels::crop_grad_boxes(cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)
-            })),
-            Method::Nearest => {
-                Err(OpError::invalid("the gradient of boxes is that of bilinear crops"))
-            }
-        })
-        .samples(|| {
-            let inputs = |boxes: Value| {
-                let image = array([1, 1, 3, 1], [1.0_f32, 2.0, 4.0]);
-                [array([1, 1, 2, 1], [1.0_f32, 1.0]), image, boxes, [0].into()]
-            };
-            let inside = array([1, 4], [0.0_f32, 0.25, 1.0, 0.75]);
-            let wrong = array([1, 3], [0.0_f32, 0.25, 1.0]);
-            vec![
-                Sample::new(inputs(inside.clone()), array([1, 4], [0.0_f32, 2.0, 0.0, 4.0])),
-                Sample::error(inputs(inside), "bilinear").attr("method", "nearest"),
-                Sample::error(inputs(wrong), "[1, 4]"),
-            ]
-        });
+pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef = OpDef::new(
+    "CropAndResizeGradBoxes",
+    "The gradient of bilinear crops with respect to the boxes.",
+)
+.inputs(&[Arg::is("grads", DType::F32), Arg::of("image", "T"), BOXES, BOX_INDEX])
+.outputs(&[Arg::is("output", DType::F32)])
+.attrs(&[IMAGES, METHOD])
+.fallible(Fallible::Values)
+.infer(|node| {
+    check_bilinear(node)?;
+    let count = check_boxes(node, 2)?;
+    check_rank(node, 0, 4, "4 axes")?;
+    check_rank(node, 1, 4, "4 axes")?;
+    check_not_empty(node, 0, [1, 2])?;
+    check_not_empty(node, 1, [1, 2])?;
+    let depth = node.shape(1).dims().map_or(Dim::UNKNOWN, |dims| dims[3]);
+    check_crops(node, count, depth)?;
+    Inferred::one([count, 4.into()].into_iter().collect::<PartialShape>())
+})
+.kernel(|node| {
+    check_bilinear(node)?;
+    Ok(kernel(|cx| Ok(kernels::crop_grad_boxes(cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)))
+})
+.samples(|| {
+    let inputs = |boxes: Value| {
+        let image = array([1, 1, 3, 1], [1.0_f32, 2.0, 4.0]);
+        [array([1, 1, 2, 1], [1.0_f32, 1.0]), image, boxes, [0].into()]
+    };
+    let inside = array([1, 4], [0.0_f32, 0.25, 1.0, 0.75]);
+    let wrong = array([1, 3], [0.0_f32, 0.25, 1.0]);
+    vec![
+        Sample::new(inputs(inside.clone()), array([1, 4], [0.0_f32, 2.0, 0.0, 4.0])),
+        Sample::error(inputs(inside), "bilinear").attr("method", "nearest"),
+        Sample::error(inputs(wrong), "[1, 4]"),
+    ]
+});
 
 fn samples() -> Vec<Sample> {
     let image = || array([2, 2, 3, 1], (0..12).map(|i| (i * i) as f32).collect::<Vec<_>>());
@@ -214,13 +247,13 @@ fn samples() -> Vec<Sample> {
     samples.into_iter().map(Sample::at_kink).collect()
 }
 
-/// The parts of images that `boxes` hold, all of the size `crop_size`, `[height, width]`, as
-/// `float32` of shape `[boxes, height, width, channels]`.
+/// The parts of images inside `boxes`, resized to `crop_size`, `[height, width]`, as `float32` of
+/// shape `[boxes, height, width, channels]`.
 ///
 /// `image` is of shape `[batch, height, width, channels]`, `boxes`, `float32`, of shape
 /// `[boxes, 4]`: the first row and column and the last of each, `[y1, x1, y2, x2]`, where 0 is the
-/// first pixel of the image and 1 the last. `box_index`, `int32`, has the number of each one's
-/// image. Pixels are bilinear means of the four around; those outside of the image are
+/// first pixel of the image and 1 the last. `box_index`, `int32`, has the image number of each box.
+/// Pixels are interpolated bilinearly from the four around; pixels outside of the image are
 /// `extrapolation_value`. The gradient goes to the image and to the boxes.
 ///
 /// # Errors

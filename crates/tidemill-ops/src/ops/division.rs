@@ -2,9 +2,11 @@
 
 use tidemill_kernels::elementwise as kernels;
 
+use super::array::{ones_like, zeros_like};
+use super::compare::not_equal;
 use super::gradient::reciprocal_grad;
-use super::math::{neg, square};
-use super::special::is_not_zero;
+use super::math::{neg, reciprocal};
+use super::select::select;
 use crate::Tensor;
 use crate::family::{binary_family, unary_family};
 
@@ -39,11 +41,15 @@ binary_family! {
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.5, -8.0, -0.25];
 
     /// The quotient `x / y`, and 0 where `x` is 0, whatever `y` is.
+    ///
+    /// Where both are 0, there is no derivative, and the gradient is 0.
     XDIVY xdivy = "Xdivy"["Xdivy"], FLOATS, kernels::xdivy,
         (|cx|
-            cx.grad::<Tensor>() * xdivy(is_not_zero(cx.input(0)), cx.input::<Tensor>(1)),
+            cx.grad::<Tensor>() * reciprocal_where_defined(cx.input(0), cx.input(1)),
             cx.grad::<Tensor>()
-                * xdivy(neg(cx.input::<Tensor>(0)), square(cx.input::<Tensor>(1)))),
+                * xdivy(
+                    xdivy(neg(cx.input::<Tensor>(0)), cx.input::<Tensor>(1)),
+                    cx.input::<Tensor>(1))),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [2.0, -0.5, -1.0];
 
     /// The quotient rounded towards zero to a whole number. Dividing an integer by zero is an
@@ -72,13 +78,20 @@ binary_family! {
         [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [1.0, -1.0, 1.5];
 }
 
+/// One by `y`, and 0 where both are 0.
+fn reciprocal_where_defined(x: Tensor, y: Tensor) -> Tensor {
+    let is_defined = not_equal(x, 0.0) | not_equal(y, 0.0);
+    let safe = select(is_defined, y, ones_like(y));
+    select(is_defined, reciprocal(safe), zeros_like(y))
+}
+
 unary_family! {
-    /// One by the number, by the older name of [`reciprocal`](super::math::reciprocal).
+    /// The reciprocal, `1 / x`, under its older name; see [`reciprocal`](super::math::reciprocal).
     INV inv = "Inv"("x"), FLOATS, kernels::reciprocal,
         (|cx| reciprocal_grad(cx.output(0), cx.grad())),
         [-1.5, -0.25, 0.5, 2.0] => [-0.6666667, -4.0, 2.0, 0.5];
 
-    /// The nearest whole number; of two that are as near, the even one.
+    /// The nearest whole number; the even one of two equally near.
     ROUND round = "Round"("x"), NUMBERS, kernels::rint,
         none,
         [-1.5, -0.25, 0.5, 2.75] => [-2.0, 0.0, 0.0, 3.0];

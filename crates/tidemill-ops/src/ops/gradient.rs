@@ -5,9 +5,11 @@ use tidemill_graph::{Arg, OpDef, Sample};
 use tidemill_kernels::elementwise as kernels;
 use tidemill_value::Value;
 
+use super::activation::sigmoid;
 use super::array::zeros_like;
 use super::compare::less;
-use super::math::{abs, exp, neg, sign, square};
+use super::division::{mul_no_nan, xdivy};
+use super::math::{abs, sign, square};
 use super::select::select;
 use crate::Tensor;
 use crate::elementwise::{binary_kernel, equal_shape};
@@ -57,8 +59,7 @@ pub static SQRT_GRAD: OpDef =
         .kernel(|node| binary_kernel(node, kernels::sqrt_grad))
         .gradient(|cx| {
             let (y, z, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.output(0), cx.grad());
-            let by_y = grad / y;
-            Ok(grads([Some(-by_y * z), Some(0.5 * by_y)]))
+            Ok(grads([Some(-grad * xdivy(z, y)), Some(sqrt_grad(y, grad))]))
         })
         .samples(|| samples([[0.5, 2.0, -1.0], [1.0, 3.0, 4.0]], [1.0, 0.75, -2.0]));
 
@@ -68,7 +69,8 @@ pub static RSQRT_GRAD: OpDef =
         .kernel(|node| binary_kernel(node, kernels::rsqrt_grad))
         .gradient(|cx| {
             let (y, dy, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
-            Ok(grads([Some(-1.5 * grad * dy * square(y)), Some(rsqrt_grad(y, grad))]))
+            let of_y = grad * mul_no_nan(-1.5 * square(y), dy);
+            Ok(grads([Some(of_y), Some(rsqrt_grad(y, grad))]))
         })
         .samples(|| samples([[1.0, 2.0, -1.0], [1.0, 3.0, 4.0]], [-0.5, -12.0, 2.0]));
 
@@ -78,7 +80,8 @@ pub static RECIPROCAL_GRAD: OpDef =
         .kernel(|node| binary_kernel(node, kernels::reciprocal_grad))
         .gradient(|cx| {
             let (y, dy, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
-            Ok(grads([Some(grad * -2.0 * dy * y), Some(reciprocal_grad(y, grad))]))
+            let of_y = grad * mul_no_nan(-2.0 * y, dy);
+            Ok(grads([Some(of_y), Some(reciprocal_grad(y, grad))]))
         })
         .samples(|| samples([[1.0, 2.0, -1.0], [1.0, 3.0, 4.0]], [-1.0, -12.0, -4.0]));
 
@@ -88,7 +91,7 @@ pub static SOFTPLUS_GRAD: OpDef =
         .kernel(|node| binary_kernel(node, kernels::softplus_grad))
         .gradient(|cx| {
             let (dy, x, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
-            let of_x = grad * dy / (exp(neg(x)) + 2.0 + exp(x));
+            let of_x = sigmoid_grad(sigmoid(x), grad * dy);
             Ok(grads([Some(softplus_grad(grad, x)), Some(of_x)]))
         })
         .samples(|| samples([[1.0, 2.0, 4.0], [0.0, 0.5, -1.0]], [0.5, 1.2449187, 1.0757657]));
@@ -156,8 +159,7 @@ pub static SOFTSIGN_GRAD: OpDef =
         .kernel(|node| binary_kernel(node, kernels::softsign_grad))
         .gradient(|cx| {
             let (dy, x, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
-            let denominator = abs(x) + 1.0;
-            let of_x = grad * dy * -2.0 * sign(x) / (square(denominator) * denominator);
+            let of_x = softsign_grad(grad * dy, x) * -2.0 * sign(x) / (abs(x) + 1.0);
             Ok(grads([Some(softsign_grad(grad, x)), Some(of_x)]))
         })
         .samples(|| samples([[1.0, 2.0, 4.0], [1.0, -0.5, 0.25]], [0.25, 0.8888889, 2.56]));

@@ -25,11 +25,14 @@ fn square<'a>(node: &'a NodeView<'_>) -> Result<Option<(&'a [Dim], Dim)>, OpErro
     let Some((batch, [rows, columns])) = matrices(node, 0)? else { return Ok(None) };
     match rows.merge(columns) {
         Ok(extent) => Ok(Some((batch, extent))),
-        Err(_) => Err(OpError::invalid(format!(
-            "`{}` must hold square matrices, but its shape is {}",
+        Err(_) => Err(OpError::shape(
             node.op().inputs[0].name,
-            node.shape(0)
-        ))),
+            format!(
+                "`{}` must hold square matrices, but its shape is {}",
+                node.op().inputs[0].name,
+                node.shape(0)
+            ),
+        )),
     }
 }
 
@@ -216,7 +219,7 @@ fn infer_system(
         return Inferred::one(PartialShape::unknown());
     };
     let rows = extent.merge(rows).map_err(|_| {
-        OpError::invalid(format!("matrices of {extent} rows do not fit right sides of {rows}"))
+        OpError::shape("rhs", format!("matrices of {extent} rows do not fit right sides of {rows}"))
     })?;
     let batch = combine(&left.into(), &right.into())?;
     Inferred::one(with_matrix(&batch, [rows, columns]))
@@ -326,8 +329,8 @@ fn triangular_samples() -> Vec<Sample> {
     samples.chain(wrong).chain(broadcast).collect()
 }
 
-/// The lower triangular matrices that give those in the last two axes of `x` when multiplied by
-/// their own transposes. Only the lower triangles of `x` are read.
+/// The Cholesky factors of the matrices in the last two axes of `x`: the lower triangular matrices
+/// whose product with their own transposes is `x`. Only the lower triangles of `x` are read.
 ///
 /// # Errors
 /// Matrices that are not square. A run fails where one is not positive definite.
@@ -376,7 +379,7 @@ pub fn matrix_determinant(x: impl Into<Operand>) -> Tensor {
 }
 
 /// The signs of [`matrix_determinant`], and the logarithms of its absolute values, which do not
-/// overflow where those would.
+/// overflow when the determinants do.
 ///
 /// # Errors
 /// Matrices that are not square.
@@ -394,8 +397,8 @@ pub fn log_matrix_determinant(x: impl Into<Operand>) -> (Tensor, Tensor) {
     (node.output(0).into(), node.output(1).into())
 }
 
-/// The matrices that give `rhs`, of shape `[.., n, k]`, when multiplied from the left by those in
-/// the last two axes of `matrix`, of shape `[.., n, n]`.
+/// Solves `matrix * result = rhs` for the matrices in the last two axes: `matrix` has shape `[..,
+/// n, n]`, `rhs` and the result `[.., n, k]`.
 ///
 /// # Errors
 /// Matrices that are not square, and shapes that do not fit. A run fails where a matrix has no
@@ -418,12 +421,12 @@ fn solve(matrix: Tensor, rhs: Tensor, adjoint: bool) -> Tensor {
     tensor(node.attr("adjoint", adjoint))
 }
 
-/// Which triangle [`triangular_solve`] takes.
+/// Options of [`triangular_solve`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TriangularSolve {
-    /// Whether it is the lower one.
+    /// Whether to use the lower triangle.
     pub lower: bool,
-    /// Whether it is transposed then.
+    /// Whether to transpose it.
     pub adjoint: bool,
 }
 
@@ -433,8 +436,8 @@ impl Default for TriangularSolve {
     }
 }
 
-/// [`matrix_solve`] for the triangles of `matrix` alone: what is on the other side of the
-/// diagonal is not read. The axes before matrices broadcast.
+/// [`matrix_solve`] for triangular matrices: the other triangle of `matrix` is not read. Leading
+/// axes broadcast.
 ///
 /// # Errors
 /// Matrices that are not square, and shapes that do not fit. A run fails where an element of a
@@ -489,7 +492,7 @@ pub static CROSS: OpDef = OpDef::new("Cross", "The cross products of vectors of 
     });
 
 fn vectors_error(shape: &PartialShape) -> OpError {
-    OpError::invalid(format!("the last axis must hold vectors of 3 numbers, not {shape}"))
+    OpError::shape("a", format!("the last axis must hold vectors of 3 numbers, not {shape}"))
 }
 
 /// The cross products of the vectors in the last axes of `a` and `b`, which are of one shape.

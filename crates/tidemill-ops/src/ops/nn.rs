@@ -12,10 +12,9 @@ use tidemill_kernels::softmax::{self as kernels, CrossEntropy};
 use tidemill_kernels::{Broadcast, reduce, with_binary};
 use tidemill_value::{DType, Dim, Element, NumericError, PartialShape, Shape, Value, match_dtype};
 
-use super::activation::relu;
-use super::arithmetic::mul;
+use super::arithmetic::{maximum, minimum, mul};
 use super::array::{broadcast_to, concat, expand_dims, ones_like, range, rank, reshape, shape};
-use super::math::{abs, exp, log1p, neg};
+use super::math::{exp, log1p, neg};
 use super::reduce::{Axes, reduce_sum};
 use crate::family::{FLOATS, NUMBERS, grads};
 use crate::kernel::{kernel, map_kernel};
@@ -32,10 +31,11 @@ fn channel_axis(node: &NodeView<'_>, rank: usize) -> Result<usize, OpError> {
     match (&format[..], rank) {
         (b"NHWC", 2..) => Ok(rank - 1),
         (b"NCHW", 2..) => Ok(1),
-        (b"NHWC" | b"NCHW", _) => Err(OpError::invalid(format!(
-            "a value with channels must have at least 2 axes, not {rank}"
-        ))),
-        _ => Err(OpError::invalid(format!("there is no data format {format:?}"))),
+        (b"NHWC" | b"NCHW", _) => Err(OpError::shape(
+            "value",
+            format!("a value with channels must have at least 2 axes, not {rank}"),
+        )),
+        _ => Err(OpError::attr("data_format", format!("there is no data format {format:?}"))),
     }
 }
 
@@ -82,7 +82,7 @@ fn infer_bias_add(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpErro
     let bias = node.shape(1).dims().and_then(|dims| dims.first().copied());
     let channels = dims[axis].merge(bias.unwrap_or(Dim::UNKNOWN)).map_err(|_| {
         let biases = bias.unwrap_or(Dim::UNKNOWN);
-        OpError::invalid(format!("there are {} channels, but {biases} biases", dims[axis]))
+        OpError::shape("bias", format!("there are {} channels, but {biases} biases", dims[axis]))
     })?;
     let dims = dims.iter().enumerate().map(|(i, dim)| if i == axis { channels } else { *dim });
     Inferred::one(dims.collect::<PartialShape>())
@@ -101,7 +101,7 @@ fn add_bias<T: Element>(
     let plan = Broadcast::new([value.shape(), &stretched])?;
     if plan.shape() != value.shape() {
         let message = format!("bias {} does not fit values {}", bias.shape(), value.shape());
-        return Err(OpError::Invalid(message).into());
+        return Err(OpError::shape("bias", message).into());
     }
     let mut output = Value::zeros(T::DTYPE, plan.shape().clone())?;
     add.broadcast(&plan, value.as_slice()?, bias.as_slice()?, output.as_mut_slice()?)?;
@@ -159,9 +159,9 @@ fn infer_rows(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     }
 }
 
-/// The exponentials along the last axis by their sum.
+/// The exponentials along the last axis divided by their sum.
 pub static SOFTMAX: OpDef =
-    OpDef::new("Softmax", "The exponentials along the last axis by their sum.")
+    OpDef::new("Softmax", "The exponentials along the last axis divided by their sum.")
         .inputs(&[Arg::of("logits", "T")])
         .outputs(&[Arg::of("softmax", "T")])
         .attrs(FLOATS)
@@ -292,7 +292,11 @@ pub static SPARSE_SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
     let features = node.shape(0).merge(&PartialShape::of_rank(2));
     let features = features.map_err(|_| classes_error("features", "2 axes", node.shape(0)))?;
     let rows: PartialShape = features.dims().unwrap_or_default().iter().take(1).copied().collect();
-    Ok([rows.merge(node.shape(1))?.into(), features.into()].into_iter().collect())
+    let loss = rows.merge(node.shape(1)).map_err(|_| {
+        let (features, labels) = (("features", node.shape(0)), ("labels", node.shape(1)));
+        OpError::disagree(labels, features, "have a label for each row of features")
+    })?;
+    Ok([loss.into(), features.into()].into_iter().collect())
 })
 .gradient(|cx| {
     let of_loss: Option<Tensor> = cx.grad_of(0);
@@ -371,7 +375,7 @@ fn half_sum_of_squares(x: &Value) -> Result<Value, NumericError> {
     }, else Err(NumericError::UnsupportedDType { dtype: x.dtype() }))
 }
 
-/// `value` with `bias`, a list with a number for each channel, added along its last axis.
+/// `value` plus `bias`, a list with a number for each channel, along the last axis.
 ///
 /// # Errors
 /// A value of fewer than 2 axes, or another number of channels than of biases.
@@ -389,7 +393,7 @@ pub fn bias_add(value: impl Into<Operand>, bias: impl Into<Operand>) -> Tensor {
     tensor(NodeBuilder::new(&BIAS_ADD).input(value).input(bias))
 }
 
-/// The exponentials of `logits` by their sum, along the last axis.
+/// The exponentials of `logits` divided by their sum, along the last axis.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, softmax};
@@ -401,7 +405,7 @@ pub fn softmax(logits: impl Into<Operand>) -> Tensor {
     unary(&SOFTMAX, logits)
 }
 
-/// The logarithms of [`softmax`], exact where that is tiny.
+/// The logarithms of [`softmax`], accurate even for tiny probabilities.
 ///
 /// ```
 /// use tidemill_ops::{log_softmax, placeholder};
@@ -477,8 +481,16 @@ pub fn sigmoid_cross_entropy_with_logits(
     let logits = logits.into().to_tensor();
     let labels = labels.into().to_tensor_like(logits, "labels");
     composite(logits.graph(), "logistic_loss", |_| {
-        relu(logits) - logits * labels + log1p(exp(-abs(logits)))
+        let [positive, negative] = parts(logits);
+        positive - logits * labels + log1p(exp(negative - positive))
     })
+}
+
+/// The positive part of numbers and the negative one. At 0, where [`relu`](super::activation::relu)
+/// and [`abs`](super::math::abs) both have the slope 0, the first has the slope 1, so that a sum of
+/// both is smooth if it should be.
+fn parts(x: Tensor) -> [Tensor; 2] {
+    [maximum(x, 0.0), minimum(0.0, x)]
 }
 
 /// [`sigmoid_cross_entropy_with_logits`] in which positive labels weigh `pos_weight` times as
@@ -504,7 +516,8 @@ pub fn weighted_cross_entropy_with_logits(
     let pos_weight = pos_weight.into().to_tensor_like(logits, "pos_weight");
     composite(logits.graph(), "logistic_loss", |_| {
         let weight = 1.0 + (pos_weight - 1.0) * labels;
-        (1.0 - labels) * logits + weight * (log1p(exp(-abs(logits))) + relu(-logits))
+        let [positive, negative] = parts(logits);
+        (1.0 - labels) * logits + weight * (log1p(exp(negative - positive)) - negative)
     })
 }
 

@@ -1,4 +1,4 @@
-//! The largest and the mean elements of windows that move over images.
+//! Maximum and mean pooling over images.
 
 use smallvec::SmallVec;
 use tidemill_graph::{
@@ -13,7 +13,7 @@ use super::array::{shape_as, zeros_like};
 use super::conv::Conv;
 use super::conv::layout::places;
 use crate::family::{beside, grads};
-use crate::index::{check_rank, integers, known_integers, shape_of};
+use crate::index::{check_shape, integers, known_extents, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
 use crate::sample::array;
@@ -37,7 +37,7 @@ fn channels_first(node: &NodeView<'_>) -> Result<bool, OpError> {
     match &format[..] {
         b"NHWC" => Ok(false),
         b"NCHW" => Ok(true),
-        _ => Err(OpError::invalid(format!("there is no data format {format:?}"))),
+        _ => Err(OpError::attr("data_format", format!("there is no data format {format:?}"))),
     }
 }
 
@@ -45,24 +45,27 @@ fn channels_first(node: &NodeView<'_>) -> Result<bool, OpError> {
 fn pool_of(node: &NodeView<'_>, extents: &[i64], strides: &[i64]) -> Result<Pool, OpError> {
     let channels_first = channels_first(node)?;
     let spatial = if channels_first { [2, 3] } else { [1, 2] };
-    let four = |list: &[i64], name: &str| match list {
+    let four = |list: &[i64], name: &'static str| match list {
         [_, _, _, _] if (0..4).any(|i| !spatial.contains(&i) && list[i] != 1) => {
             let message = format!("`{name}` must be 1 along batch and channels, not {list:?}");
-            Err(OpError::Invalid(message))
+            Err(OpError::attr(name, message))
         }
         [_, _, _, _] => spatial
             .map(|i| usize::try_from(list[i]).ok().filter(|&n| n > 0))
             .into_iter()
             .collect::<Option<SmallVec<[usize; 2]>>>()
-            .ok_or_else(|| OpError::invalid(format!("`{name}` must be positive, not {list:?}"))),
-        _ => Err(OpError::invalid(format!("`{name}` must have 4 numbers, not {}", list.len()))),
+            .ok_or_else(|| OpError::attr(name, format!("`{name}` must be positive, not {list:?}"))),
+        _ => Err(OpError::attr(name, format!("`{name}` must have 4 numbers, not {}", list.len()))),
     };
     let (extents, strides) = (four(extents, "ksize")?, four(strides, "strides")?);
     let paddings = paddings(node, spatial)?;
     for (padding, &extent) in paddings.iter().zip(&extents) {
         if matches!(*padding, window::Padding::Explicit(before, after) if before.max(after) >= extent)
         {
-            return Err(OpError::invalid("explicit paddings must be smaller than the window"));
+            return Err(OpError::attr(
+                "explicit_paddings",
+                "explicit paddings must be smaller than the window",
+            ));
         }
     }
     let slide = |i: usize| Slide { stride: strides[i], dilation: 1, padding: paddings[i] };
@@ -81,11 +84,16 @@ fn paddings(node: &NodeView<'_>, spatial: [usize; 2]) -> Result<[window::Padding
                 let (before, after) = (before.try_into().ok()?, after.try_into().ok()?);
                 Some(window::Padding::Explicit(before, after))
             };
-            let wrong = || OpError::invalid(format!("there are no explicit paddings {given:?}"));
+            let wrong = || {
+                OpError::attr(
+                    "explicit_paddings",
+                    format!("there are no explicit paddings {given:?}"),
+                )
+            };
             let both = around(spatial[0]).zip(around(spatial[1])).ok_or_else(wrong)?;
             if given.len() == 8 { Ok([both.0, both.1]) } else { Err(wrong()) }
         }
-        _ => Err(OpError::invalid(format!("there is no padding {padding:?}"))),
+        _ => Err(OpError::attr("padding", format!("there is no padding {padding:?}"))),
     }
 }
 
@@ -147,7 +155,7 @@ fn fed_pool(
     let numbers = |i: usize| -> Result<[usize; 2], KernelError> {
         let list = integers(cx.input(i)?)?;
         let alone = |i: usize| spatial.contains(&i) || list[i] == 1;
-        let wrong = || OpError::invalid(format!("there are no windows of {list:?}"));
+        let wrong = || OpError::elements("ksize", format!("there are no windows of {list:?}"));
         if list.len() != 4 || !(0..4).all(alone) {
             return Err(wrong().into());
         }
@@ -216,7 +224,7 @@ pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each wind
 
 /// [`MAX_POOL`] with windows that inputs describe.
 pub static MAX_POOL_V2: OpDef =
-    pooled("MaxPoolV2", "The largest element of each window, which inputs describe.")
+    pooled("MaxPoolV2", "The largest element of each window, with window sizes as inputs.")
         .inputs(&[
             Arg::of("input", "T"),
             Arg::is("ksize", DType::I32),
@@ -250,8 +258,11 @@ const BY_ATTRS: &[AttrDef] = &[KSIZE, STRIDES, PADDING, EXPLICIT, FORMAT, NUMBER
 const BY_INPUTS: &[AttrDef] = &[PADDING, FORMAT, NUMBERS];
 
 const fn grad_of_max(name: &'static str) -> OpDef {
-    pooled(name, "What came in for windows, at the first of their largest elements.")
-        .infer(|node| Inferred::one(node.shape(0)))
+    pooled(name, "The gradient of max pooling: each window's gradient, at its first maximum.")
+        .infer(|node| {
+            check_shape(node, 2, &windows_of(node, node.shape(0))?)?;
+            Inferred::one(node.shape(0))
+        })
         .kernel(|node| {
             pool_kernel(node, |cx, pool| {
                 Ok(kernels::max_pool_grad(cx.input(0)?, cx.input(2)?, pool)?)
@@ -260,9 +271,16 @@ const fn grad_of_max(name: &'static str) -> OpDef {
 }
 
 const fn grad_of_grad(name: &'static str) -> OpDef {
-    pooled(name, "The values at the first of the largest elements of windows.").kernel(|node| {
-        pool_kernel(node, |cx, pool| Ok(kernels::pick_largest(cx.input(0)?, cx.input(2)?, pool)?))
-    })
+    pooled(name, "The values at the first of the largest elements of windows.")
+        .infer(|node| {
+            check_shape(node, 2, node.shape(0))?;
+            Inferred::one(windows_of(node, node.shape(0))?)
+        })
+        .kernel(|node| {
+            pool_kernel(node, |cx, pool| {
+                Ok(kernels::pick_largest(cx.input(0)?, cx.input(2)?, pool)?)
+            })
+        })
 }
 
 /// The gradient of [`MAX_POOL`].
@@ -332,9 +350,9 @@ pub static MAX_POOL_GRAD_GRAD_V2: OpDef = grad_of_grad("MaxPoolGradGradV2")
         vec![Sample::shapes(inputs).attr("padding", "VALID")]
     });
 
-/// The largest element of each window, and where it is.
+/// The largest element of each window, and its position.
 pub static MAX_POOL_WITH_ARGMAX: OpDef =
-    OpDef::new("MaxPoolWithArgmax", "The largest element of each window, and where it is.")
+    OpDef::new("MaxPoolWithArgmax", "The largest element of each window, and its position.")
         .inputs(&[Arg::of("input", "T")])
         .outputs(&[Arg::of("output", "T"), Arg::of("argmax", "Targmax")])
         .attrs(
@@ -404,31 +422,34 @@ pub static AVG_POOL: OpDef = pooled("AvgPool", "The mean of each window.")
     });
 
 /// The gradient of [`AVG_POOL`].
-pub static AVG_POOL_GRAD: OpDef =
-    pooled("AvgPoolGrad", "What came in for windows, divided among their elements.")
-        .inputs(&[Arg::is("orig_input_shape", DType::I32), Arg::of("grad", "T")])
-        .attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
-        .infer(|node| {
-            check_rank(node, 0, 1, "1 axis")?;
-            let shape = node.elements(0).and_then(tidemill_graph::Elements::as_shape);
-            Inferred::one(shape.unwrap_or_else(|| PartialShape::of_rank(4)))
-        })
-        .gradient(|cx| Ok(grads([None, Some(beside(&AVG_POOL, cx, [cx.grad()])?)])))
-        .kernel(|node| {
-            pool_kernel(node, |cx, pool| {
-                Ok(kernels::mean_pool_grad(&shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)
-            })
-        })
-        .samples(|| {
-            let inputs = |grad| [Value::from([1, 2, 3, 1]), grad];
-            let grad = array([1, 1, 2, 1], [4.0_f32, 8.0]);
-            let spread = array([1, 2, 3, 1], [1.0_f32, 3.0, 2.0, 1.0, 3.0, 2.0]);
-            let wrong = array([1, 1, 1, 1], [4.0_f32]);
-            vec![
-                windowed(Sample::new(inputs(grad), spread), [2, 2], [1, 1], "VALID"),
-                windowed(Sample::error(inputs(wrong), "[1, 1, 2, 1]"), [2, 2], [1, 1], "VALID"),
-            ]
-        });
+pub static AVG_POOL_GRAD: OpDef = pooled(
+    "AvgPoolGrad",
+    "The gradient of mean pooling: each window's gradient, divided among its elements.",
+)
+.inputs(&[Arg::is("orig_input_shape", DType::I32), Arg::of("grad", "T")])
+.attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
+.infer(|node| {
+    check_shape(node, 0, &[4].into())?;
+    let shape = known_extents(node, 0)?.unwrap_or_else(|| PartialShape::of_rank(4));
+    check_shape(node, 1, &windows_of(node, &shape)?)?;
+    Inferred::one(shape)
+})
+.gradient(|cx| Ok(grads([None, Some(beside(&AVG_POOL, cx, [cx.grad()])?)])))
+.kernel(|node| {
+    pool_kernel(node, |cx, pool| {
+        Ok(kernels::mean_pool_grad(&shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)
+    })
+})
+.samples(|| {
+    let inputs = |grad| [Value::from([1, 2, 3, 1]), grad];
+    let grad = array([1, 1, 2, 1], [4.0_f32, 8.0]);
+    let spread = array([1, 2, 3, 1], [1.0_f32, 3.0, 2.0, 1.0, 3.0, 2.0]);
+    let wrong = array([1, 1, 1, 1], [4.0_f32]);
+    vec![
+        windowed(Sample::new(inputs(grad), spread), [2, 2], [1, 1], "VALID"),
+        windowed(Sample::error(inputs(wrong), "[1, 1, 2, 1]"), [2, 2], [1, 1], "VALID"),
+    ]
+});
 
 /// An image of the numbers from 1 on.
 fn image(shape: [usize; 4]) -> Value {
@@ -477,11 +498,10 @@ pub fn max_pool(x: impl Into<Operand>, extents: [i64; 2], options: Conv<2>) -> T
     tensor(pool_node(&MAX_POOL, x, extents, options))
 }
 
-/// [`max_pool`], and where each of the largest elements is among all of its image, counted in
-/// row-major order.
+/// [`max_pool`], and the position of each maximum within its image, in row-major order.
 ///
 /// # Errors
-/// As [`max_pool`], and images whose channels come first or with explicit padding.
+/// As for [`max_pool`], and images whose channels come first or with explicit padding.
 ///
 /// ```
 /// use tidemill_ops::{Conv, max_pool_with_argmax, placeholder};
@@ -500,10 +520,10 @@ pub fn max_pool_with_argmax(
     (node.output(0).into(), node.output(1).into())
 }
 
-/// The mean of each window as in [`max_pool`], of floats, not counting what surrounds the images.
+/// The mean of each window as in [`max_pool`], of floats, not counting the padding.
 ///
 /// # Errors
-/// As [`max_pool`], and explicit padding.
+/// As for [`max_pool`], and explicit padding.
 ///
 /// ```
 /// use tidemill_ops::{Conv, avg_pool, placeholder};

@@ -9,7 +9,7 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::random::{SEEDS, Seeds, seeds};
 use crate::elementwise::same_shape;
-use crate::index::integers;
+use crate::index::{check_not_empty, check_single, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 use crate::{Operand, Tensor};
@@ -67,8 +67,10 @@ pub static MULTINOMIAL: OpDef =
                 OpError::Rank { input, expected: "2 axes", actual }
             })?;
             let rows = logits.dims().and_then(|dims| dims.first().copied());
-            let count = node.elements(1).and_then(|elements| *elements.first()?);
-            let count = count.and_then(|count| usize::try_from(count).ok());
+            check_single(node, 1)?;
+            check_not_empty(node, 0, [1])?;
+            let count = known_integer(node, 1);
+            let count = count.map(|count| count_of(count, "num_samples")).transpose()?;
             let dims = [rows.unwrap_or(Dim::UNKNOWN), Dim::from(count)];
             Inferred::one(dims.into_iter().collect::<PartialShape>())
         })
@@ -76,13 +78,7 @@ pub static MULTINOMIAL: OpDef =
         .kernel(|node| {
             let (seeds, dtype) = (Seeds::of(node)?, node.type_attr("output_dtype")?);
             Ok(kernel(move |cx| {
-                let count = match integers(cx.input(1)?)?[..] {
-                    [count] => usize::try_from(count).ok(),
-                    _ => None,
-                };
-                let count = count.ok_or_else(|| {
-                    OpError::invalid("`num_samples` must be a single number of at least 0")
-                })?;
+                let count = count_of(integer(cx.input(1)?, "num_samples")?, "num_samples")?;
                 Ok(kernels::classes(seeds.key(cx.draw), cx.input(0)?, count, dtype)?)
             }))
         })
@@ -91,13 +87,13 @@ pub static MULTINOMIAL: OpDef =
             let ones = Value::from_vec([2, 4], vec![1_i64; 8]);
             let (Ok(logits), Ok(ones)) = (only_second, ones) else { return Vec::new() };
             let empty = Value::zeros(DType::F32, [2, 0]).into_iter();
-            let wrong = Sample::error([logits.clone(), Value::from(-1)], "at least 0");
+            let wrong = Sample::error([logits.clone(), Value::from(-1)], "must not be negative");
             let empty = empty.map(|x| Sample::error([x, Value::from(1)], "empty"));
             [Sample::new([logits, Value::from(4)], ones), wrong].into_iter().chain(empty).collect()
         });
 
-/// The rows of `x`, along its first axis, in random order, drawn anew in every run that needs
-/// them (see [`random`](super::random::random)).
+/// The rows of `x`, along its first axis, in random order, drawn again in every run that needs them
+/// (see [`random`](super::random::random)).
 ///
 /// ```
 /// use tidemill_ops::{placeholder, random_shuffle};
@@ -112,8 +108,8 @@ pub fn random_shuffle(x: impl Into<Operand>, seed: Option<i64>) -> Tensor {
     tensor(node.attr("seed", seeds.seed).attr("seed2", seeds.seed2))
 }
 
-/// `count` classes for each row of `logits`, which has an unnormalised log-probability for each
-/// class: of shape `[rows, count]`, as `int64`, drawn anew in every run that needs them.
+/// Draws `count` classes for each row of `logits`, which has an unnormalised log-probability for
+/// each class: of shape `[rows, count]`, as `int64`, drawn again in every run that needs them.
 ///
 /// # Errors
 /// Logits that are not a matrix. A run fails if there are rows, but no classes.

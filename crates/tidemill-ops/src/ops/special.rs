@@ -6,13 +6,14 @@ use std::f64::consts::FRAC_2_SQRT_PI;
 
 use tidemill_graph::{OpDef, Sample};
 use tidemill_kernels::elementwise as kernels;
-use tidemill_value::{DType, Value};
+use tidemill_value::Value;
 
 use super::arithmetic::mul;
-use super::cast::cast;
-use super::compare::not_equal;
+use super::array::ones_like;
+use super::compare::{greater, greater_equal, not_equal};
 use super::division::xdivy;
-use super::math::{exp, neg, reciprocal, square};
+use super::math::{abs, exp, log, neg, square};
+use super::select::select;
 use crate::elementwise::binary_kernel;
 use crate::family::{FLOATS, binary_family, grads, unary_family};
 use crate::operand::binary;
@@ -25,7 +26,7 @@ unary_family! {
         (|cx| cx.grad::<Tensor>() * bell_curve(cx.input(0))),
         [-1.5, -0.25, 0.5, 2.0] => [-0.96610516, -0.2763264, 0.5204999, 0.9953223];
 
-    /// What the error function lacks of 1, exact where that is tiny.
+    /// One minus the error function, accurate where it is tiny.
     ERFC erfc = "Erfc"("x"), FLOATS, kernels::erfc,
         (|cx| neg(cx.grad::<Tensor>() * bell_curve(cx.input(0)))),
         [-1.5, -0.25, 0.5, 2.0] => [1.9661052, 1.2763264, 0.4795001, 0.004677735];
@@ -86,24 +87,35 @@ binary_family! {
     /// abscissa `y` in the right quadrant.
     ATAN2 atan2 = "Atan2"["Atan2"], FLOATS, kernels::atan2,
         (|cx|
-            cx.input::<Tensor>(1) * by_square_of_distance(cx.input(0), cx.input(1), cx.grad()),
-            neg(cx.input::<Tensor>(0))
-                * by_square_of_distance(cx.input(0), cx.input(1), cx.grad())),
+            cx.grad::<Tensor>() * slopes_of_angle(cx.input(0), cx.input(1)).0,
+            cx.grad::<Tensor>() * slopes_of_angle(cx.input(0), cx.input(1)).1),
         [0.5, 1.0, -1.0], [2.0, -0.5, 0.25] => [0.24497867, 2.0344439, -1.3258177];
 
     /// The product `x * log(y)`, and 0 where `x` is 0, whatever `y` is.
+    ///
+    /// Where `x` is 0 and `y` is not positive, there is no derivative, and the gradient is 0.
     XLOGY xlogy = "Xlogy"["Xlogy"], FLOATS, kernels::xlogy,
         (|cx|
-            cx.grad::<Tensor>() * xlogy(is_not_zero(cx.input(0)), cx.input::<Tensor>(1)),
+            cx.grad::<Tensor>() * log_where_defined(cx.input(0), cx.input(1)),
             cx.grad::<Tensor>() * xdivy(cx.input::<Tensor>(0), cx.input::<Tensor>(1))),
         [2.0, -1.0, 0.5], [0.5, 3.0, 1.0] => [-1.3862944, -1.0986123, 0.0];
 }
 
-fn by_square_of_distance(x: Tensor, y: Tensor, grad: Tensor) -> Tensor {
-    grad * reciprocal(square(x) + square(y))
+/// The derivatives of the angle by its ordinate, `y / (x² + y²)`, and its abscissa,
+/// `-x / (x² + y²)`, by way of the quotient of the smaller and the larger one: their squares could
+/// overflow or vanish.
+fn slopes_of_angle(x: Tensor, y: Tensor) -> (Tensor, Tensor) {
+    let is_flat = greater_equal(abs(y), abs(x));
+    let (larger, smaller) = (select(is_flat, y, x), select(is_flat, x, y));
+    let quotient = smaller / larger;
+    let distance = larger + smaller * quotient;
+    let one = ones_like(quotient);
+    let by_x = select(is_flat, one, quotient) / distance;
+    (by_x, neg(select(is_flat, quotient, one)) / distance)
 }
 
-/// 1 where a float is not 0, and 0 where it is.
-pub(super) fn is_not_zero(x: Tensor) -> Tensor {
-    cast(not_equal(x, 0.0), x.dtype().unwrap_or(DType::F32))
+/// The logarithm of `y`, and 0 where `x` is 0 and `y` has none that is finite.
+fn log_where_defined(x: Tensor, y: Tensor) -> Tensor {
+    let is_defined = not_equal(x, 0.0) | greater(y, 0.0);
+    log(select(is_defined, y, ones_like(y)))
 }

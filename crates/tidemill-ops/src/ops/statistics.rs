@@ -2,9 +2,10 @@
 
 use super::arithmetic::squared_difference;
 use super::array::{reshape, shape, zeros_like};
+use super::clip::root_or_zero;
 use super::compare::is_finite;
 use super::identity::stop_gradient;
-use super::math::{exp, log, sqrt, square};
+use super::math::{exp, log, square};
 use super::reduce::{Axes, reduce_max, reduce_mean, reduce_sum};
 use super::select::select;
 use crate::operand::composite;
@@ -14,7 +15,7 @@ use crate::{Operand, Tensor};
 /// [`reduce_sum`]), which overflows only if its result does.
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 ///
 /// ```
 /// use tidemill_ops::{constant, reduce_logsumexp};
@@ -37,7 +38,7 @@ pub fn reduce_logsumexp(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor 
 /// The mean square of the distances of `x` from its mean along `axes` (see [`reduce_sum`]).
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, reduce_variance};
@@ -52,10 +53,10 @@ pub fn reduce_variance(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
     })
 }
 
-/// The square root of [`reduce_variance`], the standard deviation.
+/// The square root of [`reduce_variance`], the standard deviation. Its gradient is 0 where it is.
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, reduce_std};
@@ -65,13 +66,13 @@ pub fn reduce_variance(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
 #[track_caller]
 pub fn reduce_std(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
     let (x, axes) = (x.into().to_tensor(), axes.into());
-    composite(x.graph(), "reduce_std", |_| sqrt(reduce_variance(x, axes)))
+    composite(x.graph(), "reduce_std", |_| root_or_zero(reduce_variance(x, axes)))
 }
 
 /// The mean and the variance of `x` along `axes` (see [`reduce_sum`]).
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 ///
 /// ```
 /// use tidemill_ops::{moments, placeholder};

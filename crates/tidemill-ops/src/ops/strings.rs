@@ -4,7 +4,7 @@ use regex_lite::Regex;
 use smallvec::SmallVec;
 use tidemill_graph::{
     Arg, Arity, AttrDef, AttrKind, Effect, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
-    OpDef, OpError, Sample,
+    NodeView, OpDef, OpError, Sample,
 };
 use tidemill_value::{ByteString, DType, PartialShape, Shape, Value, ValueError};
 
@@ -68,9 +68,9 @@ fn join(cx: &KernelCx<'_>, separator: &ByteString) -> Result<Value, KernelError>
     Ok(Value::from_vec(shape, (0..count).map(element).collect::<Vec<_>>())?)
 }
 
-/// A text with tensors in place of placeholders.
+/// A string with tensors in place of placeholders.
 pub static STRING_FORMAT: OpDef =
-    OpDef::new("StringFormat", "A text with tensors in place of placeholders.")
+    OpDef::new("StringFormat", "A string with tensors in place of placeholders.")
         .inputs(&[Arg::mixed("inputs", "T")])
         .outputs(&[Arg::is("output", DType::String)])
         .attrs(&[
@@ -86,9 +86,10 @@ pub static STRING_FORMAT: OpDef =
             let (gaps, inputs) = (gaps(&template, &placeholder).len(), node.inputs().len());
             match gaps == inputs {
                 true => Inferred::one(PartialShape::scalar()),
-                false => Err(OpError::Invalid(format!(
-                    "the template has {gaps} placeholders for {inputs} tensors"
-                ))),
+                false => Err(OpError::attr(
+                    "template",
+                    format!("the template has {gaps} placeholders for {inputs} tensors"),
+                )),
             }
         })
         .kernel(|node| {
@@ -129,8 +130,8 @@ fn gaps(template: &[u8], placeholder: &[u8]) -> Vec<usize> {
     gaps
 }
 
-/// Prints a text.
-pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a text.")
+/// Prints a string.
+pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a string.")
     .inputs(&[Arg::is("input", DType::String)])
     .attrs(&[AttrDef::str("output_stream", "stderr"), AttrDef::str("end", "\n")])
     .effect(Effect::Print)
@@ -152,17 +153,18 @@ pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a text.")
     .not_differentiable()
     .samples(|| vec![Sample::shapes([Value::from("text")])]);
 
-/// Which strings a regular expression matches as a whole.
+/// Whether a regular expression matches each whole string.
 pub static STATIC_REGEX_FULL_MATCH: OpDef =
-    OpDef::new("StaticRegexFullMatch", "Which strings a regular expression matches as a whole.")
+    OpDef::new("StaticRegexFullMatch", "Whether a regular expression matches each whole string.")
         .inputs(&[Arg::is("input", DType::String)])
         .outputs(&[Arg::is("output", DType::Bool)])
         .attrs(&[AttrDef::new("pattern", AttrKind::Str)])
-        .infer(|node| Inferred::one(node.shape(0)))
+        .infer(|node| {
+            pattern(node)?;
+            Inferred::one(node.shape(0))
+        })
         .kernel(|node| {
-            let pattern = node.str_attr("pattern")?.to_string();
-            let regex = Regex::new(&format!("^(?:{pattern})$"));
-            let regex = regex.map_err(|error| OpError::Invalid(format!("`{pattern}`: {error}")))?;
+            let regex = pattern(node)?;
             Ok(kernel(move |cx| {
                 let input = cx.input(0)?;
                 // What is no text is matched by none.
@@ -212,8 +214,25 @@ pub static SHARDED_FILENAME: OpDef =
             vec![Sample::new(inputs, Value::from("x-00001-of-00012"))]
         });
 
+/// The pattern that whole texts have to match.
+fn pattern(node: &NodeView<'_>) -> Result<Regex, OpError> {
+    let pattern = node.str_attr("pattern")?.to_string();
+    let regex = Regex::new(&format!("^(?:{pattern})$"));
+    regex.map_err(|error| OpError::attr("pattern", format!("`{pattern}`: {error}")))
+}
+
+/// Operands as tensors, with the line of the caller, which a closure would not have.
+#[track_caller]
+fn to_tensors<T: Into<Operand>>(operands: impl IntoIterator<Item = T>) -> Vec<Tensor> {
+    let mut tensors = Vec::new();
+    for operand in operands {
+        tensors.push(operand.into().to_tensor());
+    }
+    tensors
+}
+
 /// The strings of several tensors, joined element by element, with `separator` between them.
-/// Single strings are joined to all.
+/// Scalar strings are joined to all others.
 ///
 /// # Errors
 /// Shapes that differ.
@@ -223,21 +242,21 @@ pub fn string_join<T: Into<Operand>>(
     inputs: impl IntoIterator<Item = T>,
     separator: &str,
 ) -> Tensor {
-    let inputs: Vec<Tensor> = inputs.into_iter().map(|input| input.into().to_tensor()).collect();
+    let inputs = to_tensors(inputs);
     tensor(NodeBuilder::new(&STRING_JOIN).inputs(inputs).attr("separator", separator))
 }
 
 /// A text with `inputs` in place of the `{}` in `template`.
 ///
 /// # Errors
-/// Another number of `{}` than of inputs.
+/// The number of `{}` differs from the number of inputs.
 #[doc(alias = "StringFormat")]
 #[track_caller]
 pub fn string_format<T: Into<Operand>>(
     template: &str,
     inputs: impl IntoIterator<Item = T>,
 ) -> Tensor {
-    let inputs: Vec<Tensor> = inputs.into_iter().map(|input| input.into().to_tensor()).collect();
+    let inputs = to_tensors(inputs);
     let node = NodeBuilder::new(&STRING_FORMAT).inputs(inputs).attr("template", template);
     tensor(node.attr("placeholder", "{}"))
 }

@@ -219,3 +219,57 @@ impl Block {
         self.steps.iter_mut().flat_map(|step| &mut step.bodies).for_each(|b| b.visit_mut(change));
     }
 }
+<<<<<<< HEAD
+=======
+
+// TRIAGE
+impl Program {
+    pub fn tame(&mut self, mode: u64) {
+        if mode & 1 != 0 {
+            for input in &mut self.inputs {
+                if input.source == Source::Constant && input.slot.shape().is_some() {
+                    input.source = Source::Placeholder(input.value.shape().into());
+                }
+            }
+        }
+        if mode & 2 != 0 {
+            let by = self.by.clone();
+            self.stops.retain(|s| !by.contains(s));
+        }
+        if mode & 4 != 0 {
+            for input in &mut self.inputs {
+                if matches!(input.source, Source::Variable | Source::ResourceVariable) {
+                    input.source = Source::Placeholder(input.value.shape().into());
+                }
+            }
+        }
+    }
+}
+impl Program {
+    pub fn triage_cost(&self) -> (usize, usize, bool) {
+        fn nodes(b: &Block) -> usize {
+            b.steps.iter().map(|s| 1 + s.bodies.iter().map(nodes).sum::<usize>()).sum()
+        }
+        fn unrolled(b: &Block) -> usize {
+            b.steps
+                .iter()
+                .map(|s| {
+                    1 + s
+                        .bodies
+                        .iter()
+                        .map(|b| {
+                            unrolled(b)
+                                * match s.operation {
+                                    Operation::While(_) => 4,
+                                    Operation::Map | Operation::Sequence { .. } => 3,
+                                    _ => 1,
+                                }
+                        })
+                        .sum::<usize>()
+                })
+                .sum()
+        }
+        (nodes(&self.main), unrolled(&self.main), self.twice)
+    }
+}
+>>>>>>> bd3214116e9edeb5eacd6ce6886852f67c307575

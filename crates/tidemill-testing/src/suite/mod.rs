@@ -5,6 +5,7 @@
 mod dtypes;
 mod gradient;
 mod inference;
+mod known;
 mod node;
 mod outputs;
 
@@ -16,6 +17,7 @@ use tidemill_graph::{OpDef, Sample};
 pub use dtypes::check_every_dtype;
 pub use gradient::check_gradient_of;
 pub use inference::check_inference;
+pub use known::check_known_is_checked_when_built;
 pub use node::{Given, Knowledge, SampleNode};
 pub use outputs::{
     check_failures_are_expected, check_feeds_are_unchanged, check_outputs, check_text_form,

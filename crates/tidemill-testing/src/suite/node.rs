@@ -1,6 +1,6 @@
 use tidemill_graph::{
-    Access, Arg, Arity, Effect, Execution, Fact, Graph, NodeBuilder, NodeView, OpDef, OperationRef,
-    Referent, Role, Sample, TensorRef, may_fail,
+    Access, Arg, Arity, Effect, Elements, Execution, Fact, Graph, NodeBuilder, NodeView, OpDef,
+    OperationRef, Referent, Role, Sample, TensorRef, may_fail,
 };
 
 use tidemill_ops::ops::resource::VAR_HANDLE;
@@ -20,6 +20,8 @@ pub enum Given {
     Constants,
     /// As placeholders that are fed, of shapes known so far.
     Fed(Knowledge),
+    /// Small lists of integers as constants, all else fed, of shapes known but for the first extents.
+    Batches,
 }
 
 /// What is known of the shapes of a node's inputs before a run.
@@ -213,12 +215,20 @@ impl Inputs {
         let shape = match self.given {
             Given::Fed(knowledge) => knowledge.of(i, value.shape()),
             Given::Constants => value.shape().into(),
+            // A filter is none of a batch.
+            Given::Batches if arg.name == "filter" => value.shape().into(),
+            Given::Batches => Knowledge::AllButFirst.of(i, value.shape()),
         };
-        let tensor = match (arg.access, self.given) {
+        let is_constant = match self.given {
+            Given::Constants => true,
+            Given::Batches => Elements::of(value).is_some(),
+            Given::Fed(_) => false,
+        };
+        let tensor = match (arg.access, is_constant) {
             _ if arg.role == Role::Handle => self.add_variable(&VAR_HANDLE, value, shape),
-            (Access::Read, Given::Constants) if value.dtype() == DType::Variant => lists_of(value),
-            (Access::Read, Given::Constants) => constant(value),
-            (Access::Read, Given::Fed(_)) => {
+            (Access::Read, true) if value.dtype() == DType::Variant => lists_of(value),
+            (Access::Read, true) => constant(value),
+            (Access::Read, false) => {
                 let placeholder = placeholder_of(value.dtype(), shape);
                 self.feeds.push((placeholder, value.clone()));
                 placeholder

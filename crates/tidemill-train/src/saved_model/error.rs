@@ -10,8 +10,8 @@ use tidemill_runtime::RunError;
 
 use crate::SaverError;
 
-/// Why a model cannot be saved or loaded.
-#[derive(Debug, thiserror::Error)]
+/// The error of saving or loading a model.
+#[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SavedModelError {
     /// A file cannot be read or written.
@@ -22,22 +22,22 @@ pub enum SavedModelError {
         /// Why not.
         source: io::Error,
     },
-    /// A folder has a model already.
+    /// The folder already has a model.
     #[error("{} has a model already", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
     },
-    /// The bytes are no message.
+    /// The bytes are not a valid message.
     #[error("this is no SavedModel: {0}")]
     Decode(#[from] DecodeError),
-    /// The text is no message.
+    /// The text is not a valid message.
     #[error("this is no SavedModel: {0}")]
     Text(#[from] TextFormatError),
-    /// No graph of the folder has these tags.
+    /// No graph in the folder has these tags.
     #[error("no graph has the tags {tags:?}, but there are {known:?}")]
     NoTags {
-        /// The tags asked for.
+        /// The requested tags.
         tags: Vec<String>,
         /// The tags of the graphs.
         known: Vec<Vec<String>>,
@@ -45,23 +45,25 @@ pub enum SavedModelError {
     /// The model has no such signature.
     #[error("there is no signature `{name}`, but there are {known:?}")]
     NoSignature {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// The names of the signatures.
         known: Vec<String>,
     },
     /// A signature has no such argument.
-    #[error("the signature `{signature}` has no argument `{name}`")]
+    #[error("the signature `{signature}` has no argument `{name}`, but there are {known:?}")]
     NoArgument {
         /// The signature.
         signature: String,
         /// The name.
         name: String,
+        /// The names of the arguments.
+        known: Vec<String>,
     },
     /// The graph cannot be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// The graph has no message.
+    /// The graph cannot be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
     /// The graph lacks a node that its message names.
@@ -77,3 +79,5 @@ pub enum SavedModelError {
     #[error(transparent)]
     Run(#[from] RunError),
 }
+
+tidemill_value::debug_as_report!(SavedModelError);

@@ -4,6 +4,7 @@ use tidemill_graph::{Arg, AttrDef, Inferred, NodeBuilder, NodeView, OpDef, OpErr
 use tidemill_kernels::layout;
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
+use crate::index::check_shape;
 use crate::kernel::map_kernel;
 use crate::operand::tensor;
 use crate::sample::array;
@@ -40,15 +41,19 @@ fn shape(node: &NodeView<'_>) -> Result<PartialShape, OpError> {
         let parts = (from > to).then_some(Dim::from(from / to));
         return Ok(dims.iter().copied().chain(parts).collect());
     }
-    // The last axis holds the parts of one element.
-    let rest = dims.split_last().map_or(dims, |(_, rest)| rest);
-    let whole: PartialShape = rest.iter().copied().chain([Dim::from(to / from)]).collect();
-    node.shape(0).merge(&whole)?;
-    Ok(rest.into())
+    let Some((last, rest)) = dims.split_last() else {
+        let (input, actual) = ("input", node.shape(0).clone());
+        return Err(OpError::Rank { input, expected: "at least 1 axis", actual });
+    };
+    let parts: PartialShape = rest.iter().copied().chain([Dim::from(to / from)]).collect();
+    match last.merge(Dim::from(to / from)) {
+        Ok(_) => Ok(rest.into()),
+        Err(_) => check_shape(node, 0, &parts).map(|()| rest.into()),
+    }
 }
 
-/// The bytes of `x` as elements of type `dtype`. Smaller elements lie along a new last axis, and
-/// larger ones are put together along the last axis, which is dropped.
+/// The bytes of `x` as elements of type `dtype`. Smaller elements get a new last axis; larger
+/// elements are assembled from the last axis, which is dropped.
 ///
 /// ```
 /// use tidemill_ops::{bitcast, constant};
@@ -57,8 +62,7 @@ fn shape(node: &NodeView<'_>) -> Result<PartialShape, OpError> {
 /// ```
 ///
 /// # Errors
-/// Types other than numbers; a run fails where the last axis does not hold the parts of one
-/// element.
+/// Types other than numbers, and a last axis that does not hold the parts of one element.
 #[doc(alias = "Bitcast")]
 #[track_caller]
 pub fn bitcast(x: impl Into<Operand>, dtype: DType) -> Tensor {

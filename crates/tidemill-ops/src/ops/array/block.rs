@@ -117,13 +117,17 @@ fn infer_batched(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]
         around.into_iter().map(|count| count_of(count, "paddings")).collect::<Result<_, _>>()?;
     if blocks.len() > dims.len() || around.len() != 2 * blocks.len() {
         let (axes, rank) = (blocks.len(), dims.len() + 1);
-        return Err(OpError::invalid(format!("blocks of {axes} axes are given for {rank} axes")));
+        return Err(OpError::elements(
+            "block_shape",
+            format!("blocks of {axes} axes are given for {rank} axes"),
+        ));
     }
     let whole = blocks.iter().try_fold(1_usize, |whole, block| whole.checked_mul(*block));
     let batch = batch.known().zip(whole).and_then(|(batch, whole)| match way {
         Way::Into => batch.checked_mul(whole),
         Way::OutOf => batch.checked_div(whole),
     });
+    check_blocks(node, way, &blocks, &around)?;
     let space = dims.iter().zip(&blocks).zip(around.chunks_exact(2));
     let space = space.map(|((dim, &block), around)| {
         Dim::from(dim.known().and_then(|extent| match way {
@@ -133,6 +137,44 @@ fn infer_batched(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]
     });
     let rest = dims[blocks.len()..].iter().copied();
     Inferred::one([Dim::from(batch)].into_iter().chain(space).chain(rest).collect::<PartialShape>())
+}
+
+/// Checks that blocks fill what they are made of, and that no more is cropped than there is.
+fn check_blocks(
+    node: &NodeView<'_>,
+    way: Way,
+    blocks: &[usize],
+    around: &[usize],
+) -> Result<(), OpError> {
+    let whole = blocks.iter().try_fold(1_usize, |whole, block| whole.checked_mul(*block));
+    let whole = whole.unwrap_or(usize::MAX);
+    let extents = node.shape(0).dims().unwrap_or_default().iter().map(|dim| dim.known());
+    for (axis, extent) in extents.enumerate().take(1 + blocks.len()) {
+        let Some(extent) = extent else { continue };
+        let Some(i) = axis.checked_sub(1) else {
+            if way == Way::OutOf && (whole == 0 || !extent.is_multiple_of(whole)) {
+                return Err(NumericError::Blocks { axis, extent, block: whole }.into());
+            }
+            continue;
+        };
+        let (block, before, behind) = (blocks[i], around[2 * i], around[2 * i + 1]);
+        match way {
+            Way::Into => {
+                let extent = extent.saturating_add(before).saturating_add(behind);
+                if block == 0 || !extent.is_multiple_of(block) {
+                    return Err(NumericError::Blocks { axis, extent, block }.into());
+                }
+            }
+            Way::OutOf => {
+                let extent = extent.saturating_mul(block);
+                if before.saturating_add(behind) > extent {
+                    let (begin, count, step) = (before, 0, 1);
+                    return Err(NumericError::Bounds { axis, begin, count, step, extent }.into());
+                }
+            }
+        }
+    }
+    Ok(())
 }
 
 const IMAGE: &[AttrDef] = &[
@@ -192,7 +234,7 @@ pub static DEPTH_TO_SPACE: OpDef =
 
 fn block_size(node: &NodeView<'_>) -> Result<usize, OpError> {
     match count_of(node.int_attr("block_size")?, "block_size")? {
-        0 | 1 => Err(OpError::invalid("`block_size` must be at least 2")),
+        0 | 1 => Err(OpError::attr("block_size", "`block_size` must be at least 2")),
         block => Ok(block),
     }
 }
@@ -202,7 +244,7 @@ fn channels(node: &NodeView<'_>) -> Result<Channels, OpError> {
     match &format[..] {
         b"NHWC" => Ok(Channels::Last),
         b"NCHW" => Ok(Channels::First),
-        _ => Err(OpError::invalid(format!("there is no data format {format}"))),
+        _ => Err(OpError::attr("data_format", format!("there is no data format {format}"))),
     }
 }
 
@@ -234,9 +276,10 @@ fn infer_deep(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]>, 
         };
         let Some((extent, factor)) = dim.known().zip(factor) else { return Ok(Dim::UNKNOWN) };
         if !grows && extent % factor != 0 {
-            return Err(OpError::invalid(format!(
-                "axis {axis} of {extent} is not made of blocks of {factor}"
-            )));
+            return Err(OpError::shape(
+                "input",
+                format!("axis {axis} of {extent} is not made of blocks of {factor}"),
+            ));
         }
         Ok(Dim::from(if grows { extent.checked_mul(factor) } else { Some(extent / factor) }))
     };
@@ -281,11 +324,11 @@ moves! {
     /// ```
     space_to_batch_nd = SPACE_TO_BATCH, "SpaceToBatchND", paddings;
 
-    /// `x` with its first axis moved to positions within blocks of the axes after it, of which
-    /// `crops[i]` elements are dropped at either end: the opposite of [`space_to_batch_nd`].
+    /// `x` with its first axis moved to positions within blocks of the axes after it, dropping
+    /// `crops[i]` elements at either end: the opposite of [`space_to_batch_nd`].
     ///
     /// # Errors
-    /// Blocks that do not divide the first axis, or crops of more than there is.
+    /// Blocks that do not divide the first axis, or crops that exceed an axis.
     ///
     /// ```
     /// use tidemill_ops::{batch_to_space_nd, placeholder};

@@ -10,7 +10,7 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::zeros_like;
 use crate::family::grads;
-use crate::index::{check_rank, integer, integers, known_integer, known_integers};
+use crate::index::{check_rank, check_shape, integer, integers, known_integer, known_integers};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
 use crate::ops::reduce::reduce_sum;
@@ -122,10 +122,10 @@ pub static MATRIX_DIAG_PART: OpDef =
             ]
         });
 
-/// Matrices with other diagonals.
+/// Matrices with their diagonals replaced.
 pub static MATRIX_SET_DIAG: OpDef = simple(
     "MatrixSetDiag",
-    "Matrices with other diagonals.",
+    "Matrices with their diagonals replaced.",
     &[Arg::of("input", "T"), Arg::of("diagonal", "T")],
 )
 .infer(|node| infer_set_diag(node, Some(Band::MAIN)))
@@ -150,7 +150,20 @@ fn infer_set_diag(
     band: Option<Band>,
 ) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     packed_shape(node, band)?.merge(node.shape(1))?;
+    let (dims, packed) = (node.shape(0).dims(), node.shape(1).dims());
+    if let (Some(band), Some([.., rows, columns]), Some([.., width])) = (band, dims, packed) {
+        let longest = band.width(most(rows), most(columns));
+        if width.known().is_some_and(|width| width > longest) {
+            let (x, diagonal) = (("input", node.shape(0)), ("diagonal", node.shape(1)));
+            return Err(OpError::disagree(diagonal, x, "agree in the length of diagonals"));
+        }
+    }
     Inferred::one(node.shape(0))
+}
+
+/// An extent, or where that is not known, as much as it can be.
+fn most(extent: &Dim) -> usize {
+    extent.known().unwrap_or(usize::MAX >> 1)
 }
 
 /// The shape of the packed diagonals of input 0, which is unknown where the band is.
@@ -161,7 +174,20 @@ fn packed_shape(node: &NodeView<'_>, band: Option<Band>) -> Result<PartialShape,
         return Err(OpError::Rank { input, expected: "at least 2 axes", actual });
     };
     let Some(band) = band else { return Ok(PartialShape::unknown()) };
-    let width = rows.known().zip(columns.known()).map(|(rows, cols)| band.width(rows, cols));
+    let extents = rows.known().zip(columns.known());
+    if let Err(error) = band.check(most(rows), most(columns)) {
+        return Err(match extents {
+            Some(_) => error.into(),
+            None => {
+                let Band { lower, upper, .. } = band;
+                let shape = node.shape(0);
+                let message =
+                    format!("matrices of shape {shape} have no diagonals from {lower} to {upper}");
+                OpError::elements("k", message)
+            }
+        });
+    }
+    let width = extents.map(|(rows, columns)| band.width(rows, columns));
     let packed = (band.count() > 1).then_some(Dim::from(band.count()));
     Ok(outer.iter().copied().chain(packed).chain([Dim::from(width)]).collect())
 }
@@ -177,12 +203,12 @@ fn band(align: &[u8], k: &[i64]) -> Result<Band, OpError> {
         b"LEFT_RIGHT" => (true, false),
         b"LEFT_LEFT" => (true, true),
         b"RIGHT_RIGHT" => (false, false),
-        _ => return Err(OpError::invalid("there is no such alignment of diagonals")),
+        _ => return Err(OpError::attr("align", "there is no such alignment of diagonals")),
     };
     let (lower, upper) = match *k {
         [only] => (only, only),
         [lower, upper] if lower <= upper => (lower, upper),
-        _ => return Err(OpError::invalid(format!("{k:?} are no diagonals, from lowest up"))),
+        _ => return Err(OpError::elements("k", format!("{k:?} are no diagonals, from lowest up"))),
     };
     Ok(Band { lower, upper, aligns_upper_left, aligns_lower_left })
 }
@@ -243,9 +269,9 @@ pub static MATRIX_DIAG_PART_V3: OpDef =
             ]
         });
 
-/// Matrices with other bands of diagonals, packed as rows.
+/// Matrices with bands of diagonals replaced by packed rows.
 pub static MATRIX_SET_DIAG_V3: OpDef =
-    OpDef::new("MatrixSetDiagV3", "Matrices with other bands of diagonals, packed as rows.")
+    OpDef::new("MatrixSetDiagV3", "Matrices with bands of diagonals replaced by packed rows.")
         .inputs(&[Arg::of("input", "T"), Arg::of("diagonal", "T"), Arg::is("k", DType::I32)])
         .outputs(&[Arg::of("output", "T")])
         .attrs(WITH_ALIGN)
@@ -333,9 +359,12 @@ fn matrix_extents(band: Band, width: usize, wanted: [i64; 2]) -> Result<[usize; 
     if fits {
         return Ok([rows, columns]);
     }
-    Err(OpError::invalid(format!(
-        "no matrix of {rows} rows and {columns} columns has diagonals of at most {width} elements"
-    )))
+    Err(OpError::shape(
+        "diagonal",
+        format!(
+            "no matrix of {rows} rows and {columns} columns has diagonals of at most {width} elements"
+        ),
+    ))
 }
 
 fn infer_matrix_diag(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
@@ -349,11 +378,17 @@ fn infer_matrix_diag(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpE
         let (input, actual) = ("diagonal", node.shape(0).clone());
         return Err(OpError::Rank { input, expected: "rows of diagonals", actual });
     };
+    if packed == 2 {
+        let rows = [Dim::from(band.count()), Dim::UNKNOWN];
+        check_shape(node, 0, &outer.iter().copied().chain(rows).collect())?;
+    }
     let wanted = known_integer(node, 2).zip(known_integer(node, 3));
     let width = dims.last().and_then(|width| width.known());
     let extents = match (width, wanted) {
         (Some(width), Some((rows, columns))) => {
-            matrix_extents(band, width, [rows, columns])?.map(Dim::from)
+            let [rows, columns] = matrix_extents(band, width, [rows, columns])?;
+            band.check(rows, columns)?;
+            [rows, columns].map(Dim::from)
         }
         _ => [Dim::UNKNOWN; 2],
     };
@@ -369,9 +404,25 @@ fn matrix_diag_v3(cx: &KernelCx<'_>, align: &[u8]) -> Result<Value, KernelError>
     Ok(layout::matrix_diag(diagonal, band, extents, padding)?)
 }
 
-/// Matrices with zeros outside of a band around the diagonal.
+/// The inputs of [`MATRIX_BAND_PART`] that say how far the band reaches, and which diagonals it
+/// consists of there.
+const SIDES: [(&str, &str); 2] = [("num_lower", "lower"), ("num_upper", "upper")];
+
+fn check_reach(
+    reach: i64,
+    extent: usize,
+    (input, side): (&'static str, &str),
+) -> Result<(), OpError> {
+    if usize::try_from(reach).is_ok_and(|reach| reach > extent) {
+        let message = format!("there are no {reach} {side} diagonals of {extent} at most");
+        return Err(OpError::elements(input, message));
+    }
+    Ok(())
+}
+
+/// Matrices with zeros outside a band around the diagonal.
 pub static MATRIX_BAND_PART: OpDef =
-    OpDef::new("MatrixBandPart", "Matrices with zeros outside of a band around the diagonal.")
+    OpDef::new("MatrixBandPart", "Matrices with zeros outside a band around the diagonal.")
         .inputs(&[
             Arg::of("input", "T"),
             Arg::of("num_lower", "Tindex"),
@@ -387,6 +438,13 @@ pub static MATRIX_BAND_PART: OpDef =
             packed_shape(node, None)?;
             check_rank(node, 1, 0, "no axes")?;
             check_rank(node, 2, 0, "no axes")?;
+            let extents = node.shape(0).dims().and_then(<[Dim]>::last_chunk::<2>);
+            let extents = extents.map(|extents| extents.map(|extent| extent.known()));
+            for (i, extent) in extents.into_iter().flatten().enumerate() {
+                if let Some((reach, extent)) = known_integer(node, 1 + i).zip(extent) {
+                    check_reach(reach, extent, SIDES[i])?;
+                }
+            }
             Inferred::one(node.shape(0))
         })
         .gradient(|cx| {
@@ -398,14 +456,10 @@ pub static MATRIX_BAND_PART: OpDef =
             Ok(kernel(|cx| {
                 let below = integer(cx.input(1)?, "num_lower")?;
                 let above = integer(cx.input(2)?, "num_upper")?;
-                let (x, rank) = (cx.input(0)?, cx.input(0)?.shape().rank());
-                for (extent, reach, what) in [(2, below, "lower"), (1, above, "upper")] {
-                    let extent = rank.checked_sub(extent).map_or(0, |axis| x.shape()[axis]);
-                    if usize::try_from(reach).is_ok_and(|reach| reach > extent) {
-                        let message =
-                            format!("there are no {reach} {what} diagonals of {extent} at most");
-                        return Err(OpError::Invalid(message).into());
-                    }
+                let x = cx.input(0)?;
+                let extents = x.shape().last_chunk::<2>().copied().unwrap_or_default();
+                for (i, reach) in [below, above].into_iter().enumerate() {
+                    check_reach(reach, extents[i], SIDES[i])?;
                 }
                 Ok(layout::matrix_band_part(x, below, above)?)
             }))
@@ -421,7 +475,7 @@ pub static MATRIX_BAND_PART: OpDef =
         });
 
 /// A tensor of shape `S + S`, for `x` of shape `S`, with its elements on the diagonal and zeros
-/// elsewhere. Its gradient is the diagonal of what comes in.
+/// elsewhere. Its gradient is the diagonal of the incoming gradient.
 ///
 /// ```
 /// use tidemill_ops::{constant, diag};
@@ -473,11 +527,11 @@ pub fn matrix_diag(x: impl Into<Operand>) -> Tensor {
 
 /// The diagonals of the matrices along the last two axes of `x`: the one numbered `k`, or those
 /// from `k[0]` to `k[1]`, as rows from the highest down. Diagonal 0 is the main one, those above
-/// have positive numbers. Rows that are longer than their diagonal are filled up with 0, at their
-/// left above the main diagonal and at their right below.
+/// have positive numbers. Rows that are longer than their diagonal are padded with 0, on the left
+/// above the main diagonal and on the right below it.
 ///
 /// # Errors
-/// Tensors of fewer axes, or diagonals that there are not.
+/// Tensors of fewer axes, or diagonals that do not exist.
 ///
 /// ```
 /// use tidemill_ops::{matrix_diag_part, placeholder};
@@ -498,7 +552,7 @@ pub fn matrix_diag_part(x: impl Into<Operand>, k: impl Into<Operand>) -> Tensor 
 /// `x` with other diagonals, named and packed as for [`matrix_diag_part`].
 ///
 /// # Errors
-/// Diagonals that there are not, or that are of another shape.
+/// Diagonals that do not exist, or that are of another shape.
 ///
 /// ```
 /// use tidemill_ops::{matrix_set_diag, placeholder};
@@ -522,7 +576,8 @@ pub fn matrix_set_diag(
 }
 
 /// `x` with zeros outside of a band of its matrices: `below` diagonals below and `above` above
-/// the main one are kept, where -1 is all of them. Its gradient is the band of what comes in.
+/// the main one are kept, where -1 is all of them. Its gradient is the band of the incoming
+/// gradient.
 ///
 /// # Errors
 /// Tensors of fewer than 2 axes, or more diagonals than there are.

@@ -13,7 +13,7 @@ use super::{
     unsorted_segment_sum,
 };
 use crate::family::grads;
-use crate::index::{axis_of, integer, known_integer};
+use crate::index::{axis_of, check_single, integer, known_integer};
 use crate::indexed_slices::rows_gradient;
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
@@ -41,9 +41,9 @@ pub static WHERE: OpDef = OpDef::new("Where", "The positions of the elements tha
         positions.map(sample).into_iter().collect()
     });
 
-/// Slices of a tensor by their numbers along an axis.
+/// Slices of a tensor selected by index along an axis.
 pub static GATHER: OpDef =
-    OpDef::new("GatherV2", "Slices of a tensor by their numbers along an axis.")
+    OpDef::new("GatherV2", "Slices of a tensor selected by index along an axis.")
         .inputs(&[
             Arg::of("params", "Tparams"),
             Arg::of("indices", "Tindices"),
@@ -57,7 +57,10 @@ pub static GATHER: OpDef =
             AttrDef::int("batch_dims", 0),
         ])
         .fallible(Fallible::Values)
-        .infer(|node| infer_gather(node, known_integer(node, 2), node.int_attr("batch_dims")?))
+        .infer(|node| {
+            check_single(node, 2)?;
+            infer_gather(node, known_integer(node, 2), node.int_attr("batch_dims")?)
+        })
         .gradient(|cx| {
             let (params, indices): (Tensor, Tensor) = (cx.input(0), cx.input(1));
             let batch = cx.node().int_attr("batch_dims")?;
@@ -93,9 +96,9 @@ pub static GATHER: OpDef =
             ]
         });
 
-/// Slices of a tensor by their numbers along its first axis.
+/// Slices of a tensor selected by index along its first axis.
 pub static GATHER_V1: OpDef =
-    OpDef::new("Gather", "Slices of a tensor by their numbers along its first axis.")
+    OpDef::new("Gather", "Slices of a tensor selected by index along its first axis.")
         .inputs(&[Arg::of("params", "Tparams"), Arg::of("indices", "Tindices")])
         .outputs(&[Arg::of("output", "Tparams")])
         .attrs(&[
@@ -122,7 +125,10 @@ pub static GATHER_V1: OpDef =
 /// axis of the indices.
 pub(crate) fn batch_axes(batch: i64, rank: usize) -> Result<usize, OpError> {
     axis_of(batch, rank + 1 - usize::from(batch < 0)).map_err(|_| {
-        OpError::invalid(format!("`batch_dims` is {batch}, but the indices have {rank} axes"))
+        OpError::attr(
+            "batch_dims",
+            format!("`batch_dims` is {batch}, but the indices have {rank} axes"),
+        )
     })
 }
 
@@ -142,7 +148,7 @@ pub(crate) fn infer_gather(
     let axis = axis_of(axis, params.len())?;
     if axis < batch {
         let message = format!("axis {axis} is one of the {batch} that the indices have too");
-        return Err(OpError::Invalid(message));
+        return Err(OpError::elements("axis", message));
     }
     let common: PartialShape = params[..batch].into();
     let common = common.merge(&indices[..batch].into())?;
@@ -176,7 +182,9 @@ pub(crate) fn spread_back(
     let batch = match indices.shape().rank() {
         Some(rank) => batch_axes(batch, rank)? as i32,
         None if batch >= 0 => batch as i32,
-        None => return Err(OpError::invalid("the gradient needs the number of batch axes")),
+        None => {
+            return Err(OpError::shape("indices", "the gradient needs the number of batch axes"));
+        }
     };
     let behind = rank(indices) - batch + axis;
     let common = list_beside(params, 0..batch);
@@ -216,10 +224,11 @@ pub fn where_true(x: impl Into<Operand>) -> Tensor {
     unary(&WHERE, x)
 }
 
-/// The slices of `params` along axis `axis` whose numbers are in `indices`, in their place.
+/// The slices of `params` along axis `axis` selected by `indices`; the axes of `indices` replace
+/// that axis.
 ///
-/// Its gradient adds what comes in for each slice to the one that it is. Along the first axis it is
-/// a sum of [`IndexedSlices`](crate::IndexedSlices).
+/// Its gradient adds each incoming slice at its index. Along the first axis it is a sum of
+/// [`IndexedSlices`](crate::IndexedSlices).
 ///
 /// # Errors
 /// A run fails if an index is out of range.
@@ -236,11 +245,11 @@ pub fn gather(params: impl Into<Operand>, indices: impl Into<Operand>, axis: i32
     })
 }
 
-/// [`gather`] within each of the parts that the first `batch_axes` axes, which both inputs have
-/// in common, cut them into.
+/// [`gather`] within each batch: the first `batch_axes` axes of both inputs are batch axes and must
+/// match.
 ///
 /// # Errors
-/// As [`gather`]; first axes that differ, or `axis` among them.
+/// As for [`gather`]; first axes that differ, or `axis` among them.
 #[doc(alias = "GatherV2")]
 #[track_caller]
 pub fn gather_batches(

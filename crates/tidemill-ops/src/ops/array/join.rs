@@ -9,7 +9,7 @@ use tidemill_kernels::layout;
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::{SPLIT_V, gather, rank, shape, unstack_count};
-use crate::index::{axis_of, integers};
+use crate::index::{axis_of, check_single, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 use crate::ops::arithmetic::floor_mod;
@@ -17,8 +17,8 @@ use crate::ops::cast::cast;
 use crate::ops::constant::constant_node;
 use crate::{Operand, Tensor};
 
-/// Several tensors of one shape along a new axis.
-pub static PACK: OpDef = OpDef::new("Pack", "Several tensors of one shape along a new axis.")
+/// Tensors of one shape stacked along a new axis.
+pub static PACK: OpDef = OpDef::new("Pack", "Tensors of one shape stacked along a new axis.")
     .inputs(&[Arg::list("values", "T", "N")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ANY), AttrDef::int("axis", 0)])
@@ -64,47 +64,49 @@ fn infer_pack(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     Ok([Inferred::with_elements(dims.into_iter().collect(), elements)].into_iter().collect())
 }
 
-/// Several tensors one after the other along an axis.
-pub static CONCAT: OpDef =
-    OpDef::new("ConcatV2", "Several tensors one after the other along an axis.")
-        .inputs(&[Arg::list("values", "T", "N"), Arg::of("axis", "Tidx")])
-        .outputs(&[Arg::of("output", "T")])
-        .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
-        .fallible(Fallible::Elements(&[1]))
-        .infer(infer_concat)
-        .gradient(|cx| {
-            let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i - 1)).collect();
-            let parts = split_like(cx.grad(), &values, cx.input(values.len()));
-            Ok(parts.into_iter().map(|part| Some(part.into())).chain([None]).collect())
-        })
-        .kernel(|_| {
-            Ok(kernel(|cx| {
-                let inputs = cx.all_inputs()?;
-                let Some((axis, values)) = inputs.split_last() else {
-                    return Err(OpError::invalid("there is nothing to join").into());
-                };
-                let axis = match integers(axis)?[..] {
-                    [axis] => axis,
-                    _ => return Err(OpError::invalid("`axis` must be a single number").into()),
-                };
-                let rank = values.first().map_or(0, |value| value.shape().rank());
-                Ok(layout::concat(values, axis_of(axis, rank)?)?)
-            }))
-        })
-        .samples(|| {
-            let values = vec![Value::from([1.0_f32, 2.0]), Value::from([3.0_f32])];
-            let joined = Sample::new([], Value::from([1.0_f32, 2.0, 3.0]));
-            let wrong = Sample::error([], "axis 1");
-            vec![
-                Sample { inputs: vec![values.clone(), vec![Value::from(0)]], ..joined },
-                Sample { inputs: vec![values, vec![Value::from(1)]], ..wrong },
-            ]
-        });
+/// The concatenation of tensors along an axis.
+pub static CONCAT: OpDef = OpDef::new("ConcatV2", "The concatenation of tensors along an axis.")
+    .inputs(&[Arg::list("values", "T", "N"), Arg::of("axis", "Tidx")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
+    .fallible(Fallible::Elements(&[1]))
+    .infer(infer_concat)
+    .gradient(|cx| {
+        let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i - 1)).collect();
+        let parts = split_like(cx.grad(), &values, cx.input(values.len()));
+        Ok(parts.into_iter().map(|part| Some(part.into())).chain([None]).collect())
+    })
+    .kernel(|_| {
+        Ok(kernel(|cx| {
+            let inputs = cx.all_inputs()?;
+            let Some((axis, values)) = inputs.split_last() else {
+                return Err(OpError::invalid("there is nothing to join").into());
+            };
+            let axis = match integers(axis)?[..] {
+                [axis] => axis,
+                _ => {
+                    return Err(OpError::shape("axis", "`axis` must be a single number").into());
+                }
+            };
+            let rank = values.first().map_or(0, |value| value.shape().rank());
+            Ok(layout::concat(values, axis_of(axis, rank)?)?)
+        }))
+    })
+    .samples(|| {
+        let values = vec![Value::from([1.0_f32, 2.0]), Value::from([3.0_f32])];
+        let joined = Sample::new([], Value::from([1.0_f32, 2.0, 3.0]));
+        let wrong = Sample::error([], "axis 1");
+        vec![
+            Sample { inputs: vec![values.clone(), vec![Value::from(0)]], ..joined },
+            Sample { inputs: vec![values, vec![Value::from(1)]], ..wrong },
+        ]
+    });
 
 fn infer_concat(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let Some((axis, values)) = node.inputs().split_last() else {
         return Err(OpError::invalid("there is nothing to join"));
     };
+    check_single(node, values.len())?;
     let axis = axis.elements.as_ref().and_then(|elements| elements.first().copied().flatten());
     concat_shape(axis, values)
 }
@@ -120,19 +122,37 @@ pub(super) fn concat_shape(
     let axis = axis_of(axis, rank)?;
     let mut joined = Some(0usize);
     let mut merged = PartialShape::of_rank(rank);
-    for fact in values {
-        let shape = fact.shape.merge(&PartialShape::of_rank(rank))?;
+    for (i, fact) in values.iter().enumerate() {
+        let differ = |j: usize, rule: String| {
+            let named = |i: usize| (format!("values[{i}]"), &values[i].shape);
+            OpError::disagree(named(j), named(i), rule)
+        };
+        let shape = fact.shape.merge(&PartialShape::of_rank(rank)).map_err(|_| {
+            let first = values.iter().position(|fact| fact.shape.rank() == Some(rank));
+            differ(first.unwrap_or_default(), "have as many axes as each other".to_owned())
+        })?;
         let dims = shape.dims().unwrap_or_default();
         joined = joined.zip(dims[axis].known()).and_then(|(sum, extent)| sum.checked_add(extent));
         let others = dims.iter().enumerate();
         let others = others.map(|(i, dim)| if i == axis { Dim::UNKNOWN } else { *dim }).collect();
-        merged = merged.merge(&others)?;
+        merged = merged.merge(&others).map_err(|_| {
+            let clashes = |j: &usize| !agree_but_along(axis, &values[*j].shape, &fact.shape);
+            let first = (0..i).find(clashes).unwrap_or_default();
+            differ(first, format!("agree in all extents but that of axis {axis}"))
+        })?;
     }
     let dims = merged.dims().unwrap_or_default().iter().enumerate();
     let dims = dims.map(|(i, dim)| if i == axis { Dim::from(joined) } else { *dim });
     let shape = dims.collect();
     let elements = if rank == 1 { joined_elements(values) } else { None };
     Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
+}
+
+/// Whether the extents of two shapes can be equal, but for those of one axis.
+fn agree_but_along(axis: usize, left: &PartialShape, right: &PartialShape) -> bool {
+    let (left, right) = (left.dims().unwrap_or_default(), right.dims().unwrap_or_default());
+    let mut pairs = left.iter().zip(right).enumerate();
+    pairs.all(|(i, (left, right))| i == axis || left.merge(*right).is_ok())
 }
 
 /// The elements of lists one after the other, if they are few.
@@ -166,7 +186,7 @@ pub(super) fn split_like(grad: Tensor, values: &[Tensor], axis: Tensor) -> Vec<T
 /// Several tensors of one type and shape along a new axis, before axis `axis`; -1 puts it last.
 ///
 /// # Errors
-/// No tensors, tensors that differ in type or shape, or an axis that there is not.
+/// No tensors, tensors that differ in type or shape, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{constant, stack};
@@ -189,7 +209,7 @@ pub fn stack<T: Into<Operand>>(values: impl IntoIterator<Item = T>, axis: i64) -
 /// Several tensors one after the other along axis `axis`.
 ///
 /// # Errors
-/// No tensors, tensors that differ in type or along another axis, or an axis that there is not.
+/// No tensors, tensors that differ in type or along another axis, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{concat, constant};

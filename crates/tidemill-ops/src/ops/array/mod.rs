@@ -4,13 +4,16 @@ mod bitcast;
 mod block;
 mod concat_v1;
 mod diagonal;
+mod ensure_shape;
 mod fill;
 mod gather;
+mod grid;
 mod join;
 mod lin_space;
 mod order;
 mod pad;
 mod partition;
+mod recurrence;
 mod reshape;
 mod reverse;
 mod scan;
@@ -36,11 +39,13 @@ pub use diagonal::{
 pub use diagonal::{
     diag, diag_part, matrix_band_part, matrix_diag, matrix_diag_part, matrix_set_diag,
 };
+pub use ensure_shape::{ENSURE_SHAPE, ensure_shape};
 pub use fill::{BROADCAST_TO, FILL, ONES_LIKE, RANGE, ZEROS_LIKE};
 pub use fill::{broadcast_to, fill, ones_like, range, zeros_like};
 pub(crate) use fill::{described_shape, filled};
 pub use gather::{GATHER, GATHER_V1, WHERE, boolean_mask, gather, gather_batches, where_true};
 pub(crate) use gather::{batch_axes, infer_gather, spread_back};
+pub use grid::{Indexing, eye, meshgrid};
 pub use join::{CONCAT, PACK, concat, stack};
 pub use lin_space::{LIN_SPACE, lin_space};
 pub use order::{
@@ -52,6 +57,8 @@ pub use partition::{
     DYNAMIC_PARTITION, DYNAMIC_STITCH, ONE_HOT, PARALLEL_DYNAMIC_STITCH, dynamic_partition,
     dynamic_stitch, one_hot, one_hot_with,
 };
+pub(crate) use recurrence::product_of_others;
+pub use recurrence::{LINEAR_RECURRENCE, SEGMENT_RECURRENCE};
 pub use reshape::{EXPAND_DIMS, RESHAPE, SQUEEZE, expand_dims, reshape, squeeze};
 pub use reverse::{REVERSE, REVERSE_SEQUENCE, reverse, reverse_sequence};
 pub use scan::{CUMPROD, CUMSUM, cumprod, cumprod_with, cumsum, cumsum_with};

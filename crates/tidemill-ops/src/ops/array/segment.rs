@@ -1,4 +1,4 @@
-//! Rows combined by the number of their segment: `SegmentSum` and its like.
+//! Rows combined by segment: `SegmentSum` and its relatives.
 
 use smallvec::SmallVec;
 use tidemill_graph::{
@@ -8,6 +8,7 @@ use tidemill_graph::{
 use tidemill_kernels::segment::{self as kernels, Segment};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
+use super::recurrence::{Rows, product_of_other_rows};
 use super::{gather, ones_like, rank, reshape, shape, zeros_like};
 use crate::family::{example, grads};
 use crate::index::{check_rank, count_of, integer, known_integer};
@@ -91,14 +92,17 @@ pub static SEGMENT_MEAN: OpDef = sorted("SegmentMean", "The means of segments of
 pub static SEGMENT_PROD: OpDef = sorted("SegmentProd", "The products of segments of rows.")
     .gradient(|cx| {
         let (x, ids): (Tensor, Tensor) = (cx.input(0), cx.input(1));
-        let of = |value: Tensor, op| tensor(NodeBuilder::new(op).input(value).input(ids));
-        let pick = |segments: Tensor| gather(segments, ids, 0);
-        let sum = |value| of(value, &SEGMENT_SUM);
-        let product = |value| of(value, &SEGMENT_PROD);
-        Ok(grads([Some(product_gradient(cx, x, pick, sum, product)), None]))
+        let count = gather(shape(cx.output::<Tensor>(0)), 0, 0);
+        let others = product_of_other_rows(x, Rows { ids, count });
+        Ok(grads([Some(others * gather(cx.grad::<Tensor>(), ids, 0)), None]))
     })
     .kernel(|_| Ok(sorted_kernel(Segment::Prod)))
-    .samples(|| sorted_samples([6.0, 20.0], 1.0));
+    .samples(|| {
+        let x = Value::from([0.0_f32, 2.0, 3.0, 0.0, 0.0]);
+        let with_zeros = [x, Value::from([0, 0, 0, 1, 1])];
+        let with_zeros = Sample::new(with_zeros, Value::from([0.0_f32; 2]));
+        sorted_samples([6.0, 20.0], 1.0).into_iter().chain([with_zeros]).collect()
+    });
 
 /// The smallest elements of segments of rows.
 pub static SEGMENT_MIN: OpDef = sorted("SegmentMin", "The smallest elements of segments of rows.")
@@ -120,28 +124,6 @@ fn sorted_extremum_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let count = tensor(NodeBuilder::new(&SEGMENT_SUM).input(chosen).input(ids));
     let share = grad / maximum(count, 1.0);
     Ok(grads([Some(chosen * gather(share, ids, 0)), None]))
-}
-
-/// The gradient of a product: for each row the product of the others. Where there are zeros, it
-/// is that of all others if the row is the only one.
-fn product_gradient(
-    cx: &GradCx<'_>,
-    x: Tensor,
-    pick: impl Fn(Tensor) -> Tensor,
-    sum: impl Fn(Tensor) -> Tensor,
-    product: impl Fn(Tensor) -> Tensor,
-) -> Tensor {
-    let dtype = cx.node().dtype(0);
-    let is_zero = equal(x, 0.0);
-    let zeros = sum(cast(is_zero, DType::I32));
-    let grad =
-        select(greater_equal(1, zeros), cx.grad::<Tensor>(), zeros_like(cx.grad::<Tensor>()));
-    let others = product(select(is_zero, ones_like(x), x));
-    let safe = select(is_zero, ones_like(x), x);
-    let of_zero = pick(others);
-    let alone = cast(equal(pick(zeros), 0), dtype);
-    let of_rest = pick(others) / safe * alone;
-    select(is_zero, of_zero, of_rest) * pick(grad)
 }
 
 /// Counts of rows in a shape that broadcasts against rows.
@@ -184,7 +166,7 @@ fn infer_unsorted(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpErro
         return Inferred::one(PartialShape::unknown());
     };
     let (data, prefix) = (node.shape(0), node.shape(1));
-    let mismatch = || OpError::invalid(format!("shape {data} does not begin with {prefix}"));
+    let mismatch = || OpError::shape("data", format!("shape {data} does not begin with {prefix}"));
     let (own, part) = dims.split_at_checked(ids.len()).ok_or_else(mismatch)?;
     if !own.iter().zip(ids).all(|(l, r)| l.merge(*r).is_ok()) {
         return Err(mismatch());
@@ -225,17 +207,17 @@ pub static UNSORTED_SEGMENT_SUM: OpDef =
 pub static UNSORTED_SEGMENT_PROD: OpDef =
     unsorted("UnsortedSegmentProd", "The products of rows by segment.")
         .gradient(|cx| {
-            let (x, ids, count): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
-            let of = |value: Tensor, op| {
-                tensor(NodeBuilder::new(op).input(value).input(ids).input(count))
-            };
-            let pick = |segments: Tensor| gather_or_zero(segments, ids);
-            let sum = |value| of(value, &UNSORTED_SEGMENT_SUM);
-            let product = |value| of(value, &UNSORTED_SEGMENT_PROD);
-            Ok(grads([Some(product_gradient(cx, x, pick, sum, product)), None, None]))
+            let (x, ids): (Tensor, Tensor) = (cx.input(0), cx.input(1));
+            let others = product_of_other_rows(x, Rows { ids, count: cx.input(2) });
+            Ok(grads([Some(others * gather_or_zero(cx.grad(), ids)), None, None]))
         })
         .kernel(|_| Ok(unsorted_kernel(Segment::Prod)))
-        .samples(|| unsorted_samples([6.0, 20.0]));
+        .samples(|| {
+            let x = Value::from([0.0_f32, 2.0, 3.0, 0.0, 0.0, 5.0]);
+            let with_zeros = [x, Value::from([0, 1, -1, 1, 0, 0]), 2.into()];
+            let with_zeros = Sample::new(with_zeros, Value::from([0.0_f32; 2]));
+            unsorted_samples([6.0, 20.0]).into_iter().chain([with_zeros]).collect()
+        });
 
 /// The smallest elements of rows by segment.
 pub static UNSORTED_SEGMENT_MIN: OpDef =
@@ -286,7 +268,8 @@ macro_rules! segments {
         $(#[doc = $doc])*
         ///
         /// # Errors
-        /// Not one number for each row; a run fails where the numbers do not ascend from 0.
+        /// The number of segment numbers differs from the number of rows; a run fails if they do
+        /// not ascend from 0.
         #[doc = example!($function(constant([0.5_f32, 2.0, 3.0]), [0, 0, 1]) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
@@ -299,22 +282,24 @@ macro_rules! segments {
 }
 
 segments! {
-    /// The sums of the rows of `x` with equal numbers in `segments`, a list that ascends: row `i`
-    /// of the result is that of segment `i`. Of no rows it is 0.
+    /// The sums of the rows of `x` with equal numbers in `segments`, an ascending list: row `i` of
+    /// the result is the sum of segment `i`. The sum of no rows is 0.
     segment_sum = SEGMENT_SUM, "SegmentSum";
 
-    /// The means of the rows of each segment (see [`segment_sum`]). Of no rows it is 0.
+    /// The means of the rows of each segment (see [`segment_sum`]). It is 0 for a segment without
+    /// rows.
     segment_mean = SEGMENT_MEAN, "SegmentMean";
 
-    /// The products of the rows of each segment (see [`segment_sum`]). Of no rows it is 1.
+    /// The products of the rows of each segment (see [`segment_sum`]). It is 1 for a segment
+    /// without rows.
     segment_prod = SEGMENT_PROD, "SegmentProd";
 
-    /// The smallest elements of the rows of each segment (see [`segment_sum`]). Of no rows it is
-    /// 0. Its gradient is split evenly among equals.
+    /// The smallest elements of the rows of each segment (see [`segment_sum`]). It is 0 for a
+    /// segment without rows. The gradient is split evenly among equal elements.
     segment_min = SEGMENT_MIN, "SegmentMin";
 
-    /// The largest elements of the rows of each segment (see [`segment_sum`]). Of no rows it is
-    /// 0. Its gradient is split evenly among equals.
+    /// The largest elements of the rows of each segment (see [`segment_sum`]). It is 0 for a
+    /// segment without rows. The gradient is split evenly among equal elements.
     segment_max = SEGMENT_MAX, "SegmentMax";
 }
 
@@ -346,20 +331,22 @@ macro_rules! unsorted_segments {
 }
 
 unsorted_segments! {
-    /// The sums of the rows of `x` with equal numbers in `segments`: row `i` of the result, which
-    /// has `count` of them, is that of segment `i`. The axes of `segments` are the first axes of
-    /// `x`; rows of negative numbers are left out. Of no rows the sum is 0.
+    /// The sums of the rows of `x` with equal numbers in `segments`: row `i` of the `count` rows of
+    /// the result is the sum of segment `i`. The axes of `segments` are the first axes of `x`; rows
+    /// with negative numbers are ignored. The sum of no rows is 0.
     unsorted_segment_sum = UNSORTED_SEGMENT_SUM, "UnsortedSegmentSum";
 
-    /// The products of the rows of each segment (see [`unsorted_segment_sum`]). Of no rows it is
-    /// 1.
+    /// The products of the rows of each segment (see [`unsorted_segment_sum`]). It is 1 for a
+    /// segment without rows.
     unsorted_segment_prod = UNSORTED_SEGMENT_PROD, "UnsortedSegmentProd";
 
-    /// The smallest elements of the rows of each segment (see [`unsorted_segment_sum`]). Of no
-    /// rows it is the highest finite number. Its gradient is split evenly among equals.
+    /// The smallest elements of the rows of each segment (see [`unsorted_segment_sum`]). It is the
+    /// highest finite number for a segment without rows. The gradient is split evenly among equal
+    /// elements.
     unsorted_segment_min = UNSORTED_SEGMENT_MIN, "UnsortedSegmentMin";
 
-    /// The largest elements of the rows of each segment (see [`unsorted_segment_sum`]). Of no
-    /// rows it is the lowest finite number. Its gradient is split evenly among equals.
+    /// The largest elements of the rows of each segment (see [`unsorted_segment_sum`]). It is the
+    /// lowest finite number for a segment without rows. The gradient is split evenly among equal
+    /// elements.
     unsorted_segment_max = UNSORTED_SEGMENT_MAX, "UnsortedSegmentMax";
 }

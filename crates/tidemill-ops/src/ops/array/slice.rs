@@ -11,7 +11,7 @@ use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 use super::stride::{Entry, MASKS, Resolved, StrideMasks, dims_of};
 use super::{described_shape, pad, shape_as, stack};
 use crate::family::grads;
-use crate::index::{check_rank, integers, shape_of};
+use crate::index::{check_rank, check_shape, integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 use crate::sample::array;
@@ -66,26 +66,34 @@ fn block_cut(
     dim: Dim,
 ) -> Result<Option<Cut>, OpError> {
     if let Some(begin) = begin.filter(|begin| *begin < 0) {
-        return Err(OpError::invalid(format!("the slice begins at {begin} along axis {axis}")));
+        return Err(OpError::elements(
+            "begin",
+            format!("the slice begins at {begin} along axis {axis}"),
+        ));
     }
     if let Some(size) = size.filter(|size| *size < -1) {
-        return Err(OpError::invalid(format!("the slice has size {size} along axis {axis}")));
+        return Err(OpError::elements(
+            "size",
+            format!("the slice has size {size} along axis {axis}"),
+        ));
     }
     let begin = begin.and_then(|begin| usize::try_from(begin).ok());
     let (Some(begin), Some(size)) = (begin, size) else { return Ok(None) };
     let Ok(count) = usize::try_from(size) else {
         let rest = |extent: usize| match extent.checked_sub(begin) {
             Some(count) => Ok(Cut { begin, count, step: 1 }),
-            None => Err(OpError::invalid(format!(
-                "the slice begins at {begin} along axis {axis} of {extent}"
-            ))),
+            None => Err(OpError::elements(
+                "size",
+                format!("the slice begins at {begin} along axis {axis} of {extent}"),
+            )),
         };
         return dim.known().map(rest).transpose();
     };
     match dim.known() {
-        Some(extent) if begin.saturating_add(count) > extent => Err(OpError::invalid(format!(
-            "{count} elements from {begin} on leave axis {axis} of {extent}"
-        ))),
+        Some(extent) if begin.saturating_add(count) > extent => Err(OpError::elements(
+            "size",
+            format!("{count} elements from {begin} on leave axis {axis} of {extent}"),
+        )),
         _ => Ok(Some(Cut { begin, count, step: 1 })),
     }
 }
@@ -95,7 +103,7 @@ fn block(shape: &Shape, begin: &[i64], size: &[i64]) -> Result<SmallVec<[Cut; 4]
     if begin.len() != shape.rank() || size.len() != shape.rank() {
         let (rank, begins, sizes) = (shape.rank(), begin.len(), size.len());
         let message = format!("{begins} begins and {sizes} sizes are given for {rank} axes");
-        return Err(OpError::Invalid(message));
+        return Err(OpError::elements("begin", message));
     }
     let mut cuts = SmallVec::new();
     for (axis, &extent) in shape.iter().enumerate() {
@@ -144,38 +152,40 @@ fn picked(elements: Option<&Elements>, cut: Cut) -> Option<Elements> {
     (0..cut.count).map(element).collect()
 }
 
-/// A tensor cut along its axes, by steps and from behind too.
-pub static STRIDED_SLICE: OpDef =
-    strided("StridedSlice", "A tensor cut along its axes, by steps and from behind too.")
-        .inputs(&[
-            Arg::of("input", "T"),
-            Arg::of("begin", "Index"),
-            Arg::of("end", "Index"),
-            Arg::of("strides", "Index"),
-        ])
-        .infer(infer_strided)
-        .gradient(|cx| {
-            let of_shape = shape_as(cx.input(0), cx.node().dtype(1));
-            let node = NodeBuilder::new(&STRIDED_SLICE_GRAD).input(of_shape);
-            let node = (1..4).fold(node, |node, i| node.input(cx.input::<Tensor>(i)));
-            let grad = tensor(with_masks(node.input(cx.grad::<Tensor>()), cx.node())?);
-            Ok(grads([Some(grad), None, None, None]))
-        })
-        .kernel(|node| {
-            let masks = StrideMasks::of(node)?;
-            Ok(kernel(move |cx| {
-                let x = cx.input(0)?;
-                let resolved = resolve(masks, cx, x.shape())?;
-                let (cuts, shape) = known(&resolved)?;
-                Ok(layout::strided_slice(x, &cuts)?.reshape(shape)?)
-            }))
-        })
-        .samples(strided_samples);
+/// A slice of a tensor, with steps and bounds that may count from the end.
+pub static STRIDED_SLICE: OpDef = strided(
+    "StridedSlice",
+    "A slice of a tensor, with steps and bounds that may count from the end.",
+)
+.inputs(&[
+    Arg::of("input", "T"),
+    Arg::of("begin", "Index"),
+    Arg::of("end", "Index"),
+    Arg::of("strides", "Index"),
+])
+.infer(infer_strided)
+.gradient(|cx| {
+    let of_shape = shape_as(cx.input(0), cx.node().dtype(1));
+    let node = NodeBuilder::new(&STRIDED_SLICE_GRAD).input(of_shape);
+    let node = (1..4).fold(node, |node, i| node.input(cx.input::<Tensor>(i)));
+    let grad = tensor(with_masks(node.input(cx.grad::<Tensor>()), cx.node())?);
+    Ok(grads([Some(grad), None, None, None]))
+})
+.kernel(|node| {
+    let masks = StrideMasks::of(node)?;
+    Ok(kernel(move |cx| {
+        let x = cx.input(0)?;
+        let resolved = resolve(masks, cx, x.shape())?;
+        let (cuts, shape) = known(&resolved)?;
+        Ok(layout::strided_slice(x, &cuts)?.reshape(shape)?)
+    }))
+})
+.samples(strided_samples);
 
-/// The gradient of a strided slice: what comes in stands where the slice was cut out.
+/// The gradient of a strided slice: the incoming gradient at the slice, zeros elsewhere.
 pub static STRIDED_SLICE_GRAD: OpDef = strided(
     "StridedSliceGrad",
-    "The gradient of a strided slice: what comes in stands where the slice was cut out.",
+    "The gradient of a strided slice: the incoming gradient at the slice, zeros elsewhere.",
 )
 .inputs(&[
     Arg::of("shape", "Index"),
@@ -184,7 +194,13 @@ pub static STRIDED_SLICE_GRAD: OpDef = strided(
     Arg::of("strides", "Index"),
     Arg::of("dy", "T"),
 ])
-.infer(|node| Inferred::one(described_shape(node, 0)?))
+.infer(|node| {
+    let whole = described_shape(node, 0)?;
+    if let Some(part) = strided_part(node, &whole)? {
+        check_shape(node, 4, &part.shape())?;
+    }
+    Inferred::one(whole)
+})
 .gradient(strided_slice_grad_gradient)
 .kernel(|node| {
     let masks = StrideMasks::of(node)?;
@@ -250,7 +266,7 @@ fn resolve(masks: StrideMasks, cx: &KernelCx<'_>, shape: &Shape) -> Result<Resol
     if begin.len() != strides.len() || end.len() != strides.len() {
         let (begins, ends, strides) = (begin.len(), end.len(), strides.len());
         let message = format!("{begins} begins and {ends} ends are given for {strides} strides");
-        return Err(OpError::Invalid(message).into());
+        return Err(OpError::elements("begin", message).into());
     }
     let entries: SmallVec<[Entry; 4]> = (0..strides.len())
         .map(|i| Entry { begin: Some(begin[i]), end: Some(end[i]), stride: Some(strides[i]) })
@@ -264,30 +280,41 @@ fn known(resolved: &Resolved) -> Result<(SmallVec<[Cut; 4]>, Shape), KernelError
 }
 
 fn infer_strided(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+    let Some(resolved) = strided_part(node, node.shape(0))? else {
+        return Inferred::one(PartialShape::unknown());
+    };
+    let elements = match resolved.cuts().as_deref() {
+        Some(&[cut]) => picked(node.elements(0), cut),
+        _ => None,
+    };
+    Ok([Inferred::with_elements(resolved.shape(), elements)].into_iter().collect())
+}
+
+/// What inputs 1 to 3 cut out of a tensor of shape `whole`, as far as that is known; `None` where
+/// not even the number of axes is.
+fn strided_part(node: &NodeView<'_>, whole: &PartialShape) -> Result<Option<Resolved>, OpError> {
     let mut lengths = PartialShape::of_rank(1);
     for i in 1..4 {
         check_rank(node, i, 1, "1 axis")?;
         lengths = lengths.merge(node.shape(i))?;
     }
     let masks = StrideMasks::of(node)?;
-    let (Some(dims), Some(length)) = (node.shape(0).dims(), lengths.elements()) else {
-        return Inferred::one(PartialShape::unknown());
+    let (Some(dims), Some(length)) = (whole.dims(), lengths.elements()) else {
+        return Ok(None);
     };
     // There is an entry for each axis, new ones included, and one more at most.
     if length > dims.len() + MAX_NEW_AXES {
         let rank = dims.len();
-        return Err(OpError::invalid(format!("{length} axes are cut, but there are {rank}")));
+        return Err(OpError::elements(
+            "begin",
+            format!("{length} axes are cut, but there are {rank}"),
+        ));
     }
     let element = |i, at: usize| node.elements(i).and_then(|elements| elements.get(at).copied()?);
     let entries: SmallVec<[Entry; 4]> = (0..length)
         .map(|at| Entry { begin: element(1, at), end: element(2, at), stride: element(3, at) })
         .collect();
-    let resolved = Resolved::new(masks, &entries, dims)?;
-    let elements = match resolved.cuts().as_deref() {
-        Some(&[cut]) => picked(node.elements(0), cut),
-        _ => None,
-    };
-    Ok([Inferred::with_elements(resolved.shape(), elements)].into_iter().collect())
+    Resolved::new(masks, &entries, dims).map(Some)
 }
 
 /// As many new axes as the bits of a mask can ask for.
@@ -321,8 +348,8 @@ fn strided_samples() -> Vec<Sample> {
     ]
 }
 
-/// The block of `x` that begins at `begin` and has the shape `size`, where -1 is all that is left
-/// along an axis. Both are lists of numbers, or integer tensors, of one entry for each axis.
+/// The block of `x` that begins at `begin` and has the shape `size`, where -1 takes everything left
+/// along an axis. Both are lists of numbers, or integer tensors, with one entry for each axis.
 ///
 /// ```
 /// use tidemill_ops::{constant, slice};
@@ -333,7 +360,7 @@ fn strided_samples() -> Vec<Sample> {
 /// Its gradient is that of the result, padded with zeros.
 ///
 /// # Errors
-/// A block that reaches beyond `x`; if that depends on values, the run fails.
+/// A block that extends beyond `x`; if that depends on values, the run fails.
 #[doc(alias = "Slice")]
 #[track_caller]
 pub fn slice(x: impl Into<Operand>, begin: impl Into<Operand>, size: impl Into<Operand>) -> Tensor {
@@ -347,11 +374,11 @@ pub fn slice(x: impl Into<Operand>, begin: impl Into<Operand>, size: impl Into<O
 }
 
 /// `x` cut along its axes: entry `i` takes the elements from `begin[i]` on, by steps of
-/// `strides[i]`, to before `end[i]`. Negative bounds count from behind the last element, and
-/// bounds beyond an end mean the end. Axes without an entry stay whole.
+/// `strides[i]`, to before `end[i]`. Negative bounds count from the end, and bounds beyond an end
+/// are clamped. Axes without an entry are kept whole.
 ///
-/// [`Tensor::slice`] writes the same more shortly. The gradient is that of the result, with zeros
-/// where nothing was taken.
+/// [`Tensor::slice`] is a shorter notation. The gradient is that of the result, with zeros
+/// elsewhere.
 ///
 /// # Errors
 /// A stride of 0, or more entries than axes; if that depends on values, the run fails.
@@ -372,7 +399,7 @@ pub fn strided_slice(
     strided_slice_with(x, begin, end, strides, StrideMasks::default())
 }
 
-/// [`strided_slice`] with masks, which give entries another meaning.
+/// [`strided_slice`] with masks, which change the meaning of entries.
 ///
 /// ```
 /// use tidemill_ops::{StrideMasks, constant, strided_slice_with};
@@ -382,7 +409,8 @@ pub fn strided_slice(
 /// ```
 ///
 /// # Errors
-/// As [`strided_slice`]; more than one ellipsis; an index of a dropped axis out of range.
+/// As for [`strided_slice`]; more than one ellipsis; an index of a dropped axis out of
+/// range.
 #[doc(alias = "StridedSlice")]
 #[track_caller]
 pub fn strided_slice_with(

@@ -10,14 +10,14 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::{join, zeros_like};
 use crate::family::grads;
-use crate::index::{axis_of, check_rank, count_of, integer, integers, known_integer};
+use crate::index::{axis_of, check_rank, check_single, count_of, integer, integers, known_integer};
 use crate::operand::composite;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// The parts of a tensor along an axis, of equal size.
+/// A tensor split into parts of equal size along an axis.
 pub static SPLIT: OpDef =
-    OpDef::new("Split", "The parts of a tensor along an axis, of equal size.")
+    OpDef::new("Split", "A tensor split into parts of equal size along an axis.")
         .inputs(&[Arg::is("split_dim", DType::I32), Arg::of("value", "T")])
         .outputs(&[Arg::list("output", "T", "num_split")])
         .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::new("num_split", AttrKind::Int)])
@@ -57,18 +57,23 @@ pub static SPLIT: OpDef =
 /// The number of parts that an attribute asks for.
 fn parts(node: &NodeView<'_>, attr: &'static str) -> Result<usize, OpError> {
     let count = count_of(node.int_attr(attr)?, attr)?;
-    if count == 0 { Err(OpError::invalid("there must be at least 1 part")) } else { Ok(count) }
+    if count == 0 {
+        Err(OpError::attr("num_split", "there must be at least 1 part"))
+    } else {
+        Ok(count)
+    }
 }
 
 fn even_size(extent: usize, count: usize) -> Result<usize, OpError> {
     if extent.is_multiple_of(count) {
         return Ok(extent / count);
     }
-    Err(OpError::invalid(format!("{extent} elements are not {count} parts of equal size")))
+    Err(OpError::shape("value", format!("{extent} elements are not {count} parts of equal size")))
 }
 
 fn infer_split(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let count = parts(node, "num_split")?;
+    check_single(node, 0)?;
     let shape = node.shape(1);
     let (Some(dims), Some(axis)) = (shape.dims(), known_integer(node, 0)) else {
         let part = shape.rank().map_or(PartialShape::unknown(), PartialShape::of_rank);
@@ -84,9 +89,9 @@ fn with_dim(dims: &[Dim], axis: usize, dim: Dim) -> PartialShape {
     dims.iter().enumerate().map(|(i, own)| if i == axis { dim } else { *own }).collect()
 }
 
-/// The parts of a tensor along an axis, of given sizes.
+/// A tensor split into parts of given sizes along an axis.
 pub static SPLIT_V: OpDef =
-    OpDef::new("SplitV", "The parts of a tensor along an axis, of given sizes.")
+    OpDef::new("SplitV", "A tensor split into parts of given sizes along an axis.")
         .inputs(&[
             Arg::of("value", "T"),
             Arg::of("size_splits", "Tlen"),
@@ -137,14 +142,19 @@ pub static SPLIT_V: OpDef =
         });
 
 fn wrong_count(sizes: usize, count: usize) -> OpError {
-    OpError::invalid(format!("{sizes} sizes are given for {count} parts"))
+    OpError::elements("size_splits", format!("{sizes} sizes are given for {count} parts"))
+}
+
+fn check_one_open(sizes: impl Iterator<Item = i64>) -> Result<(), OpError> {
+    match sizes.filter(|size| *size == -1).count() {
+        0 | 1 => Ok(()),
+        _ => Err(OpError::elements("size_splits", "only one size can be -1")),
+    }
 }
 
 /// Sizes of the parts of an axis, of which one may be -1, for whatever is left.
 fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
-    if sizes.iter().filter(|size| **size == -1).count() > 1 {
-        return Err(OpError::invalid("only one size can be -1"));
-    }
+    check_one_open(sizes.iter().copied())?;
     let mut sum = 0_usize;
     for &size in sizes.iter().filter(|size| **size != -1) {
         sum = sum.saturating_add(count_of(size, "size_splits")?);
@@ -152,7 +162,10 @@ fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
     let rest = extent.checked_sub(sum);
     let is_open = sizes.contains(&-1);
     let rest = rest.filter(|rest| is_open || *rest == 0).ok_or_else(|| {
-        OpError::invalid(format!("an axis of {extent} is split into sizes of {sum} in all"))
+        OpError::elements(
+            "size_splits",
+            format!("an axis of {extent} is split into sizes of {sum} in all"),
+        )
     })?;
     Ok(sizes.iter().map(|&size| usize::try_from(size).unwrap_or(rest)).collect())
 }
@@ -160,8 +173,12 @@ fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
 fn infer_split_v(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let count = parts(node, "num_split")?;
     check_rank(node, 1, 1, "1 axis")?;
+    check_single(node, 2)?;
     if let Some(sizes) = node.shape(1).elements().filter(|sizes| *sizes != count) {
         return Err(wrong_count(sizes, count));
+    }
+    if let Some(sizes) = node.elements(1) {
+        check_one_open(sizes.iter().copied().flatten())?;
     }
     let (Some(dims), Some(axis)) = (node.shape(0).dims(), known_integer(node, 2)) else {
         let part = node.shape(0).rank().map_or(PartialShape::unknown(), PartialShape::of_rank);
@@ -177,9 +194,9 @@ fn infer_split_v(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
     Ok(sizes.into_iter().map(|size| with_dim(dims, axis, Dim::from(size)).into()).collect())
 }
 
-/// The parts of a tensor along an axis, which they lose.
+/// The slices of a tensor along an axis, without that axis.
 pub static UNPACK: OpDef =
-    OpDef::new("Unpack", "The parts of a tensor along an axis, which they lose.")
+    OpDef::new("Unpack", "The slices of a tensor along an axis, without that axis.")
         .inputs(&[Arg::of("value", "T")])
         .outputs(&[Arg::list("output", "T", "num")])
         .attrs(&[
@@ -231,7 +248,7 @@ fn check_parts(extent: usize, count: usize) -> Result<(), OpError> {
     if extent == count {
         return Ok(());
     }
-    Err(OpError::invalid(format!("the axis has {extent} parts, not {count}")))
+    Err(OpError::shape("value", format!("the axis has {extent} parts, not {count}")))
 }
 
 /// A kernel of as many outputs as a function gives.
@@ -265,10 +282,10 @@ fn outputs(node: OperationRef, count: usize) -> Vec<Tensor> {
 /// assert_eq!(halves[1].shape().to_string(), "[1, 2]");
 /// ```
 ///
-/// Its gradient joins those of the parts.
+/// Its gradient concatenates the gradients of the parts.
 ///
 /// # Errors
-/// An extent that `count` does not divide, no parts, or an axis that there is not.
+/// An extent that `count` does not divide, no parts, or an axis that does not exist.
 #[doc(alias = "Split")]
 #[track_caller]
 pub fn split(x: impl Into<Operand>, count: usize, axis: i32) -> Vec<Tensor> {
@@ -280,10 +297,10 @@ pub fn split(x: impl Into<Operand>, count: usize, axis: i32) -> Vec<Tensor> {
     })
 }
 
-/// `x` in parts of these sizes along axis `axis`, of which one may be -1, for whatever is left.
+/// `x` split into parts of these sizes along axis `axis`; one size may be -1, for the remainder.
 ///
 /// # Errors
-/// Sizes that do not add up to the extent, or an axis that there is not.
+/// Sizes that do not add up to the extent, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, split_sizes};
@@ -302,8 +319,7 @@ pub fn split_sizes(x: impl Into<Operand>, sizes: &[i32], axis: i32) -> Vec<Tenso
     })
 }
 
-/// The parts of `x` along axis `axis`, which they lose: the opposite of
-/// [`stack`](crate::stack).
+/// The slices of `x` along axis `axis`, without that axis: the opposite of [`stack`](crate::stack).
 ///
 /// ```
 /// use tidemill_ops::{constant, unstack};
@@ -311,11 +327,10 @@ pub fn split_sizes(x: impl Into<Operand>, sizes: &[i32], axis: i32) -> Vec<Tenso
 /// assert_eq!((rows.len(), rows[0].shape().to_string()), (2, "[3]".to_owned()));
 /// ```
 ///
-/// Its gradient stacks those of the parts.
+/// Its gradient stacks the gradients of the slices.
 ///
 /// # Errors
-/// An axis that there is not, or whose extent is not known; [`unstack_count`] says how many parts
-/// there are.
+/// An axis that does not exist, or whose length is unknown; then use [`unstack_count`].
 #[doc(alias = "Unpack")]
 #[track_caller]
 pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
@@ -326,10 +341,12 @@ pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
     let shape = x.shape();
     let extent = match shape.dims().map(|dims| axis_of(axis, dims.len()).map(|i| dims[i])) {
         Some(Ok(dim)) => dim.known().ok_or_else(|| {
-            OpError::invalid(format!("the extent of axis {axis} of {shape} is not known"))
+            OpError::shape("value", format!("the extent of axis {axis} of {shape} is not known"))
         }),
         Some(Err(error)) => Err(error),
-        None => Err(OpError::invalid("the number of parts of an unknown shape is not known")),
+        None => {
+            Err(OpError::shape("value", "the number of parts of an unknown shape is not known"))
+        }
     };
     match extent {
         Ok(count) => unstack_count(x, count, axis),
@@ -344,7 +361,7 @@ pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
 /// The `count` parts of `x` along axis `axis` (see [`unstack`]).
 ///
 /// # Errors
-/// An axis that there is not, or that has another number of parts.
+/// An axis that does not exist, or that has another number of parts.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, unstack_count};

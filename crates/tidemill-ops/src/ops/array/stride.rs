@@ -1,18 +1,18 @@
-//! What a strided slice takes of each axis.
+//! The part of each axis that a strided slice takes.
 
 use smallvec::SmallVec;
 use tidemill_graph::{NodeView, OpError};
 use tidemill_kernels::layout::Cut;
 use tidemill_value::{Dim, PartialShape, Shape};
 
-/// The masks of a strided slice: bit `i` speaks of entry `i`.
+/// The masks of a strided slice: bit `i` is for entry `i`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct StrideMasks {
-    /// Entries that begin at the end that they come from, whatever their begin is.
+    /// Entries that ignore `begin` and start at the end of the axis that they come from.
     pub begin: i64,
-    /// Entries that go on to the last element, whatever their end is.
+    /// Entries that ignore `end` and continue to the last element.
     pub end: i64,
-    /// The entry that stands for all axes that no other entry speaks of.
+    /// The entry that stands for all axes without another entry.
     pub ellipsis: i64,
     /// Entries that add an axis of extent 1.
     pub new_axis: i64,
@@ -77,12 +77,15 @@ impl Resolved {
         let is_ellipsis = |i: &usize| bit(masks.ellipsis, *i);
         let takes_axis = |i: &usize| !is_ellipsis(i) && !bit(masks.new_axis, *i);
         if (0..entries.len()).filter(is_ellipsis).count() > 1 {
-            return Err(OpError::invalid("a slice can have only one ellipsis"));
+            return Err(OpError::attr("ellipsis_mask", "a slice can have only one ellipsis"));
         }
         let named = (0..entries.len()).filter(takes_axis).count();
         let Some(others) = dims.len().checked_sub(named) else {
             let rank = dims.len();
-            return Err(OpError::invalid(format!("{named} axes are cut, but there are {rank}")));
+            return Err(OpError::shape(
+                "input",
+                format!("{named} axes are cut, but there are {rank}"),
+            ));
         };
         let mut pieces = SmallVec::new();
         let mut axes = dims.iter().enumerate();
@@ -132,7 +135,7 @@ fn piece(
     dim: Dim,
 ) -> Result<Piece, OpError> {
     if entry.stride == Some(0) {
-        return Err(OpError::invalid(format!("the stride of axis {axis} is zero")));
+        return Err(OpError::elements("strides", format!("the stride of axis {axis} is zero")));
     }
     if bit(masks.shrink_axis, i) {
         return element(entry, axis, dim);
@@ -157,7 +160,7 @@ fn piece(
 fn element(entry: Entry, axis: usize, dim: Dim) -> Result<Piece, OpError> {
     if entry.stride.is_some_and(|stride| stride < 0) {
         let message = format!("axis {axis} is cut to one element: its stride must be 1");
-        return Err(OpError::Invalid(message));
+        return Err(OpError::elements("strides", message));
     }
     let cut = match (entry.begin, dim.known()) {
         (Some(index), Some(extent)) => {
@@ -166,7 +169,7 @@ fn element(entry: Entry, axis: usize, dim: Dim) -> Result<Piece, OpError> {
             let begin = usize::try_from(counted).ok().filter(|&begin| begin < extent);
             let begin = begin.ok_or_else(|| {
                 let message = format!("index {index} is out of range for axis {axis} of {extent}");
-                OpError::Invalid(message)
+                OpError::elements("begin", message)
             })?;
             Some(Cut { begin, count: 1, step: 1 })
         }

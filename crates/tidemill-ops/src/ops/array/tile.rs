@@ -52,7 +52,7 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     };
     if let Some(multiples) = node.shape(1).elements().filter(|multiples| *multiples != rank) {
         let message = format!("{multiples} multiples are given for {rank} axes");
-        return Err(OpError::Invalid(message));
+        return Err(OpError::shape("multiples", message));
     }
     let unknown = PartialShape::of_rank(rank);
     let dims = node.shape(0).dims().or(unknown.dims()).unwrap_or_default();

@@ -57,11 +57,10 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
         Some(dims) if dims.len() == perm.len() => {
             Inferred::one(perm.iter().map(|&axis| dims[axis]).collect::<PartialShape>())
         }
-        Some(dims) => Err(OpError::invalid(format!(
-            "the permutation has {} axes, but the tensor {}",
-            perm.len(),
-            dims.len()
-        ))),
+        Some(dims) => Err(OpError::shape(
+            "perm",
+            format!("the permutation has {} axes, but the tensor {}", perm.len(), dims.len()),
+        )),
         None => Inferred::one(PartialShape::of_rank(perm.len())),
     }
 }
@@ -73,11 +72,11 @@ fn permutation(numbers: &[i64]) -> Result<SmallVec<[usize; 4]>, OpError> {
     let is_permutation =
         |axes: &SmallVec<[usize; 4]>| (0..axes.len()).all(|axis| axes.contains(&axis));
     axes.filter(is_permutation).ok_or_else(|| {
-        OpError::invalid(format!("{numbers:?} is not a permutation of the axes from 0"))
+        OpError::elements("perm", format!("{numbers:?} is not a permutation of the axes from 0"))
     })
 }
 
-/// The permutation that undoes another.
+/// The inverse of a permutation.
 fn inverse(numbers: &[i64]) -> Result<Vec<i32>, OpError> {
     let axes = permutation(numbers)?;
     let mut inverse = vec![0; axes.len()];
@@ -119,9 +118,9 @@ pub fn transpose(x: impl Into<Operand>, permutation: &[i32]) -> Tensor {
     })
 }
 
-/// The permutation that undoes another.
+/// The inverse of a permutation.
 pub static INVERT_PERMUTATION: OpDef =
-    OpDef::new("InvertPermutation", "The permutation that undoes another.")
+    OpDef::new("InvertPermutation", "The inverse of a permutation.")
         .inputs(&[Arg::of("x", "T")])
         .outputs(&[Arg::of("y", "T")])
         .attrs(&[AttrDef::types("T", DType::INDICES)])
@@ -154,10 +153,10 @@ pub static INVERT_PERMUTATION: OpDef =
             ]
         });
 
-/// The permutation that undoes `permutation`, a list of the numbers from 0 in any order.
+/// The inverse of `permutation`, a list of the numbers from 0 in any order.
 ///
 /// # Errors
-/// A run fails where a number is missing or there twice.
+/// A run fails if a number is missing or occurs twice.
 ///
 /// ```
 /// use tidemill_ops::{constant, invert_permutation};

@@ -22,7 +22,12 @@ impl Layout {
         let channels_first = match (&format[..], space) {
             (b"NHWC", 2) | (b"NDHWC", 3) => false,
             (b"NCHW", 2) | (b"NCDHW", 3) => true,
-            _ => return Err(OpError::invalid(format!("there is no data format {format}"))),
+            _ => {
+                return Err(OpError::attr(
+                    "data_format",
+                    format!("there is no data format {format}"),
+                ));
+            }
         };
         let channels = if channels_first { 1 } else { space + 1 };
         let strides = steps(node, "strides", space, channels)?;
@@ -87,7 +92,7 @@ impl Layout {
 
 /// The number of places of a filter on an axis, as far as it follows from what is known.
 pub(in crate::ops) fn places(slide: Slide, input: Dim, filter: Dim) -> Result<Dim, OpError> {
-    slide.output(input, filter).map_err(|error| OpError::invalid(error.to_string()))
+    Ok(slide.output(input, filter)?)
 }
 
 /// The entries for the axes of space of a list with one for each axis, all above 0, of which those
@@ -104,20 +109,19 @@ pub(in crate::ops) fn steps(
     }
     if steps[0] != 1 || steps[channels] != 1 {
         let message = format!("`{name}` must be 1 for batch and channels, but are {steps:?}");
-        return Err(OpError::Invalid(message));
+        return Err(OpError::attr(name, message));
     }
     let moving = steps.iter().enumerate().filter(|&(axis, _)| axis != 0 && axis != channels);
     let step = |(_, &step): (usize, &i64)| {
-        usize::try_from(step)
-            .ok()
-            .filter(|&step| step > 0)
-            .ok_or_else(|| OpError::invalid(format!("`{name}` must be above 0, but are {steps:?}")))
+        usize::try_from(step).ok().filter(|&step| step > 0).ok_or_else(|| {
+            OpError::attr(name, format!("`{name}` must be above 0, but are {steps:?}"))
+        })
     };
     moving.map(step).collect()
 }
 
-fn wrong_length(name: &str, expected: usize, actual: usize) -> OpError {
-    OpError::invalid(format!("`{name}` must have {expected} entries, not {actual}"))
+fn wrong_length(name: &'static str, expected: usize, actual: usize) -> OpError {
+    OpError::attr(name, format!("`{name}` must have {expected} entries, not {actual}"))
 }
 
 pub(in crate::ops) fn paddings(
@@ -135,10 +139,13 @@ pub(in crate::ops) fn paddings(
         (b"SAME", _) => Padding::Same,
         (b"VALID", _) => Padding::Valid,
         (b"EXPLICIT", Some(explicit)) => return explicit_paddings(explicit, space, channels),
-        _ => return Err(OpError::invalid(format!("there is no padding {padding}"))),
+        _ => return Err(OpError::attr("padding", format!("there is no padding {padding}"))),
     };
     if explicit.is_some_and(|explicit| !explicit.is_empty()) {
-        return Err(OpError::invalid(format!("`{EXPLICIT}` must be empty for padding {padding}")));
+        return Err(OpError::attr(
+            EXPLICIT,
+            format!("`{EXPLICIT}` must be empty for padding {padding}"),
+        ));
     }
     Ok(SmallVec::from_elem(everywhere, space))
 }
@@ -161,10 +168,13 @@ fn explicit_paddings(
                 paddings.push(Padding::Explicit(before, after));
             }
             _ => {
-                return Err(OpError::invalid(format!(
-                    "`explicit_paddings` must be 0 for batch and channels and not negative, but \
+                return Err(OpError::attr(
+                    "explicit_paddings",
+                    format!(
+                        "`explicit_paddings` must be 0 for batch and channels and not negative, but \
                      are {explicit:?}"
-                )));
+                    ),
+                ));
             }
         }
     }

@@ -37,6 +37,10 @@ trait Kind {
     /// The convolution, the gradient of its input, and that of its filter.
     fn family() -> [&'static OpDef; 3];
 
+    /// Whether filters that take so many channels, the first number, and are as many as the second can
+    /// be applied to an input of `channels`.
+    fn fits(channels: usize, taken: usize, filters: Option<usize>) -> bool;
+
     /// The number of channels that come out, if it is known, from those that go in and the last
     /// two extents of the filter.
     fn filters(channels: Dim, filter: [Dim; 2]) -> Dim;
@@ -60,6 +64,14 @@ impl<const SPACE: usize> Kind for Grouped<SPACE> {
         }
     }
 
+    fn fits(channels: usize, taken: usize, filters: Option<usize>) -> bool {
+        let groups = channels.checked_div(taken).filter(|&groups| groups * taken == channels);
+        let divides = |groups: usize| {
+            groups > 0 && filters.is_none_or(|filters| filters.is_multiple_of(groups))
+        };
+        groups.is_some_and(divides)
+    }
+
     fn filters(_: Dim, [_, filters]: [Dim; 2]) -> Dim {
         filters
     }
@@ -72,6 +84,10 @@ impl Kind for Depthwise {
 
     fn family() -> [&'static OpDef; 3] {
         [&DEPTHWISE_CONV_2D, &DEPTHWISE_CONV_2D_BACKPROP_INPUT, &DEPTHWISE_CONV_2D_BACKPROP_FILTER]
+    }
+
+    fn fits(channels: usize, taken: usize, _: Option<usize>) -> bool {
+        channels > 0 && channels == taken
     }
 
     fn filters(channels: Dim, [taken, multiplier]: [Dim; 2]) -> Dim {
@@ -203,27 +219,27 @@ pub static CONV_2D_BACKPROP_FILTER: OpDef = backprop_filter::<Grouped<2>>(
 )
 .samples(samples::conv_2d_backprop_filter);
 
-/// Two-dimensional filters over each channel of images.
+/// Two-dimensional filters over each channel of images separately.
 pub static DEPTHWISE_CONV_2D: OpDef = forward::<Depthwise>(
     "DepthwiseConv2dNative",
-    "Two-dimensional filters over each channel of images.",
+    "Two-dimensional filters over each channel of images separately.",
     ATTRS_DEPTHWISE,
 )
 .samples(samples::depthwise);
 
-/// The gradient of images whose channels filters were applied to, each by itself.
+/// The gradient of the images in a depthwise convolution.
 pub static DEPTHWISE_CONV_2D_BACKPROP_INPUT: OpDef = backprop_input::<Depthwise>(
     "DepthwiseConv2dNativeBackpropInput",
-    "The gradient of images whose channels filters were applied to, each by itself.",
+    "The gradient of the images in a depthwise convolution.",
     const { &[INPUT_SIZES, FILTER, OUT_BACKPROP] },
     ATTRS_DEPTHWISE,
 )
 .samples(samples::depthwise_backprop_input);
 
-/// The gradient of filters that were applied to one channel each.
+/// The gradient of the filters in a depthwise convolution.
 pub static DEPTHWISE_CONV_2D_BACKPROP_FILTER: OpDef = backprop_filter::<Depthwise>(
     "DepthwiseConv2dNativeBackpropFilter",
-    "The gradient of filters that were applied to one channel each.",
+    "The gradient of the filters in a depthwise convolution.",
     ATTRS_DEPTHWISE,
 )
 .samples(samples::depthwise_backprop_filter);
@@ -264,17 +280,24 @@ fn output<K: Kind>(
     input: &[Dim],
     filter: &[Dim],
 ) -> Result<SmallVec<[Dim; 5]>, OpError> {
+    let last = K::SPACE + 1;
+    if let Some((channels, taken)) = input[last].known().zip(filter[last - 1].known())
+        && !K::fits(channels, taken, filter[last].known())
+    {
+        let filters: PartialShape = filter.into();
+        let input = layout.shape(input);
+        let rule = format!("agree in channels: filters of {taken} channels meet {channels}");
+        return Err(OpError::disagree(("filter", &filters), ("input", &input), rule));
+    }
     let known = |dims: &[Dim]| dims.iter().map(|dim| dim.known()).collect::<Option<Shape>>();
-    let invalid = |error: NumericError| OpError::invalid(error.to_string());
     if let Some((input, filter)) = known(input).zip(known(filter)) {
-        let plan = (K::PLAN)(&input, &filter, &layout.slides).map_err(invalid)?;
+        let plan = (K::PLAN)(&input, &filter, &layout.slides)?;
         return Ok(plan.output().iter().map(|&extent| extent.into()).collect());
     }
     let mut dims: SmallVec<[Dim; 5]> = input.into();
     for (i, slide) in layout.slides.iter().enumerate() {
         dims[i + 1] = places(*slide, input[i + 1], filter[i])?;
     }
-    let last = K::SPACE + 1;
     dims[last] = K::filters(input[last], [filter[last - 1], filter[last]]);
     Ok(dims)
 }
@@ -338,20 +361,20 @@ fn sizes_of(node: &NodeView<'_>, i: usize) -> Result<Option<SmallVec<[Dim; 5]>>,
     check_rank(node, i, 1, "1 axis")?;
     let Some(elements) = node.elements(i) else { return Ok(None) };
     let size = |element: &Option<i64>| match element {
-        Some(size) => usize::try_from(*size)
-            .map(Dim::from)
-            .map_err(|_| OpError::invalid(format!("{size} is no extent of a shape"))),
+        Some(size) => usize::try_from(*size).map(Dim::from).map_err(|_| {
+            OpError::elements(node.op().inputs[i].name, format!("{size} is no extent of a shape"))
+        }),
         None => Ok(Dim::UNKNOWN),
     };
     elements.iter().map(size).collect::<Result<_, _>>().map(Some)
 }
 
-fn wrong_sizes(name: &str, expected: usize, actual: usize) -> OpError {
-    OpError::invalid(format!("`{name}` must have {expected} entries, not {actual}"))
+fn wrong_sizes(name: &'static str, expected: usize, actual: usize) -> OpError {
+    OpError::elements(name, format!("`{name}` must have {expected} entries, not {actual}"))
 }
 
 /// The extents that a value lists, of which there must be as many as axes.
-fn sizes(value: &Value, name: &str, rank: usize) -> Result<Shape, KernelError> {
+fn sizes(value: &Value, name: &'static str, rank: usize) -> Result<Shape, KernelError> {
     let sizes = shape_of(value)?;
     if sizes.len() != rank {
         return Err(wrong_sizes(name, rank, sizes.len()).into());

@@ -39,7 +39,10 @@ pub(super) fn conv_2d() -> Vec<Sample> {
         .attr("explicit_paddings", vec![0, 0, 0, 0, 1, 0, 0, 2])
         .attr("data_format", "NCHW");
     let error = |message| Sample::error([image(), diagonal()], message);
-    let narrow = Sample::error([image(), array([1, 1, 2, 1], [1.0_f64, 1.0])], "2 channels");
+    let narrow = Sample::error(
+        [image(), array([1, 1, 2, 1], [1.0_f64, 1.0])],
+        "agree in channels: filters of 2 channels meet 1",
+    );
     vec![
         moving(whole(), "VALID", [1, 1]),
         moving(whole(), "VALID", [5, 3]),
@@ -95,7 +98,10 @@ pub(super) fn conv_2d_backprop_filter() -> Vec<Sample> {
 pub(super) fn depthwise() -> Vec<Sample> {
     let x = || array([1, 1, 2, 2], [1.0_f64, 2.0, 3.0, 4.0]);
     let filter = || array([1, 2, 2, 1], [1.0_f64, 10.0, 2.0, 20.0]);
-    let narrow = Sample::error([x(), array([1, 1, 1, 1], [1.0_f64])], "1 channels");
+    let narrow = Sample::error(
+        [x(), array([1, 1, 1, 1], [1.0_f64])],
+        "agree in channels: filters of 1 channels meet",
+    );
     vec![
         moving(
             Sample::new([x(), filter()], array([1, 1, 1, 2], [7.0_f64, 100.0])),

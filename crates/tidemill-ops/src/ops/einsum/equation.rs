@@ -41,9 +41,12 @@ impl FromStr for Equation {
         let is_known = |letter: &char| inputs.iter().any(|term| term.has(*letter));
         let unknown = output.letters().find(|letter| !is_known(letter));
         match unknown {
-            Some(letter) => Err(OpError::invalid(format!(
-                "the output of the equation `{text}` has the label `{letter}`, but no input has"
-            ))),
+            Some(letter) => Err(OpError::attr(
+                "equation",
+                format!(
+                    "the output of the equation `{text}` has the label `{letter}`, but no input has"
+                ),
+            )),
             None => Ok(Equation { inputs, output }),
         }
     }
@@ -68,7 +71,9 @@ impl FromStr for Term {
     fn from_str(text: &str) -> Result<Self, OpError> {
         let (before, after) = text.split_once("...").unwrap_or((text, ""));
         match before.chars().chain(after.chars()).find(|c| !c.is_ascii_alphabetic()) {
-            Some(other) => Err(OpError::invalid(format!("`{other}` in `{text}` is no label"))),
+            Some(other) => {
+                Err(OpError::attr("equation", format!("`{other}` in `{text}` is no label")))
+            }
             None => {
                 let ellipsis = text.contains("...");
                 Ok(Term { before: before.to_owned(), ellipsis, after: after.to_owned() })
@@ -113,7 +118,7 @@ impl Term {
         let letters = self.before.len() + self.after.len();
         let stretch = rank.checked_sub(letters).filter(|&axes| self.ellipsis || axes == 0);
         stretch.ok_or_else(|| {
-            OpError::invalid(format!("`{self}` does not label a tensor of {rank} axes"))
+            OpError::shape("inputs", format!("`{self}` does not label a tensor of {rank} axes"))
         })
     }
 
@@ -129,11 +134,14 @@ impl Equation {
     /// The shape of the output, as far as those of the inputs tell.
     pub(super) fn infer(&self, shapes: &[&PartialShape]) -> Result<PartialShape, OpError> {
         if shapes.len() != self.inputs.len() || shapes.is_empty() || shapes.len() > 2 {
-            return Err(OpError::invalid(format!(
-                "the equation has {} terms for {} inputs, of which there are one or two",
-                self.inputs.len(),
-                shapes.len()
-            )));
+            return Err(OpError::shape(
+                "inputs",
+                format!(
+                    "the equation has {} terms for {} inputs, of which there are one or two",
+                    self.inputs.len(),
+                    shapes.len()
+                ),
+            ));
         }
         let mut extents = [Dim::UNKNOWN; ELLIPSIS];
         let mut stretched = PartialShape::scalar();
@@ -150,7 +158,10 @@ impl Equation {
             for (letter, &dim) in term.letters().zip(of_letters) {
                 let extent = &mut extents[letter as usize];
                 *extent = extent.merge(dim).map_err(|_| {
-                    OpError::invalid(format!("the label `{letter}` stands for {extent} and {dim}"))
+                    OpError::shape(
+                        "inputs",
+                        format!("the label `{letter}` stands for {extent} and {dim}"),
+                    )
                 })?;
             }
         }

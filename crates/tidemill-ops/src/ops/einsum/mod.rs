@@ -97,7 +97,7 @@ fn samples() -> Vec<Sample> {
 fn equation_of(node: &NodeView<'_>) -> Result<Equation, OpError> {
     let text = node.str_attr("equation")?;
     let text = std::str::from_utf8(&text);
-    text.map_err(|_| OpError::invalid("the equation is no text"))?.parse()
+    text.map_err(|_| OpError::attr("equation", "the equation is no text"))?.parse()
 }
 
 #[track_caller]
@@ -177,10 +177,10 @@ fn repeated(product: Tensor, target: &Term, term: &Term, x: Tensor) -> Tensor {
 /// notation.
 ///
 /// The equation has a term for each operand, separated by commas, and after `->` one for the
-/// result. A term has a letter for each axis. Axes of one letter run together; all that are not
-/// in the result are summed over. A letter that is twice in a term takes the diagonal, or makes
-/// one in the result. `...` stands for any number of axes, which broadcast. Without `->`, the
-/// result has the letters that are there once, in alphabetical order.
+/// result. A term has a letter for each axis. Axes with the same letter are matched; letters that
+/// are not in the result are summed over. A letter that occurs twice in a term takes the diagonal;
+/// in the result it makes one. `...` stands for any number of axes, which broadcast. Without `->`,
+/// the result has the letters that occur once, in alphabetical order.
 ///
 /// Several operands are multiplied from the first to the last.
 ///
@@ -202,11 +202,14 @@ pub fn einsum<T: Into<Operand>>(equation: &str, operands: impl IntoIterator<Item
     let parsed = equation.parse::<Equation>();
     let checked = parsed.and_then(|equation| match equation.inputs.len() == tensors.len() {
         true => Ok(equation),
-        false => Err(OpError::invalid(format!(
-            "the equation has {} terms for {} operands",
-            equation.inputs.len(),
-            tensors.len()
-        ))),
+        false => Err(OpError::attr(
+            "equation",
+            format!(
+                "the equation has {} terms for {} operands",
+                equation.inputs.len(),
+                tensors.len()
+            ),
+        )),
     });
     match checked {
         Ok(equation) => composite(tensors[0].graph(), "einsum", |_| pairwise(equation, tensors)),
@@ -250,8 +253,8 @@ fn pairwise(equation: Equation, mut tensors: Vec<Tensor>) -> Tensor {
 /// `b`, in pairs. The result has the other axes of `a`, and then those of `b`.
 ///
 /// # Errors
-/// Tensors of two types or of unknown rank, axes that there are not or that differ in extent,
-/// and more than 52 axes.
+/// Tensors of two types or of unknown rank, axes that do not exist or that differ in extent, and
+/// more than 52 axes.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, tensordot};
@@ -281,7 +284,10 @@ pub fn tensordot(
 /// The equation of a [`tensordot`].
 fn contraction(tensors: [Tensor; 2], axes: [&[i64]; 2]) -> Result<String, OpError> {
     if axes[0].len() != axes[1].len() {
-        return Err(OpError::invalid("there must be as many axes of the left as of the right"));
+        return Err(OpError::attr(
+            "axes",
+            "there must be as many axes of the left as of the right",
+        ));
     }
     let mut unused = ('a'..='z').chain('A'..='Z');
     let mut letter =
@@ -289,7 +295,7 @@ fn contraction(tensors: [Tensor; 2], axes: [&[i64]; 2]) -> Result<String, OpErro
     let summed: Vec<char> = axes[0].iter().map(|_| letter()).collect::<Result<_, _>>()?;
     let (mut terms, mut output) = ([String::new(), String::new()], String::new());
     for ((tensor, axes), term) in tensors.iter().zip(axes).zip(&mut terms) {
-        let unknown = || OpError::invalid("the number of axes must be known");
+        let unknown = || OpError::shape("a", "the number of axes must be known");
         let rank = tensor.shape().rank().ok_or_else(unknown)?;
         let mut labels: Vec<Option<char>> = vec![None; rank];
         for (&axis, &letter) in axes.iter().zip(&summed) {

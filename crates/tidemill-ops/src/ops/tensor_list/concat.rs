@@ -16,7 +16,7 @@ use super::{
     infer_list, list_input, listed, shape_in, tensor_list_element_shape, with_first,
 };
 use crate::family::grads;
-use crate::index::{check_rank, count_of, integers};
+use crate::index::{check_rank, count_of, integers, known_integers};
 use crate::operand::tensor;
 use crate::ops::array::concat;
 use crate::{Operand, Tensor};
@@ -26,7 +26,7 @@ const OUTPUTS: &[Arg] = &[Arg::of("tensor", "element_dtype"), Arg::is("lengths",
 /// The elements of a list one after the other, and their extents.
 pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
     "TensorListConcatV2",
-    "The elements of a list one after the other along the first axis, and their extents.",
+    "The concatenation of a list's elements along the first axis, and their lengths.",
 )
 .inputs(&[
     INPUT_HANDLE,
@@ -86,7 +86,7 @@ pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
 /// The elements of a list one after the other, and their extents.
 pub static TENSOR_LIST_CONCAT_V1: OpDef = OpDef::new(
     "TensorListConcat",
-    "The elements of a list one after the other along the first axis, and their extents.",
+    "The concatenation of a list's elements along the first axis, and their lengths.",
 )
 .inputs(&[INPUT_HANDLE])
 .outputs(OUTPUTS)
@@ -146,16 +146,20 @@ fn joined(
         (Some(element), _, _) => Ok(element.shape()[0]),
         (None, Some(first), _) => Ok(first),
         (None, None, Some(&extent)) => count_of(extent, "leading_dims"),
-        (None, None, None) => Err(OpError::invalid(format!(
-            "element {i} is absent, and neither `element_shape` nor `leading_dims` tells its extent"
-        ))),
+        (None, None, None) => Err(OpError::elements(
+            "leading_dims",
+            format!(
+                "element {i} is absent, and neither `element_shape` nor `leading_dims` tells its extent"
+            ),
+        )),
     };
     let extents: Vec<usize> =
         list.elements().iter().enumerate().map(extent).collect::<Result<_, _>>()?;
     let known = inner.known().ok_or_else(|| {
-        OpError::invalid(format!(
-            "the shape of the elements behind the first axis, {inner}, is not known"
-        ))
+        OpError::elements(
+            "element_shape",
+            format!("the shape of the elements behind the first axis, {inner}, is not known"),
+        )
     })?;
     let of_extent =
         |extent: usize| -> Shape { std::iter::once(extent).chain(known.iter().copied()).collect() };
@@ -181,9 +185,21 @@ fn joined(
     Ok((joined, Value::list(extents.into_iter().map(|extent| extent as i64).collect())))
 }
 
+/// The lengths of the parts of an axis, which have to make it up.
+fn sizes_of(extent: usize, lengths: &[i64]) -> Result<Vec<usize>, OpError> {
+    let sizes: Vec<usize> =
+        lengths.iter().map(|&n| count_of(n, "lengths")).collect::<Result<_, _>>()?;
+    let sum = sizes.iter().try_fold(0_usize, |sum, &size| sum.checked_add(size));
+    if sum == Some(extent) {
+        return Ok(sizes);
+    }
+    let message = format!("parts of {sizes:?} are not the {extent} there are");
+    Err(OpError::elements("lengths", message))
+}
+
 /// Parts of a tensor along its first axis as a list.
 pub static TENSOR_LIST_SPLIT: OpDef =
-    OpDef::new("TensorListSplit", "Parts of given extents of a tensor along its first axis.")
+    OpDef::new("TensorListSplit", "Parts of a tensor along its first axis, of given lengths.")
         .inputs(&[
             Arg::of("tensor", "element_dtype"),
             Arg::of("element_shape", "shape_type"),
@@ -194,7 +210,17 @@ pub static TENSOR_LIST_SPLIT: OpDef =
         .fallible(Fallible::Values)
         .infer(|node| {
             check_rank(node, 2, 1, "1 axis")?;
-            let part = with_first(Dim::UNKNOWN, &behind_first(node.shape(0))?);
+            let extent = node.shape(0).dims().and_then(|dims| dims.first()?.known());
+            let inner = behind_first(node.shape(0))?;
+            let lengths = known_integers(node, 2);
+            for &length in lengths.iter().flatten() {
+                let length = count_of(length, "lengths")?;
+                list_of_parts(node, with_first(length.into(), &inner), 1)?;
+            }
+            if let Some((extent, lengths)) = extent.zip(lengths) {
+                sizes_of(extent, &lengths)?;
+            }
+            let part = with_first(Dim::UNKNOWN, &inner);
             infer_list(list_of_parts(node, part, 1)?)
         })
         .gradient(|cx| {
@@ -212,14 +238,7 @@ pub static TENSOR_LIST_SPLIT: OpDef =
                 let tensor = cx.input(0)?;
                 behind_first(&tensor.shape().into())?;
                 let lengths = integers(cx.input(2)?)?;
-                let sizes: Vec<usize> =
-                    lengths.iter().map(|&n| count_of(n, "lengths")).collect::<Result<_, _>>()?;
-                let sum = sizes.iter().try_fold(0_usize, |sum, &size| sum.checked_add(size));
-                let extent = tensor.shape()[0];
-                if sum != Some(extent) {
-                    let message = format!("parts of {sizes:?} are not the {extent} there are");
-                    return Err(OpError::invalid(message).into());
-                }
+                let sizes = sizes_of(tensor.shape()[0], &lengths)?;
                 let mut list = TensorList::new(tensor.dtype(), shape_in(cx.input(1)?)?);
                 layout::split(tensor, 0, &sizes)?
                     .into_iter()
@@ -247,17 +266,23 @@ fn constant_minus_one(beside: Tensor) -> Tensor {
     Operand::from([-1]).to_tensor_beside(beside, "unknown")
 }
 
-/// The elements of one list behind those of another.
+/// The concatenation of two lists.
 pub static TENSOR_LIST_CONCAT_LISTS: OpDef =
-    OpDef::new("TensorListConcatLists", "The elements of one list behind those of another.")
+    OpDef::new("TensorListConcatLists", "The concatenation of two lists.")
         .inputs(&[Arg::is("input_a", DType::Variant), Arg::is("input_b", DType::Variant)])
         .outputs(&[Arg::is("output", DType::Variant)])
         .attrs(&[ELEMENT_DTYPE])
         .fallible(Fallible::Values)
         .infer(|node| {
             let shape = node.shape(0).merge(node.shape(1))?;
-            let list = node.inputs()[0].list.as_deref().filter(|_| shape.rank() == Some(0));
-            let list = list.map(|fact| std::sync::Arc::new(Fact::clone(fact)));
+            let [left, right] = [0, 1].map(|i| node.inputs()[i].list.as_deref());
+            let merged = match left.zip(right) {
+                Some((left, right)) => Some(left.shape.merge(&right.shape)?),
+                None => left.map(|left| left.shape.clone()),
+            };
+            let list = left.zip(merged).filter(|_| shape.rank() == Some(0));
+            let list =
+                list.map(|(fact, shape)| std::sync::Arc::new(Fact { shape, ..Fact::clone(fact) }));
             Ok(smallvec![Inferred { list, ..Inferred::from(shape) }])
         })
         .not_differentiable()
@@ -287,14 +312,14 @@ pub static TENSOR_LIST_CONCAT_LISTS: OpDef =
         });
 
 /// The elements of a list one after the other along their first axis, and the extents that they
-/// have along it, as `int64`. They must have one shape behind it, which fits `element_shape`: a
-/// [`PartialShape`], or extents with -1 for unknown ones. Those that are absent are zeros.
+/// have along it, as `int64`. Their other dimensions must agree and match `element_shape`: a
+/// [`PartialShape`], or dimensions with -1 for unknown ones. Absent elements are zeros.
 ///
-/// Its gradient is split as the elements are.
+/// Its gradient is split like the elements.
 ///
 /// # Errors
-/// Elements of another type, without axes, or of shapes that do not fit; one that is absent and
-/// whose shape is not known.
+/// Elements of another type, without axes, or of shapes that do not fit; an absent element with
+/// unknown shape.
 ///
 /// ```
 /// use tidemill_ops::{constant, tensor_list_concat, tensor_list_split};
@@ -331,13 +356,14 @@ fn concat_with(
     (joined, joined.op().output(1))
 }
 
-/// The list of parts of `tensor` along its first axis that have the extents `lengths`, an `int64`
-/// list. Their shapes fit `element_shape`: a [`PartialShape`], or extents with -1 for unknown ones.
+/// The list of parts of `tensor` along its first axis with the lengths `lengths`, an `int64` list.
+/// Their shapes match `element_shape`: a [`PartialShape`], or dimensions with -1 for unknown ones.
 ///
-/// Its gradient joins that of the list.
+/// Its gradient concatenates the list's gradient.
 ///
 /// # Errors
-/// A tensor without axes, extents that do not add up to its own, or parts whose shape does not fit.
+/// A tensor without axes, lengths that do not add up to that of the axis, or parts whose shape does
+/// not fit.
 ///
 /// ```
 /// use tidemill_ops::{constant, tensor_list_length, tensor_list_split};
@@ -361,8 +387,7 @@ pub fn tensor_list_split(
     })
 }
 
-/// The list of the elements of two lists, those of `b` last; of tensors of lists, element by
-/// element.
+/// The concatenation of two lists, `b` after `a`; for tensors of lists, element by element.
 ///
 /// It has no gradient.
 ///

@@ -1,7 +1,8 @@
-//! Lists of tensors: `TensorListReserve`, `TensorListSetItem`, `TensorListStack` and their kin.
+//! Lists of tensors: `TensorListReserve`, `TensorListSetItem`, `TensorListStack` and their
+//! relatives.
 //!
-//! A list is a tensor of type `variant` without axes. Operations that change one give a new list;
-//! where nothing else needs the old one, its memory becomes the new one's, so that a stack or an
+//! A list is a tensor of type `variant` without axes. Operations that change a list return a new
+//! list; if nothing else needs the old one, the new one reuses its memory, so that a stack or an
 //! array in a loop costs no copies.
 
 mod add;
@@ -85,7 +86,10 @@ fn element(node: &NodeView<'_>, i: usize, shape: usize) -> Result<Fact, OpError>
 }
 
 fn no_shape(number: i64) -> OpError {
-    OpError::invalid(format!("a single number that describes a shape must be -1, not {number}"))
+    OpError::elements(
+        "element_shape",
+        format!("a single number that describes a shape must be -1, not {number}"),
+    )
 }
 
 /// The shape of elements that a value describes, as [`described`].
@@ -96,11 +100,15 @@ fn shape_in(value: &Value) -> Result<PartialShape, KernelError> {
         (0, [number]) => return Err(no_shape(*number).into()),
         (1, extents) => {
             let elements: Elements = extents.iter().map(|&extent| Some(extent)).collect();
-            elements
-                .as_shape()
-                .ok_or_else(|| OpError::invalid(format!("{extents:?} are no extents of a shape")))?
+            elements.as_shape().ok_or_else(|| {
+                OpError::elements("element_shape", format!("{extents:?} are no extents of a shape"))
+            })?
         }
-        _ => return Err(OpError::invalid("a shape must be described along 1 axis").into()),
+        _ => {
+            return Err(
+                OpError::shape("element_shape", "a shape must be described along 1 axis").into()
+            );
+        }
     };
     Ok(shape)
 }
@@ -109,7 +117,7 @@ fn shape_in(value: &Value) -> Result<PartialShape, KernelError> {
 fn behind_first(shape: &PartialShape) -> Result<PartialShape, OpError> {
     match shape.dims() {
         None => Ok(PartialShape::unknown()),
-        Some([]) => Err(OpError::invalid("a tensor without axes is no list of tensors")),
+        Some([]) => Err(OpError::shape("tensor", "a tensor without axes is no list of tensors")),
         Some([_, inner @ ..]) => Ok(inner.iter().copied().collect()),
     }
 }
@@ -172,7 +180,10 @@ fn index_in(value: &Value, list: &TensorList) -> Result<usize, KernelError> {
 }
 
 fn out_of_range(index: i64, len: usize) -> OpError {
-    OpError::invalid(format!("index {index} is out of range for a list of {len} elements"))
+    OpError::elements(
+        "index",
+        format!("index {index} is out of range for a list of {len} elements"),
+    )
 }
 
 /// The shape that elements of a list have, as far as it is described, the list says, and those
@@ -195,10 +206,13 @@ fn absent(list: &TensorList, shape: &PartialShape) -> Result<Value, KernelError>
     let known = shape.known().filter(|_| list.dtype() != DType::Variant);
     let known = known.ok_or_else(|| {
         let dtype = list.dtype();
-        OpError::invalid(format!(
-            "an element that is absent is zeros, but those of a {dtype} list of shape {shape} \
+        OpError::elements(
+            "element_shape",
+            format!(
+                "an element that is absent is zeros, but those of a {dtype} list of shape {shape} \
              have no known shape"
-        ))
+            ),
+        )
     })?;
     Ok(Value::zeros(list.dtype(), known)?)
 }

@@ -1,4 +1,4 @@
-//! What all updates have in common: shapes, checks, kernels and samples.
+//! The common parts of all updates: shapes, checks, kernels and samples.
 
 use smallvec::SmallVec;
 use tidemill_graph::{Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Sample};
@@ -170,7 +170,9 @@ impl Update {
                 Limit::NotPositive => (number <= 0.0, "at most 0"),
             };
             if !is_within {
-                return Err(OpError::invalid(format!("`{name}` is {number}, not {wanted}")).into());
+                return Err(
+                    OpError::elements(name, format!("`{name}` is {number}, not {wanted}")).into()
+                );
             }
         }
         let gradient = cx.input(self.layout.gradient)?;

@@ -1,0 +1,111 @@
+//! Describes what a folder has in place of a missing checkpoint.
+
+use std::fmt;
+use std::fs;
+use std::io;
+use std::path::{MAIN_SEPARATOR, Path};
+
+use super::error::{CheckpointError, CheckpointErrorKind};
+use super::state::latest_checkpoint;
+use crate::file::folder_of;
+use crate::tensor_reader::nearest;
+
+/// So many names are shown.
+const SHOWN: usize = 5;
+
+/// The contents of a folder that lacks a checkpoint.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Instead {
+    /// The folder is not there either.
+    NoFolder,
+    /// The path is that of a folder, with this as its latest checkpoint.
+    Within {
+        /// The name of the latest checkpoint.
+        latest: String,
+    },
+    /// Other checkpoints, or none.
+    Others {
+        /// Their names, in order.
+        names: Vec<String>,
+        /// The name most like that of the checkpoint.
+        near: Option<String>,
+    },
+}
+
+impl Instead {
+    /// What there is in place of the checkpoint `prefix`.
+    pub(super) fn of(prefix: &Path) -> Instead {
+        if let Ok(Some(latest)) = latest_checkpoint(prefix) {
+            return Instead::Within { latest: name_of(&latest) };
+        }
+        let Ok(entries) = fs::read_dir(folder_of(prefix)) else { return Instead::NoFolder };
+        let checkpoint = |entry: fs::DirEntry| {
+            let name = entry.file_name().into_string().ok()?;
+            match name.strip_suffix(".index") {
+                Some(prefix) => Some(prefix.to_owned()),
+                None => name.ends_with(".safetensors").then_some(name),
+            }
+        };
+        let mut names: Vec<String> = entries.flatten().filter_map(checkpoint).collect();
+        names.sort_by(|left, right| (left.len(), left).cmp(&(right.len(), right)));
+        let near = nearest(&name_of(prefix), names.iter().map(String::as_str)).map(str::to_owned);
+        Instead::Others { names, near }
+    }
+}
+
+impl fmt::Display for Instead {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Instead::NoFolder => f.write_str("its folder does not exist"),
+            Instead::Within { latest } => {
+                write!(f, "it is a folder, whose latest checkpoint is `{latest}`")
+            }
+            Instead::Others { names, .. } if names.is_empty() => {
+                f.write_str("its folder has no checkpoints")
+            }
+            Instead::Others { names, near } => {
+                let shown: Vec<String> =
+                    names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
+                write!(f, "its folder has {}", shown.join(", "))?;
+                if let Some(more @ 1..) = names.len().checked_sub(SHOWN) {
+                    write!(f, " and {more} more")?;
+                }
+                match near {
+                    Some(near) => write!(f, "\n  help: did you mean `{near}`?"),
+                    None => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+fn name_of(prefix: &Path) -> String {
+    prefix.file_name().unwrap_or_default().to_string_lossy().into_owned()
+}
+
+/// Checks that the files of a checkpoint can be called by a prefix.
+///
+/// # Errors
+/// [`CheckpointErrorKind::Prefix`] where it ends with a separator, so that it names a folder, and
+/// [`CheckpointErrorKind::StateName`] where it is that of the file which lists checkpoints.
+pub fn check_prefix(prefix: impl AsRef<Path>) -> Result<(), CheckpointError> {
+    let prefix = prefix.as_ref();
+    let ends_with_separator = prefix
+        .as_os_str()
+        .as_encoded_bytes()
+        .last()
+        .is_some_and(|&last| last == b'/' || last == MAIN_SEPARATOR as u8);
+    match prefix.file_name() {
+        Some(name) if name == super::state::FILE => Err(CheckpointErrorKind::StateName.at(prefix)),
+        Some(_) if !ends_with_separator => Ok(()),
+        _ => Err(CheckpointErrorKind::Prefix.at(prefix)),
+    }
+}
+
+/// The error of the checkpoint or safetensors file `prefix`, where it cannot be opened because it is
+/// not there.
+pub(crate) fn missing(prefix: &Path, error: &io::Error) -> Option<CheckpointError> {
+    let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
+    is_missing.then(|| CheckpointErrorKind::Missing(Instead::of(prefix)).at(prefix))
+}
