@@ -47,22 +47,7 @@ pub fn check(program: &Program) -> Result<(), Failed> {
     let actual = subject.run(program)?;
     let expected = twin.run(&twin.fetches(), &[])?;
     compare(program, &twin, &subject, (&actual, &expected))?;
-<<<<<<< HEAD
     twin.check_differences(program, &expected[1..])
-=======
-    let t4 = std::time::Instant::now();
-    let r = twin.check_differences(program, &expected);
-    let t5 = std::time::Instant::now();
-    eprintln!(
-        "TIME {} {} {} {} {}",
-        (t1 - t0).as_micros(),
-        (t2 - t1).as_micros(),
-        (t3 - t2).as_micros(),
-        (t4 - t3).as_micros(),
-        (t5 - t4).as_micros()
-    );
-    r
->>>>>>> bd3214116e9edeb5eacd6ce6886852f67c307575
 }
 
 /// The program as plain nodes.
@@ -127,18 +112,8 @@ impl Twin {
         loss.chain(self.derivatives.gradients().flatten()).collect()
     }
 
-<<<<<<< HEAD
     /// Values, where tensors that are `moved` have other values than they have.
     fn run(&self, fetches: &[Tensor], moved: &[(Tensor, Value)]) -> Result<Vec<Value>, Failed> {
-=======
-    /// Values, where what is `moved` has another one than it has.
-    fn run(
-        &self,
-        fetches: &[Tensor],
-        moved: Option<&[(Tensor, Value)]>,
-    ) -> Result<Vec<Value>, Failed> {
-        let moved = moved.unwrap_or_default();
->>>>>>> bd3214116e9edeb5eacd6ce6886852f67c307575
         let is_moved = |tensor: Tensor| moved.iter().any(|(other, _)| *other == tensor);
         let own = self.unrolled.feeds.iter().filter(|(tensor, _)| !is_moved(*tensor));
         run(&self.session, fetches, feeds(own.chain(moved)))
@@ -157,29 +132,11 @@ impl Twin {
     fn check_differences(&self, program: &Program, values: &[Value]) -> Result<(), Failed> {
         let stops = self.stops(program)?;
         let xs: Vec<Tensor> = program.by.iter().map(|&id| self.unrolled.tensor(id)).collect();
-<<<<<<< HEAD
         let points = self.run(&xs, &[])?;
         let Derivatives { loss, first, second } = &self.derivatives;
         let second = second.iter().map(|(sum, gradients)| (sum, gradients));
         let mut values = values.iter();
         for (order, (sum, gradients)) in std::iter::once((loss, first)).chain(second).enumerate() {
-=======
-        let points = self.run(&xs, None)?;
-        let sums =
-            std::iter::once((1, "a gradient is the finite difference", self.derivatives.loss))
-                .chain(
-                    self.derivatives
-                        .second
-                        .iter()
-                        .map(|(sum, _)| (2, "a second gradient is the finite difference", *sum)),
-                );
-        let mut values = values[1..].iter();
-        for (order, rule, sum) in sums {
-            let gradients = match (order, &self.derivatives.second) {
-                (2, Some((_, gradients))) => gradients,
-                _ => &self.derivatives.first,
-            };
->>>>>>> bd3214116e9edeb5eacd6ce6886852f67c307575
             for (i, gradient) in gradients.iter().enumerate() {
                 let direction = weights(points[i].shape(), 0.5 + i as f64);
                 let value = gradient.and_then(|_| values.next());
@@ -190,7 +147,6 @@ impl Twin {
                     moved.push((xs[i], along(&points[i], &direction, distance)));
                     Ok(numbers(&self.run(&[*sum], &moved)?[0])[0])
                 })?;
-<<<<<<< HEAD
                 if !close(&actual.into(), &difference.into(), TOLERANCE_OF_DIFFERENCES) {
                     let (order, by) = (order + 1, program.by[i]);
                     let message = format!(
@@ -198,17 +154,6 @@ impl Twin {
                          difference is {difference}"
                     );
                     return Err(failed("a gradient is the finite difference", message));
-=======
-                let tolerance = TOLERANCE_OF_DIFFERENCES;
-                if !close(&actual.into(), &difference.into(), tolerance) {
-                    let by = program.by[i];
-                    return Err(failed(
-                        rule,
-                        format!(
-                            "by x{by} it is {actual} along a direction, the difference is {difference}"
-                        ),
-                    ));
->>>>>>> bd3214116e9edeb5eacd6ce6886852f67c307575
                 }
             }
         }
@@ -254,20 +199,10 @@ impl Subject {
         let gradients: Vec<Tensor> = self.derivatives.gradients().flatten().collect();
         let together = [&loss[..], &gradients[..]].concat();
         let run = |session: &Session, fetches: &[Tensor]| run(session, fetches, feeds(&self.feeds));
-<<<<<<< HEAD
         let values = run(&self.session(Rewriting::On, 1)?, &together)?;
         let plain = self.session(Rewriting::Off, 2)?;
         same(RULE, &values[1..], &run(&plain, &gradients)?)?;
         same(RULE, &values[..1], &run(&plain, &loss)?)?;
-=======
-        let t0 = std::time::Instant::now();
-        let values = run(&self.session(Rewriting::On, 1)?, &together)?;
-        let t1 = t0.elapsed();
-        let plain = self.session(Rewriting::Off, 2)?;
-        same(RULE, &values[1..], &run(&plain, &gradients)?)?;
-        same(RULE, &values[..1], &run(&plain, &loss)?)?;
-        eprintln!("RUN {} {}", t1.as_micros(), (t0.elapsed() - t1).as_micros());
->>>>>>> bd3214116e9edeb5eacd6ce6886852f67c307575
         if program.seed.is_multiple_of(8) {
             same(RULE, &values, &run(&self.session(Rewriting::On, 2)?, &together)?)?;
             same(RULE, &values, &run(&self.session(Rewriting::Off, 1)?, &together)?)?;

@@ -38,17 +38,9 @@ impl Reached<'_> {
                 let mut reached = vec![false; outputs];
                 for body in &step.bodies {
                     self.block(body);
-<<<<<<< HEAD
                     for (reached, result) in reached.iter_mut().zip(&body.results) {
                         *reached |= self.is_reached(*result);
                     }
-=======
-                    let results = body.results.iter().map(|id| self.is_reached(*id));
-                    reached
-                        .iter_mut()
-                        .zip(results)
-                        .for_each(|(reached, result)| *reached |= result);
->>>>>>> bd3214116e9edeb5eacd6ce6886852f67c307575
                 }
                 reached
             }

@@ -159,16 +159,7 @@ fn lesser_gradients(step: &Step) -> Vec<Change> {
 
 /// A loop without one state: where it is among operands, outputs and results. What it begins with takes
 /// its place.
-<<<<<<< HEAD
 fn without_state(step: &Step, operand: usize, output: usize, result: usize) -> Change {
-=======
-fn without_state(
-    step: &Step,
-    operand: usize,
-    output: usize,
-    result: usize,
-) -> (Step, Vec<(Id, Id)>) {
->>>>>>> bd3214116e9edeb5eacd6ce6886852f67c307575
     let mut step = step.clone();
     let initial = step.operands.remove(operand);
     let slot = step.outputs.remove(output);
