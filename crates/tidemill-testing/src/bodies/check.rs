@@ -10,22 +10,22 @@ use super::program::{Id, Program};
 use super::unroll::{Unrolled, unroll};
 use crate::values::{all_same, close, from_numbers, numbers};
 
-/// Gradients of a program and of its twin agree within this, relative or absolute: they are summed
-/// in another order.
+/// The tolerance, relative or absolute, between a program and its twin, which add gradients in
+/// different orders.
 const TOLERANCE: f64 = 1e-9;
 
-/// Gradients and finite differences agree within this, relative or absolute.
+/// The tolerance, relative or absolute, between gradients and finite differences.
 const TOLERANCE_OF_DIFFERENCES: f64 = 1e-6;
 
-/// The distance of the points of a finite difference.
+/// The step of finite differences.
 const STEP: f64 = 1e-3;
 
-/// What does not hold of a program.
+/// A rule that a program breaks.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Failed {
-    /// What kind of rule it is.
+    /// The rule.
     pub rule: &'static str,
-    /// What is instead.
+    /// How the program breaks it.
     pub message: String,
 }
 
@@ -33,11 +33,12 @@ fn failed(rule: &'static str, message: String) -> Failed {
     Failed { rule, message }
 }
 
-/// Compares a program with its twin of plain nodes, by values and gradients; the gradients of the twin
-/// with finite differences; and the bits that sessions of other kinds give.
+/// Compares the loss and the gradients of a program with those of its unrolled twin, the gradients
+/// with finite differences, and the bits of sessions that rewrite or use threads with those of
+/// sessions that do not.
 ///
 /// # Errors
-/// What does not hold.
+/// The first rule that does not hold.
 pub fn check(program: &Program) -> Result<(), Failed> {
     let twin = Twin::new(program)?;
     if twin.unrolled.is_narrow {
@@ -50,14 +51,14 @@ pub fn check(program: &Program) -> Result<(), Failed> {
     twin.check_differences(program, &expected[1..])
 }
 
-/// The program as plain nodes.
+/// The program unrolled to plain nodes.
 struct Twin {
     unrolled: Unrolled,
     derivatives: Derivatives,
     session: Session,
 }
 
-/// The program with bodies.
+/// The program built with bodies.
 struct Subject {
     graph: Graph,
     derivatives: Derivatives,
@@ -65,7 +66,7 @@ struct Subject {
     initializer: Option<Operation>,
 }
 
-/// A graph of its own, as the default one.
+/// A new graph, made the default one.
 fn own_graph() -> (Graph, DefaultGraph) {
     let graph = Graph::new();
     let default = graph.as_default();
@@ -87,7 +88,7 @@ fn run(session: &Session, fetches: &[Tensor], feeds: Feeds) -> Result<Vec<Value>
 }
 
 impl Derivatives {
-    /// The gradients there are, in order.
+    /// The first gradients, then the second ones.
     fn gradients(&self) -> impl Iterator<Item = Option<Tensor>> {
         let second = self.second.iter().flat_map(|(_, gradients)| gradients);
         self.first.iter().chain(second).copied()
@@ -106,20 +107,20 @@ impl Twin {
         Ok(Twin { unrolled, derivatives, session })
     }
 
-    /// The loss, and the gradients there are.
+    /// The loss and the gradients that exist.
     fn fetches(&self) -> Vec<Tensor> {
         let loss = std::iter::once(self.derivatives.loss);
         loss.chain(self.derivatives.gradients().flatten()).collect()
     }
 
-    /// Values, where tensors that are `moved` have other values than they have.
+    /// Runs the twin with the values in `moved` fed in place of computed ones.
     fn run(&self, fetches: &[Tensor], moved: &[(Tensor, Value)]) -> Result<Vec<Value>, Failed> {
         let is_moved = |tensor: Tensor| moved.iter().any(|(other, _)| *other == tensor);
         let own = self.unrolled.feeds.iter().filter(|(tensor, _)| !is_moved(*tensor));
         run(&self.session, fetches, feeds(own.chain(moved)))
     }
 
-    /// What gradients stop at, with its values: it stays when something else is moved.
+    /// The tensors that gradients stop at, with their values. Finite differences hold these fixed.
     fn stops(&self, program: &Program) -> Result<Vec<(Tensor, Value)>, Failed> {
         let mut stops = self.unrolled.stops.clone();
         let named = program.stops.iter().map(|&id| self.unrolled.tensor(id));
@@ -128,7 +129,7 @@ impl Twin {
         Ok(stops.into_iter().zip(values).collect())
     }
 
-    /// Compares gradients, whose values are given, with finite differences: along a direction each.
+    /// Compares the given values of gradients with finite differences, each along one direction.
     fn check_differences(&self, program: &Program, values: &[Value]) -> Result<(), Failed> {
         let stops = self.stops(program)?;
         let xs: Vec<Tensor> = program.by.iter().map(|&id| self.unrolled.tensor(id)).collect();
@@ -161,8 +162,7 @@ impl Twin {
     }
 }
 
-/// The derivative at 0 of a function by the differences over two distances, whose errors of second
-/// order cancel.
+/// The derivative at 0, from differences over two distances whose second-order errors cancel.
 fn derivative(mut function: impl FnMut(f64) -> Result<f64, Failed>) -> Result<f64, Failed> {
     let mut difference = |step: f64| Ok((function(step)? - function(-step)?) / (2.0 * step));
     Ok((4.0 * difference(STEP)? - difference(2.0 * STEP)?) / 3.0)
@@ -191,10 +191,9 @@ impl Subject {
         Ok(Subject { graph: default_graph(), derivatives, feeds: built.feeds, initializer })
     }
 
-    /// The loss, and the gradients there are. They are the same bits in all sessions, and whether they
-    /// are fetched together or not.
+    /// The loss and the gradients that exist: the same bits in all sessions, fetched together or apart.
     fn run(&self, program: &Program) -> Result<Vec<Value>, Failed> {
-        const RULE: &str = "rewriting, threads and what else is fetched change no bit";
+        const RULE: &str = "rewriting, threads and other fetches change no bit";
         let loss = [self.derivatives.loss];
         let gradients: Vec<Tensor> = self.derivatives.gradients().flatten().collect();
         let together = [&loss[..], &gradients[..]].concat();
@@ -227,7 +226,7 @@ fn same(rule: &'static str, left: &[Value], right: &[Value]) -> Result<(), Faile
     }
 }
 
-/// Compares the values of a program and of its twin: of the loss, and of the gradients there are.
+/// Compares the loss and the existing gradients of a program with those of its twin.
 fn compare(
     program: &Program,
     twin: &Twin,
@@ -262,7 +261,7 @@ fn compare(
     Ok(())
 }
 
-/// The rule that a gradient of a program breaks, beside that of its twin.
+/// The rule that a gradient breaks, compared with that of the twin.
 fn broken(actual: Option<&Value>, expected: Option<&Value>) -> Option<&'static str> {
     match (actual, expected) {
         (Some(actual), Some(expected)) => {
@@ -277,7 +276,7 @@ fn broken(actual: Option<&Value>, expected: Option<&Value>) -> Option<&'static s
     }
 }
 
-/// The rule that a first gradient breaks by being there or not.
+/// The rule that a first-order gradient breaks by being `None` or not.
 fn wrongly_connected(program: &Program, x: Id, is_there: bool) -> Option<&'static str> {
     match is_there {
         true => (!is_connected(program, x, true)).then_some("a gradient takes a connection"),

@@ -2,9 +2,9 @@ use std::collections::BTreeSet;
 
 use super::program::{Block, Id, Operation, Program, Step, Unary};
 
-/// Whether the results of a program are connected with `x`. A loop connects all that comes out with all
-/// that goes in; whether a gradient connects what it is taken of with anything is not known, and
-/// `gradients` says what to take it for.
+/// Says whether the results of a program are connected with `x`. A loop connects all its results with
+/// all its inputs. The connections of a gradient taken by the program depend on the rules of
+/// operations, which this does not know; `gradients` says whether to assume them.
 pub(super) fn is_connected(program: &Program, x: Id, gradients: bool) -> bool {
     let ids = BTreeSet::from([x]);
     let mut reached = Reached { x, ids, stops: &program.stops, gradients };
@@ -29,7 +29,7 @@ impl Reached<'_> {
         }
     }
 
-    /// Which outputs are reached.
+    /// For each output, whether it is connected with `x`.
     fn step(&mut self, step: &Step) -> Vec<bool> {
         let outputs = step.outputs.len();
         match step.operation {
@@ -48,7 +48,7 @@ impl Reached<'_> {
         }
     }
 
-    /// Whether a step, or anything inside of it, takes something that is reached.
+    /// Says whether the step or anything inside it uses something connected with `x`.
     fn is_used(&self, step: &Step) -> bool {
         if step.operation == Operation::Gradient && !self.gradients {
             return false;

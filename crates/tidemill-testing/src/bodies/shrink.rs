@@ -6,8 +6,7 @@ use super::check::{Failed, check};
 use super::program::{Block, Id, Kind, Operation, Program, Slot, Source, Step, While};
 use crate::values::numbers;
 
-/// A program that is smaller and fails by the same rule: one that no single simplification makes
-/// smaller still.
+/// Shrinks a failing program greedily: no single simplification of the result breaks the same rule.
 pub fn smallest(program: Program, failed: Failed) -> (Program, Failed) {
     let (mut program, mut failed) = (program, failed);
     loop {
@@ -22,7 +21,7 @@ pub fn smallest(program: Program, failed: Failed) -> (Program, Failed) {
     }
 }
 
-/// The programs that one simplification makes, the ones that leave most out first.
+/// The programs one simplification away.
 fn simplified(program: &Program) -> Vec<Program> {
     let mut all = Vec::new();
     for make in
@@ -54,7 +53,7 @@ fn less_differentiated(program: &Program, give: &mut dyn FnMut(Program)) {
     }
 }
 
-/// Puts operands of a step in place of what it gives, or what one of its bodies computes.
+/// Replaces a step by its operands, or by one of its bodies inline.
 fn without_steps(program: &Program, give: &mut dyn FnMut(Program)) {
     for path in program.paths() {
         let step = program.step(&path);
@@ -77,7 +76,7 @@ fn without_steps(program: &Program, give: &mut dyn FnMut(Program)) {
     }
 }
 
-/// Puts constants in place of what a step gives.
+/// Replaces a step by constants.
 fn with_literals(program: &Program, give: &mut dyn FnMut(Program)) {
     for path in program.paths() {
         let step = program.step(&path);
@@ -106,10 +105,10 @@ fn literal(slot: &Slot) -> Option<Step> {
     Some(Step { outputs, operation, operands: Vec::new(), bodies: Vec::new() })
 }
 
-/// A step to put in the place of another, and what to put in the place of things it no longer has.
+/// A simpler step, and replacements for the values that it no longer defines.
 type Change = (Step, Vec<(Id, Id)>);
 
-/// Leaves out states and outputs, and makes loops plainer.
+/// Removes states and outputs, and simplifies the forms of loops.
 fn with_less_inside(program: &Program, give: &mut dyn FnMut(Program)) {
     for path in program.paths() {
         let step = program.step(&path);
@@ -157,8 +156,7 @@ fn lesser_gradients(step: &Step) -> Vec<Change> {
     (0..step.outputs.len()).filter(|_| step.outputs.len() > 1).map(without).collect()
 }
 
-/// A loop without one state: where it is among operands, outputs and results. What it begins with takes
-/// its place.
+/// Removes a state of a loop, given its positions; its initial value replaces it.
 fn without_state(step: &Step, operand: usize, output: usize, result: usize) -> Change {
     let mut step = step.clone();
     let initial = step.operands.remove(operand);
@@ -168,7 +166,7 @@ fn without_state(step: &Step, operand: usize, output: usize, result: usize) -> C
     (step, vec![(slot.id, initial), (parameter.id, initial)])
 }
 
-/// A step without one of its outputs, if nothing uses that.
+/// Removes an output that nothing uses.
 fn without_output(program: &Program, step: &Step, i: usize) -> Option<Change> {
     if step.outputs.len() == 1 || program.used().contains(&step.outputs[i].id) {
         return None;
@@ -198,7 +196,7 @@ fn with_plain_inputs(program: &Program, give: &mut dyn FnMut(Program)) {
     }
 }
 
-/// Where a step is: the numbers of the step, of one of its bodies, of a step of that, and so on.
+/// The position of a step: alternately the index of a step and that of one of its bodies.
 type Path = Vec<usize>;
 
 impl Program {
@@ -235,13 +233,13 @@ impl Program {
         (block, *last)
     }
 
-    /// Puts steps in the place of one.
+    /// Replaces a step by others.
     fn exchange(&mut self, path: &[usize], steps: Vec<Step>) {
         let (block, i) = self.block_mut(path);
         block.steps.splice(i..=i, steps);
     }
 
-    /// For each output of a step, an operand of its kind.
+    /// Replaces each output of a step by an operand of the same kind, if there are such.
     fn replacements(&self, step: &Step, operands: &[Id]) -> Option<Vec<(Id, Id)>> {
         let slots = self.slots();
         let other = |slot: &Slot| {
@@ -251,8 +249,8 @@ impl Program {
         step.outputs.iter().map(other).collect()
     }
 
-    /// For each output of a step, a result of a body, if that is to be put in its place: parameters
-    /// become operands.
+    /// Replaces each output of a step by a result of the body, and each parameter of the body by an
+    /// operand, if there are such of the same kinds.
     fn replacements_of_body(&self, step: &Step, body: &Block) -> Option<Vec<(Id, Id)>> {
         let slots = self.slots();
         let mut others = Vec::new();
@@ -267,10 +265,10 @@ impl Program {
         Some(others)
     }
 
-    /// Puts others in the place of what is used.
+    /// Replaces all uses of ids by others.
     fn replace(&mut self, others: &[(Id, Id)]) {
         let replace = |id: &mut Id| {
-            // One replacement may lead to another, never in a circle.
+            // Replacements chain, but never in a circle: each leads to something defined earlier.
             while let Some((_, other)) = others.iter().find(|(old, _)| old == id) {
                 *id = *other;
             }
@@ -284,7 +282,7 @@ impl Program {
         self.by.dedup();
     }
 
-    /// All that something uses.
+    /// The ids that anything uses.
     fn used(&self) -> BTreeSet<Id> {
         let mut used: BTreeSet<Id> = self.by.iter().chain(&self.stops).copied().collect();
         self.main.visit(&mut |block| {
@@ -294,7 +292,7 @@ impl Program {
         used
     }
 
-    /// Drops inputs and steps that nothing uses.
+    /// Removes unused inputs and steps.
     fn drop_unused(&mut self) {
         loop {
             let used = self.used();
