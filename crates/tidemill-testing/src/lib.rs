@@ -5,6 +5,8 @@
 //! - [`suite`] holds the tests that every operation has to pass, on the samples it brings along.
 //! - [`Reference`] runs a graph the naive way, and a [`Scenario`] is a random graph with runs
 //!   to compare sessions with it on.
+//! - [`bodies`] holds random programs with branches, loops and maps, to compare with the same
+//!   programs unrolled.
 //! - [`conformance`] runs graphs that were recorded from TensorFlow.
 //! - [`ops_table`] writes the table of operations that the documentation has.
 //!

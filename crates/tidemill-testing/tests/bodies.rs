@@ -1,10 +1,10 @@
-//! Gradients of random programs with branches, loops and maps are those of the same programs without.
+//! Gradients of random programs with bodies equal those of the same programs unrolled.
 
 use std::ops::Range;
 
 use tidemill_testing::bodies::{Program, check, smallest};
 
-/// Checks the programs of many seeds. The failure it reports is of a program made as small as can be.
+/// Checks the programs of many seeds. A program that fails is shrunk first.
 fn check_seeds(seeds: Range<u64>) {
     for seed in seeds {
         let program = Program::new(seed);
@@ -16,17 +16,17 @@ fn check_seeds(seeds: Range<u64>) {
 }
 
 #[test]
-fn gradients_of_programs_with_bodies_are_those_of_plain_nodes() {
+fn gradients_of_random_bodies_are_those_of_unrolled_programs() {
     check_seeds(0..250);
 }
 
 #[test]
-fn gradients_of_programs_with_bodies_are_those_of_plain_nodes_on_other_seeds() {
+fn gradients_of_random_bodies_are_those_of_unrolled_programs_on_other_seeds() {
     check_seeds(1_000_000..1_000_250);
 }
 
 #[test]
 #[ignore = "takes long"]
-fn gradients_of_ten_thousand_programs_with_bodies_are_those_of_plain_nodes() {
+fn gradients_of_ten_thousand_random_bodies_are_those_of_unrolled_programs() {
     check_seeds(2_000_000..2_010_000);
 }

@@ -12,13 +12,13 @@ use tidemill_value::Value;
 use super::common::compute;
 use super::program::{Block, Id, Input, Operation, Program, Sequence, Slot, Source, Step, While};
 
-/// What a program computes, in the default graph, with bodies.
+/// A program built with bodies in the default graph.
 pub(super) struct Built {
     pub(super) env: Env,
     pub(super) feeds: Vec<(Tensor, Value)>,
 }
 
-/// What stands for what a program computes.
+/// The handles of everything in scope.
 #[derive(Clone)]
 pub(super) struct Env(BTreeMap<Id, Handle>);
 
@@ -28,7 +28,7 @@ enum Handle {
     Variable(Variable),
 }
 
-/// Builds a program.
+/// Builds a program with bodies.
 pub(super) fn build(program: &Program) -> Built {
     let mut env = Env(BTreeMap::new());
     let mut feeds = Vec::new();
@@ -55,7 +55,7 @@ fn handle_of(Input { slot, source, value }: &Input) -> Handle {
 }
 
 impl Env {
-    /// What to use for `id`.
+    /// The tensor of `id`; for a variable, a read of it.
     pub(super) fn tensor(&self, id: Id) -> Tensor {
         match self.0[&id] {
             Handle::Tensor(tensor) => tensor,
@@ -63,7 +63,7 @@ impl Env {
         }
     }
 
-    /// What to differentiate by for `id`.
+    /// The handle to differentiate by for `id`; for a variable, the variable itself.
     pub(super) fn reference(&self, id: Id) -> TensorRef {
         match self.0[&id] {
             Handle::Tensor(tensor) => tensor.into(),
@@ -87,7 +87,7 @@ impl Env {
         }
     }
 
-    /// What a body gives.
+    /// The results of a body.
     fn call(&self, body: &Block, arguments: Vec<Tensor>) -> Vec<Tensor> {
         let mut env = self.clone();
         env.bind(&body.parameters, arguments);
@@ -95,7 +95,8 @@ impl Env {
         env.tensors(&body.results)
     }
 
-    /// What a body gives that is called with its own results: their shapes are known.
+    /// The results of a body that are its next arguments, with static shapes: a loop must not lose what
+    /// is known of the shapes of its state.
     fn call_again(&self, body: &Block, arguments: Vec<Tensor>, state: &[Slot]) -> Vec<Tensor> {
         let mut results = self.call(body, arguments);
         results.iter_mut().zip(state).for_each(|(result, slot)| *result = shaped(*result, slot));
@@ -117,7 +118,7 @@ impl Env {
             Operation::Map => map_fn(operands, |parts| {
                 let results = self.call(&bodies[0], parts);
                 let rows = step.outputs[0].shape().map_or(0, |shape| shape[0]);
-                // Of no rows, the shape has to be known before the run.
+                // Without rows, no run can find their shape.
                 let shaped = |(x, slot): (Tensor, &Slot)| if rows == 0 { row(x, slot) } else { x };
                 results.into_iter().zip(&step.outputs).map(shaped).collect()
             }),
@@ -202,12 +203,12 @@ impl Env {
     }
 }
 
-/// The tensor, with its shape known.
+/// The tensor with the static shape of `slot`.
 fn shaped(tensor: Tensor, slot: &Slot) -> Tensor {
     with_shape(tensor, slot.shape().map_or(&[], |shape| shape))
 }
 
-/// A row of what is to be in `slot`, with its shape known.
+/// A row of the float in `slot`, with a static shape.
 fn row(tensor: Tensor, slot: &Slot) -> Tensor {
     with_shape(tensor, slot.shape().map_or(&[], |shape| &shape[1..]))
 }

@@ -8,10 +8,10 @@ use tidemill_value::{DType, Shape, Value};
 
 use super::program::{Binary, Id, Operation, Program, Unary};
 
-/// The result of an operation that has one and no bodies.
+/// The result of an operation without bodies that has one result.
 ///
 /// # Panics
-/// If it is not such a one.
+/// If the operation has bodies or several results.
 pub(super) fn compute(operation: &Operation, operands: &[Tensor]) -> Tensor {
     let x = |i: usize| operands[i];
     match operation {
@@ -56,17 +56,17 @@ fn binary(function: Binary, x: Tensor, y: Tensor) -> Tensor {
     }
 }
 
-/// A loss and its gradients by the tensors that a program names.
+/// The loss of a program and its gradients by `Program::by`.
 #[derive(Clone, Debug)]
 pub(super) struct Derivatives {
     pub(super) loss: Tensor,
     pub(super) first: Vec<Option<Tensor>>,
-    /// A weighted sum of the first gradients, and its gradients.
+    /// A weighted sum of the first gradients, with its gradients.
     pub(super) second: Option<(Tensor, Vec<Option<Tensor>>)>,
 }
 
-/// Differentiates what a program computes. `tensor` gives what stands for an id, and `x` what to
-/// differentiate by for it. Of the gradients, those that `counts` admits are differentiated again.
+/// Differentiates the loss of a program. `tensor` gives the tensor of an id, `x` the handle to
+/// differentiate by. `counts` selects the gradients that second-order gradients are taken of.
 pub(super) fn differentiate(
     program: &Program,
     tensor: impl Fn(Id) -> Tensor,
@@ -103,7 +103,7 @@ fn weighted_sum(tensors: Vec<(Tensor, Shape)>) -> Tensor {
     add_n(tensors.iter().enumerate().map(weighted))
 }
 
-/// Numbers between -1 and 1 that differ.
+/// Distinct numbers between -1 and 1.
 pub(super) fn weights(shape: &Shape, seed: f64) -> Value {
     let count = shape.iter().product::<usize>();
     let numbers = (0..count).map(|i| (1.0 + 1.7 * i as f64 + 2.3 * seed).cos()).collect();

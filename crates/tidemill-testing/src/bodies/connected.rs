@@ -2,10 +2,12 @@ use std::collections::BTreeSet;
 
 use super::program::{Block, Id, Operation, Program, Step, Unary};
 
-/// Whether a way along which floats are computed may lead from `x` to the results of a program. A
-/// way through a loop leads from all that it takes to all that it gives.
-pub(super) fn is_connected(program: &Program, x: Id) -> bool {
-    let mut reached = Reached { x, ids: BTreeSet::from([x]), stops: &program.stops };
+/// Says whether the results of a program are connected with `x`. A loop connects all its results with
+/// all its inputs. The connections of a gradient taken by the program depend on the rules of
+/// operations, which this does not know; `gradients` says whether to assume them.
+pub(super) fn is_connected(program: &Program, x: Id, gradients: bool) -> bool {
+    let ids = BTreeSet::from([x]);
+    let mut reached = Reached { x, ids, stops: &program.stops, gradients };
     reached.block(&program.main);
     program.main.results.iter().any(|id| reached.is_reached(*id))
 }
@@ -14,6 +16,7 @@ struct Reached<'a> {
     x: Id,
     ids: BTreeSet<Id>,
     stops: &'a [Id],
+    gradients: bool,
 }
 
 impl Reached<'_> {
@@ -26,34 +29,36 @@ impl Reached<'_> {
         }
     }
 
-    /// Which outputs are reached.
+    /// For each output, whether it is connected with `x`.
     fn step(&mut self, step: &Step) -> Vec<bool> {
+        let outputs = step.outputs.len();
         match step.operation {
             Operation::Unary(Unary::Stop) | Operation::Cast => vec![false],
             Operation::Cond | Operation::Switch => {
-                let mut reached = vec![false; step.outputs.len()];
+                let mut reached = vec![false; outputs];
                 for body in &step.bodies {
                     self.block(body);
-                    let results = body.results.iter().map(|id| self.is_reached(*id));
-                    reached
-                        .iter_mut()
-                        .zip(results)
-                        .for_each(|(reached, result)| *reached |= result);
+                    for (reached, result) in reached.iter_mut().zip(&body.results) {
+                        *reached |= self.is_reached(*result);
+                    }
                 }
                 reached
             }
-            _ => {
-                let mut is_reached = step.operands.iter().any(|id| self.is_reached(*id));
-                for body in &step.bodies {
-                    body.visit(&mut |body| {
-                        let used = body.steps.iter().flat_map(|step| &step.operands);
-                        let mut used = used.chain(&body.results);
-                        is_reached |= used.any(|id| self.is_reached(*id));
-                    });
-                }
-                vec![is_reached; step.outputs.len()]
-            }
+            _ => vec![self.is_used(step); outputs],
         }
+    }
+
+    /// Says whether the step or anything inside it uses something connected with `x`.
+    fn is_used(&self, step: &Step) -> bool {
+        if step.operation == Operation::Gradient && !self.gradients {
+            return false;
+        }
+        let mut is_used = step.operands.iter().any(|id| self.is_reached(*id));
+        for body in &step.bodies {
+            is_used |= body.results.iter().any(|id| self.is_reached(*id));
+            is_used |= body.steps.iter().any(|step| self.is_used(step));
+        }
+        is_used
     }
 
     fn is_reached(&self, id: Id) -> bool {

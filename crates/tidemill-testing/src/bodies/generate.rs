@@ -10,57 +10,57 @@ use super::program::{
 use crate::random_graph::{forget, pick};
 use crate::values::from_numbers;
 
-/// How deep bodies are inside of one another at most.
+/// The deepest nesting of bodies.
 const DEPTH: usize = 3;
 
-/// The largest number that is left as it is; of a larger one, `tanh` is used.
+/// Floats with a larger bound go through `tanh`, so that values and derivatives stay moderate.
 const LARGEST: f64 = 4.0;
 
-/// Programs of this cost are differentiated twice; gradients of those of higher cost grow large.
+/// Programs of a higher cost are not differentiated twice: that would take too long.
 const MOST_COST_OF_TWICE: usize = 60;
 
-/// What begins or leaves an iteration is no larger.
+/// The bound of loop states.
 pub(super) const LARGEST_STATE: f64 = 2.0;
 
-/// What begins a program, and constants, are no larger.
+/// The bound of inputs and constants.
 const LARGEST_LITERAL: f64 = 1.5;
 
-/// The shapes of floats that begin a program: few, so that they fit each other.
+/// The shapes of float inputs: few, so that many of them broadcast.
 const SHAPES: &[&[usize]] =
     &[&[], &[], &[2], &[2], &[3], &[1], &[2, 2], &[2, 2], &[3, 2], &[1, 2], &[0], &[0, 2], &[4]];
 
-/// Something that a body can use.
+/// Something in scope.
 #[derive(Clone, Debug)]
 pub(super) struct Entry {
     pub(super) slot: Slot,
-    /// No element of a float is larger; all integers are less.
+    /// An inclusive bound on the absolute value of floats, an exclusive one on integers.
     pub(super) bound: f64,
 }
 
-/// What all bodies of a program share while they are made.
+/// The state that the makers of all blocks of a program share.
 pub(super) struct Shared {
     pub(super) rng: Xoshiro256PlusPlus,
     next: Id,
-    /// How many steps to make yet; some more finish what is begun.
+    /// The number of random steps left to make. Blocks add more to compute their results.
     left: usize,
 }
 
-/// Makes a block.
+/// Makes one block.
 pub(super) struct Maker<'a> {
     pub(super) shared: &'a mut Shared,
     pub(super) scope: Vec<Entry>,
-    /// How many things of the scope are made outside.
+    /// The number of entries at the start of the scope that are defined outside this block.
     pub(super) outside: usize,
     pub(super) steps: Vec<Step>,
-    /// How deep bodies may be inside of this one.
+    /// The deepest nesting of bodies in this block.
     pub(super) depth: usize,
-    /// How often the block runs at most.
+    /// An upper bound on how often the block runs.
     pub(super) runs: usize,
 }
 
 type Action = fn(&mut Maker<'_>);
 
-/// What a step can be, and how often it is, compared to the others.
+/// The kinds of steps, with weights.
 const ACTIONS: &[(u32, Action)] = &[
     (6, |maker| maker.unary()),
     (9, |maker| maker.binary()),
@@ -79,10 +79,10 @@ const ACTIONS: &[(u32, Action)] = &[
 ];
 
 impl Program {
-    /// The program of a seed.
+    /// The random program of a seed.
     pub fn new(seed: u64) -> Program {
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
-        let left = rng.random_range(3..=12);
+        let left = rng.random_range(3..=10);
         let mut shared = Shared { rng, next: 0, left };
         let inputs = inputs(&mut shared);
         let entry = |input: &Input| Entry {
@@ -185,7 +185,7 @@ impl Maker<'_> {
         self.shared.rng.random_bool(probability)
     }
 
-    /// Adds a step of one result.
+    /// Adds a step with one result.
     pub(super) fn add(
         &mut self,
         operation: Operation,
@@ -202,7 +202,7 @@ impl Maker<'_> {
         entry
     }
 
-    /// The same, or its `tanh` if it may be too large.
+    /// The entry, or its `tanh` if its bound is above `largest`.
     pub(super) fn bounded(&mut self, entry: Entry, largest: f64) -> Entry {
         let is_float = entry.slot.shape().is_some();
         if !is_float || entry.bound <= largest {
@@ -215,7 +215,7 @@ impl Maker<'_> {
         Entry { slot, bound: 1.0 }
     }
 
-    /// Something of the scope that `admits`; rather what is made inside, and late.
+    /// A random entry that `admits`, with a preference for this block and for late entries.
     pub(super) fn find(&mut self, admits: impl Fn(&Entry) -> bool) -> Option<Entry> {
         let all: Vec<&Entry> = self.scope.iter().filter(|entry| admits(entry)).collect();
         let inside = self.scope[self.outside..].iter().filter(|entry| admits(entry)).count();
@@ -235,7 +235,7 @@ impl Maker<'_> {
         found.unwrap_or_else(|| self.literal(Shape::scalar()))
     }
 
-    /// An integer less than `bound`.
+    /// A random integer below `bound`.
     pub(super) fn int(&mut self, bound: i32) -> Id {
         let is_int = |entry: &Entry| entry.slot.kind == Kind::Int;
         let fitting = self.find(|entry| is_int(entry) && entry.bound <= f64::from(bound));
@@ -259,7 +259,7 @@ impl Maker<'_> {
         self.add(operation, &[x], Kind::Int, f64::from(modulus))
     }
 
-    /// A bool, or an integer that is taken for one.
+    /// A random condition: a bool, or an integer, which is true unless it is zero.
     pub(super) fn predicate(&mut self) -> Id {
         let bool = self.find(|entry| entry.slot.kind == Kind::Bool);
         if let Some(entry) = bool.filter(|_| self.shared.rng.random_bool(0.4)) {
@@ -287,7 +287,7 @@ impl Maker<'_> {
         self.add(Operation::Literal(value), &[], Kind::Float(shape), LARGEST_LITERAL)
     }
 
-    /// What the steps so far use.
+    /// The ids that the steps so far use.
     pub(super) fn used(&self) -> BTreeSet<Id> {
         let mut used = BTreeSet::new();
         let mut look = |steps: &[Step]| used.extend(steps.iter().flat_map(|step| &step.operands));
@@ -297,12 +297,12 @@ impl Maker<'_> {
         used
     }
 
-    /// A float of this shape, no larger than `largest`: one that there is, or else one that is made.
+    /// A float of this shape with a bound of at most `largest`.
     pub(super) fn float_of(&mut self, shape: &Shape, largest: f64) -> Id {
         let used = self.used();
         let fits = |entry: &Entry| entry.slot.shape() == Some(shape);
         let is_unused = |entry: &Entry| fits(entry) && !used.contains(&entry.slot.id);
-        // Rather something that would be computed in vain.
+        // An unused entry makes less of the program dead.
         let unused = if self.chance(0.7) { self.find(is_unused) } else { None };
         let entry = match unused.or_else(|| self.find(fits)) {
             Some(entry) => entry,
@@ -341,7 +341,7 @@ impl Maker<'_> {
         self.add(Operation::SumAll, &[x.slot.id], Kind::Float(Shape::scalar()), bound)
     }
 
-    /// The float combined with all that is computed in vain, apart from `results`.
+    /// Combines a float with all unused floats but `results`, so that little of the program is dead.
     pub(super) fn absorbing(&mut self, mut entry: Entry, results: &[Id]) -> Entry {
         for other in self.unused() {
             if results.contains(&other.slot.id) {
@@ -363,7 +363,7 @@ impl Maker<'_> {
         entry
     }
 
-    /// The floats that are computed here and not used.
+    /// The floats that this block computes and does not use.
     fn unused(&self) -> Vec<Entry> {
         let used = self.used();
         let made = self.steps.iter().flat_map(|step| &step.outputs).map(|slot| slot.id);
@@ -383,7 +383,7 @@ impl Maker<'_> {
         results
     }
 
-    /// What to differentiate by, and where to stop.
+    /// The floats to differentiate by, and those to stop gradients at.
     fn differentiated(&mut self, inputs: &[Input]) -> (Vec<Id>, Vec<Id>) {
         let floats = inputs.iter().filter(|input| input.slot.shape().is_some());
         let mut by: Vec<Id> = floats.map(|input| input.slot.id).collect();
@@ -393,7 +393,7 @@ impl Maker<'_> {
         by.sort_unstable();
         by.dedup();
         let stop = if self.chance(0.15) { Some(self.float().slot.id) } else { None };
-        // A variable is no tensor to stop at: each read of it is one.
+        // `stop_gradients` takes tensors; a variable is not one, only its reads are.
         let is_variable = |id: &Id| {
             let input = inputs.iter().find(|input| input.slot.id == *id);
             input.is_some_and(|x| matches!(x.source, Source::Variable | Source::ResourceVariable))
@@ -402,7 +402,7 @@ impl Maker<'_> {
     }
 }
 
-/// The shape that two broadcast to.
+/// The shape that two shapes broadcast to.
 pub(super) fn broadcast(left: &[usize], right: &[usize]) -> Option<Shape> {
     let rank = left.len().max(right.len());
     let at = |shape: &[usize], i: usize| {

@@ -1,7 +1,7 @@
-//! Random programs with branches, loops and maps, and their twins without: a [`Program`] is data, so
-//! that it can be built with bodies, be unrolled to plain nodes, be printed, and be made smaller.
+//! Random programs with conditionals, loops and maps. A [`Program`] is data, so that it can be built
+//! with bodies, unrolled to plain nodes, printed, and shrunk.
 //!
-//! [`check`] compares the gradients of both, and those with finite differences.
+//! [`check`] compares a program with its unrolled twin, and the gradients with finite differences.
 
 mod build;
 mod check;

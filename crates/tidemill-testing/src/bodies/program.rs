@@ -2,25 +2,25 @@ use std::collections::BTreeMap;
 
 use tidemill_value::{DType, PartialShape, Shape, Value};
 
-/// The number of something that a program computes; each has its own.
+/// Identifies a value of a program, in all its blocks.
 pub(super) type Id = usize;
 
-/// A random program: what it begins with, what it computes of that, and what to differentiate.
+/// A random program with bodies, and the gradients to take of it.
 #[derive(Clone, Debug)]
 pub struct Program {
     pub(super) seed: u64,
     pub(super) inputs: Vec<Input>,
-    /// Its results are floats. The loss is a weighted sum of all their elements.
+    /// Its results are floats; the loss is a weighted sum of their elements.
     pub(super) main: Block,
-    /// The floats, outside of all bodies, to differentiate the loss by.
+    /// The floats of the main block to differentiate the loss by.
     pub(super) by: Vec<Id>,
-    /// The floats, outside of all bodies, that gradients stop at.
+    /// The floats of the main block that gradients stop at.
     pub(super) stops: Vec<Id>,
-    /// Whether to differentiate a weighted sum of the gradients as well.
+    /// Also differentiate a weighted sum of the gradients.
     pub(super) twice: bool,
 }
 
-/// What a program begins with.
+/// An input of a program.
 #[derive(Clone, Debug)]
 pub(super) struct Input {
     pub(super) slot: Slot,
@@ -33,18 +33,18 @@ pub(super) enum Source {
     Constant,
     Variable,
     ResourceVariable,
-    /// A placeholder declared with this shape.
+    /// A placeholder declared with this shape, parts of which may be unknown.
     Placeholder(PartialShape),
 }
 
-/// One of the things that a program computes.
+/// The declaration of a value.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) struct Slot {
     pub(super) id: Id,
     pub(super) kind: Kind,
 }
 
-/// All floats are `float64`; integers are single `int32`, never negative.
+/// Floats are `float64`. Integers are `int32` scalars and never negative. Bools are scalars.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Kind {
     Float(Shape),
@@ -52,7 +52,7 @@ pub(super) enum Kind {
     Bool,
 }
 
-/// What is computed one after the other: the program itself, or a body.
+/// A sequence of steps: the main block or a body.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Block {
     pub(super) parameters: Vec<Slot>,
@@ -60,7 +60,7 @@ pub(super) struct Block {
     pub(super) results: Vec<Id>,
 }
 
-/// An operation. Its bodies may use what was computed before it, outside of them too.
+/// An operation. Its bodies may use all values defined before it, in any enclosing block.
 #[derive(Clone, Debug)]
 pub(super) struct Step {
     pub(super) outputs: Vec<Slot>,
@@ -73,9 +73,9 @@ pub(super) struct Step {
 pub(super) enum Operation {
     /// A constant.
     Literal(Value),
-    /// A function of one float, of the same shape.
+    /// An elementwise function of a float.
     Unary(Unary),
-    /// A function of two floats whose shapes broadcast.
+    /// An elementwise function of two floats, which broadcast.
     Binary(Binary),
     /// The product of two matrices.
     Matmul,
@@ -85,54 +85,54 @@ pub(super) enum Operation {
     SumRows,
     /// Two floats of one shape along a new first axis.
     Stack,
-    /// The row of a float whose number is an integer, modulo this many.
+    /// A row of a float, by its number modulo `rows`.
     Row { rows: i32 },
-    /// The first of two floats of one shape where a bool is true, otherwise the second.
+    /// A bool selects one of two floats of one shape.
     Select,
-    /// An integer as a float.
+    /// Converts an integer to a float.
     Cast,
     /// `(i * factor + term) % modulus`.
     Affine { factor: i32, term: i32, modulus: i32 },
     /// `(i + j) % modulus`.
     SumInts { modulus: i32 },
-    /// Whether an integer is less than this.
+    /// Compares an integer with a number.
     Less(i32),
-    /// Whether an integer is even.
+    /// Tests an integer for evenness.
     Even,
-    /// Whether the sum of a float is above zero.
+    /// Tests the sum of a float: the condition depends on the data.
     Positive,
-    /// The gradients of the sum of the first operand by each other one, zeros where there is none.
+    /// The gradients of the sum of the first operand by the others, zeros in place of `None`.
     Gradient,
-    /// The first body where a bool is true, or an integer is not zero; otherwise the second.
+    /// A bool or an integer selects one of two bodies.
     Cond,
-    /// The body whose number is an integer; where there is none, the last.
+    /// An integer selects a body.
     Switch,
-    /// The body as often as the first operand says; the others are the first state. The body takes
-    /// how often it has run before, which is also the first output, and the state.
+    /// A loop. The first operand is the number of iterations, the others are the initial state. The
+    /// body takes a counter and the state, and gives the state; the outputs are both.
     While(While),
-    /// The body for each part of the operands.
+    /// Maps the body over the rows of the operands.
     Map,
-    /// The body for each part of the first `elems` operands, with a state that the others begin.
+    /// Runs the body over the rows of the first `elems` operands with a state, initially the others.
     Sequence { form: Sequence, elems: usize },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) struct While {
-    /// The most iterations.
+    /// The maximum number of iterations.
     pub(super) limit: Option<i64>,
-    /// Whether the condition asks too whether the floats of the state are bounded, as they are.
+    /// The condition also tests that the floats of the state are small, which they are.
     pub(super) tests_floats: bool,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Sequence {
-    /// Gives the states after each part.
+    /// Gives the states of all rows.
     Scan,
     ScanReverse,
     /// Gives the last state.
     Foldl,
     Foldr,
-    /// The results of the body are the next state, and then others, given for each part.
+    /// Gives the last state, and the further results of the body for all rows.
     MapAccumulate,
 }
 
@@ -183,7 +183,7 @@ impl Sequence {
 }
 
 impl Program {
-    /// All that the program computes, inside of bodies too.
+    /// The declarations of all values, in bodies too.
     pub(super) fn slots(&self) -> BTreeMap<Id, Slot> {
         let mut slots: BTreeMap<Id, Slot> = BTreeMap::new();
         slots.extend(self.inputs.iter().map(|input| (input.slot.id, input.slot.clone())));
@@ -197,7 +197,7 @@ impl Program {
 }
 
 impl Block {
-    /// About how many steps a run takes.
+    /// An estimate of how many steps a run takes.
     pub(super) fn cost(&self) -> usize {
         let body = |step: &Step, body: &Block| match step.operation {
             Operation::Cond | Operation::Switch => body.cost(),
@@ -207,66 +207,15 @@ impl Block {
         self.steps.iter().map(cost).sum()
     }
 
-    /// Calls `look` with the block and all that are inside of it.
+    /// Calls `look` with the block and all blocks inside it.
     pub(super) fn visit(&self, look: &mut impl FnMut(&Block)) {
         look(self);
         self.steps.iter().flat_map(|step| &step.bodies).for_each(|body| body.visit(look));
     }
 
-    /// Calls `change` with the block and all that are inside of it.
+    /// Calls `change` with the block and all blocks inside it.
     pub(super) fn visit_mut(&mut self, change: &mut impl FnMut(&mut Block)) {
         change(self);
         self.steps.iter_mut().flat_map(|step| &mut step.bodies).for_each(|b| b.visit_mut(change));
-    }
-}
-
-// TRIAGE
-impl Program {
-    pub fn tame(&mut self, mode: u64) {
-        if mode & 1 != 0 {
-            for input in &mut self.inputs {
-                if input.source == Source::Constant && input.slot.shape().is_some() {
-                    input.source = Source::Placeholder(input.value.shape().into());
-                }
-            }
-        }
-        if mode & 2 != 0 {
-            let by = self.by.clone();
-            self.stops.retain(|s| !by.contains(s));
-        }
-        if mode & 4 != 0 {
-            for input in &mut self.inputs {
-                if matches!(input.source, Source::Variable | Source::ResourceVariable) {
-                    input.source = Source::Placeholder(input.value.shape().into());
-                }
-            }
-        }
-    }
-}
-impl Program {
-    pub fn triage_cost(&self) -> (usize, usize, bool) {
-        fn nodes(b: &Block) -> usize {
-            b.steps.iter().map(|s| 1 + s.bodies.iter().map(nodes).sum::<usize>()).sum()
-        }
-        fn unrolled(b: &Block) -> usize {
-            b.steps
-                .iter()
-                .map(|s| {
-                    1 + s
-                        .bodies
-                        .iter()
-                        .map(|b| {
-                            unrolled(b)
-                                * match s.operation {
-                                    Operation::While(_) => 4,
-                                    Operation::Map | Operation::Sequence { .. } => 3,
-                                    _ => 1,
-                                }
-                        })
-                        .sum::<usize>()
-                })
-                .sum()
-        }
-        (nodes(&self.main), unrolled(&self.main), self.twice)
     }
 }

@@ -1,12 +1,12 @@
 use std::collections::BTreeSet;
 
-use tidemill_value::{DType, Value};
+use tidemill_value::Value;
 
 use super::check::{Failed, check};
-use super::program::{Block, Id, Kind, Operation, Program, Slot, Source, Step};
+use super::program::{Block, Id, Kind, Operation, Program, Slot, Source, Step, While};
+use crate::values::numbers;
 
-/// A program that is smaller and fails by the same rule: one that no single simplification makes
-/// smaller still.
+/// Shrinks a failing program greedily: no single simplification of the result breaks the same rule.
 pub fn smallest(program: Program, failed: Failed) -> (Program, Failed) {
     let (mut program, mut failed) = (program, failed);
     loop {
@@ -21,7 +21,7 @@ pub fn smallest(program: Program, failed: Failed) -> (Program, Failed) {
     }
 }
 
-/// The programs that one simplification makes, the ones that leave most out first.
+/// The programs one simplification away.
 fn simplified(program: &Program) -> Vec<Program> {
     let mut all = Vec::new();
     for make in
@@ -53,33 +53,30 @@ fn less_differentiated(program: &Program, give: &mut dyn FnMut(Program)) {
     }
 }
 
-/// Puts operands of a step, or results of its bodies, in place of what it gives.
+/// Replaces a step by its operands, or by one of its bodies inline.
 fn without_steps(program: &Program, give: &mut dyn FnMut(Program)) {
     for path in program.paths() {
         let step = program.step(&path);
-        let mut orders: Vec<Vec<Id>> = vec![step.operands.clone()];
-        orders.push(step.operands.iter().rev().copied().collect());
-        for operands in orders {
-            if let Some(others) = program.replacements(step, &operands) {
-                let mut smaller = program.clone();
-                smaller.remove(&path);
-                smaller.replace(&others);
-                give(smaller);
-            }
+        let backward: Vec<Id> = step.operands.iter().rev().copied().collect();
+        let mut changes: Vec<(Vec<Step>, Vec<(Id, Id)>)> = Vec::new();
+        for operands in [&step.operands, &backward] {
+            let others = program.replacements(step, operands);
+            changes.extend(others.map(|others| (Vec::new(), others)));
         }
-        // A branch, or the body of a loop, in place of the whole.
         for body in &step.bodies {
-            if let Some(others) = program.replacements_of_body(step, body) {
-                let mut smaller = program.clone();
-                smaller.splice(&path, body);
-                smaller.replace(&others);
-                give(smaller);
-            }
+            let others = program.replacements_of_body(step, body);
+            changes.extend(others.map(|others| (body.steps.clone(), others)));
+        }
+        for (steps, others) in changes {
+            let mut smaller = program.clone();
+            smaller.exchange(&path, steps);
+            smaller.replace(&others);
+            give(smaller);
         }
     }
 }
 
-/// Puts constants in place of what a step gives.
+/// Replaces a step by constants.
 fn with_literals(program: &Program, give: &mut dyn FnMut(Program)) {
     for path in program.paths() {
         let step = program.step(&path);
@@ -108,45 +105,24 @@ fn literal(slot: &Slot) -> Option<Step> {
     Some(Step { outputs, operation, operands: Vec::new(), bodies: Vec::new() })
 }
 
-/// Leaves out states, elements and outputs, and makes loops shorter and plainer.
+/// A simpler step, and replacements for the values that it no longer defines.
+type Change = (Step, Vec<(Id, Id)>);
+
+/// Removes states and outputs, and simplifies the forms of loops.
 fn with_less_inside(program: &Program, give: &mut dyn FnMut(Program)) {
     for path in program.paths() {
-        let mut changed = Vec::new();
-        match &program.step(&path).operation {
-            Operation::While(form) => {
-                let mut plain = *form;
-                (plain.limit, plain.tests_floats) = (None, false);
-                if plain != *form {
-                    let mut step = program.step(&path).clone();
-                    step.operation = Operation::While(plain);
-                    changed.push((step, Vec::new()));
-                }
-                let states = program.step(&path).operands.len() - 1;
-                changed.extend((1..=states).map(|i| without_state(program.step(&path), i, i, i)));
-            }
-            Operation::Sequence { elems, .. } => {
-                let states = program.step(&path).operands.len() - elems;
-                if states > 1 {
-                    let state = |i| without_state(program.step(&path), i + elems, i, i);
-                    changed.extend((0..states).map(state));
-                }
-            }
+        let step = program.step(&path);
+        let changes = match &step.operation {
+            Operation::While(form) => lesser_loops(step, *form),
+            Operation::Sequence { elems, .. } => lesser_sequences(step, *elems),
             Operation::Cond | Operation::Switch | Operation::Map => {
-                let outputs = program.step(&path).outputs.len();
-                changed.extend((0..outputs).filter_map(|i| without_output(program, &path, i)));
+                let without = |i| without_output(program, step, i);
+                (0..step.outputs.len()).filter_map(without).collect()
             }
-            Operation::Gradient => {
-                let outputs = program.step(&path).outputs.len();
-                for i in (0..outputs).filter(|_| outputs > 1) {
-                    let mut step = program.step(&path).clone();
-                    let slot = step.outputs.remove(i);
-                    let x = step.operands.remove(i + 1);
-                    changed.push((step, vec![(slot.id, x)]));
-                }
-            }
-            _ => {}
-        }
-        for (step, others) in changed {
+            Operation::Gradient => lesser_gradients(step),
+            _ => Vec::new(),
+        };
+        for (step, others) in changes {
             let mut smaller = program.clone();
             smaller.exchange(&path, vec![step]);
             smaller.replace(&others);
@@ -155,33 +131,51 @@ fn with_less_inside(program: &Program, give: &mut dyn FnMut(Program)) {
     }
 }
 
-/// A loop without one state: where it is among operands, outputs and results. What it begins with takes
-/// its place.
-fn without_state(
-    step: &Step,
-    operand: usize,
-    output: usize,
-    result: usize,
-) -> (Step, Vec<(Id, Id)>) {
+fn lesser_loops(step: &Step, form: While) -> Vec<Change> {
+    let mut changes: Vec<Change> =
+        (1..step.operands.len()).map(|i| without_state(step, i, i, i - 1)).collect();
+    let plain = While { limit: None, tests_floats: false };
+    if plain != form {
+        changes.push((Step { operation: Operation::While(plain), ..step.clone() }, Vec::new()));
+    }
+    changes
+}
+
+fn lesser_sequences(step: &Step, elems: usize) -> Vec<Change> {
+    let states = step.operands.len() - elems;
+    let without = |i| without_state(step, elems + i, i, i);
+    (0..states).filter(|_| states > 1).map(without).collect()
+}
+
+fn lesser_gradients(step: &Step) -> Vec<Change> {
+    let without = |i: usize| {
+        let mut lesser = step.clone();
+        let (slot, x) = (lesser.outputs.remove(i), lesser.operands.remove(i + 1));
+        (lesser, vec![(slot.id, x)])
+    };
+    (0..step.outputs.len()).filter(|_| step.outputs.len() > 1).map(without).collect()
+}
+
+/// Removes a state of a loop, given its positions; its initial value replaces it.
+fn without_state(step: &Step, operand: usize, output: usize, result: usize) -> Change {
     let mut step = step.clone();
-    let counts_first = matches!(step.operation, Operation::While(_));
     let initial = step.operands.remove(operand);
     let slot = step.outputs.remove(output);
     let parameter = step.bodies[0].parameters.remove(operand);
-    step.bodies[0].results.remove(if counts_first { result - 1 } else { result });
+    step.bodies[0].results.remove(result);
     (step, vec![(slot.id, initial), (parameter.id, initial)])
 }
 
-/// A step without one of its outputs, if nothing uses that.
-fn without_output(program: &Program, path: &[usize], i: usize) -> Option<(Step, Vec<(Id, Id)>)> {
-    let mut step = program.step(path).clone();
+/// Removes an output that nothing uses.
+fn without_output(program: &Program, step: &Step, i: usize) -> Option<Change> {
     if step.outputs.len() == 1 || program.used().contains(&step.outputs[i].id) {
         return None;
     }
+    let mut step = step.clone();
     step.outputs.remove(i);
-    step.bodies.iter_mut().for_each(|body| {
+    for body in &mut step.bodies {
         body.results.remove(i);
-    });
+    }
     Some((step, Vec::new()))
 }
 
@@ -193,9 +187,8 @@ fn with_plain_inputs(program: &Program, give: &mut dyn FnMut(Program)) {
             smaller.inputs[i].source = plain;
             give(smaller);
         }
-        let least = i32::from(input.value != Value::from(0));
-        if input.value.dtype() == DType::I32 && least > 0 {
-            let number = crate::values::numbers(&input.value)[0] as i32;
+        let number = if input.slot.kind == Kind::Int { numbers(&input.value)[0] as i32 } else { 0 };
+        if number > 0 {
             let mut smaller = program.clone();
             smaller.inputs[i].value = Value::from(number - 1);
             give(smaller);
@@ -203,7 +196,7 @@ fn with_plain_inputs(program: &Program, give: &mut dyn FnMut(Program)) {
     }
 }
 
-/// Where a step is: the numbers of the step, of one of its bodies, of a step of that, and so on.
+/// The position of a step: alternately the index of a step and that of one of its bodies.
 type Path = Vec<usize>;
 
 impl Program {
@@ -240,20 +233,13 @@ impl Program {
         (block, *last)
     }
 
-    fn remove(&mut self, path: &[usize]) {
-        self.exchange(path, Vec::new());
-    }
-
+    /// Replaces a step by others.
     fn exchange(&mut self, path: &[usize], steps: Vec<Step>) {
         let (block, i) = self.block_mut(path);
         block.steps.splice(i..=i, steps);
     }
 
-    fn splice(&mut self, path: &[usize], body: &Block) {
-        self.exchange(path, body.steps.clone());
-    }
-
-    /// For each output of a step, an operand of its kind.
+    /// Replaces each output of a step by an operand of the same kind, if there are such.
     fn replacements(&self, step: &Step, operands: &[Id]) -> Option<Vec<(Id, Id)>> {
         let slots = self.slots();
         let other = |slot: &Slot| {
@@ -263,8 +249,8 @@ impl Program {
         step.outputs.iter().map(other).collect()
     }
 
-    /// For each output of a step, a result of a body, if that is to be put in its place: parameters
-    /// become operands.
+    /// Replaces each output of a step by a result of the body, and each parameter of the body by an
+    /// operand, if there are such of the same kinds.
     fn replacements_of_body(&self, step: &Step, body: &Block) -> Option<Vec<(Id, Id)>> {
         let slots = self.slots();
         let mut others = Vec::new();
@@ -279,10 +265,10 @@ impl Program {
         Some(others)
     }
 
-    /// Puts others in the place of what is used.
+    /// Replaces all uses of ids by others.
     fn replace(&mut self, others: &[(Id, Id)]) {
         let replace = |id: &mut Id| {
-            // One replacement may lead to another, never in a circle.
+            // Replacements chain, but never in a circle: each leads to something defined earlier.
             while let Some((_, other)) = others.iter().find(|(old, _)| old == id) {
                 *id = *other;
             }
@@ -292,10 +278,11 @@ impl Program {
             block.steps.iter_mut().flat_map(|step| &mut step.operands).for_each(replace);
         });
         self.by.iter_mut().chain(&mut self.stops).for_each(replace);
+        self.by.sort_unstable();
         self.by.dedup();
     }
 
-    /// All that something uses.
+    /// The ids that anything uses.
     fn used(&self) -> BTreeSet<Id> {
         let mut used: BTreeSet<Id> = self.by.iter().chain(&self.stops).copied().collect();
         self.main.visit(&mut |block| {
@@ -305,7 +292,7 @@ impl Program {
         used
     }
 
-    /// Drops inputs and steps that nothing uses.
+    /// Removes unused inputs and steps.
     fn drop_unused(&mut self) {
         loop {
             let used = self.used();

@@ -7,7 +7,7 @@ use super::generate::{Entry, LARGEST_STATE, Maker, broadcast};
 use super::program::{Binary, Block, Id, Kind, Operation, Sequence, Slot, Step, Unary, While};
 use crate::random_graph::pick;
 
-/// A block that runs this often runs no loops.
+/// Blocks that may run more often contain no loops.
 const MOST_RUNS: usize = 12;
 
 /// Steps without bodies.
@@ -114,7 +114,7 @@ impl Maker<'_> {
     }
 
     pub(super) fn gradient(&mut self) {
-        // Rather of what is computed here, so that there is a way.
+        // The latest value of this block likely depends on the operands of its steps.
         let last = self.scope[self.outside..].iter().rev().find(|e| e.slot.shape().is_some());
         let y = last.cloned().unwrap_or_else(|| self.float());
         let mut operands = vec![y.slot.id];
@@ -136,7 +136,7 @@ impl Maker<'_> {
         }
     }
 
-    /// A float that has rows, and its shape.
+    /// A float of at least one axis, with its shape.
     fn rows(&mut self) -> Option<(Entry, Shape)> {
         let entry = self.find(|entry| entry.slot.shape().is_some_and(|shape| !shape.is_empty()))?;
         let shape = entry.slot.shape()?.clone();
@@ -164,7 +164,7 @@ impl Maker<'_> {
         }
     }
 
-    /// Adds a step whose outputs can be used.
+    /// Adds a step with bodies.
     fn call(
         &mut self,
         operation: Operation,
@@ -180,7 +180,7 @@ impl Maker<'_> {
         self.steps.push(Step { outputs, operation, operands, bodies });
     }
 
-    /// A body that takes `parameters` and gives results of these kinds.
+    /// A random body with these parameters and results of these kinds.
     fn body(&mut self, parameters: Vec<Entry>, results: &[Kind], runs: usize) -> Block {
         let outside = self.scope.len();
         let mut scope = self.scope.clone();
@@ -196,7 +196,7 @@ impl Maker<'_> {
         Block { parameters, steps: maker.steps, results }
     }
 
-    /// Lets one of the results depend on all that would be computed in vain.
+    /// Makes one of the results depend on all unused values.
     fn absorb(&mut self, results: &mut [Id]) {
         let entry = |id: &Id| self.scope.iter().find(|entry| entry.slot.id == *id).cloned();
         let entries = results.iter().enumerate().filter_map(|(i, id)| Some((i, entry(id)?)));
@@ -225,7 +225,7 @@ impl Maker<'_> {
         )
     }
 
-    /// The kinds of some things that there are.
+    /// Random kinds of results, the floats like those in scope.
     fn kinds(&mut self, most: usize) -> Vec<Kind> {
         let count = self.shared.rng.random_range(1..=most);
         let mut kinds: Vec<Kind> = (0..count).map(|_| self.float().slot.kind).collect();
@@ -242,7 +242,7 @@ impl Maker<'_> {
         self.call(operation, vec![which], bodies, &kinds);
     }
 
-    /// Things to begin a state with, and the parameters that stand for the state.
+    /// Initial values of a state, and the parameters of a body for it.
     fn state(&mut self, kinds: &[Kind]) -> (Vec<Id>, Vec<Entry>) {
         let initial = kinds.iter().map(|kind| self.result(kind)).collect();
         let parameter = |kind: &Kind| Entry {
@@ -267,7 +267,7 @@ impl Maker<'_> {
         self.call(Operation::While(form), operands, vec![body], &kinds);
     }
 
-    /// Floats of one number of rows, and the parameters that stand for the rows.
+    /// Floats with the same number of rows, and the parameters of a body for a row of each.
     fn elems(&mut self) -> Option<(usize, Vec<Id>, Vec<Entry>)> {
         let (first, shape) = self.rows()?;
         let rows = shape[0];
@@ -287,7 +287,7 @@ impl Maker<'_> {
         Some((rows, elems.iter().map(|elem| elem.slot.id).collect(), parameters))
     }
 
-    /// The kinds of some floats of at most one axis.
+    /// Random kinds of floats of at most one axis, like those in scope.
     fn small_kinds(&mut self, most: usize) -> Vec<Kind> {
         let shapes = self.scope.iter().filter_map(|entry| entry.slot.shape());
         let shapes: Vec<Shape> = shapes.filter(|shape| shape.len() < 2).cloned().collect();
@@ -335,7 +335,7 @@ impl Maker<'_> {
     }
 }
 
-/// Floats of these kinds along a new first axis.
+/// The kinds of rows stacked along a new first axis.
 fn along(rows: usize, kinds: &[Kind]) -> Vec<Kind> {
     let along = |kind: &Kind| match kind {
         Kind::Float(shape) => {

@@ -12,21 +12,21 @@ use super::common::compute;
 use super::program::{Block, Id, Kind, Operation, Program, Sequence, Slot, Step, Unary, While};
 use crate::values::numbers;
 
-/// A sum so near to zero is not certain to be above it.
+/// Rounding may decide the sign of a sum as small as this.
 const NARROW: f64 = 1e-6;
 
-/// What a program computes, in the default graph, as plain nodes: loops that are unrolled, branches
-/// that are taken, and placeholders in place of all floats that it begins with.
+/// A program in the default graph as plain nodes: loops are unrolled, only the branches that are taken
+/// are built, and all float inputs are placeholders.
 pub(super) struct Unrolled {
-    /// What was computed before, from outside to inside.
+    /// The values of each enclosing block, the innermost last.
     frames: Vec<BTreeMap<Id, Known>>,
-    /// What stands for the parameters of the bodies around: gradients inside of these stop there.
+    /// The float parameters of the enclosing bodies. Gradients taken inside a body stop there.
     parameters: Vec<Tensor>,
     pub(super) feeds: Vec<(Tensor, Value)>,
-    /// What gradients stop at, wherever it is.
+    /// The results of all `stop_gradient`s.
     pub(super) stops: Vec<Tensor>,
     session: Session,
-    /// Whether a bool depends on a number that is all but zero.
+    /// A condition depends on a number that is almost zero.
     pub(super) is_narrow: bool,
 }
 
@@ -37,7 +37,7 @@ enum Known {
     Bool(bool),
 }
 
-/// Unrolls a program.
+/// Unrolls a program to plain nodes.
 pub(super) fn unroll(program: &Program) -> Unrolled {
     let options = SessionOptions { threads: Some(1), ..SessionOptions::default() };
     let session = Session::with_options(&default_graph(), options);
@@ -58,7 +58,7 @@ pub(super) fn unroll(program: &Program) -> Unrolled {
 }
 
 impl Unrolled {
-    /// A float outside of all bodies.
+    /// A float of the main block.
     pub(super) fn tensor(&self, id: Id) -> Tensor {
         match self.frames[0][&id] {
             Known::Float(tensor) => tensor,
@@ -99,7 +99,7 @@ impl Unrolled {
         for step in &block.steps {
             let mut outputs = self.step(step);
             if !step.bodies.is_empty() {
-                // What a step gives is its own, also where it is what it takes.
+                // The output of a body may be a tensor from outside, and must differ from it.
                 outputs.iter_mut().for_each(|output| *output = output.alias());
             }
             let outputs = step.outputs.iter().map(|slot| slot.id).zip(outputs);
@@ -107,7 +107,7 @@ impl Unrolled {
         }
     }
 
-    /// What a body gives.
+    /// The results of a body.
     fn call(&mut self, body: &Block, arguments: &[Known]) -> Vec<Known> {
         let arguments: Vec<Known> = arguments.iter().map(|known| known.alias()).collect();
         let around = self.parameters.len();
@@ -239,7 +239,7 @@ impl Unrolled {
 }
 
 impl Known {
-    /// The same by another name.
+    /// An equal value with a tensor of its own.
     fn alias(self) -> Known {
         match self {
             Known::Float(tensor) => Known::Float(identity(tensor)),
