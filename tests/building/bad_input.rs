@@ -121,7 +121,7 @@ fn a_list_of_one_is_not_a_number() -> Outcome {
 fn shapes_that_no_memory_holds_are_errors() {
     let graph = Graph::new();
     let _default = graph.as_default();
-    let huge = placeholder::<f32>([1 << 60]);
+    let huge = placeholder::<f32>([1_usize << 60]);
     assert!(!huge.is_invalid());
     let broadcast = placeholder::<f32>([1 << 30, 1]) + placeholder::<f32>([1, 1 << 30]);
     assert_eq!(broadcast.shape(), shape![1 << 30, 1 << 30]);
@@ -130,7 +130,7 @@ fn shapes_that_no_memory_holds_are_errors() {
     let uniform = Distribution::Uniform { min: 0.0, max: 1.0 };
     let drawn = random(uniform, [1 << 40, 1 << 40], DType::F32, None);
     let counted = range(0_i64, i64::MAX, 1_i64);
-    let v = get_variable("v", [1 << 50], zeros());
+    let v = get_variable("v", [1_usize << 50], zeros());
     for session in in_both_modes() {
         for fetch in [filled, stretched, drawn, counted, v.read()] {
             assert!(session.run(fetch).is_err(), "{fetch}");

@@ -17,6 +17,8 @@ mod naming;
 mod placeholders;
 mod products_with_zeros;
 mod resource_variables;
+mod scopes;
 mod special_points;
 mod tensor_lists;
+mod tensorflow_names;
 mod variables;

@@ -151,7 +151,12 @@ fn definitions_in(source: &str) -> Vec<Definition> {
     };
     let definition = |item: &str| {
         let name = item.split([' ', '<', '(', ';']).next()?.to_owned();
-        let body = item.split("\n}").next()?.to_owned();
+        // A struct of a tuple ends on its line.
+        let body = match item.lines().next() {
+            Some(line) if line.ends_with(';') => line,
+            _ => item.split("\n}").next()?,
+        };
+        let body = body.to_owned();
         is_error(&name).then_some(Definition { name, body })
     };
     items.filter_map(definition).collect()

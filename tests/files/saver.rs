@@ -346,3 +346,33 @@ fn a_safetensors_file_that_does_not_fit_is_reported_as_a_checkpoint_is() -> Outc
     ");
     Ok(())
 }
+
+#[test]
+fn a_saver_that_reshapes_takes_variables_of_as_many_elements() -> Outcome {
+    let folder = tempfile::tempdir()?;
+    let prefix = folder.path().join("model.ckpt");
+    {
+        let _graph = Graph::new().as_default();
+        variable("w", [2, 3]).initializer(constant([[1.0_f32, 2.0, 3.0], [4.0, 5.0, 6.0]])).get();
+        scalar("b", 7.0);
+        let session = Session::new();
+        session.init_missing()?;
+        Saver::new()?.save(&session, &prefix)?;
+    }
+    let _graph = Graph::new().as_default();
+    let (w, b) = (get_variable("w", [6], zeros()), get_variable("b", [1, 1], zeros()));
+    let session = Session::new();
+    let report = missing(Saver::new()?.restore(&session, &prefix).unwrap_err());
+    assert_eq!(report.mismatched.len(), 2);
+    let report = Saver::new()?.reshape(true).restore(&session, &prefix)?;
+    assert_eq!(report.restored, ["b", "w"]);
+    assert_eq!(session.run(w)?, Value::from([1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0]));
+    assert_eq!(session.run(b)?, [[7.0_f32]].into_value()?);
+    let _other = Graph::new().as_default();
+    get_variable("w", [5], zeros());
+    get_variable("b", [1], zeros());
+    let session = Session::new();
+    let report = missing(Saver::new()?.reshape(true).restore(&session, &prefix).unwrap_err());
+    assert_eq!(report.mismatched.len(), 1);
+    Ok(())
+}

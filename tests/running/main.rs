@@ -15,5 +15,6 @@ mod run_errors;
 mod run_options;
 mod run_promises;
 mod session;
+mod shapes_of_a_run;
 mod tutorial_programs;
 mod warnings;

@@ -1,7 +1,9 @@
 //! Losses: their values, weights and reductions are those of TensorFlow's `tf.losses`.
 
 use crate::common::{Outcome, in_both_modes};
-use tidemill::losses::{LossOptions, Reduction};
+use tidemill::losses::{
+    LossOptions, Reduction, SequenceLoss, sequence_loss, sequence_loss_by_example,
+};
 use tidemill::prelude::*;
 
 fn labels() -> Tensor {
@@ -279,5 +281,37 @@ fn a_weighted_loss_has_the_gradient_of_its_formula() -> Outcome {
     let gradient = gradients([loss], [x])[0].unwrap();
     let gradient = Session::new().run(gradient)?;
     assert_eq!(gradient.to_string(), "[[0.25, 1.0], [1.5, -1.5]]");
+    Ok(())
+}
+
+#[test]
+fn the_loss_of_sequences_is_tensorflows() -> Outcome {
+    let _graph = Graph::new().as_default();
+    // The cross entropy of two equal logits is log(2), whatever the class.
+    let logits = constant(vec![vec![vec![0.0_f32; 2]; 3]; 2]);
+    let targets = constant([[0, 1, 0], [1, 1, 0]]);
+    let weights = constant([[1.0_f32, 1.0, 0.0], [1.0, 0.0, 0.0]]);
+    let loss = |average_across_timesteps, average_across_batch| {
+        let options = SequenceLoss { average_across_timesteps, average_across_batch };
+        sequence_loss(logits, targets, weights, options)
+    };
+    let log = std::f32::consts::LN_2;
+    let session = Session::new();
+    let close = |tensor: Tensor, expected: &[f32]| {
+        let value = session.run(tensor).unwrap();
+        let actual = value.as_slice::<f32>().unwrap();
+        assert_eq!(actual.len(), expected.len());
+        assert!(actual.iter().zip(expected).all(|(a, e)| (a - e).abs() < 1e-6), "{actual:?}");
+    };
+    close(loss(true, true), &[log]);
+    close(loss(true, false), &[log, log]);
+    close(loss(false, true), &[log, log, 0.0]);
+    close(loss(false, false), &[log, log, 0.0, log, 0.0, 0.0]);
+    let steps = |x: Tensor| unstack(x, 1);
+    let (logits, targets, weights) = (steps(logits), steps(targets), steps(weights));
+    let by_example = |mean| sequence_loss_by_example(&logits, &targets, &weights, mean);
+    close(by_example(false), &[2.0 * log, log]);
+    close(by_example(true), &[log, log]);
+    assert!(sequence_loss_by_example(&logits, &targets[1..], &weights, true).is_invalid());
     Ok(())
 }

@@ -518,7 +518,7 @@ fn a_variable_of_whole_numbers_cannot_be_trained() {
     let before = graph.len();
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
     `count` holds int32: only floats can be trained
-      --> +2:20 (in `minimize`)
+      --> +2:20 (in `apply_gradients`)
     ");
     assert_eq!(graph.len(), before);
 }
@@ -548,7 +548,7 @@ fn a_constraint_of_a_variable_that_is_updated_by_rows() {
     Adam::new(0.1).apply_gradients(&[(Some(gradient(true)), w)], None);
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
     the gradient of `w` has only some of its rows, so that its constraint cannot be kept
-      --> +2:20 (in `minimize`)
+      --> +2:20 (in `apply_gradients`)
     ");
 }
 

@@ -265,3 +265,67 @@ fn dropout_of_outputs_keeps_the_state() -> Outcome {
     }
     Ok(())
 }
+
+#[test]
+fn after_no_steps_there_are_no_outputs_and_the_state_is_the_first() -> Outcome {
+    let _graph = Graph::new().as_default();
+    let cell = MultiRnnCell::new([LstmCell::new(2), LstmCell::new(4)]);
+    let x = placeholder::<f32>(shape![?, ?, 3]);
+    let lengths = placeholder::<i32>(shape![?]);
+    let (whole, states) = rnn::dynamic_rnn(&cell, x);
+    let (cut, _) = DynamicRnn::new(&cell).sequence_length(lengths).run(x);
+    let loss = reduce_sum(square(whole), ..) + reduce_sum(states[1].1, ..);
+    let grads: Vec<Tensor> =
+        gradients([loss], trainable_variables()).into_iter().flatten().collect();
+    let fixed = rnn::dynamic_rnn(&GruCell::new(2), placeholder::<f32>([5, 0, 3])).0;
+    assert_eq!((whole.shape(), fixed.shape()), (shape![?, ?, 4], [5, 0, 2].into()));
+    let session = Session::new();
+    session.init_missing()?;
+    let given = feeds![x => Value::zeros(DType::F32, [2, 0, 3])?, lengths => [0, 0]];
+    let (whole, cut, state, grads) = session.run_with((whole, cut, states, grads), given)?;
+    assert_eq!((whole.shape(), cut.shape()), (&[2, 0, 4].into(), &[2, 0, 4].into()));
+    assert_eq!(state[1].0, Value::zeros(DType::F32, [2, 4])?);
+    for grad in grads {
+        assert_eq!(grad, Value::zeros(DType::F32, grad.shape().clone())?);
+    }
+    Ok(())
+}
+
+#[test]
+fn a_wrapper_projects_outputs_and_leaves_the_state() -> Outcome {
+    let _graph = Graph::new().as_default();
+    let cell = rnn::OutputProjectionWrapper::new(GruCell::new(3), 2);
+    let (outputs, state) = rnn::dynamic_rnn(&cell, constant(waves(&[2, 4, 3], 0.7)));
+    let names: Vec<String> = trainable_variables().iter().map(|v| v.op().name()).collect();
+    assert_eq!(names[0], "rnn/output_projection_wrapper/gru_cell/gates/kernel");
+    assert_eq!(
+        names[4..],
+        ["kernel", "bias"].map(|v| format!("rnn/output_projection_wrapper/{v}"))
+    );
+    let session = Session::new();
+    session.init_missing()?;
+    let kernel = trainable_variables()[4];
+    let last = outputs.slice(s![.., -1]);
+    let [last, expected] = session.run([last, state.matmul(kernel)])?;
+    assert_close(&last, expected.as_slice()?);
+    Ok(())
+}
+
+#[test]
+fn a_decoder_feeds_its_outputs_back() -> Outcome {
+    let _graph = Graph::new().as_default();
+    let cell = BasicRnnCell::new(2);
+    let steps = [constant(waves(&[1, 2], 0.7)), constant(waves(&[1, 2], 0.3))];
+    let zero = || cell.zero_state(1, DType::F32);
+    let (given, _) = rnn::rnn_decoder(&cell, steps, zero(), None);
+    let next = |output: Tensor, i: usize| output + i;
+    let (fed, state) = rnn::rnn_decoder(&cell, steps, zero(), Some(&next));
+    let (by_hand, _) = cell.call(fed[0] + 0.0, fed[0]);
+    let session = Session::new();
+    session.init_missing()?;
+    let values = session.run((given, fed, state, by_hand))?;
+    assert_eq!(values.0[0], values.1[0]);
+    assert_ne!(values.0[1], values.1[1]);
+    assert_eq!((&values.1[1], &values.1[1]), (&values.2, &values.3));
+    Ok(())
+}

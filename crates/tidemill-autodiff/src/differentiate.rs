@@ -3,31 +3,42 @@ use tidemill_graph::{
     Enclosure, Graph, GraphKey, Location, Note, OpError, TensorId, TensorRef, at_location,
     default_graph, elsewhere, enclosures, fail, innermost, scoped,
 };
-use tidemill_ops::Tensor;
+use tidemill_ops::{Tensor, zeros_like};
 use tidemill_value::DType;
 
-use crate::walk::Walk;
+use crate::walk::{Cut, Level, Walk};
 
-/// How [`gradients_with`] differentiates.
+/// Options of [`gradients_with`].
 #[derive(Clone, Debug, Default)]
 pub struct GradientOptions {
-    /// The gradient of each of the `ys`; ones where it is `None`, or where the list ends.
+    /// The initial gradient of each of the `ys`; ones if it is `None` or the list is shorter.
     pub grad_ys: Vec<Option<Tensor>>,
-    /// Tensors to take as constant.
+    /// Tensors to treat as constant.
     pub stop_gradients: Vec<Tensor>,
+    /// The gradient where no way that has a derivative leads from an `x` to the `ys`.
+    pub unconnected_gradients: UnconnectedGradients,
+}
+
+/// The gradient with respect to what the `ys` do not depend on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum UnconnectedGradients {
+    /// There is none.
+    #[default]
+    None,
+    /// Zeros of the type and shape of the `x`.
+    Zero,
 }
 
 /// The gradients of the sum of `ys` with respect to each of `xs`: tensors or variables.
 ///
-/// They are added to the graph as nodes, so they can be fetched, used, and differentiated
-/// again. A gradient is `None` where no way that has a derivative leads from the `x` to the
-/// `ys`. Each has the type and shape of its `x`. That of a table that rows are gathered from is a
-/// sum of [`IndexedSlices`].
+/// They are nodes of the graph, so they can be fetched, used, and differentiated again. A gradient
+/// is `None` if no differentiable path leads from the `x` to the `ys`. Each has the type and shape
+/// of its `x`. The gradient of a table whose rows are gathered is a sum of [`IndexedSlices`].
 ///
 /// # Errors
-/// The handles are invalid where an operation on the way has no gradient defined, or where the
-/// `ys` are not floats. A list of tensors has gradients too, lists themselves, but as one of the
-/// `ys` it needs one to begin with.
+/// The handles are invalid if an operation on the path has no gradient defined, or if the `ys` are
+/// not floats. The gradient of a tensor list is a list too; a list among the `ys` needs an initial
+/// gradient in `grad_ys`.
 #[track_caller]
 pub fn gradients<Y: Into<Tensor>, X: Into<TensorRef>>(
     ys: impl IntoIterator<Item = Y>,
@@ -36,7 +47,7 @@ pub fn gradients<Y: Into<Tensor>, X: Into<TensorRef>>(
     gradients_with(ys, xs, GradientOptions::default())
 }
 
-/// [`gradients`], with gradients of the `ys` to begin with, and tensors to take as constant.
+/// [`gradients`] with initial gradients of the `ys` and tensors to treat as constant.
 #[track_caller]
 pub fn gradients_with<Y: Into<Tensor>, X: Into<TensorRef>>(
     ys: impl IntoIterator<Item = Y>,
@@ -46,27 +57,14 @@ pub fn gradients_with<Y: Into<Tensor>, X: Into<TensorRef>>(
     differentiate(ys, xs, options).gradients
 }
 
-/// What differentiation gives.
+/// The result of [`differentiate`].
 #[derive(Clone, Debug)]
 pub struct Differentiation {
     /// The gradient with respect to each of the `xs`.
     pub gradients: Vec<Option<Tensor>>,
-    /// The nodes at which ways from the `ys` to the `xs` end without a derivative, the nearest
-    /// to the `ys` first.
+    /// The nodes at which paths from the `ys` to the `xs` end without a derivative, the nearest to
+    /// the `ys` first.
     pub cuts: Vec<Cut>,
-}
-
-/// A node through which no gradient passes to one of its inputs.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Cut {
-    /// The name of the node.
-    pub name: String,
-    /// Its type.
-    pub op: &'static str,
-    /// The line that made it.
-    pub location: Location,
-    /// The names of the nodes from a `y` to it, both included.
-    pub way: Vec<String>,
 }
 
 /// [`gradients_with`], which also tells where ways end.
@@ -85,26 +83,21 @@ pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
         let graph = if graph.is_complete_body() { default_graph() } else { graph };
         let target = innermost(&graph);
         match levels(&target, &ys, &xs, &options) {
-            Ok(levels) => scoped(&target, "gradients", |_| descend(&target, levels, &xs)),
+            Ok(levels) => scoped(&target, "gradients", |_| {
+                let mut result = descend(&target, levels, &xs);
+                if options.unconnected_gradients == UnconnectedGradients::Zero {
+                    for (gradient, &x) in result.gradients.iter_mut().zip(&xs) {
+                        gradient.get_or_insert_with(|| zeros_of(x));
+                    }
+                }
+                result
+            }),
             Err(invalid) => Differentiation {
                 gradients: xs.iter().map(|_| Some(invalid)).collect(),
                 cuts: Vec::new(),
             },
         }
     })
-}
-
-/// What there is to differentiate in one graph. Where that is the body that is being built, the graphs
-/// around it follow: values flow into the body through what it captures of them.
-pub(crate) struct Level {
-    pub(crate) graph: Graph,
-    /// The tensors to differentiate, each with its gradient; ones where that is `None`.
-    pub(crate) ys: Vec<(TensorId, Option<TensorRef>)>,
-    pub(crate) xs: Vec<TensorId>,
-    /// The tensors to take as constant.
-    pub(crate) stops: FxHashSet<TensorId>,
-    /// The tensors of this graph that the graph inside of it captures, with what stands for them there.
-    captured: Vec<(TensorId, TensorId)>,
 }
 
 /// Differentiates one graph after the other, from the inside out. The gradients of what a graph captures
@@ -236,4 +229,14 @@ fn check_float(graph: &Graph, tensor: TensorId, is_given: bool) -> Result<(), Te
     let message = format!("`{name}` is {dtype}, but only floats have gradients");
     let notes = Vec::from([Note::at(format!("`{name}` was made here"), at)]);
     Err(fail(Some(graph.key()), "gradients", OpError::Invalid(message), notes).output(0).into())
+}
+
+/// Zeros of the type and shape of a tensor, or of the value of a variable.
+fn zeros_of(x: TensorRef) -> Tensor {
+    let read = || {
+        let graph = Graph::find(x.graph()).ok()?;
+        let record = graph.read().variable(x.id().ok()?.node).cloned()?;
+        Some(TensorRef::new(graph.key(), record.read))
+    };
+    zeros_like(Tensor::from(read().unwrap_or(x)))
 }

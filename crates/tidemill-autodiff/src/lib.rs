@@ -1,8 +1,8 @@
-//! Symbolic gradients: the derivative of tensors with respect to others, built as nodes of the
+//! Symbolic gradients: derivatives of tensors with respect to other tensors, built as nodes of the
 //! same graph.
 //!
-//! The walk is reverse-mode differentiation. It knows no operation: each brings its own rule,
-//! written in operations that have gradients themselves, so that gradients of gradients work.
+//! The algorithm is reverse-mode differentiation. It knows no operation by name: each has its own
+//! rule, written in operations that have gradients themselves, so that gradients of gradients work.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -13,6 +13,8 @@ mod unbroadcast;
 mod walk;
 
 pub use differentiate::{
-    Cut, Differentiation, GradientOptions, differentiate, gradients, gradients_with,
+    Differentiation, GradientOptions, UnconnectedGradients, differentiate, gradients,
+    gradients_with,
 };
 pub use second::{hessian_vector_product, jacobian};
+pub use walk::Cut;

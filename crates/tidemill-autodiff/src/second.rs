@@ -13,14 +13,14 @@ use crate::{GradientOptions, gradients, gradients_with};
 /// A Jacobian has at most so many rows: for each, the graph gets a gradient of its own.
 const MOST_ROWS: usize = 1024;
 
-/// The derivatives of each element of `y` with respect to each of `x`: a tensor of the shape of
-/// `y` followed by that of `x`. It is `None` where `y` does not depend on `x`.
+/// The derivatives of each element of `y` with respect to each element of `x`: a tensor whose shape
+/// is that of `y` followed by that of `x`. It is `None` if `y` does not depend on `x`.
 ///
-/// A gradient is built for each element of `y`, so that it can be differentiated again.
+/// It builds a gradient for each element of `y`, so it can be differentiated again.
 ///
 /// # Errors
-/// The handle is invalid where the shape of `y` is not known, or has more than 1024 elements,
-/// and as for [`gradients`].
+/// The handle is invalid if the shape of `y` is unknown or has more than 1024 elements, and as for
+/// [`gradients`].
 #[track_caller]
 pub fn jacobian(y: impl Into<Tensor>, x: impl Into<TensorRef>) -> Option<Tensor> {
     let (y, x) = (y.into(), x.into());
@@ -95,11 +95,11 @@ fn one_at<T: tidemill_value::Element + From<u8>>(known: &Shape, element: usize) 
     Some(value)
 }
 
-/// The product of the Hessian, the matrix of second derivatives of the sum of `y` with respect
-/// to `xs`, and `vectors`, one of the shape of each of `xs`: a gradient of a gradient, so that
-/// the Hessian itself is never there.
+/// The product of the Hessian (the matrix of second derivatives of the sum of `y` with respect to
+/// `xs`) and `vectors`, one for each of `xs` and of its shape.
 ///
-/// A part is `None` where the gradient does not depend on the `x`.
+/// It is a gradient of a gradient and never builds the Hessian itself. A part is `None` if the
+/// gradient does not depend on that `x`.
 ///
 /// # Errors
 /// As for [`gradients`].

@@ -1,4 +1,4 @@
-//! Sums a gradient back to the shape of an operand that was stretched.
+//! Sums a gradient back to the shape of a broadcast operand.
 
 use tidemill_graph::Fact;
 use tidemill_ops::{Axes, Tensor, broadcast_gradient_args, reduce_sum, reshape, shape};

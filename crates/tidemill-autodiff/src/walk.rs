@@ -7,8 +7,33 @@ use tidemill_graph::{
 use tidemill_ops::{IndexedSlices, Tensor, add_n, ones_like};
 
 use crate::control::{self, Call};
-use crate::differentiate::{Cut, Level};
 use crate::unbroadcast::unbroadcast;
+
+/// A node through which no gradient passes to one of its inputs.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Cut {
+    /// The name of the node.
+    pub name: String,
+    /// Its type.
+    pub op: &'static str,
+    /// The line that made it.
+    pub location: Location,
+    /// The names of the nodes from a `y` to it, both included.
+    pub way: Vec<String>,
+}
+
+/// What there is to differentiate in one graph. Where that is the body that is being built, the graphs
+/// around it follow: values flow into the body through what it captures of them.
+pub(crate) struct Level {
+    pub(crate) graph: Graph,
+    /// The tensors to differentiate, each with its gradient; ones where that is `None`.
+    pub(crate) ys: Vec<(TensorId, Option<TensorRef>)>,
+    pub(crate) xs: Vec<TensorId>,
+    /// The tensors to take as constant.
+    pub(crate) stops: FxHashSet<TensorId>,
+    /// The tensors of this graph that the graph inside of it captures, with what stands for them there.
+    pub(crate) captured: Vec<(TensorId, TensorId)>,
+}
 
 /// The reverse walk through one graph.
 pub(crate) struct Walk<'a> {

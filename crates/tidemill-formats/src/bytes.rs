@@ -8,11 +8,11 @@ use tidemill_value::{
 /// Fewer bytes than a page has are copied, so that a value of a few elements keeps no file mapped.
 const WORTH_MAPPING: usize = 4096;
 
-/// Why bytes are not the elements of a value.
+/// The error of making a value from bytes.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum BytesError {
-    /// There are not as many bytes as the elements take.
+    /// The number of bytes does not match the elements.
     #[error("a tensor of type {dtype} and shape {shape} takes {expected} bytes, not {actual}")]
     Count {
         /// The data type.
@@ -21,7 +21,7 @@ pub enum BytesError {
         shape: Shape,
         /// The bytes its elements take.
         expected: usize,
-        /// The bytes there are.
+        /// The number of bytes given.
         actual: usize,
     },
     /// The elements have no bytes of a fixed number.
@@ -37,7 +37,7 @@ pub enum BytesError {
 
 tidemill_value::debug_as_report!(BytesError);
 
-/// A value from the bytes of its elements in row-major order, each with its lowest byte first.
+/// A value from the bytes of its elements in row-major order, little-endian.
 ///
 /// # Errors
 /// [`BytesError`]. Their number is checked before anything is allocated.

@@ -26,12 +26,12 @@ pub enum EventError {
     /// A record is damaged.
     #[error(transparent)]
     Record(#[from] TfRecordError),
-    /// A record is no event.
+    /// A record is not an event.
     #[error("record {number} is no event: {source}")]
     Message {
         /// The number of the record, from 0.
         number: u64,
-        /// What is wrong.
+        /// The error.
         source: DecodeError,
     },
 }
@@ -140,11 +140,11 @@ pub struct EventWriter {
 }
 
 impl EventWriter {
-    /// Makes a file of events in a folder, which is made if it is not there. The name of the file
-    /// is like no other's there, and begins as TensorBoard expects.
+    /// Creates an event file in a folder, which is created if it does not exist. The file's name is
+    /// unique in the folder and begins as TensorBoard expects.
     ///
     /// # Errors
-    /// [`FileError`], where it cannot be written.
+    /// [`FileError`], if it cannot be written.
     pub fn create(folder: impl AsRef<Path>) -> Result<Self, FileError<EventError>> {
         let folder = folder.as_ref();
         fs::create_dir_all(folder).map_err(|error| FileError::new(folder, error))?;
@@ -165,7 +165,7 @@ impl EventWriter {
     /// Writes an event.
     ///
     /// # Errors
-    /// [`FileError`], where it cannot be written.
+    /// [`FileError`], if it cannot be written.
     pub fn event(&mut self, event: &Event) -> Result<(), FileError<EventError>> {
         let written = self.records.write(&event.encode_to_vec());
         written.map_err(|error| FileError::new(&self.path, error))
@@ -174,7 +174,7 @@ impl EventWriter {
     /// Writes the value of a scalar at a step, now.
     ///
     /// # Errors
-    /// [`FileError`], where it cannot be written.
+    /// [`FileError`], if it cannot be written.
     pub fn scalar(
         &mut self,
         tag: impl Into<String>,
@@ -187,11 +187,11 @@ impl EventWriter {
         self.event(&Event { wall_time: wall_time(), step, summary, ..Event::default() })
     }
 
-    /// Hands what was written to the system, so that other programs see it. Dropping the writer
-    /// does so, too, but cannot tell of errors.
+    /// Passes the written events to the system, so that other programs see them. Dropping the
+    /// writer does this too, but cannot report errors.
     ///
     /// # Errors
-    /// [`FileError`], where it cannot be written.
+    /// [`FileError`], if it cannot be written.
     pub fn flush(&mut self) -> Result<(), FileError<EventError>> {
         self.records.flush().map_err(|error| FileError::new(&self.path, error))
     }

@@ -1,4 +1,4 @@
-//! Files that are written as a whole or not at all, and files that are mapped into memory.
+//! Atomic file writes, and memory-mapped files.
 
 use std::error::Error;
 use std::fmt;
@@ -11,13 +11,13 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use tidemill_value::{FileMap, write_error_report};
 
-/// What is wrong with a file.
+/// An error with a file.
 #[derive(thiserror::Error)]
 #[error("{}: {kind}", path.display())]
 pub struct FileError<E: Error> {
     /// The file.
     pub path: PathBuf,
-    /// What is wrong with it.
+    /// The error.
     pub kind: Box<E>,
 }
 
@@ -38,18 +38,18 @@ impl<E: Error> FileError<E> {
     }
 }
 
-/// Maps a file into memory (see [`FileMap`] for what that asks of other programs).
+/// Maps a file into memory (see [`FileMap`] for what other programs must not do).
 ///
 /// # Errors
-/// [`FileError`], where it cannot be read, or is no regular file.
+/// [`FileError`], if it cannot be read or is not a regular file.
 pub fn map_file(path: impl AsRef<Path>) -> Result<FileMap, FileError<io::Error>> {
     let path = path.as_ref();
     FileMap::open(path).map_err(|error| FileError::new(path, error))
 }
 
-/// Writes a file so that it is there as a whole or not at all, whenever the program or the machine
-/// stops: under another name in the same folder first, and renamed when it is on the disk. When
-/// this returns, the name is on the disk, too. A program that has the file before mapped keeps it.
+/// Writes a file atomically, even if the program or the machine stops: first under a temporary name
+/// in the same folder, then renamed once it is on disk. When this returns, the name is on disk,
+/// too. A program that has the previous file mapped keeps it.
 ///
 /// # Errors
 /// [`FileError`], where the file cannot be written. Then an earlier file of the name is as it was.
@@ -149,9 +149,9 @@ static TEMPORARY: LazyLock<String> =
     LazyLock::new(|| format!("{MARK}{:016x}-", RandomState::new().build_hasher().finish()));
 const MARK: &str = ".tmp-";
 
-/// Removes what processes that were killed have left of files whose names begin as that of
-/// `prefix` does: files under the other names that [`write_file`] gives them at first. No other
-/// process may be writing such files now. Those that this one is writing stay.
+/// Removes the unfinished files of killed processes whose names begin like that of `prefix`: files
+/// with the temporary names of [`write_file`]. No other process may be writing such files now.
+/// Files that this process is writing are kept.
 ///
 /// # Errors
 /// [`FileError`], where the folder cannot be read, or a file cannot be removed.

@@ -15,7 +15,7 @@ const HEAD: u64 = 1 << 12;
 /// What the index of a checkpoint ends with.
 const TABLE_MAGIC: [u8; 8] = checkpoint::TABLE_MAGIC.to_le_bytes();
 
-/// What a file is.
+/// The kind of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum FileKind {
@@ -46,8 +46,8 @@ pub enum FileKind {
 }
 
 impl FileKind {
-    /// What a file, folder or prefix is, by its content. Where the content says nothing, as that
-    /// of a damaged file, its name does.
+    /// Detects the kind of a file, folder or prefix from its contents, or from its name if the
+    /// contents do not tell, such as for a damaged file.
     ///
     /// # Errors
     /// [`FileError`], where it cannot be read, or is nothing of all this.

@@ -1,21 +1,20 @@
 //! The file formats of the Tidemill runtime: bytes to values and back.
 //!
-//! - [`proto`] has TensorFlow's protocol buffer messages: a [`GraphDef`](proto::GraphDef) and
-//!   what it is made of. A [`TensorProto`](proto::TensorProto) converts to and from a
-//!   [`Value`](tidemill_value::Value).
-//!   [`TextMessage`] has the text of messages.
+//! - [`proto`] has TensorFlow's protocol buffer messages: a [`GraphDef`](proto::GraphDef) and its
+//!   parts. A [`TensorProto`](proto::TensorProto) converts to and from a
+//!   [`Value`](tidemill_value::Value). [`TextMessage`] has the text of messages.
 //! - [`checkpoint`] reads and writes TensorFlow's checkpoints.
 //! - [`SafetensorsFile`] and [`write_safetensors`] are for safetensors files, [`npy`] is for those
 //!   of NumPy.
 //! - [`tfrecord`] reads and writes TensorFlow's record files, [`event`] the logs of training in
 //!   them.
-//! - [`FileKind`] tells from its content what a file is.
+//! - [`FileKind`] detects the kind of a file from its contents.
 //!
-//! Files are written with [`write_file`], so that each is there as a whole or not at all, and read
-//! through a map into memory, so that large values need not be copied.
+//! Files are written atomically with [`write_file`], and memory-mapped for reading, so that large
+//! values need not be copied.
 //!
-//! What is read is not trusted: bytes that are wrong give an error, and never a panic, a deep
-//! recursion, or an allocation that is out of proportion to their number.
+//! Input is not trusted: invalid bytes give an error, and never a panic, a deep recursion, or an
+//! allocation out of proportion to their number.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -20,17 +20,17 @@ const LENGTH: usize = 8;
 /// The key of what the header says beside the tensors.
 const METADATA: &str = "__metadata__";
 
-/// Why bytes are no safetensors file whose tensors are values, or values are not written to one.
+/// The error of reading or writing a safetensors file.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SafetensorsError {
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// They are no safetensors file.
+    /// The bytes are not a safetensors file.
     #[error("this is no safetensors file: {0}")]
     Format(#[from] SafeTensorError),
-    /// There is no tensor of the name.
+    /// No tensor has this name.
     #[error(
         "there is no tensor `{name}`{}",
         near.as_ref().map(|near| format!("; there is `{near}`")).unwrap_or_default()
@@ -38,7 +38,7 @@ pub enum SafetensorsError {
     NotFound {
         /// The name.
         name: String,
-        /// A name that is near to it.
+        /// A similar name, if there is one.
         near: Option<String>,
     },
     /// A tensor has a data type that values cannot have.
@@ -46,7 +46,7 @@ pub enum SafetensorsError {
     DType {
         /// The name of the tensor.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: DataTypeError,
     },
     /// The bytes of a tensor do not fill its shape.
@@ -54,7 +54,7 @@ pub enum SafetensorsError {
     Bytes {
         /// The name of the tensor.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: BytesError,
     },
     /// The format has no such data type.
@@ -63,7 +63,7 @@ pub enum SafetensorsError {
         /// The name of the tensor.
         name: String,
     },
-    /// No tensor can be called so.
+    /// The name is not allowed for a tensor.
     #[error("a tensor of a safetensors file cannot be called `{METADATA}`")]
     Name,
 }
@@ -86,8 +86,8 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Value>, Safeten
 
 /// A safetensors file, whose tensors are read one at a time.
 ///
-/// The file is mapped into memory (see [`FileMap`]). A large tensor stays there, if its elements lie as
-/// in memory.
+/// The file is memory-mapped (see [`FileMap`]). A large tensor stays in it if its elements have
+/// their layout in memory.
 #[derive(Clone, Debug)]
 pub struct SafetensorsFile {
     path: PathBuf,
@@ -112,7 +112,7 @@ impl SafetensorsFile {
         &self.path
     }
 
-    /// What the header says beside the tensors.
+    /// The metadata in the header.
     pub fn metadata(&self) -> &BTreeMap<String, String> {
         &self.header.metadata
     }
@@ -129,7 +129,7 @@ impl SafetensorsFile {
     /// Reads a tensor.
     ///
     /// # Errors
-    /// [`FileError`], where there is none of the name, or values cannot have its type.
+    /// [`FileError`], if no tensor has this name, or values cannot have its type.
     pub fn read(&self, name: &str) -> Result<Value, FileError<SafetensorsError>> {
         let read = |info: &Stored| {
             let range = self.header.range(info);
@@ -184,8 +184,8 @@ fn value(
         .map_err(|source| SafetensorsError::Bytes { name: name(), source })
 }
 
-/// Writes tensors as a safetensors file, which is there as a whole or not at all. `metadata` is
-/// kept beside them. The folder is made if it is not there.
+/// Writes tensors as a safetensors file, atomically. It also stores `metadata`. The folder is
+/// created if it does not exist.
 ///
 /// # Errors
 /// [`FileError`], where the file cannot be written, or a tensor is of strings or called

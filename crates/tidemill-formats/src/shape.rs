@@ -32,10 +32,10 @@ pub enum ShapeError {
 tidemill_value::debug_as_report!(ShapeError);
 
 impl TensorShapeProto {
-    /// The shape, as far as it is known.
+    /// The shape; dimensions may be unknown.
     ///
     /// # Errors
-    /// [`ShapeError`] where there can be no tensor of that shape.
+    /// [`ShapeError`] if the shape is invalid.
     pub fn partial_shape(&self) -> Result<PartialShape, ShapeError> {
         if self.unknown_rank {
             return Ok(PartialShape::unknown());

@@ -6,7 +6,7 @@ use crate::bytes::{bytes_of, decode_strings};
 use crate::proto::{DataType, DataTypeError, TensorProto, TensorShapeProto};
 use crate::{BytesError, ShapeError, value_from_bytes};
 
-/// Why a message holds no tensor.
+/// The error of reading a tensor from a message.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorError {
@@ -84,8 +84,8 @@ impl Default for SplatBudget {
 impl TensorProto {
     /// The value.
     ///
-    /// Where there are fewer elements than the shape has, the last one fills the rest; where
-    /// there are none, all are zero. `budget` limits how many may be left out.
+    /// If there are fewer elements than the shape has, the last one fills the rest; if there are
+    /// none, all are zero. `budget` limits how many may be left out.
     ///
     /// # Errors
     /// [`TensorError`]. The sizes are checked before anything is allocated.

@@ -1,4 +1,4 @@
-//! Tensors by name, in files of whatever format.
+//! Tensors by name, in files of any supported format.
 
 use std::collections::BTreeMap;
 use std::ffi::OsStr;
@@ -14,7 +14,7 @@ use crate::{FileError, SafetensorsError, SafetensorsFile, write_safetensors};
 /// Names less alike than this are not near.
 const SIMILAR: f64 = 0.7;
 
-/// What a file says of a tensor.
+/// The header of a tensor in a file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TensorInfo {
@@ -27,7 +27,7 @@ pub struct TensorInfo {
 }
 
 impl TensorInfo {
-    /// What is said of a tensor that values can have.
+    /// The header of a tensor with a data type that values can have.
     pub fn new(name: impl Into<String>, dtype: DType, shape: Shape) -> Self {
         TensorInfo { name: name.into(), dtype: Ok(dtype), shape }
     }
@@ -71,11 +71,11 @@ pub enum TensorReader {
 }
 
 impl TensorReader {
-    /// Reads what there is: in a safetensors file, if the path ends with `.safetensors`, otherwise
-    /// in the checkpoint of that prefix.
+    /// Opens a safetensors file if the path ends with `.safetensors`, or else the checkpoint with
+    /// that prefix.
     ///
     /// # Errors
-    /// [`TensorFileError`], where there is nothing, or it is damaged.
+    /// [`TensorFileError`], if the file does not exist or is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<TensorReader, TensorFileError> {
         Ok(match is_safetensors(path.as_ref()) {
             true => TensorReader::Safetensors(open_safetensors(path.as_ref())?),
@@ -105,8 +105,8 @@ impl TensorReader {
     /// Reads a tensor.
     ///
     /// # Errors
-    /// [`TensorFileError`], where there is none of the name, values cannot have its type, or its
-    /// bytes are damaged.
+    /// [`TensorFileError`], if no tensor has this name, values cannot have its type, or its bytes
+    /// are damaged.
     pub fn read(&self, name: &str) -> Result<Value, TensorFileError> {
         match self {
             TensorReader::Checkpoint(reader) => Ok(reader.read(name)?),
@@ -126,8 +126,8 @@ fn open_safetensors(path: &Path) -> Result<SafetensorsFile, TensorFileError> {
 }
 
 /// Writes tensors so that [`TensorReader`] reads them: as a safetensors file, if the path ends
-/// with `.safetensors`, otherwise as the checkpoint of that prefix. The folder is made if it is not
-/// there.
+/// with `.safetensors`, otherwise as the checkpoint of that prefix. The folder is created if it
+/// does not exist.
 ///
 /// # Errors
 /// [`TensorFileError`], where a file cannot be written, or the format cannot have a tensor.

@@ -18,13 +18,13 @@ pub struct TfRecordError {
     pub number: u64,
     /// Where it begins.
     pub offset: u64,
-    /// What is wrong.
+    /// The error.
     pub kind: TfRecordErrorKind,
 }
 
 tidemill_value::debug_as_report!(TfRecordError);
 
-/// What is wrong with a record.
+/// The kind of error in a record.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TfRecordErrorKind {

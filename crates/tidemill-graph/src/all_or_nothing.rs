@@ -1,4 +1,4 @@
-//! Takes nodes back that were added for something that failed.
+//! Removes nodes that were added by a call that then failed.
 
 use std::cell::Cell;
 use std::collections::BTreeMap;
@@ -59,11 +59,11 @@ impl Mark {
 }
 
 impl Graph {
-    /// Calls `add`, and if that fails, takes back what this thread has added to the graph
-    /// meanwhile: nodes with their names, variables, members of collections and notes.
+    /// Calls `add`, and if it fails, removes what this thread has added to the graph meanwhile:
+    /// nodes with their names, variables, members of collections and notes.
     ///
-    /// `add` must not hand out handles of nodes before it succeeds. If another thread has added
-    /// nodes at the same time, which may refer to these, all of them stay.
+    /// `add` must not return or store handles of nodes before it succeeds. If another thread has
+    /// added nodes at the same time, which may refer to these, all of them stay.
     ///
     /// # Errors
     /// That of `add`.

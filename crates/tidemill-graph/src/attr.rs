@@ -29,12 +29,12 @@ pub enum Attr {
     Function(Arc<HostFunction>),
     Body(Arc<Body>),
     Bodies(Arc<[Arc<Body>]>),
-    /// Of a node of a [`Subgraph`](crate::Subgraph), the paths through its bodies.
+    /// The paths through the bodies of a node in a [`Subgraph`](crate::Subgraph).
     Paths(Arc<[BodyPath]>),
 }
 
 impl Attr {
-    /// What kind of attribute this is, as error messages name it.
+    /// The kind of the attribute, as error messages name it.
     pub const fn kind(&self) -> &'static str {
         match self {
             Attr::Int(_) => "int",
@@ -55,7 +55,7 @@ impl Attr {
         }
     }
 
-    /// Whether both are the same to the bit. Functions and bodies equal only themselves.
+    /// Whether both are bit-identical. Functions and bodies equal only themselves.
     pub fn same(&self, other: &Attr) -> bool {
         match (self, other) {
             (Attr::Int(l), Attr::Int(r)) => l == r,
@@ -116,8 +116,8 @@ attr_from! {
     Arc<HostFunction> => Function, Arc<Body> => Body, Vec<Arc<Body>> => Bodies
 }
 
-/// The attributes that are stored with a node, sorted by name: those that neither have their
-/// default nor follow from the inputs.
+/// The attributes stored with a node, sorted by name: those that do not have their default and are
+/// not inferred from the inputs.
 #[derive(Clone, Default, Debug)]
 pub struct Attrs(Option<Arc<[NamedAttr]>>);
 
@@ -151,7 +151,7 @@ impl Attrs {
         self.0.as_deref()
     }
 
-    /// These attributes, and another one of this name.
+    /// These attributes plus the attribute `name`.
     pub fn with(&self, name: &'static str, attr: Attr) -> Attrs {
         let others = self.0.iter().flat_map(|stored| stored.iter()).filter(|(n, _)| n != name);
         others.cloned().chain([(Cow::Borrowed(name), attr)]).collect()

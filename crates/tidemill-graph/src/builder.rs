@@ -22,7 +22,7 @@ use crate::{
 
 /// Collects the parts of a node, and adds it to its graph.
 ///
-/// The graph is that of the first handle among the inputs, or else the default one.
+/// The graph is that of the first handle among the inputs, or else the default graph.
 #[must_use = "nothing is added before `build`"]
 pub struct NodeBuilder {
     op: &'static OpDef,
@@ -59,7 +59,7 @@ impl From<BuildErrorKind> for Failure {
 }
 
 impl NodeBuilder {
-    /// A node of type `op`. Without another wish, its name is that of the type.
+    /// Starts a node of type `op`. Its name defaults to that of the type.
     pub fn new(op: &'static OpDef) -> Self {
         NodeBuilder {
             op,
@@ -72,7 +72,7 @@ impl NodeBuilder {
         }
     }
 
-    /// A node of the type and attributes of another one, with these inputs in place of its own.
+    /// Starts a node with the type and attributes of another node, but with these inputs.
     pub fn like(node: &Node, inputs: &[TensorRef]) -> Self {
         let ranges = argument_ranges(node.op.inputs, &node.attrs);
         let argument = |range: Range<usize>| inputs.iter().take(range.end).skip(range.start);
@@ -87,8 +87,8 @@ impl NodeBuilder {
         }
     }
 
-    /// A node of the type and attributes of another one, with these inputs and bodies in place of its
-    /// own.
+    /// Starts a node with the type and attributes of another node, but with these inputs and
+    /// bodies.
     pub fn with_bodies(node: &Node, inputs: &[TensorRef], bodies: Vec<Arc<Body>>) -> Self {
         let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
         let (first, rest) = inputs.split_at(before.min(inputs.len()));
@@ -150,13 +150,13 @@ impl NodeBuilder {
         self
     }
 
-    /// Wishes for a name, which is made unique within the name scope that is open.
+    /// Requests a name, which is made unique within the current name scope.
     pub fn name(mut self, wish: impl Into<Cow<'static, str>>) -> Self {
         self.name = Name::Wish(wish.into());
         self
     }
 
-    /// Asks for exactly this name, whatever name scope is open.
+    /// Requests exactly this name, regardless of the current name scope.
     pub fn exact_name(mut self, name: impl Into<String>) -> Self {
         self.name = Name::Exact(name.into());
         self
@@ -176,8 +176,8 @@ impl NodeBuilder {
 
     /// Adds the node.
     ///
-    /// If the inputs or attributes do not fit, no node is added: the handle returned is poison,
-    /// and the graph lists the error (see [`Graph::check`]).
+    /// If the inputs or attributes do not fit, it adds no node: it returns a poison handle, and the
+    /// graph lists the error (see [`Graph::check`]).
     #[track_caller]
     pub fn build(mut self) -> OperationRef {
         let location = Location::caller();
@@ -210,10 +210,10 @@ impl NodeBuilder {
         }
     }
 
-    /// Adds the node, or says what is wrong. Nothing is recorded with the graph.
+    /// Adds the node, or returns an error without recording it in the graph.
     ///
     /// # Errors
-    /// What is wrong.
+    /// [`BuildErrorKind`], if the inputs or attributes do not fit.
     pub fn try_node(mut self, location: Location) -> Result<NodeId, BuildErrorKind> {
         let key = self.graph_key();
         self.try_build(key, location).map_err(|failure| match failure {
@@ -561,8 +561,8 @@ fn record(key: GraphKey, error: BuildError) -> OperationRef {
     }
 }
 
-/// Records a builder call that failed before it could make a node, and gives the handle to
-/// return in its place. The graph is that of the key, or else the default one.
+/// Records a builder call that failed before it could make a node, and returns the handle to use in
+/// its place. The graph is that of the key, or else the default graph.
 #[track_caller]
 pub fn fail(
     graph: Option<GraphKey>,

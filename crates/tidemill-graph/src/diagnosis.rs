@@ -12,23 +12,23 @@ use crate::{
     GradientError, Graph, GraphKey, Holding, InsideBody, Location, OpError, OperationRef, Referent,
 };
 
-/// Why a builder call made no node.
+/// The error of a builder call that made no node.
 #[derive(Clone)]
 pub struct BuildError {
-    /// What is wrong.
+    /// The error.
     pub kind: BuildErrorKind,
-    /// What was to be built: the name of the function or operation.
+    /// The name of the function or operation that was called.
     pub what: Cow<'static, str>,
-    /// The line that called for it.
+    /// The line of the call.
     pub location: Location,
-    /// What else helps to understand, such as where the inputs were made.
+    /// Further help, such as where the inputs were created.
     pub notes: Vec<Note>,
 }
 
 /// A remark below an error.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Note {
-    /// What it says.
+    /// The text.
     pub text: String,
     /// The line it is about.
     pub location: Option<Location>,
@@ -40,7 +40,7 @@ impl Note {
         Note { text: text.into(), location: Some(location) }
     }
 
-    /// Where an operation was made; `None` for the handle of a failed call.
+    /// A remark that says where an operation was created; `None` for the handle of a failed call.
     pub fn made_here(operation: OperationRef) -> Option<Self> {
         let Referent::Node(id) = operation.referent() else { return None };
         let graph = Graph::find(operation.graph()).ok()?;
@@ -63,14 +63,14 @@ impl fmt::Display for Note {
     }
 }
 
-/// What is wrong with a builder call.
+/// The kind of a builder call's error.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum BuildErrorKind {
     /// The inputs or attributes break a rule of the operation.
     #[error(transparent)]
     Op(#[from] OpError),
-    /// Two inputs that must be of one type are not.
+    /// Two inputs that must have the same type differ.
     #[error(
         "`{left}` is {left_dtype} and `{right}` is {right_dtype}, but they must be of one type"
     )]
@@ -84,29 +84,29 @@ pub enum BuildErrorKind {
         /// Its type.
         right_dtype: DType,
     },
-    /// An input is of a type that the operation does not take.
+    /// An input has a type that the operation does not take.
     #[error("`{input}` is {dtype}, but must be {}", one_of(allowed))]
     DType {
         /// The name of the input or attribute.
         input: &'static str,
         /// Its type.
         dtype: DType,
-        /// The types it may have.
+        /// The allowed types.
         allowed: Vec<DType>,
     },
-    /// An input is not the variable it must be.
+    /// An input must be a variable and is not.
     #[error("`{input}` must be a variable")]
     NotAVariable {
         /// The name of the input.
         input: &'static str,
     },
-    /// An input is not the handle of a variable that it must be.
+    /// An input must be the handle of a variable and is not.
     #[error("`{input}` must be the handle of a resource variable")]
     NotAHandle {
         /// The name of the input.
         input: &'static str,
     },
-    /// An input is the handle of a variable, and no value.
+    /// An input is the handle of a variable, not a value.
     #[error(
         "`{input}` must be a value, but is the handle of a resource variable, to be read first"
     )]
@@ -114,10 +114,10 @@ pub enum BuildErrorKind {
         /// The name of the input.
         input: &'static str,
     },
-    /// An operation is given another number of inputs than it takes.
+    /// An operation gets the wrong number of inputs.
     #[error("{expected} inputs are needed, but {actual} were given")]
     InputCount {
-        /// The number it takes.
+        /// The number that it takes.
         expected: usize,
         /// The number given.
         actual: usize,
@@ -151,7 +151,7 @@ pub enum BuildErrorKind {
     /// A tensor or operation of a body is used outside of it.
     #[error("{0}")]
     InsideBody(Box<InsideBody>),
-    /// Something made outside of a body has an effect, and is used inside.
+    /// A node outside of a body has an effect and is used inside.
     #[error(
         "`{name}` ({op}) was made at {at}, outside of this body, and has an effect: make it inside, \
          or run it before"
@@ -161,7 +161,7 @@ pub enum BuildErrorKind {
         name: String,
         /// Its type.
         op: &'static str,
-        /// The line that made it.
+        /// The line that created it.
         at: Location,
     },
     /// The graph of a handle was dropped.
@@ -182,7 +182,7 @@ pub enum BuildErrorKind {
     /// The graph is full.
     #[error("the graph holds as many nodes as it can")]
     Full,
-    /// A name has characters that names cannot have.
+    /// A name has invalid characters.
     #[error(
         "`{name}` cannot be a name: names consist of letters, digits and `._/>-`, and begin \
          with a letter, a digit or `.`"
@@ -191,13 +191,13 @@ pub enum BuildErrorKind {
         /// The name.
         name: String,
     },
-    /// A node has the name that was asked for.
+    /// Another node has the requested name.
     #[error("the name `{name}` is taken")]
     NameTaken {
         /// The name.
         name: String,
     },
-    /// A variable has the name that was asked for.
+    /// Another variable has the requested name.
     #[error("the variable `{name}` exists already")]
     VariableExists {
         /// The name.
@@ -214,15 +214,15 @@ pub enum BuildErrorKind {
     VariableMismatch {
         /// The name.
         name: String,
-        /// What it is.
+        /// Its actual type and shape.
         actual: String,
-        /// What was asked for.
+        /// The requested type and shape.
         wanted: String,
     },
     /// A gradient could not be built.
     #[error(transparent)]
     Gradient(#[from] GradientError),
-    /// An error of a crate above.
+    /// An error of a higher layer.
     #[error(transparent)]
     Other(Arc<dyn Error + Send + Sync>),
 }
@@ -293,7 +293,7 @@ impl Error for BuildError {
 
 tidemill_value::debug_as_report!(BuildError);
 
-/// All that is wrong with a graph.
+/// All errors of a graph's builder calls.
 #[derive(Clone)]
 pub struct BuildErrors(Vec<Arc<BuildError>>);
 

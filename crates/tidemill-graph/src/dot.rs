@@ -8,8 +8,8 @@ impl Graph {
     /// The graph in the DOT language of Graphviz.
     ///
     /// Nodes are labelled with their name and operation. Edges that carry a value are solid and
-    /// labelled with what is known of it, control edges are dotted, and edges from a variable
-    /// to what writes it are dashed.
+    /// labelled with its known dtype and shape, control edges are dotted, and edges from a variable
+    /// to the nodes that write it are dashed.
     pub fn to_dot(&self) -> String {
         let reader = self.read();
         let adjacency = reader.state().dag.adjacency();

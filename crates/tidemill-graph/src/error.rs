@@ -4,8 +4,8 @@ use std::sync::Arc;
 
 use tidemill_value::{BroadcastError, DType, NumericError, PartialShape, ValueError};
 
-/// What is wrong with the inputs or attributes of a node, before it runs. It holds what the
-/// message needs, but not where: the levels above add the node, the line and the path.
+/// An error in the inputs or attributes of a node, found before it runs. It holds what the message
+/// needs except the place: the layers above add the node, the line and the path.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpError {
@@ -18,12 +18,12 @@ pub enum OpError {
     /// The numeric function has no result for it.
     #[error(transparent)]
     Numeric(Box<NumericError>),
-    /// An input has another number of axes than the operation takes.
+    /// An input has the wrong number of axes.
     #[error("`{input}` must have {expected}, but its shape is {actual}")]
     Rank {
         /// The name of the input.
         input: &'static str,
-        /// What it must have, such as "2 axes".
+        /// The requirement, such as "2 axes".
         expected: &'static str,
         /// The shape it has.
         actual: PartialShape,
@@ -34,9 +34,9 @@ pub enum OpError {
          {right_dim} rows on the right"
     )]
     InnerDimensions {
-        /// The left shape, transposed as asked for.
+        /// The left shape, transposed if requested.
         left: PartialShape,
-        /// The right shape, transposed as asked for.
+        /// The right shape, transposed if requested.
         right: PartialShape,
         /// Columns of the left matrix.
         left_dim: usize,
@@ -56,7 +56,7 @@ pub enum OpError {
         /// The shape as far as it is known.
         actual: PartialShape,
     },
-    /// Two inputs whose shapes have to agree do not.
+    /// Two inputs whose shapes must agree do not.
     #[error("`{left}` of shape {left_shape} and `{right}` of shape {right_shape} must {rule}")]
     Disagree {
         /// The name of the first input.
@@ -67,10 +67,10 @@ pub enum OpError {
         right: Cow<'static, str>,
         /// Its shape.
         right_shape: PartialShape,
-        /// What they must do, such as "have as many rows as each other".
+        /// The rule, such as "have as many rows as each other".
         rule: Cow<'static, str>,
     },
-    /// A shape with an open extent cannot take as many elements as there are.
+    /// A shape with an open extent does not fit the number of elements.
     #[error(
         "a tensor of shape {from} has {actual} elements, and {actual} is no multiple of {known}, \
          as shape {to} asks for"
@@ -92,7 +92,7 @@ pub enum OpError {
     Axis {
         /// The axis given.
         axis: i64,
-        /// The number of axes there are.
+        /// The number of axes.
         rank: usize,
     },
     /// An axis is named twice.
@@ -101,7 +101,7 @@ pub enum OpError {
         /// The axis given.
         axis: i64,
     },
-    /// A shape does not have as many elements as the tensor that should take it.
+    /// A tensor is reshaped to a shape with another number of elements.
     #[error("a tensor of shape {from} has {actual} elements; shape {to} asks for {expected}")]
     Reshape {
         /// The shape the tensor has.
@@ -113,13 +113,13 @@ pub enum OpError {
         /// The number of elements asked for.
         expected: usize,
     },
-    /// An attribute is needed and not given.
+    /// A required attribute is missing.
     #[error("the attribute `{name}` is missing")]
     MissingAttr {
         /// The attribute.
         name: &'static str,
     },
-    /// An attribute is of another kind than the operation has.
+    /// An attribute has the wrong kind.
     #[error("the attribute `{name}` must be of kind {expected}, but is of kind {actual}")]
     AttrKind {
         /// The attribute.
@@ -156,15 +156,15 @@ pub enum OpError {
     Shape {
         /// The name of the input.
         input: &'static str,
-        /// What is wrong, with the shape.
+        /// The error, with the shape.
         message: String,
     },
-    /// The elements of an input, such as sizes or axes, are not what they must be.
+    /// The elements of an input, such as sizes or axes, are invalid.
     #[error("{message}")]
     Elements {
         /// The name of the input.
         input: &'static str,
-        /// What is wrong, with the elements.
+        /// The error, with the elements.
         message: String,
     },
     /// An attribute has a value that the operation does not take.
@@ -172,16 +172,17 @@ pub enum OpError {
     Attr {
         /// The name of the attribute.
         name: &'static str,
-        /// What is wrong, with the value.
+        /// The error, with the value.
         message: String,
     },
     /// The body of a branch or a loop takes or gives other values than the node.
     #[error("{message}")]
     Body {
-        /// What is wrong, with the values.
+        /// The error, with the values.
         message: String,
     },
-    /// Another rule of one operation is broken; the text says which, with the numbers.
+    /// An input or attribute breaks another rule of the operation; the text says which, with the
+    /// numbers.
     #[error("{0}")]
     Invalid(String),
 }
@@ -224,7 +225,7 @@ impl OpError {
         OpError::Body { message: message.into() }
     }
 
-    /// Another broken rule of one operation.
+    /// An error for another broken rule of one operation.
     pub fn invalid(message: impl Into<String>) -> Self {
         OpError::Invalid(message.into())
     }
@@ -237,7 +238,7 @@ pub enum KernelError {
     /// The inputs, or the attributes, are wrong.
     #[error(transparent)]
     Op(Box<OpError>),
-    /// The values of the inputs have no result.
+    /// The operation has no result for these input values.
     #[error(transparent)]
     Numeric(#[from] NumericError),
     /// An assertion of the graph does not hold.
@@ -266,15 +267,15 @@ pub enum KernelError {
         /// Why not.
         source: Arc<dyn Error + Send + Sync>,
     },
-    /// A function of the host program gave something else than it said it would.
+    /// A function of the host program returned something other than it declared.
     #[error("the host function gave {actual} where it had promised {promised}")]
     HostOutput {
-        /// What was promised.
+        /// The declared outputs.
         promised: String,
-        /// What it gave.
+        /// The returned outputs.
         actual: String,
     },
-    /// The runtime broke a rule of its own.
+    /// The runtime broke one of its own invariants.
     #[error("internal error: {0}")]
     Internal(&'static str),
 }
@@ -315,7 +316,7 @@ impl From<BroadcastError> for KernelError {
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GradientError {
-    /// The operation has no gradient rule, and does not say that it needs none.
+    /// The operation has no gradient rule and is not declared non-differentiable.
     #[error("no gradient is defined for {op}")]
     Undefined {
         /// The operation.

@@ -3,30 +3,30 @@ use std::sync::Arc;
 
 use tidemill_value::{DType, Dim, PartialShape, TensorList, Value};
 
-/// What is known of a tensor before a run.
+/// The facts known about a tensor before a run: dtype, shape, role, elements.
 #[derive(Clone, PartialEq)]
 pub struct Fact {
     /// The type of its elements.
     pub dtype: DType,
-    /// Its shape, as far as it is known.
+    /// Its shape; dimensions may be unknown.
     pub shape: PartialShape,
-    /// Whether it is a value, or names a variable.
+    /// Whether it is a value or names a variable.
     pub role: Role,
-    /// Its elements, as far as they are known.
+    /// Its elements; some may be unknown.
     pub elements: Option<Elements>,
-    /// Of a list: what is known of all tensors in it.
+    /// For a list: the facts known about all tensors in it.
     pub list: Option<Arc<Fact>>,
 }
 
-/// What a tensor stands for. Type and shape of one that names a variable are the variable's.
+/// The role of a tensor. The type and shape of a tensor that names a variable are the variable's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Role {
     /// A value.
     #[default]
     Value,
-    /// The storage of a variable, which can be taken as a value (TensorFlow's `Ref` types).
+    /// The storage of a variable, which can be used as a value (TensorFlow's `Ref` types).
     Ref,
-    /// The handle of a variable, which is no value (TensorFlow's `resource` type).
+    /// The handle of a variable, which is not a value (TensorFlow's `resource` type).
     Handle,
 }
 
@@ -42,12 +42,12 @@ impl Role {
 }
 
 impl Fact {
-    /// A value of which data type and shape are known.
+    /// The fact of a value with this data type and shape.
     pub fn new(dtype: DType, shape: impl Into<PartialShape>) -> Self {
         Fact { dtype, shape: shape.into(), role: Role::Value, elements: None, list: None }
     }
 
-    /// Whether gradients pass: through floats, and lists of them.
+    /// Whether gradients pass through: they pass through floats and lists of floats.
     pub fn is_differentiable(&self) -> bool {
         match &self.list {
             Some(elements) => elements.is_differentiable(),
@@ -55,7 +55,7 @@ impl Fact {
         }
     }
 
-    /// What is known of a value of which this is known, or the other.
+    /// The facts that hold for a value if this fact or the other holds.
     pub fn either(&self, other: &Fact) -> Fact {
         let list = match (&self.list, &other.list) {
             (Some(l), Some(r)) if l.dtype == r.dtype => Some(Arc::new(l.either(r))),
@@ -65,7 +65,7 @@ impl Fact {
         Fact { shape: self.shape.relax(&other.shape), elements, list, ..self.clone() }
     }
 
-    /// What is known of a concrete value.
+    /// The facts of a concrete value.
     pub fn of(value: &Value) -> Self {
         let list = match value.as_slice::<TensorList>() {
             Ok([list]) => Some(Arc::new(Fact::new(list.dtype(), list.shape().clone()))),
@@ -90,7 +90,7 @@ impl fmt::Display for Fact {
 pub struct ShownTensor<'a> {
     /// Its name.
     pub name: &'a str,
-    /// What is known of it.
+    /// The facts known about it.
     pub fact: &'a Fact,
 }
 
@@ -119,7 +119,7 @@ impl fmt::Debug for Fact {
 pub struct Elements(Arc<[Option<i64>]>);
 
 impl Elements {
-    /// Tensors of more elements are not looked into.
+    /// The elements of larger tensors are not tracked.
     pub const LIMIT: usize = 64;
 
     /// The elements of a concrete value, if it is a small `int32` or `int64` one.
@@ -147,8 +147,8 @@ impl Elements {
         self.0.iter().copied().collect()
     }
 
-    /// The elements taken as extents of a shape; `-1` is an unknown one, as in TensorFlow. An
-    /// extent below that gives `None`.
+    /// The elements as the dimensions of a shape; `-1` is an unknown dimension, as in TensorFlow.
+    /// `None` if one is less than -1.
     pub fn as_shape(&self) -> Option<PartialShape> {
         let dim = |element: &Option<i64>| match element {
             None | Some(-1) => Some(Dim::UNKNOWN),

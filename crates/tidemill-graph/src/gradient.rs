@@ -6,10 +6,10 @@ use crate::{GraphKey, Node, NodeId, NodeView, TensorId, TensorRef};
 /// the input in a differentiable way.
 pub type Grads = SmallVec<[Option<TensorRef>; 2]>;
 
-/// A node whose gradient is being built: what a gradient rule works with.
+/// The context of a gradient rule: the node whose gradient is being built.
 ///
-/// The rule gives each gradient in the shape of the output's; where the operation stretches its
-/// inputs, the gradient is summed back to the input's shape afterwards.
+/// The rule returns each gradient in the shape of the output; if the operation broadcasts its
+/// inputs, the gradient is then summed back to the input's shape.
 pub struct GradCx<'a> {
     graph: GraphKey,
     id: NodeId,
@@ -20,7 +20,7 @@ pub struct GradCx<'a> {
 }
 
 impl<'a> GradCx<'a> {
-    /// The gradient of node `id` given those of its outputs; `None` where no output has one.
+    /// The context for node `id`, given the gradients of its outputs; `None` if no output has one.
     pub fn new(
         graph: GraphKey,
         id: NodeId,
@@ -32,7 +32,7 @@ impl<'a> GradCx<'a> {
         Some(GradCx { graph, id, node, view, output_grads, first_grad })
     }
 
-    /// The attributes of the node, and what is known of its inputs and outputs.
+    /// The attributes of the node, and the facts known about its inputs and outputs.
     pub fn node(&self) -> &NodeView<'a> {
         &self.view
     }
@@ -57,7 +57,7 @@ impl<'a> GradCx<'a> {
         self.output_grads.get(i).copied().flatten().map(T::from)
     }
 
-    /// The gradient of the only output of a node that has one, or of the first that has any.
+    /// The gradient of the node's only output, or of the first output that has one.
     pub fn grad<T: From<TensorRef>>(&self) -> T {
         self.first_grad.into()
     }

@@ -27,12 +27,12 @@ use crate::{
 #[derive(Clone)]
 pub struct Graph(Arc<Shared>);
 
-/// What a file says of a node that the runtime does not use, kept to be written again.
+/// The parts of a file's node that the runtime does not use, kept for export.
 #[derive(Clone, Default, PartialEq, Debug)]
 pub struct NodeNote {
-    /// The device it is to run on.
+    /// The device assigned to it.
     pub device: Arc<str>,
-    /// Attributes that its operation does not have, by name, in the bytes of the file.
+    /// Attributes unknown to its operation, by name, in the bytes of the file.
     pub attrs: Vec<(String, Vec<u8>)>,
 }
 
@@ -90,7 +90,7 @@ impl Extensions {
     }
 }
 
-/// Rows, each of which is added to that of a tensor of zeros which its index numbers.
+/// Rows and their indices: their dense sum is zeros with each row added at its index.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
 pub struct Slices {
@@ -186,7 +186,7 @@ impl Graph {
     /// The graph of a key.
     ///
     /// # Errors
-    /// [`BuildErrorKind::Stale`] or [`BuildErrorKind::GraphGone`] where it is no more.
+    /// [`BuildErrorKind::Stale`] or [`BuildErrorKind::GraphGone`] if it no longer exists.
     pub fn find(key: GraphKey) -> Result<Graph, BuildErrorKind> {
         registry::find(key)
     }
@@ -208,7 +208,7 @@ impl Graph {
         (graph, self.key())
     }
 
-    /// Whether it is that of a body, which takes no more nodes.
+    /// Whether it is the graph of a finished body, which takes no more nodes.
     pub fn is_complete_body(&self) -> bool {
         let reader = self.read();
         let state = reader.state();
@@ -223,8 +223,8 @@ impl Graph {
         }
     }
 
-    /// How many variables a write may leave with another shape than the declared one. What was
-    /// concluded from declared shapes holds as long as the number is the same.
+    /// The number of variables that a write may leave with another shape than the declared one.
+    /// Conclusions from declared shapes hold while this number is unchanged.
     #[inline]
     pub fn reshaped_variables(&self) -> usize {
         self.0.reshaped.load(Ordering::Acquire)
@@ -268,10 +268,10 @@ impl Graph {
         graph
     }
 
-    /// Records that `extension`, a node made after `node`, does what that does, and more: its first
-    /// outputs are those of `node`. A run that needs both runs `extension` alone.
+    /// Records that `extension`, a node made after `node`, does all that `node` does, and more: its
+    /// first outputs are those of `node`. A run that needs both runs only `extension`.
     ///
-    /// What extends a node that is extended already has to extend the latest one.
+    /// To extend a node again, extend its latest extension.
     pub fn extend_node(&self, node: NodeId, extension: NodeId) {
         let mut state = self.write();
         let origin = state.extensions.origin(node);
@@ -283,7 +283,7 @@ impl Graph {
         Graph(shared)
     }
 
-    /// What handles of the graph's nodes refer to it by.
+    /// The key with which handles refer to the graph.
     pub fn key(&self) -> GraphKey {
         self.0.key
     }
@@ -314,7 +314,7 @@ impl Graph {
         self.len() == 0
     }
 
-    /// From now on, adding a node is an error.
+    /// Finalizes the graph: adding a node is an error from then on.
     #[track_caller]
     pub fn finalize(&self) {
         let here = Location::caller();
@@ -326,30 +326,30 @@ impl Graph {
         self.read().finalized().is_some()
     }
 
-    /// From now on, a failed builder call panics at the line of the call, with the text that
-    /// [`Graph::check`] would give. The environment variable `TIDEMILL_STRICT=1` does so for
+    /// Makes failed builder calls panic at the line of the call, with the text that
+    /// [`Graph::check`] would give. The environment variable `TIDEMILL_STRICT=1` does this for
     /// every graph.
     pub fn strict(&self) {
         self.write().strict = true;
     }
 
-    /// Sets the seed that random operations without one of their own derive theirs from.
+    /// Sets the seed from which random operations without their own seed derive one.
     ///
-    /// Operations that exist already keep theirs.
+    /// Existing operations keep theirs.
     pub fn set_random_seed(&self, seed: i64) {
         self.write().seed = Some(seed);
     }
 
-    /// Every builder call that failed, with its line; of those that a line made again and again when
-    /// the graph was finalized, the first.
+    /// Reports every failed builder call, with its line; if a line fails repeatedly because the
+    /// graph is finalized, only the first call.
     ///
     /// # Errors
-    /// The root causes: calls that failed because of another failed call are not listed.
+    /// The root causes; calls that failed because of another failed call are not listed.
     pub fn check(&self) -> Result<(), BuildErrors> {
         BuildErrors::check(self.read().poison().all_roots())
     }
 
-    /// Records a failed call, and gives the handle to return in place of a node.
+    /// Records a failed call, and returns the handle to use in place of a node.
     ///
     /// # Panics
     /// If the graph is strict.
@@ -381,9 +381,10 @@ impl Graph {
         OperationRef::new(self.key(), Referent::Poison(id))
     }
 
-    /// Gives a node another name, made unique, within the name scope that is open.
+    /// Renames a node within the current name scope; the new name is made unique and the old name
+    /// is free again.
     ///
-    /// The name it had is free again. Of a failed call, the name is that in messages.
+    /// For a failed call, this changes the name in messages.
     ///
     /// # Errors
     /// [`BuildErrorKind::InvalidName`], [`BuildErrorKind::Finalized`].
@@ -403,8 +404,8 @@ impl Graph {
         Ok(())
     }
 
-    /// Adds a tensor, an operation or a variable to the collection `name`. A handle that a
-    /// failed call returned, or one of another graph, is not added.
+    /// Adds a tensor, an operation or a variable to the collection `name`. A handle from a failed
+    /// call or from another graph is not added.
     pub fn add_to_collection(&self, name: &str, member: impl Into<Member>) {
         if let Some(item) = member.into().item_of(self.key()) {
             self.add_item(name, item);
@@ -415,12 +416,12 @@ impl Graph {
         self.write().collections.entry(collection.to_owned()).or_default().push(item);
     }
 
-    /// What was added to the collection `name`, in that order.
+    /// The items of the collection `name`, in the order in which they were added.
     pub fn collection(&self, name: &str) -> Vec<Item> {
         self.read().collection(name).to_vec()
     }
 
-    /// Takes a name, made unique, within the name scope that is open, for a node or a scope. A
+    /// Reserves a name for a node or a scope within the current name scope, and makes it unique. A
     /// finalized graph, which takes neither, gives the name as it is.
     pub fn reserve_name(&self, wish: &str) -> String {
         let wish = scope::prefixed(self.key(), Cow::Borrowed(wish));
@@ -432,32 +433,31 @@ impl Graph {
         state.names.reserved_name(reserved).to_owned()
     }
 
-    /// Keeps with a node what a file said of it that the runtime does not use.
+    /// Keeps with a node the parts of a file's node that the runtime does not use.
     pub fn note_node(&self, node: NodeId, note: NodeNote) {
         self.write().node_notes.insert(node, note);
     }
 
-    /// Keeps with the graph what a file said that the runtime does not use, under a name, in
-    /// place of what `update` is given.
+    /// Keeps parts of a file that the runtime does not use with the graph, under a name. `update`
+    /// gets the present note and returns the new one.
     pub fn note(&self, name: &'static str, update: impl FnOnce(Vec<u8>) -> Vec<u8>) {
         let mut state = self.write();
         let note = state.notes.entry(name).or_default();
         *note = update(std::mem::take(note));
     }
 
-    /// Records that nodes make up a variable. It is found by `name`, which is not that of its
-    /// node where another node has that.
+    /// Records that nodes make up a variable. Look it up by `name`, which differs from its node's
+    /// name if another node has that name.
     pub fn add_variable(&self, name: &str, record: VariableRecord) {
         self.write().variables.add(name, record);
     }
 
-    /// From now on, builder calls that are given `tensor` as a value take `stand_in`, a tensor
-    /// made after it, in its place. Fetching or feeding `tensor` is what it was, and so is what
-    /// was built before.
+    /// Replaces `tensor` with `stand_in`, a tensor created later, in all later builder calls that
+    /// take `tensor` as a value. Fetching and feeding `tensor` and existing nodes are not affected.
     ///
-    /// Nodes made [on behalf](Graph::on_behalf_of) of another take what they are given: a
-    /// gradient is that of the nodes that are there. Where one of the handles is of another
-    /// graph, or came from a failed call, nothing changes.
+    /// Nodes built [on behalf](Graph::on_behalf_of) of another node take `tensor` itself, so a
+    /// gradient is that of the existing nodes. If either handle belongs to another graph or came
+    /// from a failed call, nothing changes.
     pub fn replace_from_now_on(&self, tensor: TensorRef, stand_in: TensorRef) {
         if tensor.graph() == self.key()
             && stand_in.graph() == self.key()
@@ -468,8 +468,9 @@ impl Graph {
         }
     }
 
-    /// Records that `sum` is the sum of slices, so that what needs those only does not need it.
-    /// Where one of the handles is of another graph, or came from a failed call, nothing changes.
+    /// Records that `sum` is the sum of slices, so that nodes that need only the slices do not need
+    /// the sum. If one of the handles belongs to another graph or came from a failed call, nothing
+    /// changes.
     pub fn record_slices(&self, sum: TensorRef, slices: [TensorRef; 3]) {
         let is_own = |tensor: &TensorRef| tensor.graph() == self.key();
         if !slices.iter().chain([&sum]).all(is_own) {
@@ -483,8 +484,8 @@ impl Graph {
         }
     }
 
-    /// Calls `build`, and attributes the nodes it adds to `node`: they carry its line. What it adds
-    /// to a body inside of this graph carries the line alone.
+    /// Calls `build`, and attributes the nodes it adds to `node`: they carry its line. Nodes that
+    /// it adds to a body inside this graph carry only the line.
     pub fn on_behalf_of<R>(&self, node: NodeId, build: impl FnOnce() -> R) -> R {
         let location = self.read().location(node);
         let own = body::redirect(self.key()) == self.key();
@@ -509,8 +510,8 @@ pub(crate) fn orphan(error: BuildError) -> OperationRef {
     OperationRef::new(GraphKey::NOWHERE, Referent::Poison(id))
 }
 
-/// Every failed builder call of the process whose handles belonged to a graph that is gone; of those
-/// that a line made again and again, the first.
+/// Reports the process's failed builder calls whose graph no longer exists; if a line fails
+/// repeatedly, only the first call.
 ///
 /// # Errors
 /// The calls.
@@ -519,8 +520,8 @@ pub fn check_orphans() -> Result<(), BuildErrors> {
     BuildErrors::check(orphans.all_roots())
 }
 
-/// The root causes behind a handle that a failed call gave, and the calls from it down to the
-/// first of them. Empty for other handles.
+/// The root causes behind the handle of a failed call, and the calls from it down to the first of
+/// them. Empty for other handles.
 pub fn diagnose(operation: OperationRef) -> (Vec<Arc<BuildError>>, Vec<String>) {
     let Referent::Poison(id) = operation.referent() else { return Default::default() };
     let report = |table: &PoisonTable| {

@@ -1,15 +1,15 @@
 use std::fmt;
 
-/// The creation number of a node in its graph: nodes are numbered from zero in the order in
-/// which they were added, so a node's inputs have smaller numbers than the node.
+/// The number of a node in its graph. Nodes are numbered from zero in creation order, so a node's
+/// inputs have smaller numbers than the node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct NodeId(u32);
 
 impl NodeId {
-    /// The node that was added first.
+    /// The first node.
     pub const FIRST: NodeId = NodeId(0);
 
-    /// More nodes than this no graph holds.
+    /// The maximum number of nodes in a graph.
     pub const LIMIT: usize = NodeRef::POISON as usize;
 
     pub(crate) fn new(index: usize) -> Self {
@@ -35,7 +35,7 @@ impl fmt::Debug for NodeId {
 pub struct TensorId {
     /// The node.
     pub node: NodeId,
-    /// Which of the node's outputs.
+    /// The number of the node's output.
     pub slot: u32,
 }
 
@@ -52,8 +52,8 @@ impl fmt::Debug for TensorId {
     }
 }
 
-/// Which graph a handle belongs to. A slot of the process's table of graphs is used again after
-/// its graph is gone, with the next generation.
+/// Identifies the graph that a handle belongs to. When a graph is dropped, its slot in the
+/// process's table is reused with the next generation.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct GraphKey {
     pub(crate) index: u32,
@@ -61,7 +61,7 @@ pub struct GraphKey {
 }
 
 impl GraphKey {
-    /// The key of no graph: handles that were made of handles whose graph is gone have it.
+    /// The key of no graph, for handles derived from handles whose graph no longer exists.
     pub const NOWHERE: GraphKey = GraphKey { index: u32::MAX, generation: 0 };
 }
 
@@ -79,7 +79,7 @@ impl fmt::Display for GraphKey {
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Debug)]
 pub struct PoisonId(pub(crate) u32);
 
-/// What a handle refers to: a node, or a builder call that failed.
+/// The referent of a handle: a node, or a failed builder call.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Referent {
     /// A node of the graph.
@@ -165,7 +165,7 @@ impl TensorRef {
         self.operation
     }
 
-    /// Which of the node's outputs.
+    /// The number of the node's output.
     pub const fn slot(self) -> u32 {
         self.slot
     }

@@ -3,18 +3,18 @@ use tidemill_value::{Element, Scalar, Value};
 
 use crate::KernelError;
 
-/// An operation made ready for one node: attributes read, algorithm chosen. It only computes;
-/// what it must know of a run it is handed.
+/// An operation prepared for one node: its attributes are read and its algorithm is chosen. It only
+/// computes; a run passes it everything it needs.
 pub trait Kernel: Send + Sync {
     /// Computes the outputs from the inputs.
     ///
     /// # Errors
-    /// [`KernelError`] where the inputs do not allow it.
+    /// [`KernelError`] if there is no result for the inputs.
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError>;
 
-    /// Of a write that is [`Fallible::Checked`](crate::Fallible::Checked): fails where
-    /// [`Kernel::run`] would. The inputs are those that `run` will have, but for the variables,
-    /// which have no value yet; their shapes are known to the kernel.
+    /// For a write that is [`Fallible::Checked`](crate::Fallible::Checked): fails if
+    /// [`Kernel::run`] would fail. It gets the inputs that `run` will get, except the variables,
+    /// which have no value yet; the kernel knows their shapes.
     ///
     /// # Errors
     /// [`KernelError`] where the inputs do not allow the write.
@@ -22,8 +22,8 @@ pub trait Kernel: Send + Sync {
         Err(KernelError::Internal("a kernel cannot tell beforehand whether it fails"))
     }
 
-    /// The function of single numbers that the kernel computes where all of its inputs are
-    /// single numbers, if it is one. It gives the same bits.
+    /// The function that the kernel computes if all of its inputs are single numbers, if it has
+    /// one. It gives the same bits.
     fn number_function(&self) -> Option<NumberFunction> {
         None
     }
@@ -42,7 +42,7 @@ pub enum NumberFunction {
 #[allow(missing_docs)]
 pub enum Function<T> {
     Unary(fn(T) -> T),
-    /// `None` where it fails.
+    /// `None` if it fails.
     Binary(fn(T, T) -> Option<T>),
     Add,
     Sub,
@@ -59,8 +59,8 @@ where
     }
 }
 
-/// Where a step finds an input: in a slot of the run or among the constants of the plan, and
-/// whether it is the last to need it.
+/// Locates an input of a step: in a slot of the run or among the plan's constants. It also records
+/// whether this is the last use.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct Operand(u32);
 
@@ -87,7 +87,7 @@ impl Operand {
         Operand(self.0 | Operand::LAST_USE)
     }
 
-    /// The same operand, of which nothing is known.
+    /// The same operand, with an unknown last use.
     pub const fn without_last_use(self) -> Self {
         Operand(self.0 & !Operand::LAST_USE)
     }
@@ -111,28 +111,28 @@ impl Operand {
     }
 }
 
-/// What numbers a random operation draws: they are a function of these and of the seeds among
-/// the node's attributes.
+/// Determines the numbers that a random operation draws, along with the seeds in the node's
+/// attributes.
 #[derive(Clone, Copy, Debug)]
 pub struct Draw {
     /// The seed of the session, for operations that have none.
     pub session_seed: u64,
-    /// What tells the node from others of the session.
+    /// Distinguishes the node from other nodes in the session.
     pub key: u64,
-    /// How often the node ran in the session before.
+    /// How often the node has run in the session before.
     pub count: u64,
 }
 
-/// What a kernel may ask of the session that runs it.
+/// The services that a session offers its kernels.
 pub trait Host {
     /// Prints a line.
     fn print(&self, line: &str);
 
-    /// How often the node of this key asked this before, in this session.
+    /// How often this was called with the same key before, in this session.
     fn count(&self, key: u64) -> u64;
 }
 
-/// A host that drops what is printed. Constants are folded with it.
+/// A host that discards prints, used to fold constants.
 pub struct NoHost;
 
 impl Host for NoHost {
@@ -145,15 +145,16 @@ impl Host for NoHost {
 
 /// The values of a run, as a kernel sees them.
 pub struct KernelCx<'a> {
-    /// The values of the run; `None` where there is none yet, or where a variable has none.
+    /// The values of the run; `None` for a value that is not computed yet or a variable without
+    /// one.
     pub slots: &'a mut [Option<Value>],
     /// The constants of the plan.
     pub constants: &'a [Value],
-    /// Where the inputs are.
+    /// The locations of the inputs.
     pub inputs: &'a [Operand],
     /// The slots that the outputs go to.
     pub outputs: &'a [u32],
-    /// What to draw random numbers by.
+    /// Determines the random numbers to draw.
     pub draw: Draw,
     /// The session.
     pub host: &'a dyn Host,
@@ -163,7 +164,7 @@ impl KernelCx<'_> {
     /// Input `i`.
     ///
     /// # Errors
-    /// [`KernelError::Internal`] where there is none.
+    /// [`KernelError::Internal`] if there is none.
     #[inline]
     pub fn input(&self, i: usize) -> Result<&Value, KernelError> {
         self.peek(i).ok_or(KernelError::Internal("an input has no value"))
@@ -183,7 +184,7 @@ impl KernelCx<'_> {
     /// The elements of input `i`.
     ///
     /// # Errors
-    /// [`KernelError`] where there is none, or its elements are of another type.
+    /// [`KernelError`] if there is none, or its elements have another type.
     #[inline]
     pub fn slice<T: Element>(&self, i: usize) -> Result<&[T], KernelError> {
         Ok(self.input(i)?.as_slice()?)
@@ -206,7 +207,7 @@ impl KernelCx<'_> {
     /// which copies no elements.
     ///
     /// # Errors
-    /// [`KernelError::Internal`] where there is none.
+    /// [`KernelError::Internal`] if there is none.
     #[inline]
     pub fn take(&mut self, i: usize) -> Result<Value, KernelError> {
         let operand = self.inputs.get(i).filter(|operand| operand.is_last_use());
@@ -227,7 +228,7 @@ impl KernelCx<'_> {
         if slot.as_mut()?.is_unique() { slot.take() } else { None }
     }
 
-    /// Sets output `i` to a single number, which is less work than moving a [`Value`] there.
+    /// Sets output `i` to a single number, which is cheaper than moving a [`Value`] there.
     #[inline]
     pub fn set_scalar(&mut self, i: usize, scalar: impl Into<Scalar>) {
         let slot = self.outputs.get(i).and_then(|&slot| self.slots.get_mut(slot as usize));

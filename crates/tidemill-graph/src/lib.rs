@@ -1,10 +1,10 @@
 //! The computation graph of the Tidemill runtime.
 //!
-//! A [`Graph`] is an append-only record of operations. This crate holds what a graph is made
-//! of: nodes and the handles that refer to them, attributes, what is known of tensors before a
-//! run, names and scopes, variables and collections, source locations and the diagnoses of
-//! failed calls, and the text form. It describes what an operation is ([`OpDef`], [`Kernel`])
-//! but knows none by name, and it runs nothing.
+//! A [`Graph`] is an append-only record of operations. This crate has the parts of a graph: nodes
+//! and the handles that refer to them, attributes, the facts known about tensors before a run,
+//! names and scopes, variables and collections, source locations, the diagnoses of failed calls,
+//! and the text form. It defines what an operation is ([`OpDef`], [`Kernel`]) but knows no
+//! operation by name, and it runs nothing.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -67,9 +67,10 @@ pub use reader::{EdgeKind, GraphReader, nearest_name};
 pub use registry::{DefaultGraph, default_graph, reset_default_graph};
 pub use sample::{Expect, ExpectGradient, Sample};
 pub use scope::{
-    Reuse, absolute_scope, control_dependencies, current_name_scope, current_variable_scope,
-    has_control_dependencies, name_scope, scoped, unique_variable_scope, variable_scope,
-    variable_scope_with, without_control_dependencies,
+    Reuse, VariableSettings, absolute_scope, clear_control_dependencies, control_dependencies,
+    current_name_scope, current_variable_scope, has_control_dependencies, name_scope, scoped,
+    unique_variable_scope, variable_scope, variable_scope_with, within_variable_scope,
+    without_control_dependencies,
 };
 pub use subgraph::{Commit, FEED, Guarded, Subgraph, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};

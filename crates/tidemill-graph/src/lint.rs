@@ -2,16 +2,16 @@ use std::fmt;
 
 use crate::{Effect, Graph, Location};
 
-/// A remark about a graph that can be built but is hardly what was meant.
+/// A warning about a graph that is valid but probably not intended.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Lint {
     /// The name of the node it is about.
     pub name: String,
-    /// The line that made the node.
+    /// The line that created the node.
     pub location: Location,
-    /// What is remarkable.
+    /// The warning.
     pub message: &'static str,
-    /// What to do about it.
+    /// The remedy.
     pub help: &'static str,
 }
 
@@ -23,8 +23,8 @@ impl fmt::Display for Lint {
 }
 
 impl Graph {
-    /// Remarks about nodes that print or assert and to which no other node refers: they never
-    /// run unless they are fetched themselves.
+    /// Warns about prints and assertions that no other node refers to: they run only if they are
+    /// fetched themselves.
     pub fn lint(&self) -> Vec<Lint> {
         let reader = self.read();
         let idle = reader.nodes().filter(|(id, _)| !reader.has_consumers(*id));

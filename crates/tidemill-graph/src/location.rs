@@ -5,8 +5,8 @@ use std::sync::{PoisonError, RwLock};
 
 use crate::NodeId;
 
-/// The place in the user's source that made a node: of a Rust program, or of another file that the
-/// program reads, such as a script.
+/// The place in the user's source that created a node: in a Rust program, or in another file that
+/// the program reads, such as a script.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Location(Place);
 
@@ -25,16 +25,15 @@ enum Place {
 static FILES: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
 
 impl Location {
-    /// The place that called the builder function; inside a function that is built of others,
-    /// the place that called that one; inside a gradient rule, the place that made the node
-    /// whose gradient is built.
+    /// The caller of the builder function. Inside a composite function, this is the caller of that
+    /// function; inside a gradient rule, the place that created the node whose gradient is built.
     #[track_caller]
     pub fn caller() -> Self {
         let here = Location(Place::Rust(panic::Location::caller()));
         ORIGIN.get().map_or(here, |origin| origin.location)
     }
 
-    /// A place in a file that is no Rust source. Lines and columns are counted from 1.
+    /// A place in a file that is not Rust source. Lines and columns are counted from 1.
     ///
     /// The name of the file is kept until the process ends.
     pub fn in_file(file: &str, line: u32, column: u32) -> Self {
@@ -46,8 +45,7 @@ impl Location {
         Location(Place::File { file: number as u32, line, column })
     }
 
-    /// The path of the source file, as the compiler was given it, or as
-    /// [`in_file`](Location::in_file) was.
+    /// The path of the source file, as passed to the compiler or to [`in_file`](Location::in_file).
     pub fn file(self) -> &'static str {
         match self.0 {
             Place::Rust(place) => place.file(),
@@ -106,13 +104,14 @@ pub(crate) fn current_origin() -> Option<NodeId> {
     ORIGIN.get().and_then(|origin| origin.node)
 }
 
-/// Whether the nodes that this thread adds belong to a gradient. What needs the shape of a tensor alone
-/// does not take its value there, so that a run of the gradient does not compute the tensor.
+/// Whether the nodes that this thread adds belong to a gradient. In a gradient, nodes that need
+/// only the shape of a tensor do not take its value, so that running the gradient does not compute
+/// the tensor.
 pub fn in_gradient() -> bool {
     ORIGIN.get().is_some_and(|origin| origin.derived)
 }
 
-/// Calls `build`; the nodes it makes at the line `location` belong to a gradient.
+/// Calls `build`; the nodes it adds have the line `location` and belong to a gradient.
 pub fn derived<R>(location: Location, build: impl FnOnce() -> R) -> R {
     with_origin(Origin { location, node: None, derived: true }, build)
 }
@@ -138,8 +137,8 @@ pub(crate) fn detached<R>(build: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Calls `build`, and gives the nodes it makes the line `location`. A function that is built of
-/// others hands them the line that called it.
+/// Calls `build`; the nodes it adds have the line `location`. A composite function uses this to
+/// give its nodes the line of its caller.
 pub fn at_location<R>(location: Location, build: impl FnOnce() -> R) -> R {
     with_origin(ORIGIN.get().unwrap_or(Origin { location, node: None, derived: false }), build)
 }

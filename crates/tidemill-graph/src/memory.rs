@@ -1,4 +1,4 @@
-//! What graphs hold of memory, by kind.
+//! The memory of graphs, by kind.
 
 use std::iter::Sum;
 use std::mem::size_of;
@@ -16,7 +16,7 @@ use crate::graph::State;
 use crate::registry::{self, ORPHANS};
 use crate::{Attr, Attrs, Fact, Graph, Node};
 
-/// How many there are of a kind of thing, and how many bytes they take.
+/// The number of items of a kind, and the bytes that they take.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 #[allow(missing_docs)]
 pub struct Holding {
@@ -25,7 +25,7 @@ pub struct Holding {
 }
 
 impl Holding {
-    /// One thing of so many bytes.
+    /// One item of this size in bytes.
     pub fn one(bytes: usize) -> Self {
         Holding { count: 1, bytes }
     }
@@ -51,7 +51,7 @@ impl Sum for Holding {
     }
 }
 
-/// What has been counted already, where several things share memory.
+/// The shared memory that has already been counted.
 #[derive(Default, Debug)]
 pub struct Seen(FxHashSet<usize>);
 
@@ -72,25 +72,25 @@ impl Seen {
     }
 }
 
-/// What graphs hold, bodies of branches and loops among them.
+/// The memory of graphs, including the bodies of branches and loops.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct GraphMemory {
     /// The graphs that are alive.
     pub graphs: Holding,
-    /// Their nodes, with edges, lines, and what is known of the outputs.
+    /// Their nodes, with edges, lines, and the facts known about the outputs.
     pub nodes: Holding,
     /// The arrays among the attributes of nodes.
     pub constants: Holding,
     /// The names of nodes and scopes.
     pub names: Holding,
-    /// The diagnoses of failed builder calls. Those of calls whose graph was gone belong to the
-    /// process.
+    /// The diagnoses of failed builder calls. Diagnoses of calls whose graph no longer existed
+    /// belong to the process.
     pub diagnoses: Holding,
 }
 
 impl GraphMemory {
-    /// What all graphs of the process hold that are alive, those in `others` among them, which may be
-    /// default graphs that were reset. It waits for threads that add to one.
+    /// The memory of all live graphs of the process and of `others`, which may be default graphs
+    /// that were reset. It waits for threads that add to a graph.
     pub fn of_process(others: impl IntoIterator<Item = Graph>, seen: &mut Seen) -> Self {
         let mut memory = GraphMemory::default();
         memory.graphs.bytes = registry::bytes();

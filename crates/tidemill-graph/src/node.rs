@@ -13,20 +13,20 @@ use crate::{
 /// One recorded operation. A node never changes.
 #[derive(Clone, Debug)]
 pub struct Node {
-    /// What it computes.
+    /// The operation that it computes.
     pub op: &'static OpDef,
-    /// The attributes that neither have their default nor follow from the inputs.
+    /// The attributes that do not have their default and are not inferred from the inputs.
     pub attrs: Attrs,
-    /// The tensors it takes, in the order of the operation's arguments.
+    /// The input tensors, in the order of the operation's arguments.
     pub inputs: SmallVec<[TensorId; 2]>,
-    /// The nodes that run before it without giving it a value.
+    /// The nodes that run before it without providing a value.
     pub control_inputs: SmallVec<[NodeId; 2]>,
-    /// What is known of its outputs.
+    /// The facts known about its outputs.
     pub outputs: SmallVec<[Fact; 1]>,
 }
 
 impl Node {
-    /// How the node uses input `position`.
+    /// The node's use of input `position`.
     pub fn access(&self, position: usize) -> Access {
         if let Some(before) = self.op.execution.inputs_before_bodies() {
             let parameter =
@@ -39,7 +39,7 @@ impl Node {
         argument.map_or(Access::Read, |(arg, _)| arg.access)
     }
 
-    /// The argument that output `slot` belongs to, and its place among the tensors of that.
+    /// The argument that output `slot` belongs to, and its position among the argument's tensors.
     pub fn output_argument(&self, slot: u32) -> Option<(&'static str, usize)> {
         let ranges = argument_ranges(self.op.outputs, &self.attrs);
         let mut arguments = self.op.outputs.iter().zip(ranges);
@@ -52,7 +52,7 @@ impl Node {
         bodies(self.op, &self.attrs).map(AsRef::as_ref)
     }
 
-    /// Of a node of a [`Subgraph`](crate::Subgraph), the paths through its bodies.
+    /// The paths through the bodies of a node in a [`Subgraph`](crate::Subgraph).
     pub fn paths(&self) -> &[BodyPath] {
         match self.attrs.get(body::PATHS) {
             Some(Attr::Paths(paths)) => paths,
@@ -81,14 +81,14 @@ fn bodies<'a>(op: &'static OpDef, attrs: &'a Attrs) -> impl Iterator<Item = &'a 
     })
 }
 
-/// What shape inference knows of one output.
+/// The result of shape inference for one output.
 #[derive(Clone, Debug)]
 pub struct Inferred {
-    /// The shape, as far as it is known.
+    /// The shape; dimensions may be unknown.
     pub shape: PartialShape,
-    /// The elements of a small integer tensor, as far as they are known.
+    /// The elements of a small integer tensor; some may be unknown.
     pub elements: Option<Elements>,
-    /// Of a list: what is known of all tensors in it.
+    /// For a list: the facts known about all tensors in it.
     pub list: Option<Arc<Fact>>,
 }
 
@@ -104,7 +104,7 @@ impl Inferred {
         Inferred { shape, elements, list: None }
     }
 
-    /// All that is known of a tensor but its type.
+    /// All known facts of a tensor except its type.
     pub fn same_as(fact: &Fact) -> Self {
         Inferred {
             shape: fact.shape.clone(),
@@ -113,23 +113,23 @@ impl Inferred {
         }
     }
 
-    /// What is known of the output, of that type.
+    /// The fact of an output with this type.
     pub fn into_fact(self, dtype: DType, role: Role) -> Fact {
         Fact { dtype, role, shape: self.shape, elements: self.elements, list: self.list }
     }
 
-    /// A list, of tensors of which this is known.
+    /// A list of tensors with this fact.
     pub fn list_of(elements: Fact) -> Self {
         Inferred { list: Some(Arc::new(elements)), ..Inferred::from(PartialShape::scalar()) }
     }
 
-    /// The result of an inference of one output.
+    /// The result of inference for an operation with one output.
     pub fn one(shape: impl Into<PartialShape>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
         Ok(smallvec![Inferred::from(shape.into())])
     }
 }
 
-/// A node as shape inference and kernels see it: its attributes, and what is known of its
+/// A node as shape inference and kernels see it: its attributes, and the facts known about its
 /// inputs and outputs.
 #[derive(Clone, Copy, Debug)]
 pub struct NodeView<'a> {
@@ -150,7 +150,7 @@ impl<'a> NodeView<'a> {
         NodeView { op, attrs, inputs, outputs }
     }
 
-    /// What the node computes.
+    /// The operation of the node.
     pub fn op(&self) -> &'static OpDef {
         self.op
     }
@@ -160,12 +160,12 @@ impl<'a> NodeView<'a> {
         self.attrs
     }
 
-    /// What is known of the inputs.
+    /// The facts known about the inputs.
     pub fn inputs(&self) -> &'a [Fact] {
         self.inputs
     }
 
-    /// What is known of the outputs.
+    /// The facts known about the outputs.
     pub fn outputs(&self) -> &'a [Fact] {
         self.outputs
     }
@@ -175,7 +175,7 @@ impl<'a> NodeView<'a> {
         bodies(self.op, self.attrs)
     }
 
-    /// What is known of the shape of input `i`.
+    /// The shape of input `i`; dimensions may be unknown.
     pub fn shape(&self, i: usize) -> &'a PartialShape {
         &self.inputs[i].shape
     }
@@ -185,12 +185,12 @@ impl<'a> NodeView<'a> {
         self.inputs[i].dtype
     }
 
-    /// What is known of the elements of input `i`, if it is a small integer tensor.
+    /// The known elements of input `i`, if it is a small integer tensor.
     pub fn elements(&self, i: usize) -> Option<&'a Elements> {
         self.inputs[i].elements.as_ref()
     }
 
-    /// The inputs that argument number `argument` stands for.
+    /// The inputs of argument number `argument`.
     pub fn arguments(&self, argument: usize) -> Range<usize> {
         argument_ranges(self.op.inputs, self.attrs)
             .nth(argument)

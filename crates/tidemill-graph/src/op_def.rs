@@ -7,10 +7,10 @@ use crate::{
     Attr, GradCx, GradientError, Grads, Inferred, Kernel, NodeView, OpError, Role, Sample,
 };
 
-/// The static description of an operation type: what a node of it takes, gives and does.
+/// The static description of an operation type: its inputs, outputs and behaviour.
 ///
-/// Its name and attributes are TensorFlow's. It is a record of data and plain functions, so
-/// that an operation is described in one place and met as data everywhere else.
+/// Its name and attributes are TensorFlow's. It is a record of data and plain functions: one place
+/// describes an operation, and all other code treats it as data.
 pub struct OpDef {
     /// TensorFlow's name of the type, such as `MatMul`.
     pub name: &'static str,
@@ -20,22 +20,22 @@ pub struct OpDef {
     pub inputs: &'static [Arg],
     /// The outputs, in order.
     pub outputs: &'static [Arg],
-    /// The attributes that are not bound by the type or number of an input.
+    /// The attributes, except those that only count inputs.
     pub attrs: &'static [AttrDef],
-    /// What the runtime does with a node of it.
+    /// How the runtime executes a node.
     pub execution: Execution,
-    /// What a run of a node does besides computing its outputs.
+    /// The side effect of a node.
     pub effect: Effect,
     /// When a run of a node can fail.
     pub fallible: Fallible,
-    /// Whether inputs are stretched to a common shape, which is that of the last output, so that
-    /// a gradient has to be summed back.
+    /// Whether inputs broadcast to a common shape, that of the last output, so that gradients have
+    /// to be summed back.
     pub broadcasts: bool,
-    /// Of [`Execution::Variable`], whether nodes without a shared name name one variable.
+    /// For [`Execution::Variable`]: whether nodes without a shared name refer to one variable.
     pub shares_unnamed: bool,
-    /// The shapes of the outputs, as far as those of the inputs tell.
+    /// Infers the shapes of the outputs from those of the inputs.
     pub infer: InferFn,
-    /// How a gradient passes through.
+    /// The gradient of the operation.
     pub gradient: Gradient,
     /// Makes the kernel of a node.
     pub kernel: KernelFn,
@@ -94,13 +94,13 @@ impl OpDef {
         self
     }
 
-    /// Sets what the runtime does with a node.
+    /// Sets how the runtime executes a node.
     pub const fn execution(mut self, execution: Execution) -> Self {
         self.execution = execution;
         self
     }
 
-    /// Sets what a run does besides computing.
+    /// Sets the side effect of a node.
     pub const fn effect(mut self, effect: Effect) -> Self {
         self.effect = effect;
         self
@@ -112,13 +112,13 @@ impl OpDef {
         self
     }
 
-    /// Says that inputs are stretched to a common shape.
+    /// Declares that inputs broadcast to a common shape.
     pub const fn broadcasts(mut self) -> Self {
         self.broadcasts = true;
         self
     }
 
-    /// Says that nodes without a shared name name one variable.
+    /// Declares that nodes without a shared name refer to one variable.
     pub const fn shares_unnamed(mut self) -> Self {
         self.shares_unnamed = true;
         self
@@ -136,8 +136,8 @@ impl OpDef {
         self
     }
 
-    /// Says that no gradient passes through: the outputs do not depend on the inputs in a way
-    /// that has a derivative, or not one that is not zero.
+    /// Declares that no gradient passes through: the outputs have no derivative with respect to the
+    /// inputs, or only a zero one.
     pub const fn not_differentiable(mut self) -> Self {
         self.gradient = Gradient::NotDifferentiable;
         self
@@ -167,13 +167,14 @@ impl OpDef {
         self.attrs.iter().find(|attr| attr.name == name)
     }
 
-    /// How many variables a node of [`Execution::Write`] writes: those that its first inputs name.
+    /// The number of variables that a node of [`Execution::Write`] writes: those that its first
+    /// inputs name.
     pub fn written(&self) -> usize {
         self.inputs.iter().take_while(|arg| arg.access.writes()).count()
     }
 
-    /// Which output of its kernel is the next value of the variable that input `i` of a node of
-    /// [`Execution::Write`] names, if a node has so many outputs.
+    /// The kernel output with the next value of the variable named by input `i` of a node of
+    /// [`Execution::Write`], if the node has that many outputs.
     pub fn state_slot(&self, outputs: usize, i: usize) -> u32 {
         let names_variable = self.outputs.first().is_some_and(|arg| arg.output_role() == Role::Ref);
         let slot = match (names_variable, i) {
@@ -184,8 +185,8 @@ impl OpDef {
         slot as u32
     }
 
-    /// Whether nodes of equal inputs and attributes give equal outputs and do nothing else, so
-    /// that one can stand for the other and a constant for either.
+    /// Whether nodes with equal inputs and attributes give equal outputs and have no effect, so
+    /// that one can replace the other and a constant can replace either.
     pub fn is_pure(&self) -> bool {
         matches!(self.execution, Execution::Kernel) && matches!(self.effect, Effect::None)
     }
@@ -203,7 +204,7 @@ impl PartialEq for OpDef {
     }
 }
 
-/// What the runtime does with a node. It knows no operation by name, only these kinds.
+/// How the runtime executes a node. It knows no operation by name, only these kinds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Execution {
     /// Computes the outputs from the inputs by its kernel.
@@ -214,30 +215,31 @@ pub enum Execution {
     Placeholder,
     /// Names a variable, whose value lives in a session.
     Variable,
-    /// Computes by its kernel the next values of the variables that its first inputs name: all
-    /// before the first that does not write. That of the first is its first output, if that names
-    /// the variable; for every other its kernel has one output more than the operation, behind
-    /// those, in the order of the inputs. The kernel's inputs are the variables' present values,
-    /// where the access is [`Access::Update`] or [`Access::Amend`].
+    /// Computes the next values of variables with its kernel. Its leading inputs, up to the first
+    /// one that is not written, name the variables. The next value of the first variable is the
+    /// first output, if that output names the variable. For every other variable the kernel has an
+    /// extra output after the operation's outputs, in the order of the inputs. The kernel's inputs
+    /// are the variables' present values, where the access is [`Access::Update`] or
+    /// [`Access::Amend`].
     Write,
-    /// Runs one of its bodies, which take the inputs after the first and give the outputs.
+    /// Runs one of its bodies, which take the inputs after the first and return the outputs.
     Branch(Select),
-    /// Runs its second body again and again, as long as the first one says so. Both take the
-    /// inputs; the second gives those of the next time, and in the end the outputs.
+    /// Runs its second body as long as the first returns true. Both take the inputs; the second
+    /// returns the inputs of the next iteration, and finally the outputs.
     Loop,
 }
 
-/// How the first input of a node says which of its bodies to run.
+/// How the first input of a node selects the body to run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Select {
-    /// The first where it is true, not zero, or not empty; or else the second.
+    /// The first body if it is true, not zero, or not empty; otherwise the second.
     Truth,
-    /// That of its number; the last where there is none.
+    /// The body with this number; the last body if there is none.
     Index,
 }
 
 impl Execution {
-    /// How many of the inputs a node's bodies do not take; `None` where it has none.
+    /// The number of inputs that a node's bodies do not take; `None` if it has no bodies.
     pub const fn inputs_before_bodies(self) -> Option<usize> {
         match self {
             Execution::Branch(_) => Some(1),
@@ -247,17 +249,16 @@ impl Execution {
     }
 }
 
-/// What a run of a node does besides computing its outputs. Effects happen in the order in
-/// which their nodes were made.
+/// The side effect of a node. Effects happen in the order in which their nodes were created.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Effect {
     /// Nothing.
     None,
-    /// Draws random numbers, keyed by how often this node ran in the session.
+    /// Draws random numbers, which depend on how often this node has run in the session.
     Random,
     /// Prints.
     Print,
-    /// Fails the run where a condition does not hold.
+    /// Fails the run if a condition does not hold.
     Assert,
     /// Calls code of the host program, which may do anything.
     Host,
@@ -268,24 +269,23 @@ pub enum Effect {
 pub enum Fallible {
     /// Never.
     Never,
-    /// Where the shapes of its inputs do not agree, which is known before the run if they are.
+    /// If the shapes of its inputs do not agree; this is known before the run if the shapes are.
     Shapes,
-    /// As [`Fallible::Shapes`], and where its inputs are integers, depending on their values.
+    /// As [`Fallible::Shapes`], and for integer inputs also depending on their values.
     Integers,
     /// As [`Fallible::Shapes`], and depending on the elements of these inputs, such as axes, which
     /// inference checks as far as they are known.
     Elements(&'static [usize]),
     /// Depending on the values of its inputs.
     Values,
-    /// As [`Fallible::Values`], of a write whose kernel tells it beforehand by
-    /// [`Kernel::check`].
+    /// As [`Fallible::Values`], for a write whose [`Kernel::check`] detects the failure beforehand.
     Checked,
 }
 
 /// How a gradient passes through an operation.
 #[derive(Clone, Copy)]
 pub enum Gradient {
-    /// Nobody has said. Differentiating through it is an error.
+    /// Not declared. Differentiating through it is an error.
     Undefined,
     /// Not at all.
     NotDifferentiable,
@@ -296,54 +296,54 @@ pub enum Gradient {
 /// One input or output of an operation, or a list of them.
 #[derive(Clone, Copy, Debug)]
 pub struct Arg {
-    /// TensorFlow's name of it.
+    /// TensorFlow's name for it.
     pub name: &'static str,
     /// The data type.
     pub dtype: ArgType,
-    /// How many tensors it stands for.
+    /// The number of tensors that it stands for.
     pub arity: Arity,
-    /// How an input is used. Of an output, anything but [`Access::Read`] says that it names the
+    /// The use of an input. For an output, anything but [`Access::Read`] means that it names the
     /// storage of a variable.
     pub access: Access,
-    /// What it stands for: a value, or a handle. An input that is a value also takes the storage
-    /// of a variable.
+    /// Its role: a value or a handle. An input with the role of a value also accepts the storage of
+    /// a variable.
     pub role: Role,
 }
 
 /// The data type of an argument.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ArgType {
-    /// Always this one.
+    /// Always this type.
     Is(DType),
-    /// The one that the type attribute of this name has.
+    /// The type in the attribute of this name.
     Attr(&'static str),
-    /// Any one. No attribute tells which.
+    /// Any type, without an attribute for it.
     Any,
 }
 
-/// How many tensors an argument stands for.
+/// The number of tensors that an argument stands for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Arity {
     /// One.
     One,
-    /// As many as the int attribute of this name says, all of one type.
+    /// The number in the int attribute of this name, all of one type.
     Count(&'static str),
-    /// As many as the list of types of this name has, each of its own type.
+    /// One for each type in the type list attribute of this name.
     Types(&'static str),
 }
 
 /// How an operation uses an input.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Access {
-    /// As a value.
+    /// Reads it as a value.
     Read,
-    /// As a variable's value, if it has one.
+    /// Reads a variable's value, if it has one.
     Peek,
-    /// As the variable to overwrite.
+    /// Overwrites the variable.
     Write,
-    /// As the variable to read and overwrite.
+    /// Reads and overwrites the variable.
     Update,
-    /// As the variable to read, if it has a value, and overwrite.
+    /// Reads the variable, if it has a value, and overwrites it.
     Amend,
 }
 
@@ -364,12 +364,12 @@ impl Arg {
         Arg { role: Role::Handle, ..Arg::new(name, ArgType::Any) }
     }
 
-    /// The handle of a variable of the type that the type attribute `attr` has.
+    /// The handle of a variable with the type in the attribute `attr`.
     pub const fn handle(name: &'static str, attr: &'static str) -> Self {
         Arg { role: Role::Handle, ..Arg::of(name, attr) }
     }
 
-    /// A tensor of the type that the type attribute `attr` has.
+    /// A tensor with the type in the attribute `attr`.
     pub const fn of(name: &'static str, attr: &'static str) -> Self {
         Arg::new(name, ArgType::Attr(attr))
     }
@@ -384,7 +384,7 @@ impl Arg {
         Arg { arity: Arity::Count(count), ..Arg::of(name, attr) }
     }
 
-    /// A list of tensors, each of its own type; the type list attribute `types` has them.
+    /// A list of tensors with the types in the type list attribute `types`.
     pub const fn mixed(name: &'static str, types: &'static str) -> Self {
         Arg { arity: Arity::Types(types), ..Arg::of(name, types) }
     }
@@ -397,7 +397,7 @@ impl Arg {
         }
     }
 
-    /// The same argument with another use.
+    /// The same argument with another access.
     pub const fn access(mut self, access: Access) -> Self {
         self.access = access;
         self
@@ -407,17 +407,17 @@ impl Arg {
 /// The description of an attribute.
 #[derive(Clone, Copy, Debug)]
 pub struct AttrDef {
-    /// TensorFlow's name of it.
+    /// TensorFlow's name for it.
     pub name: &'static str,
-    /// What it holds.
+    /// Its kind.
     pub kind: AttrKind,
-    /// What it is where it is not given; without a default it must be.
+    /// Its default; without one, it must be given.
     pub default: Option<Default>,
-    /// Of a type: whether kernels compute 16-bit floats as `float32`.
+    /// For a type: whether kernels compute 16-bit floats as `float32`.
     pub widens: bool,
 }
 
-/// What an attribute holds.
+/// The kind of an attribute's value.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
 pub enum AttrKind {
@@ -481,8 +481,8 @@ impl AttrDef {
         AttrDef::new(name, AttrKind::Type(allowed))
     }
 
-    /// The type attribute `name`, one of `allowed`. The operation's kernels know no 16-bit floats:
-    /// they are widened to `float32` before, and results rounded afterwards.
+    /// The type attribute `name`, one of `allowed`. The operation's kernels get no 16-bit floats:
+    /// inputs are widened to `float32`, and results are rounded.
     pub const fn widened(name: &'static str, allowed: &'static [DType]) -> Self {
         AttrDef { widens: true, ..AttrDef::types(name, allowed) }
     }
@@ -507,7 +507,7 @@ impl AttrDef {
         AttrDef::new(name, AttrKind::Str).default(Default::Str(default))
     }
 
-    /// The attribute `name`, a list of strings that is empty unless it is given.
+    /// The attribute `name`, a list of strings that is empty by default.
     pub const fn strs(name: &'static str) -> Self {
         AttrDef::new(name, AttrKind::Strs).default(Default::NoStrs)
     }

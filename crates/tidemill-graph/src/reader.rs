@@ -8,14 +8,15 @@ use crate::graph::{Slices, State};
 use crate::variable::VariableRecord;
 use crate::{Fact, GraphKey, Item, Location, Node, NodeId, NodeNote, TensorId};
 
-/// How a node refers to one of its inputs.
+/// The kind of a reference from a node to one of its inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum EdgeKind {
     /// It takes the value of an output.
     Data,
     /// It runs after it.
     Control,
-    /// It writes the variable that the other node names. No evaluation flows over this edge.
+    /// It writes the variable that the other node names. The variable's node need not be evaluated
+    /// for it.
     Target,
 }
 
@@ -55,7 +56,7 @@ impl<'a> GraphReader<'a> {
         self.len() == 0
     }
 
-    /// The nodes in the order in which they were added.
+    /// The nodes, in creation order.
     pub fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> {
         self.state.dag.nodes()
     }
@@ -65,17 +66,17 @@ impl<'a> GraphReader<'a> {
         self.state.dag.node(id)
     }
 
-    /// A node, if this graph has one of that number.
+    /// A node, if this graph has one with that number.
     pub fn get(&self, id: NodeId) -> Option<&Node> {
         self.state.dag.get(id)
     }
 
-    /// What is known of a tensor of this graph.
+    /// The facts known about a tensor of this graph.
     pub fn fact(&self, tensor: TensorId) -> Option<&Fact> {
         self.get(tensor.node)?.outputs.get(tensor.slot as usize)
     }
 
-    /// What is known of the inputs of a node.
+    /// The facts known about the inputs of a node.
     pub fn input_facts(&self, node: &Node) -> SmallVec<[Fact; 4]> {
         node.inputs
             .iter()
@@ -93,38 +94,38 @@ impl<'a> GraphReader<'a> {
         format!("{}:{}", self.name(tensor.node), tensor.slot)
     }
 
-    /// The node of that name.
+    /// The node with that name.
     pub fn find(&self, name: &str) -> Option<NodeId> {
         self.state.names.find(name)
     }
 
-    /// The node whose name is most like a name that no node has, if any is much like it.
+    /// For a name that no node has: the node with the most similar name, if one is similar enough.
     pub fn near(&self, name: &str) -> Option<&str> {
         nearest_name(name, self.state.names.names())
     }
 
-    /// The line that made a node, or for a node of a gradient, the node it derives from.
+    /// The line that created a node, or for a node of a gradient, the node that it derives from.
     pub fn location(&self, id: NodeId) -> Location {
         self.state.locations[id.index()]
     }
 
-    /// The node on whose behalf a node was made, for nodes of gradients and updates.
+    /// The node on whose behalf a node was built, for nodes of gradients and updates.
     pub fn origin(&self, id: NodeId) -> Option<NodeId> {
         self.state.origins.get(&id).copied()
     }
 
-    /// The slices that a tensor is the sum of, if that was recorded. What stands in for it is not
-    /// the sum of any.
+    /// The slices whose sum is this tensor, if that was recorded. A stand-in for the tensor has no
+    /// slices.
     pub fn slices(&self, tensor: TensorId) -> Option<Slices> {
         self.state.slices.get(&self.state.current(tensor)).copied()
     }
 
-    /// The nodes that refer to a node, with how they do, in the order in which they were added.
+    /// The nodes that refer to a node, each with the kind of its reference, in creation order.
     pub fn consumers(&self, id: NodeId) -> impl Iterator<Item = (NodeId, EdgeKind)> {
         self.state.dag.consumers(id).into_iter().map(|(node, edge)| (node, edge.into()))
     }
 
-    /// The nodes that take the value of a tensor, in the order in which they were added.
+    /// The nodes that take the value of a tensor, in creation order.
     pub fn tensor_consumers(&self, tensor: TensorId) -> Vec<NodeId> {
         let takes = |(node, edge): (NodeId, Edge)| match edge {
             Edge::Data { slot } if slot == tensor.slot => Some(node),
@@ -142,9 +143,9 @@ impl<'a> GraphReader<'a> {
         self.state.dag.has_consumers(id)
     }
 
-    /// The nodes from which `roots` can be reached, `roots` among them, in the order in which
-    /// they were added. `follow` says whether to go on from a node to an input, which output of
-    /// it for a data edge.
+    /// The nodes from which `roots` can be reached, including `roots`, in creation order. `follow`
+    /// decides whether to continue from a node to an input; for a data edge it gets the input's
+    /// output number.
     pub fn ancestors(
         &self,
         roots: impl IntoIterator<Item = NodeId>,
@@ -156,8 +157,8 @@ impl<'a> GraphReader<'a> {
         })
     }
 
-    /// Among the nodes that `within` admits, those to which values flow from `roots`, `roots`
-    /// among them, in the order in which they were added.
+    /// Of the nodes that `within` admits, those that values from `roots` flow into, including
+    /// `roots`, in creation order.
     pub fn descendants(
         &self,
         roots: impl IntoIterator<Item = NodeId>,
@@ -166,7 +167,7 @@ impl<'a> GraphReader<'a> {
         self.state.dag.descendants(roots, within)
     }
 
-    /// The variables in the order in which they were made.
+    /// The variables, in creation order.
     pub fn variables(&self) -> &[VariableRecord] {
         self.state.variables.records()
     }
@@ -176,13 +177,13 @@ impl<'a> GraphReader<'a> {
         self.state.variables.of_node(self.state.variables.shared(id))
     }
 
-    /// The node of the variable that a tensor names, looking through the operations that write
-    /// it. Of several nodes that share a variable it is the first.
+    /// The node of the variable that a tensor names, directly or as the output of an operation that
+    /// writes it. If several nodes share a variable, it is the first.
     pub fn variable_of(&self, tensor: TensorId) -> Option<NodeId> {
         self.state.variable_of(tensor)
     }
 
-    /// Whether a write may leave a variable with another shape than the one that its node declares.
+    /// Whether a write may leave a variable with another shape than its declared one.
     pub fn is_reshaped(&self, variable: NodeId) -> bool {
         self.state.variables.is_reshaped(self.state.variables.shared(variable))
     }
@@ -192,12 +193,12 @@ impl<'a> GraphReader<'a> {
         self.state.variables.named(name)
     }
 
-    /// What was added to a collection.
+    /// The items of a collection.
     pub fn collection(&self, name: &str) -> &[Item] {
         self.state.collections.get(name).map_or(&[], Vec::as_slice)
     }
 
-    /// The names of the collections, in alphabetical order, with what was added to them.
+    /// The names of the collections, in alphabetical order, with their items.
     pub fn collections(&self) -> impl Iterator<Item = (&str, &[Item])> {
         self.state.collections.iter().map(|(name, items)| (name.as_str(), items.as_slice()))
     }
@@ -207,12 +208,12 @@ impl<'a> GraphReader<'a> {
         self.state.written_by(id)
     }
 
-    /// The first of the nodes each of which extends the one before, `node` among them.
+    /// The first node in the chain of extensions that contains `node`.
     pub fn extension_origin(&self, node: NodeId) -> NodeId {
         self.state.extensions.origin(node)
     }
 
-    /// The last of the nodes each of which extends the one before, `node` among them.
+    /// The last node in the chain of extensions that contains `node`.
     pub fn latest_extension(&self, node: NodeId) -> NodeId {
         self.state.extensions.latest(node)
     }
@@ -222,12 +223,12 @@ impl<'a> GraphReader<'a> {
         self.state.extensions.nodes()
     }
 
-    /// What a file said of a node that the runtime does not use.
+    /// The parts of a file's node that the runtime does not use.
     pub fn node_note(&self, id: NodeId) -> Option<&NodeNote> {
         self.state.node_notes.get(&id)
     }
 
-    /// What a file said of the graph that the runtime does not use, by name.
+    /// The parts of a file's graph that the runtime does not use, by name.
     pub fn note(&self, name: &str) -> Option<&[u8]> {
         self.state.notes.get(name).map(Vec::as_slice)
     }

@@ -92,8 +92,8 @@ fn why_gone(key: GraphKey) -> BuildErrorKind {
     }
 }
 
-/// The graph that builder functions add to on this thread: the one made default last, or else
-/// the default graph of the process.
+/// The graph that builder functions add to on this thread: the one most recently made the default,
+/// or else the default graph of the process.
 pub fn default_graph() -> Graph {
     OVERRIDES.with_borrow(|graphs| graphs.last().cloned()).unwrap_or_else(process_default)
 }
@@ -103,8 +103,8 @@ fn process_default() -> Graph {
     default.get_or_insert_with(Graph::new).clone()
 }
 
-/// Discards the default graph of the process: the next node goes to a new, empty one, and
-/// building with a handle of the old one is an error. Sessions of the old graph keep it.
+/// Discards the default graph of the process: the next node goes to a new, empty graph, and
+/// building with a handle of the old graph is an error. Sessions keep their old graph.
 #[track_caller]
 pub fn reset_default_graph() {
     let location = Location::caller();
@@ -126,7 +126,8 @@ pub(crate) fn override_default(graph: Graph) -> DefaultGraph {
     DefaultGraph { key, _of_this_thread: std::marker::PhantomData }
 }
 
-/// While it lives, builder functions on this thread add to the graph that gave it.
+/// A guard: until it is dropped, builder functions on this thread add to the graph that returned
+/// it.
 #[must_use = "the graph is the default only as long as the guard lives"]
 pub struct DefaultGraph {
     key: GraphKey,

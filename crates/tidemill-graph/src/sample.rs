@@ -2,43 +2,43 @@ use tidemill_value::Value;
 
 use crate::Attr;
 
-/// Inputs and attributes to test an operation with, and what should come of it.
+/// Inputs and attributes to test an operation with, and the expected outcome.
 #[derive(Clone, Debug)]
 pub struct Sample {
     /// The values of the inputs, one list for each argument.
     pub inputs: Vec<Vec<Value>>,
     /// The attributes that do not have their default.
     pub attrs: Vec<(&'static str, Attr)>,
-    /// What should come of it.
+    /// The expected outcome.
     pub expect: Expect,
-    /// What should come of differentiating it.
+    /// The expected outcome of differentiating it.
     pub gradient: ExpectGradient,
 }
 
-/// What should come of a [`Sample`].
+/// The expected outcome of a [`Sample`].
 #[derive(Clone, Debug)]
 pub enum Expect {
-    /// These outputs: floats within 1e-5, relative or absolute; all else exactly.
+    /// These outputs: floats within 1e-5, relative or absolute; everything else exactly.
     Outputs(Vec<Value>),
-    /// Outputs of the inferred shapes and types, whatever they hold.
+    /// Outputs with the inferred shapes and types, whatever their values.
     Shapes,
     /// An error, when the node is built or when it runs, whose text contains this.
     Error(&'static str),
 }
 
-/// What should come of differentiating a [`Sample`].
+/// The expected outcome of differentiating a [`Sample`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExpectGradient {
-    /// The gradient that finite differences give.
+    /// The gradient that matches finite differences.
     Differences,
-    /// Any gradient: the outputs have no derivative at these inputs, or only to one side.
+    /// Any gradient: the outputs have no derivative at these inputs, or only a one-sided one.
     AtKink,
     /// An error whose text contains this.
     Error(&'static str),
 }
 
 impl Sample {
-    /// A sample whose arguments are single tensors and that gives one output.
+    /// A sample with single tensors as arguments and one output.
     pub fn new(inputs: impl IntoIterator<Item = Value>, output: Value) -> Self {
         Sample {
             inputs: inputs.into_iter().map(|input| vec![input]).collect(),
@@ -48,14 +48,14 @@ impl Sample {
         }
     }
 
-    /// A sample whose arguments are single tensors and that fails with a text that contains
+    /// A sample with single tensors as arguments, which fails with an error that contains
     /// `message`.
     pub fn error(inputs: impl IntoIterator<Item = Value>, message: &'static str) -> Self {
         Sample { expect: Expect::Error(message), ..Sample::shapes(inputs) }
     }
 
-    /// A sample whose arguments are single tensors and of which only data types and shapes of
-    /// the outputs are checked.
+    /// A sample with single tensors as arguments; only the data types and shapes of its outputs are
+    /// checked.
     pub fn shapes(inputs: impl IntoIterator<Item = Value>) -> Self {
         Sample {
             inputs: inputs.into_iter().map(|input| vec![input]).collect(),
@@ -77,21 +77,21 @@ impl Sample {
         self
     }
 
-    /// The sample, which gives these outputs.
+    /// The sample with these expected outputs.
     pub fn outputs(mut self, outputs: impl IntoIterator<Item = Value>) -> Self {
         self.expect = Expect::Outputs(outputs.into_iter().collect());
         self
     }
 
-    /// The sample, whose outputs have no derivative at its inputs, or only to one side: its
+    /// The sample, marked as having no derivative at its inputs, or only a one-sided one: its
     /// gradient is not compared with finite differences.
     pub fn at_kink(mut self) -> Self {
         self.gradient = ExpectGradient::AtKink;
         self
     }
 
-    /// The sample, which cannot be differentiated: that fails with a text that contains
-    /// `message`.
+    /// The sample, marked as not differentiable: differentiating it fails with an error that
+    /// contains `message`.
     pub fn gradient_error(mut self, message: &'static str) -> Self {
         self.gradient = ExpectGradient::Error(message);
         self

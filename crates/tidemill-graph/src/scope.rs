@@ -1,20 +1,40 @@
+use std::any::Any;
 use std::borrow::Cow;
 use std::cell::RefCell;
+use std::fmt;
+use std::sync::Arc;
 
 use smallvec::SmallVec;
 
 use crate::{Graph, GraphKey, OperationRef, body, default_graph};
 
-/// Whether `get_variable` makes a variable or finds one.
+/// Whether `get_variable` creates a variable or reuses an existing one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Reuse {
-    /// It makes one; a taken name is an error.
+    /// It creates a variable; a name that is already used is an error.
     #[default]
     Never,
-    /// It finds the one of that name, which must exist.
+    /// It reuses the variable with that name, which must exist.
     Always,
-    /// It finds the one of that name, or makes it.
+    /// It reuses the variable with that name, or creates it.
     Auto,
+}
+
+/// What holds for the variables that a thread makes in a graph at the moment.
+#[derive(Clone, Default)]
+pub struct VariableSettings {
+    /// The prefix of their names, with its closing slash, or empty.
+    pub prefix: String,
+    /// Whether they are shared.
+    pub reuse: Reuse,
+    /// What else holds for them, of a type that whoever makes variables knows.
+    pub defaults: Option<Arc<dyn Any + Send + Sync>>,
+}
+
+impl fmt::Debug for VariableSettings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "VariableSettings({:?}, {:?})", self.prefix, self.reuse)
+    }
 }
 
 /// What holds for the nodes that a thread adds to a graph at the moment.
@@ -22,9 +42,7 @@ pub enum Reuse {
 pub(crate) struct Scope {
     /// The prefix of node names, with its closing slash, or empty.
     pub(crate) names: String,
-    /// The prefix of variable names, with its closing slash, or empty.
-    pub(crate) variables: String,
-    pub(crate) reuse: Reuse,
+    pub(crate) variables: VariableSettings,
     /// The nodes that must run before.
     pub(crate) controls: SmallVec<[OperationRef; 2]>,
 }
@@ -58,8 +76,7 @@ fn current(graph: GraphKey) -> Scope {
     with_current(graph, Scope::clone)
 }
 
-/// The prefix of names in the name scope that is open for a graph on this thread: empty, or with its
-/// closing slash.
+/// The name prefix of a graph's current name scope on this thread: empty, or with a trailing slash.
 pub fn current_name_scope(graph: GraphKey) -> String {
     with_current(graph, |scope| scope.names.clone())
 }
@@ -74,17 +91,21 @@ pub(crate) fn prefixed(graph: GraphKey, name: Cow<'_, str>) -> Cow<'_, str> {
 
 /// Calls `build` in a name scope of `graph`: the names of the nodes it adds begin with the name
 /// of the scope, which is made unique and handed to `build`, and a slash.
+///
+/// Inside a body, a graph around it stands for that of the body: there the nodes are added.
 pub fn scoped<R>(graph: &Graph, name: &str, build: impl FnOnce(&str) -> R) -> R {
+    let key = body::redirect(graph.key());
+    let inner = if key == graph.key() { None } else { Graph::find(key).ok() };
+    let graph = inner.as_ref().unwrap_or(graph);
     let full = graph.reserve_name(name);
     let scope = Scope { names: format!("{full}/"), ..current(graph.key()) };
     enter(graph.key(), scope, || build(&full))
 }
 
 /// Calls `build` in a name scope of the default graph: the names of the nodes it adds begin with
-/// `name` and a slash. A second scope of the same name is called `name_1`.
+/// `name` and a slash. A second scope with the same name is called `name_1`.
 ///
-/// A `name` that ends with a slash opens exactly that scope again; an empty one leaves all
-/// scopes.
+/// A `name` that ends with a slash reopens exactly that scope; an empty name leaves all scopes.
 pub fn name_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     let graph = default_graph();
     if name.is_empty() || name.ends_with('/') {
@@ -94,44 +115,61 @@ pub fn name_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     scoped(&graph, name, |_| build())
 }
 
-/// Calls `build` in a variable scope of the default graph: the names of the variables it makes
-/// begin with `name` and a slash, and so do those of other nodes, as in a [`name_scope`].
+/// Calls `build` in a variable scope of the default graph: the names of its variables begin with
+/// `name` and a slash, and so do the names of other nodes, as in a [`name_scope`].
 ///
-/// Unlike a name scope, a second variable scope of the same name has the same prefix for
-/// variables, so that a variable's name does not depend on what was built before.
+/// Unlike a name scope, a second variable scope with the same name has the same prefix for
+/// variables, so a variable's name does not depend on what was built before.
 pub fn variable_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     variable_scope_with(name, Reuse::Never, build)
 }
 
-/// Calls `build` in a [`variable_scope`] that says whether variables are shared. Within a scope
-/// that shares them, so do all inner ones. A scope without a name changes that alone.
+/// Calls `build` in a [`variable_scope`] that sets whether variables are reused. Inner scopes
+/// inherit reuse. A scope without a name changes only this setting.
 pub fn variable_scope_with<R>(name: &str, reuse: Reuse, build: impl FnOnce() -> R) -> R {
     let graph = default_graph();
-    let outer = current(graph.key());
-    let reuse = if reuse == Reuse::Never { outer.reuse } else { reuse };
-    if name.is_empty() {
-        return enter(graph.key(), Scope { reuse, ..outer }, build);
+    let mut settings = current(graph.key()).variables;
+    if reuse != Reuse::Never {
+        settings.reuse = reuse;
     }
-    let names = format!("{}/", graph.reserve_name(name));
-    let variables = format!("{}{name}/", outer.variables);
-    enter(graph.key(), Scope { names, variables, reuse, ..outer }, build)
+    if !name.is_empty() {
+        settings.prefix.push_str(name);
+        settings.prefix.push('/');
+    }
+    within_variable_scope(&graph, name, settings, build)
+}
+
+/// Calls `build` while `settings` hold for the variables of `graph`, in a name scope called `name`,
+/// unless that is empty.
+pub fn within_variable_scope<R>(
+    graph: &Graph,
+    name: &str,
+    settings: VariableSettings,
+    build: impl FnOnce() -> R,
+) -> R {
+    let outer = current(graph.key());
+    let names = match name {
+        "" => outer.names,
+        name => format!("{}/", graph.reserve_name(name)),
+    };
+    enter(graph.key(), Scope { names, variables: settings, controls: outer.controls }, build)
 }
 
 /// Calls `build` in a [`variable_scope`] whose name is made unique, so that the variables of a
-/// second one have names of their own.
+/// second scope get different names.
 pub fn unique_variable_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     let graph = default_graph();
     let outer = current(graph.key());
     let names = format!("{}/", graph.reserve_name(name));
     let own = names.strip_prefix(&outer.names).unwrap_or(&names);
-    let variables = format!("{}{own}", outer.variables);
-    enter(graph.key(), Scope { names, variables, ..outer }, build)
+    let mut variables = outer.variables;
+    variables.prefix.push_str(own);
+    enter(graph.key(), Scope { names, variables, controls: outer.controls }, build)
 }
 
-/// The prefix of variable names in the variable scope that is open for a graph on this thread,
-/// and whether variables are shared.
-pub fn current_variable_scope(graph: GraphKey) -> (String, Reuse) {
-    with_current(graph, |scope| (scope.variables.clone(), scope.reuse))
+/// What the variable scope that is open for a graph on this thread says of variables.
+pub fn current_variable_scope(graph: GraphKey) -> VariableSettings {
+    with_current(graph, |scope| scope.variables.clone())
 }
 
 /// Calls `build`; the nodes it adds run after `operations`, in every run that needs them.
@@ -156,14 +194,20 @@ where
     enter(default, with_controls(default), || enter(graph, with_controls(graph), build))
 }
 
+/// Calls `build` outside of all control dependencies that are open for the default graph, as
+/// TensorFlow's `control_dependencies(None)` does.
+pub fn clear_control_dependencies<R>(build: impl FnOnce() -> R) -> R {
+    without_control_dependencies(default_graph().key(), build)
+}
+
 /// Calls `build` outside of all control dependencies that are open for a graph.
 pub fn without_control_dependencies<R>(graph: GraphKey, build: impl FnOnce() -> R) -> R {
     let scope = Scope { controls: SmallVec::new(), ..current(graph) };
     enter(graph, scope, build)
 }
 
-/// Calls `build` with exactly this prefix of names, empty or with its closing slash, for the
-/// nodes it adds to a graph.
+/// Calls `build` with exactly this name prefix, empty or with a trailing slash, for the nodes it
+/// adds to a graph.
 pub fn absolute_scope<R>(graph: GraphKey, prefix: &str, build: impl FnOnce() -> R) -> R {
     enter(graph, Scope { names: prefix.to_owned(), ..current(graph) }, build)
 }
@@ -171,16 +215,16 @@ pub fn absolute_scope<R>(graph: GraphKey, prefix: &str, build: impl FnOnce() -> 
 /// Calls `build` while the scope of variables that holds for `outer` holds for `body`, a graph
 /// inside it.
 pub(crate) fn within_body<R>(outer: GraphKey, body: GraphKey, build: impl FnOnce() -> R) -> R {
-    let Scope { variables, reuse, .. } = current(outer);
-    enter(body, Scope { variables, reuse, ..Scope::default() }, build)
+    let Scope { variables, .. } = current(outer);
+    enter(body, Scope { variables, ..Scope::default() }, build)
 }
 
 /// Calls `build` while the scope of variables that holds for `body` holds for `root`, the graph
 /// around it, in which nothing has to run before.
 pub(crate) fn beside_body<R>(root: GraphKey, body: GraphKey, build: impl FnOnce() -> R) -> R {
-    let Scope { variables, reuse, .. } = current(body);
+    let Scope { variables, .. } = current(body);
     let names = current(root).names;
-    enter(root, Scope { names, variables, reuse, ..Scope::default() }, build)
+    enter(root, Scope { names, variables, ..Scope::default() }, build)
 }
 
 /// Whether nodes added to a graph on this thread run after others because of

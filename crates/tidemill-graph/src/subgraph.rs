@@ -7,14 +7,12 @@ use crate::{
     KernelCx, KernelError, Node, NodeId, NodeView, OpDef, OpError, TensorId,
 };
 
-/// The path of one run, taken out of its graph: what is left to compute once it is known what
-/// is fed and what is fetched.
+/// The path of one run, extracted from its graph: the nodes to compute for given feeds and fetches.
 ///
-/// Its nodes are numbered afresh, in an order in which they can run, which keeps the creation
-/// order of the graph. It holds no control edges: whatever they bring onto the path is in it,
-/// and effects happen in its order. Reads and writes of variables are data edges: a node of
-/// [`Execution::Variable`] gives the value at the start of the run, and a write gives the value
-/// it leaves behind.
+/// Its nodes are renumbered in an order in which they can run, which keeps the graph's creation
+/// order. It holds no control edges: the nodes that they require are in it, and effects happen in
+/// its order. Reads and writes of variables are data edges: a node of [`Execution::Variable`] gives
+/// the value at the start of the run, and a write gives the value it leaves behind.
 #[derive(Clone, Debug, std::default::Default)]
 pub struct Subgraph {
     nodes: Vec<Node>,
@@ -50,7 +48,7 @@ pub struct Commit {
     pub value: TensorId,
 }
 
-/// What stands in a [`Subgraph`] for a tensor that is fed.
+/// The placeholder in a [`Subgraph`] for a fed tensor.
 pub static FEED: OpDef = OpDef::new("_Feed", "The value that is fed for a tensor.")
     .outputs(&[Arg::of("value", "dtype")])
     .attrs(&[AttrDef::types("dtype", DType::ANY), AttrDef::new("shape", AttrKind::Shape)])
@@ -179,12 +177,12 @@ impl Subgraph {
         self.origins[id.index()]
     }
 
-    /// What is known of a tensor.
+    /// The facts known about a tensor.
     pub fn fact(&self, tensor: TensorId) -> &Fact {
         &self.node(tensor.node).outputs[tensor.slot as usize]
     }
 
-    /// What is known of the inputs of a node.
+    /// The facts known about the inputs of a node.
     pub fn input_facts(&self, node: &Node) -> SmallVec<[Fact; 4]> {
         node.inputs.iter().map(|&input| self.fact(input).clone()).collect()
     }

@@ -6,26 +6,24 @@ use tidemill_value::ByteString;
 
 use crate::{Attr, Execution, GraphKey, Node, NodeId, OperationRef, Referent, TensorId, TensorRef};
 
-/// A variable: the nodes that TensorFlow makes for one.
+/// A variable: the nodes that TensorFlow creates for one.
 #[derive(Clone, Debug)]
 pub struct VariableRecord {
     /// The node that names the variable.
     pub node: NodeId,
-    /// The value it starts with, and the node that assigns it. A graph that is imported may lack
-    /// them.
+    /// The initial value, and the node that assigns it. An imported graph may lack them.
     pub start: Option<(TensorId, NodeId)>,
-    /// Its value, as everything that uses the variable reads it. Without a node that reads it, its
-    /// own node.
+    /// The shared read of its value, or its own node if there is no read.
     pub read: TensorId,
-    /// Whether optimizers change it.
+    /// Whether optimizers train it.
     pub trainable: bool,
-    /// Whether a run that needs its value, where it has none, takes the one it starts with.
+    /// Whether a run uses its initial value if it has no value.
     pub self_starting: bool,
-    /// What optimizers make of the values that they give it.
+    /// The constraint that optimizers apply to its new values.
     pub constraint: Option<Constraint>,
 }
 
-/// A function from what a variable holds, as a node, to what it is to hold.
+/// A function that maps a variable's new value, as a node, to an allowed value.
 #[derive(Clone)]
 pub struct Constraint(Arc<dyn Fn(TensorRef) -> TensorRef + Send + Sync>);
 
@@ -48,7 +46,7 @@ impl fmt::Debug for Constraint {
 }
 
 impl VariableRecord {
-    /// The node that gives the variable the value it starts with.
+    /// The node that gives the variable its initial value.
     pub fn initializer(&self) -> Option<NodeId> {
         self.start.map(|(_, initializer)| initializer)
     }

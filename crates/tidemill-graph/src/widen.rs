@@ -10,9 +10,9 @@ use crate::{
 };
 
 impl OpDef {
-    /// Makes the kernel of a node. Where it has 16-bit floats that the operation computes as
-    /// `float32` (see [`AttrDef::widened`](crate::AttrDef::widened)), the kernel is given those,
-    /// and what it gives is rounded.
+    /// Makes the kernel of a node. If the operation computes 16-bit floats as `float32` (see
+    /// [`AttrDef::widened`](crate::AttrDef::widened)), the kernel gets `float32` inputs and its
+    /// results are rounded.
     ///
     /// # Errors
     /// [`OpError`] where the operation has no kernel for the attributes and types of the node.

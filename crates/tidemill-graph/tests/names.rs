@@ -94,7 +94,7 @@ fn name_scopes_nest_open_again_and_can_be_left() {
 fn variable_scopes_of_one_name_share_the_prefix_of_variables_but_not_of_nodes() {
     let graph = Graph::new();
     let _default = graph.as_default();
-    let prefix = || current_variable_scope(graph.key()).0;
+    let prefix = || current_variable_scope(graph.key()).prefix;
     for _ in 0..2 {
         variable_scope("s", || {
             c("x");
@@ -115,7 +115,7 @@ fn a_name_scope_does_not_prefix_variables() {
     name_scope("n", || {
         variable_scope("s", || {
             c("x");
-            assert_eq!(current_variable_scope(graph.key()).0, "s/");
+            assert_eq!(current_variable_scope(graph.key()).prefix, "s/");
         });
     });
     assert_eq!(names(&graph), ["n/s/x"]);
@@ -125,7 +125,7 @@ fn a_name_scope_does_not_prefix_variables() {
 fn reuse_is_inherited_by_inner_scopes() {
     let graph = Graph::new();
     let _default = graph.as_default();
-    let reuse = || current_variable_scope(graph.key()).1;
+    let reuse = || current_variable_scope(graph.key()).reuse;
     assert_eq!(reuse(), Reuse::Never);
     variable_scope_with("a", Reuse::Always, || {
         assert_eq!(reuse(), Reuse::Always);

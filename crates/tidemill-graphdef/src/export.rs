@@ -18,10 +18,10 @@ const MAX_BYTES: usize = i32::MAX as usize;
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
-    /// Builder calls failed, so the graph is not what was meant.
+    /// Builder calls failed, so the graph is incomplete.
     #[error("the graph has errors:\n{0}")]
     Invalid(#[from] BuildErrors),
-    /// A node calls a function of the host program, which has no form in a file.
+    /// A node calls a function of the host program, which cannot be written to a file.
     #[error("node `{node}` ({op}) calls a function of the host program")]
     HostFunction {
         /// The name of the node.
@@ -29,7 +29,7 @@ pub enum ExportError {
         /// Its operation type.
         op: &'static str,
     },
-    /// A body takes a variable that is no resource variable, which functions of TensorFlow cannot.
+    /// A body takes a reference variable, which TensorFlow's functions do not support.
     #[error(
         "node `{node}` ({op}) hands a variable to a function, which only resource variables can be: \
          make it by `variable(..).resource(true)`"
@@ -40,28 +40,28 @@ pub enum ExportError {
         /// Its operation type.
         op: &'static str,
     },
-    /// The message is larger than messages can be.
+    /// The message exceeds the maximum size.
     #[error(
         "the GraphDef would have {bytes} bytes, but {MAX_BYTES} are the most: the largest node is \
          `{node}`, with {node_bytes}"
     )]
     TooLarge {
-        /// Its bytes.
+        /// The size of the message in bytes.
         bytes: usize,
         /// The name of the largest node.
         node: String,
-        /// The bytes of that.
+        /// The size of that node in bytes.
         node_bytes: usize,
     },
 }
 
 tidemill_value::debug_as_report!(ExportError);
 
-/// The `GraphDef` of a graph: all nodes, with all of their attributes. What the message had that an
-/// imported graph comes from, and that the runtime does not use, is written again: devices,
-/// attributes that begin with `_`, the library of functions, versions.
+/// The `GraphDef` of a graph: all nodes, with all of their attributes. For an imported graph, it
+/// writes back the parts of the original message that the runtime does not use: devices, attributes
+/// that begin with `_`, the function library, versions.
 ///
-/// Variables, collections, seeds and source lines are not in it.
+/// It does not contain variables, collections, seeds or source lines.
 ///
 /// # Errors
 /// [`ExportError`]

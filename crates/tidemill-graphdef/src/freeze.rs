@@ -1,4 +1,4 @@
-//! Variables as constants.
+//! Replaces variables with constants.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,17 +11,17 @@ use crate::ExportError;
 use crate::export::check_size;
 use crate::sub_graph::{extract_sub_graph, node_of};
 
-/// Why the variables of a graph cannot be made constants.
+/// The error of freezing a graph.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum FreezeError {
-    /// There is no such node.
+    /// The node does not exist.
     #[error("there is no node `{name}`")]
     NoNode {
         /// The name.
         name: String,
     },
-    /// The part of the graph that is asked for does more with a variable than to read it.
+    /// The requested part of the graph does more with a variable than read it.
     #[error("`{node}` ({op}) takes the variable `{variable}`, but does not just read it")]
     Use {
         /// The node.
@@ -41,23 +41,23 @@ pub enum FreezeError {
         /// The type of the value.
         actual: DType,
     },
-    /// The graph has no message, or none that is small enough.
+    /// The graph cannot be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
 }
 
 tidemill_value::debug_as_report!(FreezeError);
 
-/// The part of a graph that `outputs`, names of nodes or tensors, need, with constants in place
-/// of variables: TensorFlow's `convert_variables_to_constants`.
+/// The part of a graph that `outputs` (names of nodes or tensors) need, with constants in place of
+/// variables: TensorFlow's `convert_variables_to_constants`.
 ///
-/// `values` is given the names of the nodes that name the variables, and gives their values in
-/// that order. Reads of resource variables become `Identity`, gathers `GatherV2`. Constants,
-/// and what reads them, have the names that variables and reads had.
+/// `values` gets the names of the variables' nodes and returns the values in that order. Reads of
+/// resource variables become `Identity`, gathers `GatherV2`. Constants and their reads keep the
+/// names of the variables and their reads.
 ///
 /// # Errors
-/// [`FreezeError`], where there is no such node, or the part writes a variable or hands it to a
-/// function; or what `values` says.
+/// [`FreezeError`], if an output does not exist, or the part writes a variable or passes it to a
+/// function; or the error of `values`.
 pub fn freeze<S: AsRef<str>, E: From<FreezeError>>(
     graph_def: &GraphDef,
     outputs: &[S],

@@ -1,10 +1,10 @@
-//! TensorFlow's `GraphDef`: graphs from it, and graphs to it.
+//! Converts graphs from and to TensorFlow's `GraphDef`.
 //!
 //! A [`GraphDef`](tidemill_formats::proto::GraphDef) is TensorFlow's serial form of a graph.
-//! Operations and attributes are called here as they are there, so nothing is translated: each
-//! node of the message becomes the node of that name. A
-//! [`MetaGraphDef`](tidemill_formats::proto::MetaGraphDef) has variables, collections and
-//! signatures beside it. [`freeze()`] makes constants of variables.
+//! Operations and attributes have the same names in both, so nothing is translated: each node of
+//! the message becomes a node with the same name. A
+//! [`MetaGraphDef`](tidemill_formats::proto::MetaGraphDef) adds variables, collections and
+//! signatures. [`freeze()`] replaces variables with constants.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! Graphs with what it takes to use them: TensorFlow's `MetaGraphDef`.
+//! TensorFlow's `MetaGraphDef`: a graph with the data needed to use it.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -34,11 +34,10 @@ const INIT_SIGNATURE: &str = "__saved_model_init_op";
 /// Collections that the runtime does not use, kept with a graph.
 const COLLECTIONS: &str = "collections";
 
-/// What a graph can be asked for: tensors to feed and to fetch, by the names of arguments and
-/// results.
+/// A function of a graph: tensors to feed and to fetch, by argument and result names.
 #[derive(Clone, Debug, Default)]
 pub struct Signature {
-    /// What is computed, such as `tensorflow/serving/predict`.
+    /// The method, such as `tensorflow/serving/predict`.
     pub method_name: String,
     /// The tensors to feed.
     pub inputs: BTreeMap<String, Tensor>,
@@ -55,29 +54,29 @@ pub struct Asset {
     pub filename: String,
 }
 
-/// A graph that was imported, with what it takes to use it.
+/// An imported graph, with the data needed to use it.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct MetaGraph {
     /// The nodes.
     pub imported: Imported,
-    /// What it is for.
+    /// The tags that say what it is for.
     pub tags: Vec<String>,
-    /// What it can be asked for, by name.
+    /// The signatures, by name.
     pub signatures: BTreeMap<String, Signature>,
     /// The nodes that save and restore its variables.
     pub saver: Option<SaverDef>,
     /// The files that it reads.
     pub assets: Vec<Asset>,
-    /// The operation to run when its variables are restored.
+    /// The operation to run after its variables are restored.
     pub main_op: Option<Operation>,
 }
 
 /// Adds the graph of a `MetaGraphDef` to the default graph, with its variables and collections.
 ///
 /// # Errors
-/// As [`import_graph_def_with`](crate::import_graph_def_with), and where the message names nodes
-/// that there are not.
+/// As [`import_graph_def_with`](crate::import_graph_def_with), and if the message names nodes that
+/// do not exist.
 #[track_caller]
 pub fn import_meta_graph(
     meta: MetaGraphDef,
@@ -202,18 +201,18 @@ fn tensor_of(imported: &Imported, info: &TensorInfo) -> Result<Tensor, ImportErr
     }
 }
 
-/// What [`to_meta_graph`] writes beside the graph.
+/// The data that [`to_meta_graph`] writes in addition to the graph.
 #[derive(Clone, Debug, Default)]
 pub struct MetaGraphParts {
-    /// What the graph is for.
+    /// The tags that say what the graph is for.
     pub tags: Vec<String>,
-    /// What it can be asked for, by name.
+    /// The signatures, by name.
     pub signatures: BTreeMap<String, Signature>,
-    /// The variables for which it gets nodes that save and restore them.
+    /// The variables for which it writes nodes that save and restore them.
     pub saved: Vec<SavedVariable>,
     /// The files that it reads.
     pub assets: Vec<Asset>,
-    /// The operation to run when the variables are restored.
+    /// The operation to run after the variables are restored.
     pub main_op: Option<Operation>,
 }
 

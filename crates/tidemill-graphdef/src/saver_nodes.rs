@@ -1,4 +1,4 @@
-//! The nodes by which TensorFlow saves and restores variables.
+//! The nodes with which TensorFlow saves and restores variables.
 
 use rustc_hash::FxHashSet;
 use tidemill_formats::proto::{
@@ -11,9 +11,9 @@ use crate::freeze::constant_node;
 /// A variable that is saved.
 #[derive(Clone, PartialEq, Debug)]
 pub struct SavedVariable {
-    /// What it is called in checkpoints.
+    /// Its name in checkpoints.
     pub name: String,
-    /// The name of the node that names it.
+    /// The name of its node.
     pub node: String,
     /// Its data type.
     pub dtype: DType,
@@ -21,8 +21,8 @@ pub struct SavedVariable {
     pub is_resource: bool,
 }
 
-/// Adds the nodes by which TensorFlow saves and restores variables to a message, as TensorFlow's
-/// own savers are built, and says which they are.
+/// Adds to a message the nodes with which TensorFlow saves and restores variables, as TensorFlow's
+/// own savers do, and returns their names.
 pub fn add_saver_nodes(graph_def: &mut GraphDef, variables: &[SavedVariable]) -> SaverDef {
     let scope = free_scope(graph_def);
     let named = |name: &str| format!("{scope}/{name}");

@@ -11,11 +11,11 @@ pub(crate) fn node_of(reference: &str) -> &str {
     split_reference(reference.strip_prefix('^').unwrap_or(reference)).0
 }
 
-/// The part of a graph that `outputs`, names of nodes or tensors, need: TensorFlow's
-/// `extract_sub_graph`. Nodes keep their order; the library and the versions stay.
+/// The part of a graph that `outputs` (names of nodes or tensors) need: TensorFlow's
+/// `extract_sub_graph`. Nodes keep their order; the library and the versions are kept.
 ///
 /// # Errors
-/// [`FreezeError`], where there is no node that is named or needed.
+/// [`FreezeError`], if a named or needed node does not exist.
 pub fn extract_sub_graph<S: AsRef<str>>(
     graph_def: &GraphDef,
     outputs: &[S],

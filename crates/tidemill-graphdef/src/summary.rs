@@ -7,7 +7,7 @@ use tidemill_value::{DType, PartialShape};
 
 use crate::{ImportError, import_graph_def};
 
-/// What a `GraphDef` has in it.
+/// A summary of a `GraphDef`.
 #[derive(Clone, Debug, Default)]
 #[non_exhaustive]
 pub struct GraphSummary {
@@ -15,11 +15,12 @@ pub struct GraphSummary {
     pub nodes: usize,
     /// The number of functions.
     pub functions: usize,
-    /// How many nodes there are of each operation, those of functions included: most first.
+    /// The number of nodes of each operation, including those in functions, the most frequent
+    /// first.
     pub ops: Vec<(String, usize)>,
     /// The placeholders.
     pub inputs: Vec<TensorSummary>,
-    /// The tensors that no node takes, of operations that compute something.
+    /// The tensors of computing operations that no node takes.
     pub outputs: Vec<TensorSummary>,
     /// The variables.
     pub variables: Vec<TensorSummary>,
@@ -31,7 +32,7 @@ pub struct GraphSummary {
     pub error: Option<ImportError>,
 }
 
-/// A tensor of a graph, as far as it is known.
+/// The facts known about a tensor of a graph.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TensorSummary {
@@ -52,7 +53,7 @@ impl TensorSummary {
     }
 }
 
-/// How much there is.
+/// Counts of tensors, elements and bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Elements {
     /// The number of tensors.
@@ -64,8 +65,7 @@ pub struct Elements {
 }
 
 impl GraphSummary {
-    /// The number of elements of variables, as far as their shapes are known, and of constants of
-    /// floats.
+    /// The number of elements of float constants, and of variables whose shapes are known.
     pub fn parameters(&self) -> usize {
         let variables = self.variables.iter().filter_map(TensorSummary::elements);
         let floats = self.constants.iter().filter(|(dtype, _)| dtype.is_float());
@@ -73,8 +73,8 @@ impl GraphSummary {
         variables.chain(constants).fold(0, usize::saturating_add)
     }
 
-    /// Looks into a `GraphDef`. Where it can be imported, data types and shapes are those that are
-    /// inferred; for that, a graph of its own is made.
+    /// Summarizes a `GraphDef`. If it can be imported, the data types and shapes are the inferred
+    /// ones, from an import into a temporary graph.
     pub fn of(graph_def: &GraphDef) -> GraphSummary {
         let functions = graph_def.library.iter().flat_map(|library| &library.function);
         let bodies = functions.clone().flat_map(|function| &function.node_def);

@@ -15,12 +15,12 @@ mod team;
 
 mod pool;
 
-#[path = "../../tidemill-runtime/src/store.rs"]
+#[path = "../../tidemill-runtime/src/run/store.rs"]
 mod store;
 
 mod variables;
 
-#[path = "../../tidemill-runtime/src/cache.rs"]
+#[path = "../../tidemill-runtime/src/session/cache.rs"]
 mod cache;
 
 mod plans;

@@ -36,3 +36,20 @@ fn a_plan_that_makes_room_stays_valid_for_those_who_have_it() {
         assert_eq!(cache.all().len(), 1);
     });
 }
+
+#[test]
+fn a_plan_that_is_removed_stays_valid_for_those_who_have_it() {
+    explore(1, || {
+        let cache = Arc::new(PlanCache::new(2));
+        let old = cache.insert(7, 1);
+        let other = Arc::clone(&cache);
+        let thread = thread::spawn(move || {
+            other.remove(&7);
+            *other.insert(7, 2)
+        });
+        let seen = cache.get(&7).map(|plan| *plan);
+        assert!(matches!(seen, None | Some(1 | 2)));
+        assert_eq!((thread.join().unwrap(), *old), (2, 1));
+        assert_eq!(cache.get(&7).map(|plan| *plan), Some(2));
+    });
+}

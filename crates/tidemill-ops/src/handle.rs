@@ -6,10 +6,10 @@ use tidemill_graph::{
 };
 use tidemill_value::{DType, PartialShape};
 
-/// A handle to one output of an operation: symbolic, it holds no value.
+/// A symbolic handle to one output of an operation; it holds no value.
 ///
-/// Handles are `Copy`; copying one adds nothing to the graph. A builder call that fails returns
-/// a handle too, which says so where it is used (see [`Graph::check`]).
+/// Handles are `Copy`; copying one adds nothing to the graph. A failed builder call also returns a
+/// handle, which reports the error when it is used (see [`Graph::check`]).
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Tensor(TensorRef);
 
@@ -85,7 +85,7 @@ impl Tensor {
         Operation(self.0.operation())
     }
 
-    /// Which of the operation's outputs this is.
+    /// The number of this output of the operation.
     pub fn index(self) -> usize {
         self.0.slot() as usize
     }
@@ -95,24 +95,24 @@ impl Tensor {
         format!("{}:{}", self.op().name(), self.0.slot())
     }
 
-    /// What is known of the tensor before a run.
+    /// The facts known about the tensor before a run.
     pub fn fact(self) -> Option<Fact> {
         let slot = self.0.slot();
         read_node(self.0.operation(), |graph, id| graph.fact(TensorId::new(id, slot)).cloned())?
     }
 
-    /// The type of the elements; `None` for a handle that a failed call returned, or whose graph
-    /// is gone.
+    /// The type of the elements; `None` for the handle of a failed call, or if the graph no longer
+    /// exists.
     pub fn dtype(self) -> Option<DType> {
         self.fact().map(|fact| fact.dtype)
     }
 
-    /// The shape, as far as it is known before a run.
+    /// The shape that is known before a run; dimensions may be unknown.
     pub fn shape(self) -> PartialShape {
         self.fact().map_or(PartialShape::unknown(), |fact| fact.shape)
     }
 
-    /// The operations that take this tensor, in the order in which they were made.
+    /// The operations that take this tensor, in creation order.
     pub fn consumers(self) -> Vec<Operation> {
         let slot = self.0.slot();
         let ids = read_node(self.0.operation(), |graph, id| {
@@ -121,10 +121,10 @@ impl Tensor {
         self.op().siblings(ids.unwrap_or_default())
     }
 
-    /// Gives the operation a name, made unique, within the name scope that is open, and returns
-    /// the tensor.
+    /// Names the operation within the current name scope, making the name unique, and returns the
+    /// tensor.
     ///
-    /// A name that cannot be given (see [`Operation::named`]) makes the handle invalid.
+    /// An invalid name (see [`Operation::named`]) makes the handle invalid.
     #[track_caller]
     pub fn named(self, name: &str) -> Tensor {
         Tensor(OperationRef::from(self.op().named(name)).output(self.0.slot()))
@@ -153,20 +153,20 @@ impl Operation {
         read_node(self.0, |graph, id| graph.node(id).op.name).unwrap_or(INVALID)
     }
 
-    /// The tensors it takes, in order.
+    /// Its input tensors, in order.
     pub fn inputs(self) -> Vec<Tensor> {
         let inputs = read_node(self.0, |graph, id| graph.node(id).inputs.to_vec());
         let graph = self.0.graph();
         inputs.into_iter().flatten().map(|input| Tensor(TensorRef::new(graph, input))).collect()
     }
 
-    /// The operations that run before it without giving it a value.
+    /// The operations that run before it without providing a value.
     pub fn control_inputs(self) -> Vec<Operation> {
         let controls = read_node(self.0, |graph, id| graph.node(id).control_inputs.to_vec());
         self.siblings(controls.unwrap_or_default())
     }
 
-    /// The tensors it gives, in order.
+    /// Its output tensors, in order.
     pub fn outputs(self) -> Vec<Tensor> {
         let count = read_node(self.0, |graph, id| graph.node(id).outputs.len()).unwrap_or(0);
         (0..count).map(|slot| self.output(slot)).collect()
@@ -177,17 +177,15 @@ impl Operation {
         Tensor(self.0.output(index as u32))
     }
 
-    /// The line that made the operation; of one that belongs to a gradient or an update, the
-    /// line that made what it derives from.
+    /// The line that created the operation; for an operation of a gradient or an update, the line
+    /// that created the operation it derives from.
     pub fn location(self) -> Option<Location> {
         read_node(self.0, |graph, id| graph.location(id))
     }
 
-    /// Gives the operation a name, made unique, within the name scope that is open, and returns
-    /// it.
+    /// Names the operation within the current name scope, making the name unique, and returns it.
     ///
-    /// The handle returned is invalid if names cannot have the characters of this one, or if the
-    /// graph is finalized.
+    /// The returned handle is invalid if the name has invalid characters or the graph is finalized.
     #[track_caller]
     pub fn named(self, name: &str) -> Operation {
         let renamed = match Graph::find(self.0.graph()) {

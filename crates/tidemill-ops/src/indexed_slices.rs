@@ -5,12 +5,12 @@ use crate::ops::array::{concat, reshape, shape, unique, unsorted_segment_sum};
 use crate::ops::cast::cast;
 use crate::{Tensor, s};
 
-/// A tensor that is zero but for some rows, as those rows: each row of `values` is added to the
-/// row that its number in `indices`, a list, says. TensorFlow's `IndexedSlices`.
+/// A sparse tensor, zero except in some rows: each row of `values` is added to the row given by its
+/// entry in the list `indices`. It is TensorFlow's `IndexedSlices`.
 ///
-/// The gradient of a table that rows are gathered from is of this kind. Like every gradient it is
-/// a tensor, the dense sum; what asks for its slices by [`IndexedSlices::of`] does not need that
-/// sum, so that a run does not compute it.
+/// The gradient of a table whose rows are gathered has this form. Like every gradient it is a
+/// tensor, the dense sum; code that gets its slices with [`IndexedSlices::of`] does not need that
+/// sum, so a run does not compute it.
 ///
 /// ```
 /// use tidemill_ops::{IndexedSlices, constant};
@@ -23,14 +23,14 @@ use crate::{Tensor, s};
 pub struct IndexedSlices {
     /// The rows, along the first axis.
     pub values: Tensor,
-    /// The number of each: `int32` or `int64`.
+    /// The index of each row: `int32` or `int64`.
     pub indices: Tensor,
-    /// The shape of the whole: `int32` or `int64`.
+    /// The shape of the dense tensor: `int32` or `int64`.
     pub dense_shape: Tensor,
 }
 
 impl IndexedSlices {
-    /// The slices that [`IndexedSlices::to_dense`] made a tensor of; `None` of any other tensor.
+    /// The slices of a tensor that [`IndexedSlices::to_dense`] built; `None` for any other tensor.
     pub fn of(tensor: Tensor) -> Option<Self> {
         let tensor = TensorRef::from(tensor);
         let slices = Graph::find(tensor.graph()).ok()?.read().slices(tensor.id().ok()?)?;
@@ -42,7 +42,8 @@ impl IndexedSlices {
         })
     }
 
-    /// The whole tensor. Rows with one number are added, and those with a negative one left out.
+    /// The dense tensor. Rows with equal indices are added, and rows with a negative index are
+    /// ignored.
     ///
     /// # Errors
     /// Values that do not have one row for each index; a run fails if an index is too large.
@@ -57,7 +58,8 @@ impl IndexedSlices {
         dense
     }
 
-    /// The sum of several of one shape: the slices of all. `None` if there are none.
+    /// The sum of several tensors of one shape: the slices of all of them. `None` if there are
+    /// none.
     #[track_caller]
     pub fn sum(parts: &[IndexedSlices]) -> Option<Self> {
         let (first, rest) = parts.split_first()?;
@@ -73,7 +75,7 @@ impl IndexedSlices {
         })
     }
 
-    /// The same tensor by slices of different numbers, in the order in which those first come.
+    /// The same tensor with distinct indices, in the order of their first occurrence.
     #[track_caller]
     pub fn deduplicate(self) -> Self {
         let (indices, positions) = unique(self.indices);

@@ -1,4 +1,4 @@
-//! Operations that initialize variables, and tell which ones are not.
+//! Operations that initialize variables, and report which variables are uninitialized.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,41 +16,76 @@ use crate::ops::constant::constant_node;
 use crate::ops::control::NO_OP;
 use crate::ops::resource::is_handle;
 use crate::ops::variable::is_variable_initialized;
-use crate::variables::{GLOBAL_VARIABLES, LOCAL_VARIABLES, variables_among};
-use crate::{Operation, Tensor, Variable};
+use crate::variables::{GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES, variables_among};
+use crate::{InScope, Operation, Tensor, Variable};
 
-/// The variables of the default graph, in the order in which they were made.
+/// The variables of the default graph, in creation order.
 pub fn global_variables() -> Vec<Variable> {
-    let graph = default_graph();
-    variables_among(&graph, &graph.collection(GLOBAL_VARIABLES))
+    collected(GLOBAL_VARIABLES, "")
 }
 
-/// The local variables of the default graph, in the order in which they were made (see
+/// The [`global_variables`] in a scope (see [`InScope`]).
+///
+/// ```
+/// use tidemill_graph::variable_scope;
+/// use tidemill_ops::{get_variable, global_variables_in, zeros};
+/// let bias = variable_scope("generator", || get_variable("bias", [3], zeros()));
+/// variable_scope("discriminator", || get_variable("bias", [3], zeros()));
+/// assert_eq!(global_variables_in("generator"), [bias]);
+/// ```
+pub fn global_variables_in(scope: &str) -> Vec<Variable> {
+    collected(GLOBAL_VARIABLES, scope)
+}
+
+/// The variables of the default graph that optimizers change, in the order in which they were made.
+pub fn trainable_variables() -> Vec<Variable> {
+    collected(TRAINABLE_VARIABLES, "")
+}
+
+/// The [`trainable_variables`] in a scope (see [`InScope`]): those of one part of a model, for an
+/// optimizer of their own.
+///
+/// ```
+/// use tidemill_graph::variable_scope;
+/// use tidemill_ops::{get_variable, trainable_variables_in, zeros};
+/// let bias = variable_scope("generator", || get_variable("bias", [3], zeros()));
+/// variable_scope("discriminator", || get_variable("bias", [3], zeros()));
+/// assert_eq!(trainable_variables_in("generator"), [bias]);
+/// ```
+pub fn trainable_variables_in(scope: &str) -> Vec<Variable> {
+    collected(TRAINABLE_VARIABLES, scope)
+}
+
+/// The local variables of the default graph, in creation order (see
 /// [`VariableBuilder::local`](crate::VariableBuilder::local)).
 pub fn local_variables() -> Vec<Variable> {
-    let graph = default_graph();
-    variables_among(&graph, &graph.collection(LOCAL_VARIABLES))
+    collected(LOCAL_VARIABLES, "")
 }
 
-/// One operation that gives every local variable of the default graph the value it starts with
-/// (see [`global_variables_initializer`]).
+fn collected(collection: &str, scope: &str) -> Vec<Variable> {
+    let graph = default_graph();
+    let variables = variables_among(&graph, &graph.collection(collection)).into_iter();
+    variables.filter(|variable| variable.is_in_scope(scope)).collect()
+}
+
+/// One operation that initializes every local variable of the default graph (see
+/// [`global_variables_initializer`]).
 #[track_caller]
 pub fn local_variables_initializer() -> Operation {
     variables_initializer(local_variables())
 }
 
-/// One operation that gives every variable of the default graph the value it starts with.
+/// One operation that initializes every variable of the default graph.
 ///
-/// It is made for the variables that exist now; those made later it does not know. Where the
-/// initial value of one variable depends on another variable, that one is initialized first.
-/// Running it again overwrites what the variables have come to hold.
+/// It covers the variables that exist now, not those created later. If the initial value of a
+/// variable depends on another variable, the other is initialized first. Running it again
+/// overwrites the variables' values.
 #[track_caller]
 pub fn global_variables_initializer() -> Operation {
     variables_initializer(global_variables())
 }
 
-/// One operation that gives each of `variables` the value it starts with (see
-/// [`global_variables_initializer`]).
+/// One operation that initializes each of `variables` (see [`global_variables_initializer`]).
 #[track_caller]
 pub fn variables_initializer(variables: impl IntoIterator<Item = Variable>) -> Operation {
     let mut variables: Vec<Variable> = variables.into_iter().collect();
@@ -159,10 +194,9 @@ fn copy_node(
     })
 }
 
-/// The names of the variables of the default graph that have no value in the session: a list of
-/// strings.
+/// The names of the default graph's variables that have no value in the session: a list of strings.
 ///
-/// Like [`global_variables_initializer`], it knows the variables that exist now.
+/// Like [`global_variables_initializer`], it covers the variables that exist now.
 #[track_caller]
 pub fn report_uninitialized_variables() -> Tensor {
     let variables = global_variables();

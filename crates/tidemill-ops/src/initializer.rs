@@ -3,12 +3,12 @@ use tidemill_value::{DType, PartialShape, Scalar, Shape, Value};
 
 use crate::ops::array::{fill, filled};
 use crate::ops::random::{Distribution, random_tensor};
-use crate::{Operand, Tensor};
+use crate::{IntoShape, Operand, Tensor};
 
-/// What a variable starts with.
+/// The initial value of a variable.
 ///
-/// Random initializers draw other numbers for each variable, the same in every session that has
-/// the same seed; [`Initializer::seed`] gives one a seed of its own.
+/// Random initializers draw different numbers for each variable, the same in every session with the
+/// same seed; [`Initializer::seed`] sets an initializer's own seed.
 #[derive(Clone, Debug)]
 pub struct Initializer {
     kind: Kind,
@@ -43,7 +43,8 @@ enum ScaledShape {
 }
 
 impl Default for Initializer {
-    /// Glorot's uniform distribution for floats, zero for other types.
+    /// What the [`VariableScope`](crate::VariableScope) says; Glorot's uniform distribution for
+    /// floats, and zero for other types, where it says nothing.
     fn default() -> Self {
         Kind::Default.into()
     }
@@ -78,7 +79,7 @@ pub fn ones() -> Initializer {
     Kind::Constant(1.0).into()
 }
 
-/// One number everywhere.
+/// A tensor filled with one value.
 pub fn constant_initializer(value: f64) -> Initializer {
     Kind::Constant(value).into()
 }
@@ -93,8 +94,7 @@ pub fn normal(mean: f64, stddev: f64) -> Initializer {
     Kind::Random(Distribution::Normal { mean, stddev }).into()
 }
 
-/// Normally distributed numbers, where those more than two standard deviations from the mean
-/// are drawn again.
+/// Normally distributed numbers; those more than two standard deviations from the mean are redrawn.
 pub fn truncated_normal(mean: f64, stddev: f64) -> Initializer {
     Kind::Random(Distribution::TruncatedNormal { mean, stddev }).into()
 }
@@ -124,10 +124,15 @@ fn scaled(scale: f64, fan: Fan, shape: ScaledShape) -> Initializer {
 }
 
 impl Initializer {
-    /// The same initializer with a seed of its own, where it is random.
+    /// The same initializer with its own seed, if it is random.
     pub fn seed(mut self, seed: i64) -> Self {
         self.seed = Some(seed);
         self
+    }
+
+    /// Whether it leaves to the variable scope what to start with.
+    pub(crate) fn is_default(&self) -> bool {
+        matches!(self.kind, Kind::Default) && self.seed.is_none()
     }
 
     /// The data type of the tensor, value or truth value to start with.
@@ -151,8 +156,10 @@ impl Initializer {
                 format!("the shape {shape} of a variable must be known, to initialize it");
             return invalid(graph, message);
         };
-        let random =
-            |distribution| random_tensor(graph, distribution, known.clone(), dtype, self.seed);
+        let random = |distribution| {
+            let shape = IntoShape::into_operand(&known);
+            random_tensor(graph, distribution, shape, dtype, self.seed)
+        };
         match &self.kind {
             Kind::Default if dtype.is_float() => {
                 random(scaled_distribution(1.0, Fan::Average, ScaledShape::Uniform, &known))

@@ -5,7 +5,7 @@ use tidemill_graph::{
 use crate::variables::{GLOBAL_VARIABLES, TRAINABLE_VARIABLES, variables_among};
 use crate::{Operation, Tensor, Variable};
 
-/// Why nothing was found under a name.
+/// The error of looking up a name.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum LookupError {
@@ -14,10 +14,10 @@ pub enum LookupError {
     NoOperation {
         /// The name.
         name: String,
-        /// The name most like it that an operation has.
+        /// The most similar name of an operation.
         near: Option<String>,
     },
-    /// The operation is in a body, so that it runs as often as the body does, or not at all.
+    /// The operation is inside a body, which runs any number of times.
     #[error(
         "`{name}` is inside `{outer}`, of type {op}, and has no one value; what `{outer}` gives can be \
          fetched: {}",
@@ -28,9 +28,9 @@ pub enum LookupError {
         name: String,
         /// The operation of the graph that runs the body.
         outer: String,
-        /// The type of that.
+        /// The type of that operation.
         op: &'static str,
-        /// What it gives.
+        /// The outputs of that operation.
         outputs: Vec<String>,
     },
     /// The operation has fewer outputs.
@@ -38,7 +38,7 @@ pub enum LookupError {
     NoOutput {
         /// The name of the operation.
         name: String,
-        /// The output asked for.
+        /// The requested output.
         index: u32,
         /// The number of outputs it has.
         outputs: usize,
@@ -59,8 +59,7 @@ fn hint(near: &Option<String>) -> String {
     near.as_ref().map_or_else(String::new, |near| format!("; did you mean `{near}`?"))
 }
 
-/// Looks into a graph: what it consists of, in the order in which it was made, and what has a
-/// name.
+/// Inspects a graph: lists its parts in creation order, and looks up names.
 pub trait Inspect {
     /// Every operation.
     fn operations(&self) -> Vec<Operation>;
@@ -86,7 +85,7 @@ pub trait Inspect {
     /// Every variable.
     fn variables(&self) -> Vec<Variable>;
 
-    /// The variables that optimizers change.
+    /// The trainable variables.
     fn trainable_variables(&self) -> Vec<Variable>;
 
     /// The variables in a collection.
@@ -94,7 +93,34 @@ pub trait Inspect {
 
     /// The tensors in a collection.
     fn tensors_in(&self, collection: &str) -> Vec<Tensor>;
+
+    /// The operations in a collection. Variables are among them, as the nodes that name them.
+    fn operations_in(&self, collection: &str) -> Vec<Operation>;
 }
+
+/// What has a name, of which the scope is a part.
+pub trait InScope {
+    /// Whether the name is `scope`, or begins with `scope` and a slash: `generator/bias` is in the
+    /// scope `generator`, and `generator_1/bias` is not. Every name is in the scope ``.
+    fn is_in_scope(&self, scope: &str) -> bool;
+}
+
+macro_rules! in_scope {
+    ($($handle:ty),*) => {$(
+        impl InScope for $handle {
+            fn is_in_scope(&self, scope: &str) -> bool {
+                let name = Operation::from(OperationRef::from(*self)).name();
+                let scope = scope.trim_end_matches('/');
+                scope.is_empty()
+                    || name.strip_prefix(scope).is_some_and(|rest| {
+                        rest.is_empty() || rest.starts_with('/')
+                    })
+            }
+        }
+    )*};
+}
+
+in_scope!(Tensor, Operation, Variable);
 
 impl Inspect for Graph {
     fn operations(&self) -> Vec<Operation> {
@@ -150,6 +176,14 @@ impl Inspect for Graph {
             Item::Operation(_) => None,
         };
         self.collection(collection).into_iter().filter_map(tensor).collect()
+    }
+
+    fn operations_in(&self, collection: &str) -> Vec<Operation> {
+        let operation = |item: Item| match item {
+            Item::Operation(id) => Some(OperationRef::new(self.key(), Referent::Node(id)).into()),
+            Item::Tensor(_) => None,
+        };
+        self.collection(collection).into_iter().filter_map(operation).collect()
     }
 }
 

@@ -110,6 +110,7 @@ pub static ALL: &[&OpDef] = &[
     &activation::ELU,
     &gradient::ELU_GRAD,
     &tensor_list::EMPTY_TENSOR_LIST,
+    &array::ENSURE_SHAPE,
     &compare::EQUAL,
     &special::ERF,
     &special::ERFC,
@@ -414,7 +415,7 @@ pub static ALL: &[&OpDef] = &[
 /// The operations that programs registered.
 static REGISTERED: RwLock<Vec<&OpDef>> = RwLock::new(Vec::new());
 
-/// An operation cannot be registered because there is another one of its name.
+/// An operation cannot be registered because another one has its name.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("there is an operation {name} already")]
 pub struct NameTaken {
@@ -424,13 +425,13 @@ pub struct NameTaken {
 
 tidemill_value::debug_as_report!(NameTaken);
 
-/// Makes an operation known to the whole process by its name, so that graphs that are imported
-/// can have nodes of it. To build nodes of it in a program needs no registration.
+/// Registers an operation by name for the whole process, so that imported graphs can use it.
+/// Building its nodes in a program needs no registration.
 ///
-/// To register it again changes nothing.
+/// Registering it again has no effect.
 ///
 /// # Errors
-/// [`NameTaken`] where another operation has its name.
+/// [`NameTaken`], if another operation has its name.
 pub fn register_op(op: &'static OpDef) -> Result<(), NameTaken> {
     let mut registered = REGISTERED.write().unwrap_or_else(PoisonError::into_inner);
     match built_in(op.name).or_else(|| find(&registered, op.name)) {
@@ -443,7 +444,7 @@ pub fn register_op(op: &'static OpDef) -> Result<(), NameTaken> {
     }
 }
 
-/// The operation of that name: one of [`ALL`], or one that was [registered](register_op).
+/// The operation with that name: one of [`ALL`], or a [registered](register_op) one.
 pub fn lookup(name: &str) -> Option<&'static OpDef> {
     let registered = || REGISTERED.read().unwrap_or_else(PoisonError::into_inner);
     built_in(name).or_else(|| find(&registered(), name))

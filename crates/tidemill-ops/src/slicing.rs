@@ -12,8 +12,8 @@ use crate::ops::cast::cast;
 use crate::ops::constant::constant_node;
 use crate::{Operand, Tensor, Variable};
 
-/// A bound of a slice: a number, or a tensor of shape `[]`. Negative numbers count from behind
-/// the last element of an axis.
+/// A bound of a slice: a number, or a tensor of shape `[]`. Negative numbers count from the end of
+/// an axis.
 #[derive(Clone, Copy, Debug)]
 pub enum Bound {
     /// Known when the graph is built.
@@ -22,28 +22,29 @@ pub enum Bound {
     Tensor(Tensor),
 }
 
-/// What a slice does with one axis. [`s!`](crate::s) writes a list of them.
+/// The part of one axis that a slice takes. [`s!`](crate::s) builds a list of them.
 #[derive(Clone, Copy, Debug)]
 pub enum SliceItem {
     /// Takes one element, and drops the axis.
     Index(Bound),
-    /// Takes the elements from `start` to before `end`, by steps.
+    /// Takes the elements from `start` up to, but not including, `end`, by steps.
     Range {
-        /// The first element; `None` is the end of the axis that the steps lead away from.
+        /// The first element; `None` starts at the beginning of the axis, or at its end if the step
+        /// is negative.
         start: Option<Bound>,
-        /// The element to stop before; `None` stops behind the last one.
+        /// The element to stop before; `None` stops after the last element.
         end: Option<Bound>,
-        /// The distance from one element to the next. Where it is negative, they are taken in
-        /// reverse order, from `start` down.
+        /// The distance from one element to the next. If it is negative, they are taken in reverse
+        /// order, from `start` down.
         step: i64,
     },
-    /// Keeps all axes that no other item speaks of.
+    /// Keeps all axes without another item.
     Ellipsis,
     /// Adds an axis of extent 1.
     NewAxis,
 }
 
-/// In [`s!`](crate::s), stands for all axes that no other item speaks of.
+/// In [`s!`](crate::s), stands for all axes without another item.
 #[derive(Clone, Copy, Debug)]
 pub struct Ellipsis;
 
@@ -52,7 +53,7 @@ pub struct Ellipsis;
 pub struct NewAxis;
 
 impl SliceItem {
-    /// The same range, by steps of `step`. Other items stay what they are.
+    /// The same range, by steps of `step`. Other items do not change.
     pub fn by(self, step: impl Into<i64>) -> Self {
         match self {
             SliceItem::Range { start, end, .. } => {
@@ -182,9 +183,9 @@ macro_rules! s {
 
 impl Tensor {
     /// The part of the tensor that [`s!`](crate::s) describes: Python's `x[1:-1:2, ..., 3]` is
-    /// `x.slice(s![1..-1;2, Ellipsis, 3])`. Axes without an item stay whole.
+    /// `x.slice(s![1..-1;2, Ellipsis, 3])`. Axes without an item are kept whole.
     ///
-    /// The gradient is that of the result, with zeros where nothing was taken.
+    /// The gradient is that of the result, with zeros elsewhere.
     ///
     /// ```
     /// use tidemill_ops::{Ellipsis, constant, s, shape};
@@ -225,10 +226,10 @@ impl Tensor {
 }
 
 impl Variable {
-    /// A part of the variable's value, as [`Tensor::slice`] cuts it.
+    /// A slice of the variable's value, like [`Tensor::slice`].
     ///
     /// # Errors
-    /// As [`Tensor::slice`].
+    /// As for [`Tensor::slice`].
     #[track_caller]
     pub fn slice(self, items: impl AsRef<[SliceItem]>) -> Tensor {
         self.read().slice(items)

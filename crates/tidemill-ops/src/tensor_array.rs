@@ -8,12 +8,12 @@ use crate::ops::tensor_list::{
 };
 use crate::{Operand, Tensor};
 
-/// An array of tensors, whose elements are read and written one by one: what a loop collects, or
-/// goes through.
+/// An array of tensors whose elements are read and written one by one, such as the inputs or
+/// results of a loop.
 ///
-/// It is a handle to a list of tensors, and nothing changes it: a write gives another array, which
-/// has to be used from then on. Where the old one is not used any more, as in a loop that carries it
-/// along, the list is changed in place. An element that was never written is zeros.
+/// It is an immutable handle to a list of tensors: a write returns a new array, to be used from
+/// then on. If the old array is no longer used, as for a loop variable, the list is changed in
+/// place. An element that was never written is zeros.
 ///
 /// ```
 /// use tidemill_ops::{TensorArray, constant};
@@ -30,7 +30,7 @@ pub struct TensorArray {
 }
 
 impl TensorArray {
-    /// An array of `size` elements of one data type. Nothing is known of their shape; see
+    /// An array of `size` elements of one data type and unknown shape; see
     /// [`TensorArray::of_shape`].
     ///
     /// # Errors
@@ -40,7 +40,7 @@ impl TensorArray {
         TensorArray::of_shape(dtype, PartialShape::unknown(), size)
     }
 
-    /// An array of `size` elements of one data type, whose shapes fit `element_shape`.
+    /// An array of `size` elements of one data type, whose shapes match `element_shape`.
     ///
     /// ```
     /// use tidemill_ops::TensorArray;
@@ -61,7 +61,7 @@ impl TensorArray {
         TensorArray { flow, dtype, grows: false }
     }
 
-    /// The array whose elements are the parts of `tensor` along its first axis.
+    /// The array whose elements are the slices of `tensor` along its first axis.
     ///
     /// ```
     /// use tidemill_ops::{TensorArray, constant};
@@ -80,11 +80,11 @@ impl TensorArray {
         TensorArray { flow, dtype: tensor.dtype().unwrap_or(DType::F32), grows: false }
     }
 
-    /// The array whose elements are the parts of `tensor` along its first axis that have the extents
+    /// The array whose elements are the parts of `tensor` along its first axis with the lengths
     /// `lengths`, an `int64` list.
     ///
     /// # Errors
-    /// A tensor without axes, or extents that do not add up to its own.
+    /// A tensor without axes, or lengths that do not add up to that of the axis.
     #[track_caller]
     pub fn split(tensor: impl Into<Operand>, lengths: impl Into<Operand>) -> Self {
         let tensor = tensor.into().to_tensor();
@@ -96,11 +96,12 @@ impl TensorArray {
         TensorArray { flow, dtype: tensor.dtype().unwrap_or(DType::F32), grows: false }
     }
 
-    /// The array that a list is, such as the [`flow`](TensorArray::flow) of another array that went
+    /// The array for a list, such as the [`flow`](TensorArray::flow) of another array that passed
     /// through a loop. Its elements are of type `dtype`.
     ///
     /// # Errors
-    /// The array's flow is invalid where the tensor is no list, or known to be one of another type.
+    /// The array's flow is invalid if the tensor is not a list, or is known to be a list of another
+    /// type.
     #[track_caller]
     pub fn from_flow(flow: impl Into<Tensor>, dtype: DType) -> Self {
         let flow = flow.into();
@@ -123,13 +124,13 @@ impl TensorArray {
         TensorArray { flow, dtype, grows: false }
     }
 
-    /// The array, which a write behind its end makes longer.
+    /// The same array, extended by writes beyond its end.
     pub fn dynamic_size(self) -> Self {
         TensorArray { grows: true, ..self }
     }
 
-    /// The list of the elements, a scalar of type `variant`: what stands for the array where a
-    /// tensor is needed, as among the variables of a loop.
+    /// The list of the elements, a scalar of type `variant`, which represents the array where a
+    /// tensor is needed, such as in loop variables.
     pub fn flow(self) -> Tensor {
         self.flow
     }
@@ -144,7 +145,7 @@ impl TensorArray {
         self.dtype
     }
 
-    /// What is known of the shapes of the elements.
+    /// The shape of the elements; dimensions may be unknown.
     pub fn element_shape(self) -> PartialShape {
         let fact = self.flow.fact();
         let elements = fact.as_ref().and_then(|fact| fact.list.as_deref());
@@ -160,8 +161,8 @@ impl TensorArray {
     /// The element at `index`.
     ///
     /// # Errors
-    /// In a run, an index out of range, and an element that was never written where the shape of
-    /// elements is not known.
+    /// In a run, an index out of range, or an element that was never written if the shape of
+    /// elements is unknown.
     #[track_caller]
     pub fn read(self, index: impl Into<Operand>) -> Tensor {
         tensor_list_get_item(self.flow, index, self.element_shape(), self.dtype)
@@ -177,11 +178,11 @@ impl TensorArray {
         TensorArray { flow, ..self }
     }
 
-    /// The array with the parts of `tensor` along its first axis at `indices`, a list of `int32`.
+    /// The array with the slices of `tensor` along its first axis at `indices`, a list of `int32`.
     ///
     /// # Errors
     /// Parts of another type or shape than the elements have, another number of indices, and in a
-    /// run, a negative index. An index behind the end makes the array longer.
+    /// run, a negative index. An index beyond the end extends the array.
     #[track_caller]
     pub fn scatter(self, indices: impl Into<Operand>, tensor: impl Into<Operand>) -> Self {
         TensorArray { flow: tensor_list_scatter_into(self.flow, tensor, indices), ..self }
@@ -208,7 +209,7 @@ impl TensorArray {
     /// The elements one after the other along their first axis.
     ///
     /// # Errors
-    /// In a run, elements without axes, or whose shapes differ behind the first.
+    /// In a run, elements without axes, or whose other dimensions differ.
     #[track_caller]
     pub fn concat(self) -> Tensor {
         tensor_list_concat(self.flow, self.element_shape(), self.dtype).0

@@ -2,9 +2,9 @@ use std::fmt;
 
 use tidemill_graph::{
     BuildErrorKind, Constraint, Fact, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId,
-    Note, OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, absolute_scope,
-    at_location, current_variable_scope, default_graph, fail, has_control_dependencies,
-    nearest_name, outside, without_control_dependencies,
+    Note, OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, VariableSettings,
+    absolute_scope, at_location, default_graph, fail, has_control_dependencies, nearest_name,
+    outside, without_control_dependencies,
 };
 use tidemill_value::{DType, PartialShape};
 
@@ -12,19 +12,20 @@ use crate::handle::write_tuple;
 use crate::operand::tensor;
 use crate::ops::resource::{self, is_handle};
 use crate::ops::{assign, identity, variable};
+use crate::variable_scope::{Defaults, REGULARIZATION_LOSSES, Regularize, get_through};
 use crate::{Initializer, Operation, Tensor};
 
-/// The collection of the variables that are saved: all but local ones.
+/// The collection of the variables that are saved: all except local ones.
 pub const GLOBAL_VARIABLES: &str = "variables";
-/// The collection of the variables that optimizers change.
+/// The collection of the trainable variables, which optimizers update.
 pub const TRAINABLE_VARIABLES: &str = "trainable_variables";
 
-/// The collection of the variables that are not saved, such as the counts of metrics.
+/// The collection of the local variables, which are not saved, such as those of metrics.
 pub const LOCAL_VARIABLES: &str = "local_variables";
 
-/// A handle to a variable: a tensor whose value lives in a session and outlives a run.
+/// A handle to a variable: a tensor whose value a session keeps between runs.
 ///
-/// Each session has its own value, none before an initializer or an assignment has run.
+/// Each session has its own value, and none until an initializer or an assignment has run.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Variable(OperationRef);
 
@@ -83,7 +84,7 @@ impl Variable {
         format!("{}:0", self.op().name())
     }
 
-    /// The data type; `None` for a handle that a failed call returned, or whose graph is gone.
+    /// The data type; `None` for the handle of a failed call, or if the graph no longer exists.
     pub fn dtype(self) -> Option<DType> {
         Tensor::from(self.0.output(0)).dtype()
     }
@@ -93,8 +94,8 @@ impl Variable {
         Tensor::from(self.0.output(0)).shape()
     }
 
-    /// The variable's value as a tensor: the one read that all uses share, or, under
-    /// `control_dependencies`, a new read that sees what they write.
+    /// The variable's value as a tensor: the shared read, or, under `control_dependencies`, a new
+    /// read that sees their writes.
     #[track_caller]
     pub fn read(self) -> Tensor {
         // A variable of an imported graph may have no read to share. One that was made before a write
@@ -106,19 +107,20 @@ impl Variable {
         self.tensor(|record| record.read)
     }
 
-    /// The value the variable starts with. Where an imported graph does not say, the handle is
-    /// that of the variable itself.
+    /// The initial value of the variable. If an imported graph has none, the handle is that of the
+    /// variable itself.
     pub fn initial_value(self) -> Tensor {
         self.tensor(|record| record.start.map_or(TensorId::new(record.node, 0), |start| start.0))
     }
 
-    /// The operation that gives the variable the value it starts with. Where an imported graph
-    /// does not say, the handle is that of the variable itself, which does nothing.
+    /// The operation that initializes the variable. If an imported graph has none, the handle is
+    /// that of the variable itself, which does nothing.
     pub fn initializer(self) -> Operation {
         self.operation(|record| record.initializer().unwrap_or(record.node))
     }
 
-    /// Whether it is read and written through a handle: TensorFlow's resource variables are.
+    /// Whether it is one of TensorFlow's resource variables, which are read and written through a
+    /// handle.
     pub fn is_resource(self) -> bool {
         is_handle(self.into())
     }
@@ -132,24 +134,24 @@ impl Variable {
         graph.reshaped_variables() > 0 && graph.read().is_reshaped(id)
     }
 
-    /// Whether an optimizer that changes the variable has to keep a constraint.
+    /// Whether the variable has a constraint that optimizers must apply.
     pub fn is_constrained(self) -> bool {
         self.record().is_some_and(|record| record.constraint.is_some())
     }
 
-    /// What the constraint of the variable, if it has one, makes of a value.
+    /// Applies the variable's constraint, if it has one, to a value.
     #[track_caller]
     pub fn constrained(self, value: Tensor) -> Option<Tensor> {
         let constraint = self.record()?.constraint?;
         Some(constraint.apply(value.into()).into())
     }
 
-    /// Whether optimizers change the variable.
+    /// Whether optimizers update the variable.
     pub fn is_trainable(self) -> bool {
         self.record().is_some_and(|record| record.trainable)
     }
 
-    /// The line that made the variable.
+    /// The line that created the variable.
     pub fn location(self) -> Option<Location> {
         self.op().location()
     }
@@ -185,11 +187,11 @@ impl fmt::Debug for Variable {
     }
 }
 
-/// The variable `name` of type `float32`, which starts with what `initializer` says.
+/// Creates the `float32` variable `name`, initialized by `initializer`.
 ///
-/// The name is that of the [`variable_scope`](tidemill_graph::variable_scope) that is open, a
-/// slash, and `name`. If the scope shares variables, and one of that name exists, it is
-/// returned. For other data types, and for variables that are not trained, see [`variable()`].
+/// The name is prefixed with that of the current [`variable_scope`](tidemill_graph::variable_scope)
+/// and a slash. If the scope reuses variables and a variable with that name exists, it is returned.
+/// For other data types, and for variables that are not trainable, see [`variable()`].
 ///
 /// ```
 /// use tidemill_ops::{get_variable, zeros};
@@ -198,8 +200,8 @@ impl fmt::Debug for Variable {
 /// ```
 ///
 /// # Errors
-/// A name that a variable has already, unless the scope shares variables; a shape that is not
-/// fully known; a shape or type that contradicts that of the initial value.
+/// A name that is already used, unless the scope reuses variables; a shape that is not fully known;
+/// a shape or type that contradicts the initial value.
 #[track_caller]
 pub fn get_variable(
     name: &str,
@@ -209,7 +211,7 @@ pub fn get_variable(
     variable(name, shape).initializer(initializer).get()
 }
 
-/// A variable to make or find; [`VariableBuilder::get`] does it.
+/// Starts the builder of a variable; [`VariableBuilder::get`] creates or reuses the variable.
 pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
     VariableBuilder {
         name: name.to_owned(),
@@ -222,11 +224,12 @@ pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
         absolute: false,
         self_starting: false,
         constraint: None,
+        regularizer: None,
         collections: Vec::new(),
     }
 }
 
-/// What a variable is to be like.
+/// The builder of a variable.
 #[derive(Clone, Debug)]
 #[must_use = "nothing is made before `get`"]
 pub struct VariableBuilder {
@@ -240,66 +243,80 @@ pub struct VariableBuilder {
     absolute: bool,
     self_starting: bool,
     constraint: Option<Constraint>,
+    regularizer: Option<Regularize>,
     collections: Vec<String>,
 }
 
 impl VariableBuilder {
-    /// Sets the data type. Otherwise it is that of a tensor or value to start with, or
-    /// `float32`.
+    /// Sets the data type. The default is that of an initial tensor or value, or `float32`.
     pub fn dtype(mut self, dtype: DType) -> Self {
         self.dtype = Some(dtype);
         self
     }
 
-    /// Sets what the variable starts with. Otherwise it is Glorot's uniform distribution for
-    /// floats, and zero for integers.
+    /// The name, without that of the variable scope.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Sets what the variable starts with. Otherwise it is what the
+    /// [`VariableScope`](crate::VariableScope) says, or Glorot's uniform distribution for floats, and
+    /// zero for integers.
     pub fn initializer(mut self, initializer: impl Into<Initializer>) -> Self {
         self.initializer = initializer.into();
         self
     }
 
-    /// Sets whether optimizers change the variable. They do unless told otherwise.
+    /// Sets whether optimizers update the variable. The default is true.
     pub fn trainable(mut self, trainable: bool) -> Self {
         self.trainable = trainable;
         self
     }
 
     /// Sets whether it is one of TensorFlow's resource variables, which nodes read and write
-    /// through a handle. What a run promises is the same.
+    /// through a handle. The guarantees of a run are the same.
     pub fn resource(mut self, resource: bool) -> Self {
         self.resource = resource;
         self
     }
 
-    /// Makes it a local variable: one that savers, optimizers and
-    /// [`global_variables_initializer`](crate::global_variables_initializer) know nothing of.
+    /// Makes it a local variable, which savers, optimizers and
+    /// [`global_variables_initializer`](crate::global_variables_initializer) ignore.
     /// [`local_variables_initializer`](crate::local_variables_initializer) initializes it.
     pub fn local(mut self) -> Self {
         (self.local, self.trainable) = (true, false);
         self
     }
 
-    /// Takes the name as it is, whatever scopes are open; where it is taken, a number is added.
+    /// Uses the name as it is, regardless of the current scopes; if it is taken, a number is added.
     pub fn absolute(mut self, absolute: bool) -> Self {
         self.absolute = absolute;
         self
     }
 
-    /// Sets whether the variable starts by itself: a run that needs its value in a session where it
-    /// has none takes the one it starts with. It does not unless told so, and is an error then. The
-    /// slots of optimizers do.
+    /// Sets whether the variable initializes itself: if it has no value in a session, a run that
+    /// needs it uses the initial value. The default is false, and then such a run fails. Optimizer
+    /// slots initialize themselves.
     pub fn self_starting(mut self, self_starting: bool) -> Self {
         self.self_starting = self_starting;
         self
     }
 
-    /// Sets what optimizers do to the variable after they have changed it: it is given the value
-    /// that `constraint` makes of what it holds then.
+    /// Sets a constraint: after an update, optimizers replace the variable's value with
+    /// `constraint` of it.
     pub fn constraint(
         mut self,
         constraint: impl Fn(Tensor) -> Tensor + Send + Sync + 'static,
     ) -> Self {
         self.constraint = Some(Constraint::new(move |value| constraint(value.into()).into()));
+        self
+    }
+
+    /// Sets what is made of the value of the variable if it is made and trainable: a loss, of shape
+    /// `[]`, which is added to the collection [`REGULARIZATION_LOSSES`]. Otherwise it is what the
+    /// [`VariableScope`](crate::VariableScope) says.
+    pub fn regularizer(mut self, loss: impl Fn(Tensor) -> Tensor + Send + Sync + 'static) -> Self {
+        self.regularizer = Some(Regularize::new(loss));
         self
     }
 
@@ -309,29 +326,44 @@ impl VariableBuilder {
         self
     }
 
-    /// Makes the variable in the default graph, or finds it (see [`get_variable`]).
+    /// Creates the variable in the default graph, or reuses it (see [`get_variable`]).
     ///
     /// # Errors
-    /// As of [`get_variable`].
+    /// As for [`get_variable`].
     #[track_caller]
     pub fn get(self) -> Variable {
         let location = Location::caller();
-        at_location(location, || outside(|| self.get_here(location)))
+        at_location(location, || {
+            outside(|| {
+                let graph = default_graph();
+                match self.absolute {
+                    true => self.get_here(location, &graph, &VariableSettings::default()),
+                    false => get_through(&graph, self, |asked, settings, defaults| {
+                        asked.with_defaults(defaults).get_here(location, &graph, settings)
+                    }),
+                }
+            })
+        })
     }
 
-    fn get_here(self, location: Location) -> Variable {
-        let graph = default_graph();
-        let (prefix, reuse) = match self.absolute {
-            true => (String::new(), Reuse::Never),
-            false => current_variable_scope(graph.key()),
-        };
+    /// The same variable, with what its scope says where it does not say itself.
+    fn with_defaults(mut self, defaults: Defaults) -> Self {
+        if let Some(initializer) = defaults.initializer.filter(|_| self.initializer.is_default()) {
+            self.initializer = initializer;
+        }
+        self.regularizer = self.regularizer.or(defaults.regularizer);
+        self
+    }
+
+    fn get_here(self, location: Location, graph: &Graph, settings: &VariableSettings) -> Variable {
+        let VariableSettings { prefix, reuse, .. } = settings;
         let name = match self.absolute {
-            true => free_name(&graph, &self.name),
+            true => free_name(graph, &self.name),
             false => format!("{prefix}{}", self.name),
         };
         let existing = graph.read().find_variable(&name).map(|record| record.node);
-        match (existing, reuse) {
-            (Some(node), Reuse::Always | Reuse::Auto) => self.shared(&graph, &name, node),
+        match (existing, *reuse) {
+            (Some(node), Reuse::Always | Reuse::Auto) => self.shared(graph, &name, node),
             (Some(node), Reuse::Never) => {
                 let first = graph.read().location(node);
                 let notes = vec![
@@ -341,14 +373,14 @@ impl VariableBuilder {
                                variables by variable_scope_with(.., Reuse::Auto, ..)",
                     ),
                 ];
-                failed(&graph, BuildErrorKind::VariableExists { name }, notes)
+                failed(graph, BuildErrorKind::VariableExists { name }, notes)
             }
             (None, Reuse::Always) => {
-                let notes = missing_notes(&graph, &name);
-                failed(&graph, BuildErrorKind::VariableMissing { name }, notes)
+                let notes = missing_notes(graph, &name);
+                failed(graph, BuildErrorKind::VariableMissing { name }, notes)
             }
             (None, _) => at_location(location, || {
-                without_control_dependencies(graph.key(), || self.make(&graph, &name))
+                without_control_dependencies(graph.key(), || self.make(graph, &name))
             }),
         }
     }
@@ -418,6 +450,11 @@ impl VariableBuilder {
             graph.add_to_collection(TRAINABLE_VARIABLES, variable);
         }
         self.collections.iter().for_each(|name| graph.add_to_collection(name, variable));
+        if let Some(regularizer) = self.regularizer.filter(|_| self.trainable) {
+            absolute_scope(key, &format!("{prefix}Regularizer/"), || {
+                collect_loss(graph, regularizer.apply(variable.read()));
+            });
+        }
         variable
     }
 }
@@ -434,6 +471,14 @@ fn missing_notes(graph: &Graph, name: &str) -> Vec<Note> {
     let help =
         "help: make it before, or open the scope with Reuse::Auto, which makes what is missing";
     near.into_iter().chain([Note::new(help)]).collect()
+}
+
+/// Adds the loss of a regularizer to the collection of those, unless the regularizer has done it.
+fn collect_loss(graph: &Graph, loss: Tensor) {
+    let losses = graph.collection(REGULARIZATION_LOSSES);
+    if TensorRef::from(loss).id().is_ok_and(|id| !losses.contains(&Item::Tensor(id))) {
+        graph.add_to_collection(REGULARIZATION_LOSSES, loss);
+    }
 }
 
 /// A name that no node has: this one, or this one with a number.

@@ -37,7 +37,7 @@ impl GraphEdit<'_> {
         self.node.inputs.get(i).copied()
     }
 
-    /// What is known of a tensor.
+    /// The facts known about a tensor.
     pub fn fact(&self, tensor: TensorId) -> &Fact {
         self.done.fact(tensor)
     }

@@ -12,6 +12,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+pub mod bodies;
 pub mod conformance;
 mod failure;
 mod gradient_check;
@@ -22,6 +23,7 @@ mod random_graph;
 mod reference;
 mod subgraph;
 pub mod suite;
+mod tensorflow_names;
 pub mod values;
 
 pub use failure::Failure;

@@ -9,18 +9,20 @@ use std::path::{Path, PathBuf};
 use tidemill_graph::{ArgType, AttrKind, Gradient, OpDef};
 use tidemill_value::DType;
 
+use crate::tensorflow_names::tensorflow_names;
+
 /// The command that writes the table.
 pub const COMMAND: &str = "cargo run -p tidemill-testing --example ops_table";
 
 const HEAD: &str = "\
 Names, attributes and data types are TensorFlow's. *Function* is the builder function of
-`tidemill::ops`; operations without one are made by operators, gradients, rewriting and imports.
+`tidemill::ops`; operators, gradients, rewriting and imports build operations without one.
 
-Numbers are floats and integers of all sizes. Floats of 16 bits, float16 and bfloat16, are computed
-as float32 and rounded.
+Numbers are floats and integers of all sizes. 16-bit floats, float16 and bfloat16, are computed as
+float32 and rounded.
 
-A gradient is *yes* where there is one, *zero* where the output does not depend on the inputs in a
-way that has a derivative, and *no* where asking for it is an error.
+A gradient is *yes* if there is one, *zero* if the output does not depend on the inputs in a
+differentiable way, and *no* if asking for it is an error.
 ";
 
 /// The file of the table.
@@ -48,6 +50,8 @@ pub fn ops_table(ops: &[&OpDef]) -> io::Result<String> {
         // Writing to a string cannot fail.
         let _ = writeln!(table, "| {} | {function} | {types} | {gradient} | {summary} |", op.name);
     }
+    table.push('\n');
+    table.push_str(&tensorflow_names());
     Ok(table)
 }
 

@@ -7,11 +7,11 @@ use tidemill_value::DType;
 
 use crate::GradientAndVariable;
 
-/// Gradients of several batches, added up: a training whose batches would not fit into memory goes
-/// over parts of them, and changes variables once for all parts.
+/// Sums gradients over several batches: training on batches that do not fit into memory processes
+/// them in parts, and updates the variables once for all parts.
 ///
-/// The sums are variables, which start by themselves, so that checkpoints have them. Of a sum of [`IndexedSlices`] only the
-/// rows there are cost anything to add.
+/// The sums are self-initializing variables, so checkpoints include them. Adding [`IndexedSlices`]
+/// costs only the rows that they have.
 ///
 /// ```
 /// use tidemill_ops::{get_variable, ones, placeholder, square};
@@ -80,12 +80,12 @@ impl GradientAccumulator {
         })
     }
 
-    /// The operation that adds the gradients of a batch.
+    /// An operation that adds the gradients of a batch.
     pub fn accumulate(&self) -> Operation {
         self.accumulate
     }
 
-    /// The means of the gradients that were added, 0 if there were none.
+    /// The means of the accumulated gradients; 0 if there are none.
     #[track_caller]
     pub fn means(&self) -> Vec<GradientAndVariable> {
         let mean = |sum: Variable| {
@@ -95,8 +95,8 @@ impl GradientAccumulator {
         self.sums.iter().map(|&Sum { of, sum }| (sum.map(mean), of)).collect()
     }
 
-    /// An operation that runs what `apply` makes of the means, an optimizer's update, and begins
-    /// from 0 afterwards.
+    /// An operation that runs the optimizer update that `apply` builds from the means, and then
+    /// resets the sums to 0.
     #[track_caller]
     pub fn apply(&self, apply: impl FnOnce(&[GradientAndVariable]) -> Operation) -> Operation {
         at_location(Location::caller(), || {

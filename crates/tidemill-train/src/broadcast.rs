@@ -1,4 +1,4 @@
-//! Types and shapes of what losses and metrics compare, and of their weights.
+//! Types and shapes of the operands and weights of losses and metrics.
 
 use tidemill_graph::{BuildErrorKind, OpError, TensorRef, control_dependencies, fail, input_note};
 use tidemill_ops::{

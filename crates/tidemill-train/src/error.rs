@@ -6,7 +6,7 @@ use tidemill_value::DType;
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
-    /// There is no variable to change.
+    /// There is no variable to train.
     #[error("the loss `{loss}` cannot be minimized: its graph has no trainable variable")]
     NoVariables {
         /// The name of the loss.
@@ -20,7 +20,7 @@ pub enum TrainError {
         /// The names of the variables.
         variables: Vec<String>,
     },
-    /// No gradient gets from the loss to any of the variables.
+    /// No gradient reaches any of the variables from the loss.
     #[error(
         "no gradient gets from the loss `{loss}` to the variables {}{}",
         list(variables),
@@ -31,7 +31,7 @@ pub enum TrainError {
         loss: String,
         /// The names of the variables on the path of the loss.
         variables: Vec<String>,
-        /// The nodes at which the ways to them end.
+        /// The nodes at which the paths to them end.
         cuts: Vec<Cut>,
     },
     /// A variable does not hold floats.
@@ -39,20 +39,20 @@ pub enum TrainError {
     NotFloat {
         /// The name of the variable.
         name: String,
-        /// What it holds.
+        /// Its data type.
         dtype: DType,
     },
-    /// A hyperparameter is not what it must be.
+    /// A hyperparameter has an invalid value.
     #[error("`{name}` is {value}, and must be {wanted}")]
     Hyperparameter {
         /// Its name.
         name: &'static str,
-        /// What it is.
+        /// The value.
         value: f64,
-        /// What it must be.
+        /// The requirement.
         wanted: &'static str,
     },
-    /// A variable of which only some rows are updated has a constraint, which is for all of them.
+    /// A variable has a constraint, which covers all rows, but only some of its rows are updated.
     #[error(
         "the gradient of `{variable}` has only some of its rows, so that its constraint cannot be kept"
     )]

@@ -3,17 +3,17 @@ use tidemill_graphdef::{ExportError, FreezeError, freeze, to_graph_def};
 use tidemill_ops::{Inspect, LookupError, Variable};
 use tidemill_runtime::{RunError, Session};
 
-/// Why the graph of a session cannot be frozen.
+/// The error of freezing the graph of a session.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum FreezeSessionError {
-    /// The graph has no message.
+    /// The graph cannot be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
-    /// The variables cannot be made constants.
+    /// The variables cannot be replaced with constants.
     #[error(transparent)]
     Freeze(#[from] FreezeError),
-    /// A node that names a variable is not known to the graph as one.
+    /// A node names a variable that is not recorded in the graph.
     #[error(transparent)]
     Variable(#[from] LookupError),
     /// A variable has no value.
@@ -23,8 +23,8 @@ pub enum FreezeSessionError {
 
 tidemill_value::debug_as_report!(FreezeSessionError);
 
-/// The part of a session's graph that `outputs`, names of nodes or tensors, need, with constants
-/// in place of variables: what they hold in the session (see
+/// The part of a session's graph that `outputs` (names of nodes or tensors) need, with the
+/// session's values as constants in place of variables (see
 /// [`freeze()`](tidemill_graphdef::freeze())).
 ///
 /// ```
@@ -40,8 +40,8 @@ tidemill_value::debug_as_report!(FreezeSessionError);
 /// ```
 ///
 /// # Errors
-/// [`FreezeSessionError`], where there is no such node, a variable has no value, or the part
-/// writes one.
+/// [`FreezeSessionError`], if an output does not exist, a variable has no value, or the part writes
+/// a variable.
 pub fn freeze_session<S: AsRef<str>>(
     session: &Session,
     outputs: &[S],

@@ -13,15 +13,15 @@ use crate::broadcast::{as_dtype, invalid};
 /// The collection of the variables that an [`ExponentialMovingAverage`] follows.
 pub const MOVING_AVERAGE_VARIABLES: &str = "moving_average_variables";
 
-/// Moves `variable` towards `value`, by the part `1 - decay` of the way, in every run that needs
-/// this node; the result is where it gets to.
+/// Moves `variable` towards `value` by the fraction `1 - decay` of the distance, in every run that
+/// needs this node; the result is the new value.
 ///
-/// With `zero_debias`, what it gets to is divided by the sum of the weights so far, so that a
-/// variable that starts at 0 is not drawn towards it (Kingma and Ba, 2014). That takes two further
+/// With `zero_debias`, the new value is divided by the sum of the weights so far, so that a
+/// variable that starts at 0 is not biased towards 0 (Kingma and Ba, 2014). This takes two more
 /// variables, `biased` and `local_step`, named below the variable.
 ///
 /// # Errors
-/// A `value` whose type or shape is not that of the variable.
+/// The type or shape of `value` differs from the variable's.
 ///
 /// ```
 /// use tidemill_ops::{constant, get_variable, ones};
@@ -69,8 +69,8 @@ fn assign_debiased(average: Variable, value: Tensor, rate: Tensor) -> Tensor {
     assign(average, biased / weights)
 }
 
-/// Averages of variables or tensors over the steps of a training, in which older steps weigh less:
-/// each update keeps the part `decay` of an average. It is TensorFlow's class of that name.
+/// Exponential moving averages of variables or tensors over training steps: each update keeps the
+/// fraction `decay` of an average. It is TensorFlow's class of the same name.
 ///
 /// Averaged weights often predict better than those of the last step.
 ///
@@ -106,8 +106,8 @@ struct Average {
 }
 
 impl ExponentialMovingAverage {
-    /// Averages that keep the part `decay`, a number such as 0.999 or a tensor of shape `[]`, at
-    /// each update.
+    /// Averages that keep the fraction `decay`, a number such as 0.999 or a tensor of shape `[]`,
+    /// at each update.
     pub fn new(decay: impl Into<Operand>) -> Self {
         ExponentialMovingAverage {
             decay: decay.into(),
@@ -118,32 +118,32 @@ impl ExponentialMovingAverage {
         }
     }
 
-    /// Sets a count of updates, so that averages move faster at first: no more than the part
-    /// `(1 + num_updates) / (10 + num_updates)` is kept.
+    /// Sets a count of updates, so that averages move faster at first: the fraction kept is at most
+    /// `(1 + num_updates) / (10 + num_updates)`.
     pub fn num_updates(mut self, num_updates: impl Into<Operand>) -> Self {
         self.num_updates = Some(num_updates.into());
         self
     }
 
-    /// Sets whether the averages of tensors, which start at 0, make up for it. Those of variables
-    /// start with the values of these.
+    /// Sets whether the averages of tensors, which start at 0, are corrected for this bias.
+    /// Averages of variables start with the variables' values.
     pub fn zero_debias(mut self, zero_debias: bool) -> Self {
         self.zero_debias = zero_debias;
         self
     }
 
-    /// Sets the name that those of the averages end with.
+    /// Sets the suffix of the averages' names.
     pub fn name(mut self, name: &str) -> Self {
         name.clone_into(&mut self.name);
         self
     }
 
-    /// An operation that updates the averages of variables and tensors, which are made if there
-    /// are none yet. It is to run after the variables have changed: make it under
-    /// `control_dependencies` of the training.
+    /// An operation that updates the averages of variables and tensors, which are created if they
+    /// do not exist. It must run after the variables have changed: build it under
+    /// `control_dependencies` on the training operation.
     ///
     /// # Errors
-    /// The handle is invalid where one is not of floats, or a tensor's shape is not known.
+    /// The handle is invalid if a variable or tensor is not float, or a tensor's shape is unknown.
     #[track_caller]
     pub fn apply<T: Into<Operand>>(&mut self, items: impl IntoIterator<Item = T>) -> Operation {
         let items: Vec<Operand> = items.into_iter().map(Into::into).collect();
@@ -206,17 +206,17 @@ impl ExponentialMovingAverage {
         self.averages.iter().find(|average| average.of == of).map(|average| average.variable)
     }
 
-    /// The name that the average of a variable has in checkpoints, whether there is one or not.
+    /// The name of a variable's average in checkpoints, whether the average exists or not.
     pub fn average_name(&self, of: Variable) -> String {
         let name = || format!("{}/{}", of.op().name(), self.name);
         self.average(of).map_or_else(name, |average| average.op().name())
     }
 
-    /// What a [`Saver`](crate::Saver) is to restore so that variables get their averages: the
-    /// trainable variables of the default graph and those with averages by the names of these, all
-    /// other variables by their own.
+    /// The map with which a [`Saver`](crate::Saver) restores averages into their variables:
+    /// trainable variables of the default graph and variables with averages are listed under the
+    /// averages' names, all others under their own.
     ///
-    /// A graph that only predicts needs no averages for it.
+    /// An inference graph needs no averages for this.
     pub fn variables_to_restore(&self) -> Vec<(String, Variable)> {
         let graph = default_graph();
         let mut averaged = graph.trainable_variables();

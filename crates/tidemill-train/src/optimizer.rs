@@ -14,89 +14,87 @@ use tidemill_ops::{IndexedSlices, Inspect, Operand, Operation, Tensor, Variable,
 use crate::update_ops::with_updates;
 use crate::{OptimizerBase, TrainError, UpdateOps, Updates};
 
-/// A variable and the gradient of a loss with respect to it; `None` where there is none.
+/// A variable and the gradient of a loss with respect to it; `None` if there is none.
 pub type GradientAndVariable = (Option<Tensor>, Variable);
 
-/// How [`Optimizer::minimize_with`] minimizes.
+/// Options of [`Optimizer::minimize_with`].
 #[derive(Clone, Debug, Default)]
 pub struct MinimizeOptions {
-    /// The variables to change. Otherwise those that are trainable and on the path of the loss.
+    /// The variables to train. By default, the trainable variables on the path of the loss.
     pub variables: Option<Vec<Variable>>,
-    /// A variable to count the updates in. It is increased after them.
+    /// A variable that counts updates. It is incremented after them.
     pub global_step: Option<Variable>,
-    /// The gradient of the loss to begin with, instead of ones.
+    /// The initial gradient of the loss, instead of ones.
     pub grad_loss: Option<Tensor>,
-    /// What runs beside the updates.
+    /// The operations that run along with the updates.
     pub update_ops: UpdateOps,
 }
 
 impl MinimizeOptions {
-    /// Sets the variables to change.
+    /// Sets the variables to train.
     pub fn var_list(mut self, variables: impl IntoIterator<Item = Variable>) -> Self {
         self.variables = Some(variables.into_iter().collect());
         self
     }
 
-    /// Sets the variable to count the updates in.
+    /// Sets the variable that counts updates.
     pub fn global_step(mut self, global_step: Variable) -> Self {
         self.global_step = Some(global_step);
         self
     }
 
-    /// Sets what runs beside the updates.
+    /// Sets the operations that run along with the updates.
     pub fn update_ops(mut self, update_ops: UpdateOps) -> Self {
         self.update_ops = update_ops;
         self
     }
 
-    /// Sets the gradient of the loss to begin with.
+    /// Sets the initial gradient of the loss.
     pub fn grad_loss(mut self, grad_loss: Tensor) -> Self {
         self.grad_loss = Some(grad_loss);
         self
     }
 }
 
-/// A way of training: it extends a graph with nodes that change variables so that a loss gets
-/// smaller.
+/// An optimizer extends a graph with nodes that update variables to reduce a loss.
 ///
-/// An optimizer itself is no node, and makes none before it is asked to minimize something. The
-/// variables that it keeps beside those that it changes, its *slots*, start by themselves: no
-/// initializer has to run for them.
+/// An optimizer is not a node, and adds none until it is asked to minimize a loss. Its own
+/// variables, its *slots*, initialize themselves: no initializer has to run for them.
 pub trait Optimizer {
-    /// Its name, and the variables that it keeps.
+    /// Its name and its slots.
     fn base(&self) -> &OptimizerBase;
 
     /// As [`Optimizer::base`].
     fn base_mut(&mut self) -> &mut OptimizerBase;
 
-    /// The slots that it keeps for each variable, in the order in which they are made: their names,
-    /// and the number that is everywhere in one at the start.
+    /// The slots that it keeps for each variable, in creation order: their names, and the number
+    /// that fills each at the start.
     fn slots(&self) -> Vec<(&'static str, f64)> {
         Vec::new()
     }
 
-    /// The variables that it keeps for all variables of a graph, and what they start with.
+    /// The slots shared by all variables of a graph, with their initial values.
     fn shared(&self) -> Vec<(&'static str, Operand)> {
         Vec::new()
     }
 
-    /// Whether its hyperparameters, as far as they are numbers, are what they must be.
+    /// Checks the hyperparameters that are numbers.
     ///
     /// # Errors
-    /// [`TrainError::Hyperparameter`] where one is not.
+    /// [`TrainError::Hyperparameter`], if one is invalid.
     fn check(&self) -> Result<(), TrainError> {
         Ok(())
     }
 
-    /// Adds what the updates of one application of gradients share, such as the learning rate, to a
-    /// graph that has the slots, and returns what adds the updates.
+    /// Adds the nodes that all updates of one application of gradients share, such as the learning
+    /// rate, to a graph that has the slots. Returns the object that adds the updates.
     ///
     /// # Errors
-    /// [`TrainError`] where something that the updates take is missing.
+    /// [`TrainError`], if an input of the updates is missing.
     fn prepare(&self, graph: &Graph) -> Result<Box<dyn Updates>, TrainError>;
 
-    /// The name of the operation that [`Optimizer::minimize`] makes; the names of slots end with
-    /// it.
+    /// The name of the operation that [`Optimizer::minimize`] builds, which is also the suffix of
+    /// slot names.
     fn name(&self) -> &str {
         &self.base().name
     }
@@ -110,8 +108,8 @@ pub trait Optimizer {
         self
     }
 
-    /// Sets whether the operations say that TensorFlow is to lock variables while it changes them.
-    /// Here, every run does.
+    /// Sets the attribute that makes TensorFlow lock variables during an update. Here, every run
+    /// does.
     fn use_locking(mut self, use_locking: bool) -> Self
     where
         Self: Sized,
@@ -120,7 +118,7 @@ pub trait Optimizer {
         self
     }
 
-    /// The slot of this name that was made for a variable, if there is one.
+    /// The slot with this name for a variable, if there is one.
     fn get_slot(&self, variable: Variable, name: &str) -> Option<Variable> {
         self.base().slot(variable, name)
     }
@@ -132,27 +130,28 @@ pub trait Optimizer {
         names
     }
 
-    /// The variables that it made in the default graph, sorted by name.
+    /// The variables that it created in the default graph, sorted by name.
     fn variables(&self) -> Vec<Variable> {
         self.base().variables(&default_graph())
     }
 
-    /// One operation whose run changes the trainable variables on the path of `loss`, so that
-    /// the loss gets smaller.
+    /// Builds one operation that updates the trainable variables on the path of `loss` to
+    /// reduce it.
     ///
-    /// A run that fetches the loss beside it gives the loss before the change.
+    /// A run that also fetches the loss gives the loss before the update.
     ///
     /// # Errors
-    /// The handle is invalid if there is no such variable, or if no gradient gets to any.
+    /// The handle is invalid if there is no such variable, or if no gradient reaches one.
     #[track_caller]
     fn minimize(&self, loss: Tensor) -> Operation {
         self.minimize_with(loss, MinimizeOptions::default())
     }
 
-    /// [`Optimizer::minimize`] for given variables, with a count of the updates.
+    /// [`Optimizer::minimize`] with options, such as the variables to train and a count of the
+    /// updates.
     ///
     /// # Errors
-    /// As of [`Optimizer::minimize`].
+    /// As for [`Optimizer::minimize`].
     #[track_caller]
     fn minimize_with(&self, loss: Tensor, options: MinimizeOptions) -> Operation {
         let location = Location::caller();
@@ -165,11 +164,11 @@ pub trait Optimizer {
         })
     }
 
-    /// The gradients of `loss` with respect to the variables that
-    /// [`Optimizer::minimize_with`] would change.
+    /// The gradients of `loss` with respect to the variables that [`Optimizer::minimize_with`]
+    /// would train.
     ///
     /// # Errors
-    /// The handles are invalid if there are no such variables, or if no gradient gets to any.
+    /// The handles are invalid if there are no such variables, or if no gradient reaches one.
     #[track_caller]
     fn compute_gradients(
         &self,
@@ -186,8 +185,8 @@ pub trait Optimizer {
         })
     }
 
-    /// One operation whose run changes each variable by its gradient. Variables without one stay
-    /// as they are.
+    /// Builds one operation that updates each variable by its gradient. Variables without a
+    /// gradient do not change.
     ///
     /// # Errors
     /// The handle is invalid if no variable has a gradient.

@@ -1,8 +1,8 @@
 //! Schedules: learning rates that change from step to step, as nodes of the graph.
 //!
-//! A schedule is a function of a step, a tensor or variable of shape `[]` such as the global step,
-//! that gives a tensor of shape `[]`; optimizers take it as their learning rate. A rate that is
-//! given as a number makes `float32`. The formulas are those of TensorFlow's `tf.train`, but for
+//! A schedule computes a tensor of shape `[]` from a step, a tensor or variable of shape `[]` such
+//! as the global step; optimizers take it as their learning rate. If the rate is given as a number,
+//! the result is `float32`. The formulas are those of TensorFlow's `tf.train`, except
 //! [`linear_warm_up`] and [`one_cycle`], which it lacks.
 
 use std::f64::consts::PI;
@@ -45,7 +45,7 @@ fn periods(step: Tensor, decay_steps: f64, staircase: bool) -> Tensor {
     if staircase { floor(periods) } else { periods }
 }
 
-/// `learning_rate * decay_rate ^ (step / decay_steps)`; as a `staircase`, the quotient is rounded
+/// `learning_rate * decay_rate ^ (step / decay_steps)`; with `staircase`, the quotient is rounded
 /// down.
 ///
 /// ```
@@ -69,7 +69,7 @@ pub fn exponential_decay(
     })
 }
 
-/// `learning_rate * exp(-decay_rate) ^ (step / decay_steps)`; as a `staircase`, the quotient is
+/// `learning_rate * exp(-decay_rate) ^ (step / decay_steps)`; with `staircase`, the quotient is
 /// rounded down.
 ///
 /// ```
@@ -94,7 +94,7 @@ pub fn natural_exp_decay(
     })
 }
 
-/// `learning_rate / (1 + decay_rate * step / decay_steps)`; as a `staircase`, the quotient is
+/// `learning_rate / (1 + decay_rate * step / decay_steps)`; with `staircase`, the quotient is
 /// rounded down.
 ///
 /// ```
@@ -118,9 +118,9 @@ pub fn inverse_time_decay(
     })
 }
 
-/// From `learning_rate` to `end_learning_rate` within `decay_steps`, by the power `power` of the
-/// part that is left. With `cycle`, decay begins anew from a multiple of `decay_steps` that is
-/// large enough; otherwise the rate stays.
+/// Decays from `learning_rate` to `end_learning_rate` over `decay_steps`, by the power `power` of
+/// the remaining fraction. With `cycle`, the decay runs over the smallest multiple of `decay_steps`
+/// that is not below the step; otherwise the rate stays at its end value.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -152,8 +152,8 @@ pub fn polynomial_decay(
     })
 }
 
-/// Half a period of a cosine, from `learning_rate` to `alpha` times that within `decay_steps`
-/// (Loshchilov and Hutter, 2016).
+/// Decays along half a period of a cosine, from `learning_rate` to `alpha` times that over
+/// `decay_steps` (Loshchilov and Hutter, 2016).
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -182,8 +182,8 @@ fn half_cosine(fraction: Tensor) -> Tensor {
     0.5 * (1.0 + cos(PI * fraction))
 }
 
-/// [`cosine_decay`] with restarts: the first takes `first_decay_steps`, each further one `t_mul`
-/// times as many as the one before, and begins at `m_mul` times its rate.
+/// [`cosine_decay`] with restarts: the first period takes `first_decay_steps`; each later one takes
+/// `t_mul` times as many steps as the previous and starts at `m_mul` times its rate.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -222,10 +222,11 @@ pub fn cosine_decay_restarts(
 }
 
 /// The first of `values` up to and including the step `boundaries[0]`, the second up to
-/// `boundaries[1]`, and so on: one more than there are boundaries, which ascend. `float32`.
+/// `boundaries[1]`, and so on. The boundaries ascend, and there is one more value than boundaries.
+/// The result is `float32`.
 ///
 /// # Errors
-/// Another number of values.
+/// The number of values is wrong.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -254,8 +255,8 @@ pub fn piecewise_constant(step: impl Into<Operand>, boundaries: &[i64], values: 
     })
 }
 
-/// Any schedule after a warm-up: for `warm_up_steps` its first rate times the part of them that
-/// has gone by, from 0 on, and then the schedule from its beginning.
+/// Precedes any schedule with a warm-up: for `warm_up_steps` steps the rate rises linearly from 0
+/// to the schedule's first rate, and then the schedule begins.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -281,8 +282,8 @@ pub fn linear_warm_up(
     })
 }
 
-/// One cycle (Smith, 2018), as PyTorch's `OneCycleLR` has it: along half periods of a cosine from
-/// `max_rate / div_factor` to `max_rate` within the part `pct_start` of `total_steps`, and from
+/// One cycle (Smith, 2018), like PyTorch's `OneCycleLR`: it follows half periods of a cosine, from
+/// `max_rate / div_factor` to `max_rate` during the fraction `pct_start` of `total_steps`, and from
 /// there to `max_rate / div_factor / final_div_factor` at the last step.
 ///
 /// ```

@@ -11,8 +11,7 @@ use tidemill_ops::{
 };
 use tidemill_value::{DType, PartialShape};
 
-/// What all optimizers have: a name, and the variables that they keep beside those that they
-/// change. Clones share these.
+/// The common part of all optimizers: a name and the slots. Clones share the slots.
 #[derive(Clone, Debug)]
 pub struct OptimizerBase {
     pub(crate) name: String,
@@ -29,7 +28,7 @@ struct Kept {
 }
 
 impl OptimizerBase {
-    /// That of an optimizer which is called so unless it is told otherwise.
+    /// The base of an optimizer with this default name.
     pub fn new(name: &str) -> Self {
         OptimizerBase { name: name.to_owned(), use_locking: false, kept: Arc::default() }
     }
@@ -38,14 +37,14 @@ impl OptimizerBase {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The slot of a variable of that name, if it was made.
+    /// A variable's slot with this name, if it exists.
     pub fn slot(&self, variable: Variable, name: &str) -> Option<Variable> {
         let kept = self.kept();
         let mut slots = kept.slots.get(&variable)?.iter();
         slots.find(|(slot, _)| *slot == name).map(|(_, slot)| *slot)
     }
 
-    /// The variable of that name that is for all variables of a graph, if it was made.
+    /// The slot with this name that all variables of a graph share, if it exists.
     pub fn shared(&self, graph: GraphKey, name: &'static str) -> Option<Variable> {
         self.kept().shared.get(&(graph, name)).copied()
     }
@@ -93,7 +92,7 @@ impl OptimizerBase {
         variable: Variable,
         starts: &[(&'static str, f64)],
     ) {
-        let (prefix, _) = current_variable_scope(graph.key());
+        let prefix = current_variable_scope(graph.key()).prefix;
         let full = format!("{prefix}{}/{}", variable.op().name(), self.name);
         for &(name, start) in starts {
             if self.slot(variable, name).is_none() {

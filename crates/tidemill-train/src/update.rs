@@ -7,20 +7,20 @@ use tidemill_value::DType;
 
 use crate::{OptimizerBase, TrainError};
 
-/// What adds the updates of one application of gradients to a graph.
+/// Adds the updates of one application of gradients to a graph.
 pub trait Updates {
-    /// Adds the update of a variable by a gradient of all its elements.
+    /// Adds the update of a variable by a dense gradient.
     fn dense(&self, variable: Variable, gradient: Tensor) -> Operation;
 
-    /// Adds the update of a variable by the gradients of some of its rows.
+    /// Adds the update of a variable by a sparse gradient, which has only some rows.
     fn sparse(&self, variable: Variable, slices: IndexedSlices) -> Operation;
 
-    /// Whether the slices that [`Updates::sparse`] is given must have different numbers.
+    /// Whether the slices passed to [`Updates::sparse`] must have distinct indices.
     fn deduplicates(&self) -> bool {
         true
     }
 
-    /// Adds what is to happen after all updates.
+    /// Adds the operations that run after all updates.
     fn finish(&self) -> Vec<Operation> {
         Vec::new()
     }

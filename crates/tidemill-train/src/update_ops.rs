@@ -4,18 +4,19 @@ use tidemill_graph::{
 use tidemill_ops::ops::control::NO_OP;
 use tidemill_ops::{Operation, Tensor};
 
-/// The collection of the operations that a training is to run at each step beside the updates of an
-/// optimizer, such as those of the moving averages of batch normalization.
+/// The collection of the operations that each training step runs along with an optimizer's updates,
+/// such as the updates of batch normalization's moving averages.
 pub const UPDATE_OPS: &str = "update_ops";
 
-/// Which operations [`minimize`](crate::Optimizer::minimize) runs beside the updates of variables.
+/// The operations that [`minimize`](crate::Optimizer::minimize) runs along with the updates of
+/// variables.
 #[derive(Clone, PartialEq, Debug, Default)]
 pub enum UpdateOps {
-    /// Those of the collection [`UPDATE_OPS`] that belong to the loss: that depend on a result that
-    /// the loss depends on, too. Constants, what is fed, and variables are no results.
+    /// The operations of the collection [`UPDATE_OPS`] that depend on a computed result that the
+    /// loss also depends on. Constants, placeholders and variables are not computed results.
     #[default]
     OfLoss,
-    /// These, which may be none.
+    /// These operations; the list may be empty.
     These(Vec<Operation>),
 }
 

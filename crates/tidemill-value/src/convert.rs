@@ -3,13 +3,20 @@ use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 use crate::nested::from_array;
 use crate::{Element, Nested, TensorList, Value, ValueError, bf16, f16};
 
-/// What can become a [`Value`]: numbers, strings, nested arrays, slices and vectors of them,
-/// and `ndarray` arrays.
+/// Conversion to a [`Value`], from numbers, strings, nested arrays, slices and vectors of them, and
+/// `ndarray` arrays.
 ///
 /// A vector and an owned `ndarray` array in row-major order are moved, a [`Value`] is shared:
 /// their elements are not copied. What was copied, [`copied_bytes`](crate::copied_bytes) tells.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot become a value",
+    label = "not a value",
+    note = "values are made of numbers, strings, arrays and vectors of them, and `ndarray` arrays; a \
+            `usize` is one as `n as i64`",
+    note = "a tensor has no value before a run: feed what `session.run(..)` returned"
+)]
 pub trait IntoValue {
-    /// Makes the value.
+    /// Converts to a value.
     ///
     /// # Errors
     /// [`ValueError::Ragged`] where nested lists differ in length.
@@ -34,6 +41,7 @@ impl IntoValue for &Value {
     }
 }
 
+#[diagnostic::do_not_recommend]
 impl<N: Nested> IntoValue for N {
     fn into_value(self) -> Result<Value, ValueError> {
         Nested::into_value(self)
@@ -46,8 +54,7 @@ where
     D: Dimension,
 {
     fn into_value(self) -> Result<Value, ValueError> {
-        let (shape, elements) = from_array(self);
-        Value::from_vec(shape, elements)
+        Ok(self.into())
     }
 }
 
@@ -58,6 +65,18 @@ where
 {
     fn into_value(self) -> Result<Value, ValueError> {
         self.view().into_value()
+    }
+}
+
+impl<S, D> From<ArrayBase<S, D>> for Value
+where
+    S: Data<Elem: Element>,
+    D: Dimension,
+{
+    /// The array in row-major order. An owned one that is in this order is not copied.
+    fn from(array: ArrayBase<S, D>) -> Self {
+        let (shape, elements) = from_array(array);
+        Value::from_parts(shape, elements)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Counts the bytes that are copied where moving or sharing them would have been wished for.
+//! Counts the bytes that were copied instead of moved or shared.
 
 use std::cell::Cell;
 
@@ -6,10 +6,10 @@ thread_local! {
     static COPIED: Cell<u64> = const { Cell::new(0) };
 }
 
-/// How many bytes of elements were copied on this thread since it began: by making values of
-/// what is only borrowed or laid out otherwise, and by writing to buffers that are shared.
+/// The number of element bytes copied on this thread since it began: by making values from borrowed
+/// data or data in another layout, and by writing to shared buffers.
 ///
-/// The difference of two calls tells what was copied between them.
+/// The difference between two calls is the number copied between them.
 pub fn copied_bytes() -> u64 {
     COPIED.get()
 }

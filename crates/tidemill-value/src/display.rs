@@ -60,7 +60,7 @@ fn write_element<T: Element>(f: &mut fmt::Formatter<'_>, element: &T) -> fmt::Re
 }
 
 /// A `float32` as it prints: the fewest digits that read back as the same number, with a
-/// decimal point or an exponent, so that it is not taken for an integer.
+/// decimal point or an exponent, so that it cannot be mistaken for an integer.
 pub fn format_float32(x: f32) -> String {
     lower_case_special(format!("{x:?}"))
 }

@@ -60,7 +60,7 @@ impl DType {
         DType::Variant,
     ];
 
-    /// The types of data: all but `variant`, which stands for lists of them.
+    /// All data types except `variant`, which is for lists of tensors.
     pub const ALL: &[DType] = DType::ANY.split_at(DType::ANY.len() - 1).0;
 
     /// The floating-point types.
@@ -94,7 +94,7 @@ impl DType {
         DType::U64,
     ];
 
-    /// The types that cast into one another: all but strings and lists.
+    /// The types that cast into one another: all except strings and lists.
     pub const PLAIN: &[DType] = &[
         DType::F32,
         DType::F64,
@@ -156,7 +156,7 @@ impl DType {
         }
     }
 
-    /// Bytes one element takes; for `string` and `variant`, those of its header.
+    /// The bytes that one element takes; for `string` and `variant`, those of its header.
     pub const fn size(self) -> usize {
         match self {
             DType::I8 | DType::U8 | DType::Bool => 1,
@@ -188,7 +188,7 @@ impl DType {
         !matches!(self, DType::String | DType::Variant)
     }
 
-    /// Whether tensors have gradients: floats do, and so may lists.
+    /// Whether tensors of this type can have gradients: floats and lists can.
     pub const fn is_differentiable(self) -> bool {
         self.is_float() || matches!(self, DType::Variant)
     }

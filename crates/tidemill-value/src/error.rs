@@ -1,18 +1,18 @@
 use crate::{DType, Dim, PartialShape, Shape};
 
-/// What is wrong with a value, or with a conversion to or from one.
+/// The error of making a value, or of a conversion to or from one.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ValueError {
-    /// The elements are of another type than asked for.
+    /// The elements do not have the requested type.
     #[error("the value is {actual}, not {expected}")]
     DType {
-        /// The type asked for.
+        /// The requested type.
         expected: DType,
         /// The type of the value.
         actual: DType,
     },
-    /// A shape does not have as many elements as were given.
+    /// The number of elements does not match the shape.
     #[error("shape {shape} has {expected} elements, but {actual} were given")]
     Elements {
         /// The shape asked for.
@@ -22,13 +22,13 @@ pub enum ValueError {
         /// The number of elements given.
         actual: usize,
     },
-    /// The shape's element count is more than memory can address.
+    /// The shape has more elements than memory can address.
     #[error("shape {shape} has more elements than memory can hold")]
     TooLarge {
         /// The shape asked for.
         shape: Shape,
     },
-    /// One number was asked of a value that holds another count of them.
+    /// A value that should be a single number has another number of elements.
     #[error("a value of shape {shape} is not a single number{}", all_of(shape))]
     NotScalar {
         /// The shape of the value.
@@ -42,7 +42,7 @@ pub enum ValueError {
         /// The shape of the part that differs.
         other: Shape,
     },
-    /// A number cannot be held by a data type.
+    /// A data type cannot hold a number.
     #[error("the number {number} does not fit {dtype}")]
     Unrepresentable {
         /// The number, as it prints.
@@ -56,10 +56,10 @@ pub enum ValueError {
         /// The name given.
         name: String,
     },
-    /// A list of results has another length than asked for.
+    /// The number of values differs from the requested number.
     #[error("{actual} values were given where {expected} were expected")]
     Count {
-        /// The number of values asked for.
+        /// The requested number of values.
         expected: usize,
         /// The number of values given.
         actual: usize,
@@ -80,24 +80,24 @@ pub enum ValueError {
         /// The second dimension.
         right: Dim,
     },
-    /// A list has no place of this number.
+    /// A list has no element at this index.
     #[error("index {index} is out of range for a list of {len} elements")]
     ListIndex {
         /// The place asked for.
         index: usize,
-        /// How many there are.
+        /// The length of the list.
         len: usize,
     },
-    /// A list has as many elements as it may have.
+    /// A list is full.
     #[error("the list is full: it may have {most} elements")]
     ListFull {
-        /// How many it may have.
+        /// The maximum length.
         most: usize,
     },
-    /// Lists would lie too deep in one another.
+    /// Lists would be nested too deep.
     #[error("lists lie in one another at most {most} deep")]
     ListDepth {
-        /// How deep they may lie.
+        /// The maximum depth.
         most: usize,
     },
 }

@@ -1,11 +1,11 @@
 //! Concrete values of the Tidemill runtime: data types, shapes, and n-dimensional arrays.
 //!
-//! A [`Value`] is what a session is fed, what it fetches, and what its variables hold. It owns
-//! its elements through a shared buffer: cloning one copies no elements, and a buffer that only
-//! one value refers to moves to and from `Vec` and `ndarray` without a copy. The elements of a value
-//! can also lie in a file that is [mapped](FileMap) into memory.
+//! Sessions take a [`Value`] for each feed and return one for each fetch, and variables hold
+//! values. It owns its elements through a shared buffer: cloning a value copies no elements, and a
+//! buffer that only one value uses moves to and from `Vec` and `ndarray` without a copy. The
+//! elements of a value can also be in a [memory-mapped](FileMap) file.
 //!
-//! This crate is the bottom floor. It knows no operations, no graph and no file formats.
+//! This crate is the bottom layer. It knows no operations, graphs or file formats.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

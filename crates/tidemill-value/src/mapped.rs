@@ -1,4 +1,4 @@
-//! Elements that lie in files.
+//! Elements in memory-mapped files.
 
 use std::fs::File;
 use std::io;
@@ -10,11 +10,11 @@ use memmap2::Mmap;
 
 use crate::{Buffer, DType, Element, copied, match_dtype};
 
-/// The bytes of a file as memory: they are read from the disk when they are looked at, and again
-/// whenever the system has had other uses for the memory.
+/// A memory-mapped file: the system reads its bytes from disk when they are accessed, and may drop
+/// them from memory and read them again.
 ///
-/// While a file is mapped, no program may change or shorten it: this one would see the change, or
-/// be ended by the system. To replace the file by another of its name is harmless.
+/// While a file is mapped, no program may change or truncate it: this program would see the change,
+/// or be killed by the system. Replacing the file with a new file of the same name is harmless.
 #[derive(Clone, Debug)]
 pub struct FileMap(Arc<Mmap>);
 
@@ -22,7 +22,7 @@ impl FileMap {
     /// Maps a file.
     ///
     /// # Errors
-    /// Those of the system, and one if it is no regular file, such as a folder or a pipe.
+    /// An error of the system, or if it is not a regular file, such as a folder or a pipe.
     pub fn open(path: impl AsRef<Path>) -> io::Result<FileMap> {
         let file = File::open(path)?;
         if !file.metadata()?.is_file() {

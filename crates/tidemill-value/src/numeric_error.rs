@@ -15,7 +15,7 @@ pub enum NumericError {
     IndexOutOfRange {
         /// The index.
         index: i64,
-        /// Where it stands among the indices, counted in row-major order.
+        /// Its position among the indices, in row-major order.
         position: usize,
         /// The extent of the axis.
         extent: usize,
@@ -81,13 +81,13 @@ pub enum NumericError {
     /// A matrix has no inverse.
     #[error("matrix {index} is not invertible")]
     Singular {
-        /// Where it stands among the matrices, counted in row-major order.
+        /// Its position among the matrices, in row-major order.
         index: usize,
     },
     /// A matrix is not the product of a triangular one and its transpose.
     #[error("matrix {index} is not positive definite")]
     NotPositiveDefinite {
-        /// Where it stands among the matrices, counted in row-major order.
+        /// Its position among the matrices, in row-major order.
         index: usize,
     },
     /// A range reaches beyond the axis it cuts.
@@ -139,7 +139,7 @@ pub enum NumericError {
     /// Numbers that have to be in order are not.
     #[error("the number at position {position} is out of order")]
     Unsorted {
-        /// Where the first stands that is out of order.
+        /// The position of the first number that is out of order.
         position: usize,
     },
     /// A mirror image is to be longer than what it shows.
@@ -184,7 +184,7 @@ pub enum NumericError {
     /// A number that has to be finite is not.
     #[error("the number at position {position} is not finite")]
     NotFinite {
-        /// Where it stands, counted in row-major order.
+        /// Its position, in row-major order.
         position: usize,
     },
     /// The largest or smallest of no elements was asked for.

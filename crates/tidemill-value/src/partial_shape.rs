@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use crate::shape::write_list;
 use crate::{BroadcastError, Shape, ValueError};
 
-/// The extent of one axis, where it may be unknown.
+/// The extent of one axis, which may be unknown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Dim(usize);
 
@@ -60,15 +60,16 @@ impl fmt::Debug for Dim {
     }
 }
 
-/// A shape as it is known before a run: its rank, or the extents of some axes, may be unknown.
+/// A shape known before a run: the rank or some dimensions may be unknown.
 ///
 /// `[2, 3].into()` is fully known; [`shape!`](crate::shape!) writes unknown axes as `?` and an
-/// unknown rank as `..`. It prints in the same form, an unknown rank as `<unknown>`.
+/// unknown rank as `..`. `[None, Some(3)]` and `[-1, 3]` say the same as `shape![?, 3]`. It prints
+/// as [`shape!`](crate::shape!) is written, an unknown rank as `<unknown>`.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct PartialShape(Option<SmallVec<[Dim; 4]>>);
 
 impl PartialShape {
-    /// The shape of which nothing is known.
+    /// The fully unknown shape.
     pub const fn unknown() -> Self {
         PartialShape(None)
     }
@@ -78,7 +79,7 @@ impl PartialShape {
         PartialShape(Some(SmallVec::new_const()))
     }
 
-    /// A shape of which only the number of axes is known.
+    /// A shape with only a known number of axes.
     pub fn of_rank(rank: usize) -> Self {
         PartialShape(Some(SmallVec::from_elem(Dim::UNKNOWN, rank)))
     }
@@ -115,7 +116,7 @@ impl PartialShape {
             && dims.iter().zip(shape).all(|(dim, &extent)| dim.known().is_none_or(|d| d == extent))
     }
 
-    /// What both shapes together say, as TensorFlow's shape merge has it.
+    /// Combines what both shapes know, like TensorFlow's shape merge.
     ///
     /// # Errors
     /// [`ValueError::Incompatible`] where they differ in rank or in a known extent.
@@ -131,7 +132,7 @@ impl PartialShape {
             .ok_or_else(|| ValueError::Incompatible { left: self.clone(), right: other.clone() })
     }
 
-    /// What holds of a value that has one of the two shapes.
+    /// The most specific shape that admits both shapes.
     pub fn relax(&self, other: &PartialShape) -> PartialShape {
         match (&self.0, &other.0) {
             (Some(left), Some(right)) if left.len() == right.len() => left
@@ -145,7 +146,7 @@ impl PartialShape {
 
     /// The shape that two partly known shapes broadcast to (see [`broadcast`](crate::broadcast)).
     ///
-    /// An unknown extent beside one above 1 must be that one or 1, so the result is known.
+    /// An unknown extent paired with one above 1 must be that extent or 1, so the result is known.
     ///
     /// # Errors
     /// [`BroadcastError`] where an axis has two known extents, neither of them 1.
@@ -189,6 +190,29 @@ impl<const N: usize> From<[usize; N]> for PartialShape {
         dims.into_iter().map(Dim).collect()
     }
 }
+
+/// Implements conversions from arrays of at least one element, so that the type of `[]` stays clear.
+macro_rules! partial_shape_from_array {
+    ($($rank:literal)*) => {$(
+        #[diagnostic::do_not_recommend]
+        impl From<[Option<usize>; $rank]> for PartialShape {
+            /// `None` is an extent that is not known.
+            fn from(dims: [Option<usize>; $rank]) -> Self {
+                dims.into_iter().map(Dim::from).collect()
+            }
+        }
+
+        #[diagnostic::do_not_recommend]
+        impl From<[i32; $rank]> for PartialShape {
+            /// A negative number, such as TensorFlow's -1, is an extent that is not known.
+            fn from(dims: [i32; $rank]) -> Self {
+                dims.into_iter().map(|dim| Dim::from(usize::try_from(dim).ok())).collect()
+            }
+        }
+    )*};
+}
+
+partial_shape_from_array!(1 2 3 4 5 6 7 8);
 
 impl From<&[usize]> for PartialShape {
     fn from(dims: &[usize]) -> Self {

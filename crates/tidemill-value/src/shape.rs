@@ -20,7 +20,7 @@ impl Shape {
         self.0.len()
     }
 
-    /// The number of elements, or `None` where memory cannot address as many.
+    /// The number of elements, or `None` if memory cannot address that many.
     pub fn elements(&self) -> Option<usize> {
         if self.0.contains(&0) {
             return Some(0);
@@ -29,9 +29,9 @@ impl Shape {
         (count <= isize::MAX as usize).then_some(count)
     }
 
-    /// The number of elements from one to the next along each axis, in row-major order.
+    /// The distance in elements between neighbours along each axis, in row-major order.
     ///
-    /// Of a shape without elements, all strides are zero.
+    /// For a shape without elements, all strides are zero.
     pub fn strides(&self) -> SmallVec<[usize; 4]> {
         let mut strides = SmallVec::from_elem(0, self.rank());
         if self.elements().is_none_or(|count| count == 0) {
@@ -106,7 +106,7 @@ pub(crate) fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T
     f.write_str("]")
 }
 
-/// Two shapes that no broadcast makes equal.
+/// Two shapes that do not broadcast.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[error(
     "shapes {left} and {right} do not broadcast: counted from the last, axis -{axis} is \
@@ -127,10 +127,10 @@ pub struct BroadcastError {
 
 crate::debug_as_report!(BroadcastError);
 
-/// The shape that two shapes stretch to when they meet in an element-wise operation.
+/// The shape that two shapes broadcast to in an element-wise operation.
 ///
-/// Axes are aligned at the last; an axis of extent 1, or one that is missing, stretches to the
-/// other's extent.
+/// Axes are aligned from the last; an axis of extent 1 or a missing axis broadcasts to the other's
+/// extent.
 ///
 /// # Errors
 /// [`BroadcastError`] where an axis has two extents, neither of them 1.

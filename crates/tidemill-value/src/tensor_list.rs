@@ -2,10 +2,10 @@ use std::fmt;
 
 use crate::{DType, Dim, PartialShape, Value, ValueError};
 
-/// A list of tensors, the one kind of element that values of [`DType::Variant`] have.
+/// A list of tensors, the only kind of element in values of [`DType::Variant`].
 ///
-/// The tensors in it are of one data type, and their shapes fit one that can be partly known. A
-/// place of the list can be absent: nothing was put there yet.
+/// Its tensors have one data type, and their shapes match a common, possibly partial shape. An
+/// element is absent if it was never set.
 #[derive(Clone, Debug, PartialEq)]
 pub struct TensorList {
     dtype: DType,
@@ -17,21 +17,21 @@ pub struct TensorList {
 }
 
 impl TensorList {
-    /// Lists lie in one another at most this deep.
+    /// The maximum nesting depth of lists.
     pub const MAX_DEPTH: usize = 64;
 
-    /// An empty list of tensors of such a type, whose shapes fit `shape`.
+    /// An empty list of tensors of this type whose shapes match `shape`.
     pub fn new(dtype: DType, shape: impl Into<PartialShape>) -> Self {
         TensorList { dtype, shape: shape.into(), most: None, elements: Vec::new(), depth: 1 }
     }
 
-    /// The list, which [`push`](TensorList::push) makes no longer than `most`.
+    /// The same list with a maximum length of `most` for [`push`](TensorList::push).
     pub fn with_limit(mut self, most: usize) -> Self {
         self.most = Some(most);
         self
     }
 
-    /// Says more of the shapes of the elements, which must fit it.
+    /// Merges `shape` into the common shape of the elements.
     ///
     /// # Errors
     /// [`ValueError::Incompatible`] where both shapes contradict each other.
@@ -45,44 +45,44 @@ impl TensorList {
         self.dtype
     }
 
-    /// What the shapes of the elements fit.
+    /// The common shape of the elements.
     pub fn shape(&self) -> &PartialShape {
         &self.shape
     }
 
-    /// How long [`push`](TensorList::push) makes the list at most.
+    /// The maximum length for [`push`](TensorList::push).
     pub fn limit(&self) -> Option<usize> {
         self.most
     }
 
-    /// The number of places.
+    /// The length of the list, including absent elements.
     pub fn len(&self) -> usize {
         self.elements.len()
     }
 
-    /// Whether there are no places.
+    /// Whether the length is 0.
     pub fn is_empty(&self) -> bool {
         self.elements.is_empty()
     }
 
-    /// What is in each place.
+    /// The elements; `None` for absent ones.
     pub fn elements(&self) -> &[Option<Value>] {
         &self.elements
     }
 
-    /// What is in place `index`, if anything is.
+    /// The element at `index`, unless it is absent.
     ///
     /// # Errors
-    /// [`ValueError::ListIndex`] where there is no such place.
+    /// [`ValueError::ListIndex`] if `index` is out of range.
     pub fn get(&self, index: usize) -> Result<Option<&Value>, ValueError> {
         let element = self.elements.get(index).ok_or(self.no_place(index))?;
         Ok(element.as_ref())
     }
 
-    /// Puts a value in place `index`.
+    /// Sets the element at `index`.
     ///
     /// # Errors
-    /// [`ValueError::ListIndex`] where there is no such place, and as for
+    /// [`ValueError::ListIndex`] if `index` is out of range, and as for
     /// [`check`](TensorList::check).
     pub fn set(&mut self, index: usize, value: Value) -> Result<(), ValueError> {
         self.check(&value)?;
@@ -92,20 +92,19 @@ impl TensorList {
         Ok(())
     }
 
-    /// Takes out what is in place `index`, which is absent from then on.
+    /// Takes out the element at `index`, which is absent from then on.
     ///
     /// # Errors
-    /// [`ValueError::ListIndex`] where there is no such place.
+    /// [`ValueError::ListIndex`] if `index` is out of range.
     pub fn take(&mut self, index: usize) -> Result<Option<Value>, ValueError> {
         let no_place = self.no_place(index);
         Ok(self.elements.get_mut(index).ok_or(no_place)?.take())
     }
 
-    /// Adds a place with a value at the end.
+    /// Appends an element.
     ///
     /// # Errors
-    /// [`ValueError::ListFull`] where there are as many places as there may be, and as for
-    /// [`check`](TensorList::check).
+    /// [`ValueError::ListFull`] if the list is full, and as for [`check`](TensorList::check).
     pub fn push(&mut self, value: Value) -> Result<(), ValueError> {
         self.check(&value)?;
         if let Some(most) = self.most.filter(|most| self.len() >= *most) {
@@ -116,12 +115,12 @@ impl TensorList {
         Ok(())
     }
 
-    /// Takes away the last place, and gives what was there. `None` where there is no place.
+    /// Removes and returns the last element. `None` if the list is empty.
     pub fn pop(&mut self) -> Option<Option<Value>> {
         self.elements.pop()
     }
 
-    /// Gives the list so many places. Those that are added are absent.
+    /// Changes the length of the list. New elements are absent.
     ///
     /// # Errors
     /// [`ValueError::TooLarge`] where memory cannot hold them.
@@ -133,7 +132,7 @@ impl TensorList {
         Ok(())
     }
 
-    /// Adds the places of another list at the end.
+    /// Appends the elements of another list.
     ///
     /// # Errors
     /// As for [`check`](TensorList::check).
@@ -218,14 +217,17 @@ impl From<TensorList> for Value {
 }
 
 impl PartialShape {
-    /// The shape as the tensor that describes it to operations on lists: `int32` extents, -1 for
-    /// those that are not known; a single -1 where the rank is not known.
+    /// The shape as the tensor that describes it to operations on lists: `int32` extents, or `int64`
+    /// ones where they are larger, -1 for those that are not known; a single -1 where the rank is not
+    /// known.
     pub fn to_value(&self) -> Value {
-        let extent = |dim: &Dim| dim.known().and_then(|d| i32::try_from(d).ok()).unwrap_or(-1);
-        match self.dims() {
-            Some(dims) => Value::list(dims.iter().map(extent).collect()),
-            None => Value::from(-1),
+        let Some(dims) = self.dims() else { return Value::from(-1) };
+        let narrow = |dim: &Dim| dim.known().map_or(Some(-1), |extent| extent.try_into().ok());
+        if let Some(extents) = dims.iter().map(narrow).collect::<Option<Vec<i32>>>() {
+            return Value::list(extents);
         }
+        let wide = |dim: &Dim| dim.known().and_then(|extent| extent.try_into().ok()).unwrap_or(-1);
+        Value::list(dims.iter().map(wide).collect::<Vec<i64>>())
     }
 }
 

@@ -8,10 +8,10 @@ use crate::{
     copied, f16, match_dtype, recycle,
 };
 
-/// A concrete n-dimensional array: what a session is fed, fetches, and holds in variables.
+/// A concrete n-dimensional array: feeds, fetched results and the contents of variables are values.
 ///
-/// The elements lie in row-major order in a shared buffer. Cloning copies no elements; writing
-/// to a buffer that is shared copies it first.
+/// The elements are in row-major order in a shared buffer. Cloning copies no elements; writing to a
+/// shared buffer copies it first.
 #[derive(Clone)]
 pub struct Value {
     shape: Shape,
@@ -28,7 +28,7 @@ enum Data {
 }
 
 impl Value {
-    /// Above this many bytes, making a value fails where memory cannot hold its elements.
+    /// Above this size in bytes, making a value fails if memory cannot hold its elements.
     pub const CERTAIN_BYTES: usize = 1 << 26;
 
     /// A single element, of shape `[]`.
@@ -61,7 +61,7 @@ impl Value {
         Value::from_parts([elements.len()].into(), elements)
     }
 
-    fn from_parts<T: Element>(shape: Shape, mut elements: Vec<T>) -> Value {
+    pub(crate) fn from_parts<T: Element>(shape: Shape, mut elements: Vec<T>) -> Value {
         if shape.rank() == 0
             && let Some(element) = elements.pop()
         {
@@ -89,8 +89,8 @@ impl Value {
         }))
     }
 
-    /// A value to write to: what its elements are is not specified. Where a
-    /// [`Recycler`](crate::Recycler) has the memory, that of an earlier value is taken as it is.
+    /// A value to write to, with unspecified elements. If a [`Recycler`](crate::Recycler) has
+    /// memory of the right size, it is reused as it is.
     ///
     /// # Errors
     /// [`ValueError::TooLarge`] where memory cannot hold the elements.
@@ -118,12 +118,12 @@ impl Value {
         }
     }
 
-    /// A value whose elements are those that begin at byte `begin` of a file, lowest byte first.
-    /// Nothing is copied, and the file stays mapped while a value refers to it.
+    /// A value whose elements are in a file, from byte `begin`, in little-endian order. Nothing is
+    /// copied, and the file stays mapped while a value refers to it.
     ///
-    /// There is none where the elements would not lie in memory as this machine has them: where
-    /// they are truth values, strings or of rank zero, are not all in the file, begin at an address
-    /// that is no multiple of their size, or the machine has the highest byte first.
+    /// Returns `None` if the file's bytes cannot serve as elements in memory: if the value is of
+    /// type bool or string or of rank zero, the file is too short, the address is not a multiple of
+    /// the element size, or the machine is big-endian.
     pub fn mapped(dtype: DType, shape: &Shape, file: &FileMap, begin: usize) -> Option<Value> {
         if shape.rank() == 0 {
             return None;
@@ -137,7 +137,7 @@ impl Value {
         matches!(self.data, Data::Mapped(_))
     }
 
-    /// The bytes of the elements, as this machine has them in memory. Strings and lists have none.
+    /// The bytes of the elements in memory, in this machine's order. Strings and lists have none.
     pub fn as_bytes(&self) -> Option<&[u8]> {
         match_dtype!(self.dtype(), plain, T => self.as_slice::<T>().ok().map(mapped::bytes_of),
             else None)
@@ -245,9 +245,9 @@ impl Value {
         elements.ok_or(mismatch)
     }
 
-    /// The element, where the value holds exactly one, of type `T` and rank zero.
+    /// The element, if the value has type `T` and rank zero.
     ///
-    /// Kernels take their short path by it.
+    /// Kernels use it for their fast path.
     #[inline]
     pub fn as_scalar<T: Element>(&self) -> Option<T> {
         match &self.data {
@@ -256,8 +256,8 @@ impl Value {
         }
     }
 
-    /// Replaces the element of a value of rank zero. Returns whether it is one, of whatever
-    /// type but a string.
+    /// Replaces the element of a value of rank zero. Returns false if the value has another rank or
+    /// is a string.
     #[inline]
     pub fn replace_scalar(&mut self, scalar: Scalar) -> bool {
         match &mut self.data {
@@ -269,8 +269,7 @@ impl Value {
         }
     }
 
-    /// Whether the value is a single number or truth value of rank zero, which takes no memory
-    /// of its own.
+    /// Whether the value is a number or bool of rank zero, which needs no allocation.
     #[inline]
     pub fn is_scalar(&self) -> bool {
         matches!(self.data, Data::Scalar(_))
@@ -284,7 +283,7 @@ impl Value {
         }
     }
 
-    /// The only element of a value that holds one, of whatever rank.
+    /// The only element of a value, of any rank.
     ///
     /// # Errors
     /// [`ValueError::DType`] where it is not of type `T`, [`ValueError::NotScalar`] where there

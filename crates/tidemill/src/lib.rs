@@ -2,15 +2,15 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 pub use tidemill_autodiff::{
-    Cut, Differentiation, GradientOptions, differentiate, gradients, gradients_with,
-    hessian_vector_product, jacobian,
+    Cut, Differentiation, GradientOptions, UnconnectedGradients, differentiate, gradients,
+    gradients_with, hessian_vector_product, jacobian,
 };
 pub use tidemill_formats::checkpoint;
 pub use tidemill_formats::{TextFormatError, TextMessage, proto};
 pub use tidemill_graph::{
     BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Enclosing, Fact, Graph, InsideBody,
-    Lint, Location, Reuse, control_dependencies, default_graph, name_scope, reset_default_graph,
-    unique_variable_scope, variable_scope, variable_scope_with,
+    Lint, Location, Reuse, clear_control_dependencies, control_dependencies, default_graph,
+    name_scope, reset_default_graph, unique_variable_scope, variable_scope, variable_scope_with,
 };
 pub use tidemill_graphdef::{
     Asset, ExportError, FreezeError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions,
@@ -19,14 +19,16 @@ pub use tidemill_graphdef::{
 };
 pub use tidemill_ops::functions as ops;
 pub use tidemill_ops::{
-    Bound, Ellipsis, GLOBAL_VARIABLES, IndexedSlices, Initializer, Inspect, LOCAL_VARIABLES,
-    LookupError, NameTaken, NewAxis, Operand, Operation, SliceItem, Structure, TRAINABLE_VARIABLES,
-    Tensor, TensorArray, Variable, VariableBuilder, WhileLoop, case, cond, constant_initializer,
-    foldl, foldr, get_variable, global_variables, global_variables_initializer, glorot_normal,
-    glorot_uniform, he_normal, he_uniform, local_variables, local_variables_initializer,
-    map_accumulate, map_fn, normal, ones, register_op, report_uninitialized_variables, s, scan,
-    scan_reverse, switch_case, truncated_normal, uniform, variable, variables_initializer,
-    while_loop, zeros, zip_with,
+    Bound, Ellipsis, GLOBAL_VARIABLES, InScope, IndexedSlices, Initializer, Inspect, IntoNewShape,
+    IntoShape, LOCAL_VARIABLES, LookupError, NameTaken, NewAxis, Operand, Operation,
+    REGULARIZATION_LOSSES, Rebuild, SliceItem, Structure, TRAINABLE_VARIABLES, Tensor, TensorArray,
+    Variable, VariableBuilder, VariableScope, WhileLoop, case, case_exclusive, cond,
+    constant_initializer, foldl, foldr, get_variable, global_variables, global_variables_in,
+    global_variables_initializer, glorot_normal, glorot_uniform, he_normal, he_uniform,
+    local_variables, local_variables_initializer, map_accumulate, map_accumulate_shaped, map_fn,
+    normal, ones, register_op, report_uninitialized_variables, s, scan, scan_reverse, switch_case,
+    trainable_variables, trainable_variables_in, truncated_normal, uniform, variable,
+    variables_initializer, while_loop, zeros, zip_with,
 };
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
@@ -103,7 +105,7 @@ pub mod error {
 }
 
 pub mod custom {
-    //! What describes operations of a program's own, and builds nodes of them.
+    //! The items that define custom operations and build their nodes.
 
     pub use tidemill_graph::{
         Access, Arg, ArgType, Arity, Attr, AttrDef, AttrKind, Default, Effect, Execution, Fallible,
@@ -115,10 +117,11 @@ pub mod custom {
 }
 
 pub mod prelude {
-    //! What a program that builds and runs graphs needs: `use tidemill::prelude::*`.
+    //! The items that a program needs to build and run graphs: `use tidemill::prelude::*`.
 
     pub use crate::checkpoint::{latest_checkpoint, list_variables};
     pub use crate::ops::*;
+    pub use crate::proto::Message;
     pub use crate::{
         Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Checkpointer, DType, Ellipsis,
         Evaluate, ExponentialMovingAverage, Ftrl, GradientAccumulator, GradientDescent, Graph,
@@ -133,7 +136,10 @@ pub mod prelude {
         variable_scope, variable_scope_with, variables_initializer, zeros,
     };
     pub use crate::{
-        Fetch, Inspect, Reuse, TensorArray, WhileLoop, case, cond, foldl, foldr, map_accumulate,
-        map_fn, scan, scan_reverse, switch_case, while_loop,
+        Fetch, GradientOptions, InScope, Inspect, IntoValue, Reuse, TensorArray,
+        UnconnectedGradients, VariableScope, WhileLoop, case, case_exclusive,
+        clear_control_dependencies, cond, foldl, foldr, global_variables_in, gradients_with,
+        map_accumulate, map_accumulate_shaped, map_fn, scan, scan_reverse, switch_case,
+        trainable_variables, trainable_variables_in, while_loop,
     };
 }

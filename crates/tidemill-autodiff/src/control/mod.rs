@@ -1,10 +1,10 @@
 //! Gradients of nodes that run bodies.
 //!
 //! The gradient of a branch or a loop is a branch or a loop whose bodies are the gradients of its
-//! bodies. What they need of the values that the bodies compute comes from an extension of the node:
-//! one like it that gives those values as well, and is run in its place. A loop keeps them in lists,
-//! one element for each iteration, and its gradient takes them from the end. What can be computed
-//! again from what does not change, or is small, is not kept.
+//! bodies. The values that they need from the bodies come from an extension of the node, which
+//! returns those values as well and runs in the node's place. A loop keeps them in lists, one
+//! element for each iteration, and its gradient takes them from the end. A loop does not keep
+//! values that are small or can be recomputed from loop-invariant values.
 
 mod branch;
 mod repetition;

@@ -8,26 +8,26 @@ use super::table::TableError;
 use crate::proto::{DataTypeError, DecodeError};
 use crate::{BytesError, FileError, ShapeError, TextFormatError};
 
-/// Why a checkpoint cannot be read or written.
+/// The error of reading or writing a checkpoint.
 #[derive(thiserror::Error)]
 #[error("{}: {kind}", path.display())]
 pub struct CheckpointError {
     /// The file, or the prefix of the files.
     pub path: PathBuf,
-    /// What is wrong.
+    /// The error.
     pub kind: CheckpointErrorKind,
 }
 
 tidemill_value::debug_as_report!(CheckpointError);
 
-/// What is wrong with a checkpoint.
+/// The kind of error in a checkpoint.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum CheckpointErrorKind {
     /// A file cannot be read or written.
     #[error("{0}")]
     Io(#[from] io::Error),
-    /// There is no checkpoint of the prefix.
+    /// There is no checkpoint with this prefix.
     #[error("there is no such checkpoint: {0}")]
     Missing(Instead),
     /// The folder of a checkpoint cannot be made, because a part of its path is a file.
@@ -36,30 +36,30 @@ pub enum CheckpointErrorKind {
     /// The folder of a checkpoint cannot be made.
     #[error("the folder cannot be made: {0}")]
     Folder(#[source] io::Error),
-    /// The index is no table.
+    /// The index is not a valid table.
     #[error("the index is damaged: {0}")]
     Table(#[from] TableError),
     /// The index does not begin with a header.
     #[error("the index has no header, so it is not that of a checkpoint")]
     NoHeader,
-    /// A message in the index is none.
+    /// A message in the index is damaged.
     #[error("the entry `{name}` of the index is damaged: {source}")]
     Entry {
         /// The name of the entry, empty for the header.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: DecodeError,
     },
-    /// The checkpoint is of a version that is too new.
+    /// The version of the checkpoint is too new.
     #[error("the checkpoint needs a reader of version {min_consumer}; this one is of version 1")]
     Version {
         /// The version it needs.
         min_consumer: i32,
     },
-    /// The elements have their highest bytes first.
+    /// The elements are big-endian.
     #[error("the elements have their highest byte first, which is not supported")]
     BigEndian,
-    /// There is no tensor of the name.
+    /// No tensor has this name.
     #[error(
         "there is no tensor `{name}`{}",
         near.as_ref().map(|near| format!("; there is `{near}`")).unwrap_or_default()
@@ -67,7 +67,7 @@ pub enum CheckpointErrorKind {
     NotFound {
         /// The name.
         name: String,
-        /// A name that is near to it.
+        /// A similar name, if there is one.
         near: Option<String>,
     },
     /// A tensor cannot be read.
@@ -75,10 +75,10 @@ pub enum CheckpointErrorKind {
     Tensor {
         /// Its name.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: Box<TensorErrorKind>,
     },
-    /// No tensor can be called so.
+    /// The name is not allowed for a tensor.
     #[error("a tensor of a checkpoint cannot be called {name:?}")]
     Name {
         /// The name.
@@ -100,14 +100,14 @@ pub enum CheckpointErrorKind {
 
 tidemill_value::debug_as_report!(CheckpointErrorKind);
 
-/// What is wrong with a tensor of a checkpoint.
+/// The kind of error in a tensor of a checkpoint.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TensorErrorKind {
     /// Values cannot have its data type.
     #[error(transparent)]
     DType(#[from] DataTypeError),
-    /// There can be no tensor of its shape.
+    /// Its shape is invalid.
     #[error(transparent)]
     Shape(#[from] ShapeError),
     /// Its bytes do not fill its shape.
@@ -116,17 +116,17 @@ pub enum TensorErrorKind {
     /// Memory cannot hold it.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// The index says its bytes are where there are none.
+    /// Its bytes, according to the index, are beyond the end of the file.
     #[error("its bytes {offset}..{offset}+{size} are not all in the file, which has {length}")]
     OutOfFile {
-        /// Where its bytes begin.
+        /// The offset of its bytes.
         offset: i64,
-        /// How many they are.
+        /// The number of its bytes.
         size: i64,
-        /// How many the file has.
+        /// The size of the file.
         length: u64,
     },
-    /// The index says its bytes are in a file that is none of the checkpoint's.
+    /// Its bytes, according to the index, are in a file that does not belong to the checkpoint.
     #[error("its bytes are in file {shard}, but there are {shards}")]
     Shard {
         /// The number of the file.
@@ -134,18 +134,18 @@ pub enum TensorErrorKind {
         /// How many there are.
         shards: i32,
     },
-    /// The bytes are not those that were written.
+    /// The checksum of the bytes does not match.
     #[error("its bytes are damaged: their checksum is {actual:#010x}, not {expected:#010x}")]
     Checksum {
         /// The checksum of the bytes.
         actual: u32,
-        /// What it should be.
+        /// The expected value.
         expected: u32,
     },
-    /// The bytes of strings are not as many strings as the shape has elements.
+    /// The number of strings does not match the shape.
     #[error("its bytes are not {count} strings")]
     Strings {
-        /// How many strings there should be.
+        /// The expected number of strings.
         count: usize,
     },
     /// A slice is not within the shape.
@@ -154,7 +154,7 @@ pub enum TensorErrorKind {
         /// The shape.
         shape: Shape,
     },
-    /// A slice that the tensor is made of is not there, or of another type or shape.
+    /// A slice of the tensor is missing, or has another type or shape.
     #[error("a slice of it is not there, or is of another type or shape")]
     Slice,
     /// The slices do not fill the shape, or overlap.

@@ -1,4 +1,4 @@
-//! What a folder has in place of a checkpoint that is not there.
+//! Describes what a folder has in place of a missing checkpoint.
 
 use std::fmt;
 use std::fs;
@@ -13,7 +13,7 @@ use crate::tensor_reader::nearest;
 /// So many names are shown.
 const SHOWN: usize = 5;
 
-/// What a folder has in place of a checkpoint.
+/// The contents of a folder that lacks a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Instead {

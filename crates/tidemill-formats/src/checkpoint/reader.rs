@@ -37,7 +37,7 @@ impl CheckpointReader {
     /// Reads the index of the checkpoint `prefix`.
     ///
     /// # Errors
-    /// [`CheckpointError`], where there is none, or it is damaged.
+    /// [`CheckpointError`], if it does not exist or is damaged.
     pub fn open(prefix: impl AsRef<Path>) -> Result<CheckpointReader, CheckpointError> {
         let prefix = prefix.as_ref();
         let index = map_file(index_path(prefix)).map_err(|error| {
@@ -46,7 +46,7 @@ impl CheckpointReader {
         CheckpointReader::from_index(prefix, &index)
     }
 
-    /// The checkpoint `prefix` by the bytes of its index.
+    /// Opens the checkpoint `prefix` from the bytes of its index.
     ///
     /// # Errors
     /// [`CheckpointError`], where they are damaged.
@@ -102,7 +102,7 @@ impl CheckpointReader {
         self.tensors.iter().map(info).collect()
     }
 
-    /// Whether there is a tensor of the name.
+    /// Whether the checkpoint has a tensor with this name.
     pub fn contains(&self, name: &str) -> bool {
         self.tensors.contains_key(name)
     }
@@ -112,8 +112,8 @@ impl CheckpointReader {
         self.tensors.keys().map(String::as_str)
     }
 
-    /// Reads a tensor. If it is stored as slices, they are joined. The elements of a large one may
-    /// stay in the file, mapped into memory (see [`FileMap`]).
+    /// Reads a tensor. If it is stored as slices, they are joined. The elements of a large tensor
+    /// may stay in the file, memory-mapped (see [`FileMap`]).
     ///
     /// # Errors
     /// [`CheckpointError`], where there is no such tensor, values cannot have its type, or its
@@ -238,7 +238,7 @@ pub fn exists(prefix: impl AsRef<Path>) -> bool {
 /// The tensors of the checkpoint `prefix`, by name.
 ///
 /// # Errors
-/// [`CheckpointError`], where there is none, or its index is damaged.
+/// [`CheckpointError`], if it does not exist or its index is damaged.
 pub fn list_variables(prefix: impl AsRef<Path>) -> Result<Vec<TensorInfo>, CheckpointError> {
     CheckpointReader::open(prefix)?.tensors()
 }

@@ -9,12 +9,12 @@ use crate::{TextMessage, proto};
 
 pub(super) const FILE: &str = "checkpoint";
 
-/// Which checkpoints a folder has: the content of its file `checkpoint`.
+/// The checkpoints of a folder: the contents of its file `checkpoint`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct CheckpointState {
-    /// The prefix of the one written last.
+    /// The prefix of the latest checkpoint.
     pub latest: PathBuf,
-    /// The prefixes of all that are kept, the oldest first.
+    /// The prefixes of all checkpoints that are kept, the oldest first.
     pub all: Vec<PathBuf>,
 }
 
@@ -39,7 +39,7 @@ impl CheckpointState {
     /// that it can be moved.
     ///
     /// # Errors
-    /// [`CheckpointError`], where the file cannot be written.
+    /// [`CheckpointError`], if the file cannot be written.
     pub fn write(&self, folder: impl AsRef<Path>) -> Result<(), CheckpointError> {
         let folder = folder.as_ref();
         let stored = |prefix: &PathBuf| {
@@ -67,8 +67,8 @@ impl CheckpointState {
     }
 }
 
-/// The prefix of the checkpoint that was written last in a folder, as its file `checkpoint`
-/// says; `None` if there is no such file, or no such checkpoint any more.
+/// The prefix of a folder's latest checkpoint, according to its file `checkpoint`; `None` if the
+/// file or the checkpoint does not exist.
 ///
 /// # Errors
 /// [`CheckpointError`], where the file cannot be read, or is damaged.

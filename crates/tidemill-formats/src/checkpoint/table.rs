@@ -17,7 +17,7 @@ const MOST_EXPANSION: usize = 22;
 const KEY_EXPANSION: usize = 64;
 const KEY_BYTES: usize = 1 << 20;
 
-/// Why bytes are no table.
+/// The error of reading a table.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {
@@ -30,7 +30,7 @@ pub enum TableError {
     /// It does not end as a table does.
     #[error("it does not end as a table does")]
     Magic,
-    /// A block is said to be where there are no bytes.
+    /// The position of a block is beyond the end of the bytes.
     #[error("it refers to a block that is not within it")]
     Handle,
     /// The bytes of a block are not those that were written.
@@ -39,17 +39,17 @@ pub enum TableError {
          {expected:#010x}"
     )]
     Checksum {
-        /// Where the block begins.
+        /// The offset of the block.
         offset: usize,
         /// The checksum of its bytes.
         actual: u32,
-        /// What it should be.
+        /// The expected value.
         expected: u32,
     },
     /// A block is compressed in a way that is not known.
     #[error("the block at byte {offset} is compressed in the unknown way {kind}")]
     Compression {
-        /// Where the block begins.
+        /// The offset of the block.
         offset: usize,
         /// The number of the way.
         kind: u8,
@@ -57,7 +57,7 @@ pub enum TableError {
     /// A block is not what it is said to be.
     #[error("the block at byte {offset} is malformed")]
     Block {
-        /// Where the block begins.
+        /// The offset of the block.
         offset: usize,
     },
     /// The keys do not ascend.

@@ -17,12 +17,12 @@ use crate::file::{Staged, folder_of, write_file};
 use crate::proto::{DataType, DataTypeError, MetaGraphDef, TensorShapeProto, VersionDef};
 use crate::tensor_reader::is_safetensors;
 
-/// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is made if
-/// it is not there.
+/// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is created if
+/// it does not exist.
 ///
-/// The files appear, under their names, only when all is on the disk: a checkpoint of a new
-/// prefix is there as a whole or not at all. One that is overwritten may be lost when the
-/// machine stops in between, and its checksums tell.
+/// The files get their names only when all data is on disk: a checkpoint with a new prefix is
+/// written atomically. Overwriting a checkpoint may lose it if the machine stops in between; its
+/// checksums reveal this.
 ///
 /// # Errors
 /// [`CheckpointError`], where a file cannot be written, or a name is empty or begins with the
@@ -71,11 +71,11 @@ pub fn write_checkpoint<'a>(
     Ok(staged.commit()?)
 }
 
-/// Writes the graph that belongs to the checkpoint `prefix`, as `prefix.meta`. The folder is made
-/// if it is not there.
+/// Writes the graph that belongs to the checkpoint `prefix`, as `prefix.meta`. The folder is
+/// created if it does not exist.
 ///
 /// # Errors
-/// [`CheckpointError`], where the file cannot be written.
+/// [`CheckpointError`], if the file cannot be written.
 pub fn write_meta_graph(
     prefix: impl AsRef<Path>,
     meta_graph: &MetaGraphDef,
@@ -114,7 +114,7 @@ fn encode(value: &Value) -> (Cow<'_, [u8]>, u32) {
 }
 
 /// Removes the files of the checkpoint `prefix`, or the safetensors file of that name, and the graph
-/// that belongs to it. What is not there need not be removed.
+/// that belongs to it. Missing files are not an error.
 ///
 /// # Errors
 /// [`CheckpointError`], where a file cannot be removed.

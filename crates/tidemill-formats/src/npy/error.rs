@@ -4,7 +4,7 @@ use tidemill_value::{DType, ValueError};
 
 use crate::BytesError;
 
-/// Why bytes are no `npy` file whose array is a value, or a value is not written to one.
+/// The error of reading or writing an `npy` file.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum NpyError {
@@ -14,7 +14,7 @@ pub enum NpyError {
     /// The bytes do not begin as they must.
     #[error("this is no npy file: it does not begin with \\x93NUMPY")]
     Magic,
-    /// The file is of a version that there is not.
+    /// The version of the file does not exist.
     #[error("the npy file is of version {major}.{minor}; 1.0, 2.0 and 3.0 are known")]
     Version {
         /// The version before the dot.
@@ -25,10 +25,10 @@ pub enum NpyError {
     /// The bytes end within the header.
     #[error("the npy file ends within its header")]
     Truncated,
-    /// The header is not what it must be.
+    /// The header is invalid.
     #[error("the header of the npy file is damaged: {what} at its byte {at}")]
     Header {
-        /// What is wrong.
+        /// The error.
         what: &'static str,
         /// Where.
         at: usize,
@@ -45,7 +45,7 @@ pub enum NpyError {
     /// Memory cannot hold the array.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// A string has characters that there are not.
+    /// A string has invalid characters.
     #[error("string {index} of the array has the character {code:#x}, which is none")]
     Character {
         /// The number of the string.

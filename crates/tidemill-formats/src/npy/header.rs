@@ -8,7 +8,7 @@ const ALIGNMENT: usize = 64;
 /// TensorFlow's limit on the number of axes, far above NumPy's.
 const MAX_RANK: usize = 254;
 
-/// What an `npy` file says of its array.
+/// The header of an `npy` file, which describes its array.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct NpyHeader {
@@ -36,7 +36,7 @@ pub(super) enum Element {
 }
 
 impl NpyHeader {
-    /// Reads the header that bytes begin with. Whether the array follows is not looked at.
+    /// Reads the header at the beginning of the bytes. It does not check that the array follows.
     ///
     /// # Errors
     /// [`NpyError`].

@@ -15,7 +15,7 @@ const SUFFIX: &str = ".npy";
 /// Headers are sought in so many bytes.
 const HEAD: u64 = 1 << 12;
 
-/// Why bytes are no `npz` file whose arrays are values, or values are not written to one.
+/// The error of reading or writing an `npz` file.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum NpzError {
@@ -25,7 +25,7 @@ pub enum NpzError {
     /// The archive is damaged, or not understood.
     #[error(transparent)]
     Zip(#[from] ZipError),
-    /// There is no array of the name.
+    /// No array has this name.
     #[error("there is no array `{name}`")]
     NotFound {
         /// The name.
@@ -36,7 +36,7 @@ pub enum NpzError {
     Array {
         /// Its name.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: Box<NpyError>,
     },
 }
@@ -81,10 +81,10 @@ impl<B: std::ops::Deref<Target = [u8]>> NpzReader<B> {
         self.members.keys().map(String::as_str)
     }
 
-    /// What the file says of an array.
+    /// The header of an array.
     ///
     /// # Errors
-    /// [`NpzError`], where there is none, or its header is damaged.
+    /// [`NpzError`], if it does not exist or its header is damaged.
     pub fn header(&self, name: &str) -> Result<NpyHeader, NpzError> {
         let head = self.member(name)?.read(&self.archive, HEAD)?;
         NpyHeader::read(&head).map_err(|source| array_error(name, source))
@@ -93,8 +93,8 @@ impl<B: std::ops::Deref<Target = [u8]>> NpzReader<B> {
     /// Reads an array.
     ///
     /// # Errors
-    /// [`NpzError`], where there is none, it is damaged, or values cannot have its type. What is
-    /// compressed must not become larger than its header says.
+    /// [`NpzError`], if it does not exist, is damaged, or has a type that values cannot have.
+    /// Compressed data must not become larger than its header says.
     pub fn read(&self, name: &str) -> Result<Value, NpzError> {
         let member = self.member(name)?;
         let inflated;
@@ -117,8 +117,8 @@ impl<B: std::ops::Deref<Target = [u8]>> NpzReader<B> {
     }
 }
 
-/// Writes arrays as an `npz` file, not compressed, which is there as a whole or not at all. It is
-/// the same, byte for byte, whenever it is written.
+/// Writes arrays as an uncompressed `npz` file, atomically. The same arrays always give the same
+/// bytes.
 ///
 /// # Errors
 /// [`FileError`] of the file.

@@ -46,7 +46,7 @@ pub fn write_npy(value: &Value, output: &mut dyn Write) -> Result<(), NpyError> 
     Ok(())
 }
 
-/// [`write_npy`] to a file, which is there as a whole or not at all.
+/// [`write_npy`] to a file, atomically.
 ///
 /// # Errors
 /// [`FileError`] of the file.

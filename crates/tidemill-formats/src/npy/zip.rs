@@ -25,7 +25,7 @@ const ENCRYPTED: u16 = 1;
 /// The first day that the format knows: files do not depend on when they were written.
 const DATE: u16 = 0x21;
 
-/// Why bytes are no zip archive that is understood.
+/// The error of reading a zip archive.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ZipError {

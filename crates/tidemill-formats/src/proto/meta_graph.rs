@@ -16,7 +16,7 @@ pub struct SavedModel {
 /// A graph, with what it takes to use it.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct MetaGraphDef {
-    /// What it is for, and what wrote it.
+    /// Its tags, and the program that wrote it.
     #[prost(message, optional, tag = "1")]
     pub meta_info_def: Option<MetaInfoDef>,
     /// The graph.
@@ -28,7 +28,7 @@ pub struct MetaGraphDef {
     /// The collections by name.
     #[prost(btree_map = "string, message", tag = "4")]
     pub collection_def: BTreeMap<String, CollectionDef>,
-    /// What the graph can be asked for, by name.
+    /// The signatures, by name.
     #[prost(btree_map = "string, message", tag = "5")]
     pub signature_def: BTreeMap<String, SignatureDef>,
     /// The files beside it that the graph reads.
@@ -36,7 +36,7 @@ pub struct MetaGraphDef {
     pub asset_file_def: Vec<AssetFileDef>,
 }
 
-/// What a graph is for, and what wrote it.
+/// The tags of a graph, and the program that wrote it.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct MetaInfoDef {
     /// The version that its user gave it.
@@ -48,7 +48,7 @@ pub struct MetaInfoDef {
     /// Anything.
     #[prost(message, optional, tag = "3")]
     pub any_info: Option<Any>,
-    /// What it is for, such as `serve`.
+    /// The tags, such as `serve`.
     #[prost(string, repeated, tag = "4")]
     pub tags: Vec<String>,
     /// The version of TensorFlow that wrote it.
@@ -120,7 +120,7 @@ pub enum CheckpointFormat {
     V2 = 2,
 }
 
-/// What a collection holds.
+/// The items of a collection.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct CollectionDef {
     /// Its items, all of one kind.
@@ -229,7 +229,7 @@ pub struct SaveSliceInfoDef {
     pub var_shape: Vec<i64>,
 }
 
-/// What a graph can be asked for.
+/// A signature: tensors to feed and to fetch.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct SignatureDef {
     /// The tensors to feed, by the names of the arguments.
@@ -238,10 +238,10 @@ pub struct SignatureDef {
     /// The tensors to fetch, by the names of the results.
     #[prost(btree_map = "string, message", tag = "2")]
     pub outputs: BTreeMap<String, TensorInfo>,
-    /// What is computed, such as `tensorflow/serving/predict`.
+    /// The method, such as `tensorflow/serving/predict`.
     #[prost(string, tag = "3")]
     pub method_name: String,
-    /// What arguments are that are not given.
+    /// The default values of arguments.
     #[prost(btree_map = "string, message", tag = "4")]
     pub defaults: BTreeMap<String, TensorProto>,
 }

@@ -1,6 +1,6 @@
 use prost::DecodeError;
 
-/// Why a text is not that of a message.
+/// An error in the text form of a message.
 #[derive(Clone, thiserror::Error)]
 #[error("line {line}, column {column}: {kind}")]
 #[non_exhaustive]
@@ -9,22 +9,22 @@ pub struct TextFormatError {
     pub line: usize,
     /// The column in characters, from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The kind of error.
     pub kind: TextFormatErrorKind,
 }
 
 tidemill_value::debug_as_report!(TextFormatError);
 
-/// What is wrong in a text.
+/// The kind of error in a text.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextFormatErrorKind {
-    /// Something else has to stand there.
+    /// Something else was expected here.
     #[error("{expected} is expected, but there is {found}")]
     Unexpected {
-        /// What can stand there.
+        /// The expected text.
         expected: &'static str,
-        /// What does.
+        /// The text found.
         found: String,
     },
     /// The message has no such field.
@@ -58,18 +58,18 @@ pub enum TextFormatErrorKind {
         /// The word or number.
         value: String,
     },
-    /// A number is no value of the type of the field.
+    /// A number is not a valid value for the field's type.
     #[error("`{value}` is no {kind}")]
     Number {
         /// The type.
         kind: &'static str,
-        /// What stands there.
+        /// The text found.
         value: String,
     },
     /// A string does not end on its line.
     #[error("a string does not end on its line")]
     Unterminated,
-    /// A string has an escape that there is not.
+    /// A string has an invalid escape.
     #[error("there is no escape `{escape}`")]
     Escape {
         /// The escape.

@@ -17,16 +17,16 @@ pub use error::{TextFormatError, TextFormatErrorKind};
 use crate::proto;
 use schema::MessageType;
 
-/// A message that has a text.
+/// A message with a text form.
 pub trait TextMessage: Message + Default {
-    /// The text: a field in a line, in the order of their numbers.
+    /// The text: one field per line, in the order of their numbers.
     fn to_text(&self) -> String {
         write::write(Self::message_type(), &self.encode_to_vec())
     }
 
-    /// The message of a text.
+    /// Reads a message from text.
     ///
-    /// Fields that TensorFlow's messages have and these do not are read and dropped.
+    /// Fields of TensorFlow's messages that these types lack are read and dropped.
     ///
     /// # Errors
     /// [`TextFormatError`], with line and column.

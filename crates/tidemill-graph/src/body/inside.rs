@@ -1,35 +1,35 @@
-//! Says where a node of a body is, to those who have it in hand outside.
+//! Describes where a node inside a body is, for errors about its use outside.
 
 use std::fmt;
 
 use crate::{Execution, Graph, GraphKey, Location, NodeId, OperationRef, Referent, TensorId};
 
-/// A node of a body, of which something is asked outside.
+/// A node inside a body that is used outside of it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct InsideBody {
     /// The name of the node.
     pub name: String,
-    /// The bodies that it is in, the innermost first; none where the body is still being built.
+    /// The bodies that it is in, the innermost first; empty if the body is still being built.
     pub within: Vec<Enclosing>,
-    /// What the node that runs the outermost of them gives.
+    /// The outputs of the node that runs the outermost body.
     pub outputs: Vec<String>,
 }
 
 /// A body around a node.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Enclosing {
-    /// What the body is called.
+    /// The name of the body.
     pub body: String,
     /// The name of the node that runs it.
     pub call: String,
-    /// Whether that runs it again and again.
+    /// Whether that node is a loop.
     pub is_loop: bool,
-    /// The line that made that node.
+    /// The line that created that node.
     pub location: Location,
 }
 
 impl InsideBody {
-    /// Where a node is, if it is inside of a body that a graph, or a graph around that, has.
+    /// Where a node is, if it is inside a body of a graph or of an enclosing graph.
     pub fn of(operation: OperationRef, outside: GraphKey) -> Option<InsideBody> {
         let Referent::Node(id) = operation.referent() else { return None };
         let graph = Graph::find(operation.graph()).ok()?;

@@ -1,4 +1,4 @@
-//! Bodies: the graphs that nodes run as the branches of a conditional, or again and again.
+//! Bodies: the graphs that nodes run as branches of a conditional, or repeatedly in a loop.
 
 mod inside;
 mod trace;
@@ -19,10 +19,11 @@ use crate::{
     Inferred, NodeId, NodeView, OpDef, OpError, Role, Subgraph, TensorId,
 };
 
-/// A graph with parameters and results, which a node of another graph runs: TensorFlow's function.
+/// A graph with parameters and results that a node of another graph runs, like a function in
+/// TensorFlow.
 ///
-/// It takes a parameter for each input of the node, but for one that selects a branch. Whatever
-/// has an effect in it happens whenever it runs, in the order in which it was made.
+/// It has a parameter for each input of the node, except an input that selects a branch. Its
+/// effects happen every time it runs, in creation order.
 pub struct Body {
     pub(crate) name: String,
     pub(crate) graph: Graph,
@@ -32,23 +33,23 @@ pub struct Body {
     pub(crate) draws: bool,
 }
 
-/// What a body takes.
+/// A parameter of a body.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Parameter {
-    /// The node that stands for it in the body.
+    /// The node that represents it in the body.
     pub node: NodeId,
-    /// What it is.
+    /// Its kind.
     pub kind: ParameterKind,
-    /// Whether the body writes the variable that it is.
+    /// Whether it is a variable that the body writes.
     pub written: bool,
 }
 
-/// What a parameter of a body is.
+/// The kind of a body's parameter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ParameterKind {
     /// A value.
     Value,
-    /// The value of a variable, which has that of each iteration where a body writes the variable.
+    /// The value of a variable; if a body writes the variable, the value in each iteration.
     Read(Root),
     /// A variable.
     Variable(Root),
@@ -63,7 +64,7 @@ pub struct Root {
 }
 
 impl ParameterKind {
-    /// Whether it is a variable, and no value.
+    /// Whether it is a variable, not a value.
     pub fn is_variable(self) -> bool {
         matches!(self, ParameterKind::Variable(_))
     }
@@ -109,8 +110,8 @@ fn infer_parameter(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpErr
 }
 
 impl Body {
-    /// A body of a graph that takes no more nodes from here on. All nodes of the graph that have an
-    /// effect are part of it.
+    /// Makes a body of a graph, which takes no more nodes from then on. All nodes of the graph that
+    /// have an effect are part of it.
     pub fn new(
         name: String,
         graph: Graph,
@@ -139,12 +140,12 @@ impl Body {
         Body { name, graph, parameters, results, effects, draws }
     }
 
-    /// A graph with the same nodes under the same numbers, to build another body of.
+    /// A graph with the same nodes under the same numbers, from which to build another body.
     pub fn reopen(&self) -> Graph {
         self.graph.reopened()
     }
 
-    /// What it is called in messages and files.
+    /// Its name in messages and files.
     pub fn name(&self) -> &str {
         &self.name
     }
@@ -154,12 +155,12 @@ impl Body {
         &self.graph
     }
 
-    /// What it takes, in the order of the inputs of the node that runs it.
+    /// Its parameters, in the order of the inputs of the node that runs it.
     pub fn parameters(&self) -> &[Parameter] {
         &self.parameters
     }
 
-    /// What it gives, in the order of the outputs of the node that runs it.
+    /// Its results, in the order of the outputs of the node that runs it.
     pub fn results(&self) -> &[TensorId] {
         &self.results
     }
@@ -180,21 +181,21 @@ impl Body {
         node.is_some_and(|node| self.graph.read().is_reshaped(node))
     }
 
-    /// Whether running it does, or depends on, anything but its values.
+    /// Whether it has effects or depends on anything but its values.
     pub fn is_stateful(&self) -> bool {
         self.draws
             || !self.effects.is_empty()
             || self.parameters.iter().any(|parameter| parameter.kind.is_variable())
     }
 
-    /// What is known of the parameters.
+    /// The facts known about the parameters.
     pub fn parameter_facts(&self) -> Vec<Fact> {
         let reader = self.graph.read();
         let node = |parameter: &Parameter| reader.node(parameter.node).outputs[0].clone();
         self.parameters.iter().map(node).collect()
     }
 
-    /// What is known of the results.
+    /// The facts known about the results.
     pub fn result_facts(&self) -> Vec<Fact> {
         let reader = self.graph.read();
         let fact =
@@ -212,12 +213,12 @@ impl fmt::Debug for Body {
 /// The path through a body: what a plan runs.
 #[derive(Clone, Debug)]
 pub struct BodyPath {
-    /// A feed for each parameter; variables are values there. A fetch for each result, and after
-    /// those of a branch one for each variable that the branches write.
+    /// It has a feed for each parameter (variables are values there) and a fetch for each result.
+    /// In a branch, a fetch for each variable that the branches write follows.
     pub subgraph: Subgraph,
-    /// Whether a parameter is a variable whose value from before is needed.
+    /// Whether a parameter is a variable whose previous value is needed.
     pub reads: SmallVec<[bool; 4]>,
-    /// Whether a body within this one may need the value that a parameter has from before.
+    /// Whether an inner body may need the previous value of a parameter.
     pub may_read: SmallVec<[bool; 4]>,
 }
 
@@ -243,7 +244,7 @@ pub(crate) fn parameter_access(parameters: impl IntoIterator<Item = Parameter>) 
     access
 }
 
-/// What is known of the results of whichever of several bodies runs.
+/// The facts that hold for the results of all of several bodies.
 pub fn results_of_either<'a>(
     bodies: impl IntoIterator<Item = &'a Body>,
 ) -> SmallVec<[Inferred; 1]> {

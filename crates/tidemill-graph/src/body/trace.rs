@@ -1,4 +1,4 @@
-//! Builds bodies by calling functions of the host program, and finds what they take from outside.
+//! Builds bodies by calling functions of the host program, and finds the tensors that they capture.
 
 use std::cell::RefCell;
 
@@ -11,7 +11,8 @@ use crate::{
     absolute_scope, elsewhere, location, scope, without_control_dependencies,
 };
 
-/// A body that is being built: its graph, and what stands there for tensors of the graph around it.
+/// A body under construction: its graph, and the parameters that stand for tensors of the graph
+/// around it.
 #[derive(Clone, Debug)]
 pub struct Trace {
     graph: Graph,
@@ -37,9 +38,9 @@ thread_local! {
     static TRACES: RefCell<Vec<Trace>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls `build` with parameters of these facts, and makes a body of what it builds. Tensors of
-/// graphs around it that it uses become parameters as well; what it returns may be such, too. The line
-/// `location` has called for the body.
+/// Calls `build` with parameters that have these facts, and makes a body of the nodes it builds.
+/// Tensors that it captures from enclosing graphs become parameters as well; it may also return
+/// captured tensors. `location` is the line that asked for the body.
 ///
 /// # Errors
 /// The handle of a failed call of the graph around it, if a call failed.
@@ -268,7 +269,7 @@ impl Trace {
         self.captures.iter().map(|capture| TensorRef::new(self.outer, capture.outer))
     }
 
-    /// What it gives.
+    /// Its results.
     pub fn results(&self) -> &[TensorId] {
         &self.results
     }
@@ -351,7 +352,7 @@ impl Trace {
     }
 }
 
-/// Adds to the graph of a body a parameter of which this is known.
+/// Adds a parameter with this fact to the graph of a body.
 ///
 /// # Errors
 /// [`BuildErrorKind`] where the graph takes no more nodes.

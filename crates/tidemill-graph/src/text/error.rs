@@ -2,7 +2,7 @@ use tidemill_value::{DType, ValueError};
 
 use crate::{BuildErrorKind, Fact};
 
-/// Why a text is not that of a graph.
+/// An error in the text form of a graph.
 #[derive(Clone, thiserror::Error)]
 #[error("line {line}, column {column}: {kind}")]
 pub struct TextError {
@@ -10,25 +10,25 @@ pub struct TextError {
     pub line: usize,
     /// The column in characters, counted from 1.
     pub column: usize,
-    /// What is wrong there.
+    /// The kind of error.
     pub kind: Box<TextErrorKind>,
 }
 
 tidemill_value::debug_as_report!(TextError);
 
-/// What is wrong with a line of a graph's text.
+/// The kind of error in a line of a graph's text.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum TextErrorKind {
-    /// The line goes on with something else than it must.
+    /// Something else was expected here.
     #[error("expected {expected}, but found {found}")]
     Unexpected {
-        /// What must stand there.
+        /// The expected text.
         expected: &'static str,
-        /// What stands there.
+        /// The text found.
         found: String,
     },
-    /// A number is not one of the type that must stand there.
+    /// A number does not have the required type.
     #[error("`{number}` is not a number of type {dtype}")]
     Number {
         /// The number.
@@ -36,7 +36,7 @@ pub enum TextErrorKind {
         /// The type.
         dtype: DType,
     },
-    /// A string holds a backslash that begins no escape sequence.
+    /// A backslash in a string does not begin an escape sequence.
     #[error(
         "`{escape}` is no escape sequence: write `\\n`, `\\t`, `\\r`, `\\\\`, `\\\"` or `\\xff`"
     )]
@@ -47,7 +47,7 @@ pub enum TextErrorKind {
     /// A shape has more axes than TensorFlow allows.
     #[error("a shape has at most {limit} axes")]
     Rank {
-        /// The most axes it may have.
+        /// The maximum number of axes.
         limit: usize,
     },
     /// The elements of a tensor do not fill its shape.
@@ -108,7 +108,7 @@ pub enum TextErrorKind {
         /// The attribute or part.
         name: String,
     },
-    /// Another number of output types is stated than the node has outputs.
+    /// The number of stated output types differs from the number of outputs.
     #[error("{stated} outputs are stated, but the node has {actual}")]
     OutputCount {
         /// The number of types stated.
@@ -116,15 +116,15 @@ pub enum TextErrorKind {
         /// The number of outputs.
         actual: usize,
     },
-    /// What is stated of an output is not what its inputs make it.
+    /// The stated type or shape of an output contradicts its inputs.
     #[error("the output is stated to be {stated}, but it is {inferred}")]
     Contradiction {
-        /// What is stated.
+        /// The stated type and shape.
         stated: Fact,
-        /// What follows from the inputs.
+        /// The type and shape inferred from the inputs.
         inferred: Fact,
     },
-    /// A directive that the text of a graph, or that of a subgraph, does not have.
+    /// A directive that is not allowed in the text of a graph or a subgraph.
     #[error("`@{directive}` has no meaning here")]
     Directive {
         /// The directive.

@@ -15,7 +15,7 @@ use crate::{
 const DISPLAYED_ELEMENTS: usize = 8;
 
 impl Graph {
-    /// The graph as a text that [`Graph::from_text`] reads back, one node a line.
+    /// The graph as text that [`Graph::from_text`] reads back, one node per line.
     ///
     /// ```text
     /// x: float32[?, 3] = Placeholder() dtype=float32 shape=[?, 3]
@@ -33,9 +33,9 @@ impl Graph {
     /// @seed 7
     /// ```
     ///
-    /// The text holds everything but source lines, the nodes on whose behalf others were made,
-    /// failed calls, constraints of variables, and whether the graph is finalized or strict. Functions of the host program
-    /// print as `<host function>`, which does not read back.
+    /// The text holds everything except source lines, the nodes on whose behalf others were built,
+    /// failed calls, constraints of variables, and whether the graph is finalized or strict.
+    /// Functions of the host program print as `<host function>`, which does not read back.
     pub fn to_text(&self) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -43,10 +43,10 @@ impl Graph {
         text
     }
 
-    /// Reads a graph from its text (see [`Graph::to_text`]). `ops` knows the operation types.
+    /// Reads a graph from its text (see [`Graph::to_text`]). `ops` looks up the operation types.
     ///
     /// A node is `name: outputs = Type(arguments) attributes controls`:
-    /// - The name is exact. A name of other characters than names have is written as a string.
+    /// - The name is exact. A name with other characters is written as a string.
     /// - The outputs may be left out, with their colon. If they are stated, they must not
     ///   contradict what follows from the inputs: `float32[?, 3]`, `int32[]`, `string[..]` for an
     ///   unknown rank, `float32_ref[2]` for a variable.

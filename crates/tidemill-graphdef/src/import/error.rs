@@ -8,18 +8,18 @@ use tidemill_value::DType;
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
-    /// There are no bytes.
+    /// The file is empty.
     #[error("the file is empty, so it is no GraphDef")]
     Empty,
-    /// The bytes are those of another kind of file.
+    /// The bytes are of another kind of file.
     #[error("this is no GraphDef, but {found}\n  help: {help}")]
     OtherFile {
         /// The kind.
         found: &'static str,
-        /// Which call reads it.
+        /// The call that reads it.
         help: &'static str,
     },
-    /// The bytes are no message.
+    /// The bytes are not a valid message.
     #[error("this is no GraphDef: {0}")]
     Decode(#[from] DecodeError),
     /// A node cannot be imported.
@@ -29,16 +29,16 @@ pub enum ImportError {
         node: String,
         /// Its operation type.
         op: String,
-        /// What is wrong with it.
+        /// The error.
         kind: Box<ImportErrorKind>,
     },
-    /// The message names a node that there is not.
+    /// The message names a node that does not exist.
     #[error(transparent)]
     Lookup(#[from] LookupError),
-    /// A tensor of a signature is made of several, or of none.
+    /// A tensor of a signature consists of several tensors, or of none.
     #[error("a tensor of a signature is sparse, composite, or not named, which is not supported")]
     Encoding,
-    /// A variable is listed with a node that there is not, or that names none.
+    /// A variable is listed with a node that does not exist or does not name a variable.
     #[error("the variable `{variable}` is listed with `{node}`, which is not there, or not of it")]
     Variable {
         /// The variable.
@@ -46,13 +46,13 @@ pub enum ImportError {
         /// The node.
         node: String,
     },
-    /// Tensors that should be replaced are not inputs of any node.
+    /// Tensors in the input map are not inputs of any node.
     #[error("the input map names tensors that no node takes: {}", names.join(", "))]
     UnusedMapping {
         /// Their names.
         names: Vec<String>,
     },
-    /// A tensor that should replace another one is invalid, or of another graph.
+    /// A replacement tensor is invalid or belongs to another graph.
     #[error("what the input map has for `{name}` is no tensor of the graph imported into")]
     InvalidMapping {
         /// The name of the tensor to be replaced.
@@ -62,20 +62,20 @@ pub enum ImportError {
 
 tidemill_value::debug_as_report!(ImportError);
 
-/// What is wrong with a node of a `GraphDef`.
+/// The kind of error in a node of a `GraphDef`.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportErrorKind {
     /// Another node has the same name.
     #[error("another node has the same name")]
     Duplicate,
-    /// There is no such operation.
+    /// The operation does not exist.
     #[error("there is no operation `{op}`, or it is not supported yet")]
     UnknownOp {
         /// The operation type.
         op: String,
     },
-    /// It calls a function that there is not.
+    /// It calls a function that does not exist.
     #[error("there is no function `{function}`")]
     UnknownFunction {
         /// The function.
@@ -92,13 +92,13 @@ pub enum ImportErrorKind {
     Function {
         /// The function.
         function: String,
-        /// What is wrong with it.
+        /// The error.
         error: Box<ImportError>,
     },
     /// The bodies of the functions called have too many nodes.
     #[error("the functions that are called make the graph too large")]
     TooManyNodes,
-    /// It takes a node that there is not.
+    /// It takes a node that does not exist.
     #[error("its input `{input}` does not exist")]
     MissingInput {
         /// The input.
@@ -110,23 +110,23 @@ pub enum ImportErrorKind {
         /// The input.
         input: String,
     },
-    /// It is control flow of TensorFlow 1 of another form than that of `cond`, `case` and
-    /// `while_loop`.
+    /// It is TensorFlow 1 control flow of another form than `cond`, `case` and `while_loop`
+    /// produce.
     #[error("{problem}")]
     ControlFlow {
-        /// What is wrong with it.
+        /// The error.
         problem: String,
     },
     /// It depends on itself.
     #[error("it depends on itself: {}", show_cycle(cycle))]
     Cycle {
-        /// The names of the nodes on the way back to it, each an input of the one before.
+        /// The names of the nodes in the cycle, each an input of the one before.
         cycle: Vec<String>,
     },
-    /// It has another number of inputs than its attributes say.
+    /// Its number of inputs differs from what its attributes say.
     #[error("it takes {expected} inputs by its type and attributes, but has {actual}")]
     InputCount {
-        /// The number it takes.
+        /// The number according to the attributes.
         expected: usize,
         /// The number it has.
         actual: usize,
@@ -138,7 +138,7 @@ pub enum ImportErrorKind {
         input: usize,
         /// The attribute.
         attr: &'static str,
-        /// The type by the attribute.
+        /// The type according to the attribute.
         expected: DType,
         /// The type of the input.
         actual: DType,
@@ -155,7 +155,7 @@ pub enum ImportErrorKind {
         /// The attribute.
         name: &'static str,
     },
-    /// An attribute is of another kind than the operation has.
+    /// An attribute has the wrong kind.
     #[error("the attribute `{name}` must be of kind {expected}, but is of kind {actual}")]
     AttrKind {
         /// The attribute.
@@ -165,31 +165,31 @@ pub enum ImportErrorKind {
         /// The kind it is of.
         actual: &'static str,
     },
-    /// An attribute has a data type that there is not, or that values cannot have.
+    /// An attribute has a data type that does not exist or that values cannot have.
     #[error("the attribute `{name}`: {source}")]
     AttrType {
         /// The attribute.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: DataTypeError,
     },
-    /// An attribute has a shape that there cannot be.
+    /// An attribute has a shape that is invalid.
     #[error("the attribute `{name}`: {source}")]
     AttrShape {
         /// The attribute.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: ShapeError,
     },
-    /// An attribute has a tensor that there cannot be.
+    /// An attribute has a tensor that is invalid.
     #[error("the attribute `{name}`: {source}")]
     AttrTensor {
         /// The attribute.
         name: String,
-        /// What is wrong.
+        /// The error.
         source: Box<TensorError>,
     },
-    /// The inputs or attributes break a rule of the operation, or the name one of names.
+    /// The inputs or attributes break a rule of the operation, or the name is invalid.
     #[error(transparent)]
     Build(Box<BuildErrorKind>),
 }

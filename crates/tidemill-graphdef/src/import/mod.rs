@@ -32,18 +32,18 @@ use variables::record_variables;
 pub(crate) use wiring::split_reference;
 use wiring::{Source, Wires, connect, passes_handle};
 
-/// How [`import_graph_def_with`] imports.
+/// Options of [`import_graph_def_with`].
 #[derive(Clone, Debug, Default)]
 pub struct ImportOptions {
-    /// The name scope to import into, made unique. If it is empty, nodes are called exactly as
-    /// in the message, whatever scope is open.
+    /// The name scope to import into, made unique. If it is empty, nodes keep exactly their names
+    /// in the message, regardless of the current scope.
     pub prefix: String,
-    /// Tensors of the graph that nodes take in place of those of the message, by name: `x:0` or
-    /// `x`, and `^x` for a control input.
+    /// Tensors of the graph that replace tensors of the message, by name: `x:0` or `x`, and `^x`
+    /// for a control input.
     pub input_map: Vec<(String, Tensor)>,
 }
 
-/// What was imported.
+/// The result of an import.
 #[derive(Clone, Debug)]
 pub struct Imported {
     graph: Graph,
@@ -52,7 +52,7 @@ pub struct Imported {
 }
 
 impl Imported {
-    /// The operations, in the order in which they were added.
+    /// The operations, in creation order.
     pub fn operations(&self) -> &[Operation] {
         &self.operations
     }
@@ -62,27 +62,27 @@ impl Imported {
         &self.graph
     }
 
-    /// The operation that the message calls `name`.
+    /// The operation with the name `name` in the message.
     ///
     /// # Errors
-    /// [`LookupError`] where there is none.
+    /// [`LookupError`] if there is none.
     pub fn operation(&self, name: &str) -> Result<Operation, LookupError> {
         self.graph.operation(&prefixed(&self.prefix, name))
     }
 
-    /// The tensor that the message calls `name`, such as `x:0` or `x`.
+    /// The tensor with the name `name` in the message, such as `x:0` or `x`.
     ///
     /// # Errors
-    /// [`LookupError`] where there is none.
+    /// [`LookupError`] if there is none.
     pub fn tensor(&self, name: &str) -> Result<Tensor, LookupError> {
         self.graph.tensor(&prefixed(&self.prefix, name))
     }
 }
 
-/// Adds the nodes of a `GraphDef` to the default graph, under the names that they have there.
+/// Adds the nodes of a `GraphDef` to the default graph, with their names.
 ///
-/// Variables are recognised: they become known to the graph with the nodes that initialize and
-/// read them, those of floats as trainable.
+/// It recognises variables and records them in the graph, with the nodes that initialize and read
+/// them. Float variables are trainable.
 ///
 /// # Errors
 /// As [`import_graph_def_with`].
@@ -95,13 +95,13 @@ pub fn import_graph_def<'a>(
 
 /// Adds the nodes of a `GraphDef`, given as a message or its bytes, to the default graph.
 ///
-/// The nodes may stand in any order. They are added so that each follows those it takes, and
-/// otherwise in their order. Attributes that have a default may be absent. Devices, and
-/// attributes that begin with `_`, mean nothing here, and are kept to be written again. A call `c` of a function of the message is
-/// replaced by the function's body, in the scope `c`.
+/// The nodes may stand in any order. They are added so that each follows its inputs, and otherwise
+/// in their order. Attributes that have a default may be absent. Devices, and attributes that begin
+/// with `_`, are ignored and kept for export. A call `c` of one of the message's functions is
+/// inlined in the scope `c`.
 ///
 /// # Errors
-/// [`ImportError`], which names the node. Then nothing is added to the graph, unless another thread
+/// [`ImportError`], which names the node. Nothing is added to the graph then, unless another thread
 /// was adding to it at the same time.
 #[track_caller]
 pub fn import_graph_def_with<'a>(

@@ -1,4 +1,4 @@
-//! What a message says that the runtime does not use. The graph keeps it, to be written again.
+//! The parts of a message that the runtime does not use. The graph keeps them for export.
 
 use std::sync::Arc;
 

@@ -78,23 +78,28 @@ fn recognise(graph: &GraphReader<'_>, id: NodeId) -> Option<(String, VariableRec
         return None;
     }
     let name = graph.name(id).to_owned();
+    let has_name = |id: NodeId, usual: &str| {
+        graph.name(id).strip_prefix(&name).and_then(|rest| rest.strip_prefix('/')) == Some(usual)
+    };
     // Of several nodes, the one that has the usual name, or else the first.
     let find = |usual: &str, is: &dyn Fn(&Node) -> bool| {
-        let usual = format!("{name}/{usual}");
         let consumers = graph.consumers(id).filter(|(_, edge)| *edge != EdgeKind::Control);
         let found = consumers.map(|(consumer, _)| consumer).filter(|id| is(graph.node(*id)));
-        found.min_by_key(|found| (graph.name(*found) != usual, *found))
+        found.min_by_key(|found| (!has_name(*found, usual), *found))
     };
+    let is_handle = graph.fact(own).is_some_and(|fact| fact.role == Role::Handle);
     let initializer = find("Assign", &|node| {
         let assigns = node.op.execution == Execution::Write && node.access(0) == Access::Write;
         assigns && node.inputs.len() == 2 && node.inputs[0] == own
     });
+    // What assigns a resource variable under another name is a function of a TensorFlow 2 model that
+    // changes its state: such a model has no initializers in its graph.
+    let initializer = initializer.filter(|&found| !is_handle || has_name(found, "Assign"));
     let start = initializer.map(|initializer| (graph.node(initializer).inputs[1], initializer));
     let reads = |node: &Node| {
         let reads = *node.op == identity::IDENTITY || *node.op == resource::READ_VARIABLE;
         reads && node.control_inputs.is_empty()
     };
-    let is_handle = graph.fact(own).is_some_and(|fact| fact.role == Role::Handle);
     let read = find(if is_handle { "Read/ReadVariableOp" } else { "read" }, &reads);
     let trainable = graph.fact(own).is_some_and(|fact| fact.dtype.is_float());
     let read = read.map_or(own, |read| TensorId::new(read, 0));

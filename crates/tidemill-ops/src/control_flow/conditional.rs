@@ -4,19 +4,22 @@ use tidemill_graph::{
     Attr, Body, Graph, Location, NodeBuilder, OperationRef, TensorRef, Trace, at_location,
     default_graph, trace,
 };
+use tidemill_value::DType;
 
 use super::{Structure, call, captured_by, collect, failed, outputs, poison, result_types};
+use crate::functions::{assert, cast, less_equal, reduce_sum, stack, with_dependencies};
+use crate::operand::composite;
 use crate::ops::control_flow::{CASE, IF, STATELESS_CASE, STATELESS_IF};
 use crate::{Operand, Tensor};
 
-/// What `then` gives where `pred` is true, and what `otherwise` gives where it is not.
+/// The results of `then` if `pred` is true, and of `otherwise` if it is not.
 ///
-/// Both functions are called once, to build a branch of the graph each. A run computes the branch
-/// that is taken and nothing of the other, and what only one branch needs is computed only where
-/// that is taken, wherever it was made. Whatever has an effect and is made inside a branch, such as an
-/// assignment or a print, happens whenever the branch is taken, and at no other time.
+/// Each function is called once, to build its branch of the graph. A run computes only the taken
+/// branch, and nodes that only one branch needs are computed only if that branch is taken, wherever
+/// they were created. An effect inside a branch, such as an assignment or a print, happens whenever
+/// the branch is taken, and at no other time.
 ///
-/// `pred` is a single bool; as in TensorFlow, also a number, which is true unless it is zero.
+/// `pred` is a single bool, or, as in TensorFlow, a number, which is true unless it is zero.
 ///
 /// ```
 /// use tidemill_ops::{cond, greater, log, placeholder};
@@ -26,8 +29,8 @@ use crate::{Operand, Tensor};
 /// ```
 ///
 /// # Errors
-/// The result is invalid where the branches give other types or numbers of tensors, or where one
-/// uses something that was made outside and has an effect.
+/// The result is invalid if the branches return different types or numbers of tensors, or if one
+/// uses a node from outside that has an effect.
 #[doc(alias = "If")]
 #[track_caller]
 pub fn cond<R: Structure>(
@@ -63,9 +66,9 @@ fn cond_at<R: Structure>(
     })
 }
 
-/// What the branch of the number `index`, a single `int32`, gives; where there is none, the last.
+/// The results of branch number `index`, a single `int32`; if there is no such branch, of the last.
 ///
-/// Branches are built and run as those of [`cond`].
+/// Branches are built and run like those of [`cond`].
 ///
 /// ```
 /// use tidemill_ops::{placeholder, square, switch_case};
@@ -76,7 +79,7 @@ fn cond_at<R: Structure>(
 /// ```
 ///
 /// # Errors
-/// As of [`cond`]. A switch without a branch does not compile.
+/// As for [`cond`]. A switch without a branch does not compile.
 #[doc(alias = "Case")]
 #[track_caller]
 pub fn switch_case<R: Structure, F: FnOnce() -> R, const N: usize>(
@@ -103,10 +106,10 @@ pub fn switch_case<R: Structure, F: FnOnce() -> R, const N: usize>(
     })
 }
 
-/// What the function of the first predicate that is true gives; where none is, what `default` gives.
+/// The results of the function of the first true predicate; if none is true, of `default`.
 ///
-/// It is a [`cond`] within a cond: a predicate is computed even where one before it is true, but for
-/// what only it needs.
+/// It is built from nested [`cond`]s: a predicate is computed even if an earlier one is true,
+/// except for nodes that only it needs.
 ///
 /// ```
 /// use tidemill_ops::{Tensor, case, constant, equal, less, placeholder};
@@ -121,9 +124,17 @@ pub fn switch_case<R: Structure, F: FnOnce() -> R, const N: usize>(
 /// ```
 ///
 /// # Errors
-/// As of [`cond`].
+/// As for [`cond`].
 #[track_caller]
 pub fn case<R: Structure>(
+    cases: Vec<(Tensor, Box<dyn FnOnce() -> R + '_>)>,
+    default: impl FnOnce() -> R,
+) -> R {
+    case_at(Location::caller(), cases, default)
+}
+
+fn case_at<R: Structure>(
+    location: Location,
     cases: Vec<(Tensor, Box<dyn FnOnce() -> R + '_>)>,
     default: impl FnOnce() -> R,
 ) -> R {
@@ -137,7 +148,46 @@ pub fn case<R: Structure>(
             None => default(),
         }
     }
-    rest(Location::caller(), cases.into_iter(), Box::new(default))
+    rest(location, cases.into_iter(), Box::new(default))
+}
+
+/// A [`case`] of predicates of which at most one may be true in a run.
+///
+/// ```
+/// use tidemill_ops::{Tensor, case_exclusive, constant, greater, less, placeholder};
+/// let x = placeholder::<f32>([]);
+/// let sign = case_exclusive(
+///     vec![(less(x, 0.0), Box::new(|| constant(-1)) as Box<dyn FnOnce() -> Tensor>),
+///          (greater(x, 0.0), Box::new(|| constant(1)))],
+///     || constant(0),
+/// );
+/// assert_eq!(sign.shape().to_string(), "[]");
+/// ```
+///
+/// # Errors
+/// As of [`case`]. A run in which several predicates are true fails.
+#[track_caller]
+pub fn case_exclusive<R: Structure>(
+    cases: Vec<(Tensor, Box<dyn FnOnce() -> R + '_>)>,
+    default: impl FnOnce() -> R,
+) -> R {
+    let location = Location::caller();
+    let (preds, branches): (Vec<Tensor>, Vec<_>) = cases.into_iter().unzip();
+    let preds = at_location(location, || exclusive(preds));
+    case_at(location, preds.into_iter().zip(branches).collect(), default)
+}
+
+/// The predicates, in a run that fails where several are true.
+#[track_caller]
+fn exclusive(preds: Vec<Tensor>) -> Vec<Tensor> {
+    let [first, _, ..] = preds[..] else { return preds };
+    composite(first.graph(), "case", |_| {
+        let all = stack(preds.iter().copied(), 0);
+        let count = reduce_sum(cast(all, DType::I32), ..);
+        let data: [Operand; 2] = ["more than one case is true:".into(), all.into()];
+        let assertion = assert(less_equal(count, 1), data);
+        preds.iter().map(|&pred| with_dependencies([assertion], pred)).collect()
+    })
 }
 
 /// Branches that are being built.

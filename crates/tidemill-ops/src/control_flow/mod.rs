@@ -12,9 +12,11 @@ use tidemill_graph::{
     fail,
 };
 
-pub use conditional::{case, cond, switch_case};
+pub use conditional::{case, case_exclusive, cond, switch_case};
 pub use repetition::{WhileLoop, while_loop};
-pub use sequence::{foldl, foldr, map_accumulate, map_fn, scan, scan_reverse};
+pub use sequence::{
+    foldl, foldr, map_accumulate, map_accumulate_shaped, map_fn, scan, scan_reverse,
+};
 pub use structure::{Rebuild, Structure};
 
 use crate::{Operation, Tensor};
@@ -87,8 +89,8 @@ fn poison<S: Structure>(structure: S, failure: OperationRef) -> S {
     replace(structure, failure, std::iter::repeat_with(|| failure.output(0)))
 }
 
-/// The structure `left` with what `merge` makes of each of its tensors and the one in the same place
-/// of `right`.
+/// The structure `left`, with each tensor replaced by `merge` of it and the tensor in the same
+/// place of `right`.
 ///
 /// ```
 /// use tidemill_ops::{maximum, placeholder, zip_with};

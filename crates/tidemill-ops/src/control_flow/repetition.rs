@@ -11,13 +11,12 @@ use crate::functions::{less, logical_and};
 use crate::ops::control_flow::{STATELESS_WHILE, WHILE};
 use crate::{Tensor, constant};
 
-/// Calls `body` with its own results, beginning with `state`, as long as `condition` holds, and gives
-/// the last ones.
+/// Calls `body` repeatedly, first with `state` and then with its own results, as long as
+/// `condition` holds. Returns the last results.
 ///
-/// Both functions are called once, to build a body of the graph each, which a run executes as often
-/// as it takes. An iteration begins when the one before has ended. Whatever has an effect and is made
-/// inside happens once in each iteration, in the order in which it was made. A variable that is read
-/// inside has the value of that iteration.
+/// Each function is called once, to build its body of the graph, which a run executes as often as
+/// needed. An iteration begins when the previous one has ended. Effects inside happen once per
+/// iteration, in creation order. A read of a variable inside gives its value in that iteration.
 ///
 /// ```
 /// use tidemill_ops::{constant, less, while_loop};
@@ -31,9 +30,9 @@ use crate::{Tensor, constant};
 /// ```
 ///
 /// # Errors
-/// The results are invalid where the body gives other types or numbers of tensors than it takes, or
-/// tensors of another shape (see [`WhileLoop::shape_invariant`]), where the condition is not one bool,
-/// or where a body uses something that was made outside and has an effect.
+/// The results are invalid if the body returns other types, numbers or shapes of tensors than it
+/// takes (see [`WhileLoop::shape_invariant`]), if the condition is not a single bool, or if a body
+/// uses a node from outside that has an effect.
 #[doc(alias = "While")]
 #[track_caller]
 pub fn while_loop<S: Structure + Clone>(
@@ -44,7 +43,7 @@ pub fn while_loop<S: Structure + Clone>(
     WhileLoop::new().run(state, condition, body)
 }
 
-/// What a [`while_loop`] is to be like.
+/// Options of a [`while_loop`].
 #[derive(Clone, Debug, Default)]
 #[must_use = "nothing is built before `run`"]
 pub struct WhileLoop {
@@ -53,19 +52,19 @@ pub struct WhileLoop {
 }
 
 impl WhileLoop {
-    /// A loop without limits, whose tensors keep the shapes that they begin with.
+    /// A loop without an iteration limit, whose tensors keep their initial shapes.
     pub fn new() -> Self {
         WhileLoop::default()
     }
 
-    /// Ends the loop after `limit` iterations, whatever its condition says.
+    /// Ends the loop after `limit` iterations, even if its condition still holds.
     pub fn maximum_iterations(mut self, limit: i64) -> Self {
         self.maximum_iterations = Some(limit);
         self
     }
 
-    /// Says what is known of the shape of tensor number `index` of the state in all iterations, where
-    /// it is not the shape that it begins with.
+    /// Sets the shape that tensor number `index` of the state has in all iterations, if it differs
+    /// from the initial shape.
     ///
     /// ```
     /// use tidemill_ops::{WhileLoop, concat, constant, less};

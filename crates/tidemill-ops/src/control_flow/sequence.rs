@@ -1,4 +1,4 @@
-//! Loops through the parts of tensors along their first axis.
+//! Loops over the first axis of tensors.
 
 use std::sync::Arc;
 
@@ -10,17 +10,18 @@ use tidemill_value::{DType, Dim, PartialShape};
 
 use super::repetition::repeat;
 use super::{Structure, collect, fact_of, failed, poison, replace};
-use crate::Tensor;
 use crate::functions::{
     empty_tensor_list, greater, reverse, tensor_list_from_tensor, tensor_list_length,
     tensor_list_pop_back, tensor_list_push_back,
 };
 use crate::ops::tensor_list::stack_of;
+use crate::{Operand, Tensor};
 
-/// What `function` gives for each part of `elems` along the first axis, along a new first axis.
+/// Applies `function` to each slice of `elems` along the first axis, and stacks the results along a
+/// new first axis.
 ///
-/// `elems` may be several tensors, of one extent along that axis; so may be the results. The function
-/// is called once, to build the body of a [`while_loop`](crate::while_loop).
+/// `elems` may be several tensors with the same length along that axis; there may also be several
+/// results. The function is called once, to build the body of a [`while_loop`](crate::while_loop).
 ///
 /// ```
 /// use tidemill_ops::{map_fn, placeholder, reduce_sum};
@@ -31,16 +32,17 @@ use crate::ops::tensor_list::stack_of;
 /// ```
 ///
 /// # Errors
-/// The results are invalid where an element has no axis or another extent than the others, and as
-/// those of a loop. In a run, results of different shapes, or none at all whose shape is not known.
+/// The results are invalid if one of `elems` has no axis or another length than the others, and as
+/// for a loop. A run fails if results differ in shape, or if there are none and their shape is
+/// unknown.
 #[track_caller]
 pub fn map_fn<E: Structure + Clone, R: Structure>(elems: E, function: impl FnOnce(E) -> R) -> R {
     let location = Location::caller();
     sequence(location, "map", false, elems, (), |(), elems| ((), function(elems))).1
 }
 
-/// All that `function` gives when it is called with what it gave before, beginning with `initial`,
-/// and the next part of `elems` along the first axis: along a new first axis.
+/// Calls `function` with its previous result, at first `initial`, and the next slice of `elems`
+/// along the first axis, and stacks all results along a new first axis.
 ///
 /// ```
 /// use tidemill_ops::{constant, scan};
@@ -49,7 +51,7 @@ pub fn map_fn<E: Structure + Clone, R: Structure>(elems: E, function: impl FnOnc
 /// ```
 ///
 /// # Errors
-/// As of [`map_fn`]; and where the function gives other types or shapes than it takes.
+/// As for [`map_fn`]; and if the function returns other types or shapes than it takes.
 #[track_caller]
 pub fn scan<E: Structure + Clone, S: Structure + Clone>(
     elems: E,
@@ -59,7 +61,8 @@ pub fn scan<E: Structure + Clone, S: Structure + Clone>(
     sequence(Location::caller(), "scan", false, elems, initial, twice(function)).1
 }
 
-/// A [`scan`] from the last part of `elems` to the first. What comes of a part is in its place.
+/// A [`scan`] from the last slice of `elems` to the first. Each result is at the position of its
+/// slice.
 ///
 /// ```
 /// use tidemill_ops::{constant, scan_reverse};
@@ -68,7 +71,7 @@ pub fn scan<E: Structure + Clone, S: Structure + Clone>(
 /// ```
 ///
 /// # Errors
-/// As of [`scan`].
+/// As for [`scan`].
 #[track_caller]
 pub fn scan_reverse<E: Structure + Clone, S: Structure + Clone>(
     elems: E,
@@ -78,8 +81,8 @@ pub fn scan_reverse<E: Structure + Clone, S: Structure + Clone>(
     sequence(Location::caller(), "scan", true, elems, initial, twice(function)).1
 }
 
-/// The last that `function` gives when it is called with what it gave before, beginning with
-/// `initial`, and the next part of `elems` along the first axis.
+/// Calls `function` with its previous result, at first `initial`, and the next slice of `elems`
+/// along the first axis. Returns the last result.
 ///
 /// ```
 /// use tidemill_ops::{constant, foldl};
@@ -88,7 +91,7 @@ pub fn scan_reverse<E: Structure + Clone, S: Structure + Clone>(
 /// ```
 ///
 /// # Errors
-/// As of [`scan`].
+/// As for [`scan`].
 #[track_caller]
 pub fn foldl<E: Structure + Clone, S: Structure + Clone>(
     elems: E,
@@ -99,7 +102,7 @@ pub fn foldl<E: Structure + Clone, S: Structure + Clone>(
     sequence(location, "foldl", false, elems, initial, |s, e| (function(s, e), ())).0
 }
 
-/// A [`foldl`] from the last part of `elems` to the first.
+/// A [`foldl`] from the last slice of `elems` to the first.
 ///
 /// ```
 /// use tidemill_ops::{constant, foldr};
@@ -108,7 +111,7 @@ pub fn foldl<E: Structure + Clone, S: Structure + Clone>(
 /// ```
 ///
 /// # Errors
-/// As of [`scan`].
+/// As for [`scan`].
 #[track_caller]
 pub fn foldr<E: Structure + Clone, S: Structure + Clone>(
     elems: E,
@@ -119,8 +122,8 @@ pub fn foldr<E: Structure + Clone, S: Structure + Clone>(
     sequence(location, "foldr", true, elems, initial, |s, e| (function(s, e), ())).0
 }
 
-/// A [`foldl`] and a [`map_fn`] at once: `function` gives what the next call takes, the last of which
-/// is returned, and results, which are returned along a new first axis.
+/// A [`foldl`] and a [`map_fn`] in one: `function` returns the state for the next call, and
+/// results. Returns the last state, and the results stacked along a new first axis.
 ///
 /// ```
 /// use tidemill_ops::{constant, map_accumulate};
@@ -133,7 +136,7 @@ pub fn foldr<E: Structure + Clone, S: Structure + Clone>(
 /// ```
 ///
 /// # Errors
-/// As of [`scan`].
+/// As for [`scan`].
 #[track_caller]
 pub fn map_accumulate<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     elems: E,
@@ -141,6 +144,32 @@ pub fn map_accumulate<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     function: impl FnOnce(S, E) -> (S, R),
 ) -> (S, R) {
     sequence(Location::caller(), "map_accumulate", false, elems, initial, function)
+}
+
+/// A [`map_accumulate`] of which the shape of each result of `function` is given, as a list of extents
+/// or a tensor of integers: so there may be no elements although a shape is not known before a run.
+///
+/// ```
+/// use tidemill_ops::{map_accumulate_shaped, placeholder, shape};
+/// let (x, start) = (placeholder::<f32>([0, 3]), placeholder::<f32>(tidemill_value::shape![?, 3]));
+/// let rows = shape(start);
+/// let step = |sum, x| (sum + x, sum);
+/// let (_, sums) = map_accumulate_shaped(x, start, vec![rows.into()], step);
+/// assert_eq!(sums.shape().to_string(), "[0, ?, 3]");
+/// ```
+///
+/// # Errors
+/// As of [`map_accumulate`]; and, in a run, results of another shape.
+#[track_caller]
+pub fn map_accumulate_shaped<E: Structure + Clone, S: Structure + Clone, R: Structure>(
+    elems: E,
+    initial: S,
+    result_shapes: Vec<Operand>,
+    function: impl FnOnce(S, E) -> (S, R),
+) -> (S, R) {
+    let location = Location::caller();
+    let parts = (elems, initial);
+    sequence_of_shapes(location, "map_accumulate", false, parts, &result_shapes, function)
 }
 
 /// The function of a scan, whose results are its states.
@@ -159,6 +188,18 @@ fn sequence<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     from_the_end: bool,
     elems: E,
     initial: S,
+    function: impl FnOnce(S, E) -> (S, R),
+) -> (S, R) {
+    sequence_of_shapes(location, name, from_the_end, (elems, initial), &[], function)
+}
+
+/// A [`sequence`] whose first results have elements of these shapes.
+fn sequence_of_shapes<E: Structure + Clone, S: Structure + Clone, R: Structure>(
+    location: Location,
+    name: &'static str,
+    from_the_end: bool,
+    (elems, initial): (E, S),
+    shapes: &[Operand],
     function: impl FnOnce(S, E) -> (S, R),
 ) -> (S, R) {
     let graph = default_graph();
@@ -207,7 +248,8 @@ fn sequence<E: Structure + Clone, S: Structure + Clone, R: Structure>(
             let output = |slot: usize| node.output(slot as u32);
             let states = (0..sequence.states).map(output);
             let stacked = lists.iter().enumerate().map(|(i, list)| {
-                sequence.stack(output(sequence.facts.len() + i).into(), list).into()
+                let list_of_results = output(sequence.facts.len() + i).into();
+                sequence.stack(list_of_results, list, shapes.get(i)).into()
             });
             let stacked: Vec<TensorRef> = stacked.collect();
             (replace(state, node, states), replace(results, node, stacked))
@@ -300,11 +342,16 @@ impl Sequence {
         Ok(repeat("while", graph, &initial, test?, step))
     }
 
-    /// The elements of a list of results along a new first axis.
+    /// The elements of a list of results along a new first axis. Their shape has to be given where it
+    /// is not known and there may be none.
     #[track_caller]
-    fn stack(&self, list: Tensor, fact: &Fact) -> Tensor {
+    fn stack(&self, list: Tensor, fact: &Fact, given: Option<&Operand>) -> Tensor {
         let (shape, dtype) = element_of(fact);
-        let stacked = stack_of(list, shape.into(), dtype, self.length.known());
+        let shape = match given {
+            Some(given) if !shape.is_known() => given.clone(),
+            _ => shape.into(),
+        };
+        let stacked = stack_of(list, shape, dtype, self.length.known());
         if self.from_the_end { reverse(stacked, [0]) } else { stacked }
     }
 }

@@ -1,19 +1,28 @@
+use std::collections::{BTreeMap, HashMap};
+use std::hash::{BuildHasher, Hash};
+
 use crate::{Operation, Tensor, TensorArray};
 
 /// Tensors and operations in an arrangement that the host program works with: a tensor, a
-/// [`TensorArray`], an operation, nothing, or a tuple, an array, a vector or an option of such.
+/// [`TensorArray`], an operation, nothing, or a tuple, an array, a vector, an option or a map of
+/// such. A struct of a program's own becomes one by rebuilding its fields in turn.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` is not a structure of tensors",
+    label = "not a structure of tensors",
+    note = "loops and branches hand on tensors, operations, and tuples, arrays, vectors, options and \
+            maps of them; a number becomes a tensor by `constant(..)`, a variable by `.read()`"
+)]
 pub trait Structure: Sized {
-    /// The same arrangement with others in place of its tensors and operations, from first to
-    /// last.
+    /// The same structure with its tensors and operations replaced, from first to last.
     fn rebuild(self, with: &mut dyn Rebuild) -> Self;
 }
 
-/// Gives what to put in the places of tensors and operations of a [`Structure`].
+/// Replaces the tensors and operations of a [`Structure`].
 pub trait Rebuild {
-    /// What to put in the place of a tensor.
+    /// The replacement of a tensor.
     fn tensor(&mut self, tensor: Tensor) -> Tensor;
 
-    /// What to put in the place of an operation.
+    /// The replacement of an operation.
     fn operation(&mut self, operation: Operation) -> Operation;
 }
 
@@ -38,6 +47,21 @@ impl Structure for TensorArray {
 impl<S: Structure> Structure for Vec<S> {
     fn rebuild(self, with: &mut dyn Rebuild) -> Self {
         self.into_iter().map(|part| part.rebuild(with)).collect()
+    }
+}
+
+impl<K: Ord, S: Structure> Structure for BTreeMap<K, S> {
+    fn rebuild(self, with: &mut dyn Rebuild) -> Self {
+        self.into_iter().map(|(key, part)| (key, part.rebuild(with))).collect()
+    }
+}
+
+impl<K: Ord + Hash, S: Structure, H: BuildHasher + Default> Structure for HashMap<K, S, H> {
+    /// In the order of the keys: that of the map differs from one run of the program to the next.
+    fn rebuild(self, with: &mut dyn Rebuild) -> Self {
+        let mut parts: Vec<(K, S)> = self.into_iter().collect();
+        parts.sort_by(|(left, _), (right, _)| left.cmp(right));
+        parts.into_iter().map(|(key, part)| (key, part.rebuild(with))).collect()
     }
 }
 

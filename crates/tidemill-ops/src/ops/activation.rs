@@ -56,7 +56,7 @@ unary_family! {
         [-1.5, -0.25, 0.5, 2.0] => [-0.6, -0.2, 0.33333334, 0.6666667];
 }
 
-/// The rectifier of `x` and that of its negative, side by side along the last axis.
+/// The rectifier of `x` and of `-x`, concatenated along the last axis.
 ///
 /// ```
 /// use tidemill_ops::{constant, crelu};
@@ -82,8 +82,8 @@ pub fn gelu(x: impl Into<Operand>) -> Tensor {
     composite(x.graph(), "Gelu", |_| mul(x, 0.5) * (erf(mul(x, FRAC_1_SQRT_2)) + 1.0))
 }
 
-/// [`gelu`] by a hyperbolic tangent that is close to its error function:
-/// `x * (1 + tanh(√(2 / π) * (x + 0.044715 * x³))) / 2`.
+/// [`gelu`] approximated with a hyperbolic tangent: `x * (1 + tanh(√(2 / π) * (x + 0.044715 * x³)))
+/// / 2`.
 ///
 /// ```
 /// use tidemill_ops::{constant, gelu_approximate};

@@ -68,14 +68,14 @@ binary_family! {
             by_exponent([cx.input(0), cx.input(1)], cx.output(0), cx.grad())),
         [2.0, 0.5, 3.0], [3.0, 2.0, 1.0] => [8.0, 0.25, 3.0];
 
-    /// The larger one; NaN if one is. The gradient goes to `x` where both are equal.
+    /// The larger of two numbers; NaN if either is. The gradient goes to `x` where both are equal.
     MAXIMUM maximum = "Maximum"["Maximum"], NUMBERS, kernels::maximum,
         (|cx|
             where_true(greater_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad()),
             where_false(greater_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad())),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [1.0, 4.0, 0.5];
 
-    /// The smaller one; NaN if one is. The gradient goes to `x` where both are equal.
+    /// The smaller of two numbers; NaN if either is. The gradient goes to `x` where both are equal.
     MINIMUM minimum = "Minimum"["Minimum"], NUMBERS, kernels::minimum,
         (|cx|
             where_true(less_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad()),
@@ -192,7 +192,7 @@ impl<T: Plain> Kernel for AddN<T> {
 }
 
 /// The sum of several tensors of one type and shape, added from the first to the last. Lists are
-/// added element by element; one that is absent counts as zeros.
+/// added element by element; an absent element counts as zeros.
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type or shape: they do not broadcast.

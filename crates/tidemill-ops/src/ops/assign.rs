@@ -96,13 +96,13 @@ fn update_samples(expected: [f32; 2]) -> Vec<Sample> {
     ]
 }
 
-/// Gives `variable` the value of `value`, in every run that needs this node; the result is that
+/// Assigns `value` to `variable`, in every run that needs this node; the result is the assigned
 /// value.
 ///
-/// It does not read the variable, which may be without a value. A number takes its type.
+/// It does not read the variable, which need not have a value. A number takes the variable's type.
 ///
 /// # Errors
-/// A `value` whose type or shape is not that of the variable.
+/// The type or shape of `value` differs from the variable's.
 ///
 /// ```
 /// use tidemill_ops::{assign, get_variable, zeros};
@@ -118,7 +118,7 @@ pub fn assign(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> Tens
 /// Adds `value` to `variable`, in every run that needs this node; the result is the sum.
 ///
 /// # Errors
-/// As of [`assign`]. The variable must have a value.
+/// As for [`assign`]. The variable must have a value.
 ///
 /// ```
 /// use tidemill_ops::{assign_add, get_variable, zeros};
@@ -135,7 +135,7 @@ pub fn assign_add(variable: impl Into<TensorRef>, value: impl Into<Operand>) -> 
 /// difference.
 ///
 /// # Errors
-/// As of [`assign`]. The variable must have a value.
+/// As for [`assign`]. The variable must have a value.
 ///
 /// ```
 /// use tidemill_ops::{assign_sub, get_variable, zeros};

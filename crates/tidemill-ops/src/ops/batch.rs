@@ -1,4 +1,4 @@
-//! What operations on many matrices at once have in common.
+//! The common parts of operations on batches of matrices.
 
 use tidemill_graph::{NodeBuilder, NodeView, OpError};
 use tidemill_value::{Dim, PartialShape};
@@ -17,7 +17,7 @@ type Matrices<'a> = Option<(&'a [Dim], [Dim; 2])>;
 /// The axes of the matrices of input `i`.
 ///
 /// # Errors
-/// Less than two axes.
+/// Fewer than two axes.
 pub(crate) fn matrices<'a>(node: &'a NodeView<'_>, i: usize) -> Result<Matrices<'a>, OpError> {
     let Some(dims) = node.shape(i).dims() else { return Ok(None) };
     match dims.split_last_chunk() {
@@ -78,7 +78,7 @@ fn sum_stretched_in_run(grad: Tensor, x: Tensor, before: usize, after: usize) ->
 /// The matrices in the last two axes of `x`, each transposed.
 ///
 /// # Errors
-/// Less than two axes.
+/// Fewer than two axes.
 ///
 /// ```
 /// use tidemill_ops::{matrix_transpose, placeholder};

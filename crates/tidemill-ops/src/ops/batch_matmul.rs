@@ -33,9 +33,9 @@ const fn product(name: &'static str, summary: &'static str) -> OpDef {
         .gradient(gradient)
 }
 
-/// The products of many matrices, as many on either side.
+/// The products of two batches of matrices of equal shape.
 pub static BATCH_MATMUL: OpDef =
-    product("BatchMatMul", "The products of many matrices, as many on either side.")
+    product("BatchMatMul", "The products of two batches of matrices of equal shape.")
         .infer(|node| infer(node, PartialShape::merge))
         .kernel(|node| {
             let [left, right] = orientations(node)?;
@@ -52,9 +52,9 @@ pub static BATCH_MATMUL: OpDef =
         })
         .samples(samples);
 
-/// The products of many matrices, which may be more on one side.
+/// The products of two batches of matrices, which broadcast.
 pub static BATCH_MATMUL_V2: OpDef =
-    product("BatchMatMulV2", "The products of many matrices, which may be more on one side.")
+    product("BatchMatMulV2", "The products of two batches of matrices, which broadcast.")
         .infer(|node| infer(node, |x, y| x.broadcast(y).map_err(OpError::from)))
         .kernel(|node| {
             let [left, right] = orientations(node)?;
@@ -146,7 +146,7 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads([Some(sum_stretched(of_x, x, 0, 2)), Some(sum_stretched(of_y, y, 0, 2))]))
 }
 
-/// How [`batch_matmul_with`] takes its matrices.
+/// Options of [`batch_matmul_with`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct BatchMatMul {
     /// Whether the left matrices are transposed first.
@@ -173,7 +173,7 @@ pub fn batch_matmul(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
     batch_matmul_with(x, y, BatchMatMul::default())
 }
 
-/// [`batch_matmul`] of matrices that may be transposed first.
+/// [`batch_matmul`] with optional transposes of the matrices.
 ///
 /// ```
 /// use tidemill_ops::{BatchMatMul, batch_matmul_with, placeholder};

@@ -177,11 +177,9 @@ fn samples(outputs: usize) -> Vec<Sample> {
 }
 
 fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
-    // Without the statistics before, what a training makes of them does not depend on them.
-    let takes_statistics =
-        !node.bool_attr("is_training")? || node.float_attr("exponential_avg_factor")? != 1.0;
-    let lists = if takes_statistics { 1..5 } else { 1..3 };
-    let (x, channels) = infer_channels(node, 0, lists)?;
+    let is_training = node.bool_attr("is_training")?;
+    let replaces_statistics = is_training && node.float_attr("exponential_avg_factor")? == 1.0;
+    let (x, channels) = infer_channels(node, 0, if replaces_statistics { 1..3 } else { 1..5 })?;
     let list = || PartialShape::from_iter([channels]);
     let shapes = [x, list(), list(), list(), list(), [].into_iter().collect()];
     Ok(shapes.into_iter().take(node.op().outputs.len()).map(Inferred::from).collect())
@@ -209,10 +207,8 @@ fn infer_channels(
         let extent = list.dims().unwrap_or_default()[0];
         channels = channels.merge(extent).map_err(|_| {
             let input = node.op().inputs[i].name;
-            OpError::shape(
-                input,
-                format!("there are {channels} channels, but `{input}` has {extent}"),
-            )
+            let message = format!("there are {channels} channels, but `{input}` has {extent}");
+            OpError::shape(input, message)
         })?;
     }
     dims[axis] = channels;
@@ -453,13 +449,13 @@ fn second_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads.chain([None]).collect())
 }
 
-/// What [`fused_batch_norm`] normalises with.
+/// The statistics that [`fused_batch_norm`] normalises with.
 #[derive(Clone, Copy, Debug)]
 pub enum BatchStatistics {
     /// The mean and the variance of the batch.
     OfBatch,
-    /// Those of the batch, which are mixed into running ones: `factor` of the new, the rest of
-    /// the old.
+    /// The statistics of the batch, which are mixed into running ones: `factor` of the new, the
+    /// rest of the old.
     Running {
         /// The running mean.
         mean: Tensor,
@@ -468,7 +464,7 @@ pub enum BatchStatistics {
         /// The weight of the batch.
         factor: f32,
     },
-    /// Given ones.
+    /// The given statistics.
     Given {
         /// The mean of each channel.
         mean: Tensor,
@@ -477,14 +473,14 @@ pub enum BatchStatistics {
     },
 }
 
-/// How [`fused_batch_norm`] normalises.
+/// Options of [`fused_batch_norm`].
 #[derive(Clone, Copy, Debug)]
 pub struct FusedBatchNorm {
     /// The mean and the variance.
     pub statistics: BatchStatistics,
-    /// What is added to the variance.
+    /// A small number that is added to the variance.
     pub epsilon: f32,
-    /// Where the channels are: `NHWC`, `NCHW`, `NDHWC` or `NCDHW`.
+    /// The position of the channels: `NHWC`, `NCHW`, `NDHWC` or `NCDHW`.
     pub data_format: &'static str,
 }
 
@@ -496,9 +492,9 @@ impl Default for FusedBatchNorm {
 }
 
 /// `(x - mean) / sqrt(variance + epsilon) * scale + offset` for each channel of `x`, and the mean
-/// and the unbiased variance, or their running ones.
+/// and the unbiased variance, or their running values.
 ///
-/// `x` has 4 axes, or 5 for formats of volumes; the others have one number for each channel.
+/// `x` has 4 axes, or 5 for volume formats; the other inputs have one number for each channel.
 ///
 /// # Errors
 /// Lists of other lengths than the number of channels.
@@ -542,7 +538,7 @@ pub fn fused_batch_norm(
     })
 }
 
-/// `(x - mean) / sqrt(variance + epsilon)`, times `scale` and plus `offset` where they are given.
+/// `(x - mean) / sqrt(variance + epsilon)`, times `scale` and plus `offset` if they are given.
 /// Shapes broadcast.
 ///
 /// # Errors
@@ -575,11 +571,11 @@ pub fn batch_normalization(
     })
 }
 
-/// `x` scaled to mean 0 and variance 1 along `axes`, times `scale` and plus `offset` where they
-/// are given, which broadcast.
+/// `x` scaled to mean 0 and variance 1 along `axes`, times `scale` and plus `offset`, which
+/// broadcast, if they are given.
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice; tensors that differ in type or do not
+/// An axis that does not exist, or that is named twice; tensors that differ in type or do not
 /// broadcast.
 ///
 /// ```

@@ -52,9 +52,9 @@ pub static OP: OpDef = OpDef::new("Cast", "The elements as another data type.")
 
 /// The elements of `x` as another data type.
 ///
-/// Floats are truncated towards zero where they become integers, and saturate; integers wrap
-/// where they become narrower; numbers are true where they are not zero; truth values become 0
-/// and 1. A gradient passes between floats only.
+/// Floats become integers by truncation towards zero, and saturate; integers wrap if the new type
+/// is narrower; nonzero numbers become true; bools become 0 and 1. A gradient passes between floats
+/// only.
 ///
 /// ```
 /// use tidemill_ops::{cast, constant};
@@ -65,4 +65,16 @@ pub static OP: OpDef = OpDef::new("Cast", "The elements as another data type.")
 #[track_caller]
 pub fn cast(x: impl Into<Operand>, dtype: DType) -> Tensor {
     tensor(NodeBuilder::new(&OP).input(x.into().to_tensor()).attr("DstT", dtype))
+}
+
+/// The elements of `x` as `float32` (see [`cast`]).
+///
+/// ```
+/// use tidemill_ops::{constant, to_float};
+/// use tidemill_value::DType;
+/// assert_eq!(to_float(constant([1, 2])).dtype(), Some(DType::F32));
+/// ```
+#[track_caller]
+pub fn to_float(x: impl Into<Operand>) -> Tensor {
+    cast(x, DType::F32).named("ToFloat")
 }

@@ -17,38 +17,35 @@ use crate::kernel::kernel;
 use crate::operand::composite;
 use crate::{IndexedSlices, Operand, Tensor};
 
-/// The elements, moved to the nearest end of a range if they are outside of it.
-pub static CLIP_BY_VALUE: OpDef = OpDef::new(
-    "ClipByValue",
-    "The elements, moved to the nearest end of a range if they are outside of it.",
-)
-.inputs(&[Arg::of("t", "T"), Arg::of("clip_value_min", "T"), Arg::of("clip_value_max", "T")])
-.outputs(&[Arg::of("output", "T")])
-.attrs(NUMBERS)
-.broadcasts()
-.infer(infer)
-.gradient(|cx| {
-    let (t, low, high): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
-    let grad: Tensor = cx.grad();
-    let (is_below, is_above, zeros) = (less(t, low), greater(t, high), zeros_like(grad));
-    Ok(grads([
-        Some(select(is_below | is_above, zeros, grad)),
-        Some(select(is_below, grad, zeros)),
-        Some(select(is_above, grad, zeros)),
-    ]))
-})
-.kernel(|_| {
-    Ok(kernel(|cx| {
-        let (t, low, high) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
-        for bound in [low, high] {
-            if bound.shape().rank() > 0 && bound.shape() != t.shape() {
-                return Err(unfit(&t.shape().into(), &bound.shape().into()).into());
+/// The elements, clipped to a range.
+pub static CLIP_BY_VALUE: OpDef = OpDef::new("ClipByValue", "The elements, clipped to a range.")
+    .inputs(&[Arg::of("t", "T"), Arg::of("clip_value_min", "T"), Arg::of("clip_value_max", "T")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(NUMBERS)
+    .broadcasts()
+    .infer(infer)
+    .gradient(|cx| {
+        let (t, low, high): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
+        let grad: Tensor = cx.grad();
+        let (is_below, is_above, zeros) = (less(t, low), greater(t, high), zeros_like(grad));
+        Ok(grads([
+            Some(select(is_below | is_above, zeros, grad)),
+            Some(select(is_below, grad, zeros)),
+            Some(select(is_above, grad, zeros)),
+        ]))
+    })
+    .kernel(|_| {
+        Ok(kernel(|cx| {
+            let (t, low, high) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
+            for bound in [low, high] {
+                if bound.shape().rank() > 0 && bound.shape() != t.shape() {
+                    return Err(unfit(&t.shape().into(), &bound.shape().into()).into());
+                }
             }
-        }
-        Ok(elementwise::clip(t, low, high)?)
-    }))
-})
-.samples(samples);
+            Ok(elementwise::clip(t, low, high)?)
+        }))
+    })
+    .samples(samples);
 
 fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let mut shape = node.shape(0).clone();
@@ -82,8 +79,8 @@ fn samples() -> Vec<Sample> {
 
 /// `t`, limited to the range from `low` to `high`: `max(min(t, high), low)`. NaN stays NaN.
 ///
-/// The bounds are numbers, or tensors that broadcast with `t`. The gradient passes where `t` is
-/// in the range, its ends included. Of [`IndexedSlices`] the values are limited.
+/// The bounds are numbers, or tensors that broadcast with `t`. The gradient passes where `t` is in
+/// the range, including its ends. For [`IndexedSlices`], the values are clipped.
 ///
 /// # Errors
 /// Tensors that differ in type or do not broadcast.
@@ -104,11 +101,11 @@ pub fn clip_by_value(
     composite(t.graph(), "clip_by_value", |_| of_values(t, |t| maximum(minimum(t, high), low)))
 }
 
-/// `t`, scaled down where its Euclidean length along `axes` is above `limit`, to that length. Of
-/// [`IndexedSlices`] it is that of their values.
+/// `t`, scaled down to norm `limit` where its Euclidean norm along `axes` exceeds it. For
+/// [`IndexedSlices`], the norm is that of their values.
 ///
 /// # Errors
-/// Tensors that differ in type, or axes that there are not.
+/// Tensors that differ in type, or axes that do not exist.
 ///
 /// ```
 /// use tidemill_ops::{clip_by_norm, constant};
@@ -139,8 +136,8 @@ fn of_values(t: Tensor, change: impl FnOnce(Tensor) -> Tensor) -> Tensor {
     }
 }
 
-/// The Euclidean length of all elements of several tensors of one type. Of
-/// [`IndexedSlices`] it is that of their values.
+/// The Euclidean norm of all elements of several tensors of one type. For [`IndexedSlices`], it is
+/// the norm of their values.
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type.
@@ -156,8 +153,8 @@ pub fn global_norm<T: Into<Operand>>(tensors: impl IntoIterator<Item = T>) -> Te
     composite(graph_of(&tensors), "global_norm", |_| norm_of(&tensors))
 }
 
-/// Several tensors of one type, scaled down together if their [`global_norm`] is above `limit`,
-/// to that length; and what it was. If it is not finite, they become NaN.
+/// Several tensors of one type, scaled down together to norm `limit` if their [`global_norm`]
+/// exceeds it, and the norm before. If the norm is not finite, they become NaN.
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type.

@@ -12,7 +12,7 @@ use crate::elementwise::{
     binary_kernel, broadcast_shape, comparison_kernel, predicate_kernel, same_shape, unary_kernel,
 };
 use crate::family::example;
-use crate::operand::{binary, unary};
+use crate::operand::{binary, composite, unary};
 use crate::{Operand, Tensor};
 
 const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS)];
@@ -125,7 +125,7 @@ comparison_family! {
     /// Whether `x` is at most `y`.
     LESS_EQUAL less_equal = "LessEqual", NUMBERS, samples([true, true, false, false]);
 
-    /// Whether `x` is more than `y`.
+    /// Whether `x` is greater than `y`.
     GREATER greater = "Greater", NUMBERS, samples([false, false, true, false]);
 
     /// Whether `x` is at least `y`.
@@ -147,30 +147,30 @@ fn truth_table(expected: [bool; 4]) -> Vec<Sample> {
     vec![Sample::new([x, y], Value::from(expected))]
 }
 
-/// Whether both hold.
-pub static LOGICAL_AND: OpDef = logical("LogicalAnd", "Whether both hold.", BOTH)
+/// The logical and.
+pub static LOGICAL_AND: OpDef = logical("LogicalAnd", "The logical and.", BOTH)
     .broadcasts()
     .infer(broadcast_shape)
     .kernel(|node| binary_kernel(node, kernels::logical_and))
     .samples(|| truth_table([false, false, false, true]));
 
-/// Whether one holds, or both.
-pub static LOGICAL_OR: OpDef = logical("LogicalOr", "Whether one holds, or both.", BOTH)
+/// The logical or.
+pub static LOGICAL_OR: OpDef = logical("LogicalOr", "The logical or.", BOTH)
     .broadcasts()
     .infer(broadcast_shape)
     .kernel(|node| binary_kernel(node, kernels::logical_or))
     .samples(|| truth_table([false, true, true, true]));
 
-/// Whether it does not hold.
+/// The logical not.
 pub static LOGICAL_NOT: OpDef =
-    logical("LogicalNot", "Whether it does not hold.", &[Arg::is("x", DType::Bool)])
+    logical("LogicalNot", "The logical not.", &[Arg::is("x", DType::Bool)])
         .outputs(&[Arg::is("y", DType::Bool)])
         .fallible(Fallible::Never)
         .infer(same_shape)
         .kernel(|node| unary_kernel(node, kernels::logical_not))
         .samples(|| vec![Sample::new([Value::from([true, false])], Value::from([false, true]))]);
 
-/// Whether both hold. Shapes broadcast.
+/// The logical and. Shapes broadcast.
 ///
 /// ```
 /// use tidemill_ops::{constant, logical_and};
@@ -183,7 +183,7 @@ pub fn logical_and(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
     binary(&LOGICAL_AND, "LogicalAnd", x, y)
 }
 
-/// Whether one holds, or both. Shapes broadcast.
+/// The logical or. Shapes broadcast.
 ///
 /// ```
 /// use tidemill_ops::{constant, logical_or};
@@ -194,6 +194,22 @@ pub fn logical_and(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
 #[track_caller]
 pub fn logical_or(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
     binary(&LOGICAL_OR, "LogicalOr", x, y)
+}
+
+/// Whether one holds, but not both. Shapes broadcast.
+///
+/// ```
+/// use tidemill_ops::{constant, logical_xor};
+/// let one = logical_xor(constant([true, false]), true);
+/// assert_eq!(one.shape().to_string(), "[2]");
+/// ```
+#[track_caller]
+pub fn logical_xor(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
+    let x = x.into().to_tensor();
+    let y = y.into().to_tensor_beside(x, "y");
+    composite(x.graph(), "LogicalXor", |_| {
+        logical_and(logical_or(x, y), logical_not(logical_and(x, y)))
+    })
 }
 
 /// Whether it does not hold.

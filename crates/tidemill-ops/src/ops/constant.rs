@@ -9,7 +9,7 @@ use tidemill_graph::{
 };
 use tidemill_value::{DType, IntoValue, Value, ValueError};
 
-use crate::Tensor;
+use crate::{Operand, Tensor};
 
 /// A value that never changes.
 pub static OP: OpDef = OpDef::new("Const", "A value that never changes.")
@@ -36,11 +36,10 @@ pub static OP: OpDef = OpDef::new("Const", "A value that never changes.")
         vec![constant(Value::from(2)), constant(Value::from(vec![1.0_f32, f32::NAN])), mismatch]
     });
 
-/// A constant: a node whose value is given here.
+/// A constant: a node with a fixed value.
 ///
-/// Every call adds a node, even where an equal one exists. The value may be a number, a string,
-/// an array or nested vectors of them, an `ndarray` array, or a [`Value`]; it is moved where
-/// that is possible.
+/// Every call adds a node, even if an equal one exists. The value may be a number, a string, an
+/// array or nested vectors of them, an `ndarray` array, or a [`Value`]; it is moved if possible.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -60,6 +59,19 @@ pub fn constant(value: impl IntoValue) -> Tensor {
             fail(None, "Const", kind, Vec::new()).output(0).into()
         }
     }
+}
+
+/// What builder functions take where they need a tensor, as a tensor: a tensor stays what it is, a
+/// variable is read, a number or a value becomes a constant.
+///
+/// ```
+/// use tidemill_ops::{convert_to_tensor, get_variable, zeros};
+/// let bias = convert_to_tensor(get_variable("bias", [3], zeros()));
+/// assert_eq!(bias.name(), "bias/read:0");
+/// ```
+#[track_caller]
+pub fn convert_to_tensor(value: impl Into<Operand>) -> Tensor {
+    value.into().to_tensor()
 }
 
 /// Adds a constant to a graph, or to the default one.

@@ -1,4 +1,4 @@
-//! `NoOp` and what is made of it.
+//! `NoOp` and functions built from it.
 
 use tidemill_graph::{Fallible, NodeBuilder, OpDef, OperationRef, Sample};
 
@@ -36,7 +36,7 @@ pub fn group<T: Into<OperationRef>>(operations: impl IntoIterator<Item = T>) -> 
     operations.into_iter().fold(node, |node, op| node.control(op.into())).build().into()
 }
 
-/// The value of `x`, in a run that also runs `operations`, and before it.
+/// The value of `x`; a run that needs it runs `operations` first.
 ///
 /// ```
 /// use tidemill_ops::{assign_add, constant, get_variable, with_dependencies, zeros};

@@ -32,7 +32,7 @@ const WHILE_ATTRS: &[AttrDef] = &[
 ];
 
 const fn conditional(name: &'static str) -> OpDef {
-    OpDef::new(name, "One of two bodies, whichever a value says.")
+    OpDef::new(name, "One of two bodies, selected by a value.")
         .inputs(const { &[Arg::of("cond", "Tcond"), Arg::mixed("input", "Tin")] })
         .outputs(const { &[Arg::mixed("output", "Tout")] })
         .attrs(IF_ATTRS)
@@ -42,7 +42,7 @@ const fn conditional(name: &'static str) -> OpDef {
 }
 
 const fn case(name: &'static str) -> OpDef {
-    OpDef::new(name, "One of several bodies, by its number.")
+    OpDef::new(name, "One of several bodies, selected by number.")
         .inputs(const { &[Arg::is("branch_index", DType::I32), Arg::mixed("input", "Tin")] })
         .outputs(const { &[Arg::mixed("output", "Tout")] })
         .attrs(CASE_ATTRS)
@@ -52,7 +52,7 @@ const fn case(name: &'static str) -> OpDef {
 }
 
 const fn repetition(name: &'static str) -> OpDef {
-    OpDef::new(name, "A body, again and again, as long as a condition holds.")
+    OpDef::new(name, "A body that is repeated as long as a condition holds.")
         .inputs(const { &[Arg::mixed("input", "T")] })
         .outputs(const { &[Arg::mixed("output", "T")] })
         .attrs(WHILE_ATTRS)

@@ -128,7 +128,7 @@ fn grad_boxes(grad: Tensor, image: Tensor, boxes: Tensor, of: Tensor) -> Tensor 
 /// The gradient of [`CROP_AND_RESIZE`] by its images.
 pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
     "CropAndResizeGradImage",
-    "What came in for the pixels of crops, at those of the images.",
+    "The gradient of bilinear crops with respect to the images.",
 )
 .inputs(&[Arg::is("grads", DType::F32), BOXES, BOX_INDEX, Arg::is("image_size", DType::I32)])
 .outputs(&[Arg::of("output", "T")])
@@ -176,47 +176,47 @@ pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
             .attr("T", DType::F32)
             .attr("method", "nearest")
             .at_kink(),
-        Sample::error(inputs([1, 1, 3, 2]), "[1, ?, ?, 2]").attr("T", DType::F32),
+        Sample::error(inputs([1, 1, 3, 2]), "[1, 1, 2, 1]").attr("T", DType::F32),
     ]
 });
 
 /// The gradient of [`CROP_AND_RESIZE`] by its boxes.
-pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef =
-    OpDef::new("CropAndResizeGradBoxes", "How the pixels of bilinear crops change with the boxes.")
-        .inputs(&[Arg::is("grads", DType::F32), Arg::of("image", "T"), BOXES, BOX_INDEX])
-        .outputs(&[Arg::is("output", DType::F32)])
-        .attrs(&[IMAGES, METHOD])
-        .fallible(Fallible::Values)
-        .infer(|node| {
-            check_bilinear(node)?;
-            let count = check_boxes(node, 2)?;
-            check_rank(node, 0, 4, "4 axes")?;
-            check_rank(node, 1, 4, "4 axes")?;
-            check_not_empty(node, 0, [1, 2])?;
-            check_not_empty(node, 1, [1, 2])?;
-            let depth = node.shape(1).dims().map_or(Dim::UNKNOWN, |dims| dims[3]);
-            check_crops(node, count, depth)?;
-            Inferred::one([count, 4.into()].into_iter().collect::<PartialShape>())
-        })
-        .kernel(|node| {
-            check_bilinear(node)?;
-            Ok(kernel(|cx| {
-                Ok(kernels::crop_grad_boxes(cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)
-            }))
-        })
-        .samples(|| {
-            let inputs = |boxes: Value| {
-                let image = array([1, 1, 3, 1], [1.0_f32, 2.0, 4.0]);
-                [array([1, 1, 2, 1], [1.0_f32, 1.0]), image, boxes, [0].into()]
-            };
-            let inside = array([1, 4], [0.0_f32, 0.25, 1.0, 0.75]);
-            let wrong = array([1, 3], [0.0_f32, 0.25, 1.0]);
-            vec![
-                Sample::new(inputs(inside.clone()), array([1, 4], [0.0_f32, 2.0, 0.0, 4.0])),
-                Sample::error(inputs(inside), "bilinear").attr("method", "nearest"),
-                Sample::error(inputs(wrong), "[1, 4]"),
-            ]
-        });
+pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef = OpDef::new(
+    "CropAndResizeGradBoxes",
+    "The gradient of bilinear crops with respect to the boxes.",
+)
+.inputs(&[Arg::is("grads", DType::F32), Arg::of("image", "T"), BOXES, BOX_INDEX])
+.outputs(&[Arg::is("output", DType::F32)])
+.attrs(&[IMAGES, METHOD])
+.fallible(Fallible::Values)
+.infer(|node| {
+    check_bilinear(node)?;
+    let count = check_boxes(node, 2)?;
+    check_rank(node, 0, 4, "4 axes")?;
+    check_rank(node, 1, 4, "4 axes")?;
+    check_not_empty(node, 0, [1, 2])?;
+    check_not_empty(node, 1, [1, 2])?;
+    let depth = node.shape(1).dims().map_or(Dim::UNKNOWN, |dims| dims[3]);
+    check_crops(node, count, depth)?;
+    Inferred::one([count, 4.into()].into_iter().collect::<PartialShape>())
+})
+.kernel(|node| {
+    check_bilinear(node)?;
+    Ok(kernel(|cx| Ok(kernels::crop_grad_boxes(cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)))
+})
+.samples(|| {
+    let inputs = |boxes: Value| {
+        let image = array([1, 1, 3, 1], [1.0_f32, 2.0, 4.0]);
+        [array([1, 1, 2, 1], [1.0_f32, 1.0]), image, boxes, [0].into()]
+    };
+    let inside = array([1, 4], [0.0_f32, 0.25, 1.0, 0.75]);
+    let wrong = array([1, 3], [0.0_f32, 0.25, 1.0]);
+    vec![
+        Sample::new(inputs(inside.clone()), array([1, 4], [0.0_f32, 2.0, 0.0, 4.0])),
+        Sample::error(inputs(inside), "bilinear").attr("method", "nearest"),
+        Sample::error(inputs(wrong), "[1, 4]"),
+    ]
+});
 
 fn samples() -> Vec<Sample> {
     let image = || array([2, 2, 3, 1], (0..12).map(|i| (i * i) as f32).collect::<Vec<_>>());
@@ -247,13 +247,13 @@ fn samples() -> Vec<Sample> {
     samples.into_iter().map(Sample::at_kink).collect()
 }
 
-/// The parts of images that `boxes` hold, all of the size `crop_size`, `[height, width]`, as
-/// `float32` of shape `[boxes, height, width, channels]`.
+/// The parts of images inside `boxes`, resized to `crop_size`, `[height, width]`, as `float32` of
+/// shape `[boxes, height, width, channels]`.
 ///
 /// `image` is of shape `[batch, height, width, channels]`, `boxes`, `float32`, of shape
 /// `[boxes, 4]`: the first row and column and the last of each, `[y1, x1, y2, x2]`, where 0 is the
-/// first pixel of the image and 1 the last. `box_index`, `int32`, has the number of each one's
-/// image. Pixels are bilinear means of the four around; those outside of the image are
+/// first pixel of the image and 1 the last. `box_index`, `int32`, has the image number of each box.
+/// Pixels are interpolated bilinearly from the four around; pixels outside of the image are
 /// `extrapolation_value`. The gradient goes to the image and to the boxes.
 ///
 /// # Errors

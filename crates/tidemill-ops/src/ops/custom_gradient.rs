@@ -1,4 +1,4 @@
-//! Functions whose gradients the program gives.
+//! Functions with gradients defined by the program.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -14,9 +14,9 @@ use super::array::zeros_like;
 use crate::operand::composite;
 use crate::{Operand, Tensor};
 
-/// Tensors whose gradients go to others, by a rule of the program.
+/// Tensors with a gradient rule defined by the program.
 pub static CUSTOM_GRADIENT: OpDef =
-    OpDef::new("CustomGradient", "Tensors whose gradients go to others, by a rule of the program.")
+    OpDef::new("CustomGradient", "Tensors with a gradient rule defined by the program.")
         .inputs(&[Arg::mixed("value", "T"), Arg::mixed("input", "Tin")])
         .outputs(&[Arg::mixed("output", "T")])
         .attrs(&[AttrDef::new("rule", AttrKind::Function)])
@@ -86,26 +86,26 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(of_values.chain(grads.into_iter().map(|grad| grad.map(TensorRef::from))).collect())
 }
 
-/// What the rule of a [`custom_gradient`] is given.
+/// The arguments of a [`custom_gradient`]'s rule.
 #[derive(Clone, Copy, Debug)]
 pub struct CustomGradient<'a> {
     /// The inputs of the function.
     pub inputs: &'a [Tensor],
     /// The outputs of the function.
     pub outputs: &'a [Tensor],
-    /// The gradient of each output; zeros, where an output is not used.
+    /// The gradient of each output; zeros if an output is not used.
     pub grads: &'a [Tensor],
 }
 
-/// The tensors that `function` builds from `inputs`, with the gradients that `rule` builds in
-/// place of those that would follow.
+/// The tensors that `function` builds from `inputs`, with gradients from `rule` in place of the
+/// derived ones.
 ///
-/// The rule gives a gradient for each input, or `None` where there is none, in its shape. It is
-/// differentiated itself where gradients of gradients are asked for. Tensors that the function
-/// uses besides its inputs get no gradient through it.
+/// The rule returns a gradient for each input, in its shape, or `None`. For higher-order gradients,
+/// the rule itself is differentiated. Other tensors that the function uses get no gradient through
+/// it.
 ///
 /// # Errors
-/// Differentiation fails where the rule gives another number of gradients than there are inputs.
+/// Differentiation fails if the rule does not return one gradient per input.
 ///
 /// ```
 /// use tidemill_ops::{clip_by_value, constant, custom_gradient};

@@ -70,8 +70,8 @@ impl Kernel for Print {
     }
 }
 
-/// Fails the run where a condition does not hold.
-pub static ASSERT: OpDef = OpDef::new("Assert", "Fails the run where a condition does not hold.")
+/// Fails the run if a condition does not hold.
+pub static ASSERT: OpDef = OpDef::new("Assert", "Fails the run if a condition does not hold.")
     .inputs(&[Arg::is("condition", DType::Bool), Arg::mixed("data", "T")])
     .attrs(&[AttrDef::int("summarize", SUMMARIZE)])
     .effect(Effect::Assert)
@@ -114,9 +114,9 @@ impl Kernel for Assert {
     }
 }
 
-/// The input itself; fails where it holds NaN or infinities.
+/// The input itself; fails if it has NaN or infinities.
 pub static CHECK_NUMERICS: OpDef =
-    OpDef::new("CheckNumerics", "The input itself; fails where it holds NaN or infinities.")
+    OpDef::new("CheckNumerics", "The input itself; fails if it has NaN or infinities.")
         .inputs(&[Arg::of("tensor", "T")])
         .outputs(&[Arg::of("output", "T")])
         .attrs(&[AttrDef::widened("T", DType::FLOATS), AttrDef::str("message", "")])
@@ -163,10 +163,10 @@ impl Kernel for CheckNumerics {
     }
 }
 
-/// How [`print_with`] writes.
+/// Options of [`print_with`].
 #[derive(Clone, Debug)]
 pub struct PrintOptions<'a> {
-    /// What stands before the tensors.
+    /// The text before the tensors.
     pub message: &'a str,
     /// How many elements of each tensor are written; all of them if negative.
     pub summarize: i64,
@@ -225,11 +225,11 @@ pub fn print_with<T: Into<Operand>>(
     )
 }
 
-/// [`print()`], which whatever takes `x` from now on takes in its place: a run that needs
-/// something built of `x` after this call prints.
+/// Inserts a [`print()`] that later nodes take in place of `x`: a run that needs a node built from
+/// `x` after this call prints.
 ///
-/// What was built before does not print, nor do its gradients. Fetching `x` itself, or feeding
-/// it, is what it was. Of several calls on the same `x`, later nodes pass through all.
+/// Nodes built before and their gradients do not print. Fetching or feeding `x` itself is not
+/// affected. With several calls on the same `x`, later nodes pass through all of them.
 ///
 /// ```
 /// use tidemill_ops::functions::{constant, print_on, square};
@@ -272,7 +272,8 @@ pub fn print_on_with<T: Into<Operand>>(
 /// An operation that fails the run if `condition`, a `bool` of shape `[]`, is false; the error
 /// shows `data`.
 ///
-/// It has no output: fetch it, or tie it in by `control_dependencies`, or it never runs.
+/// It has no output: to run it, fetch it or make other nodes depend on it with
+/// `control_dependencies`.
 ///
 /// ```
 /// use tidemill_ops::{assert, constant, greater, reduce_all};

@@ -152,7 +152,7 @@ impl Summand for Filter {
 /// The gradient of [`DILATION_2D`] by its images.
 pub static DILATION_2D_BACKPROP_INPUT: OpDef = backprop::<Images>(
     "Dilation2DBackpropInput",
-    "What came in for sums, at the pixels of the largest.",
+    "The gradient of dilation with respect to the images.",
 )
 .outputs(&[Arg::of("in_backprop", "T")])
 .samples(|| backprop_samples(array([1, 1, 3, 1], [0.0_f32, 1.0, 6.0])));
@@ -160,7 +160,7 @@ pub static DILATION_2D_BACKPROP_INPUT: OpDef = backprop::<Images>(
 /// The gradient of [`DILATION_2D`] by its filter.
 pub static DILATION_2D_BACKPROP_FILTER: OpDef = backprop::<Filter>(
     "Dilation2DBackpropFilter",
-    "What came in for sums, at the taps of the largest.",
+    "The gradient of dilation with respect to the filter.",
 )
 .outputs(&[Arg::of("filter_backprop", "T")])
 .samples(|| backprop_samples(array([1, 2, 1], [4.0_f32, 3.0])));

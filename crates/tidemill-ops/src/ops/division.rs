@@ -86,12 +86,12 @@ fn reciprocal_where_defined(x: Tensor, y: Tensor) -> Tensor {
 }
 
 unary_family! {
-    /// One by the number, by the older name of [`reciprocal`](super::math::reciprocal).
+    /// The reciprocal, `1 / x`, under its older name; see [`reciprocal`](super::math::reciprocal).
     INV inv = "Inv"("x"), FLOATS, kernels::reciprocal,
         (|cx| reciprocal_grad(cx.output(0), cx.grad())),
         [-1.5, -0.25, 0.5, 2.0] => [-0.6666667, -4.0, 2.0, 0.5];
 
-    /// The nearest whole number; of two that are as near, the even one.
+    /// The nearest whole number; the even one of two equally near.
     ROUND round = "Round"("x"), NUMBERS, kernels::rint,
         none,
         [-1.5, -0.25, 0.5, 2.75] => [-2.0, 0.0, 0.0, 3.0];

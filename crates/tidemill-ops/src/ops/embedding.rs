@@ -1,4 +1,4 @@
-//! Rows of tables by their numbers.
+//! Lookups of table rows by id.
 
 use tidemill_graph::{BuildErrorKind, NodeBuilder, OpError, fail};
 use tidemill_value::DType;
@@ -14,20 +14,20 @@ use super::select::select;
 use crate::operand::{composite, tensor};
 use crate::{Operand, Tensor, s};
 
-/// Which of several tables has the row of an id.
+/// How ids are distributed over several tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum PartitionStrategy {
-    /// They take turns: of `n` tables, number `id % n` has it, as row `id / n`.
+    /// Round robin: with `n` tables, table `id % n` has the row at `id / n`.
     #[default]
     Mod,
-    /// Each has a run of ids; the first ones have one more where they cannot be shared evenly.
+    /// Contiguous ranges of ids; the first tables have one more if the ids do not divide evenly.
     Div,
 }
 
-/// The rows of `table` whose numbers are in `ids`, in the shape of `ids`.
+/// The rows of `table` at `ids`, in the shape of `ids`.
 ///
-/// Its gradient is a sum of slices (see [`IndexedSlices`](crate::IndexedSlices)): what trains the
-/// table by it costs what the rows do, however large the table is.
+/// Its gradient is a sum of slices (see [`IndexedSlices`](crate::IndexedSlices)): the cost of
+/// training the table depends on the rows looked up, not on the table's size.
 ///
 /// ```
 /// use tidemill_ops::{constant, embedding_lookup};
@@ -36,7 +36,7 @@ pub enum PartitionStrategy {
 /// ```
 ///
 /// # Errors
-/// Ids that are not `int32` or `int64`; a run fails if one is not the number of a row.
+/// Ids that are not `int32` or `int64`; a run fails if an id is out of range.
 #[track_caller]
 pub fn embedding_lookup(table: impl Into<Operand>, ids: impl Into<Operand>) -> Tensor {
     let (table, ids) = (table.into().to_tensor(), ids.into());
@@ -48,8 +48,7 @@ pub fn embedding_lookup(table: impl Into<Operand>, ids: impl Into<Operand>) -> T
     })
 }
 
-/// [`embedding_lookup`] in one table that is divided into several, of which each has the rows
-/// that `partition` gives it.
+/// [`embedding_lookup`] in a table that is sharded over several tables according to `partition`.
 ///
 /// # Errors
 /// As for [`embedding_lookup`]; no tables, or tables whose rows differ in shape.

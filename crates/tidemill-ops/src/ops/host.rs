@@ -83,7 +83,7 @@ fn panic_message(panic: &(dyn std::any::Any + Send)) -> String {
     format!("it panicked: {}", text.as_deref().unwrap_or("with no message"))
 }
 
-/// What an output of a [`host_call`] is promised to be.
+/// The declared type and shape of an output of a [`host_call`].
 #[derive(Clone, Debug)]
 pub struct HostOutput {
     dtype: DType,
@@ -91,7 +91,7 @@ pub struct HostOutput {
 }
 
 impl HostOutput {
-    /// Elements of type `T`, of a shape that may be known in part.
+    /// Elements of type `T`, with a possibly partial shape.
     pub fn new<T: Element>(shape: impl Into<PartialShape>) -> Self {
         HostOutput { dtype: T::DTYPE, shape: shape.into() }
     }
@@ -104,8 +104,7 @@ impl HostOutput {
 /// never skip it. It must not run the session that calls it. No gradient passes through it.
 ///
 /// # Errors
-/// A run fails if the function does, if it panics, or if what it returns is not what `outputs`
-/// promises.
+/// A run fails if the function fails or panics, or if its results do not match `outputs`.
 ///
 /// ```
 /// use tidemill_ops::{HostOutput, constant, host_call};

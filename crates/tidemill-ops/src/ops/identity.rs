@@ -111,7 +111,7 @@ pub fn identity(x: impl Into<Operand>) -> Tensor {
     unary(&IDENTITY, x)
 }
 
-/// The value of `x`, which gradients take for a constant.
+/// The value of `x`, which gradients treat as a constant.
 ///
 /// ```
 /// use tidemill_ops::{constant, stop_gradient};
@@ -123,7 +123,7 @@ pub fn stop_gradient(x: impl Into<Operand>) -> Tensor {
     unary(&STOP_GRADIENT, x)
 }
 
-/// The value of `x`; building a gradient through it is an error that gives `message`.
+/// The value of `x`; building a gradient through it is an error with the text `message`.
 ///
 /// ```
 /// use tidemill_ops::{constant, prevent_gradient};
@@ -137,9 +137,9 @@ pub fn prevent_gradient(x: impl Into<Operand>, message: &str) -> Tensor {
     crate::operand::tensor(node.input(x.into().to_tensor()).attr("message", message))
 }
 
-/// The tensors themselves, of any types: none of the results is there before all tensors are.
+/// The tensors themselves, of any types; all are computed before any result is available.
 ///
-/// Each gradient passes through.
+/// Gradients pass through.
 ///
 /// ```
 /// use tidemill_ops::{constant, identity_n};

@@ -12,9 +12,9 @@ use crate::{Operand, Tensor};
 
 const ATTRS: &[AttrDef] = &[AttrDef::float("alpha", 0.2), AttrDef::widened("T", DType::FLOATS)];
 
-/// The rectifier that lets a part of negative numbers through.
+/// The rectifier that scales negative numbers by a factor.
 pub static LEAKY_RELU: OpDef =
-    OpDef::new("LeakyRelu", "The rectifier that lets a part of negative numbers through.")
+    OpDef::new("LeakyRelu", "The rectifier that scales negative numbers by a factor.")
         .inputs(&[Arg::of("features", "T")])
         .outputs(&[Arg::of("activations", "T")])
         .attrs(ATTRS)
@@ -42,34 +42,32 @@ pub static LEAKY_RELU: OpDef =
         });
 
 /// The gradient of `LeakyRelu`.
-pub static LEAKY_RELU_GRAD: OpDef = OpDef::new(
-    "LeakyReluGrad",
-    "The gradients where the features are positive, a part of them elsewhere.",
-)
-.inputs(&[Arg::of("gradients", "T"), Arg::of("features", "T")])
-.outputs(&[Arg::of("backprops", "T")])
-.attrs(ATTRS)
-.infer(equal_shape)
-.gradient(|cx| {
-    let alpha = cx.node().float_attr("alpha")?;
-    let x: Tensor = cx.input(1);
-    Ok(grads([Some(leaky_relu_grad(cx.grad(), x, alpha)), Some(zeros_like(x))]))
-})
-.kernel(|node| {
-    let alpha = node.float_attr("alpha")?;
-    Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let gradients = cx.take(0)?;
-        let backprops = kernels::leaky_relu_grad(gradients, cx.input(1)?, alpha)?;
-        cx.set(0, backprops);
-        Ok(())
-    }))
-})
-.samples(|| {
-    let gradients = Value::from([1.0_f32, 2.0, 4.0]);
-    let features = Value::from([0.5_f32, -0.5, 2.0]);
-    let sample = Sample::new([gradients, features], Value::from([1.0_f32, 0.2, 4.0]));
-    vec![sample.attr("alpha", Attr::Float(0.1))]
-});
+pub static LEAKY_RELU_GRAD: OpDef =
+    OpDef::new("LeakyReluGrad", "The gradients where the features are positive, scaled elsewhere.")
+        .inputs(&[Arg::of("gradients", "T"), Arg::of("features", "T")])
+        .outputs(&[Arg::of("backprops", "T")])
+        .attrs(ATTRS)
+        .infer(equal_shape)
+        .gradient(|cx| {
+            let alpha = cx.node().float_attr("alpha")?;
+            let x: Tensor = cx.input(1);
+            Ok(grads([Some(leaky_relu_grad(cx.grad(), x, alpha)), Some(zeros_like(x))]))
+        })
+        .kernel(|node| {
+            let alpha = node.float_attr("alpha")?;
+            Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+                let gradients = cx.take(0)?;
+                let backprops = kernels::leaky_relu_grad(gradients, cx.input(1)?, alpha)?;
+                cx.set(0, backprops);
+                Ok(())
+            }))
+        })
+        .samples(|| {
+            let gradients = Value::from([1.0_f32, 2.0, 4.0]);
+            let features = Value::from([0.5_f32, -0.5, 2.0]);
+            let sample = Sample::new([gradients, features], Value::from([1.0_f32, 0.2, 4.0]));
+            vec![sample.attr("alpha", Attr::Float(0.1))]
+        });
 
 #[track_caller]
 fn leaky_relu_grad(dy: Tensor, x: Tensor, alpha: f32) -> Tensor {
@@ -78,7 +76,7 @@ fn leaky_relu_grad(dy: Tensor, x: Tensor, alpha: f32) -> Tensor {
 }
 
 /// The leaky rectifier: `x` where it is positive, `alpha * x` elsewhere (Maas et al., 2013).
-/// TensorFlow's `alpha` is 0.2 unless it is given.
+/// TensorFlow's default `alpha` is 0.2.
 ///
 /// Its gradient at 0 is `alpha`.
 ///

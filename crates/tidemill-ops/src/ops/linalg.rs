@@ -329,8 +329,8 @@ fn triangular_samples() -> Vec<Sample> {
     samples.chain(wrong).chain(broadcast).collect()
 }
 
-/// The lower triangular matrices that give those in the last two axes of `x` when multiplied by
-/// their own transposes. Only the lower triangles of `x` are read.
+/// The Cholesky factors of the matrices in the last two axes of `x`: the lower triangular matrices
+/// whose product with their own transposes is `x`. Only the lower triangles of `x` are read.
 ///
 /// # Errors
 /// Matrices that are not square. A run fails where one is not positive definite.
@@ -379,7 +379,7 @@ pub fn matrix_determinant(x: impl Into<Operand>) -> Tensor {
 }
 
 /// The signs of [`matrix_determinant`], and the logarithms of its absolute values, which do not
-/// overflow where those would.
+/// overflow when the determinants do.
 ///
 /// # Errors
 /// Matrices that are not square.
@@ -397,8 +397,8 @@ pub fn log_matrix_determinant(x: impl Into<Operand>) -> (Tensor, Tensor) {
     (node.output(0).into(), node.output(1).into())
 }
 
-/// The matrices that give `rhs`, of shape `[.., n, k]`, when multiplied from the left by those in
-/// the last two axes of `matrix`, of shape `[.., n, n]`.
+/// Solves `matrix * result = rhs` for the matrices in the last two axes: `matrix` has shape `[..,
+/// n, n]`, `rhs` and the result `[.., n, k]`.
 ///
 /// # Errors
 /// Matrices that are not square, and shapes that do not fit. A run fails where a matrix has no
@@ -421,12 +421,12 @@ fn solve(matrix: Tensor, rhs: Tensor, adjoint: bool) -> Tensor {
     tensor(node.attr("adjoint", adjoint))
 }
 
-/// Which triangle [`triangular_solve`] takes.
+/// Options of [`triangular_solve`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct TriangularSolve {
-    /// Whether it is the lower one.
+    /// Whether to use the lower triangle.
     pub lower: bool,
-    /// Whether it is transposed then.
+    /// Whether to transpose it.
     pub adjoint: bool,
 }
 
@@ -436,8 +436,8 @@ impl Default for TriangularSolve {
     }
 }
 
-/// [`matrix_solve`] for the triangles of `matrix` alone: what is on the other side of the
-/// diagonal is not read. The axes before matrices broadcast.
+/// [`matrix_solve`] for triangular matrices: the other triangle of `matrix` is not read. Leading
+/// axes broadcast.
 ///
 /// # Errors
 /// Matrices that are not square, and shapes that do not fit. A run fails where an element of a

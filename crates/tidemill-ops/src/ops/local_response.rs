@@ -37,8 +37,8 @@ fn options(node: &NodeView<'_>) -> Result<LocalResponse, OpError> {
     })
 }
 
-/// Channels normalised by those around them.
-pub static LRN: OpDef = OpDef::new("LRN", "Channels normalised by those around them.")
+/// Channels normalised by their neighbours.
+pub static LRN: OpDef = OpDef::new("LRN", "Channels normalised by their neighbours.")
     .inputs(&[Arg::of("input", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(ATTRS)
@@ -137,9 +137,9 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
 }
 
 /// The channels of the images `x`, `float32` of shape `[batch, height, width, channels]`, each
-/// divided by `(bias + alpha * s)^beta`, where `s` is the sum of the squares of those up to
-/// `depth_radius` before and behind it and its own (Krizhevsky et al., 2012). TensorFlow's values
-/// are 5, 1, 1 and 0.5 unless they are given.
+/// divided by `(bias + alpha * s)^beta`, where `s` is the sum of the squares of the channels up to
+/// `depth_radius` away, including its own (Krizhevsky et al., 2012). TensorFlow's defaults are 5,
+/// 1, 1 and 0.5.
 ///
 /// # Errors
 /// Tensors of another type or rank, a radius below 0.

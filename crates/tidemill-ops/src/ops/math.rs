@@ -38,12 +38,12 @@ unary_family! {
         (|cx| sqrt_grad(cx.output(0), cx.grad())),
         [0.25, 0.5, 1.0, 3.0] => [0.5, 0.70710677, 1.0, 1.7320508];
 
-    /// One by the square root.
+    /// The reciprocal of the square root.
     RSQRT rsqrt = "Rsqrt"("x"), FLOATS, kernels::rsqrt,
         (|cx| rsqrt_grad(cx.output(0), cx.grad())),
         [0.3, 0.6, 1.2, 3.0] => [1.8257418, 1.2909944, 0.9128709, 0.57735026];
 
-    /// One by the number, `1 / x`.
+    /// The reciprocal, `1 / x`.
     RECIPROCAL reciprocal = "Reciprocal"("x"), FLOATS, kernels::reciprocal,
         (|cx| reciprocal_grad(cx.output(0), cx.grad())),
         [-1.5, -0.25, 0.5, 2.0] => [-0.6666667, -4.0, 2.0, 0.5];
@@ -130,17 +130,17 @@ unary_family! {
         (|cx| cx.grad::<Tensor>() * reciprocal(1.0 - square(cx.input::<Tensor>(0)))),
         [-0.75, -0.25, 0.0, 0.5] => [-0.9729551, -0.25541282, 0.0, 0.54930615];
 
-    /// The largest whole number that is not above `x`.
+    /// The largest whole number that is at most `x`.
     FLOOR floor = "Floor"("x"), FLOATS, kernels::floor,
         none,
         [-1.5, -0.25, 0.5, 2.0] => [-2.0, -1.0, 0.0, 2.0];
 
-    /// The smallest whole number that is not below `x`.
+    /// The smallest whole number that is at least `x`.
     CEIL ceil = "Ceil"("x"), FLOATS, kernels::ceil,
         none,
         [-1.5, -0.25, 0.5, 2.0] => [-1.0, -0.0, 1.0, 2.0];
 
-    /// The nearest whole number; from the middle between two, the even one.
+    /// The nearest whole number; the even one of two equally near.
     RINT rint = "Rint"("x"), FLOATS, kernels::rint,
         none,
         [-1.5, -0.25, 0.5, 2.5] => [-2.0, -0.0, 0.0, 2.0];

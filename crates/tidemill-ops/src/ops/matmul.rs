@@ -9,9 +9,10 @@ use tidemill_kernels::matmul::{self as kernels, Orientation};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::batch_matmul::{BatchMatMul, batch_matmul_with};
+use super::nn::bias_add;
 use crate::family::grads;
 use crate::kernel::kernel;
-use crate::operand::tensor;
+use crate::operand::{composite, tensor};
 use crate::{Operand, Tensor};
 
 /// The product of two matrices.
@@ -95,7 +96,7 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     }))
 }
 
-/// How [`matmul_with`] takes its matrices.
+/// Options of [`matmul_with`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct MatMul {
     /// Whether the left matrix is transposed first.
@@ -105,8 +106,8 @@ pub struct MatMul {
 }
 
 /// The product of the matrices `a`, of shape `[m, k]`, and `b`, of shape `[k, n]`: of shape
-/// `[m, n]`. Where one is known to have more axes, it holds many matrices, and the product is
-/// that of [`batch_matmul`](super::batch_matmul::batch_matmul).
+/// `[m, n]`. If one is known to have more axes, it is a batch of matrices, and the product is that
+/// of [`batch_matmul`](super::batch_matmul::batch_matmul).
 ///
 /// # Errors
 /// Tensors that are not matrices of one type, or whose inner dimensions differ.
@@ -120,6 +121,27 @@ pub struct MatMul {
 #[track_caller]
 pub fn matmul(a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
     matmul_with(a, b, MatMul::default())
+}
+
+/// `x · weights + biases`: the layer of `x` of shape `[batch, inputs]`, `weights` of shape `[inputs,
+/// outputs]` and `biases` of shape `[outputs]`; of shape `[batch, outputs]`.
+///
+/// # Errors
+/// As of [`matmul`] and [`bias_add`](super::nn::bias_add).
+///
+/// ```
+/// use tidemill_ops::{placeholder, xw_plus_b};
+/// let (x, w) = (placeholder::<f32>([2, 3]), placeholder::<f32>([3, 4]));
+/// assert_eq!(xw_plus_b(x, w, placeholder::<f32>([4])).shape().to_string(), "[2, 4]");
+/// ```
+#[track_caller]
+pub fn xw_plus_b(
+    x: impl Into<Operand>,
+    weights: impl Into<Operand>,
+    biases: impl Into<Operand>,
+) -> Tensor {
+    let (x, weights, biases) = (x.into().to_tensor(), weights.into(), biases.into());
+    composite(x.graph(), "xw_plus_b", |_| bias_add(matmul(x, weights), biases))
 }
 
 /// [`matmul`] of matrices that may be transposed first.

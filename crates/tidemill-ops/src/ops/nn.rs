@@ -159,9 +159,9 @@ fn infer_rows(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     }
 }
 
-/// The exponentials along the last axis by their sum.
+/// The exponentials along the last axis divided by their sum.
 pub static SOFTMAX: OpDef =
-    OpDef::new("Softmax", "The exponentials along the last axis by their sum.")
+    OpDef::new("Softmax", "The exponentials along the last axis divided by their sum.")
         .inputs(&[Arg::of("logits", "T")])
         .outputs(&[Arg::of("softmax", "T")])
         .attrs(FLOATS)
@@ -375,7 +375,7 @@ fn half_sum_of_squares(x: &Value) -> Result<Value, NumericError> {
     }, else Err(NumericError::UnsupportedDType { dtype: x.dtype() }))
 }
 
-/// `value` with `bias`, a list with a number for each channel, added along its last axis.
+/// `value` plus `bias`, a list with a number for each channel, along the last axis.
 ///
 /// # Errors
 /// A value of fewer than 2 axes, or another number of channels than of biases.
@@ -393,7 +393,7 @@ pub fn bias_add(value: impl Into<Operand>, bias: impl Into<Operand>) -> Tensor {
     tensor(NodeBuilder::new(&BIAS_ADD).input(value).input(bias))
 }
 
-/// The exponentials of `logits` by their sum, along the last axis.
+/// The exponentials of `logits` divided by their sum, along the last axis.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, softmax};
@@ -405,7 +405,7 @@ pub fn softmax(logits: impl Into<Operand>) -> Tensor {
     unary(&SOFTMAX, logits)
 }
 
-/// The logarithms of [`softmax`], exact where that is tiny.
+/// The logarithms of [`softmax`], accurate even for tiny probabilities.
 ///
 /// ```
 /// use tidemill_ops::{log_softmax, placeholder};

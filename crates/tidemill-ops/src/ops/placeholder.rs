@@ -9,8 +9,8 @@ use tidemill_value::{DType, Element, PartialShape, Value, ValueError};
 use crate::operand::tensor;
 use crate::{Operand, Tensor};
 
-/// A value that has to be fed.
-pub static PLACEHOLDER: OpDef = OpDef::new("Placeholder", "A value that has to be fed.")
+/// A value that must be fed.
+pub static PLACEHOLDER: OpDef = OpDef::new("Placeholder", "A value that must be fed.")
     .outputs(&[Arg::of("output", "dtype")])
     .attrs(&[
         AttrDef::types("dtype", DType::ANY),
@@ -58,12 +58,11 @@ pub static PLACEHOLDER_WITH_DEFAULT: OpDef =
             ]
         });
 
-/// A placeholder: a node that has to be fed in every run that needs it.
+/// A placeholder: a node that has to be fed in every run that needs it. The shape may be partial:
+/// `placeholder::<f32>(shape![?, 784])`.
 ///
-/// The shape may be known in part: `placeholder::<f32>(shape![?, 784])`.
-///
-/// A run that needs the placeholder and is not fed it fails with an error that shows the way
-/// from what was fetched to the placeholder.
+/// A run that needs the placeholder but does not feed it fails with an error that shows the chain
+/// of nodes from the fetch to the placeholder.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -92,12 +91,12 @@ pub fn placeholder_of(dtype: DType, shape: impl Into<PartialShape>) -> Tensor {
     at_location(Location::caller(), || outside(|| tensor(node)))
 }
 
-/// A placeholder that gives the value of `input` in runs that do not feed it.
+/// A placeholder that has the value of `input` in runs that do not feed it.
 ///
-/// `shape` is the shape that may be fed: that of `input`, or a less known one.
+/// `shape` is the shape that may be fed: that of `input`, or a less specific one.
 ///
 /// # Errors
-/// A shape that contradicts that of `input`; where that is known only in a run, the run fails.
+/// A shape that contradicts that of `input`; if that is known only in a run, the run fails.
 ///
 /// ```
 /// use tidemill_ops::placeholder_with_default;

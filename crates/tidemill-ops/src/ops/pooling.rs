@@ -1,4 +1,4 @@
-//! The largest and the mean elements of windows that move over images.
+//! Maximum and mean pooling over images.
 
 use smallvec::SmallVec;
 use tidemill_graph::{
@@ -224,7 +224,7 @@ pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each wind
 
 /// [`MAX_POOL`] with windows that inputs describe.
 pub static MAX_POOL_V2: OpDef =
-    pooled("MaxPoolV2", "The largest element of each window, which inputs describe.")
+    pooled("MaxPoolV2", "The largest element of each window, with window sizes as inputs.")
         .inputs(&[
             Arg::of("input", "T"),
             Arg::is("ksize", DType::I32),
@@ -258,7 +258,7 @@ const BY_ATTRS: &[AttrDef] = &[KSIZE, STRIDES, PADDING, EXPLICIT, FORMAT, NUMBER
 const BY_INPUTS: &[AttrDef] = &[PADDING, FORMAT, NUMBERS];
 
 const fn grad_of_max(name: &'static str) -> OpDef {
-    pooled(name, "What came in for windows, at the first of their largest elements.")
+    pooled(name, "The gradient of max pooling: each window's gradient, at its first maximum.")
         .infer(|node| {
             check_shape(node, 2, &windows_of(node, node.shape(0))?)?;
             Inferred::one(node.shape(0))
@@ -350,9 +350,9 @@ pub static MAX_POOL_GRAD_GRAD_V2: OpDef = grad_of_grad("MaxPoolGradGradV2")
         vec![Sample::shapes(inputs).attr("padding", "VALID")]
     });
 
-/// The largest element of each window, and where it is.
+/// The largest element of each window, and its position.
 pub static MAX_POOL_WITH_ARGMAX: OpDef =
-    OpDef::new("MaxPoolWithArgmax", "The largest element of each window, and where it is.")
+    OpDef::new("MaxPoolWithArgmax", "The largest element of each window, and its position.")
         .inputs(&[Arg::of("input", "T")])
         .outputs(&[Arg::of("output", "T"), Arg::of("argmax", "Targmax")])
         .attrs(
@@ -422,32 +422,34 @@ pub static AVG_POOL: OpDef = pooled("AvgPool", "The mean of each window.")
     });
 
 /// The gradient of [`AVG_POOL`].
-pub static AVG_POOL_GRAD: OpDef =
-    pooled("AvgPoolGrad", "What came in for windows, divided among their elements.")
-        .inputs(&[Arg::is("orig_input_shape", DType::I32), Arg::of("grad", "T")])
-        .attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
-        .infer(|node| {
-            check_shape(node, 0, &[4].into())?;
-            let shape = known_extents(node, 0)?.unwrap_or_else(|| PartialShape::of_rank(4));
-            check_shape(node, 1, &windows_of(node, &shape)?)?;
-            Inferred::one(shape)
-        })
-        .gradient(|cx| Ok(grads([None, Some(beside(&AVG_POOL, cx, [cx.grad()])?)])))
-        .kernel(|node| {
-            pool_kernel(node, |cx, pool| {
-                Ok(kernels::mean_pool_grad(&shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)
-            })
-        })
-        .samples(|| {
-            let inputs = |grad| [Value::from([1, 2, 3, 1]), grad];
-            let grad = array([1, 1, 2, 1], [4.0_f32, 8.0]);
-            let spread = array([1, 2, 3, 1], [1.0_f32, 3.0, 2.0, 1.0, 3.0, 2.0]);
-            let wrong = array([1, 1, 1, 1], [4.0_f32]);
-            vec![
-                windowed(Sample::new(inputs(grad), spread), [2, 2], [1, 1], "VALID"),
-                windowed(Sample::error(inputs(wrong), "[1, 1, 2, 1]"), [2, 2], [1, 1], "VALID"),
-            ]
-        });
+pub static AVG_POOL_GRAD: OpDef = pooled(
+    "AvgPoolGrad",
+    "The gradient of mean pooling: each window's gradient, divided among its elements.",
+)
+.inputs(&[Arg::is("orig_input_shape", DType::I32), Arg::of("grad", "T")])
+.attrs(const { &[KSIZE, STRIDES, PADDING, FORMAT, FLOATS] })
+.infer(|node| {
+    check_shape(node, 0, &[4].into())?;
+    let shape = known_extents(node, 0)?.unwrap_or_else(|| PartialShape::of_rank(4));
+    check_shape(node, 1, &windows_of(node, &shape)?)?;
+    Inferred::one(shape)
+})
+.gradient(|cx| Ok(grads([None, Some(beside(&AVG_POOL, cx, [cx.grad()])?)])))
+.kernel(|node| {
+    pool_kernel(node, |cx, pool| {
+        Ok(kernels::mean_pool_grad(&shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)
+    })
+})
+.samples(|| {
+    let inputs = |grad| [Value::from([1, 2, 3, 1]), grad];
+    let grad = array([1, 1, 2, 1], [4.0_f32, 8.0]);
+    let spread = array([1, 2, 3, 1], [1.0_f32, 3.0, 2.0, 1.0, 3.0, 2.0]);
+    let wrong = array([1, 1, 1, 1], [4.0_f32]);
+    vec![
+        windowed(Sample::new(inputs(grad), spread), [2, 2], [1, 1], "VALID"),
+        windowed(Sample::error(inputs(wrong), "[1, 1, 2, 1]"), [2, 2], [1, 1], "VALID"),
+    ]
+});
 
 /// An image of the numbers from 1 on.
 fn image(shape: [usize; 4]) -> Value {
@@ -496,11 +498,10 @@ pub fn max_pool(x: impl Into<Operand>, extents: [i64; 2], options: Conv<2>) -> T
     tensor(pool_node(&MAX_POOL, x, extents, options))
 }
 
-/// [`max_pool`], and where each of the largest elements is among all of its image, counted in
-/// row-major order.
+/// [`max_pool`], and the position of each maximum within its image, in row-major order.
 ///
 /// # Errors
-/// As [`max_pool`], and images whose channels come first or with explicit padding.
+/// As for [`max_pool`], and images whose channels come first or with explicit padding.
 ///
 /// ```
 /// use tidemill_ops::{Conv, max_pool_with_argmax, placeholder};
@@ -519,10 +520,10 @@ pub fn max_pool_with_argmax(
     (node.output(0).into(), node.output(1).into())
 }
 
-/// The mean of each window as in [`max_pool`], of floats, not counting what surrounds the images.
+/// The mean of each window as in [`max_pool`], of floats, not counting the padding.
 ///
 /// # Errors
-/// As [`max_pool`], and explicit padding.
+/// As for [`max_pool`], and explicit padding.
 ///
 /// ```
 /// use tidemill_ops::{Conv, avg_pool, placeholder};

@@ -81,13 +81,13 @@ fn transposed(x: Tensor, permutation: Tensor) -> Tensor {
     tensor(NodeBuilder::new(&TRANSPOSE).input(x).input(permutation))
 }
 
-/// The product of `x` along `axes` (see [`reduce_sum`](super::reduce::reduce_sum)). Of no
-/// elements it is 1. Integers wrap.
+/// The product of `x` along `axes` (see [`reduce_sum`](super::reduce::reduce_sum)). The product of
+/// no elements is 1. Integers wrap.
 ///
-/// Its derivatives of any order are right where elements are 0.
+/// Its derivatives of any order are correct where elements are 0.
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 ///
 /// ```
 /// use tidemill_ops::{constant, reduce_prod};

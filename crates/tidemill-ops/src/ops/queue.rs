@@ -1,9 +1,9 @@
-//! Queues: `FIFOQueueV2`, and what puts elements into one and takes them out.
+//! Queues: `FIFOQueueV2`, and the operations that enqueue and dequeue elements.
 //!
 //! A queue is a variable of a session that starts without elements: its value is a list of
 //! strings, one for each element, with the bytes of its components. So a run that fails leaves a
-//! queue as it was. Nothing waits: to take an element out of an empty queue is an error, and a
-//! queue takes more elements than its capacity.
+//! queue as it was. Nothing blocks: dequeuing from an empty queue is an error, and a queue accepts
+//! more elements than its capacity.
 
 use tidemill_formats::SplatBudget;
 use tidemill_formats::proto::{ListValue, Message, TensorProto};
@@ -20,24 +20,23 @@ fn elements() -> PartialShape {
     [Dim::UNKNOWN].into_iter().collect()
 }
 
-/// A queue, of which the first element is taken out first.
-pub static FIFO_QUEUE: OpDef =
-    OpDef::new("FIFOQueueV2", "A queue, of which the first element is taken out first.")
-        .outputs(&[Arg { role: Role::Handle, ..Arg::is("handle", DType::String) }])
-        .attrs(&[
-            AttrDef::new("component_types", AttrKind::Types),
-            AttrDef::new("shapes", AttrKind::Shapes).default(Default::NoShapes),
-            AttrDef::int("capacity", -1),
-            AttrDef::str("container", ""),
-            AttrDef::str("shared_name", ""),
-        ])
-        .execution(Execution::Variable)
-        .infer(|_| Inferred::one(elements()))
-        .not_differentiable()
-        .samples(|| {
-            let sample = Sample::error([], "is the handle of a variable");
-            vec![sample.attr("component_types", vec![DType::F32])]
-        });
+/// A first-in, first-out queue.
+pub static FIFO_QUEUE: OpDef = OpDef::new("FIFOQueueV2", "A first-in, first-out queue.")
+    .outputs(&[Arg { role: Role::Handle, ..Arg::is("handle", DType::String) }])
+    .attrs(&[
+        AttrDef::new("component_types", AttrKind::Types),
+        AttrDef::new("shapes", AttrKind::Shapes).default(Default::NoShapes),
+        AttrDef::int("capacity", -1),
+        AttrDef::str("container", ""),
+        AttrDef::str("shared_name", ""),
+    ])
+    .execution(Execution::Variable)
+    .infer(|_| Inferred::one(elements()))
+    .not_differentiable()
+    .samples(|| {
+        let sample = Sample::error([], "is the handle of a variable");
+        vec![sample.attr("component_types", vec![DType::F32])]
+    });
 
 /// Puts an element into a queue.
 pub static QUEUE_ENQUEUE: OpDef = OpDef::new("QueueEnqueueV2", "Puts an element into a queue.")

@@ -6,15 +6,15 @@ use tidemill_graph::{
     NodeView, OpDef, OpError, Sample, at_location, default_graph, scoped,
 };
 use tidemill_kernels::random::{self as kernels, RandomKey};
-use tidemill_value::{DType, Element, Scalar, Shape, Value, match_dtype};
+use tidemill_value::{DType, Element, Scalar, Value, match_dtype};
 
 use super::arithmetic::ADD;
-use super::array::{described_shape, shape_tensor};
+use super::array::described_shape;
 use super::constant::constant_node;
-use crate::Tensor;
 use crate::index::{check_single, known_extents, shape_of};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::{IntoShape, Operand, Tensor};
 
 pub(super) const SEEDS: [AttrDef; 2] = [AttrDef::int("seed", 0), AttrDef::int("seed2", 0)];
 
@@ -145,10 +145,10 @@ pub static RANDOM_UNIFORM_INT: OpDef =
             vec![Sample::shapes(inputs(-3, 3)), Sample::error(inputs(3, 3), "no integer")]
         });
 
-/// What random numbers are drawn from.
+/// The distribution of random numbers.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub enum Distribution {
-    /// Equally likely from `min` up to, but not including, `max`.
+    /// The uniform distribution from `min` up to, but not including, `max`.
     Uniform {
         /// The lowest number.
         min: f64,
@@ -162,8 +162,8 @@ pub enum Distribution {
         /// The standard deviation.
         stddev: f64,
     },
-    /// The normal distribution, where numbers more than two standard deviations from the mean
-    /// are drawn again.
+    /// The normal distribution; numbers more than two standard deviations from the mean are
+    /// redrawn.
     TruncatedNormal {
         /// The mean.
         mean: f64,
@@ -172,36 +172,89 @@ pub enum Distribution {
     },
 }
 
-/// Random numbers of type `dtype` and a given shape, drawn anew in every run that needs them.
+/// Random numbers of type `dtype` and a given shape, drawn anew in every run that needs them. The
+/// shape may be an integer tensor, such as `shape(x)`.
 ///
-/// They depend on the seeds of the operation and the graph and on how often the operation has
-/// run in the session, and on nothing else. Without a seed of the operation or the graph, they
-/// depend on that of the session.
+/// They depend only on the seeds of the operation and the graph and on how often the operation has
+/// run in the session. Without these seeds, they depend on the session's seed.
+///
+/// # Errors
+/// A `dtype` that is not `float32` or `float64`. A run fails if an extent is negative.
 ///
 /// ```
-/// use tidemill_ops::{Distribution, random};
+/// use tidemill_ops::{Distribution, placeholder, random, shape};
 /// use tidemill_value::DType;
-/// let noise = random(Distribution::Normal { mean: 0.0, stddev: 0.1 }, [3], DType::F32, None);
+/// let normal = Distribution::Normal { mean: 0.0, stddev: 0.1 };
+/// let noise = random(normal, [3], DType::F32, None);
 /// assert_eq!(noise.shape().to_string(), "[3]");
+/// let x = placeholder::<f32>(tidemill_value::shape![?, 784]);
+/// let noisy = x + random(normal, shape(x), DType::F32, None);
+/// assert_eq!(noisy.shape().to_string(), "[?, 784]");
 /// ```
-#[doc(alias = "random_uniform")]
-#[doc(alias = "random_normal")]
 #[doc(alias = "truncated_normal")]
 #[track_caller]
 pub fn random(
     distribution: Distribution,
-    shape: impl Into<Shape>,
+    shape: impl IntoShape,
     dtype: DType,
     seed: Option<i64>,
 ) -> Tensor {
-    random_tensor(&default_graph(), distribution, shape.into(), dtype, seed)
+    let shape = shape.into_operand();
+    let given = shape.as_tensor();
+    let graph = given.and_then(Tensor::graph).unwrap_or_else(default_graph);
+    random_tensor(&graph, distribution, given.map_or(shape, Operand::from), dtype, seed)
 }
 
+/// [`random`] numbers from `min` up to, but not including, `max`, all equally likely.
+///
+/// # Errors
+/// As of [`random`].
+///
+/// ```
+/// use tidemill_ops::random_uniform;
+/// use tidemill_value::DType;
+/// let angles = random_uniform([7], -3.14, 3.14, DType::F32, None);
+/// assert_eq!(angles.shape().to_string(), "[7]");
+/// ```
+#[track_caller]
+pub fn random_uniform(
+    shape: impl IntoShape,
+    min: f64,
+    max: f64,
+    dtype: DType,
+    seed: Option<i64>,
+) -> Tensor {
+    random(Distribution::Uniform { min, max }, shape, dtype, seed)
+}
+
+/// [`random`] numbers of a normal distribution.
+///
+/// # Errors
+/// As of [`random`].
+///
+/// ```
+/// use tidemill_ops::random_normal;
+/// use tidemill_value::DType;
+/// let noise = random_normal([7, 3], 0.0, 1.0, DType::F32, None);
+/// assert_eq!(noise.shape().to_string(), "[7, 3]");
+/// ```
+#[track_caller]
+pub fn random_normal(
+    shape: impl IntoShape,
+    mean: f64,
+    stddev: f64,
+    dtype: DType,
+    seed: Option<i64>,
+) -> Tensor {
+    random(Distribution::Normal { mean, stddev }, shape, dtype, seed)
+}
+
+/// Random numbers, in a graph, of a shape that is a value or a tensor.
 #[track_caller]
 pub(crate) fn random_tensor(
     graph: &Graph,
     distribution: Distribution,
-    shape: Shape,
+    shape: Operand,
     dtype: DType,
     seed: Option<i64>,
 ) -> Tensor {
@@ -219,7 +272,7 @@ pub(crate) fn random_tensor(
     at_location(Location::caller(), || {
         scoped(graph, name, |full| {
             let key = graph.key();
-            let shape = constant_node(Some(key), "shape", shape_tensor(&shape));
+            let shape = shape.to_tensor_in(key, "shape");
             let first = number(key, first_name, first, dtype);
             let second = number(key, second_name, second, dtype);
             let seeds = seeds(graph, seed);
@@ -263,7 +316,10 @@ pub(super) fn seeds(graph: &Graph, seed: Option<i64>) -> Seeds {
 }
 
 /// Random integers of type `T` from `min` up to, but not including, `max`, drawn anew in every
-/// run that needs them (see [`random`]).
+/// run that needs them (see [`random`]). The shape may be an integer tensor.
+///
+/// # Errors
+/// A `T` that is not `i32` or `i64`. A run fails if there is no integer in the range.
 ///
 /// ```
 /// use tidemill_ops::random_integers;
@@ -273,16 +329,19 @@ pub(super) fn seeds(graph: &Graph, seed: Option<i64>) -> Seeds {
 #[doc(alias = "RandomUniformInt")]
 #[track_caller]
 pub fn random_integers<T: Element>(
-    shape: impl Into<Shape>,
+    shape: impl IntoShape,
     min: T,
     max: T,
     seed: Option<i64>,
 ) -> Tensor {
-    let graph = default_graph();
+    let shape = shape.into_operand();
+    let given = shape.as_tensor();
+    let graph = given.and_then(Tensor::graph).unwrap_or_else(default_graph);
     composite(Some(graph.clone()), "random_uniform", |full| {
-        let shape = constant_node(None, "shape", shape_tensor(&shape.into()));
-        let min = constant_node(None, "min", Value::scalar(min));
-        let max = constant_node(None, "max", Value::scalar(max));
+        let key = graph.key();
+        let shape = given.unwrap_or_else(|| shape.to_tensor_in(key, "shape"));
+        let min = constant_node(Some(key), "min", Value::scalar(min));
+        let max = constant_node(Some(key), "max", Value::scalar(max));
         let seeds = seeds(&graph, seed);
         let node = NodeBuilder::new(&RANDOM_UNIFORM_INT).exact_name(full);
         let node = node.input(shape).input(min).input(max);

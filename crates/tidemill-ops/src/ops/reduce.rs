@@ -282,8 +282,8 @@ pub static ARG_MIN: OpDef =
         .kernel(|node| position_kernel(node, kernels::arg_min))
         .samples(|| position_samples([0, 1]));
 
-/// The axes that a reduction combines: a number, a list of numbers, `..` for all of them, or a
-/// tensor of integers. Negative numbers count from behind the last axis.
+/// The axes that a reduction combines: a number, a list of numbers, `..` or `None` for all of them,
+/// or a tensor of integers. Negative numbers count from behind the last axis.
 #[derive(Clone, Debug)]
 pub struct Axes {
     axes: Which,
@@ -297,46 +297,53 @@ enum Which {
 }
 
 impl Axes {
-    /// The same axes, which stay in the result with an extent of 1.
+    /// The same axes, kept in the result with length 1.
     pub fn keep_dims(mut self) -> Self {
         self.keep_dims = true;
         self
     }
 }
 
-impl From<Which> for Axes {
-    fn from(axes: Which) -> Self {
-        Axes { axes, keep_dims: false }
+impl Which {
+    const fn dropped(self) -> Axes {
+        Axes { axes: self, keep_dims: false }
     }
 }
 
 impl From<std::ops::RangeFull> for Axes {
     fn from(_: std::ops::RangeFull) -> Self {
-        Which::All.into()
+        Which::All.dropped()
+    }
+}
+
+impl From<Option<i32>> for Axes {
+    /// All axes where it is `None`.
+    fn from(axis: Option<i32>) -> Self {
+        axis.map_or(Which::All.dropped(), Axes::from)
     }
 }
 
 impl From<&[i64]> for Axes {
     fn from(axes: &[i64]) -> Self {
-        Which::These(axes.to_vec().into()).into()
+        Which::These(axes.to_vec().into()).dropped()
     }
 }
 
 impl<const N: usize> From<[i32; N]> for Axes {
     fn from(axes: [i32; N]) -> Self {
-        Which::These(axes.into()).into()
+        Which::These(axes.into()).dropped()
     }
 }
 
 impl From<i32> for Axes {
     fn from(axis: i32) -> Self {
-        Which::These(axis.into()).into()
+        Which::These(axis.into()).dropped()
     }
 }
 
 impl From<Tensor> for Axes {
     fn from(axes: Tensor) -> Self {
-        Which::These(axes.into()).into()
+        Which::These(axes.into()).dropped()
     }
 }
 
@@ -370,7 +377,7 @@ macro_rules! reductions {
         $(#[doc = $doc])*
         ///
         /// # Errors
-        /// An axis that there is not, or that is named twice.
+        /// An axis that does not exist, or that is named twice.
         #[doc = example!($function(constant($sample), 0) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
@@ -382,15 +389,15 @@ macro_rules! reductions {
 
 reductions! {
     /// The sum of `x` along `axes`: `reduce_sum(x, 0)`, `reduce_sum(x, [0, 1])`, and over all
-    /// elements, `reduce_sum(x, ..)`. Of no elements it is 0.
+    /// elements, `reduce_sum(x, ..)`. The sum of no elements is 0.
     reduce_sum = SUM, "Sum", [[1.0_f32, 2.0]];
 
-    /// The mean of `x` along `axes` (see [`reduce_sum`]). Of no elements it is NaN. That of
-    /// integers is truncated.
+    /// The mean of `x` along `axes` (see [`reduce_sum`]). The mean of no elements is NaN. For
+    /// integers, it is truncated.
     reduce_mean = MEAN, "Mean", [[1.0_f32, 2.0]];
 
-    /// The length of `x` along `axes` (see [`reduce_sum`]), the square root of the sum of
-    /// squares. That of integers is truncated. Its gradient at 0 is 0.
+    /// The Euclidean norm of `x` along `axes` (see [`reduce_sum`]), the square root of the sum of
+    /// squares. For integers, it is truncated. Its gradient at 0 is 0.
     reduce_euclidean_norm = EUCLIDEAN_NORM, "EuclideanNorm", [[1.0_f32, 2.0]];
 
     /// The largest element of `x` along `axes` (see [`reduce_sum`]); NaN if there is one. Its
@@ -408,11 +415,11 @@ reductions! {
     reduce_any = ANY, "Any", [[true, false]];
 }
 
-/// The position, as `int64`, of the largest element of `x` along an axis; of equal ones, the
-/// first. NaN is passed over.
+/// The position, as `int64`, of the largest element of `x` along an axis; the first of equal ones.
+/// NaN is ignored.
 ///
 /// # Errors
-/// An axis that there is not.
+/// An axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{arg_max, placeholder};
@@ -425,11 +432,11 @@ pub fn arg_max(x: impl Into<Operand>, axis: i32) -> Tensor {
     indexed(&ARG_MAX, "ArgMax", x, ("dimension", axis.into()), |node| node)
 }
 
-/// The position, as `int64`, of the smallest element of `x` along an axis; of equal ones, the
-/// first. NaN is passed over.
+/// The position, as `int64`, of the smallest element of `x` along an axis; the first of equal ones.
+/// NaN is ignored.
 ///
 /// # Errors
-/// An axis that there is not.
+/// An axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{arg_min, placeholder};

@@ -71,9 +71,9 @@ const fn resized(name: &'static str, summary: &'static str) -> OpDef {
 
 const IMAGES_AND_SIZE: &[Arg] = &[Arg::of("images", "T"), Arg::is("size", DType::I32)];
 
-/// Images at another size, by their nearest pixels.
+/// Images resized by nearest neighbour.
 pub static RESIZE_NEAREST_NEIGHBOR: OpDef =
-    resized("ResizeNearestNeighbor", "Images at another size, by their nearest pixels.")
+    resized("ResizeNearestNeighbor", "Images resized by nearest neighbour.")
         .inputs(IMAGES_AND_SIZE)
         .outputs(&[Arg::of("resized_images", "T")])
         .attrs(&[IMAGES, CORNERS, CENTERS])
@@ -96,7 +96,7 @@ pub static RESIZE_NEAREST_NEIGHBOR: OpDef =
 
 /// The gradient of [`RESIZE_NEAREST_NEIGHBOR`].
 pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
-    resized("ResizeNearestNeighborGrad", "The sums of what came in for each nearest pixel.")
+    resized("ResizeNearestNeighborGrad", "The gradient of nearest-neighbour resizing.")
         .infer(|node| {
             if known_integers(node, 1).is_some_and(|size| size.contains(&0)) {
                 let message = "there are no pixels to add up for: `size` must be above 0";
@@ -208,29 +208,25 @@ const fn interpolated_grad<I: Interpolation>(name: &'static str, summary: &'stat
         })
 }
 
-/// Images at another size, by pixels between theirs.
+/// Images resized by bilinear interpolation.
 pub static RESIZE_BILINEAR: OpDef =
-    interpolated::<Linear>("ResizeBilinear", "Images at another size, by pixels between theirs.")
+    interpolated::<Linear>("ResizeBilinear", "Images resized by bilinear interpolation.")
         .samples(|| between(array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 3.0])));
 
 /// The gradient of [`RESIZE_BILINEAR`].
-pub static RESIZE_BILINEAR_GRAD: OpDef = interpolated_grad::<Linear>(
-    "ResizeBilinearGrad",
-    "What came in for pixels, divided among those around.",
-)
-.samples(|| vec![divided(array([1, 1, 2, 1], [2.0_f32, 8.0]))]);
+pub static RESIZE_BILINEAR_GRAD: OpDef =
+    interpolated_grad::<Linear>("ResizeBilinearGrad", "The gradient of bilinear resizing.")
+        .samples(|| vec![divided(array([1, 1, 2, 1], [2.0_f32, 8.0]))]);
 
-/// Images at another size, by cubic convolution.
+/// Images resized by bicubic interpolation.
 pub static RESIZE_BICUBIC: OpDef =
-    interpolated::<Cubic>("ResizeBicubic", "Images at another size, by cubic convolution.")
+    interpolated::<Cubic>("ResizeBicubic", "Images resized by bicubic interpolation.")
         .samples(|| between(array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 3.1875])));
 
 /// The gradient of [`RESIZE_BICUBIC`].
-pub static RESIZE_BICUBIC_GRAD: OpDef = interpolated_grad::<Cubic>(
-    "ResizeBicubicGrad",
-    "What came in for pixels, by their weights for those around.",
-)
-.samples(|| vec![divided(array([1, 1, 2, 1], [1.625_f32, 8.375]))]);
+pub static RESIZE_BICUBIC_GRAD: OpDef =
+    interpolated_grad::<Cubic>("ResizeBicubicGrad", "The gradient of bicubic resizing.")
+        .samples(|| vec![divided(array([1, 1, 2, 1], [1.625_f32, 8.375]))]);
 
 /// Samples of which one stretches a [`pair`] to these pixels.
 fn between(stretched: Value) -> Vec<Sample> {
@@ -285,10 +281,10 @@ pub fn resize_nearest_neighbor(images: impl Into<Operand>, size: impl Into<Opera
 }
 
 /// `images`, of shape `[batch, height, width, channels]`, at `size`, `[height, width]`, as
-/// `float32`: each pixel is a mean of the four around it, by their distances.
+/// `float32`: each pixel is a mean of the four around it, weighted by their distances.
 ///
 /// # Errors
-/// As [`resize_nearest_neighbor`].
+/// As for [`resize_nearest_neighbor`].
 ///
 /// ```
 /// use tidemill_ops::{placeholder, resize_bilinear};
@@ -306,7 +302,7 @@ pub fn resize_bilinear(images: impl Into<Operand>, size: impl Into<Operand>) -> 
 /// (Keys, 1981).
 ///
 /// # Errors
-/// As [`resize_nearest_neighbor`].
+/// As for [`resize_nearest_neighbor`].
 ///
 /// ```
 /// use tidemill_ops::{placeholder, resize_bicubic};

@@ -1,4 +1,5 @@
-//! Resource variables: `VarHandleOp`, and what reads and writes a variable by its handle.
+//! Resource variables: `VarHandleOp`, and the operations that read and write a variable by its
+//! handle.
 
 use tidemill_graph::{
     Access, Arg, AttrDef, AttrKind, Default, Execution, Fallible, Inferred, KernelCx, KernelError,
@@ -146,7 +147,7 @@ pub static ASSIGN_SUB_VARIABLE: OpDef =
 /// Slices of a variable by their numbers along its first axis.
 pub static RESOURCE_GATHER: OpDef = OpDef::new(
     "ResourceGather",
-    "Slices of a resource variable by their numbers along its first axis.",
+    "Slices of a resource variable selected by index along its first axis.",
 )
 .inputs(&[Arg::handle("resource", "dtype"), Arg::of("indices", "Tindices")])
 .outputs(&[Arg::of("output", "dtype")])
@@ -191,7 +192,7 @@ pub static RESOURCE_GATHER: OpDef = OpDef::new(
 /// Parts of a variable by their positions along its first axes.
 pub static RESOURCE_GATHER_ND: OpDef = OpDef::new(
     "ResourceGatherNd",
-    "Parts of a resource variable by their positions along its first axes.",
+    "Slices of a resource variable selected by position along its first axes.",
 )
 .inputs(&[Arg::handle("resource", "dtype"), Arg::of("indices", "Tindices")])
 .outputs(&[Arg::of("output", "dtype")])
@@ -254,9 +255,9 @@ scatters! {
     SCATTER_DIV = "ResourceScatterDiv",
         "Divides rows of a resource variable by updates.", DType::NUMBERS, Div;
     SCATTER_MIN = "ResourceScatterMin",
-        "Leaves the smaller of updates and rows of a resource variable.", DType::NUMBERS, Min;
+        "Replaces rows of a resource variable by their minimum with updates.", DType::NUMBERS, Min;
     SCATTER_MAX = "ResourceScatterMax",
-        "Leaves the larger of updates and rows of a resource variable.", DType::NUMBERS, Max;
+        "Replaces rows of a resource variable by their maximum with updates.", DType::NUMBERS, Max;
 }
 
 /// Declares writes to the parts of a variable at given positions, a row for each.
@@ -298,9 +299,9 @@ scatters_nd! {
     SCATTER_ND_SUB = "ResourceScatterNdSub",
         "Subtracts updates from parts of a resource variable.", DType::NUMBERS, Sub;
     SCATTER_ND_MIN = "ResourceScatterNdMin",
-        "Leaves the smaller of updates and parts of a resource variable.", DType::NUMBERS, Min;
+        "Replaces slices of a resource variable by their minimum with updates.", DType::NUMBERS, Min;
     SCATTER_ND_MAX = "ResourceScatterNdMax",
-        "Leaves the larger of updates and parts of a resource variable.", DType::NUMBERS, Max;
+        "Replaces slices of a resource variable by their maximum with updates.", DType::NUMBERS, Max;
 }
 
 /// Whether a tensor is the handle of a variable.

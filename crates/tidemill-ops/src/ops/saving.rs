@@ -52,8 +52,8 @@ pub static SAVE: OpDef = OpDef::new("SaveV2", "Writes tensors to a checkpoint.")
         vec![Sample::error([], "must end with a name").arguments(inputs)]
     });
 
-/// Reads tensors of a checkpoint.
-pub static RESTORE: OpDef = OpDef::new("RestoreV2", "Reads tensors of a checkpoint.")
+/// Reads tensors from a checkpoint.
+pub static RESTORE: OpDef = OpDef::new("RestoreV2", "Reads tensors from a checkpoint.")
     .inputs(&[
         Arg::is("prefix", DType::String),
         Arg::is("tensor_names", DType::String),
@@ -120,8 +120,8 @@ fn part_of(value: Value, text: &str) -> Result<Value, KernelError> {
     Ok(layout::slice(&value, &begin, &size)?)
 }
 
-/// Makes one checkpoint of several.
-pub static MERGE: OpDef = OpDef::new("MergeV2Checkpoints", "Makes one checkpoint of several.")
+/// Merges several checkpoints into one.
+pub static MERGE: OpDef = OpDef::new("MergeV2Checkpoints", "Merges several checkpoints into one.")
     .inputs(&[
         Arg::is("checkpoint_prefixes", DType::String),
         Arg::is("destination_prefix", DType::String),

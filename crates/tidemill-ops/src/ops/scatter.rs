@@ -145,11 +145,11 @@ macro_rules! scatters {
         $(#[doc = $doc])*
         ///
         /// `updates` have the shape of `indices`, followed by that of a row, or are a single number
-        /// for all. The result is what the variable holds then.
+        /// for all rows. The result is the variable's new value.
         ///
         /// # Errors
-        /// Updates of another type or shape; in a run, an index that is not the number of a row. The
-        /// variable then stays as it is.
+        /// Updates of another type or shape; in a run, an index that is out of range. The variable
+        /// does not change then.
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(
@@ -164,41 +164,41 @@ macro_rules! scatters {
 }
 
 scatters! {
-    /// Puts `updates` in place of the rows of `variable` that `indices` number. Of several for
-    /// one row, the last stays.
+    /// Replaces the rows of `variable` at `indices` with `updates`. If a row has several updates,
+    /// the last one wins.
     SCATTER_UPDATE scatter_update = "ScatterUpdate",
         "Puts updates in place of rows of a variable.",
         DType::ALL, true, Update => [3.0, 6.0, 2.0];
 
-    /// Adds `updates` to the rows of `variable` that `indices` number; several for one row are all
-    /// added to it.
+    /// Adds `updates` to the rows of `variable` at `indices`; several updates of one row are all
+    /// added.
     SCATTER_ADD scatter_add = "ScatterAdd", "Adds updates to rows of a variable.",
         DType::NUMBERS, false, Add => [11.0, 6.0, 6.0];
 
-    /// Subtracts `updates` from the rows of `variable` that `indices` number; several for one row
-    /// are all subtracted from it.
+    /// Subtracts `updates` from the rows of `variable` at `indices`; several updates of one row are
+    /// all subtracted.
     SCATTER_SUB scatter_sub = "ScatterSub", "Subtracts updates from rows of a variable.",
         DType::NUMBERS, false, Sub => [5.0, 6.0, 2.0];
 
-    /// Multiplies the rows of `variable` that `indices` number by `updates`.
+    /// Multiplies the rows of `variable` at `indices` by `updates`.
     SCATTER_MUL scatter_mul = "ScatterMul", "Multiplies rows of a variable by updates.",
         DType::NUMBERS, false, Mul => [24.0, 6.0, 8.0];
 
-    /// Divides the rows of `variable` that `indices` number by `updates`. To divide an integer by
-    /// zero is an error.
+    /// Divides the rows of `variable` at `indices` by `updates`. Dividing an integer by zero is an
+    /// error.
     SCATTER_DIV scatter_div = "ScatterDiv", "Divides rows of a variable by updates.",
         DType::NUMBERS, false, Div => [8.0 / 3.0, 6.0, 2.0];
 
-    /// Leaves in the rows of `variable` that `indices` number the smaller of what they hold and of
-    /// `updates`.
+    /// Replaces each element of the rows of `variable` at `indices` with the smaller of it and the
+    /// update.
     SCATTER_MIN scatter_min = "ScatterMin",
-        "Leaves the smaller of updates and rows of a variable in those.",
+        "Replaces rows of a variable by their minimum with updates.",
         DType::NUMBERS, false, Min => [3.0, 6.0, 2.0];
 
-    /// Leaves in the rows of `variable` that `indices` number the larger of what they hold and of
-    /// `updates`.
+    /// Replaces each element of the rows of `variable` at `indices` with the larger of it and the
+    /// update.
     SCATTER_MAX scatter_max = "ScatterMax",
-        "Leaves the larger of updates and rows of a variable in those.",
+        "Replaces rows of a variable by their maximum with updates.",
         DType::NUMBERS, false, Max => [8.0, 6.0, 4.0];
 }
 
@@ -216,11 +216,11 @@ macro_rules! nd_scatters {
             .samples(|| part_samples($expected));
 
         $(#[doc = $doc])*
-        /// The result is what the variable holds then.
+        /// The result is the variable's new value.
         ///
         /// # Errors
-        /// Updates of another type or shape; in a run, a position that there is not. The variable
-        /// then stays as it is.
+        /// Updates of another type or shape; in a run, a position that does not exist. The variable
+        /// does not change then.
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(
@@ -235,8 +235,9 @@ macro_rules! nd_scatters {
 }
 
 nd_scatters! {
-    /// Puts `updates` in place of the parts of `variable` at the positions in `indices` (see
-    /// [`gather_nd`](crate::gather_nd)). Of several at one position, the last stays.
+    /// Replaces the slices of `variable` at the positions in `indices` (see
+    /// [`gather_nd`](crate::gather_nd)) with `updates`. If a position has several updates, the last
+    /// one wins.
     SCATTER_ND_UPDATE scatter_nd_update = "ScatterNdUpdate",
         "Puts updates in place of parts of a variable.",
         DType::ALL, true, Update => [3.0, 6.0, 2.0];
@@ -252,16 +253,16 @@ nd_scatters! {
         "Subtracts updates from parts of a variable.",
         DType::NUMBERS, false, Sub => [5.0, 6.0, 2.0];
 
-    /// Leaves the smaller of `updates` and of the parts of `variable` at the positions in
-    /// `indices` (see [`gather_nd`](crate::gather_nd)) in those.
+    /// Replaces each element of the slices of `variable` at the positions in `indices` (see
+    /// [`gather_nd`](crate::gather_nd)) with the smaller of it and the update.
     SCATTER_ND_MIN scatter_nd_min = "ScatterNdMin",
-        "Leaves the smaller of updates and parts of a variable in those.",
+        "Replaces slices of a variable by their minimum with updates.",
         DType::NUMBERS, false, Min => [3.0, 6.0, 2.0];
 
-    /// Leaves the larger of `updates` and of the parts of `variable` at the positions in
-    /// `indices` (see [`gather_nd`](crate::gather_nd)) in those.
+    /// Replaces each element of the slices of `variable` at the positions in `indices` (see
+    /// [`gather_nd`](crate::gather_nd)) with the larger of it and the update.
     SCATTER_ND_MAX scatter_nd_max = "ScatterNdMax",
-        "Leaves the larger of updates and parts of a variable in those.",
+        "Replaces slices of a variable by their maximum with updates.",
         DType::NUMBERS, false, Max => [8.0, 6.0, 4.0];
 }
 

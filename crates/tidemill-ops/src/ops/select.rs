@@ -42,11 +42,11 @@ pub static SELECT: OpDef =
             vec![Sample::new([condition, t, e], Value::from([1.0_f32, -1.0, 3.0]))]
         });
 
-/// The elements of `x` where `condition` holds, those of `y` elsewhere. Shapes broadcast.
+/// The elements of `x` where `condition` is true, those of `y` elsewhere. Shapes broadcast.
 ///
-/// It is TensorFlow's `where` of three arguments. Both branches are computed, and the gradient
-/// of the one that is not taken is zero times whatever it is: NaN, if that is not finite.
-/// [`safe_where`] keeps it out.
+/// It is TensorFlow's `where` with three arguments. Both branches are computed, and the gradient of
+/// the branch not taken is multiplied by zero, which is NaN if it is not finite. [`safe_where`]
+/// avoids this.
 ///
 /// ```
 /// use tidemill_ops::{constant, greater, select};
@@ -167,9 +167,9 @@ fn samples_v1() -> Vec<Sample> {
     ]
 }
 
-/// The elements of `x` where `condition` holds, those of `y` elsewhere, as TensorFlow 1 has it:
-/// `x` and `y` are of one shape, and the condition is single, of that shape, or a list that
-/// chooses rows.
+/// The elements of `x` where `condition` holds, those of `y` elsewhere, as in TensorFlow 1: `x` and
+/// `y` have the same shape, and the condition is a scalar, of that shape, or a list that selects
+/// rows.
 ///
 /// # Errors
 /// Tensors of other shapes.
@@ -191,12 +191,11 @@ pub fn select_v1(
     tensor(NodeBuilder::new(&SELECT_V1).input(condition).input(x).input(y))
 }
 
-/// `f(x)` where `condition` holds, `other` elsewhere, with a gradient that is free of NaN.
+/// `f(x)` where `condition` is true, `other` elsewhere, with a gradient that is free of NaN.
 ///
 /// [`select`] computes both branches, and so does its gradient: that of `x` is 0 times the
 /// derivative of `f` where the condition does not hold, which is NaN if the derivative is not
-/// finite. Here `f` is handed 1 in place of such an `x`, so `f` and its derivative must be finite
-/// at 1.
+/// finite. Here `f` gets 1 in place of such an `x`, so `f` and its derivative must be finite at 1.
 ///
 /// ```
 /// use tidemill_ops::{constant, greater, log, safe_where};

@@ -92,8 +92,8 @@ pub static MULTINOMIAL: OpDef =
             [Sample::new([logits, Value::from(4)], ones), wrong].into_iter().chain(empty).collect()
         });
 
-/// The rows of `x`, along its first axis, in random order, drawn anew in every run that needs
-/// them (see [`random`](super::random::random)).
+/// The rows of `x`, along its first axis, in random order, drawn again in every run that needs them
+/// (see [`random`](super::random::random)).
 ///
 /// ```
 /// use tidemill_ops::{placeholder, random_shuffle};
@@ -108,8 +108,8 @@ pub fn random_shuffle(x: impl Into<Operand>, seed: Option<i64>) -> Tensor {
     tensor(node.attr("seed", seeds.seed).attr("seed2", seeds.seed2))
 }
 
-/// `count` classes for each row of `logits`, which has an unnormalised log-probability for each
-/// class: of shape `[rows, count]`, as `int64`, drawn anew in every run that needs them.
+/// Draws `count` classes for each row of `logits`, which has an unnormalised log-probability for
+/// each class: of shape `[rows, count]`, as `int64`, drawn again in every run that needs them.
 ///
 /// # Errors
 /// Logits that are not a matrix. A run fails if there are rows, but no classes.

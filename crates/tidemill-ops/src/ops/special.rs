@@ -26,7 +26,7 @@ unary_family! {
         (|cx| cx.grad::<Tensor>() * bell_curve(cx.input(0))),
         [-1.5, -0.25, 0.5, 2.0] => [-0.96610516, -0.2763264, 0.5204999, 0.9953223];
 
-    /// What the error function lacks of 1, exact where that is tiny.
+    /// One minus the error function, accurate where it is tiny.
     ERFC erfc = "Erfc"("x"), FLOATS, kernels::erfc,
         (|cx| neg(cx.grad::<Tensor>() * bell_curve(cx.input(0)))),
         [-1.5, -0.25, 0.5, 2.0] => [1.9661052, 1.2763264, 0.4795001, 0.004677735];

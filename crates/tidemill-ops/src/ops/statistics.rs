@@ -15,7 +15,7 @@ use crate::{Operand, Tensor};
 /// [`reduce_sum`]), which overflows only if its result does.
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 ///
 /// ```
 /// use tidemill_ops::{constant, reduce_logsumexp};
@@ -38,7 +38,7 @@ pub fn reduce_logsumexp(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor 
 /// The mean square of the distances of `x` from its mean along `axes` (see [`reduce_sum`]).
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, reduce_variance};
@@ -56,7 +56,7 @@ pub fn reduce_variance(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
 /// The square root of [`reduce_variance`], the standard deviation. Its gradient is 0 where it is.
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, reduce_std};
@@ -72,7 +72,7 @@ pub fn reduce_std(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
 /// The mean and the variance of `x` along `axes` (see [`reduce_sum`]).
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 ///
 /// ```
 /// use tidemill_ops::{moments, placeholder};

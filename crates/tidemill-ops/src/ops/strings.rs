@@ -68,9 +68,9 @@ fn join(cx: &KernelCx<'_>, separator: &ByteString) -> Result<Value, KernelError>
     Ok(Value::from_vec(shape, (0..count).map(element).collect::<Vec<_>>())?)
 }
 
-/// A text with tensors in place of placeholders.
+/// A string with tensors in place of placeholders.
 pub static STRING_FORMAT: OpDef =
-    OpDef::new("StringFormat", "A text with tensors in place of placeholders.")
+    OpDef::new("StringFormat", "A string with tensors in place of placeholders.")
         .inputs(&[Arg::mixed("inputs", "T")])
         .outputs(&[Arg::is("output", DType::String)])
         .attrs(&[
@@ -130,8 +130,8 @@ fn gaps(template: &[u8], placeholder: &[u8]) -> Vec<usize> {
     gaps
 }
 
-/// Prints a text.
-pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a text.")
+/// Prints a string.
+pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a string.")
     .inputs(&[Arg::is("input", DType::String)])
     .attrs(&[AttrDef::str("output_stream", "stderr"), AttrDef::str("end", "\n")])
     .effect(Effect::Print)
@@ -153,9 +153,9 @@ pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a text.")
     .not_differentiable()
     .samples(|| vec![Sample::shapes([Value::from("text")])]);
 
-/// Which strings a regular expression matches as a whole.
+/// Whether a regular expression matches each whole string.
 pub static STATIC_REGEX_FULL_MATCH: OpDef =
-    OpDef::new("StaticRegexFullMatch", "Which strings a regular expression matches as a whole.")
+    OpDef::new("StaticRegexFullMatch", "Whether a regular expression matches each whole string.")
         .inputs(&[Arg::is("input", DType::String)])
         .outputs(&[Arg::is("output", DType::Bool)])
         .attrs(&[AttrDef::new("pattern", AttrKind::Str)])
@@ -232,7 +232,7 @@ fn to_tensors<T: Into<Operand>>(operands: impl IntoIterator<Item = T>) -> Vec<Te
 }
 
 /// The strings of several tensors, joined element by element, with `separator` between them.
-/// Single strings are joined to all.
+/// Scalar strings are joined to all others.
 ///
 /// # Errors
 /// Shapes that differ.
@@ -249,7 +249,7 @@ pub fn string_join<T: Into<Operand>>(
 /// A text with `inputs` in place of the `{}` in `template`.
 ///
 /// # Errors
-/// Another number of `{}` than of inputs.
+/// The number of `{}` differs from the number of inputs.
 #[doc(alias = "StringFormat")]
 #[track_caller]
 pub fn string_format<T: Into<Operand>>(

@@ -47,7 +47,7 @@ impl Training {
     /// Adds the optimizer of a case to its graph, which is the default graph.
     ///
     /// # Errors
-    /// What is wrong.
+    /// The error.
     pub fn new(graph: &Graph, case: &Case) -> Result<Self, String> {
         let shown = |error: tidemill_ops::LookupError| error.to_string();
         let wanted = case.optimizer.as_ref().ok_or("the case has no optimizer")?;

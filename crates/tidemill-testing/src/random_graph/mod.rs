@@ -13,6 +13,7 @@ use tidemill_graph::Graph;
 use crate::Run;
 use grow::Grower;
 pub use random_values::random_value_of;
+pub(crate) use random_values::{forget, pick};
 
 /// A random graph and a sequence of runs of it, both functions of a seed.
 #[derive(Debug)]

@@ -51,7 +51,7 @@ pub(super) fn random_shape(rng: &mut Xoshiro256PlusPlus) -> Shape {
 }
 
 /// One of `items`, which are not empty.
-pub(super) fn pick<T: Copy>(items: &[T], rng: &mut Xoshiro256PlusPlus) -> T {
+pub(crate) fn pick<T: Copy>(items: &[T], rng: &mut Xoshiro256PlusPlus) -> T {
     items[rng.random_range(0..items.len())]
 }
 
@@ -70,7 +70,7 @@ pub(super) fn random_value(dtype: DType, shape: &[usize], rng: &mut Xoshiro256Pl
 }
 
 /// A shape with some extents unknown, or without a known rank.
-pub(super) fn forget(shape: &[usize], rng: &mut Xoshiro256PlusPlus) -> PartialShape {
+pub(crate) fn forget(shape: &[usize], rng: &mut Xoshiro256PlusPlus) -> PartialShape {
     match rng.random_range(0..10) {
         0..5 => shape.into(),
         5..9 => {

@@ -1,4 +1,4 @@
-//! Which checkpoints there are, and which are kept.
+//! Keeps track of the existing checkpoints, and decides which to keep.
 
 use std::fs;
 use std::io;
@@ -23,13 +23,13 @@ pub(super) struct Entry {
     pub(super) metric: Option<f64>,
 }
 
-/// Which metrics are good.
+/// The direction in which a metric is better.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Goal {
-    /// Low ones, as of losses.
+    /// Lower is better, as for losses.
     #[default]
     Lowest,
-    /// High ones, as of accuracies.
+    /// Higher is better, as for accuracies.
     Highest,
 }
 

@@ -1,4 +1,4 @@
-//! Checkpoints of a training, written while it goes on.
+//! Checkpoints written while training continues.
 
 mod kept;
 
@@ -18,18 +18,18 @@ use crate::{RestoreReport, Saver, SaverError};
 pub use kept::Goal;
 use kept::{Entry, METRIC, Policy, STEP, stem};
 
-/// Saves a training every so many steps or seconds, without making it wait, and restores it so that
-/// it goes on with the bits that it would have had.
+/// Saves a training run every N steps or seconds without making it wait, and restores it so that it
+/// continues bit for bit.
 ///
-/// A checkpoint has the values of variables, those of optimizers and the global step among them,
-/// the seed of the session, and how often random operations have run. It is a checkpoint as a
-/// [`Saver`] writes it, which TensorFlow reads, and which appears as a whole or not at all. Steps
-/// go on while a thread in the background writes: it shares the memory of the values, and a step
-/// copies those that it changes. Of the checkpoints, the last ones are kept, and the best ones by
-/// a metric.
+/// A checkpoint has the values of the variables, including optimizer slots and the global step, the
+/// session's seed, and how often random operations have run. It has the format of a [`Saver`]'s
+/// checkpoint, which TensorFlow reads, and is written atomically. Training continues while a
+/// background thread writes: the thread shares the memory of the values, and a step copies the
+/// values that it changes. The checkpointer keeps the last checkpoints, and the best ones by a
+/// metric.
 ///
-/// Two processes must not save as one prefix at a time. When a checkpointer is made, it removes
-/// what processes that were killed had begun to write.
+/// Two processes must not save to the same prefix at the same time. A new checkpointer removes the
+/// unfinished files of killed processes.
 ///
 /// ```
 /// use tidemill_ops::{assign_add, get_variable, zeros};
@@ -69,36 +69,36 @@ pub struct Checkpointer {
     last: (Instant, u64),
 }
 
-/// What a training goes on from.
+/// The state that training resumes from.
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct Restored {
-    /// The number of the step after which it was saved.
+    /// The step after which it was saved.
     pub step: u64,
     /// The metric that it was saved with.
     pub metric: Option<f64>,
-    /// The checkpoint, and what of it was restored.
+    /// The checkpoint, and which of its tensors were restored.
     pub report: RestoreReport,
-    /// The newer checkpoints that cannot be read, the newest first, and why.
+    /// The newer checkpoints that could not be read, the newest first, each with its error.
     pub skipped: Vec<(PathBuf, TensorFileError)>,
 }
 
 impl Checkpointer {
-    /// A checkpointer of the variables that the default graph has now, as checkpoints
-    /// `prefix-step`, without the graph. It saves every 10 minutes, and keeps the last 5.
+    /// A checkpointer for the current variables of the default graph, which writes checkpoints
+    /// `prefix-step` without the graph. By default it saves every 10 minutes and keeps the last 5.
     ///
     /// # Errors
-    /// As of [`Saver::new`], and where the folder cannot be read.
+    /// As for [`Saver::new`], and if the folder cannot be read.
     #[track_caller]
     pub fn new(prefix: impl AsRef<Path>) -> Result<Self, SaverError> {
         Checkpointer::with_saver(Saver::new()?.meta_graph(false), prefix)
     }
 
-    /// [`Checkpointer::new`] of the variables of a saver, with the graph if the saver writes it.
-    /// How many checkpoints the saver keeps does not matter.
+    /// [`Checkpointer::new`] for the variables of a saver, with the graph if the saver writes it.
+    /// It ignores the saver's limit on checkpoints.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
+    /// [`SaverError`], if the folder cannot be read.
     pub fn with_saver(saver: Saver, prefix: impl AsRef<Path>) -> Result<Self, SaverError> {
         let prefix = prefix.as_ref();
         check_prefix(prefix)?;
@@ -117,13 +117,13 @@ impl Checkpointer {
         })
     }
 
-    /// Saves whenever `steps` have gone by since the last save.
+    /// Saves when `steps` steps have passed since the last save.
     pub fn every_steps(mut self, steps: u64) -> Self {
         self.every_steps = Some(steps.max(1));
         self
     }
 
-    /// Saves whenever `time` has gone by since the last save.
+    /// Saves when `time` has passed since the last save.
     pub fn every(mut self, time: Duration) -> Self {
         self.every = Some(time);
         self
@@ -135,18 +135,19 @@ impl Checkpointer {
         self
     }
 
-    /// Sets how many of the checkpoints with the best metrics are kept beside the last ones.
+    /// Sets how many of the checkpoints with the best metrics are kept in addition to the last
+    /// ones.
     pub fn keep_best(mut self, count: usize, goal: Goal) -> Self {
         (self.policy.best, self.policy.goal) = (count, goal);
         self
     }
 
-    /// Gives a session what the newest checkpoint has that can be read, and goes on counting steps
-    /// from there; `None` if there is none.
+    /// Restores a session from the newest readable checkpoint, and continues counting steps from
+    /// there; `None` if there are no checkpoints.
     ///
     /// # Errors
-    /// [`SaverError`], where there are checkpoints, but none can be read, or where the newest that
-    /// can lacks a variable, or has it with another type or shape: then nothing has changed.
+    /// [`SaverError`], if there are checkpoints but none is readable, or if the newest readable one
+    /// lacks a variable or has it with another type or shape; nothing changes then.
     pub fn restore(&mut self, session: &Session) -> Result<Option<Restored>, SaverError> {
         self.wait()?;
         let entries = self.entries();
@@ -170,12 +171,12 @@ impl Checkpointer {
         }
     }
 
-    /// The checkpoints there are, in the order in which they were written.
+    /// The existing checkpoints, in the order in which they were written.
     pub fn checkpoints(&self) -> Vec<PathBuf> {
         self.entries().into_iter().map(|entry| entry.prefix).collect()
     }
 
-    /// The checkpoint with the best metric, if one has any.
+    /// The checkpoint with the best metric, if any has one.
     pub fn best(&self) -> Option<PathBuf> {
         let entries = self.entries();
         let best = self.policy.ranked(&entries).first().copied();
@@ -186,8 +187,7 @@ impl Checkpointer {
         lock(&self.kept).clone()
     }
 
-    /// Whether it is time to save after the step of this number. While a save is under way, it
-    /// is not.
+    /// Whether a save is due after this step. It is not while a save is in progress.
     pub fn is_due(&self, step: u64) -> bool {
         const USUAL: Duration = Duration::from_secs(600);
         let (began, last) = self.last;
@@ -198,11 +198,11 @@ impl Checkpointer {
                 || time.is_some_and(|time| began.elapsed() >= time))
     }
 
-    /// Begins to save if it [is time](Checkpointer::is_due). To be called after each step, with its
+    /// Starts a save if it [is due](Checkpointer::is_due). Call it after each step with the step's
     /// number, counted from 1.
     ///
     /// # Errors
-    /// [`SaverError`] of a save that has ended since the last call, or of the values of variables.
+    /// [`SaverError`], if a save has failed since the last call or the variables cannot be read.
     pub fn after_step(&mut self, session: &Session, step: u64) -> Result<(), SaverError> {
         if self.saving.as_ref().is_some_and(JoinHandle::is_finished) {
             self.wait()?;
@@ -210,11 +210,11 @@ impl Checkpointer {
         if self.is_due(step) { self.save(session, step, None) } else { Ok(()) }
     }
 
-    /// Begins to save as the checkpoint `prefix-step`, with a metric if it has been computed. It
-    /// waits for the save before to end.
+    /// Starts saving the checkpoint `prefix-step`, with a metric if there is one. It waits for the
+    /// previous save to end.
     ///
     /// # Errors
-    /// [`SaverError`] of the save before, or of the values of variables.
+    /// [`SaverError`], if the previous save failed or the variables cannot be read.
     pub fn save(
         &mut self,
         session: &Session,
@@ -235,10 +235,10 @@ impl Checkpointer {
         Ok(())
     }
 
-    /// Saves after the last step, of this number, unless that was done, and waits for the end.
+    /// Saves after the last step `step`, unless that was done, and waits for the save to end.
     ///
     /// # Errors
-    /// As of [`Checkpointer::save`], and of this save.
+    /// As for [`Checkpointer::save`], and if this save fails.
     pub fn finish(&mut self, session: &Session, step: u64) -> Result<(), SaverError> {
         self.wait()?;
         if step != self.last.1 {
@@ -247,7 +247,7 @@ impl Checkpointer {
         self.wait()
     }
 
-    /// Waits for the save that is under way, if there is one.
+    /// Waits for the save in progress, if there is one.
     ///
     /// # Errors
     /// [`SaverError`], if it failed.
@@ -260,8 +260,8 @@ impl Checkpointer {
 }
 
 impl Drop for Checkpointer {
-    /// Waits for the save that is under way. What goes wrong with it nobody is told: call
-    /// [`Checkpointer::wait`] before.
+    /// Waits for the save in progress and ignores its errors; to see them, call
+    /// [`Checkpointer::wait`] first.
     fn drop(&mut self) {
         let _ = self.wait();
     }

@@ -1,14 +1,13 @@
 use tidemill_graph::default_graph;
+pub use tidemill_ops::REGULARIZATION_LOSSES;
 use tidemill_ops::{
     Inspect, Operand, Tensor, abs, add_n, composite, constant, l2_loss, reduce_sum,
 };
 
 /// The collection of the losses that this module computes.
 pub const LOSSES: &str = "losses";
-/// The collection of the losses of regularizers.
-pub const REGULARIZATION_LOSSES: &str = "regularization_losses";
 
-/// Adds a loss that was computed in another way to the collection [`LOSSES`] of its graph.
+/// Adds a loss that this module did not compute to the collection [`LOSSES`] of its graph.
 pub fn add_loss(loss: Tensor) {
     add_to(LOSSES, loss);
 }
@@ -19,17 +18,17 @@ fn add_to(collection: &str, loss: Tensor) {
     }
 }
 
-/// The losses that were computed in the default graph, in the order in which they were made.
+/// The losses in the default graph, in creation order.
 pub fn get_losses() -> Vec<Tensor> {
     default_graph().tensors_in(LOSSES)
 }
 
-/// The losses of regularizers in the default graph, in the order in which they were made.
+/// The regularization losses in the default graph, in creation order.
 pub fn get_regularization_losses() -> Vec<Tensor> {
     default_graph().tensors_in(REGULARIZATION_LOSSES)
 }
 
-/// The sum of the losses of regularizers, 0 if there are none.
+/// The sum of the regularization losses; 0 if there are none.
 #[track_caller]
 pub fn get_regularization_loss() -> Tensor {
     match get_regularization_losses() {
@@ -38,8 +37,7 @@ pub fn get_regularization_loss() -> Tensor {
     }
 }
 
-/// The sum of the losses that were computed in the default graph and of those of regularizers:
-/// what training makes smaller.
+/// The sum of all losses and regularization losses in the default graph, which training minimizes.
 ///
 /// # Errors
 /// The handle is invalid if there are none, or if they differ in type or shape.
@@ -61,14 +59,14 @@ pub fn get_total_loss() -> Tensor {
     add_n(losses.collect::<Vec<Tensor>>()).named("total_loss")
 }
 
-/// A loss of weights by themselves, which keeps them small.
+/// A loss that depends only on weights and keeps them small.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct Regularizer {
     l1: f64,
     l2: f64,
 }
 
-/// `scale` times the sum of the sizes of weights, which makes some of them 0.
+/// `scale` times the sum of the absolute values of weights, which drives some weights to 0.
 pub const fn l1_regularizer(scale: f64) -> Regularizer {
     Regularizer { l1: scale, l2: 0.0 }
 }
@@ -84,7 +82,7 @@ pub const fn l1_l2_regularizer(l1: f64, l2: f64) -> Regularizer {
 }
 
 impl Regularizer {
-    /// The loss of `weights`, of their type and of shape `[]`. It is added to the collection
+    /// The loss for `weights`, of their type and of shape `[]`. It is added to the collection
     /// [`REGULARIZATION_LOSSES`].
     #[track_caller]
     pub fn apply(self, weights: impl Into<Operand>) -> Tensor {

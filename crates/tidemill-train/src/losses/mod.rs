@@ -1,11 +1,12 @@
-//! Losses: numbers that training makes smaller, as TensorFlow's `tf.losses` computes them.
+//! Losses: numbers that training minimizes, as in TensorFlow's `tf.losses`.
 //!
-//! Each compares labels with predictions element by element, weighs what comes of it, and reduces
-//! it to a number (see [`LossOptions`]), which is added to the collection [`LOSSES`].
-//! [`get_total_loss`] is the sum of all of them, with the losses of regularizers.
+//! Each compares labels with predictions element by element, weights the results, and reduces them
+//! to a number (see [`LossOptions`]), which is added to the collection [`LOSSES`].
+//! [`get_total_loss`] is the sum of all losses and regularization losses.
 
 mod collected;
 mod options;
+mod sequences;
 
 use tidemill_graph::TensorRef;
 use tidemill_ops::{
@@ -25,13 +26,15 @@ pub use collected::{
     get_regularization_losses, get_total_loss, l1_l2_regularizer, l1_regularizer, l2_regularizer,
 };
 pub use options::{LossOptions, Reduction};
+pub use sequences::{SequenceLoss, sequence_loss, sequence_loss_by_example};
 
-/// `losses`, one for each element, times weights and reduced as `options` say; of the type of
-/// `losses`, and of shape `[]` unless they are not reduced. It is computed as `float32`.
+/// Multiplies `losses`, one for each element, by weights and reduces them as `options` say. The
+/// result has the type of `losses`, and shape `[]` unless it is not reduced. It is computed as
+/// `float32`.
 ///
 /// # Errors
-/// Weights that do not broadcast to `losses`: they must be one number, or have as many axes, each
-/// of extent 1 or that of `losses`. Where shapes are not known before a run, the run fails.
+/// The weights do not broadcast to `losses`: they must be one number, or have the same rank, with
+/// each dimension 1 or that of `losses`. If shapes are not known before a run, the run fails.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -109,10 +112,10 @@ fn elementwise(
     })
 }
 
-/// The squares of the differences of predictions from labels, weighed and reduced.
+/// The squared differences between predictions and labels, weighted and reduced.
 ///
 /// # Errors
-/// Tensors of other shapes than each other; weights as of [`compute_weighted_loss`].
+/// Tensors whose shapes differ; weights as for [`compute_weighted_loss`].
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -134,10 +137,10 @@ pub fn mean_squared_error(
     })
 }
 
-/// The sizes of the differences of predictions from labels, weighed and reduced.
+/// The absolute differences between predictions and labels, weighted and reduced.
 ///
 /// # Errors
-/// As of [`mean_squared_error`].
+/// As for [`mean_squared_error`].
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -159,11 +162,11 @@ pub fn absolute_difference(
     })
 }
 
-/// Huber's loss, weighed and reduced: half the square of a difference up to `delta`, and from
-/// there on a line, so that outliers weigh less.
+/// The Huber loss, weighted and reduced: half the square of a difference up to `delta`, and linear
+/// beyond, so that outliers weigh less.
 ///
 /// # Errors
-/// As of [`mean_squared_error`].
+/// As for [`mean_squared_error`].
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -189,11 +192,11 @@ pub fn huber_loss(
     })
 }
 
-/// How far logits are from being on the right side of a margin of 1, weighed and reduced. Labels
-/// are 0 or 1; a logit above 0 says 1.
+/// The hinge loss with a margin of 1, weighted and reduced. Labels are 0 or 1; a logit above 0
+/// predicts 1.
 ///
 /// # Errors
-/// As of [`mean_squared_error`].
+/// As for [`mean_squared_error`].
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -217,11 +220,11 @@ pub fn hinge_loss(
     })
 }
 
-/// The cross entropy of labels and predicted probabilities, weighed and reduced. `epsilon`, which
-/// TensorFlow has at `1e-7`, is added to what logarithms are taken of.
+/// The cross entropy of labels and predicted probabilities, weighted and reduced. `epsilon`, `1e-7`
+/// in TensorFlow, is added to the arguments of logarithms.
 ///
 /// # Errors
-/// As of [`mean_squared_error`].
+/// As for [`mean_squared_error`].
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -246,11 +249,11 @@ pub fn log_loss(
     })
 }
 
-/// One minus the inner products of labels and predictions along `axis`, weighed and reduced. Both
+/// One minus the inner products of labels and predictions along `axis`, weighted and reduced. Both
 /// should have length 1 along it.
 ///
 /// # Errors
-/// As of [`mean_squared_error`], and an axis that there is not.
+/// As for [`mean_squared_error`], and if the axis does not exist.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -273,11 +276,11 @@ pub fn cosine_distance(
     })
 }
 
-/// The cross entropy of labels and the logistic function of logits, element by element, weighed
-/// and reduced. Where `label_smoothing` is above 0, labels are moved towards one half.
+/// The cross entropy of labels and the sigmoid of logits, element by element, weighted and reduced.
+/// If `label_smoothing` is above 0, labels move towards one half.
 ///
 /// # Errors
-/// As of [`mean_squared_error`]. Labels take the type of the logits.
+/// As for [`mean_squared_error`]. Labels take the type of the logits.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -310,14 +313,14 @@ pub fn sigmoid_cross_entropy(
     })
 }
 
-/// The cross entropies of labels, which are probabilities of classes along the last axis, and
-/// the softmax of logits, weighed and reduced. Where `label_smoothing` is above 0, labels are
-/// moved towards one over the number of classes.
+/// The cross entropies of labels, which are class probabilities along the last axis, and the
+/// softmax of logits, weighted and reduced. If `label_smoothing` is above 0, labels move towards
+/// one over the number of classes.
 ///
-/// There is one loss for each row, and one weight. No gradient goes to the labels.
+/// Each row has one loss and one weight. Labels get no gradient.
 ///
 /// # Errors
-/// As of [`mean_squared_error`]. Labels take the type of the logits.
+/// As for [`mean_squared_error`]. Labels take the type of the logits.
 ///
 /// ```
 /// use tidemill_ops::constant;
@@ -358,14 +361,14 @@ pub fn softmax_cross_entropy(
     })
 }
 
-/// The cross entropies of labels, which are the numbers of classes, and the softmax of logits,
-/// weighed and reduced. There is one loss for each label, and one weight.
+/// The cross entropies of labels, which are class numbers, and the softmax of logits, weighted and
+/// reduced. Each label has one loss and one weight.
 ///
-/// An axis of extent 1 that labels, logits or weights have too many at their end is left out.
+/// A surplus trailing axis of length 1 in labels, logits or weights is dropped.
 ///
 /// # Errors
-/// Labels that are not `int32` or `int64`, or not of the shape of `logits` without its last axis.
-/// A run fails if a label is out of range.
+/// The labels are not `int32` or `int64`, or do not have the shape of `logits` without its last
+/// axis. A run fails if a label is out of range.
 ///
 /// ```
 /// use tidemill_ops::constant;

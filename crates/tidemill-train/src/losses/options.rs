@@ -3,24 +3,24 @@ use tidemill_value::{Scalar, Value};
 
 use super::LOSSES;
 
-/// How the losses of elements become one number.
+/// How the elements' losses are reduced to one number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Reduction {
-    /// They do not: the loss has the shape of the elements.
+    /// No reduction: the loss has the shape of the elements.
     None,
-    /// They are added.
+    /// Their sum.
     Sum,
-    /// The sum over the number of elements.
+    /// The sum divided by the number of elements.
     SumOverBatchSize,
-    /// The sum over the sum of the weights.
+    /// The sum divided by the sum of the weights.
     Mean,
-    /// The sum over the number of elements whose weight is not 0.
+    /// The sum divided by the number of elements with nonzero weights.
     #[default]
     SumByNonzeroWeights,
 }
 
-/// How losses are weighed, reduced and collected. A number or a tensor stands for weights, with
-/// everything else as TensorFlow has it by default.
+/// How losses are weighted, reduced and collected. A number or a tensor converts to weights, with
+/// TensorFlow's defaults for everything else.
 #[derive(Clone, Debug)]
 pub struct LossOptions {
     pub(super) weights: Operand,
@@ -36,13 +36,13 @@ impl Default for LossOptions {
 }
 
 impl LossOptions {
-    /// Losses times weights, which broadcast to them.
+    /// Multiplies losses by weights, which broadcast to them.
     pub fn weights(weights: impl Into<Operand>) -> Self {
         let (reduction, collection) = (Reduction::default(), Some(LOSSES.to_owned()));
         LossOptions { weights: weights.into(), reduction, collection }
     }
 
-    /// Sets how the losses of elements become one number.
+    /// Sets how the elements' losses are reduced to one number.
     pub fn reduction(mut self, reduction: Reduction) -> Self {
         self.reduction = reduction;
         self

@@ -9,46 +9,46 @@ use tidemill_value::{DType, Value};
 use super::{Metric, compared, metric_variable, scope, value, weigh};
 use crate::broadcast::{as_dtype, invalid, of_one_shape};
 
-/// The curve that an [`auc`] is the area under.
+/// The curve whose area an [`auc`] computes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Curve {
-    /// Of the rate of true positives over that of false ones.
+    /// The true positive rate over the false positive rate.
     #[default]
     Roc,
-    /// Of precision over recall.
+    /// Precision over recall.
     Pr,
 }
 
-/// How an [`auc`] takes the area between two thresholds.
+/// How an [`auc`] computes the area between two thresholds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum SummationMethod {
-    /// That of a trapezoid.
+    /// The area of a trapezoid.
     #[default]
     Trapezoidal,
-    /// Of precision over recall, that of the curve on which the counts change linearly (Davis and
-    /// Goadrich, 2006); otherwise that of a trapezoid.
+    /// For precision over recall, the area under the curve on which the counts change linearly
+    /// (Davis and Goadrich, 2006); otherwise the area of a trapezoid.
     CarefulInterpolation,
-    /// That below the lower end.
+    /// The area below the lower of the two ends.
     Minoring,
-    /// That below the upper end.
+    /// The area below the upper of the two ends.
     Majoring,
 }
 
-/// How an [`auc`] is computed.
+/// Options of [`auc`].
 #[derive(Clone, PartialEq, Debug)]
 pub struct AucOptions {
     /// The curve.
     pub curve: Curve,
-    /// How areas are taken.
+    /// How areas are computed.
     pub summation_method: SummationMethod,
-    /// The number of thresholds, at equal distances from 0 to 1; at least 2.
+    /// The number of evenly spaced thresholds from 0 to 1; at least 2.
     pub num_thresholds: usize,
-    /// The thresholds between 0 and 1, where they are not at equal distances.
+    /// The thresholds between 0 and 1, if they are not evenly spaced.
     pub thresholds: Option<Vec<f64>>,
 }
 
 impl Default for AucOptions {
-    /// The area under ROC in trapezoids between 200 thresholds.
+    /// The area under the ROC curve, by trapezoids between 200 thresholds.
     fn default() -> Self {
         let (curve, summation_method) = (Curve::default(), SummationMethod::default());
         AucOptions { curve, summation_method, num_thresholds: 200, thresholds: None }
@@ -163,12 +163,12 @@ fn count(
     (Counts { true_p, false_n, true_n, false_p }, updates)
 }
 
-/// An approximation of the area under a curve that predictions, which are probabilities from 0 to
-/// 1, draw as the threshold moves above which they mean other than 0.
+/// Approximates the area under the ROC or precision-recall curve of predictions. Predictions are
+/// probabilities from 0 to 1; each threshold classifies those above it as nonzero.
 ///
 /// # Errors
-/// As of [`accuracy`](super::accuracy), and fewer than 2 thresholds; a run fails if a prediction
-/// is below 0 or above 1.
+/// As for [`accuracy`](super::accuracy), and if there are fewer than 2 thresholds; a run fails if a
+/// prediction is below 0 or above 1.
 ///
 /// ```
 /// use tidemill_ops::constant;

@@ -73,7 +73,7 @@ macro_rules! counts {
         $(#[$doc])*
         ///
         /// # Errors
-        /// As of [`accuracy`](super::accuracy).
+        /// As for [`accuracy`](super::accuracy).
         #[track_caller]
         pub fn $name(
             labels: impl Into<Operand>,
@@ -86,20 +86,20 @@ macro_rules! counts {
 }
 
 counts! {
-    /// The weights of the predictions that are rightly other than 0, added.
+    /// The total weight of the true positives: predictions that are correctly nonzero.
     true_positives;
-    /// The weights of the predictions that are wrongly other than 0, added.
+    /// The total weight of the false positives: predictions that are wrongly nonzero.
     false_positives;
-    /// The weights of the predictions that are rightly 0, added.
+    /// The total weight of the true negatives: predictions that are correctly 0.
     true_negatives;
-    /// The weights of the predictions that are wrongly 0, added.
+    /// The total weight of the false negatives: predictions that are wrongly 0.
     false_negatives;
 }
 
-/// The part of the predictions other than 0 whose labels are other than 0; 0 if there are none.
+/// The fraction of the nonzero predictions whose labels are nonzero; 0 if there are none.
 ///
 /// # Errors
-/// As of [`accuracy`](super::accuracy).
+/// As for [`accuracy`](super::accuracy).
 #[track_caller]
 pub fn precision(
     labels: impl Into<Operand>,
@@ -110,10 +110,10 @@ pub fn precision(
     compared.share("precision", Compared::true_positives, Compared::false_positives)
 }
 
-/// The part of the labels other than 0 whose predictions are other than 0; 0 if there are none.
+/// The fraction of the nonzero labels whose predictions are nonzero; 0 if there are none.
 ///
 /// # Errors
-/// As of [`accuracy`](super::accuracy).
+/// As for [`accuracy`](super::accuracy).
 #[track_caller]
 pub fn recall(
     labels: impl Into<Operand>,

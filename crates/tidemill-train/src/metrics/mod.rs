@@ -1,8 +1,7 @@
-//! Metrics: how good predictions are, over as many batches as there are, as TensorFlow's
-//! `tf.metrics` computes them.
+//! Metrics: the quality of predictions over any number of batches, as in TensorFlow's `tf.metrics`.
 //!
-//! A [`Metric`] counts in local variables, which start at 0 by themselves. A run of its `update` counts a batch in; its `value` is
-//! that of all batches until then.
+//! A [`Metric`] accumulates in local variables, which initialize themselves to 0. A run of its
+//! `update` adds a batch; its `value` covers all batches so far.
 //!
 //! ```
 //! use tidemill_ops::placeholder;
@@ -41,24 +40,24 @@ pub use confusion::{
     false_negatives, false_positives, precision, recall, true_negatives, true_positives,
 };
 
-/// The collection of the variables that metrics count in.
+/// The collection of the variables that metrics accumulate in.
 pub const METRIC_VARIABLES: &str = "metric_variables";
 
 /// A metric that is computed over several batches.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
 pub struct Metric {
-    /// The value over the batches that were counted before the run: `float32`, of shape `[]`.
+    /// The value over the batches that were added before the run: `float32`, of shape `[]`.
     pub value: Tensor,
-    /// Counts a batch in, and is the value with it.
+    /// Adds a batch, and gives the value that includes it.
     pub update: Tensor,
-    /// The local variables that it counts in.
+    /// The local variables that it accumulates in.
     pub variables: Vec<Variable>,
 }
 
 impl Metric {
-    /// An operation that forgets what was counted, before another pass over the data. Each call adds
-    /// one.
+    /// An operation that resets the metric, for another pass over the data. Each call adds a new
+    /// operation.
     #[track_caller]
     pub fn reset(&self) -> Operation {
         variables_initializer(self.variables.iter().copied())
@@ -118,20 +117,20 @@ fn compared(labels: Operand, predictions: Operand) -> (Tensor, Tensor) {
     without_last_axis(labels, predictions, 0)
 }
 
-/// The mean of `values`, weighed by weights that broadcast to them.
+/// The mean of `values`, weighted by weights that broadcast to them.
 ///
 /// # Errors
-/// Weights that do not broadcast; where shapes are not known before a run, the run fails.
+/// The weights do not broadcast; if shapes are not known before a run, the run fails.
 #[track_caller]
 pub fn mean(values: impl Into<Operand>, weights: Option<Tensor>) -> Metric {
     mean_of("mean", values.into().to_tensor(), weights)
 }
 
-/// The part of the predictions that equal their labels. Predictions take the type of labels.
+/// The fraction of the predictions that equal their labels. Predictions are cast to the type of the
+/// labels.
 ///
 /// # Errors
-/// Tensors of other shapes than each other, but for an axis of extent 1 at their end; weights as
-/// of [`mean`].
+/// The shapes differ by more than a trailing axis of length 1; weights as for [`mean`].
 #[track_caller]
 pub fn accuracy(
     labels: impl Into<Operand>,
@@ -147,11 +146,11 @@ pub fn accuracy(
     mean_of("accuracy", is_correct, weights)
 }
 
-/// The part of the rows of `predictions`, of shape `[rows, classes]` and `float32`, whose label,
-/// the number of a class, is among the `k` largest.
+/// The fraction of the rows of `predictions` (`float32`, of shape `[rows, classes]`) whose label, a
+/// class number, is among the `k` largest elements.
 ///
 /// # Errors
-/// Shapes that do not fit; weights as of [`mean`].
+/// The shapes do not fit; weights as for [`mean`].
 #[track_caller]
 pub fn top_k_accuracy(
     labels: impl Into<Operand>,
@@ -164,10 +163,10 @@ pub fn top_k_accuracy(
     mean_of("top_k_accuracy", found, weights)
 }
 
-/// The mean of the squares of the differences of predictions from labels.
+/// The mean of the squared differences between predictions and labels.
 ///
 /// # Errors
-/// As of [`accuracy`], and tensors that differ in type.
+/// As for [`accuracy`], and if the types differ.
 #[track_caller]
 pub fn mean_squared_error(
     labels: impl Into<Operand>,
@@ -180,7 +179,7 @@ pub fn mean_squared_error(
 /// The square root of [`mean_squared_error`].
 ///
 /// # Errors
-/// As of [`mean_squared_error`].
+/// As for [`mean_squared_error`].
 #[track_caller]
 pub fn root_mean_squared_error(
     labels: impl Into<Operand>,

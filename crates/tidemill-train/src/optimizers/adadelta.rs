@@ -6,9 +6,9 @@ use super::{base, setters};
 use crate::update::{Fused, number};
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
-/// Adadelta (Zeiler, 2012): steps have the size that earlier steps had, in units of the gradients.
-/// It is TensorFlow's `AdadeltaOptimizer`. The slots `accum` and `accum_update` hold means of the
-/// squares of gradients and of steps.
+/// Adadelta (Zeiler, 2012): steps are scaled by the size of earlier steps relative to the
+/// gradients. It is TensorFlow's `AdadeltaOptimizer`. The slots `accum` and `accum_update` hold
+/// means of the squares of gradients and of steps.
 #[derive(Clone, Debug)]
 pub struct Adadelta {
     base: OptimizerBase,
@@ -18,8 +18,8 @@ pub struct Adadelta {
 }
 
 impl Adadelta {
-    /// Adadelta with a learning rate: a number, or a tensor of shape `[]`. TensorFlow's is 0.001
-    /// unless told otherwise, that of the paper is 1.
+    /// Adadelta with a learning rate: a number, or a tensor of shape `[]`. TensorFlow's default is
+    /// 0.001; the paper uses 1.
     pub fn new(learning_rate: impl Into<Operand>) -> Self {
         Adadelta {
             base: OptimizerBase::new("Adadelta"),
@@ -30,9 +30,9 @@ impl Adadelta {
     }
 
     setters! {
-        /// Sets the weight of a mean in the next one: 0.95 unless told otherwise.
+        /// Sets the decay rate of the means: 0.95 by default.
         rho: impl Into<Operand>,
-        /// Sets what is added to means before their roots are taken: 1e-8 unless told otherwise.
+        /// Sets the number added to means before taking their roots: 1e-8 by default.
         epsilon: impl Into<Operand>,
     }
 }

@@ -24,7 +24,7 @@ impl Adagrad {
     }
 
     setters! {
-        /// Sets what the sums start with: 0.1 unless told otherwise. It must be above 0.
+        /// Sets the initial value of the sums: 0.1 by default. It must be above 0.
         initial_accumulator_value: f64,
     }
 }

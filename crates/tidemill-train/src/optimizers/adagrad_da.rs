@@ -7,8 +7,8 @@ use super::{base, positive, setters};
 use crate::update::{Fused, number};
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
-/// Adagrad by dual averaging (Duchi et al., 2011), for sparse linear models: a variable is computed
-/// anew in each step from the sums of its gradients and of their squares. It is TensorFlow's
+/// Adagrad by dual averaging (Duchi et al., 2011), for sparse linear models: each step recomputes a
+/// variable from the sums of its gradients and of their squares. It is TensorFlow's
 /// `AdagradDAOptimizer`. The slots `gradient_accumulator` and `gradient_squared_accumulator` hold
 /// the sums.
 #[derive(Clone, Debug)]
@@ -36,11 +36,11 @@ impl AdagradDa {
     }
 
     setters! {
-        /// Sets what the sums of squares start with: 0.1 unless told otherwise. It must be above 0.
+        /// Sets the initial value of the sums of squares: 0.1 by default. It must be above 0.
         initial_gradient_squared_accumulator_value: f64,
-        /// Sets how much is paid for the sizes of elements: nothing unless told otherwise.
+        /// Sets the strength of L1 regularization: 0 by default.
         l1_regularization_strength: impl Into<Operand>,
-        /// Sets how much is paid for the squares of elements: nothing unless told otherwise.
+        /// Sets the strength of L2 regularization: 0 by default.
         l2_regularization_strength: impl Into<Operand>,
     }
 }

@@ -10,11 +10,11 @@ use super::{base, setters};
 use crate::update::{Fused, in_type_of, no_update, number};
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
-/// Adam (Kingma and Ba, 2015): a variable moves against a mean of its gradients, divided by the root
-/// of a mean of their squares. It is TensorFlow's `AdamOptimizer`. The slots `m` and `v` hold the
-/// means; the variables `beta1_power` and `beta2_power` say how far these are from their start.
+/// Adam (Kingma and Ba, 2015): a variable moves against a mean of its gradients, divided by the
+/// root of a mean of their squares. It is TensorFlow's `AdamOptimizer`. The slots `m` and `v` hold
+/// the means; the variables `beta1_power` and `beta2_power` correct their initial bias.
 ///
-/// By a gradient that has only some rows, all rows move: the means of the others get smaller.
+/// A sparse gradient moves all rows: the means of the rows without a gradient decay.
 ///
 /// ```
 /// use tidemill_ops::{get_variable, square, zeros};
@@ -43,8 +43,8 @@ pub struct Adam {
 }
 
 impl Adam {
-    /// Adam with a learning rate, a number or a tensor of shape `[]`; TensorFlow's is 0.001 unless
-    /// told otherwise.
+    /// Adam with a learning rate, a number or a tensor of shape `[]`; TensorFlow's default is
+    /// 0.001.
     pub fn new(learning_rate: impl Into<Operand>) -> Self {
         Adam::called("Adam", learning_rate.into())
     }
@@ -61,13 +61,13 @@ impl Adam {
     }
 
     setters! {
-        /// Sets the weight of the mean of gradients in the next one: 0.9 unless told otherwise.
+        /// Sets the decay rate of the mean of gradients: 0.9 by default.
         beta1: impl Into<Operand>,
-        /// Sets the weight of the mean of squares in the next one: 0.999 unless told otherwise.
+        /// Sets the decay rate of the mean of squares: 0.999 by default.
         beta2: impl Into<Operand>,
-        /// Sets what is added to the root of the mean of squares: 1e-8 unless told otherwise.
+        /// Sets the number added to the root of the mean of squares: 1e-8 by default.
         epsilon: impl Into<Operand>,
-        /// Sets whether the step looks ahead (Nesterov). It does not unless told so.
+        /// Sets whether to use Nesterov momentum. The default is false.
         use_nesterov: bool,
     }
 

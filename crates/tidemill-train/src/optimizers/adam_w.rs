@@ -7,9 +7,9 @@ use super::adam::Adam;
 use crate::update::{in_type_of, number};
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
-/// [`Adam`] with weights that decay beside it (Loshchilov and Hutter, 2019): before each step, a
-/// variable loses a part of itself; of one whose gradient has only some rows, these do. It is
-/// `AdamWOptimizer` of TensorFlow 1's `contrib`.
+/// [`Adam`] with decoupled weight decay (Loshchilov and Hutter, 2019): before each step, a variable
+/// shrinks by a fraction of itself; with a sparse gradient, only the rows with a gradient shrink.
+/// It is `AdamWOptimizer` of TensorFlow 1's `contrib`.
 #[derive(Clone, Debug)]
 pub struct AdamW {
     adam: Adam,
@@ -17,24 +17,25 @@ pub struct AdamW {
 }
 
 impl AdamW {
-    /// With the part that a variable loses in each step, which is not multiplied by the learning
-    /// rate, and that rate: numbers, or tensors of shape `[]`.
+    /// Creates the optimizer with the weight decay, the fraction that a variable loses in each step
+    /// (not multiplied by the learning rate), and the learning rate: numbers, or tensors of shape
+    /// `[]`.
     pub fn new(weight_decay: impl Into<Operand>, learning_rate: impl Into<Operand>) -> Self {
         let adam = Adam::called("AdamW", learning_rate.into());
         AdamW { adam, weight_decay: weight_decay.into() }
     }
 
-    /// Sets the weight of the mean of gradients in the next one: 0.9 unless told otherwise.
+    /// Sets the decay rate of the mean of gradients: 0.9 by default.
     pub fn beta1(self, beta1: impl Into<Operand>) -> Self {
         AdamW { adam: self.adam.beta1(beta1), ..self }
     }
 
-    /// Sets the weight of the mean of squares in the next one: 0.999 unless told otherwise.
+    /// Sets the decay rate of the mean of squares: 0.999 by default.
     pub fn beta2(self, beta2: impl Into<Operand>) -> Self {
         AdamW { adam: self.adam.beta2(beta2), ..self }
     }
 
-    /// Sets what is added to the root of the mean of squares: 1e-8 unless told otherwise.
+    /// Sets the number added to the root of the mean of squares: 1e-8 by default.
     pub fn epsilon(self, epsilon: impl Into<Operand>) -> Self {
         AdamW { adam: self.adam.epsilon(epsilon), ..self }
     }

@@ -5,28 +5,28 @@ use tidemill_ops::ops::training;
 use super::adam::Adam;
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
-/// [`Adam`] by the largest of the means of squares so far (Reddi et al., 2018), so that steps do not
-/// get larger again. The slots are `m`, `v` and `vhat`, the largest.
+/// [`Adam`] with the largest mean of squares so far (Reddi et al., 2018), so that steps do not grow
+/// again. The slots are `m`, `v` and `vhat`, which holds the largest.
 #[derive(Clone, Debug)]
 pub struct AmsGrad(Adam);
 
 impl AmsGrad {
-    /// With a learning rate: a number, or a tensor of shape `[]`.
+    /// Creates the optimizer with a learning rate: a number, or a tensor of shape `[]`.
     pub fn new(learning_rate: impl Into<Operand>) -> Self {
         AmsGrad(Adam::called("AMSGrad", learning_rate.into()))
     }
 
-    /// Sets the weight of the mean of gradients in the next one: 0.9 unless told otherwise.
+    /// Sets the decay rate of the mean of gradients: 0.9 by default.
     pub fn beta1(self, beta1: impl Into<Operand>) -> Self {
         AmsGrad(self.0.beta1(beta1))
     }
 
-    /// Sets the weight of the mean of squares in the next one: 0.999 unless told otherwise.
+    /// Sets the decay rate of the mean of squares: 0.999 by default.
     pub fn beta2(self, beta2: impl Into<Operand>) -> Self {
         AmsGrad(self.0.beta2(beta2))
     }
 
-    /// Sets what is added to the root of the mean of squares: 1e-8 unless told otherwise.
+    /// Sets the number added to the root of the mean of squares: 1e-8 by default.
     pub fn epsilon(self, epsilon: impl Into<Operand>) -> Self {
         AmsGrad(self.0.epsilon(epsilon))
     }

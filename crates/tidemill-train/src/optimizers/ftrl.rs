@@ -8,7 +8,7 @@ use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
 /// FTRL-Proximal (McMahan et al., 2013): follow the regularized leader, for sparse linear models. It
 /// is TensorFlow's `FtrlOptimizer`. The slot `accum` holds the sum of the squares of gradients, and
-/// `linear` what the leader is computed from.
+/// `linear` the linear term from which the leader is computed.
 #[derive(Clone, Debug)]
 pub struct Ftrl {
     base: OptimizerBase,
@@ -37,21 +37,18 @@ impl Ftrl {
     }
 
     setters! {
-        /// Sets the power of the sum of squares that the learning rate is multiplied by: -0.5 unless
-        /// told otherwise. It must not be above 0.
+        /// Sets the power of the sum of squares that scales the learning rate: -0.5 by default. It
+        /// must not be above 0.
         learning_rate_power: f64,
-        /// Sets what the sums of squares start with: 0.1 unless told otherwise. It must not be
-        /// negative.
+        /// Sets the initial value of the sums of squares: 0.1 by default. It must not be negative.
         initial_accumulator_value: f64,
-        /// Sets how much is paid for the sizes of elements: nothing unless told otherwise.
+        /// Sets the strength of L1 regularization: 0 by default.
         l1_regularization_strength: f64,
-        /// Sets how much is paid for the squares of elements: nothing unless told otherwise. It
-        /// keeps the leader from moving fast.
+        /// Sets the strength of L2 regularization: 0 by default. It stabilizes the leader.
         l2_regularization_strength: f64,
-        /// Sets how much is paid for the squares of elements in the loss: nothing unless told
-        /// otherwise.
+        /// Sets the strength of the L2 shrinkage term in the loss: 0 by default.
         l2_shrinkage_regularization_strength: f64,
-        /// Sets what is added to roots of sums of squares: 0 unless told otherwise.
+        /// Sets the number added to roots of sums of squares: 0 by default.
         beta: f64,
     }
 }

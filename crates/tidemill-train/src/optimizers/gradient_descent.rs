@@ -7,7 +7,7 @@ use crate::update::{Fused, in_type_of, number};
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
 /// Gradient descent: each variable moves against its gradient, by the gradient times the
-/// learning rate. Of a sum of [`IndexedSlices`] only the rows there are move. It is TensorFlow's
+/// learning rate. With [`IndexedSlices`], only the rows in the slices move. It is TensorFlow's
 /// `GradientDescentOptimizer`.
 ///
 /// ```
@@ -24,7 +24,7 @@ pub struct GradientDescent {
 }
 
 impl GradientDescent {
-    /// Gradient descent at a learning rate: a number, or a tensor of shape `[]`.
+    /// Gradient descent with a learning rate: a number, or a tensor of shape `[]`.
     pub fn new(learning_rate: impl Into<Operand>) -> Self {
         let base = OptimizerBase::new("GradientDescent");
         GradientDescent { base, learning_rate: learning_rate.into() }

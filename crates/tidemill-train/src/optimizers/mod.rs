@@ -1,4 +1,4 @@
-//! The optimizers, a file for each. They compute what those of `tf.compat.v1.train` do.
+//! The optimizers, one file each. They match those of `tf.compat.v1.train`.
 
 mod adadelta;
 mod adagrad;

@@ -6,9 +6,8 @@ use super::{base, setters};
 use crate::update::{Fused, number};
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
-/// Gradient descent with momentum: a variable moves against a sum of its gradients, in which older
-/// ones weigh less and less. It is TensorFlow's `MomentumOptimizer`. The slot `momentum` holds the
-/// sum.
+/// Gradient descent with momentum: a variable moves against a sum of its gradients in which older
+/// gradients decay. It is TensorFlow's `MomentumOptimizer`. The slot `momentum` holds the sum.
 #[derive(Clone, Debug)]
 pub struct Momentum {
     base: OptimizerBase,
@@ -18,8 +17,8 @@ pub struct Momentum {
 }
 
 impl Momentum {
-    /// With a learning rate, and the weight of the sum in the next one: numbers, or tensors of shape
-    /// `[]`.
+    /// Creates the optimizer with a learning rate and the momentum, the decay rate of the sum:
+    /// numbers, or tensors of shape `[]`.
     pub fn new(learning_rate: impl Into<Operand>, momentum: impl Into<Operand>) -> Self {
         let (learning_rate, momentum) = (learning_rate.into(), momentum.into());
         let base = OptimizerBase::new("Momentum");
@@ -27,7 +26,7 @@ impl Momentum {
     }
 
     setters! {
-        /// Sets whether the step looks ahead (Nesterov). It does not unless told so.
+        /// Sets whether to use Nesterov momentum. The default is false.
         use_nesterov: bool,
     }
 }

@@ -6,9 +6,9 @@ use super::{base, positive, setters};
 use crate::update::{Fused, number};
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
-/// [`Adagrad`](crate::Adagrad), after each step of which the elements are pulled towards 0 (Duchi and
-/// Singer, 2009). It is TensorFlow's `ProximalAdagradOptimizer`. The slot `accumulator` holds the
-/// sum of the squares of gradients.
+/// [`Adagrad`](crate::Adagrad) that pulls the elements towards 0 after each step (Duchi and Singer,
+/// 2009). It is TensorFlow's `ProximalAdagradOptimizer`. The slot `accumulator` holds the sum of
+/// the squares of gradients.
 #[derive(Clone, Debug)]
 pub struct ProximalAdagrad {
     base: OptimizerBase,
@@ -19,7 +19,7 @@ pub struct ProximalAdagrad {
 }
 
 impl ProximalAdagrad {
-    /// With a learning rate: a number, or a tensor of shape `[]`.
+    /// Creates the optimizer with a learning rate: a number, or a tensor of shape `[]`.
     pub fn new(learning_rate: impl Into<Operand>) -> Self {
         ProximalAdagrad {
             base: OptimizerBase::new("ProximalAdagrad"),
@@ -31,11 +31,11 @@ impl ProximalAdagrad {
     }
 
     setters! {
-        /// Sets what the sums start with: 0.1 unless told otherwise. It must be above 0.
+        /// Sets the initial value of the sums: 0.1 by default. It must be above 0.
         initial_accumulator_value: f64,
-        /// Sets how much is paid for the sizes of elements: nothing unless told otherwise.
+        /// Sets the strength of L1 regularization: 0 by default.
         l1_regularization_strength: impl Into<Operand>,
-        /// Sets how much is paid for the squares of elements: nothing unless told otherwise.
+        /// Sets the strength of L2 regularization: 0 by default.
         l2_regularization_strength: impl Into<Operand>,
     }
 }

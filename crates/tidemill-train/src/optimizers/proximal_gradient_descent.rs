@@ -6,8 +6,8 @@ use super::{base, setters};
 use crate::update::{Fused, number};
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
-/// Gradient descent, after each step of which the elements are pulled towards 0 (Duchi and Singer,
-/// 2009). It is TensorFlow's `ProximalGradientDescentOptimizer`.
+/// Gradient descent that pulls the elements towards 0 after each step (Duchi and Singer, 2009). It
+/// is TensorFlow's `ProximalGradientDescentOptimizer`.
 #[derive(Clone, Debug)]
 pub struct ProximalGradientDescent {
     base: OptimizerBase,
@@ -17,7 +17,7 @@ pub struct ProximalGradientDescent {
 }
 
 impl ProximalGradientDescent {
-    /// With a learning rate: a number, or a tensor of shape `[]`.
+    /// Creates the optimizer with a learning rate: a number, or a tensor of shape `[]`.
     pub fn new(learning_rate: impl Into<Operand>) -> Self {
         ProximalGradientDescent {
             base: OptimizerBase::new("ProximalGradientDescent"),
@@ -28,9 +28,9 @@ impl ProximalGradientDescent {
     }
 
     setters! {
-        /// Sets how much is paid for the sizes of elements: nothing unless told otherwise.
+        /// Sets the strength of L1 regularization: 0 by default.
         l1_regularization_strength: impl Into<Operand>,
-        /// Sets how much is paid for the squares of elements: nothing unless told otherwise.
+        /// Sets the strength of L2 regularization: 0 by default.
         l2_regularization_strength: impl Into<Operand>,
     }
 }

@@ -7,8 +7,9 @@ use crate::update::{Fused, number};
 use crate::{Optimizer, OptimizerBase, TrainError, Updates};
 
 /// RMSProp (Hinton, 2012): the learning rate of each element is divided by the root of a mean of the
-/// squares of its gradients. It is TensorFlow's `RMSPropOptimizer`. The slot `rms` holds the mean,
-/// `momentum` the last step, and where the mean is centered, `mg` that of the gradients.
+/// squares of its gradients. It is TensorFlow's `RMSPropOptimizer`. The slot `rms` holds the mean
+/// of squares, `momentum` the last step, and, in the centered variant, `mg` the mean of the
+/// gradients.
 #[derive(Clone, Debug)]
 pub struct RmsProp {
     base: OptimizerBase,
@@ -33,14 +34,14 @@ impl RmsProp {
     }
 
     setters! {
-        /// Sets the weight of a mean in the next one: 0.9 unless told otherwise.
+        /// Sets the decay rate of the means: 0.9 by default.
         decay: impl Into<Operand>,
-        /// Sets the weight of a step in the next one: 0 unless told otherwise.
+        /// Sets the momentum, the weight of a step in the next step: 0 by default.
         momentum: impl Into<Operand>,
-        /// Sets what is added to the mean before its root is taken: 1e-10 unless told otherwise.
+        /// Sets the number added to the mean before taking its root: 1e-10 by default.
         epsilon: impl Into<Operand>,
-        /// Sets whether gradients are divided by the root of their variance instead of that of the
-        /// mean of their squares. They are not unless told so.
+        /// Sets whether to divide gradients by the root of their variance instead of the root of
+        /// their mean square. The default is false.
         centered: bool,
     }
 }

@@ -11,8 +11,8 @@ use super::RnnCell;
 use super::unroll::last_extent;
 use crate::broadcast::invalid_input;
 
-/// A cell of `size` outputs, each of which is a function of the inputs and the outputs before:
-/// `tanh(kernel · [input, state] + bias)` (Elman, 1990).
+/// A cell with `size` outputs, computed from the inputs and the previous outputs: `tanh(kernel ·
+/// [input, state] + bias)` (Elman, 1990).
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -27,11 +27,11 @@ pub struct BasicRnnCell {
     layer: Layer,
 }
 
-/// A cell with a memory, which gates open and close (Hochreiter and Schmidhuber, 1997). It has `size`
-/// outputs; its state is the memory and the outputs.
+/// A cell with gated memory (Hochreiter and Schmidhuber, 1997). It has `size` outputs; its state is
+/// the memory and the outputs.
 ///
-/// The parts of its kernel are, in this order, for what comes in, the new memory, what is kept (to
-/// which `forget_bias` is added), and what goes out: TensorFlow's `BasicLSTMCell`, and its
+/// Its kernel has, in this order, the parts for the input gate, the new memory, the forget gate (to
+/// which `forget_bias` is added) and the output gate, like TensorFlow's `BasicLSTMCell`, and its
 /// `LSTMCell` without projection or peepholes.
 ///
 /// ```
@@ -48,8 +48,8 @@ pub struct LstmCell {
     layer: Layer,
 }
 
-/// A cell with gates for what it resets and what it updates (Cho et al., 2014). It has `size`
-/// outputs, which are its state.
+/// A cell with reset and update gates (Cho et al., 2014). It has `size` outputs, which are its
+/// state.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -64,26 +64,26 @@ pub struct GruCell {
 }
 
 impl BasicRnnCell {
-    /// A cell of that many outputs.
+    /// A cell with `size` outputs.
     pub fn new(size: usize) -> Self {
         BasicRnnCell { size, layer: Layer::new("basic_rnn_cell") }
     }
 }
 
 impl LstmCell {
-    /// A cell of that many outputs, whose forget bias is 1.
+    /// A cell with `size` outputs and a forget bias of 1.
     pub fn new(size: usize) -> Self {
         LstmCell { size, forget_bias: 1.0, layer: Layer::new("lstm_cell") }
     }
 
-    /// Sets what is added to the gate of what is kept, so that a cell begins by keeping it.
+    /// Sets the number added to the forget gate, which makes a new cell keep its memory.
     pub fn forget_bias(self, forget_bias: f64) -> Self {
         LstmCell { forget_bias, ..self }
     }
 }
 
 impl GruCell {
-    /// A cell of that many outputs.
+    /// A cell with `size` outputs.
     pub fn new(size: usize) -> Self {
         GruCell { size, layer: Layer::new("gru_cell") }
     }
@@ -92,8 +92,8 @@ impl GruCell {
 macro_rules! named {
     ($($cell:ident),*) => {$(
         impl $cell {
-            /// Sets the variable scope of its variables. Otherwise it is that of TensorFlow's cell;
-            /// a number is added where the name is taken.
+            /// Sets the variable scope of the cell. The default is that of TensorFlow's cell; a
+            /// number is added if the name is taken.
             pub fn named(mut self, name: &'static str) -> Self {
                 self.layer.name = name;
                 self
@@ -219,18 +219,18 @@ impl GruCell {
 
 /// The variables of a cell, made when they are first needed.
 #[derive(Debug)]
-struct Layer<V = (Variable, Variable)> {
+pub(super) struct Layer<V = (Variable, Variable)> {
     name: &'static str,
     variables: OnceLock<V>,
 }
 
 impl<V> Layer<V> {
-    fn new(name: &'static str) -> Self {
+    pub(super) fn new(name: &'static str) -> Self {
         Layer { name, variables: OnceLock::new() }
     }
 
     #[track_caller]
-    fn variables(&self, make: impl FnOnce() -> V) -> &V {
+    pub(super) fn variables(&self, make: impl FnOnce() -> V) -> &V {
         let location = Location::caller();
         self.variables
             .get_or_init(|| at_location(location, || unique_variable_scope(self.name, make)))
@@ -238,7 +238,7 @@ impl<V> Layer<V> {
 }
 
 #[track_caller]
-fn kernel_and_bias(
+pub(super) fn kernel_and_bias(
     rows: usize,
     columns: usize,
     dtype: DType,

@@ -1,6 +1,6 @@
-//! Recurrent networks: cells, and what runs them along a sequence.
+//! Recurrent networks: cells, and functions that run them along sequences.
 //!
-//! Variables are named and laid out as TensorFlow's are, so that its checkpoints can be restored.
+//! Variables have TensorFlow's names and layouts, so that its checkpoints can be restored.
 
 mod cells;
 mod unroll;
@@ -10,26 +10,25 @@ use tidemill_ops::{Operand, Structure, Tensor};
 use tidemill_value::DType;
 
 pub use cells::{BasicRnnCell, GruCell, LstmCell};
-pub use unroll::{DynamicRnn, dynamic_rnn, static_rnn};
-pub use wrappers::{DropoutWrapper, MultiRnnCell};
+pub use unroll::{DynamicRnn, bidirectional_dynamic_rnn, dynamic_rnn, rnn_decoder, static_rnn};
+pub use wrappers::{DropoutWrapper, MultiRnnCell, OutputProjectionWrapper};
 
-/// What computes one step of a sequence.
+/// A cell, which computes one step of a sequence.
 ///
-/// A cell has variables, which it makes when it is built and shares from then on: a cell that is
-/// called twice is one cell.
+/// A cell creates its variables when it is built and shares them from then on: calling a cell twice
+/// uses the same variables.
 pub trait RnnCell {
-    /// What a step hands on to the next.
+    /// The state passed from one step to the next.
     type State: Structure + Clone;
 
     /// The number of outputs.
     fn output_size(&self) -> usize;
 
-    /// Makes the variables, in the variable scope that is open, for that many inputs, unless they
-    /// are there.
+    /// Creates the variables for `inputs` inputs in the current variable scope, unless they exist.
     #[track_caller]
     fn build(&self, inputs: usize, dtype: DType);
 
-    /// Zeros to begin with, for `batch` sequences at once.
+    /// The initial state of zeros for `batch` sequences.
     #[track_caller]
     fn zero_state(&self, batch: impl Into<Operand>, dtype: DType) -> Self::State;
 

@@ -1,7 +1,7 @@
-use tidemill_graph::{Location, OpError, at_location, variable_scope};
+use tidemill_graph::{Location, OpError, at_location, name_scope, variable_scope};
 use tidemill_ops::{
-    Operand, Tensor, cast, expand_dims, less, map_accumulate, range, s, select, shape, transpose,
-    zeros_like, zip_with,
+    Operand, Tensor, cast, expand_dims, less, map_accumulate_shaped, range, reverse,
+    reverse_sequence, s, select, shape, stack, transpose, zeros_like, zip_with,
 };
 use tidemill_value::{DType, Dim};
 
@@ -9,20 +9,22 @@ use super::RnnCell;
 use super::cells::dtype_of;
 use crate::broadcast::invalid_input;
 
-/// The outputs of a cell for each step of sequences, and the state behind the last step.
+/// Runs a cell along sequences in a loop. Returns the outputs of each step and the state after the
+/// last step.
 ///
 /// `inputs` are of shape `[batch, time, inputs]`, and the outputs of shape `[batch, time, outputs]`.
-/// The cell runs in a loop, begins with zeros and has its variables in the scope `rnn`. For
-/// sequences of different lengths, and for other layouts, see [`DynamicRnn`].
+/// The cell runs in a loop, begins with zeros and has its variables in the scope `rnn`. After no
+/// steps there are no outputs, and the state is the one to begin with. For sequences of different
+/// lengths, and for other layouts, see [`DynamicRnn`].
 ///
 /// # Errors
-/// Inputs of another rank, or whose last extent is not known.
+/// The rank of `inputs` is wrong, or its last dimension is unknown.
 #[track_caller]
 pub fn dynamic_rnn<C: RnnCell>(cell: &C, inputs: impl Into<Operand>) -> (Tensor, C::State) {
     DynamicRnn::new(cell).run(inputs)
 }
 
-/// How a cell runs along sequences.
+/// Options for running a cell along sequences.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -43,23 +45,24 @@ pub struct DynamicRnn<'a, C: RnnCell> {
 }
 
 impl<'a, C: RnnCell> DynamicRnn<'a, C> {
-    /// Whole sequences, batch by batch, from a state of zeros.
+    /// Runs full-length sequences, with the batch as first axis, from a state of zeros.
     pub fn new(cell: &'a C) -> Self {
         DynamicRnn { cell, initial_state: None, sequence_length: None, time_major: false }
     }
 
-    /// Sets the state to begin with.
+    /// Sets the initial state.
     pub fn initial_state(self, state: C::State) -> Self {
         DynamicRnn { initial_state: Some(state), ..self }
     }
 
-    /// Sets the lengths of the sequences, a list of integers: behind the end of a sequence, outputs
-    /// are zeros, and its state stays.
+    /// Sets the lengths of the sequences, a list of integers: after the end of a sequence, outputs
+    /// are zeros and its state does not change.
     pub fn sequence_length(self, lengths: impl Into<Operand>) -> Self {
         DynamicRnn { sequence_length: Some(lengths.into()), ..self }
     }
 
-    /// Takes inputs and gives outputs of shape `[time, batch, ..]`, which saves transposing them.
+    /// Sets whether inputs and outputs have shape `[time, batch, ..]`, which avoids transposing
+    /// them.
     pub fn time_major(self, time_major: bool) -> Self {
         DynamicRnn { time_major, ..self }
     }
@@ -67,11 +70,16 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
     /// Builds the loop (see [`dynamic_rnn`]).
     ///
     /// # Errors
-    /// As of [`dynamic_rnn`]; lengths that are not one integer for each sequence.
+    /// As for [`dynamic_rnn`]; the lengths are not one integer for each sequence.
     #[track_caller]
     pub fn run(self, inputs: impl Into<Operand>) -> (Tensor, C::State) {
-        let inputs = inputs.into().to_tensor();
-        at_location(Location::caller(), || variable_scope("rnn", || self.build(inputs)))
+        self.run_in("rnn", inputs.into().to_tensor())
+    }
+
+    /// [`DynamicRnn::run`], with the variables in a scope of this name.
+    #[track_caller]
+    fn run_in(self, scope: &str, inputs: Tensor) -> (Tensor, C::State) {
+        at_location(Location::caller(), || variable_scope(scope, || self.build(inputs)))
     }
 
     fn build(self, inputs: Tensor) -> (Tensor, C::State) {
@@ -93,15 +101,18 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
         }
         let inputs = if self.time_major { inputs } else { transpose(inputs, &[1, 0, 2]) };
         let state = self.initial_state.unwrap_or_else(|| cell.zero_state(extent(inputs, 1), dtype));
+        // Without a step, nothing else tells the shape of what there is none of.
+        let shape = vec![output_shape(inputs, cell.output_size())];
         let (state, outputs) = match self.sequence_length {
-            None => map_accumulate(inputs, state, |state, input| {
+            None => map_accumulate_shaped(inputs, state, shape, |state, input| {
                 let (output, state) = cell.call(input, state);
                 (state, output)
             }),
             Some(lengths) => {
                 let lengths = cast(lengths.to_tensor(), DType::I32);
                 let steps = range(0, extent(inputs, 0), 1);
-                map_accumulate((inputs, steps), state, |before, (input, step)| {
+                let elems = (inputs, steps);
+                map_accumulate_shaped(elems, state, shape, |before, (input, step)| {
                     let goes_on = expand_dims(less(step, lengths), 1);
                     let (output, after) = cell.call(input, before.clone());
                     let state =
@@ -112,6 +123,50 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
         };
         (if self.time_major { outputs } else { transpose(outputs, &[1, 0, 2]) }, state)
     }
+}
+
+/// The outputs and the last states of two cells, of which one runs along sequences from the front and
+/// the other from the back (see [`dynamic_rnn`]): each a pair, and the outputs of both in the order of
+/// the inputs. `sequence_length` has one integer for each sequence, unless all are whole. The
+/// variables are in the scopes `bidirectional_rnn/fw` and `bidirectional_rnn/bw`.
+///
+/// ```
+/// use tidemill_ops::{concat, placeholder};
+/// use tidemill_train::rnn::{GruCell, bidirectional_dynamic_rnn};
+/// let (forward, backward) = (GruCell::new(5), GruCell::new(5));
+/// let x = placeholder::<f32>([2, 7, 3]);
+/// let ((outputs, reversed), states) = bidirectional_dynamic_rnn(&forward, &backward, x, None);
+/// assert_eq!(concat([outputs, reversed], 2).shape().to_string(), "[2, 7, 10]");
+/// assert_eq!(states.1.shape().to_string(), "[2, 5]");
+/// ```
+///
+/// # Errors
+/// As of [`DynamicRnn::run`].
+#[track_caller]
+pub fn bidirectional_dynamic_rnn<F: RnnCell, B: RnnCell>(
+    forward: &F,
+    backward: &B,
+    inputs: impl Into<Operand>,
+    sequence_length: Option<Tensor>,
+) -> ((Tensor, Tensor), (F::State, B::State)) {
+    let inputs = inputs.into().to_tensor();
+    let turned = |x: Tensor| match sequence_length {
+        Some(lengths) => reverse_sequence(x, lengths, 1, 0),
+        None => reverse(x, [1]),
+    };
+    at_location(Location::caller(), || {
+        variable_scope("bidirectional_rnn", || {
+            let mut along = DynamicRnn::new(forward);
+            let mut against = DynamicRnn::new(backward);
+            if let Some(lengths) = sequence_length {
+                along = along.sequence_length(lengths);
+                against = against.sequence_length(lengths);
+            }
+            let (outputs, state) = along.run_in("fw", inputs);
+            let (reversed, last) = against.run_in("bw", turned(inputs));
+            ((outputs, turned(reversed)), (state, last))
+        })
+    })
 }
 
 /// The outputs of a cell for each of `inputs`, of shape `[batch, inputs]`, and the state behind the
@@ -127,7 +182,7 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
 /// ```
 ///
 /// # Errors
-/// Inputs whose last extent is not known.
+/// The last dimension of the inputs is unknown.
 #[track_caller]
 pub fn static_rnn<C: RnnCell>(
     cell: &C,
@@ -151,6 +206,57 @@ pub fn static_rnn<C: RnnCell>(
             (outputs, state)
         })
     })
+}
+
+/// [`static_rnn`], where the input of each step but the first is what `loop_function` makes of the
+/// output of the step before and of its number, counted from 0. Without a function it is the one of
+/// `inputs`. The variables are in the scope `rnn_decoder`.
+///
+/// ```
+/// use tidemill_ops::placeholder;
+/// use tidemill_train::rnn::{GruCell, RnnCell, rnn_decoder};
+/// let cell = GruCell::new(3);
+/// let state = cell.zero_state(2, tidemill_value::DType::F32);
+/// let steps = [placeholder::<f32>([2, 3]), placeholder::<f32>([2, 3])];
+/// let (outputs, _) = rnn_decoder(&cell, steps, state, Some(&|output, _| output));
+/// assert_eq!(outputs[1].shape().to_string(), "[2, 3]");
+/// ```
+///
+/// # Errors
+/// Inputs whose last extent is not known.
+#[track_caller]
+pub fn rnn_decoder<C: RnnCell>(
+    cell: &C,
+    inputs: impl IntoIterator<Item = Tensor>,
+    initial_state: C::State,
+    loop_function: Option<&dyn Fn(Tensor, usize) -> Tensor>,
+) -> (Vec<Tensor>, C::State) {
+    let inputs: Vec<Tensor> = inputs.into_iter().collect();
+    at_location(Location::caller(), || {
+        variable_scope("rnn_decoder", || {
+            let mut state = initial_state;
+            let mut outputs: Vec<Tensor> = Vec::with_capacity(inputs.len());
+            for (i, given) in inputs.into_iter().enumerate() {
+                let input = match (loop_function, outputs.last()) {
+                    (Some(next), Some(&last)) => name_scope("loop_function", || next(last, i - 1)),
+                    _ => given,
+                };
+                let (output, next) = cell.call(input, state);
+                outputs.push(output);
+                state = next;
+            }
+            (outputs, state)
+        })
+    })
+}
+
+/// The shape of the outputs of a step, of inputs of shape `[time, batch, inputs]`.
+#[track_caller]
+fn output_shape(inputs: Tensor, size: usize) -> Operand {
+    match inputs.shape().dims().and_then(|dims| dims.get(1)?.known()) {
+        Some(batch) => [batch, size].into(),
+        None => stack([extent(inputs, 1), (size as i32).into()], 0).into(),
+    }
 }
 
 /// The extent of a tensor along an axis, an `int32`.

@@ -1,12 +1,12 @@
 use tidemill_graph::{Location, at_location, unique_variable_scope, variable_scope};
-use tidemill_ops::{Operand, Tensor, dropout};
+use tidemill_ops::{Operand, Tensor, Variable, bias_add, dropout, matmul, zeros};
 use tidemill_value::{DType, PartialShape};
 
 use super::RnnCell;
-use super::cells::dtype_of;
+use super::cells::{Layer, dtype_of, kernel_and_bias};
 use super::unroll::last_extent;
 
-/// Cells above each other: the inputs of each are the outputs of the one below.
+/// Stacked cells: the inputs of each are the outputs of the one below.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -71,7 +71,7 @@ impl<C: RnnCell> RnnCell for MultiRnnCell<C> {
     }
 }
 
-/// A cell, of whose inputs and outputs a part is dropped in each step (Zaremba et al., 2014).
+/// A cell with dropout on its inputs and outputs in each step (Zaremba et al., 2014).
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -84,16 +84,16 @@ impl<C: RnnCell> RnnCell for MultiRnnCell<C> {
 pub struct DropoutWrapper<C> {
     /// The cell.
     pub cell: C,
-    /// The part of the inputs to drop (see [`dropout`]).
+    /// The fraction of the inputs to drop (see [`dropout`]).
     pub input_rate: f64,
-    /// The part of the outputs to drop.
+    /// The fraction of the outputs to drop.
     pub output_rate: f64,
-    /// The seed of the numbers that are drawn.
+    /// The random seed.
     pub seed: Option<i64>,
 }
 
 impl<C: RnnCell> DropoutWrapper<C> {
-    /// A cell of which nothing is dropped.
+    /// A wrapper that drops nothing.
     pub fn new(cell: C) -> Self {
         DropoutWrapper { cell, input_rate: 0.0, output_rate: 0.0, seed: None }
     }
@@ -121,5 +121,71 @@ impl<C: RnnCell> RnnCell for DropoutWrapper<C> {
         let input = dropout(input, self.input_rate, PartialShape::unknown(), self.seed);
         let (output, state) = self.cell.call(input, state);
         (dropout(output, self.output_rate, PartialShape::unknown(), self.seed), state)
+    }
+}
+
+/// A cell whose outputs are a linear function of those of another, without an activation.
+///
+/// Its variables are `kernel` and `bias` in the scope `output_projection_wrapper`, as are those of the
+/// cell.
+///
+/// ```
+/// use tidemill_ops::placeholder;
+/// use tidemill_train::rnn::{GruCell, OutputProjectionWrapper, dynamic_rnn};
+/// let cell = OutputProjectionWrapper::new(GruCell::new(5), 2);
+/// let (outputs, state) = dynamic_rnn(&cell, placeholder::<f32>([2, 7, 3]));
+/// assert_eq!(outputs.shape().to_string(), "[2, 7, 2]");
+/// assert_eq!(state.shape().to_string(), "[2, 5]");
+/// ```
+#[derive(Debug)]
+pub struct OutputProjectionWrapper<C> {
+    cell: C,
+    size: usize,
+    layer: Layer,
+}
+
+impl<C: RnnCell> OutputProjectionWrapper<C> {
+    /// A cell that projects the outputs of `cell` to so many.
+    pub fn new(cell: C, size: usize) -> Self {
+        OutputProjectionWrapper { cell, size, layer: Layer::new("output_projection_wrapper") }
+    }
+
+    #[track_caller]
+    fn variables(&self, inputs: usize, dtype: DType) -> (Variable, Variable) {
+        *self.layer.variables(|| {
+            self.cell.build(inputs, dtype);
+            kernel_and_bias(self.cell.output_size(), self.size, dtype, zeros())
+        })
+    }
+}
+
+impl<C: RnnCell> RnnCell for OutputProjectionWrapper<C> {
+    type State = C::State;
+
+    fn output_size(&self) -> usize {
+        self.size
+    }
+
+    #[track_caller]
+    fn build(&self, inputs: usize, dtype: DType) {
+        self.variables(inputs, dtype);
+    }
+
+    #[track_caller]
+    fn zero_state(&self, batch: impl Into<Operand>, dtype: DType) -> Self::State {
+        self.cell.zero_state(batch, dtype)
+    }
+
+    #[track_caller]
+    fn call(&self, input: Tensor, state: Self::State) -> (Tensor, Self::State) {
+        at_location(Location::caller(), || {
+            let inputs = last_extent(input);
+            let variables = inputs.map(|inputs| self.variables(inputs, dtype_of(input)));
+            let (output, state) = self.cell.call(input, state);
+            match variables {
+                Some((kernel, bias)) => (bias_add(matmul(output, kernel), bias), state),
+                None => (output, state),
+            }
+        })
     }
 }

@@ -10,7 +10,7 @@ use tidemill_runtime::RunError;
 
 use crate::SaverError;
 
-/// Why a model cannot be saved or loaded.
+/// The error of saving or loading a model.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SavedModelError {
@@ -22,30 +22,22 @@ pub enum SavedModelError {
         /// Why not.
         source: io::Error,
     },
-    /// A folder has no model.
-    #[error("{}: there is no SavedModel: {found}", path.display())]
-    Missing {
-        /// The path.
-        path: PathBuf,
-        /// What is there instead.
-        found: String,
-    },
-    /// A folder has a model already.
+    /// The folder already has a model.
     #[error("{} has a model already", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
     },
-    /// The bytes are no message.
+    /// The bytes are not a valid message.
     #[error("this is no SavedModel: {0}")]
     Decode(#[from] DecodeError),
-    /// The text is no message.
+    /// The text is not a valid message.
     #[error("this is no SavedModel: {0}")]
     Text(#[from] TextFormatError),
-    /// No graph of the folder has these tags.
+    /// No graph in the folder has these tags.
     #[error("no graph has the tags {tags:?}, but there are {known:?}")]
     NoTags {
-        /// The tags asked for.
+        /// The requested tags.
         tags: Vec<String>,
         /// The tags of the graphs.
         known: Vec<Vec<String>>,
@@ -53,7 +45,7 @@ pub enum SavedModelError {
     /// The model has no such signature.
     #[error("there is no signature `{name}`, but there are {known:?}")]
     NoSignature {
-        /// The name asked for.
+        /// The requested name.
         name: String,
         /// The names of the signatures.
         known: Vec<String>,
@@ -71,7 +63,7 @@ pub enum SavedModelError {
     /// The graph cannot be imported.
     #[error(transparent)]
     Import(#[from] ImportError),
-    /// The graph has no message.
+    /// The graph cannot be exported.
     #[error(transparent)]
     Export(#[from] ExportError),
     /// The graph lacks a node that its message names.

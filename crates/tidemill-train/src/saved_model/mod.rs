@@ -1,5 +1,5 @@
-//! TensorFlow's SavedModels: a folder with a graph, the values of its variables, and the files
-//! that it reads.
+//! TensorFlow's SavedModels: folders with a graph, the values of its variables, and its asset
+//! files.
 
 mod error;
 mod write;
@@ -26,8 +26,7 @@ const GRAPHS_AS_TEXT: &str = "saved_model.pbtxt";
 const VARIABLES: &str = "variables/variables";
 const ASSETS: &str = "assets";
 
-/// A model that was saved: its graph, a session in which its variables have their values, and
-/// what it can be asked for.
+/// A loaded model: its graph, a session that holds the values of its variables, and its signatures.
 ///
 /// ```no_run
 /// use tidemill_train::SavedModel;
@@ -43,13 +42,13 @@ pub struct SavedModel {
 }
 
 impl SavedModel {
-    /// Loads the graph of a folder that has exactly these tags, as TensorFlow does: it restores the
-    /// variables, by the graph's own nodes if it has some, and then runs the operation that
-    /// initializes the rest, which is fed the paths of the files that the graph reads.
+    /// Loads the graph with exactly these tags from a folder, as TensorFlow does. It restores the
+    /// variables, with the graph's own nodes if it has them, and then runs the main operation,
+    /// which initializes the rest and is fed the paths of the asset files.
     ///
     /// # Errors
-    /// [`SavedModelError`], where a file cannot be read, no graph has the tags, or the graph
-    /// cannot be imported or run.
+    /// [`SavedModelError`], if a file cannot be read, no graph has the tags, or the graph cannot be
+    /// imported or run.
     pub fn load<S: AsRef<str>>(
         folder: impl AsRef<Path>,
         tags: &[S],
@@ -57,10 +56,10 @@ impl SavedModel {
         SavedModel::load_with_options(folder, tags, SessionOptions::default())
     }
 
-    /// [`SavedModel::load`] for a session with options.
+    /// [`SavedModel::load`] with session options.
     ///
     /// # Errors
-    /// As of [`SavedModel::load`].
+    /// As for [`SavedModel::load`].
     pub fn load_with_options<S: AsRef<str>>(
         folder: impl AsRef<Path>,
         tags: &[S],
@@ -86,10 +85,10 @@ impl SavedModel {
         Ok(SavedModel { session, meta })
     }
 
-    /// The message of a folder, which is binary or text.
+    /// Reads the message in a folder, binary or text.
     ///
     /// # Errors
-    /// [`SavedModelError`], where it cannot be read.
+    /// [`SavedModelError`], if it cannot be read.
     pub fn read(folder: impl AsRef<Path>) -> Result<proto::SavedModel, SavedModelError> {
         let folder = folder.as_ref();
         let path = folder.join(GRAPHS);
@@ -99,8 +98,10 @@ impl SavedModel {
                 let text = match fs::read_to_string(folder.join(GRAPHS_AS_TEXT)) {
                     Ok(text) => text,
                     Err(_) => {
-                        let (path, found) = (folder.to_owned(), instead_of_model(folder));
-                        return Err(SavedModelError::Missing { path, found });
+                        let found = instead_of_model(folder);
+                        let message = format!("there is no SavedModel: {found}");
+                        let source = io::Error::new(error.kind(), message);
+                        return Err(SavedModelError::Io { path: folder.to_owned(), source });
                     }
                 };
                 Ok(proto::SavedModel::from_text(&text)?)
@@ -114,22 +115,22 @@ impl SavedModel {
         self.session.graph()
     }
 
-    /// The session, in which the variables have their values.
+    /// The session, which holds the values of the variables.
     pub fn session(&self) -> &Session {
         &self.session
     }
 
-    /// What the graph was saved with.
+    /// The imported graph with its signatures, assets and tags.
     pub fn meta(&self) -> &MetaGraph {
         &self.meta
     }
 
-    /// The session, and what the graph was saved with.
+    /// The session, and the imported graph with its signatures, assets and tags.
     pub fn into_parts(self) -> (Session, MetaGraph) {
         (self.session, self.meta)
     }
 
-    /// What the model can be asked for, by name.
+    /// The signature with this name.
     ///
     /// # Errors
     /// [`SavedModelError::NoSignature`].
@@ -140,12 +141,10 @@ impl SavedModel {
         })
     }
 
-    /// Runs a signature: values by the names of its arguments give values by those of its
-    /// results.
+    /// Runs a signature: takes values by argument name and returns values by result name.
     ///
     /// # Errors
-    /// [`SavedModelError`], where there is no such signature, it has no such argument, or the run
-    /// fails.
+    /// [`SavedModelError`], if the signature or an argument does not exist, or the run fails.
     pub fn run<'a, V: IntoValue>(
         &self,
         signature: &str,

@@ -15,8 +15,7 @@ use crate::saver::saved_variables;
 /// The version of the format.
 const SCHEMA: i64 = 1;
 
-/// Saves the graph of a session, and the values that its variables have there, as a model that
-/// TensorFlow can load.
+/// Saves a session's graph and the values of its variables as a model that TensorFlow can load.
 ///
 /// ```
 /// use tidemill_graphdef::Signature;
@@ -54,14 +53,13 @@ impl<'a> SavedModelBuilder<'a> {
         SavedModelBuilder { session, parts, files: Vec::new() }
     }
 
-    /// Sets what the graph is for.
+    /// Sets the tags that say what the graph is for.
     pub fn tags<S: Into<String>>(mut self, tags: impl IntoIterator<Item = S>) -> Self {
         self.parts.tags = tags.into_iter().map(Into::into).collect();
         self
     }
 
-    /// Adds something that the model can be asked for. Without another method it is
-    /// `tensorflow/serving/predict`.
+    /// Adds a signature. The default method is `tensorflow/serving/predict`.
     pub fn signature(mut self, name: &str, mut signature: Signature) -> Self {
         if signature.method_name.is_empty() {
             "tensorflow/serving/predict".clone_into(&mut signature.method_name);
@@ -70,8 +68,8 @@ impl<'a> SavedModelBuilder<'a> {
         self
     }
 
-    /// Adds a file that the graph reads; when the model is loaded, its path is fed for `tensor`
-    /// in the run of the main operation.
+    /// Adds an asset, a file that the graph reads. Loading the model runs the main operation with
+    /// the path fed for `tensor`.
     pub fn asset(mut self, tensor: Tensor, file: impl Into<PathBuf>) -> Self {
         let file = file.into();
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
@@ -80,18 +78,18 @@ impl<'a> SavedModelBuilder<'a> {
         self
     }
 
-    /// Sets the operation that runs when the model was loaded and its variables have their
-    /// values.
+    /// Sets the main operation, which runs when the model is loaded, after its variables are
+    /// restored.
     pub fn main_op(mut self, operation: Operation) -> Self {
         self.parts.main_op = Some(operation);
         self
     }
 
-    /// Saves the model in a folder, which is made if it is not there.
+    /// Saves the model in a folder, which is created if it does not exist.
     ///
     /// # Errors
-    /// [`SavedModelError`], where the folder has a model already, a variable has no value, or a
-    /// file cannot be written.
+    /// [`SavedModelError`], if the folder already has a model, a variable has no value, or a file
+    /// cannot be written.
     pub fn save(mut self, folder: impl AsRef<Path>) -> Result<(), SavedModelError> {
         let folder = folder.as_ref();
         let path = folder.join(GRAPHS);

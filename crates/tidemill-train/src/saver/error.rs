@@ -10,14 +10,14 @@ use tidemill_runtime::RunError;
 
 use super::RestoreReport;
 
-/// Why variables cannot be saved or restored.
+/// The error of saving or restoring variables.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum SaverError {
     /// There is nothing to save.
     #[error("there are no variables to save")]
     NoVariables,
-    /// Two variables have one name.
+    /// Two variables have the same name.
     #[error("two variables are to be saved as `{name}`")]
     DuplicateName {
         /// The name.
@@ -31,17 +31,17 @@ pub enum SaverError {
         /// The names to save it by.
         names: [String; 2],
     },
-    /// The variables are not of one graph.
+    /// The variables belong to different graphs.
     #[error("the variable `{name}` is of {variable}, but others are of {first}")]
     SeveralGraphs {
         /// The name of a variable.
         name: String,
-        /// The graph it is of.
+        /// The graph that it belongs to.
         variable: GraphKey,
         /// The graph of the first variable.
         first: GraphKey,
     },
-    /// A variable could not be built, or the graph takes no node that restores it.
+    /// A variable could not be built, or the node that restores it cannot be added.
     #[error("the variable `{name}` cannot be saved{}", list(causes))]
     Invalid {
         /// The name of the variable.
@@ -49,11 +49,11 @@ pub enum SaverError {
         /// The calls that failed.
         causes: Vec<Arc<BuildError>>,
     },
-    /// The graph of the variables is no more.
+    /// The graph of the variables no longer exists.
     #[error("{0}")]
     GraphGone(Box<BuildErrorKind>),
-    /// The values cannot be read from the session, or written to it: a variable has none, or is
-    /// of another graph.
+    /// The values cannot be read from the session or written to it: a variable has no value or
+    /// belongs to another graph.
     #[error(transparent)]
     Run(#[from] RunError),
     /// The checkpoint cannot be read or written.
@@ -69,22 +69,22 @@ pub enum SaverError {
     Folder {
         /// The folder.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// No thread could be started to write in the background.
+    /// The background thread could not be started.
     #[error("no thread can be started to save: {0}")]
     Thread(#[source] io::Error),
-    /// The thread that wrote in the background panicked.
+    /// The background thread panicked.
     #[error("the thread that saves has panicked")]
     Panicked,
-    /// There are checkpoints, but none that can be read.
+    /// There are checkpoints, but none is readable.
     #[error("none of the checkpoints can be read; the newest: {newest}")]
     NoneReadable {
-        /// Why the newest cannot.
+        /// The error of the newest checkpoint.
         newest: TensorFileError,
     },
-    /// The checkpoint does not have all variables with their types and shapes.
+    /// The checkpoint lacks variables or has them with another type or shape.
     #[error("no variable was restored, because the checkpoint does not have them all\n{0}")]
     Incomplete(Box<RestoreReport>),
 }

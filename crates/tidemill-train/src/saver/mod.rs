@@ -1,4 +1,4 @@
-//! Values of variables in files, and back.
+//! Saves variables to files and restores them.
 
 mod error;
 mod random;
@@ -24,12 +24,12 @@ use tidemill_value::Value;
 pub use error::SaverError;
 pub use report::{Mismatch, Missing, RestoreReport};
 
-/// Saves the values that variables have in a session as checkpoints, which TensorFlow can read,
-/// and restores them. It is TensorFlow's `Saver`. Where a prefix ends with `.safetensors`, the
-/// checkpoint is a file of that format.
+/// Saves a session's variables as checkpoints that TensorFlow can read, and restores them, like
+/// TensorFlow's `Saver`. If a prefix ends with `.safetensors`, the checkpoint is a file in that
+/// format.
 ///
-/// It adds the nodes that restore variables to the graph when it is made, in the scope `save`;
-/// to save and to restore adds nothing.
+/// Creating a saver adds the nodes that restore variables to the graph, in the scope `save`; saving
+/// and restoring add nothing.
 ///
 /// ```
 /// use tidemill_ops::{get_variable, zeros};
@@ -54,6 +54,7 @@ pub struct Saver {
     max_to_keep: usize,
     meta_graph: bool,
     random_state: bool,
+    reshape: bool,
     kept: Mutex<Kept>,
 }
 
@@ -99,30 +100,31 @@ struct Saved {
 }
 
 impl Saver {
-    /// A saver of the variables that the default graph has now. Those made later it does not
-    /// know.
+    /// A saver for the current variables of the default graph. It does not cover variables created
+    /// later.
     ///
     /// # Errors
-    /// [`SaverError`], if there are none, or the graph takes no more nodes.
+    /// [`SaverError`], if there are none, or the graph is finalized.
     #[track_caller]
     pub fn new() -> Result<Saver, SaverError> {
         Saver::of(global_variables())
     }
 
-    /// A saver of some variables.
+    /// A saver for the given variables.
     ///
     /// # Errors
-    /// [`SaverError`], if there are none, they are of several graphs, or their graph takes no
-    /// more nodes.
+    /// [`SaverError`], if there are none, they belong to several graphs, or their graph is
+    /// finalized.
     #[track_caller]
     pub fn of(variables: impl IntoIterator<Item = Variable>) -> Result<Saver, SaverError> {
         Saver::named(variables.into_iter().map(|variable| (variable.op().name(), variable)))
     }
 
-    /// A saver of variables that have other names in checkpoints.
+    /// A saver for variables that have other names in checkpoints.
     ///
     /// # Errors
-    /// As of [`Saver::of`], and if two variables have one name, or one variable two.
+    /// As for [`Saver::of`], and if two variables have the same name, or one variable has two
+    /// names.
     #[track_caller]
     pub fn named<N: Into<String>>(
         variables: impl IntoIterator<Item = (N, Variable)>,
@@ -146,11 +148,19 @@ impl Saver {
         let graph = graph.ok_or(SaverError::NoVariables)?;
         let saved = at_location(location, || restoring(graph, named))?;
         let kept = Mutex::new(Kept::default());
-        Ok(Saver { graph, saved, max_to_keep: 5, meta_graph: true, random_state: false, kept })
+        Ok(Saver {
+            graph,
+            saved,
+            max_to_keep: 5,
+            meta_graph: true,
+            random_state: false,
+            reshape: false,
+            kept,
+        })
     }
 
-    /// Sets how many checkpoints are kept: when there is one more, the oldest is removed. There
-    /// are 5, unless told otherwise; 0 keeps all.
+    /// Sets how many checkpoints are kept: when there are more, the oldest is removed. The default
+    /// is 5; 0 keeps all.
     ///
     /// Checkpoints of the same name and other steps that an earlier process has saved count, if the
     /// folder's file `checkpoint` lists them.
@@ -159,21 +169,27 @@ impl Saver {
         self
     }
 
-    /// Sets whether the graph is written beside the values, as `prefix.meta`. It is, unless told
-    /// otherwise.
+    /// Sets whether to write the graph, as `prefix.meta`, in addition to the values. The default is
+    /// true.
     pub fn meta_graph(mut self, is_written: bool) -> Self {
         self.meta_graph = is_written;
         self
     }
 
-    /// Sets whether the seed of the session, and how often random operations have run in it, are
-    /// saved and restored as well, so that a training goes on with the random numbers that it would
-    /// have drawn. They are not, unless told otherwise.
+    /// Sets whether to save and restore the session's seed and how often random operations have
+    /// run, so that resumed training draws the same random numbers. The default is false.
     ///
-    /// In a checkpoint they are tensors whose names begin with `_tidemill/`, which TensorFlow does
-    /// not look at.
+    /// In a checkpoint these are tensors whose names begin with `_tidemill/`, which TensorFlow
+    /// ignores.
     pub fn random_state(mut self, is_saved: bool) -> Self {
         self.random_state = is_saved;
+        self
+    }
+
+    /// Sets whether a variable takes the elements of one that has another shape in the checkpoint and
+    /// as many elements, in row-major order. It does not, unless told otherwise.
+    pub fn reshape(mut self, is_allowed: bool) -> Self {
+        self.reshape = is_allowed;
         self
     }
 
@@ -182,14 +198,14 @@ impl Saver {
         self.saved.iter().map(|saved| (saved.name.as_str(), saved.variable))
     }
 
-    /// Saves the values that the variables have in a session as the checkpoint `prefix`, and
-    /// returns its path.
+    /// Saves the values of the variables in a session as the checkpoint `prefix`, and returns its
+    /// path.
     ///
-    /// A new checkpoint is there as a whole or not at all, and the folder's file `checkpoint`
-    /// then names it as the latest.
+    /// The checkpoint is written atomically; then the folder's file `checkpoint` names it as the
+    /// latest.
     ///
     /// # Errors
-    /// [`SaverError`], where a variable has no value, or a file cannot be written.
+    /// [`SaverError`], if a variable has no value or a file cannot be written.
     pub fn save(&self, session: &Session, prefix: impl AsRef<Path>) -> Result<PathBuf, SaverError> {
         let prefix = prefix.as_ref();
         check_prefix(prefix)?;
@@ -224,7 +240,7 @@ impl Saver {
     /// [`Saver::save`] as the checkpoint `prefix-step`, or `stem-step.safetensors`.
     ///
     /// # Errors
-    /// As of [`Saver::save`].
+    /// As for [`Saver::save`].
     pub fn save_step(
         &self,
         session: &Session,
@@ -253,12 +269,12 @@ impl Saver {
         Ok(old.iter().try_for_each(remove_checkpoint)?)
     }
 
-    /// Gives the variables in a session the values of the checkpoint `prefix`. They need no
-    /// other initialization. The checkpoint may hold other tensors.
+    /// Restores the variables in a session from the checkpoint `prefix`. They need no other
+    /// initialization. The checkpoint may hold other tensors.
     ///
     /// # Errors
-    /// [`SaverError`], where the checkpoint cannot be read, or lacks a variable, or has it with
-    /// another type or shape: then no variable is changed.
+    /// [`SaverError`], if the checkpoint cannot be read, lacks a variable, or has it with another
+    /// type or shape; no variable changes then.
     pub fn restore(
         &self,
         session: &Session,
@@ -272,11 +288,11 @@ impl Saver {
         }
     }
 
-    /// [`Saver::restore`] of the variables that the checkpoint has, with their types and shapes.
-    /// The others stay as they are; the report names them.
+    /// Restores the variables that the checkpoint has with their types and shapes. The others do
+    /// not change; the report names them.
     ///
     /// # Errors
-    /// [`SaverError`], where the checkpoint cannot be read.
+    /// [`SaverError`], if the checkpoint cannot be read.
     pub fn restore_matching(
         &self,
         session: &Session,
@@ -290,7 +306,7 @@ impl Saver {
     /// What of a checkpoint fits the variables.
     fn compare(&self, reader: &TensorReader) -> Result<RestoreReport, SaverError> {
         Graph::find(self.graph).map_err(|source| SaverError::GraphGone(Box::new(source)))?;
-        Ok(RestoreReport::new(reader, self.variables())?)
+        Ok(RestoreReport::new(reader, self.variables(), self.reshape)?)
     }
 
     fn assign(
@@ -308,7 +324,9 @@ impl Saver {
         let mut feeds = Feeds::new();
         for saved in &saved {
             let value: Value = reader.read(&saved.name)?;
-            feeds = feeds.feed(saved.value, value);
+            let shape = saved.variable.shape().known().filter(|_| self.reshape);
+            let reshaped = shape.and_then(|shape| value.clone().reshape(shape).ok());
+            feeds = feeds.feed(saved.value, reshaped.unwrap_or(value));
         }
         if !saved.is_empty() {
             let targets: Vec<Operation> = saved.iter().map(|saved| saved.assign).collect();

@@ -4,32 +4,33 @@ use std::path::PathBuf;
 
 use tidemill_formats::{TensorFileError, TensorReader, nearest};
 use tidemill_ops::Variable;
+use tidemill_value::{PartialShape, Shape};
 
 use super::RESERVED;
 
-/// What of a checkpoint fits the variables of a [`Saver`](crate::Saver).
+/// How a checkpoint fits the variables of a [`Saver`](crate::Saver).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RestoreReport {
     /// The checkpoint.
     pub prefix: PathBuf,
-    /// The names that the checkpoint has for the variables, with their types and shapes.
+    /// The names of the variables that the checkpoint has with their types and shapes.
     pub restored: Vec<String>,
-    /// The variables that it does not have.
+    /// The variables that it lacks.
     pub missing: Vec<Missing>,
-    /// The tensors that it has beside them.
+    /// Its other tensors.
     pub unexpected: Vec<String>,
     /// The variables that it has with another type or shape.
     pub mismatched: Vec<Mismatch>,
 }
 
-/// A variable that a checkpoint does not have.
+/// A variable that a checkpoint lacks.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Missing {
-    /// What it should be called in the checkpoint.
+    /// Its expected name in the checkpoint.
     pub name: String,
-    /// The name there that is nearest to it, if any is near.
+    /// The most similar name in the checkpoint, if one is similar enough.
     pub near: Option<String>,
 }
 
@@ -49,6 +50,7 @@ impl RestoreReport {
     pub(super) fn new<'a>(
         reader: &TensorReader,
         variables: impl Iterator<Item = (&'a str, Variable)>,
+        reshapes: bool,
     ) -> Result<RestoreReport, TensorFileError> {
         let stored = reader.tensors()?;
         let is_variable = |name: &&str| !name.starts_with(RESERVED);
@@ -65,7 +67,9 @@ impl RestoreReport {
                 continue;
             };
             let dtype = variable.dtype();
-            if dtype == info.dtype.ok() && variable.shape().admits(&info.shape) {
+            let fits = variable.shape().admits(&info.shape)
+                || (reshapes && has_as_many_elements(&variable.shape(), &info.shape));
+            if dtype == info.dtype.ok() && fits {
                 restored.push(name);
             } else {
                 let dtype = dtype.map(|dtype| dtype.to_string()).unwrap_or_default();
@@ -85,8 +89,12 @@ impl RestoreReport {
     }
 }
 
+fn has_as_many_elements(variable: &PartialShape, stored: &Shape) -> bool {
+    variable.elements().is_some_and(|elements| stored.elements() == Some(elements))
+}
+
 impl fmt::Display for RestoreReport {
-    /// What does not fit, one line for each.
+    /// Writes what does not fit, one line for each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let prefix = self.prefix.display();
         let count = |names: usize, total: usize| format!("{names} of {total} variables");

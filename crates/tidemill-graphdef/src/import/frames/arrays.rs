@@ -1,4 +1,4 @@
-//! `TensorArrayV3` and its kin as lists of tensors.
+//! Converts `TensorArrayV3` and its relatives to tensor lists.
 //!
 //! An array is a handle and a *flow*, a number that orders what is done to it. As a list, the flow is
 //! the array itself, and there is no handle.

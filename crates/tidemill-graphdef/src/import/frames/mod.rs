@@ -1,9 +1,10 @@
-//! Conditionals and loops of TensorFlow 1, raised to `If` and `While`.
+//! Conditionals and loops of TensorFlow 1, converted to `If` and `While`.
 //!
 //! TensorFlow 1 writes control flow as edges: `Switch` sends a tensor to one of two places, `Merge`
 //! takes the one that arrives, and `Enter`, `NextIteration` and `Exit` lead into, around and out of
-//! the frame of a loop. What `tf.cond`, `tf.case` and `tf.while_loop` make of that is found again
-//! here, and becomes nodes that run functions. What cannot be found is an error.
+//! the frame of a loop. This module recognises the patterns that `tf.cond`, `tf.case` and
+//! `tf.while_loop` produce, and replaces them with nodes that run functions. Any other control flow
+//! is an error.
 
 mod arrays;
 mod cond;

@@ -52,8 +52,8 @@ fn shape(node: &NodeView<'_>) -> Result<PartialShape, OpError> {
     }
 }
 
-/// The bytes of `x` as elements of type `dtype`. Smaller elements lie along a new last axis, and
-/// larger ones are put together along the last axis, which is dropped.
+/// The bytes of `x` as elements of type `dtype`. Smaller elements get a new last axis; larger
+/// elements are assembled from the last axis, which is dropped.
 ///
 /// ```
 /// use tidemill_ops::{bitcast, constant};

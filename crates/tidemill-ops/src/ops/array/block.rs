@@ -324,11 +324,11 @@ moves! {
     /// ```
     space_to_batch_nd = SPACE_TO_BATCH, "SpaceToBatchND", paddings;
 
-    /// `x` with its first axis moved to positions within blocks of the axes after it, of which
-    /// `crops[i]` elements are dropped at either end: the opposite of [`space_to_batch_nd`].
+    /// `x` with its first axis moved to positions within blocks of the axes after it, dropping
+    /// `crops[i]` elements at either end: the opposite of [`space_to_batch_nd`].
     ///
     /// # Errors
-    /// Blocks that do not divide the first axis, or crops of more than there is.
+    /// Blocks that do not divide the first axis, or crops that exceed an axis.
     ///
     /// ```
     /// use tidemill_ops::{batch_to_space_nd, placeholder};

@@ -14,48 +14,46 @@ use crate::index::{
 use crate::kernel::kernel;
 use crate::sample::array;
 
-/// Several tensors one after the other along an axis, which is the first input.
-pub static CONCAT_V1: OpDef = OpDef::new(
-    "Concat",
-    "Several tensors one after the other along an axis, which is the first input.",
-)
-.inputs(&[Arg::is("concat_dim", DType::I32), Arg::list("values", "T", "N")])
-.outputs(&[Arg::of("output", "T")])
-.attrs(&[AttrDef::types("T", DType::ALL)])
-.fallible(Fallible::Values)
-.infer(|node| {
-    check_single(node, 0)?;
-    concat_shape(known_integer(node, 0), node.inputs().get(1..).unwrap_or_default())
-})
-.gradient(|cx| {
-    let axis: Tensor = cx.input(0);
-    let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i)).collect();
-    let parts = split_like(cx.grad(), &values, axis);
-    Ok([None].into_iter().chain(parts.into_iter().map(|part| Some(part.into()))).collect())
-})
-.kernel(|_| {
-    Ok(kernel(|cx| {
-        let inputs = cx.all_inputs()?;
-        let Some((axis, values)) = inputs.split_first() else {
-            return Err(OpError::invalid("there is nothing to join").into());
-        };
-        let rank = values.first().map_or(0, |value| value.shape().rank());
-        Ok(layout::concat(values, axis_of(integer(axis, "concat_dim")?, rank)?)?)
-    }))
-})
-.samples(|| {
-    let values = || vec![array([1, 2], [1.0_f32, 2.0]), array([1, 1], [3.0_f32])];
-    let along = |axis: i32| vec![vec![Value::from(axis)], values()];
-    vec![
-        Sample::new([], array([1, 3], [1.0_f32, 2.0, 3.0])).arguments(along(-1)),
-        Sample::error([], "2]").arguments(along(0)),
-        Sample::error([], "axis 2").arguments(along(2)),
-    ]
-});
+/// The concatenation of tensors along an axis, which is the first input.
+pub static CONCAT_V1: OpDef =
+    OpDef::new("Concat", "The concatenation of tensors along an axis, which is the first input.")
+        .inputs(&[Arg::is("concat_dim", DType::I32), Arg::list("values", "T", "N")])
+        .outputs(&[Arg::of("output", "T")])
+        .attrs(&[AttrDef::types("T", DType::ALL)])
+        .fallible(Fallible::Values)
+        .infer(|node| {
+            check_single(node, 0)?;
+            concat_shape(known_integer(node, 0), node.inputs().get(1..).unwrap_or_default())
+        })
+        .gradient(|cx| {
+            let axis: Tensor = cx.input(0);
+            let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i)).collect();
+            let parts = split_like(cx.grad(), &values, axis);
+            Ok([None].into_iter().chain(parts.into_iter().map(|part| Some(part.into()))).collect())
+        })
+        .kernel(|_| {
+            Ok(kernel(|cx| {
+                let inputs = cx.all_inputs()?;
+                let Some((axis, values)) = inputs.split_first() else {
+                    return Err(OpError::invalid("there is nothing to join").into());
+                };
+                let rank = values.first().map_or(0, |value| value.shape().rank());
+                Ok(layout::concat(values, axis_of(integer(axis, "concat_dim")?, rank)?)?)
+            }))
+        })
+        .samples(|| {
+            let values = || vec![array([1, 2], [1.0_f32, 2.0]), array([1, 1], [3.0_f32])];
+            let along = |axis: i32| vec![vec![Value::from(axis)], values()];
+            vec![
+                Sample::new([], array([1, 3], [1.0_f32, 2.0, 3.0])).arguments(along(-1)),
+                Sample::error([], "2]").arguments(along(0)),
+                Sample::error([], "axis 2").arguments(along(2)),
+            ]
+        });
 
-/// Where each of several tensors begins when they are joined.
+/// The offset of each tensor in a concatenation.
 pub static CONCAT_OFFSET: OpDef =
-    OpDef::new("ConcatOffset", "Where each of several tensors begins when they are joined.")
+    OpDef::new("ConcatOffset", "The offset of each tensor in a concatenation.")
         .inputs(&[Arg::is("concat_dim", DType::I32), Arg::list("shape", "shape_type", "N")])
         .outputs(&[Arg::list("offset", "shape_type", "N")])
         .attrs(&[AttrDef::types("shape_type", DType::INDICES)

@@ -122,10 +122,10 @@ pub static MATRIX_DIAG_PART: OpDef =
             ]
         });
 
-/// Matrices with other diagonals.
+/// Matrices with their diagonals replaced.
 pub static MATRIX_SET_DIAG: OpDef = simple(
     "MatrixSetDiag",
-    "Matrices with other diagonals.",
+    "Matrices with their diagonals replaced.",
     &[Arg::of("input", "T"), Arg::of("diagonal", "T")],
 )
 .infer(|node| infer_set_diag(node, Some(Band::MAIN)))
@@ -150,7 +150,20 @@ fn infer_set_diag(
     band: Option<Band>,
 ) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     packed_shape(node, band)?.merge(node.shape(1))?;
+    let (dims, packed) = (node.shape(0).dims(), node.shape(1).dims());
+    if let (Some(band), Some([.., rows, columns]), Some([.., width])) = (band, dims, packed) {
+        let longest = band.width(most(rows), most(columns));
+        if width.known().is_some_and(|width| width > longest) {
+            let (x, diagonal) = (("input", node.shape(0)), ("diagonal", node.shape(1)));
+            return Err(OpError::disagree(diagonal, x, "agree in the length of diagonals"));
+        }
+    }
     Inferred::one(node.shape(0))
+}
+
+/// An extent, or where that is not known, as much as it can be.
+fn most(extent: &Dim) -> usize {
+    extent.known().unwrap_or(usize::MAX >> 1)
 }
 
 /// The shape of the packed diagonals of input 0, which is unknown where the band is.
@@ -162,8 +175,6 @@ fn packed_shape(node: &NodeView<'_>, band: Option<Band>) -> Result<PartialShape,
     };
     let Some(band) = band else { return Ok(PartialShape::unknown()) };
     let extents = rows.known().zip(columns.known());
-    // As many as there can be, where it is not known.
-    let most = |dim: &Dim| dim.known().unwrap_or(usize::MAX >> 1);
     if let Err(error) = band.check(most(rows), most(columns)) {
         return Err(match extents {
             Some(_) => error.into(),
@@ -258,9 +269,9 @@ pub static MATRIX_DIAG_PART_V3: OpDef =
             ]
         });
 
-/// Matrices with other bands of diagonals, packed as rows.
+/// Matrices with bands of diagonals replaced by packed rows.
 pub static MATRIX_SET_DIAG_V3: OpDef =
-    OpDef::new("MatrixSetDiagV3", "Matrices with other bands of diagonals, packed as rows.")
+    OpDef::new("MatrixSetDiagV3", "Matrices with bands of diagonals replaced by packed rows.")
         .inputs(&[Arg::of("input", "T"), Arg::of("diagonal", "T"), Arg::is("k", DType::I32)])
         .outputs(&[Arg::of("output", "T")])
         .attrs(WITH_ALIGN)
@@ -409,9 +420,9 @@ fn check_reach(
     Ok(())
 }
 
-/// Matrices with zeros outside of a band around the diagonal.
+/// Matrices with zeros outside a band around the diagonal.
 pub static MATRIX_BAND_PART: OpDef =
-    OpDef::new("MatrixBandPart", "Matrices with zeros outside of a band around the diagonal.")
+    OpDef::new("MatrixBandPart", "Matrices with zeros outside a band around the diagonal.")
         .inputs(&[
             Arg::of("input", "T"),
             Arg::of("num_lower", "Tindex"),
@@ -464,7 +475,7 @@ pub static MATRIX_BAND_PART: OpDef =
         });
 
 /// A tensor of shape `S + S`, for `x` of shape `S`, with its elements on the diagonal and zeros
-/// elsewhere. Its gradient is the diagonal of what comes in.
+/// elsewhere. Its gradient is the diagonal of the incoming gradient.
 ///
 /// ```
 /// use tidemill_ops::{constant, diag};
@@ -516,11 +527,11 @@ pub fn matrix_diag(x: impl Into<Operand>) -> Tensor {
 
 /// The diagonals of the matrices along the last two axes of `x`: the one numbered `k`, or those
 /// from `k[0]` to `k[1]`, as rows from the highest down. Diagonal 0 is the main one, those above
-/// have positive numbers. Rows that are longer than their diagonal are filled up with 0, at their
-/// left above the main diagonal and at their right below.
+/// have positive numbers. Rows that are longer than their diagonal are padded with 0, on the left
+/// above the main diagonal and on the right below it.
 ///
 /// # Errors
-/// Tensors of fewer axes, or diagonals that there are not.
+/// Tensors of fewer axes, or diagonals that do not exist.
 ///
 /// ```
 /// use tidemill_ops::{matrix_diag_part, placeholder};
@@ -541,7 +552,7 @@ pub fn matrix_diag_part(x: impl Into<Operand>, k: impl Into<Operand>) -> Tensor 
 /// `x` with other diagonals, named and packed as for [`matrix_diag_part`].
 ///
 /// # Errors
-/// Diagonals that there are not, or that are of another shape.
+/// Diagonals that do not exist, or that are of another shape.
 ///
 /// ```
 /// use tidemill_ops::{matrix_set_diag, placeholder};
@@ -565,7 +576,8 @@ pub fn matrix_set_diag(
 }
 
 /// `x` with zeros outside of a band of its matrices: `below` diagonals below and `above` above
-/// the main one are kept, where -1 is all of them. Its gradient is the band of what comes in.
+/// the main one are kept, where -1 is all of them. Its gradient is the band of the incoming
+/// gradient.
 ///
 /// # Errors
 /// Tensors of fewer than 2 axes, or more diagonals than there are.

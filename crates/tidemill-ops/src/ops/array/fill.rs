@@ -3,7 +3,7 @@
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
     Arg, AttrDef, Elements, Fallible, Graph, Inferred, Kernel, KernelError, NodeBuilder, NodeView,
-    OpDef, OpError, Sample, TensorRef, scoped,
+    OpDef, OpError, Sample, scoped,
 };
 use tidemill_kernels::layout;
 use tidemill_value::{DType, PartialShape, Scalar, Shape, Value, ValueError};
@@ -17,7 +17,7 @@ use crate::operand::{composite, indexed, tensor, unary};
 use crate::ops::constant::constant_node;
 use crate::ops::reduce::reduce_sum;
 use crate::ops::tensor_list::zeros_like_lists;
-use crate::{Operand, Tensor};
+use crate::{IntoShape, Operand, Tensor};
 
 /// The shape that the elements of input `i` describe.
 pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialShape, OpError> {
@@ -39,8 +39,8 @@ pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialSh
     }
 }
 
-/// One number everywhere.
-pub static FILL: OpDef = OpDef::new("Fill", "One number everywhere.")
+/// A tensor filled with one value.
+pub static FILL: OpDef = OpDef::new("Fill", "A tensor filled with one value.")
     .inputs(&[Arg::of("dims", "index_type"), Arg::of("value", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("index_type", DType::INDICES)])
@@ -111,7 +111,7 @@ fn ones_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
 }
 
 /// A tensor repeated along axes that it lacks, or has the extent 1 along.
-pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor stretched to a larger shape.")
+pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor broadcast to a larger shape.")
     .inputs(&[Arg::of("input", "T"), Arg::of("shape", "Tidx")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
@@ -145,8 +145,8 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor stretched t
         sample.into_iter().chain([wrong]).collect()
     });
 
-/// Numbers at equal distances.
-pub static RANGE: OpDef = OpDef::new("Range", "Numbers at equal distances.")
+/// Evenly spaced numbers.
+pub static RANGE: OpDef = OpDef::new("Range", "Evenly spaced numbers.")
     .inputs(&[Arg::of("start", "Tidx"), Arg::of("limit", "Tidx"), Arg::of("delta", "Tidx")])
     .outputs(&[Arg::of("output", "Tidx")])
     .attrs(&[AttrDef::widened("Tidx", DType::NUMBERS)])
@@ -192,19 +192,30 @@ fn infer_range(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
     }
 }
 
-/// A tensor of this shape whose elements are all `value`.
+/// A tensor of this shape, which may be an integer tensor, whose elements are all `value`.
+///
+/// # Errors
+/// A `value` that has axes. A run fails if an extent is negative.
 ///
 /// ```
-/// use tidemill_ops::fill;
+/// use tidemill_ops::{fill, placeholder, shape};
 /// assert_eq!(fill([2, 3], 0.5_f32).shape().to_string(), "[2, 3]");
+/// let x = placeholder::<f32>([7, 3]);
+/// assert_eq!(fill(shape(x), 0.5_f32).shape().to_string(), "[7, 3]");
 /// ```
 #[doc(alias = "Fill")]
+#[doc(alias = "zeros")]
+#[doc(alias = "ones")]
 #[track_caller]
-pub fn fill(shape: impl Into<Shape>, value: impl Into<Operand>) -> Tensor {
-    let (shape, value) = (shape.into(), value.into().to_tensor());
-    let graph = TensorRef::from(value).graph();
+pub fn fill(shape: impl IntoShape, value: impl Into<Operand>) -> Tensor {
+    let (shape, value) = (shape.into_operand(), value.into());
+    let dims = shape.as_tensor();
+    let value = match dims {
+        Some(dims) => value.to_tensor_beside(dims, "Const"),
+        None => value.to_tensor(),
+    };
     composite(value.graph(), "Fill", |full| {
-        let dims = constant_node(Some(graph), "dims", shape_tensor(&shape));
+        let dims = dims.unwrap_or_else(|| shape.to_tensor_beside(value, "dims"));
         tensor(NodeBuilder::new(&FILL).exact_name(full).input(dims).input(value))
     })
 }
@@ -284,11 +295,11 @@ pub fn ones_like(x: impl Into<Operand>) -> Tensor {
     filled_like(&ONES_LIKE, x.into().to_tensor(), 1.0)
 }
 
-/// `x` stretched to a larger shape, along the axes that it lacks at the front and those along
-/// which its extent is 1. The shape is a list of extents, or an integer tensor.
+/// `x` broadcast to a larger shape, along leading axes that it lacks and axes of length 1. The
+/// shape is a list of extents, or an integer tensor.
 ///
 /// # Errors
-/// A shape that `x` does not stretch to.
+/// A shape that `x` does not broadcast to.
 ///
 /// ```
 /// use tidemill_ops::{broadcast_to, constant};
@@ -302,8 +313,8 @@ pub fn broadcast_to(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor 
     indexed(&BROADCAST_TO, "BroadcastTo", x, ("shape", shape.into()), |node| node)
 }
 
-/// The numbers from `start` up to, but not including, `limit`, at a distance of `delta`: a
-/// tensor of one axis.
+/// The numbers from `start` up to, but not including, `limit`, in steps of `delta`: a tensor of one
+/// axis.
 ///
 /// # Errors
 /// A run fails if steps of `delta` do not lead from `start` to `limit`.

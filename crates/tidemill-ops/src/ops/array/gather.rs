@@ -41,9 +41,9 @@ pub static WHERE: OpDef = OpDef::new("Where", "The positions of the elements tha
         positions.map(sample).into_iter().collect()
     });
 
-/// Slices of a tensor by their numbers along an axis.
+/// Slices of a tensor selected by index along an axis.
 pub static GATHER: OpDef =
-    OpDef::new("GatherV2", "Slices of a tensor by their numbers along an axis.")
+    OpDef::new("GatherV2", "Slices of a tensor selected by index along an axis.")
         .inputs(&[
             Arg::of("params", "Tparams"),
             Arg::of("indices", "Tindices"),
@@ -96,9 +96,9 @@ pub static GATHER: OpDef =
             ]
         });
 
-/// Slices of a tensor by their numbers along its first axis.
+/// Slices of a tensor selected by index along its first axis.
 pub static GATHER_V1: OpDef =
-    OpDef::new("Gather", "Slices of a tensor by their numbers along its first axis.")
+    OpDef::new("Gather", "Slices of a tensor selected by index along its first axis.")
         .inputs(&[Arg::of("params", "Tparams"), Arg::of("indices", "Tindices")])
         .outputs(&[Arg::of("output", "Tparams")])
         .attrs(&[
@@ -224,10 +224,11 @@ pub fn where_true(x: impl Into<Operand>) -> Tensor {
     unary(&WHERE, x)
 }
 
-/// The slices of `params` along axis `axis` whose numbers are in `indices`, in their place.
+/// The slices of `params` along axis `axis` selected by `indices`; the axes of `indices` replace
+/// that axis.
 ///
-/// Its gradient adds what comes in for each slice to the one that it is. Along the first axis it is
-/// a sum of [`IndexedSlices`](crate::IndexedSlices).
+/// Its gradient adds each incoming slice at its index. Along the first axis it is a sum of
+/// [`IndexedSlices`](crate::IndexedSlices).
 ///
 /// # Errors
 /// A run fails if an index is out of range.
@@ -244,11 +245,11 @@ pub fn gather(params: impl Into<Operand>, indices: impl Into<Operand>, axis: i32
     })
 }
 
-/// [`gather`] within each of the parts that the first `batch_axes` axes, which both inputs have
-/// in common, cut them into.
+/// [`gather`] within each batch: the first `batch_axes` axes of both inputs are batch axes and must
+/// match.
 ///
 /// # Errors
-/// As [`gather`]; first axes that differ, or `axis` among them.
+/// As for [`gather`]; first axes that differ, or `axis` among them.
 #[doc(alias = "GatherV2")]
 #[track_caller]
 pub fn gather_batches(

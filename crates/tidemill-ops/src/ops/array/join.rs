@@ -17,8 +17,8 @@ use crate::ops::cast::cast;
 use crate::ops::constant::constant_node;
 use crate::{Operand, Tensor};
 
-/// Several tensors of one shape along a new axis.
-pub static PACK: OpDef = OpDef::new("Pack", "Several tensors of one shape along a new axis.")
+/// Tensors of one shape stacked along a new axis.
+pub static PACK: OpDef = OpDef::new("Pack", "Tensors of one shape stacked along a new axis.")
     .inputs(&[Arg::list("values", "T", "N")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ANY), AttrDef::int("axis", 0)])
@@ -64,44 +64,43 @@ fn infer_pack(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     Ok([Inferred::with_elements(dims.into_iter().collect(), elements)].into_iter().collect())
 }
 
-/// Several tensors one after the other along an axis.
-pub static CONCAT: OpDef =
-    OpDef::new("ConcatV2", "Several tensors one after the other along an axis.")
-        .inputs(&[Arg::list("values", "T", "N"), Arg::of("axis", "Tidx")])
-        .outputs(&[Arg::of("output", "T")])
-        .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
-        .fallible(Fallible::Elements(&[1]))
-        .infer(infer_concat)
-        .gradient(|cx| {
-            let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i - 1)).collect();
-            let parts = split_like(cx.grad(), &values, cx.input(values.len()));
-            Ok(parts.into_iter().map(|part| Some(part.into())).chain([None]).collect())
-        })
-        .kernel(|_| {
-            Ok(kernel(|cx| {
-                let inputs = cx.all_inputs()?;
-                let Some((axis, values)) = inputs.split_last() else {
-                    return Err(OpError::invalid("there is nothing to join").into());
-                };
-                let axis = match integers(axis)?[..] {
-                    [axis] => axis,
-                    _ => {
-                        return Err(OpError::shape("axis", "`axis` must be a single number").into());
-                    }
-                };
-                let rank = values.first().map_or(0, |value| value.shape().rank());
-                Ok(layout::concat(values, axis_of(axis, rank)?)?)
-            }))
-        })
-        .samples(|| {
-            let values = vec![Value::from([1.0_f32, 2.0]), Value::from([3.0_f32])];
-            let joined = Sample::new([], Value::from([1.0_f32, 2.0, 3.0]));
-            let wrong = Sample::error([], "axis 1");
-            vec![
-                Sample { inputs: vec![values.clone(), vec![Value::from(0)]], ..joined },
-                Sample { inputs: vec![values, vec![Value::from(1)]], ..wrong },
-            ]
-        });
+/// The concatenation of tensors along an axis.
+pub static CONCAT: OpDef = OpDef::new("ConcatV2", "The concatenation of tensors along an axis.")
+    .inputs(&[Arg::list("values", "T", "N"), Arg::of("axis", "Tidx")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tidx", DType::INDICES)])
+    .fallible(Fallible::Elements(&[1]))
+    .infer(infer_concat)
+    .gradient(|cx| {
+        let values: Vec<Tensor> = (1..cx.input_count()).map(|i| cx.input(i - 1)).collect();
+        let parts = split_like(cx.grad(), &values, cx.input(values.len()));
+        Ok(parts.into_iter().map(|part| Some(part.into())).chain([None]).collect())
+    })
+    .kernel(|_| {
+        Ok(kernel(|cx| {
+            let inputs = cx.all_inputs()?;
+            let Some((axis, values)) = inputs.split_last() else {
+                return Err(OpError::invalid("there is nothing to join").into());
+            };
+            let axis = match integers(axis)?[..] {
+                [axis] => axis,
+                _ => {
+                    return Err(OpError::shape("axis", "`axis` must be a single number").into());
+                }
+            };
+            let rank = values.first().map_or(0, |value| value.shape().rank());
+            Ok(layout::concat(values, axis_of(axis, rank)?)?)
+        }))
+    })
+    .samples(|| {
+        let values = vec![Value::from([1.0_f32, 2.0]), Value::from([3.0_f32])];
+        let joined = Sample::new([], Value::from([1.0_f32, 2.0, 3.0]));
+        let wrong = Sample::error([], "axis 1");
+        vec![
+            Sample { inputs: vec![values.clone(), vec![Value::from(0)]], ..joined },
+            Sample { inputs: vec![values, vec![Value::from(1)]], ..wrong },
+        ]
+    });
 
 fn infer_concat(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let Some((axis, values)) = node.inputs().split_last() else {
@@ -187,7 +186,7 @@ pub(super) fn split_like(grad: Tensor, values: &[Tensor], axis: Tensor) -> Vec<T
 /// Several tensors of one type and shape along a new axis, before axis `axis`; -1 puts it last.
 ///
 /// # Errors
-/// No tensors, tensors that differ in type or shape, or an axis that there is not.
+/// No tensors, tensors that differ in type or shape, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{constant, stack};
@@ -210,7 +209,7 @@ pub fn stack<T: Into<Operand>>(values: impl IntoIterator<Item = T>, axis: i64) -
 /// Several tensors one after the other along axis `axis`.
 ///
 /// # Errors
-/// No tensors, tensors that differ in type or along another axis, or an axis that there is not.
+/// No tensors, tensors that differ in type or along another axis, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{concat, constant};

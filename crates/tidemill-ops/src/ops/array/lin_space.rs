@@ -14,8 +14,8 @@ use crate::operand::{composite, tensor};
 use crate::ops::reduce::reduce_sum;
 use crate::{Operand, Tensor};
 
-/// So many numbers at equal distances.
-pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "So many numbers at equal distances.")
+/// A given number of evenly spaced numbers.
+pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "A given number of evenly spaced numbers.")
     .inputs(&[Arg::of("start", "T"), Arg::of("stop", "T"), Arg::of("num", "Tidx")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[
@@ -64,7 +64,7 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads([Some(of_start), Some(reduce_sum(grad * weight, ..)), None]))
 }
 
-/// `count` numbers at equal distances, the first of them `start` and the last `stop`.
+/// `count` evenly spaced numbers from `start` to `stop`, both included.
 ///
 /// ```
 /// use tidemill_ops::lin_space;

@@ -4,8 +4,10 @@ mod bitcast;
 mod block;
 mod concat_v1;
 mod diagonal;
+mod ensure_shape;
 mod fill;
 mod gather;
+mod grid;
 mod join;
 mod lin_space;
 mod order;
@@ -37,11 +39,13 @@ pub use diagonal::{
 pub use diagonal::{
     diag, diag_part, matrix_band_part, matrix_diag, matrix_diag_part, matrix_set_diag,
 };
+pub use ensure_shape::{ENSURE_SHAPE, ensure_shape};
 pub use fill::{BROADCAST_TO, FILL, ONES_LIKE, RANGE, ZEROS_LIKE};
 pub use fill::{broadcast_to, fill, ones_like, range, zeros_like};
 pub(crate) use fill::{described_shape, filled};
 pub use gather::{GATHER, GATHER_V1, WHERE, boolean_mask, gather, gather_batches, where_true};
 pub(crate) use gather::{batch_axes, infer_gather, spread_back};
+pub use grid::{Indexing, eye, meshgrid};
 pub use join::{CONCAT, PACK, concat, stack};
 pub use lin_space::{LIN_SPACE, lin_space};
 pub use order::{

@@ -26,9 +26,9 @@ const fn index_type(name: &'static str) -> AttrDef {
     AttrDef::types(name, DType::INDICES).default(Default::Type(DType::I32))
 }
 
-/// The largest elements along the last axis, and where they are.
+/// The largest elements along the last axis, and their positions.
 pub static TOP_K: OpDef =
-    OpDef::new("TopKV2", "The largest elements along the last axis, and where they are.")
+    OpDef::new("TopKV2", "The largest elements along the last axis, and their positions.")
         .inputs(&[Arg::of("input", "T"), Arg::of("k", "Tk")])
         .outputs(&[Arg::of("values", "T"), Arg::of("indices", "index_type")])
         .attrs(
@@ -141,9 +141,9 @@ pub static IN_TOP_K: OpDef =
             ]
         });
 
-/// The different elements of a list, and which of them each is.
+/// The distinct elements of a list, and the index of each element among them.
 pub static UNIQUE: OpDef =
-    of_list("Unique", "The different elements of a list, and which of them each is.")
+    of_list("Unique", "The distinct elements of a list, and the index of each element among them.")
         .outputs(&[Arg::of("y", "T"), Arg::of("idx", "out_idx")])
         .infer(|node| infer_unique(node, 2))
         .kernel(|node| unique_kernel(node, 2))
@@ -156,10 +156,10 @@ pub static UNIQUE: OpDef =
             ]
         });
 
-/// The different elements of a list, which of them each is, and how often each is there.
+/// The distinct elements of a list, the index of each element among them, and their counts.
 pub static UNIQUE_WITH_COUNTS: OpDef = of_list(
     "UniqueWithCounts",
-    "The different elements of a list, which of them each is, and how often each is there.",
+    "The distinct elements of a list, the index of each element among them, and their counts.",
 )
 .outputs(&[Arg::of("y", "T"), Arg::of("idx", "out_idx"), Arg::of("count", "out_idx")])
 .infer(|node| infer_unique(node, 3))
@@ -193,31 +193,33 @@ fn unique_kernel(node: &NodeView<'_>, count: usize) -> Result<Box<dyn Kernel>, O
     }))
 }
 
-/// The elements of a list that are not in another one, and where they are.
-pub static LIST_DIFF: OpDef =
-    of_list("ListDiff", "The elements of a list that are not in another one, and where they are.")
-        .inputs(&[Arg::of("x", "T"), Arg::of("y", "T")])
-        .outputs(&[Arg::of("out", "T"), Arg::of("idx", "out_idx")])
-        .infer(|node| {
-            check_rank(node, 0, 1, "1 axis")?;
-            check_rank(node, 1, 1, "1 axis")?;
-            Ok((0..2).map(|_| PartialShape::of_rank(1).into()).collect())
-        })
-        .kernel(|node| {
-            let indices = node.type_attr("out_idx")?;
-            Ok(list_kernel(move |cx| {
-                let (values, places) = kernels::list_diff(cx.input(0)?, cx.input(1)?, indices)?;
-                Ok(vec![values, places])
-            }))
-        })
-        .samples(|| {
-            let lists = [Value::from([1.0_f32, 2.0, 3.0, 2.0]), Value::from([2.0_f32, 4.0])];
-            let outputs = [Value::from([1.0_f32, 3.0]), Value::from([0, 2])];
-            vec![Sample::shapes(lists).outputs(outputs)]
-        });
+/// The elements of a list that are not in another list, and their positions.
+pub static LIST_DIFF: OpDef = of_list(
+    "ListDiff",
+    "The elements of a list that are not in another list, and their positions.",
+)
+.inputs(&[Arg::of("x", "T"), Arg::of("y", "T")])
+.outputs(&[Arg::of("out", "T"), Arg::of("idx", "out_idx")])
+.infer(|node| {
+    check_rank(node, 0, 1, "1 axis")?;
+    check_rank(node, 1, 1, "1 axis")?;
+    Ok((0..2).map(|_| PartialShape::of_rank(1).into()).collect())
+})
+.kernel(|node| {
+    let indices = node.type_attr("out_idx")?;
+    Ok(list_kernel(move |cx| {
+        let (values, places) = kernels::list_diff(cx.input(0)?, cx.input(1)?, indices)?;
+        Ok(vec![values, places])
+    }))
+})
+.samples(|| {
+    let lists = [Value::from([1.0_f32, 2.0, 3.0, 2.0]), Value::from([2.0_f32, 4.0])];
+    let outputs = [Value::from([1.0_f32, 3.0]), Value::from([0, 2])];
+    vec![Sample::shapes(lists).outputs(outputs)]
+});
 
-/// How often each number is there.
-pub static BINCOUNT: OpDef = OpDef::new("Bincount", "How often each number is there.")
+/// The number of occurrences of each number.
+pub static BINCOUNT: OpDef = OpDef::new("Bincount", "The number of occurrences of each number.")
     .inputs(&[Arg::is("arr", DType::I32), Arg::is("size", DType::I32), Arg::of("weights", "T")])
     .outputs(&[Arg::of("bins", "T")])
     .attrs(&[AttrDef::types("T", &[DType::I32, DType::I64, DType::F32, DType::F64])])
@@ -254,8 +256,8 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "How often each number is th
         ]
     });
 
-/// The `k` largest elements of `x` along the last axis, in descending order, and where they are,
-/// as `int32`. Of equal ones, the first comes first.
+/// The `k` largest elements of `x` along the last axis, in descending order, and their positions,
+/// as `int32`. Equal elements keep their order.
 ///
 /// ```
 /// use tidemill_ops::{constant, top_k};
@@ -263,7 +265,7 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "How often each number is th
 /// assert_eq!((values.shape(), indices.shape()), ([2].into(), [2].into()));
 /// ```
 ///
-/// Its gradient puts what comes in where the elements were.
+/// Its gradient goes to the elements' original positions.
 ///
 /// # Errors
 /// No axis, or fewer elements than `k`.
@@ -278,18 +280,18 @@ pub fn top_k(x: impl Into<Operand>, k: impl Into<Operand>) -> (Tensor, Tensor) {
     (node.output(0).into(), node.output(1).into())
 }
 
-/// Which end [`sort`] and [`argsort`] begin at.
+/// The direction of [`sort`] and [`argsort`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Direction {
-    /// With the smallest element.
+    /// The smallest element first.
     Ascending,
-    /// With the largest element.
+    /// The largest element first.
     Descending,
 }
 
 /// The elements of `x` along the last axis in order. NaN counts as larger than any number.
 ///
-/// Its gradient puts what comes in where the elements were.
+/// Its gradient goes to the elements' original positions.
 ///
 /// # Errors
 /// No axis, or elements that are not numbers.
@@ -311,11 +313,11 @@ pub fn sort(x: impl Into<Operand>, direction: Direction) -> Tensor {
     })
 }
 
-/// Where the elements of `x` along the last axis are, in order, as `int32`. Equal ones stay in
-/// their order.
+/// The positions, as `int32`, that sort the elements of `x` along the last axis. Equal elements
+/// keep their order.
 ///
 /// # Errors
-/// As [`sort`].
+/// As for [`sort`].
 ///
 /// ```
 /// use tidemill_ops::{Direction, argsort, constant};
@@ -346,9 +348,9 @@ fn last_axis(x: Tensor) -> Tensor {
     Operand::from([-1]).to_tensor_beside(x, "axis")
 }
 
-/// For each row of `predictions`, which are `float32`, whether the element that its target names
-/// is among the `k` largest. Elements equal to the last of these count; in a row with NaN or
-/// infinities, nothing does.
+/// For each row of `predictions`, which are `float32`, whether the element at its target is among
+/// the `k` largest. Elements equal to the smallest of these count; in a row with NaN or infinities,
+/// none does.
 ///
 /// # Errors
 /// Shapes that do not fit.
@@ -374,8 +376,8 @@ pub fn in_top_k(
     })
 }
 
-/// The different elements of a list in the order in which they come, and for each element which
-/// of them it is, as `int32`.
+/// The distinct elements of a list in order of first occurrence, and for each element its index
+/// among them, as `int32`.
 ///
 /// # Errors
 /// A tensor that is not a list.
@@ -392,7 +394,7 @@ pub fn unique(x: impl Into<Operand>) -> (Tensor, Tensor) {
     (node.output(0).into(), node.output(1).into())
 }
 
-/// [`unique`], and how often each of the different elements is there.
+/// [`unique`], and the count of each distinct element.
 ///
 /// # Errors
 /// A tensor that is not a list.
@@ -409,7 +411,7 @@ pub fn unique_with_counts(x: impl Into<Operand>) -> (Tensor, Tensor, Tensor) {
     (node.output(0).into(), node.output(1).into(), node.output(2).into())
 }
 
-/// The elements of the list `x` that are not in `y`, and where they are, as `int32`.
+/// The elements of the list `x` that are not in `y`, and their positions, as `int32`.
 ///
 /// # Errors
 /// Tensors that are not lists of one type.
@@ -429,8 +431,8 @@ pub fn list_diff(x: impl Into<Operand>, y: impl Into<Operand>) -> (Tensor, Tenso
     (node.output(0).into(), node.output(1).into())
 }
 
-/// How often each number from 0 to below `count` is among the elements of `x`, which are `int32`:
-/// a list of `int32`. Numbers above are left out.
+/// Counts how often each number from 0 to below `count` occurs among the `int32` elements of `x`: a
+/// list of `int32`. Larger numbers are ignored.
 ///
 /// # Errors
 /// A negative count; a run fails if a number is negative.

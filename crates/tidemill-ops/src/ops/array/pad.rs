@@ -21,8 +21,8 @@ use crate::{Operand, Tensor};
 const PADDINGS: Arg = Arg::of("paddings", "Tpaddings");
 const PADDINGS_TYPE: AttrDef = AttrDef::types("Tpaddings", DType::INDICES);
 
-/// A tensor surrounded by zeros.
-pub static PAD: OpDef = OpDef::new("Pad", "A tensor surrounded by zeros.")
+/// A tensor padded with zeros.
+pub static PAD: OpDef = OpDef::new("Pad", "A tensor padded with zeros.")
     .inputs(const { &[Arg::of("input", "T"), PADDINGS] })
     .outputs(&[Arg::of("output", "T")])
     .attrs(const { &[AttrDef::types("T", DType::ALL), PADDINGS_TYPE] })
@@ -49,8 +49,8 @@ pub static PAD: OpDef = OpDef::new("Pad", "A tensor surrounded by zeros.")
         ]
     });
 
-/// A tensor surrounded by a number.
-pub static PAD_V2: OpDef = OpDef::new("PadV2", "A tensor surrounded by a number.")
+/// A tensor padded with a given number.
+pub static PAD_V2: OpDef = OpDef::new("PadV2", "A tensor padded with a given number.")
     .inputs(const { &[Arg::of("input", "T"), PADDINGS, Arg::of("constant_values", "T")] })
     .outputs(&[Arg::of("output", "T")])
     .attrs(const { &[AttrDef::types("T", DType::ALL), PADDINGS_TYPE] })
@@ -72,9 +72,9 @@ pub static PAD_V2: OpDef = OpDef::new("PadV2", "A tensor surrounded by a number.
         vec![Sample::new(inputs, Value::from([3.0_f32, 1.0, 3.0]))]
     });
 
-/// A tensor continued by its mirror images.
+/// A tensor padded with its mirror images.
 pub static MIRROR_PAD: OpDef =
-    OpDef::new("MirrorPad", "A tensor continued by its mirror images.")
+    OpDef::new("MirrorPad", "A tensor padded with its mirror images.")
         .inputs(const { &[Arg::of("input", "T"), PADDINGS] })
         .outputs(&[Arg::of("output", "T")])
         .attrs(
@@ -114,40 +114,38 @@ pub static MIRROR_PAD: OpDef =
             ]
         });
 
-/// The gradient of mirror images: each is added to what it shows.
-pub static MIRROR_PAD_GRAD: OpDef =
-    OpDef::new("MirrorPadGrad", "The gradient of mirror images: each is added to what it shows.")
-        .inputs(const { &[Arg::of("input", "T"), PADDINGS] })
-        .outputs(&[Arg::of("output", "T")])
-        .attrs(
-            const {
-                &[
-                    AttrDef::widened("T", DType::NUMBERS),
-                    PADDINGS_TYPE,
-                    AttrDef::new("mode", AttrKind::Str),
-                ]
-            },
-        )
-        .fallible(Fallible::Values)
-        .infer(|node| {
-            check_mirrors(node, Grow::Inward)?;
-            Inferred::one(padded_shape(node, Grow::Inward)?)
-        })
-        .gradient(|cx| Ok(grads([Some(mirrored(&MIRROR_PAD, cx)?), None])))
-        .kernel(|node| {
-            let skips_edge = skips_edge(node)?;
-            Ok(kernel(move |cx| {
-                Ok(layout::mirror_pad_grad(cx.input(0)?, &paddings(cx.input(1)?)?, skips_edge)?)
-            }))
-        })
-        .samples(|| {
-            let inputs = [Value::from([1.0_f32, 2.0, 3.0, 4.0, 5.0]), array([1, 2], [1, 1])];
-            let sample = |mode: &str, y| Sample::new(inputs.clone(), y).attr("mode", mode);
-            vec![
-                sample("REFLECT", Value::from([2.0_f32, 9.0, 4.0])),
-                sample("SYMMETRIC", Value::from([3.0_f32, 3.0, 9.0])),
-            ]
-        });
+/// The gradient of mirror padding: each image is added to the element that it mirrors.
+pub static MIRROR_PAD_GRAD: OpDef = OpDef::new(
+    "MirrorPadGrad",
+    "The gradient of mirror padding: each image is added to the element that it mirrors.",
+)
+.inputs(const { &[Arg::of("input", "T"), PADDINGS] })
+.outputs(&[Arg::of("output", "T")])
+.attrs(
+    const {
+        &[AttrDef::widened("T", DType::NUMBERS), PADDINGS_TYPE, AttrDef::new("mode", AttrKind::Str)]
+    },
+)
+.fallible(Fallible::Values)
+.infer(|node| {
+    check_mirrors(node, Grow::Inward)?;
+    Inferred::one(padded_shape(node, Grow::Inward)?)
+})
+.gradient(|cx| Ok(grads([Some(mirrored(&MIRROR_PAD, cx)?), None])))
+.kernel(|node| {
+    let skips_edge = skips_edge(node)?;
+    Ok(kernel(move |cx| {
+        Ok(layout::mirror_pad_grad(cx.input(0)?, &paddings(cx.input(1)?)?, skips_edge)?)
+    }))
+})
+.samples(|| {
+    let inputs = [Value::from([1.0_f32, 2.0, 3.0, 4.0, 5.0]), array([1, 2], [1, 1])];
+    let sample = |mode: &str, y| Sample::new(inputs.clone(), y).attr("mode", mode);
+    vec![
+        sample("REFLECT", Value::from([2.0_f32, 9.0, 4.0])),
+        sample("SYMMETRIC", Value::from([3.0_f32, 3.0, 9.0])),
+    ]
+});
 
 /// Whether the mirror stands on the outermost element, and not behind it.
 fn skips_edge(node: &NodeView<'_>) -> Result<bool, OpError> {
@@ -250,8 +248,8 @@ fn padded_shape(node: &NodeView<'_>, grow: Grow) -> Result<PartialShape, OpError
     (0..rank).map(dim).collect()
 }
 
-/// `x` surrounded by zeros: `paddings[i]` is how many there are before and behind axis `i`. The
-/// paddings are a list of pairs, or an integer tensor of shape `[rank, 2]`.
+/// `x` padded with zeros: `paddings[i]` gives the number before and after axis `i`. The paddings
+/// are a list of pairs, or an integer tensor of shape `[rank, 2]`.
 ///
 /// ```
 /// use tidemill_ops::{constant, pad};
@@ -269,10 +267,10 @@ pub fn pad(x: impl Into<Operand>, paddings: impl Into<Operand>) -> Tensor {
     indexed(&PAD, "Pad", x, ("paddings", paddings.into()), |node| node)
 }
 
-/// [`pad`] with another number than zero, which has a gradient too: the sum around the block.
+/// [`pad`] with a number other than zero. The gradient of the number is the sum over the padding.
 ///
 /// # Errors
-/// As [`pad`], and where the number is of another type than `x`.
+/// As for [`pad`], and if the number has another type than `x`.
 ///
 /// ```
 /// use tidemill_ops::{constant, pad_with};
@@ -294,22 +292,22 @@ pub fn pad_with(
     })
 }
 
-/// Where the mirror of [`mirror_pad`] stands.
+/// The position of the mirror in [`mirror_pad`].
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Mirror {
-    /// On the outermost element, which has no image: `3 2 | 1 2 3 | 2 1`.
+    /// On the outermost element, which is not repeated: `3 2 | 1 2 3 | 2 1`.
     Reflect,
-    /// Behind the outermost element, which has one: `2 1 | 1 2 3 | 3 2`.
+    /// Beyond the outermost element, which is repeated: `2 1 | 1 2 3 | 3 2`.
     Symmetric,
 }
 
-/// `x` continued by its mirror images: `paddings[i]` is how many elements there are before and
-/// behind axis `i` (see [`pad`]).
+/// `x` padded with its mirror images: `paddings[i]` gives the number of elements before and after
+/// axis `i` (see [`pad`]).
 ///
-/// Its gradient adds what comes in for an image to what it shows.
+/// Its gradient adds the gradient of an image to the element that it mirrors.
 ///
 /// # Errors
-/// As [`pad`], and images that are longer than what they show.
+/// As for [`pad`], and images that are longer than the axis allows.
 ///
 /// ```
 /// use tidemill_ops::{Mirror, constant, mirror_pad};

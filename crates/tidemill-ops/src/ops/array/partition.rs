@@ -17,9 +17,9 @@ use crate::operand::{composite, tensor};
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// Rows with one element that stands out, where an index says.
+/// Rows that have one value at an index and another elsewhere.
 pub static ONE_HOT: OpDef =
-    OpDef::new("OneHot", "Rows with one element that stands out, where an index says.")
+    OpDef::new("OneHot", "Rows that have one value at an index and another elsewhere.")
         .inputs(&[
             Arg::of("indices", "TI"),
             Arg::is("depth", DType::I32),
@@ -71,9 +71,9 @@ pub static ONE_HOT: OpDef =
             ]
         });
 
-/// The rows of a tensor, sorted into parts by a number for each.
+/// The rows of a tensor, distributed into parts by number.
 pub static DYNAMIC_PARTITION: OpDef =
-    OpDef::new("DynamicPartition", "The rows of a tensor, sorted into parts by a number for each.")
+    OpDef::new("DynamicPartition", "The rows of a tensor, distributed into parts by number.")
         .inputs(&[Arg::of("data", "T"), Arg::is("partitions", DType::I32)])
         .outputs(&[Arg::list("outputs", "T", "num_partitions")])
         .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::new("num_partitions", AttrKind::Int)])
@@ -139,14 +139,14 @@ fn rest_of<'a>(
     }
 }
 
-/// The rows of several tensors, put where their numbers say.
+/// The rows of several tensors, placed at their indices.
 pub static DYNAMIC_STITCH: OpDef =
-    stitch_op("DynamicStitch", "The rows of several tensors, put where their numbers say.");
+    stitch_op("DynamicStitch", "The rows of several tensors, placed at their indices.");
 
-/// The rows of several tensors, put where their numbers say, in any order.
+/// The rows of several tensors, placed at their indices, in any order.
 pub static PARALLEL_DYNAMIC_STITCH: OpDef = stitch_op(
     "ParallelDynamicStitch",
-    "The rows of several tensors, put where their numbers say, in any order.",
+    "The rows of several tensors, placed at their indices, in any order.",
 );
 
 const fn stitch_op(name: &'static str, summary: &'static str) -> OpDef {
@@ -220,8 +220,8 @@ fn stitch_samples() -> Vec<Sample> {
     ]
 }
 
-/// For each of the `indices` a row of `depth` elements, which are 1 where the index says and 0
-/// elsewhere. The rows lie along a new last axis. An index out of range gives a row of zeros.
+/// A row of `depth` elements for each of the `indices`: 1 at the index and 0 elsewhere. The rows
+/// are along a new last axis. An index out of range gives a row of zeros.
 ///
 /// ```
 /// use tidemill_ops::{constant, one_hot};
@@ -238,11 +238,11 @@ pub fn one_hot(indices: impl Into<Operand>, depth: impl Into<Operand>) -> Tensor
     one_hot_with(indices, depth, 1.0_f32, 0.0_f32, -1)
 }
 
-/// [`one_hot`] with other numbers than 1 and 0, of any type, along a new axis before `axis`; -1
-/// puts it last.
+/// [`one_hot`] with other values than 1 and 0, of any type, along a new axis before `axis`; -1 puts
+/// it last.
 ///
 /// # Errors
-/// As [`one_hot`]; numbers that are not of one type, or an axis that there is not.
+/// As for [`one_hot`]; numbers that are not of one type, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{constant, one_hot_with};
@@ -269,8 +269,8 @@ pub fn one_hot_with(
     })
 }
 
-/// The rows of `x`, sorted into `count` parts by the numbers in `partitions`, an `int32` tensor
-/// whose axes are the first axes of `x`.
+/// The rows of `x`, distributed into `count` parts by the numbers in `partitions`, an `int32`
+/// tensor whose axes are the first axes of `x`.
 ///
 /// Its gradient puts the rows back where they were.
 ///
@@ -296,11 +296,11 @@ pub fn dynamic_partition(
     (0..count).map(|i| node.output(i as u32).into()).collect()
 }
 
-/// The rows of all `values`, put where the numbers in `indices` say; of several with one number
-/// the last stays. The axes of each of the indices, which are `int32`, are the first axes of its
+/// The rows of all `values`, placed at their `indices`; if several rows have the same index, the
+/// last one wins. The shape of each of the indices, which are `int32`, begins the shape of its
 /// value.
 ///
-/// Its gradient picks each row where it was put.
+/// Its gradient gathers each row from its index.
 ///
 /// # Errors
 /// Shapes that do not fit, or no values; a run fails if a number is negative.

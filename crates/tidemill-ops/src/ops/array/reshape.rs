@@ -11,10 +11,10 @@ use super::shape;
 use crate::family::grads;
 use crate::index::{axes_of, axis_of, check_single, integers};
 use crate::operand::{indexed, tensor};
-use crate::{Operand, Tensor};
+use crate::{IntoNewShape, Operand, Tensor};
 
-/// The elements of a tensor under another shape.
-pub static RESHAPE: OpDef = OpDef::new("Reshape", "The elements of a tensor under another shape.")
+/// The elements of a tensor with another shape.
+pub static RESHAPE: OpDef = OpDef::new("Reshape", "The elements of a tensor with another shape.")
     .inputs(&[Arg::of("tensor", "T"), Arg::of("shape", "Tshape")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tshape", DType::INDICES)])
@@ -103,53 +103,54 @@ fn infer_reshape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
     Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
 }
 
-/// A tensor with an axis of extent 1 more.
-pub static EXPAND_DIMS: OpDef = OpDef::new("ExpandDims", "A tensor with an axis of extent 1 more.")
-    .inputs(&[Arg::of("input", "T"), Arg::of("dim", "Tdim")])
-    .outputs(&[Arg::of("output", "T")])
-    .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tdim", DType::INDICES)])
-    .infer(|node| {
-        check_single(node, 1)?;
-        let elements = node.elements(0).cloned();
-        let axis = node.elements(1).and_then(Elements::known);
-        let shape = match (node.shape(0).dims(), axis.as_deref()) {
-            (Some(dims), Some(&[axis])) => {
-                let mut dims = dims.to_vec();
-                dims.insert(axis_of(axis, dims.len() + 1)?, Dim::from(1));
-                dims.into_iter().collect()
-            }
-            (Some(dims), _) => PartialShape::of_rank(dims.len() + 1),
-            (None, _) => PartialShape::unknown(),
-        };
-        Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
-    })
-    .fallible(Fallible::Elements(&[1]))
-    .gradient(|cx| {
-        let x: Tensor = cx.input(0);
-        Ok(grads([Some(reshape(cx.grad::<Tensor>(), shape(x))), None]))
-    })
-    .kernel(|_| {
-        Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-            let axis = match integers(cx.input(1)?)?[..] {
-                [axis] => axis,
-                _ => return Err(OpError::shape("dim", "`dim` must be a single number").into()),
+/// A tensor with an additional axis of length 1.
+pub static EXPAND_DIMS: OpDef =
+    OpDef::new("ExpandDims", "A tensor with an additional axis of length 1.")
+        .inputs(&[Arg::of("input", "T"), Arg::of("dim", "Tdim")])
+        .outputs(&[Arg::of("output", "T")])
+        .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::types("Tdim", DType::INDICES)])
+        .infer(|node| {
+            check_single(node, 1)?;
+            let elements = node.elements(0).cloned();
+            let axis = node.elements(1).and_then(Elements::known);
+            let shape = match (node.shape(0).dims(), axis.as_deref()) {
+                (Some(dims), Some(&[axis])) => {
+                    let mut dims = dims.to_vec();
+                    dims.insert(axis_of(axis, dims.len() + 1)?, Dim::from(1));
+                    dims.into_iter().collect()
+                }
+                (Some(dims), _) => PartialShape::of_rank(dims.len() + 1),
+                (None, _) => PartialShape::unknown(),
             };
-            let x = cx.take(0)?;
-            let (before, after) = x.shape().split_at(axis_of(axis, x.shape().rank() + 1)?);
-            let dims: Shape = before.iter().chain(&[1]).chain(after).copied().collect();
-            cx.set(0, x.reshape(dims)?);
-            Ok(())
-        }))
-    })
-    .samples(|| {
-        let x = Value::from([1.0_f32, 2.0]);
-        let column = x.clone().reshape([2, 1]);
-        let column = column.map(|y| Sample::new([x.clone(), Value::from(-1)], y));
-        column.into_iter().chain([Sample::error([x, Value::from(3)], "axis 3")]).collect()
-    });
+            Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
+        })
+        .fallible(Fallible::Elements(&[1]))
+        .gradient(|cx| {
+            let x: Tensor = cx.input(0);
+            Ok(grads([Some(reshape(cx.grad::<Tensor>(), shape(x))), None]))
+        })
+        .kernel(|_| {
+            Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
+                let axis = match integers(cx.input(1)?)?[..] {
+                    [axis] => axis,
+                    _ => return Err(OpError::shape("dim", "`dim` must be a single number").into()),
+                };
+                let x = cx.take(0)?;
+                let (before, after) = x.shape().split_at(axis_of(axis, x.shape().rank() + 1)?);
+                let dims: Shape = before.iter().chain(&[1]).chain(after).copied().collect();
+                cx.set(0, x.reshape(dims)?);
+                Ok(())
+            }))
+        })
+        .samples(|| {
+            let x = Value::from([1.0_f32, 2.0]);
+            let column = x.clone().reshape([2, 1]);
+            let column = column.map(|y| Sample::new([x.clone(), Value::from(-1)], y));
+            column.into_iter().chain([Sample::error([x, Value::from(3)], "axis 3")]).collect()
+        });
 
-/// A tensor without axes of extent 1.
-pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "A tensor without axes of extent 1.")
+/// A tensor without axes of length 1.
+pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "A tensor without axes of length 1.")
     .inputs(&[Arg::of("input", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[
@@ -213,7 +214,7 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
 }
 
 /// The elements of `x` under another shape: a list of extents, or an integer tensor. An extent
-/// of -1 is whatever fits.
+/// of -1 is whatever fits. With extents of type `usize`, that is `shape![?, n]`.
 ///
 /// # Errors
 /// A shape of another number of elements.
@@ -225,15 +226,15 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
 /// ```
 #[doc(alias = "Reshape")]
 #[track_caller]
-pub fn reshape(x: impl Into<Operand>, shape: impl Into<Operand>) -> Tensor {
+pub fn reshape(x: impl Into<Operand>, shape: impl IntoNewShape) -> Tensor {
     let x = x.into().to_tensor();
-    indexed(&RESHAPE, "Reshape", x, ("shape", shape.into()), |node| node)
+    indexed(&RESHAPE, "Reshape", x, ("shape", shape.into_operand()), |node| node)
 }
 
-/// `x` with an axis of extent 1 more, before axis `axis`; -1 puts it last.
+/// `x` with an additional axis of length 1 before axis `axis`; -1 puts it last.
 ///
 /// # Errors
-/// An axis that there is not.
+/// An axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{constant, expand_dims};
@@ -246,7 +247,8 @@ pub fn expand_dims(x: impl Into<Operand>, axis: i32) -> Tensor {
     indexed(&EXPAND_DIMS, "ExpandDims", x, ("dim", axis.into()), |node| node)
 }
 
-/// `x` without the axes of extent 1 among `axes`, or, if there are none, without any such axis.
+/// `x` without the given `axes`, which must have length 1; if `axes` is empty, without any axis of
+/// length 1.
 ///
 /// # Errors
 /// An axis whose extent is not 1.

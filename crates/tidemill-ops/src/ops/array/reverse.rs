@@ -14,49 +14,48 @@ use crate::operand::{indexed, tensor};
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// A tensor with the order along some axes turned around.
-pub static REVERSE: OpDef =
-    OpDef::new("ReverseV2", "A tensor with the order along some axes turned around.")
-        .inputs(&[Arg::of("tensor", "T"), Arg::of("axis", "Tidx")])
-        .outputs(&[Arg::of("output", "T")])
-        .attrs(&[
-            AttrDef::types("T", DType::ALL),
-            AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
-        ])
-        .fallible(Fallible::Elements(&[1]))
-        .infer(|node| {
-            check_rank(node, 1, 1, "1 axis")?;
-            if let (Some(rank), Some(axes)) = (node.shape(0).rank(), known_integers(node, 1)) {
-                axes_of(&axes, rank)?;
-            }
-            Inferred::one(node.shape(0))
-        })
-        .gradient(|cx| Ok(grads([Some(reverse(cx.grad::<Tensor>(), cx.input::<Tensor>(1))), None])))
-        .kernel(|_| {
-            Ok(kernel(|cx| {
-                let x = cx.input(0)?;
-                let axes = axes_of(&integers(cx.input(1)?)?, x.shape().rank())?;
-                Ok(layout::reverse(x, &axes)?)
-            }))
-        })
-        .samples(|| {
-            let x = || array([2, 2], [1.0_f32, 2.0, 3.0, 4.0]);
-            let sample = |axes: &[i32], y: [f32; 4]| {
-                Sample::new([x(), Value::list(axes.to_vec())], array([2, 2], y))
-            };
-            vec![
-                sample(&[-1], [2.0, 1.0, 4.0, 3.0]),
-                sample(&[0, 1], [4.0, 3.0, 2.0, 1.0]),
-                sample(&[], [1.0, 2.0, 3.0, 4.0]),
-                Sample::error([x(), Value::from([2])], "axis 2"),
-                Sample::error([x(), Value::from([1, -1])], "given twice"),
-            ]
-        });
+/// A tensor reversed along some axes.
+pub static REVERSE: OpDef = OpDef::new("ReverseV2", "A tensor reversed along some axes.")
+    .inputs(&[Arg::of("tensor", "T"), Arg::of("axis", "Tidx")])
+    .outputs(&[Arg::of("output", "T")])
+    .attrs(&[
+        AttrDef::types("T", DType::ALL),
+        AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
+    ])
+    .fallible(Fallible::Elements(&[1]))
+    .infer(|node| {
+        check_rank(node, 1, 1, "1 axis")?;
+        if let (Some(rank), Some(axes)) = (node.shape(0).rank(), known_integers(node, 1)) {
+            axes_of(&axes, rank)?;
+        }
+        Inferred::one(node.shape(0))
+    })
+    .gradient(|cx| Ok(grads([Some(reverse(cx.grad::<Tensor>(), cx.input::<Tensor>(1))), None])))
+    .kernel(|_| {
+        Ok(kernel(|cx| {
+            let x = cx.input(0)?;
+            let axes = axes_of(&integers(cx.input(1)?)?, x.shape().rank())?;
+            Ok(layout::reverse(x, &axes)?)
+        }))
+    })
+    .samples(|| {
+        let x = || array([2, 2], [1.0_f32, 2.0, 3.0, 4.0]);
+        let sample = |axes: &[i32], y: [f32; 4]| {
+            Sample::new([x(), Value::list(axes.to_vec())], array([2, 2], y))
+        };
+        vec![
+            sample(&[-1], [2.0, 1.0, 4.0, 3.0]),
+            sample(&[0, 1], [4.0, 3.0, 2.0, 1.0]),
+            sample(&[], [1.0, 2.0, 3.0, 4.0]),
+            Sample::error([x(), Value::from([2])], "axis 2"),
+            Sample::error([x(), Value::from([1, -1])], "given twice"),
+        ]
+    });
 
-/// Sequences of different lengths, each with its own part turned around.
+/// Sequences of different lengths, each reversed over its own length.
 pub static REVERSE_SEQUENCE: OpDef = OpDef::new(
     "ReverseSequence",
-    "Sequences of different lengths, each with its own part turned around.",
+    "Sequences of different lengths, each reversed over its own length.",
 )
 .inputs(&[Arg::of("input", "T"), Arg::of("seq_lengths", "Tlen")])
 .outputs(&[Arg::of("output", "T")])
@@ -127,17 +126,17 @@ fn positive_axis(axis: i64, rank: usize) -> Result<usize, OpError> {
     if axis < 0 { Err(OpError::Axis { axis, rank }) } else { axis_of(axis, rank) }
 }
 
-/// `x` with the order along `axes`, a list of numbers or an integer tensor, turned around.
+/// `x` reversed along `axes`, a list of numbers or an integer tensor.
 ///
 /// ```
 /// use tidemill_ops::{constant, reverse};
 /// assert_eq!(reverse(constant([[1, 2], [3, 4]]), [-1]).shape().to_string(), "[2, 2]");
 /// ```
 ///
-/// Its gradient is turned around too.
+/// Its gradient is reversed too.
 ///
 /// # Errors
-/// An axis that there is not, or that is named twice.
+/// An axis that does not exist, or that is named twice.
 #[doc(alias = "ReverseV2")]
 #[track_caller]
 pub fn reverse(x: impl Into<Operand>, axes: impl Into<Operand>) -> Tensor {
@@ -145,13 +144,13 @@ pub fn reverse(x: impl Into<Operand>, axes: impl Into<Operand>) -> Tensor {
     indexed(&REVERSE, "ReverseV2", x, ("axis", axes.into()), |node| node)
 }
 
-/// `x` with the first `lengths[i]` elements along the axis `sequence_axis` turned around, for
-/// each element `i` of the axis `batch_axis`.
+/// `x` with the first `lengths[i]` elements along the axis `sequence_axis` reversed, for each
+/// element `i` of the axis `batch_axis`.
 ///
-/// Its gradient is turned around too.
+/// Its gradient is reversed too.
 ///
 /// # Errors
-/// Axes that there are not, or that are one; a run fails where a length is out of range.
+/// Axes that do not exist, or that are equal; a run fails if a length is out of range.
 ///
 /// ```
 /// use tidemill_ops::{constant, placeholder, reverse_sequence};

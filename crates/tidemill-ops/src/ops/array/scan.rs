@@ -72,8 +72,8 @@ fn samples(forward: [f32; 3], reverse: [f32; 3], exclusive: [f32; 3]) -> Vec<Sam
     ]
 }
 
-/// The sum of the elements along an axis up to each.
-pub static CUMSUM: OpDef = scan("Cumsum", "The sum of the elements along an axis up to each.")
+/// The cumulative sum along an axis.
+pub static CUMSUM: OpDef = scan("Cumsum", "The cumulative sum along an axis.")
     .gradient(|cx| {
         let Scan { exclusive, reverse } = attrs(cx.node())?;
         let back = Scan { exclusive, reverse: !reverse };
@@ -82,22 +82,21 @@ pub static CUMSUM: OpDef = scan("Cumsum", "The sum of the elements along an axis
     .kernel(|node| scan_kernel(node, kernels::cumsum))
     .samples(|| samples([2.0, 5.0, 9.0], [9.0, 7.0, 4.0], [0.0, 2.0, 5.0]));
 
-/// The product of the elements along an axis up to each.
-pub static CUMPROD: OpDef =
-    scan("Cumprod", "The product of the elements along an axis up to each.")
-        .gradient(cumprod_gradient)
-        .kernel(|node| scan_kernel(node, kernels::cumprod))
-        .samples(|| {
-            let x = || Value::from([2.0_f32, 0.0, 3.0, 0.0]);
-            let sample = |y: [f32; 4]| Sample::new([x(), Value::from(0)], Value::from(y));
-            let with_zeros = [
-                sample([2.0, 0.0, 0.0, 0.0]),
-                sample([1.0, 2.0, 0.0, 0.0]).attr("exclusive", true),
-                sample([0.0; 4]).attr("reverse", true),
-            ];
-            let samples = samples([2.0, 6.0, 24.0], [24.0, 12.0, 4.0], [1.0, 2.0, 6.0]);
-            samples.into_iter().chain(with_zeros).collect()
-        });
+/// The cumulative product along an axis.
+pub static CUMPROD: OpDef = scan("Cumprod", "The cumulative product along an axis.")
+    .gradient(cumprod_gradient)
+    .kernel(|node| scan_kernel(node, kernels::cumprod))
+    .samples(|| {
+        let x = || Value::from([2.0_f32, 0.0, 3.0, 0.0]);
+        let sample = |y: [f32; 4]| Sample::new([x(), Value::from(0)], Value::from(y));
+        let with_zeros = [
+            sample([2.0, 0.0, 0.0, 0.0]),
+            sample([1.0, 2.0, 0.0, 0.0]).attr("exclusive", true),
+            sample([0.0; 4]).attr("reverse", true),
+        ];
+        let samples = samples([2.0, 6.0, 24.0], [24.0, 12.0, 4.0], [1.0, 2.0, 6.0]);
+        samples.into_iter().chain(with_zeros).collect()
+    });
 
 /// The gradient of an element is the product of those before it, times what it is multiplied with
 /// behind it: a recurrence, since what is behind an element is the next one times what is behind
@@ -129,7 +128,7 @@ macro_rules! scans {
         $(#[doc = $doc])*
         ///
         /// # Errors
-        /// An axis that there is not.
+        /// An axis that does not exist.
         #[doc = example!($function(constant([0.5_f32, 2.0]), 0) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
@@ -141,7 +140,7 @@ macro_rules! scans {
         /// `exclusive`, and from the last element down if `reverse`.
         ///
         /// # Errors
-        /// An axis that there is not.
+        /// An axis that does not exist.
         #[doc = example!($with(constant([0.5_f32, 2.0]), 0, true, false) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
@@ -162,10 +161,10 @@ macro_rules! scans {
 }
 
 scans! {
-    /// The sums of the elements of `x` along an axis up to each: `[a, a + b, a + b + c]`.
+    /// The cumulative sums of `x` along an axis: `[a, a + b, a + b + c]`.
     cumsum = CUMSUM, "Cumsum", cumsum_with;
 
-    /// The products of the elements of `x` along an axis up to each: `[a, a b, a b c]`. Its
-    /// derivatives of any order are right where elements are 0.
+    /// The cumulative products of `x` along an axis: `[a, a b, a b c]`. Its derivatives of any
+    /// order are correct where elements are 0.
     cumprod = CUMPROD, "Cumprod", cumprod_with;
 }

@@ -19,9 +19,9 @@ use crate::ops::reduce::reduce_sum;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// Parts of a tensor by their positions along its first axes.
+/// Slices of a tensor selected by position along its first axes.
 pub static GATHER_ND: OpDef =
-    OpDef::new("GatherNd", "Parts of a tensor by their positions along its first axes.")
+    OpDef::new("GatherNd", "Slices of a tensor selected by position along its first axes.")
         .inputs(&[Arg::of("params", "Tparams"), Arg::of("indices", "Tindices")])
         .outputs(&[Arg::of("output", "Tparams")])
         .attrs(&[
@@ -167,10 +167,10 @@ fn scatter_samples(y: [f32; 3]) -> Vec<Sample> {
     ]
 }
 
-/// A tensor with updates in place of what was at given positions.
+/// A tensor with the slices at given positions replaced by updates.
 pub static TENSOR_SCATTER_UPDATE: OpDef = tensor_scatter(
     "TensorScatterUpdate",
-    "A tensor with updates in place of what was at given positions.",
+    "A tensor with the slices at given positions replaced by updates.",
 )
 .attrs(&[
     AttrDef::types("T", DType::ALL),
@@ -195,31 +195,29 @@ pub static TENSOR_SCATTER_ADD: OpDef =
         .kernel(|_| Ok(scatter_kernel(Combine::Add)))
         .samples(|| scatter_samples([3.0, 5.0, 7.0]));
 
-/// A tensor with updates taken from what is at given positions.
-pub static TENSOR_SCATTER_SUB: OpDef = tensor_scatter(
-    "TensorScatterSub",
-    "A tensor with updates taken from what is at given positions.",
-)
-.gradient(|cx| {
-    let grad: Tensor = cx.grad();
-    Ok(grads([Some(grad), None, Some(-gather_nd(grad, cx.input::<Tensor>(1)))]))
-})
-.kernel(|_| Ok(scatter_kernel(Combine::Sub)))
-.samples(|| scatter_samples([-1.0, 5.0, -1.0]));
+/// A tensor with updates subtracted at given positions.
+pub static TENSOR_SCATTER_SUB: OpDef =
+    tensor_scatter("TensorScatterSub", "A tensor with updates subtracted at given positions.")
+        .gradient(|cx| {
+            let grad: Tensor = cx.grad();
+            Ok(grads([Some(grad), None, Some(-gather_nd(grad, cx.input::<Tensor>(1)))]))
+        })
+        .kernel(|_| Ok(scatter_kernel(Combine::Sub)))
+        .samples(|| scatter_samples([-1.0, 5.0, -1.0]));
 
-/// A tensor with updates where they are smaller than what is at given positions.
+/// A tensor with the minimum of updates and its slices at given positions.
 pub static TENSOR_SCATTER_MIN: OpDef = tensor_scatter(
     "TensorScatterMin",
-    "A tensor with updates where they are smaller than what is at given positions.",
+    "A tensor with the minimum of updates and its slices at given positions.",
 )
 .gradient(extremum_gradient)
 .kernel(|_| Ok(scatter_kernel(Combine::Min)))
 .samples(|| scatter_samples([1.0, 5.0, 3.0]));
 
-/// A tensor with updates where they are larger than what is at given positions.
+/// A tensor with the maximum of updates and its slices at given positions.
 pub static TENSOR_SCATTER_MAX: OpDef = tensor_scatter(
     "TensorScatterMax",
-    "A tensor with updates where they are larger than what is at given positions.",
+    "A tensor with the maximum of updates and its slices at given positions.",
 )
 .gradient(extremum_gradient)
 .kernel(|_| Ok(scatter_kernel(Combine::Max)))
@@ -258,76 +256,73 @@ fn check_sparse(node: &NodeView<'_>) -> Result<(), OpError> {
     }
 }
 
-/// A value everywhere but at given positions.
-pub static SPARSE_TO_DENSE: OpDef =
-    OpDef::new("SparseToDense", "A value everywhere but at given positions.")
-        .inputs(&[
-            Arg::of("sparse_indices", "Tindices"),
-            Arg::of("output_shape", "Tindices"),
-            Arg::of("sparse_values", "T"),
-            Arg::of("default_value", "T"),
-        ])
-        .outputs(&[Arg::of("dense", "T")])
-        .attrs(&[
-            AttrDef::bool("validate_indices", true),
-            AttrDef::types("T", DType::ALL),
-            AttrDef::types("Tindices", DType::INDICES),
-        ])
-        .fallible(Fallible::Values)
-        .infer(|node| {
-            check_rank(node, 3, 0, "no axes")?;
-            if node.shape(0).rank().is_some_and(|rank| rank > 2) {
-                let (input, actual) = ("sparse_indices", node.shape(0).clone());
-                return Err(OpError::Rank { input, expected: "at most 2 axes", actual });
-            }
-            known_extents(node, 1)?;
-            check_sparse(node)?;
-            Inferred::one(described_shape(node, 1)?)
-        })
-        .gradient(|cx| {
-            let (indices, values, grad): (Tensor, Tensor, Tensor) =
-                (cx.input(0), cx.input(2), cx.grad());
-            let positions = match cx.node().shape(0).rank() {
-                Some(2) => indices,
-                _ => super::reshape(
-                    indices,
-                    Operand::from([-1, 1]).to_tensor_beside(indices, "Const"),
-                ),
-            };
-            let picked = gather_nd(grad, positions);
-            let of_values = match cx.node().shape(2).rank() {
-                Some(0) => reduce_sum(picked, ..),
-                _ => super::reshape(picked, shape_as(values, DType::I32)),
-            };
-            let around = reduce_sum(grad, ..) - reduce_sum(picked, ..);
-            Ok(grads([None, None, Some(of_values), Some(around)]))
-        })
-        .kernel(|node| {
-            let checks_order = node.bool_attr("validate_indices")?;
-            Ok(kernel(move |cx| {
-                let (indices, shape) = (cx.input(0)?, shape_of(cx.input(1)?)?);
-                let (values, default) = (cx.input(2)?, cx.input(3)?);
-                Ok(layout::sparse_to_dense(indices, &shape, values, default, checks_order)?)
-            }))
-        })
-        .samples(|| {
-            let inputs = |indices, values: &[f32]| {
-                let values = Value::list(values.to_vec());
-                [indices, Value::from([2, 2]), values, Value::from(9.0_f32)]
-            };
-            let dense = array([2, 2], [9.0_f32, 1.0, 2.0, 9.0]);
-            let list =
-                [Value::from([0, 2]), Value::from([3]), Value::from(5.0_f32), 0.0_f32.into()];
-            vec![
-                Sample::new(inputs(array([2, 2], [0, 1, 1, 0]), &[1.0, 2.0]), dense),
-                Sample::new(list, Value::from([5.0_f32, 0.0, 5.0])),
-                Sample::error(inputs(array([2, 2], [1, 0, 0, 1]), &[1.0, 2.0]), "out of order"),
-                Sample::error(inputs(array([1, 2], [0, 2]), &[1.0]), "index 2"),
-            ]
-        });
+/// A tensor with given values at given positions and a default elsewhere.
+pub static SPARSE_TO_DENSE: OpDef = OpDef::new(
+    "SparseToDense",
+    "A tensor with given values at given positions and a default elsewhere.",
+)
+.inputs(&[
+    Arg::of("sparse_indices", "Tindices"),
+    Arg::of("output_shape", "Tindices"),
+    Arg::of("sparse_values", "T"),
+    Arg::of("default_value", "T"),
+])
+.outputs(&[Arg::of("dense", "T")])
+.attrs(&[
+    AttrDef::bool("validate_indices", true),
+    AttrDef::types("T", DType::ALL),
+    AttrDef::types("Tindices", DType::INDICES),
+])
+.fallible(Fallible::Values)
+.infer(|node| {
+    check_rank(node, 3, 0, "no axes")?;
+    if node.shape(0).rank().is_some_and(|rank| rank > 2) {
+        let (input, actual) = ("sparse_indices", node.shape(0).clone());
+        return Err(OpError::Rank { input, expected: "at most 2 axes", actual });
+    }
+    known_extents(node, 1)?;
+    check_sparse(node)?;
+    Inferred::one(described_shape(node, 1)?)
+})
+.gradient(|cx| {
+    let (indices, values, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(2), cx.grad());
+    let positions = match cx.node().shape(0).rank() {
+        Some(2) => indices,
+        _ => super::reshape(indices, Operand::from([-1, 1]).to_tensor_beside(indices, "Const")),
+    };
+    let picked = gather_nd(grad, positions);
+    let of_values = match cx.node().shape(2).rank() {
+        Some(0) => reduce_sum(picked, ..),
+        _ => super::reshape(picked, shape_as(values, DType::I32)),
+    };
+    let around = reduce_sum(grad, ..) - reduce_sum(picked, ..);
+    Ok(grads([None, None, Some(of_values), Some(around)]))
+})
+.kernel(|node| {
+    let checks_order = node.bool_attr("validate_indices")?;
+    Ok(kernel(move |cx| {
+        let (indices, shape) = (cx.input(0)?, shape_of(cx.input(1)?)?);
+        let (values, default) = (cx.input(2)?, cx.input(3)?);
+        Ok(layout::sparse_to_dense(indices, &shape, values, default, checks_order)?)
+    }))
+})
+.samples(|| {
+    let inputs = |indices, values: &[f32]| {
+        let values = Value::list(values.to_vec());
+        [indices, Value::from([2, 2]), values, Value::from(9.0_f32)]
+    };
+    let dense = array([2, 2], [9.0_f32, 1.0, 2.0, 9.0]);
+    let list = [Value::from([0, 2]), Value::from([3]), Value::from(5.0_f32), 0.0_f32.into()];
+    vec![
+        Sample::new(inputs(array([2, 2], [0, 1, 1, 0]), &[1.0, 2.0]), dense),
+        Sample::new(list, Value::from([5.0_f32, 0.0, 5.0])),
+        Sample::error(inputs(array([2, 2], [1, 0, 0, 1]), &[1.0, 2.0]), "out of order"),
+        Sample::error(inputs(array([1, 2], [0, 2]), &[1.0]), "index 2"),
+    ]
+});
 
-/// The parts of `params` at the positions that the last axis of `indices` holds: positions along
-/// its first axes. The other axes of the indices take their place.
+/// The slices of `params` at the positions in the last axis of `indices`: each position indexes the
+/// first axes. The other axes of `indices` replace those axes.
 ///
 /// ```
 /// use tidemill_ops::{constant, gather_nd};
@@ -335,10 +330,10 @@ pub static SPARSE_TO_DENSE: OpDef =
 /// assert_eq!(diagonal.shape().to_string(), "[2]");
 /// ```
 ///
-/// Its gradient adds what comes in at the positions.
+/// Its gradient adds the incoming gradient at the positions.
 ///
 /// # Errors
-/// Positions of more axes than there are; a run fails if one is out of range.
+/// Positions with more axes than `params` has; a run fails if one is out of range.
 #[doc(alias = "GatherNd")]
 #[track_caller]
 pub fn gather_nd(params: impl Into<Operand>, indices: impl Into<Operand>) -> Tensor {
@@ -350,10 +345,11 @@ pub fn gather_nd(params: impl Into<Operand>, indices: impl Into<Operand>) -> Ten
 /// Zeros of a shape, with each of the `updates` added at its position (see [`gather_nd`]). The
 /// shape is a list of extents, or a tensor of the type of `indices`.
 ///
-/// Its gradient picks what comes in at the positions.
+/// Its gradient gathers the incoming gradient at the positions.
 ///
 /// # Errors
-/// Updates of another shape than the parts at the positions; a run fails if one is out of range.
+/// Updates of another shape than the slices at the positions; a run fails if a position is out of
+/// range.
 #[doc(alias = "ScatterNd")]
 #[track_caller]
 pub fn scatter_nd(
@@ -377,8 +373,8 @@ macro_rules! tensor_scatters {
         $(#[doc = $doc])*
         ///
         /// # Errors
-        /// Updates of another shape than the parts at the positions; a run fails if one is out of
-        /// range.
+        /// Updates of another shape than the slices at the positions; a run fails if a position is
+        /// out of range.
         #[doc(alias = $alias)]
         #[track_caller]
         pub fn $function(
@@ -396,29 +392,28 @@ macro_rules! tensor_scatters {
 
 tensor_scatters! {
     /// `x` with `updates` in place of the parts at the positions in `indices` (see
-    /// [`gather_nd`]). Of several at one position, the last stays.
+    /// [`gather_nd`]). If several updates have the same position, the last one wins.
     tensor_scatter_update = TENSOR_SCATTER_UPDATE, "TensorScatterUpdate";
 
     /// `x` with `updates` added at the positions in `indices` (see [`gather_nd`]).
     tensor_scatter_add = TENSOR_SCATTER_ADD, "TensorScatterAdd";
 
-    /// `x` with `updates` taken from the parts at the positions in `indices` (see
-    /// [`gather_nd`]).
+    /// `x` with `updates` subtracted at the positions in `indices` (see [`gather_nd`]).
     tensor_scatter_sub = TENSOR_SCATTER_SUB, "TensorScatterSub";
 
     /// The smaller of `x` and `updates` at the positions in `indices` (see [`gather_nd`]), and
-    /// `x` elsewhere. Its gradient is split evenly among equals.
+    /// `x` elsewhere. The gradient is split evenly among equal elements.
     tensor_scatter_min = TENSOR_SCATTER_MIN, "TensorScatterMin";
 
     /// The larger of `x` and `updates` at the positions in `indices` (see [`gather_nd`]), and
-    /// `x` elsewhere. Its gradient is split evenly among equals.
+    /// `x` elsewhere. The gradient is split evenly among equal elements.
     tensor_scatter_max = TENSOR_SCATTER_MAX, "TensorScatterMax";
 }
 
-/// A tensor of shape `shape` that is `default` but at the positions in `indices`, of shape
-/// `[count, rank]`, where it has the `values`. The indices have to be in order, and all different.
+/// A tensor of shape `shape` that has the `values` at the positions in `indices`, of shape `[count,
+/// rank]`, and `default` elsewhere. The indices must be in order and distinct.
 ///
-/// Its gradient picks what comes in at the positions; the rest is summed for `default`.
+/// The gradient of the values is gathered at the positions; the rest is summed for `default`.
 ///
 /// # Errors
 /// A run fails where an index is out of range or out of order.

@@ -1,4 +1,4 @@
-//! Rows combined by the number of their segment: `SegmentSum` and its like.
+//! Rows combined by segment: `SegmentSum` and its relatives.
 
 use smallvec::SmallVec;
 use tidemill_graph::{
@@ -268,7 +268,8 @@ macro_rules! segments {
         $(#[doc = $doc])*
         ///
         /// # Errors
-        /// Not one number for each row; a run fails where the numbers do not ascend from 0.
+        /// The number of segment numbers differs from the number of rows; a run fails if they do
+        /// not ascend from 0.
         #[doc = example!($function(constant([0.5_f32, 2.0, 3.0]), [0, 0, 1]) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]
@@ -281,22 +282,24 @@ macro_rules! segments {
 }
 
 segments! {
-    /// The sums of the rows of `x` with equal numbers in `segments`, a list that ascends: row `i`
-    /// of the result is that of segment `i`. Of no rows it is 0.
+    /// The sums of the rows of `x` with equal numbers in `segments`, an ascending list: row `i` of
+    /// the result is the sum of segment `i`. The sum of no rows is 0.
     segment_sum = SEGMENT_SUM, "SegmentSum";
 
-    /// The means of the rows of each segment (see [`segment_sum`]). Of no rows it is 0.
+    /// The means of the rows of each segment (see [`segment_sum`]). It is 0 for a segment without
+    /// rows.
     segment_mean = SEGMENT_MEAN, "SegmentMean";
 
-    /// The products of the rows of each segment (see [`segment_sum`]). Of no rows it is 1.
+    /// The products of the rows of each segment (see [`segment_sum`]). It is 1 for a segment
+    /// without rows.
     segment_prod = SEGMENT_PROD, "SegmentProd";
 
-    /// The smallest elements of the rows of each segment (see [`segment_sum`]). Of no rows it is
-    /// 0. Its gradient is split evenly among equals.
+    /// The smallest elements of the rows of each segment (see [`segment_sum`]). It is 0 for a
+    /// segment without rows. The gradient is split evenly among equal elements.
     segment_min = SEGMENT_MIN, "SegmentMin";
 
-    /// The largest elements of the rows of each segment (see [`segment_sum`]). Of no rows it is
-    /// 0. Its gradient is split evenly among equals.
+    /// The largest elements of the rows of each segment (see [`segment_sum`]). It is 0 for a
+    /// segment without rows. The gradient is split evenly among equal elements.
     segment_max = SEGMENT_MAX, "SegmentMax";
 }
 
@@ -328,20 +331,22 @@ macro_rules! unsorted_segments {
 }
 
 unsorted_segments! {
-    /// The sums of the rows of `x` with equal numbers in `segments`: row `i` of the result, which
-    /// has `count` of them, is that of segment `i`. The axes of `segments` are the first axes of
-    /// `x`; rows of negative numbers are left out. Of no rows the sum is 0.
+    /// The sums of the rows of `x` with equal numbers in `segments`: row `i` of the `count` rows of
+    /// the result is the sum of segment `i`. The axes of `segments` are the first axes of `x`; rows
+    /// with negative numbers are ignored. The sum of no rows is 0.
     unsorted_segment_sum = UNSORTED_SEGMENT_SUM, "UnsortedSegmentSum";
 
-    /// The products of the rows of each segment (see [`unsorted_segment_sum`]). Of no rows it is
-    /// 1.
+    /// The products of the rows of each segment (see [`unsorted_segment_sum`]). It is 1 for a
+    /// segment without rows.
     unsorted_segment_prod = UNSORTED_SEGMENT_PROD, "UnsortedSegmentProd";
 
-    /// The smallest elements of the rows of each segment (see [`unsorted_segment_sum`]). Of no
-    /// rows it is the highest finite number. Its gradient is split evenly among equals.
+    /// The smallest elements of the rows of each segment (see [`unsorted_segment_sum`]). It is the
+    /// highest finite number for a segment without rows. The gradient is split evenly among equal
+    /// elements.
     unsorted_segment_min = UNSORTED_SEGMENT_MIN, "UnsortedSegmentMin";
 
-    /// The largest elements of the rows of each segment (see [`unsorted_segment_sum`]). Of no
-    /// rows it is the lowest finite number. Its gradient is split evenly among equals.
+    /// The largest elements of the rows of each segment (see [`unsorted_segment_sum`]). It is the
+    /// lowest finite number for a segment without rows. The gradient is split evenly among equal
+    /// elements.
     unsorted_segment_max = UNSORTED_SEGMENT_MAX, "UnsortedSegmentMax";
 }

@@ -141,7 +141,7 @@ fn index(count: usize, dtype: DType) -> Result<Scalar, ValueError> {
 /// For two shapes that broadcast, the axes of the result along which each was stretched.
 pub static BROADCAST_GRADIENT_ARGS: OpDef = OpDef::new(
     "BroadcastGradientArgs",
-    "For two shapes that broadcast and differ, the axes that each lacks or has the extent 1 along.",
+    "For two shapes that broadcast and differ: the axes along which each is broadcast.",
 )
 .inputs(&[Arg::of("s0", "T"), Arg::of("s1", "T")])
 .outputs(&[Arg::of("r0", "T"), Arg::of("r1", "T")])
@@ -287,7 +287,7 @@ pub fn shape_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<Ten
     (0..count).map(|i| node.output(i as u32).into()).collect()
 }
 
-/// The shape that tensors of two shapes, which are integer tensors, broadcast to.
+/// The shape that two shapes, given as integer tensors, broadcast to.
 ///
 /// # Errors
 /// A run fails where the shapes do not broadcast.
@@ -337,8 +337,8 @@ pub fn rank(x: impl Into<Operand>) -> Tensor {
     }
 }
 
-/// For two shapes that broadcast and differ, the axes that each lacks or has the extent 1 along:
-/// those to sum a gradient over.
+/// For two shapes that broadcast and differ: the axes along which each was broadcast, which a
+/// gradient has to be summed over.
 ///
 /// ```
 /// use tidemill_ops::{broadcast_gradient_args, constant};

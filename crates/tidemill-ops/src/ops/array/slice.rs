@@ -152,38 +152,40 @@ fn picked(elements: Option<&Elements>, cut: Cut) -> Option<Elements> {
     (0..cut.count).map(element).collect()
 }
 
-/// A tensor cut along its axes, by steps and from behind too.
-pub static STRIDED_SLICE: OpDef =
-    strided("StridedSlice", "A tensor cut along its axes, by steps and from behind too.")
-        .inputs(&[
-            Arg::of("input", "T"),
-            Arg::of("begin", "Index"),
-            Arg::of("end", "Index"),
-            Arg::of("strides", "Index"),
-        ])
-        .infer(infer_strided)
-        .gradient(|cx| {
-            let of_shape = shape_as(cx.input(0), cx.node().dtype(1));
-            let node = NodeBuilder::new(&STRIDED_SLICE_GRAD).input(of_shape);
-            let node = (1..4).fold(node, |node, i| node.input(cx.input::<Tensor>(i)));
-            let grad = tensor(with_masks(node.input(cx.grad::<Tensor>()), cx.node())?);
-            Ok(grads([Some(grad), None, None, None]))
-        })
-        .kernel(|node| {
-            let masks = StrideMasks::of(node)?;
-            Ok(kernel(move |cx| {
-                let x = cx.input(0)?;
-                let resolved = resolve(masks, cx, x.shape())?;
-                let (cuts, shape) = known(&resolved)?;
-                Ok(layout::strided_slice(x, &cuts)?.reshape(shape)?)
-            }))
-        })
-        .samples(strided_samples);
+/// A slice of a tensor, with steps and bounds that may count from the end.
+pub static STRIDED_SLICE: OpDef = strided(
+    "StridedSlice",
+    "A slice of a tensor, with steps and bounds that may count from the end.",
+)
+.inputs(&[
+    Arg::of("input", "T"),
+    Arg::of("begin", "Index"),
+    Arg::of("end", "Index"),
+    Arg::of("strides", "Index"),
+])
+.infer(infer_strided)
+.gradient(|cx| {
+    let of_shape = shape_as(cx.input(0), cx.node().dtype(1));
+    let node = NodeBuilder::new(&STRIDED_SLICE_GRAD).input(of_shape);
+    let node = (1..4).fold(node, |node, i| node.input(cx.input::<Tensor>(i)));
+    let grad = tensor(with_masks(node.input(cx.grad::<Tensor>()), cx.node())?);
+    Ok(grads([Some(grad), None, None, None]))
+})
+.kernel(|node| {
+    let masks = StrideMasks::of(node)?;
+    Ok(kernel(move |cx| {
+        let x = cx.input(0)?;
+        let resolved = resolve(masks, cx, x.shape())?;
+        let (cuts, shape) = known(&resolved)?;
+        Ok(layout::strided_slice(x, &cuts)?.reshape(shape)?)
+    }))
+})
+.samples(strided_samples);
 
-/// The gradient of a strided slice: what comes in stands where the slice was cut out.
+/// The gradient of a strided slice: the incoming gradient at the slice, zeros elsewhere.
 pub static STRIDED_SLICE_GRAD: OpDef = strided(
     "StridedSliceGrad",
-    "The gradient of a strided slice: what comes in stands where the slice was cut out.",
+    "The gradient of a strided slice: the incoming gradient at the slice, zeros elsewhere.",
 )
 .inputs(&[
     Arg::of("shape", "Index"),
@@ -346,8 +348,8 @@ fn strided_samples() -> Vec<Sample> {
     ]
 }
 
-/// The block of `x` that begins at `begin` and has the shape `size`, where -1 is all that is left
-/// along an axis. Both are lists of numbers, or integer tensors, of one entry for each axis.
+/// The block of `x` that begins at `begin` and has the shape `size`, where -1 takes everything left
+/// along an axis. Both are lists of numbers, or integer tensors, with one entry for each axis.
 ///
 /// ```
 /// use tidemill_ops::{constant, slice};
@@ -358,7 +360,7 @@ fn strided_samples() -> Vec<Sample> {
 /// Its gradient is that of the result, padded with zeros.
 ///
 /// # Errors
-/// A block that reaches beyond `x`; if that depends on values, the run fails.
+/// A block that extends beyond `x`; if that depends on values, the run fails.
 #[doc(alias = "Slice")]
 #[track_caller]
 pub fn slice(x: impl Into<Operand>, begin: impl Into<Operand>, size: impl Into<Operand>) -> Tensor {
@@ -372,11 +374,11 @@ pub fn slice(x: impl Into<Operand>, begin: impl Into<Operand>, size: impl Into<O
 }
 
 /// `x` cut along its axes: entry `i` takes the elements from `begin[i]` on, by steps of
-/// `strides[i]`, to before `end[i]`. Negative bounds count from behind the last element, and
-/// bounds beyond an end mean the end. Axes without an entry stay whole.
+/// `strides[i]`, to before `end[i]`. Negative bounds count from the end, and bounds beyond an end
+/// are clamped. Axes without an entry are kept whole.
 ///
-/// [`Tensor::slice`] writes the same more shortly. The gradient is that of the result, with zeros
-/// where nothing was taken.
+/// [`Tensor::slice`] is a shorter notation. The gradient is that of the result, with zeros
+/// elsewhere.
 ///
 /// # Errors
 /// A stride of 0, or more entries than axes; if that depends on values, the run fails.
@@ -397,7 +399,7 @@ pub fn strided_slice(
     strided_slice_with(x, begin, end, strides, StrideMasks::default())
 }
 
-/// [`strided_slice`] with masks, which give entries another meaning.
+/// [`strided_slice`] with masks, which change the meaning of entries.
 ///
 /// ```
 /// use tidemill_ops::{StrideMasks, constant, strided_slice_with};
@@ -407,7 +409,8 @@ pub fn strided_slice(
 /// ```
 ///
 /// # Errors
-/// As [`strided_slice`]; more than one ellipsis; an index of a dropped axis out of range.
+/// As for [`strided_slice`]; more than one ellipsis; an index of a dropped axis out of
+/// range.
 #[doc(alias = "StridedSlice")]
 #[track_caller]
 pub fn strided_slice_with(

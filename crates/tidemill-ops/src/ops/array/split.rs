@@ -15,9 +15,9 @@ use crate::operand::composite;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// The parts of a tensor along an axis, of equal size.
+/// A tensor split into parts of equal size along an axis.
 pub static SPLIT: OpDef =
-    OpDef::new("Split", "The parts of a tensor along an axis, of equal size.")
+    OpDef::new("Split", "A tensor split into parts of equal size along an axis.")
         .inputs(&[Arg::is("split_dim", DType::I32), Arg::of("value", "T")])
         .outputs(&[Arg::list("output", "T", "num_split")])
         .attrs(&[AttrDef::types("T", DType::ALL), AttrDef::new("num_split", AttrKind::Int)])
@@ -89,9 +89,9 @@ fn with_dim(dims: &[Dim], axis: usize, dim: Dim) -> PartialShape {
     dims.iter().enumerate().map(|(i, own)| if i == axis { dim } else { *own }).collect()
 }
 
-/// The parts of a tensor along an axis, of given sizes.
+/// A tensor split into parts of given sizes along an axis.
 pub static SPLIT_V: OpDef =
-    OpDef::new("SplitV", "The parts of a tensor along an axis, of given sizes.")
+    OpDef::new("SplitV", "A tensor split into parts of given sizes along an axis.")
         .inputs(&[
             Arg::of("value", "T"),
             Arg::of("size_splits", "Tlen"),
@@ -194,9 +194,9 @@ fn infer_split_v(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
     Ok(sizes.into_iter().map(|size| with_dim(dims, axis, Dim::from(size)).into()).collect())
 }
 
-/// The parts of a tensor along an axis, which they lose.
+/// The slices of a tensor along an axis, without that axis.
 pub static UNPACK: OpDef =
-    OpDef::new("Unpack", "The parts of a tensor along an axis, which they lose.")
+    OpDef::new("Unpack", "The slices of a tensor along an axis, without that axis.")
         .inputs(&[Arg::of("value", "T")])
         .outputs(&[Arg::list("output", "T", "num")])
         .attrs(&[
@@ -282,10 +282,10 @@ fn outputs(node: OperationRef, count: usize) -> Vec<Tensor> {
 /// assert_eq!(halves[1].shape().to_string(), "[1, 2]");
 /// ```
 ///
-/// Its gradient joins those of the parts.
+/// Its gradient concatenates the gradients of the parts.
 ///
 /// # Errors
-/// An extent that `count` does not divide, no parts, or an axis that there is not.
+/// An extent that `count` does not divide, no parts, or an axis that does not exist.
 #[doc(alias = "Split")]
 #[track_caller]
 pub fn split(x: impl Into<Operand>, count: usize, axis: i32) -> Vec<Tensor> {
@@ -297,10 +297,10 @@ pub fn split(x: impl Into<Operand>, count: usize, axis: i32) -> Vec<Tensor> {
     })
 }
 
-/// `x` in parts of these sizes along axis `axis`, of which one may be -1, for whatever is left.
+/// `x` split into parts of these sizes along axis `axis`; one size may be -1, for the remainder.
 ///
 /// # Errors
-/// Sizes that do not add up to the extent, or an axis that there is not.
+/// Sizes that do not add up to the extent, or an axis that does not exist.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, split_sizes};
@@ -319,8 +319,7 @@ pub fn split_sizes(x: impl Into<Operand>, sizes: &[i32], axis: i32) -> Vec<Tenso
     })
 }
 
-/// The parts of `x` along axis `axis`, which they lose: the opposite of
-/// [`stack`](crate::stack).
+/// The slices of `x` along axis `axis`, without that axis: the opposite of [`stack`](crate::stack).
 ///
 /// ```
 /// use tidemill_ops::{constant, unstack};
@@ -328,11 +327,10 @@ pub fn split_sizes(x: impl Into<Operand>, sizes: &[i32], axis: i32) -> Vec<Tenso
 /// assert_eq!((rows.len(), rows[0].shape().to_string()), (2, "[3]".to_owned()));
 /// ```
 ///
-/// Its gradient stacks those of the parts.
+/// Its gradient stacks the gradients of the slices.
 ///
 /// # Errors
-/// An axis that there is not, or whose extent is not known; [`unstack_count`] says how many parts
-/// there are.
+/// An axis that does not exist, or whose length is unknown; then use [`unstack_count`].
 #[doc(alias = "Unpack")]
 #[track_caller]
 pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
@@ -363,7 +361,7 @@ pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
 /// The `count` parts of `x` along axis `axis` (see [`unstack`]).
 ///
 /// # Errors
-/// An axis that there is not, or that has another number of parts.
+/// An axis that does not exist, or that has another number of parts.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, unstack_count};

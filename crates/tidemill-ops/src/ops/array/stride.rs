@@ -1,18 +1,18 @@
-//! What a strided slice takes of each axis.
+//! The part of each axis that a strided slice takes.
 
 use smallvec::SmallVec;
 use tidemill_graph::{NodeView, OpError};
 use tidemill_kernels::layout::Cut;
 use tidemill_value::{Dim, PartialShape, Shape};
 
-/// The masks of a strided slice: bit `i` speaks of entry `i`.
+/// The masks of a strided slice: bit `i` is for entry `i`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct StrideMasks {
-    /// Entries that begin at the end that they come from, whatever their begin is.
+    /// Entries that ignore `begin` and start at the end of the axis that they come from.
     pub begin: i64,
-    /// Entries that go on to the last element, whatever their end is.
+    /// Entries that ignore `end` and continue to the last element.
     pub end: i64,
-    /// The entry that stands for all axes that no other entry speaks of.
+    /// The entry that stands for all axes without another entry.
     pub ellipsis: i64,
     /// Entries that add an axis of extent 1.
     pub new_axis: i64,

@@ -76,7 +76,7 @@ fn permutation(numbers: &[i64]) -> Result<SmallVec<[usize; 4]>, OpError> {
     })
 }
 
-/// The permutation that undoes another.
+/// The inverse of a permutation.
 fn inverse(numbers: &[i64]) -> Result<Vec<i32>, OpError> {
     let axes = permutation(numbers)?;
     let mut inverse = vec![0; axes.len()];
@@ -118,9 +118,9 @@ pub fn transpose(x: impl Into<Operand>, permutation: &[i32]) -> Tensor {
     })
 }
 
-/// The permutation that undoes another.
+/// The inverse of a permutation.
 pub static INVERT_PERMUTATION: OpDef =
-    OpDef::new("InvertPermutation", "The permutation that undoes another.")
+    OpDef::new("InvertPermutation", "The inverse of a permutation.")
         .inputs(&[Arg::of("x", "T")])
         .outputs(&[Arg::of("y", "T")])
         .attrs(&[AttrDef::types("T", DType::INDICES)])
@@ -153,10 +153,10 @@ pub static INVERT_PERMUTATION: OpDef =
             ]
         });
 
-/// The permutation that undoes `permutation`, a list of the numbers from 0 in any order.
+/// The inverse of `permutation`, a list of the numbers from 0 in any order.
 ///
 /// # Errors
-/// A run fails where a number is missing or there twice.
+/// A run fails if a number is missing or occurs twice.
 ///
 /// ```
 /// use tidemill_ops::{constant, invert_permutation};

@@ -7,34 +7,34 @@ use crate::operand::{composite, tensor};
 use crate::ops::array::{expand_dims, squeeze};
 use crate::{Operand, Tensor};
 
-/// What surrounds the input of a convolution or a pool along its `N` axes of space.
+/// The padding of a convolution or a pool along its `N` spatial axes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ConvPadding<const N: usize> {
-    /// As many zeros as make the output as long as the input, divided by the stride.
+    /// Enough zeros to make the output as long as the input divided by the stride.
     Same,
-    /// Nothing.
+    /// No padding.
     Valid,
-    /// This many zeros before and behind each axis.
+    /// This many zeros before and after each axis.
     Explicit([[i64; 2]; N]),
 }
 
-/// How a filter, or the window of a pool, moves over an input along its `N` axes of space.
+/// How a filter, or the window of a pool, moves over an input along its `N` spatial axes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Conv<const N: usize> {
-    /// The distances from one place of the filter to the next.
+    /// The distances between positions of the filter.
     pub strides: [i64; N],
-    /// What surrounds the input.
+    /// The padding of the input.
     pub padding: ConvPadding<N>,
-    /// The distances between elements that the filter takes.
+    /// The distances between the input elements that the filter takes.
     pub dilations: [i64; N],
-    /// Whether the channels come before the axes of space, not behind.
+    /// Whether the channels come before the spatial axes instead of after them.
     pub channels_first: bool,
 }
 
 impl<const N: usize> Conv<N> {
-    /// By steps of 1, with as much padding as keeps the extents.
+    /// Strides of 1, with padding that keeps the dimensions.
     pub const SAME: Self = Conv { padding: ConvPadding::Same, ..Self::VALID };
-    /// By steps of 1, without padding.
+    /// Strides of 1, without padding.
     pub const VALID: Self = Conv {
         strides: [1; N],
         padding: ConvPadding::Valid,
@@ -52,7 +52,7 @@ impl<const N: usize> Conv<N> {
         Conv { dilations, ..self }
     }
 
-    /// The same for inputs whose channels come before their axes of space.
+    /// The same for inputs whose channels come before their spatial axes.
     pub const fn channels_first(self) -> Self {
         Conv { channels_first: true, ..self }
     }
@@ -93,7 +93,7 @@ impl<const N: usize> Conv<N> {
 /// `input[y * strides[0] + i, x * strides[1] + j, c] * filter[i, j, c, k]` over `i`, `j`, `c`.
 ///
 /// Filters are of shape `[height, width, channels, filters]`. If they have fewer channels than the
-/// images, those are cut into groups, each with its share of the filters.
+/// images, the channels are split into groups, each with its share of the filters.
 ///
 /// ```
 /// use tidemill_ops::{Conv, conv2d, fill};
@@ -112,11 +112,11 @@ pub fn conv2d(input: impl Into<Operand>, filter: impl Into<Operand>, options: Co
     options.node(&CONV_2D, [input, filter])
 }
 
-/// The gradient of the images of [`conv2d`], which are of shape `input_sizes`, from that of what
-/// came out.
+/// The gradient of the images of [`conv2d`], which are of shape `input_sizes`, from that of the
+/// output.
 ///
 /// # Errors
-/// As [`conv2d`], and a gradient that does not have the shape of what came out.
+/// As for [`conv2d`], and a gradient that does not have the shape of the output.
 ///
 /// ```
 /// use tidemill_ops::{Conv, conv2d_backprop_input, fill};
@@ -137,11 +137,11 @@ pub fn conv2d_backprop_input(
     options.node(&CONV_2D_BACKPROP_INPUT, [sizes, filter, grad])
 }
 
-/// The gradient of the filter of [`conv2d`], which is of shape `filter_sizes`, from that of what
-/// came out.
+/// The gradient of the filter of [`conv2d`], which is of shape `filter_sizes`, from that of the
+/// output.
 ///
 /// # Errors
-/// As [`conv2d`], and a gradient that does not have the shape of what came out.
+/// As for [`conv2d`], and a gradient that does not have the shape of the output.
 ///
 /// ```
 /// use tidemill_ops::{Conv, conv2d_backprop_filter, fill};
@@ -162,12 +162,12 @@ pub fn conv2d_backprop_filter(
     options.node(&CONV_2D_BACKPROP_FILTER, [input, sizes, grad])
 }
 
-/// The transpose of [`conv2d`], also called deconvolution: the images of shape `output_shape` that
-/// it would have led from to `value`, were it its own inverse. The filter is of shape
-/// `[height, width, channels that come out, channels of value]`.
+/// The transpose of [`conv2d`], also called deconvolution: the gradient of [`conv2d`] with respect
+/// to images of shape `output_shape`, applied to `value`. The filter is of shape `[height, width,
+/// channels of the output, channels of value]`.
 ///
 /// # Errors
-/// As [`conv2d_backprop_input`].
+/// As for [`conv2d_backprop_input`].
 ///
 /// ```
 /// use tidemill_ops::{Conv, conv2d_transpose, fill};
@@ -188,12 +188,12 @@ pub fn conv2d_transpose(
     })
 }
 
-/// The images `input`, each of whose channels is filtered by itself: channel
-/// `k * multiplier + q` is that of `input[.., k]` and `filter[.., k, q]`. Filters are of shape
-/// `[height, width, channels, multiplier]`.
+/// The images `input`, with each channel filtered separately: channel `k * multiplier + q` is that
+/// of `input[.., k]` and `filter[.., k, q]`. Filters are of shape `[height, width, channels,
+/// multiplier]`.
 ///
 /// # Errors
-/// As [`conv2d`].
+/// As for [`conv2d`].
 ///
 /// ```
 /// use tidemill_ops::{Conv, depthwise_conv2d_native, fill};
@@ -216,7 +216,7 @@ pub fn depthwise_conv2d_native(
 /// does it. Padding cannot be explicit.
 ///
 /// # Errors
-/// As [`conv2d`].
+/// As for [`conv2d`].
 ///
 /// ```
 /// use tidemill_ops::{Conv, conv3d, fill};
@@ -235,7 +235,7 @@ pub fn conv3d(input: impl Into<Operand>, filter: impl Into<Operand>, options: Co
 /// filters of shape `[length, channels, filters]`.
 ///
 /// # Errors
-/// As [`conv2d`], for tensors of 3 axes.
+/// As for [`conv2d`], for tensors of 3 axes.
 ///
 /// ```
 /// use tidemill_ops::{Conv, conv1d, fill};

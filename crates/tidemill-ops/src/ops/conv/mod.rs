@@ -219,27 +219,27 @@ pub static CONV_2D_BACKPROP_FILTER: OpDef = backprop_filter::<Grouped<2>>(
 )
 .samples(samples::conv_2d_backprop_filter);
 
-/// Two-dimensional filters over each channel of images.
+/// Two-dimensional filters over each channel of images separately.
 pub static DEPTHWISE_CONV_2D: OpDef = forward::<Depthwise>(
     "DepthwiseConv2dNative",
-    "Two-dimensional filters over each channel of images.",
+    "Two-dimensional filters over each channel of images separately.",
     ATTRS_DEPTHWISE,
 )
 .samples(samples::depthwise);
 
-/// The gradient of images whose channels filters were applied to, each by itself.
+/// The gradient of the images in a depthwise convolution.
 pub static DEPTHWISE_CONV_2D_BACKPROP_INPUT: OpDef = backprop_input::<Depthwise>(
     "DepthwiseConv2dNativeBackpropInput",
-    "The gradient of images whose channels filters were applied to, each by itself.",
+    "The gradient of the images in a depthwise convolution.",
     const { &[INPUT_SIZES, FILTER, OUT_BACKPROP] },
     ATTRS_DEPTHWISE,
 )
 .samples(samples::depthwise_backprop_input);
 
-/// The gradient of filters that were applied to one channel each.
+/// The gradient of the filters in a depthwise convolution.
 pub static DEPTHWISE_CONV_2D_BACKPROP_FILTER: OpDef = backprop_filter::<Depthwise>(
     "DepthwiseConv2dNativeBackpropFilter",
-    "The gradient of filters that were applied to one channel each.",
+    "The gradient of the filters in a depthwise convolution.",
     ATTRS_DEPTHWISE,
 )
 .samples(samples::depthwise_backprop_filter);

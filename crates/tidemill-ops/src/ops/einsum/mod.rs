@@ -177,10 +177,10 @@ fn repeated(product: Tensor, target: &Term, term: &Term, x: Tensor) -> Tensor {
 /// notation.
 ///
 /// The equation has a term for each operand, separated by commas, and after `->` one for the
-/// result. A term has a letter for each axis. Axes of one letter run together; all that are not
-/// in the result are summed over. A letter that is twice in a term takes the diagonal, or makes
-/// one in the result. `...` stands for any number of axes, which broadcast. Without `->`, the
-/// result has the letters that are there once, in alphabetical order.
+/// result. A term has a letter for each axis. Axes with the same letter are matched; letters that
+/// are not in the result are summed over. A letter that occurs twice in a term takes the diagonal;
+/// in the result it makes one. `...` stands for any number of axes, which broadcast. Without `->`,
+/// the result has the letters that occur once, in alphabetical order.
 ///
 /// Several operands are multiplied from the first to the last.
 ///
@@ -253,8 +253,8 @@ fn pairwise(equation: Equation, mut tensors: Vec<Tensor>) -> Tensor {
 /// `b`, in pairs. The result has the other axes of `a`, and then those of `b`.
 ///
 /// # Errors
-/// Tensors of two types or of unknown rank, axes that there are not or that differ in extent,
-/// and more than 52 axes.
+/// Tensors of two types or of unknown rank, axes that do not exist or that differ in extent, and
+/// more than 52 axes.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, tensordot};

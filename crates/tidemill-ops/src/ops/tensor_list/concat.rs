@@ -26,7 +26,7 @@ const OUTPUTS: &[Arg] = &[Arg::of("tensor", "element_dtype"), Arg::is("lengths",
 /// The elements of a list one after the other, and their extents.
 pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
     "TensorListConcatV2",
-    "The elements of a list one after the other along the first axis, and their extents.",
+    "The concatenation of a list's elements along the first axis, and their lengths.",
 )
 .inputs(&[
     INPUT_HANDLE,
@@ -86,7 +86,7 @@ pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
 /// The elements of a list one after the other, and their extents.
 pub static TENSOR_LIST_CONCAT_V1: OpDef = OpDef::new(
     "TensorListConcat",
-    "The elements of a list one after the other along the first axis, and their extents.",
+    "The concatenation of a list's elements along the first axis, and their lengths.",
 )
 .inputs(&[INPUT_HANDLE])
 .outputs(OUTPUTS)
@@ -199,7 +199,7 @@ fn sizes_of(extent: usize, lengths: &[i64]) -> Result<Vec<usize>, OpError> {
 
 /// Parts of a tensor along its first axis as a list.
 pub static TENSOR_LIST_SPLIT: OpDef =
-    OpDef::new("TensorListSplit", "Parts of given extents of a tensor along its first axis.")
+    OpDef::new("TensorListSplit", "Parts of a tensor along its first axis, of given lengths.")
         .inputs(&[
             Arg::of("tensor", "element_dtype"),
             Arg::of("element_shape", "shape_type"),
@@ -266,9 +266,9 @@ fn constant_minus_one(beside: Tensor) -> Tensor {
     Operand::from([-1]).to_tensor_beside(beside, "unknown")
 }
 
-/// The elements of one list behind those of another.
+/// The concatenation of two lists.
 pub static TENSOR_LIST_CONCAT_LISTS: OpDef =
-    OpDef::new("TensorListConcatLists", "The elements of one list behind those of another.")
+    OpDef::new("TensorListConcatLists", "The concatenation of two lists.")
         .inputs(&[Arg::is("input_a", DType::Variant), Arg::is("input_b", DType::Variant)])
         .outputs(&[Arg::is("output", DType::Variant)])
         .attrs(&[ELEMENT_DTYPE])
@@ -312,14 +312,14 @@ pub static TENSOR_LIST_CONCAT_LISTS: OpDef =
         });
 
 /// The elements of a list one after the other along their first axis, and the extents that they
-/// have along it, as `int64`. They must have one shape behind it, which fits `element_shape`: a
-/// [`PartialShape`], or extents with -1 for unknown ones. Those that are absent are zeros.
+/// have along it, as `int64`. Their other dimensions must agree and match `element_shape`: a
+/// [`PartialShape`], or dimensions with -1 for unknown ones. Absent elements are zeros.
 ///
-/// Its gradient is split as the elements are.
+/// Its gradient is split like the elements.
 ///
 /// # Errors
-/// Elements of another type, without axes, or of shapes that do not fit; one that is absent and
-/// whose shape is not known.
+/// Elements of another type, without axes, or of shapes that do not fit; an absent element with
+/// unknown shape.
 ///
 /// ```
 /// use tidemill_ops::{constant, tensor_list_concat, tensor_list_split};
@@ -356,13 +356,14 @@ fn concat_with(
     (joined, joined.op().output(1))
 }
 
-/// The list of parts of `tensor` along its first axis that have the extents `lengths`, an `int64`
-/// list. Their shapes fit `element_shape`: a [`PartialShape`], or extents with -1 for unknown ones.
+/// The list of parts of `tensor` along its first axis with the lengths `lengths`, an `int64` list.
+/// Their shapes match `element_shape`: a [`PartialShape`], or dimensions with -1 for unknown ones.
 ///
-/// Its gradient joins that of the list.
+/// Its gradient concatenates the list's gradient.
 ///
 /// # Errors
-/// A tensor without axes, extents that do not add up to its own, or parts whose shape does not fit.
+/// A tensor without axes, lengths that do not add up to that of the axis, or parts whose shape does
+/// not fit.
 ///
 /// ```
 /// use tidemill_ops::{constant, tensor_list_length, tensor_list_split};
@@ -386,8 +387,7 @@ pub fn tensor_list_split(
     })
 }
 
-/// The list of the elements of two lists, those of `b` last; of tensors of lists, element by
-/// element.
+/// The concatenation of two lists, `b` after `a`; for tensors of lists, element by element.
 ///
 /// It has no gradient.
 ///

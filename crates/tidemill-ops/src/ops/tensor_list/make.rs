@@ -53,9 +53,9 @@ pub static EMPTY_TENSOR_LIST: OpDef = OpDef::new("EmptyTensorList", "A list with
         ]
     });
 
-/// A list of elements that are absent.
+/// A list of absent elements.
 pub static TENSOR_LIST_RESERVE: OpDef =
-    OpDef::new("TensorListReserve", "A list of elements that are absent.")
+    OpDef::new("TensorListReserve", "A list of absent elements.")
         .inputs(&[Arg::of("element_shape", "shape_type"), Arg::is("num_elements", DType::I32)])
         .outputs(HANDLE)
         .attrs(MAKE_ATTRS)
@@ -85,33 +85,32 @@ pub static TENSOR_LIST_RESERVE: OpDef =
             samples.map(|sample| sample.attr("element_dtype", DType::F32)).collect()
         });
 
-/// The number of places of a list.
-pub static TENSOR_LIST_LENGTH: OpDef =
-    OpDef::new("TensorListLength", "The number of places of a list.")
-        .inputs(&[INPUT_HANDLE])
-        .outputs(&[Arg::is("length", DType::I32)])
-        .fallible(Fallible::Values)
-        .infer(|node| {
-            check_rank(node, 0, 0, "no axes")?;
-            Inferred::one(PartialShape::scalar())
-        })
-        .kernel(|_| {
-            Ok(kernel(|cx| {
-                let len = list_in(cx.input(0)?)?.len();
-                let len = i32::try_from(len).map_err(|_| {
-                    tidemill_graph::OpError::invalid(format!("the length {len} is no int32"))
-                })?;
-                Ok(Value::from(len))
-            }))
-        })
-        .not_differentiable()
-        .samples(|| {
-            vec![Sample::new([super::samples::list([[1.0, 2.0], [3.0, 4.0]])], Value::from(2))]
-        });
+/// The length of a list.
+pub static TENSOR_LIST_LENGTH: OpDef = OpDef::new("TensorListLength", "The length of a list.")
+    .inputs(&[INPUT_HANDLE])
+    .outputs(&[Arg::is("length", DType::I32)])
+    .fallible(Fallible::Values)
+    .infer(|node| {
+        check_rank(node, 0, 0, "no axes")?;
+        Inferred::one(PartialShape::scalar())
+    })
+    .kernel(|_| {
+        Ok(kernel(|cx| {
+            let len = list_in(cx.input(0)?)?.len();
+            let len = i32::try_from(len).map_err(|_| {
+                tidemill_graph::OpError::invalid(format!("the length {len} is no int32"))
+            })?;
+            Ok(Value::from(len))
+        }))
+    })
+    .not_differentiable()
+    .samples(|| {
+        vec![Sample::new([super::samples::list([[1.0, 2.0], [3.0, 4.0]])], Value::from(2))]
+    });
 
-/// What is known of the shapes of the elements of a list.
+/// The known shape of a list's elements.
 pub static TENSOR_LIST_ELEMENT_SHAPE: OpDef =
-    OpDef::new("TensorListElementShape", "The shape that the elements of a list have in common.")
+    OpDef::new("TensorListElementShape", "The common shape of a list's elements.")
         .inputs(&[INPUT_HANDLE])
         .outputs(&[Arg::of("element_shape", "shape_type")])
         .attrs(&[SHAPE_TYPE])
@@ -143,9 +142,9 @@ pub static TENSOR_LIST_ELEMENT_SHAPE: OpDef =
             ]
         });
 
-/// A list with another number of places.
+/// A list with another length.
 pub static TENSOR_LIST_RESIZE: OpDef =
-    OpDef::new("TensorListResize", "A list with another number of places.")
+    OpDef::new("TensorListResize", "A list with another length.")
         .inputs(&[INPUT_HANDLE, Arg::is("size", DType::I32)])
         .outputs(&[OUTPUT_HANDLE])
         .fallible(Fallible::Values)
@@ -193,13 +192,13 @@ fn make(
     })
 }
 
-/// A list without elements, for tensors of type `element_dtype` whose shapes fit `element_shape`:
-/// a [`PartialShape`], or an integer tensor that has -1 where an extent is not known.
+/// A list without elements, for tensors of type `element_dtype` whose shapes match `element_shape`:
+/// a [`PartialShape`], or an integer tensor with -1 for an unknown dimension.
 ///
 /// It has no gradient.
 ///
 /// # Errors
-/// In a run, an `element_shape` that describes none.
+/// In a run, an `element_shape` that is not a valid shape.
 ///
 /// ```
 /// use tidemill_ops::{constant, empty_tensor_list, tensor_list_push_back, tensor_list_stack};
@@ -217,8 +216,8 @@ pub fn empty_tensor_list(element_shape: impl Into<Operand>, element_dtype: DType
     make(&EMPTY_TENSOR_LIST, "EmptyTensorList", shape, (most, "max_num_elements"), element_dtype)
 }
 
-/// A list of `num_elements` elements that are absent (see [`empty_tensor_list`]). Read as a tensor,
-/// an absent element is zeros.
+/// A list of `num_elements` absent elements (see [`empty_tensor_list`]). An absent element reads as
+/// zeros.
 ///
 /// # Errors
 /// In a run, a negative number of elements.
@@ -241,7 +240,7 @@ pub fn tensor_list_reserve(
     make(&TENSOR_LIST_RESERVE, "TensorListReserve", shape, (count, "num_elements"), element_dtype)
 }
 
-/// The number of elements of a list, those that are absent included: an `int32`.
+/// The number of elements of a list, including absent ones: an `int32`.
 ///
 /// ```
 /// use tidemill_ops::{tensor_list_length, tensor_list_reserve};
@@ -255,8 +254,8 @@ pub fn tensor_list_length(list: impl Into<Operand>) -> Tensor {
     crate::operand::unary(&TENSOR_LIST_LENGTH, list)
 }
 
-/// The shape that the elements of a list have in common, as `int32` extents with -1 where one is
-/// not known, or a single -1 where not even the rank is.
+/// The common shape of a list's elements, as `int32` dimensions with -1 for an unknown one, or a
+/// single -1 if the rank is unknown.
 ///
 /// ```
 /// use tidemill_ops::{tensor_list_element_shape, tensor_list_reserve};
@@ -271,9 +270,9 @@ pub fn tensor_list_element_shape(list: impl Into<Operand>) -> Tensor {
     tensor(node.attr("shape_type", DType::I32))
 }
 
-/// The list with `size` elements: the last ones dropped, or others added that are absent.
+/// The list with `size` elements: it drops the last ones or adds absent ones.
 ///
-/// Its gradient is resized to the list.
+/// Its gradient is resized to the original list.
 ///
 /// # Errors
 /// In a run, a negative size.

@@ -1,7 +1,8 @@
-//! Lists of tensors: `TensorListReserve`, `TensorListSetItem`, `TensorListStack` and their kin.
+//! Lists of tensors: `TensorListReserve`, `TensorListSetItem`, `TensorListStack` and their
+//! relatives.
 //!
-//! A list is a tensor of type `variant` without axes. Operations that change one give a new list;
-//! where nothing else needs the old one, its memory becomes the new one's, so that a stack or an
+//! A list is a tensor of type `variant` without axes. Operations that change a list return a new
+//! list; if nothing else needs the old one, the new one reuses its memory, so that a stack or an
 //! array in a loop costs no copies.
 
 mod add;

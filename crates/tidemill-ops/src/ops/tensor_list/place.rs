@@ -21,9 +21,9 @@ use crate::operand::tensor;
 use crate::ops::array::{shape, zeros_like};
 use crate::{Operand, Tensor};
 
-/// An element of a list; zeros where it is absent.
+/// An element of a list; zeros if it is absent.
 pub static TENSOR_LIST_GET_ITEM: OpDef =
-    OpDef::new("TensorListGetItem", "An element of a list; zeros where it is absent.")
+    OpDef::new("TensorListGetItem", "An element of a list; zeros if it is absent.")
         .inputs(&[INPUT_HANDLE, Arg::is("index", DType::I32), Arg::of("element_shape", "Tshape")])
         .outputs(&[Arg::of("item", "element_dtype")])
         .attrs(&[
@@ -102,9 +102,9 @@ fn item(
     }
 }
 
-/// A list with another element in a place.
+/// A list with one element replaced.
 pub static TENSOR_LIST_SET_ITEM: OpDef =
-    OpDef::new("TensorListSetItem", "A list with another element in a place.")
+    OpDef::new("TensorListSetItem", "A list with one element replaced.")
         .inputs(&[INPUT_HANDLE, Arg::is("index", DType::I32), Arg::of("item", "element_dtype")])
         .outputs(&[OUTPUT_HANDLE])
         .attrs(&[ELEMENT_DTYPE, AttrDef::bool("resize_if_index_out_of_bounds", false)])
@@ -159,9 +159,9 @@ fn infer_with_item(node: &NodeView<'_>, item: usize) -> Result<SmallVec<[Inferre
     infer_list(fact)
 }
 
-/// A list with one element more.
+/// A list with an element appended.
 pub static TENSOR_LIST_PUSH_BACK: OpDef =
-    OpDef::new("TensorListPushBack", "A list with one element more.")
+    OpDef::new("TensorListPushBack", "A list with an element appended.")
         .inputs(&[INPUT_HANDLE, Arg::of("tensor", "element_dtype")])
         .outputs(&[OUTPUT_HANDLE])
         .attrs(&[ELEMENT_DTYPE])
@@ -185,9 +185,9 @@ pub static TENSOR_LIST_PUSH_BACK: OpDef =
             ]
         });
 
-/// A list without its last element, and that.
+/// A list without its last element, and that element.
 pub static TENSOR_LIST_POP_BACK: OpDef =
-    OpDef::new("TensorListPopBack", "A list without its last element, and that.")
+    OpDef::new("TensorListPopBack", "A list without its last element, and that element.")
         .inputs(&[INPUT_HANDLE, Arg::is("element_shape", DType::I32)])
         .outputs(&[OUTPUT_HANDLE, Arg::of("tensor", "element_dtype")])
         .attrs(&[ELEMENT_DTYPE])
@@ -236,9 +236,9 @@ pub static TENSOR_LIST_POP_BACK: OpDef =
             ]
         });
 
-/// Several lists, each with one element more.
+/// Several lists, each with an element appended.
 pub static TENSOR_LIST_PUSH_BACK_BATCH: OpDef =
-    OpDef::new("TensorListPushBackBatch", "Several lists, each with one element more.")
+    OpDef::new("TensorListPushBackBatch", "Several lists, each with an element appended.")
         .inputs(&[Arg::is("input_handles", DType::Variant), Arg::of("tensor", "element_dtype")])
         .outputs(&[Arg::is("output_handles", DType::Variant)])
         .attrs(&[ELEMENT_DTYPE])
@@ -285,15 +285,15 @@ pub static TENSOR_LIST_PUSH_BACK_BATCH: OpDef =
                 .collect()
         });
 
-/// The element of a list at `index`, of type `element_dtype`; zeros where it is absent. The shape is
-/// what the list knows of its elements, and `element_shape` says: a [`PartialShape`], or extents
-/// with -1 for unknown ones.
+/// The element of a list at `index`, of type `element_dtype`; zeros if it is absent. Its shape
+/// combines the list's element shape and `element_shape`: a [`PartialShape`], or dimensions with -1
+/// for unknown ones.
 ///
-/// Its gradient is a list that is absent everywhere else.
+/// Its gradient is a list whose other elements are absent.
 ///
 /// # Errors
-/// An index out of range, an element of another type or shape, or an absent one whose shape is not
-/// known.
+/// An index out of range, an element of another type or shape, or an absent element with unknown
+/// shape.
 ///
 /// ```
 /// use tidemill_ops::{tensor_list_get_item, tensor_list_reserve};
@@ -322,7 +322,7 @@ pub fn tensor_list_get_item(
 
 /// The list with `item` at `index`.
 ///
-/// The gradient of the item is what comes in at its place; that of the list, the rest.
+/// The gradient of the item is the incoming gradient at `index`; the list gets the rest.
 ///
 /// # Errors
 /// An index out of range, or an item of another type or shape than the list has.
@@ -359,7 +359,7 @@ pub(crate) fn set_item(list: Operand, index: Operand, item: Operand, resizes: bo
 
 /// The list with `item` as its last element.
 ///
-/// Its gradients are the last element of what comes in, and the rest.
+/// The item gets the last element of the incoming gradient, and the list the rest.
 ///
 /// # Errors
 /// An item of another type or shape than the list has.
@@ -382,7 +382,7 @@ pub fn tensor_list_push_back(list: impl Into<Operand>, item: impl Into<Operand>)
 
 /// The list without its last element, and that element (see [`tensor_list_get_item`]).
 ///
-/// Its gradient is the list of both gradients.
+/// Its gradient appends the element's gradient to the list's.
 ///
 /// # Errors
 /// In a run, an empty list, and as for [`tensor_list_get_item`].
@@ -410,7 +410,7 @@ pub fn tensor_list_pop_back(
     (rest, rest.op().output(1))
 }
 
-/// Each of the lists of a tensor, with the part of `tensor` at its place as its last element.
+/// Appends to each list of a tensor of lists the corresponding slice of `tensor`.
 ///
 /// It has no gradient.
 ///

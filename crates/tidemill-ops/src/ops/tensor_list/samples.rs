@@ -21,7 +21,7 @@ pub(super) fn lists<const N: usize, const M: usize, const L: usize>(
     Value::list(lists.map(list_of).into())
 }
 
-/// A list of elements that are absent.
+/// A list of absent elements.
 pub(super) fn absent_of(len: usize, shape: impl Into<PartialShape>) -> Value {
     let mut list = TensorList::new(DType::F32, shape);
     // As above.

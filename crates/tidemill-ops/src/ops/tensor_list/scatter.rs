@@ -1,4 +1,4 @@
-//! Parts of a tensor put into places of a list: `TensorListScatterV2` and its kin.
+//! Slices of a tensor written to elements of a list: `TensorListScatterV2` and its relatives.
 
 use tidemill_graph::{
     Arg, Fact, Fallible, KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample,
@@ -20,10 +20,10 @@ use crate::operand::tensor;
 use crate::ops::array::zeros_like;
 use crate::{Operand, Tensor};
 
-/// A list with the parts of a tensor in places of it, and all others absent.
+/// A list with the slices of a tensor at given indices, and absent elements elsewhere.
 pub static TENSOR_LIST_SCATTER: OpDef = OpDef::new(
     "TensorListScatterV2",
-    "A list with the parts of a tensor in places of it, and all others absent.",
+    "A list with the slices of a tensor at given indices, and absent elements elsewhere.",
 )
 .inputs(&[
     Arg::of("tensor", "element_dtype"),
@@ -69,10 +69,10 @@ pub static TENSOR_LIST_SCATTER: OpDef = OpDef::new(
     samples.chain(counted).collect()
 });
 
-/// A list with the parts of a tensor in places of it, and all others absent.
+/// A list with the slices of a tensor at given indices, and absent elements elsewhere.
 pub static TENSOR_LIST_SCATTER_V1: OpDef = OpDef::new(
     "TensorListScatter",
-    "A list with the parts of a tensor in places of it, and all others absent.",
+    "A list with the slices of a tensor at given indices, and absent elements elsewhere.",
 )
 .inputs(&[
     Arg::of("tensor", "element_dtype"),
@@ -173,10 +173,10 @@ fn put(
     Ok(())
 }
 
-/// A list with the parts of a tensor in places of it.
+/// A list with some elements replaced by the slices of a tensor.
 pub static TENSOR_LIST_SCATTER_INTO_EXISTING_LIST: OpDef = OpDef::new(
     "TensorListScatterIntoExistingList",
-    "A list with the parts of a tensor in places of it.",
+    "A list with some elements replaced by the slices of a tensor.",
 )
 .inputs(&[INPUT_HANDLE, Arg::of("tensor", "element_dtype"), Arg::is("indices", DType::I32)])
 .outputs(&[OUTPUT_HANDLE])
@@ -212,11 +212,12 @@ pub static TENSOR_LIST_SCATTER_INTO_EXISTING_LIST: OpDef = OpDef::new(
     rows.map(sample).unwrap_or_default()
 });
 
-/// A list that has the parts of `tensor` along its first axis at `indices`, and is absent elsewhere.
-/// It has `num_elements` elements, or, if that is -1, as many as the largest index needs. The shapes
-/// of elements fit `element_shape`: a [`PartialShape`], or extents with -1 for unknown ones.
+/// A list with the slices of `tensor` along its first axis at `indices`, and absent elements
+/// elsewhere. It has `num_elements` elements, or, if that is -1, as many as the largest index
+/// requires. The shapes of elements match `element_shape`: a [`PartialShape`], or dimensions with
+/// -1 for unknown ones.
 ///
-/// Its gradient gathers that of the list.
+/// Its gradient gathers the list's gradient.
 ///
 /// # Errors
 /// Another number of parts than of indices, an index out of range, or parts whose shape does not
@@ -246,10 +247,10 @@ pub fn tensor_list_scatter(
     })
 }
 
-/// The list with the parts of a tensor along its first axis at `indices`. It becomes as long as the
-/// largest index needs.
+/// The list with the slices of a tensor along its first axis at `indices`. It grows to the length
+/// that the largest index requires.
 ///
-/// The gradient of the tensor is what comes in at its places; that of the list, the rest.
+/// The tensor gets the incoming gradient at `indices`, the list the rest.
 ///
 /// # Errors
 /// Another number of parts than of indices, a negative index, or parts of another type or shape

@@ -21,9 +21,9 @@ use crate::operand::tensor;
 use crate::ops::array::{shape, slice, unsorted_segment_sum};
 use crate::{Operand, Tensor};
 
-/// The parts of a tensor along its first axis as a list.
+/// The slices of a tensor along its first axis as a list.
 pub static TENSOR_LIST_FROM_TENSOR: OpDef =
-    OpDef::new("TensorListFromTensor", "The parts of a tensor along its first axis as a list.")
+    OpDef::new("TensorListFromTensor", "The slices of a tensor along its first axis as a list.")
         .inputs(&[Arg::of("tensor", "element_dtype"), Arg::of("element_shape", "shape_type")])
         .outputs(&[OUTPUT_HANDLE])
         .attrs(&[ELEMENT_DTYPE, SHAPE_TYPE])
@@ -73,9 +73,9 @@ pub(super) fn inner_shape(x: Tensor) -> Operand {
     }
 }
 
-/// The elements of a list along a new first axis.
+/// The elements of a list, stacked along a new first axis.
 pub static TENSOR_LIST_STACK: OpDef =
-    OpDef::new("TensorListStack", "The elements of a list along a new first axis.")
+    OpDef::new("TensorListStack", "The elements of a list, stacked along a new first axis.")
         .inputs(&[INPUT_HANDLE, Arg::is("element_shape", DType::I32)])
         .outputs(&[Arg::of("tensor", "element_dtype")])
         .attrs(&[ELEMENT_DTYPE, AttrDef::int("num_elements", -1)])
@@ -144,9 +144,9 @@ fn stacked(
     Ok(layout::pack(&values, 0)?)
 }
 
-/// Elements of a list along a new first axis.
+/// Selected elements of a list, stacked along a new first axis.
 pub static TENSOR_LIST_GATHER: OpDef =
-    OpDef::new("TensorListGather", "Elements of a list along a new first axis.")
+    OpDef::new("TensorListGather", "Selected elements of a list, stacked along a new first axis.")
         .inputs(&[
             INPUT_HANDLE,
             Arg::is("indices", DType::I32),
@@ -194,13 +194,13 @@ pub static TENSOR_LIST_GATHER: OpDef =
             samples.map(|sample| sample.attr("element_dtype", DType::F32)).collect()
         });
 
-/// The list of the parts of `tensor` along its first axis, whose shapes fit `element_shape`: a
-/// [`PartialShape`], or extents with -1 for unknown ones.
+/// The list of the slices of `tensor` along its first axis, whose shapes match `element_shape`: a
+/// [`PartialShape`], or dimensions with -1 for unknown ones.
 ///
-/// Its gradient stacks that of the list.
+/// Its gradient stacks the list's gradient.
 ///
 /// # Errors
-/// A tensor without axes, or of parts whose shape does not fit.
+/// A tensor without axes, or whose slices do not fit.
 ///
 /// ```
 /// use tidemill_ops::{constant, tensor_list_from_tensor, tensor_list_stack};
@@ -222,14 +222,15 @@ pub fn tensor_list_from_tensor(
     })
 }
 
-/// The elements of a list along a new first axis; zeros where they are absent. They must be of one
-/// shape, which fits `element_shape`: a [`PartialShape`], or extents with -1 for unknown ones.
+/// The elements of a list, stacked along a new first axis; zeros for absent elements. They must
+/// have one shape, which matches `element_shape`: a [`PartialShape`], or dimensions with -1 for
+/// unknown ones.
 ///
-/// Its gradient is the list of the parts.
+/// Its gradient is the list of the slices.
 ///
 /// # Errors
-/// Elements of another type, or of shapes that do not fit; no elements, or none that is not absent,
-/// and no known shape.
+/// Elements of another type, or of shapes that do not fit; no present elements and an unknown
+/// shape.
 ///
 /// ```
 /// use tidemill_ops::{tensor_list_reserve, tensor_list_stack};
@@ -266,7 +267,7 @@ pub(crate) fn stack_of(
 /// The elements of a list at `indices`, a list of `int32`, along a new first axis (see
 /// [`tensor_list_stack`]).
 ///
-/// Its gradient sums what comes in for each element.
+/// Its gradient sums the incoming gradients of each element.
 ///
 /// # Errors
 /// An index out of range, and as for [`tensor_list_stack`].

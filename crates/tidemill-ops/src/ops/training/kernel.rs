@@ -1,4 +1,4 @@
-//! What all updates have in common: shapes, checks, kernels and samples.
+//! The common parts of all updates: shapes, checks, kernels and samples.
 
 use smallvec::SmallVec;
 use tidemill_graph::{Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Sample};

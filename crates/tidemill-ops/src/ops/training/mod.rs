@@ -1,7 +1,7 @@
 //! Updates of variables by optimizers, each in one operation: `ApplyAdam` and so on.
 //!
-//! Of each there is one for variables and one for resource variables, and of most, one more of
-//! either kind for the rows of a gradient that is [`IndexedSlices`](crate::IndexedSlices).
+//! Each has one operation for reference variables and one for resource variables, and most have two
+//! more for sparse gradients, [`IndexedSlices`](crate::IndexedSlices).
 
 mod kernel;
 mod table;
@@ -16,23 +16,23 @@ pub use table::*;
 /// The operations that update variables by one rule.
 #[derive(Clone, Copy, Debug)]
 pub struct Update {
-    /// By the gradient of all elements; for resource variables, the second.
+    /// The operations for a dense gradient; the second is for resource variables.
     pub dense: [Option<&'static OpDef>; 2],
-    /// By the gradients of some rows; for resource variables, the second.
+    /// The operations for a sparse gradient; the second is for resource variables.
     pub sparse: [Option<&'static OpDef>; 2],
 }
 
-/// A gradient as an update takes it.
+/// The gradient that an update takes.
 #[derive(Clone, Copy, Debug)]
 pub enum Gradient {
-    /// Of all elements.
+    /// For all elements.
     Dense(Tensor),
-    /// Of the rows that the second, a list, numbers.
+    /// For some rows: their gradients, and a list of their indices.
     Sparse(Tensor, Tensor),
 }
 
 impl Update {
-    /// The operation that updates `variable` by a gradient of this kind, if there is one.
+    /// The operation that updates `variable` with a gradient of this kind, if there is one.
     pub fn op(&self, variable: TensorRef, gradient: Gradient) -> Option<&'static OpDef> {
         let ops = match gradient {
             Gradient::Dense(_) => self.dense,
@@ -46,8 +46,7 @@ impl Update {
 /// other inputs by their names, `flags` attributes.
 ///
 /// # Errors
-/// The handle is invalid where an input is missing, or does not have the type or shape that it
-/// must have.
+/// The handle is invalid if an input is missing or has the wrong type or shape.
 #[track_caller]
 pub fn update(
     op: &'static OpDef,
@@ -72,7 +71,7 @@ pub fn update(
 }
 
 /// Subtracts `rate * gradient` from `variable`, in every run that needs this node; the result is
-/// what it holds then.
+/// the new value.
 ///
 /// # Errors
 /// A rate that is not a single number, or a gradient of another type or shape.

@@ -1,4 +1,4 @@
-//! The updates, a row for each.
+//! The updates, one row each.
 
 use tidemill_graph::{Access, Arg, AttrDef, Execution, Fallible, OpDef};
 use tidemill_kernels::training::Rule;

@@ -1,0 +1,191 @@
+//! From the bodies of a node to the paths through them, in which variables are values.
+
+use rustc_hash::FxHashSet;
+use smallvec::SmallVec;
+use tidemill_graph::{
+    Access, Body, BodyPath, Execution, Fact, Node, NodeId, Parameter, ParameterKind, Root, TensorId,
+};
+use tidemill_value::PartialShape;
+
+use crate::lower::prune::{Lowering, Shapes, nodes_on_path};
+use crate::lower::signature::Signature;
+
+/// Which input names a variable that a node writes, and which output has what it leaves there.
+pub(crate) type States = SmallVec<[(usize, u32); 2]>;
+
+impl Lowering<'_> {
+    /// Gives a node the paths through its bodies, if it has any, and outputs for the variables that
+    /// branches write. A loop has those that it takes among its outputs.
+    pub(crate) fn lower_bodies(&mut self, id: NodeId, node: &Node, lowered: &mut Node) -> States {
+        let Some(before) = node.op.execution.inputs_before_bodies() else { return States::new() };
+        let bodies: SmallVec<[&Body; 2]> = node.bodies().collect();
+        let parameters = || bodies.iter().flat_map(|body| body.parameters());
+        let written: FxHashSet<Root> = parameters()
+            .filter(|parameter| parameter.written)
+            .filter_map(|parameter| match parameter.kind {
+                ParameterKind::Variable(root) => Some(root),
+                _ => None,
+            })
+            .collect();
+        let states: Vec<usize> = (0..node.inputs.len().saturating_sub(before))
+            .filter(|&i| bodies.iter().any(|body| body.parameters()[i].written))
+            .collect();
+        let repeats = node.op.execution == Execution::Loop;
+        let kept: &[usize] = if repeats { &[] } else { &states };
+        let shapes = self.shapes_taken(node, lowered);
+        // The results of what says whether a loop goes on are no parameters.
+        let paths = bodies.iter().enumerate().map(|(i, body)| {
+            let repeats = repeats && i > 0;
+            path_through(body, &Call { written: &written, kept, repeats, shapes })
+        });
+        let paths: Vec<BodyPath> = paths.collect();
+        if shapes == Shapes::Open {
+            lowered.outputs.iter_mut().for_each(open);
+        }
+        self.note_reads(id, node, &paths);
+        let value_of_variable = |&i: &usize| {
+            let fact = self.subgraph.fact(lowered.inputs[i + before]);
+            let mut value = Fact::new(fact.dtype, fact.shape.clone());
+            if shapes == Shapes::Open {
+                open(&mut value);
+            }
+            value
+        };
+        if repeats {
+            for (i, parameter) in bodies[0].parameters().iter().enumerate() {
+                if parameter.kind.is_variable() {
+                    lowered.outputs[i] = value_of_variable(&i);
+                }
+            }
+            lowered.set_paths(paths);
+            return states.into_iter().map(|i| (i, i as u32)).collect();
+        }
+        let first = lowered.outputs.len();
+        let facts: Vec<Fact> = states.iter().map(value_of_variable).collect();
+        lowered.outputs.extend(facts);
+        lowered.set_paths(paths);
+        states.into_iter().zip(first as u32..).map(|(i, slot)| (i + before, slot)).collect()
+    }
+}
+
+/// Forgets the shape of a tensor.
+fn open(fact: &mut Fact) {
+    (fact.shape, fact.elements) = (PartialShape::unknown(), None);
+}
+
+/// What a node that runs bodies does with them.
+struct Call<'a> {
+    /// The variables that any of the bodies writes.
+    written: &'a FxHashSet<Root>,
+    /// The parameters whose values a body gives after its results.
+    kept: &'a [usize],
+    /// Whether the results are the parameters of the next time.
+    repeats: bool,
+    shapes: Shapes,
+}
+
+/// The path through a body.
+fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
+    let parameters = body.parameters();
+    let values = parameters.iter().filter(|parameter| !parameter.kind.is_variable());
+    let mut feeds: SmallVec<[TensorId; 4]> =
+        values.map(|parameter| TensorId::new(parameter.node, 0)).collect();
+    feeds.sort_unstable();
+    let signature = Signature {
+        feeds,
+        fetches: body.results().into(),
+        targets: body.effects().into(),
+        checked: false,
+    };
+    let reader = body.graph().read();
+    let path = nodes_on_path(&reader, &signature);
+    let mut lowering = Lowering::new(&reader, &signature, call.shapes);
+    lowering.subgraph.feeds.clear();
+    for parameter in parameters {
+        let tensor = TensorId::new(parameter.node, 0);
+        let feed = match lowering.given.get(&tensor) {
+            Some(given) => given.node,
+            None => {
+                let fact = &reader.node(parameter.node).outputs[0];
+                let value = Fact::new(fact.dtype, fact.shape.clone());
+                lowering.subgraph.push_feed(&value, parameter.node)
+            }
+        };
+        lowering.subgraph.feeds.push(feed);
+        if parameter.kind.is_variable() {
+            lowering.starts.insert(parameter.node, TensorId::new(feed, 0));
+        }
+    }
+    // What was read outside, of a variable that is written inside, is its present value.
+    for parameter in parameters {
+        if let ParameterKind::Read(root) = parameter.kind
+            && call.written.contains(&root)
+            && let Some(variable) =
+                parameters.iter().find(|other| other.kind == ParameterKind::Variable(root))
+        {
+            let current = lowering.current(variable.node);
+            lowering.given.insert(TensorId::new(parameter.node, 0), current);
+        }
+    }
+    lowering.lower_all(&path);
+    let is_variable = |i: usize| call.repeats && parameters[i].kind.is_variable();
+    for (i, result) in body.results().iter().enumerate() {
+        let value = match is_variable(i) {
+            true => lowering.end(parameters[i].node),
+            false => lowering.input(result.node, Access::Read, *result),
+        };
+        lowering.subgraph.fetches.push(value);
+    }
+    for &i in call.kept {
+        let end = lowering.end(parameters[i].node);
+        lowering.subgraph.fetches.push(end);
+    }
+    let is_read = |p: &Parameter| {
+        lowering.variables.get(&p.node).is_some_and(|usage| usage.first_reader.is_some())
+    };
+    let reads = parameters.iter().map(is_read).collect();
+    let may_read = parameters.iter().map(|p| lowering.may_read.contains(&p.node)).collect();
+    BodyPath { reads, may_read, subgraph: lowering.subgraph }
+}
+
+impl Lowering<'_> {
+    /// Whether the shapes of what a node takes are as declared.
+    fn shapes_taken(&self, node: &Node, lowered: &Node) -> Shapes {
+        let mut pairs = node.inputs.iter().zip(&lowered.inputs);
+        let is_open = pairs.any(|(&input, &taken)| match self.graph.variable_of(input) {
+            Some(variable) => self.may_be_reshaped(variable),
+            None => {
+                let declared = self.graph.fact(input).map(|fact| &fact.shape);
+                let taken = &self.subgraph.fact(taken).shape;
+                declared.is_some_and(|declared| {
+                    taken != declared && taken.merge(declared).is_ok_and(|both| both == *declared)
+                })
+            }
+        });
+        if is_open { Shapes::Open } else { Shapes::Declared }
+    }
+
+    /// Notes which variables the bodies of a node may need the values of. Those that start by themselves
+    /// have to have one, whether the body runs or not.
+    fn note_reads(&mut self, id: NodeId, node: &Node, paths: &[BodyPath]) {
+        let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
+        for (i, &input) in node.inputs.iter().skip(before).enumerate() {
+            let reads = |path: &BodyPath| path.reads[i] || path.may_read[i];
+            if !paths.iter().any(reads) {
+                continue;
+            }
+            let Some(variable) = self.graph.variable_of(input) else { continue };
+            self.may_read.insert(variable);
+            let starts = self.graph.variable(variable).is_some_and(|record| record.self_starting);
+            if starts && !self.written.contains_key(&variable) {
+                self.variable(variable).first_reader.get_or_insert(id);
+            }
+        }
+    }
+
+    /// The value that a variable has in the end.
+    fn end(&mut self, variable: NodeId) -> TensorId {
+        let written = self.written.get(&variable).copied();
+        written.unwrap_or_else(|| self.start(variable))
+    }
+}

@@ -1,0 +1,145 @@
+//! Fuses steps that compute single numbers into one step.
+//!
+//! Such a step takes a few nanoseconds; to find its inputs, call it and put its output away takes
+//! several times as long. A joined step keeps the numbers between in registers of its own. It
+//! calls the same functions in the same order, so that it gives the same bits.
+
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+use tidemill_graph::{Function, NumberFunction, Operand};
+
+use crate::plan::fused::{Instruction, Number, Program, REGISTERS};
+use crate::plan::step::{Action, Fused, Step};
+
+/// A step, and whether it takes and gives single numbers and cannot fail.
+pub(crate) struct Candidate {
+    pub(crate) step: Step,
+    pub(crate) is_numeric: bool,
+}
+
+/// Joins neighbouring steps that compute single numbers of one type.
+pub(crate) fn join(steps: impl IntoIterator<Item = Candidate>) -> Vec<Step> {
+    let mut fused = Vec::new();
+    let mut singles: Block<f32> = Block::default();
+    let mut doubles: Block<f64> = Block::default();
+    for Candidate { step, is_numeric } in steps {
+        let function = match &step.action {
+            Action::Kernel(kernel) if is_numeric && step.turn.is_none() && step.lazy.is_none() => {
+                kernel.number_function()
+            }
+            _ => None,
+        };
+        if !matches!(function, Some(NumberFunction::F32(_))) || singles.is_full() {
+            singles.flush(&mut fused);
+        }
+        if !matches!(function, Some(NumberFunction::F64(_))) || doubles.is_full() {
+            doubles.flush(&mut fused);
+        }
+        match function {
+            Some(NumberFunction::F32(function)) => singles.push(step, function),
+            Some(NumberFunction::F64(function)) => doubles.push(step, function),
+            None => fused.push(step),
+        }
+    }
+    singles.flush(&mut fused);
+    doubles.flush(&mut fused);
+    fused
+}
+
+/// Steps that are being joined.
+struct Block<T> {
+    steps: Vec<Step>,
+    program: Program<T>,
+    inputs: SmallVec<[Operand; 3]>,
+    /// The registers of the constants and slots that the steps have met, with their present
+    /// values.
+    registers: FxHashMap<Operand, u8>,
+    /// The slots that have their present values from these steps.
+    computed: Vec<u32>,
+}
+
+impl<T> Default for Block<T> {
+    fn default() -> Self {
+        let program = Program {
+            registers: 0,
+            inputs: SmallVec::new(),
+            code: Vec::new(),
+            outputs: SmallVec::new(),
+        };
+        Block {
+            steps: Vec::new(),
+            program,
+            inputs: SmallVec::new(),
+            registers: FxHashMap::default(),
+            computed: Vec::new(),
+        }
+    }
+}
+
+impl<T: Number> Block<T> {
+    /// Whether one more step could exceed the registers.
+    fn is_full(&self) -> bool {
+        self.program.registers + 3 > REGISTERS
+    }
+
+    fn push(&mut self, step: Step, function: Function<T>) {
+        let mut operands = [0; 2];
+        for (register, operand) in operands.iter_mut().zip(&step.inputs) {
+            *register = self.register_of(operand.without_last_use());
+        }
+        let result = self.allocate();
+        self.program.code.push(Instruction { function, operands, result });
+        for &output in &step.outputs {
+            self.registers.insert(Operand::slot(output), result);
+            self.computed.push(output);
+        }
+        for &slot in &step.clear {
+            self.registers.remove(&Operand::slot(slot));
+            self.computed.retain(|&computed| computed != slot);
+        }
+        self.steps.push(step);
+    }
+
+    fn register_of(&mut self, operand: Operand) -> u8 {
+        if let Some(&register) = self.registers.get(&operand) {
+            return register;
+        }
+        let register = self.allocate();
+        self.registers.insert(operand, register);
+        self.inputs.push(operand);
+        self.program.inputs.push(register);
+        register
+    }
+
+    fn allocate(&mut self) -> u8 {
+        self.program.registers += 1;
+        (self.program.registers - 1) as u8
+    }
+
+    /// Adds what has been joined so far to `steps`, and begins anew.
+    fn flush(&mut self, steps: &mut Vec<Step>) {
+        let block = std::mem::take(self);
+        let [.., last] = &block.steps[..] else { return };
+        if block.steps.len() == 1 {
+            steps.extend(block.steps);
+            return;
+        }
+        let mut program = block.program;
+        let register = |slot: &u32| block.registers[&Operand::slot(*slot)];
+        program.outputs = block.computed.iter().map(register).collect();
+        steps.push(Step {
+            inputs: block.inputs,
+            outputs: block.computed.into(),
+            // Numbers hold no memory that would have to be freed.
+            clear: SmallVec::new(),
+            node: last.node,
+            random: None,
+            lazy: None,
+            turn: None,
+            action: Action::Fused(Fused {
+                kernel: Box::new(program),
+                nodes: block.steps.iter().map(|step| step.node).collect(),
+            }),
+        });
+    }
+}

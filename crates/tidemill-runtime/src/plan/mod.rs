@@ -1,0 +1,9 @@
+//! From a path to the flat program that runs execute.
+
+pub(crate) mod compile;
+mod fused;
+mod join;
+pub(crate) mod lookahead;
+pub(crate) mod schedule;
+mod slots;
+pub(crate) mod step;

@@ -1,0 +1,201 @@
+//! The data of a plan: a flat program over numbered slots.
+
+use smallvec::{SmallVec, smallvec};
+use tidemill_graph::{Fact, GraphReader, Kernel, NodeId, Operand, Select};
+use tidemill_value::{Shape, Value};
+
+use crate::lower::prune::VariableUse;
+use crate::plan::schedule::OfBranch;
+use crate::sync::{Mutex, MutexGuard};
+
+/// The program of one signature. It never changes, and any number of runs can use it at once.
+pub(crate) struct Plan {
+    /// The tensors that are fed, in the order of the signature.
+    pub(crate) feeds: Vec<Feed>,
+    pub(crate) constants: Vec<Value>,
+    pub(crate) steps: Vec<Step>,
+    /// Of the body of a loop, the number of steps that run only the first time.
+    pub(crate) prologue: usize,
+    /// From this step on, nothing can fail, and variables may be overwritten in place.
+    pub(crate) commit_start: usize,
+    /// Whether the steps from there on overwrite values that variables have at the start.
+    pub(crate) overwrites: bool,
+    /// Whether it initializes variables.
+    pub(crate) initializes: bool,
+    /// Where the values to return are, in the order of the signature.
+    pub(crate) fetches: Vec<Operand>,
+    pub(crate) variables: Vec<PlannedVariable>,
+    /// The nodes that draw random numbers, ascending.
+    pub(crate) random: Vec<NodeId>,
+    /// The number of values that a run holds at once.
+    pub(crate) slots: usize,
+    /// The positions of the steps that can run with others at once, by their numbers.
+    pub(crate) ahead: Vec<usize>,
+    /// How many variables of the graph might not have their declared shapes, which the plan allows for.
+    pub(crate) reshaped: usize,
+}
+
+/// A tensor that is fed.
+pub(crate) struct Feed {
+    pub(crate) fact: Fact,
+    /// The slot of its value, if anything needs it.
+    pub(crate) slot: Option<u32>,
+}
+
+/// A variable that a run reads or writes.
+pub(crate) struct PlannedVariable {
+    pub(crate) usage: VariableUse,
+    /// The slot of the value at the start of the run, if anything needs it.
+    pub(crate) start: Option<u32>,
+    /// The value after the run, if the variable is written.
+    pub(crate) end: Option<Operand>,
+    /// The declared shape, if it is known.
+    pub(crate) shape: Option<Shape>,
+}
+
+/// One action of a run.
+pub(crate) struct Step {
+    pub(crate) action: Action,
+    pub(crate) inputs: SmallVec<[Operand; 3]>,
+    pub(crate) outputs: SmallVec<[u32; 1]>,
+    /// The slots that nothing needs after the step.
+    pub(crate) clear: SmallVec<[u32; 2]>,
+    /// The node of the graph that it computes; of several, the last.
+    pub(crate) node: NodeId,
+    /// The number of the node among those that draw random numbers.
+    pub(crate) random: Option<u32>,
+    /// The branch that alone needs it, and runs it.
+    pub(crate) lazy: Option<OfBranch>,
+    /// Its part among the steps that can run at once, if it has one.
+    pub(crate) turn: Option<Box<Turn>>,
+}
+
+/// What a step does.
+pub(crate) enum Action {
+    /// It runs the kernel of a node.
+    Kernel(Box<dyn Kernel>),
+    /// It tells whether a write that comes later will fail.
+    Check(Box<dyn Kernel>),
+    /// It runs several nodes that compute single numbers.
+    Fused(Fused),
+    /// It runs bodies.
+    Call(Box<Call>),
+}
+
+/// Several nodes in one.
+pub(crate) struct Fused {
+    pub(crate) kernel: Box<dyn Kernel>,
+    pub(crate) nodes: Vec<NodeId>,
+}
+
+impl Step {
+    /// The type of the operation that it computes; `Fused` of several, and `Check` of a check.
+    pub(crate) fn op(&self, graph: &GraphReader<'_>) -> &'static str {
+        match self.action {
+            Action::Kernel(_) | Action::Call(_) => graph.node(self.node).op.name,
+            Action::Check(_) => "Check",
+            Action::Fused(_) => "Fused",
+        }
+    }
+
+    /// All nodes that it computes.
+    pub(crate) fn nodes(&self) -> &[NodeId] {
+        match &self.action {
+            Action::Fused(fused) => &fused.nodes,
+            _ => std::slice::from_ref(&self.node),
+        }
+    }
+
+    /// The bodies that it runs, if it does.
+    pub(crate) fn call(&self) -> Option<&Call> {
+        match &self.action {
+            Action::Call(call) => Some(call),
+            _ => None,
+        }
+    }
+}
+
+/// The bodies that a step runs.
+pub(crate) enum Call {
+    Branch {
+        select: Select,
+        branches: Vec<Routine>,
+        /// The node, in its subgraph.
+        id: NodeId,
+        /// The steps around it that only one branch needs: their positions, and the branch.
+        lazy: Vec<(usize, usize)>,
+    },
+    Loop {
+        condition: Routine,
+        body: Routine,
+    },
+}
+
+impl Call {
+    pub(crate) fn routines(&self) -> SmallVec<[&Routine; 2]> {
+        match self {
+            Call::Branch { branches, .. } => branches.iter().collect(),
+            Call::Loop { condition, body } => smallvec![condition, body],
+        }
+    }
+}
+
+/// The plan of a body.
+pub(crate) struct Routine {
+    pub(crate) plan: Plan,
+    pub(crate) results: Vec<Source>,
+    /// The parameters that are variables whose values are needed from the start.
+    pub(crate) needed: Vec<usize>,
+    /// What runs that have ended leave to those to come.
+    pub(crate) frames: Mutex<Vec<Frame>>,
+}
+
+impl Routine {
+    pub(crate) fn frames(&self) -> MutexGuard<'_, Vec<Frame>> {
+        self.frames.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Where a routine has one of its results.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// In a slot that nothing needs any more.
+    Move(Operand),
+    Copy(Operand),
+    /// Where it was given: it never changes.
+    Parameter,
+}
+
+/// The values of one run of a routine.
+#[derive(Default)]
+pub(crate) struct Frame {
+    pub(crate) slots: Vec<Option<Value>>,
+    /// Of a loop, the state that the next iteration takes.
+    pub(crate) state: Vec<Option<Value>>,
+}
+
+/// The part of a step among others that run at once.
+pub(crate) struct Turn {
+    /// Its number among the steps of all strands.
+    pub(crate) number: u32,
+    /// The strands that can run in its turn, the first of which begins with the step itself. There are
+    /// none if the step is to run in the turn of another.
+    pub(crate) strands: Vec<Strand>,
+}
+
+/// Steps that run one after another on one thread. Their values have places of their own there.
+pub(crate) struct Strand {
+    /// The slots of what they take of the run, and the places that it goes to.
+    pub(crate) inputs: Vec<(u32, u32)>,
+    /// The numbers of steps in other strands whose outputs they take.
+    pub(crate) needs: Vec<u32>,
+    pub(crate) members: Vec<Member>,
+    pub(crate) places: u32,
+}
+
+/// A step of a strand.
+pub(crate) struct Member {
+    pub(crate) number: u32,
+    pub(crate) inputs: SmallVec<[Operand; 3]>,
+    pub(crate) outputs: SmallVec<[u32; 1]>,
+}

@@ -1,0 +1,179 @@
+//! Reports the memory that graphs and sessions hold, by kind.
+
+use std::fmt;
+use std::mem::size_of;
+
+use smallvec::SmallVec;
+use tidemill_graph::{GraphMemory, Holding, Operand, Seen};
+use tidemill_kernels::pool;
+use tidemill_value::Value;
+
+use crate::lower::signature::Signature;
+use crate::plan::step::{Action, Feed, Frame, Plan, PlannedVariable, Routine, Step};
+use crate::session::inner::{Inner, alive};
+
+/// The memory of a process's graphs and sessions: the number of items of each kind, and their
+/// bytes.
+///
+/// It shows which kind makes a program's memory grow. Its bytes are the capacities of lists and
+/// arrays. It does not include memory that kernels and functions of the program hold beyond their
+/// own size, plans that only a [`Callable`](crate::Callable) still has, values that the program
+/// holds, or freed memory that the allocator keeps, which is most of the difference to what the
+/// operating system reports.
+///
+/// ```
+/// let graph = tidemill_graph::Graph::new();
+/// let _default = graph.as_default();
+/// let sum = tidemill_ops::constant([1.0_f32; 256]) + 1.0_f32;
+/// let session = tidemill_runtime::Session::new();
+/// session.run(sum)?;
+/// let report = tidemill_runtime::memory_report();
+/// assert!(report.nodes.count >= 3 && report.constants.bytes >= 1024);
+/// assert!(report.plans.count >= 1);
+/// println!("{report}");
+/// # Ok::<(), tidemill_runtime::RunError>(())
+/// ```
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct MemoryReport {
+    /// Graphs, including bodies of branches and loops. A graph lives as long as a handle to it, a
+    /// session, or a node that runs it.
+    pub graphs: Holding,
+    /// Nodes, with their edges, lines and attributes.
+    pub nodes: Holding,
+    /// The arrays of constants.
+    pub constants: Holding,
+    /// Names of nodes and scopes, including abandoned ones.
+    pub names: Holding,
+    /// Diagnoses of failed builder calls. They live as long as their graph, or, if it no longer
+    /// existed, as the process.
+    pub diagnoses: Holding,
+    /// Sessions. A session lives as long as a callable made from it.
+    pub sessions: Holding,
+    /// The values of variables.
+    pub variables: Holding,
+    /// Plans of signatures and of bodies. A session keeps the plans of up to 1024 signatures.
+    pub plans: Holding,
+    /// Buffers that finished runs leave for later ones: for each plan, at most as many as ran at
+    /// once.
+    pub idle_runs: Holding,
+    /// Compute threads, which live as long as the process. Their stacks are not counted.
+    pub threads: Holding,
+}
+
+impl MemoryReport {
+    /// The kinds by name, in the order of the fields.
+    pub fn kinds(&self) -> [(&'static str, Holding); 10] {
+        [
+            ("graphs", self.graphs),
+            ("nodes", self.nodes),
+            ("constants", self.constants),
+            ("names", self.names),
+            ("diagnoses", self.diagnoses),
+            ("sessions", self.sessions),
+            ("variables", self.variables),
+            ("plans", self.plans),
+            ("idle runs", self.idle_runs),
+            ("threads", self.threads),
+        ]
+    }
+
+    /// The bytes of all kinds.
+    pub fn bytes(&self) -> usize {
+        self.kinds().iter().map(|(_, holding)| holding.bytes).sum()
+    }
+}
+
+impl fmt::Display for MemoryReport {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (kind, Holding { count, bytes }) in self.kinds() {
+            writeln!(f, "{kind:>10} {count:>9} {bytes:>12} bytes")?;
+        }
+        write!(f, "{:>10} {:>9} {:>12} bytes", "in all", "", self.bytes())
+    }
+}
+
+/// The memory that all graphs and sessions of the process hold now.
+///
+/// It visits every node and plan, and waits for threads that add to a graph: call it every thousand
+/// runs, not in each run.
+pub fn memory_report() -> MemoryReport {
+    // A session may lose its last handle meanwhile, and is dropped here then: not under the lock.
+    let sessions = alive();
+    let mut tally = Tally::default();
+    let graphs = sessions.iter().map(|session| session.graph().clone());
+    let graphs = GraphMemory::of_process(graphs, &mut tally.seen);
+    sessions.iter().for_each(|session| tally.session(session));
+    let GraphMemory { graphs, nodes, constants, names, diagnoses } = graphs;
+    let threads = Holding { count: pool::helpers(), bytes: 0 };
+    MemoryReport { graphs, nodes, constants, names, diagnoses, threads, ..tally.report }
+}
+
+/// Adds up what sessions hold.
+#[derive(Default)]
+struct Tally {
+    report: MemoryReport,
+    seen: Seen,
+}
+
+impl Tally {
+    fn session(&mut self, session: &Inner) {
+        self.report.sessions += Holding::one(size_of::<Inner>());
+        for (_, cell) in session.state.cells() {
+            if let Some(value) = session.state.store.get(cell) {
+                self.report.variables += Holding::one(self.seen.value(&value));
+            }
+        }
+        for plan in session.plans() {
+            self.report.plans.bytes += size_of::<Signature>() + size_of_val(&*plan);
+            self.plan(&plan.plan);
+            let idle = plan.idle_bytes();
+            self.report.idle_runs += idle.into_iter().map(Holding::one).sum();
+        }
+    }
+
+    /// Adds a plan, with those of bodies within it, but for what their runs left.
+    fn plan(&mut self, plan: &Plan) {
+        let bytes = plan.constants.capacity() * size_of::<Value>()
+            + plan.steps.capacity() * size_of::<Step>()
+            + plan.feeds.capacity() * size_of::<Feed>()
+            + plan.fetches.capacity() * size_of::<Operand>()
+            + plan.variables.capacity() * size_of::<PlannedVariable>()
+            + plan.steps.iter().map(outside).sum::<usize>();
+        let constants = plan.constants.iter().map(|value| self.seen.value(value));
+        let constants: usize = constants.sum();
+        self.report.plans += Holding::one(bytes + constants);
+        for call in plan.steps.iter().filter_map(Step::call) {
+            self.report.plans.bytes += size_of_val(call);
+            self.report.plans.bytes += call.routines().len() * size_of::<Routine>();
+            for routine in call.routines() {
+                self.plan(&routine.plan);
+                routine.frames().iter().for_each(|frame| self.idle_frame(frame));
+            }
+        }
+    }
+
+    /// Adds what the run of a body left.
+    fn idle_frame(&mut self, frame: &Frame) {
+        let places = frame.slots.capacity() + frame.state.capacity();
+        let bytes = places * size_of::<Option<Value>>() + size_of::<Frame>();
+        self.report.idle_runs += Holding::one(bytes);
+    }
+}
+
+/// What a step holds outside of itself.
+fn outside(step: &Step) -> usize {
+    let action = match &step.action {
+        Action::Kernel(kernel) | Action::Check(kernel) => size_of_val(&**kernel),
+        Action::Fused(fused) => size_of_val(&*fused.kernel) + size_of_val(&fused.nodes[..]),
+        Action::Call(_) => 0,
+    };
+    action
+        + spilled(&step.inputs)
+        + spilled(&step.outputs)
+        + spilled(&step.clear)
+        + step.turn.as_deref().map_or(0, size_of_val)
+}
+
+fn spilled<A: smallvec::Array>(list: &SmallVec<A>) -> usize {
+    if list.spilled() { list.capacity() * size_of::<A::Item>() } else { 0 }
+}

@@ -1,0 +1,181 @@
+//! Steps that run ahead of their turn, beside another one.
+//!
+//! A kernel with much work cuts it into tiles and has all threads for itself. One with little
+//! computes on one thread, and where a graph is wide, several of them can compute at once: when the
+//! turn of one comes, later ones whose inputs are there run beside it. Each keeps its turn, in which
+//! its failure is reported, so that nothing but the time tells that it ran before.
+
+use std::mem;
+
+use smallvec::SmallVec;
+use tidemill_graph::{Draw, Kernel, KernelCx, KernelError, NoHost};
+use tidemill_kernels::pool;
+use tidemill_value::{DType, Recycler, Value, recycle};
+
+use crate::plan::lookahead::MOST_STRANDS;
+use crate::plan::step::{Action, Plan, Step, Strand, Turn};
+
+/// A strand that takes more bytes is cut into tiles.
+const MOST_BYTES: usize = 1 << 18;
+
+/// Whether what a strand takes of the run is there, and little enough.
+fn can_run(strand: &Strand, slots: &[Option<Value>], outcomes: &[Outcome]) -> bool {
+    let bytes = |&(slot, _): &(u32, u32)| slots[slot as usize].as_ref().map_or(0, Value::bytes);
+    strand.needs.iter().all(|&number| matches!(outcomes[number as usize], Outcome::Done))
+        && strand.inputs.iter().map(bytes).sum::<usize>() <= MOST_BYTES
+}
+
+/// What has become of a step.
+#[derive(Default)]
+enum Outcome {
+    #[default]
+    Waits,
+    Done,
+    Failed(KernelError),
+}
+
+/// What one run knows of its strands.
+#[derive(Default)]
+pub(crate) struct Ahead {
+    outcomes: Vec<Outcome>,
+    tasks: Vec<Task>,
+}
+
+/// A strand as it runs.
+#[derive(Default)]
+struct Task {
+    values: Vec<Option<Value>>,
+    memory: Recycler,
+    /// What its outputs were, in the run before.
+    outputs: Vec<(DType, usize)>,
+    /// How many of its members are done.
+    done: usize,
+    failure: Option<KernelError>,
+}
+
+impl Ahead {
+    /// Prepares for a run of a plan.
+    #[inline]
+    pub(crate) fn reset(&mut self, plan: &Plan) {
+        if !plan.ahead.is_empty() {
+            self.outcomes.clear();
+            self.outcomes.resize_with(plan.ahead.len(), Outcome::default);
+        }
+    }
+
+    /// The bytes that it keeps for runs to come.
+    pub(crate) fn idle_bytes(&self) -> usize {
+        let values = |task: &Task| task.values.capacity() * size_of::<Option<Value>>();
+        self.tasks.iter().map(|task| values(task) + task.memory.idle_bytes()).sum()
+    }
+
+    /// Runs at once what can run in a step's turn, if it is much enough and not too much.
+    pub(crate) fn run(
+        &mut self,
+        plan: &Plan,
+        turn: &Turn,
+        slots: &mut [Option<Value>],
+        draw: &(dyn Fn(&Step) -> Draw + Sync),
+    ) {
+        let Ahead { outcomes, tasks } = self;
+        let Some(leader) = turn.strands.first() else { return };
+        if !can_run(leader, slots, outcomes) {
+            return;
+        }
+        let ready = |strand: &&Strand| can_run(strand, slots, outcomes);
+        let strands: SmallVec<[&Strand; MOST_STRANDS]> =
+            turn.strands.iter().filter(ready).collect();
+        if tasks.len() < strands.len() {
+            tasks.resize_with(strands.len(), Task::default);
+        }
+        let tasks = &mut tasks[..strands.len()];
+        for (task, strand) in tasks.iter_mut().zip(&strands) {
+            task.take_inputs(strand, slots);
+        }
+        pool::for_each_chunk_mut(tasks, 1, |i, task| {
+            task.iter_mut().for_each(|task| task.run(plan, strands[i], draw));
+        });
+        for (task, strand) in tasks.iter_mut().zip(strands) {
+            task.give_outputs(plan, strand, slots, outcomes);
+        }
+    }
+
+    /// What came of a step, if it ran.
+    pub(crate) fn take(&mut self, turn: &Turn) -> Option<Result<(), KernelError>> {
+        match mem::take(&mut self.outcomes[turn.number as usize]) {
+            Outcome::Waits => None,
+            Outcome::Done => Some(Ok(())),
+            Outcome::Failed(error) => Some(Err(error)),
+        }
+    }
+}
+
+impl Task {
+    fn take_inputs(&mut self, strand: &Strand, slots: &[Option<Value>]) {
+        self.values.resize(strand.places as usize, None);
+        for &(slot, place) in &strand.inputs {
+            self.values[place as usize].clone_from(&slots[slot as usize]);
+        }
+        for (dtype, elements) in self.outputs.drain(..) {
+            self.memory.take_over(dtype, elements);
+        }
+    }
+
+    fn run(&mut self, plan: &Plan, strand: &Strand, draw: &dyn Fn(&Step) -> Draw) {
+        let _memory = self.memory.install();
+        self.done = 0;
+        for member in &strand.members {
+            let step = &plan.steps[plan.ahead[member.number as usize]];
+            let result = kernel_of(step).run(&mut KernelCx {
+                slots: &mut self.values,
+                constants: &plan.constants,
+                inputs: &member.inputs,
+                outputs: &member.outputs,
+                draw: draw(step),
+                host: &NoHost,
+            });
+            if let Err(error) = result {
+                self.failure = Some(error);
+                return;
+            }
+            self.done += 1;
+        }
+    }
+
+    fn give_outputs(
+        &mut self,
+        plan: &Plan,
+        strand: &Strand,
+        slots: &mut [Option<Value>],
+        outcomes: &mut [Outcome],
+    ) {
+        for member in &strand.members[..self.done] {
+            let step = &plan.steps[plan.ahead[member.number as usize]];
+            for (&slot, &place) in step.outputs.iter().zip(&member.outputs) {
+                let value = self.values[place as usize].take();
+                self.outputs.extend(value.iter().map(|value| (value.dtype(), value.elements())));
+                slots[slot as usize] = value;
+            }
+            outcomes[member.number as usize] = Outcome::Done;
+        }
+        if let (Some(error), Some(member)) = (self.failure.take(), strand.members.get(self.done)) {
+            outcomes[member.number as usize] = Outcome::Failed(error);
+        }
+        self.values.drain(..).flatten().for_each(recycle);
+    }
+}
+
+/// The kernel of a member of a strand. Steps that run bodies are in none.
+fn kernel_of(step: &Step) -> &dyn Kernel {
+    struct NoKernel;
+    impl Kernel for NoKernel {
+        fn run(&self, _: &mut KernelCx<'_>) -> Result<(), KernelError> {
+            Err(KernelError::Internal("a step that runs bodies is in a strand"))
+        }
+    }
+    match &step.action {
+        Action::Kernel(kernel) | Action::Check(kernel) => &**kernel,
+        Action::Fused(fused) => &*fused.kernel,
+        Action::Call(_) => &NoKernel,
+    }
+}

@@ -1,0 +1,186 @@
+//! Runs a plan.
+
+use tidemill_graph::{Host, NodeId, Operand};
+use tidemill_kernels::pool::{self, Context};
+use tidemill_value::{Recycler, Value};
+
+use crate::plan::step::Plan;
+use crate::report::error::RunError;
+use crate::run::ahead::Ahead;
+use crate::run::failure::{Failure, Missing};
+use crate::run::steps::{Draws, Sequence, free, run_steps};
+use crate::run::store::{Held, Store, Use};
+use crate::run::watch::{Committing, Watch};
+use crate::session::feeder::Feeder;
+use crate::session::fetch::Fetched;
+use crate::sync::{Mutex, MutexGuard};
+
+/// A plan with the cells of one session that it uses.
+pub(crate) struct BoundPlan {
+    pub(crate) plan: Plan,
+    /// The cells of the plan's variables, and after them those of its counts of random draws.
+    uses: Vec<Use>,
+    /// What runs that have ended leave to those to come.
+    states: Mutex<Vec<RunState>>,
+}
+
+/// The values of one run.
+struct RunState {
+    slots: Vec<Option<Value>>,
+    /// How often the nodes that draw random numbers ran before.
+    draws: Vec<u64>,
+    memory: Recycler,
+    ahead: Ahead,
+}
+
+/// What a run has of its session.
+pub(crate) struct RunCx<'a> {
+    pub(crate) store: &'a Store<Value>,
+    pub(crate) host: &'a dyn Host,
+    pub(crate) seed: u64,
+    pub(crate) threads: usize,
+    /// The values that variables start with by themselves, by their numbers in a plan.
+    pub(crate) starts: &'a dyn Fn(&Plan, Missing) -> Result<Starts, Failure>,
+}
+
+/// Values of variables, by their numbers in a plan.
+pub(crate) type Starts = Vec<(usize, Value)>;
+
+impl BoundPlan {
+    /// A plan with the cells that `cell` has for its variables and its random nodes.
+    pub(crate) fn new(plan: Plan, cell: impl Fn(NodeId) -> u32) -> Self {
+        let variables = plan.variables.iter().map(|v| (v.usage.node, v.usage.written));
+        let counts = plan.random.iter().map(|&node| (node, true));
+        let uses = variables.chain(counts).map(|(node, written)| Use { cell: cell(node), written });
+        BoundPlan { uses: uses.collect(), states: Mutex::default(), plan }
+    }
+
+    /// The bytes that each of the runs that have ended leaves to those to come.
+    pub(crate) fn idle_bytes(&self) -> Vec<usize> {
+        let bytes = |state: &RunState| {
+            let slots = state.slots.capacity() * size_of::<Option<Value>>();
+            slots + size_of::<RunState>() + state.memory.idle_bytes() + state.ahead.idle_bytes()
+        };
+        self.states().iter().map(bytes).collect()
+    }
+
+    fn states(&self) -> MutexGuard<'_, Vec<RunState>> {
+        self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+/// Runs a plan: all of it, or, if it fails, without any effect on variables and counts.
+///
+/// `feed` puts the values of the plan's feeds in their places, `fetch` takes what the run returns.
+pub(crate) fn run<R>(
+    cx: &RunCx<'_>,
+    bound: &BoundPlan,
+    feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
+    watch: &mut impl Watch,
+    fetch: impl FnOnce(&mut Fetched<'_>) -> R,
+) -> Result<R, Failure> {
+    let idle = bound.states().pop();
+    let mut state = idle.unwrap_or_else(|| RunState {
+        slots: vec![None; bound.plan.slots],
+        draws: vec![0; bound.plan.random.len()],
+        memory: Recycler::new(),
+        ahead: Ahead::default(),
+    });
+    let RunState { slots, draws, memory, ahead } = &mut state;
+    let installed = memory.install();
+    let result = run_in(cx, bound, (slots, draws, ahead), feed, watch, fetch);
+    // The memory of what a failed run leaves is for runs of this plan, and freed if they have no use
+    // for it.
+    slots.iter_mut().for_each(free);
+    drop(installed);
+    bound.states().push(state);
+    result
+}
+
+fn run_in<R>(
+    cx: &RunCx<'_>,
+    bound: &BoundPlan,
+    (slots, draws, ahead): (&mut [Option<Value>], &mut [u64], &mut Ahead),
+    feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
+    watch: &mut impl Watch,
+    fetch: impl FnOnce(&mut Fetched<'_>) -> R,
+) -> Result<R, Failure> {
+    let plan = &bound.plan;
+    ahead.reset(plan);
+    feed(&mut Feeder { feeds: &plan.feeds, slots }).map_err(|e| Failure::Error(Box::new(e)))?;
+    let (mut held, as_declared) = match begin(cx, bound, slots, draws, watch, Starts::new()) {
+        Err(Failure::Uninitialized(missing)) => {
+            let starts = (cx.starts)(plan, missing)?;
+            begin(cx, bound, slots, draws, watch, starts)?
+        }
+        begun => begun?,
+    };
+    let counts: &[u64] = draws;
+    let draws = Draws::Counts { seed: cx.seed, counts };
+    let sequence = Sequence { plan, host: cx.host, draws };
+    let (threads, cancellation) = (cx.threads, watch.cancellation());
+    let ahead = (threads > 1 && !watch.looks_at_steps()).then_some(ahead);
+    pool::with_context(&Context { threads, cancellation: cancellation.as_ref() }, || {
+        run_steps(sequence, 0..plan.commit_start, slots, ahead, watch)
+    })?;
+    // A write classed as infallible can fail if an assignment changed the declared shape.
+    if plan.overwrites && as_declared {
+        held.take(|i| plan.variables.get(i).is_some_and(|variable| variable.start.is_some()));
+    }
+    // From here on the run cannot be interrupted.
+    pool::with_context(&Context { threads, cancellation: None }, || {
+        let commit = plan.commit_start..plan.steps.len();
+        run_steps(sequence, commit, slots, None, &mut Committing(watch))
+    })?;
+    held.commit(|i| match plan.variables.get(i) {
+        Some(variable) => value(plan, slots, variable.end?),
+        None => Some(Value::from(counts[i - plan.variables.len()].wrapping_add(1))),
+    });
+    let (places, constants) = (plan.fetches.iter(), &plan.constants[..]);
+    Ok(fetch(&mut Fetched { places, slots, constants }))
+}
+
+/// Takes hold of what the plan uses, and hands the values at the start of the run to the slots; for
+/// variables without one, those of `starts`. Says whether variables have the shapes that they were
+/// declared with.
+fn begin<'a>(
+    cx: &RunCx<'a>,
+    bound: &'a BoundPlan,
+    slots: &mut [Option<Value>],
+    draws: &mut [u64],
+    watch: &impl Watch,
+    starts: Starts,
+) -> Result<(Held<'a, Value>, bool), Failure> {
+    let variables = &bound.plan.variables;
+    let mut missing = Missing::new();
+    let mut as_declared = true;
+    let take = |i: usize, start: Option<&Value>| match variables.get(i) {
+        Some(variable) => {
+            let own = || starts.iter().find(|(of, _)| *of == i).map(|(_, value)| value);
+            let start = start.or_else(own);
+            if start.is_none() && variable.usage.first_reader.is_some() {
+                missing.push(i);
+            }
+            if let Some(slot) = variable.start {
+                slots[slot as usize] = start.cloned();
+            }
+            if let (Some(shape), Some(value)) = (&variable.shape, start) {
+                as_declared &= value.shape() == shape;
+            }
+        }
+        None => {
+            let count = start.and_then(Value::as_scalar);
+            draws[i - variables.len()] = count.unwrap_or_default();
+        }
+    };
+    let held = cx.store.begin(&bound.uses, take, || watch.is_interrupted());
+    let held = held.ok_or(Failure::Interrupted)?;
+    if missing.is_empty() { Ok((held, as_declared)) } else { Err(Failure::Uninitialized(missing)) }
+}
+
+fn value(plan: &Plan, slots: &[Option<Value>], operand: Operand) -> Option<Value> {
+    match operand.is_constant() {
+        true => plan.constants.get(operand.index()).cloned(),
+        false => slots.get(operand.index()).cloned().flatten(),
+    }
+}

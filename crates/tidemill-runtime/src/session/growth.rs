@@ -1,0 +1,68 @@
+//! Detects a program that keeps adding nodes between runs.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Mutex, PoisonError};
+
+use rustc_hash::{FxHashMap, FxHashSet};
+use tidemill_graph::{Graph, Location, NodeId};
+
+/// So often a line may add nodes between runs until there is a warning.
+const LIMIT: u32 = 32;
+/// More new nodes than this between two runs are the making of a graph.
+const BURST: usize = 4096;
+
+/// Watches the graph of a session grow from run to run.
+#[derive(Default)]
+pub(crate) struct Growth {
+    /// The number of nodes that the graph had at the last run; 0 before the first.
+    seen: AtomicUsize,
+    lines: Mutex<Lines>,
+}
+
+#[derive(Default)]
+struct Lines {
+    /// How often each line added nodes between runs.
+    grew: FxHashMap<Location, u32>,
+    warned: bool,
+}
+
+impl Growth {
+    /// Looks at the graph before a run. Returns a warning, once, when a line keeps adding nodes.
+    #[inline]
+    pub(crate) fn check(&self, graph: &Graph) -> Option<String> {
+        let len = graph.len();
+        // A run on another thread may have seen more.
+        if len <= self.seen.load(Ordering::Relaxed) {
+            return None;
+        }
+        let seen = self.seen.fetch_max(len, Ordering::Relaxed);
+        let grew = seen > 0 && (seen + 1..=seen + BURST).contains(&len);
+        if grew { self.look(graph, seen, len) } else { None }
+    }
+
+    #[cold]
+    fn look(&self, graph: &Graph, seen: usize, len: usize) -> Option<String> {
+        let mut lines = self.lines.lock().unwrap_or_else(PoisonError::into_inner);
+        if lines.warned {
+            return None;
+        }
+        let reader = graph.read();
+        let new = reader.nodes().map(|(id, _)| id).rev().take(len - seen);
+        let new: FxHashSet<Location> = new.map(|id: NodeId| reader.location(id)).collect();
+        let mut lines_at_limit = Vec::new();
+        for line in new {
+            let grew = lines.grew.entry(line).or_default();
+            *grew += 1;
+            if *grew == LIMIT {
+                lines_at_limit.push(line);
+            }
+        }
+        let line = lines_at_limit.into_iter().min_by_key(ToString::to_string)?;
+        lines.warned = true;
+        Some(format!(
+            "warning: the graph grows as it is run: {LIMIT} times, nodes were added between runs\n  \
+             --> {line}\n  help: make nodes before the loop that runs them; graph.finalize() makes \
+             it an error"
+        ))
+    }
+}
