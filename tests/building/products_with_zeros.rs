@@ -141,11 +141,11 @@ fn a_product_has_its_derivatives_at_zeros() -> Outcome {
 
 /// The sum of the products of an array of shape `[2, 3, 2]` along the axes that are not kept.
 fn sum_of_products(x: &[f64], keep: [bool; 3]) -> f64 {
-    let mut products = BTreeMap::new();
+    let mut products = BTreeMap::<Vec<usize>, f64>::new();
     for (i, x) in x.iter().enumerate() {
         let place = [i / 6, i / 2 % 3, i % 2];
         let kept = place.into_iter().zip(keep).filter(|(_, keep)| *keep).map(|(place, _)| place);
-        *products.entry(kept.collect::<Vec<_>>()).or_insert(1.0) *= x;
+        *products.entry(kept.collect()).or_insert(1.0) *= x;
     }
     products.values().sum()
 }
