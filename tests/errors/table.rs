@@ -14,8 +14,11 @@ macro_rules! mistakes {
     ($($name:ident),* $(,)?) => { &[$((stringify!($name), mistakes::$name)),*] };
 }
 
-/// The mistakes by the names of their functions, in the order of the document.
-const MISTAKES: &[(&str, fn() -> Outcome)] = mistakes![
+/// A mistake by the name of its function.
+type Mistake = (&'static str, fn() -> Outcome);
+
+/// The mistakes in the order of the document.
+const MISTAKES: &[Mistake] = mistakes![
     placeholder_far_away,
     variable_without_a_value,
     fed_by_a_near_name,

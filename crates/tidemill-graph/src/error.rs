@@ -62,11 +62,11 @@ pub enum OpError {
         /// The name of the first input.
         left: Cow<'static, str>,
         /// Its shape.
-        left_shape: PartialShape,
+        left_shape: Box<PartialShape>,
         /// The name of the second input.
         right: Cow<'static, str>,
         /// Its shape.
-        right_shape: PartialShape,
+        right_shape: Box<PartialShape>,
         /// The rule, such as "have as many rows as each other".
         rule: Cow<'static, str>,
     },
@@ -198,9 +198,9 @@ impl OpError {
     ) -> Self {
         OpError::Disagree {
             left: left.into(),
-            left_shape: left_shape.clone(),
+            left_shape: left_shape.clone().into(),
             right: right.into(),
-            right_shape: right_shape.clone(),
+            right_shape: right_shape.clone().into(),
             rule: rule.into(),
         }
     }

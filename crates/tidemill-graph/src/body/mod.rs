@@ -140,6 +140,12 @@ impl Body {
         Body { name, graph, parameters, results, effects, draws }
     }
 
+    /// The body without the effects of these nodes, which are for another body to run.
+    pub fn without_effects_of(mut self, nodes: &[NodeId]) -> Body {
+        self.effects.retain(|effect| !nodes.contains(effect));
+        self
+    }
+
     /// A graph with the same nodes under the same numbers, from which to build another body.
     pub fn reopen(&self) -> Graph {
         self.graph.reopened()

@@ -298,8 +298,8 @@ fn compile_call(id: NodeId, node: &Node, mode: Mode) -> Result<Option<Call>, NoK
             Ok(Some(Call::Branch { select, branches, id, lazy: Vec::new() }))
         }
         (Execution::Loop, [condition, body]) => Ok(Some(Call::Loop {
-            condition: compile_routine(condition, mode, false)?,
-            body: compile_routine(body, mode, true)?,
+            condition: Box::new(compile_routine(condition, mode, false)?),
+            body: Box::new(compile_routine(body, mode, true)?),
         })),
         _ => Ok(None),
     }

@@ -126,8 +126,8 @@ pub(crate) enum Call {
         lazy: Vec<(usize, usize)>,
     },
     Loop {
-        condition: Routine,
-        body: Routine,
+        condition: Box<Routine>,
+        body: Box<Routine>,
     },
 }
 
@@ -135,7 +135,7 @@ impl Call {
     pub(crate) fn routines(&self) -> SmallVec<[&Routine; 2]> {
         match self {
             Call::Branch { branches, .. } => branches.iter().collect(),
-            Call::Loop { condition, body } => smallvec![condition, body],
+            Call::Loop { condition, body } => smallvec![&**condition, &**body],
         }
     }
 }

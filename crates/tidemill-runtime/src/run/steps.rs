@@ -101,7 +101,7 @@ fn run_step(
             draw: sequence.draws.of(step),
             host: sequence.host,
         };
-        let result = if check { kernel.check(&mut cx) } else { kernel.run(&mut cx) };
+        let result = if check { kernel.check(&cx) } else { kernel.run(&mut cx) };
         result.map_err(|source| failed(step, source))
     };
     match &step.action {
