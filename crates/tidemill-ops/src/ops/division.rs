@@ -86,7 +86,7 @@ fn reciprocal_where_defined(x: Tensor, y: Tensor) -> Tensor {
 }
 
 unary_family! {
-    /// The reciprocal, `1 / x`, under its older name; see [`reciprocal`](super::math::reciprocal).
+    /// The reciprocal, `1 / x`, under its older name; see [`reciprocal`].
     INV inv = "Inv"("x"), FLOATS, kernels::reciprocal,
         (|cx| reciprocal_grad(cx.output(0), cx.grad())),
         [-1.5, -0.25, 0.5, 2.0] => [-0.6666667, -4.0, 2.0, 0.5];

@@ -127,7 +127,7 @@ pub fn matmul(a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
 /// outputs]` and `biases` of shape `[outputs]`; of shape `[batch, outputs]`.
 ///
 /// # Errors
-/// As of [`matmul`] and [`bias_add`](super::nn::bias_add).
+/// As of [`matmul`] and [`bias_add`].
 ///
 /// ```
 /// use tidemill_ops::{placeholder, xw_plus_b};
