@@ -33,7 +33,7 @@ pub enum UnconnectedGradients {
 ///
 /// They are nodes of the graph, so they can be fetched, used, and differentiated again. A gradient
 /// is `None` if no differentiable path leads from the `x` to the `ys`. Each has the type and shape
-/// of its `x`. The gradient of a table whose rows are gathered is a sum of [`IndexedSlices`].
+/// of its `x`. The gradient of a table whose rows are gathered is a sum of [`IndexedSlices`](tidemill_ops::IndexedSlices).
 ///
 /// # Errors
 /// The handles are invalid if an operation on the path has no gradient defined, or if the `ys` are

@@ -159,3 +159,13 @@ pub(crate) fn check_rank(
         _ => Ok(()),
     }
 }
+
+/// An extent, or where that is not known, as much as it can be.
+pub(crate) fn most(extent: &Dim) -> usize {
+    extent.known().unwrap_or(usize::MAX >> 1)
+}
+
+/// An extent, or where that is not known, the least at which there is a diagonal so far out.
+pub(crate) fn least(extent: &Dim, diagonal: i64) -> usize {
+    extent.known().unwrap_or_else(|| usize::try_from(diagonal).unwrap_or(0).saturating_add(1))
+}

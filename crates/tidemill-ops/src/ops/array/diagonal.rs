@@ -10,7 +10,9 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::zeros_like;
 use crate::family::grads;
-use crate::index::{check_rank, check_shape, integer, integers, known_integer, known_integers};
+use crate::index::{
+    check_rank, check_shape, integer, integers, known_integer, known_integers, least, most,
+};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
 use crate::ops::reduce::reduce_sum;
@@ -153,17 +155,13 @@ fn infer_set_diag(
     let (dims, packed) = (node.shape(0).dims(), node.shape(1).dims());
     if let (Some(band), Some([.., rows, columns]), Some([.., width])) = (band, dims, packed) {
         let longest = band.width(most(rows), most(columns));
-        if width.known().is_some_and(|width| width > longest) {
+        let shortest = band.width(least(rows, -band.lower), least(columns, band.upper));
+        if width.known().is_some_and(|width| !(shortest..=longest).contains(&width)) {
             let (x, diagonal) = (("input", node.shape(0)), ("diagonal", node.shape(1)));
             return Err(OpError::disagree(diagonal, x, "agree in the length of diagonals"));
         }
     }
     Inferred::one(node.shape(0))
-}
-
-/// An extent, or where that is not known, as much as it can be.
-fn most(extent: &Dim) -> usize {
-    extent.known().unwrap_or(usize::MAX >> 1)
 }
 
 /// The shape of the packed diagonals of input 0, which is unknown where the band is.
@@ -176,16 +174,13 @@ fn packed_shape(node: &NodeView<'_>, band: Option<Band>) -> Result<PartialShape,
     let Some(band) = band else { return Ok(PartialShape::unknown()) };
     let extents = rows.known().zip(columns.known());
     if let Err(error) = band.check(most(rows), most(columns)) {
-        return Err(match extents {
-            Some(_) => error.into(),
-            None => {
-                let Band { lower, upper, .. } = band;
-                let shape = node.shape(0);
-                let message =
-                    format!("matrices of shape {shape} have no diagonals from {lower} to {upper}");
-                OpError::elements("k", message)
-            }
-        });
+        if extents.is_some() {
+            return Err(error.into());
+        }
+        let (shape, Band { lower, upper, .. }) = (node.shape(0), band);
+        let message =
+            format!("matrices of shape {shape} have no diagonals from {lower} to {upper}");
+        return Err(OpError::elements("k", message));
     }
     let width = extents.map(|(rows, columns)| band.width(rows, columns));
     let packed = (band.count() > 1).then_some(Dim::from(band.count()));

@@ -5,7 +5,7 @@ use tidemill_graph::{
     Arg, Attr, AttrDef, Default, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::recurrence::{self as kernels, Segments, Start};
-use tidemill_value::{DType, Dim, Value};
+use tidemill_value::{DType, Value};
 
 use super::zeros_like;
 use crate::Tensor;
@@ -134,8 +134,10 @@ pub static SEGMENT_RECURRENCE: OpDef = OpDef::new(
 .infer(|node| {
     check_rank(node, 3, 0, "no axes")?;
     let shape = node.shape(0).merge(node.shape(1))?;
-    let rows = shape.dims().and_then(|dims| dims.first().copied()).unwrap_or(Dim::UNKNOWN);
-    node.shape(2).merge(&[rows].into_iter().collect())?;
+    // The identifiers are those of slices along the first axes.
+    if let (Some(dims), Some(rank)) = (shape.dims(), node.shape(2).rank()) {
+        node.shape(2).merge(&dims.iter().take(rank).copied().collect())?;
+    }
     Inferred::one(shape)
 })
 .gradient(|cx| {
