@@ -54,14 +54,14 @@ fn less_differentiated(program: &Program, give: &mut dyn FnMut(Program)) {
 }
 
 /// The steps to put in place of one, and the values to take in place of its own.
-type Change = (Vec<Step>, Vec<(Id, Id)>);
+type Inlined = (Vec<Step>, Vec<(Id, Id)>);
 
 /// Replaces a step by its operands, or by one of its bodies inline.
 fn without_steps(program: &Program, give: &mut dyn FnMut(Program)) {
     for path in program.paths() {
         let step = program.step(&path);
         let backward: Vec<Id> = step.operands.iter().rev().copied().collect();
-        let mut changes: Vec<Change> = Vec::new();
+        let mut changes: Vec<Inlined> = Vec::new();
         for operands in [&step.operands, &backward] {
             let others = program.replacements(step, operands);
             changes.extend(others.map(|others| (Vec::new(), others)));
