@@ -87,7 +87,7 @@ impl Crate {
         let Some((name, others)) = rest.split_first() else { return module };
         let keywords = ["fn", "struct", "enum", "trait", "type", "static", "const", "macro_rules!"];
         let defines = |keyword: &&str| has_words(&self.code[&module], keyword, name);
-        if depth > 8 || keywords.iter().any(|keyword| defines(&keyword)) {
+        if depth > 8 || keywords.iter().any(defines) {
             return module;
         }
         let named = self.names[&module].get(name).into_iter().flatten().map(|path| path.to_vec());

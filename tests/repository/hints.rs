@@ -117,7 +117,8 @@ fn forms_that_tensorflow_users_write_are_accepted() {
     assert_eq!((x * n).dtype(), Some(DType::F32));
     assert_eq!(x.matmul(x.transpose(&[])).shape(), [2, 2].into());
     let weights = get_variable("weights", [3, 4], zeros());
-    assert_eq!(matmul(&x, &weights).shape(), [2, 4].into());
+    let (of_tensor, of_variable): (&Tensor, &Variable) = (&x, &weights);
+    assert_eq!(matmul(of_tensor, of_variable).shape(), [2, 4].into());
     let array = ndarray::Array2::<f32>::zeros((2, 3));
     assert_eq!(Value::from(array.clone()).shape(), &[2, 3].into());
     assert_eq!(array.into_value().map(|value| value.dtype()), Ok(DType::F32));
