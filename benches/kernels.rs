@@ -42,7 +42,7 @@ mod elements {
         let Some(AnyUnary::F32(f)) = f(DType::F32) else { return };
         let input: Vec<f32> = (0..COUNT).map(|i| i as f32 / 6250.0 - 8.0).collect();
         let mut out = vec![0.0; COUNT];
-        bencher.counter(COUNT).bench_local(|| (f.slice)(black_box(&input), &mut out));
+        bencher.counter(COUNT).bench_local(|| f.slice(black_box(&input), &mut out));
     }
 
     #[divan::bench]
@@ -71,7 +71,7 @@ mod elements {
         let input: Vec<f32> = (0..COUNT).map(|i| i as f32).collect();
         let mut out = vec![0.0; COUNT];
         let bencher = bencher.counter(COUNT);
-        on(threads, || bencher.bench_local(|| (f.pairs)(black_box(&input), &input, &mut out)));
+        on(threads, || bencher.bench_local(|| f.pairs(black_box(&input), &input, &mut out)));
     }
 }
 

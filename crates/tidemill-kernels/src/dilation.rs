@@ -57,7 +57,7 @@ impl Dilation {
         match_dtype!(input.dtype(), numbers, T => {
             let (input, filter) = (input.as_slice::<T>()?, filter.as_slice::<T>()?);
             build(self.output.clone(), |out: &mut [T]| {
-                self.for_each(|at, places| out[at] = largest(input, filter, places).0);
+                self.for_each(&mut |at, places| out[at] = largest(input, filter, places).0);
                 Ok(())
             })
         }, else Err(NumericError::UnsupportedDType { dtype: input.dtype() }))
@@ -81,7 +81,7 @@ impl Dilation {
             let (input, filter) = (input.as_slice::<T>()?, filter.as_slice::<T>()?);
             let grads = grad.as_slice::<T>()?;
             build(self.operand(side).clone(), |out: &mut [T]| {
-                self.for_each(|at, places| {
+                self.for_each(&mut |at, places| {
                     if let Some(place) = winner(side, input, filter, places) {
                         out[place] = out[place].plus(grads[at]);
                     }
@@ -109,7 +109,7 @@ impl Dilation {
             let (input, filter) = (input.as_slice::<T>()?, filter.as_slice::<T>()?);
             let values = values.as_slice::<T>()?;
             build(self.output.clone(), |out: &mut [T]| {
-                self.for_each(|at, places| {
+                self.for_each(&mut |at, places| {
                     if let Some(place) = winner(side, input, filter, places) {
                         out[at] = values[place];
                     }
@@ -133,7 +133,7 @@ impl Dilation {
 
     /// Calls a function for each element of the output, in order, with where the elements of image
     /// and filter are whose sums it is the largest of.
-    fn for_each(&self, mut f: impl FnMut(usize, &[[usize; 2]])) {
+    fn for_each(&self, f: &mut dyn FnMut(usize, &[[usize; 2]])) {
         let ([down, across], depth) = (&self.windows, self.input[3]);
         let (mut at, mut places) = (0, Vec::new());
         // Nothing is there that could be more than memory can hold.

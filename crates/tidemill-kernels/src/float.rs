@@ -13,6 +13,8 @@ pub(crate) trait Float:
     + Div<Output = Self>
     + Neg<Output = Self>
 {
+    /// Whether `exp`, `ln` and the others vectorize, rather than call a library.
+    const HAS_VECTOR_FUNCTIONS: bool;
     const TWO: Self;
     /// The logarithm of the distance from 1 to the next number.
     const LN_EPSILON: Self;
@@ -41,8 +43,9 @@ const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 const SELU_SCALE_ALPHA: f64 = 1.758_099_340_847_376_8;
 
 macro_rules! float {
-    ($($rust:ident $ln_epsilon:literal $functions:ident),*) => {$(
+    ($($rust:ident $ln_epsilon:literal $functions:ident $vector:literal),*) => {$(
         impl Float for $rust {
+            const HAS_VECTOR_FUNCTIONS: bool = $vector;
             const TWO: Self = 2.0;
             const LN_EPSILON: Self = $ln_epsilon;
             const NEG_INFINITY: Self = $rust::NEG_INFINITY;
@@ -112,7 +115,7 @@ macro_rules! float {
     )*};
 }
 
-float!(f32 -15.942385 single, f64 -36.043_653_389_117_15 f64);
+float!(f32 -15.942385 single true, f64 -36.043_653_389_117_15 f64 false);
 
 #[cfg(test)]
 mod tests {

@@ -10,6 +10,11 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+#[macro_use]
+mod moved;
+#[macro_use]
+mod vector;
+
 mod broadcast;
 mod float;
 mod number;

@@ -1,10 +1,12 @@
-use tidemill_value::Element;
+use tidemill_value::Bits;
 
 /// What the generic parts of this crate ask of numbers. Integers wrap.
-pub(crate) trait Number: Element + Copy {
+pub(crate) trait Number: Bits + Copy {
     /// What integers of this type are summed in for their mean; floats stay as they are.
     type Wide: Number;
 
+    /// Whether this is a floating-point type.
+    const IS_FLOAT: bool;
     const ZERO: Self;
     const ONE: Self;
     /// What every number is above or equal to.
@@ -28,11 +30,21 @@ pub(crate) trait Number: Element + Copy {
     fn mean(total: Self::Wide, count: usize) -> Self;
 }
 
+/// Combines the elements of two slices pairwise, in place.
+pub(crate) fn combined<T: Copy>(combine: impl Fn(T, T) -> T) -> impl Fn(&mut [T], &[T]) {
+    move |own, other| {
+        for (o, x) in own.iter_mut().zip(other) {
+            *o = combine(*o, *x);
+        }
+    }
+}
+
 macro_rules! floats {
     ($($rust:ident),*) => {$(
         impl Number for $rust {
             type Wide = $rust;
 
+            const IS_FLOAT: bool = true;
             const ZERO: Self = 0.0;
             const ONE: Self = 1.0;
             const BOTTOM: Self = $rust::NEG_INFINITY;
@@ -98,6 +110,7 @@ macro_rules! integers {
         impl Number for $rust {
             type Wide = $wide;
 
+            const IS_FLOAT: bool = false;
             const ZERO: Self = 0;
             const ONE: Self = 1;
             const BOTTOM: Self = $rust::MIN;

@@ -31,7 +31,7 @@ pub fn top_k(value: &Value, count: usize, indices: DType) -> Result<(Value, Valu
         let elements = value.as_slice::<T>()?;
         let places = match count {
             0 => Vec::new(),
-            _ => elements.chunks_exact(extent).flat_map(|row| largest(row, count)).collect(),
+            _ => elements.chunks_exact(extent).flat_map(|row| largest_of(row, count)).collect(),
         };
         let values = build(shape.clone(), |out: &mut [T]| {
             for (i, (o, &place)) in out.iter_mut().zip(&places).enumerate() {
@@ -44,18 +44,23 @@ pub fn top_k(value: &Value, count: usize, indices: DType) -> Result<(Value, Valu
 }
 
 /// Where the largest elements of a row are, in descending order.
-fn largest<T: Number + PartialOrd>(row: &[T], count: usize) -> Vec<usize> {
-    let descending = |&l: &usize, &r: &usize| {
+fn largest_of<T: Number + PartialOrd>(row: &[T], count: usize) -> Vec<usize> {
+    first_of(row.len(), count, &|&l, &r| {
         let (x, y) = (row[l], row[r]);
         let by_value = y.partial_cmp(&x).unwrap_or_else(|| is_nan(y).cmp(&is_nan(x)));
         by_value.then(l.cmp(&r))
-    };
-    let mut places: Vec<usize> = (0..row.len()).collect();
+    })
+}
+
+/// The first `count` numbers below `all` in the given order. The order is dynamic so that the sort,
+/// which is much code, is compiled only once.
+fn first_of(all: usize, count: usize, order: &dyn Fn(&usize, &usize) -> Ordering) -> Vec<usize> {
+    let mut places: Vec<usize> = (0..all).collect();
     if count < places.len() {
-        places.select_nth_unstable_by(count, descending);
+        places.select_nth_unstable_by(count, order);
         places.truncate(count);
     }
-    places.sort_unstable_by(descending);
+    places.sort_unstable_by(order);
     places
 }
 

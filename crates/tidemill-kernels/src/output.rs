@@ -5,7 +5,16 @@ use crate::NumericError;
 /// Makes a value of `shape`; `fill` writes its elements, which start out zero.
 pub(crate) fn build<T: Element>(
     shape: impl Into<Shape>,
-    fill: impl FnOnce(&mut [T]) -> Result<(), NumericError>,
+    mut fill: impl FnMut(&mut [T]) -> Result<(), NumericError>,
+) -> Result<Value, NumericError> {
+    build_by(shape.into(), &mut fill)
+}
+
+/// Compiled once per element type, not once per `fill`.
+#[inline(never)]
+fn build_by<T: Element>(
+    shape: Shape,
+    fill: &mut dyn FnMut(&mut [T]) -> Result<(), NumericError>,
 ) -> Result<Value, NumericError> {
     let mut value = Value::zeros(T::DTYPE, shape)?;
     fill(value.as_mut_slice()?)?;

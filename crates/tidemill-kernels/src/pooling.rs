@@ -1,9 +1,9 @@
 //! The largest and the mean elements of windows that move over images.
 
-use multiversion::multiversion;
-use tidemill_value::{DType, Element, Shape, Value, match_dtype};
+use tidemill_value::{DType, Shape, Value, match_dtype};
 
 use crate::NumericError;
+use crate::elementwise::cast;
 use crate::float::Float;
 use crate::number::Number;
 use crate::output::{build, expect_shape, volume};
@@ -54,17 +54,17 @@ pub fn arg_max_pool(
     indices: DType,
 ) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
-    let image = volume(&x.shape()[1..]);
-    let place = move |winner: Option<usize>| match winner {
-        Some(place) if of_image => (place % image) as i64,
-        Some(place) => place as i64,
-        None => -1,
-    };
-    match indices {
-        DType::I32 => places.map_winners(x, move |winner| place(winner) as i32),
-        DType::I64 => places.map_winners(x, place),
-        other => unsupported(other),
+    if !DType::INDICES.contains(&indices) {
+        return unsupported(indices);
     }
+    let image = volume(&x.shape()[1..]);
+    let mut found = places.winners(x)?;
+    if of_image {
+        for place in found.as_mut_slice::<i64>()?.iter_mut().filter(|place| **place >= 0) {
+            *place %= image as i64;
+        }
+    }
+    cast(&found, indices)
 }
 
 /// The gradient of [`max_pool`] by `x`: what came in for a window goes to the first of its largest
@@ -94,9 +94,16 @@ pub fn max_pool_grad(x: &Value, grad: &Value, pool: &Pool) -> Result<Value, Nume
 pub fn pick_largest(x: &Value, values: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     expect_shape(values, x.shape())?;
+    let found = places.winners(x)?;
+    let found = found.as_slice::<i64>()?;
     match_dtype!(x.dtype(), numbers, T => {
         let values = values.as_slice::<T>()?;
-        places.map_winners(x, |winner| winner.map_or(T::ZERO, |place| values[place]))
+        build(places.output.clone(), |out: &mut [T]| {
+            for (out, &place) in out.iter_mut().zip(found) {
+                *out = usize::try_from(place).map_or(T::ZERO, |place| values[place]);
+            }
+            Ok(())
+        })
     }, else unsupported(x.dtype()))
 }
 
@@ -136,61 +143,77 @@ fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
     Err(NumericError::UnsupportedDType { dtype })
 }
 
-#[multiversion(targets = "simd")]
-fn largest<T: Number + PartialOrd>(places: &Places, line: usize, elements: &[T], out: &mut [T]) {
-    let (elements, row) = places.of_line(elements, line);
-    for (column, out) in out.chunks_exact_mut(places.inner).enumerate() {
-        places.fold(
-            elements,
-            [row, column],
-            out,
-            T::LOWEST,
-            |best, x| if x > best { x } else { best },
-        );
-    }
-}
-
-#[multiversion(targets = "simd")]
-fn mean<T: Float>(places: &Places, line: usize, elements: &[T], out: &mut [T]) {
-    let (elements, row) = places.of_line(elements, line);
-    for (column, out) in out.chunks_exact_mut(places.inner).enumerate() {
-        places.fold(elements, [row, column], out, T::ZERO, |sum, x| sum + x);
-        let count = T::from_f64(places.count(row, column).max(1) as f64);
-        out.iter_mut().for_each(|out| *out = *out / count);
-    }
-}
-
-#[multiversion(targets = "simd")]
-fn spread_mean<T: Float>(places: &Places, plane: usize, grads: &[T], out: &mut [T]) {
-    places.windows(plane, |row, column, at| {
-        let count = T::from_f64(places.count(row, column).max(1) as f64);
-        let grads = &grads[at..at + places.inner];
-        places.starts(row, column, |start| {
-            let out = &mut out[start..start + places.inner];
-            out.iter_mut().zip(grads).for_each(|(out, grad)| *out = *out + *grad / count);
-        });
-    });
-}
-
-#[multiversion(targets = "simd")]
-fn give_to_winners<T: Number + PartialOrd>(
-    places: &Places,
-    plane: usize,
-    elements: &[T],
-    grads: &[T],
-    out: &mut [T],
-) {
-    let elements = &elements[plane * places.plane()..][..places.plane()];
-    let mut winners = Winners::new(places.inner);
-    places.windows(plane, |row, column, at| {
-        if winners.choose(places, elements, row, column) {
-            let grads = &grads[at..at + places.inner];
-            for (channel, (start, grad)) in winners.starts().zip(grads).enumerate() {
-                let out = &mut out[start + channel];
-                *out = out.plus(*grad);
-            }
+vectorized! {
+    if T::IS_FLOAT;
+    fn largest<T>(places: &Places, line: usize, elements: &[T], out: &mut [T])
+    where [T: Number + PartialOrd]
+    {
+        let (elements, row) = places.of_line(elements, line);
+        for (column, out) in out.chunks_exact_mut(places.inner).enumerate() {
+            places.fold(
+                elements,
+                [row, column],
+                out,
+                T::LOWEST,
+                |best, x| if x > best { x } else { best },
+            );
         }
-    });
+    }
+}
+
+vectorized! {
+    if T::IS_FLOAT;
+    fn mean<T>(places: &Places, line: usize, elements: &[T], out: &mut [T])
+    where [T: Float]
+    {
+        let (elements, row) = places.of_line(elements, line);
+        for (column, out) in out.chunks_exact_mut(places.inner).enumerate() {
+            places.fold(elements, [row, column], out, T::ZERO, |sum, x| sum + x);
+            let count = T::from_f64(places.count(row, column).max(1) as f64);
+            out.iter_mut().for_each(|out| *out = *out / count);
+        }
+    }
+}
+
+vectorized! {
+    if T::IS_FLOAT;
+    fn spread_mean<T>(places: &Places, plane: usize, grads: &[T], out: &mut [T])
+    where [T: Float]
+    {
+        places.windows(plane, |row, column, at| {
+            let count = T::from_f64(places.count(row, column).max(1) as f64);
+            let grads = &grads[at..at + places.inner];
+            places.starts(row, column, |start| {
+                let out = &mut out[start..start + places.inner];
+                out.iter_mut().zip(grads).for_each(|(out, grad)| *out = *out + *grad / count);
+            });
+        });
+    }
+}
+
+vectorized! {
+    if T::IS_FLOAT;
+    fn give_to_winners<T>(
+        places: &Places,
+        plane: usize,
+        elements: &[T],
+        grads: &[T],
+        out: &mut [T],
+    )
+    where [T: Number + PartialOrd]
+    {
+        let elements = &elements[plane * places.plane()..][..places.plane()];
+        let mut winners = Winners::new(places.inner);
+        places.windows(plane, |row, column, at| {
+            if winners.choose(places, elements, row, column) {
+                let grads = &grads[at..at + places.inner];
+                for (channel, (start, grad)) in winners.starts().zip(grads).enumerate() {
+                    let out = &mut out[start + channel];
+                    *out = out.plus(*grad);
+                }
+            }
+        });
+    }
 }
 
 /// The first of the largest elements of a window in each channel. As in TensorFlow, NaN counts only
@@ -295,28 +318,23 @@ impl Places {
         });
     }
 
-    /// For each window and channel what `f` gives for the place of the first of the largest
-    /// elements, if there are any.
-    fn map_winners<O: Element>(
-        &self,
-        x: &Value,
-        f: impl Fn(Option<usize>) -> O + Sync,
-    ) -> Result<Value, NumericError> {
+    /// The position of the first largest element for each window and channel; -1 if there is none.
+    fn winners(&self, x: &Value) -> Result<Value, NumericError> {
         match_dtype!(x.dtype(), numbers, T => {
             let elements = x.as_slice::<T>()?;
-            build(self.output.clone(), |out: &mut [O]| {
+            build(self.output.clone(), |out: &mut [i64]| {
                 self.each_line_mut(out, |line, out| {
                     let first = line / self.windows[0].output() * self.plane();
                     let (elements, row) = self.of_line(elements, line);
                     let mut winners = Winners::new(self.inner);
                     for (column, out) in out.chunks_exact_mut(self.inner).enumerate() {
                         if !winners.choose(self, elements, row, column) {
-                            out.iter_mut().for_each(|out| *out = f(None));
+                            out.fill(-1);
                             continue;
                         }
                         let starts = winners.starts();
                         for (channel, (out, start)) in out.iter_mut().zip(starts).enumerate() {
-                            *out = f(Some(first + start + channel));
+                            *out = (first + start + channel) as i64;
                         }
                     }
                 });

@@ -4,7 +4,7 @@ use tidemill_value::{Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::layout::Indices;
-use crate::number::Number;
+use crate::number::{Number, combined};
 use crate::output::{build, volume};
 
 /// How the rows of a segment are combined.
@@ -109,10 +109,10 @@ struct Rows<'a, T> {
 impl<T: Number> Rows<'_, T> {
     fn run(&self, out: &mut [T], how: Segment, empty: Empty) {
         match how {
-            Segment::Sum => self.fold(out, T::ZERO, T::plus),
-            Segment::Prod => self.fold(out, T::ONE, T::times),
-            Segment::Min => self.extremum(out, T::HIGHEST, T::smaller, empty),
-            Segment::Max => self.extremum(out, T::LOWEST, T::larger, empty),
+            Segment::Sum => self.fold(out, T::ZERO, &combined(T::plus)),
+            Segment::Prod => self.fold(out, T::ONE, &combined(T::times)),
+            Segment::Min => self.extremum(out, T::HIGHEST, &combined(T::smaller), empty),
+            Segment::Max => self.extremum(out, T::LOWEST, &combined(T::larger), empty),
             Segment::Mean => self.mean(out),
         }
     }
@@ -122,14 +122,11 @@ impl<T: Number> Rows<'_, T> {
         self.ids.iter_signed().zip(self.elements.chunks_exact(self.width))
     }
 
-    fn fold(&self, out: &mut [T], start: T, combine: impl Fn(T, T) -> T) {
+    fn fold(&self, out: &mut [T], start: T, combine: &dyn Fn(&mut [T], &[T])) {
         out.fill(start);
         for (id, row) in self.rows() {
             if let Some(id) = id {
-                let out = &mut out[id * self.width..(id + 1) * self.width];
-                for (o, x) in out.iter_mut().zip(row) {
-                    *o = combine(*o, *x);
-                }
+                combine(&mut out[id * self.width..(id + 1) * self.width], row);
             }
         }
     }
@@ -141,7 +138,7 @@ impl<T: Number> Rows<'_, T> {
         counts
     }
 
-    fn extremum(&self, out: &mut [T], start: T, combine: impl Fn(T, T) -> T, empty: Empty) {
+    fn extremum(&self, out: &mut [T], start: T, combine: &dyn Fn(&mut [T], &[T]), empty: Empty) {
         let counts = self.counts(out.len() / self.width);
         out.fill(start);
         let mut is_first = vec![true; counts.len()];
@@ -153,9 +150,7 @@ impl<T: Number> Rows<'_, T> {
                 out.copy_from_slice(row);
                 continue;
             }
-            for (o, x) in out.iter_mut().zip(row) {
-                *o = combine(*o, *x);
-            }
+            combine(out, row);
         }
         if empty == Empty::Zero {
             let rows = out.chunks_exact_mut(self.width).zip(counts);

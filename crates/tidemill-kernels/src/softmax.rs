@@ -4,7 +4,6 @@
 
 use std::marker::PhantomData;
 
-use multiversion::multiversion;
 use tidemill_value::{Element, Shape, Value, broadcast, match_dtype};
 
 use crate::NumericError;
@@ -135,7 +134,7 @@ fn cross_entropy<T: Element>(
     let loss = build(rows, |losses| {
         if !elements.is_empty() {
             let rows = rows_of_tile(classes);
-            let tiles = ((elements, rows * classes), (losses, rows));
+            let tiles = ((&mut *elements, rows * classes), (losses, rows));
             for_each_chunk_pair_mut(tiles.0, tiles.1, |tile, elements, losses| {
                 let mut scratch = Vec::new();
                 let each = elements.chunks_exact_mut(classes).zip(losses);
@@ -149,46 +148,62 @@ fn cross_entropy<T: Element>(
     Ok(CrossEntropy { loss, backprop: logits })
 }
 
-#[multiversion(targets = "simd")]
-fn normalize<T: Float>(row: &mut [T]) {
-    let total = exponentials(row);
-    let factor = T::ONE / total;
-    row.iter_mut().for_each(|x| *x = *x * factor);
+vectorized! {
+    if T::HAS_VECTOR_FUNCTIONS;
+    fn normalize<T>(row: &mut [T])
+    where [T: Float]
+    {
+        let total = exponentials(row);
+        let factor = T::ONE / total;
+        row.iter_mut().for_each(|x| *x = *x * factor);
+    }
 }
 
-#[multiversion(targets = "simd")]
-fn log_normalize<T: Float>(row: &mut [T]) {
-    shift(row);
-    let log_total = fold_row::<SumExp<T>>(row).ln();
-    row.iter_mut().for_each(|x| *x = *x - log_total);
+vectorized! {
+    if T::HAS_VECTOR_FUNCTIONS;
+    fn log_normalize<T>(row: &mut [T])
+    where [T: Float]
+    {
+        shift(row);
+        let log_total = fold_row::<SumExp<T>>(row).ln();
+        row.iter_mut().for_each(|x| *x = *x - log_total);
+    }
 }
 
-#[multiversion(targets = "simd")]
-fn dense_cross_entropy<T: Float>(row: &mut [T], labels: &[T], scratch: &mut [T]) -> T {
-    shift(row);
-    for (x, exponential) in row.iter().zip(&mut *scratch) {
-        *exponential = x.exp();
+vectorized! {
+    if T::HAS_VECTOR_FUNCTIONS;
+    fn dense_cross_entropy<T>(row: &mut [T], labels: &[T], scratch: &mut [T]) -> T
+    where [T: Float]
+    {
+        shift(row);
+        for (x, exponential) in row.iter().zip(&mut *scratch) {
+            *exponential = x.exp();
+        }
+        let total = fold_row::<Sum<T>>(scratch);
+        let log_total = total.ln();
+        for (x, label) in row.iter_mut().zip(labels) {
+            *x = *label * (log_total - *x);
+        }
+        let loss = fold_row::<Sum<T>>(row);
+        for ((x, exponential), label) in row.iter_mut().zip(scratch).zip(labels) {
+            *x = *exponential / total - *label;
+        }
+        loss
     }
-    let total = fold_row::<Sum<T>>(scratch);
-    let log_total = total.ln();
-    for (x, label) in row.iter_mut().zip(labels) {
-        *x = *label * (log_total - *x);
-    }
-    let loss = fold_row::<Sum<T>>(row);
-    for ((x, exponential), label) in row.iter_mut().zip(scratch).zip(labels) {
-        *x = *exponential / total - *label;
-    }
-    loss
 }
 
-#[multiversion(targets = "simd")]
-fn sparse_cross_entropy<T: Float>(row: &mut [T], label: usize) -> T {
-    let largest = fold_row::<Max<T>>(row);
-    let at_label = row[label] - largest;
-    let total = exponentials(row);
-    row.iter_mut().for_each(|x| *x = *x / total);
-    row[label] = row[label] - T::ONE;
-    total.ln() - at_label
+vectorized! {
+    if T::HAS_VECTOR_FUNCTIONS;
+    fn sparse_cross_entropy<T>(row: &mut [T], label: usize) -> T
+    where [T: Float]
+    {
+        let largest = fold_row::<Max<T>>(row);
+        let at_label = row[label] - largest;
+        let total = exponentials(row);
+        row.iter_mut().for_each(|x| *x = *x / total);
+        row[label] = row[label] - T::ONE;
+        total.ln() - at_label
+    }
 }
 
 /// Subtracts the largest element of a row from all of them.

@@ -95,7 +95,7 @@ impl<T: Plain + Into<Scalar>> Kernel for UnaryKernel<T> {
             None => {
                 let input = cx.input(0)?;
                 let mut output = Value::scratch(T::DTYPE, input.shape().clone())?;
-                (self.0.slice)(input.as_slice()?, output.as_mut_slice()?);
+                self.0.slice(input.as_slice()?, output.as_mut_slice()?);
                 output
             }
         };
@@ -117,7 +117,7 @@ impl<T: Plain> Kernel for PredicateKernel<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
         let input = cx.input(0)?;
         let mut output = Value::scratch(DType::Bool, input.shape().clone())?;
-        (self.0.slice)(input.as_slice()?, output.as_mut_slice()?);
+        self.0.slice(input.as_slice()?, output.as_mut_slice()?);
         cx.set(0, output);
         Ok(())
     }
@@ -132,7 +132,7 @@ impl<T: Plain + Into<Scalar>> Kernel for BinaryKernel<T> {
             match (self.0.one)(x, y) {
                 Some(z) => cx.set_scalar(0, z),
                 // The other forms know why there is none.
-                None => (self.0.pairs)(&[x], &[y], &mut [T::default()])?,
+                None => self.0.pairs(&[x], &[y], &mut [T::default()])?,
             }
             return Ok(());
         }
@@ -166,20 +166,24 @@ fn function<T>(known: Option<Arithmetic>, one: fn(T, T) -> Option<T>) -> Functio
 impl<T: Plain> BinaryKernel<T> {
     /// Writes the result over an operand of its shape that nothing needs afterwards.
     fn in_place(&self, cx: &mut KernelCx<'_>) -> Result<Option<Value>, KernelError> {
-        for (side, i) in [(Side::Left, 0), (Side::Right, 1)] {
-            let (own, other) = (cx.input(i)?, cx.input(1 - i)?);
-            let fits = own.shape() == other.shape()
-                || (other.elements() == 1 && other.shape().rank() <= own.shape().rank());
-            if !fits {
-                continue;
-            }
-            if let Some(mut buffer) = cx.take_buffer(i) {
-                self.0.in_place(side, buffer.as_mut_slice()?, cx.slice(1 - i)?)?;
-                return Ok(Some(buffer));
-            }
-        }
-        Ok(None)
+        let Some((side, mut buffer)) = take_operand(cx)? else { return Ok(None) };
+        let other = cx.slice(if side == Side::Left { 1 } else { 0 })?;
+        self.0.in_place(side, buffer.as_mut_slice()?, other)?;
+        Ok(Some(buffer))
     }
+}
+
+/// Takes an operand whose buffer can be overwritten with the result.
+fn take_operand(cx: &mut KernelCx<'_>) -> Result<Option<(Side, Value)>, KernelError> {
+    for (side, i) in [(Side::Left, 0), (Side::Right, 1)] {
+        let (own, other) = (cx.input(i)?, cx.input(1 - i)?);
+        let fits = own.shape() == other.shape()
+            || (other.elements() == 1 && other.shape().rank() <= own.shape().rank());
+        if fits && let Some(buffer) = cx.take_buffer(i) {
+            return Ok(Some((side, buffer)));
+        }
+    }
+    Ok(None)
 }
 
 struct ComparisonKernel<T>(Binary<T, bool>);
@@ -196,16 +200,27 @@ fn broadcast<T: Element, O: Element>(
     function: &Binary<T, O>,
     cx: &KernelCx<'_>,
 ) -> Result<Value, KernelError> {
-    let (left, right) = (cx.input(0)?, cx.input(1)?);
-    if left.shape() == right.shape() {
-        let mut output = Value::scratch(O::DTYPE, left.shape().clone())?;
-        (function.pairs)(left.as_slice()?, right.as_slice()?, output.as_mut_slice()?)?;
-        return Ok(output);
+    let (plan, mut output) = broadcast_output(cx, O::DTYPE)?;
+    let (left, right, out) = (cx.slice(0)?, cx.slice(1)?, output.as_mut_slice()?);
+    match plan {
+        None => function.pairs(left, right, out)?,
+        Some(plan) => function.broadcast(&plan, left, right, out)?,
     }
-    let plan = Broadcast::new([left.shape(), right.shape()])?;
-    let mut output = Value::scratch(O::DTYPE, plan.shape().clone())?;
-    function.broadcast(&plan, left.as_slice()?, right.as_slice()?, output.as_mut_slice()?)?;
     Ok(output)
+}
+
+/// The broadcast of two operands, unless their shapes are equal, and a value for the result.
+fn broadcast_output(
+    cx: &KernelCx<'_>,
+    dtype: DType,
+) -> Result<(Option<Broadcast<2>>, Value), KernelError> {
+    let (left, right) = (cx.input(0)?.shape(), cx.input(1)?.shape());
+    if left == right {
+        return Ok((None, Value::scratch(dtype, left.clone())?));
+    }
+    let plan = Broadcast::new([left, right])?;
+    let output = Value::scratch(dtype, plan.shape().clone())?;
+    Ok((Some(plan), output))
 }
 
 struct UpdateKernel<T>(Binary<T>);

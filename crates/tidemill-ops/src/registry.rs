@@ -6,9 +6,11 @@ use crate::ops::{
     activation, arithmetic, array, assign, batch_matmul, batch_norm, bitwise, cast, clip, compare,
     constant, control, control_flow, conv, crop, custom_gradient, debug, dilation, division,
     einsum, gradient, host, identity, leaky_relu, linalg, local_response, math, matmul, nn,
-    placeholder, pooling, prod, queue, random, reduce, resize, resource, saving, scatter, select,
-    shuffle, special, strings, tensor_list, training, variable,
+    placeholder, pooling, prod, random, reduce, resize, resource, scatter, select, shuffle,
+    special, strings, tensor_list, training, variable,
 };
+#[cfg(feature = "files")]
+use crate::ops::{queue, saving};
 
 /// Every operation, sorted by name.
 pub static ALL: &[&OpDef] = &[
@@ -118,6 +120,7 @@ pub static ALL: &[&OpDef] = &[
     &math::EXP,
     &array::EXPAND_DIMS,
     &math::EXPM1,
+    #[cfg(feature = "files")]
     &queue::FIFO_QUEUE,
     &array::FILL,
     &math::FLOOR,
@@ -185,6 +188,7 @@ pub static ALL: &[&OpDef] = &[
     &pooling::MAX_POOL_WITH_ARGMAX,
     &arithmetic::MAXIMUM,
     &reduce::MEAN,
+    #[cfg(feature = "files")]
     &saving::MERGE,
     &reduce::MIN,
     &arithmetic::MINIMUM,
@@ -211,8 +215,11 @@ pub static ALL: &[&OpDef] = &[
     &debug::PRINT,
     &strings::PRINT_V2,
     &prod::PROD,
+    #[cfg(feature = "files")]
     &queue::QUEUE_DEQUEUE,
+    #[cfg(feature = "files")]
     &queue::QUEUE_ENQUEUE,
+    #[cfg(feature = "files")]
     &queue::QUEUE_SIZE,
     &shuffle::RANDOM_SHUFFLE,
     &random::RANDOM_STANDARD_NORMAL,
@@ -279,6 +286,7 @@ pub static ALL: &[&OpDef] = &[
     &training::RESOURCE_SPARSE_APPLY_PROXIMAL_ADAGRAD,
     &training::RESOURCE_SPARSE_APPLY_PROXIMAL_GRADIENT_DESCENT,
     &training::RESOURCE_SPARSE_APPLY_RMS_PROP,
+    #[cfg(feature = "files")]
     &saving::RESTORE,
     &array::REVERSE_SEQUENCE,
     &array::REVERSE,
@@ -287,6 +295,7 @@ pub static ALL: &[&OpDef] = &[
     &division::ROUND,
     &math::RSQRT,
     &gradient::RSQRT_GRAD,
+    #[cfg(feature = "files")]
     &saving::SAVE,
     &scatter::SCATTER_ADD,
     &scatter::SCATTER_DIV,

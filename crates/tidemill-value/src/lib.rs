@@ -26,6 +26,7 @@ mod scalar;
 mod shape;
 mod tensor_list;
 mod value;
+mod words;
 
 pub use bstr::BString as ByteString;
 pub use buffer::Buffer;
@@ -46,3 +47,4 @@ pub use scalar::Scalar;
 pub use shape::{BroadcastError, Shape, broadcast};
 pub use tensor_list::TensorList;
 pub use value::Value;
+pub use words::{Bits, Word};

@@ -1,12 +1,7 @@
 //! Elements in memory-mapped files.
 
-use std::fs::File;
-use std::io;
 use std::ops::Deref;
-use std::path::Path;
 use std::sync::Arc;
-
-use memmap2::Mmap;
 
 use crate::{Buffer, DType, Element, copied, match_dtype};
 
@@ -16,21 +11,30 @@ use crate::{Buffer, DType, Element, copied, match_dtype};
 /// While a file is mapped, no program may change or truncate it: this program would see the change,
 /// or be killed by the system. Replacing the file with a new file of the same name is harmless.
 #[derive(Clone, Debug)]
-pub struct FileMap(Arc<Mmap>);
+pub struct FileMap(Arc<Memory>);
 
+#[cfg(feature = "files")]
+type Memory = memmap2::Mmap;
+// Without the feature, no file can be mapped.
+#[cfg(not(feature = "files"))]
+type Memory = Vec<u8>;
+
+#[cfg(feature = "files")]
 impl FileMap {
     /// Maps a file.
     ///
     /// # Errors
     /// An error of the system, or if it is not a regular file, such as a folder or a pipe.
-    pub fn open(path: impl AsRef<Path>) -> io::Result<FileMap> {
-        let file = File::open(path)?;
+    pub fn open(path: impl AsRef<std::path::Path>) -> std::io::Result<FileMap> {
+        use std::io;
+
+        let file = std::fs::File::open(path)?;
         if !file.metadata()?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file"));
         }
         // SAFETY: That nobody changes the file meanwhile is what the type asks for; no means of
         // the system could make sure of it.
-        let map = unsafe { Mmap::map(&file)? };
+        let map = unsafe { Memory::map(&file)? };
         Ok(FileMap(Arc::new(map)))
     }
 }

@@ -5,13 +5,16 @@ pub use tidemill_autodiff::{
     Cut, Differentiation, GradientOptions, UnconnectedGradients, differentiate, gradients,
     gradients_with, hessian_vector_product, jacobian,
 };
+#[cfg(feature = "files")]
 pub use tidemill_formats::checkpoint;
+#[cfg(feature = "files")]
 pub use tidemill_formats::{TextFormatError, TextMessage, proto};
 pub use tidemill_graph::{
     BuildError, BuildErrorKind, BuildErrors, DefaultGraph, Enclosing, Fact, Graph, InsideBody,
     Lint, Location, Reuse, clear_control_dependencies, control_dependencies, default_graph,
     name_scope, reset_default_graph, unique_variable_scope, variable_scope, variable_scope_with,
 };
+#[cfg(feature = "files")]
 pub use tidemill_graphdef::{
     Asset, ExportError, FreezeError, GraphDefSource, ImportError, ImportErrorKind, ImportOptions,
     Imported, MetaGraph, MetaGraphParts, Signature, extract_sub_graph, freeze, import_graph_def,
@@ -37,13 +40,16 @@ pub use tidemill_runtime::{
     Session, SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds, memory_report,
 };
 pub use tidemill_train::{
-    Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Checkpointer, ExponentialMovingAverage,
-    FreezeSessionError, Ftrl, GLOBAL_STEP, Goal, GradientAccumulator, GradientAndVariable,
-    GradientDescent, MOVING_AVERAGE_VARIABLES, MinimizeOptions, Mismatch, Missing, Momentum,
-    Optimizer, OptimizerBase, ProximalAdagrad, ProximalGradientDescent, RestoreReport, Restored,
-    RmsProp, SavedModel, SavedModelBuilder, SavedModelError, Saver, SaverError, TRAIN_OP,
-    TrainError, UPDATE_OPS, UpdateOps, Updates, assign_moving_average, freeze_session,
-    get_or_create_global_step,
+    Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, ExponentialMovingAverage, Ftrl,
+    GLOBAL_STEP, GradientAccumulator, GradientAndVariable, GradientDescent,
+    MOVING_AVERAGE_VARIABLES, MinimizeOptions, Momentum, Optimizer, OptimizerBase, ProximalAdagrad,
+    ProximalGradientDescent, RmsProp, TRAIN_OP, TrainError, UPDATE_OPS, UpdateOps, Updates,
+    assign_moving_average, get_or_create_global_step,
+};
+#[cfg(feature = "files")]
+pub use tidemill_train::{
+    Checkpointer, FreezeSessionError, Goal, Mismatch, Missing, RestoreReport, Restored, SavedModel,
+    SavedModelBuilder, SavedModelError, Saver, SaverError, freeze_session,
 };
 pub use tidemill_train::{layers, losses, metrics, rnn, schedules};
 pub use tidemill_value::{
@@ -56,6 +62,7 @@ pub use tidemill_value::{
 #[doc = include_str!("../../../docs/training.md")]
 struct Training;
 
+#[cfg(feature = "files")]
 pub mod formats {
     //! Files of tensors, of records and of events.
 
@@ -73,35 +80,41 @@ pub mod error {
     //! `Debug` of an error is its message and those of its causes, so that a `main` that returns it
     //! prints what a reader needs.
 
+    #[cfg(feature = "files")]
+    pub use of_files::*;
     pub use tidemill_autodiff::Cut;
-    pub use tidemill_formats::checkpoint::{
-        CheckpointError, CheckpointErrorKind, Instead, TableError, TensorErrorKind,
-    };
-    pub use tidemill_formats::event::EventError;
-    pub use tidemill_formats::npy::{NpyError, NpzError, ZipError};
-    pub use tidemill_formats::proto::{DataTypeError, DecodeError};
-    pub use tidemill_formats::tfrecord::{TfRecordError, TfRecordErrorKind};
-    pub use tidemill_formats::{
-        BytesError, FileError, SafeTensorError, SafetensorsError, ShapeError, TensorError,
-        TensorFileError, TextFormatError, TextFormatErrorKind,
-    };
     pub use tidemill_graph::{
         BuildError, BuildErrorKind, BuildErrors, Enclosing, Fact, GradientError, GraphKey,
         InsideBody, KernelError, Location, Note, OpError, TextError, TextErrorKind,
     };
-    pub use tidemill_graphdef::{ExportError, FreezeError, ImportError, ImportErrorKind};
     pub use tidemill_ops::{LookupError, NameTaken};
     pub use tidemill_runtime::{
         FailedNode, FeedError, FeedErrorKind, NonFinite, NullVariable, Range, Remedy, RunError,
         Site, UnfedPlaceholder, Way,
     };
-    pub use tidemill_train::{
-        FreezeSessionError, Mismatch, Missing, RestoreReport, SavedModelError, SaverError,
-        TrainError,
-    };
+    pub use tidemill_train::TrainError;
     pub use tidemill_value::{
         BroadcastError, DType, Dim, NumericError, PartialShape, Shape, ValueError,
     };
+
+    #[cfg(feature = "files")]
+    mod of_files {
+        pub use tidemill_formats::checkpoint::{
+            CheckpointError, CheckpointErrorKind, Instead, TableError, TensorErrorKind,
+        };
+        pub use tidemill_formats::event::EventError;
+        pub use tidemill_formats::npy::{NpyError, NpzError, ZipError};
+        pub use tidemill_formats::proto::{DataTypeError, DecodeError};
+        pub use tidemill_formats::tfrecord::{TfRecordError, TfRecordErrorKind};
+        pub use tidemill_formats::{
+            BytesError, FileError, SafeTensorError, SafetensorsError, ShapeError, TensorError,
+            TensorFileError, TextFormatError, TextFormatErrorKind,
+        };
+        pub use tidemill_graphdef::{ExportError, FreezeError, ImportError, ImportErrorKind};
+        pub use tidemill_train::{
+            FreezeSessionError, Mismatch, Missing, RestoreReport, SavedModelError, SaverError,
+        };
+    }
 }
 
 pub mod custom {
@@ -119,21 +132,26 @@ pub mod custom {
 pub mod prelude {
     //! The items that a program needs to build and run graphs: `use tidemill::prelude::*`.
 
+    #[cfg(feature = "files")]
     pub use crate::checkpoint::{latest_checkpoint, list_variables};
+    #[cfg(feature = "files")]
+    pub use crate::{Checkpointer, Saver};
+
     pub use crate::ops::*;
+    #[cfg(feature = "files")]
     pub use crate::proto::Message;
     pub use crate::{
-        Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, Checkpointer, DType, Ellipsis,
-        Evaluate, ExponentialMovingAverage, Ftrl, GradientAccumulator, GradientDescent, Graph,
-        IntoScalars, MinimizeOptions, Momentum, NewAxis, Operation, Optimizer, PartialShape,
-        ProximalAdagrad, ProximalGradientDescent, Rewriting, RmsProp, RunError, RunOperation,
-        RunOptions, Saver, Session, SessionOptions, Sink, Tensor, Value, Variable,
-        constant_initializer, control_dependencies, default_graph, feeds,
-        get_or_create_global_step, get_variable, global_variables_initializer, glorot_normal,
-        glorot_uniform, gradients, he_normal, he_uniform, layers, local_variables_initializer,
-        losses, metrics, name_scope, normal, ones, report_uninitialized_variables,
-        reset_default_graph, rnn, s, schedules, shape, truncated_normal, uniform, variable,
-        variable_scope, variable_scope_with, variables_initializer, zeros,
+        Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, DType, Ellipsis, Evaluate,
+        ExponentialMovingAverage, Ftrl, GradientAccumulator, GradientDescent, Graph, IntoScalars,
+        MinimizeOptions, Momentum, NewAxis, Operation, Optimizer, PartialShape, ProximalAdagrad,
+        ProximalGradientDescent, Rewriting, RmsProp, RunError, RunOperation, RunOptions, Session,
+        SessionOptions, Sink, Tensor, Value, Variable, constant_initializer, control_dependencies,
+        default_graph, feeds, get_or_create_global_step, get_variable,
+        global_variables_initializer, glorot_normal, glorot_uniform, gradients, he_normal,
+        he_uniform, layers, local_variables_initializer, losses, metrics, name_scope, normal, ones,
+        report_uninitialized_variables, reset_default_graph, rnn, s, schedules, shape,
+        truncated_normal, uniform, variable, variable_scope, variable_scope_with,
+        variables_initializer, zeros,
     };
     pub use crate::{
         Fetch, GradientOptions, InScope, Inspect, IntoValue, Reuse, TensorArray,

@@ -2,7 +2,6 @@
 
 use std::ops::Range;
 
-use multiversion::multiversion;
 use smallvec::SmallVec;
 
 use super::Convolution;
@@ -73,30 +72,34 @@ impl Convolution {
     }
 }
 
-/// The windows from `first` on.
-#[multiversion(targets = "simd")]
-fn forward<T: Number>(plan: &Convolution, first: usize, input: &[T], filter: &[T], out: &mut [T]) {
-    let (channels, filters) = (plan.channels, plan.filters);
-    let pixels = first..first + out.len() / filters;
-    if filters > channels {
-        plan.elements(pixels, |pixel, weights, at| {
-            let out = &mut out[(pixel - first) * filters..][..filters];
-            multiply_add(&input[at..at + channels], &filter[weights..weights + filters], out);
-        });
-        return;
-    }
-    // The sums of a window stay in registers, some channels at a time.
-    let mut window: SmallVec<[(usize, usize); 32]> = SmallVec::new();
-    let mut current = first;
-    plan.elements(pixels, |pixel, weights, at| {
-        if pixel != current {
-            sum_window(&window, input, filter, &mut out[(current - first) * filters..][..filters]);
-            window.clear();
-            current = pixel;
+vectorized! {
+    if T::IS_FLOAT;
+    /// The windows from `first` on.
+    fn forward<T>(plan: &Convolution, first: usize, input: &[T], filter: &[T], out: &mut [T])
+    where [T: Number]
+    {
+        let (channels, filters) = (plan.channels, plan.filters);
+        let pixels = first..first + out.len() / filters;
+        if filters > channels {
+            plan.elements(pixels, |pixel, weights, at| {
+                let out = &mut out[(pixel - first) * filters..][..filters];
+                multiply_add(&input[at..at + channels], &filter[weights..weights + filters], out);
+            });
+            return;
         }
-        window.push((weights, at));
-    });
-    sum_window(&window, input, filter, &mut out[(current - first) * filters..][..filters]);
+        // The sums of a window stay in registers, some channels at a time.
+        let mut window: SmallVec<[(usize, usize); 32]> = SmallVec::new();
+        let mut current = first;
+        plan.elements(pixels, |pixel, weights, at| {
+            if pixel != current {
+                sum_window(&window, input, filter, &mut out[(current - first) * filters..][..filters]);
+                window.clear();
+                current = pixel;
+            }
+            window.push((weights, at));
+        });
+        sum_window(&window, input, filter, &mut out[(current - first) * filters..][..filters]);
+    }
 }
 
 /// Adds up the products of the elements of a window, each given by where its filters and its
@@ -123,29 +126,37 @@ fn sum_window<T: Number>(window: &[(usize, usize)], input: &[T], filter: &[T], o
     }
 }
 
-/// The gradient of one image.
-#[multiversion(targets = "simd")]
-fn input_gradient<T: Number>(plan: &Convolution, filter: &[T], grad: &[T], image: &mut [T]) {
-    let (channels, filters) = (plan.channels, plan.filters);
-    plan.elements(0..plan.image_pixels(), |pixel, weights, at| {
-        let grad = &grad[pixel * filters..(pixel + 1) * filters];
-        add_products(grad, &filter[weights..weights + filters], &mut image[at..at + channels]);
-    });
+vectorized! {
+    if T::IS_FLOAT;
+    /// The gradient of one image.
+    fn input_gradient<T>(plan: &Convolution, filter: &[T], grad: &[T], image: &mut [T])
+    where [T: Number]
+    {
+        let (channels, filters) = (plan.channels, plan.filters);
+        plan.elements(0..plan.image_pixels(), |pixel, weights, at| {
+            let grad = &grad[pixel * filters..(pixel + 1) * filters];
+            add_products(grad, &filter[weights..weights + filters], &mut image[at..at + channels]);
+        });
+    }
 }
 
-#[multiversion(targets = "simd")]
-fn filter_gradient<T: Number>(
-    plan: &Convolution,
-    pixels: Range<usize>,
-    input: &[T],
-    grad: &[T],
-    sum: &mut [T],
-) {
-    let (channels, filters) = (plan.channels, plan.filters);
-    plan.elements(pixels, |pixel, weights, at| {
-        let grad = &grad[pixel * filters..(pixel + 1) * filters];
-        multiply_add(&input[at..at + channels], grad, &mut sum[weights..weights + filters]);
-    });
+vectorized! {
+    if T::IS_FLOAT;
+    fn filter_gradient<T>(
+        plan: &Convolution,
+        pixels: Range<usize>,
+        input: &[T],
+        grad: &[T],
+        sum: &mut [T],
+    )
+    where [T: Number]
+    {
+        let (channels, filters) = (plan.channels, plan.filters);
+        plan.elements(pixels, |pixel, weights, at| {
+            let grad = &grad[pixel * filters..(pixel + 1) * filters];
+            multiply_add(&input[at..at + channels], grad, &mut sum[weights..weights + filters]);
+        });
+    }
 }
 
 /// Adds to `out` the factors of each channel, times the channel.

@@ -1,8 +1,6 @@
 //! Products of patches and few filters. A general product would spend more on laying out its
 //! operands than on multiplying them.
 
-use multiversion::multiversion;
-
 use crate::number::Number;
 
 /// As many columns as a narrow product has at most. Those of a row are added up side by side.
@@ -28,31 +26,35 @@ fn padded<T: Number, const N: usize>(left: &[T], right: &[T], columns: usize, ou
     multiply_rows(left, &padded, columns, out);
 }
 
-#[multiversion(targets = "simd")]
-fn multiply_rows<T: Number, const N: usize>(
-    left: &[T],
-    right: &[[T; N]],
-    columns: usize,
-    out: &mut [T],
-) {
-    let inner = right.len();
-    let groups = left.chunks(ROWS * inner).zip(out.chunks_mut(ROWS * columns));
-    for (left, out) in groups {
-        // Where there are less rows than that, the last one is added up several times.
-        let last = left.len() / inner - 1;
-        let rows: [&[T]; ROWS] = std::array::from_fn(|row| &left[row.min(last) * inner..][..inner]);
-        let [row_a, row_b, row_c, row_d] = rows;
-        let [mut a, mut b, mut c, mut d] = [[T::ZERO; N]; ROWS];
-        let each = right.iter().zip(row_a).zip(row_b).zip(row_c).zip(row_d);
-        for ((((right, &w), &x), &y), &z) in each {
-            add_multiple(&mut a, w, right);
-            add_multiple(&mut b, x, right);
-            add_multiple(&mut c, y, right);
-            add_multiple(&mut d, z, right);
-        }
-        let sums = [a, b, c, d];
-        for (out, sum) in out.chunks_exact_mut(columns).zip(&sums) {
-            out.copy_from_slice(&sum[..columns]);
+vectorized! {
+    if T::IS_FLOAT;
+    fn multiply_rows<T; const N>(
+        left: &[T],
+        right: &[[T; N]],
+        columns: usize,
+        out: &mut [T],
+    )
+    where [T: Number]
+    {
+        let inner = right.len();
+        let groups = left.chunks(ROWS * inner).zip(out.chunks_mut(ROWS * columns));
+        for (left, out) in groups {
+            // Where there are less rows than that, the last one is added up several times.
+            let last = left.len() / inner - 1;
+            let rows: [&[T]; ROWS] = std::array::from_fn(|row| &left[row.min(last) * inner..][..inner]);
+            let [row_a, row_b, row_c, row_d] = rows;
+            let [mut a, mut b, mut c, mut d] = [[T::ZERO; N]; ROWS];
+            let each = right.iter().zip(row_a).zip(row_b).zip(row_c).zip(row_d);
+            for ((((right, &w), &x), &y), &z) in each {
+                add_multiple(&mut a, w, right);
+                add_multiple(&mut b, x, right);
+                add_multiple(&mut c, y, right);
+                add_multiple(&mut d, z, right);
+            }
+            let sums = [a, b, c, d];
+            for (out, sum) in out.chunks_exact_mut(columns).zip(&sums) {
+                out.copy_from_slice(&sum[..columns]);
+            }
         }
     }
 }

@@ -47,7 +47,7 @@ binary_functions! {
     ///
     /// The function fails with [`NumericError::DivisionByZero`] where an integer is divided by 0.
     floor_mod FloorMod {
-        floats: (|x, y| {
+        floats: (scalar |x, y| {
             let remainder = x % y;
             let opposite = (remainder < 0.0) != (y < 0.0);
             if remainder != 0.0 && opposite { remainder + y } else { remainder }
@@ -68,7 +68,7 @@ binary_functions! {
     ///
     /// The function fails with [`NumericError::DivisionByZero`] where an integer is divided by 0.
     truncate_mod TruncateMod {
-        floats: (|x, y| x % y),
+        floats: (scalar |x, y| x % y),
         integers: (try |x, y| x.remainder(y)),
     }
 
@@ -78,7 +78,7 @@ binary_functions! {
     /// The function fails with [`NumericError::NegativeExponent`] where an integer exponent is
     /// negative.
     pow Pow {
-        floats: (|x, y| x.powf(y)),
+        floats: (scalar |x, y| x.powf(y)),
         integers: (try |x, y| x.power(y)),
     }
 
@@ -113,13 +113,13 @@ binary_functions! {
     /// The angle of the point (`y`, `x`): the arc tangent of `x / y` in the right quadrant.
     /// TensorFlow's `Atan2`, whose first operand is the ordinate.
     atan2 Atan2 {
-        floats: (|x, y| x.atan2(y)),
+        floats: (scalar |x, y| x.atan2(y)),
     }
 
     /// `x · ln y`, and 0 where `x` is 0. TensorFlow's `Xlogy`.
     xlogy Xlogy {
         // Of two NaN, a product may be either.
-        floats: (|x, y| {
+        floats: (single |x, y| {
             if x == 0.0 {
                 0.0
             } else if x.is_nan() {
@@ -138,7 +138,7 @@ binary_functions! {
     /// The derivative of order `x`, a natural number, of [`digamma`](super::digamma) at `y`; NaN
     /// for other orders. TensorFlow's `Polygamma`.
     polygamma Polygamma {
-        floats: (|x, y| Special::polygamma(x, y)),
+        floats: (scalar |x, y| Special::polygamma(x, y)),
     }
 
     /// Whether both are true. TensorFlow's `LogicalAnd`.

@@ -19,9 +19,46 @@ pub fn cast(value: &Value, to: DType) -> Result<Value, NumericError> {
     if from == to {
         return Ok(value.clone());
     }
-    match_dtype!(from, plain, A => {
-        match_dtype!(to, plain, O => convert::<A, O>(value), else unsupported(to))
-    }, else unsupported(from))
+    if let Some(between) = between(from, to) {
+        return cast(&cast(value, between)?, to);
+    }
+    match from {
+        DType::F32 => match_dtype!(@ to, O, convert::<f32, O>(value), unsupported(to), F64 f64,
+            F16 f16, BF16 bf16, I32 i32, I64 i64, U64 u64, Bool bool),
+        DType::F64 => match_dtype!(@ to, O, convert::<f64, O>(value), unsupported(to), F32 f32,
+            I32 i32, I64 i64, U64 u64, Bool bool),
+        DType::I32 => match_dtype!(@ to, O, convert::<i32, O>(value), unsupported(to), F32 f32,
+            F64 f64, I8 i8, I16 i16, I64 i64),
+        DType::I64 => match_dtype!(@ to, O, convert::<i64, O>(value), unsupported(to), F32 f32,
+            F64 f64, I8 i8, I16 i16, I32 i32, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool),
+        DType::U64 => match_dtype!(@ to, O, convert::<u64, O>(value), unsupported(to), F32 f32,
+            F64 f64, I64 i64),
+        DType::F16 => convert::<f16, f32>(value),
+        DType::BF16 => convert::<bf16, f32>(value),
+        _ => match_dtype!(@ from, A, match to {
+            DType::F32 => convert::<A, f32>(value),
+            _ => convert::<A, i64>(value),
+        }, unsupported(from), I8 i8, I16 i16, U8 u8, U16 u16, U32 u32, Bool bool),
+    }
+}
+
+/// The intermediate type of a conversion that has no loop of its own: 156 pairs of types would need
+/// too many. Halves go through `f32`. Integers shorter than `i64` go through `i64`, which holds them
+/// all. Floats become short integers through `i32` or `i64`, which defines the result of overflow.
+fn between(from: DType, to: DType) -> Option<DType> {
+    use DType::{BF16, Bool, F16, F32, F64, I8, I16, I32, I64, String, U8, U16, U32, U64, Variant};
+    match (from, to) {
+        (String | Variant, _) | (_, String | Variant) => None,
+        (F16 | BF16, F32) | (F32, F16 | BF16) => None,
+        (F16 | BF16, _) | (_, F16 | BF16) => Some(F32),
+        (F32 | F64, I8 | I16 | U8 | U16) => Some(I32),
+        (F32 | F64, U32) => Some(I64),
+        (F32 | F64 | I64, _) => None,
+        (I32, F32 | F64 | I8 | I16 | I64) => None,
+        (U64, F32 | F64 | I64) => None,
+        (I8 | I16 | U8 | U16 | U32 | Bool, F32 | I64) => None,
+        (I8 | I16 | I32 | U8 | U16 | U32 | U64 | Bool, _) => Some(I64),
+    }
 }
 
 fn unsupported(dtype: DType) -> Result<Value, NumericError> {
@@ -49,47 +86,53 @@ trait CastTo<O> {
 }
 
 macro_rules! casts {
-    ($($from:ty),*) => {
-        $(
-            impl CastTo<bool> for $from {
-                #[inline(always)]
-                fn cast_to(self) -> bool {
-                    self != 0 as $from
-                }
-            }
-
-            impl CastTo<$from> for bool {
-                #[inline(always)]
-                fn cast_to(self) -> $from {
-                    u8::from(self) as $from
-                }
-            }
-        )*
-    };
-    (@ $from:ty, $($to:ty),*) => {$(
+    ($($from:ty => $($to:ty)*;)*) => {$($(
         impl CastTo<$to> for $from {
             #[inline(always)]
             fn cast_to(self) -> $to {
                 self as $to
             }
         }
+    )*)*};
+}
+
+casts! {
+    i8 => f32 i64;
+    i16 => f32 i64;
+    i32 => f32 f64 i8 i16 i64;
+    i64 => f32 f64 i8 i16 i32 u8 u16 u32 u64;
+    u8 => f32 i64;
+    u16 => f32 i64;
+    u32 => f32 i64;
+    u64 => f32 f64 i64;
+    f32 => f64;
+    f64 => f32;
+}
+
+macro_rules! truths {
+    ($($number:ty)*) => {$(
+        impl CastTo<bool> for $number {
+            #[inline(always)]
+            fn cast_to(self) -> bool {
+                self != 0 as $number
+            }
+        }
+    )*};
+    (@ $($number:ty)*) => {$(
+        impl CastTo<$number> for bool {
+            #[inline(always)]
+            fn cast_to(self) -> $number {
+                u8::from(self).into()
+            }
+        }
     )*};
 }
 
-casts!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
+truths!(f32 f64 i64);
+truths!(@ f32 i64);
 
-macro_rules! from_integers {
-    ($($from:ty),*) => {
-        $(casts!(@ $from, f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);)*
-    };
-}
-
-from_integers!(i8, i16, i32, i64, u8, u16, u32, u64);
-
-macro_rules! from_floats {
-    ($($from:ty),*) => {$(
-        casts!(@ $from, f32, f64);
-
+macro_rules! floats {
+    ($($from:ty)*) => {$(
         impl CastTo<i32> for $from {
             #[inline(always)]
             fn cast_to(self) -> i32 {
@@ -113,86 +156,30 @@ macro_rules! from_floats {
                 if is_high { self as u64 } else { CastTo::<i64>::cast_to(self) as u64 }
             }
         }
-
-        impl CastTo<u32> for $from {
-            #[inline(always)]
-            fn cast_to(self) -> u32 {
-                CastTo::<i64>::cast_to(self) as u32
-            }
-        }
-
-        from_floats!(@ $from, i8, i16, u8, u16);
-    )*};
-    (@ $from:ty, $($to:ty),*) => {$(
-        impl CastTo<$to> for $from {
-            #[inline(always)]
-            fn cast_to(self) -> $to {
-                CastTo::<i32>::cast_to(self) as $to
-            }
-        }
     )*};
 }
 
-from_floats!(f32, f64);
+floats!(f32 f64);
 
-impl CastTo<bool> for bool {
-    #[inline(always)]
-    fn cast_to(self) -> bool {
-        self
-    }
-}
-
-/// Halves are converted by way of `f32`, as TensorFlow does.
-macro_rules! half_casts {
-    ($half:ident: $($number:ty),*) => {
-        $(
-            impl CastTo<$half> for $number {
-                #[inline(always)]
-                fn cast_to(self) -> $half {
-                    $half::from_f32(self as f32)
-                }
-            }
-
-            impl CastTo<$number> for $half {
-                #[inline(always)]
-                fn cast_to(self) -> $number {
-                    self.to_f32().cast_to()
-                }
-            }
-        )*
-
-        impl CastTo<bool> for $half {
-            #[inline(always)]
-            fn cast_to(self) -> bool {
-                self != $half::ZERO
-            }
-        }
-
-        impl CastTo<$half> for bool {
+macro_rules! halves {
+    ($($half:ident)*) => {$(
+        impl CastTo<$half> for f32 {
             #[inline(always)]
             fn cast_to(self) -> $half {
-                $half::from_f32(self.into())
+                $half::from_f32(self)
             }
         }
 
-        impl CastTo<f16> for $half {
+        impl CastTo<f32> for $half {
             #[inline(always)]
-            fn cast_to(self) -> f16 {
-                f16::from_f32(self.to_f32())
+            fn cast_to(self) -> f32 {
+                self.to_f32()
             }
         }
-
-        impl CastTo<bf16> for $half {
-            #[inline(always)]
-            fn cast_to(self) -> bf16 {
-                bf16::from_f32(self.to_f32())
-            }
-        }
-    };
+    )*};
 }
 
-half_casts!(f16: f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
-half_casts!(bf16: f32, f64, i8, i16, i32, i64, u8, u16, u32, u64);
+halves!(f16 bf16);
 
 #[cfg(test)]
 mod tests {
@@ -250,6 +237,17 @@ mod tests {
         let numbers = [f32::NAN, f32::INFINITY, 0.0, -0.0, 1e-30];
         assert_eq!(to::<bool>(numbers), [true, true, false, false, true]);
         assert_eq!(to::<f64>([true, false]), [1.0, 0.0]);
+    }
+
+    #[test]
+    fn plain_types_all_convert_to_each_other() {
+        for &from in DType::PLAIN {
+            let one = cast(&Value::from([0.0_f32, 1.0]), from).unwrap();
+            for &to in DType::PLAIN {
+                let same = cast(&cast(&one, to).unwrap(), DType::F32);
+                assert_eq!(same, Ok(Value::from([0.0_f32, 1.0])), "{from} to {to}");
+            }
+        }
     }
 
     #[test]

@@ -59,12 +59,29 @@ macro_rules! look_up {
     };
 }
 
-macro_rules! implement_unary {
-    ($T:ty [$op:ident same |$x:ident| $body:expr]) => {
-        implement_unary!($T [$op $T |$x| $body]);
+/// Whether the loop of a function has a copy for each instruction set. By default it depends on the
+/// type alone. The mark `scalar` means never, `single` only for `f32`: calls into the standard
+/// library and `libm` do not vectorize.
+macro_rules! vectors {
+    ($T:ty) => {
+        $crate::vector::is_vector(<$T as tidemill_value::Element>::DTYPE)
     };
-    ($T:ty [$op:ident $O:ty |$x:ident| $body:expr]) => {
+    ($T:ty, scalar) => {
+        false
+    };
+    ($T:ty, single) => {
+        matches!(<$T as tidemill_value::Element>::DTYPE, DType::F32)
+    };
+}
+
+macro_rules! implement_unary {
+    ($T:ty [$op:ident same $($mark:ident)? |$x:ident| $body:expr]) => {
+        implement_unary!($T [$op ($T) $($mark)? |$x| $body]);
+    };
+    ($T:ty [$op:ident ($O:ty) $($mark:ident)? |$x:ident| $body:expr]) => {
         impl UnaryOp<$T, $O> for $op {
+            const VECTOR: bool = vectors!($T $(, $mark)?);
+
             #[inline(always)]
             fn apply($x: &$T) -> $O {
                 let $x = *$x;
@@ -75,11 +92,24 @@ macro_rules! implement_unary {
 }
 
 macro_rules! implement_binary {
-    ($T:ty [$op:ident |$x:ident, $y:ident| $body:expr]) => {
-        implement_binary!($T [$op try |$x, $y| Ok($body)]);
-    };
+    // A loop that stops at an error does not vectorize.
     ($T:ty [$op:ident try |$x:ident, $y:ident| $body:expr]) => {
+        implement_binary!(@ $T, $op, false, false, |$x, $y| $body);
+    };
+    // A gradient hardly ever has one scalar operand.
+    ($T:ty [$op:ident pairs $($mark:ident)? |$x:ident, $y:ident| $body:expr]) => {
+        implement_binary!(@ $T, $op, vectors!($T $(, $mark)?), false, |$x, $y| Ok($body));
+    };
+    ($T:ty [$op:ident $($mark:ident)? |$x:ident, $y:ident| $body:expr]) => {
+        implement_binary!(
+            @ $T, $op, vectors!($T $(, $mark)?), vectors!($T $(, $mark)?), |$x, $y| Ok($body)
+        );
+    };
+    (@ $T:ty, $op:ident, $vector:expr, $scalars:expr, |$x:ident, $y:ident| $body:expr) => {
         impl BinaryOp<$T, $T> for $op {
+            const VECTOR: bool = $vector;
+            const SCALARS: bool = $scalars;
+
             #[inline(always)]
             fn apply($x: &$T, $y: &$T) -> Result<$T, NumericError> {
                 let ($x, $y) = (*$x, *$y);
@@ -92,6 +122,9 @@ macro_rules! implement_binary {
 macro_rules! implement_comparison {
     ($T:ty [$op:ident |$x:ident, $y:ident| $body:expr]) => {
         impl BinaryOp<$T, bool> for $op {
+            const VECTOR: bool = vectors!($T);
+            const SCALARS: bool = vectors!($T);
+
             #[inline(always)]
             fn apply($x: &$T, $y: &$T) -> Result<bool, NumericError> {
                 Ok($body)
@@ -100,16 +133,21 @@ macro_rules! implement_comparison {
     };
 }
 
-/// Functions of one operand, of type `T` to `T`.
+/// Functions of one operand, of type `T` to `T`. A mark of [`vectors!`] may precede the
+/// arithmetic.
 macro_rules! unary_functions {
     ($(
         $(#[$doc:meta])*
-        $name:ident $op:ident { $($group:ident: |$x:ident| $body:expr),+ $(,)? }
+        $name:ident $op:ident {
+            $($group:ident: $($mark:ident)? |$x:ident| $body:expr),+ $(,)?
+        }
     )+) => {$(
         struct $op;
-        $(for_each_type!($group, implement_unary [$op same |$x| $body]);)+
+        $(for_each_type!($group, implement_unary [$op same $($mark)? |$x| $body]);)+
 
         $(#[$doc])*
+        // Inlining would compile the loops again in the calling crate.
+        #[inline(never)]
         pub fn $name(dtype: DType) -> Option<AnyUnary> {
             let mut found = None;
             $(found = found.or(look_up!($group, dtype, T => Unary::<T>::of::<$op>().into()));)+
@@ -125,16 +163,19 @@ macro_rules! predicates {
         $name:ident $op:ident { $group:ident: |$x:ident| $body:expr }
     )+) => {$(
         struct $op;
-        for_each_type!($group, implement_unary [$op bool |$x| $body]);
+        for_each_type!($group, implement_unary [$op (bool) scalar |$x| $body]);
 
         $(#[$doc])*
+        // Inlining would compile the loops again in the calling crate.
+        #[inline(never)]
         pub fn $name(dtype: DType) -> Option<AnyPredicate> {
             look_up!($group, dtype, T => Unary::<T, bool>::of::<$op>().into())
         }
     )+};
 }
 
-/// Functions of two operands, of types `T` and `T` to `T`. After `try`, the arithmetic may fail.
+/// Functions of two operands, of types `T` and `T` to `T`. `try` marks arithmetic that may
+/// fail, `pairs` arithmetic without loops for a scalar operand; a mark of [`vectors!`] may follow.
 /// After `as` is the operation of arithmetic that it is.
 macro_rules! binary_functions {
     ($(
@@ -145,6 +186,8 @@ macro_rules! binary_functions {
         $(binary_functions!(@ $group $op $arithmetic);)+
 
         $(#[$doc])*
+        // Inlining would compile the loops again in the calling crate.
+        #[inline(never)]
         pub fn $name(dtype: DType) -> Option<AnyBinary> {
             const KNOWN: Option<super::Arithmetic> = binary_functions!(@ known $($known)?);
             let mut found = None;
@@ -171,6 +214,8 @@ macro_rules! comparisons {
         for_each_type!($group, implement_comparison [$op |$x, $y| $body]);
 
         $(#[$doc])*
+        // Inlining would compile the loops again in the calling crate.
+        #[inline(never)]
         pub fn $name(dtype: DType) -> Option<AnyComparison> {
             look_up!($group, dtype, T => Binary::<T, bool>::of::<$op>().into())
         }

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use multiversion::multiversion;
+use smallvec::SmallVec;
 use tidemill_value::Element;
 
 use crate::pool::{TILE, for_each_chunk_mut, try_for_each_chunk_mut};
@@ -8,11 +8,19 @@ use crate::{Broadcast, NumericError};
 
 /// The arithmetic of a function of one element.
 pub(super) trait UnaryOp<A, O> {
+    /// Whether the loop has a copy for each instruction set.
+    const VECTOR: bool;
+
     fn apply(x: &A) -> O;
 }
 
 /// The arithmetic of a function of two elements.
 pub(super) trait BinaryOp<A, O> {
+    /// Whether the loops have a copy for each instruction set.
+    const VECTOR: bool;
+    /// Whether there are loops for a scalar operand.
+    const SCALARS: bool;
+
     fn apply(left: &A, right: &A) -> Result<O, NumericError>;
 }
 
@@ -20,29 +28,43 @@ pub(super) trait BinaryOp<A, O> {
 ///
 /// Both forms compute the same bits.
 pub struct Unary<A, O = A> {
-    /// Computes as many elements as the shorter slice has.
-    pub slice: fn(&[A], &mut [O]),
     /// Computes one element.
     pub one: fn(A) -> O,
+    map: fn(&[A], &mut [O]),
+    drive: fn(fn(&[A], &mut [O]), &[A], &mut [O]),
 }
 
 /// A function of two operands, from elements of type `A` to elements of type `O`.
 ///
 /// All forms compute the same bits. They fail only where integers are divided or raised to a
 /// power; what a failed call leaves in its output is unspecified.
-#[allow(clippy::type_complexity)]
 pub struct Binary<A, O = A> {
-    /// Computes element by element, as many as the shortest slice has.
-    pub pairs: fn(&[A], &[A], &mut [O]) -> Result<(), NumericError>,
-    /// Computes one left element with each right one.
-    pub left_scalar: fn(A, &[A], &mut [O]) -> Result<(), NumericError>,
-    /// Computes each left element with one right one.
-    pub right_scalar: fn(&[A], A, &mut [O]) -> Result<(), NumericError>,
     /// Computes one element; `None` where the other forms fail, and say why.
     pub one: fn(A, A) -> Option<O>,
     /// Which of the basic operations of arithmetic it is, if it is one.
     pub arithmetic: Option<Arithmetic>,
+    loops: Loops<A, O>,
     drive: Drive<A, O>,
+}
+
+/// The loops over a tile. All slices have the same length.
+struct Loops<A, O> {
+    pairs: fn(&[A], &[A], &mut [O]) -> Result<(), NumericError>,
+    scalars: Option<ScalarLoops<A, O>>,
+}
+
+/// The loops for a scalar left or right operand.
+struct ScalarLoops<A, O> {
+    left: fn(&A, &[A], &mut [O]) -> Result<(), NumericError>,
+    right: fn(&[A], &A, &mut [O]) -> Result<(), NumericError>,
+}
+
+/// The operands of a function of two.
+enum Operands<'a, A> {
+    Pairs(&'a [A], &'a [A]),
+    LeftScalar(&'a A, &'a [A]),
+    RightScalar(&'a [A], &'a A),
+    Broadcast(&'a Broadcast<2>, &'a [A], &'a [A]),
 }
 
 /// The operations that a machine has an instruction for.
@@ -55,8 +77,9 @@ pub enum Arithmetic {
     Div,
 }
 
-type Drive<A, O> =
-    fn(&Binary<A, O>, &Broadcast<2>, &[A], &[A], &mut [O]) -> Result<(), NumericError>;
+/// Divides the work into tiles. A pointer to it keeps it in this crate, compiled once per pair of
+/// types.
+type Drive<A, O> = fn(&Loops<A, O>, Operands<'_, A>, &mut [O]) -> Result<(), NumericError>;
 
 /// Which operand of a function of two is meant.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -89,6 +112,22 @@ impl<A, O> Clone for Binary<A, O> {
 
 impl<A, O> Copy for Binary<A, O> {}
 
+impl<A, O> Clone for Loops<A, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A, O> Copy for Loops<A, O> {}
+
+impl<A, O> Clone for ScalarLoops<A, O> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<A, O> Copy for ScalarLoops<A, O> {}
+
 impl<A, O> fmt::Debug for Binary<A, O> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Binary").finish_non_exhaustive()
@@ -97,7 +136,17 @@ impl<A, O> fmt::Debug for Binary<A, O> {
 
 impl<A: Sync, O: Send> Unary<A, O> {
     pub(super) const fn of<F: UnaryOp<A, O>>() -> Self {
-        Unary { slice: slice::<F, A, O>, one: |x| F::apply(&x) }
+        Unary { one: |x| F::apply(&x), map: map::<F, A, O>, drive: drive_unary::<A, O> }
+    }
+
+    /// Computes as many elements as the shorter slice has.
+    pub fn slice(&self, input: &[A], out: &mut [O]) {
+        let len = input.len().min(out.len());
+        let (input, out) = (&input[..len], &mut out[..len]);
+        if len <= TILE {
+            return (self.map)(input, out);
+        }
+        (self.drive)(self.map, input, out);
     }
 }
 
@@ -110,18 +159,60 @@ impl<T: Plain> Unary<T> {
 
 impl<A: Clone + Sync, O: Send> Binary<A, O> {
     pub(super) const fn of<F: BinaryOp<A, O>>() -> Self {
+        let scalars = if F::SCALARS {
+            Some(ScalarLoops { left: map_right::<F, A, O>, right: map_left::<F, A, O> })
+        } else {
+            None
+        };
         Binary {
-            pairs: pairs::<F, A, O>,
-            left_scalar: left_scalar::<F, A, O>,
-            right_scalar: right_scalar::<F, A, O>,
             one: |left, right| F::apply(&left, &right).ok(),
             arithmetic: None,
+            loops: Loops { pairs: zip::<F, A, O>, scalars },
             drive: drive::<A, O>,
         }
     }
 
     pub(super) const fn known_as(self, arithmetic: Option<Arithmetic>) -> Self {
         Binary { arithmetic, ..self }
+    }
+
+    /// Computes element by element, as many as the shortest slice has.
+    ///
+    /// # Errors
+    /// Those of the function.
+    pub fn pairs(&self, left: &[A], right: &[A], out: &mut [O]) -> Result<(), NumericError> {
+        let len = left.len().min(right.len()).min(out.len());
+        let (left, right, out) = (&left[..len], &right[..len], &mut out[..len]);
+        if len <= TILE {
+            return (self.loops.pairs)(left, right, out);
+        }
+        (self.drive)(&self.loops, Operands::Pairs(left, right), out)
+    }
+
+    /// Computes one left element with each right one, as many as the shorter slice has.
+    ///
+    /// # Errors
+    /// Those of the function.
+    pub fn left_scalar(&self, left: A, right: &[A], out: &mut [O]) -> Result<(), NumericError> {
+        let len = right.len().min(out.len());
+        let (right, out) = (&right[..len], &mut out[..len]);
+        if len <= TILE {
+            return self.loops.left_scalar(&left, right, out);
+        }
+        (self.drive)(&self.loops, Operands::LeftScalar(&left, right), out)
+    }
+
+    /// Computes each left element with one right one, as many as the shorter slice has.
+    ///
+    /// # Errors
+    /// Those of the function.
+    pub fn right_scalar(&self, left: &[A], right: A, out: &mut [O]) -> Result<(), NumericError> {
+        let len = left.len().min(out.len());
+        let (left, out) = (&left[..len], &mut out[..len]);
+        if len <= TILE {
+            return self.loops.right_scalar(left, &right, out);
+        }
+        (self.drive)(&self.loops, Operands::RightScalar(left, &right), out)
     }
 
     /// Computes operands that broadcast as `plan` has it.
@@ -136,7 +227,7 @@ impl<A: Clone + Sync, O: Send> Binary<A, O> {
         right: &[A],
         out: &mut [O],
     ) -> Result<(), NumericError> {
-        (self.drive)(self, plan, left, right, out)
+        (self.drive)(&self.loops, Operands::Broadcast(plan, left, right), out)
     }
 }
 
@@ -152,103 +243,32 @@ impl<T: Plain> Binary<T> {
     }
 }
 
-fn slice<F: UnaryOp<A, O>, A: Sync, O: Send>(input: &[A], out: &mut [O]) {
-    let len = input.len().min(out.len());
-    let (input, out) = (&input[..len], &mut out[..len]);
-    if len <= TILE {
-        return map::<F, A, O>(input, out);
-    }
-    for_each_chunk_mut(out, TILE, |i, out| map::<F, A, O>(&input[i * TILE..], out));
-}
-
-fn pairs<F: BinaryOp<A, O>, A: Sync, O: Send>(
-    left: &[A],
-    right: &[A],
-    out: &mut [O],
-) -> Result<(), NumericError> {
-    let len = left.len().min(right.len()).min(out.len());
-    let (left, right, out) = (&left[..len], &right[..len], &mut out[..len]);
-    if len <= TILE {
-        return zip::<F, A, O>(left, right, out);
-    }
-    try_for_each_chunk_mut(out, TILE, |i, out| {
-        zip::<F, A, O>(&left[i * TILE..], &right[i * TILE..], out)
-    })
-}
-
-fn left_scalar<F: BinaryOp<A, O>, A: Sync, O: Send>(
-    left: A,
-    right: &[A],
-    out: &mut [O],
-) -> Result<(), NumericError> {
-    let len = right.len().min(out.len());
-    let (right, out) = (&right[..len], &mut out[..len]);
-    if len <= TILE {
-        return map_right::<F, A, O>(&left, right, out);
-    }
-    try_for_each_chunk_mut(out, TILE, |i, out| map_right::<F, A, O>(&left, &right[i * TILE..], out))
-}
-
-fn right_scalar<F: BinaryOp<A, O>, A: Sync, O: Send>(
-    left: &[A],
-    right: A,
-    out: &mut [O],
-) -> Result<(), NumericError> {
-    let len = left.len().min(out.len());
-    let (left, out) = (&left[..len], &mut out[..len]);
-    if len <= TILE {
-        return map_left::<F, A, O>(left, &right, out);
-    }
-    try_for_each_chunk_mut(out, TILE, |i, out| map_left::<F, A, O>(&left[i * TILE..], &right, out))
-}
-
-// The loops are compiled once for each set of vector instructions. What they compute is made of
-// IEEE operations one by one, so that the bits do not depend on the choice.
-#[multiversion(targets = "simd")]
-fn map<F: UnaryOp<A, O>, A, O>(input: &[A], out: &mut [O]) {
-    for (x, o) in input.iter().zip(out) {
-        *o = F::apply(x);
-    }
-}
-
-#[multiversion(targets = "simd")]
-fn zip<F: BinaryOp<A, O>, A, O>(
-    left: &[A],
-    right: &[A],
-    out: &mut [O],
-) -> Result<(), NumericError> {
-    for ((x, y), o) in left.iter().zip(right).zip(out) {
-        *o = F::apply(x, y)?;
-    }
-    Ok(())
-}
-
-#[multiversion(targets = "simd")]
-fn map_right<F: BinaryOp<A, O>, A, O>(
-    left: &A,
-    right: &[A],
-    out: &mut [O],
-) -> Result<(), NumericError> {
-    for (y, o) in right.iter().zip(out) {
-        *o = F::apply(left, y)?;
-    }
-    Ok(())
-}
-
-#[multiversion(targets = "simd")]
-fn map_left<F: BinaryOp<A, O>, A, O>(
-    left: &[A],
-    right: &A,
-    out: &mut [O],
-) -> Result<(), NumericError> {
-    for (x, o) in left.iter().zip(out) {
-        *o = F::apply(x, right)?;
-    }
-    Ok(())
+fn drive_unary<A: Sync, O: Send>(map: fn(&[A], &mut [O]), input: &[A], out: &mut [O]) {
+    for_each_chunk_mut(out, TILE, |i, out| map(&input[i * TILE..][..out.len()], out));
 }
 
 fn drive<A: Clone + Sync, O: Send>(
-    f: &Binary<A, O>,
+    loops: &Loops<A, O>,
+    operands: Operands<'_, A>,
+    out: &mut [O],
+) -> Result<(), NumericError> {
+    if let Operands::Broadcast(plan, left, right) = operands {
+        return drive_broadcast(loops, plan, left, right, out);
+    }
+    try_for_each_chunk_mut(out, TILE, |i, out| {
+        let part = i * TILE..i * TILE + out.len();
+        match operands {
+            Operands::LeftScalar(left, right) => loops.left_scalar(left, &right[part], out),
+            Operands::RightScalar(left, right) => loops.right_scalar(&left[part], right, out),
+            Operands::Pairs(left, right) | Operands::Broadcast(_, left, right) => {
+                (loops.pairs)(&left[part.clone()], &right[part], out)
+            }
+        }
+    })
+}
+
+fn drive_broadcast<A: Clone + Sync, O: Send>(
+    loops: &Loops<A, O>,
     plan: &Broadcast<2>,
     left: &[A],
     right: &[A],
@@ -260,14 +280,92 @@ fn drive<A: Clone + Sync, O: Send>(
     try_for_each_chunk_mut(out, runs * run, |i, out| {
         for (out, [l, r]) in out.chunks_exact_mut(run).zip(plan.starts_from(i * runs)) {
             match plan.advances() {
-                [true, false] => (f.right_scalar)(&left[l..l + run], right[r].clone(), out)?,
-                [false, true] => (f.left_scalar)(left[l].clone(), &right[r..r + run], out)?,
+                [true, false] => loops.right_scalar(&left[l..l + run], &right[r], out)?,
+                [false, true] => loops.left_scalar(&left[l], &right[r..r + run], out)?,
                 // Where neither operand advances, the run is one element long.
-                _ => (f.pairs)(&left[l..l + run], &right[r..r + run], out)?,
+                _ => (loops.pairs)(&left[l..l + run], &right[r..r + run], out)?,
             }
         }
         Ok(())
     })
+}
+
+/// How many copies of a scalar operand replace it where there is no loop for one.
+const COPIES: usize = 64;
+
+impl<A: Clone, O> Loops<A, O> {
+    fn left_scalar(&self, left: &A, right: &[A], out: &mut [O]) -> Result<(), NumericError> {
+        if let Some(scalars) = &self.scalars {
+            return (scalars.left)(left, right, out);
+        }
+        let copies = copies(left, right.len());
+        for (right, out) in right.chunks(COPIES).zip(out.chunks_mut(COPIES)) {
+            (self.pairs)(&copies[..right.len()], right, out)?;
+        }
+        Ok(())
+    }
+
+    fn right_scalar(&self, left: &[A], right: &A, out: &mut [O]) -> Result<(), NumericError> {
+        if let Some(scalars) = &self.scalars {
+            return (scalars.right)(left, right, out);
+        }
+        let copies = copies(right, left.len());
+        for (left, out) in left.chunks(COPIES).zip(out.chunks_mut(COPIES)) {
+            (self.pairs)(left, &copies[..left.len()], out)?;
+        }
+        Ok(())
+    }
+}
+
+fn copies<A: Clone>(element: &A, needed: usize) -> SmallVec<[A; COPIES]> {
+    SmallVec::from_elem(element.clone(), needed.min(COPIES))
+}
+
+vectorized! {
+    if F::VECTOR;
+    fn map<F, A, O>(input: &[A], out: &mut [O])
+    where [F: UnaryOp<A, O>]
+    {
+        for (x, o) in input.iter().zip(out) {
+            *o = F::apply(x);
+        }
+    }
+}
+
+vectorized! {
+    if F::VECTOR;
+    fn zip<F, A, O>(left: &[A], right: &[A], out: &mut [O]) -> Result<(), NumericError>
+    where [F: BinaryOp<A, O>]
+    {
+        for ((x, y), o) in left.iter().zip(right).zip(out) {
+            *o = F::apply(x, y)?;
+        }
+        Ok(())
+    }
+}
+
+vectorized! {
+    if F::VECTOR;
+    fn map_right<F, A, O>(left: &A, right: &[A], out: &mut [O]) -> Result<(), NumericError>
+    where [F: BinaryOp<A, O>]
+    {
+        for (y, o) in right.iter().zip(out) {
+            *o = F::apply(left, y)?;
+        }
+        Ok(())
+    }
+}
+
+vectorized! {
+    if F::VECTOR;
+    fn map_left<F, A, O>(left: &[A], right: &A, out: &mut [O]) -> Result<(), NumericError>
+    where [F: BinaryOp<A, O>]
+    {
+        for (x, o) in left.iter().zip(out) {
+            *o = F::apply(x, right)?;
+        }
+        Ok(())
+    }
 }
 
 /// An element type that is stored by value: numbers and `bool`, but not strings.
@@ -288,10 +386,12 @@ pub trait Plain: Element + Copy {
 macro_rules! plain {
     ($($rust:ty),*) => {$(
         impl Plain for $rust {
+            #[inline(never)]
             fn unary_in_place(f: &Unary<Self>, buffer: &mut [Self]) {
                 unary_in_place(f, buffer);
             }
 
+            #[inline(never)]
             fn binary_in_place(
                 f: &Binary<Self>,
                 side: Side,
@@ -316,7 +416,7 @@ fn unary_in_place<T: Plain>(f: &Unary<T>, buffer: &mut [T]) {
         for part in tile.chunks_mut(CHUNK) {
             let operands = &mut chunk[..part.len()];
             operands.copy_from_slice(part);
-            (f.slice)(operands, part);
+            f.slice(operands, part);
         }
     });
 }
@@ -338,10 +438,10 @@ fn binary_in_place<T: Plain>(
             let operands = &mut chunk[..part.len()];
             operands.copy_from_slice(part);
             match (scalar, side) {
-                (Some(other), Side::Left) => (f.right_scalar)(operands, other, part)?,
-                (Some(other), Side::Right) => (f.left_scalar)(other, operands, part)?,
-                (None, Side::Left) => (f.pairs)(operands, &other[i * CHUNK..], part)?,
-                (None, Side::Right) => (f.pairs)(&other[i * CHUNK..], operands, part)?,
+                (Some(other), Side::Left) => f.right_scalar(operands, other, part)?,
+                (Some(other), Side::Right) => f.left_scalar(other, operands, part)?,
+                (None, Side::Left) => f.pairs(operands, &other[i * CHUNK..], part)?,
+                (None, Side::Right) => f.pairs(&other[i * CHUNK..], operands, part)?,
             }
         }
         Ok(())

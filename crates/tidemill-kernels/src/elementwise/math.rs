@@ -40,58 +40,58 @@ unary_functions! {
     reciprocal Reciprocal { floats: |x| 1.0 / x }
 
     /// `e` to the power of `x`. TensorFlow's `Exp`.
-    exp Exp { floats: |x| Float::exp(x) }
+    exp Exp { floats: single |x| Float::exp(x) }
 
     /// `exp x - 1`, exact near 0 too. TensorFlow's `Expm1`.
-    expm1 Expm1 { floats: |x| Float::exp_m1(x) }
+    expm1 Expm1 { floats: single |x| Float::exp_m1(x) }
 
     /// The natural logarithm of `x`. TensorFlow's `Log`.
-    log Log { floats: |x| Float::ln(x) }
+    log Log { floats: single |x| Float::ln(x) }
 
     /// The natural logarithm of `1 + x`, exact near 0 too. TensorFlow's `Log1p`.
-    log1p Log1p { floats: |x| x.ln_1p() }
+    log1p Log1p { floats: scalar |x| x.ln_1p() }
 
     /// The sine of `x` radians. TensorFlow's `Sin`.
-    sin Sin { floats: |x| x.sin() }
+    sin Sin { floats: scalar |x| x.sin() }
 
     /// The cosine of `x` radians. TensorFlow's `Cos`.
-    cos Cos { floats: |x| x.cos() }
+    cos Cos { floats: scalar |x| x.cos() }
 
     /// The tangent of `x` radians. TensorFlow's `Tan`.
-    tan Tan { floats: |x| x.tan() }
+    tan Tan { floats: scalar |x| x.tan() }
 
     /// The arc sine of `x` in radians. TensorFlow's `Asin`.
-    asin Asin { floats: |x| x.asin() }
+    asin Asin { floats: scalar |x| x.asin() }
 
     /// The arc cosine of `x` in radians. TensorFlow's `Acos`.
-    acos Acos { floats: |x| x.acos() }
+    acos Acos { floats: scalar |x| x.acos() }
 
     /// The arc tangent of `x` in radians. TensorFlow's `Atan`.
-    atan Atan { floats: |x| x.atan() }
+    atan Atan { floats: scalar |x| x.atan() }
 
     /// The hyperbolic sine of `x`. TensorFlow's `Sinh`.
-    sinh Sinh { floats: |x| x.sinh() }
+    sinh Sinh { floats: scalar |x| x.sinh() }
 
     /// The hyperbolic cosine of `x`. TensorFlow's `Cosh`.
-    cosh Cosh { floats: |x| x.cosh() }
+    cosh Cosh { floats: scalar |x| x.cosh() }
 
     /// The hyperbolic tangent of `x`. TensorFlow's `Tanh`.
-    tanh Tanh { floats: |x| Float::tanh(x) }
+    tanh Tanh { floats: single |x| Float::tanh(x) }
 
     /// The inverse of [`sinh`]. TensorFlow's `Asinh`.
-    asinh Asinh { floats: |x| x.asinh() }
+    asinh Asinh { floats: scalar |x| x.asinh() }
 
     /// The inverse of [`cosh`]; NaN below 1. TensorFlow's `Acosh`.
-    acosh Acosh { floats: |x| x.acosh() }
+    acosh Acosh { floats: scalar |x| x.acosh() }
 
     /// The inverse of [`tanh`]; NaN outside of -1 to 1. TensorFlow's `Atanh`.
-    atanh Atanh { floats: |x| x.atanh() }
+    atanh Atanh { floats: scalar |x| x.atanh() }
 
     /// `1 / (1 + exp -x)`. TensorFlow's `Sigmoid`.
-    sigmoid Sigmoid { floats: |x| logistic(x) }
+    sigmoid Sigmoid { floats: single |x| logistic(x) }
 
     /// `ln(1 + exp x)`. TensorFlow's `Softplus`.
-    softplus Softplus { floats: |x| log_one_plus_exp(x) }
+    softplus Softplus { floats: scalar |x| log_one_plus_exp(x) }
 
     /// `x` where it is above 0, and 0 below; NaN stays NaN. TensorFlow's `Relu`.
     relu Relu {
@@ -108,12 +108,12 @@ unary_functions! {
     }
 
     /// `x` where it is above 0, and `exp x - 1` below. TensorFlow's `Elu`.
-    elu Elu { floats: |x| if x < 0.0 { Float::exp(x) - 1.0 } else { x } }
+    elu Elu { floats: single |x| if x < 0.0 { Float::exp(x) - 1.0 } else { x } }
 
     /// `scale · x` where it is above 0, and `scale · alpha · (exp x - 1)` below, with the
     /// constants of Klambauer et al. (2017). TensorFlow's `Selu`.
     selu Selu {
-        floats: |x| scaled_exponential(x),
+        floats: single |x| scaled_exponential(x),
     }
 
     /// `x / (1 + |x|)`. TensorFlow's `Softsign`.
@@ -121,17 +121,17 @@ unary_functions! {
 
     /// The error function, `2 / √π` times the integral of `exp -t²` from 0 to `x`. TensorFlow's
     /// `Erf`.
-    erf Erf { floats: |x| x.error_function() }
+    erf Erf { floats: single |x| x.error_function() }
 
     /// What the error function lacks of 1. TensorFlow's `Erfc`.
-    erfc Erfc { floats: |x| x.complementary_error_function() }
+    erfc Erfc { floats: scalar |x| x.complementary_error_function() }
 
     /// The logarithm of the absolute value of the gamma function. TensorFlow's `Lgamma`.
-    lgamma Lgamma { floats: |x| x.log_gamma() }
+    lgamma Lgamma { floats: scalar |x| x.log_gamma() }
 
     /// The derivative of the logarithm of the gamma function; NaN at its poles. TensorFlow's
     /// `Digamma`.
-    digamma Digamma { floats: |x| Special::digamma(x) }
+    digamma Digamma { floats: scalar |x| Special::digamma(x) }
 
     /// The largest whole number that is not above `x`. TensorFlow's `Floor`.
     floor Floor { floats: |x| x.floor() }

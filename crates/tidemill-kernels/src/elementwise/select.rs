@@ -1,8 +1,8 @@
 use std::iter::repeat;
 
-use tidemill_value::{Element, Value, ValueError, match_dtype};
+use tidemill_value::{DType, Value, ValueError};
 
-use crate::output::build;
+use crate::moved::{Moved, build, read};
 use crate::pool::{TILE, for_each_chunk_mut};
 use crate::{Broadcast, NumericError};
 
@@ -17,22 +17,17 @@ use crate::{Broadcast, NumericError};
 pub fn select(condition: &Value, a: &Value, b: &Value) -> Result<Value, NumericError> {
     let plan = Broadcast::new([condition.shape(), a.shape(), b.shape()])?;
     let condition = condition.as_slice()?;
-    match_dtype!(a.dtype(), all, T => {
-        let (a, b) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
-        build(plan.shape().clone(), |out| {
-            select_runs(&plan, condition, a, b, out);
-            Ok(())
-        })
-    }, else Err(ValueError::DType { expected: a.dtype(), actual: b.dtype() }.into()))
+    let dtype = a.dtype();
+    if dtype == DType::Variant {
+        return Err(ValueError::DType { expected: dtype, actual: b.dtype() }.into());
+    }
+    match_moved!(dtype, T => {
+        let (a, b) = (read::<T>(a, dtype)?, read::<T>(b, dtype)?);
+        build(dtype, plan.shape().clone(), |out| select_runs(&plan, condition, a, b, out))
+    })
 }
 
-fn select_runs<T: Element>(
-    plan: &Broadcast<3>,
-    condition: &[bool],
-    a: &[T],
-    b: &[T],
-    out: &mut [T],
-) {
+fn select_runs<T: Moved>(plan: &Broadcast<3>, condition: &[bool], a: &[T], b: &[T], out: &mut [T]) {
     let run = plan.run();
     let [condition_advances, a_advances, b_advances] = plan.advances();
     let select_run = |out: &mut [T], [c, a_start, b_start]: [usize; 3]| {

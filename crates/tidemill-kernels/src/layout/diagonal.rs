@@ -1,8 +1,9 @@
-use tidemill_value::{Element, Shape, Value, ValueError, match_dtype};
+use tidemill_value::{Shape, Value, ValueError};
 
 use super::view::broadcast_to;
 use crate::NumericError;
-use crate::output::{build, volume};
+use crate::moved::{Moved, build, read, read_one};
+use crate::output::volume;
 
 /// Neighbouring diagonals of matrices, and how they are packed as rows of one length.
 ///
@@ -103,17 +104,17 @@ pub fn matrix_diag_part(value: &Value, band: Band, padding: &Value) -> Result<Va
     let (count, width) = (band.count(), band.width(rows, columns));
     let packed = (count > 1).then_some(count);
     let shape: Shape = outer.iter().copied().chain(packed).chain([width]).collect();
-    match_dtype!(value.dtype(), any, T => {
-        let (elements, padding) = (value.as_slice::<T>()?, padding.to_scalar::<T>()?);
-        build(shape, |out: &mut [T]| {
-            out.fill(padding);
+    let dtype = value.dtype();
+    match_moved!(dtype, T => {
+        let (elements, padding) = (read::<T>(value, dtype)?, read_one::<T>(padding, dtype)?);
+        build(dtype, shape, |out| {
+            out.fill(padding.clone());
             take_diagonals(elements, out, band, [rows, columns]);
-            Ok(())
         })
     })
 }
 
-fn take_diagonals<T: Element>(
+fn take_diagonals<T: Moved>(
     elements: &[T],
     out: &mut [T],
     band: Band,
@@ -151,14 +152,15 @@ pub fn matrix_set_diag(
     if *diagonals.shape() != expected {
         return Err(NumericError::Shape { expected, actual: diagonals.shape().clone() });
     }
-    match_dtype!(value.dtype(), any, T => {
-        let out = value.as_mut_slice::<T>()?;
-        set_diagonals(out, diagonals.as_slice()?, band, [rows, columns]);
+    let dtype = value.dtype();
+    match_moved!(dtype, T => {
+        let diagonals = read(diagonals, dtype)?;
+        set_diagonals(T::write(&mut value)?, diagonals, band, [rows, columns]);
     });
     Ok(value)
 }
 
-fn set_diagonals<T: Element>(
+fn set_diagonals<T: Moved>(
     out: &mut [T],
     diagonals: &[T],
     band: Band,
@@ -209,11 +211,12 @@ pub fn matrix_band_part(value: &Value, below: i64, above: i64) -> Result<Value, 
     let (_, rows, columns) = matrices(value.shape())?;
     let reach = |diagonals: i64| usize::try_from(diagonals).unwrap_or(usize::MAX);
     let (below, above) = (reach(below), reach(above));
-    match_dtype!(value.dtype(), any, T => {
-        let elements = value.as_slice::<T>()?;
-        build(value.shape().clone(), |out| {
+    let dtype = value.dtype();
+    match_moved!(dtype, T => {
+        let elements = read::<T>(value, dtype)?;
+        build(dtype, value.shape().clone(), |out| {
             if out.is_empty() {
-                return Ok(());
+                return;
             }
             let lines = elements.chunks_exact(columns).zip(out.chunks_exact_mut(columns));
             for (i, (line, out)) in lines.enumerate() {
@@ -224,7 +227,6 @@ pub fn matrix_band_part(value: &Value, below: i64, above: i64) -> Result<Value, 
                     out[begin..end].clone_from_slice(&line[begin..end]);
                 }
             }
-            Ok(())
         })
     })
 }

@@ -1,8 +1,9 @@
-use tidemill_value::{Element, Shape, Value, match_dtype};
+use tidemill_value::{Shape, Value};
 
 use super::indices::Indices;
 use crate::NumericError;
-use crate::output::{build, volume};
+use crate::moved::{Moved, build, read};
+use crate::output::volume;
 use crate::pool::{TILE, for_each_chunk_mut};
 
 /// Takes the parts of a value along `axis` that `indices` name, in their order.
@@ -23,13 +24,13 @@ pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, Nume
     let indices = Indices::below(indices, extent)?;
     let (outer, inner) = (&shape[..axis], &shape[axis + 1..]);
     let output: Shape = outer.iter().chain(&indices_shape[..]).chain(inner).copied().collect();
-    match_dtype!(value.dtype(), any, T => {
-        let elements = value.as_slice::<T>()?;
-        build(output, |out| {
+    let dtype = value.dtype();
+    match_moved!(dtype, T => {
+        let elements = read::<T>(value, dtype)?;
+        build(dtype, output, |out| {
             if !out.is_empty() {
                 gather_rows(elements, extent, inner.iter().product(), indices, out);
             }
-            Ok(())
         })
     })
 }
@@ -62,9 +63,10 @@ pub fn gather_batches(
     let count = volume(&own[batch..]);
     let indices = Indices::below(indices, extent)?;
     let (outer, width) = (volume(&shape[batch..axis]), volume(inner));
-    match_dtype!(value.dtype(), any, T => {
-        let elements = value.as_slice::<T>()?;
-        build(output, |out| {
+    let dtype = value.dtype();
+    match_moved!(dtype, T => {
+        let elements = read::<T>(value, dtype)?;
+        build(dtype, output, |out| {
             if !out.is_empty() {
                 let slabs = elements.chunks_exact(outer * extent * width);
                 let outs = out.chunks_exact_mut(outer * count * width);
@@ -72,12 +74,11 @@ pub fn gather_batches(
                     gather_rows(slab, extent, width, indices.part(i * count, count), out);
                 }
             }
-            Ok(())
         })
     })
 }
 
-fn gather_rows<T: Element>(
+fn gather_rows<T: Moved>(
     elements: &[T],
     extent: usize,
     width: usize,

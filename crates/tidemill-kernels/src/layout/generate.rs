@@ -1,6 +1,7 @@
 use tidemill_value::{Element, Scalar, Shape, Value, match_dtype};
 
 use crate::NumericError;
+use crate::moved;
 use crate::output::build;
 
 /// The numbers `start`, `start + delta`, `start + 2 · delta`, … before `limit`.
@@ -156,12 +157,12 @@ pub fn one_hot(
     let dtype = indices.dtype();
     let indices = match_dtype!(dtype, integers, I => indices_or_none(indices.as_slice::<I>()?),
         else return Err(NumericError::UnsupportedDType { dtype }));
-    match_dtype!(on.dtype(), any, T => {
-        let (on, off) = (on.to_scalar::<T>()?, off.to_scalar::<T>()?);
-        build(shape, |out| {
-            out.fill(off);
+    let dtype = on.dtype();
+    match_moved!(dtype, T => {
+        let (on, off) = (moved::read_one::<T>(on, dtype)?, moved::read_one::<T>(off, dtype)?);
+        moved::build(dtype, shape, |out| {
+            out.fill(off.clone());
             mark(&indices, [depth, width], &on, out);
-            Ok(())
         })
     })
 }

@@ -1,9 +1,9 @@
 use smallvec::SmallVec;
-use tidemill_value::{Element, Shape, Value, ValueError, match_dtype};
+use tidemill_value::{Shape, Value, ValueError};
 
 use super::view::{Cut, strided_slice};
 use crate::NumericError;
-use crate::output::build;
+use crate::moved::{Moved, build, read};
 
 /// Joins values along an axis that all of them have. TensorFlow's `ConcatV2`.
 ///
@@ -114,20 +114,20 @@ fn join(values: &[&Value], outer: &[usize], shape: Shape) -> Result<Value, Numer
     let Some(first) = values.first() else {
         return Err(NumericError::NoOperands);
     };
-    match_dtype!(first.dtype(), any, T => {
+    let dtype = first.dtype();
+    match_moved!(dtype, T => {
         let parts: Result<SmallVec<[&[T]; 4]>, ValueError> =
-            values.iter().map(|value| value.as_slice()).collect();
+            values.iter().map(|value| read(value, dtype)).collect();
         let parts = parts?;
-        build(shape, |out| {
+        build(dtype, shape, |out| {
             if !out.is_empty() {
                 join_rows(&parts, outer.iter().product(), out);
             }
-            Ok(())
         })
     })
 }
 
-fn join_rows<T: Element>(parts: &[&[T]], rows: usize, out: &mut [T]) {
+fn join_rows<T: Moved>(parts: &[&[T]], rows: usize, out: &mut [T]) {
     for (row, out) in out.chunks_exact_mut(out.len() / rows).enumerate() {
         let mut rest = out;
         for part in parts {

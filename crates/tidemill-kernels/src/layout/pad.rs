@@ -1,8 +1,8 @@
-use tidemill_value::{Element, Shape, Value, ValueError, match_dtype};
+use tidemill_value::{Shape, Value, ValueError};
 
 use super::transfer::Transfer;
 use crate::NumericError;
-use crate::output::build;
+use crate::moved::{build, read, read_one};
 use crate::strided::Axis;
 
 /// Puts `padding[i].0` elements before and `padding[i].1` behind the value along each axis `i`,
@@ -28,22 +28,13 @@ pub fn pad(
         return Err(ValueError::TooLarge { shape }.into());
     }
     let transfer = into_middle(value.shape(), padding, &shape);
-    match_dtype!(value.dtype(), any, T => {
-        pad_elements::<T>(value, &transfer, constant, shape)
-    })
-}
-
-fn pad_elements<T: Element>(
-    value: &Value,
-    transfer: &Transfer,
-    constant: &Value,
-    shape: Shape,
-) -> Result<Value, NumericError> {
-    let (elements, constant) = (value.as_slice::<T>()?, constant.to_scalar::<T>()?);
-    build(shape, |out| {
-        out.fill(constant);
-        transfer.run(elements, out);
-        Ok(())
+    let dtype = value.dtype();
+    match_moved!(dtype, T => {
+        let (elements, constant) = (read::<T>(value, dtype)?, read_one::<T>(constant, dtype)?);
+        build(dtype, shape, |out| {
+            out.fill(constant.clone());
+            transfer.run(elements, out);
+        })
     })
 }
 

@@ -1,11 +1,12 @@
 use smallvec::SmallVec;
-use tidemill_value::{Element, Shape, Value, match_dtype};
+use tidemill_value::{Shape, Value, ValueError, match_dtype};
 
 use super::indices::Indices;
 use super::view::broadcast_to;
 use crate::NumericError;
-use crate::number::Number;
-use crate::output::{build, volume};
+use crate::moved::{Moved, build, read};
+use crate::number::{Number, combined};
+use crate::output::volume;
 
 /// How [`tensor_scatter`] combines what is there with what comes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -114,21 +115,23 @@ impl<'a> Parts<'a> {
     ) -> Result<Value, NumericError> {
         let dtype = value.dtype();
         if combine == Combine::Update {
-            return match_dtype!(dtype, any, T => {
-                let (updates, out) = (updates.as_slice::<T>()?, value.as_mut_slice::<T>()?);
-                self.each(updates, out, |part, update| part.clone_from_slice(update));
-                Ok(value)
+            match_moved!(dtype, T => {
+                let updates = read::<T>(updates, dtype)?;
+                self.each(updates, T::write(&mut value)?, &|part, update| {
+                    part.clone_from_slice(update);
+                });
             });
+            return Ok(value);
         }
         match_dtype!(dtype, numbers, T => {
             let (updates, out) = (updates.as_slice::<T>()?, value.as_mut_slice::<T>()?);
             match combine {
-                Combine::Update | Combine::Add => self.each(updates, out, fold(T::plus)),
-                Combine::Sub => self.each(updates, out, fold(T::minus)),
-                Combine::Min => self.each(updates, out, fold(T::smaller)),
-                Combine::Max => self.each(updates, out, fold(T::larger)),
-                Combine::Mul => self.each(updates, out, fold(T::times)),
-                Combine::Div => self.each(updates, out, fold(T::over)),
+                Combine::Update | Combine::Add => self.each(updates, out, &combined(T::plus)),
+                Combine::Sub => self.each(updates, out, &combined(T::minus)),
+                Combine::Min => self.each(updates, out, &combined(T::smaller)),
+                Combine::Max => self.each(updates, out, &combined(T::larger)),
+                Combine::Mul => self.each(updates, out, &combined(T::times)),
+                Combine::Div => self.each(updates, out, &combined(T::over)),
             }
             Ok(value)
         }, else Err(NumericError::UnsupportedDType { dtype }))
@@ -136,7 +139,7 @@ impl<'a> Parts<'a> {
 
     /// Calls `write` with each part of `out` and what `updates` have for it; one for all is for
     /// each of their elements.
-    fn each<T>(&self, updates: &[T], out: &mut [T], write: impl Fn(&mut [T], &[T])) {
+    fn each<T>(&self, updates: &[T], out: &mut [T], write: &dyn Fn(&mut [T], &[T])) {
         if self.width == 0 {
             return;
         }
@@ -168,14 +171,6 @@ fn check_elements(updates: &Value, combine: Combine) -> Result<(), NumericError>
     })
 }
 
-fn fold<T: Copy>(combine: impl Fn(T, T) -> T) -> impl Fn(&mut [T], &[T]) {
-    move |part, update| {
-        for (o, x) in part.iter_mut().zip(update) {
-            *o = combine(*o, *x);
-        }
-    }
-}
-
 /// The parts of a value that the rows of `indices` name, in their place. TensorFlow's
 /// `GatherNd`.
 ///
@@ -185,15 +180,15 @@ fn fold<T: Copy>(combine: impl Fn(T, T) -> T) -> impl Fn(&mut [T], &[T]) {
 /// [`NumericError::UnsupportedDType`] where the indices are not `int32` or `int64`.
 pub fn gather_nd(value: &Value, indices: &Value) -> Result<Value, NumericError> {
     let parts = Parts::new(value.shape(), indices)?;
-    match_dtype!(value.dtype(), any, T => {
-        let elements = value.as_slice::<T>()?;
-        build(parts.shape.clone(), |out: &mut [T]| {
+    let dtype = value.dtype();
+    match_moved!(dtype, T => {
+        let elements = read::<T>(value, dtype)?;
+        build(dtype, parts.shape.clone(), |out| {
             if parts.width > 0 {
                 for (start, o) in parts.starts().zip(out.chunks_exact_mut(parts.width)) {
                     o.clone_from_slice(&elements[start..start + parts.width]);
                 }
             }
-            Ok(())
         })
     })
 }
@@ -309,24 +304,23 @@ pub fn dynamic_partition(
 ) -> Result<Vec<Value>, NumericError> {
     let part = rest_of(value.shape(), partitions.shape())?;
     let rows = Indices::below(partitions, count)?;
-    let mut lengths = vec![0_usize; count];
-    rows.iter().for_each(|row| lengths[row] += 1);
-    let width = volume(part);
-    match_dtype!(value.dtype(), any, T => {
-        let elements = value.as_slice::<T>()?;
-        let mut parts: Vec<Vec<T>> =
-            lengths.iter().map(|length| Vec::with_capacity(length.saturating_mul(width))).collect();
-        if !elements.is_empty() {
-            for (row, x) in rows.iter().zip(elements.chunks_exact(width)) {
-                parts[row].extend_from_slice(x);
-            }
-        }
-        let shaped = |(elements, length): (Vec<T>, usize)| {
-            let shape: Shape = [length].iter().chain(part).copied().collect();
-            Ok(Value::from_vec(shape, elements)?)
-        };
-        parts.into_iter().zip(lengths).map(shaped).collect()
-    })
+    let mut members: Vec<Vec<usize>> = vec![Vec::new(); count];
+    rows.iter().enumerate().for_each(|(row, number)| members[number].push(row));
+    let (width, dtype) = (volume(part), value.dtype());
+    let part_of = |members: Vec<usize>| {
+        let shape: Shape = [members.len()].iter().chain(part).copied().collect();
+        match_moved!(dtype, T => {
+            let elements = read::<T>(value, dtype)?;
+            build(dtype, shape, |out| {
+                if width > 0 {
+                    for (&row, out) in members.iter().zip(out.chunks_exact_mut(width)) {
+                        out.clone_from_slice(&elements[row * width..(row + 1) * width]);
+                    }
+                }
+            })
+        })
+    };
+    members.into_iter().map(part_of).collect()
 }
 
 /// Puts the rows of several values where their numbers say; of several with one number the last
@@ -353,15 +347,20 @@ pub fn dynamic_stitch(indices: &[&Value], values: &[&Value]) -> Result<Value, Nu
     let count = last.map_or(0, |last| last + 1);
     let shape: Shape = [count].iter().chain(part).copied().collect();
     let width = volume(part);
-    match_dtype!(first.dtype(), any, T => build(shape, |out: &mut [T]| {
-        for (&rows, value) in rows.iter().zip(values) {
-            stitch(rows, value.as_slice()?, width, out);
-        }
-        Ok(())
-    }))
+    let dtype = first.dtype();
+    match_moved!(dtype, T => {
+        let values: Result<Vec<&[T]>, ValueError> =
+            values.iter().map(|value| read(value, dtype)).collect();
+        let values = values?;
+        build(dtype, shape, |out| {
+            for (&rows, elements) in rows.iter().zip(&values) {
+                stitch(rows, elements, width, out);
+            }
+        })
+    })
 }
 
-fn stitch<T: Element>(rows: Indices<'_>, elements: &[T], width: usize, out: &mut [T]) {
+fn stitch<T: Moved>(rows: Indices<'_>, elements: &[T], width: usize, out: &mut [T]) {
     if width > 0 {
         for (row, x) in rows.iter().zip(elements.chunks_exact(width)) {
             out[row * width..(row + 1) * width].clone_from_slice(x);

@@ -1,7 +1,8 @@
-use tidemill_value::{Element, Value, match_dtype};
+use tidemill_value::Value;
 
 use crate::NumericError;
-use crate::output::{build, volume};
+use crate::moved::{Moved, build, read};
+use crate::output::volume;
 
 /// Turns around the order of the first `lengths[i]` elements along the axis `sequence`, for each
 /// element `i` of the axis `batch`. TensorFlow's `ReverseSequence`.
@@ -35,13 +36,13 @@ pub fn reverse_sequence(
         second: shape[second],
         width: volume(&shape[second + 1..]),
     };
-    match_dtype!(value.dtype(), any, T => {
-        let elements = value.as_slice::<T>()?;
-        build(shape.clone(), |out| {
+    let dtype = value.dtype();
+    match_moved!(dtype, T => {
+        let elements = read::<T>(value, dtype)?;
+        build(dtype, shape.clone(), |out| {
             if !out.is_empty() {
                 walk.run(elements, &lengths, sequence < batch, out);
             }
-            Ok(())
         })
     })
 }
@@ -73,7 +74,7 @@ struct Walk {
 }
 
 impl Walk {
-    fn run<T: Element>(
+    fn run<T: Moved>(
         &self,
         elements: &[T],
         lengths: &[usize],

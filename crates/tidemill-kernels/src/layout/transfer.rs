@@ -1,6 +1,6 @@
 use std::array::from_fn;
 
-use tidemill_value::Element;
+use tidemill_value::{Bits, Element};
 
 use crate::pool::{TILE, for_each_chunk_mut};
 use crate::strided::{Axes, Axis, Odometer, coalesce};
@@ -102,11 +102,11 @@ impl Transfer {
 }
 
 /// Copies the elements of a matrix of `rows` rows, column by column.
-pub(crate) fn transpose_into<T: Element>(matrix: &[T], rows: usize, out: &mut [T]) {
+pub(crate) fn transpose_into<T: Bits>(matrix: &[T], rows: usize, out: &mut [T]) {
     let columns = matrix.len() / rows;
     let row = Axis { extent: columns, steps: [1, rows as isize] };
     let column = Axis { extent: rows, steps: [columns as isize, 1] };
-    Transfer::new([row, column], [0, 0]).run(matrix, out);
+    Transfer::new([row, column], [0, 0]).run(T::words(matrix), T::words_mut(out));
 }
 
 /// Copies a matrix whose rows are contiguous in the destination and whose columns are contiguous

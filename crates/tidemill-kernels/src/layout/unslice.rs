@@ -1,9 +1,9 @@
-use tidemill_value::{Shape, Value, ValueError, match_dtype};
+use tidemill_value::{Shape, Value, ValueError};
 
 use super::transfer::Transfer;
 use super::view::{Cut, check_cut};
 use crate::NumericError;
-use crate::output::build;
+use crate::moved::{build, read};
 use crate::strided::Axis;
 
 /// A value of `shape` that has the elements of `part` where `cuts` would take them from, and
@@ -36,11 +36,9 @@ pub fn unslice(part: &Value, shape: &Shape, cuts: &[Cut]) -> Result<Value, Numer
         axes.push(Axis { extent: cut.count, steps: [from[axis] as isize, step] });
     }
     let transfer = Transfer::new(axes, [0, start]);
-    match_dtype!(part.dtype(), any, T => {
-        let elements = part.as_slice::<T>()?;
-        build(shape.clone(), |out| {
-            transfer.run(elements, out);
-            Ok(())
-        })
+    let dtype = part.dtype();
+    match_moved!(dtype, T => {
+        let elements = read::<T>(part, dtype)?;
+        build(dtype, shape.clone(), |out| transfer.run(elements, out))
     })
 }

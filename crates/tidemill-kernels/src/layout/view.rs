@@ -1,9 +1,9 @@
 use smallvec::SmallVec;
-use tidemill_value::{Shape, Value, ValueError, broadcast, match_dtype};
+use tidemill_value::{Shape, Value, ValueError, broadcast};
 
 use super::transfer::Transfer;
 use crate::NumericError;
-use crate::output::build;
+use crate::moved::{build, read};
 use crate::strided::Axis;
 
 /// Which elements of an axis a slice takes: `count` of them from `begin` on, by steps of `step`,
@@ -48,12 +48,10 @@ impl View {
         if count == value.elements() && transfer.is_identity(count) {
             return Ok(value.clone().reshape(shape)?);
         }
-        match_dtype!(value.dtype(), any, T => {
-            let elements = value.as_slice::<T>()?;
-            build(shape, |out| {
-                transfer.run(elements, out);
-                Ok(())
-            })
+        let dtype = value.dtype();
+        match_moved!(dtype, T => {
+            let elements = read::<T>(value, dtype)?;
+            build(dtype, shape, |out| transfer.run(elements, out))
         })
     }
 }

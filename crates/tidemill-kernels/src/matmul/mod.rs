@@ -4,7 +4,7 @@ mod small;
 mod tiles;
 mod vector;
 
-use tidemill_value::{Element, Shape, Value, ValueError, match_dtype, recycle};
+use tidemill_value::{Bits, Element, Shape, Value, ValueError, match_dtype, recycle};
 
 use crate::float::Float;
 use crate::layout::transpose_into;
@@ -102,7 +102,7 @@ impl MatMul {
     }
 
     /// Calls `f` with the operands, both row by row.
-    fn by_rows<T: Element>(
+    fn by_rows<T: Bits>(
         &self,
         left: &[T],
         right: &[T],

@@ -1,9 +1,6 @@
 //! Products of small matrices. A general product would first copy its operands into blocks, for
 //! which it needs memory, and takes about as long for that as for the product.
 
-use multiversion::multiversion;
-use multiversion::target::target_cfg_f;
-
 use super::MatMul;
 use crate::NumericError;
 use crate::float::Float;
@@ -25,12 +22,12 @@ pub(super) fn multiply<T: Float>(
     plan.by_rows(left, right, |left, right| bands(left, right, out, [inner, columns]))
 }
 
-#[multiversion(targets = "simd")]
-fn bands<T: Float>(left: &[T], right: &[T], out: &mut [T], extents: [usize; 2]) {
-    if target_cfg_f!(target_feature = "fma") {
-        bands_by::<T, true>(left, right, out, extents);
-    } else {
-        bands_by::<T, false>(left, right, out, extents);
+vectorized! {
+    if true;
+    fn bands<T>(left: &[T], right: &[T], out: &mut [T], extents: [usize; 2])
+    where [T: Float]
+    {
+        bands_by::<T, FUSED>(left, right, out, extents);
     }
 }
 

@@ -4,17 +4,18 @@ use tidemill_value::{DType, Element, Shape, Value, bf16, f16, match_dtype};
 
 use super::unsupported;
 use crate::NumericError;
+use crate::elementwise::cast;
 use crate::output::build;
 use crate::pool::{TILE, for_each_chunk_mut};
 
-/// Where the largest element along `axis` is, as `int32` or `int64`; the first of equals wins.
+/// Where the largest element along `axis` is, as `indices`; the first of equals wins.
 /// TensorFlow's `ArgMax`.
 ///
 /// NaN is passed over. As in TensorFlow, an element counts only if it is above the lowest finite
 /// number; where none is, the result is 0.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are strings or `indices` is another
+/// [`NumericError::UnsupportedDType`] where the elements are strings or `indices` is no integer
 /// type, [`NumericError::Axis`] where there is no such axis, [`NumericError::EmptyAxis`] where
 /// it has no elements.
 pub fn arg_max(input: &Value, axis: usize, indices: DType) -> Result<Value, NumericError> {
@@ -23,7 +24,7 @@ pub fn arg_max(input: &Value, axis: usize, indices: DType) -> Result<Value, Nume
     }, else unsupported(input.dtype()))
 }
 
-/// Where the smallest element along `axis` is, as `int32` or `int64`; the first of equals wins.
+/// Where the smallest element along `axis` is, as `indices`; the first of equals wins.
 /// TensorFlow's `ArgMin`.
 ///
 /// NaN is passed over. As in TensorFlow, an element counts only if it is below the highest
@@ -60,65 +61,67 @@ fn arg<T: Element + Copy>(
     if extent == 0 {
         return Err(NumericError::EmptyAxis { axis, shape: shape.clone() });
     }
+    if !indices.is_integer() {
+        return unsupported(indices);
+    }
     let output: Shape = shape[..axis].iter().chain(&shape[axis + 1..]).copied().collect();
     let elements = input.as_slice::<T>()?;
-    match_dtype!(indices, integers, I => build(output, |out: &mut [I]| {
+    let found = build(output, |out: &mut [i64]| {
         if !elements.is_empty() {
             let inner = shape[axis + 1..].iter().product();
-            find_all(elements, [extent, inner], start, beats, |i| i as I, out);
+            find_all(elements, [extent, inner], start, beats, out);
         }
         Ok(())
-    }), else unsupported(indices))
+    })?;
+    cast(&found, indices)
 }
 
 /// Finds along the middle axis of elements of shape `[_, extent, inner]`.
-fn find_all<T: Copy + Sync, I: Send>(
+fn find_all<T: Copy + Sync>(
     elements: &[T],
     [extent, inner]: [usize; 2],
     start: T,
     beats: impl Fn(T, T) -> bool + Copy + Sync,
-    index: impl Fn(usize) -> I + Copy + Sync,
-    out: &mut [I],
+    out: &mut [i64],
 ) {
     let slab = extent * inner;
     let slabs = TILE.div_ceil(slab);
     for_each_chunk_mut(out, slabs * inner, |i, out| {
         let elements = elements[i * slabs * slab..].chunks_exact(slab);
-        find_in_slabs(elements, inner, start, beats, index, out);
+        find_in_slabs(elements, inner, start, beats, out);
     });
 }
 
-fn find_in_slabs<T: Copy, I>(
+fn find_in_slabs<T: Copy>(
     slabs: ChunksExact<'_, T>,
     inner: usize,
     start: T,
     beats: impl Fn(T, T) -> bool + Copy,
-    index: impl Fn(usize) -> I + Copy,
-    out: &mut [I],
+    out: &mut [i64],
 ) {
     if inner == 1 {
         for (row, o) in slabs.zip(out) {
-            *o = index(find(row, start, beats));
+            *o = find(row, start, beats);
         }
         return;
     }
     let mut best = vec![start; inner];
     for (slab, out) in slabs.zip(out.chunks_exact_mut(inner)) {
         best.fill(start);
-        for (i, row) in slab.chunks_exact(inner).enumerate() {
+        for (i, row) in (0..).zip(slab.chunks_exact(inner)) {
             for ((x, best), o) in row.iter().zip(&mut best).zip(&mut *out) {
                 if beats(*x, *best) {
                     *best = *x;
-                    *o = index(i);
+                    *o = i;
                 }
             }
         }
     }
 }
 
-fn find<T: Copy>(row: &[T], start: T, beats: impl Fn(T, T) -> bool) -> usize {
+fn find<T: Copy>(row: &[T], start: T, beats: impl Fn(T, T) -> bool) -> i64 {
     let (mut best, mut index) = (start, 0);
-    for (i, x) in row.iter().enumerate() {
+    for (i, x) in (0..).zip(row) {
         if beats(*x, best) {
             (best, index) = (*x, i);
         }

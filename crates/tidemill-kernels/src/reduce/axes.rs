@@ -1,7 +1,7 @@
 use smallvec::SmallVec;
 use tidemill_value::Shape;
 
-use super::fold::{Reducer, fold_columns, fold_long_row};
+use super::fold::Loops;
 use crate::NumericError;
 use crate::pool::{TILE, for_each_chunk_mut};
 
@@ -46,30 +46,39 @@ impl Reduction {
         &self.output
     }
 
-    /// Reduces `input` into `out`, one axis after the other from the last.
-    pub(super) fn run<R: Reducer>(&self, input: &[R::Item], out: &mut [R::Total]) {
+    /// Reduces `input` into `out` axis by axis from the last: the first axis with `loops`, the
+    /// others with `again`.
+    pub(super) fn run<I, T>(
+        &self,
+        (loops, again): (Loops<I, T>, Loops<T, T>),
+        input: &[I],
+        out: &mut [T],
+    ) where
+        I: Copy + Sync,
+        T: Copy + Send + Sync,
+    {
         if input.is_empty() {
-            out.fill(R::IDENTITY);
+            out.fill(loops.identity);
             return;
         }
         let mut axes = self.axes.clone();
         let Some(last) = pop_reduced(&mut axes) else {
             for (x, o) in input.iter().zip(out) {
-                *o = R::take(*x);
+                *o = (loops.take)(*x);
             }
             return;
         };
         if !axes.iter().any(|axis| axis.reduced) {
-            return fold_axis::<R>(input, last, out);
+            return fold_axis(&loops, input, last, out);
         }
-        let mut totals = vec![R::IDENTITY; input.len() / last.extent];
-        fold_axis::<R>(input, last, &mut totals);
+        let mut totals = vec![loops.identity; input.len() / last.extent];
+        fold_axis(&loops, input, last, &mut totals);
         while let Some(axis) = pop_reduced(&mut axes) {
             if !axes.iter().any(|axis| axis.reduced) {
-                return fold_axis::<R::Again>(&totals, axis, out);
+                return fold_axis(&again, &totals, axis, out);
             }
-            let mut next = vec![R::IDENTITY; totals.len() / axis.extent];
-            fold_axis::<R::Again>(&totals, axis, &mut next);
+            let mut next = vec![loops.identity; totals.len() / axis.extent];
+            fold_axis(&again, &totals, axis, &mut next);
             totals = next;
         }
     }
@@ -102,15 +111,19 @@ fn pop_reduced(axes: &mut SmallVec<[Axis; 4]>) -> Option<Middle> {
     Some(Middle { extent, inner: axes[at..].iter().map(|axis| axis.extent).product() })
 }
 
-fn fold_axis<R: Reducer>(input: &[R::Item], axis: Middle, out: &mut [R::Total]) {
+fn fold_axis<I, T>(loops: &Loops<I, T>, input: &[I], axis: Middle, out: &mut [T])
+where
+    I: Copy + Sync,
+    T: Copy + Send + Sync,
+{
     let slab = axis.extent * axis.inner;
     let slabs = TILE.div_ceil(slab);
     for_each_chunk_mut(out, slabs * axis.inner, |i, out| {
         let input = input[i * slabs * slab..].chunks_exact(slab);
         for (slab, out) in input.zip(out.chunks_exact_mut(axis.inner)) {
             match out {
-                [total] => *total = fold_long_row::<R>(slab),
-                _ => fold_columns::<R>(slab, out),
+                [total] => *total = loops.fold_row(slab),
+                _ => loops.fold_columns(slab, out),
             }
         }
     });

@@ -29,24 +29,123 @@ const COLUMN_BLOCK: usize = 128;
 /// The number of columns that are combined side by side, so that their totals stay in cache.
 const SIDE_BY_SIDE: usize = 256;
 
+/// The loops of a reduction from items `I` to totals `T`. Pointers to them let the code that divides
+/// work into blocks and tiles be compiled once per pair of types, not per reduction.
+pub(super) struct Loops<I, T> {
+    pub(super) identity: T,
+    pub(super) take: fn(I) -> T,
+    /// The result of a block of a row.
+    block: fn(&[I]) -> T,
+    /// Reduces rows of a matrix into totals: the rows, the number of columns, the first column.
+    columns: fn(&[I], usize, usize, &mut [T]),
+    combine: Combine<T>,
+}
+
+/// Combines two slices of totals into the right one.
+type Combine<T> = fn(&[T], &mut [T]);
+
+impl<I, T: Copy> Clone for Loops<I, T> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<I, T: Copy> Copy for Loops<I, T> {}
+
+impl<I: Copy + Sync, T: Copy + Send + Sync> Loops<I, T> {
+    pub(super) const fn of<R: Reducer<Item = I, Total = T>>() -> Self {
+        Loops {
+            identity: R::IDENTITY,
+            take: R::take,
+            block: fold_block::<R>,
+            columns: fold_block_of_columns::<R>,
+            combine: combine_all::<R>,
+        }
+    }
+
+    /// Reduces a row, on several threads where it is long. As many blocks as a power of two are a
+    /// branch of the tree of pairs, so that it is the same tree.
+    pub(super) fn fold_row(&self, row: &[I]) -> T {
+        if row.len() <= TILE {
+            return self.fold_short_row(row);
+        }
+        let mut branches = vec![self.identity; row.len().div_ceil(TILE)];
+        for_each_chunk_mut(&mut branches, 1, |i, total| {
+            total[0] = self.fold_short_row(&row[i * TILE..row.len().min((i + 1) * TILE)]);
+        });
+        combine_row(self.combine, self.identity, branches)
+    }
+
+    fn fold_short_row(&self, row: &[I]) -> T {
+        if row.len() <= ROW_BLOCK {
+            return (self.block)(row);
+        }
+        combine_row(self.combine, self.identity, row.chunks(ROW_BLOCK).map(self.block))
+    }
+
+    /// Reduces each column of a matrix in row-major order; `out` has one element per column.
+    pub(super) fn fold_columns(&self, matrix: &[I], out: &mut [T]) {
+        let columns = out.len();
+        let blocks = TILE.div_ceil(COLUMN_BLOCK * columns).next_power_of_two();
+        let branch = blocks * COLUMN_BLOCK * columns;
+        if matrix.len() <= branch {
+            let rows = matrix.len() / columns;
+            let width = TILE.div_ceil(SIDE_BY_SIDE * rows.max(1)) * SIDE_BY_SIDE;
+            return for_each_chunk_mut(out, width, |tile, totals| {
+                for (i, totals) in totals.chunks_mut(SIDE_BY_SIDE).enumerate() {
+                    self.fold_tile(matrix, columns, tile * width + i * SIDE_BY_SIDE, totals);
+                }
+            });
+        }
+        let mut branches = vec![self.identity; matrix.len().div_ceil(branch) * columns];
+        for_each_chunk_mut(&mut branches, columns, |i, totals| {
+            let rows = &matrix[i * branch..matrix.len().min((i + 1) * branch)];
+            self.fold_columns(rows, totals);
+        });
+        let mut tree = Pairwise::new(self.combine);
+        branches.chunks_exact_mut(columns).for_each(|totals| tree.push(totals));
+        tree.finish(out);
+    }
+
+    /// Reduces as many columns as there are totals, from column `start` on.
+    fn fold_tile(&self, matrix: &[I], columns: usize, start: usize, totals: &mut [T]) {
+        let mut tree = Pairwise::new(self.combine);
+        let mut blocks = matrix.chunks(COLUMN_BLOCK * columns);
+        loop {
+            totals.fill(self.identity);
+            let block = blocks.next().unwrap_or_default();
+            (self.columns)(block, columns, start, totals);
+            let last = blocks.len() == 0;
+            if last && tree.blocks == 0 {
+                return;
+            }
+            tree.push(totals);
+            if last {
+                return tree.finish(totals);
+            }
+        }
+    }
+}
+
 /// The results of blocks on their way to one result, for several columns side by side.
 ///
 /// As in a binary counter, a level holds the results of twice as many blocks as the one below.
-struct Pairwise<R: Reducer> {
-    levels: Vec<Vec<R::Total>>,
+struct Pairwise<T> {
+    combine: Combine<T>,
+    levels: Vec<Vec<T>>,
     blocks: usize,
 }
 
-impl<R: Reducer> Pairwise<R> {
-    fn new() -> Self {
-        Pairwise { levels: Vec::new(), blocks: 0 }
+impl<T: Copy> Pairwise<T> {
+    fn new(combine: Combine<T>) -> Self {
+        Pairwise { combine, levels: Vec::new(), blocks: 0 }
     }
 
     /// Takes the results of the next block; what is left in `block` is of no use.
-    fn push(&mut self, block: &mut [R::Total]) {
+    fn push(&mut self, block: &mut [T]) {
         let full = self.blocks.trailing_ones() as usize;
         for level in &self.levels[..full] {
-            combine_all::<R>(level, block);
+            (self.combine)(level, block);
         }
         match self.levels.get_mut(full) {
             Some(level) => level.copy_from_slice(block),
@@ -56,14 +155,14 @@ impl<R: Reducer> Pairwise<R> {
     }
 
     /// Puts the result into `out`. There must have been a block.
-    fn finish(&self, out: &mut [R::Total]) {
+    fn finish(&self, out: &mut [T]) {
         let lowest = self.blocks.trailing_zeros() as usize;
         let occupied = |level: usize| self.blocks >> level & 1 == 1;
         for (i, level) in self.levels.iter().enumerate().filter(|(i, _)| occupied(*i)) {
             if i == lowest {
                 out.copy_from_slice(level);
             } else {
-                combine_all::<R>(level, out);
+                (self.combine)(level, out);
             }
         }
     }
@@ -75,36 +174,27 @@ fn combine_all<R: Reducer>(left: &[R::Total], right: &mut [R::Total]) {
     }
 }
 
-/// Reduces a row of elements.
+/// Reduces a row of elements on one thread.
 #[inline(always)]
 pub(crate) fn fold_row<R: Reducer>(row: &[R::Item]) -> R::Total {
     if row.len() <= ROW_BLOCK {
         return fold_block::<R>(row);
     }
-    combine_row::<R>(row.chunks(ROW_BLOCK).map(fold_block::<R>))
-}
-
-/// As [`fold_row`], on several threads where the row is long. As many blocks as a power of two
-/// are a branch of the tree of pairs, so that it is the same tree.
-pub(super) fn fold_long_row<R: Reducer>(row: &[R::Item]) -> R::Total {
-    if row.len() <= TILE {
-        return fold_row::<R>(row);
-    }
-    let mut branches = vec![R::IDENTITY; row.len().div_ceil(TILE)];
-    for_each_chunk_mut(&mut branches, 1, |i, total| {
-        total[0] = fold_row::<R>(&row[i * TILE..row.len().min((i + 1) * TILE)]);
-    });
-    combine_row::<R>(branches)
+    combine_row(combine_all::<R>, R::IDENTITY, row.chunks(ROW_BLOCK).map(fold_block::<R>))
 }
 
 const _: () = assert!((TILE / ROW_BLOCK).is_power_of_two() && TILE.is_multiple_of(ROW_BLOCK));
 
-fn combine_row<R: Reducer>(totals: impl IntoIterator<Item = R::Total>) -> R::Total {
-    let mut blocks = Pairwise::<R>::new();
+fn combine_row<T: Copy>(
+    combine: Combine<T>,
+    identity: T,
+    totals: impl IntoIterator<Item = T>,
+) -> T {
+    let mut blocks = Pairwise::new(combine);
     for total in totals {
         blocks.push(&mut [total]);
     }
-    let mut total = [R::IDENTITY];
+    let mut total = [identity];
     blocks.finish(&mut total);
     total[0]
 }
@@ -134,53 +224,15 @@ fn fold_block<R: Reducer>(block: &[R::Item]) -> R::Total {
     lanes[0]
 }
 
-/// Reduces each column of a matrix in row-major order; `out` has one element per column.
-pub(super) fn fold_columns<R: Reducer>(matrix: &[R::Item], out: &mut [R::Total]) {
-    let columns = out.len();
-    let blocks = TILE.div_ceil(COLUMN_BLOCK * columns).next_power_of_two();
-    let branch = blocks * COLUMN_BLOCK * columns;
-    if matrix.len() <= branch {
-        let rows = matrix.len() / columns;
-        let width = TILE.div_ceil(SIDE_BY_SIDE * rows.max(1)) * SIDE_BY_SIDE;
-        return for_each_chunk_mut(out, width, |tile, totals| {
-            for (i, totals) in totals.chunks_mut(SIDE_BY_SIDE).enumerate() {
-                fold_tile::<R>(matrix, columns, tile * width + i * SIDE_BY_SIDE, totals);
-            }
-        });
-    }
-    let mut branches = vec![R::IDENTITY; matrix.len().div_ceil(branch) * columns];
-    for_each_chunk_mut(&mut branches, columns, |i, totals| {
-        let rows = &matrix[i * branch..matrix.len().min((i + 1) * branch)];
-        fold_columns::<R>(rows, totals);
-    });
-    let mut tree = Pairwise::<R>::new();
-    branches.chunks_exact_mut(columns).for_each(|totals| tree.push(totals));
-    tree.finish(out);
-}
-
-/// Reduces as many columns as there are totals, from column `start` on.
-fn fold_tile<R: Reducer>(
-    matrix: &[R::Item],
+fn fold_block_of_columns<R: Reducer>(
+    rows: &[R::Item],
     columns: usize,
     start: usize,
     totals: &mut [R::Total],
 ) {
-    let mut blocks = Pairwise::<R>::new();
-    let mut rows = matrix.chunks_exact(columns);
-    loop {
-        totals.fill(R::IDENTITY);
-        for row in rows.by_ref().take(COLUMN_BLOCK) {
-            for (total, x) in totals.iter_mut().zip(&row[start..]) {
-                *total = R::combine(*total, R::take(*x));
-            }
-        }
-        let last = rows.len() == 0;
-        if last && blocks.blocks == 0 {
-            return;
-        }
-        blocks.push(totals);
-        if last {
-            return blocks.finish(totals);
+    for row in rows.chunks_exact(columns) {
+        for (total, x) in totals.iter_mut().zip(&row[start..]) {
+            *total = R::combine(*total, R::take(*x));
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::NumericError;
 use crate::number::Number;
 use crate::output::build;
 use axes::Reduction;
+use fold::Loops;
 
 pub use arg::{arg_max, arg_min};
 pub(crate) use fold::{Reducer, fold_row};
@@ -111,11 +112,19 @@ fn reduce<R: Reducer<Item: Element, Total: Element>>(
     input: &Value,
     axes: &[usize],
 ) -> Result<Value, NumericError> {
+    reduce_by((Loops::of::<R>(), Loops::of::<R::Again>()), input, axes)
+}
+
+fn reduce_by<I: Element + Copy, T: Element + Copy>(
+    loops: (Loops<I, T>, Loops<T, T>),
+    input: &Value,
+    axes: &[usize],
+) -> Result<Value, NumericError> {
     let dtype = input.dtype();
     let elements = input.as_slice().map_err(|_| NumericError::UnsupportedDType { dtype })?;
     let reduction = Reduction::new(input.shape(), axes)?;
     build(reduction.output().clone(), |out| {
-        reduction.run::<R>(elements, out);
+        reduction.run(loops, elements, out);
         Ok(())
     })
 }

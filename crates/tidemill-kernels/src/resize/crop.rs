@@ -3,7 +3,6 @@ use tidemill_value::{DType, Shape, Value, match_dtype};
 use super::unsupported;
 use crate::NumericError;
 use crate::float::Float;
-use crate::number::Number;
 use crate::output::{build, expect_shape};
 
 /// Which pixels those of a crop are made of.
@@ -42,13 +41,11 @@ pub fn crop(
     outside: f32,
 ) -> Result<Value, NumericError> {
     let cuts = Cuts::new(images.shape(), boxes, size)?;
-    match_dtype!(images.dtype(), numbers, T => {
-        let pixels = images.as_slice::<T>()?;
-        build(cuts.crops(), |out: &mut [f32]| {
+    with_pixels!(images, pixels => build(cuts.crops(), |out: &mut [f32]| {
             out.fill(outside);
-            cuts.for_each(|place| {
+            cuts.for_each(&mut |place| {
                 for (channel, out) in out[place.at..place.at + cuts.depth].iter_mut().enumerate() {
-                    let pixel = |start: usize| pixels[start + channel].to_f64() as f32;
+                    let pixel = |start: usize| pixels(start + channel);
                     *out = match method {
                         Method::Bilinear => place.between(place.corners.map(|row| row.map(pixel))),
                         Method::Nearest => pixel(place.nearest()),
@@ -56,8 +53,7 @@ pub fn crop(
                 }
             });
             Ok(())
-        })
-    }, else unsupported(images.dtype()))
+    }))
 }
 
 /// The gradient of [`crop`] of images of `shape`, as elements of type `dtype`. TensorFlow's
@@ -77,7 +73,7 @@ pub fn crop_grad_images(
     cuts.expect(grads)?;
     let grads = grads.as_slice::<f32>()?;
     match_dtype!(dtype, floats, T => build(shape.clone(), |out: &mut [T]| {
-        cuts.for_each(|place| {
+        cuts.for_each(&mut |place| {
             for (channel, grad) in grads[place.at..place.at + cuts.depth].iter().enumerate() {
                 let mut add = |start: usize, part: f32| {
                     out[start + channel] += T::from_f64((part * grad).into());
@@ -111,14 +107,12 @@ pub fn crop_grad_boxes(
     let cuts = Cuts::new(images.shape(), boxes, size_of(grads)?)?;
     cuts.expect(grads)?;
     let grads = grads.as_slice::<f32>()?;
-    match_dtype!(images.dtype(), numbers, T => {
-        let pixels = images.as_slice::<T>()?;
-        build(boxes.boxes.shape().clone(), |out: &mut [f32]| {
-            cuts.for_each(|place| {
+    with_pixels!(images, pixels => build(boxes.boxes.shape().clone(), |out: &mut [f32]| {
+            cuts.for_each(&mut |place| {
                 let [y1, x1, y2, x2] = [0, 1, 2, 3].map(|i| 4 * place.number + i);
                 let [down, right] = place.parts;
                 for (channel, grad) in grads[place.at..place.at + cuts.depth].iter().enumerate() {
-                    let pixel = |start: usize| pixels[start + channel].to_f64() as f32;
+                    let pixel = |start: usize| pixels(start + channel);
                     let [[a, b], [c, d]] = place.corners.map(|row| row.map(pixel));
                     let by_row = ((1.0 - right) * (c - a) + right * (d - b)) * grad;
                     let by_column = ((1.0 - down) * (b - a) + down * (d - c)) * grad;
@@ -130,8 +124,7 @@ pub fn crop_grad_boxes(
                 }
             });
             Ok(())
-        })
-    }, else unsupported(images.dtype()))
+    }))
 }
 
 fn size_of(crops: &Value) -> Result<[usize; 2], NumericError> {
@@ -241,7 +234,7 @@ impl<'a> Cuts<'a> {
     }
 
     /// Calls a function for each pixel of the crops that is on its image, in order.
-    fn for_each(&self, mut f: impl FnMut(Place)) {
+    fn for_each(&self, f: &mut dyn FnMut(Place)) {
         let ([height, width], [rows, columns]) = (self.extents, self.size);
         if self.depth == 0 {
             return;

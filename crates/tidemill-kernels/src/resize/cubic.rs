@@ -1,8 +1,7 @@
-use tidemill_value::{DType, Value, match_dtype};
+use tidemill_value::{DType, Value};
 
-use super::{Align, Grid, Tap, original, position, step, unsupported};
+use super::{Align, Grid, Tap, original, position, step};
 use crate::NumericError;
-use crate::number::Number;
 use crate::output::build;
 
 /// Positions between pixels are rounded to this part of their distance.
@@ -15,22 +14,16 @@ const PARTS: f32 = 1024.0;
 /// As for [`nearest`](super::nearest).
 pub fn bicubic(images: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
     let grid = Grid::new(images.shape(), size, |extent, count| taps(extent, count, align))?;
-    match_dtype!(images.dtype(), numbers, T => {
-        let pixels = images.as_slice::<T>()?;
-        build(grid.resized.clone(), |out: &mut [f32]| {
-            grid.for_each(|at, starts, [down, right]| {
-                for (channel, out) in out[at..at + grid.depth].iter_mut().enumerate() {
-                    let of_row = |row: [usize; 4]| {
-                        row.map(|start| pixels[start + channel].to_f64() as f32)
-                    };
-                    let rows = starts.map(of_row);
-                    let columns = [0, 1, 2, 3].map(|j| weighted(rows.map(|row| row[j]), down));
-                    *out = weighted(columns, right);
-                }
-            });
-            Ok(())
-        })
-    }, else unsupported(images.dtype()))
+    with_pixels!(images, pixels => build(grid.resized.clone(), |out: &mut [f32]| {
+        grid.for_each(&mut |at, starts, [down, right]| {
+            for (channel, out) in out[at..at + grid.depth].iter_mut().enumerate() {
+                let rows = starts.map(|row| row.map(|start| pixels(start + channel)));
+                let columns = [0, 1, 2, 3].map(|j| weighted(rows.map(|row| row[j]), down));
+                *out = weighted(columns, right);
+            }
+        });
+        Ok(())
+    }))
 }
 
 /// The gradient of [`bicubic`] of images of `size`, as elements of type `dtype`. TensorFlow's

@@ -1,9 +1,23 @@
 //! Images of shape `[batch, height, width, channels]` at other sizes.
 
+use tidemill_value::{DType, Shape, Value, match_dtype};
+
+/// Evaluates an expression with a function that reads pixels as `f32`. The expression is compiled
+/// twice: for `f32`, the usual type, and for all other types, through a pointer.
+macro_rules! with_pixels {
+    ($images:expr, $pixels:ident => $body:expr) => {
+        if let Ok(pixels) = $images.as_slice::<f32>() {
+            let $pixels = |i: usize| pixels[i];
+            $body
+        } else {
+            let $pixels = $crate::resize::read_as_f32($images)?;
+            $body
+        }
+    };
+}
+
 mod crop;
 mod cubic;
-
-use tidemill_value::{DType, Shape, Value, match_dtype};
 
 pub use crop::{Boxes, Method, crop, crop_grad_boxes, crop_grad_images};
 pub use cubic::{bicubic, bicubic_grad};
@@ -34,7 +48,7 @@ pub fn nearest(images: &Value, size: [usize; 2], align: Align) -> Result<Value, 
     match_dtype!(images.dtype(), numbers, T => {
         let pixels = images.as_slice::<T>()?;
         build(grid.resized.clone(), |out: &mut [T]| {
-            grid.for_each(|at, [[pixel]], _| {
+            grid.for_each(&mut |at, [[pixel]], _| {
                 out[at..at + grid.depth].copy_from_slice(&pixels[pixel..pixel + grid.depth]);
             });
             Ok(())
@@ -53,7 +67,7 @@ pub fn nearest_grad(grad: &Value, size: [usize; 2], align: Align) -> Result<Valu
     match_dtype!(grad.dtype(), numbers, T => {
         let grads = grad.as_slice::<T>()?;
         build(images.clone(), |out: &mut [T]| {
-            grid.for_each(|at, [[pixel]], _| {
+            grid.for_each(&mut |at, [[pixel]], _| {
                 let sums = out[pixel..pixel + grid.depth].iter_mut();
                 sums.zip(&grads[at..]).for_each(|(sum, grad)| *sum = sum.plus(*grad));
             });
@@ -68,22 +82,19 @@ pub fn nearest_grad(grad: &Value, size: [usize; 2], align: Align) -> Result<Valu
 /// As for [`nearest`].
 pub fn bilinear(images: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
     let grid = Grid::new(images.shape(), size, |extent, count| linear_taps(extent, count, align))?;
-    match_dtype!(images.dtype(), numbers, T => {
-        let pixels = images.as_slice::<T>()?;
-        build(grid.resized.clone(), |out: &mut [f32]| {
-            grid.for_each(|at, corners, [[_, down], [_, right]]| {
-                for (channel, out) in out[at..at + grid.depth].iter_mut().enumerate() {
-                    let pixel = |start: usize| pixels[start + channel].to_f64() as f32;
-                    let [top, bottom] = corners.map(|[left_at, right_at]| {
-                        let left = pixel(left_at);
-                        left + (pixel(right_at) - left) * right
-                    });
-                    *out = top + (bottom - top) * down;
-                }
-            });
-            Ok(())
-        })
-    }, else unsupported(images.dtype()))
+    with_pixels!(images, pixels => build(grid.resized.clone(), |out: &mut [f32]| {
+        grid.for_each(&mut |at, corners, [[_, down], [_, right]]| {
+            for (channel, out) in out[at..at + grid.depth].iter_mut().enumerate() {
+                let pixel = |start: usize| pixels(start + channel);
+                let [top, bottom] = corners.map(|[left_at, right_at]| {
+                    let left = pixel(left_at);
+                    left + (pixel(right_at) - left) * right
+                });
+                *out = top + (bottom - top) * down;
+            }
+        });
+        Ok(())
+    }))
 }
 
 /// The gradient of [`bilinear`] of images of `size`, as elements of type `dtype`. TensorFlow's
@@ -104,6 +115,14 @@ pub fn bilinear_grad(
 
 fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
     Err(NumericError::UnsupportedDType { dtype })
+}
+
+/// The pixels of images as `f32`.
+fn read_as_f32(images: &Value) -> Result<Box<dyn Fn(usize) -> f32 + '_>, NumericError> {
+    match_dtype!(images.dtype(), numbers, T => {
+        let pixels = images.as_slice::<T>()?;
+        Ok(Box::new(|i: usize| pixels[i].to_f64() as f32))
+    }, else unsupported(images.dtype()))
 }
 
 /// The shape of images of a size that were resized to a shape, and the size of that.
@@ -202,7 +221,7 @@ impl<const N: usize> Grid<N> {
     fn spread(&self, grad: &Value, images: &Shape, dtype: DType) -> Result<Value, NumericError> {
         let grads = grad.as_slice::<f32>()?;
         match_dtype!(dtype, floats, T => build(images.clone(), |out: &mut [T]| {
-            self.for_each(|at, starts, [down, right]| {
+            self.for_each(&mut |at, starts, [down, right]| {
                 for (row, down) in starts.into_iter().zip(down) {
                     for (start, right) in row.into_iter().zip(right) {
                         let [down, right] = [down, right].map(|weight| T::from_f64(weight.into()));
@@ -219,7 +238,7 @@ impl<const N: usize> Grid<N> {
 
     /// Calls a function for each resized pixel, in order, with where its channels start, where
     /// those of the pixels that it is made of start, by rows, and the weights of rows and columns.
-    fn for_each(&self, mut f: impl FnMut(usize, [[usize; N]; N], [[f32; N]; 2])) {
+    fn for_each(&self, f: &mut dyn FnMut(usize, [[usize; N]; N], [[f32; N]; 2])) {
         let ([height, width], [rows, columns]) = (self.extents, &self.taps);
         if rows.is_empty() || columns.is_empty() {
             return;

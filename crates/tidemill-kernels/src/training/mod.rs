@@ -5,7 +5,6 @@
 
 mod rules;
 
-use multiversion::multiversion;
 use smallvec::{SmallVec, smallvec};
 use tidemill_value::{DType, Scalar, Shape, Value, match_dtype};
 
@@ -204,6 +203,9 @@ fn to_number<T: Float>(value: &Value) -> Result<T, NumericError> {
 
 /// The step of an element of a variable and of its slots by that of the gradient.
 trait Step<T, const N: usize>: Sync {
+    /// Whether the loop has a copy for each instruction set.
+    const VECTOR: bool;
+
     fn step(&self, states: [T; N], gradient: T) -> [T; N];
 }
 
@@ -221,6 +223,14 @@ impl<T: Float> Work<'_, T> {
     }
 
     fn run<S: Step<T, N>, const N: usize>(self, step: &S) -> Result<(), NumericError> {
+        self.run_tiles(&|states, gradient| tile(step, states, gradient))
+    }
+
+    /// Compiled once per number of states, not per step.
+    fn run_tiles<const N: usize>(
+        self,
+        tile: &(dyn Fn([&mut [T]; N], &[T]) + Sync),
+    ) -> Result<(), NumericError> {
         let Work { states, gradient, parts, .. } = self;
         let actual = states.len();
         if actual != N {
@@ -229,22 +239,15 @@ impl<T: Float> Work<'_, T> {
         let mut states = states.into_iter();
         let mut states: [&mut [T]; N] = std::array::from_fn(|_| states.next().unwrap_or_default());
         match parts {
-            // A single number is not worth a tile.
-            Parts::Whole if let [gradient] = gradient => {
-                let updated = step.step(states.each_ref().map(|state| state[0]), *gradient);
-                for (state, updated) in states.iter_mut().zip(updated) {
-                    state[0] = updated;
-                }
-            }
+            Parts::Whole if gradient.len() <= TILE => tile(states, gradient),
             Parts::Whole => for_each_chunks_mut(states, TILE, |i, states| {
                 let begin = i * TILE;
-                tile(step, states, &gradient[begin..(begin + TILE).min(gradient.len())]);
+                tile(states, &gradient[begin..(begin + TILE).min(gradient.len())]);
             }),
             Parts::Rows(rows, width) if width > 0 => {
                 for (row, gradient) in rows.iter().zip(gradient.chunks_exact(width)) {
                     let part = row * width..(row + 1) * width;
-                    let states = states.each_mut().map(|state| &mut state[part.clone()]);
-                    tile(step, states, gradient);
+                    tile(states.each_mut().map(|state| &mut state[part.clone()]), gradient);
                 }
             }
             Parts::Rows(..) => {}
@@ -259,16 +262,42 @@ const BLOCK: usize = 128;
 /// The same at the end of slices, where elements that are not there are computed beside the others.
 const SMALL: usize = 16;
 
-#[multiversion(targets = "simd")]
-fn tile<T: Float, S: Step<T, N>, const N: usize>(step: &S, states: [&mut [T]; N], gradient: &[T]) {
-    let mut states = states;
-    let full = gradient.len() - gradient.len() % BLOCK;
-    for begin in (0..full).step_by(BLOCK) {
-        block::<T, S, N, BLOCK>(step, &mut states, gradient, begin..begin + BLOCK);
+fn tile<T: Float, S: Step<T, N>, const N: usize>(
+    step: &S,
+    mut states: [&mut [T]; N],
+    gradient: &[T],
+) {
+    // A single number is not worth a block.
+    if let [gradient] = gradient {
+        let updated = step.step(states.each_ref().map(|state| state[0]), *gradient);
+        for (state, updated) in states.iter_mut().zip(updated) {
+            state[0] = updated;
+        }
+        return;
     }
-    for begin in (full..gradient.len()).step_by(SMALL) {
+    if S::VECTOR {
+        return vector_tile(step, states, gradient);
+    }
+    for begin in (0..gradient.len()).step_by(SMALL) {
         let end = (begin + SMALL).min(gradient.len());
         block::<T, S, N, SMALL>(step, &mut states, gradient, begin..end);
+    }
+}
+
+vectorized! {
+    if true;
+    fn vector_tile<T, S; const N>(step: &S, states: [&mut [T]; N], gradient: &[T])
+    where [T: Float, S: Step<T, N>]
+    {
+        let mut states = states;
+        let full = gradient.len() - gradient.len() % BLOCK;
+        for begin in (0..full).step_by(BLOCK) {
+            block::<T, S, N, BLOCK>(step, &mut states, gradient, begin..begin + BLOCK);
+        }
+        for begin in (full..gradient.len()).step_by(SMALL) {
+            let end = (begin + SMALL).min(gradient.len());
+            block::<T, S, N, SMALL>(step, &mut states, gradient, begin..end);
+        }
     }
 }
 

@@ -4,11 +4,14 @@ use super::{Rule, Step, Work};
 use crate::NumericError;
 use crate::float::Float;
 
-/// Declares steps: the numbers and choices of each, and what its states become by a gradient.
+/// Declares steps: the numbers and choices of each, and what its states become by a gradient. The
+/// loops over `f32` of those marked with `vector` are compiled for several sets of vector instructions.
 macro_rules! steps {
+    (@) => { false };
+    (@ vector) => { true };
     ($(
         $(#[$doc:meta])*
-        $name:ident[$count:literal] { $($number:ident),* $(; $flag:ident)? }
+        $name:ident[$count:literal $(, $vector:ident)?] { $($number:ident),* $(; $flag:ident)? }
             |$states:pat_param, $gradient:ident| $body:block
     )+) => {$(
         $(#[$doc])*
@@ -18,6 +21,8 @@ macro_rules! steps {
         }
 
         impl<T: Float> Step<T, $count> for $name<T> {
+            const VECTOR: bool = steps!(@ $($vector)?) && T::HAS_VECTOR_FUNCTIONS;
+
             #[inline(always)]
             fn step(&self, $states: [T; $count], $gradient: T) -> [T; $count] {
                 let $name { $($number,)* $($flag,)? } = *self;
@@ -28,24 +33,24 @@ macro_rules! steps {
 }
 
 steps! {
-    GradientDescent[1] { alpha } |[var], g| {
+    GradientDescent[1, vector] { alpha } |[var], g| {
         let var = var - g * alpha;
         [var]
     }
 
-    Momentum[2] { lr, momentum; nesterov } |[var, accum], g| {
+    Momentum[2, vector] { lr, momentum; nesterov } |[var, accum], g| {
         let accum = accum * momentum + g;
         let var = var - if nesterov { g * lr + accum * momentum * lr } else { accum * lr };
         [var, accum]
     }
 
-    KerasMomentum[2] { lr, momentum; nesterov } |[var, accum], g| {
+    KerasMomentum[2, vector] { lr, momentum; nesterov } |[var, accum], g| {
         let accum = accum * momentum - g * lr;
         let var = var + if nesterov { accum * momentum - g * lr } else { accum };
         [var, accum]
     }
 
-    Adagrad[2] { lr; update_slots } |[var, accum], g| {
+    Adagrad[2, vector] { lr; update_slots } |[var, accum], g| {
         let accum = if update_slots { accum + g * g } else { accum };
         let var = var - g * lr * reciprocal_root(accum);
         [var, accum]
@@ -89,7 +94,7 @@ steps! {
         [var, accum, accum_update]
     }
 
-    RmsProp[3] { lr, rho, momentum, epsilon } |[var, ms, mom], g| {
+    RmsProp[3, vector] { lr, rho, momentum, epsilon } |[var, ms, mom], g| {
         let ms = ms + (g * g - ms) * (T::ONE - rho);
         let mom = mom * momentum + g * lr / (ms + epsilon).sqrt();
         let var = var - mom;
@@ -119,7 +124,7 @@ steps! {
         [var, mg, ms, mom]
     }
 
-    Adam[3] { alpha, beta1, beta2, epsilon; nesterov } |[var, m, v], g| {
+    Adam[3, vector] { alpha, beta1, beta2, epsilon; nesterov } |[var, m, v], g| {
         let m = m + (g - m) * (T::ONE - beta1);
         let v = v + (g * g - v) * (T::ONE - beta2);
         let ahead = if nesterov { g * (T::ONE - beta1) + beta1 * m } else { m };

@@ -59,7 +59,7 @@ fn one_many_and_in_place_give_the_same_bits_for_functions_of_one_operand() {
             with_unary!(function, f => {
                 let operands = operands(dtype, 1).into_vec().unwrap();
                 let mut many = vec![Default::default(); operands.len()];
-                (f.slice)(&operands, &mut many);
+                f.slice(&operands, &mut many);
                 let one: Vec<_> = operands.iter().map(|x| (f.one)(*x)).collect();
                 let mut in_place = operands.clone();
                 f.in_place(&mut in_place);
@@ -120,7 +120,7 @@ fn one_many_and_in_place_give_the_same_bits_for_functions_of_two_operands() {
 
 fn agree_in_all_forms<T: Plain>(f: Binary<T>, left: &[T], right: &[T], name: &str) {
     let mut many = vec![T::default(); left.len()];
-    (f.pairs)(left, right, &mut many).unwrap();
+    f.pairs(left, right, &mut many).unwrap();
     let one: Vec<T> = left.iter().zip(right).map(|(x, y)| (f.one)(*x, *y).unwrap()).collect();
     assert!(same_bits(&many, &one), "{name}");
     let mut buffer = left.to_vec();
@@ -132,7 +132,7 @@ fn agree_in_all_forms<T: Plain>(f: Binary<T>, left: &[T], right: &[T], name: &st
 
     let x = left[1];
     let one: Vec<T> = right.iter().map(|y| (f.one)(x, *y).unwrap()).collect();
-    (f.left_scalar)(x, right, &mut many).unwrap();
+    f.left_scalar(x, right, &mut many).unwrap();
     assert!(same_bits(&many, &one), "{name}");
     buffer.copy_from_slice(right);
     f.in_place(Side::Right, &mut buffer, &[x]).unwrap();
@@ -140,7 +140,7 @@ fn agree_in_all_forms<T: Plain>(f: Binary<T>, left: &[T], right: &[T], name: &st
 
     let y = right[1];
     let one: Vec<T> = left.iter().map(|x| (f.one)(*x, y).unwrap()).collect();
-    (f.right_scalar)(left, y, &mut many).unwrap();
+    f.right_scalar(left, y, &mut many).unwrap();
     assert!(same_bits(&many, &one), "{name}");
     buffer.copy_from_slice(left);
     f.in_place(Side::Left, &mut buffer, &[y]).unwrap();

@@ -24,7 +24,7 @@ pub(crate) fn filled<T: Element>(shape: &[usize], f: impl Fn(usize) -> T) -> Val
 fn map<A: Element, O: Element>(f: Unary<A, O>, x: &Value) -> Value {
     let input = x.as_slice().unwrap();
     let mut out = vec![O::default(); input.len()];
-    (f.slice)(input, &mut out);
+    f.slice(input, &mut out);
     Value::from_vec(x.shape().clone(), out).unwrap()
 }
 

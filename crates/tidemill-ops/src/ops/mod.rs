@@ -38,11 +38,13 @@ pub mod norm;
 pub mod placeholder;
 pub mod pooling;
 pub mod prod;
+#[cfg(feature = "files")]
 pub mod queue;
 pub mod random;
 pub mod reduce;
 pub mod resize;
 pub mod resource;
+#[cfg(feature = "files")]
 pub mod saving;
 pub mod scatter;
 pub mod select;

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::time::Duration;
 
-use serde_json::json;
 use tidemill_graph::GraphReader;
 
 use crate::plan::step::Plan;
@@ -77,15 +76,34 @@ impl RunTrace {
     pub fn to_chrome_json(&self) -> String {
         let micros = |duration: Duration| duration.as_nanos() as f64 / 1e3;
         let event = |step: &TraceStep| {
-            json!({
-                "name": step.op, "cat": "op", "ph": "X", "pid": 1, "tid": 1,
-                "ts": micros(step.start), "dur": micros(step.duration),
-                "args": { "name": step.name, "at": step.location, "bytes": step.bytes },
-            })
+            format!(
+                r#"{{"name":{},"cat":"op","ph":"X","pid":1,"tid":1,"ts":{},"dur":{},"args":{{"name":{},"at":{},"bytes":{}}}}}"#,
+                json_string(step.op),
+                micros(step.start),
+                micros(step.duration),
+                json_string(&step.name),
+                json_string(&step.location),
+                step.bytes,
+            )
         };
-        let events: Vec<_> = self.steps.iter().map(event).collect();
-        json!({ "traceEvents": events, "displayTimeUnit": "ns" }).to_string()
+        let events: Vec<String> = self.steps.iter().map(event).collect();
+        format!(r#"{{"displayTimeUnit":"ns","traceEvents":[{}]}}"#, events.join(","))
     }
+}
+
+/// A JSON string.
+fn json_string(text: &str) -> String {
+    let mut json = String::with_capacity(text.len() + 2);
+    json.push('"');
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => json.extend(['\\', c]),
+            c if c.is_ascii_control() => json.push_str(&format!("\\u{:04x}", u32::from(c))),
+            c => json.push(c),
+        }
+    }
+    json.push('"');
+    json
 }
 
 #[derive(Default)]
@@ -115,5 +133,15 @@ impl fmt::Display for RunTrace {
         }
         let micros = total.as_nanos() as f64 / 1e3;
         write!(f, "{:<32} {:>7} {micros:>12.2}", "all", self.steps.len())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::json_string;
+
+    #[test]
+    fn quotes_backslashes_and_control_characters_are_escaped_in_json() {
+        assert_eq!(json_string("a\"b\\c\n µ"), r#""a\"b\\c\u000a µ""#);
     }
 }

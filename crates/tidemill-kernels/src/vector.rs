@@ -1,0 +1,149 @@
+//! Functions compiled for several instruction sets.
+//!
+//! Copies cost compile time, so only loops over the most common types have them. All copies compute
+//! the same bits: each step is one IEEE operation.
+
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use tidemill_value::DType;
+
+/// An instruction set that functions have a copy for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Level {
+    /// The instructions of every machine of the architecture.
+    Baseline,
+    /// AVX2 and FMA: x86-64-v3.
+    #[cfg(target_arch = "x86_64")]
+    V3,
+    /// AVX-512 of Ice Lake and later; earlier processors lower their clock for it.
+    #[cfg(target_arch = "x86_64")]
+    V4,
+}
+
+/// Whether loops over this type have copies: floats and the integers of indices do.
+pub(crate) const fn is_vector(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::F64 | DType::I32 | DType::I64)
+}
+
+/// The level of this machine.
+#[cfg(target_arch = "x86_64")]
+#[inline]
+pub(crate) fn level() -> Level {
+    static LEVEL: AtomicU8 = AtomicU8::new(0);
+    match LEVEL.load(Ordering::Relaxed) {
+        1 => Level::Baseline,
+        2 => Level::V3,
+        3 => Level::V4,
+        _ => {
+            let level = detect();
+            LEVEL.store(level as u8 + 1, Ordering::Relaxed);
+            level
+        }
+    }
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+#[inline]
+pub(crate) fn level() -> Level {
+    Level::Baseline
+}
+
+/// Whether the machine has all of these features.
+#[cfg(target_arch = "x86_64")]
+macro_rules! has {
+    ($($feature:tt)*) => {
+        true $(&& std::arch::is_x86_feature_detected!($feature))*
+    };
+}
+
+#[cfg(target_arch = "x86_64")]
+#[cold]
+fn detect() -> Level {
+    if !has!("avx" "avx2" "bmi1" "bmi2" "f16c" "fma" "lzcnt" "movbe" "popcnt") {
+        Level::Baseline
+    } else if has!("avx512bitalg" "avx512bw" "avx512cd" "avx512dq" "avx512f" "avx512ifma" "avx512vbmi")
+        && has!("avx512vbmi2" "avx512vl" "avx512vnni" "avx512vpopcntdq")
+    {
+        Level::V4
+    } else {
+        Level::V3
+    }
+}
+
+/// Declares a function with a copy for each [`Level`]. `if CONDITION;` comes first, a constant of the
+/// type parameters; where it is false, there is only the baseline copy. Bounds are in brackets after
+/// `where`.
+///
+/// In the body, `FUSED` tells whether the level has fused multiply-add. Functions that the body calls
+/// are compiled for the level only if they are inlined.
+macro_rules! vectorized {
+    (
+        if $condition:expr;
+        $(#[$meta:meta])*
+        fn $name:ident<$($generic:ident),* $(; const $length:ident)?>(
+            $($argument:ident: $type:ty),* $(,)?
+        ) $(-> $output:ty)?
+        where [$($bounds:tt)*]
+        $body:block
+    ) => {
+        $(#[$meta])*
+        fn $name<$($generic,)* $(const $length: usize)?>(
+            $($argument: $type),*
+        ) $(-> $output)?
+        where $($bounds)*
+        {
+            #[inline(always)]
+            fn baseline<$($generic,)* $(const $length: usize)?>(
+                $($argument: $type),*
+            ) $(-> $output)?
+            where $($bounds)*
+            {
+                #[allow(dead_code)]
+                const FUSED: bool = cfg!(target_feature = "fma");
+                $body
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx,avx2,bmi1,bmi2,f16c,fma,lzcnt,movbe,popcnt")]
+            fn v3<$($generic,)* $(const $length: usize)?>(
+                $($argument: $type),*
+            ) $(-> $output)?
+            where $($bounds)*
+            {
+                #[allow(dead_code)]
+                const FUSED: bool = true;
+                $body
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            #[target_feature(enable = "avx,avx2,bmi1,bmi2,f16c,fma,lzcnt,movbe,popcnt")]
+            #[target_feature(enable = "avx512bitalg,avx512bw,avx512cd,avx512dq,avx512f,avx512ifma")]
+            #[target_feature(enable = "avx512vbmi,avx512vbmi2,avx512vl,avx512vnni,avx512vpopcntdq")]
+            fn v4<$($generic,)* $(const $length: usize)?>(
+                $($argument: $type),*
+            ) $(-> $output)?
+            where $($bounds)*
+            {
+                #[allow(dead_code)]
+                const FUSED: bool = true;
+                $body
+            }
+
+            #[cfg(target_arch = "x86_64")]
+            if $condition {
+                match $crate::vector::level() {
+                    $crate::vector::Level::Baseline => {}
+                    // SAFETY: the machine has the instructions of its level.
+                    $crate::vector::Level::V3 => return unsafe {
+                        v3::<$($generic,)* $($length)?>($($argument),*)
+                    },
+                    // SAFETY: as above.
+                    $crate::vector::Level::V4 => return unsafe {
+                        v4::<$($generic,)* $($length)?>($($argument),*)
+                    },
+                }
+            }
+            baseline::<$($generic,)* $($length)?>($($argument),*)
+        }
+    };
+}
