@@ -2,7 +2,8 @@
 //!
 //! - [`check_gradient`] compares symbolic gradients, and those of gradients, with finite
 //!   differences.
-//! - [`suite`] holds the tests that every operation has to pass, on the samples it brings along.
+//! - `suite`, a feature, holds the tests that every operation has to pass, on the samples it brings
+//!   along.
 //! - [`Reference`] runs a graph the naive way, and a [`Scenario`] is a random graph with runs
 //!   to compare sessions with it on.
 //! - [`bodies`] holds random programs with branches, loops and maps, to compare with the same
@@ -24,6 +25,7 @@ pub mod ops_table;
 mod random_graph;
 mod reference;
 mod subgraph;
+#[cfg(feature = "suite")]
 pub mod suite;
 mod tensorflow_names;
 pub mod values;
