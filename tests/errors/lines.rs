@@ -15,13 +15,14 @@ use tidemill::ops::{
 use tidemill::prelude::*;
 
 /// A builder by its name, and a call of it.
-type Row = (&'static str, fn());
+pub(crate) type Row = (&'static str, fn());
 
 macro_rules! rows {
     ($($name:ident => $call:expr;)*) => {
         &[$((stringify!($name), || { let _ = $call; }),)*]
     };
 }
+pub(crate) use rows;
 
 const ONE: [f32; 1] = [1.0];
 const X: [f32; 2] = [1.0, 2.0];
@@ -316,34 +317,44 @@ fn every_builder_is_called() {
     assert_eq!(called, builders());
 }
 
-#[test]
-fn nodes_have_the_line_of_the_call_that_made_them() {
+/// Panics with the nodes of calls that have lines of other files than `file`.
+pub(crate) fn check_nodes(rows: impl Iterator<Item = &'static Row>, file: &str) {
     let mut wrong = Vec::new();
-    for (name, call) in all_rows() {
+    for (name, call) in rows {
         let graph = Graph::new();
         let _default = graph.as_default();
         call();
         graph.check().unwrap_or_else(|errors| panic!("{name}: {errors}"));
         let places = graph.operations().into_iter().filter_map(Operation::location);
-        let elsewhere = places.filter(|place| place.file() != file!());
+        let elsewhere = places.filter(|place| place.file() != file);
         wrong.extend(elsewhere.map(|place| format!("{name}: {place}")));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-#[test]
-fn errors_have_the_line_of_the_call_that_failed() {
+/// Panics with the errors of calls that name lines of other files than `file`.
+pub(crate) fn check_errors(rows: impl Iterator<Item = &'static Row>, file: &str) {
     let mut wrong = Vec::new();
-    for (name, call) in all_rows() {
+    for (name, call) in rows {
         let graph = Graph::new();
         graph.finalize();
         let _default = graph.as_default();
         call();
         let errors = graph.check().expect_err(name);
-        let elsewhere = errors.errors().filter(|error| error.location.file() != file!());
+        let elsewhere = errors.errors().filter(|error| error.location.file() != file);
         wrong.extend(elsewhere.map(|error| format!("{name}: {error}")));
     }
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn nodes_have_the_line_of_the_call_that_made_them() {
+    check_nodes(all_rows(), file!());
+}
+
+#[test]
+fn errors_have_the_line_of_the_call_that_failed() {
+    check_errors(all_rows(), file!());
 }
 
 #[test]

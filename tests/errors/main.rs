@@ -7,4 +7,5 @@ mod files;
 mod lines;
 mod mistakes;
 mod table;
+mod training_lines;
 mod types;

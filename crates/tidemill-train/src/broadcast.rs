@@ -1,6 +1,9 @@
 //! Types and shapes of the operands and weights of losses and metrics.
 
-use tidemill_graph::{BuildErrorKind, OpError, TensorRef, control_dependencies, fail, input_note};
+use tidemill_graph::{
+    BuildErrorKind, Location, OpError, TensorRef, at_location, control_dependencies, fail,
+    input_note,
+};
 use tidemill_ops::{
     Operand, Operation, Tensor, assert, cast, concat, equal, expand_dims, ones_like, rank,
     reduce_all, shape, slice, squeeze,
@@ -44,7 +47,7 @@ pub(crate) fn of_one_shape(
     build: impl FnOnce(Tensor, Tensor) -> Tensor,
 ) -> Tensor {
     match predictions.shape().merge(&labels.shape()) {
-        Ok(_) => build(labels, predictions),
+        Ok(_) => at_location(Location::caller(), || build(labels, predictions)),
         Err(_) => disagree(what, ("labels", labels), (called, predictions), "have equal shapes"),
     }
 }

@@ -1,5 +1,6 @@
 use tidemill_graph::{
-    Graph, NodeBuilder, OpError, TensorRef, default_graph, without_control_dependencies,
+    Graph, Location, NodeBuilder, OpError, TensorRef, at_location, default_graph,
+    without_control_dependencies,
 };
 use tidemill_ops::ops::control::NO_OP;
 use tidemill_ops::{
@@ -148,8 +149,9 @@ impl ExponentialMovingAverage {
     pub fn apply<T: Into<Operand>>(&mut self, items: impl IntoIterator<Item = T>) -> Operation {
         let items: Vec<Operand> = items.into_iter().map(Into::into).collect();
         let graph = items.iter().find_map(graph_of).unwrap_or_else(default_graph);
-        let averages: Vec<(Average, Operand)> =
-            items.into_iter().map(|item| (self.average_for(&graph, &item), item)).collect();
+        let averages: Vec<(Average, Operand)> = at_location(Location::caller(), || {
+            items.into_iter().map(|item| (self.average_for(&graph, &item), item)).collect()
+        });
         let name = self.name.clone();
         composite(Some(graph.clone()), &name, |full| {
             let decay = self.current_decay(&graph);
