@@ -13,15 +13,26 @@ fn run(example: &str) -> Vec<String> {
 
 /// The lines that an example prints if it is given arguments.
 fn run_with(example: &str, arguments: &[&str]) -> Vec<String> {
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--example", example, "--"])
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
+    let output = command(example).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{example} failed:\n{errors}");
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// An example, built with the features of the whole workspace: `cargo run --example` would build the
+/// libraries again with fewer, and a kill of it would not reach the example.
+fn command(example: &str) -> Command {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--workspace", "--example", example])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(built.success(), "{example} does not build");
+    let tests: PathBuf = env::current_exe().unwrap();
+    let program = tests.parent().unwrap().with_file_name("examples").join(example);
+    let mut command = Command::new(program.with_extension(env::consts::EXE_EXTENSION));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
 }
 
 /// The numbers of a line, in order.
@@ -122,13 +133,9 @@ fn a_training_that_is_killed_and_started_again_ends_with_the_same_weights() {
     assert!(first[0] > 0.0, "{lines:#?}");
 }
 
-/// Starts the example itself: a kill of `cargo run` would not reach it.
 fn start_resume(folder: &Path) -> Child {
-    let tests: PathBuf = env::current_exe().unwrap();
-    let example = tests.parent().unwrap().with_file_name("examples").join("resume");
-    let mut command = Command::new(example.with_extension(env::consts::EXE_EXTENSION));
-    command.arg(folder).current_dir(env!("CARGO_MANIFEST_DIR"));
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    let mut command = command("resume");
+    command.arg(folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 #[test]

@@ -144,12 +144,15 @@ pub fn at_location<R>(location: Location, build: impl FnOnce() -> R) -> R {
 }
 
 fn with_origin<R>(origin: Origin, build: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Origin>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            ORIGIN.set(self.0);
-        }
-    }
     let _restore = Restore(ORIGIN.replace(Some(origin)));
     build()
+}
+
+/// Brings an origin back when it is dropped.
+struct Restore(Option<Origin>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        ORIGIN.set(self.0);
+    }
 }

@@ -61,15 +61,34 @@ pub(crate) fn with_current<R>(graph: GraphKey, read: impl FnOnce(&Scope) -> R) -
 
 /// Calls `build` while `scope` holds for `graph`, on this thread.
 fn enter<R>(graph: GraphKey, scope: Scope, build: impl FnOnce() -> R) -> R {
-    struct Leave;
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            SCOPES.with_borrow_mut(Vec::pop);
-        }
-    }
-    SCOPES.with_borrow_mut(|scopes| scopes.push((graph, scope)));
-    let _leave = Leave;
+    let _entered = Entered::new(graph, scope);
     build()
+}
+
+/// A scope that holds until it is dropped. All calls of [`enter`] share its code.
+struct Entered;
+
+impl Entered {
+    fn new(graph: GraphKey, scope: Scope) -> Entered {
+        SCOPES.with_borrow_mut(|scopes| scopes.push((graph, scope)));
+        Entered
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        SCOPES.with_borrow_mut(Vec::pop);
+    }
+}
+
+/// Enters a name scope of `graph`, and gives its full name.
+fn enter_scoped(graph: &Graph, name: &str) -> (String, Entered) {
+    let key = body::redirect(graph.key());
+    let inner = if key == graph.key() { None } else { Graph::find(key).ok() };
+    let graph = inner.as_ref().unwrap_or(graph);
+    let full = graph.reserve_name(name);
+    let scope = Scope { names: format!("{full}/"), ..current(graph.key()) };
+    (full, Entered::new(graph.key(), scope))
 }
 
 fn current(graph: GraphKey) -> Scope {
@@ -94,12 +113,8 @@ pub(crate) fn prefixed(graph: GraphKey, name: Cow<'_, str>) -> Cow<'_, str> {
 ///
 /// Inside a body, a graph around it stands for that of the body: there the nodes are added.
 pub fn scoped<R>(graph: &Graph, name: &str, build: impl FnOnce(&str) -> R) -> R {
-    let key = body::redirect(graph.key());
-    let inner = if key == graph.key() { None } else { Graph::find(key).ok() };
-    let graph = inner.as_ref().unwrap_or(graph);
-    let full = graph.reserve_name(name);
-    let scope = Scope { names: format!("{full}/"), ..current(graph.key()) };
-    enter(graph.key(), scope, || build(&full))
+    let (full, _entered) = enter_scoped(graph, name);
+    build(&full)
 }
 
 /// Calls `build` in a name scope of the default graph: the names of the nodes it adds begin with

@@ -116,14 +116,3 @@ macro_rules! float {
 }
 
 float!(f32 -15.942385 single true, f64 -36.043_653_389_117_15 f64 false);
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_logarithm_of_epsilon_is_rounded_right() {
-        assert_eq!(f32::LN_EPSILON, f64::from(f32::EPSILON).ln() as f32);
-        assert_eq!(f64::LN_EPSILON, f64::EPSILON.ln());
-    }
-}

@@ -45,5 +45,17 @@ pub mod softmax;
 pub mod training;
 pub mod window;
 
+#[doc(hidden)]
+pub mod internals {
+    //! Private parts, for the tests of this crate, which are integration tests: unit tests would
+    //! compile all loops again.
+
+    use crate::float::Float;
+
+    pub use crate::strided::{Axis, Odometer, coalesce};
+
+    pub const LN_EPSILON: (f32, f64) = (f32::LN_EPSILON, f64::LN_EPSILON);
+}
+
 pub use broadcast::Broadcast;
 pub use tidemill_value::NumericError;

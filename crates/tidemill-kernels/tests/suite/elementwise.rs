@@ -276,3 +276,10 @@ fn functions_are_defined_on_the_types_they_name() {
     }
     assert!(neg(DType::U8).is_none() && neg(DType::I8).is_some());
 }
+
+#[test]
+fn the_logarithm_of_epsilon_is_rounded_right() {
+    let (single, double) = tidemill_kernels::internals::LN_EPSILON;
+    assert_eq!(single, f64::from(f32::EPSILON).ln() as f32);
+    assert_eq!(double, f64::EPSILON.ln());
+}
