@@ -90,7 +90,7 @@ fn an_operation_is_imported_once_it_is_registered() -> Outcome {
 
     assert_eq!(register_op(&DOUBLE_IN_FILES), Ok(()));
     let taken = register_op(&SECOND_OF_ITS_NAME).unwrap_err().to_string();
-    assert_eq!(taken, "there is an operation DoubleInFiles already");
+    assert_eq!(taken, "the operation DoubleInFiles already exists");
     assert!(register_op(&LIKE_ONE_BUILT_IN).is_err());
     Ok(())
 }

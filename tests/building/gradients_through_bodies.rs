@@ -210,11 +210,11 @@ fn a_gradient_of_what_is_inside_of_a_body_names_the_body() {
     let _ = gradients([inside.unwrap()], [x]);
     let _ = gradients([x * x], [inside.unwrap()]);
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
-    `doubled` is inside the `body` of the loop `while` (+3:13), and there alone it has a value: take what comes out of it, `while:0`
+    `doubled` is inside the `body` of the loop `while` (+3:13), and has a value only there: take what comes out of it, `while:0`
       --> +4:13 (in `gradients`)
       `x` was made here (+1:13)
       `doubled` was made here (+3:64)
-    `doubled` is inside the `body` of the loop `while` (+3:13), and there alone it has a value: take what comes out of it, `while:0`
+    `doubled` is inside the `body` of the loop `while` (+3:13), and has a value only there: take what comes out of it, `while:0`
       --> +5:13 (in `gradients`)
       `mul` was made here (+5:24)
       `doubled` was made here (+3:64)

@@ -195,7 +195,7 @@ fn text_that_is_no_graph_is_called_text() {
     let graph = Graph::new();
     let _default = graph.as_default();
     let error = import_graph_def("# Notes\n\nBuy milk.\n".as_bytes()).unwrap_err();
-    assert!(error.to_string().starts_with("this is no GraphDef, but text"), "{error}");
+    assert!(error.to_string().starts_with("not a binary GraphDef, but text"), "{error}");
 }
 
 #[test]

@@ -341,8 +341,8 @@ fn a_safetensors_file_that_does_not_fit_is_reported_as_a_checkpoint_is() -> Outc
     model.safetensors has 0 of 2 variables
       key kernel not found in checkpoint; it has `kernal`
       `first` is float32[] in the checkpoint, but the variable is float32[2]
-      `kernal` of the checkpoint is no variable of the saver
-      `more` of the checkpoint is no variable of the saver
+      `kernal` of the checkpoint is not a variable of the saver
+      `more` of the checkpoint is not a variable of the saver
     ");
     Ok(())
 }

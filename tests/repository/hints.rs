@@ -27,7 +27,7 @@ const HINTS: &[Hint] = &[
     Hint("let _: (f32, f32) = session.run((x, x))?;", &["expected `(f32, f32)`, found `(Value, "]),
     Hint(
         "let _: (f32, [f32; 2]) = session.run((x, x))?.into_scalars()?;",
-        &["`[f32; 2]` is not a type of elements"],
+        &["`[f32; 2]` is not an element type"],
     ),
 ];
 

@@ -385,7 +385,7 @@ fn a_host_function_that_breaks_its_promise() {
     let surprising = host(|| Ok(Value::from([1, 2, 3])));
     let error = error_of(&Session::new(), surprising);
     insta::assert_snapshot!(relative(error, file!(), base), @"
-    the host function gave [int32[3]] where it had promised [float32[2]]
+    the host function returned [int32[3]], but promised [float32[2]]
       --> +1:22 (in `HostCall`, of type HostCall)
     ");
 }

@@ -44,7 +44,7 @@ fn fill_and_random_tensors_take_their_shape_from_a_tensor() -> Outcome {
     assert_eq!((dice_value.shape(), uniform_value.shape()), (&[2, 3].into(), &[2, 3].into()));
     for tensor in [filled, dice, uniform] {
         let error = session.run_with(tensor, feeds![extents => [2, -3]]).unwrap_err();
-        assert!(error.to_string().contains("-3 is no extent"), "{error}");
+        assert!(error.to_string().contains("-3 is not a valid extent"), "{error}");
     }
     Ok(())
 }

@@ -532,9 +532,9 @@ fn a_hyperparameter_that_must_be_positive() {
     Adagrad::new(0.1).initial_accumulator_value(0.0).minimize(square(w));
     Ftrl::new(0.1).learning_rate_power(0.5).minimize(square(w));
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
-    `initial_accumulator_value` is 0, and must be above 0
+    `initial_accumulator_value` is 0, but must be above 0
       --> +2:54 (in `minimize`)
-    `learning_rate_power` is 0.5, and must be at most 0
+    `learning_rate_power` is 0.5, but must be at most 0
       --> +3:45 (in `minimize`)
     ");
 }
@@ -547,7 +547,7 @@ fn a_constraint_of_a_variable_that_is_updated_by_rows() {
     let w = variable("w", [3, 1]).constraint(|value| value).get();
     Adam::new(0.1).apply_gradients(&[(Some(gradient(true)), w)], None);
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
-    the gradient of `w` has only some of its rows, so that its constraint cannot be kept
+    the gradient of `w` covers only some of its rows, so its constraint cannot be applied
       --> +2:20 (in `apply_gradients`)
     ");
 }
@@ -561,7 +561,7 @@ fn a_loss_without_a_gradient_for_any_variable() {
     Adam::new(0.1).minimize(floor(w.read()).named("loss"));
     assert!(graph.variables().len() == 1, "no slot was made");
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
-    no gradient gets from the loss `loss` to the variables `w`
+    no gradient flows from the loss `loss` to the variables `w`
       `loss`, of type Floor, has no derivative (+2:29):
          loss
       --> +2:20 (in `minimize`)

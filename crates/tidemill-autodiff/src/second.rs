@@ -44,8 +44,8 @@ fn rows_of(y: Tensor) -> Result<Shape, OpError> {
         .filter(|known| known.elements().is_some_and(|elements| elements <= MOST_ROWS));
     known.ok_or_else(|| {
         OpError::invalid(format!(
-            "a Jacobian needs a known shape of at most {MOST_ROWS} elements, but that of `{}` is \
-             {shape}",
+            "a Jacobian needs a known shape of at most {MOST_ROWS} elements, but the shape of `{}` \
+             is {shape}",
             y.name()
         ))
     })

@@ -65,7 +65,7 @@ pub(crate) fn convert(args: &Args) -> Result<(), Failure> {
 
 fn cannot(args: &Args, kind: FileKind) -> Failure {
     let (from, to) = (args.from.display(), args.to.display());
-    format!("{from}: this is of kind {kind}, and cannot become {to}").into()
+    format!("{from}: cannot convert from {kind} to {to}").into()
 }
 
 /// The graph, as it is or frozen.

@@ -33,7 +33,7 @@ pub(crate) fn load(path: &Path, kind: FileKind) -> Result<Vec<Loaded>, Failure> 
         FileKind::GraphDef | FileKind::GraphDefText => {
             let graph_def = match kind {
                 FileKind::GraphDef => GraphDef::decode(Bytes::from_owner(file))
-                    .map_err(|error| of_file(&format!("this is no GraphDef: {error}")))?,
+                    .map_err(|error| of_file(&format!("not a GraphDef: {error}")))?,
                 _ => {
                     let text = str::from_utf8(&file).map_err(|error| of_file(&error))?;
                     GraphDef::from_text(text).map_err(|error| of_file(&error))?
@@ -43,10 +43,10 @@ pub(crate) fn load(path: &Path, kind: FileKind) -> Result<Vec<Loaded>, Failure> 
         }
         FileKind::MetaGraph => {
             let meta = MetaGraphDef::decode(Bytes::from_owner(file))
-                .map_err(|error| of_file(&format!("this is no MetaGraphDef: {error}")))?;
+                .map_err(|error| of_file(&format!("not a MetaGraphDef: {error}")))?;
             Ok(vec![of_meta_graph(meta)])
         }
-        _ => Err(of_file(&format!("this is of kind {kind}, and no graph")).into()),
+        _ => Err(of_file(&format!("expected a graph, found {kind}")).into()),
     }
 }
 
@@ -162,7 +162,7 @@ pub(crate) fn hint<T>(name: &str, others: &BTreeMap<String, T>) -> String {
     let known: Vec<&str> = others.keys().map(String::as_str).collect();
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("; did you mean `{near}`?"),
-        None if known.is_empty() => "; there is none".to_owned(),
-        None => format!("; there is {}", known.join(", ")),
+        None if known.is_empty() => "; there are none".to_owned(),
+        None => format!("; there are: {}", known.join(", ")),
     }
 }

@@ -150,7 +150,7 @@ fn tensors(reader: &TensorReader) -> Result<Part, Failure> {
 /// The checkpoint that a folder says is its latest.
 fn latest(folder: &Path) -> Result<Part, Failure> {
     let latest = latest_checkpoint(folder)?.ok_or_else(|| {
-        format!("{}: the latest checkpoint that it names is not there", folder.display())
+        format!("{}: the latest checkpoint it names does not exist", folder.display())
     })?;
     let mut part = tensors(&TensorReader::open(&latest)?)?;
     part.fields.insert(0, ("latest", latest.display().to_string().into()));

@@ -51,14 +51,14 @@ fn read_file(text: &str) -> Result<Value, Failure> {
         None => (Path::new(text), None),
     };
     let kind = FileKind::of(path)?;
-    let several = || format!("{}: which of its tensors? say @FILE#NAME", path.display());
+    let several = || format!("{}: choose one of its tensors with @FILE#NAME", path.display());
     Ok(match kind {
         FileKind::Npy => read_npy_file(path)?,
         FileKind::Npz => {
             let (reader, name) = (NpzReader::open(path)?, name.ok_or_else(several)?);
             reader.read(name).map_err(|error| {
                 let near = nearest(name, reader.names());
-                let near = near.map(|near| format!("; there is `{near}`")).unwrap_or_default();
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 format!("{}: {error}{near}", path.display())
             })?
         }
@@ -107,7 +107,7 @@ pub(crate) fn write_all<'a>(
     match (path.extension().and_then(OsStr::to_str), tensors.as_slice()) {
         (Some("npy"), [(_, value)]) => write_npy_file(path, value)?,
         (Some("npy"), _) => {
-            let what = "an npy file has one array; npz and safetensors have several";
+            let what = "an npy file holds one array; npz and safetensors hold several";
             return Err(format!("{}: {what}", path.display()).into());
         }
         (Some("npz"), _) => write_npz(path, tensors)?,
@@ -122,7 +122,7 @@ fn parse_literal(text: &str, dtype: DType) -> Result<Value, String> {
         Ok(json) => json,
         // Words that JSON does not have: `nan`, `inf`, and texts without quotes.
         Err(_) if !text.starts_with('[') => Json::String(text.to_owned()),
-        Err(error) => return Err(format!("`{text}` is no list: {error}")),
+        Err(error) => return Err(format!("`{text}` is not a list: {error}")),
     };
     let mut shape = Vec::new();
     let mut first = &json;
@@ -135,9 +135,9 @@ fn parse_literal(text: &str, dtype: DType) -> Result<Value, String> {
     }
     let mut items = Vec::new();
     flatten(&json, &shape, &mut items)
-        .ok_or_else(|| format!("the lists of `{text}` differ in length"))?;
+        .ok_or_else(|| format!("the lists in `{text}` differ in length"))?;
     let shape = Shape::from(shape);
-    let wrong = |item: &Json| format!("`{item}` is no element of type {dtype}");
+    let wrong = |item: &Json| format!("`{item}` is not a valid {dtype}");
     match dtype {
         DType::String => {
             let string = |item: &&Json| {
@@ -153,7 +153,7 @@ fn parse_literal(text: &str, dtype: DType) -> Result<Value, String> {
         _ => match_dtype!(dtype, plain, T => {
             let element = |item: &&Json| T::parse(item).ok_or_else(|| wrong(item));
             build(shape, items.iter().map(element).collect::<Result<Vec<T>, _>>()?)
-        }, else Err(format!("`{text}` is no list of tensors"))),
+        }, else Err(format!("`{text}` is not a list of tensors"))),
     }
 }
 
@@ -227,11 +227,11 @@ mod tests {
     #[test]
     fn literals_of_another_type_are_refused() {
         let error = |text, dtype| parse_literal(text, dtype).unwrap_err();
-        assert_eq!(error("1.5", DType::I32), "`1.5` is no element of type int32");
-        assert_eq!(error("300", DType::U8), "`300` is no element of type uint8");
-        assert_eq!(error("1", DType::Bool), "`1` is no element of type bool");
-        assert_eq!(error("x", DType::F32), "`\"x\"` is no element of type float32");
-        assert_eq!(error("[[1], 2]", DType::F32), "the lists of `[[1], 2]` differ in length");
-        assert!(error("[1", DType::F32).starts_with("`[1` is no list: "));
+        assert_eq!(error("1.5", DType::I32), "`1.5` is not a valid int32");
+        assert_eq!(error("300", DType::U8), "`300` is not a valid uint8");
+        assert_eq!(error("1", DType::Bool), "`1` is not a valid bool");
+        assert_eq!(error("x", DType::F32), "`\"x\"` is not a valid float32");
+        assert_eq!(error("[[1], 2]", DType::F32), "the lists in `[[1], 2]` differ in length");
+        assert!(error("[1", DType::F32).starts_with("`[1` is not a list: "));
     }
 }

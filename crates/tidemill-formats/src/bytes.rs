@@ -25,7 +25,7 @@ pub enum BytesError {
         actual: usize,
     },
     /// The elements have no bytes of a fixed number.
-    #[error("elements of type {dtype} are no plain bytes")]
+    #[error("elements of type {dtype} are not plain bytes")]
     NotPlain {
         /// The data type.
         dtype: DType,

@@ -27,7 +27,7 @@ pub enum EventError {
     #[error(transparent)]
     Record(#[from] TfRecordError),
     /// A record is not an event.
-    #[error("record {number} is no event: {source}")]
+    #[error("record {number} is not an event: {source}")]
     Message {
         /// The number of the record, from 0.
         number: u64,

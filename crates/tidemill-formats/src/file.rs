@@ -83,7 +83,7 @@ fn with_cause(error: io::Error, path: &Path) -> io::Error {
         io::ErrorKind::PermissionDenied => "cannot be written to",
         io::ErrorKind::ReadOnlyFilesystem => "is on a read-only file system",
         io::ErrorKind::NotFound => "does not exist",
-        io::ErrorKind::StorageFull => "has no room left",
+        io::ErrorKind::StorageFull => "has no space left",
         _ => return error,
     };
     let folder = folder_of(path).display();

@@ -94,7 +94,7 @@ fn kind(path: &Path) -> io::Result<FileKind> {
         return folder_kind(path);
     }
     if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     let mut head = Vec::new();
     file.by_ref().take(HEAD).read_to_end(&mut head)?;
@@ -107,8 +107,8 @@ fn kind(path: &Path) -> io::Result<FileKind> {
     kind.ok_or_else(|| {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let what = match name.contains(".data-") && name.contains("-of-") {
-            true => "this is the data of a checkpoint, which is read by its prefix",
-            false => "this is not a recognised file type",
+            true => "this is a checkpoint's data file: open the checkpoint by its prefix",
+            false => "not a recognised file type",
         };
         io::Error::new(io::ErrorKind::InvalidData, what)
     })
@@ -122,7 +122,7 @@ fn folder_kind(path: &Path) -> io::Result<FileKind> {
     if has("checkpoint") {
         return Ok(FileKind::CheckpointFolder);
     }
-    let what = "this folder has neither a SavedModel nor checkpoints";
+    let what = "this folder contains neither a SavedModel nor checkpoints";
     Err(io::Error::new(io::ErrorKind::InvalidData, what))
 }
 

@@ -28,12 +28,12 @@ pub enum SafetensorsError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The bytes are not a safetensors file.
-    #[error("this is no safetensors file: {0}")]
+    #[error("not a safetensors file: {0}")]
     Format(#[from] SafeTensorError),
     /// No tensor has this name.
     #[error(
         "there is no tensor `{name}`{}",
-        near.as_ref().map(|near| format!("; there is `{near}`")).unwrap_or_default()
+        near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
     )]
     NotFound {
         /// The name.
@@ -58,13 +58,13 @@ pub enum SafetensorsError {
         source: BytesError,
     },
     /// The format has no such data type.
-    #[error("the tensor `{name}` is of type string, which safetensors cannot have")]
+    #[error("the tensor `{name}` is of type string, which safetensors cannot store")]
     Strings {
         /// The name of the tensor.
         name: String,
     },
     /// The name is not allowed for a tensor.
-    #[error("a tensor of a safetensors file cannot be called `{METADATA}`")]
+    #[error("a tensor in a safetensors file cannot be named `{METADATA}`")]
     Name,
 }
 

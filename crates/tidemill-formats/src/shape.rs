@@ -16,7 +16,7 @@ pub enum ShapeError {
         size: i64,
     },
     /// There are too many axes.
-    #[error("a shape has {rank} axes, but at most {MAX_RANK} are possible")]
+    #[error("a shape has {rank} axes, but the limit is {MAX_RANK}")]
     Rank {
         /// The number of axes.
         rank: usize,

@@ -20,15 +20,15 @@ pub enum TensorError {
     #[error(transparent)]
     Bytes(#[from] BytesError),
     /// The bytes of the strings do not fill the shape.
-    #[error("the bytes of a tensor of strings are not {count} strings")]
+    #[error("the bytes of a string tensor do not decode to {count} strings")]
     Strings {
         /// The number of strings there must be.
         count: usize,
     },
     /// Too many elements are left out because they repeat the last one.
     #[error(
-        "a tensor of type {dtype} and shape {shape} has but {given} elements, and the rest \
-         would take more than the {left} bytes that tensors may leave out"
+        "a tensor of type {dtype} and shape {shape} has only {given} elements, and filling in the \
+         rest would take more than the {left} bytes allowed"
     )]
     Splat {
         /// The data type.

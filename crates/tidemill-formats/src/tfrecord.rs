@@ -29,13 +29,13 @@ tidemill_value::debug_as_report!(TfRecordError);
 #[non_exhaustive]
 pub enum TfRecordErrorKind {
     /// The bytes end within it.
-    #[error("the file ends within it")]
+    #[error("the file ends inside it")]
     Truncated,
     /// Its length is damaged.
-    #[error("its length is damaged, by its checksum; this may be no file of records")]
+    #[error("its length does not match its checksum; the file may not be a TFRecord file")]
     Length,
     /// Its bytes are damaged.
-    #[error("its {length} bytes are damaged, by their checksum")]
+    #[error("its {length} bytes do not match their checksum")]
     Data {
         /// How many they are.
         length: u64,

@@ -83,10 +83,10 @@ fn errors_say_which_record_is_damaged() {
         error(None, first + 3),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r"
-    record 1, at byte 21: its length is damaged, by its checksum; this may be no file of records
-    record 1, at byte 21: its 6 bytes are damaged, by their checksum
-    record 1, at byte 21: the file ends within it
-    record 1, at byte 21: the file ends within it
+    record 1, at byte 21: its length does not match its checksum; the file may not be a TFRecord file
+    record 1, at byte 21: its 6 bytes do not match their checksum
+    record 1, at byte 21: the file ends inside it
+    record 1, at byte 21: the file ends inside it
     ");
 }
 
@@ -129,7 +129,7 @@ fn records_that_are_no_events_are_refused() {
     let version = Event { file_version: "brain.Event:2".to_owned(), ..Event::default() };
     fs::write(&path, file(&[version.encode_to_vec(), b"\xff".to_vec()])).unwrap();
     let error = read_scalars(&path).unwrap_err();
-    assert!(error.to_string().contains("record 1 is no event"), "{error}");
+    assert!(error.to_string().contains("record 1 is not an event"), "{error}");
     assert_eq!(FileKind::of(&path).unwrap(), FileKind::Events);
     fs::write(&path, file(&[b"\xff".to_vec()])).unwrap();
     assert_eq!(FileKind::of(&path).unwrap(), FileKind::TfRecord);

@@ -23,7 +23,7 @@ use crate::{
 /// Collects the parts of a node, and adds it to its graph.
 ///
 /// The graph is that of the first handle among the inputs, or else the default graph.
-#[must_use = "nothing is added before `build`"]
+#[must_use = "nothing is added until `build`"]
 pub struct NodeBuilder {
     op: &'static OpDef,
     name: Name,

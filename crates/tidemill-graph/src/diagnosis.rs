@@ -72,7 +72,7 @@ pub enum BuildErrorKind {
     Op(#[from] OpError),
     /// Two inputs that must have the same type differ.
     #[error(
-        "`{left}` is {left_dtype} and `{right}` is {right_dtype}, but they must be of one type"
+        "`{left}` is {left_dtype} and `{right}` is {right_dtype}, but they must have the same type"
     )]
     DTypes {
         /// The name of the first input.
@@ -108,14 +108,15 @@ pub enum BuildErrorKind {
     },
     /// An input is the handle of a variable, not a value.
     #[error(
-        "`{input}` must be a value, but is the handle of a resource variable, to be read first"
+        "`{input}` must be a value, but is the handle of a resource variable, which must be read \
+         first"
     )]
     Handle {
         /// The name of the input.
         input: &'static str,
     },
     /// An operation gets the wrong number of inputs.
-    #[error("{expected} inputs are needed, but {actual} were given")]
+    #[error("expected {expected} inputs, but {actual} were given")]
     InputCount {
         /// The number that it takes.
         expected: usize,
@@ -123,7 +124,7 @@ pub enum BuildErrorKind {
         actual: usize,
     },
     /// An input is an output that its operation does not have.
-    #[error("there is no output {slot} of {op}: it has {outputs} outputs")]
+    #[error("{op} has no output {slot}: it has {outputs} outputs")]
     NoOutput {
         /// The operation.
         op: &'static str,
@@ -141,7 +142,7 @@ pub enum BuildErrorKind {
         kind: &'static str,
     },
     /// Handles of two graphs meet.
-    #[error("tensors of two graphs meet: one is of {left}, the other of {right}")]
+    #[error("tensors of two graphs cannot be combined: one is in {left}, the other in {right}")]
     ForeignGraph {
         /// The graph of the first.
         left: GraphKey,
@@ -180,7 +181,7 @@ pub enum BuildErrorKind {
         at: Location,
     },
     /// The graph is full.
-    #[error("the graph holds as many nodes as it can")]
+    #[error("the graph is full: it cannot hold more nodes")]
     Full,
     /// A name has invalid characters.
     #[error(
@@ -198,7 +199,7 @@ pub enum BuildErrorKind {
         name: String,
     },
     /// Another variable has the requested name.
-    #[error("the variable `{name}` exists already")]
+    #[error("the variable `{name}` already exists")]
     VariableExists {
         /// The name.
         name: String,
@@ -210,7 +211,7 @@ pub enum BuildErrorKind {
         name: String,
     },
     /// The variable to share has another type or shape.
-    #[error("the variable `{name}` is {actual}, but {wanted} is asked for")]
+    #[error("the variable `{name}` is {actual}, but {wanted} was requested")]
     VariableMismatch {
         /// The name.
         name: String,
@@ -234,7 +235,7 @@ impl BuildErrorKind {
     pub(crate) fn help(&self) -> Option<String> {
         match self {
             BuildErrorKind::DTypes { left, right, .. } if left == right => {
-                Some("help: convert those that differ by cast".to_owned())
+                Some("help: convert those that differ with cast".to_owned())
             }
             BuildErrorKind::DTypes {
                 left_dtype: DType::F32,

@@ -72,8 +72,8 @@ pub enum OpError {
     },
     /// A shape with an open extent does not fit the number of elements.
     #[error(
-        "a tensor of shape {from} has {actual} elements, and {actual} is no multiple of {known}, \
-         as shape {to} asks for"
+        "a tensor of shape {from} has {actual} elements, and {actual} is not a multiple of \
+         {known}, as shape {to} requires"
     )]
     ReshapeMultiple {
         /// The shape the tensor has.
@@ -102,7 +102,7 @@ pub enum OpError {
         axis: i64,
     },
     /// A tensor is reshaped to a shape with another number of elements.
-    #[error("a tensor of shape {from} has {actual} elements; shape {to} asks for {expected}")]
+    #[error("a tensor of shape {from} has {actual} elements, but shape {to} needs {expected}")]
     Reshape {
         /// The shape the tensor has.
         from: PartialShape,
@@ -130,7 +130,7 @@ pub enum OpError {
         actual: &'static str,
     },
     /// An attribute asks for more outputs than a node may have.
-    #[error("{count} outputs are asked for, but a node has at most {limit}")]
+    #[error("{count} outputs were requested, but a node has at most {limit}")]
     Outputs {
         /// The number asked for.
         count: i64,
@@ -268,7 +268,7 @@ pub enum KernelError {
         source: Arc<dyn Error + Send + Sync>,
     },
     /// A function of the host program returned something other than it declared.
-    #[error("the host function gave {actual} where it had promised {promised}")]
+    #[error("the host function returned {actual}, but promised {promised}")]
     HostOutput {
         /// The declared outputs.
         promised: String,

@@ -317,7 +317,7 @@ pub enum VerifyError {
     InputCount { node: NodeId, op: &'static str, expected: usize, actual: usize },
     #[error("{op} ({node:?}) cannot take its inputs: {source}")]
     Inference { node: NodeId, op: &'static str, source: Box<OpError> },
-    #[error("{op} ({node:?}) does not have the outputs that its inputs ask for")]
+    #[error("{op} ({node:?}) does not have the outputs that its inputs imply")]
     Outputs { node: NodeId, op: &'static str },
     #[error("{tensor:?} is fed, fetched or committed, but does not exist")]
     Root { tensor: TensorId },

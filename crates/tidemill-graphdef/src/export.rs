@@ -31,8 +31,8 @@ pub enum ExportError {
     },
     /// A body takes a reference variable, which TensorFlow's functions do not support.
     #[error(
-        "node `{node}` ({op}) hands a variable to a function, which only resource variables can be: \
-         make it by `variable(..).resource(true)`"
+        "node `{node}` ({op}) passes a variable to a function, which only works for resource \
+         variables: make it by `variable(..).resource(true)`"
     )]
     RefVariable {
         /// The name of the node.
@@ -42,7 +42,7 @@ pub enum ExportError {
     },
     /// The message exceeds the maximum size.
     #[error(
-        "the GraphDef would have {bytes} bytes, but {MAX_BYTES} are the most: the largest node is \
+        "the GraphDef would have {bytes} bytes, but the limit is {MAX_BYTES}: the largest node is \
          `{node}`, with {node_bytes}"
     )]
     TooLarge {

@@ -22,7 +22,7 @@ pub enum FreezeError {
         name: String,
     },
     /// The requested part of the graph does more with a variable than read it.
-    #[error("`{node}` ({op}) takes the variable `{variable}`, but does not just read it")]
+    #[error("`{node}` ({op}) does more with the variable `{variable}` than read it")]
     Use {
         /// The node.
         node: String,

@@ -122,7 +122,7 @@ fn functions_that_double_at_each_call_end_in_an_error() {
     });
     let last = function("f40", &["a"], [node("neg", "Neg", &["a"])], &[("r", "neg:y:0")]);
     let (_, text) = wrong(library([input("x"), call("c", "f0", &["x"])], doubling.chain([last])));
-    assert_eq!(text, "the functions that are called make the graph too large");
+    assert_eq!(text, "the called functions make the graph too large");
 }
 
 /// A node that runs one of several functions, by their names.
@@ -158,5 +158,5 @@ fn bodies_in_bodies_end_in_an_error_where_they_are_too_deep_or_too_many() {
     assert_eq!(node, "c");
     assert!(text.ends_with("the function `f64` calls itself"), "{text}");
     let (_, text) = wrong(nested(30, 2));
-    assert!(text.contains("the functions that are called make the graph too large"), "{text}");
+    assert!(text.contains("the called functions make the graph too large"), "{text}");
 }

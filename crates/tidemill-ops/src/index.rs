@@ -22,7 +22,7 @@ pub(crate) fn shape_of(value: &Value) -> Result<Shape, KernelError> {
 /// A number as an extent of a shape.
 pub(crate) fn extent(extent: i64) -> Result<usize, OpError> {
     usize::try_from(extent)
-        .map_err(|_| OpError::elements("shape", format!("{extent} is no extent of a shape")))
+        .map_err(|_| OpError::elements("shape", format!("{extent} is not a valid extent")))
 }
 
 /// The elements of input `i` as extents of a shape, of which those that are known cannot be

@@ -152,8 +152,7 @@ impl Initializer {
             return build_operand(graph, operand, shape, dtype);
         }
         let Some(known) = shape.known() else {
-            let message =
-                format!("the shape {shape} of a variable must be known, to initialize it");
+            let message = format!("the shape {shape} of a variable must be known to initialize it");
             return invalid(graph, message);
         };
         let random = |distribution| {

@@ -19,8 +19,8 @@ pub enum LookupError {
     },
     /// The operation is inside a body, which runs any number of times.
     #[error(
-        "`{name}` is inside `{outer}`, of type {op}, and has no one value; what `{outer}` gives can be \
-         fetched: {}",
+        "`{name}` is inside `{outer}`, of type {op}, and has no single value; fetch an output of \
+         `{outer}` instead: {}",
         outputs.join(", ")
     )]
     InBody {

@@ -8,7 +8,7 @@ use crate::{Operand, Tensor, Variable};
 /// The shape of a tensor to make: extents, or a tensor of integers, such as `shape(x)`, that gives
 /// them in a run.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a shape to make a tensor of",
+    message = "`{Self}` is not the shape of a tensor",
     label = "not a shape",
     note = "a shape is a list of extents, as in `[2, 3]` or `[rows, 3]`, or a tensor of integers, \
             such as `shape(x)`"

@@ -231,7 +231,7 @@ pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
 
 /// The builder of a variable.
 #[derive(Clone, Debug)]
-#[must_use = "nothing is made before `get`"]
+#[must_use = "nothing is created until `get`"]
 pub struct VariableBuilder {
     name: String,
     shape: PartialShape,
@@ -469,7 +469,7 @@ fn missing_notes(graph: &Graph, name: &str) -> Vec<Note> {
         Some(Note::at(format!("there is `{near}`"), reader.location(node)))
     });
     let help =
-        "help: make it before, or open the scope with Reuse::Auto, which makes what is missing";
+        "help: create it first, or open the scope with Reuse::Auto, which creates what is missing";
     near.into_iter().chain([Note::new(help)]).collect()
 }
 

@@ -258,6 +258,6 @@ fn key_of(item: &Operand) -> TensorRef {
 
 #[track_caller]
 fn not_of_floats(tensor: Tensor, dtype: DType) -> Tensor {
-    let message = format!("`{}` is of {dtype}, but averages are of floats", tensor.op().name());
+    let message = format!("`{}` is {dtype}, but only floats can be averaged", tensor.op().name());
     invalid(tensor, "ExponentialMovingAverage", OpError::invalid(message))
 }

@@ -241,7 +241,7 @@ pub fn piecewise_constant(step: impl Into<Operand>, boundaries: &[i64], values: 
     let step = step.into().to_tensor();
     if values.len() != boundaries.len() + 1 {
         let message = format!(
-            "there must be one value more than boundaries, not {} and {}",
+            "there must be one more value than boundaries, not {} values and {} boundaries",
             values.len(),
             boundaries.len()
         );

@@ -11,8 +11,8 @@ use crate::{Element, Nested, TensorList, Value, ValueError, bf16, f16};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot become a value",
     label = "not a value",
-    note = "values are made of numbers, strings, arrays and vectors of them, and `ndarray` arrays; a \
-            `usize` is one as `n as i64`",
+    note = "values are made of numbers, strings, arrays and vectors of them, and `ndarray` arrays; \
+            convert a `usize` with `n as i64`",
     note = "a tensor has no value before a run: feed what `session.run(..)` returned"
 )]
 pub trait IntoValue {

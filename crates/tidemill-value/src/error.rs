@@ -35,7 +35,7 @@ pub enum ValueError {
         shape: Shape,
     },
     /// The parts of a nested list differ in length.
-    #[error("the nested list is ragged: a part of shape {first} stands beside one of {other}")]
+    #[error("the nested list is ragged: one part has shape {first}, another has {other}")]
     Ragged {
         /// The shape of the first part.
         first: Shape,
@@ -89,13 +89,13 @@ pub enum ValueError {
         len: usize,
     },
     /// A list is full.
-    #[error("the list is full: it may have {most} elements")]
+    #[error("the list is full: it may have at most {most} elements")]
     ListFull {
         /// The maximum length.
         most: usize,
     },
     /// Lists would be nested too deep.
-    #[error("lists lie in one another at most {most} deep")]
+    #[error("lists nest at most {most} deep")]
     ListDepth {
         /// The maximum depth.
         most: usize,

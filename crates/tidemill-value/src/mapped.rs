@@ -30,7 +30,7 @@ impl FileMap {
 
         let file = std::fs::File::open(path)?;
         if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
         // SAFETY: That nobody changes the file meanwhile is what the type asks for; no means of
         // the system could make sure of it.

@@ -5,7 +5,7 @@ use crate::{BroadcastError, DType, Shape, ValueError};
 #[non_exhaustive]
 pub enum NumericError {
     /// An integer was divided by zero.
-    #[error("an integer is divided by zero")]
+    #[error("integer division by zero")]
     DivisionByZero,
     /// An integer was raised to a negative power.
     #[error("an integer is raised to a negative power")]
@@ -27,7 +27,7 @@ pub enum NumericError {
         dtype: DType,
     },
     /// There is no such axis.
-    #[error("there is no axis {axis} among {rank}")]
+    #[error("axis {axis} is out of range for {rank} axes")]
     Axis {
         /// The axis asked for.
         axis: usize,
@@ -35,13 +35,13 @@ pub enum NumericError {
         rank: usize,
     },
     /// An axis is named twice.
-    #[error("axis {axis} is named twice")]
+    #[error("axis {axis} is given twice")]
     DuplicateAxis {
         /// The axis.
         axis: usize,
     },
     /// A list that describes every axis has another length than there are axes.
-    #[error("{actual} axes are described where there are {expected}")]
+    #[error("{actual} axes are described, but there are {expected}")]
     Rank {
         /// The number of axes there are.
         expected: usize,
@@ -49,7 +49,7 @@ pub enum NumericError {
         actual: usize,
     },
     /// A shape is not the one that the other operands ask for.
-    #[error("shape {actual} stands where {expected} is needed")]
+    #[error("the shape is {actual}, but {expected} is needed")]
     Shape {
         /// The shape needed.
         expected: Shape,
@@ -57,7 +57,7 @@ pub enum NumericError {
         actual: Shape,
     },
     /// A buffer does not hold as many elements as its shape has.
-    #[error("a buffer holds {actual} elements, but its shape has {expected}")]
+    #[error("a buffer has {actual} elements, but its shape needs {expected}")]
     Length {
         /// The number of elements the shape has.
         expected: usize,
@@ -65,7 +65,7 @@ pub enum NumericError {
         actual: usize,
     },
     /// The columns of the left matrix are not as many as the rows of the right one.
-    #[error("a matrix of {left} columns is multiplied by one of {right} rows")]
+    #[error("a matrix of {left} columns cannot be multiplied by one of {right} rows")]
     InnerDimensions {
         /// Columns of the left matrix.
         left: usize,
@@ -91,7 +91,10 @@ pub enum NumericError {
         index: usize,
     },
     /// A range reaches beyond the axis it cuts.
-    #[error("{count} elements from {begin} on, by steps of {step}, leave axis {axis} of {extent}")]
+    #[error(
+        "{count} elements from {begin} on, in steps of {step}, go past the end of axis {axis} of \
+         extent {extent}"
+    )]
     Bounds {
         /// The axis.
         axis: usize,
@@ -119,7 +122,7 @@ pub enum NumericError {
         columns: usize,
     },
     /// Blocks do not divide an axis.
-    #[error("axis {axis} of {extent} is not made of blocks of {block}")]
+    #[error("axis {axis} of extent {extent} does not divide into blocks of {block}")]
     Blocks {
         /// The axis.
         axis: usize,
@@ -129,7 +132,7 @@ pub enum NumericError {
         block: usize,
     },
     /// More elements are asked for than there are.
-    #[error("there are no {count} largest among {extent}")]
+    #[error("cannot take the {count} largest of {extent} elements")]
     TooFew {
         /// The number asked for.
         count: usize,
@@ -144,7 +147,8 @@ pub enum NumericError {
     },
     /// A mirror image is to be longer than what it shows.
     #[error(
-        "{before} elements before and {behind} behind are no mirror images of axis {axis} of {extent}"
+        "axis {axis} of extent {extent} is too short to mirror {before} elements before it and \
+         {behind} after it"
     )]
     Mirror {
         /// The axis.
@@ -172,7 +176,10 @@ pub enum NumericError {
         dilation: usize,
     },
     /// A filter does not fit the channels of its input.
-    #[error("filters of {taken} channels do not fit an input of {channels} and {filters} outputs")]
+    #[error(
+        "filters of {taken} channels do not match an input of {channels} channels and {filters} \
+         outputs"
+    )]
     Channels {
         /// The number of channels of the input.
         channels: usize,
@@ -199,7 +206,7 @@ pub enum NumericError {
     #[error("there is nothing to join")]
     NoOperands,
     /// A function was given more or fewer operands than it takes.
-    #[error("{actual} operands are given where there should be {expected}")]
+    #[error("{actual} operands are given, but {expected} are needed")]
     Operands {
         /// The number of operands it takes.
         expected: usize,

@@ -22,20 +22,20 @@ const KEY_BYTES: usize = 1 << 20;
 #[non_exhaustive]
 pub enum TableError {
     /// There are too few bytes.
-    #[error("it has {length} bytes, and a table has {FOOTER_LEN} at least")]
+    #[error("it has {length} bytes, but a table has at least {FOOTER_LEN}")]
     TooShort {
         /// How many there are.
         length: usize,
     },
     /// It does not end as a table does.
-    #[error("it does not end as a table does")]
+    #[error("it does not end with the magic number of a table")]
     Magic,
     /// The position of a block is beyond the end of the bytes.
-    #[error("it refers to a block that is not within it")]
+    #[error("it refers to a block outside of it")]
     Handle,
     /// The bytes of a block are not those that were written.
     #[error(
-        "the checksum of the block at byte {offset} is {actual:#010x}, and should be \
+        "the checksum of the block at byte {offset} is {actual:#010x}, but should be \
          {expected:#010x}"
     )]
     Checksum {
@@ -47,7 +47,7 @@ pub enum TableError {
         expected: u32,
     },
     /// A block is compressed in a way that is not known.
-    #[error("the block at byte {offset} is compressed in the unknown way {kind}")]
+    #[error("the block at byte {offset} has the unknown compression {kind}")]
     Compression {
         /// The offset of the block.
         offset: usize,
@@ -61,7 +61,7 @@ pub enum TableError {
         offset: usize,
     },
     /// The keys do not ascend.
-    #[error("its keys do not ascend")]
+    #[error("its keys are not in ascending order")]
     Order,
     /// The keys take too many bytes.
     #[error("its keys take more than {most} bytes")]

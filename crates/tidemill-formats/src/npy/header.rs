@@ -148,24 +148,24 @@ struct Dictionary<'a> {
 impl Dictionary<'_> {
     fn read(mut self) -> Result<Fields, NpyError> {
         let (mut descr, mut is_fortran, mut shape) = (None, None, None);
-        self.expect(b'{', "there is no `{`")?;
+        self.expect(b'{', "expected `{`")?;
         while !self.take(b'}') {
             let key = self.string()?;
-            self.expect(b':', "there is no `:`")?;
+            self.expect(b':', "expected `:`")?;
             match key.as_str() {
                 "descr" => descr = Some(self.descr()?),
                 "fortran_order" => is_fortran = Some(self.truth()?),
                 "shape" => shape = Some(self.shape()?),
-                _ => return Err(self.error("there is a key that is not known")),
+                _ => return Err(self.error("unknown key")),
             }
             if !self.take(b',') {
-                self.expect(b'}', "there is no `}`")?;
+                self.expect(b'}', "expected `}`")?;
                 break;
             }
         }
         match (descr, is_fortran, shape) {
             (Some(descr), Some(is_fortran), Some(shape)) => Ok(Fields { descr, is_fortran, shape }),
-            _ => Err(self.error("a key is missing")),
+            _ => Err(self.error("missing key")),
         }
     }
 
@@ -191,10 +191,10 @@ impl Dictionary<'_> {
     fn string(&mut self) -> Result<String, NpyError> {
         let quote = if self.take(b'"') { b'"' } else { b'\'' };
         if quote == b'\'' {
-            self.expect(quote, "there is no quoted text")?;
+            self.expect(quote, "expected a quoted string")?;
         }
         let length = self.rest().iter().position(|&byte| byte == quote);
-        let length = length.ok_or_else(|| self.error("a text does not end"))?;
+        let length = length.ok_or_else(|| self.error("unterminated string"))?;
         let text = String::from_utf8_lossy(&self.rest()[..length]).into_owned();
         self.at += length + 1;
         Ok(text)
@@ -218,25 +218,25 @@ impl Dictionary<'_> {
                 return Ok(truth);
             }
         }
-        Err(self.error("there is neither `True` nor `False`"))
+        Err(self.error("expected `True` or `False`"))
     }
 
     fn shape(&mut self) -> Result<Shape, NpyError> {
-        self.expect(b'(', "there is no `(`")?;
+        self.expect(b'(', "expected `(`")?;
         let mut extents = Vec::new();
         while !self.take(b')') {
             let length = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
             let digits = str::from_utf8(&self.rest()[..length]).unwrap_or_default();
-            let extent = digits.parse().map_err(|_| self.error("there is no extent"))?;
+            let extent = digits.parse().map_err(|_| self.error("expected an extent"))?;
             extents.push(extent);
             if extents.len() > MAX_RANK {
-                return Err(self.error("there are too many axes"));
+                return Err(self.error("too many axes"));
             }
             self.at += length;
             // Python 2 wrote long integers so.
             self.take(b'L');
             if !self.take(b',') {
-                self.expect(b')', "there is no `)`")?;
+                self.expect(b')', "expected `)`")?;
                 break;
             }
         }

@@ -30,7 +30,7 @@ const DATE: u16 = 0x21;
 #[non_exhaustive]
 pub enum ZipError {
     /// There is no end record.
-    #[error("this is no zip archive: it has no end record")]
+    #[error("not a zip archive: it has no end record")]
     NoEnd,
     /// The directory is damaged.
     #[error("the directory of the archive is damaged")]
@@ -45,7 +45,8 @@ pub enum ZipError {
     },
     /// A member is compressed in a way that is not understood, or encrypted.
     #[error(
-        "the member `{name}` is encrypted, or compressed by method {method}; 0 and 8 are known"
+        "the member `{name}` is encrypted or compressed with method {method}; only 0 and 8 are \
+         supported"
     )]
     Method {
         /// The member.
@@ -295,6 +296,6 @@ impl<'a> ZipWriter<'a> {
 }
 
 fn too_large() -> io::Error {
-    let what = "an npz file of 4 GiB, or of 65536 arrays, is not written; use safetensors";
+    let what = "an npz file cannot hold 4 GiB or 65536 arrays; use safetensors";
     io::Error::new(io::ErrorKind::FileTooLarge, what)
 }

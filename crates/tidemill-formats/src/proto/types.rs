@@ -112,7 +112,7 @@ impl DataType {
 #[non_exhaustive]
 pub enum DataTypeError {
     /// The number is none of TensorFlow's.
-    #[error("there is no data type number {number}")]
+    #[error("unknown data type number {number}")]
     Unknown {
         /// The number.
         number: i32,

@@ -20,7 +20,7 @@ tidemill_value::debug_as_report!(TextFormatError);
 #[non_exhaustive]
 pub enum TextFormatErrorKind {
     /// Something else was expected here.
-    #[error("{expected} is expected, but there is {found}")]
+    #[error("expected {expected}, but found {found}")]
     Unexpected {
         /// The expected text.
         expected: &'static str,
@@ -39,19 +39,19 @@ pub enum TextFormatErrorKind {
         near: Option<&'static str>,
     },
     /// A field that can have one value has two.
-    #[error("the field `{field}` has a value already")]
+    #[error("the field `{field}` already has a value")]
     Twice {
         /// The name.
         field: &'static str,
     },
     /// A list stands where one value can.
-    #[error("the field `{field}` has one value, not a list of them")]
+    #[error("the field `{field}` takes one value, not a list")]
     List {
         /// The name.
         field: &'static str,
     },
     /// A word or number is none of the values of an enumeration.
-    #[error("`{value}` is no {enumeration}")]
+    #[error("`{value}` is not a value of {enumeration}")]
     UnknownValue {
         /// The enumeration.
         enumeration: &'static str,
@@ -59,7 +59,7 @@ pub enum TextFormatErrorKind {
         value: String,
     },
     /// A number is not a valid value for the field's type.
-    #[error("`{value}` is no {kind}")]
+    #[error("`{value}` is not a valid {kind}")]
     Number {
         /// The type.
         kind: &'static str,
@@ -67,10 +67,10 @@ pub enum TextFormatErrorKind {
         value: String,
     },
     /// A string does not end on its line.
-    #[error("a string does not end on its line")]
+    #[error("a string is not closed on its line")]
     Unterminated,
     /// A string has an invalid escape.
-    #[error("there is no escape `{escape}`")]
+    #[error("unknown escape `{escape}`")]
     Escape {
         /// The escape.
         escape: String,

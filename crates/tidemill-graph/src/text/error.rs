@@ -38,7 +38,7 @@ pub enum TextErrorKind {
     },
     /// A backslash in a string does not begin an escape sequence.
     #[error(
-        "`{escape}` is no escape sequence: write `\\n`, `\\t`, `\\r`, `\\\\`, `\\\"` or `\\xff`"
+        "`{escape}` is not an escape sequence: write `\\n`, `\\t`, `\\r`, `\\\\`, `\\\"` or `\\xff`"
     )]
     Escape {
         /// The backslash and what follows.
@@ -75,7 +75,7 @@ pub enum TextErrorKind {
         name: String,
     },
     /// Two lines define one name.
-    #[error("`{name}` is defined above already")]
+    #[error("`{name}` is already defined above")]
     Redefined {
         /// The name.
         name: String,

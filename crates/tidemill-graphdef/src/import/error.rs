@@ -9,10 +9,10 @@ use tidemill_value::DType;
 #[non_exhaustive]
 pub enum ImportError {
     /// The file is empty.
-    #[error("the file is empty, so it is no GraphDef")]
+    #[error("the file is empty, so it is not a GraphDef")]
     Empty,
     /// The bytes are of another kind of file.
-    #[error("this is no GraphDef, but {found}\n  help: {help}")]
+    #[error("not a binary GraphDef, but {found}\n  help: {help}")]
     OtherFile {
         /// The kind.
         found: &'static str,
@@ -20,7 +20,7 @@ pub enum ImportError {
         help: &'static str,
     },
     /// The bytes are not a valid message.
-    #[error("this is no GraphDef: {0}")]
+    #[error("not a GraphDef: {0}")]
     Decode(#[from] DecodeError),
     /// A node cannot be imported.
     #[error("node `{node}` ({op}): {kind}")]
@@ -36,10 +36,13 @@ pub enum ImportError {
     #[error(transparent)]
     Lookup(#[from] LookupError),
     /// A tensor of a signature consists of several tensors, or of none.
-    #[error("a tensor of a signature is sparse, composite, or not named, which is not supported")]
+    #[error("a signature has a sparse, composite or unnamed tensor, which is not supported")]
     Encoding,
     /// A variable is listed with a node that does not exist or does not name a variable.
-    #[error("the variable `{variable}` is listed with `{node}`, which is not there, or not of it")]
+    #[error(
+        "the entry of the variable `{variable}` names `{node}`, which does not exist or is not \
+         part of it"
+    )]
     Variable {
         /// The variable.
         variable: String,
@@ -53,7 +56,7 @@ pub enum ImportError {
         names: Vec<String>,
     },
     /// A replacement tensor is invalid or belongs to another graph.
-    #[error("what the input map has for `{name}` is no tensor of the graph imported into")]
+    #[error("the input map gives `{name}` a tensor that is not in the graph imported into")]
     InvalidMapping {
         /// The name of the tensor to be replaced.
         name: String,
@@ -70,7 +73,7 @@ pub enum ImportErrorKind {
     #[error("another node has the same name")]
     Duplicate,
     /// The operation does not exist.
-    #[error("there is no operation `{op}`, or it is not supported yet")]
+    #[error("the operation `{op}` does not exist or is not supported yet")]
     UnknownOp {
         /// The operation type.
         op: String,
@@ -96,7 +99,7 @@ pub enum ImportErrorKind {
         error: Box<ImportError>,
     },
     /// The bodies of the functions called have too many nodes.
-    #[error("the functions that are called make the graph too large")]
+    #[error("the called functions make the graph too large")]
     TooManyNodes,
     /// It takes a node that does not exist.
     #[error("its input `{input}` does not exist")]
@@ -105,7 +108,7 @@ pub enum ImportErrorKind {
         input: String,
     },
     /// A control input stands before an input.
-    #[error("its input `{input}` stands after a control input")]
+    #[error("its input `{input}` comes after a control input")]
     InputAfterControl {
         /// The input.
         input: String,
@@ -124,7 +127,7 @@ pub enum ImportErrorKind {
         cycle: Vec<String>,
     },
     /// Its number of inputs differs from what its attributes say.
-    #[error("it takes {expected} inputs by its type and attributes, but has {actual}")]
+    #[error("its type and attributes call for {expected} inputs, but it has {actual}")]
     InputCount {
         /// The number according to the attributes.
         expected: usize,

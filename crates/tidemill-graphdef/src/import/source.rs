@@ -92,16 +92,16 @@ fn found_in(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         )),
         Some(FileKind::CheckpointIndex) => Some((
             "the index of a checkpoint",
-            "Saver::restore reads its values; its graph is in the file that ends with `.meta`",
+            "Saver::restore reads its values; its graph is in the `.meta` file",
         )),
         Some(FileKind::Safetensors) => {
             Some(("a safetensors file", "read_safetensors reads its tensors"))
         }
         Some(FileKind::Npy | FileKind::Npz) => {
-            Some(("an array of NumPy", "the functions of formats::npy read it"))
+            Some(("a NumPy array", "read it with the functions of formats::npy"))
         }
         Some(FileKind::TfRecord | FileKind::Events) => {
-            Some(("a file of records", "tfrecord::TfRecordReader reads them"))
+            Some(("a TFRecord file", "tfrecord::TfRecordReader reads them"))
         }
         _ if SavedModel::decode(bytes)
             .is_ok_and(|model| model.meta_graphs.iter().any(has_graph)) =>

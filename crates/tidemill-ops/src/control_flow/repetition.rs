@@ -45,7 +45,7 @@ pub fn while_loop<S: Structure + Clone>(
 
 /// Options of a [`while_loop`].
 #[derive(Clone, Debug, Default)]
-#[must_use = "nothing is built before `run`"]
+#[must_use = "nothing is built until `run`"]
 pub struct WhileLoop {
     maximum_iterations: Option<i64>,
     invariants: Vec<(usize, PartialShape)>,

@@ -285,7 +285,7 @@ impl Sequence {
                 Some([first, inner @ ..]) => (*first, inner.iter().copied().collect()),
                 Some([]) => {
                     let kind = OpError::invalid(
-                        "an element is a single number, without a first axis to go along"
+                        "an element is a single number, with no first axis to iterate over"
                             .to_owned(),
                     );
                     return Err(fail(kind.into()));

@@ -9,7 +9,7 @@ use crate::{Operation, Tensor, TensorArray};
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a structure of tensors",
     label = "not a structure of tensors",
-    note = "loops and branches hand on tensors, operations, and tuples, arrays, vectors, options and \
+    note = "loops and branches pass on tensors, operations, and tuples, arrays, vectors, options and \
             maps of them; a number becomes a tensor by `constant(..)`, a variable by `.read()`"
 )]
 pub trait Structure: Sized {

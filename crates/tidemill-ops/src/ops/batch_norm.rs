@@ -37,7 +37,7 @@ impl Channels {
             _ => {
                 return Err(OpError::attr(
                     "data_format",
-                    format!("there is no data format {format:?}"),
+                    format!("unknown data format {format:?}"),
                 ));
             }
         };

@@ -29,7 +29,7 @@ fn method(node: &NodeView<'_>) -> Result<Method, OpError> {
     match &method[..] {
         b"bilinear" => Ok(Method::Bilinear),
         b"nearest" => Ok(Method::Nearest),
-        _ => Err(OpError::attr("method", format!("there is no method {method:?} to crop by"))),
+        _ => Err(OpError::attr("method", format!("unknown crop method {method:?}"))),
     }
 }
 
@@ -57,7 +57,7 @@ fn check_bilinear(node: &NodeView<'_>) -> Result<(), OpError> {
     match method(node)? {
         Method::Bilinear => Ok(()),
         Method::Nearest => {
-            Err(OpError::attr("method", "the gradient of boxes is that of bilinear crops"))
+            Err(OpError::attr("method", "only bilinear crops have a gradient for their boxes"))
         }
     }
 }

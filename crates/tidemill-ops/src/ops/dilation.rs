@@ -199,7 +199,7 @@ fn samples() -> Vec<Sample> {
         moved(Sample::shapes([image(), square()]), [2, 1], [1, 1], "VALID"),
         moved(Sample::shapes([image(), square()]), [1, 2], [2, 1], "SAME"),
         moved(Sample::error(inputs(), "above 0"), [0, 1], [1, 1], "SAME"),
-        moved(Sample::error(inputs(), "no padding"), [1, 1], [1, 1], "NONE"),
+        moved(Sample::error(inputs(), "unknown padding"), [1, 1], [1, 1], "NONE"),
         moved(Sample::error([row(), square()], "2"), [1, 1], [1, 1], "SAME"),
     ]
 }

@@ -219,7 +219,10 @@ fn infer_system(
         return Inferred::one(PartialShape::unknown());
     };
     let rows = extent.merge(rows).map_err(|_| {
-        OpError::shape("rhs", format!("matrices of {extent} rows do not fit right sides of {rows}"))
+        OpError::shape(
+            "rhs",
+            format!("matrices of {extent} rows do not match right sides of {rows}"),
+        )
     })?;
     let batch = combine(&left.into(), &right.into())?;
     Inferred::one(with_matrix(&batch, [rows, columns]))

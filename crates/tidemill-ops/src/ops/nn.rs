@@ -35,7 +35,7 @@ fn channel_axis(node: &NodeView<'_>, rank: usize) -> Result<usize, OpError> {
             "value",
             format!("a value with channels must have at least 2 axes, not {rank}"),
         )),
-        _ => Err(OpError::attr("data_format", format!("there is no data format {format:?}"))),
+        _ => Err(OpError::attr("data_format", format!("unknown data format {format:?}"))),
     }
 }
 
@@ -100,7 +100,11 @@ fn add_bias<T: Element>(
     let stretched: Shape = extents.collect();
     let plan = Broadcast::new([value.shape(), &stretched])?;
     if plan.shape() != value.shape() {
-        let message = format!("bias {} does not fit values {}", bias.shape(), value.shape());
+        let message = format!(
+            "a bias of shape {} does not match values of shape {}",
+            bias.shape(),
+            value.shape()
+        );
         return Err(OpError::shape("bias", message).into());
     }
     let mut output = Value::zeros(T::DTYPE, plan.shape().clone())?;

@@ -37,7 +37,7 @@ fn channels_first(node: &NodeView<'_>) -> Result<bool, OpError> {
     match &format[..] {
         b"NHWC" => Ok(false),
         b"NCHW" => Ok(true),
-        _ => Err(OpError::attr("data_format", format!("there is no data format {format:?}"))),
+        _ => Err(OpError::attr("data_format", format!("unknown data format {format:?}"))),
     }
 }
 
@@ -85,15 +85,12 @@ fn paddings(node: &NodeView<'_>, spatial: [usize; 2]) -> Result<[window::Padding
                 Some(window::Padding::Explicit(before, after))
             };
             let wrong = || {
-                OpError::attr(
-                    "explicit_paddings",
-                    format!("there are no explicit paddings {given:?}"),
-                )
+                OpError::attr("explicit_paddings", format!("invalid explicit paddings {given:?}"))
             };
             let both = around(spatial[0]).zip(around(spatial[1])).ok_or_else(wrong)?;
             if given.len() == 8 { Ok([both.0, both.1]) } else { Err(wrong()) }
         }
-        _ => Err(OpError::attr("padding", format!("there is no padding {padding:?}"))),
+        _ => Err(OpError::attr("padding", format!("unknown padding {padding:?}"))),
     }
 }
 
@@ -155,7 +152,7 @@ fn fed_pool(
     let numbers = |i: usize| -> Result<[usize; 2], KernelError> {
         let list = integers(cx.input(i)?)?;
         let alone = |i: usize| spatial.contains(&i) || list[i] == 1;
-        let wrong = || OpError::elements("ksize", format!("there are no windows of {list:?}"));
+        let wrong = || OpError::elements("ksize", format!("invalid window {list:?}"));
         if list.len() != 4 || !(0..4).all(alone) {
             return Err(wrong().into());
         }
@@ -214,7 +211,7 @@ pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each wind
             windowed(Sample::error([x()], "smaller than the window"), [1, 2], [1, 1], "EXPLICIT")
                 .attr("explicit_paddings", explicit),
             windowed(Sample::error([x()], "must be positive"), [0, 1], [1, 1], "SAME"),
-            windowed(Sample::error([x()], "no padding"), [1, 1], [1, 1], "NONE"),
+            windowed(Sample::error([x()], "unknown padding"), [1, 1], [1, 1], "NONE"),
             windowed(Sample::error([Value::from(1.0_f32)], "4 axes"), [1, 1], [1, 1], "SAME"),
         ];
         let exact = largest.map(|largest| Sample::new([x()], largest));

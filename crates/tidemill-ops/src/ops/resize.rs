@@ -27,7 +27,7 @@ fn align(node: &NodeView<'_>) -> Result<Align, OpError> {
         (true, false) => Ok(Align::Corners),
         (false, true) => Ok(Align::HalfPixels),
         (true, true) => {
-            let message = "`align_corners` and `half_pixel_centers` exclude each other";
+            let message = "`align_corners` and `half_pixel_centers` are mutually exclusive";
             Err(OpError::attr("align_corners", message))
         }
     }
@@ -257,7 +257,7 @@ fn samples() -> Vec<Sample> {
         Sample::shapes(inputs(0, 2)),
         Sample::error(inputs(-1, 2), "-1"),
         Sample::error([empty, Value::from([2, 2])], "empty"),
-        Sample::error(inputs(1, 1), "exclude each other")
+        Sample::error(inputs(1, 1), "mutually exclusive")
             .attr("align_corners", true)
             .attr("half_pixel_centers", true),
     ]

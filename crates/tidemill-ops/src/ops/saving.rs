@@ -115,7 +115,7 @@ fn part_of(value: Value, text: &str) -> Result<Value, KernelError> {
         part.collect::<Option<(Vec<usize>, Vec<usize>)>>().filter(|_| fits)
     });
     let (begin, size) = part.ok_or_else(|| {
-        OpError::Invalid(format!("`{text}` is no part of a tensor of shape {}", value.shape()))
+        OpError::Invalid(format!("`{text}` is not a part of a tensor of shape {}", value.shape()))
     })?;
     Ok(layout::slice(&value, &begin, &size)?)
 }

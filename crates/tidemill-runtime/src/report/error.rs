@@ -41,8 +41,8 @@ pub enum RunError {
     Lookup(#[from] LookupError),
     /// A handle belongs to another graph than the session's.
     #[error(
-        "`{}` is of {actual}, but the session runs {expected}{}\n  --> {}\n  help: make a session of \
-         its graph, as in Session::with_graph(&graph)",
+        "`{}` is in {actual}, but the session runs {expected}{}\n  --> {}\n  help: make a session \
+         for its graph, as in Session::with_graph(&graph)",
         site.name,
         if *is_empty { ", which is empty" } else { "" },
         site.location
@@ -108,7 +108,7 @@ pub enum RunError {
     Closed,
     /// The fetched tensor is the handle of a variable.
     #[error(
-        "`{tensor}` is the handle of a variable, and no value: fetch the variable, or a read of it"
+        "`{tensor}` is the handle of a variable, not a value: fetch the variable or a read of it"
     )]
     Handle {
         /// The name of the tensor.

@@ -88,7 +88,7 @@ impl fmt::Display for MemoryReport {
         for (kind, Holding { count, bytes }) in self.kinds() {
             writeln!(f, "{kind:>10} {count:>9} {bytes:>12} bytes")?;
         }
-        write!(f, "{:>10} {:>9} {:>12} bytes", "in all", "", self.bytes())
+        write!(f, "{:>10} {:>9} {:>12} bytes", "total", "", self.bytes())
     }
 }
 

@@ -13,8 +13,8 @@ use tidemill_value::Value;
 /// and `()` for each operation.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be fetched",
-    label = "a run cannot be asked for this",
-    note = "a run is asked for tensors, variables, operations, names of tensors, and tuples, arrays, \
+    label = "a run cannot fetch this",
+    note = "a run fetches tensors, variables, operations, names of tensors, and tuples, arrays, \
             vectors, options and maps of them"
 )]
 pub trait Fetch {

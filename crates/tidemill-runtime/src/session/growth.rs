@@ -60,7 +60,7 @@ impl Growth {
         let line = lines_at_limit.into_iter().min_by_key(ToString::to_string)?;
         lines.warned = true;
         Some(format!(
-            "warning: the graph grows as it is run: {LIMIT} times, nodes were added between runs\n  \
+            "warning: the graph keeps growing: nodes were added between runs {LIMIT} times\n  \
              --> {line}\n  help: make nodes before the loop that runs them; graph.finalize() makes \
              it an error"
         ))

@@ -88,7 +88,9 @@ fn build(x: Tensor, units: usize, options: Dense, names: [&'static str; 3]) -> T
         if x.is_invalid() {
             return x;
         }
-        let message = format!("the input must have a last axis of a known extent, but is {shape}");
+        let message = format!(
+            "the last axis of the input must have a known extent, but its shape is {shape}"
+        );
         return invalid(x, scope, OpError::invalid(message));
     };
     let graph = x.graph().unwrap_or_else(default_graph);

@@ -397,7 +397,7 @@ pub fn sparse_softmax_cross_entropy(
         };
         let own = labels.shape().rank();
         if own.zip(logits.shape().rank()).is_some_and(|(labels, logits)| labels + 1 != logits) {
-            let rule = "have the same axes, but for one more of logits";
+            let rule = "have the same axes, with one more in the logits";
             return disagree(name, ("labels", labels), ("logits", logits), rule);
         }
         let losses = by_row(logits, |logits| {

@@ -100,7 +100,7 @@ pub fn sequence_loss_by_example(
     composite(graph, "sequence_loss_by_example", |_| {
         if (targets.len(), weights.len()) != (logits.len(), logits.len()) {
             let message = format!(
-                "there are logits of {} steps, targets of {} and weights of {}",
+                "the logits have {} steps, the targets {} and the weights {}",
                 logits.len(),
                 targets.len(),
                 weights.len()

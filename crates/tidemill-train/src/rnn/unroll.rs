@@ -36,7 +36,7 @@ pub fn dynamic_rnn<C: RnnCell>(cell: &C, inputs: impl Into<Operand>) -> (Tensor,
 /// assert_eq!(outputs.shape().to_string(), "[?, ?, 5]");
 /// ```
 #[derive(Debug)]
-#[must_use = "nothing is built before `run`"]
+#[must_use = "nothing is built until `run`"]
 pub struct DynamicRnn<'a, C: RnnCell> {
     cell: &'a C,
     initial_state: Option<C::State>,

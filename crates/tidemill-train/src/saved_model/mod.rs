@@ -99,7 +99,7 @@ impl SavedModel {
                     Ok(text) => text,
                     Err(_) => {
                         let found = instead_of_model(folder);
-                        let message = format!("there is no SavedModel: {found}");
+                        let message = format!("no SavedModel here: {found}");
                         let source = io::Error::new(error.kind(), message);
                         return Err(SavedModelError::Io { path: folder.to_owned(), source });
                     }
@@ -177,7 +177,7 @@ fn instead_of_model(path: &Path) -> String {
         Ok(FileKind::CheckpointFolder) => {
             "the folder has checkpoints, which a Saver restores".to_owned()
         }
-        Ok(kind) => format!("this is of kind {kind}"),
+        Ok(kind) => format!("this is a different kind of file: {kind}"),
         Err(_) if path.is_dir() => "the folder has no `saved_model.pb`".to_owned(),
         Err(_) if path.exists() => "this is a file, not a folder".to_owned(),
         Err(_) => "the folder does not exist".to_owned(),

@@ -39,7 +39,7 @@ const SCHEMA: i64 = 1;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "nothing is saved before `save`"]
+#[must_use = "nothing is saved until `save`"]
 pub struct SavedModelBuilder<'a> {
     session: &'a Session,
     parts: MetaGraphParts,

@@ -113,7 +113,7 @@ impl fmt::Display for RestoreReport {
             )?;
         }
         for name in &self.unexpected {
-            write!(f, "\n  `{name}` of the checkpoint is no variable of the saver")?;
+            write!(f, "\n  `{name}` of the checkpoint is not a variable of the saver")?;
         }
         Ok(())
     }

@@ -115,8 +115,8 @@ fn rule_of(op: &str) -> Option<&'static Rule> {
 /// Puts lists in place of arrays.
 pub(super) fn to_lists(net: &mut Net) -> Result<(), ImportError> {
     if let Some(node) = net.nodes.iter().find(|node| OF_GRADIENTS.contains(&node.def.op.as_str())) {
-        let problem = "it is part of the gradient of a loop, which can be built anew, but not \
-                       imported: extract the graph without gradients";
+        let problem = "it is part of the gradient of a loop, which cannot be imported: extract the \
+                       graph without gradients, then build them again";
         return Err(refused(&node.def, problem));
     }
     let count = net.nodes.len();
@@ -215,7 +215,9 @@ fn to_list(
         MAKE => node,
         _ => {
             let handle = member.inputs.first().and_then(|handle| makers.get(handle));
-            *handle.ok_or_else(|| refused(&member.def, "its handle is not that of an array"))?
+            *handle.ok_or_else(|| {
+                refused(&member.def, "its handle does not belong to a tensor array")
+            })?
         }
     };
     if op == MAKE {

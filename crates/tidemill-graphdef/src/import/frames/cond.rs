@@ -177,7 +177,7 @@ impl Branches {
         let unpaired = || {
             refused(
                 &member.def,
-                "what it takes is not of the two branches of one condition, as in `cond`",
+                "its inputs are not of the two branches of one condition, as in `cond`",
             )
         };
         let &[left, right] = member.inputs.as_slice() else { return Err(unpaired()) };
@@ -247,7 +247,7 @@ fn raise(
     let merge = |&(node, _): &(usize, [Port; 2])| {
         let member = &net.nodes[node];
         let dtype = member.type_attr("T");
-        dtype.ok_or_else(|| refused(&member.def, "it does not say its data type"))
+        dtype.ok_or_else(|| refused(&member.def, "it does not name its data type"))
     };
     let results: Vec<i32> = merges.iter().map(merge).collect::<Result<_, _>>()?;
     let is_stateful = parts.iter().any(|part| part.is_stateful(net))
@@ -303,7 +303,7 @@ fn step(
     match edge {
         Edge::Data(port) if leads_in => {
             let data = net.nodes[port.node].inputs.first().copied();
-            let missing = || refused(&net.nodes[port.node].def, "it takes nothing");
+            let missing = || refused(&net.nodes[port.node].def, "it has no inputs");
             Ok(Step::Argument(data.ok_or_else(missing)?))
         }
         Edge::Control(_) if leads_in => Ok(Step::Begun),

@@ -126,7 +126,7 @@ impl Part {
         let node_def = node_def.collect::<Result<_, ImportError>>()?;
         let result = |(i, &port): (usize, &Port)| {
             let member = &net.nodes[port.node];
-            let unknown = || refused(&member.def, "the data type of its output is not known");
+            let unknown = || refused(&member.def, "the data type of its output is unknown");
             let dtype = net.dtype(port).ok_or_else(unknown)?;
             let arg = ArgDef { name: format!("result{i}"), r#type: dtype, ..ArgDef::default() };
             Ok((arg, names.reference(net, port)?))
@@ -184,7 +184,7 @@ impl Argument {
 
     fn new(net: &Net, outside: Port) -> Result<Self, ImportError> {
         let def = &net.nodes[outside.node].def;
-        let unknown = || refused(def, "the data type of its output is not known");
+        let unknown = || refused(def, "the data type of its output is unknown");
         let is_ref = match net.nodes[outside.node].flow {
             Flow::None => lookup(&def.op).is_some_and(|op| {
                 let arg = op.outputs.get(outside.slot as usize);
@@ -226,7 +226,7 @@ impl<'a> Names<'a> {
     fn reference(&self, net: &Net, port: Port) -> Result<String, ImportError> {
         if let Some(outside) = self.part.arguments.get(&port) {
             let place = self.places.get(outside).copied();
-            let missing = || refused(&net.nodes[port.node].def, "it is no argument of a body");
+            let missing = || refused(&net.nodes[port.node].def, "it is not an argument of a body");
             return Ok(self.argument(place.ok_or_else(missing)?));
         }
         let (output, index) = net.output_name(port);

@@ -276,7 +276,7 @@ impl Net {
                     let [left, right] = [frame, of_source].map(|frame| &self.frames[frame].name);
                     refused(
                         &member.def,
-                        format!("it takes what the loops `{left}` and `{right}` make"),
+                        format!("it takes outputs of two loops, `{left}` and `{right}`"),
                     )
                 })?;
             }
@@ -298,7 +298,7 @@ impl Net {
                     }
                 }
                 Flow::Exit | Flow::NextIteration | Flow::LoopCond if frame == 0 => {
-                    return Err(refused(&member.def, "it is in no loop"));
+                    return Err(refused(&member.def, "it is not in a loop"));
                 }
                 _ => {}
             }

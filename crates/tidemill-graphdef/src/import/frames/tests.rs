@@ -292,7 +292,7 @@ fn loops_of_another_form_are_refused() {
     let merge = changed(a_loop(), "merge", &["enter", "constant"]);
     check_refused(merge, "merge", "not of the two branches of one condition");
     check_refused(changed(a_loop(), "exit", &["merge"]), "exit", "does not lead out");
-    check_refused(changed(a_loop(), "exit", &["x"]), "exit", "it is in no loop");
+    check_refused(changed(a_loop(), "exit", &["x"]), "exit", "it is not in a loop");
     check_refused(changed(a_loop(), "next", &["switch"]), "switch", "it is needed within the loop");
     check_refused(changed(a_loop(), "switch", &["merge", "less"]), "switch", "no `Merge` joins");
     let around = changed(a_loop(), "body", &["switch:1", "body"]);

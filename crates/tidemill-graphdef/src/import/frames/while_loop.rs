@@ -56,7 +56,7 @@ pub(super) fn raise_loop(net: &mut Net, frame: usize) -> Result<(), ImportError>
         match (member.flow, member.inputs.first()) {
             (Flow::Enter, given) if member.frame == frame => {
                 controls.extend(&member.controls);
-                inputs.push(*given.ok_or_else(|| refused(&member.def, "it takes nothing"))?);
+                inputs.push(*given.ok_or_else(|| refused(&member.def, "it has no inputs"))?);
             }
             _ => inputs.push(outside),
         }
@@ -129,7 +129,7 @@ impl Loop {
             return Err(in_frame(loop_conds.first().copied().unwrap_or(first), &problem));
         };
         let &[condition] = net.nodes[loop_cond].inputs.as_slice() else {
-            return Err(in_frame(loop_cond, "it takes no condition"));
+            return Err(in_frame(loop_cond, "it has no condition"));
         };
         let (mut variables, mut enters) = (Vec::new(), FxHashMap::default());
         for merge in of_flow(Flow::Merge) {
@@ -143,7 +143,7 @@ impl Loop {
         let mut place_of = FxHashMap::default();
         for (place, variable) in variables.iter().enumerate() {
             if place_of.insert(variable.enter, place).is_some() {
-                return Err(in_frame(variable.enter, "several values begin with it"));
+                return Err(in_frame(variable.enter, "it starts several values of the loop"));
             }
         }
         for switch in of_flow(Flow::Switch) {
@@ -200,7 +200,7 @@ impl Loop {
             _ if net.nodes[node].flow != Flow::None => {
                 let name = &net.frames[frame].name;
                 let problem = format!(
-                    "it is needed within the loop of the frame `{name}`, which it leads out of or around"
+                    "it is needed within the loop of the frame `{name}`, but comes after or around that loop"
                 );
                 Err(refused(&net.nodes[node].def, problem))
             }

@@ -198,12 +198,17 @@ fn band(align: &[u8], k: &[i64]) -> Result<Band, OpError> {
         b"LEFT_RIGHT" => (true, false),
         b"LEFT_LEFT" => (true, true),
         b"RIGHT_RIGHT" => (false, false),
-        _ => return Err(OpError::attr("align", "there is no such alignment of diagonals")),
+        _ => return Err(OpError::attr("align", "unknown alignment of diagonals")),
     };
     let (lower, upper) = match *k {
         [only] => (only, only),
         [lower, upper] if lower <= upper => (lower, upper),
-        _ => return Err(OpError::elements("k", format!("{k:?} are no diagonals, from lowest up"))),
+        _ => {
+            return Err(OpError::elements(
+                "k",
+                format!("{k:?} is not a range of diagonals, lowest first"),
+            ));
+        }
     };
     Ok(Band { lower, upper, aligns_upper_left, aligns_lower_left })
 }
@@ -408,7 +413,7 @@ fn check_reach(
     (input, side): (&'static str, &str),
 ) -> Result<(), OpError> {
     if usize::try_from(reach).is_ok_and(|reach| reach > extent) {
-        let message = format!("there are no {reach} {side} diagonals of {extent} at most");
+        let message = format!("there are no {reach} {side} diagonals, but at most {extent}");
         return Err(OpError::elements(input, message));
     }
     Ok(())

@@ -29,7 +29,7 @@ pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialSh
         Some(elements) => elements.as_shape().ok_or_else(|| {
             OpError::elements(
                 node.op().inputs[i].name,
-                format!("{elements:?} are no extents of a shape"),
+                format!("{elements:?} are not valid extents"),
             )
         }),
         None => Ok(match node.shape(i).elements() {
@@ -119,7 +119,7 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor broadcast t
         let (from, to) = (node.shape(0), described_shape(node, 1)?);
         let stretched = from.broadcast(&to)?;
         if stretched.merge(&to).is_err() {
-            let message = format!("shape {from} does not stretch to {to}");
+            let message = format!("shape {from} does not broadcast to {to}");
             return Err(OpError::shape("input", message));
         }
         // Extents that only the input has say nothing before the run: it could fail.

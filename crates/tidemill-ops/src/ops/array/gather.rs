@@ -147,7 +147,7 @@ pub(crate) fn infer_gather(
     };
     let axis = axis_of(axis, params.len())?;
     if axis < batch {
-        let message = format!("axis {axis} is one of the {batch} that the indices have too");
+        let message = format!("axis {axis} is one of the {batch} batch axes");
         return Err(OpError::elements("axis", message));
     }
     let common: PartialShape = params[..batch].into();

@@ -65,7 +65,7 @@ pub static TOP_K: OpDef =
                 sample(2).outputs([values, array([2, 2], [1, 2, 2, 0])]),
                 sample(0).outputs([none, array([2, 0], Vec::<i32>::new())]),
                 ties.outputs(tied).at_kink(),
-                Sample::error([x(), Value::from(4)], "no 4 largest among 3"),
+                Sample::error([x(), Value::from(4)], "the 4 largest of 3 elements"),
                 Sample::error([x(), Value::from(-1)], "must not be negative, but is -1"),
                 Sample::error([Value::from(1.0_f32), Value::from(1)], "at least 1 axis"),
             ]
@@ -80,7 +80,7 @@ fn infer_top_k(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
             if let (Some(count), Some(extent)) = (count, last.known())
                 && count > extent
             {
-                let message = format!("there are no {count} largest among {extent}");
+                let message = format!("cannot take the {count} largest of {extent} elements");
                 return Err(OpError::elements("k", message));
             }
             outer.iter().copied().chain([Dim::from(count)]).collect()

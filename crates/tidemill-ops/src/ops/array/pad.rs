@@ -108,8 +108,8 @@ pub static MIRROR_PAD: OpDef =
             vec![
                 sample("REFLECT", Value::from([3.0_f32, 2.0, 1.0, 2.0, 3.0, 2.0])),
                 sample("SYMMETRIC", Value::from([2.0_f32, 1.0, 1.0, 2.0, 3.0, 3.0])),
-                wrong("REFLECT", 3, "no mirror images of axis 0 of 3"),
-                wrong("SYMMETRIC", 4, "no mirror images of axis 0 of 3"),
+                wrong("REFLECT", 3, "axis 0 of extent 3 is too short to mirror"),
+                wrong("SYMMETRIC", 4, "axis 0 of extent 3 is too short to mirror"),
                 wrong("EDGE", 1, "EDGE"),
             ]
         });
@@ -155,7 +155,7 @@ fn skips_edge(node: &NodeView<'_>) -> Result<bool, OpError> {
         b"SYMMETRIC" => Ok(false),
         _ => Err(OpError::attr(
             "mode",
-            format!("there is no mode {mode}, only REFLECT and SYMMETRIC"),
+            format!("unknown mode {mode}: only REFLECT and SYMMETRIC exist"),
         )),
     }
 }
@@ -194,7 +194,7 @@ fn pair_of(before: i64, behind: i64) -> Result<(usize, usize), OpError> {
 }
 
 fn wrong_paddings(shape: &PartialShape) -> OpError {
-    OpError::shape("paddings", format!("paddings must be of a shape [rank, 2], not {shape}"))
+    OpError::shape("paddings", format!("paddings must have shape [rank, 2], not {shape}"))
 }
 
 /// Whether paddings come on top of the input's shape, or are part of it.

@@ -74,9 +74,9 @@ fn wanted_shape(extents: impl Iterator<Item = Option<i64>>) -> Result<PartialSha
                     _ => Err(OpError::elements("shape", "only one extent of a shape can be -1")),
                 }
             }
-            Some(extent) => usize::try_from(extent).map(Dim::from).map_err(|_| {
-                OpError::elements("shape", format!("{extent} is no extent of a shape"))
-            }),
+            Some(extent) => usize::try_from(extent)
+                .map(Dim::from)
+                .map_err(|_| OpError::elements("shape", format!("{extent} is not a valid extent"))),
         })
         .collect()
 }

@@ -84,7 +84,7 @@ fn block_cut(
             Some(count) => Ok(Cut { begin, count, step: 1 }),
             None => Err(OpError::elements(
                 "size",
-                format!("the slice begins at {begin} along axis {axis} of {extent}"),
+                format!("the slice begins at {begin} along axis {axis} of extent {extent}"),
             )),
         };
         return dim.known().map(rest).transpose();
@@ -92,7 +92,9 @@ fn block_cut(
     match dim.known() {
         Some(extent) if begin.saturating_add(count) > extent => Err(OpError::elements(
             "size",
-            format!("{count} elements from {begin} on leave axis {axis} of {extent}"),
+            format!(
+                "{count} elements from {begin} on go past the end of axis {axis} of extent {extent}"
+            ),
         )),
         _ => Ok(Some(Cut { begin, count, step: 1 })),
     }
@@ -307,7 +309,7 @@ fn strided_part(node: &NodeView<'_>, whole: &PartialShape) -> Result<Option<Reso
         let rank = dims.len();
         return Err(OpError::elements(
             "begin",
-            format!("{length} axes are cut, but there are {rank}"),
+            format!("{length} axes are sliced, but there are {rank}"),
         ));
     }
     let element = |i, at: usize| node.elements(i).and_then(|elements| elements.get(at).copied()?);
@@ -342,7 +344,7 @@ fn strided_samples() -> Vec<Sample> {
         sample([&[], &[], &[]], x()),
         Sample::error(inputs(&[0], &[2], &[0]), "stride of axis 0 is zero"),
         Sample::error(inputs(&[2], &[3], &[1]), "index 2 is out of range").attr(MASKS[4], 1_i64),
-        Sample::error(inputs(&[0; 3], &[1; 3], &[1; 3]), "3 axes are cut, but there are 2"),
+        Sample::error(inputs(&[0; 3], &[1; 3], &[1; 3]), "3 axes are sliced, but there are 2"),
         Sample::error(inputs(&[0; 2], &[1; 2], &[1; 2]), "one ellipsis").attr(MASKS[2], 3_i64),
         Sample::error(inputs(&[0], &[1; 2], &[1; 2]), "contradict"),
     ]

@@ -84,7 +84,7 @@ impl Resolved {
             let rank = dims.len();
             return Err(OpError::shape(
                 "input",
-                format!("{named} axes are cut, but there are {rank}"),
+                format!("{named} axes are sliced, but there are {rank}"),
             ));
         };
         let mut pieces = SmallVec::new();
@@ -159,7 +159,7 @@ fn piece(
 /// One element of an axis, which is dropped.
 fn element(entry: Entry, axis: usize, dim: Dim) -> Result<Piece, OpError> {
     if entry.stride.is_some_and(|stride| stride < 0) {
-        let message = format!("axis {axis} is cut to one element: its stride must be 1");
+        let message = format!("axis {axis} is reduced to one element, so its stride must be 1");
         return Err(OpError::elements("strides", message));
     }
     let cut = match (entry.begin, dim.known()) {
@@ -168,7 +168,8 @@ fn element(entry: Entry, axis: usize, dim: Dim) -> Result<Piece, OpError> {
                 if index < 0 { index.saturating_add_unsigned(extent as u64) } else { index };
             let begin = usize::try_from(counted).ok().filter(|&begin| begin < extent);
             let begin = begin.ok_or_else(|| {
-                let message = format!("index {index} is out of range for axis {axis} of {extent}");
+                let message =
+                    format!("index {index} is out of range for axis {axis} of extent {extent}");
                 OpError::elements("begin", message)
             })?;
             Some(Cut { begin, count: 1, step: 1 })

@@ -23,10 +23,7 @@ impl Layout {
             (b"NHWC", 2) | (b"NDHWC", 3) => false,
             (b"NCHW", 2) | (b"NCDHW", 3) => true,
             _ => {
-                return Err(OpError::attr(
-                    "data_format",
-                    format!("there is no data format {format}"),
-                ));
+                return Err(OpError::attr("data_format", format!("unknown data format {format}")));
             }
         };
         let channels = if channels_first { 1 } else { space + 1 };
@@ -108,14 +105,15 @@ pub(in crate::ops) fn steps(
         return Err(wrong_length(name, space + 2, steps.len()));
     }
     if steps[0] != 1 || steps[channels] != 1 {
-        let message = format!("`{name}` must be 1 for batch and channels, but are {steps:?}");
+        let message = format!("`{name}` must be 1 for batch and channels, not {steps:?}");
         return Err(OpError::attr(name, message));
     }
     let moving = steps.iter().enumerate().filter(|&(axis, _)| axis != 0 && axis != channels);
     let step = |(_, &step): (usize, &i64)| {
-        usize::try_from(step).ok().filter(|&step| step > 0).ok_or_else(|| {
-            OpError::attr(name, format!("`{name}` must be above 0, but are {steps:?}"))
-        })
+        usize::try_from(step)
+            .ok()
+            .filter(|&step| step > 0)
+            .ok_or_else(|| OpError::attr(name, format!("`{name}` must be above 0, not {steps:?}")))
     };
     moving.map(step).collect()
 }
@@ -139,7 +137,7 @@ pub(in crate::ops) fn paddings(
         (b"SAME", _) => Padding::Same,
         (b"VALID", _) => Padding::Valid,
         (b"EXPLICIT", Some(explicit)) => return explicit_paddings(explicit, space, channels),
-        _ => return Err(OpError::attr("padding", format!("there is no padding {padding}"))),
+        _ => return Err(OpError::attr("padding", format!("unknown padding {padding}"))),
     };
     if explicit.is_some_and(|explicit| !explicit.is_empty()) {
         return Err(OpError::attr(
@@ -171,8 +169,8 @@ fn explicit_paddings(
                 return Err(OpError::attr(
                     "explicit_paddings",
                     format!(
-                        "`explicit_paddings` must be 0 for batch and channels and not negative, but \
-                     are {explicit:?}"
+                        "`explicit_paddings` must be 0 for batch and channels and never negative, \
+                         not {explicit:?}"
                     ),
                 ));
             }

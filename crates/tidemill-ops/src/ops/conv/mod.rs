@@ -286,7 +286,7 @@ fn output<K: Kind>(
     {
         let filters: PartialShape = filter.into();
         let input = layout.shape(input);
-        let rule = format!("agree in channels: filters of {taken} channels meet {channels}");
+        let rule = format!("agree in channels: the filters take {taken}, but there are {channels}");
         return Err(OpError::disagree(("filter", &filters), ("input", &input), rule));
     }
     let known = |dims: &[Dim]| dims.iter().map(|dim| dim.known()).collect::<Option<Shape>>();
@@ -362,7 +362,7 @@ fn sizes_of(node: &NodeView<'_>, i: usize) -> Result<Option<SmallVec<[Dim; 5]>>,
     let Some(elements) = node.elements(i) else { return Ok(None) };
     let size = |element: &Option<i64>| match element {
         Some(size) => usize::try_from(*size).map(Dim::from).map_err(|_| {
-            OpError::elements(node.op().inputs[i].name, format!("{size} is no extent of a shape"))
+            OpError::elements(node.op().inputs[i].name, format!("{size} is not a valid extent"))
         }),
         None => Ok(Dim::UNKNOWN),
     };

@@ -72,7 +72,7 @@ impl FromStr for Term {
         let (before, after) = text.split_once("...").unwrap_or((text, ""));
         match before.chars().chain(after.chars()).find(|c| !c.is_ascii_alphabetic()) {
             Some(other) => {
-                Err(OpError::attr("equation", format!("`{other}` in `{text}` is no label")))
+                Err(OpError::attr("equation", format!("`{other}` in `{text}` is not a label")))
             }
             None => {
                 let ellipsis = text.contains("...");
@@ -137,7 +137,8 @@ impl Equation {
             return Err(OpError::shape(
                 "inputs",
                 format!(
-                    "the equation has {} terms for {} inputs, of which there are one or two",
+                    "the equation has {} terms for {} inputs, but only one or two inputs are \
+                     supported",
                     self.inputs.len(),
                     shapes.len()
                 ),
@@ -160,7 +161,7 @@ impl Equation {
                 *extent = extent.merge(dim).map_err(|_| {
                     OpError::shape(
                         "inputs",
-                        format!("the label `{letter}` stands for {extent} and {dim}"),
+                        format!("the label `{letter}` stands for both {extent} and {dim}"),
                     )
                 })?;
             }
@@ -228,10 +229,10 @@ mod tests {
     fn what_does_not_fit_is_an_error() {
         let error = |equation, shapes: &[PartialShape]| infer(equation, shapes).unwrap_err();
         assert!(error("ij->k", &[shape![2, 2]]).contains("no input has"));
-        assert!(error("i1->i", &[shape![2, 2]]).contains("`1` in `i1` is no label"));
+        assert!(error("i1->i", &[shape![2, 2]]).contains("`1` in `i1` is not a label"));
         assert!(error("ij->i", &[shape![2]]).contains("does not label a tensor of 1 axes"));
         assert!(error("...ij->i", &[shape![2]]).contains("does not label"));
-        assert!(error("ii->i", &[shape![2, 3]]).contains("`i` stands for 2 and 3"));
+        assert!(error("ii->i", &[shape![2, 3]]).contains("`i` stands for both 2 and 3"));
         assert!(error("i,i,i->i", &[shape![2]]).contains("3 terms for 1 inputs"));
     }
 }

@@ -89,7 +89,7 @@ fn samples() -> Vec<Sample> {
         given("i,i->i", &both).outputs([Value::from([0.5_f32, -2.0, 6.0])]),
         wrong(given("ij->i", &both[..1]), "does not label a tensor of 1 axes"),
         wrong(given("i,i->", &both[..1]), "2 terms for 1 inputs"),
-        wrong(given("i,i->", &short), "`i` stands for 3 and 1"),
+        wrong(given("i,i->", &short), "`i` stands for both 3 and 1"),
     ];
     equations.into_iter().filter_map(sample).chain(checked).collect()
 }
@@ -97,7 +97,7 @@ fn samples() -> Vec<Sample> {
 fn equation_of(node: &NodeView<'_>) -> Result<Equation, OpError> {
     let text = node.str_attr("equation")?;
     let text = std::str::from_utf8(&text);
-    text.map_err(|_| OpError::attr("equation", "the equation is no text"))?.parse()
+    text.map_err(|_| OpError::attr("equation", "the equation is not UTF-8"))?.parse()
 }
 
 #[track_caller]

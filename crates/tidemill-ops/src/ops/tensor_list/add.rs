@@ -47,7 +47,7 @@ fn add_list(sum: &mut TensorList, other: &TensorList) -> Result<(), KernelError>
     }
     if sum.len() != other.len() {
         let (left, right) = (sum.len(), other.len());
-        let message = format!("lists of {left} and {right} elements have no sum");
+        let message = format!("lists of {left} and {right} elements cannot be added");
         return Err(OpError::invalid(message).into());
     }
     sum.refine(other.shape())?;

@@ -149,7 +149,8 @@ fn joined(
         (None, None, None) => Err(OpError::elements(
             "leading_dims",
             format!(
-                "element {i} is absent, and neither `element_shape` nor `leading_dims` tells its extent"
+                "element {i} is absent, and neither `element_shape` nor `leading_dims` gives its \
+                 extent"
             ),
         )),
     };
@@ -158,7 +159,7 @@ fn joined(
     let known = inner.known().ok_or_else(|| {
         OpError::elements(
             "element_shape",
-            format!("the shape of the elements behind the first axis, {inner}, is not known"),
+            format!("the shape of the elements after the first axis, {inner}, is unknown"),
         )
     })?;
     let of_extent =
@@ -193,7 +194,7 @@ fn sizes_of(extent: usize, lengths: &[i64]) -> Result<Vec<usize>, OpError> {
     if sum == Some(extent) {
         return Ok(sizes);
     }
-    let message = format!("parts of {sizes:?} are not the {extent} there are");
+    let message = format!("parts of {sizes:?} do not add up to {extent}");
     Err(OpError::elements("lengths", message))
 }
 
@@ -255,7 +256,7 @@ pub static TENSOR_LIST_SPLIT: OpDef =
             drop(parts.push(Value::from([2.0_f32, 3.0])));
             vec![
                 Sample::new(inputs([1, 2], Value::from([-1])), parts.into()),
-                Sample::error(inputs([1, 1], Value::from([-1])), "are not the 3 there are"),
+                Sample::error(inputs([1, 1], Value::from([-1])), "do not add up to 3"),
                 Sample::error(inputs([-1, 4], Value::from([-1])), "must not be negative"),
                 Sample::error(inputs([1, 2], Value::from([2])), "contradict"),
             ]

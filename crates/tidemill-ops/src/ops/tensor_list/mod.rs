@@ -101,12 +101,12 @@ fn shape_in(value: &Value) -> Result<PartialShape, KernelError> {
         (1, extents) => {
             let elements: Elements = extents.iter().map(|&extent| Some(extent)).collect();
             elements.as_shape().ok_or_else(|| {
-                OpError::elements("element_shape", format!("{extents:?} are no extents of a shape"))
+                OpError::elements("element_shape", format!("{extents:?} are not valid extents"))
             })?
         }
         _ => {
             return Err(
-                OpError::shape("element_shape", "a shape must be described along 1 axis").into()
+                OpError::shape("element_shape", "a shape must be a list, with 1 axis").into()
             );
         }
     };
@@ -117,7 +117,7 @@ fn shape_in(value: &Value) -> Result<PartialShape, KernelError> {
 fn behind_first(shape: &PartialShape) -> Result<PartialShape, OpError> {
     match shape.dims() {
         None => Ok(PartialShape::unknown()),
-        Some([]) => Err(OpError::shape("tensor", "a tensor without axes is no list of tensors")),
+        Some([]) => Err(OpError::shape("tensor", "a tensor without axes cannot become a list")),
         Some([_, inner @ ..]) => Ok(inner.iter().copied().collect()),
     }
 }
@@ -209,8 +209,8 @@ fn absent(list: &TensorList, shape: &PartialShape) -> Result<Value, KernelError>
         OpError::elements(
             "element_shape",
             format!(
-                "an element that is absent is zeros, but those of a {dtype} list of shape {shape} \
-             have no known shape"
+                "an absent element is read as zeros, which have no known shape in a {dtype} list \
+                 of shape {shape}"
             ),
         )
     })?;
