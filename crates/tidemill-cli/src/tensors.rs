@@ -11,7 +11,7 @@ use tidemill_value::{ByteString, DType, Element, Shape, Value, bf16, f16, match_
 
 use crate::Failure;
 
-/// `NAME=SOMETHING`, as the command line has it.
+/// `NAME=SOMETHING` on the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) name: String,
@@ -27,7 +27,7 @@ pub(crate) fn parse_pair(text: &str) -> Result<Pair, String> {
     }
 }
 
-/// `NAME=@FILE`, as the command line has it.
+/// `NAME=@FILE` on the command line.
 pub(crate) fn parse_file_pair(text: &str) -> Result<(String, PathBuf), String> {
     let pair = parse_pair(text)?;
     match pair.rest.strip_prefix('@') {
@@ -69,7 +69,7 @@ fn read_file(text: &str) -> Result<Value, Failure> {
     })
 }
 
-/// The tensors of a file of whatever format, by name.
+/// The tensors of a file of any format, by name.
 pub(crate) fn read_all(path: &Path, kind: FileKind) -> Result<BTreeMap<String, Value>, Failure> {
     match kind {
         FileKind::Npy => {
@@ -97,7 +97,7 @@ pub(crate) fn read_all(path: &Path, kind: FileKind) -> Result<BTreeMap<String, V
     }
 }
 
-/// Writes tensors in the format that the end of the path names; without a known end, as a
+/// Writes tensors in the format named by the extension of the path; without a known one, as a
 /// checkpoint.
 pub(crate) fn write_all<'a>(
     path: &Path,
@@ -120,7 +120,7 @@ pub(crate) fn write_all<'a>(
 fn parse_literal(text: &str, dtype: DType) -> Result<Value, String> {
     let json: Json = match serde_json::from_str(text) {
         Ok(json) => json,
-        // Words that JSON does not have: `nan`, `inf`, and texts without quotes.
+        // Words that JSON does not have: `nan`, `inf`, and strings without quotes.
         Err(_) if !text.starts_with('[') => Json::String(text.to_owned()),
         Err(error) => return Err(format!("`{text}` is not a list: {error}")),
     };
@@ -161,7 +161,7 @@ fn build<T: Element>(shape: Shape, elements: Vec<T>) -> Result<Value, String> {
     Value::from_vec(shape, elements).map_err(|error| error.to_string())
 }
 
-/// The items of nested lists, if all of one depth are of the extent that the shape has.
+/// The items of nested lists, if all lists of the same depth have the extent given by the shape.
 fn flatten<'a>(json: &'a Json, shape: &[usize], items: &mut Vec<&'a Json>) -> Option<()> {
     match (json, shape.split_first()) {
         (Json::Array(list), Some((extent, inner))) if list.len() == *extent => {
@@ -175,7 +175,7 @@ fn flatten<'a>(json: &'a Json, shape: &[usize], items: &mut Vec<&'a Json>) -> Op
     }
 }
 
-/// An element that an item of JSON can stand for.
+/// An element that a JSON item can be read as.
 trait Parse: Sized {
     fn parse(item: &Json) -> Option<Self>;
 }

@@ -13,11 +13,11 @@ use crate::proto::DataTypeError;
 use crate::tensor_reader::{TensorInfo, nearest};
 use crate::{BytesError, FileError, value_from_bytes, write_file};
 
-/// Tensors begin at multiples of this in what is written.
+/// The alignment of tensors in written files.
 const ALIGNMENT: usize = 8;
 /// The bytes of the length of the header.
 const LENGTH: usize = 8;
-/// The key of what the header says beside the tensors.
+/// The key of the header's metadata.
 const METADATA: &str = "__metadata__";
 
 /// The error of reading or writing a safetensors file.
@@ -144,10 +144,10 @@ impl SafetensorsFile {
     }
 }
 
-/// What is in front of the tensors.
+/// The parts of the file before the tensors.
 #[derive(Clone, Debug)]
 struct Header {
-    /// Where the first tensor begins.
+    /// The start of the first tensor.
     begin: usize,
     tensors: BTreeMap<String, Stored>,
     metadata: BTreeMap<String, String>,
@@ -165,7 +165,7 @@ impl Header {
         })
     }
 
-    /// Where the bytes of a tensor are. It is seen before that they are there.
+    /// The range of the bytes of a tensor; their presence has been checked.
     fn range(&self, info: &Stored) -> Range<usize> {
         let (begin, end) = info.data_offsets;
         self.begin + begin..self.begin + end
@@ -188,8 +188,7 @@ fn value(
 /// created if it does not exist.
 ///
 /// # Errors
-/// [`FileError`], where the file cannot be written, or a tensor is of strings or called
-/// `__metadata__`.
+/// [`FileError`] if the file cannot be written, or a tensor is of strings or named `__metadata__`.
 pub fn write_safetensors<'a>(
     path: impl AsRef<Path>,
     tensors: impl IntoIterator<Item = (&'a str, &'a Value)>,
@@ -198,7 +197,7 @@ pub fn write_safetensors<'a>(
     let path = path.as_ref();
     let tensors: BTreeMap<&str, &Value> = tensors.into_iter().collect();
     let mut tensors: Vec<(&str, &Value)> = tensors.into_iter().collect();
-    // Those of wide elements come first, so that all are where memory would have them.
+    // Wide elements come first, so that all are aligned as in memory.
     tensors.sort_by_key(|(_, value)| std::cmp::Reverse(value.dtype().size()));
     let header = header_of(&tensors, metadata).map_err(|error| FileError::new(path, error))?;
     let folder = folder_of(path);

@@ -1,4 +1,4 @@
-//! Checkpoints are read as they were written, and damaged ones are refused.
+//! Checkpoints read back as they were written, and damaged ones are rejected.
 
 use std::collections::BTreeMap;
 use std::fs;

@@ -1,4 +1,4 @@
-//! Files of arrays are read as they were written, and damaged ones are refused.
+//! Array files read back as they were written, and damaged ones are rejected.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use tidemill_formats::{
 };
 use tidemill_value::{ByteString, DType, IntoValue, Value, bf16, f16};
 
-/// A file that NumPy wrote (see the program beside the files).
+/// A file that NumPy wrote (see the program next to the files).
 fn numpy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/numpy").join(name)
 }
@@ -256,7 +256,7 @@ fn values_that_a_format_cannot_have_are_refused_before_a_file_is_made() {
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// An `npy` file with a header of one's own.
+/// An `npy` file with a given header.
 fn with_header(dictionary: &str, data: &[u8]) -> Vec<u8> {
     let length = (dictionary.len() as u16).to_le_bytes();
     [b"\x93NUMPY\x01\0", &length[..], dictionary.as_bytes(), data].concat()

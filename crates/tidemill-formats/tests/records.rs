@@ -1,4 +1,4 @@
-//! Records and events are read as they were written, and damaged ones are refused.
+//! Records and events read back as they were written, and damaged ones are rejected.
 
 use std::fs;
 
@@ -98,7 +98,7 @@ fn scalars_are_read_as_they_were_written() {
         writer.scalar("loss", 1.0 / (step as f32 + 1.0), step).unwrap();
         writer.scalar("rate", 0.5, step).unwrap();
     }
-    // TensorFlow 2 writes scalars as tensors, and histograms are none.
+    // TensorFlow 2 writes scalars as tensors; histograms are not scalars.
     let value = |tag: &str, tensor: Value| SummaryValue {
         tag: tag.to_owned(),
         tensor: Some(TensorProto::from(&tensor)),

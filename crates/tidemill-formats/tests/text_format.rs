@@ -1,4 +1,4 @@
-//! The text format of messages: what is written, what is read, and what is refused.
+//! The text format of messages: writing, reading, and rejecting.
 
 use tidemill_formats::TextMessage;
 use tidemill_formats::proto::{AnyValue, AttrValue, GraphDef, MetaGraphDef, NodeDef, SavedModel};

@@ -47,7 +47,7 @@ pub enum ValueError {
     Unrepresentable {
         /// The number, as it prints.
         number: String,
-        /// The type that was to hold it.
+        /// The type that cannot hold it.
         dtype: DType,
     },
     /// There is no data type of this name.
@@ -83,7 +83,7 @@ pub enum ValueError {
     /// A list has no element at this index.
     #[error("index {index} is out of range for a list of {len} elements")]
     ListIndex {
-        /// The place asked for.
+        /// The requested index.
         index: usize,
         /// The length of the list.
         len: usize,
@@ -104,7 +104,7 @@ pub enum ValueError {
 
 crate::debug_as_report!(ValueError);
 
-/// How to have the elements of a value of a shape.
+/// A hint on how to get the elements of a value of this shape.
 fn all_of(shape: &Shape) -> &'static str {
     match shape.rank() {
         0 => "",

@@ -29,7 +29,7 @@ pub enum NumericError {
     /// There is no such axis.
     #[error("axis {axis} is out of range for {rank} axes")]
     Axis {
-        /// The axis asked for.
+        /// The requested axis.
         axis: usize,
         /// The number of axes.
         rank: usize,
@@ -40,7 +40,7 @@ pub enum NumericError {
         /// The axis.
         axis: usize,
     },
-    /// A list that describes every axis has another length than there are axes.
+    /// A list that describes every axis has the wrong length.
     #[error("{actual} axes are described, but there are {expected}")]
     Rank {
         /// The number of axes there are.
@@ -48,7 +48,7 @@ pub enum NumericError {
         /// The number of axes described.
         actual: usize,
     },
-    /// A shape is not the one that the other operands ask for.
+    /// A shape does not match the other operands.
     #[error("the shape is {actual}, but {expected} is needed")]
     Shape {
         /// The shape needed.
@@ -64,7 +64,7 @@ pub enum NumericError {
         /// The number of elements in the buffer.
         actual: usize,
     },
-    /// The columns of the left matrix are not as many as the rows of the right one.
+    /// The left matrix does not have as many columns as the right one has rows.
     #[error("a matrix of {left} columns cannot be multiplied by one of {right} rows")]
     InnerDimensions {
         /// Columns of the left matrix.
@@ -72,7 +72,7 @@ pub enum NumericError {
         /// Rows of the right matrix.
         right: usize,
     },
-    /// A matrix has not as many rows as columns.
+    /// A matrix does not have as many rows as columns.
     #[error("the matrices of shape {shape} are not square")]
     NotSquare {
         /// The shape of the matrix, or of several.
@@ -126,26 +126,26 @@ pub enum NumericError {
     Blocks {
         /// The axis.
         axis: usize,
-        /// Its extent, padded if it is.
+        /// Its extent, including padding.
         extent: usize,
         /// The extent of a block.
         block: usize,
     },
-    /// More elements are asked for than there are.
+    /// More elements are requested than there are.
     #[error("cannot take the {count} largest of {extent} elements")]
     TooFew {
-        /// The number asked for.
+        /// The number requested.
         count: usize,
         /// The number there is.
         extent: usize,
     },
-    /// Numbers that have to be in order are not.
+    /// Numbers that must be in order are not.
     #[error("the number at position {position} is out of order")]
     Unsorted {
         /// The position of the first number that is out of order.
         position: usize,
     },
-    /// A mirror image is to be longer than what it shows.
+    /// A mirror image would be longer than the axis it mirrors.
     #[error(
         "axis {axis} of extent {extent} is too short to mirror {before} elements before it and \
          {behind} after it"
@@ -155,7 +155,7 @@ pub enum NumericError {
         axis: usize,
         /// The number of elements before it.
         before: usize,
-        /// The number of elements behind it.
+        /// The number of elements after it.
         behind: usize,
         /// The extent of the axis.
         extent: usize,
@@ -188,13 +188,13 @@ pub enum NumericError {
         /// The number of filters.
         filters: usize,
     },
-    /// A number that has to be finite is not.
+    /// A number that must be finite is not.
     #[error("the number at position {position} is not finite")]
     NotFinite {
         /// Its position, in row-major order.
         position: usize,
     },
-    /// The largest or smallest of no elements was asked for.
+    /// The largest or smallest of no elements was requested.
     #[error("axis {axis} of shape {shape} is empty")]
     EmptyAxis {
         /// The axis.
@@ -223,7 +223,7 @@ pub enum NumericError {
         /// The step.
         delta: f64,
     },
-    /// A random integer was asked for between bounds that admit none.
+    /// A random integer was requested between bounds that admit none.
     #[error("there is no integer from {low} to below {high}")]
     EmptyInterval {
         /// The lower bound, included.
@@ -234,7 +234,7 @@ pub enum NumericError {
     /// Two shapes do not broadcast.
     #[error(transparent)]
     Broadcast(Box<BroadcastError>),
-    /// A value is wrong.
+    /// A value is invalid.
     #[error(transparent)]
     Value(#[from] ValueError),
 }

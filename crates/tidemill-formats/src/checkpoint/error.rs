@@ -30,10 +30,10 @@ pub enum CheckpointErrorKind {
     /// There is no checkpoint with this prefix.
     #[error("there is no such checkpoint: {0}")]
     Missing(Instead),
-    /// The folder of a checkpoint cannot be made, because a part of its path is a file.
+    /// The folder of a checkpoint cannot be created, because a part of its path is a file.
     #[error("this is a file, so it cannot contain checkpoints")]
     NotAFolder,
-    /// The folder of a checkpoint cannot be made.
+    /// The folder of a checkpoint cannot be created.
     #[error("the folder cannot be created: {0}")]
     Folder(#[source] io::Error),
     /// The index is not a valid table.
@@ -133,7 +133,7 @@ pub enum TensorErrorKind {
     Shard {
         /// The number of the file.
         shard: i32,
-        /// How many there are.
+        /// The number of files of the checkpoint.
         shards: i32,
     },
     /// The checksum of the bytes does not match.
@@ -170,7 +170,7 @@ pub enum TensorErrorKind {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }
@@ -178,7 +178,7 @@ pub enum TensorErrorKind {
 tidemill_value::debug_as_report!(TensorErrorKind);
 
 impl CheckpointErrorKind {
-    /// The error of a file or prefix.
+    /// Attaches a file or prefix to the error.
     pub(super) fn at(self, path: impl Into<PathBuf>) -> CheckpointError {
         CheckpointError { path: path.into(), kind: self }
     }

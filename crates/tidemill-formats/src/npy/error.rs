@@ -11,18 +11,18 @@ pub enum NpyError {
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The bytes do not begin as they must.
+    /// The bytes do not begin with the magic string.
     #[error("not an npy file: it does not begin with \\x93NUMPY")]
     Magic,
-    /// The version of the file does not exist.
+    /// The version of the file is unknown.
     #[error("the npy file has version {major}.{minor}, but only 1.0, 2.0 and 3.0 are supported")]
     Version {
-        /// The version before the dot.
+        /// The major version.
         major: u8,
-        /// And after it.
+        /// The minor version.
         minor: u8,
     },
-    /// The bytes end within the header.
+    /// The bytes end inside the header.
     #[error("the npy file ends inside its header")]
     Truncated,
     /// The header is invalid.
@@ -30,7 +30,7 @@ pub enum NpyError {
     Header {
         /// The error.
         what: &'static str,
-        /// Where.
+        /// The place of the error.
         at: usize,
     },
     /// The elements are of a type that values cannot have.
@@ -61,7 +61,7 @@ pub enum NpyError {
         /// The data type.
         dtype: DType,
     },
-    /// NumPy takes zero bytes at the end of a string for padding.
+    /// NumPy treats zero bytes at the end of a string as padding.
     #[error("string {index} ends with a zero byte, which NumPy would lose")]
     ZeroByte {
         /// The number of the string.

@@ -46,7 +46,7 @@ pub enum AnyValue {
 }
 
 impl AnyValue {
-    /// What kind of value this is, as TensorFlow names it.
+    /// TensorFlow's name of this kind of value.
     pub const fn kind(&self) -> &'static str {
         match self {
             AnyValue::List(_) => "list",

@@ -35,22 +35,22 @@ pub enum TextFormatErrorKind {
         message: &'static str,
         /// The name.
         field: String,
-        /// The name most like it that a field has.
+        /// The most similar name of a field.
         near: Option<&'static str>,
     },
-    /// A field that can have one value has two.
+    /// A field of one value has two.
     #[error("the field `{field}` already has a value")]
     Twice {
         /// The name.
         field: &'static str,
     },
-    /// A list stands where one value can.
+    /// A list is given for a field of one value.
     #[error("the field `{field}` takes one value, not a list")]
     List {
         /// The name.
         field: &'static str,
     },
-    /// A word or number is none of the values of an enumeration.
+    /// A word or number is not a value of an enumeration.
     #[error("`{value}` is not a value of {enumeration}")]
     UnknownValue {
         /// The enumeration.
@@ -81,10 +81,10 @@ pub enum TextFormatErrorKind {
     /// Messages nest too deep.
     #[error("messages nest deeper than {limit} levels")]
     Depth {
-        /// The most levels there can be.
+        /// The limit.
         limit: usize,
     },
-    /// The text is right, but the message is not.
+    /// The text is valid, but the message is not.
     #[error("the message cannot be decoded: {0}")]
     Decode(DecodeError),
 }
