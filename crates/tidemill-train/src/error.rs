@@ -2,7 +2,7 @@ use tidemill_autodiff::Cut;
 use tidemill_graph::ShownWay;
 use tidemill_value::DType;
 
-/// Why a loss cannot be minimized.
+/// The error of minimizing a loss.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {

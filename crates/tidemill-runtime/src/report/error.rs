@@ -54,7 +54,7 @@ pub enum RunError {
         actual: GraphKey,
         /// The graph of the session.
         expected: GraphKey,
-        /// Whether that has no operations.
+        /// True if that graph has no operations.
         is_empty: bool,
     },
     /// A value is fed for a name that no tensor has.
@@ -371,7 +371,7 @@ impl fmt::Display for FeedError {
     }
 }
 
-/// A number of a type as Rust writes it.
+/// A literal of this type, as Rust writes it.
 fn literal(dtype: DType) -> Option<&'static str> {
     Some(match dtype {
         DType::F32 => "1.0_f32",
@@ -388,7 +388,7 @@ fn literal(dtype: DType) -> Option<&'static str> {
     })
 }
 
-/// So many placeholders are listed.
+/// The most placeholders that are listed.
 const SHOWN_PLACEHOLDERS: usize = 10;
 
 fn feed_hint(near: &Option<String>, placeholders: &[String]) -> String {

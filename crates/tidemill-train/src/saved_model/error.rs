@@ -19,10 +19,10 @@ pub enum SavedModelError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The folder already has a model.
+    /// The folder already contains a model.
     #[error("{} already contains a model", path.display())]
     Exists {
         /// The folder.

@@ -171,7 +171,7 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// What there is at a path that is not the folder of a model.
+/// A description of a path that is not the folder of a model.
 fn instead_of_model(path: &Path) -> String {
     match FileKind::of(path) {
         Ok(FileKind::CheckpointFolder) => {
@@ -202,7 +202,7 @@ fn with_tags(
     })
 }
 
-/// Gives the variables the values of the folder, if it has any.
+/// Restores the variables from the folder, if it has values.
 fn restore(session: &Session, meta: &MetaGraph, folder: &Path) -> Result<(), SavedModelError> {
     let prefix = folder.join(VARIABLES);
     if !checkpoint::exists(&prefix) {
