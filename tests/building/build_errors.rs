@@ -1,10 +1,10 @@
-//! What a failed builder call says. Lines are counted from the line of `base`.
+//! The errors of failed builder calls. Lines are counted from the line of `base`.
 
 use crate::common::relative;
 use tidemill::BuildErrors;
 use tidemill::prelude::*;
 
-/// What is wrong with a graph.
+/// The errors of a graph.
 fn errors_of(graph: &Graph) -> BuildErrors {
     graph.check().unwrap_err()
 }

@@ -1,4 +1,4 @@
-//! Operations that a program describes itself.
+//! Operations that a program defines itself.
 
 use crate::common::{Outcome, in_both_modes};
 use tidemill::custom::{
@@ -7,7 +7,7 @@ use tidemill::custom::{
 use tidemill::prelude::*;
 use tidemill::{import_graph_def, to_graph_def};
 
-/// The description of an operation that doubles.
+/// An operation that doubles.
 const fn double(name: &'static str) -> OpDef {
     OpDef::new(name, "Doubles.")
         .inputs(const { &[Arg::is("x", DType::F32)] })

@@ -1,4 +1,4 @@
-//! Gradients into, out of and inside of branches, loops and maps.
+//! Gradients into, out of and inside branches, loops and maps.
 
 use crate::common::{Outcome, in_both_modes, printing_session, relative};
 use tidemill::custom::TensorRef;
@@ -290,6 +290,6 @@ fn a_list_of_booleans_that_two_gradients_take_has_none() {
     .1;
     let first = gradient(y, x).unwrap();
     let second = gradient(first + gradient(y * y, x).unwrap(), x).unwrap();
-    // y = x⁴ as long as it stays below 5 until then: x³ < 5.
+    // y = x⁴, as long as the value before it is below 5: x³ < 5.
     check(second, || feeds![x => 1.0, c => true], "68.0");
 }

@@ -1,4 +1,4 @@
-//! Control flow of TensorFlow 1, as its graphs are imported.
+//! Control flow of TensorFlow 1, imported from its graphs.
 
 use std::fs;
 

@@ -1,4 +1,4 @@
-//! Loops along tensors, how loops end, and what is said where bodies are mistaken.
+//! Loops along tensors, the ends of loops, and the errors of mistaken bodies.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -13,7 +13,7 @@ fn own_graph() -> tidemill::DefaultGraph {
     Graph::new().as_default()
 }
 
-/// Three rows, by which the results below are those that TensorFlow gives.
+/// Three rows; the expected results for them are TensorFlow's.
 fn rows() -> Tensor {
     constant([[1.0_f32, 2.0], [3.0, 4.0], [5.0, 6.0]])
 }
@@ -129,7 +129,7 @@ fn a_loop_ends_after_the_most_iterations_that_it_may_take() -> Outcome {
     Ok(())
 }
 
-/// A variable that is assigned to before, in and after a loop that does not end.
+/// A variable that is assigned to before, in and after an endless loop.
 fn endless() -> (Variable, Tensor) {
     let state = get_variable("state", [], zeros());
     let count = while_loop(
@@ -330,7 +330,7 @@ fn the_gradient_of_a_scan_takes_time_in_proportion_to_its_length() -> Outcome {
     };
     time(100)?;
     let (short, long) = (time(2_000)?, time(20_000)?);
-    // A gradient in the square of the length takes a hundred times as long.
+    // A gradient of quadratic cost would take a hundred times as long.
     assert!(long < 40 * short, "{short:?} for 2000 steps, {long:?} for 20000");
     Ok(())
 }

@@ -235,7 +235,7 @@ fn a_network_both_ways_gives_what_each_way_gives() -> Outcome {
     let found = session.run_with((along, last, against, first), feeds())?;
     let expected = session.run_with((alone, state), feeds![x => &input])?;
     assert_eq!((found.0, found.1), expected);
-    // Against the order, the last state is the output at the first step.
+    // In reverse, the last state is the output at the first step.
     let outputs = found.2.as_slice::<f32>()?;
     assert_eq!(found.3.as_slice::<f32>()?, &outputs[..3]);
     Ok(())

@@ -1,4 +1,4 @@
-//! SavedModels: what is saved loads again, with its files and what they are for.
+//! SavedModels load as they were saved, with their asset files and signatures.
 
 use std::fs;
 

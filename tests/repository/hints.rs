@@ -1,12 +1,12 @@
-//! What the compiler says to a program that does not fit: `rustc` itself checks each of these lines
-//! against the library that this test is linked with.
+//! The compiler's hints for mistaken programs: `rustc` itself checks each of these lines against
+//! the library that this test is linked with.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// A line of a program, and parts of what the compiler says of it.
+/// A line of a program, and parts of the compiler's message.
 struct Hint(&'static str, &'static [&'static str]);
 
 const HINTS: &[Hint] = &[
@@ -31,7 +31,7 @@ const HINTS: &[Hint] = &[
     ),
 ];
 
-/// More lines than these nobody reads.
+/// Nobody reads more lines than this.
 const PAGE: usize = 32;
 
 fn source() -> String {
@@ -61,7 +61,7 @@ fn library() -> Result<PathBuf, Box<dyn Error>> {
     Ok(before.max().ok_or("the library is not beside the program")?.1)
 }
 
-/// What the compiler says of a file, an error each.
+/// The compiler's messages for a file, one string for each error.
 fn errors(file: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let library = library()?;
     let folder = library.parent().ok_or("the library is in no folder")?;

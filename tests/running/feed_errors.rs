@@ -1,4 +1,4 @@
-//! What a run says of a wrong feed. Lines are counted from the line of `base`.
+//! The errors of wrong feeds. Lines are counted from the line of `base`.
 
 use crate::common::relative;
 use tidemill::prelude::*;

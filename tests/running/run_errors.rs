@@ -1,4 +1,4 @@
-//! What a failed run says. Lines are counted from the line of `base`.
+//! The errors of failed runs. Lines are counted from the line of `base`.
 
 use std::sync::Arc;
 

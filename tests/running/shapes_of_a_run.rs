@@ -1,5 +1,5 @@
-//! What a run alone knows: shapes, rates, which case holds; and what users of TensorFlow expect of
-//! runs beside that.
+//! Facts known only in a run: shapes, rates, which case holds; and what users of TensorFlow also
+//! expect of runs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -166,7 +166,7 @@ fn an_operation_that_nobody_could_tell_of_is_computed_where_asked_for() -> Outco
     Ok(())
 }
 
-/// A variable that a function of a TensorFlow 2 model counts in.
+/// A counter variable in a function of a TensorFlow 2 model.
 const COUNTER: &str = r#"
 node { name: "count" op: "VarHandleOp"
   attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "shape" value { shape {} } }

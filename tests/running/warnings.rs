@@ -1,4 +1,4 @@
-//! What a session warns of.
+//! The warnings of sessions.
 
 use crate::common::{Outcome, relative};
 use tidemill::prelude::*;

@@ -7,7 +7,7 @@ use super::{Case, checkpoints, gradients, malformed, runs, saved_models, trainin
 /// Runs a case.
 ///
 /// # Errors
-/// The error.
+/// A description of the failure.
 pub fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     if case.kind.is_some() {
         malformed::check(corpus, case)
