@@ -41,7 +41,7 @@ fn channels_first(node: &NodeView<'_>) -> Result<bool, OpError> {
     }
 }
 
-/// The windows whose extents and strides, for all four axes, are given.
+/// The windows with the given extents and strides for all four axes.
 fn pool_of(node: &NodeView<'_>, extents: &[i64], strides: &[i64]) -> Result<Pool, OpError> {
     let channels_first = channels_first(node)?;
     let spatial = if channels_first { [2, 3] } else { [1, 2] };
@@ -94,8 +94,7 @@ fn paddings(node: &NodeView<'_>, spatial: [usize; 2]) -> Result<[window::Padding
     }
 }
 
-/// The windows of a node, if they are known: its last two inputs, or else its attributes, say
-/// which.
+/// The windows of a node, if they are known: from its last two inputs, or else from its attributes.
 fn known_pool(node: &NodeView<'_>) -> Result<Option<Pool>, OpError> {
     if node.op().attr("ksize").is_some() {
         let (extents, strides) = (node.ints_attr("ksize")?, node.ints_attr("strides")?);
@@ -127,7 +126,7 @@ fn windows_of(node: &NodeView<'_>, images: &PartialShape) -> Result<PartialShape
     Ok(dims.into_iter().collect())
 }
 
-/// A kernel of windows.
+/// A kernel for a fixed pool.
 fn pool_kernel<F>(node: &NodeView<'_>, compute: F) -> Result<Box<dyn Kernel>, OpError>
 where
     F: Fn(&KernelCx<'_>, &Pool) -> Result<Value, KernelError> + Send + Sync + 'static,
@@ -164,7 +163,7 @@ fn fed_pool(
     Ok(Pool { extents, slides: [slide(0), slide(1)], channels_first })
 }
 
-/// The gradients of a node that is linear in its third input: by the first two, they are zero.
+/// The gradients of a node that is linear in its third input; those of the first two are zero.
 fn through_last<const N: usize>(
     cx: &GradCx<'_>,
     op: &'static OpDef,
@@ -380,7 +379,7 @@ pub static MAX_POOL_WITH_ARGMAX: OpDef =
             let of_image = !node.bool_attr("include_batch_in_index")?;
             Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
                 let x = cx.input(0)?;
-                // Not as in `MaxPool`, NaN comes through if it is the first.
+                // Unlike in `MaxPool`, a NaN that comes first is the result.
                 let largest = kernels::pick_largest(x, x, &pool)?;
                 let places = kernels::arg_max_pool(x, &pool, of_image, indices)?;
                 cx.set(0, largest);
@@ -469,7 +468,7 @@ fn pool_node(
 ) -> NodeBuilder {
     let node = options.moved(NodeBuilder::new(op).input(x.into().to_tensor()));
     let node = node.attr("ksize", options.spread(extents, 1));
-    // That there is no such attribute tells that pools have no dilations.
+    // Pools have no dilations, so the missing attribute is the error.
     match options.dilations {
         [1, 1] => node,
         dilations => node.attr("dilations", options.spread(dilations, 1)),
@@ -477,11 +476,11 @@ fn pool_node(
 }
 
 /// The largest element of each window of `extents`, `[height, width]`, that moves over the images
-/// `x`, numbers of shape `[batch, height, width, channels]`. NaN is passed over. The gradient goes
-/// to the first of the largest.
+/// `x`, numbers of shape `[batch, height, width, channels]`. NaN is ignored. The gradient goes to
+/// the first of the largest.
 ///
 /// # Errors
-/// Images of another rank, windows or strides that are not positive, dilations.
+/// Images of another rank, windows or strides that are not positive, or dilations.
 ///
 /// ```
 /// use tidemill_ops::{Conv, max_pool, placeholder};

@@ -94,7 +94,7 @@ fn batched_kernel(move_blocks: MoveBlocks) -> Box<dyn Kernel> {
     })
 }
 
-/// Whether blocks are moved into the batch, or out of it.
+/// The direction in which blocks are moved: into the batch, or out of it.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     Into,
@@ -139,7 +139,7 @@ fn infer_batched(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]
     Inferred::one([Dim::from(batch)].into_iter().chain(space).chain(rest).collect::<PartialShape>())
 }
 
-/// Checks that blocks fill what they are made of, and that no more is cropped than there is.
+/// Checks that blocks divide their axes, and that no more is cropped than there is.
 fn check_blocks(
     node: &NodeView<'_>,
     way: Way,

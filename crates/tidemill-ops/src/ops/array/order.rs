@@ -21,7 +21,7 @@ use crate::ops::cast::cast;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// An attribute that is the type of indices.
+/// An attribute for the type of indices.
 const fn index_type(name: &'static str) -> AttrDef {
     AttrDef::types(name, DType::INDICES).default(Default::Type(DType::I32))
 }
@@ -93,7 +93,7 @@ fn infer_top_k(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
     Ok((0..2).map(|_| shape.clone().into()).collect())
 }
 
-/// What comes in goes where the elements were taken from.
+/// The incoming gradient goes to the original positions of the elements.
 fn top_k_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, grad, indices): (Tensor, Tensor, Tensor) = (cx.input(0), cx.grad(), cx.output(1));
     let places = cast(indices, DType::I32);
@@ -102,7 +102,7 @@ fn top_k_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (total, picked) = (size(x), size(places));
     let rows = floor_div(total, maximum(extent, 1));
     let width = floor_div(picked, maximum(rows, 1));
-    // Where each row begins in the list of all elements, once for each of its places.
+    // The start of each row in the list of all elements, once for each of its positions.
     let starts = expand_dims(range(0, rows, 1) * extent, 1);
     let starts = broadcast_to(starts, super::stack([rows, width], 0));
     let flat = reshape(starts + reshape(places, super::stack([rows, width], 0)), [-1]);

@@ -54,7 +54,7 @@ pub static SPLIT: OpDef =
             ]
         });
 
-/// The number of parts that an attribute asks for.
+/// The number of parts given by an attribute.
 fn parts(node: &NodeView<'_>, attr: &'static str) -> Result<usize, OpError> {
     let count = count_of(node.int_attr(attr)?, attr)?;
     if count == 0 {
@@ -152,7 +152,7 @@ fn check_one_open(sizes: impl Iterator<Item = i64>) -> Result<(), OpError> {
     }
 }
 
-/// Sizes of the parts of an axis, of which one may be -1, for whatever is left.
+/// Sizes of the parts of an axis; one may be -1, for the remainder.
 fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
     check_one_open(sizes.iter().copied())?;
     let mut sum = 0_usize;
@@ -251,7 +251,7 @@ fn check_parts(extent: usize, count: usize) -> Result<(), OpError> {
     Err(OpError::shape("value", format!("the axis splits into {extent} parts, not {count}")))
 }
 
-/// A kernel of as many outputs as a function gives.
+/// A kernel with as many outputs as a function returns.
 pub(super) fn list_kernel<F>(compute: F) -> Box<dyn Kernel>
 where
     F: Fn(&KernelCx<'_>) -> Result<Vec<Value>, KernelError> + Send + Sync + 'static,
@@ -263,13 +263,13 @@ where
     })
 }
 
-/// The gradients of all outputs: zeros for those that have none.
+/// The gradients of all outputs; zeros for those without one.
 pub(super) fn output_grads(cx: &GradCx<'_>) -> Vec<Tensor> {
     let outputs = 0..cx.node().outputs().len();
     outputs.map(|i| cx.grad_of(i).unwrap_or_else(|| zeros_like(cx.output::<Tensor>(i)))).collect()
 }
 
-/// All outputs of an operation of a known number of them.
+/// All outputs of an operation of which the number is known.
 fn outputs(node: OperationRef, count: usize) -> Vec<Tensor> {
     (0..count).map(|i| node.output(i as u32).into()).collect()
 }

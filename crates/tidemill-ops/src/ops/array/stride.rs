@@ -54,7 +54,7 @@ pub(super) struct Entry {
     pub(super) stride: Option<i64>,
 }
 
-/// What becomes of an axis.
+/// The role of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Piece {
     /// A new one.
@@ -179,8 +179,8 @@ fn element(entry: Entry, axis: usize, dim: Dim) -> Result<Piece, OpError> {
     Ok(Piece::Cut { cut, extent: Dim::from(1), is_kept: false })
 }
 
-/// The cut from `begin` to before `end`, which are pushed to the ends of the axis where they lie
-/// beyond, and stand for them where they are `None`.
+/// The cut from `begin` up to, but not including, `end`. Bounds beyond the ends of the axis are
+/// clamped, and `None` stands for the ends.
 fn cut(begin: Option<i64>, end: Option<i64>, stride: i64, extent: usize) -> Cut {
     let extent = i128::try_from(extent).unwrap_or(i128::MAX);
     let stride = i128::from(stride);

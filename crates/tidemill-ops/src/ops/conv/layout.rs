@@ -1,4 +1,4 @@
-//! How the attributes of a convolution say that its filter moves.
+//! The movement of a filter, read from the attributes of a convolution.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use tidemill_kernels::layout::transpose;
 use tidemill_kernels::window::{Padding, Slide};
 use tidemill_value::{Dim, PartialShape, Value};
 
-/// How a filter moves, and where the channels are.
+/// The movement of a filter, and the position of the channels.
 pub(super) struct Layout {
-    /// How it moves along each axis of space.
+    /// The movement along each spatial axis.
     pub(super) slides: SmallVec<[Slide; 3]>,
     channels_first: bool,
 }
@@ -35,13 +35,13 @@ impl Layout {
         Ok(Layout { slides: moves.map(slide).collect(), channels_first })
     }
 
-    /// The axes in the order in which the channels are the last.
+    /// The order of the axes that puts the channels last.
     fn permutation(&self) -> SmallVec<[usize; 5]> {
         let rank = self.slides.len() + 2;
         [0].into_iter().chain(2..rank).chain([1]).collect()
     }
 
-    /// What is known of the extents of values with channels, those being the last.
+    /// The known extents of values with channels, with the channels last.
     pub(super) fn dims(&self, shape: &PartialShape) -> SmallVec<[Dim; 5]> {
         let rank = self.slides.len() + 2;
         match shape.dims() {
@@ -54,7 +54,7 @@ impl Layout {
         }
     }
 
-    /// The shape of values whose extents, that of the channels last, are these.
+    /// The shape of values with these extents, of which the channels are last.
     pub(super) fn shape(&self, dims: &[Dim]) -> PartialShape {
         match dims {
             [batch, space @ .., channels] if self.channels_first => {
@@ -75,7 +75,7 @@ impl Layout {
         Ok(Cow::Owned(transpose(value, &self.permutation())?))
     }
 
-    /// A value whose channels are last, with its channels where they belong.
+    /// A value whose channels are last, with its channels moved back.
     pub(super) fn restored(&self, value: Value) -> Result<Value, KernelError> {
         if !self.channels_first {
             return Ok(value);
@@ -87,13 +87,13 @@ impl Layout {
     }
 }
 
-/// The number of places of a filter on an axis, as far as it follows from what is known.
+/// The number of positions of a filter on an axis, as far as it is known.
 pub(in crate::ops) fn places(slide: Slide, input: Dim, filter: Dim) -> Result<Dim, OpError> {
     Ok(slide.output(input, filter)?)
 }
 
-/// The entries for the axes of space of a list with one for each axis, all above 0, of which those
-/// for batch and channels are 1.
+/// The entries for the spatial axes of a list with one for each axis. All must be above 0, and
+/// those for batch and channels must be 1.
 pub(in crate::ops) fn steps(
     node: &NodeView<'_>,
     name: &'static str,

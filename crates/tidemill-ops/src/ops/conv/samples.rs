@@ -19,7 +19,7 @@ fn diagonal() -> Value {
     array([2, 2, 1, 1], [1.0_f64, 0.0, 0.0, 10.0])
 }
 
-/// Numbers that are different enough for gradients.
+/// Numbers that are different enough to check gradients.
 fn numbers<const N: usize>(shape: [usize; N]) -> Value {
     let count = shape.iter().product();
     array(shape, (0..count).map(|i| (i * 7 % 11) as f32 / 4.0 - 1.0).collect::<Vec<_>>())

@@ -17,11 +17,11 @@ pub(super) struct Equation {
 pub(super) struct Term {
     pub(super) before: String,
     pub(super) ellipsis: bool,
-    /// The letters behind the ellipsis; without one, there are none.
+    /// The letters after the ellipsis; without one, there are none.
     pub(super) after: String,
 }
 
-/// Labels from here on are axes of the ellipsis, counted from its last.
+/// The first label of the ellipsis, whose axes are counted from its last.
 const ELLIPSIS: Label = 1 << 8;
 
 impl FromStr for Equation {
@@ -52,7 +52,7 @@ impl FromStr for Equation {
     }
 }
 
-/// The labels that are there once, in alphabetical order.
+/// The labels that occur once, in alphabetical order.
 fn implicit_output(inputs: &[Term]) -> Term {
     let mut letters: Vec<char> = inputs.iter().flat_map(Term::letters).collect();
     letters.sort_unstable();
@@ -90,7 +90,7 @@ impl fmt::Display for Term {
 }
 
 impl Term {
-    /// The same term with the letters behind an ellipsis that is not there before it.
+    /// The same term; without an ellipsis, all its letters are before it.
     fn normal(mut self) -> Self {
         if !self.ellipsis {
             self.before.push_str(&std::mem::take(&mut self.after));
@@ -113,7 +113,7 @@ impl Term {
         Term { before, ellipsis: self.ellipsis, after }
     }
 
-    /// The number of axes behind `before` that the ellipsis stands for.
+    /// The number of axes after `before` that the ellipsis stands for.
     fn stretch(&self, rank: usize) -> Result<usize, OpError> {
         let letters = self.before.len() + self.after.len();
         let stretch = rank.checked_sub(letters).filter(|&axes| self.ellipsis || axes == 0);
@@ -131,7 +131,7 @@ impl Term {
 }
 
 impl Equation {
-    /// The shape of the output, as far as those of the inputs tell.
+    /// The shape of the output, as far as it follows from the shapes of the inputs.
     pub(super) fn infer(&self, shapes: &[&PartialShape]) -> Result<PartialShape, OpError> {
         if shapes.len() != self.inputs.len() || shapes.is_empty() || shapes.len() > 2 {
             return Err(OpError::shape(
@@ -177,7 +177,7 @@ impl Equation {
         Ok(dims.into_iter().collect())
     }
 
-    /// The labels of the axes of inputs of so many axes, and of the output.
+    /// The labels of the axes of inputs of these ranks, and of the output.
     pub(super) fn labels(&self, ranks: &[usize]) -> Result<(Vec<Vec<Label>>, Vec<Label>), OpError> {
         let mut longest = 0;
         let mut labels = Vec::new();

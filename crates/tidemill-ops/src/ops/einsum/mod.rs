@@ -117,8 +117,8 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     (0..cx.input_count()).map(|i| Ok(Some(of_input(i).into()))).collect()
 }
 
-/// The gradient of an operand: the gradient of the output times the other operand, summed over
-/// what the operand does not have, and repeated along what nothing else has.
+/// The gradient of an operand: the gradient of the output times the other operand, summed over the
+/// labels that the operand does not have, and repeated along those that nothing else has.
 fn of_operand(
     (term, x): (&Term, Tensor),
     other: Option<(&Term, Tensor)>,
@@ -142,8 +142,8 @@ fn of_operand(
     if output.ellipsis { summed } else { broadcast_to(summed, shape(x)) }
 }
 
-/// `product`, whose labels are those of `target`, repeated along the other labels of `term`,
-/// those of `x`.
+/// `product`, whose labels are those of `target`, repeated along the other labels of `term`, the
+/// labels of `x`.
 fn repeated(product: Tensor, target: &Term, term: &Term, x: Tensor) -> Tensor {
     let (before, after) = (term.before.len(), term.after.len());
     let mut labels = String::new();

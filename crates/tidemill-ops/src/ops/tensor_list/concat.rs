@@ -1,4 +1,4 @@
-//! Lists and their elements one after the other: `TensorListConcatV2`, `TensorListSplit`,
+//! Concatenations of lists and of their elements: `TensorListConcatV2`, `TensorListSplit`,
 //! `TensorListConcatLists`.
 
 use smallvec::{SmallVec, smallvec};
@@ -23,7 +23,7 @@ use crate::{Operand, Tensor};
 
 const OUTPUTS: &[Arg] = &[Arg::of("tensor", "element_dtype"), Arg::is("lengths", DType::I64)];
 
-/// The elements of a list one after the other, and their extents.
+/// The elements of a list, concatenated, and their extents.
 pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
     "TensorListConcatV2",
     "The concatenation of a list's elements along the first axis, and their lengths.",
@@ -83,7 +83,7 @@ pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
     ]
 });
 
-/// The elements of a list one after the other, and their extents.
+/// The elements of a list, concatenated, and their extents.
 pub static TENSOR_LIST_CONCAT_V1: OpDef = OpDef::new(
     "TensorListConcat",
     "The concatenation of a list's elements along the first axis, and their lengths.",
@@ -128,8 +128,8 @@ fn concat_gradient(cx: &GradCx<'_>) -> Option<Tensor> {
     Some(tensor_list_split(grad, shape, cx.output::<Tensor>(1)))
 }
 
-/// The elements of a list one after the other, and their extents. `leading` has those of elements
-/// that are absent, where the shape of all elements does not say it.
+/// The elements of a list, concatenated, and their extents. `leading` has the extents of absent
+/// elements, if the common shape does not give them.
 fn joined(
     list: &TensorList,
     given: &PartialShape,
@@ -186,7 +186,7 @@ fn joined(
     Ok((joined, Value::list(extents.into_iter().map(|extent| extent as i64).collect())))
 }
 
-/// The lengths of the parts of an axis, which have to make it up.
+/// The lengths of the parts of an axis, which must add up to its extent.
 fn sizes_of(extent: usize, lengths: &[i64]) -> Result<Vec<usize>, OpError> {
     let sizes: Vec<usize> =
         lengths.iter().map(|&n| count_of(n, "lengths")).collect::<Result<_, _>>()?;
@@ -262,7 +262,7 @@ pub static TENSOR_LIST_SPLIT: OpDef =
             ]
         });
 
-/// An extent that is not known, beside others.
+/// The unknown extent, as a constant in the graph of a tensor.
 fn constant_minus_one(beside: Tensor) -> Tensor {
     Operand::from([-1]).to_tensor_beside(beside, "unknown")
 }

@@ -172,7 +172,7 @@ pub static TENSOR_LIST_RESIZE: OpDef =
             ]
         });
 
-/// Adds an operation that makes a list, of a shape and a number.
+/// Adds an operation that makes a list from a shape and a number.
 #[track_caller]
 fn make(
     op: &'static OpDef,
