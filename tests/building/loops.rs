@@ -284,7 +284,7 @@ fn a_failure_in_a_body_names_the_body_and_what_runs_it() {
     );
     let error = error_of(&Session::new(), quotient);
     insta::assert_snapshot!(relative(error, file!(), base), @"
-    an integer is divided by zero
+    integer division by zero
       --> +4:46 (in `floordiv`, of type FloorDiv)
       it takes `arg_1`, int32[] (+1:25)
       it takes `arg`, int32[] (+1:25)

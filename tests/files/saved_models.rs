@@ -93,7 +93,7 @@ fn what_is_wrong_is_said() -> Outcome {
     let again = SavedModelBuilder::new(&session).save(folder.path()).unwrap_err();
     assert!(matches!(again, SavedModelError::Exists { .. }), "{again}");
     let tags = SavedModel::load(folder.path(), &["train"]).unwrap_err().to_string();
-    assert_eq!(tags, r#"no graph has the tags ["train"], but there are [["serve"]]"#);
+    assert_eq!(tags, r#"no graph has the tags ["train"]; the graphs have [["serve"]]"#);
     let model = SavedModel::load(folder.path(), &["serve"])?;
     let nothing = Vec::<(&str, f32)>::new();
     let signature = model.run("t", nothing).unwrap_err().to_string();

@@ -116,7 +116,7 @@ fn averages_are_of_floats() {
     let mut averages = ExponentialMovingAverage::new(0.5);
     averages.apply([constant([1, 2])]);
     let errors = graph.check().unwrap_err().to_string();
-    assert!(errors.contains("averages are of floats"), "{errors}");
+    assert!(errors.contains("only floats can be averaged"), "{errors}");
 }
 
 /// A batch of four rows of two channels, of means 1 and 2.5 and of variances 3.5 and 8.75.
