@@ -1,5 +1,4 @@
-//! Nodes as `NodeBuilder` makes them: types that are bound, attributes that are dropped, and
-//! what is refused.
+//! Nodes built by `NodeBuilder`: bound types, dropped attributes, and rejected nodes.
 
 #![allow(clippy::expect_used, clippy::panic)]
 

@@ -1,4 +1,4 @@
-//! Control dependencies, and which nodes they hold for.
+//! Control dependencies, and the nodes to which they apply.
 
 mod common;
 

@@ -48,7 +48,7 @@ fn library(
     GraphDef { library, ..graph_def(nodes) }
 }
 
-/// `a -> -a`, whose body is called `neg`.
+/// `a -> -a`, whose body is a node `neg`.
 fn negate() -> FunctionDef {
     let typed = AnyValue::Placeholder("T".to_owned());
     function("negate", &["a"], [with(node("neg", "Neg", &["a"]), "T", typed)], &[("r", "neg:y:0")])
@@ -125,7 +125,7 @@ fn functions_that_double_at_each_call_end_in_an_error() {
     assert_eq!(text, "the called functions make the graph too large");
 }
 
-/// A node that runs one of several functions, by their names.
+/// A node that runs one of several functions, given by name.
 fn choice(name: &str, functions: &[&str], inputs: &[&str]) -> NodeDef {
     let attr = || [("T".to_owned(), AttrValue { value: Some(float()) })].into();
     let func = functions.iter().map(|name| NameAttrList { name: (*name).to_owned(), attr: attr() });
@@ -133,7 +133,7 @@ fn choice(name: &str, functions: &[&str], inputs: &[&str]) -> NodeDef {
     with(node(name, "StatelessCase", inputs), "branches", AnyValue::List(branches))
 }
 
-/// Functions each of which runs the next one, `each` times, and the last of which negates.
+/// Functions that each run the next one `each` times; the last one negates.
 fn nested(depth: usize, each: usize) -> GraphDef {
     let index = || with(input("which"), "dtype", AnyValue::Type(DataType::Int32.into()));
     let functions = (0..depth).map(|i| {

@@ -1,4 +1,4 @@
-//! Importing messages that are right, and messages that are wrong.
+//! Importing valid and invalid messages.
 
 mod common;
 

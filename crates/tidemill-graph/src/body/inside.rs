@@ -1,4 +1,4 @@
-//! Describes where a node inside a body is, for errors about its use outside.
+//! Describes the bodies around a node, for errors about its use outside.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub struct Enclosing {
 }
 
 impl InsideBody {
-    /// Where a node is, if it is inside a body of a graph or of an enclosing graph.
+    /// The place of a node, if it is inside a body of a graph or of an enclosing graph.
     pub fn of(operation: OperationRef, outside: GraphKey) -> Option<InsideBody> {
         let Referent::Node(id) = operation.referent() else { return None };
         let graph = Graph::find(operation.graph()).ok()?;
@@ -44,7 +44,7 @@ impl InsideBody {
         while let Some((outer, call)) = self::around(key) {
             match call {
                 Some(call) => inside.enter(key, outer, call)?,
-                // Whatever is inside of this body is not to be had yet.
+                // This body is still being built, so nothing inside it is available yet.
                 None => inside.within.clear(),
             }
             if around.contains(&outer) {
@@ -72,7 +72,7 @@ impl InsideBody {
     }
 }
 
-/// Of the graph of a body, the graph that it is in, and the node that runs it.
+/// For the graph of a body, the graph around it, and the node that runs it.
 fn around(key: GraphKey) -> Option<(GraphKey, Option<NodeId>)> {
     Graph::find(key).ok()?.read().state().within
 }

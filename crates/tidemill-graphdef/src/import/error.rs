@@ -4,14 +4,14 @@ use tidemill_graph::BuildErrorKind;
 use tidemill_ops::LookupError;
 use tidemill_value::DType;
 
-/// Why a `GraphDef` was not imported.
+/// The error of importing a `GraphDef`.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
     /// The file is empty.
     #[error("the file is empty, so it is not a GraphDef")]
     Empty,
-    /// The bytes are of another kind of file.
+    /// The bytes are another kind of file.
     #[error("not a binary GraphDef, but {found}\n  help: {help}")]
     OtherFile {
         /// The kind.
@@ -107,7 +107,7 @@ pub enum ImportErrorKind {
         /// The input.
         input: String,
     },
-    /// A control input stands before an input.
+    /// An input comes after a control input.
     #[error("its input `{input}` comes after a control input")]
     InputAfterControl {
         /// The input.
@@ -126,7 +126,7 @@ pub enum ImportErrorKind {
         /// The names of the nodes in the cycle, each an input of the one before.
         cycle: Vec<String>,
     },
-    /// Its number of inputs differs from what its attributes say.
+    /// Its number of inputs differs from that given by its attributes.
     #[error("its type and attributes call for {expected} inputs, but it has {actual}")]
     InputCount {
         /// The number according to the attributes.
@@ -134,7 +134,7 @@ pub enum ImportErrorKind {
         /// The number it has.
         actual: usize,
     },
-    /// An input is of another type than an attribute says.
+    /// An input has another type than an attribute gives.
     #[error("its input {input} is {actual}, but the attribute `{attr}` says {expected}")]
     InputType {
         /// The number of the input.
@@ -163,9 +163,9 @@ pub enum ImportErrorKind {
     AttrKind {
         /// The attribute.
         name: String,
-        /// The kind it must be of.
+        /// The required kind.
         expected: &'static str,
-        /// The kind it is of.
+        /// The actual kind.
         actual: &'static str,
     },
     /// An attribute has a data type that does not exist or that values cannot have.
@@ -199,7 +199,7 @@ pub enum ImportErrorKind {
 
 tidemill_value::debug_as_report!(ImportErrorKind);
 
-/// So many names of a cycle are shown.
+/// The number of names of a cycle that are shown.
 const SHOWN_NAMES: usize = 8;
 
 fn show_cycle(cycle: &[String]) -> String {
