@@ -17,7 +17,7 @@ pub struct Dilation {
     windows: [Window; 2],
 }
 
-/// Which operand a gradient is of.
+/// The operand of a gradient.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
 pub enum Side {

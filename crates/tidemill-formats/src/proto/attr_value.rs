@@ -99,7 +99,7 @@ impl ListValue {
         scalars + self.r#type.len() + self.shape.len() + self.tensor.len() + self.func.len()
     }
 
-    /// Whether there are no values.
+    /// True if there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -18,7 +18,7 @@ pub(super) trait UnaryOp<A, O> {
 pub(super) trait BinaryOp<A, O> {
     /// Whether the loops have a copy for each instruction set.
     const VECTOR: bool;
-    /// Whether there are loops for a scalar operand.
+    /// True if there are loops for a scalar operand.
     const SCALARS: bool;
 
     fn apply(left: &A, right: &A) -> Result<O, NumericError>;

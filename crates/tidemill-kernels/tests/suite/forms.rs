@@ -108,7 +108,7 @@ fn one_many_and_in_place_give_the_same_bits_for_functions_of_two_operands() {
             with_binary!(function, f => {
                 let left = operands(dtype, 1).into_vec().unwrap();
                 let right = operands(dtype, 2).into_vec().unwrap();
-                // Where the function fails, the operands are left out.
+                // Operands on which the function fails are left out.
                 let possible = |(x, y): (&_, &_)| (f.one)(*x, *y).is_some();
                 let (left, right): (Vec<_>, Vec<_>) = left.into_iter().zip(right)
                     .filter(|(x, y)| possible((x, y))).unzip();

@@ -157,7 +157,7 @@ proptest! {
             let difference = dot(&cropped, &grad) - dot(&images, &back);
             prop_assert!(difference.abs() < 1e-3, "{difference}");
         }
-        // Where the step does not carry a pixel over an edge, the crops are linear in it.
+        // As long as the step does not carry a pixel over an edge, the crops are linear in it.
         let back = crop_grad_boxes(&grad, &images, all).unwrap();
         let shifted = |i: usize, by: f32| {
             let mut edges = edges.clone();

@@ -177,7 +177,7 @@ impl Session {
         Ok(())
     }
 
-    /// What a run of `fetches`, fed `feeds`, would do.
+    /// Explains what a run of `fetches`, fed `feeds`, would do.
     ///
     /// # Errors
     /// [`RunError`], if it could not run whatever the values.
