@@ -67,7 +67,7 @@ pub enum OpError {
         right: Cow<'static, str>,
         /// Its shape.
         right_shape: Box<PartialShape>,
-        /// The rule, such as "have as many rows as each other".
+        /// The rule, such as "have the same number of rows".
         rule: Cow<'static, str>,
     },
     /// A shape with an open extent does not fit the number of elements.

@@ -83,8 +83,9 @@ pub fn polygamma(a: impl Into<Operand>, x: impl Into<Operand>) -> Tensor {
 }
 
 binary_family! {
-    /// The angle of the point (`y`, `x`), from -π to π: the arc tangent of `x / y`, ordinate by
-    /// abscissa, in the right quadrant.
+    /// The angle of the point (`y`, `x`), from -π to π.
+    ///
+    /// It is the arc tangent of `x / y`, ordinate by abscissa, in the right quadrant.
     ATAN2 atan2 = "Atan2"["Atan2"], FLOATS, kernels::atan2,
         (|cx|
             cx.grad::<Tensor>() * slopes_of_angle(cx.input(0), cx.input(1)).0,

@@ -129,7 +129,7 @@ pub(super) fn concat_shape(
         };
         let shape = fact.shape.merge(&PartialShape::of_rank(rank)).map_err(|_| {
             let first = values.iter().position(|fact| fact.shape.rank() == Some(rank));
-            differ(first.unwrap_or_default(), "have as many axes as each other".to_owned())
+            differ(first.unwrap_or_default(), "have the same number of axes".to_owned())
         })?;
         let dims = shape.dims().unwrap_or_default();
         joined = joined.zip(dims[axis].known()).and_then(|(sum, extent)| sum.checked_add(extent));
@@ -138,7 +138,7 @@ pub(super) fn concat_shape(
         merged = merged.merge(&others).map_err(|_| {
             let clashes = |j: &usize| !agree_but_along(axis, &values[*j].shape, &fact.shape);
             let first = (0..i).find(clashes).unwrap_or_default();
-            differ(first, format!("agree in all extents but that of axis {axis}"))
+            differ(first, format!("agree in all extents except along axis {axis}"))
         })?;
     }
     let dims = merged.dims().unwrap_or_default().iter().enumerate();

@@ -233,7 +233,7 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "The number of occurrences o
             && node.shape(0).elements().is_some_and(|numbers| numbers != weights)
         {
             let (arr, weights) = (("arr", node.shape(0)), ("weights", node.shape(2)));
-            return Err(OpError::disagree(weights, arr, "have as many elements as each other"));
+            return Err(OpError::disagree(weights, arr, "have the same number of elements"));
         }
         Inferred::one([Dim::from(count)].into_iter().collect::<PartialShape>())
     })
@@ -252,7 +252,7 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "The number of occurrences o
             Sample::new(inputs(0, &[]), Value::from([1.0_f32, 2.0, 0.0])),
             Sample::new(inputs(7, &[0.5, 1.0, 2.0]), Value::from([0.0_f32, 1.5, 0.0])),
             Sample::error(inputs(-1, &[]), "index -1"),
-            Sample::error(inputs(0, &[1.0]), "as many elements"),
+            Sample::error(inputs(0, &[1.0]), "the same number of elements"),
         ]
     });
 
