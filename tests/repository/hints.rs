@@ -12,7 +12,7 @@ struct Hint(&'static str, &'static [&'static str]);
 const HINTS: &[Hint] = &[
     Hint("reshape(x, [-1, n]);", &["is not a shape to reshape to", "shape![?, n]"]),
     Hint("reshape(x, [2, n]);", &["is not a shape to reshape to", "shape![?, n]"]),
-    Hint("fill((2, 3), 0.5);", &["is not a shape to make a tensor of", "`shape(x)`"]),
+    Hint("fill((2, 3), 0.5);", &["is not the shape of a tensor", "`shape(x)`"]),
     Hint("random_normal(\"2\", 0.0, 1.0, DType::F32, None);", &["is not a shape to make a tensor"]),
     Hint("placeholder::<usize>([2]);", &["is not a type of elements", "write `i64`"]),
     Hint("constant(n);", &["`usize` cannot become a value", "`n as i64`"]),
