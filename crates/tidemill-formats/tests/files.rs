@@ -294,12 +294,12 @@ fn damaged_headers_of_arrays_are_told_apart() {
     not an npy file: it does not begin with \x93NUMPY
     the npy file has version 9.0, but only 1.0, 2.0 and 3.0 are supported
     the npy file ends inside its header
-    the header of the npy file is damaged: a key is missing at byte 16
-    the header of the npy file is damaged: there is no `:` at its byte 10
-    the header of the npy file is damaged: expected `True` or `False` at its byte 34
-    the header of the npy file is damaged: there is no extent at byte 54
-    the header of the npy file is damaged: there is no extent at byte 51
-    the header of the npy file is damaged: there is no extent at byte 51
+    the header of the npy file is damaged: missing key at byte 16
+    the header of the npy file is damaged: expected `:` at byte 10
+    the header of the npy file is damaged: expected `True` or `False` at byte 34
+    the header of the npy file is damaged: expected an extent at byte 54
+    the header of the npy file is damaged: expected an extent at byte 51
+    the header of the npy file is damaged: expected an extent at byte 51
     a tensor of type float32 and shape [3] takes 12 bytes, not 11
     a tensor of type float32 and shape [3] takes 12 bytes, not 13
     shape [4000000000, 4000000000] has more elements than memory can hold
@@ -310,7 +310,7 @@ fn damaged_headers_of_arrays_are_told_apart() {
     the array has elements of NumPy's type `<M8[ns]`, for dates and times, which are not supported
     the array has elements of NumPy's type `[('x', '<f4')]`, for records of several fields, which are not supported
     the array has elements of NumPy's type `|V2`, for untyped bytes, which is how bfloat16 is written without the ml_dtypes package
-    the array has elements of NumPy's type ``, which values cannot have
+    the array has elements of NumPy's type ``, which is not supported
     ");
     assert!(matches!(read_npy(&[]), Err(NpyError::Magic)));
 }

@@ -111,10 +111,10 @@ fn models_have_texts() {
 #[test]
 fn what_is_malformed_is_refused_with_its_place() {
     let cases = [
-        ("node {", "line 1, column 7: the name of a fieldexpected , but found the end"),
-        ("node }", "line 1, column 6: `{`expected , but found `}`"),
-        ("node {}}", "line 1, column 8: the name of a fieldexpected , but found `}`"),
-        ("node {>", "line 1, column 7: the name of a fieldexpected , but found `>`"),
+        ("node {", "line 1, column 7: expected the name of a field, but found the end"),
+        ("node }", "line 1, column 6: expected `{`, but found `}`"),
+        ("node {}}", "line 1, column 8: expected the name of a field, but found `}`"),
+        ("node {>", "line 1, column 7: expected the name of a field, but found `>`"),
         (
             "nodes {}",
             "line 1, column 1: the message GraphDef has no field `nodes`; did you mean `node`?",
@@ -123,8 +123,8 @@ fn what_is_malformed_is_refused_with_its_place() {
             "node {\n  nam: 'x'\n}",
             "line 2, column 3: the message NodeDef has no field `nam`; did you mean `name`?",
         ),
-        ("node {\n name 'x'}", "line 2, column 7: `:`expected , but found `'`"),
-        ("node {name: x}", "line 1, column 13: a stringexpected , but found `x`"),
+        ("node {\n name 'x'}", "line 2, column 7: expected `:`, but found `'`"),
+        ("node {name: x}", "line 1, column 13: expected a string, but found `x`"),
         ("node {name: 'x", "line 1, column 13: a string does not end on its line"),
         ("node {name: 'x\n'}", "line 1, column 13: a string does not end on its line"),
         ("node {name: 'ä\\q'}", "line 1, column 15: unknown escape `\\q`"),
@@ -132,11 +132,11 @@ fn what_is_malformed_is_refused_with_its_place() {
         ("node {name: '\\xff'}", "line 1, column 13: the string is not UTF-8"),
         ("node {name: 'x' name: 'y'}", "line 1, column 17: the field `name` already has a value"),
         ("node {name: ['x']}", "line 1, column 13: the field `name` takes one value, not a list"),
-        ("node [{} {}]", "line 1, column 10: `,` or `]`expected , but found `{`"),
-        ("node [{},]", "line 1, column 10: `{`expected , but found `]`"),
+        ("node [{} {}]", "line 1, column 10: expected `,` or `]`, but found `{`"),
+        ("node [{},]", "line 1, column 10: expected `{`, but found `]`"),
         ("versions {producer: 3000000000}", "line 1, column 21: `3000000000` is not a valid int32"),
         ("versions {producer: 1.5}", "line 1, column 21: `1.5` is not a valid int32"),
-        ("versions {producer: }", "line 1, column 21: a number or wordexpected , but found `}`"),
+        ("versions {producer: }", "line 1, column 21: expected a number or word, but found `}`"),
         (
             "node {attr {key: 'a' value {b: maybe}}}",
             "line 1, column 32: `maybe` is not a valid bool",
@@ -152,9 +152,9 @@ fn what_is_malformed_is_refused_with_its_place() {
         ),
         (
             "[type.googleapis.com/x] {}",
-            "line 1, column 1: the name of a fieldexpected , but found `[`",
+            "line 1, column 1: expected the name of a field, but found `[`",
         ),
-        ("node \u{1F600}", "line 1, column 6: `{`expected , but found `\u{1F600}`"),
+        ("node \u{1F600}", "line 1, column 6: expected `{`, but found `\u{1F600}`"),
     ];
     for (text, expected) in cases {
         let error = GraphDef::from_text(text).unwrap_err().to_string();

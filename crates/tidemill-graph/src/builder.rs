@@ -531,7 +531,7 @@ fn graph_notes(
     };
     let inputs = named_inputs(op, arguments);
     let inputs = inputs.filter_map(|(arg, x)| note(&format!("`{arg}` is "), x.operation()));
-    let controls = controls.iter().filter_map(|&control| note("it has to run after ", control));
+    let controls = controls.iter().filter_map(|&control| note("it must run after ", control));
     inputs.chain(controls).collect()
 }
 

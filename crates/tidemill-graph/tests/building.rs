@@ -235,9 +235,9 @@ fn a_type_attribute_must_agree_with_the_input_and_be_allowed() {
 #[test]
 fn another_number_of_inputs_is_an_error() {
     let cases: [(&'static OpDef, usize, &str); 3] = [
-        (&NEG, 0, "1expected  inputs, but 0 were given"),
-        (&NEG, 2, "1expected  inputs, but 2 were given"),
-        (&ADD, 1, "2expected  inputs, but 1 were given"),
+        (&NEG, 0, "expected 1 inputs, but 0 were given"),
+        (&NEG, 2, "expected 1 inputs, but 2 were given"),
+        (&ADD, 1, "expected 2 inputs, but 1 were given"),
     ];
     for (op, count, expected) in cases {
         let graph = Graph::new();
@@ -250,7 +250,7 @@ fn another_number_of_inputs_is_an_error() {
     let _default = graph.as_default();
     let x = constant(1);
     NodeBuilder::new(&NEG).inputs([x, x]).build();
-    assert_eq!(message(&graph), "1expected  inputs, but 2 were given");
+    assert_eq!(message(&graph), "expected 1 inputs, but 2 were given");
 }
 
 #[test]

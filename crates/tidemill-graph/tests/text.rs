@@ -281,7 +281,7 @@ fn errors_of_inputs_name_the_argument_or_output() {
         ("y = Neg(i)", "column 9: there is no `i:0`: `i` has 0 outputs"),
         ("y = Neg([x])", "column 9: `x` is one tensor, not a list"),
         ("y = AddN(x)", "column 10: `inputs` is a list: write it in brackets, as in `[a, b]`"),
-        ("y = Neg(x, x)", "column 5: 1expected  inputs, but 2 were given"),
+        ("y = Neg(x, x)", "column 5: expected 1 inputs, but 2 were given"),
         (
             "y: float32[3] = Neg(x)",
             "column 4: the output is stated to be float32[3], but it is \
