@@ -5,7 +5,7 @@
 //!   [`Value`](tidemill_value::Value). [`TextMessage`] has the text of messages.
 //! - [`checkpoint`] reads and writes TensorFlow's checkpoints.
 //! - [`SafetensorsFile`] and [`write_safetensors`] handle safetensors files, [`npy`] handles
-//! NumPy's files.
+//!   NumPy's files.
 //! - [`tfrecord`] reads and writes TensorFlow's record files, [`event`] the training logs in them.
 //! - [`FileKind`] detects the kind of a file from its contents.
 //!

@@ -1,10 +1,10 @@
 //! The building blocks of the Tidemill runtime's tests. This crate is not published.
 //!
 //! - [`check_gradient`] compares symbolic gradients, and gradients of gradients, with finite
-//! differences.
+//!   differences.
 //! - `suite`, a feature, holds the tests that every operation must pass, on its own samples.
 //! - [`Reference`] runs a graph the naive way, and a [`Scenario`] is a random graph with runs on
-//! which to compare sessions with it.
+//!   which to compare sessions with it.
 //! - [`bodies`] holds random programs with branches, loops and maps, to compare with the same
 //!   programs unrolled.
 //! - [`conformance`] runs graphs that were recorded from TensorFlow.

@@ -30,7 +30,7 @@ pub struct Run {
 ///
 /// - The nodes that the fetches and targets need are evaluated once, in serial order.
 /// - A read of a variable gives its value at the start of the run, unless writes of the variable
-/// are among the read's ancestors: then it gives the value that the last of them left.
+///   are among the read's ancestors: then it gives the value that the last of them left.
 /// - An update works on the variable's value at its turn.
 /// - A run that fails changes no variable and counts no draw.
 pub struct Reference {
