@@ -1,4 +1,4 @@
-//! The examples end as their readers are told they do.
+//! The examples end as their documentation says.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,7 +11,7 @@ fn run(example: &str) -> Vec<String> {
     run_with(example, &[])
 }
 
-/// The lines that an example prints if it is given arguments.
+/// The lines that an example prints, given arguments.
 fn run_with(example: &str, arguments: &[&str]) -> Vec<String> {
     let output = command(example).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
@@ -40,7 +40,7 @@ fn numbers(line: &str) -> Vec<f64> {
     line.split([' ', '=', ',']).filter_map(|word| word.parse().ok()).collect()
 }
 
-/// The numbers of the first line that starts so.
+/// The numbers of the first line with this prefix.
 fn numbers_after(lines: &[String], start: &str) -> Vec<f64> {
     let line = lines.iter().find_map(|line| line.strip_prefix(start));
     numbers(line.unwrap_or_else(|| panic!("no line starts with {start:?}: {lines:#?}")))
@@ -152,7 +152,7 @@ fn the_character_model_learns_and_writes() {
     let lines = run_with("char_lstm", &["12"]);
     let last = lines.last().unwrap();
     let [_, loss] = numbers(last)[..] else { panic!("{last}") };
-    // All characters alike have 4.1 nats.
+    // A model that treats all characters alike has a loss of 4.1 nats.
     assert!(loss < 3.9, "{last}");
     let written: usize = lines[..lines.len() - 1].iter().map(|line| line.len() + 1).sum();
     assert!((400..=402).contains(&written), "{lines:#?}");

@@ -3,7 +3,7 @@ use tidemill_value::{Shape, ValueError, broadcast};
 use crate::NumericError;
 use crate::strided::{Axes, Axis, Odometer, coalesce};
 
-/// How an element-wise function walks over `N` operands that broadcast to one shape.
+/// The walk of an element-wise function over `N` operands that broadcast to one shape.
 ///
 /// Axes that can be walked as one are joined, so that the output falls into runs as long as
 /// possible. In a run, each operand either advances with the output or stays at one element.
@@ -22,8 +22,8 @@ impl<const N: usize> Broadcast<N> {
     /// Plans the walk over operands of these shapes.
     ///
     /// # Errors
-    /// [`NumericError::Broadcast`] where the shapes do not broadcast,
-    /// [`NumericError::Value`] where memory cannot hold the output.
+    /// [`NumericError::Broadcast`] if the shapes do not broadcast, [`NumericError::Value`] if
+    /// memory cannot hold the output.
     pub fn new(shapes: [&[usize]; N]) -> Result<Self, NumericError> {
         let mut shape = Shape::scalar();
         for operand in shapes {
@@ -56,19 +56,19 @@ impl<const N: usize> Broadcast<N> {
         self.run
     }
 
-    /// Which operands advance in a run; the others stay at one element.
+    /// True for the operands that advance in a run; the others stay at one element.
     #[doc(hidden)]
     pub fn advances(&self) -> [bool; N] {
         self.advances
     }
 
-    /// Where each run starts in each operand, from run number `first` on.
+    /// The start of each run in each operand, from run number `first` on.
     #[doc(hidden)]
     pub fn starts_from(&self, first: usize) -> impl Iterator<Item = [usize; N]> {
         Odometer::new(&self.outer, [0; N]).starting_at(first).take(self.elements)
     }
 
-    /// Where each element of the output comes from in each operand, from element `first` on.
+    /// The source of each output element in each operand, from element `first` on.
     #[doc(hidden)]
     pub fn positions_from(&self, first: usize) -> impl Iterator<Item = [usize; N]> {
         let advances = self.advances.map(usize::from);

@@ -4,9 +4,9 @@
 //! function pointers ([`elementwise`]) that a kernel picks once and calls often; the others take
 //! values and return one.
 //!
-//! Every result is a function of the inputs alone, to the bit: work is cut into parts, and sums
-//! are added up, in an order that depends only on shapes. It is the same whether elements are
-//! computed one at a time, in bulk or in place.
+//! Every result is a function of the inputs alone, to the bit: work is divided, and sums are added,
+//! in an order that depends only on shapes. It is the same whether elements are computed one at a
+//! time, in bulk or in place.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

@@ -1,9 +1,9 @@
 //! Functions of `f32`, computed in `f64`.
 //!
-//! What the longer numbers have in excess takes up the error of short polynomials, so that all
-//! but one result in some hundreds is the nearest number, subnormal ones too. There are no
-//! branches, so that loops over them are vectorised; and each step is one operation of IEEE, so
-//! that the bits are the same with any instruction set.
+//! The extra digits of `f64` absorb the error of short polynomials, so that all but one result in
+//! some hundreds is the nearest number, subnormal ones too. There are no branches, so loops over
+//! them are vectorised; and each step is one IEEE operation, so the bits are the same with any
+//! instruction set.
 //!
 //! The coefficients interpolate at Chebyshev nodes; the relative error is below 2⁻³¹.
 
@@ -65,8 +65,8 @@ const ERROR_FUNCTION_HIGH: [f64; 10] = [
     -3.5566795785810666e-05,
 ];
 
-/// Added to a number and subtracted again, it leaves the nearest whole number. In between, the
-/// lowest bits hold that as an integer.
+/// Adding this to a number and subtracting it again leaves the nearest whole number. In between,
+/// the lowest bits hold that as an integer.
 const ROUND: f64 = 6_755_399_441_055_744.0;
 
 const MANTISSA_BITS: u32 = f64::MANTISSA_DIGITS - 1;
@@ -130,7 +130,7 @@ pub(crate) fn tanh(x: f32) -> f32 {
 /// The natural logarithm of `x`.
 #[inline(always)]
 pub(crate) fn ln(x: f32) -> f32 {
-    // An `f32` that is subnormal is not so as an `f64`.
+    // A subnormal `f32` is a normal `f64`.
     let bits = f64::from(x).to_bits().wrapping_sub(SQRT_HALF).wrapping_add(BIAS);
     let mantissa = f64::from_bits((bits & MANTISSA) + SQRT_HALF);
     let biased = f64::from_bits((bits >> MANTISSA_BITS) + ROUND.to_bits()) - ROUND;

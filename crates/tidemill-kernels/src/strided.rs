@@ -13,7 +13,7 @@ pub struct Axis<const N: usize> {
 
 pub(crate) type Axes<const N: usize> = SmallVec<[Axis<N>; 4]>;
 
-/// Drops the axes of extent 1 and joins neighbours that every buffer runs through evenly.
+/// Drops the axes of extent 1 and joins neighbours that every buffer walks evenly.
 pub fn coalesce<const N: usize>(axes: impl IntoIterator<Item = Axis<N>>) -> Axes<N> {
     let mut joined: Axes<N> = SmallVec::new();
     for axis in axes.into_iter().filter(|axis| axis.extent != 1) {
@@ -52,7 +52,7 @@ impl<'a, const N: usize> Odometer<'a, N> {
         }
     }
 
-    /// Starts at position number `first`, if there is one, and not at the first.
+    /// Starts at position number `first`, if there is one, instead of the first.
     pub fn starting_at(mut self, first: usize) -> Self {
         self.remaining = self.remaining.saturating_sub(first);
         let mut rest = if self.remaining == 0 { 0 } else { first };

@@ -4,26 +4,26 @@ use std::ops::Range;
 
 use tidemill_value::{Dim, NumericError};
 
-/// What surrounds the input of a window.
+/// The padding around the input of a window.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Padding {
-    /// As much as makes the output as long as the input, divided by the stride; an odd one goes
-    /// behind.
+    /// Enough to make the output as long as the input, divided by the stride; an odd element goes
+    /// after the input.
     Same,
     /// Nothing.
     Valid,
-    /// This many elements before and behind.
+    /// This many elements before and after.
     Explicit(usize, usize),
 }
 
-/// How a window moves along an axis, whatever its extent and that of the input are.
+/// The movement of a window along an axis, whatever its extent and that of the input are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Slide {
     /// The distance from one window to the next.
     pub stride: usize,
     /// The distance from one element of a window to the next.
     pub dilation: usize,
-    /// What surrounds the input.
+    /// The padding of the input.
     pub padding: Padding,
 }
 
@@ -31,12 +31,12 @@ impl Slide {
     /// A window that moves by 1 over nothing but the input.
     pub const UNIT: Slide = Slide { stride: 1, dilation: 1, padding: Padding::Valid };
 
-    /// The windows of `filter` elements on an axis of `input`. Where the filter is longer than
-    /// the padded axis, there are none.
+    /// The windows of `filter` elements on an axis of `input`. If the filter is longer than the
+    /// padded axis, there are none.
     ///
     /// # Errors
-    /// [`NumericError::Window`] where the filter, the stride or the dilation is 0, or where the
-    /// padded axis or the dilated filter is longer than memory can be.
+    /// [`NumericError::Window`] if the filter, the stride or the dilation is 0, or if the padded
+    /// axis or the dilated filter is longer than memory can be.
     pub fn window(self, input: usize, filter: usize) -> Result<Window, NumericError> {
         let Slide { stride, dilation, .. } = self;
         let error = NumericError::Window { input, filter, stride, dilation };
@@ -76,7 +76,7 @@ impl Slide {
     pub fn output(self, input: Dim, filter: Dim) -> Result<Dim, NumericError> {
         let filter = match (filter.known(), self.padding) {
             (Some(filter), _) => filter,
-            // The number does not depend on it.
+            // The number does not depend on the filter.
             (None, Padding::Same) => 1,
             (None, _) => return Ok(Dim::UNKNOWN),
         };
@@ -85,8 +85,7 @@ impl Slide {
     }
 }
 
-/// The windows on an axis. That there are so many, and that all lie on the padded axis, has been
-/// seen to.
+/// The windows on an axis. Their number, and that all lie on the padded axis, has been checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Window {
     input: usize,
@@ -119,7 +118,7 @@ impl Window {
         self.dilation
     }
 
-    /// The padding before and behind the input.
+    /// The padding before and after the input.
     pub fn padding(&self) -> (usize, usize) {
         (self.before, self.after)
     }
@@ -133,7 +132,7 @@ impl Window {
     #[inline]
     pub fn taps(&self, window: usize) -> Range<usize> {
         let start = window * self.stride;
-        // To divide takes longer than all else.
+        // Division takes longer than all the rest.
         let steps = |distance: usize| match self.dilation {
             1 => distance,
             dilation => distance.div_ceil(dilation),
@@ -143,8 +142,8 @@ impl Window {
         first.min(end)..end
     }
 
-    /// Where element `tap` of window `window`, one of its [`taps`](Window::taps), lies on the
-    /// input.
+    /// The position on the input of element `tap` of window `window`, one of its
+    /// [`taps`](Window::taps).
     #[inline]
     pub fn position(&self, window: usize, tap: usize) -> usize {
         window * self.stride + tap * self.dilation - self.before

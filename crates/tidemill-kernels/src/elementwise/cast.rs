@@ -6,14 +6,13 @@ use crate::pool::{TILE, for_each_chunk_mut};
 
 /// Converts the elements of a value. TensorFlow's `Cast`.
 ///
-/// A float loses its fraction on the way to an integer type; what is too large for `int32` or
-/// `int64`, and NaN, becomes the lowest number there is. Integers of other sizes are made of those,
-/// and an integer that is too large for its new type wraps. TensorFlow leaves this undefined; it is
-/// what its kernels do on x86. A float is rounded to the nearest. Any number but 0 is true, NaN
-/// too; `true` is 1.
+/// A float loses its fraction on the way to an integer type; NaN, and numbers too large for `int32`
+/// or `int64`, become the lowest integer. Smaller integers go through those, and an integer that is
+/// too large for its new type wraps. TensorFlow leaves this undefined; its kernels do this on x86.
+/// A float is rounded to the nearest. Any number but 0 is true, even NaN; `true` is 1.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where strings are to become another type, or the reverse.
+/// [`NumericError::UnsupportedDType`] if strings are to become another type, or the reverse.
 pub fn cast(value: &Value, to: DType) -> Result<Value, NumericError> {
     let from = value.dtype();
     if from == to {
@@ -136,8 +135,8 @@ macro_rules! floats {
         impl CastTo<i32> for $from {
             #[inline(always)]
             fn cast_to(self) -> i32 {
-                // The ends are powers of 2, so that they are exact; what is below the lower one
-                // becomes it anyway.
+                // The ends are powers of 2, hence exact; anything below the lower one saturates to
+                // it anyway.
                 if self < -(i32::MIN as $from) { self as i32 } else { i32::MIN }
             }
         }

@@ -2,14 +2,14 @@ use tidemill_value::{Value, match_dtype};
 
 use crate::float::Float;
 
-/// Which kinds of elements of a value are not finite numbers.
+/// The kinds of elements of a value that are not finite numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NonFinite {
-    /// Whether there is a NaN.
+    /// True if there is a NaN.
     pub nan: bool,
-    /// Whether there is a positive infinity.
+    /// True if there is a positive infinity.
     pub positive_infinity: bool,
-    /// Whether there is a negative infinity.
+    /// True if there is a negative infinity.
     pub negative_infinity: bool,
     /// The first such element, counted in row-major order.
     pub first: usize,
@@ -21,7 +21,7 @@ pub struct NonFinite {
 pub fn find_non_finite(value: &Value) -> Option<NonFinite> {
     match_dtype!(value.dtype(), floats, T => {
         let elements = value.as_slice::<T>().unwrap_or_default();
-        // Without an early exit from the inner loop, it is vectorised.
+        // Without an early exit, the inner loop is vectorised.
         let blocks = elements.chunks(BLOCK);
         let clean = blocks.take_while(|block| block.iter().fold(true, |all, x| all & x.is_finite()));
         let start = clean.count() * BLOCK;

@@ -12,8 +12,8 @@ use crate::{Broadcast, NumericError};
 /// `condition` is of type `bool`, `a` and `b` are of one type, any.
 ///
 /// # Errors
-/// [`NumericError::Broadcast`] where the shapes do not broadcast, [`NumericError::Value`] where
-/// the types do not fit.
+/// [`NumericError::Broadcast`] if the shapes do not broadcast, [`NumericError::Value`] if the types
+/// do not fit.
 pub fn select(condition: &Value, a: &Value, b: &Value) -> Result<Value, NumericError> {
     let plan = Broadcast::new([condition.shape(), a.shape(), b.shape()])?;
     let condition = condition.as_slice()?;

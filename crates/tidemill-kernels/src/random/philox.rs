@@ -1,11 +1,11 @@
-/// What a draw of random numbers depends on.
+/// The inputs that determine a draw of random numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct RandomKey {
     /// The seed of the graph. TensorFlow's attribute `seed`.
     pub seed: u64,
     /// The seed of the operation. TensorFlow's attribute `seed2`.
     pub stream: u64,
-    /// How many draws were made before with the same seeds.
+    /// The number of draws made before with the same seeds.
     pub count: u64,
 }
 
@@ -13,7 +13,7 @@ impl RandomKey {
     /// The numbers at position `group` of the draw.
     ///
     /// The stream takes the upper half of the counter, the lower bits of `count` and `group` the
-    /// rest. What these have above 32 bits goes into the key, so that no draw meets another.
+    /// rest. Their bits above 32 go into the key, so that no two draws coincide.
     #[inline]
     pub fn group(&self, group: u64) -> [u32; 4] {
         let [stream_low, stream_high] = halves(self.stream);
@@ -29,7 +29,7 @@ fn halves(x: u64) -> [u32; 2] {
     [x as u32, (x >> 32) as u32]
 }
 
-/// The finisher of SplitMix64. It is a bijection that leaves 0 alone.
+/// The finalizer of SplitMix64. It is a bijection that maps 0 to itself.
 fn mix(mut x: u64) -> u64 {
     x = (x ^ x >> 30).wrapping_mul(0xBF58_476D_1CE4_E5B9);
     x = (x ^ x >> 27).wrapping_mul(0x94D0_49BB_1331_11EB);

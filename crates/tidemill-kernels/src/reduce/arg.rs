@@ -8,27 +8,27 @@ use crate::elementwise::cast;
 use crate::output::build;
 use crate::pool::{TILE, for_each_chunk_mut};
 
-/// Where the largest element along `axis` is, as `indices`; the first of equals wins.
+/// The position of the largest element along `axis`, as `indices`; of equal ones, the first.
 /// TensorFlow's `ArgMax`.
 ///
 /// NaN is passed over. As in TensorFlow, an element counts only if it is above the lowest finite
-/// number; where none is, the result is 0.
+/// number; if none is, the result is 0.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are strings or `indices` is no integer
-/// type, [`NumericError::Axis`] where there is no such axis, [`NumericError::EmptyAxis`] where
-/// it has no elements.
+/// [`NumericError::UnsupportedDType`] if the elements are strings or `indices` is not an integer
+/// type, [`NumericError::Axis`] if there is no such axis, [`NumericError::EmptyAxis`] if it has no
+/// elements.
 pub fn arg_max(input: &Value, axis: usize, indices: DType) -> Result<Value, NumericError> {
     match_dtype!(input.dtype(), plain, T => {
         arg(input, axis, indices, T::LOWEST, is_above)
     }, else unsupported(input.dtype()))
 }
 
-/// Where the smallest element along `axis` is, as `indices`; the first of equals wins.
+/// The position of the smallest element along `axis`, as `indices`; of equal ones, the first.
 /// TensorFlow's `ArgMin`.
 ///
 /// NaN is passed over. As in TensorFlow, an element counts only if it is below the highest
-/// finite number; where none is, the result is 0.
+/// finite number; if none is, the result is 0.
 ///
 /// # Errors
 /// As for [`arg_max`].

@@ -6,7 +6,7 @@ use tidemill_value::{ByteString, DType, Value};
 
 use crate::support::*;
 
-/// Operands and TensorFlow 2.21's results, a function in each line.
+/// Operands and TensorFlow 2.21's results, one function per line.
 const TENSORFLOW: &str = include_str!("tensorflow_unary.txt");
 
 type Function = fn(DType) -> Option<AnyUnary>;
