@@ -148,9 +148,9 @@ static TEMPORARY: LazyLock<String> =
     LazyLock::new(|| format!("{MARK}{:016x}-", RandomState::new().build_hasher().finish()));
 const MARK: &str = ".tmp-";
 
-/// Removes the unfinished files of killed processes whose names begin like that of `prefix`: files
-/// with the temporary names of [`write_file`]. No other process may be writing such files now.
-/// Files that this process is writing are kept.
+/// Removes the files that killed processes left unfinished: those whose names begin with the file
+/// name in `prefix` and are temporary names of [`write_file`]. No other process may be writing
+/// such files now. Files that this process is writing are kept.
 ///
 /// # Errors
 /// [`FileError`], if the folder cannot be read, or a file cannot be removed.

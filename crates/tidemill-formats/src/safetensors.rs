@@ -86,8 +86,8 @@ pub fn read_safetensors(bytes: &[u8]) -> Result<BTreeMap<String, Value>, Safeten
 
 /// A safetensors file, whose tensors are read one at a time.
 ///
-/// The file is memory-mapped (see [`FileMap`]). A large tensor stays in it if its elements have
-/// their layout in memory.
+/// The file is memory-mapped (see [`FileMap`]). A large tensor stays in the file if the machine
+/// can use its elements in place.
 #[derive(Clone, Debug)]
 pub struct SafetensorsFile {
     path: PathBuf,

@@ -47,8 +47,8 @@ pub enum TensorError {
 
 tidemill_value::debug_as_report!(TensorError);
 
-/// The bytes that tensors may leave out, all together, because they repeat their last element: a
-/// short message must not fill the memory.
+/// The total number of bytes that messages may leave to be filled in by repeating a tensor's last
+/// element. The limit keeps a short message from filling the memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SplatBudget {
     left: usize,

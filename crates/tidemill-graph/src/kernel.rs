@@ -22,8 +22,8 @@ pub trait Kernel: Send + Sync {
         Err(KernelError::Internal("a kernel cannot tell beforehand whether it fails"))
     }
 
-    /// The function that the kernel computes if all of its inputs are single numbers, if it has
-    /// one. It gives the same bits.
+    /// The function that the kernel computes if all of its inputs are single numbers, if there is
+    /// one. It gives the same bits as [`Kernel::run`].
     fn number_function(&self) -> Option<NumberFunction> {
         None
     }

@@ -14,7 +14,7 @@ const PRODUCER: i32 = 2474;
 /// The maximum size of a protocol buffer message.
 const MAX_BYTES: usize = i32::MAX as usize;
 
-/// The error of a graph that has no `GraphDef`.
+/// Why a graph cannot be written as a `GraphDef`.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {

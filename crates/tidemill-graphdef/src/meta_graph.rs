@@ -208,7 +208,7 @@ pub struct MetaGraphParts {
     pub tags: Vec<String>,
     /// The signatures, by name.
     pub signatures: BTreeMap<String, Signature>,
-    /// The variables for which it writes nodes that save and restore them.
+    /// The variables to save; nodes that save and restore them are written too.
     pub saved: Vec<SavedVariable>,
     /// The files that it reads.
     pub assets: Vec<Asset>,

@@ -200,7 +200,8 @@ impl TensorArray {
     /// The elements at `indices`, a list of `int32`, along a new first axis.
     ///
     /// # Errors
-    /// In a run, an index out of range, elements of different shapes, or none whose shape is known.
+    /// In a run, an index out of range, elements of different shapes, or only absent elements
+    /// whose shape is unknown.
     #[track_caller]
     pub fn gather(self, indices: impl Into<Operand>) -> Tensor {
         tensor_list_gather(self.flow, indices, self.element_shape(), self.dtype)

@@ -14,7 +14,7 @@ pub const REGULARIZATION_LOSSES: &str = "regularization_losses";
 /// A scope of variables, with settings for the variables that are created in it. It can be entered
 /// any number of times.
 ///
-/// Inside another scope, settings that a scope lacks are those of the outer one.
+/// Inside another scope, a scope takes the settings that it lacks from the outer one.
 ///
 /// ```
 /// use tidemill_ops::{VariableScope, ones, variable};

@@ -64,7 +64,7 @@ pub trait Optimizer {
     /// Its name and its slots.
     fn base(&self) -> &OptimizerBase;
 
-    /// As [`Optimizer::base`].
+    /// Mutable access to [`Optimizer::base`].
     fn base_mut(&mut self) -> &mut OptimizerBase;
 
     /// The slots that it keeps for each variable, in creation order: their names, and the number

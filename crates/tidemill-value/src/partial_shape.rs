@@ -64,7 +64,8 @@ impl fmt::Debug for Dim {
 ///
 /// `[2, 3].into()` is fully known; [`shape!`](crate::shape!) writes unknown axes as `?` and an
 /// unknown rank as `..`. `[None, Some(3)]` and `[-1, 3]` say the same as `shape![?, 3]`. It prints
-/// as [`shape!`](crate::shape!) is written, an unknown rank as `<unknown>`.
+/// in the notation of [`shape!`](crate::shape!), except for an unknown rank, which prints as
+/// `<unknown>`.
 #[derive(Clone, PartialEq, Eq, Hash, Default)]
 pub struct PartialShape(Option<SmallVec<[Dim; 4]>>);
 

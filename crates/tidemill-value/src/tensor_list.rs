@@ -147,7 +147,7 @@ impl TensorList {
     ///
     /// # Errors
     /// [`ValueError::DType`] if it is of another type, [`ValueError::Incompatible`] if its shape
-    /// does not fit, [`ValueError::ListDepth`] if lists would lie too deep in one another.
+    /// does not fit, [`ValueError::ListDepth`] if lists would be nested too deeply.
     pub fn check(&self, value: &Value) -> Result<(), ValueError> {
         if value.dtype() != self.dtype {
             return Err(ValueError::DType { expected: self.dtype, actual: value.dtype() });

@@ -17,7 +17,7 @@ const MOST_EXPANSION: usize = 22;
 const KEY_EXPANSION: usize = 64;
 const KEY_BYTES: usize = 1 << 20;
 
-/// The error of reading a table.
+/// Why a table cannot be read.
 #[derive(Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TableError {

@@ -25,8 +25,8 @@ use crate::tensor_reader::is_safetensors;
 /// checksums reveal this.
 ///
 /// # Errors
-/// [`CheckpointError`], if a file cannot be written, or a name is empty or begins with the
-/// character 0.
+/// [`CheckpointError`], if a file cannot be written, or a name is empty or begins with the NUL
+/// character.
 pub fn write_checkpoint<'a>(
     prefix: impl AsRef<Path>,
     tensors: impl IntoIterator<Item = (&'a str, &'a Value)>,

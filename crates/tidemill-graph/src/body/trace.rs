@@ -222,7 +222,7 @@ pub fn beside<R>(graph: &Graph, build: impl FnOnce() -> R) -> R {
 pub struct Enclosure {
     /// The graph.
     pub graph: Graph,
-    /// The tensors of it that the body inside captures, each with the parameter that stands for it
+    /// Its tensors that the body inside captures, each with the parameter that stands for it
     /// there.
     pub captured: Vec<(TensorId, TensorId)>,
 }

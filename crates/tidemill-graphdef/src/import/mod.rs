@@ -95,10 +95,10 @@ pub fn import_graph_def<'a>(
 
 /// Adds the nodes of a `GraphDef`, given as a message or its bytes, to the default graph.
 ///
-/// The nodes may stand in any order. They are added so that each follows its inputs, and otherwise
-/// in their order. Attributes that have a default may be absent. Devices, and attributes that begin
-/// with `_`, are ignored and kept for export. A call `c` of one of the message's functions is
-/// inlined in the scope `c`.
+/// The nodes may stand in any order. They are added in the order of the message, except that each
+/// follows its inputs. Attributes that have a default may be absent. Devices, and attributes that
+/// begin with `_`, are ignored and kept for export. A call `c` of one of the message's functions
+/// is inlined in the scope `c`.
 ///
 /// # Errors
 /// [`ImportError`], which names the node. Nothing is added to the graph then, unless another thread

@@ -108,8 +108,8 @@ pub fn switch_case<R: Structure, F: FnOnce() -> R, const N: usize>(
 
 /// The results of the function of the first true predicate; if none is true, of `default`.
 ///
-/// It is built from nested [`cond`]s: a predicate is computed even if an earlier one is true,
-/// except for nodes that only it needs.
+/// It is built from nested [`cond`]s, so a predicate after the first true one is computed only if
+/// something else needs it too.
 ///
 /// ```
 /// use tidemill_ops::{Tensor, case, constant, equal, less, placeholder};

@@ -32,9 +32,9 @@ use crate::{Operand, Tensor};
 /// ```
 ///
 /// # Errors
-/// The results are invalid if one of `elems` has no axis or another length than the others, and as
-/// for a loop. A run fails if results differ in shape, or if there are none and their shape is
-/// unknown.
+/// The results are invalid if one of `elems` has no axis or differs in length from the others, and
+/// in the cases of a [`while_loop`](crate::while_loop). A run fails if results differ in shape, or
+/// if there are none and their shape is unknown.
 #[track_caller]
 pub fn map_fn<E: Structure + Clone, R: Structure>(elems: E, function: impl FnOnce(E) -> R) -> R {
     let location = Location::caller();
@@ -146,8 +146,9 @@ pub fn map_accumulate<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     sequence(Location::caller(), "map_accumulate", false, elems, initial, function)
 }
 
-/// [`map_accumulate`] with given shapes of the results of `function`, each a list of extents or a
-/// tensor of integers. So there may be no elements even if a shape is unknown before a run.
+/// [`map_accumulate`] with the shapes of the results of `function` given, each as a list of
+/// extents or a tensor of integers. With them, `elems` may be empty even if the shape of a result
+/// is unknown before a run.
 ///
 /// ```
 /// use tidemill_ops::{map_accumulate_shaped, placeholder, shape};

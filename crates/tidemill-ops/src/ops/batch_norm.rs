@@ -497,7 +497,7 @@ impl Default for FusedBatchNorm {
 /// `x` has 4 axes, or 5 for volume formats; the other inputs have one number for each channel.
 ///
 /// # Errors
-/// Lists of other lengths than the number of channels.
+/// Lists whose lengths differ from the number of channels.
 ///
 /// ```
 /// use tidemill_ops::{FusedBatchNorm, fused_batch_norm, placeholder};

@@ -250,11 +250,11 @@ fn samples() -> Vec<Sample> {
 /// The parts of images inside `boxes`, resized to `crop_size`, `[height, width]`, as `float32` of
 /// shape `[boxes, height, width, channels]`.
 ///
-/// `image` has shape `[batch, height, width, channels]`. `boxes`, `float32`, has shape `[boxes,
-/// 4]`: the first row and column and the last of each, `[y1, x1, y2, x2]`, where 0 is the first
-/// pixel of the image and 1 the last. `box_index`, `int32`, has the image number of each box.
-/// Pixels are interpolated bilinearly from the four around them; pixels outside the image are
-/// `extrapolation_value`. The gradient goes to the image and to the boxes.
+/// `image` has shape `[batch, height, width, channels]`. `boxes`, `float32`, has shape
+/// `[boxes, 4]`: the first row and column, then the last row and column, `[y1, x1, y2, x2]`, where
+/// 0 is the first pixel of the image and 1 the last. `box_index`, `int32`, has the image number of
+/// each box. Pixels are interpolated bilinearly from the four around them; pixels outside the
+/// image are `extrapolation_value`. The gradient goes to the image and to the boxes.
 ///
 /// # Errors
 /// Tensors of other ranks, or sizes below 1. A run fails if a box is not finite or has no image.

@@ -18,7 +18,7 @@ use crate::session::inner::{Inner, alive};
 /// It shows which kind makes a program's memory grow. Its bytes are the capacities of lists and
 /// arrays. It does not include memory that kernels and functions of the program hold beyond their
 /// own size, plans that only a [`Callable`](crate::Callable) still has, values that the program
-/// holds, or freed memory that the allocator keeps, which is most of the difference to what the
+/// holds, or freed memory that the allocator keeps, which is most of the difference from what the
 /// operating system reports.
 ///
 /// ```

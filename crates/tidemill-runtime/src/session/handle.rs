@@ -107,8 +107,8 @@ impl Session {
         self.inner.run_with(fetches, feeds)
     }
 
-    /// Computes `fetches` as [`run_with`](Session::run_with) does, with a time limit, so that
-    /// other threads can cancel it, looking for NaN, or keeping a trace.
+    /// Computes `fetches` as [`run_with`](Session::run_with) does, with options: a time limit,
+    /// cancellation by other threads, a check for NaN, or a trace.
     ///
     /// ```
     /// use tidemill_ops::{constant, log};
@@ -133,7 +133,7 @@ impl Session {
     /// Prepares a run of `fetches` in which `feeds` are fed.
     ///
     /// # Errors
-    /// [`RunError`], if it could not run whatever the values.
+    /// [`RunError`], if the run would fail whatever values were fed.
     pub fn callable<F: Fetch>(
         &self,
         feeds: &[Tensor],
@@ -180,7 +180,7 @@ impl Session {
     /// Explains what a run of `fetches`, fed `feeds`, would do.
     ///
     /// # Errors
-    /// [`RunError`], if it could not run whatever the values.
+    /// [`RunError`], if the run would fail whatever values were fed.
     pub fn explain<F: Fetch>(&self, fetches: F, feeds: &[Tensor]) -> Result<Explanation, RunError> {
         self.inner.explain(fetches, feeds)
     }

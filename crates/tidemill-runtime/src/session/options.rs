@@ -110,9 +110,9 @@ pub struct RunOptions {
     /// Whether to record the time of each step. Steps then run one after the other, even in a wide
     /// graph.
     pub trace: bool,
-    /// Whether operations that are fetched are computed even if nobody could tell: they neither fail
-    /// nor have an effect, and what they give is not returned. A run leaves them out otherwise.
-    /// Traces and benchmarks of a computation want it.
+    /// Whether to compute fetched operations even if nothing can observe it: those that can
+    /// neither fail nor have an effect, and whose outputs are not returned. By default, a run
+    /// skips them. Set this for traces and benchmarks of a computation.
     pub force_targets: bool,
 }
 

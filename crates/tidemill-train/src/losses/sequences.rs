@@ -27,9 +27,10 @@ impl Default for SequenceLoss {
     }
 }
 
-/// The weighted cross entropy of softmax and classes, for sequences. `logits` has shape `[batch,
-/// time, classes]`; `targets`, which are class numbers, and `weights` have shape `[batch, time]`.
-/// The result has the type of the logits, and the axes over which no mean is taken.
+/// The weighted cross entropy between the softmax of `logits` and the target classes, for
+/// sequences. `logits` has shape `[batch, time, classes]`; `targets`, which are class numbers, and
+/// `weights` have shape `[batch, time]`. The result has the type of the logits, and the axes over
+/// which no mean is taken.
 ///
 /// # Errors
 /// The tensors have other ranks.

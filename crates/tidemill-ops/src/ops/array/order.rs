@@ -349,8 +349,8 @@ fn last_axis(x: Tensor) -> Tensor {
 }
 
 /// For each row of `predictions`, which are `float32`, whether the element at its target is among
-/// the `k` largest. Elements equal to the smallest of these count; in a row with NaN or infinities,
-/// none does.
+/// the `k` largest. Elements equal to the smallest of these count too; in a row with NaN or
+/// infinity, no element counts.
 ///
 /// # Errors
 /// Shapes that do not fit.

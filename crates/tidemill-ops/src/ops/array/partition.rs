@@ -297,8 +297,8 @@ pub fn dynamic_partition(
 }
 
 /// The rows of all `values`, placed at their `indices`; if several rows have the same index, the
-/// last one wins. The shape of each of the indices, which are `int32`, begins the shape of its
-/// value.
+/// last one wins. The indices are `int32`; the shape of each value must begin with the shape of
+/// its indices.
 ///
 /// Its gradient gathers each row from its index.
 ///

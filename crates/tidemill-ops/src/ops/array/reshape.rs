@@ -217,7 +217,7 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
 /// is inferred. With extents of type `usize`, write `shape![?, n]`.
 ///
 /// # Errors
-/// A shape of another number of elements.
+/// A shape with a different number of elements.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, reshape};

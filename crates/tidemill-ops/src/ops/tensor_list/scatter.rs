@@ -220,7 +220,7 @@ pub static TENSOR_LIST_SCATTER_INTO_EXISTING_LIST: OpDef = OpDef::new(
 /// Its gradient gathers the list's gradient.
 ///
 /// # Errors
-/// Another number of parts than of indices, an index out of range, or parts whose shape does not
+/// Different numbers of slices and indices, an index out of range, or slices whose shape does not
 /// fit.
 ///
 /// ```
