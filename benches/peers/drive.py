@@ -35,9 +35,9 @@ CASES = {
     "fed_add_run": [Row("fed scalar add, by the ordinary `run`", "≥ 8")],
     "chain_100": [Row("chain of 100 scalar multiply-adds", "≥ 3")],
     "three_of_10k": [Row("3 nodes of a graph of 10,000", "≥ 15")],
-    "three_of_1m": [Row("3 nodes of a graph of 1,000,000", "as of 10,000")],
+    "three_of_1m": [Row("3 nodes of a graph of 1,000,000", "as for 10,000")],
     "step_1": [Row("training step on 1 sample", "≤ 1.58 µs")],
-    "step_1024": [Row("training step on 1,024 samples", "≥ 8 to JAX, ≥ 2 to candle")],
+    "step_1024": [Row("training step on 1,024 samples", "≥ 8 × JAX, ≥ 2 × candle")],
     "chain_10k": [
         Row("build of a chain of 10,000 nodes", "", "ms"),
         Row("first run of it", "", "ms"),

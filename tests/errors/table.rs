@@ -68,11 +68,11 @@ const COMMAND: &str = "TIDEMILL_WRITE_DOCUMENTS=1 cargo test --test errors table
 const INTRODUCTION: &str = "\
 # Errors
 
-What is said of common mistakes. Each program ends in an error that its `main` returns, so that the
-text below it is what the user sees, behind `Error: `. Lines are counted from the first that is shown;
-`folder()` is a folder of temporary files, called `runs` in messages.
+The messages for common mistakes. Each program ends in an error that its `main` returns; the text below
+it is what the user sees after `Error: `. Line numbers count from the first line shown. `folder()` is a
+temporary folder, which the messages call `runs`.
 
-This document is made by a test from `tests/errors/mistakes.rs`, and is current.
+A test generates this document from `tests/errors/mistakes.rs` and keeps it current.
 
 ";
 

@@ -9,7 +9,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("tf.ConfigProto", "`SessionOptions`"),
     ("tf.contrib.layers.batch_norm", "`layers::batch_normalization`"),
     ("tf.contrib.layers.fully_connected", "`layers::fully_connected`"),
-    ("tf.contrib.layers.layer_norm", "`layer_normalization`, of variables of the program"),
+    ("tf.contrib.layers.layer_norm", "`layer_normalization`, with variables that the program creates"),
     ("tf.contrib.layers.xavier_initializer", "`glorot_uniform`"),
     ("tf.contrib.layers.xavier_initializer_conv2d", "`glorot_uniform`"),
     (
@@ -21,7 +21,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
         "`reduce_mean(to_float(equal(labels, predictions)), ..)`; over batches, `metrics::accuracy`",
     ),
     ("tf.contrib.rnn.BasicLSTMCell, .LSTMCell", "`rnn::LstmCell`, whose `forget_bias` is 1"),
-    ("tf.contrib.rnn.DropoutWrapper", "`rnn::DropoutWrapper`, of rates to drop"),
+    ("tf.contrib.rnn.DropoutWrapper", "`rnn::DropoutWrapper`, which takes the rates to drop"),
     ("tf.contrib.rnn.GRUCell", "`rnn::GruCell`"),
     ("tf.contrib.rnn.LSTMStateTuple", "a pair, `(memory, outputs)`"),
     ("tf.contrib.rnn.MultiRNNCell", "`rnn::MultiRnnCell`"),
@@ -58,17 +58,17 @@ const ELSEWHERE: &[(&str, &str)] = &[
 
 /// Names of TensorFlow's Python interface that have no counterpart.
 const MISSING: &[(&str, &str)] = &[
-    ("tf.contrib.layers, but for what is above", "layers with variables of their own"),
+    ("tf.contrib.layers, except those above", "layers with variables of their own"),
     ("tf.contrib.learn", "estimators and the processing of vocabularies"),
-    ("tf.contrib.opt.ScipyOptimizerInterface", "optimizers outside of the graph"),
+    ("tf.contrib.opt.ScipyOptimizerInterface", "optimizers outside the graph"),
     ("tf.contrib.rnn.NASCell", "a cell found by a search"),
     ("tf.data.Dataset", "data sets"),
     ("tf.decode_csv, tf.image.decode_jpeg, tf.image.decode_png", "decoding in the graph"),
     ("tf.device", "devices: there is one"),
     ("tf.errors.OutOfRangeError", "the end of a queue or a data set"),
-    ("tf.layers, but for dense and batch_normalization", "layers with variables of their own"),
+    ("tf.layers, except dense and batch_normalization", "layers with variables of their own"),
     ("tf.sparse_placeholder", "sparse tensors"),
-    ("tf.summary", "operations that summarize; `formats::event` writes event files"),
+    ("tf.summary", "summary operations; `formats::event` writes event files"),
     ("tf.TextLineReader, tf.WholeFileReader", "readers"),
     (
         "tf.train.batch, tf.train.string_input_producer, tf.train.start_queue_runners",
@@ -81,13 +81,13 @@ pub(crate) fn tensorflow_names() -> String {
     let mut text = "\
 ## Names of TensorFlow's programs
 
-Operations and the functions above have TensorFlow's names. What programs written for TensorFlow 1
-use beside them, and is called or built otherwise here:
+Operations and the functions above have TensorFlow's names. Programs written for TensorFlow 1 also use
+these, which have other names here or are built differently:
 
 "
     .to_owned();
     table(&mut text, ["TensorFlow", "here"], ELSEWHERE);
-    text.push_str("\nWhat is not there:\n\n");
+    text.push_str("\nThese are missing:\n\n");
     table(&mut text, ["TensorFlow", "what it is"], MISSING);
     text
 }
