@@ -57,7 +57,8 @@ pub(crate) fn guarded(
             guarded.push(Guarded { node, call, branch });
         }
         for &control in &node.control_inputs {
-            needs(&mut users, control, user);
+            let branch = graph.branch_of_control(id, control);
+            needs(&mut users, control, own.zip(branch).or(user));
         }
         let call = own.filter(|_| is_branch(id)).map(|call| (call, subgraph.node(call).paths()));
         for (i, input) in node.inputs.iter().enumerate() {
