@@ -379,14 +379,36 @@ fn a_step_whose_only_failure_would_be_its_shape_goes_once_that_is_known() -> Out
 }
 
 #[test]
-fn xx_inner() -> Outcome {
+fn what_one_branch_inside_a_loop_needs_runs_in_the_iterations_in_which_that_is_taken() -> Outcome {
     let _graph = own_graph();
-    let (_, sum) = while_loop((constant(0), constant(0)), |(i, _)| less(i, 3), |(i, s)| {
-        let q = floor_div(6, i);
-        (i + 1, s + cond(greater(i, 0), || q, || constant(0)))
+    let n = placeholder::<i32>([]);
+    let sum_of = |term: fn(Tensor) -> Tensor| {
+        let step = |(i, sum): (Tensor, Tensor)| (i + 1, sum + term(i));
+        while_loop((constant(-1), constant(0)), |(i, _)| less(i, n), step).1
+    };
+    let quotients = sum_of(|i| {
+        let quotient = floor_div(6, i);
+        cond(greater(i, 0), || quotient, || constant(0))
+    });
+    let by_data = sum_of(|i| {
+        let checked = check_numerics(log(cast(i, DType::F32)), "it is checked");
+        cond(greater(i, 0), || cast(exp(checked), DType::I32) * 0 + 1, || constant(0))
+    });
+    let by_control = sum_of(|i| {
+        let assertion = assert(greater(i, 0), [i]);
+        let then = || control_dependencies([assertion], || constant(1));
+        cond(greater(i, 0), then, || constant(0))
+    });
+    let by_nobody = sum_of(|i| {
+        let _ = assert(greater(i, 0), [i]);
+        cond(greater(i, 0), || constant(1), || constant(0))
     });
     for session in in_both_modes() {
-        assert_eq!(session.run(sum)?.to_string(), "9");
+        let run = |sum: Tensor| session.run_with(sum, feeds![n => 4]);
+        assert_eq!(run(quotients)?.to_string(), "11");
+        assert_eq!(run(by_data)?.to_string(), "3");
+        assert_eq!(run(by_control)?.to_string(), "3");
+        assert!(run(by_nobody).is_err());
     }
     Ok(())
 }

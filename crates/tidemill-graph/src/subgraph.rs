@@ -23,12 +23,12 @@ pub struct Subgraph {
     pub fetches: Vec<TensorId>,
     /// The variables that the run writes, by ascending node.
     pub commits: Vec<Commit>,
-    /// The nodes that only one branch needs although they may fail the run, ascending.
+    /// The nodes that wait for a branch although they may fail the run, ascending.
     pub guarded: Vec<Guarded>,
 }
 
-/// A node that may fail a run and that, as the graph has it, only one branch needs: it runs where that
-/// branch is taken.
+/// A node that may fail a run, or that control inputs ask for, and that, as the graph has it, only one
+/// branch needs: it runs where that branch is taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Guarded {
     /// The node.

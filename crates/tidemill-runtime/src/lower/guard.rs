@@ -1,6 +1,6 @@
 //! Which nodes that may fail a run wait for a branch.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_graph::{BodyPath, Effect, Execution, GraphReader, Guarded, NodeId, Subgraph};
 
 use crate::lower::signature::Signature;
@@ -23,12 +23,13 @@ impl Need {
     }
 }
 
-/// The nodes of a path that may fail the run and that only one branch needs, by data or control. The
-/// graph settles that, so that it does not depend on rewriting. `lowered` has the nodes of the subgraph
-/// by those of the graph.
+/// The nodes of a path that may fail the run, or that control inputs ask for, and that only one branch
+/// needs, by data or control. The graph settles that, so that it does not depend on rewriting. The run
+/// needs `roots` themselves. `lowered` has the nodes of the subgraph by those of the graph.
 pub(crate) fn guarded(
     graph: &GraphReader<'_>,
     signature: &Signature,
+    roots: impl Iterator<Item = NodeId>,
     path: &[NodeId],
     (subgraph, lowered): (&Subgraph, &FxHashMap<NodeId, NodeId>),
 ) -> Vec<Guarded> {
@@ -37,7 +38,8 @@ pub(crate) fn guarded(
         return Vec::new();
     }
     type User = Option<(NodeId, usize)>;
-    let mut users: FxHashMap<NodeId, User> = signature.roots().map(|root| (root, None)).collect();
+    let mut users: FxHashMap<NodeId, User> = roots.map(|root| (root, None)).collect();
+    let mut controls = FxHashSet::default();
     let needs = |users: &mut FxHashMap<NodeId, User>, node: NodeId, user: User| {
         let known = users.entry(node).or_insert(user);
         if *known != user {
@@ -52,11 +54,12 @@ pub(crate) fn guarded(
         let user = users.get(&id).copied().flatten().filter(|_| may_wait);
         let own = lowered.get(&id).copied();
         if let (Some((call, branch)), Some(node)) = (user, own)
-            && subgraph.must_keep(subgraph.node(node))
+            && (controls.contains(&id) || subgraph.must_keep(subgraph.node(node)))
         {
             guarded.push(Guarded { node, call, branch });
         }
         for &control in &node.control_inputs {
+            controls.insert(control);
             let branch = graph.branch_of_control(id, control);
             needs(&mut users, control, own.zip(branch).or(user));
         }
