@@ -129,8 +129,7 @@ fn an_assertion_that_an_operation_inside_a_branch_depends_on_runs_where_that_is_
     let controlled = |by: Operation| control_dependencies([by], || constant(1.0_f32));
     let of_cond = cond(equal(i, 0), || controlled(assertion), || constant(2.0_f32));
     let of_else = cond(equal(i, 1), || constant(2.0_f32), || controlled(grouped));
-    let branches: [&dyn Fn() -> Tensor; 2] =
-        [&|| controlled(checked.op()), &|| constant(2.0_f32)];
+    let branches: [&dyn Fn() -> Tensor; 2] = [&|| controlled(checked.op()), &|| constant(2.0_f32)];
     let of_switch = switch_case(i, branches);
     for session in in_both_modes() {
         for y in [of_cond, of_else, of_switch] {
@@ -156,7 +155,11 @@ fn an_assertion_that_an_operation_two_branches_deep_depends_on_runs_where_the_ou
     );
     let around = cond(
         c,
-        || control_dependencies([assertion], || cond(d, || constant(1.0_f32), || constant(2.0_f32))),
+        || {
+            control_dependencies([assertion], || {
+                cond(d, || constant(1.0_f32), || constant(2.0_f32))
+            })
+        },
         || constant(3.0_f32),
     );
     for session in in_both_modes() {

@@ -8,8 +8,8 @@ use super::{HANDLE_PARAMETER, PARAMETER, REF_PARAMETER};
 use crate::diagnosis::{BuildErrorKind, Note};
 use crate::registry::{self, override_default};
 use crate::{
-    Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, Node, NodeBuilder, NodeId,
-    OpError, OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef,
+    Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, Node, NodeBuilder,
+    NodeId, OpError, OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef,
     absolute_scope, elsewhere, location, scope, without_control_dependencies,
 };
 

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use tidemill_graph::{
-    Fact, Graph, Location, NodeBuilder, OpError, OperationRef, TensorRef, Trace, at_location, default_graph,
-    trace,
+    Fact, Graph, Location, NodeBuilder, OpError, OperationRef, TensorRef, Trace, at_location,
+    default_graph, trace,
 };
 use tidemill_value::PartialShape;
 

@@ -3,7 +3,8 @@
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Body, BodyPath, Effect, Execution, Fact, Node, NodeId, Parameter, ParameterKind, Root, TensorId,
+    Access, Body, BodyPath, Effect, Execution, Fact, Node, NodeId, Parameter, ParameterKind, Root,
+    TensorId,
 };
 use tidemill_value::PartialShape;
 
