@@ -123,6 +123,9 @@ fn behind_large_numbers_a_product_with_a_zero_gives_no_nan() -> Outcome {
     let x = Value::from([large, large, 0.0, 2.0]);
     let first = derivatives_at(|x| cumprod(x, 0), &x, [4], 1)?.remove(0);
     assert_eq!(first, [f64::from(large), f64::from(large), infinite, 0.0]);
+    let infinity_last = Value::from([2.0, f64::INFINITY]);
+    let first = derivatives_at(|x| cumprod(x, 0), &infinity_last, [2], 1)?.remove(0);
+    assert_eq!(first, [infinite, 2.0]);
     let products: [fn(Tensor) -> Tensor; 7] = [
         |x| cumprod(x, 0).slice(s![3..]),
         |x| cumprod_with(x, 0, false, true).slice(s![..1]),

@@ -231,6 +231,28 @@ fn an_assertion_waits_for_the_branch_that_depends_on_it_beside_a_gradient_too() 
 }
 
 #[test]
+fn a_check_that_a_branch_and_its_gradient_need_runs_where_the_branch_is_taken() -> Outcome {
+    let _graph = own_graph();
+    let (c, x) = (placeholder::<bool>([]), placeholder::<f32>([]));
+    let checked = check_numerics(log(x), "it is checked");
+    let y = cond(c, || square(exp(checked)), || constant(1.0_f32));
+    let by_x = gradients([y], [x])[0].unwrap();
+    let by_check = gradients([y], [checked])[0].unwrap();
+    let again = cond(c, || checked * 1.0, || constant(1.0_f32));
+    let opposite = cond(c, || constant(1.0_f32), || checked * 1.0);
+    for session in in_both_modes() {
+        let fetches = [y, by_x, by_check, again];
+        let values = session.run_with(fetches, feeds![c => false, x => -1.0])?;
+        assert_eq!(values.map(|value| value.to_string()), ["1.0", "0.0", "0.0", "1.0"]);
+        let values = session.run_with(fetches, feeds![c => true, x => 1.0])?;
+        assert_eq!(values.map(|value| value.to_string()), ["1.0", "2.0", "2.0", "0.0"]);
+        assert!(session.run_with(fetches, feeds![c => true, x => -1.0]).is_err());
+        assert!(session.run_with([y, opposite], feeds![c => false, x => -1.0]).is_err());
+    }
+    Ok(())
+}
+
+#[test]
 fn a_graph_read_from_a_file_runs_the_assertions_that_its_branches_depend_on() -> Outcome {
     let message = {
         let _graph = own_graph();

@@ -23,6 +23,48 @@ impl Need {
     }
 }
 
+/// A branch: the node that runs it, and its number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct OfBranch {
+    pub(crate) node: NodeId,
+    pub(crate) branch: usize,
+}
+
+/// For each node, the branch that needs it, as far as is known; `None` where others do, too.
+///
+/// Branches of several nodes count as the one of the first if all are taken or none is, such as a
+/// branch and that of its gradient.
+pub(crate) struct Users<'a> {
+    subgraph: &'a Subgraph,
+    users: FxHashMap<NodeId, Option<OfBranch>>,
+}
+
+impl<'a> Users<'a> {
+    /// The nodes are those of the subgraph or of its graph; the nodes of branches, of the subgraph.
+    pub(crate) fn new(subgraph: &'a Subgraph) -> Self {
+        Users { subgraph, users: FxHashMap::default() }
+    }
+
+    pub(crate) fn needs(&mut self, node: NodeId, user: Option<OfBranch>) {
+        let known = self.users.entry(node).or_insert(user);
+        let both = known.zip(user).filter(|(l, r)| are_taken_together(self.subgraph, *l, *r));
+        *known = both.map(|(left, right)| left.min(right));
+    }
+
+    pub(crate) fn of(&self, node: NodeId) -> Option<OfBranch> {
+        self.users.get(&node).copied().flatten()
+    }
+}
+
+fn are_taken_together(subgraph: &Subgraph, left: OfBranch, right: OfBranch) -> bool {
+    let [l, r] = [left, right].map(|of| subgraph.node(of.node));
+    left == right
+        || (left.branch == right.branch
+            && l.op.execution == r.op.execution
+            && l.inputs.first() == r.inputs.first()
+            && l.bodies().count() == r.bodies().count())
+}
+
 /// The nodes of a path that may fail the run, or that control inputs ask for, and that only one branch
 /// needs, by data or control. The graph settles that, so that it does not depend on rewriting. The run
 /// needs `roots` themselves. `lowered` has the nodes of the subgraph by those of the graph.
@@ -37,23 +79,17 @@ pub(crate) fn guarded(
     if !path.iter().any(|&id| is_branch(id)) {
         return Vec::new();
     }
-    type User = Option<(NodeId, usize)>;
-    let mut users: FxHashMap<NodeId, User> = roots.map(|root| (root, None)).collect();
+    let mut users = Users::new(subgraph);
+    roots.for_each(|root| users.needs(root, None));
     let mut controls = FxHashSet::default();
-    let needs = |users: &mut FxHashMap<NodeId, User>, node: NodeId, user: User| {
-        let known = users.entry(node).or_insert(user);
-        if *known != user {
-            *known = None;
-        }
-    };
     let mut guarded = Vec::new();
     for &id in path.iter().rev() {
         let node = graph.node(id);
         let is_constant = node.op.execution == Execution::Constant;
         let may_wait = node.op.is_pure() || is_constant || node.op.effect == Effect::Assert;
-        let user = users.get(&id).copied().flatten().filter(|_| may_wait);
+        let user = users.of(id).filter(|_| may_wait);
         let own = lowered.get(&id).copied();
-        if let (Some((call, branch)), Some(node)) = (user, own)
+        if let (Some(OfBranch { node: call, branch }), Some(node)) = (user, own)
             && (controls.contains(&id) || subgraph.must_keep(subgraph.node(node)))
         {
             guarded.push(Guarded { node, call, branch });
@@ -61,7 +97,8 @@ pub(crate) fn guarded(
         for &control in &node.control_inputs {
             controls.insert(control);
             let branch = graph.branch_of_control(id, control);
-            needs(&mut users, control, own.zip(branch).or(user));
+            let branch = own.zip(branch).map(|(node, branch)| OfBranch { node, branch });
+            users.needs(control, branch.or(user));
         }
         let call = own.filter(|_| is_branch(id)).map(|call| (call, subgraph.node(call).paths()));
         for (i, input) in node.inputs.iter().enumerate() {
@@ -71,10 +108,10 @@ pub(crate) fn guarded(
             let taken = call.zip(i.checked_sub(1));
             let user = match taken.map(|((call, paths), i)| (call, Need::of_branches(paths, i))) {
                 Some((_, Need::Nobody)) => continue,
-                Some((call, Need::One(branch))) => Some((call, branch)),
+                Some((node, Need::One(branch))) => Some(OfBranch { node, branch }),
                 Some((_, Need::Several)) | None => user,
             };
-            needs(&mut users, input.node, user);
+            users.needs(input.node, user);
         }
     }
     guarded.sort_unstable_by_key(|guarded| guarded.node);
