@@ -241,11 +241,11 @@ fn a_check_that_a_branch_and_its_gradient_need_runs_where_the_branch_is_taken() 
     let again = cond(c, || checked * 1.0, || constant(1.0_f32));
     let opposite = cond(c, || constant(1.0_f32), || checked * 1.0);
     for session in in_both_modes() {
-        let fetches = [y, by_x, by_check, again];
+        let fetches = (y, by_x, by_check, again);
         let values = session.run_with(fetches, feeds![c => false, x => -1.0])?;
-        assert_eq!(values.map(|value| value.to_string()), ["1.0", "0.0", "0.0", "1.0"]);
+        assert_eq!(values.into_scalars::<(f32, f32, f32, f32)>()?, (1.0, 0.0, 0.0, 1.0));
         let values = session.run_with(fetches, feeds![c => true, x => 1.0])?;
-        assert_eq!(values.map(|value| value.to_string()), ["1.0", "2.0", "2.0", "0.0"]);
+        assert_eq!(values.into_scalars::<(f32, f32, f32, f32)>()?, (1.0, 2.0, 2.0, 0.0));
         assert!(session.run_with(fetches, feeds![c => true, x => -1.0]).is_err());
         assert!(session.run_with([y, opposite], feeds![c => false, x => -1.0]).is_err());
     }
