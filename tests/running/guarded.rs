@@ -243,9 +243,11 @@ fn a_check_that_a_branch_and_its_gradient_need_runs_where_the_branch_is_taken() 
     for session in in_both_modes() {
         let fetches = (y, by_x, by_check, again);
         let values = session.run_with(fetches, feeds![c => false, x => -1.0])?;
-        assert_eq!(values.into_scalars::<(f32, f32, f32, f32)>()?, (1.0, 0.0, 0.0, 1.0));
+        let found: (f32, f32, f32, f32) = values.into_scalars()?;
+        assert_eq!(found, (1.0, 0.0, 0.0, 1.0));
         let values = session.run_with(fetches, feeds![c => true, x => 1.0])?;
-        assert_eq!(values.into_scalars::<(f32, f32, f32, f32)>()?, (1.0, 2.0, 2.0, 0.0));
+        let found: (f32, f32, f32, f32) = values.into_scalars()?;
+        assert_eq!(found, (1.0, 2.0, 2.0, 0.0));
         assert!(session.run_with(fetches, feeds![c => true, x => -1.0]).is_err());
         assert!(session.run_with([y, opposite], feeds![c => false, x => -1.0]).is_err());
     }
