@@ -1,7 +1,7 @@
 //! The `tidemill` command: looks into files of graphs and tensors, runs graphs, converts files.
 //!
-//! It parses and prints; what it does is in the libraries. It ends with 0, with 1 if it failed,
-//! and with 2 if it was called wrongly.
+//! It parses and prints; the work is done in the libraries. The exit status is 0, or 1 if the
+//! command failed, or 2 if it was called wrongly.
 
 mod convert;
 mod graph;
@@ -17,10 +17,10 @@ use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// Why a command failed: what is printed.
+/// The error of a command, as it is printed.
 type Failure = Box<dyn Error>;
 
-/// An error of so many lines is cut.
+/// A longer error is cut to this many lines.
 const MOST_LINES: usize = 20;
 
 /// Looks into files of graphs and tensors, runs graphs, and converts files.
@@ -49,7 +49,7 @@ fn main() -> ExitCode {
     let result = result.and_then(|()| Ok(output.flush()?));
     match result {
         Err(error) if !is_broken_pipe(&*error) => {
-            // If nobody can be told, there is nothing left to do.
+            // If standard error is closed, nobody can be told.
             let _ = writeln!(io::stderr(), "error: {}", cut(&error.to_string()));
             ExitCode::FAILURE
         }
@@ -57,7 +57,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Whether the program that reads the output has had enough.
+/// True if the reader of the output has closed it.
 fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

@@ -11,7 +11,7 @@ use crate::checkpoint::{self, CheckpointError, CheckpointReader, write_checkpoin
 use crate::proto::DataTypeError;
 use crate::{FileError, SafetensorsError, SafetensorsFile, write_safetensors};
 
-/// Names less alike than this are not near.
+/// Names less similar than this are not suggested.
 const SIMILAR: f64 = 0.7;
 
 /// The header of a tensor in a file.
@@ -20,7 +20,7 @@ const SIMILAR: f64 = 0.7;
 pub struct TensorInfo {
     /// Its name.
     pub name: String,
-    /// Its data type, or why values cannot have it.
+    /// Its data type, or the reason that values cannot have it.
     pub dtype: Result<DType, DataTypeError>,
     /// Its shape.
     pub shape: Shape,
@@ -48,13 +48,13 @@ impl fmt::Display for TensorInfo {
     }
 }
 
-/// Why the tensors of a file cannot be read or written.
+/// The error of reading or writing the tensors of a file.
 #[derive(thiserror::Error)]
 #[error(transparent)]
 pub enum TensorFileError {
-    /// A checkpoint cannot.
+    /// The error of a checkpoint.
     Checkpoint(#[from] CheckpointError),
-    /// A safetensors file cannot.
+    /// The error of a safetensors file.
     Safetensors(#[from] FileError<SafetensorsError>),
 }
 
@@ -94,7 +94,7 @@ impl TensorReader {
     /// The tensors, in the order of their names.
     ///
     /// # Errors
-    /// [`TensorFileError`], where there can be no tensor of a shape.
+    /// [`TensorFileError`] if a tensor has an impossible shape.
     pub fn tensors(&self) -> Result<Vec<TensorInfo>, TensorFileError> {
         match self {
             TensorReader::Checkpoint(reader) => Ok(reader.tensors()?),
@@ -130,7 +130,7 @@ fn open_safetensors(path: &Path) -> Result<SafetensorsFile, TensorFileError> {
 /// does not exist.
 ///
 /// # Errors
-/// [`TensorFileError`], where a file cannot be written, or the format cannot have a tensor.
+/// [`TensorFileError`] if a file cannot be written, or the format cannot hold a tensor.
 pub fn write_tensors<'a>(
     path: impl AsRef<Path>,
     tensors: impl IntoIterator<Item = (&'a str, &'a Value)>,
@@ -142,12 +142,12 @@ pub fn write_tensors<'a>(
     Ok(())
 }
 
-/// Whether a path is that of a safetensors file, by its end.
+/// True if a path names a safetensors file, by its extension.
 pub(crate) fn is_safetensors(path: &Path) -> bool {
     path.extension() == Some(OsStr::new("safetensors"))
 }
 
-/// Of some names, the one that is nearest to another, if any is near.
+/// The most similar of some names to another, if any is similar.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
     let score = |other: &str| {

@@ -5,11 +5,11 @@ use smallvec::SmallVec;
 
 use crate::{Graph, GraphReader, NodeId, OperationRef, Referent};
 
-/// For a node and a control input of it that only one of its branches needs, the number of that.
+/// The number of the only branch that needs a control input, by node and control input.
 pub(crate) type BranchControls = FxHashMap<(NodeId, NodeId), usize>;
 
-/// Adds what branches have to run after to the control inputs of their node, and returns those
-/// that only one branch needs.
+/// Adds the control inputs of branches to those of their node, and returns the ones that only one
+/// branch needs.
 pub(crate) fn merge(
     controls: &mut SmallVec<[NodeId; 2]>,
     of_branches: &[(OperationRef, usize)],
@@ -39,7 +39,7 @@ impl Graph {
 
 impl GraphReader<'_> {
     /// The number of the only branch of `node` that needs its control input `control`; `None` if
-    /// several do, or the node itself. A node that extends another has the branches of that.
+    /// several do, or the node itself. An extension has the branches of its origin.
     pub fn branch_of_control(&self, node: NodeId, control: NodeId) -> Option<usize> {
         let node = self.extension_origin(node);
         self.state().branch_controls.get(&(node, control)).copied()

@@ -23,7 +23,7 @@ use crate::{
 /// Collects the parts of a node, and adds it to its graph.
 ///
 /// The graph is that of the first handle among the inputs, or else the default graph.
-#[must_use = "nothing is added before `build`"]
+#[must_use = "nothing is added until `build`"]
 pub struct NodeBuilder {
     op: &'static OpDef,
     name: Name,
@@ -33,24 +33,24 @@ pub struct NodeBuilder {
     branch_controls: Vec<(OperationRef, usize)>,
     attrs: Vec<(Cow<'static, str>, Attr)>,
     graph: Option<GraphKey>,
-    /// Whether it is added to that graph even while a body within it is being built.
+    /// True if it is added to that graph even while a body inside it is being built.
     exactly: bool,
 }
 
 enum Name {
-    /// Made unique, within the name scope that is open.
+    /// Made unique, in the current name scope.
     Wish(Cow<'static, str>),
-    /// Exactly this one, whatever scope is open.
+    /// Exactly this one, whatever the current scope.
     Exact(String),
 }
 
-/// Why there is no node.
+/// The reason that there is no node.
 enum Failure {
-    /// Something is wrong with the call.
+    /// The call is wrong.
     Cause(Box<BuildErrorKind>, Vec<Note>),
-    /// Inputs are poison themselves, of the graph that the node would have been added to.
+    /// Inputs are poison themselves, in the graph that the node would have been added to.
     FedBy(Graph, SmallVec<[PoisonId; 2]>),
-    /// An input is poison, of another graph.
+    /// An input is poison, in another graph.
     ForeignPoison(OperationRef),
 }
 
@@ -112,7 +112,7 @@ impl NodeBuilder {
                     let bodies: Vec<Arc<Body>> = bodies.by_ref().take(own.len()).collect();
                     builder = builder.attr(def.name, bodies);
                 }
-                // They follow from the inputs and bodies.
+                // These follow from the inputs and bodies.
                 None | Some(Attr::Types(_) | Attr::Shapes(_)) => {}
                 Some(other) => builder = builder.attr(def.name, other.clone()),
             }
@@ -202,7 +202,7 @@ impl NodeBuilder {
             Err(failure) => failure,
         };
         let failure = match (failure, self.operations().next()) {
-            // What is added to a body that is complete is meant for the graph outside.
+            // A node added to a complete body is meant for the graph outside.
             (Failure::Cause(kind, _), Some(first))
                 if matches!(*kind, BuildErrorKind::Finalized { .. })
                     && Graph::find(key).is_ok_and(|graph| graph.is_complete_body()) =>
@@ -298,7 +298,7 @@ impl NodeBuilder {
         Ok(id)
     }
 
-    /// Takes what stands in a body that is being built for tensors of the graphs around it.
+    /// Replaces tensors of graphs around the body being built by those that stand for them in it.
     fn adopt(&mut self, key: GraphKey) -> Result<(), BuildErrorKind> {
         for input in self.arguments.inputs.iter_mut().filter(|input| input.graph() != key) {
             if let Some(adopted) = body::adopt(key, *input)? {
@@ -315,7 +315,7 @@ impl NodeBuilder {
         Ok(())
     }
 
-    /// A poison input of another graph, whose diagnosis stands there.
+    /// A poison input of another graph, whose diagnosis is there.
     fn foreign_poison(&self, key: GraphKey) -> Option<OperationRef> {
         self.operations()
             .find(|operation| {
@@ -369,7 +369,8 @@ impl NodeBuilder {
     }
 }
 
-/// Says that an operation is not of the graph `graph`: it is inside a body, or of another graph.
+/// The error of an operation that is not in the graph `graph`: it is inside a body, or in another
+/// graph.
 pub fn elsewhere(operation: OperationRef, graph: GraphKey) -> BuildErrorKind {
     match InsideBody::of(operation, graph) {
         Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)),
@@ -379,7 +380,7 @@ pub fn elsewhere(operation: OperationRef, graph: GraphKey) -> BuildErrorKind {
 
 type Resolved = (Arguments<TensorId>, SmallVec<[NodeId; 2]>);
 
-/// Puts the tensors to take in place of those given where values are taken.
+/// Replaces tensors that are read as values by their stand-ins.
 fn take_stand_ins(state: &State, op: &'static OpDef, arguments: &mut Arguments<TensorId>) {
     let accesses = op.inputs.iter().map(|arg| arg.access);
     let taken = accesses.zip(arguments.ranges()).filter(|(access, _)| *access == Access::Read);
@@ -413,7 +414,7 @@ fn facts_of(
     Ok(facts)
 }
 
-/// Checks that the inputs that name a variable to write do so.
+/// Checks that the inputs that must name a variable to write do so.
 fn check_targets(
     state: &State,
     op: &'static OpDef,
@@ -428,7 +429,7 @@ fn check_targets(
     Ok(())
 }
 
-/// What is known of the outputs of a node.
+/// The facts known about the outputs of a node.
 pub(crate) fn infer_outputs(
     op: &'static OpDef,
     bound: &Bound,
@@ -436,7 +437,7 @@ pub(crate) fn infer_outputs(
 ) -> Result<SmallVec<[Fact; 1]>, BuildErrorKind> {
     let view = NodeView::new(op, &bound.attrs, inputs, &[]);
     let inferred = (op.infer)(&view)?;
-    // A loop hands on the variables that it takes.
+    // A loop passes on the variables that it takes.
     let body = view.bodies().next().filter(|_| op.execution == Execution::Loop);
     let is_variable = |i: usize| {
         let parameter = body.and_then(|body| body.parameters().get(i));
@@ -482,8 +483,8 @@ fn append(
     Ok(id)
 }
 
-/// The name by which a node that names a variable shares it with others, checked against the
-/// first of them.
+/// The name by which a node that names a variable shares it with others, checked against the first
+/// of them.
 fn find_shared(state: &State, node: &Node) -> Result<Option<SharedName>, BuildErrorKind> {
     let Some(name) = SharedName::of(node) else { return Ok(None) };
     if let Some(first) = state.variables.sharing(&name) {
@@ -519,7 +520,7 @@ fn reserve(state: &mut State, key: GraphKey, name: &Name) -> Result<Reserved, Bu
     }
 }
 
-/// The inputs with what the operation calls them.
+/// The inputs with the operation's names for them.
 fn named_inputs<T: Copy>(
     op: &'static OpDef,
     arguments: &Arguments<T>,
@@ -532,7 +533,7 @@ fn named_inputs<T: Copy>(
     })
 }
 
-/// Says of which graphs the inputs and control inputs are, and where they were made.
+/// Notes with the graphs of the inputs and control inputs, and the lines that created them.
 fn graph_notes(
     op: &'static OpDef,
     arguments: &Arguments<TensorRef>,
@@ -549,11 +550,12 @@ fn graph_notes(
     };
     let inputs = named_inputs(op, arguments);
     let inputs = inputs.filter_map(|(arg, x)| note(&format!("`{arg}` is "), x.operation()));
-    let controls = controls.iter().filter_map(|&control| note("it has to run after ", control));
+    let controls = controls.iter().filter_map(|&control| note("it must run after ", control));
     inputs.chain(controls).collect()
 }
 
-/// Says what an input is and where it was made, below the error of a call that does not take it.
+/// A note that describes an input and the line that created it, below the error of a call that
+/// rejects it.
 pub fn input_note(arg: &str, tensor: TensorRef) -> Option<Note> {
     let (graph, id) = (Graph::find(tensor.graph()).ok()?, tensor.id().ok()?);
     let reader = graph.read();
@@ -566,12 +568,12 @@ fn note_of(state: &State, arg: &str, tensor: TensorId) -> Note {
     Note::at(format!("`{arg}` is {shown}"), state.locations[tensor.node.index()])
 }
 
-/// Says where the inputs were made.
+/// Notes with the lines that created the inputs.
 fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments<TensorId>) -> Vec<Note> {
     named_inputs(op, arguments).map(|(arg, tensor)| note_of(state, &arg, tensor)).collect()
 }
 
-/// Records a failed call with the graph of that key, if it is alive.
+/// Records a failed call in the graph of that key, if it is alive.
 #[track_caller]
 fn record(key: GraphKey, error: BuildError) -> OperationRef {
     match Graph::find(key) {

@@ -40,7 +40,7 @@ pub struct NodeNote {
 pub(crate) struct Shared {
     key: GraphKey,
     state: RwLock<State>,
-    /// How many variables a write may leave with another shape than the declared one.
+    /// The number of variables that a write may leave with another shape than the declared one.
     reshaped: AtomicUsize,
 }
 
@@ -49,11 +49,12 @@ pub(crate) struct State {
     pub(crate) dag: Dag,
     pub(crate) names: NameTable,
     pub(crate) locations: Chunked<Location>,
-    /// For nodes made on behalf of another, that one.
+    /// For nodes made on behalf of another node, that node.
     pub(crate) origins: FxHashMap<NodeId, NodeId>,
-    /// For a tensor, the one made after it that later nodes take in its place.
+    /// For each tensor with a stand-in, the tensor created after it that later nodes take in its
+    /// place.
     pub(crate) stand_ins: FxHashMap<TensorId, TensorId>,
-    /// For a tensor that is a sum of slices, those.
+    /// For tensors that are sums of slices, the slices.
     pub(crate) slices: FxHashMap<TensorId, Slices>,
     pub(crate) variables: Variables,
     pub(crate) collections: BTreeMap<String, Vec<Item>>,
@@ -63,7 +64,7 @@ pub(crate) struct State {
     pub(crate) finalized: Option<Location>,
     pub(crate) seed: Option<i64>,
     pub(crate) strict: bool,
-    /// Of a body, the graph that it is in, and the node there that runs it.
+    /// For the graph of a body, the graph around it, and the node there that runs it.
     pub(crate) within: Option<(GraphKey, Option<NodeId>)>,
     pub(crate) extensions: Extensions,
     pub(crate) branch_controls: BranchControls,
@@ -72,9 +73,9 @@ pub(crate) struct State {
 /// Nodes that do what others do, and more: their first outputs are those of the others.
 #[derive(Clone, Default)]
 pub(crate) struct Extensions {
-    /// For each such node, the first of its line.
+    /// For each such node, the first of its chain.
     origin: FxHashMap<NodeId, NodeId>,
-    /// For each node that others extend, the last of them.
+    /// For each node that others extend, the last of its chain.
     latest: FxHashMap<NodeId, NodeId>,
 }
 
@@ -111,7 +112,7 @@ impl State {
                 Execution::Write if node.outputs.get(tensor.slot as usize)?.role == Role::Ref => {
                     tensor = *node.inputs.first()?;
                 }
-                // A loop hands on the variables that it takes.
+                // A loop passes on the variables that it takes.
                 Execution::Loop if node.outputs.get(tensor.slot as usize)?.role != Role::Value => {
                     tensor = *node.inputs.get(tensor.slot as usize)?;
                 }
@@ -151,7 +152,7 @@ impl State {
         written.filter(reshapes).map(|(_, variable)| variable).collect()
     }
 
-    /// The bytes of what is noted of a few nodes, of variables and of collections.
+    /// The bytes of the tables of notes, variables and collections.
     pub(crate) fn side_tables(&self) -> usize {
         let entry = size_of::<NodeId>() + size_of::<TensorId>();
         let items: usize = self.collections.values().map(Vec::capacity).sum();
@@ -163,7 +164,7 @@ impl State {
             + self.notes.values().map(Vec::capacity).sum::<usize>()
     }
 
-    /// What a node that is added now takes where it is given `tensor`.
+    /// The tensor that a node added now takes if it is given `tensor`.
     pub(crate) fn current(&self, mut tensor: TensorId) -> TensorId {
         while let Some(&stand_in) = self.stand_ins.get(&tensor) {
             tensor = stand_in;
@@ -194,7 +195,7 @@ impl Graph {
         registry::find(key)
     }
 
-    /// An empty graph for a body of a node of this one, and the key of this one.
+    /// An empty graph for a body of a node of this one, and the key of this graph.
     pub(crate) fn new_within(&self) -> (Graph, GraphKey) {
         let (seed, strict) = {
             let reader = self.read();
@@ -380,7 +381,7 @@ impl Graph {
         OperationRef::new(self.key(), Referent::Poison(id))
     }
 
-    /// Records a call that was given handles which failed calls had returned.
+    /// Records a call whose inputs are handles of failed calls.
     pub(crate) fn poison_fed_by(
         &self,
         label: String,
@@ -507,7 +508,7 @@ impl Graph {
 }
 
 #[track_caller]
-#[allow(clippy::panic)] // What strict graphs are for.
+#[allow(clippy::panic)] // Strict graphs exist to panic.
 fn fail_strictly(error: &BuildError) -> ! {
     panic!("{error}")
 }

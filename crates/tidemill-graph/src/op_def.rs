@@ -14,7 +14,7 @@ use crate::{
 pub struct OpDef {
     /// TensorFlow's name of the type, such as `MatMul`.
     pub name: &'static str,
-    /// One sentence that says what it computes.
+    /// A summary, in one sentence.
     pub summary: &'static str,
     /// The inputs, in order.
     pub inputs: &'static [Arg],
@@ -28,8 +28,8 @@ pub struct OpDef {
     pub effect: Effect,
     /// When a run of a node can fail.
     pub fallible: Fallible,
-    /// Whether inputs broadcast to a common shape, that of the last output, so that gradients have
-    /// to be summed back.
+    /// True if inputs broadcast to a common shape, that of the last output, so that gradients must
+    /// be summed back.
     pub broadcasts: bool,
     /// For [`Execution::Variable`]: whether nodes without a shared name refer to one variable.
     pub shares_unnamed: bool,
@@ -219,8 +219,7 @@ pub enum Execution {
     /// one that is not written, name the variables. The next value of the first variable is the
     /// first output, if that output names the variable. For every other variable the kernel has an
     /// extra output after the operation's outputs, in the order of the inputs. The kernel's inputs
-    /// are the variables' present values, where the access is [`Access::Update`] or
-    /// [`Access::Amend`].
+    /// are the variables' current values, if the access is [`Access::Update`] or [`Access::Amend`].
     Write,
     /// Runs one of its bodies, which take the inputs after the first and return the outputs.
     Branch(Select),
@@ -389,7 +388,7 @@ impl Arg {
         Arg { arity: Arity::Types(types), ..Arg::of(name, types) }
     }
 
-    /// What an output of this description stands for.
+    /// The role of an output of this description.
     pub(crate) fn output_role(&self) -> Role {
         match self.access {
             Access::Read => self.role,

@@ -8,13 +8,13 @@ use tidemill_graph::{Attr, BuildErrors, Graph, GraphReader, Node, NodeId};
 use crate::functions::{self, Functions, Inside, references};
 use crate::import::notes;
 
-/// The version that TensorFlow 2.21 gives its graphs.
+/// The producer version of TensorFlow 2.21.
 const PRODUCER: i32 = 2474;
 
-/// Messages of protocol buffers have at most so many bytes.
+/// The maximum size of a protocol buffer message.
 const MAX_BYTES: usize = i32::MAX as usize;
 
-/// Why a graph has no `GraphDef`.
+/// The error of a graph that has no `GraphDef`.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
@@ -31,8 +31,8 @@ pub enum ExportError {
     },
     /// A body takes a reference variable, which TensorFlow's functions do not support.
     #[error(
-        "node `{node}` ({op}) hands a variable to a function, which only resource variables can be: \
-         make it by `variable(..).resource(true)`"
+        "node `{node}` ({op}) passes a variable to a function, which only works for resource \
+         variables: make it by `variable(..).resource(true)`"
     )]
     RefVariable {
         /// The name of the node.
@@ -42,7 +42,7 @@ pub enum ExportError {
     },
     /// The message exceeds the maximum size.
     #[error(
-        "the GraphDef would have {bytes} bytes, but {MAX_BYTES} are the most: the largest node is \
+        "the GraphDef would have {bytes} bytes, but the limit is {MAX_BYTES}: the largest node is \
          `{node}`, with {node_bytes}"
     )]
     TooLarge {
@@ -82,7 +82,7 @@ pub fn to_graph_def(graph: &Graph) -> Result<GraphDef, ExportError> {
     check_size(graph_def)
 }
 
-/// The message, if it is not larger than messages can be.
+/// The message, if it does not exceed the maximum size.
 pub(crate) fn check_size(graph_def: GraphDef) -> Result<GraphDef, ExportError> {
     match graph_def.encoded_len() {
         bytes if bytes > MAX_BYTES => {
@@ -145,7 +145,7 @@ pub(crate) fn to_node_def(
     })
 }
 
-/// The attribute in a message; a function of the host program is in none.
+/// The attribute in a message; a function of the host program has none.
 fn to_any_value(attr: &Attr) -> Option<AnyValue> {
     let number = |dtype| i32::from(DataType::from(dtype));
     let list = |list| Some(AnyValue::List(list));

@@ -22,7 +22,7 @@ pub enum FreezeError {
         name: String,
     },
     /// The requested part of the graph does more with a variable than read it.
-    #[error("`{node}` ({op}) takes the variable `{variable}`, but does not just read it")]
+    #[error("`{node}` ({op}) does more with the variable `{variable}` than read it")]
     Use {
         /// The node.
         node: String,
@@ -31,7 +31,7 @@ pub enum FreezeError {
         /// The name of the variable's node.
         variable: String,
     },
-    /// A value is not of the type of its variable.
+    /// A value has another type than its variable.
     #[error("the variable `{variable}` is {expected}, but its value is {actual}")]
     DType {
         /// The name of the variable's node.
@@ -81,16 +81,16 @@ pub fn freeze<S: AsRef<str>, E: From<FreezeError>>(
 
 /// The nodes of a message that name variables.
 struct Variables<'a> {
-    /// Those of the variables themselves.
+    /// The nodes of the variables themselves.
     own: BTreeSet<&'a str>,
     /// For each node whose output is a variable's handle or storage, the variable's own node.
     named: FxHashMap<&'a str, &'a NodeDef>,
 }
 
-/// How a node uses a variable that it takes.
+/// The use of a variable by a node that takes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// It reads the storage of a variable, which a constant can stand for as it is.
+    /// It reads the storage of a variable, which a constant can replace directly.
     Value,
     /// It passes on a handle.
     Handle,
@@ -98,7 +98,7 @@ enum Use {
     Gather,
     GatherNd,
     Shape,
-    /// It asks whether there is a value.
+    /// It checks whether there is a value.
     IsInitialized,
     /// It does anything else.
     Other,
@@ -113,7 +113,7 @@ impl<'a> Variables<'a> {
                 variables.named.insert(&node.name, node);
             }
         }
-        // Nodes may stand in any order.
+        // Nodes may be in any order.
         let passes = |node: &&NodeDef| node.op == "Identity" && type_of(node, "T") == RESOURCE;
         let mut waiting: Vec<&NodeDef> = part.node.iter().filter(passes).collect();
         loop {
@@ -160,7 +160,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Checks that variables are but read.
+    /// Checks that variables are only read.
     fn check(&self, part: &GraphDef) -> Result<(), FreezeError> {
         for node in &part.node {
             if let Some(variable) = self.taken_by(node)
@@ -174,7 +174,7 @@ impl<'a> Variables<'a> {
         Ok(())
     }
 
-    /// Adds a node, and if it reads a variable, what it becomes when that is a constant.
+    /// Adds a node, or if it reads a variable, its replacement for a constant.
     fn add_reader(&self, node: &NodeDef, nodes: &mut Vec<NodeDef>) {
         let Some(variable) = self.taken_by(node) else {
             nodes.push(node.clone());
@@ -210,7 +210,7 @@ impl<'a> Variables<'a> {
     }
 }
 
-/// Makes a node one of another type, with other attributes in place of some.
+/// Changes the type of a node, and replaces some attributes.
 fn become_op(node: &mut NodeDef, op: &str, attrs: &[(&str, &AnyValue)], dropped: &[&str]) {
     node.op = op.to_owned();
     dropped.iter().for_each(|name| drop(node.attr.remove(*name)));
@@ -246,7 +246,7 @@ fn constant(variable: &NodeDef, value: &Value) -> Result<NodeDef, FreezeError> {
     Ok(constant)
 }
 
-/// A node that is a constant.
+/// A constant as a node.
 pub(crate) fn constant_node(name: String, device: String, value: &Value) -> NodeDef {
     let dtype = AnyValue::Type(DataType::from(value.dtype()).into());
     let value = AnyValue::Tensor(TensorProto::from(value));

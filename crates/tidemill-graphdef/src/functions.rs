@@ -1,4 +1,4 @@
-//! From the bodies that nodes run to functions of a message.
+//! Converts the bodies that nodes run to functions of a message.
 
 use std::sync::Arc;
 
@@ -13,10 +13,10 @@ use tidemill_graph::{
 
 use crate::export::{ExportError, to_node_def};
 
-/// The functions that a message has so far.
+/// The functions of a message so far.
 pub(crate) struct Functions {
     library: Option<FunctionDefLibrary>,
-    /// The names of those that were made of bodies.
+    /// The names of those made from bodies.
     made: FxHashSet<String>,
     /// The names by the addresses of the bodies.
     names: FxHashMap<usize, String>,
@@ -35,10 +35,10 @@ impl Functions {
         self.library
     }
 
-    /// What an attribute that holds bodies is in a message.
+    /// The attribute of a message for one that holds bodies.
     ///
     /// # Errors
-    /// [`ExportError`] where the nodes of a body have no form there.
+    /// [`ExportError`] if the nodes of a body have no form in messages.
     pub(crate) fn attr(&mut self, attr: &Attr) -> Result<Option<AnyValue>, ExportError> {
         match attr {
             Attr::Body(body) => Ok(Some(AnyValue::Func(self.name(body)?))),
@@ -62,7 +62,7 @@ impl Functions {
                 let named = |other: &FunctionDef| {
                     other.signature.as_ref().is_some_and(|signature| signature.name == name)
                 };
-                // The one that the body was imported from.
+                // The function that the body was imported from.
                 library.function.retain(|other| !named(other));
                 library.function.push(function);
                 name
@@ -119,7 +119,8 @@ impl Functions {
     }
 }
 
-/// The parameters that a body has dropped because nothing it gives needs them, and what takes them.
+/// The parameters that a body has dropped because none of its results needs them, and the nodes
+/// that take them.
 fn behind_dropped_parameters(reader: &GraphReader<'_>, inside: &Inside) -> FxHashSet<NodeId> {
     let is_parameter =
         |node: &Node| [&PARAMETER, &REF_PARAMETER, &HANDLE_PARAMETER].contains(&node.op);
@@ -144,7 +145,7 @@ fn type_of(fact: &Fact) -> i32 {
     }
 }
 
-/// What nodes refer to tensors by.
+/// The references to tensors in nodes.
 pub(crate) fn references(
     reader: &GraphReader<'_>,
     tensors: &[TensorId],
@@ -163,7 +164,6 @@ pub(crate) fn references(
 }
 
 /// The type attributes of a node that runs bodies, in which variables have the type of handles.
-///
 /// # Errors
 /// [`ExportError::RefVariable`]
 pub(crate) fn types_with_handles(

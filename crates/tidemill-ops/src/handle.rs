@@ -17,7 +17,7 @@ pub struct Tensor(TensorRef);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Operation(OperationRef);
 
-/// What a handle says in place of a name if there is no node behind it.
+/// The text in place of a name if a handle has no node.
 const INVALID: &str = "<invalid>";
 
 /// Calls `read` with the graph and node behind a handle, if there are any.

@@ -98,8 +98,8 @@ impl Variable {
     /// read that sees their writes.
     #[track_caller]
     pub fn read(self) -> Tensor {
-        // A variable of an imported graph may have no read to share. One that was made before a write
-        // that may change the shape still says that it is the declared one.
+        // A variable of an imported graph may have no read to share. A read created before a write
+        // that may change the shape still has the declared shape.
         let has_none = self.record().is_some_and(|record| record.read.node == record.node);
         if has_none || self.is_reshaped() || has_control_dependencies(self.0.graph()) {
             return tensor(read_node(self));
@@ -231,7 +231,7 @@ pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
 
 /// The builder of a variable.
 #[derive(Clone, Debug)]
-#[must_use = "nothing is made before `get`"]
+#[must_use = "nothing is created until `get`"]
 pub struct VariableBuilder {
     name: String,
     shape: PartialShape,
@@ -254,14 +254,14 @@ impl VariableBuilder {
         self
     }
 
-    /// The name, without that of the variable scope.
+    /// The name, without the prefix of the variable scope.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Sets what the variable starts with. Otherwise it is what the
-    /// [`VariableScope`](crate::VariableScope) says, or Glorot's uniform distribution for floats, and
-    /// zero for integers.
+    /// Sets the initializer of the variable. The default is that of the
+    /// [`VariableScope`](crate::VariableScope), or else Glorot's uniform distribution for floats,
+    /// and zero for integers.
     pub fn initializer(mut self, initializer: impl Into<Initializer>) -> Self {
         self.initializer = initializer.into();
         self
@@ -312,9 +312,10 @@ impl VariableBuilder {
         self
     }
 
-    /// Sets what is made of the value of the variable if it is made and trainable: a loss, of shape
-    /// `[]`, which is added to the collection [`REGULARIZATION_LOSSES`]. Otherwise it is what the
-    /// [`VariableScope`](crate::VariableScope) says.
+    /// Sets a regularizer for the variable, if it is created here and trainable: a function from
+    /// its value to a loss of shape `[]`, which is added to the collection
+    /// [`REGULARIZATION_LOSSES`]. The default is that of the
+    /// [`VariableScope`](crate::VariableScope).
     pub fn regularizer(mut self, loss: impl Fn(Tensor) -> Tensor + Send + Sync + 'static) -> Self {
         self.regularizer = Some(Regularize::new(loss));
         self
@@ -346,7 +347,7 @@ impl VariableBuilder {
         })
     }
 
-    /// The same variable, with what its scope says where it does not say itself.
+    /// The same variable, with the defaults of its scope for settings that it lacks.
     fn with_defaults(mut self, defaults: Defaults) -> Self {
         if let Some(initializer) = defaults.initializer.filter(|_| self.initializer.is_default()) {
             self.initializer = initializer;
@@ -413,7 +414,7 @@ impl VariableBuilder {
             false => NodeBuilder::new(&variable::VARIABLE),
         };
         let node = node.graph(key).attr("shape", shape).attr("dtype", dtype).name(name.to_owned());
-        // A failed initializer makes the variable invalid, and gives its own diagnosis.
+        // A failed initializer makes the variable invalid, with its own diagnosis.
         let invalid = matches!(OperationRef::from(initial_value).referent(), Referent::Poison(_));
         if invalid {
             return Variable(initial_value.into());
@@ -459,7 +460,7 @@ impl VariableBuilder {
     }
 }
 
-/// What to do where there is no variable of a name to share.
+/// Notes for a variable to share that does not exist.
 fn missing_notes(graph: &Graph, name: &str) -> Vec<Note> {
     let reader = graph.read();
     let variables = reader.variables().iter().map(|record| reader.name(record.node));
@@ -469,11 +470,11 @@ fn missing_notes(graph: &Graph, name: &str) -> Vec<Note> {
         Some(Note::at(format!("there is `{near}`"), reader.location(node)))
     });
     let help =
-        "help: make it before, or open the scope with Reuse::Auto, which makes what is missing";
+        "help: create it first, or open the scope with Reuse::Auto, which creates what is missing";
     near.into_iter().chain([Note::new(help)]).collect()
 }
 
-/// Adds the loss of a regularizer to the collection of those, unless the regularizer has done it.
+/// Adds the loss of a regularizer to the collection, unless the regularizer has done it.
 fn collect_loss(graph: &Graph, loss: Tensor) {
     let losses = graph.collection(REGULARIZATION_LOSSES);
     if TensorRef::from(loss).id().is_ok_and(|id| !losses.contains(&Item::Tensor(id))) {

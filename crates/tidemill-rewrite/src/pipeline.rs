@@ -4,14 +4,14 @@ use crate::{Algebra, Cse, DeadNodes, Fold};
 
 /// One kind of rewriting of a whole subgraph.
 pub trait Pass: Sync {
-    /// What reports call it.
+    /// The name of the pass in reports.
     fn name(&self) -> &'static str;
 
-    /// Rewrites a subgraph, and adds what it did to `rewrites`.
+    /// Rewrites a subgraph, and adds its changes to `rewrites`.
     fn run(&self, subgraph: Subgraph, rewrites: &mut Vec<Rewrite>) -> Subgraph;
 }
 
-/// Something that was rewritten.
+/// A node that was rewritten.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rewrite {
     /// The pass or rule.
@@ -26,7 +26,7 @@ pub struct Pipeline {
     passes: Vec<&'static dyn Pass>,
 }
 
-/// What one rewrite makes possible, the next round finds. It rarely takes more than two.
+/// The next round finds what a rewrite makes possible. More than two are rarely needed.
 const ROUNDS: usize = 4;
 
 impl Pipeline {
@@ -40,7 +40,7 @@ impl Pipeline {
         Pipeline { passes: passes.into_iter().collect() }
     }
 
-    /// Runs the passes, again and again until nothing changes, and tells what they did.
+    /// Runs the passes repeatedly until nothing changes, and returns the changes.
     pub fn run(&self, mut subgraph: Subgraph) -> (Subgraph, Vec<Rewrite>) {
         let mut rewrites = Vec::new();
         for _ in 0..ROUNDS {
@@ -57,7 +57,8 @@ impl Pipeline {
         (subgraph, rewrites)
     }
 
-    /// Runs the passes on the bodies of nodes, in which parameters that are given constants are such.
+    /// Runs the passes on the bodies of nodes, where a parameter that is given a constant becomes
+    /// that constant.
     fn run_inside(&self, subgraph: &mut Subgraph, rewrites: &mut Vec<Rewrite>) {
         subgraph.change_paths(|outer, id| {
             let node = outer.node(id);

@@ -25,7 +25,7 @@ use tidemill_value::{DType, Value};
 pub(crate) struct Call<'a> {
     /// The graph of the node.
     pub(crate) graph: &'a Graph,
-    /// The graph that the gradients are added to: the same one, or a body inside of it.
+    /// The graph that the gradients are added to: the same one, or a body inside it.
     pub(crate) target: &'a Graph,
     pub(crate) id: NodeId,
     pub(crate) node: &'a Node,
@@ -34,7 +34,7 @@ pub(crate) struct Call<'a> {
     pub(crate) wanted: &'a [bool],
 }
 
-/// Why there is no gradient: the handle to give in its place.
+/// The error of a missing gradient: the handle to return in its place.
 pub(crate) type Failed = OperationRef;
 
 /// The gradients of the inputs of a node that runs bodies; `None` for other nodes.
@@ -54,7 +54,7 @@ impl Call<'_> {
         TensorRef::new(self.graph.key(), self.node.inputs[i])
     }
 
-    /// Zeros of the shape and type of input `i`; where that is the handle of a variable, of its value.
+    /// Zeros of the shape and type of input `i`; if it is the handle of a variable, of its value.
     fn zeros_like_input(&self, i: usize) -> TensorRef {
         let input = self.input(i);
         let fact = Tensor::from(input).fact().filter(|fact| fact.role == Role::Handle);
@@ -121,7 +121,7 @@ fn bodies_of(node: &Node) -> SmallVec<[&Body; 2]> {
     node.bodies().collect()
 }
 
-/// Zeros in the shape of a tensor, or of one of which this is known.
+/// Zeros in the shape of a tensor, or of one known only by this fact.
 fn zeros(like: Option<&TensorRef>, fact: &Fact) -> Tensor {
     match (fact.shape.known(), like) {
         (Some(shape), _) if fact.dtype != DType::Variant => match Value::zeros(fact.dtype, shape) {
@@ -133,7 +133,7 @@ fn zeros(like: Option<&TensorRef>, fact: &Fact) -> Tensor {
     }
 }
 
-/// A tensor of a graph as the handle of it.
+/// The handle of a tensor of a graph.
 fn tensor_in(graph: &Graph, tensor: TensorId) -> TensorRef {
     TensorRef::new(graph.key(), tensor)
 }

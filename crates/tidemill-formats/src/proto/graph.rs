@@ -11,7 +11,7 @@ pub struct GraphDef {
     /// The functions that nodes may call.
     #[prost(message, optional, tag = "2")]
     pub library: Option<FunctionDefLibrary>,
-    /// Which versions of TensorFlow the graph is of and for.
+    /// The versions of TensorFlow that wrote the graph and that can read it.
     #[prost(message, optional, tag = "4")]
     pub versions: Option<VersionDef>,
 }
@@ -25,11 +25,10 @@ pub struct NodeDef {
     /// The operation type.
     #[prost(string, tag = "2")]
     pub op: String,
-    /// The tensors it takes, as `node` or `node:output`, then the nodes it runs after, as
-    /// `^node`.
+    /// The tensors it takes, as `node` or `node:output`, then the nodes it runs after, as `^node`.
     #[prost(string, repeated, tag = "3")]
     pub input: Vec<String>,
-    /// The device it is to run on.
+    /// The device it should run on.
     #[prost(string, tag = "4")]
     pub device: String,
     /// The attributes by name.
@@ -40,13 +39,13 @@ pub struct NodeDef {
 /// The versions of a graph.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct VersionDef {
-    /// The version of what made it.
+    /// The version of the producer.
     #[prost(int32, tag = "1")]
     pub producer: i32,
     /// The oldest version that can read it.
     #[prost(int32, tag = "2")]
     pub min_consumer: i32,
-    /// Versions that cannot.
+    /// Versions that cannot read it.
     #[prost(int32, repeated, tag = "3")]
     pub bad_consumers: Vec<i32>,
 }

@@ -1,4 +1,4 @@
-//! Describes where a node inside a body is, for errors about its use outside.
+//! Describes the bodies around a node, for errors about its use outside.
 
 use std::fmt;
 
@@ -29,7 +29,7 @@ pub struct Enclosing {
 }
 
 impl InsideBody {
-    /// Where a node is, if it is inside a body of a graph or of an enclosing graph.
+    /// The place of a node, if it is inside a body of a graph or of an enclosing graph.
     pub fn of(operation: OperationRef, outside: GraphKey) -> Option<InsideBody> {
         let Referent::Node(id) = operation.referent() else { return None };
         let graph = Graph::find(operation.graph()).ok()?;
@@ -44,7 +44,7 @@ impl InsideBody {
         while let Some((outer, call)) = self::around(key) {
             match call {
                 Some(call) => inside.enter(key, outer, call)?,
-                // Whatever is inside of this body is not to be had yet.
+                // This body is still being built, so nothing inside it is available yet.
                 None => inside.within.clear(),
             }
             if around.contains(&outer) {
@@ -72,7 +72,7 @@ impl InsideBody {
     }
 }
 
-/// Of the graph of a body, the graph that it is in, and the node that runs it.
+/// For the graph of a body, the graph around it, and the node that runs it.
 fn around(key: GraphKey) -> Option<(GraphKey, Option<NodeId>)> {
     Graph::find(key).ok()?.read().state().within
 }
@@ -81,14 +81,14 @@ impl fmt::Display for InsideBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is inside ", self.name)?;
         if self.within.is_empty() {
-            return f.write_str("a body that is still being built, and there alone it has a value");
+            return f.write_str("a body that is still being built, and has a value only there");
         }
         for (i, Enclosing { body, call, is_loop, location }) in self.within.iter().enumerate() {
             let separator = if i > 0 { ", inside " } else { "" };
             let what = if *is_loop { "loop" } else { "conditional" };
             write!(f, "{separator}the `{body}` of the {what} `{call}` ({location})")?;
         }
-        f.write_str(", and there alone it has a value")?;
+        f.write_str(", and has a value only there")?;
         match self.outputs.as_slice() {
             [] => Ok(()),
             [output] => write!(f, ": take what comes out of it, `{output}`"),

@@ -55,7 +55,7 @@ pub enum ParameterKind {
     Variable(Root),
 }
 
-/// The variable behind parameters: its node, in the graph that it was made in.
+/// The variable behind parameters: its node, in the graph that it was created in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]
 pub struct Root {
@@ -140,7 +140,7 @@ impl Body {
         Body { name, graph, parameters, results, effects, draws }
     }
 
-    /// The body without the effects of these nodes, which are for another body to run.
+    /// The body without the effects of these nodes, which another body runs.
     pub fn without_effects_of(mut self, nodes: &[NodeId]) -> Body {
         self.effects.retain(|effect| !nodes.contains(effect));
         self
@@ -237,7 +237,7 @@ impl BodyPath {
     }
 }
 
-/// How a node uses an input for which bodies have these parameters.
+/// The access to an input for which bodies have these parameters.
 pub(crate) fn parameter_access(parameters: impl IntoIterator<Item = Parameter>) -> Access {
     let mut access = Access::Read;
     for parameter in parameters {
@@ -250,7 +250,7 @@ pub(crate) fn parameter_access(parameters: impl IntoIterator<Item = Parameter>) 
     access
 }
 
-/// The facts that hold for the results of all of several bodies.
+/// The facts that hold for the results of each of several bodies.
 pub fn results_of_either<'a>(
     bodies: impl IntoIterator<Item = &'a Body>,
 ) -> SmallVec<[Inferred; 1]> {

@@ -19,12 +19,12 @@ use crate::{
 pub struct Trace {
     graph: Graph,
     outer: GraphKey,
-    /// The parameters that were asked for.
+    /// The requested parameters.
     arguments: Vec<(NodeId, ParameterKind)>,
     captures: Vec<Capture>,
     /// Constants of the graph around it that have no gradient, and their copies.
     constants: Vec<(TensorId, TensorId)>,
-    /// The nodes of the graph around it that nodes inside have to run after.
+    /// The nodes of the enclosing graph that nodes inside must run after.
     controls: Vec<NodeId>,
     results: Vec<TensorId>,
 }
@@ -80,7 +80,7 @@ pub fn trace(
     Ok(trace)
 }
 
-/// A result as a tensor of the innermost body, of which it may be the result of something outside.
+/// A result as a tensor of the innermost body; it may be the result of something outside.
 fn result_in_body(result: TensorRef) -> Result<TensorId, OperationRef> {
     let key = TRACES.with_borrow(|traces| traces.last().map(|trace| trace.graph.key()));
     let taken = match key {
@@ -95,11 +95,11 @@ fn result_in_body(result: TensorRef) -> Result<TensorId, OperationRef> {
     }
 }
 
-/// Another parameter of the innermost body that is being built, of this fact. The body takes it after
-/// the arguments that it has, and before what it takes from outside.
+/// Adds a parameter with this fact to the innermost body being built. The body takes it after its
+/// arguments so far, and before the tensors that it captures.
 ///
 /// # Errors
-/// A handle that is invalid, where no body is being built.
+/// An invalid handle, if no body is being built.
 pub fn add_argument(fact: &Fact) -> Result<TensorRef, OperationRef> {
     let innermost = TRACES.with_borrow(|traces| traces.last().cloned());
     let Some(mut trace) = innermost else {
@@ -111,7 +111,7 @@ pub fn add_argument(fact: &Fact) -> Result<TensorRef, OperationRef> {
     Ok(argument)
 }
 
-/// Takes a body off those that are being built, even where building it panics.
+/// Ends a body that is being built, even if building it panics.
 struct Running {
     depth: usize,
 }
@@ -135,14 +135,14 @@ impl Drop for Running {
     }
 }
 
-/// Lists the failed calls of a body with the graph around it, and gives the handle of the last.
+/// Lists the failed calls of a body in the graph around it, and returns the handle of the last.
 fn hand_on_failures(body: &Graph, outer: &Graph) -> Option<OperationRef> {
     let errors = body.check().err()?;
     errors.errors().map(|error| outer.poison(error.clone())).last()
 }
 
-/// The graph to add a node to that is to be beside tensors of the graph `key`: where that is around
-/// the body that is being built, or another body, the graph of this body.
+/// The graph for a node next to tensors of the graph `key`: if that is around the body being built,
+/// or is another body, the graph of the body being built.
 pub(crate) fn redirect(key: GraphKey) -> GraphKey {
     TRACES.with_borrow(|traces| match traces.last() {
         Some(last) if traces.iter().any(|trace| trace.outer == key) => last.graph.key(),
@@ -157,13 +157,13 @@ pub(crate) fn redirect(key: GraphKey) -> GraphKey {
     })
 }
 
-/// Whether a graph is that of a body.
+/// True if a graph is that of a body.
 fn is_of_body(key: GraphKey) -> bool {
     Graph::find(key).is_ok_and(|graph| graph.read().state().within.is_some())
 }
 
-/// What stands in the innermost body, of the graph `key`, for a tensor of a graph around it; `None`
-/// where it is of another graph.
+/// The tensor of the innermost body, of the graph `key`, that stands for a tensor of a graph around
+/// it; `None` if that belongs to another graph.
 ///
 /// # Errors
 /// [`BuildErrorKind::CapturedEffect`].
@@ -179,7 +179,7 @@ pub(crate) fn adopt(key: GraphKey, tensor: TensorRef) -> Result<Option<TensorRef
     }
     let Ok(mut id) = tensor.id() else { return Ok(Some(tensor)) };
     for (level, _) in levels {
-        // A copy is changed and put back, for what it builds looks at those that are being built.
+        // A copy is changed and put back, because building looks at the bodies being built.
         let Some(mut trace) = TRACES.with_borrow(|traces| traces.get(level).cloned()) else {
             break;
         };
@@ -190,8 +190,8 @@ pub(crate) fn adopt(key: GraphKey, tensor: TensorRef) -> Result<Option<TensorRef
     Ok(Some(TensorRef::new(key, id)))
 }
 
-/// Calls `build` outside of the bodies that are being built, in the graph around all of them, where
-/// variables are made.
+/// Calls `build` outside the bodies being built, in the graph around all of them, where variables
+/// are created.
 pub fn outside<R>(build: impl FnOnce() -> R) -> R {
     let root = TRACES.with_borrow(|traces| traces.first().map(|trace| trace.outer));
     match root.and_then(|root| Graph::find(root).ok()) {
@@ -200,8 +200,8 @@ pub fn outside<R>(build: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Calls `build` in `graph`, outside of the bodies that are being built inside of it. Where there are
-/// none, it just calls `build`.
+/// Calls `build` in `graph`, outside the bodies being built inside it. Without any, it just calls
+/// `build`.
 pub fn beside<R>(graph: &Graph, build: impl FnOnce() -> R) -> R {
     struct Restore(Vec<Trace>);
     impl Drop for Restore {
@@ -220,18 +220,19 @@ pub fn beside<R>(graph: &Graph, build: impl FnOnce() -> R) -> R {
     scope::beside_body(graph.key(), innermost, build)
 }
 
-/// A graph that encloses a body being built, or that body itself, and how the graph inside of it
-/// gets at its tensors.
+/// A graph that encloses a body being built, or that body itself, and the tensors that the graph
+/// inside it captures.
 #[derive(Clone, Debug)]
 pub struct Enclosure {
     /// The graph.
     pub graph: Graph,
-    /// The tensors of it that the body inside takes, each with the parameter that stands for it there.
+    /// The tensors of it that the body inside captures, each with the parameter that stands for it
+    /// there.
     pub captured: Vec<(TensorId, TensorId)>,
 }
 
-/// A graph and those that enclose it, from the inside out: more than one while a body is being built,
-/// of which `graph` is the graph.
+/// A graph and those that enclose it, from the inside out: more than one if `graph` is that of a
+/// body being built.
 pub fn enclosures(graph: &Graph) -> Vec<Enclosure> {
     let mut enclosures = vec![Enclosure { graph: graph.clone(), captured: Vec::new() }];
     TRACES.with_borrow(|traces| {
@@ -246,7 +247,7 @@ pub fn enclosures(graph: &Graph) -> Vec<Enclosure> {
     enclosures
 }
 
-/// The graph of the innermost body that is being built, if any is, where `graph` is around it.
+/// The graph of the innermost body being built, if there is one and `graph` is around it.
 pub fn innermost(graph: &Graph) -> Graph {
     Graph::find(redirect(graph.key())).unwrap_or_else(|_| graph.clone())
 }
@@ -269,12 +270,12 @@ impl Trace {
         &self.graph
     }
 
-    /// The tensors of the graph around it that it takes, apart from its arguments.
+    /// The tensors of the graph around it that it captures, apart from its arguments.
     pub fn captured(&self) -> impl Iterator<Item = TensorRef> {
         self.captures.iter().map(|capture| TensorRef::new(self.outer, capture.outer))
     }
 
-    /// The nodes of the graph around it that the node that runs it has to run after.
+    /// The nodes of the enclosing graph that the node that runs the body must run after.
     pub fn controls(&self) -> impl Iterator<Item = OperationRef> {
         self.controls.iter().map(|&id| OperationRef::new(self.outer, Referent::Node(id)))
     }
@@ -284,8 +285,8 @@ impl Trace {
         &self.results
     }
 
-    /// The body. It takes its arguments and then these tensors of the graph around it; it gives
-    /// its results and, if it is to be run again and again, what it took of the latter.
+    /// The body. It takes its arguments and then these tensors of the graph around it; it returns
+    /// its results and, if it runs repeatedly, the captured tensors.
     ///
     /// # Errors
     /// [`BuildErrorKind::CapturedEffect`].
@@ -322,7 +323,8 @@ impl Trace {
         Ok(TensorRef::new(self.graph.key(), TensorId::new(node, 0)))
     }
 
-    /// What stands for a tensor of the graph around it. `around` is that, if it is a body itself.
+    /// The tensor that stands for a tensor of the graph around it. `around` is that graph, if it is
+    /// a body itself.
     fn capture(
         &mut self,
         outer: TensorId,
@@ -344,7 +346,7 @@ impl Trace {
             return Err(BuildErrorKind::CapturedEffect { name, op: node.op.name, at });
         }
         let fact = &node.outputs[outer.slot as usize];
-        // A copy of a float would be out of the reach of gradients.
+        // Gradients could not reach a copy of a float.
         if node.op.execution == Execution::Constant && !fact.is_differentiable() {
             let copy = NodeBuilder::like(&node, &[]).name(name);
             let copy = location::at_location(at, || add(&self.graph, copy))?;
@@ -366,7 +368,7 @@ impl Trace {
 /// Adds a parameter with this fact to the graph of a body.
 ///
 /// # Errors
-/// [`BuildErrorKind`] where the graph takes no more nodes.
+/// [`BuildErrorKind`] if the graph takes no more nodes.
 pub fn parameter(graph: &Graph, name: &str, fact: &Fact) -> Result<NodeId, BuildErrorKind> {
     let op = match fact.role {
         Role::Value => &PARAMETER,
@@ -388,7 +390,7 @@ fn add(graph: &Graph, node: NodeBuilder) -> Result<NodeId, BuildErrorKind> {
     })
 }
 
-/// What the parameter that stands for a tensor is.
+/// The kind of the parameter that stands for a tensor.
 fn kind_of(
     graph: &GraphReader<'_>,
     tensor: TensorId,
@@ -414,20 +416,18 @@ fn kind_of(
     }
 }
 
-/// Whether a node does more than compute or check values.
+/// True if a node does more than compute or check values.
 fn acts(node: &Node) -> bool {
     node.op.execution == Execution::Write
         || matches!(node.op.effect, Effect::Print | Effect::Host)
         || node.bodies().any(|body| !body.effects().is_empty())
 }
 
-/// Whether a control edge stays inside the graph `key`. An edge from a graph around the body that is
-/// being built does not: the node that runs the body has to run after `control`, and the trace of the
-/// body that is in that graph notes it.
+/// True if a control edge stays inside the graph `key`. An edge from an enclosing graph into the body
+/// being built does not: the trace records that the node that runs the body must run after `control`.
 ///
 /// # Errors
-/// [`BuildErrorKind::CapturedEffect`] where `control` is outside and has an effect, or only groups
-/// nodes that do.
+/// [`BuildErrorKind::CapturedEffect`] if `control` is outside and has an effect, or groups nodes that do.
 pub(crate) fn is_control_inside(
     key: GraphKey,
     control: OperationRef,

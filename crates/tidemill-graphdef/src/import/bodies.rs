@@ -1,4 +1,4 @@
-//! From functions of a message to the bodies of nodes that run them.
+//! Converts functions of a message to the bodies of nodes that run them.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -16,16 +16,16 @@ use super::inline::{Attrs, Library};
 use super::wiring::{passes_handle, split_reference};
 use super::{ImportError, ImportErrorKind, InputMap, Plan};
 
-/// Bodies may be in bodies so deep.
+/// The limit on the nesting of bodies.
 const MAX_DEPTH: usize = 64;
 
-/// Functions that are imported again put no more nodes than this into a graph, so that those that run
-/// one another twice do not fill the memory.
+/// The limit on the nodes that repeated imports of functions add to a graph, so that functions that
+/// run one another twice do not fill the memory.
 const MAX_NODES: usize = 1 << 18;
-/// To make a body costs as much as so many nodes.
+/// The cost of making a body, in nodes.
 const BODY: usize = 128;
 
-/// What bodies have cost so far.
+/// The cost of bodies so far.
 #[derive(Default)]
 pub(super) struct Budget {
     spent: Cell<usize>,
@@ -47,20 +47,21 @@ impl Budget {
     }
 }
 
-/// After so many rounds nothing is taken as known of the shapes that a loop changes.
+/// The number of rounds after which the shapes that a loop changes are taken as unknown.
 const ROUNDS: usize = 4;
 
-/// What an attribute of a node names: a function, or several.
+/// The functions that an attribute of a node names.
 pub(super) struct Named {
     attr: &'static str,
     kind: AttrKind,
     functions: Vec<NameAttrList>,
 }
 
-/// Takes the functions that a node runs, and what follows from them, out of its attributes.
+/// Takes the functions that a node runs, and the attributes that follow from them, out of its
+/// attributes.
 ///
 /// # Errors
-/// [`ImportErrorKind`] where an attribute is missing or no function.
+/// [`ImportErrorKind`] if an attribute is missing or not a function.
 pub(super) fn take_functions(
     op: &'static OpDef,
     attrs: &mut Attrs,
@@ -94,7 +95,7 @@ pub(super) fn take_functions(
     Ok(named)
 }
 
-/// How many inputs each argument of a node with bodies stands for.
+/// The number of inputs of each argument of a node with bodies.
 ///
 /// # Errors
 /// [`ImportErrorKind::InputCount`]
@@ -106,7 +107,7 @@ pub(super) fn counts(op: &'static OpDef, inputs: usize) -> Result<Vec<usize>, Im
     Ok(std::iter::repeat_n(1, before).chain([rest]).collect())
 }
 
-/// Makes bodies of the functions of a message.
+/// Makes bodies from the functions of a message.
 #[derive(Clone, Copy)]
 pub(super) struct Bodies<'a> {
     library: &'a Library<'a>,
@@ -120,10 +121,10 @@ impl<'a> Bodies<'a> {
         Bodies { library, depth: 0, budget, location }
     }
 
-    /// The attributes of a node that runs functions, where its inputs are these.
+    /// The attributes of a node that runs functions, given these inputs.
     ///
     /// # Errors
-    /// [`ImportErrorKind`] where a function is missing, or wrong.
+    /// [`ImportErrorKind`] if a function is missing, or wrong.
     pub(super) fn attrs(
         &self,
         graph: &Graph,
@@ -152,7 +153,7 @@ impl<'a> Bodies<'a> {
         Ok(attrs)
     }
 
-    /// The bodies of a loop, of which nothing is taken as known that an iteration changes.
+    /// The bodies of a loop; facts that an iteration changes are taken as unknown.
     fn of_loop(
         &self,
         graph: &Graph,
@@ -184,7 +185,7 @@ impl<'a> Bodies<'a> {
         Ok(Vec::new())
     }
 
-    /// The body that a function is, where it is given values of which this is known.
+    /// The body of a function, given facts about its arguments.
     fn body(
         &self,
         graph: &Graph,
@@ -221,7 +222,7 @@ impl<'a> Bodies<'a> {
         body.map(Arc::new).map_err(ImportErrorKind::Build)
     }
 
-    /// Builds the nodes of a body in its graph, which is the default one, and gives the results.
+    /// Builds the nodes of a body in its graph, which is the default one, and returns the results.
     fn build(
         &self,
         message: GraphDef,
@@ -262,7 +263,7 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// What a reference refers to, behind nodes that pass on handles.
+/// The origin of a reference, behind nodes that pass on handles.
 fn origin(nodes: &[NodeDef], reference: &String) -> String {
     let mut reference = reference;
     for _ in 0..=nodes.len() {

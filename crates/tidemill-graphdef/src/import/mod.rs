@@ -1,4 +1,4 @@
-//! From a `GraphDef` to nodes of a graph.
+//! Converts a `GraphDef` to nodes of a graph.
 
 mod attrs;
 mod bodies;
@@ -113,7 +113,7 @@ pub fn import_graph_def_with<'a>(
     import(graph_def, options, Variables::Recognised, location)
 }
 
-/// Imports a message whose variables are known, or to be recognised.
+/// Imports a message whose variables are listed, or to be recognised.
 pub(crate) fn import(
     graph_def: Cow<'_, GraphDef>,
     options: &ImportOptions,
@@ -159,7 +159,7 @@ fn prefixed(prefix: &str, name: &str) -> String {
     if prefix.is_empty() { name.to_owned() } else { format!("{prefix}/{name}") }
 }
 
-/// The tensors that nodes take in place of those of the message.
+/// The tensors that replace tensors of the message.
 #[derive(Debug)]
 struct InputMap {
     /// By name and output. A control input has its `^`.
@@ -188,7 +188,7 @@ impl InputMap {
         InputMap { tensors: named.map(entry).collect() }
     }
 
-    /// The tensor to take for a reference, if there is one.
+    /// The replacement of a reference, if there is one.
     fn take(&mut self, (name, slot): (&str, u32)) -> Option<TensorRef> {
         if self.tensors.is_empty() {
             return None;
@@ -210,17 +210,17 @@ impl InputMap {
 /// A message whose nodes can be added one after the other.
 struct Plan {
     nodes: Vec<NodeDef>,
-    /// What each node is built of; nodes that only pass on handles are not built.
+    /// The parts that each node is built from; nodes that only pass on handles are not built.
     parts: Vec<Option<Parts>>,
     order: Vec<usize>,
 }
 
-/// What a node is built of.
+/// The parts that a node is built from.
 struct Parts {
     op: &'static OpDef,
     attrs: NamedAttrs,
     notes: NotedAttrs,
-    /// How many of the inputs each argument stands for.
+    /// The number of inputs of each argument.
     counts: Vec<usize>,
     wires: Wires,
     /// The functions that it runs.
@@ -245,7 +245,7 @@ impl Plan {
             if passes_handle(node) {
                 return Ok(None);
             }
-            // The bytes of a constant are let go as soon as there is its value.
+            // The bytes of a constant are freed as soon as its value exists.
             let attrs = std::mem::take(&mut node.attr);
             let parts = read_node(&node.op, attrs, wires, budget);
             parts.map(Some).map_err(|kind| node_error(node, kind))
@@ -310,7 +310,7 @@ fn build_node(
     let key = graph.key();
     let tensor = |source: &Source| match *source {
         Source::Mapped(tensor) => Some(tensor),
-        // What a node takes was added before it.
+        // The inputs of a node were added before it.
         Source::Node { index, slot } => {
             Some(OperationRef::new(key, Referent::Node(built[index]?)).output(slot))
         }
@@ -335,8 +335,8 @@ fn build_node(
     builder.try_node(bodies.location()).map_err(|kind| ImportErrorKind::Build(Box::new(kind)))
 }
 
-/// Checks the inputs of mixed types against the attribute that lists their types: nodes do not
-/// keep it.
+/// Checks the inputs of mixed types against the attribute that lists their types, which nodes do
+/// not keep.
 fn check_listed_types(
     graph: &Graph,
     parts: &Parts,

@@ -1,4 +1,4 @@
-//! Which node takes what from which.
+//! The connections between nodes.
 
 use rustc_hash::FxHashMap;
 use tidemill_formats::proto::{AnyValue, DataType, GraphDef, NodeDef};
@@ -6,16 +6,16 @@ use tidemill_graph::TensorRef;
 
 use super::{ImportErrorKind, InputMap};
 
-/// Where an input of a node comes from.
+/// The source of an input of a node.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
     /// An output of a node of the message.
     Node { index: usize, slot: u32 },
-    /// A tensor that was in the graph before.
+    /// A tensor that was already in the graph.
     Mapped(TensorRef),
 }
 
-/// What a node takes.
+/// The inputs of a node.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Wires {
     pub(super) inputs: Vec<Source>,
@@ -23,7 +23,7 @@ pub(super) struct Wires {
 }
 
 impl Wires {
-    /// The nodes of the message that must be there before.
+    /// The nodes of the message that must exist before.
     pub(super) fn nodes(&self) -> impl Iterator<Item = usize> {
         self.inputs.iter().chain(&self.controls).filter_map(|source| match source {
             Source::Node { index, .. } => Some(*index),
@@ -32,16 +32,16 @@ impl Wires {
     }
 }
 
-/// The name of a node, and which of its outputs is meant.
+/// The name of a node, and the number of the output.
 pub(crate) fn split_reference(reference: &str) -> (&str, u32) {
     let split = reference.rsplit_once(':');
     split.and_then(|(name, slot)| Some((name, slot.parse().ok()?))).unwrap_or((reference, 0))
 }
 
-/// Finds what each node takes.
+/// Finds the inputs of each node.
 ///
 /// # Errors
-/// The number of a node, and what is wrong with it.
+/// The number of a node, and its error.
 pub(super) fn connect(
     graph: &GraphDef,
     map: &mut InputMap,
@@ -61,14 +61,14 @@ pub(super) fn connect(
     Ok(wires)
 }
 
-/// Whether a node passes on the handle of a variable, and is left out: what takes it takes what
-/// it takes.
+/// True if a node passes on the handle of a variable and is left out: nodes that take it take its
+/// input.
 pub(super) fn passes_handle(node: &NodeDef) -> bool {
     let dtype = node.attr.get("T").and_then(|attr| attr.value.as_ref());
     node.op == "Identity" && dtype == Some(&AnyValue::Type(DataType::Resource.into()))
 }
 
-/// Puts in place of nodes that pass on handles what these take.
+/// Replaces nodes that pass on handles by their inputs.
 fn skip_handles(graph: &GraphDef, wires: &mut [Wires]) {
     let passed = |(node, wires): (&NodeDef, &Wires)| match wires.inputs.as_slice() {
         [source] if passes_handle(node) => Some(*source),

@@ -13,7 +13,7 @@ use crate::output::build;
 use crate::pool::{for_each_chunk_mut, try_for_each_chunk_mut};
 use crate::{Broadcast, NumericError};
 
-/// How a matrix lies in its buffer.
+/// The layout of a matrix in its buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Orientation {
     /// As it is multiplied, row by row.
@@ -23,7 +23,8 @@ pub enum Orientation {
     Transposed,
 }
 
-/// The shape of a matrix product. How it is computed depends on it and on the data type alone.
+/// The shape of a matrix product. The method of computation depends on it and on the data type
+/// alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MatMul {
     rows: usize,
@@ -37,7 +38,7 @@ impl MatMul {
     /// The product of matrices whose buffers are of these shapes.
     ///
     /// # Errors
-    /// [`NumericError::InnerDimensions`] where the left matrix has not as many columns as the
+    /// [`NumericError::InnerDimensions`] if the left matrix does not have as many columns as the
     /// right one has rows.
     pub fn new(
         left: ([usize; 2], Orientation),
@@ -59,7 +60,7 @@ impl MatMul {
     /// Computes the product. With an inner dimension of 0, it is 0.
     ///
     /// # Errors
-    /// [`NumericError::Length`] where a buffer does not have the shape planned for.
+    /// [`NumericError::Length`] if a buffer does not have the shape planned for.
     pub fn run<T: Multiply>(
         &self,
         left: &[T],
@@ -86,7 +87,8 @@ impl MatMul {
         Ok(())
     }
 
-    /// The operands as vector and matrix, if one is a vector, and how they are multiplied.
+    /// The operands as vector and matrix, if one is a vector, and the function that multiplies
+    /// them.
     fn as_vector<'a, T: Float>(
         &self,
         left: &'a [T],
@@ -153,7 +155,7 @@ fn oriented(([rows, columns], orientation): ([usize; 2], Orientation)) -> [usize
 /// The product of two matrices; integers wrap. TensorFlow's `MatMul`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where a value is not a matrix, and as for [`batch_matmul`].
+/// [`NumericError::Rank`] if a value is not a matrix, and as for [`batch_matmul`].
 pub fn matmul(
     left: (&Value, Orientation),
     right: (&Value, Orientation),
@@ -171,10 +173,10 @@ pub fn matmul(
 /// integers wrap. TensorFlow's `BatchMatMulV2`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where a value has less than two axes,
-/// [`NumericError::InnerDimensions`] and [`NumericError::Broadcast`] where the shapes do not
-/// fit, [`NumericError::Value`] where the types differ or memory cannot hold the result,
-/// [`NumericError::UnsupportedDType`] where the elements are not numbers.
+/// [`NumericError::Rank`] if a value has fewer than two axes, [`NumericError::InnerDimensions`] and
+/// [`NumericError::Broadcast`] if the shapes do not fit, [`NumericError::Value`] if the types
+/// differ or memory cannot hold the result, [`NumericError::UnsupportedDType`] if the elements are
+/// not numbers.
 pub fn batch_matmul(
     left: (&Value, Orientation),
     right: (&Value, Orientation),

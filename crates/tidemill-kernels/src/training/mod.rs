@@ -14,29 +14,29 @@ use crate::layout::Indices;
 use crate::output::{expect_shape, volume};
 use crate::pool::{TILE, for_each_chunks_mut};
 
-/// How a variable is updated. Each names the numbers it takes, in their order.
+/// The update rule of a variable. Each names the numbers it takes, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
     /// `alpha`.
     GradientDescent,
     /// `lr`, `momentum`.
     Momentum {
-        /// Whether the step looks ahead (Nesterov).
+        /// True if the step looks ahead (Nesterov).
         nesterov: bool,
     },
     /// `lr`, `momentum`; the accumulator holds steps instead of gradients.
     KerasMomentum {
-        /// Whether the step looks ahead (Nesterov).
+        /// True if the step looks ahead (Nesterov).
         nesterov: bool,
     },
     /// `lr`.
     Adagrad {
-        /// Whether the accumulator takes the gradient in.
+        /// True if the accumulator takes in the gradient.
         update_slots: bool,
     },
     /// `lr`, `epsilon`.
     AdagradV2 {
-        /// Whether the accumulator takes the gradient in.
+        /// True if the accumulator takes in the gradient.
         update_slots: bool,
     },
     /// `lr`, `l1`, `l2`, `global_step`.
@@ -49,7 +49,7 @@ pub enum Rule {
     CenteredRmsProp,
     /// `beta1_power`, `beta2_power`, `lr`, `beta1`, `beta2`, `epsilon`.
     Adam {
-        /// Whether the step looks ahead (Nesterov).
+        /// True if the step looks ahead (Nesterov).
         nesterov: bool,
     },
     /// `beta1_power`, `beta2_power`, `lr`, `beta1`, `beta2`, `epsilon`.
@@ -58,12 +58,12 @@ pub enum Rule {
     AdaMax,
     /// `lr`, `l1`, `l2`, `lr_power`.
     Ftrl {
-        /// Whether the linear term is kept multiplied by the learning rate.
+        /// True if the linear term is kept multiplied by the learning rate.
         multiply_linear_by_lr: bool,
     },
     /// `lr`, `l1`, `l2`, `l2_shrinkage`, `lr_power`.
     FtrlV2 {
-        /// Whether the linear term is kept multiplied by the learning rate.
+        /// True if the linear term is kept multiplied by the learning rate.
         multiply_linear_by_lr: bool,
     },
     /// `alpha`, `l1`, `l2`.
@@ -77,12 +77,12 @@ pub enum Rule {
 }
 
 /// Updates a variable, the first of `states`, and its slots, the others, in place by the gradient
-/// of all its elements. A buffer that something else holds is copied first.
+/// of all its elements. A shared buffer is copied first.
 ///
 /// # Errors
-/// [`NumericError::Shape`] where a slot or the gradient has not the shape of the variable,
-/// [`NumericError::Operands`] where the rule takes other numbers or slots than there are. Nothing
-/// is written then.
+/// [`NumericError::Shape`] if a slot or the gradient does not have the shape of the variable,
+/// [`NumericError::Operands`] if the rule takes another number of numbers or slots. Nothing is
+/// written then.
 pub fn apply(
     rule: Rule,
     states: &mut [Value],
@@ -94,11 +94,11 @@ pub fn apply(
     update(rule, states, numbers, gradient, Parts::Whole)
 }
 
-/// As [`apply`], of the rows that `indices` number, one after the other, by a row of the gradient
-/// for each.
+/// As [`apply`], of the rows that `indices` name, one after the other, by one row of the gradient
+/// each.
 ///
 /// # Errors
-/// As for [`apply`], and [`NumericError::IndexOutOfRange`] where there is no such row.
+/// As for [`apply`], and [`NumericError::IndexOutOfRange`] if there is no such row.
 pub fn apply_rows(
     rule: Rule,
     states: &mut [Value],
@@ -111,7 +111,7 @@ pub fn apply_rows(
     update(rule, states, numbers, gradient, rows)
 }
 
-/// Whether [`apply_rows`] can update a variable of `shape`.
+/// Checks that [`apply_rows`] can update a variable of `shape`.
 ///
 /// # Errors
 /// As for [`apply_rows`].
@@ -119,8 +119,8 @@ pub fn check_rows(shape: &Shape, gradient: &Value, indices: &Value) -> Result<()
     rows_of(shape, gradient, indices).map(drop)
 }
 
-/// What [`apply`] makes of a variable that is a single number and has no slots; `None` where it is
-/// none, or the rule takes others.
+/// The result of [`apply`] for a variable that is a single number and has no slots; `None` if it is
+/// not one, or the rule takes others.
 pub fn apply_to_number(
     rule: Rule,
     variable: &Value,
@@ -162,15 +162,15 @@ fn common_shape(states: &[Value]) -> Result<Shape, NumericError> {
     Ok(variable.shape().clone())
 }
 
-/// Which elements of a variable are updated.
+/// The elements of a variable that are updated.
 #[derive(Clone, Copy)]
 enum Parts<'a> {
     Whole,
-    /// Rows of so many elements.
+    /// Rows of this many elements.
     Rows(Indices<'a>, usize),
 }
 
-/// What a rule updates, with which numbers.
+/// The states that a rule updates, and its numbers.
 struct Work<'a, T> {
     states: SmallVec<[&'a mut [T]; 4]>,
     numbers: SmallVec<[T; 6]>,
@@ -201,7 +201,7 @@ fn to_number<T: Float>(value: &Value) -> Result<T, NumericError> {
     })
 }
 
-/// The step of an element of a variable and of its slots by that of the gradient.
+/// The step of one element of a variable and of its slots, given the element of the gradient.
 trait Step<T, const N: usize>: Sync {
     /// Whether the loop has a copy for each instruction set.
     const VECTOR: bool;
@@ -210,7 +210,7 @@ trait Step<T, const N: usize>: Sync {
 }
 
 impl<T: Float> Work<'_, T> {
-    /// The numbers, if there are so many.
+    /// The numbers, if there are `N`.
     fn numbers<const N: usize>(&self) -> Result<[T; N], NumericError> {
         let actual = self.numbers.len();
         let numbers = <[T; N]>::try_from(&self.numbers[..]);
@@ -256,10 +256,10 @@ impl<T: Float> Work<'_, T> {
     }
 }
 
-/// So many elements are brought to the processor at once, which need not find out whether slices
+/// The number of elements loaded at once, so that the processor need not check whether slices
 /// overlap before it computes several at a time.
 const BLOCK: usize = 128;
-/// The same at the end of slices, where elements that are not there are computed beside the others.
+/// The same at the end of slices, where missing elements are computed along with the others.
 const SMALL: usize = 16;
 
 fn tile<T: Float, S: Step<T, N>, const N: usize>(

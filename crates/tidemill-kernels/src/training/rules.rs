@@ -4,8 +4,9 @@ use super::{Rule, Step, Work};
 use crate::NumericError;
 use crate::float::Float;
 
-/// Declares steps: the numbers and choices of each, and what its states become by a gradient. The
-/// loops over `f32` of those marked with `vector` are compiled for several sets of vector instructions.
+/// Declares steps: the numbers and choices of each, and the update of its states by a gradient. The
+/// loops over `f32` of those marked with `vector` are compiled for several sets of vector
+/// instructions.
 macro_rules! steps {
     (@) => { false };
     (@ vector) => { true };
@@ -62,7 +63,7 @@ steps! {
         [var, accum]
     }
 
-    /// `threshold` is the least size of an accumulated gradient that moves the variable.
+    /// `threshold` is the least accumulated gradient that moves the variable.
     AdagradDa[3] { lr, threshold, decay; regularized } |[_, sum, squares], g| {
         let sum = sum + g;
         let squares = squares + g * g;

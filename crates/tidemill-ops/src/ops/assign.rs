@@ -48,7 +48,7 @@ fn infer_assign(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
 }
 
 pub(super) struct Assign {
-    /// The shapes that the variable takes.
+    /// The shapes that the variable can take.
     pub(super) admitted: PartialShape,
 }
 
@@ -64,7 +64,7 @@ impl Kernel for Assign {
     }
 }
 
-/// A write that changes the value there is.
+/// A write that changes the existing value.
 const fn update(name: &'static str, summary: &'static str) -> OpDef {
     OpDef::new(name, summary)
         .inputs(const { &[Arg::of("ref", "T").access(Access::Update), Arg::of("value", "T")] })

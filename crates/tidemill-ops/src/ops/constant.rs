@@ -61,8 +61,8 @@ pub fn constant(value: impl IntoValue) -> Tensor {
     }
 }
 
-/// What builder functions take where they need a tensor, as a tensor: a tensor stays what it is, a
-/// variable is read, a number or a value becomes a constant.
+/// Converts an argument of a builder function to a tensor: a tensor stays as it is, a variable is
+/// read, and a number or a value becomes a constant.
 ///
 /// ```
 /// use tidemill_ops::{convert_to_tensor, get_variable, zeros};

@@ -9,7 +9,7 @@ use crate::GraphEdit;
 
 /// One equation, read from left to right.
 pub struct Rule {
-    /// What reports call it.
+    /// The name of the rule in reports.
     pub name: &'static str,
     /// The equation.
     pub equation: &'static str,
@@ -19,7 +19,7 @@ pub struct Rule {
     pub apply: fn(&mut GraphEdit<'_>) -> Option<TensorId>,
 }
 
-/// Every rule. All are exact: both sides are equal to the bit, also for NaN, infinities and
+/// Every rule. All are exact: both sides are equal to the bit, even for NaN, infinities and
 /// negative zero.
 pub static RULES: &[&[Rule]] = &[arithmetic::RULES, layout::RULES];
 

@@ -1,11 +1,11 @@
-//! Which nodes that may fail a run wait for a branch.
+//! The fallible nodes that wait for a branch.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_graph::{BodyPath, Effect, Execution, GraphReader, Guarded, NodeId, Subgraph};
 
 use crate::lower::signature::Signature;
 
-/// Which of several branches need a parameter.
+/// The branches that need a parameter.
 pub(crate) enum Need {
     Nobody,
     One(usize),
@@ -30,17 +30,16 @@ pub(crate) struct OfBranch {
     pub(crate) branch: usize,
 }
 
-/// For each node, the branch that needs it, as far as is known; `None` where others do, too.
+/// For each node, the branch that needs it, as far as is known; `None` if others do, too.
 ///
-/// Branches of several nodes count as the one of the first if all are taken or none is, such as a
-/// branch and that of its gradient.
+/// Branches that are always taken together, such as a branch and its gradient, count as the first.
 pub(crate) struct Users<'a> {
     subgraph: &'a Subgraph,
     users: FxHashMap<NodeId, Option<OfBranch>>,
 }
 
 impl<'a> Users<'a> {
-    /// The nodes are those of the subgraph or of its graph; the nodes of branches, of the subgraph.
+    /// The nodes belong to the subgraph or to its graph; those that run branches, to the subgraph.
     pub(crate) fn new(subgraph: &'a Subgraph) -> Self {
         Users { subgraph, users: FxHashMap::default() }
     }
@@ -65,9 +64,9 @@ fn are_taken_together(subgraph: &Subgraph, left: OfBranch, right: OfBranch) -> b
             && l.bodies().count() == r.bodies().count())
 }
 
-/// The nodes of a path that may fail the run, or that control inputs ask for, and that only one branch
-/// needs, by data or control. The graph settles that, so that it does not depend on rewriting. The run
-/// needs `roots` themselves. `lowered` has the nodes of the subgraph by those of the graph.
+/// The nodes of a path that may fail the run or are control inputs, and that only one branch needs, by
+/// data or control. The graph decides this, so it does not depend on rewriting. The run itself needs
+/// `roots`. `lowered` maps nodes of the graph to those of the subgraph.
 pub(crate) fn guarded(
     graph: &GraphReader<'_>,
     signature: &Signature,

@@ -21,7 +21,7 @@ use tidemill_formats::proto::{GraphDef, NodeDef};
 use super::{ImportError, ImportErrorKind};
 use net::Net;
 
-/// What a node of control flow does.
+/// The role of a node in control flow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Flow {
     Switch,
@@ -51,11 +51,10 @@ impl Flow {
 /// The graph with conditionals and loops as nodes that run functions, and arrays of tensors as
 /// lists.
 ///
-/// What was fetched of them keeps its name: a `Merge` and an `Exit` become the `Identity` of a
-/// result.
+/// Fetchable names are kept: a `Merge` and an `Exit` become the `Identity` of a result.
 ///
 /// # Errors
-/// The node that is not as `tf.cond` and `tf.while_loop` write it.
+/// The node that does not have the form written by `tf.cond` and `tf.while_loop`.
 pub(super) fn raise(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>, ImportError> {
     let is_raised =
         |node: &NodeDef| Flow::of(&node.op) != Flow::None || arrays::is_of_array(&node.op);
@@ -66,7 +65,7 @@ pub(super) fn raise(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>, Impor
     let mut net = Net::new(node, library.unwrap_or_default())?;
     arrays::to_lists(&mut net)?;
     net.find_frames()?;
-    // A loop is raised before the one that it is in.
+    // A loop is converted before the one around it.
     for frame in (0..net.frames.len()).rev() {
         cond::raise_conds(&mut net, frame)?;
         if frame > 0 {
@@ -77,7 +76,7 @@ pub(super) fn raise(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>, Impor
     Ok(Cow::Owned(GraphDef { node, library: Some(library), versions }))
 }
 
-/// The error of a node whose control flow is none that can be raised.
+/// The error of a node whose control flow cannot be converted.
 fn refused(node: &NodeDef, problem: impl Into<String>) -> ImportError {
     super::node_error(node, ImportErrorKind::ControlFlow { problem: problem.into() })
 }

@@ -20,7 +20,7 @@ const TYPES: &[AttrDef] = &[
     AttrDef::types("out_type", DType::INDICES).default(Default::Type(DType::I32)),
 ];
 
-/// An operation that tells something of the shape of its input.
+/// An operation that depends only on the shape of its input.
 const fn of_shape(name: &'static str, summary: &'static str) -> OpDef {
     OpDef::new(name, summary)
         .inputs(const { &[Arg::of("input", "T")] })
@@ -108,10 +108,10 @@ pub static RANK: OpDef = of_shape("Rank", "The number of axes.")
     .kernel(|_| Ok(map_kernel(|x| Ok(index(x.shape().rank(), DType::I32)?.into()))))
     .samples(|| vec![Sample::new([Value::from([1.0_f32, 2.0])], Value::from(1))]);
 
-/// The extents of a shape as an `int32` value, or as an `int64` one where they are larger.
+/// The extents of a shape as an `int32` value, or as an `int64` one if they are larger.
 pub(crate) fn shape_tensor(shape: &[usize]) -> Value {
     index_list(shape, DType::I32).unwrap_or_else(|_| {
-        // No memory holds what is longer than the longest axis that can be described.
+        // No memory holds more than the longest axis that can be described.
         let extents = shape.iter().map(|&extent| i64::try_from(extent).unwrap_or(i64::MAX));
         Value::list(extents.collect())
     })
@@ -228,7 +228,7 @@ pub static BROADCAST_ARGS: OpDef =
             ]
         });
 
-/// The axes, among so many, that an operand lacks or has the extent 1 along.
+/// The axes, out of `rank`, that an operand lacks or along which it has extent 1.
 fn unit_axes(operand: &[usize], rank: usize) -> SmallVec<[usize; 4]> {
     let lacks = rank - operand.len();
     (0..rank).filter(|&axis| axis < lacks || operand[axis - lacks] == 1).collect()
@@ -251,8 +251,8 @@ pub fn shape(x: impl Into<Operand>) -> Tensor {
     }
 }
 
-/// The shape of a tensor, if what is built needs nothing else of it: gradients do not take values for
-/// their shapes alone.
+/// The shape of a tensor, if nothing else of it is needed: gradients do not take values only for
+/// their shapes.
 pub(crate) fn needs_no_value(x: Tensor) -> Option<PartialShape> {
     in_gradient().then(|| x.shape())
 }
@@ -290,7 +290,7 @@ pub fn shape_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<Ten
 /// The shape that two shapes, given as integer tensors, broadcast to.
 ///
 /// # Errors
-/// A run fails where the shapes do not broadcast.
+/// A run fails if the shapes do not broadcast.
 ///
 /// ```
 /// use tidemill_ops::{broadcast_dynamic_shape, constant};
@@ -337,8 +337,8 @@ pub fn rank(x: impl Into<Operand>) -> Tensor {
     }
 }
 
-/// For two shapes that broadcast and differ: the axes along which each was broadcast, which a
-/// gradient has to be summed over.
+/// For two shapes that broadcast and differ: the axes along which each was broadcast, over which a
+/// gradient must be summed.
 ///
 /// ```
 /// use tidemill_ops::{broadcast_gradient_args, constant};
