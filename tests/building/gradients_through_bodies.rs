@@ -238,6 +238,26 @@ fn a_loop_gives_zeros_for_a_state_that_is_stopped() {
 }
 
 #[test]
+fn zeros_for_what_is_unconnected_take_no_value() {
+    let _graph = own_graph();
+    let (y, fixed) = (placeholder::<f32>([]), placeholder::<f32>([2]));
+    let stopped = placeholder::<f32>([2]);
+    let printed = print(stopped, [stopped]);
+    let (_, _, looped) = while_loop(
+        (constant(0), printed, y),
+        |(i, ..)| less(i, 2),
+        |(i, state, sum)| (i + 1, stop_gradient(state), sum * 2.0),
+    );
+    let zeros = UnconnectedGradients::Zero;
+    let options = GradientOptions { unconnected_gradients: zeros, ..GradientOptions::default() };
+    let found = gradients_with([square(y)], [fixed, printed], options);
+    for gradient in found {
+        gives(gradient.unwrap(), "[0.0, 0.0]");
+    }
+    gives(gradient(looped, stopped).unwrap(), "[0.0, 0.0]");
+}
+
+#[test]
 fn branches_that_all_stop_give_none_and_one_that_does_gives_zeros() {
     let _graph = own_graph();
     let (x, c) = (placeholder::<f32>([]), placeholder::<bool>([]));

@@ -250,12 +250,17 @@ fn an_effect_made_outside_of_a_body_cannot_be_captured() {
     let _ = while_loop(constant(0.0_f32), |x| less(x, 3.0), |x| x + written);
     let _ =
         cond(constant(true), || control_dependencies([written], || constant(1)), || constant(2));
+    let grouped = group([group([written.op()])]);
+    let _ =
+        cond(constant(true), || control_dependencies([grouped], || constant(1)), || constant(2));
     let errors = graph.check().unwrap_err();
     insta::assert_snapshot!(relative(errors, file!(), base), @"
     `AssignAdd` (AssignAdd) was made at +1:19, outside of this body, and has an effect: make it inside, or run it before
       --> +2:65 (in `add`)
     `AssignAdd` (AssignAdd) was made at +1:19, outside of this body, and has an effect: make it inside, or run it before
       --> +4:68 (in `Const`)
+    `AssignAdd` (AssignAdd) was made at +1:19, outside of this body, and has an effect: make it inside, or run it before
+      --> +7:68 (in `Const`)
     ");
 }
 

@@ -164,6 +164,38 @@ fn a_node_keeps_its_value_under_another_name() -> Outcome {
 }
 
 #[test]
+fn operations_inside_a_body_on_tensors_of_several_graphs_have_names_of_their_own() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let outermost = placeholder_with_default([1.0_f32, 2.0], [2]);
+    let y = cond(
+        constant(true),
+        || {
+            let between = outermost * 10.0;
+            cond(
+                constant(true),
+                || {
+                    let inner = outermost * 100.0;
+                    let all = [inner, between, outermost, inner];
+                    let taken = all.map(|x| gather(x, [1, 0], 0));
+                    let names = taken.map(Tensor::name);
+                    assert_eq!(
+                        names,
+                        ["GatherV2:0", "GatherV2_1:0", "GatherV2_2:0", "GatherV2_3:0"]
+                    );
+                    taken.into_iter().reduce(|sum, x| sum + x).unwrap()
+                },
+                || constant([0.0_f32, 0.0]),
+            )
+        },
+        || constant([0.0_f32, 0.0]),
+    );
+    graph.check()?;
+    assert_eq!(Session::new().run(y)?.to_string(), "[422.0, 211.0]");
+    Ok(())
+}
+
+#[test]
 fn an_output_is_numbered_behind_a_colon() {
     let graph = Graph::new();
     let _default = graph.as_default();

@@ -118,6 +118,38 @@ fn beside_a_zero_a_product_of_large_numbers_gives_no_nan() -> Outcome {
 }
 
 #[test]
+fn behind_large_numbers_a_product_with_a_zero_gives_no_nan() -> Outcome {
+    let (large, infinite) = (1e30_f32, f64::INFINITY);
+    let x = Value::from([large, large, 0.0, 2.0]);
+    let first = derivatives_at(|x| cumprod(x, 0), &x, [4], 1)?.remove(0);
+    assert_eq!(first, [f64::from(large), f64::from(large), infinite, 0.0]);
+    let infinity_last = Value::from([2.0, f64::INFINITY]);
+    let first = derivatives_at(|x| cumprod(x, 0), &infinity_last, [2], 1)?.remove(0);
+    assert_eq!(first, [infinite, 2.0]);
+    let products: [fn(Tensor) -> Tensor; 7] = [
+        |x| cumprod(x, 0).slice(s![3..]),
+        |x| cumprod_with(x, 0, false, true).slice(s![..1]),
+        |x| cumprod_with(concat([x, constant([1.0_f32])], 0), 0, true, false).slice(s![4..]),
+        |x| reduce_prod(x, 0),
+        |x| reduce_prod(reshape(x, [2, 2]), [0, 1]),
+        |x| segment_prod(x, [0, 0, 0, 0]),
+        |x| unsorted_segment_prod(x, [1, 1, 1, 1], 2).slice(s![1..]),
+    ];
+    for zero in 0..4 {
+        let mut x = [large; 4];
+        (x[zero], x[(zero + 1) % 4]) = (0.0, 3.0);
+        for f in products {
+            let found = derivatives_at(f, &Value::from(x), [4], 2)?;
+            let mut expected = [0.0; 4];
+            expected[zero] = infinite;
+            assert_eq!(found[0], expected, "{x:?}");
+            assert!(found[1].iter().all(|second| !second.is_nan()), "{x:?}: {:?}", found[1]);
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn a_million_numbers_have_a_cumulative_product_with_a_gradient() -> Outcome {
     let mut x = vec![1.0_f32; 1_000_000];
     x[500_000] = 0.0;

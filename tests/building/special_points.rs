@@ -324,6 +324,8 @@ fn products_with_logarithms_and_quotients_have_their_slope_at_zero() {
             &[(0.0, &[0.0, 0.0]), (1.0, &[-2.0, 4.0, -12.0])],
         ),
         ("2 y", |y| mul_no_nan(constant(2.0), y), &[(0.0, &[2.0, 0.0])]),
+        ("2 y", |y| absorbing_mul(constant(2.0), y), &[(0.0, &[2.0, 0.0])]),
+        ("y²", |y| absorbing_mul(y, y), &[(0.0, &[0.0, 2.0, 0.0])]),
     ]);
 }
 

@@ -106,6 +106,7 @@ const OF_TWO: &[Row] = rows! {
     floor_mod => ops::floor_mod(X, X); squared_difference => ops::squared_difference(X, X);
     add_n => ops::add_n([X, X]); div_no_nan => ops::div_no_nan(X, X); div_v1 => ops::div_v1(X, X);
     mod_v1 => ops::mod_v1(X, X); mul_no_nan => ops::mul_no_nan(X, X);
+    absorbing_mul => ops::absorbing_mul(X, X);
     truncate_div => ops::truncate_div(BITS, BITS); truncate_mod => ops::truncate_mod(BITS, BITS);
     xdivy => ops::xdivy(X, X); xlogy => ops::xlogy(X, X); atan2 => ops::atan2(X, X);
     polygamma => ops::polygamma(X, X); equal => ops::equal(X, X);

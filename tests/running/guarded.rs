@@ -3,6 +3,7 @@
 use crate::common::{Outcome, in_both_modes};
 use tidemill::custom::NodeBuilder;
 use tidemill::prelude::*;
+use tidemill::{import_graph_def, to_graph_def};
 use tidemill_ops::ops::assign::ASSIGN;
 
 fn own_graph() -> tidemill::DefaultGraph {
@@ -109,6 +110,168 @@ fn an_assertion_that_is_fetched_targeted_or_needed_elsewhere_runs() -> Outcome {
         assert!(session.run_with(both, off()).is_err());
         assert!(session.run_with((z, assertion), off()).is_err());
         session.run_with(z, off())?;
+    }
+    Ok(())
+}
+
+/// A placeholder and an assertion that what is fed for it is positive.
+fn asserted() -> (Tensor, Operation) {
+    let x = placeholder::<f32>([]);
+    (x, assert(greater(x, 0.0), [x]))
+}
+
+#[test]
+fn an_assertion_that_an_operation_inside_a_branch_depends_on_runs_where_that_is_taken() -> Outcome {
+    let _graph = own_graph();
+    let (i, (x, assertion)) = (placeholder::<i32>([]), asserted());
+    let grouped = group([assertion]);
+    let checked = identity(check_numerics(log(x), "it is checked"));
+    let controlled = |by: Operation| control_dependencies([by], || constant(1.0_f32));
+    let of_cond = cond(equal(i, 0), || controlled(assertion), || constant(2.0_f32));
+    let of_else = cond(equal(i, 1), || constant(2.0_f32), || controlled(grouped));
+    let branches: [&dyn Fn() -> Tensor; 2] = [&|| controlled(checked.op()), &|| constant(2.0_f32)];
+    let of_switch = switch_case(i, branches);
+    for session in in_both_modes() {
+        for y in [of_cond, of_else, of_switch] {
+            assert_eq!(session.run_with(y, feeds![i => 1, x => -1.0])?.to_string(), "2.0");
+            assert_eq!(session.run_with(y, feeds![i => 0, x => 3.0])?.to_string(), "1.0");
+            assert!(session.run_with(y, feeds![i => 0, x => -1.0]).is_err());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_assertion_that_an_operation_two_branches_deep_depends_on_runs_where_the_outer_is_taken()
+-> Outcome {
+    let _graph = own_graph();
+    let (c, d, (x, assertion)) = (placeholder::<bool>([]), placeholder::<bool>([]), asserted());
+    let controlled = || control_dependencies([assertion], || constant(1.0_f32));
+    let in_branch = cond(c, || cond(d, controlled, || constant(2.0_f32)), || constant(3.0_f32));
+    let in_loop = cond(
+        c,
+        || while_loop(constant(0.0_f32), |x| less(x, 1.0), |x| x + controlled()),
+        || constant(3.0_f32),
+    );
+    let around = cond(
+        c,
+        || {
+            control_dependencies([assertion], || {
+                cond(d, || constant(1.0_f32), || constant(2.0_f32))
+            })
+        },
+        || constant(3.0_f32),
+    );
+    for session in in_both_modes() {
+        for y in [in_branch, in_loop, around] {
+            let run = |taken: bool, positive: f32| {
+                session.run_with(y, feeds![c => taken, d => true, x => positive])
+            };
+            assert_eq!(run(false, -1.0)?.to_string(), "3.0");
+            assert_eq!(run(true, 1.0)?.to_string(), "1.0");
+            assert!(run(true, -1.0).is_err());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_assertion_that_an_operation_inside_a_branch_depends_on_runs_if_it_is_needed_elsewhere()
+-> Outcome {
+    let _graph = own_graph();
+    let (c, (x, assertion)) = (placeholder::<bool>([]), asserted());
+    let controlled = || control_dependencies([assertion], || constant(1.0_f32));
+    let of_one = cond(c, controlled, || constant(2.0_f32));
+    let of_both = cond(c, controlled, || controlled() + 1.0);
+    let of_itself = control_dependencies([assertion], || cond(c, controlled, || constant(2.0_f32)));
+    let beside = control_dependencies([assertion], || identity(x));
+    let other = cond(c, || constant(1.0_f32), controlled);
+    for session in in_both_modes() {
+        let off = || feeds![c => false, x => -1.0];
+        assert_eq!(session.run_with(of_one, off())?.to_string(), "2.0");
+        assert!(session.run_with(of_both, off()).is_err());
+        assert!(session.run_with(of_itself, off()).is_err());
+        assert!(session.run_with((of_one, assertion), off()).is_err());
+        assert!(session.run_with((of_one, beside), off()).is_err());
+        assert!(session.run_with((of_one, other), off()).is_err());
+    }
+    Ok(())
+}
+
+#[test]
+fn an_assertion_that_an_operation_inside_a_loop_depends_on_runs_before_the_loop() -> Outcome {
+    let _graph = own_graph();
+    let (n, (x, assertion)) = (placeholder::<f32>([]), asserted());
+    let controlled = || control_dependencies([assertion], || constant(1.0_f32));
+    let in_body = while_loop(constant(0.0_f32), |i| less(i, n), |i| i + controlled());
+    let in_test = while_loop(constant(0.0_f32), |i| less(i, n * controlled()), |i| i + 1.0);
+    let mapped = reduce_sum(map_fn(fill([1], n), |n| n * controlled()), ..);
+    for session in in_both_modes() {
+        for y in [in_body, in_test, mapped] {
+            assert_eq!(session.run_with(y, feeds![n => 2.0, x => 1.0])?.to_string(), "2.0");
+            assert!(session.run_with(y, feeds![n => 2.0, x => -1.0]).is_err());
+            assert!(session.run_with(y, feeds![n => 0.0, x => -1.0]).is_err());
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn an_assertion_waits_for_the_branch_that_depends_on_it_beside_a_gradient_too() -> Outcome {
+    let _graph = own_graph();
+    let (c, (x, assertion)) = (placeholder::<bool>([]), asserted());
+    let y = cond(c, || control_dependencies([assertion], || exp(exp(x))), || x * 2.0);
+    let gradient = gradients([y], [x])[0].unwrap();
+    for session in in_both_modes() {
+        let (_, slope) = session.run_with((y, gradient), feeds![c => false, x => -1.0])?;
+        assert_eq!(slope.to_string(), "2.0");
+        assert!(session.run_with((y, gradient), feeds![c => true, x => -1.0]).is_err());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_check_that_a_branch_and_its_gradient_need_runs_where_the_branch_is_taken() -> Outcome {
+    let _graph = own_graph();
+    let (c, x) = (placeholder::<bool>([]), placeholder::<f32>([]));
+    let checked = check_numerics(log(x), "it is checked");
+    let y = cond(c, || square(exp(checked)), || constant(1.0_f32));
+    let by_x = gradients([y], [x])[0].unwrap();
+    let by_check = gradients([y], [checked])[0].unwrap();
+    let again = cond(c, || checked * 1.0, || constant(1.0_f32));
+    let opposite = cond(c, || constant(1.0_f32), || checked * 1.0);
+    for session in in_both_modes() {
+        let fetches = (y, by_x, by_check, again);
+        let values = session.run_with(fetches, feeds![c => false, x => -1.0])?;
+        let found: (f32, f32, f32, f32) = values.into_scalars()?;
+        assert_eq!(found, (1.0, 0.0, 0.0, 1.0));
+        let values = session.run_with(fetches, feeds![c => true, x => 1.0])?;
+        let found: (f32, f32, f32, f32) = values.into_scalars()?;
+        assert_eq!(found, (1.0, 2.0, 2.0, 0.0));
+        assert!(session.run_with(fetches, feeds![c => true, x => -1.0]).is_err());
+        assert!(session.run_with([y, opposite], feeds![c => false, x => -1.0]).is_err());
+    }
+    Ok(())
+}
+
+#[test]
+fn a_graph_read_from_a_file_runs_the_assertions_that_its_branches_depend_on() -> Outcome {
+    let message = {
+        let _graph = own_graph();
+        let (c, (x, assertion)) = (placeholder::<bool>([]), asserted());
+        let then = || control_dependencies([assertion], || x * 1.0);
+        let _ = cond(c, then, || constant(2.0_f32));
+        to_graph_def(&default_graph())?
+    };
+    let _graph = own_graph();
+    import_graph_def(&message)?;
+    for session in in_both_modes() {
+        let y = |c: bool, x: f32| {
+            session.run_with("cond:0", feeds!["Placeholder:0" => c, "Placeholder_1:0" => x])
+        };
+        assert_eq!(y(true, 1.0)?.to_string(), "1.0");
+        assert_eq!(y(false, 1.0)?.to_string(), "2.0");
+        assert!(y(true, -1.0).is_err() && y(false, -1.0).is_err());
     }
     Ok(())
 }
@@ -239,5 +402,40 @@ fn a_step_whose_only_failure_would_be_its_shape_goes_once_that_is_known() -> Out
     assert_eq!(session.run(y)?.to_string(), "[4096, 4096]");
     let explained = session.explain((y, z), &[])?;
     assert!(explained.steps.is_empty(), "{explained}");
+    Ok(())
+}
+
+#[test]
+fn what_one_branch_inside_a_loop_needs_runs_in_the_iterations_in_which_that_is_taken() -> Outcome {
+    let _graph = own_graph();
+    let n = placeholder::<i32>([]);
+    let sum_of = |term: fn(Tensor) -> Tensor| {
+        let step = |(i, sum): (Tensor, Tensor)| (i + 1, sum + term(i));
+        while_loop((constant(-1), constant(0)), |(i, _)| less(i, n), step).1
+    };
+    let quotients = sum_of(|i| {
+        let quotient = floor_div(6, i);
+        cond(greater(i, 0), || quotient, || constant(0))
+    });
+    let by_data = sum_of(|i| {
+        let checked = check_numerics(log(cast(i, DType::F32)), "it is checked");
+        cond(greater(i, 0), || cast(sign(exp(checked)), DType::I32), || constant(0))
+    });
+    let by_control = sum_of(|i| {
+        let assertion = assert(greater(i, 0), [i]);
+        let then = || control_dependencies([assertion], || constant(1));
+        cond(greater(i, 0), then, || constant(0))
+    });
+    let by_nobody = sum_of(|i| {
+        let _ = assert(greater(i, 0), [i]);
+        cond(greater(i, 0), || constant(1), || constant(0))
+    });
+    for session in in_both_modes() {
+        let run = |sum: Tensor| session.run_with(sum, feeds![n => 4]);
+        assert_eq!(run(quotients)?.to_string(), "11");
+        assert_eq!(run(by_data)?.to_string(), "3");
+        assert_eq!(run(by_control)?.to_string(), "3");
+        assert!(run(by_nobody).is_err());
+    }
     Ok(())
 }

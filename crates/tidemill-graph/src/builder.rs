@@ -17,7 +17,7 @@ use crate::variable::SharedName;
 use crate::{
     Access, Arg, Arity, Attr, Body, Execution, Fact, Graph, GraphKey, InsideBody, Location, Node,
     NodeId, NodeView, OpDef, OperationRef, PoisonId, Referent, ShownTensor, TensorId, TensorRef,
-    body, registry, scope,
+    body, branch_controls, registry, scope,
 };
 
 /// Collects the parts of a node, and adds it to its graph.
@@ -29,6 +29,8 @@ pub struct NodeBuilder {
     name: Name,
     arguments: Arguments<TensorRef>,
     controls: SmallVec<[OperationRef; 2]>,
+    /// The nodes that must run before a branch of it, with the number of that.
+    branch_controls: Vec<(OperationRef, usize)>,
     attrs: Vec<(Cow<'static, str>, Attr)>,
     graph: Option<GraphKey>,
     /// True if it is added to that graph even while a body inside it is being built.
@@ -66,6 +68,7 @@ impl NodeBuilder {
             name: Name::Wish(Cow::Borrowed(op.name)),
             arguments: Arguments::new(),
             controls: SmallVec::new(),
+            branch_controls: Vec::new(),
             attrs: Vec::new(),
             graph: None,
             exactly: false,
@@ -141,6 +144,18 @@ impl NodeBuilder {
     /// Adds a node that must run before.
     pub fn control(mut self, operation: OperationRef) -> Self {
         self.controls.push(operation);
+        self
+    }
+
+    /// Adds nodes that must run before a branch of the node. If no other branch, nor the node itself,
+    /// has to run after an assertion, it runs only where the branch is taken.
+    pub fn branch_controls(
+        mut self,
+        branch: usize,
+        operations: impl IntoIterator<Item = OperationRef>,
+    ) -> Self {
+        let operations = operations.into_iter();
+        self.branch_controls.extend(operations.map(|operation| (operation, branch)));
         self
     }
 
@@ -246,7 +261,8 @@ impl NodeBuilder {
         let graph = Graph::find(key)?;
         scope::with_current(key, |scope| self.controls.extend(scope.controls.iter().copied()));
         self.adopt(key)?;
-        let (mut arguments, controls) = self.resolve(&graph)?;
+        let (mut arguments, mut controls) = self.resolve(&graph)?;
+        let of_one_branch = branch_controls::merge(&mut controls, &self.branch_controls);
         let (bound, facts) = {
             let reader = graph.read();
             let state = reader.state();
@@ -277,7 +293,9 @@ impl NodeBuilder {
             control_inputs: controls,
             outputs,
         };
-        Ok(append(&graph, node, &self.name, location)?)
+        let id = append(&graph, node, &self.name, location)?;
+        graph.note_branch_controls(id, &of_one_branch);
+        Ok(id)
     }
 
     /// Replaces tensors of graphs around the body being built by those that stand for them in it.
@@ -308,7 +326,8 @@ impl NodeBuilder {
 
     fn operations(&self) -> impl Iterator<Item = OperationRef> {
         let inputs = self.arguments.inputs.iter().map(|tensor| tensor.operation());
-        inputs.chain(self.controls.iter().copied())
+        let of_branches = self.branch_controls.iter().map(|(operation, _)| *operation);
+        inputs.chain(self.controls.iter().copied()).chain(of_branches)
     }
 
     /// The inputs and control inputs within `graph`.

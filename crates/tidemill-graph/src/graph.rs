@@ -7,6 +7,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
+use crate::branch_controls::BranchControls;
 use crate::chunked::Chunked;
 use crate::dag::Dag;
 use crate::diagnosis::{BuildError, BuildErrorKind, BuildErrors, PoisonTable};
@@ -66,6 +67,7 @@ pub(crate) struct State {
     /// For the graph of a body, the graph around it, and the node there that runs it.
     pub(crate) within: Option<(GraphKey, Option<NodeId>)>,
     pub(crate) extensions: Extensions,
+    pub(crate) branch_controls: BranchControls,
 }
 
 /// Nodes that do what others do, and more: their first outputs are those of the others.
@@ -156,6 +158,7 @@ impl State {
         let items: usize = self.collections.values().map(Vec::capacity).sum();
         (self.origins.capacity() + self.stand_ins.capacity()) * entry
             + self.slices.capacity() * (size_of::<TensorId>() + size_of::<Slices>())
+            + self.branch_controls.capacity() * (2 * size_of::<NodeId>() + size_of::<usize>())
             + size_of_val(self.variables.records())
             + items * size_of::<Item>()
             + self.notes.values().map(Vec::capacity).sum::<usize>()
@@ -271,6 +274,7 @@ impl Graph {
                 strict: state.strict,
                 within: state.within,
                 extensions: state.extensions.clone(),
+                branch_controls: state.branch_controls.clone(),
             }
         };
         let graph = Graph::new();

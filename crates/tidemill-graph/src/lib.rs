@@ -13,6 +13,7 @@ mod arguments;
 mod attr;
 mod bind;
 mod body;
+mod branch_controls;
 mod builder;
 mod chunked;
 mod dag;

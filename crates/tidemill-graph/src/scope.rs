@@ -188,6 +188,10 @@ pub fn current_variable_scope(graph: GraphKey) -> VariableSettings {
 }
 
 /// Calls `build`; the nodes it adds run after `operations`, in every run that needs them.
+///
+/// Inside a body, the operations may be outside of it: then the node that runs the body runs after
+/// them, or, if only one branch of a conditional asks for them, the branch. They must have no effect, or
+/// be assertions.
 pub fn control_dependencies<T, R>(
     operations: impl IntoIterator<Item = T>,
     build: impl FnOnce() -> R,

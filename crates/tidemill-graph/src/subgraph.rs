@@ -22,12 +22,12 @@ pub struct Subgraph {
     pub fetches: Vec<TensorId>,
     /// The variables that the run writes, by ascending node.
     pub commits: Vec<Commit>,
-    /// The nodes that only one branch needs although they may fail the run, ascending.
+    /// The nodes that wait for a branch although they may fail the run, ascending.
     pub guarded: Vec<Guarded>,
 }
 
-/// A node that may fail a run and that, in the graph, only one branch needs: it runs if that branch
-/// is taken.
+/// A node that may fail a run or is a control input, and that, in the graph, only one branch needs: it
+/// runs if that branch is taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Guarded {
     /// The node.

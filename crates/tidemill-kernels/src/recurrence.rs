@@ -30,7 +30,8 @@ impl Start {
 
 /// The state before each step of `s = b + a · s` along `axis`.
 ///
-/// A coefficient of 0 forgets the state, even one that is infinite or NaN.
+/// A coefficient of 0 forgets the state, even one that is infinite or NaN; of a state of 0, nothing
+/// is left after any coefficient.
 ///
 /// # Errors
 /// [`NumericError::Shape`] if `a` and `b` differ in shape, [`NumericError::Axis`] if there is no
@@ -77,7 +78,7 @@ pub struct Segments<'a> {
 /// The state before each row of `s = b + a · s`, where each segment of rows has a state of its own.
 /// A row without a segment gives the first state.
 ///
-/// A coefficient of 0 forgets the state, as in [`recurrence`].
+/// Zeros count as in [`recurrence`].
 ///
 /// # Errors
 /// [`NumericError::Shape`] if `a` and `b` differ in shape, or the ids do not fit,
@@ -123,6 +124,6 @@ pub fn segment_recurrence(
 fn step<T: Number>(a: &[T], b: &[T], states: &mut [T], out: &mut [T]) {
     for (((a, b), state), o) in a.iter().zip(b).zip(states).zip(out) {
         *o = *state;
-        *state = if *a == T::ZERO { *b } else { b.plus(a.times(*state)) };
+        *state = if *a == T::ZERO || *state == T::ZERO { *b } else { b.plus(a.times(*state)) };
     }
 }

@@ -51,7 +51,8 @@ pub use crate::ops::debug::{
 };
 pub use crate::ops::dilation::dilation2d;
 pub use crate::ops::division::{
-    div_no_nan, div_v1, inv, mod_v1, mul_no_nan, round, truncate_div, truncate_mod, xdivy,
+    absorbing_mul, div_no_nan, div_v1, inv, mod_v1, mul_no_nan, round, truncate_div, truncate_mod,
+    xdivy,
 };
 pub use crate::ops::dropout::dropout;
 pub use crate::ops::einsum::{einsum, tensordot};

@@ -15,6 +15,7 @@ use crate::ops::{queue, saving};
 /// Every operation, sorted by name.
 pub static ALL: &[&OpDef] = &[
     &math::ABS,
+    &division::ABSORBING_MUL,
     &math::ACOS,
     &math::ACOSH,
     &arithmetic::ADD_V1,

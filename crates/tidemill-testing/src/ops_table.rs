@@ -66,6 +66,8 @@ fn summary(op: &OpDef) -> String {
 fn gradient(op: &OpDef) -> &'static str {
     match op.gradient {
         Gradient::Rule(_) => "yes",
+        // It is made of the gradients of the bodies.
+        _ if op.execution.inputs_before_bodies().is_some() => "yes",
         Gradient::NotDifferentiable => "zero",
         Gradient::Undefined => "no",
     }
@@ -104,10 +106,13 @@ fn set(dtypes: &[DType]) -> String {
 /// The builder function of each operation: the exported one that has its name as an alias, or
 /// stands in a row with it.
 fn functions(sources: &Path) -> io::Result<BTreeMap<String, String>> {
-    let exported = fs::read_to_string(sources.join("functions.rs"))?;
+    let exported = ["functions.rs", "lib.rs"].map(|file| fs::read_to_string(sources.join(file)));
+    let exported = exported.into_iter().collect::<io::Result<String>>()?;
     let exported: BTreeSet<&str> = exported.split(|c: char| !is_word(c)).collect();
     let mut files = Vec::new();
-    rust_files(&sources.join("ops"), &mut files)?;
+    for folder in ["ops", "control_flow"] {
+        rust_files(&sources.join(folder), &mut files)?;
+    }
     files.sort();
     let mut functions = BTreeMap::new();
     for file in files {

@@ -2,12 +2,14 @@
 
 use std::cell::RefCell;
 
+use rustc_hash::FxHashSet;
+
 use super::{HANDLE_PARAMETER, PARAMETER, REF_PARAMETER};
 use crate::diagnosis::{BuildErrorKind, Note};
 use crate::registry::{self, override_default};
 use crate::{
-    Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, NodeBuilder, NodeId,
-    OpError, OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef,
+    Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, Node, NodeBuilder,
+    NodeId, OpError, OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef,
     absolute_scope, elsewhere, location, scope, without_control_dependencies,
 };
 
@@ -22,6 +24,8 @@ pub struct Trace {
     captures: Vec<Capture>,
     /// Constants of the graph around it that have no gradient, and their copies.
     constants: Vec<(TensorId, TensorId)>,
+    /// The nodes of the enclosing graph that nodes inside must run after.
+    controls: Vec<NodeId>,
     results: Vec<TensorId>,
 }
 
@@ -256,6 +260,7 @@ impl Trace {
             arguments: Vec::new(),
             captures: Vec::new(),
             constants: Vec::new(),
+            controls: Vec::new(),
             results: Vec::new(),
         }
     }
@@ -268,6 +273,11 @@ impl Trace {
     /// The tensors of the graph around it that it captures, apart from its arguments.
     pub fn captured(&self) -> impl Iterator<Item = TensorRef> {
         self.captures.iter().map(|capture| TensorRef::new(self.outer, capture.outer))
+    }
+
+    /// The nodes of the enclosing graph that the node that runs the body must run after.
+    pub fn controls(&self) -> impl Iterator<Item = OperationRef> {
+        self.controls.iter().map(|&id| OperationRef::new(self.outer, Referent::Node(id)))
     }
 
     /// Its results.
@@ -332,10 +342,7 @@ impl Trace {
             let (id, node) = (outer.node, reader.node(outer.node).clone());
             (node, reader.name(id).to_owned(), reader.location(id))
         };
-        let acts = node.op.execution == Execution::Write
-            || matches!(node.op.effect, Effect::Print | Effect::Host)
-            || node.bodies().any(|body| !body.effects().is_empty());
-        if acts {
+        if acts(&node) {
             return Err(BuildErrorKind::CapturedEffect { name, op: node.op.name, at });
         }
         let fact = &node.outputs[outer.slot as usize];
@@ -409,29 +416,56 @@ fn kind_of(
     }
 }
 
-/// True if a control edge leads from a node into the body being built. One from outside has no
-/// effect: the body runs after its inputs.
+/// True if a node does more than compute or check values.
+fn acts(node: &Node) -> bool {
+    node.op.execution == Execution::Write
+        || matches!(node.op.effect, Effect::Print | Effect::Host)
+        || node.bodies().any(|body| !body.effects().is_empty())
+}
+
+/// True if a control edge stays inside the graph `key`. An edge from an enclosing graph into the body
+/// being built does not: the trace records that the node that runs the body must run after `control`.
 ///
 /// # Errors
-/// [`BuildErrorKind::CapturedEffect`] if the node is outside, and does more than compute values.
+/// [`BuildErrorKind::CapturedEffect`] if `control` is outside and has an effect, or groups nodes that do.
 pub(crate) fn is_control_inside(
     key: GraphKey,
     control: OperationRef,
 ) -> Result<bool, BuildErrorKind> {
-    let crosses = TRACES.with_borrow(|traces| {
-        traces.last().is_some_and(|trace| trace.graph.key() == key)
-            && traces.iter().any(|trace| trace.outer == control.graph())
-    });
     let Referent::Node(id) = control.referent() else { return Ok(true) };
-    if !crosses {
-        return Ok(true);
-    }
+    let crossed = TRACES.with_borrow(|traces| {
+        let is_innermost = traces.last().is_some_and(|trace| trace.graph.key() == key);
+        let crossed = traces.iter().position(|trace| trace.outer == control.graph());
+        crossed.filter(|_| is_innermost)
+    });
+    let Some(crossed) = crossed else { return Ok(true) };
     let graph = Graph::find(control.graph())?;
     let reader = graph.read();
-    let node = reader.node(id);
-    if node.op.is_pure() && !node.outputs.is_empty() && node.control_inputs.is_empty() {
-        return Ok(false);
+    if let Some(effect) = effect_behind(&reader, id) {
+        let (name, op) = (reader.name(effect).to_owned(), reader.node(effect).op.name);
+        return Err(BuildErrorKind::CapturedEffect { name, op, at: reader.location(effect) });
     }
-    let (name, op) = (reader.name(id).to_owned(), node.op.name);
-    Err(BuildErrorKind::CapturedEffect { name, op, at: reader.location(id) })
+    TRACES.with_borrow_mut(|traces| {
+        let controls = &mut traces[crossed].controls;
+        if !controls.contains(&id) {
+            controls.push(id);
+        }
+    });
+    Ok(false)
+}
+
+/// The node itself if it has an effect, or the first such node that it only groups.
+fn effect_behind(graph: &GraphReader<'_>, id: NodeId) -> Option<NodeId> {
+    let mut seen = FxHashSet::default();
+    let mut pending = vec![id];
+    while let Some(id) = pending.pop() {
+        let node = graph.node(id);
+        if acts(node) {
+            return Some(id);
+        }
+        if node.op.is_pure() && node.outputs.is_empty() {
+            pending.extend(node.control_inputs.iter().rev().filter(|&&id| seen.insert(id)));
+        }
+    }
+    None
 }

@@ -110,6 +110,11 @@ binary_functions! {
         floats: (|x, y| if y == 0.0 { 0.0 } else { x * y }),
     }
 
+    /// `x · y`, and 0 where either is 0, even if the other is infinite or NaN.
+    absorbing_mul AbsorbingMul {
+        floats: (|x, y| if x == 0.0 || y == 0.0 { 0.0 } else { x * y }),
+    }
+
     /// The angle of the point (`y`, `x`): the arc tangent of `x / y` in the right quadrant.
     /// TensorFlow's `Atan2`, whose first operand is the ordinate.
     atan2 Atan2 {

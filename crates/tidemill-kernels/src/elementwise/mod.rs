@@ -35,9 +35,9 @@ mod special;
 
 pub use any::{AnyBinary, AnyComparison, AnyPredicate, AnyUnary};
 pub use arithmetic::{
-    add, atan2, div, div_no_nan, floor_div, floor_mod, logical_and, logical_or, maximum, minimum,
-    mul, mul_no_nan, polygamma, pow, squared_difference, sub, truncate_div, truncate_mod, xdivy,
-    xlogy,
+    absorbing_mul, add, atan2, div, div_no_nan, floor_div, floor_mod, logical_and, logical_or,
+    maximum, minimum, mul, mul_no_nan, polygamma, pow, squared_difference, sub, truncate_div,
+    truncate_mod, xdivy, xlogy,
 };
 pub use bitwise::{bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift};
 pub use bounded::{clip, leaky_relu, leaky_relu_grad};

@@ -187,6 +187,8 @@ fn functions_without_nan_take_zero_for_an_answer() {
     let (x, y) = ([1.0, 0.0, NAN, INF, 1.0, 3.0], [0.0, 0.0, 0.0, 0.0, NAN, 2.0]);
     assert_close(&binary(div_no_nan, x, y), &[0.0, 0.0, 0.0, 0.0, f64::NAN, 1.5], 0.0);
     assert_close(&binary(mul_no_nan, x, y), &[0.0, 0.0, 0.0, 0.0, f64::NAN, 6.0], 0.0);
+    assert_close(&binary(absorbing_mul, x, y), &[0.0, 0.0, 0.0, 0.0, f64::NAN, 6.0], 0.0);
+    assert_close(&binary(absorbing_mul, y, x), &[0.0, 0.0, 0.0, 0.0, f64::NAN, 6.0], 0.0);
     let (x, y) = ([0.0, 0.0, 1.0, NAN, -0.0], [0.0, NAN, 0.0, 1.0, 2.0]);
     let expected = [0.0, 0.0, -INF, NAN, 0.0].map(f64::from);
     assert_close(&binary(xlogy, x, y), &expected, 0.0);

@@ -87,6 +87,7 @@ fn one_many_and_in_place_give_the_same_bits_for_functions_of_two_operands() {
         squared_difference,
         div_no_nan,
         mul_no_nan,
+        absorbing_mul,
         atan2,
         xlogy,
         xdivy,

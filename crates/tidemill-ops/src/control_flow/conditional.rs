@@ -230,12 +230,19 @@ impl<'a> Branches<'a> {
         }
         let traces: Vec<&Trace> = self.traces.iter().map(|(_, trace)| trace).collect();
         let captured = captured_by(&traces);
+        let controls: Vec<Vec<OperationRef>> =
+            traces.iter().map(|trace| trace.controls().collect()).collect();
         let finish = |(name, trace): (&'static str, Trace)| {
             trace.finish(name, &captured, false).map(Arc::new)
         };
         let bodies: Result<Vec<_>, _> = self.traces.into_iter().map(finish).collect();
         match bodies {
-            Ok(bodies) => outputs(result, build(&bodies, captured.clone()).build()),
+            Ok(bodies) => {
+                let node = build(&bodies, captured.clone());
+                let controls = controls.into_iter().enumerate();
+                let node = controls.fold(node, |node, (i, of)| node.branch_controls(i, of));
+                outputs(result, node.build())
+            }
             Err(kind) => poison(result, failed(self.graph, "cond", *kind)),
         }
     }

@@ -1,8 +1,8 @@
 use std::sync::Arc;
 
 use tidemill_graph::{
-    Fact, Graph, Location, OpError, OperationRef, TensorRef, Trace, at_location, default_graph,
-    trace,
+    Fact, Graph, Location, NodeBuilder, OpError, OperationRef, TensorRef, Trace, at_location,
+    default_graph, trace,
 };
 use tidemill_value::PartialShape;
 
@@ -181,6 +181,7 @@ pub(super) fn repeat(
     step: Trace,
 ) -> OperationRef {
     let captured = captured_by(&[&test, &step]);
+    let controls: Vec<OperationRef> = test.controls().chain(step.controls()).collect();
     let finish = |trace: Trace, name, repeats| trace.finish(name, &captured, repeats).map(Arc::new);
     let bodies =
         finish(test, "cond", false).and_then(|test| Ok([test, finish(step, "body", true)?]));
@@ -188,6 +189,7 @@ pub(super) fn repeat(
         Ok(bodies) => {
             let node = call(graph, [&WHILE, &STATELESS_WHILE], &bodies).name(name);
             let node = node.inputs(initial.iter().chain(&captured).copied());
+            let node = controls.into_iter().fold(node, NodeBuilder::control);
             let [test, step] = bodies;
             node.attr("cond", test).attr("body", step).build()
         }

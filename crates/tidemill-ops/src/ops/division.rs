@@ -40,6 +40,16 @@ binary_family! {
             mul_no_nan(cx.input::<Tensor>(0), cx.grad::<Tensor>())),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.5, -8.0, -0.25];
 
+    /// The product of floats, and 0 where either is 0, even if the other is infinite or NaN.
+    ///
+    /// Gradients of products multiply with it: beside a zero, other elements may have an infinite
+    /// product.
+    ABSORBING_MUL absorbing_mul = "AbsorbingMul"["absorbing_mul"], FLOATS, kernels::absorbing_mul,
+        (|cx|
+            absorbing_mul(cx.grad::<Tensor>(), cx.input::<Tensor>(1)),
+            absorbing_mul(cx.input::<Tensor>(0), cx.grad::<Tensor>())),
+        [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.5, -8.0, -0.25];
+
     /// The quotient `x / y`, and 0 where `x` is 0, whatever `y` is.
     ///
     /// Where both are 0, there is no derivative, and the gradient is 0.

@@ -10,7 +10,7 @@ use super::array::{
     reshape, shape, stack,
 };
 use super::cast::cast;
-use super::division::mul_no_nan;
+use super::division::{absorbing_mul, mul_no_nan};
 use super::reduce::{Axes, reduce, reduce_kernel, reduction, samples, spread};
 use crate::family::grads;
 use crate::index::axes_of;
@@ -36,14 +36,15 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let grad = spread(grad, x, axes, cx.node().bool_attr("keep_dims")?);
     let rank = x.shape().rank();
     let known = cx.node().elements(1).and_then(Elements::known);
-    let grad = match rank.zip(known) {
+    let others = match rank.zip(known) {
         Some((rank, known)) => {
             let known = axes_of(&known, rank)?;
             let factors = others_along_each(x, axes, &known);
-            factors.into_iter().fold(grad, |grad, factor| mul_no_nan(factor, grad))
+            factors.into_iter().reduce(|others, factor| absorbing_mul(factor, others))
         }
-        None => mul_no_nan(others_along(x, axes), grad),
+        None => Some(others_along(x, axes)),
     };
+    let grad = others.map_or(grad, |others| mul_no_nan(others, grad));
     Ok(grads([Some(grad), None]))
 }
 

@@ -3,7 +3,8 @@
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Body, BodyPath, Execution, Fact, Node, NodeId, Parameter, ParameterKind, Root, TensorId,
+    Access, Body, BodyPath, Effect, Execution, Fact, Node, NodeId, Parameter, ParameterKind, Root,
+    TensorId,
 };
 use tidemill_value::PartialShape;
 
@@ -129,6 +130,9 @@ fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
         }
     }
     lowering.lower_all(&path);
+    // An assertion inside that a branch needs does not run for its own sake.
+    let is_assertion = |id: &NodeId| reader.node(*id).op.effect == Effect::Assert;
+    lowering.guard(signature.roots().filter(|root| !is_assertion(root)), &path);
     let is_variable = |i: usize| call.repeats && parameters[i].kind.is_variable();
     for (i, result) in body.results().iter().enumerate() {
         let value = match is_variable(i) {

@@ -1,6 +1,6 @@
 //! The fallible nodes that wait for a branch.
 
-use rustc_hash::FxHashMap;
+use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_graph::{BodyPath, Effect, Execution, GraphReader, Guarded, NodeId, Subgraph};
 
 use crate::lower::signature::Signature;
@@ -23,12 +23,54 @@ impl Need {
     }
 }
 
-/// The nodes of a path that may fail the run and that only one branch needs, by data or control.
-/// The graph decides this, so it does not depend on rewriting. `lowered` maps nodes of the graph to
-/// those of the subgraph.
+/// A branch: the node that runs it, and its number.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub(crate) struct OfBranch {
+    pub(crate) node: NodeId,
+    pub(crate) branch: usize,
+}
+
+/// For each node, the branch that needs it, as far as is known; `None` if others do, too.
+///
+/// Branches that are always taken together, such as a branch and its gradient, count as the first.
+pub(crate) struct Users<'a> {
+    subgraph: &'a Subgraph,
+    users: FxHashMap<NodeId, Option<OfBranch>>,
+}
+
+impl<'a> Users<'a> {
+    /// The nodes belong to the subgraph or to its graph; those that run branches, to the subgraph.
+    pub(crate) fn new(subgraph: &'a Subgraph) -> Self {
+        Users { subgraph, users: FxHashMap::default() }
+    }
+
+    pub(crate) fn needs(&mut self, node: NodeId, user: Option<OfBranch>) {
+        let known = self.users.entry(node).or_insert(user);
+        let both = known.zip(user).filter(|(l, r)| are_taken_together(self.subgraph, *l, *r));
+        *known = both.map(|(left, right)| left.min(right));
+    }
+
+    pub(crate) fn of(&self, node: NodeId) -> Option<OfBranch> {
+        self.users.get(&node).copied().flatten()
+    }
+}
+
+fn are_taken_together(subgraph: &Subgraph, left: OfBranch, right: OfBranch) -> bool {
+    let [l, r] = [left, right].map(|of| subgraph.node(of.node));
+    left == right
+        || (left.branch == right.branch
+            && l.op.execution == r.op.execution
+            && l.inputs.first() == r.inputs.first()
+            && l.bodies().count() == r.bodies().count())
+}
+
+/// The nodes of a path that may fail the run or are control inputs, and that only one branch needs, by
+/// data or control. The graph decides this, so it does not depend on rewriting. The run itself needs
+/// `roots`. `lowered` maps nodes of the graph to those of the subgraph.
 pub(crate) fn guarded(
     graph: &GraphReader<'_>,
     signature: &Signature,
+    roots: impl Iterator<Item = NodeId>,
     path: &[NodeId],
     (subgraph, lowered): (&Subgraph, &FxHashMap<NodeId, NodeId>),
 ) -> Vec<Guarded> {
@@ -36,28 +78,26 @@ pub(crate) fn guarded(
     if !path.iter().any(|&id| is_branch(id)) {
         return Vec::new();
     }
-    type User = Option<(NodeId, usize)>;
-    let mut users: FxHashMap<NodeId, User> = signature.roots().map(|root| (root, None)).collect();
-    let needs = |users: &mut FxHashMap<NodeId, User>, node: NodeId, user: User| {
-        let known = users.entry(node).or_insert(user);
-        if *known != user {
-            *known = None;
-        }
-    };
+    let mut users = Users::new(subgraph);
+    roots.for_each(|root| users.needs(root, None));
+    let mut controls = FxHashSet::default();
     let mut guarded = Vec::new();
     for &id in path.iter().rev() {
         let node = graph.node(id);
         let is_constant = node.op.execution == Execution::Constant;
         let may_wait = node.op.is_pure() || is_constant || node.op.effect == Effect::Assert;
-        let user = users.get(&id).copied().flatten().filter(|_| may_wait);
+        let user = users.of(id).filter(|_| may_wait);
         let own = lowered.get(&id).copied();
-        if let (Some((call, branch)), Some(node)) = (user, own)
-            && subgraph.must_keep(subgraph.node(node))
+        if let (Some(OfBranch { node: call, branch }), Some(node)) = (user, own)
+            && (controls.contains(&id) || subgraph.must_keep(subgraph.node(node)))
         {
             guarded.push(Guarded { node, call, branch });
         }
         for &control in &node.control_inputs {
-            needs(&mut users, control, user);
+            controls.insert(control);
+            let branch = graph.branch_of_control(id, control);
+            let branch = own.zip(branch).map(|(node, branch)| OfBranch { node, branch });
+            users.needs(control, branch.or(user));
         }
         let call = own.filter(|_| is_branch(id)).map(|call| (call, subgraph.node(call).paths()));
         for (i, input) in node.inputs.iter().enumerate() {
@@ -67,10 +107,10 @@ pub(crate) fn guarded(
             let taken = call.zip(i.checked_sub(1));
             let user = match taken.map(|((call, paths), i)| (call, Need::of_branches(paths, i))) {
                 Some((_, Need::Nobody)) => continue,
-                Some((call, Need::One(branch))) => Some((call, branch)),
+                Some((node, Need::One(branch))) => Some(OfBranch { node, branch }),
                 Some((_, Need::Several)) | None => user,
             };
-            needs(&mut users, input.node, user);
+            users.needs(input.node, user);
         }
     }
     guarded.sort_unstable_by_key(|guarded| guarded.node);

@@ -48,8 +48,7 @@ pub(crate) fn prune(graph: &GraphReader<'_>, signature: &Signature) -> Result<Pa
     }
     let mut lowering = Lowering::new(graph, signature, Shapes::Declared);
     lowering.lower_all(&path);
-    let lowered = (&lowering.subgraph, &lowering.lowered);
-    lowering.subgraph.guarded = guarded(graph, signature, &path, lowered);
+    lowering.guard(signature.roots(), &path);
     let random = path.into_iter().filter(|&id| graph.node(id).draws());
     let mut random: Vec<NodeId> = random.map(|id| graph.extension_origin(id)).collect();
     random.sort_unstable();
@@ -163,6 +162,12 @@ impl<'a> Lowering<'a> {
                 self.lower_as(id, extension);
             }
         }
+    }
+
+    /// Records the nodes of the path that wait for a branch. The run itself needs `roots`.
+    pub(crate) fn guard(&mut self, roots: impl Iterator<Item = NodeId>, path: &[NodeId]) {
+        let lowered = (&self.subgraph, &self.lowered);
+        self.subgraph.guarded = guarded(self.graph, self.signature, roots, path, lowered);
     }
 
     /// Records that a node is replaced by one that extends it, which is lowered.

@@ -8,10 +8,11 @@ use tidemill_graph::{
 };
 use tidemill_value::{Shape, Value};
 
+use crate::lower::guard::OfBranch;
 use crate::lower::prune::VariableUse;
 use crate::plan::join::{Candidate, join};
 use crate::plan::lookahead::Lookahead;
-use crate::plan::schedule::{OfBranch, Schedule, Task, Writes, schedule};
+use crate::plan::schedule::{Schedule, Task, Writes, schedule};
 use crate::plan::slots::{Slots, plan_inputs};
 use crate::plan::step::{Action, Call, Feed, Plan, PlannedVariable, Routine, Source, Step};
 use crate::sync::Mutex;

@@ -4,7 +4,7 @@ use rustc_hash::FxHashMap;
 use tidemill_graph::{Execution, Fact, Fallible, Guarded, Node, NodeId, Subgraph};
 use tidemill_value::Value;
 
-use crate::lower::guard::Need;
+use crate::lower::guard::{Need, OfBranch, Users};
 
 /// The treatment of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -33,13 +33,6 @@ pub(crate) struct Schedule {
     /// For each node that only one branch of another node needs, that node and the number of the
     /// branch. These nodes come right before it.
     pub(crate) lazy: Lazy,
-}
-
-/// The only branch that needs a node.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
-pub(crate) struct OfBranch {
-    pub(crate) node: NodeId,
-    pub(crate) branch: usize,
 }
 
 pub(crate) type Lazy = FxHashMap<NodeId, OfBranch>;
@@ -106,19 +99,12 @@ fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
     if !subgraph.nodes().any(|(_, node)| matches!(node.op.execution, Execution::Branch(_))) {
         return lazy;
     }
-    // For each node, the branch that needs it, as far as is known; `None` if others do, too.
-    let mut users: FxHashMap<NodeId, Option<OfBranch>> = FxHashMap::default();
-    let needs = |users: &mut FxHashMap<_, _>, node: NodeId, user: Option<OfBranch>| {
-        let known = users.entry(node).or_insert(user);
-        if *known != user {
-            *known = None;
-        }
-    };
+    let mut users = Users::new(subgraph);
     for tensor in subgraph.fetches.iter().chain(subgraph.commits.iter().map(|c| &c.value)) {
-        needs(&mut users, tensor.node, None);
+        users.needs(tensor.node, None);
     }
     for &Guarded { node, call, branch } in &subgraph.guarded {
-        needs(&mut users, node, Some(OfBranch { node: call, branch }));
+        users.needs(node, Some(OfBranch { node: call, branch }));
     }
     for (id, node) in subgraph.nodes().rev() {
         let may_wait = match subgraph.must_keep(node) {
@@ -126,7 +112,7 @@ fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
             true => subgraph.guarded.binary_search_by_key(&id, |guarded| guarded.node).is_ok(),
             false => node.op.is_pure(),
         };
-        let user = users.get(&id).copied().flatten().filter(|_| may_wait);
+        let user = users.of(id).filter(|_| may_wait);
         if let Some(user) = user {
             lazy.insert(id, user);
         }
@@ -141,7 +127,7 @@ fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
                 Some(Need::One(branch)) => Some(OfBranch { node: id, branch }),
                 Some(Need::Several) | None => user,
             };
-            needs(&mut users, input.node, user);
+            users.needs(input.node, user);
         }
     }
     lazy

@@ -4,8 +4,8 @@ use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{Fact, GraphReader, Kernel, NodeId, Operand, Select};
 use tidemill_value::{Shape, Value};
 
+use crate::lower::guard::OfBranch;
 use crate::lower::prune::VariableUse;
-use crate::plan::schedule::OfBranch;
 use crate::sync::{Mutex, MutexGuard};
 
 /// The program of one signature. It never changes, and any number of runs can use it at once.

@@ -13,7 +13,7 @@ use crate::family::grads;
 use crate::index::{axis_of, check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::tensor;
-use crate::ops::division::mul_no_nan;
+use crate::ops::division::absorbing_mul;
 use crate::sample::array;
 
 const INITIAL: AttrDef = AttrDef::float("initial", 0.0);
@@ -49,7 +49,7 @@ pub static LINEAR_RECURRENCE: OpDef = OpDef::new(
 .gradient(|cx| {
     let (a, axis, states): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(2), cx.output(0));
     let of_step = linear_recurrence(a, cx.grad(), axis, back(cx.node())?);
-    Ok(grads([Some(mul_no_nan(states, of_step)), Some(of_step), None]))
+    Ok(grads([Some(absorbing_mul(states, of_step)), Some(of_step), None]))
 })
 .kernel(|node| {
     let start = start(node)?;
@@ -98,8 +98,7 @@ pub(super) fn linear_recurrence(a: Tensor, b: Tensor, axis: Tensor, start: Start
 pub(crate) fn product_of_others(x: Tensor, axis: Tensor) -> Tensor {
     let zeros = zeros_like(x);
     let [before, behind] = BOTH_ENDS.map(|start| linear_recurrence(x, zeros, axis, start));
-    // Next to a zero, the product of large elements may be infinite.
-    mul_no_nan(behind, before)
+    absorbing_mul(behind, before)
 }
 
 /// The state before each row of linear recurrences, one for each segment of rows.
@@ -144,7 +143,7 @@ pub static SEGMENT_RECURRENCE: OpDef = OpDef::new(
     let (a, states): (Tensor, Tensor) = (cx.input(0), cx.output(0));
     let rows = Rows { ids: cx.input(2), count: cx.input(3) };
     let of_step = segment_recurrence(a, cx.grad(), rows, back(cx.node())?);
-    Ok(grads([Some(mul_no_nan(states, of_step)), Some(of_step), None, None]))
+    Ok(grads([Some(absorbing_mul(states, of_step)), Some(of_step), None, None]))
 })
 .kernel(|node| {
     let start = start(node)?;
@@ -187,5 +186,5 @@ fn segment_recurrence(a: Tensor, b: Tensor, rows: Rows, start: Start) -> Tensor 
 pub(super) fn product_of_other_rows(x: Tensor, rows: Rows) -> Tensor {
     let zeros = zeros_like(x);
     let [before, behind] = BOTH_ENDS.map(|start| segment_recurrence(x, zeros, rows, start));
-    mul_no_nan(behind, before)
+    absorbing_mul(behind, before)
 }

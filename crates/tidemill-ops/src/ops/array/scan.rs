@@ -10,11 +10,12 @@ use tidemill_kernels::scan::{self as kernels, Scan};
 use tidemill_value::{DType, Value};
 
 use super::recurrence::linear_recurrence;
+use super::zeros_like;
 use crate::family::{example, grads};
 use crate::index::{axis_of, check_rank, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
-use crate::ops::division::mul_no_nan;
+use crate::ops::division::absorbing_mul;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
@@ -104,14 +105,15 @@ pub static CUMPROD: OpDef = scan("Cumprod", "The cumulative product along an axi
 fn cumprod_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, axis, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
     let Scan { exclusive, reverse } = attrs(cx.node())?;
-    let before = node(&CUMPROD, x, axis, Scan { exclusive: true, reverse });
+    // Unlike a cumulative product, a recurrence has 0 behind a zero even if that of the elements
+    // before it is infinite.
+    let before = linear_recurrence(x, zeros_like(x), axis, Start { initial: 1.0, reverse });
     let back = Start { initial: 0.0, reverse: !reverse };
     let behind = match exclusive {
         true => linear_recurrence(x, grad, axis, back),
         false => grad + linear_recurrence(x, x * grad, axis, back),
     };
-    // After a zero, the product of large elements may be infinite.
-    Ok(grads([Some(mul_no_nan(behind, before)), None]))
+    Ok(grads([Some(absorbing_mul(behind, before)), None]))
 }
 
 #[track_caller]
