@@ -1,7 +1,7 @@
 //! Products of small matrices. A general product would first copy its operands into blocks, for
 //! which it needs memory, and takes about as long for that as for the product.
 
-use super::MatMul;
+use super::plan::MatMul;
 use crate::NumericError;
 use crate::float::Float;
 

@@ -5,7 +5,7 @@
 
 use matrixmultiply::{dgemm, sgemm};
 
-use super::MatMul;
+use super::plan::MatMul;
 use crate::pool::for_each;
 
 /// As many multiplications as a tile has at least, if the product has: some ten microseconds.

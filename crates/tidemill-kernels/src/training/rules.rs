@@ -1,8 +1,70 @@
-//! The arithmetic of each rule.
+//! The rules, and the arithmetic of each.
 
-use super::{Rule, Step, Work};
+use super::work::{Step, Work};
 use crate::NumericError;
 use crate::float::Float;
+
+/// How a variable is updated. Each names the numbers it takes, in their order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rule {
+    /// `alpha`.
+    GradientDescent,
+    /// `lr`, `momentum`.
+    Momentum {
+        /// Whether the step looks ahead (Nesterov).
+        nesterov: bool,
+    },
+    /// `lr`, `momentum`; the accumulator holds steps instead of gradients.
+    KerasMomentum {
+        /// Whether the step looks ahead (Nesterov).
+        nesterov: bool,
+    },
+    /// `lr`.
+    Adagrad {
+        /// Whether the accumulator takes the gradient in.
+        update_slots: bool,
+    },
+    /// `lr`, `epsilon`.
+    AdagradV2 {
+        /// Whether the accumulator takes the gradient in.
+        update_slots: bool,
+    },
+    /// `lr`, `l1`, `l2`, `global_step`.
+    AdagradDa,
+    /// `lr`, `rho`, `epsilon`.
+    Adadelta,
+    /// `lr`, `rho`, `momentum`, `epsilon`.
+    RmsProp,
+    /// `lr`, `rho`, `momentum`, `epsilon`.
+    CenteredRmsProp,
+    /// `beta1_power`, `beta2_power`, `lr`, `beta1`, `beta2`, `epsilon`.
+    Adam {
+        /// Whether the step looks ahead (Nesterov).
+        nesterov: bool,
+    },
+    /// `beta1_power`, `beta2_power`, `lr`, `beta1`, `beta2`, `epsilon`.
+    AdamWithAmsgrad,
+    /// `beta1_power`, `lr`, `beta1`, `beta2`, `epsilon`.
+    AdaMax,
+    /// `lr`, `l1`, `l2`, `lr_power`.
+    Ftrl {
+        /// Whether the linear term is kept multiplied by the learning rate.
+        multiply_linear_by_lr: bool,
+    },
+    /// `lr`, `l1`, `l2`, `l2_shrinkage`, `lr_power`.
+    FtrlV2 {
+        /// Whether the linear term is kept multiplied by the learning rate.
+        multiply_linear_by_lr: bool,
+    },
+    /// `alpha`, `l1`, `l2`.
+    ProximalGradientDescent,
+    /// `lr`, `l1`, `l2`.
+    ProximalAdagrad,
+    /// `lr`, `alpha`, `sign_decay`, `beta`.
+    AddSign,
+    /// `lr`, `logbase`, `sign_decay`, `beta`.
+    PowerSign,
+}
 
 /// Declares steps: the numbers and choices of each, and what its states become by a gradient. The
 /// loops over `f32` of those marked with `vector` are compiled for several sets of vector instructions.
