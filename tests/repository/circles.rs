@@ -58,10 +58,13 @@ impl Crate {
         let mut base = match segments[0].as_str() {
             "crate" => Module::new(),
             "self" | "super" => module.clone(),
-            _ => {
+            first => {
                 let below: Module = module.iter().chain([&segments[0]]).cloned().collect();
-                let is_below = self.code.contains_key(&below);
-                return is_below.then(|| module.iter().cloned().chain(segments).collect());
+                if self.code.contains_key(&below) {
+                    return Some(module.iter().cloned().chain(segments).collect());
+                }
+                let imported = self.names.get(module)?.get(first)?.first()?;
+                return Some(imported.iter().cloned().chain(segments.into_iter().skip(1)).collect());
             }
         };
         while segments.first().is_some_and(|s| ["crate", "self", "super"].contains(&s.as_str())) {

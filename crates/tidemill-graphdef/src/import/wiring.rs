@@ -2,9 +2,59 @@
 
 use rustc_hash::FxHashMap;
 use tidemill_formats::proto::{AnyValue, DataType, GraphDef, NodeDef};
-use tidemill_graph::TensorRef;
+use tidemill_graph::{Graph, TensorRef};
+use tidemill_ops::Tensor;
 
-use super::{ImportErrorKind, InputMap};
+use super::error::{ImportError, ImportErrorKind};
+use super::names::split_reference;
+
+/// The tensors that nodes take in place of those of the message.
+#[derive(Debug)]
+pub(super) struct InputMap {
+    /// By name and output. A control input has its `^`.
+    tensors: FxHashMap<(String, u32), (TensorRef, bool)>,
+}
+
+impl InputMap {
+    pub(super) fn new(graph: &Graph, map: &[(String, Tensor)]) -> Result<Self, ImportError> {
+        let entry = |(name, tensor): &(String, Tensor)| {
+            let tensor = TensorRef::from(*tensor);
+            let is_valid = tensor.graph() == graph.key()
+                && tensor.id().is_ok_and(|id| graph.read().fact(id).is_some());
+            let (node, slot) = split_reference(name);
+            match is_valid {
+                true => Ok(((node.to_owned(), slot), (tensor, false))),
+                false => Err(ImportError::InvalidMapping { name: name.clone() }),
+            }
+        };
+        Ok(InputMap { tensors: map.iter().map(entry).collect::<Result<_, _>>()? })
+    }
+
+    /// Tensors by the names of nodes.
+    pub(super) fn of(names: &[String], tensors: &[TensorRef]) -> Self {
+        let named = names.iter().zip(tensors);
+        let entry = |(name, tensor): (&String, &TensorRef)| ((name.clone(), 0), (*tensor, false));
+        InputMap { tensors: named.map(entry).collect() }
+    }
+
+    /// The tensor to take for a reference, if there is one.
+    fn take(&mut self, (name, slot): (&str, u32)) -> Option<TensorRef> {
+        if self.tensors.is_empty() {
+            return None;
+        }
+        let (tensor, is_taken) = self.tensors.get_mut(&(name.to_owned(), slot))?;
+        *is_taken = true;
+        Some(*tensor)
+    }
+
+    pub(super) fn check_all_taken(self) -> Result<(), ImportError> {
+        let unused = self.tensors.into_iter().filter(|(_, (_, is_taken))| !is_taken);
+        let mut names: Vec<String> =
+            unused.map(|((name, slot), _)| format!("{name}:{slot}")).collect();
+        names.sort();
+        if names.is_empty() { Ok(()) } else { Err(ImportError::UnusedMapping { names }) }
+    }
+}
 
 /// Where an input of a node comes from.
 #[derive(Clone, Copy, Debug)]
@@ -30,12 +80,6 @@ impl Wires {
             Source::Mapped(_) => None,
         })
     }
-}
-
-/// The name of a node, and which of its outputs is meant.
-pub(crate) fn split_reference(reference: &str) -> (&str, u32) {
-    let split = reference.rsplit_once(':');
-    split.and_then(|(name, slot)| Some((name, slot.parse().ok()?))).unwrap_or((reference, 0))
 }
 
 /// Finds what each node takes.
