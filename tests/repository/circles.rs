@@ -9,7 +9,13 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The crates that are free of circles.
-const FREE: &[&str] = &["tidemill-kernels", "tidemill-runtime", "tidemill-train"];
+const FREE: &[&str] = &[
+    "tidemill-graph",
+    "tidemill-graphdef",
+    "tidemill-kernels",
+    "tidemill-runtime",
+    "tidemill-train",
+];
 
 type Module = Vec<String>;
 
@@ -64,7 +70,9 @@ impl Crate {
                     return Some(module.iter().cloned().chain(segments).collect());
                 }
                 let imported = self.names.get(module)?.get(first)?.first()?;
-                return Some(imported.iter().cloned().chain(segments.into_iter().skip(1)).collect());
+                return Some(
+                    imported.iter().cloned().chain(segments.into_iter().skip(1)).collect(),
+                );
             }
         };
         while segments.first().is_some_and(|s| ["crate", "self", "super"].contains(&s.as_str())) {

@@ -1,42 +1,13 @@
-//! Builds bodies by calling functions of the host program, and finds the tensors that they capture.
+//! Builds bodies by calling functions of the host program.
 
-use std::cell::RefCell;
-
-use super::{HANDLE_PARAMETER, PARAMETER, REF_PARAMETER};
+use super::capture::adopt;
+use super::open::{Running, TRACES, Trace};
 use crate::diagnosis::{BuildErrorKind, Note};
-use crate::registry::{self, override_default};
+use crate::failed::{elsewhere, fail};
+use crate::registry::override_default;
 use crate::{
-    Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, NodeBuilder, NodeId,
-    OpError, OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef,
-    absolute_scope, elsewhere, location, scope, without_control_dependencies,
+    Fact, Graph, GraphKey, Location, OpError, OperationRef, TensorId, TensorRef, location, scope,
 };
-
-/// A body under construction: its graph, and the parameters that stand for tensors of the graph
-/// around it.
-#[derive(Clone, Debug)]
-pub struct Trace {
-    graph: Graph,
-    outer: GraphKey,
-    /// The parameters that were asked for.
-    arguments: Vec<(NodeId, ParameterKind)>,
-    captures: Vec<Capture>,
-    /// Constants of the graph around it that have no gradient, and their copies.
-    constants: Vec<(TensorId, TensorId)>,
-    results: Vec<TensorId>,
-}
-
-/// A tensor of the graph around a body, and the parameter that stands for it.
-#[derive(Clone, Copy, Debug)]
-struct Capture {
-    outer: TensorId,
-    node: NodeId,
-    kind: ParameterKind,
-}
-
-thread_local! {
-    /// The bodies that this thread is building, the innermost last.
-    static TRACES: RefCell<Vec<Trace>> = const { RefCell::new(Vec::new()) };
-}
 
 /// Calls `build` with parameters that have these facts, and makes a body of the nodes it builds.
 /// Tensors that it captures from enclosing graphs become parameters as well; it may also return
@@ -84,10 +55,10 @@ fn result_in_body(result: TensorRef) -> Result<TensorId, OperationRef> {
         _ => Ok(Some(result)),
     };
     let notes = || Note::made_here(result.operation()).into_iter().collect();
-    let fail = |kind| crate::fail(key, "result", kind, notes());
-    match taken.map_err(fail)? {
+    let failed = |kind| fail(key, "result", kind, notes());
+    match taken.map_err(failed)? {
         Some(tensor) => tensor.id().map_err(|_| tensor.operation()),
-        None => Err(fail(elsewhere(result.operation(), key.unwrap_or(GraphKey::NOWHERE)))),
+        None => Err(failed(elsewhere(result.operation(), key.unwrap_or(GraphKey::NOWHERE)))),
     }
 }
 
@@ -100,90 +71,17 @@ pub fn add_argument(fact: &Fact) -> Result<TensorRef, OperationRef> {
     let innermost = TRACES.with_borrow(|traces| traces.last().cloned());
     let Some(mut trace) = innermost else {
         let kind = BuildErrorKind::Op(OpError::invalid("no body is being built".to_owned()));
-        return Err(crate::fail(None, "argument", kind, Vec::new()));
+        return Err(fail(None, "argument", kind, Vec::new()));
     };
     let argument = trace.argument(fact)?;
     TRACES.with_borrow_mut(|traces| traces.last_mut().map(|last| *last = trace));
     Ok(argument)
 }
 
-/// Takes a body off those that are being built, even where building it panics.
-struct Running {
-    depth: usize,
-}
-
-impl Running {
-    fn enter(trace: Trace) -> Running {
-        TRACES.with_borrow_mut(|traces| {
-            traces.push(trace);
-            Running { depth: traces.len() }
-        })
-    }
-
-    fn leave(self) -> Trace {
-        TRACES.with_borrow_mut(|traces| traces.swap_remove(self.depth - 1))
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        TRACES.with_borrow_mut(|traces| traces.truncate(self.depth - 1));
-    }
-}
-
 /// Lists the failed calls of a body with the graph around it, and gives the handle of the last.
 fn hand_on_failures(body: &Graph, outer: &Graph) -> Option<OperationRef> {
     let errors = body.check().err()?;
     errors.errors().map(|error| outer.poison(error.clone())).last()
-}
-
-/// The graph to add a node to that is to be beside tensors of the graph `key`: where that is around
-/// the body that is being built, or another body, the graph of this body.
-pub(crate) fn redirect(key: GraphKey) -> GraphKey {
-    TRACES.with_borrow(|traces| match traces.last() {
-        Some(last) if traces.iter().any(|trace| trace.outer == key) => last.graph.key(),
-        Some(last)
-            if last.graph.key() != key
-                && registry::default_graph().key() == last.graph.key()
-                && is_of_body(key) =>
-        {
-            last.graph.key()
-        }
-        _ => key,
-    })
-}
-
-/// Whether a graph is that of a body.
-fn is_of_body(key: GraphKey) -> bool {
-    Graph::find(key).is_ok_and(|graph| graph.read().state().within.is_some())
-}
-
-/// What stands in the innermost body, of the graph `key`, for a tensor of a graph around it; `None`
-/// where it is of another graph.
-///
-/// # Errors
-/// [`BuildErrorKind::CapturedEffect`].
-pub(crate) fn adopt(key: GraphKey, tensor: TensorRef) -> Result<Option<TensorRef>, BuildErrorKind> {
-    let levels: Vec<(usize, Graph)> = TRACES.with_borrow(|traces| {
-        let is_innermost = traces.last().is_some_and(|trace| trace.graph.key() == key);
-        let outermost = traces.iter().position(|trace| trace.outer == tensor.graph());
-        let levels = outermost.filter(|_| is_innermost).map(|first| first..traces.len());
-        levels.into_iter().flatten().map(|level| (level, traces[level].graph.clone())).collect()
-    });
-    if levels.is_empty() {
-        return Ok(None);
-    }
-    let Ok(mut id) = tensor.id() else { return Ok(Some(tensor)) };
-    for (level, _) in levels {
-        // A copy is changed and put back, for what it builds looks at those that are being built.
-        let Some(mut trace) = TRACES.with_borrow(|traces| traces.get(level).cloned()) else {
-            break;
-        };
-        let around = TRACES.with_borrow(|traces| level.checked_sub(1).map(|i| traces[i].clone()));
-        id = trace.capture(id, around.as_ref())?;
-        TRACES.with_borrow_mut(|traces| traces[level] = trace);
-    }
-    Ok(Some(TensorRef::new(key, id)))
 }
 
 /// Calls `build` outside of the bodies that are being built, in the graph around all of them, where
@@ -214,222 +112,4 @@ pub fn beside<R>(graph: &Graph, build: impl FnOnce() -> R) -> R {
     let innermost = inside.0.last().map_or(graph.key(), |trace| trace.graph.key());
     let _default = override_default(graph.clone());
     scope::beside_body(graph.key(), innermost, build)
-}
-
-/// A graph that encloses a body being built, or that body itself, and how the graph inside of it
-/// gets at its tensors.
-#[derive(Clone, Debug)]
-pub struct Enclosure {
-    /// The graph.
-    pub graph: Graph,
-    /// The tensors of it that the body inside takes, each with the parameter that stands for it there.
-    pub captured: Vec<(TensorId, TensorId)>,
-}
-
-/// A graph and those that enclose it, from the inside out: more than one while a body is being built,
-/// of which `graph` is the graph.
-pub fn enclosures(graph: &Graph) -> Vec<Enclosure> {
-    let mut enclosures = vec![Enclosure { graph: graph.clone(), captured: Vec::new() }];
-    TRACES.with_borrow(|traces| {
-        let innermost = traces.iter().rposition(|trace| trace.graph.key() == graph.key());
-        for trace in innermost.map_or(&[][..], |last| &traces[..=last]).iter().rev() {
-            let Ok(graph) = Graph::find(trace.outer) else { break };
-            let captures = trace.captures.iter();
-            let captured = captures.map(|c| (c.outer, TensorId::new(c.node, 0))).collect();
-            enclosures.push(Enclosure { graph, captured });
-        }
-    });
-    enclosures
-}
-
-/// The graph of the innermost body that is being built, if any is, where `graph` is around it.
-pub fn innermost(graph: &Graph) -> Graph {
-    Graph::find(redirect(graph.key())).unwrap_or_else(|_| graph.clone())
-}
-
-impl Trace {
-    fn new((graph, outer): &(Graph, GraphKey)) -> Trace {
-        Trace {
-            graph: graph.clone(),
-            outer: *outer,
-            arguments: Vec::new(),
-            captures: Vec::new(),
-            constants: Vec::new(),
-            results: Vec::new(),
-        }
-    }
-
-    /// Its graph.
-    pub fn graph(&self) -> &Graph {
-        &self.graph
-    }
-
-    /// The tensors of the graph around it that it takes, apart from its arguments.
-    pub fn captured(&self) -> impl Iterator<Item = TensorRef> {
-        self.captures.iter().map(|capture| TensorRef::new(self.outer, capture.outer))
-    }
-
-    /// Its results.
-    pub fn results(&self) -> &[TensorId] {
-        &self.results
-    }
-
-    /// The body. It takes its arguments and then these tensors of the graph around it; it gives
-    /// its results and, if it is to be run again and again, what it took of the latter.
-    ///
-    /// # Errors
-    /// [`BuildErrorKind::CapturedEffect`].
-    pub fn finish(
-        mut self,
-        name: &str,
-        captured: &[TensorRef],
-        repeats: bool,
-    ) -> Result<Body, Box<BuildErrorKind>> {
-        let mut parameters = self.arguments.clone();
-        for id in captured.iter().filter_map(|tensor| tensor.id().ok()) {
-            self.capture(id, None)?;
-            let capture = self.captures.iter().find(|capture| capture.outer == id);
-            parameters.extend(capture.map(|capture| (capture.node, capture.kind)));
-        }
-        let mut results = self.results;
-        if repeats {
-            let passed = parameters.iter().skip(self.arguments.len());
-            results.extend(passed.map(|(node, _)| TensorId::new(*node, 0)));
-        }
-        Ok(Body::new(name.to_owned(), self.graph, parameters, results))
-    }
-
-    fn argument(&mut self, fact: &Fact) -> Result<TensorRef, OperationRef> {
-        let node = parameter(&self.graph, "arg", fact)
-            .map_err(|kind| crate::fail(Some(self.graph.key()), "parameter", kind, Vec::new()))?;
-        let kind = match fact.role {
-            Role::Value => ParameterKind::Value,
-            Role::Ref | Role::Handle => {
-                ParameterKind::Variable(Root { graph: self.graph.key(), node })
-            }
-        };
-        self.arguments.push((node, kind));
-        Ok(TensorRef::new(self.graph.key(), TensorId::new(node, 0)))
-    }
-
-    /// What stands for a tensor of the graph around it. `around` is that, if it is a body itself.
-    fn capture(
-        &mut self,
-        outer: TensorId,
-        around: Option<&Trace>,
-    ) -> Result<TensorId, BuildErrorKind> {
-        if let Some(capture) = self.captures.iter().find(|capture| capture.outer == outer) {
-            return Ok(TensorId::new(capture.node, 0));
-        }
-        if let Some((_, copy)) = self.constants.iter().find(|(constant, _)| *constant == outer) {
-            return Ok(*copy);
-        }
-        let graph = Graph::find(self.outer)?;
-        let (node, name, at) = {
-            let reader = graph.read();
-            let (id, node) = (outer.node, reader.node(outer.node).clone());
-            (node, reader.name(id).to_owned(), reader.location(id))
-        };
-        let acts = node.op.execution == Execution::Write
-            || matches!(node.op.effect, Effect::Print | Effect::Host)
-            || node.bodies().any(|body| !body.effects().is_empty());
-        if acts {
-            return Err(BuildErrorKind::CapturedEffect { name, op: node.op.name, at });
-        }
-        let fact = &node.outputs[outer.slot as usize];
-        // A copy of a float would be out of the reach of gradients.
-        if node.op.execution == Execution::Constant && !fact.is_differentiable() {
-            let copy = NodeBuilder::like(&node, &[]).name(name);
-            let copy = location::at_location(at, || add(&self.graph, copy))?;
-            let copy = TensorId::new(copy, outer.slot);
-            self.constants.push((outer, copy));
-            return Ok(copy);
-        }
-        let kind = kind_of(&graph.read(), outer, fact, around);
-        let node = location::at_location(at, || parameter(&self.graph, &name, fact))?;
-        let variable = graph.read().variable_of(outer);
-        if variable.is_some_and(|variable| graph.read().is_reshaped(variable)) {
-            self.graph.note_reshaped(node);
-        }
-        self.captures.push(Capture { outer, node, kind });
-        Ok(TensorId::new(node, 0))
-    }
-}
-
-/// Adds a parameter with this fact to the graph of a body.
-///
-/// # Errors
-/// [`BuildErrorKind`] where the graph takes no more nodes.
-pub fn parameter(graph: &Graph, name: &str, fact: &Fact) -> Result<NodeId, BuildErrorKind> {
-    let op = match fact.role {
-        Role::Value => &PARAMETER,
-        Role::Ref => &REF_PARAMETER,
-        Role::Handle => &HANDLE_PARAMETER,
-    };
-    let node = NodeBuilder::new(op).attr("T", fact.dtype).attr("shape", fact.shape.clone());
-    let node = match &fact.list {
-        Some(list) => node.attr("list_dtype", list.dtype).attr("list_shape", list.shape.clone()),
-        None => node,
-    };
-    add(graph, node.name(name.to_owned()))
-}
-
-fn add(graph: &Graph, node: NodeBuilder) -> Result<NodeId, BuildErrorKind> {
-    let key = graph.key();
-    absolute_scope(key, "", || {
-        without_control_dependencies(key, || node.within(key).try_node(Location::caller()))
-    })
-}
-
-/// What the parameter that stands for a tensor is.
-fn kind_of(
-    graph: &GraphReader<'_>,
-    tensor: TensorId,
-    fact: &Fact,
-    around: Option<&Trace>,
-) -> ParameterKind {
-    let mut known = around.into_iter().flat_map(|trace| {
-        let captures = trace.captures.iter().map(|capture| (capture.node, capture.kind));
-        trace.arguments.iter().copied().chain(captures)
-    });
-    let mut parameter = |node| known.find(|(known, _)| *known == node).map(|(_, kind)| kind);
-    if fact.role != Role::Value {
-        let node = graph.variable_of(tensor).unwrap_or(tensor.node);
-        return parameter(node)
-            .unwrap_or(ParameterKind::Variable(Root { graph: graph.key(), node }));
-    }
-    let read = graph.node(tensor.node).inputs.first().and_then(|&input| graph.variable_of(input));
-    match read {
-        Some(node) if graph.variable(node).is_some_and(|record| record.read == tensor) => {
-            ParameterKind::Read(Root { graph: graph.key(), node })
-        }
-        _ => parameter(tensor.node).unwrap_or(ParameterKind::Value),
-    }
-}
-
-/// Whether a control edge leads from a node into the body that is being built. One from outside has
-/// nothing to say: the body runs after what it takes.
-///
-/// # Errors
-/// [`BuildErrorKind::CapturedEffect`] where the node is outside, and does more than compute values.
-pub(crate) fn is_control_inside(
-    key: GraphKey,
-    control: OperationRef,
-) -> Result<bool, BuildErrorKind> {
-    let crosses = TRACES.with_borrow(|traces| {
-        traces.last().is_some_and(|trace| trace.graph.key() == key)
-            && traces.iter().any(|trace| trace.outer == control.graph())
-    });
-    let Referent::Node(id) = control.referent() else { return Ok(true) };
-    if !crosses {
-        return Ok(true);
-    }
-    let graph = Graph::find(control.graph())?;
-    let reader = graph.read();
-    let node = reader.node(id);
-    if node.op.is_pure() && !node.outputs.is_empty() && node.control_inputs.is_empty() {
-        return Ok(false);
-    }
-    let (name, op) = (reader.name(id).to_owned(), node.op.name);
-    Err(BuildErrorKind::CapturedEffect { name, op, at: reader.location(id) })
 }

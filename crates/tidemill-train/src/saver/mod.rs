@@ -346,9 +346,6 @@ pub(crate) struct Snapshot {
     pub(crate) tensors: Vec<(String, Value)>,
 }
 
-/// What names begin with that are none of variables.
-pub(crate) const RESERVED: &str = "_tidemill/";
-
 /// The path of a checkpoint `prefix` at a step.
 pub(crate) fn at_step(prefix: &Path, step: u64) -> PathBuf {
     let suffix = prefix.extension().filter(|extension| *extension == "safetensors");

@@ -1,0 +1,217 @@
+//! Tensors of the graphs around a body, and the parameters that stand for them in it.
+
+use std::borrow::Cow;
+
+use smallvec::SmallVec;
+
+use super::open::{Capture, TRACES, Trace};
+use super::{HANDLE_PARAMETER, PARAMETER, REF_PARAMETER};
+use crate::append::{Name, NewNode, append};
+use crate::arguments::Arguments;
+use crate::diagnosis::BuildErrorKind;
+use crate::failed::fail;
+use crate::{
+    Attr, Body, Effect, Execution, Fact, Graph, GraphKey, GraphReader, Location, NodeId, OpDef,
+    OperationRef, ParameterKind, Referent, Role, Root, TensorId, TensorRef, absolute_scope,
+    location,
+};
+
+/// What stands in the innermost body, of the graph `key`, for a tensor of a graph around it; `None`
+/// where it is of another graph.
+///
+/// # Errors
+/// [`BuildErrorKind::CapturedEffect`].
+pub(crate) fn adopt(key: GraphKey, tensor: TensorRef) -> Result<Option<TensorRef>, BuildErrorKind> {
+    let levels: Vec<(usize, Graph)> = TRACES.with_borrow(|traces| {
+        let is_innermost = traces.last().is_some_and(|trace| trace.graph.key() == key);
+        let outermost = traces.iter().position(|trace| trace.outer == tensor.graph());
+        let levels = outermost.filter(|_| is_innermost).map(|first| first..traces.len());
+        levels.into_iter().flatten().map(|level| (level, traces[level].graph.clone())).collect()
+    });
+    if levels.is_empty() {
+        return Ok(None);
+    }
+    let Ok(mut id) = tensor.id() else { return Ok(Some(tensor)) };
+    for (level, _) in levels {
+        // A copy is changed and put back, for what it builds looks at those that are being built.
+        let Some(mut trace) = TRACES.with_borrow(|traces| traces.get(level).cloned()) else {
+            break;
+        };
+        let around = TRACES.with_borrow(|traces| level.checked_sub(1).map(|i| traces[i].clone()));
+        id = trace.capture(id, around.as_ref())?;
+        TRACES.with_borrow_mut(|traces| traces[level] = trace);
+    }
+    Ok(Some(TensorRef::new(key, id)))
+}
+
+impl Trace {
+    /// The body. It takes its arguments and then these tensors of the graph around it; it gives
+    /// its results and, if it is to be run again and again, what it took of the latter.
+    ///
+    /// # Errors
+    /// [`BuildErrorKind::CapturedEffect`].
+    pub fn finish(
+        mut self,
+        name: &str,
+        captured: &[TensorRef],
+        repeats: bool,
+    ) -> Result<Body, Box<BuildErrorKind>> {
+        let mut parameters = self.arguments.clone();
+        for id in captured.iter().filter_map(|tensor| tensor.id().ok()) {
+            self.capture(id, None)?;
+            let capture = self.captures.iter().find(|capture| capture.outer == id);
+            parameters.extend(capture.map(|capture| (capture.node, capture.kind)));
+        }
+        let mut results = self.results;
+        if repeats {
+            let passed = parameters.iter().skip(self.arguments.len());
+            results.extend(passed.map(|(node, _)| TensorId::new(*node, 0)));
+        }
+        Ok(Body::new(name.to_owned(), self.graph, parameters, results))
+    }
+
+    pub(super) fn argument(&mut self, fact: &Fact) -> Result<TensorRef, OperationRef> {
+        let node = parameter(&self.graph, "arg", fact)
+            .map_err(|kind| fail(Some(self.graph.key()), "parameter", kind, Vec::new()))?;
+        let kind = match fact.role {
+            Role::Value => ParameterKind::Value,
+            Role::Ref | Role::Handle => {
+                ParameterKind::Variable(Root { graph: self.graph.key(), node })
+            }
+        };
+        self.arguments.push((node, kind));
+        Ok(TensorRef::new(self.graph.key(), TensorId::new(node, 0)))
+    }
+
+    /// What stands for a tensor of the graph around it. `around` is that, if it is a body itself.
+    fn capture(
+        &mut self,
+        outer: TensorId,
+        around: Option<&Trace>,
+    ) -> Result<TensorId, BuildErrorKind> {
+        if let Some(capture) = self.captures.iter().find(|capture| capture.outer == outer) {
+            return Ok(TensorId::new(capture.node, 0));
+        }
+        if let Some((_, copy)) = self.constants.iter().find(|(constant, _)| *constant == outer) {
+            return Ok(*copy);
+        }
+        let graph = Graph::find(self.outer)?;
+        let (node, name, at) = {
+            let reader = graph.read();
+            let (id, node) = (outer.node, reader.node(outer.node).clone());
+            (node, reader.name(id).to_owned(), reader.location(id))
+        };
+        let acts = node.op.execution == Execution::Write
+            || matches!(node.op.effect, Effect::Print | Effect::Host)
+            || node.bodies().any(|body| !body.effects().is_empty());
+        if acts {
+            return Err(BuildErrorKind::CapturedEffect { name, op: node.op.name, at });
+        }
+        let fact = &node.outputs[outer.slot as usize];
+        // A copy of a float would be out of the reach of gradients.
+        if node.op.execution == Execution::Constant && !fact.is_differentiable() {
+            let attrs = node.attrs.iter();
+            let attrs = attrs.map(|(name, attr)| (Cow::Owned(name.to_owned()), attr.clone()));
+            let attrs = attrs.collect();
+            let copy = location::at_location(at, || add(&self.graph, node.op, &name, attrs))?;
+            let copy = TensorId::new(copy, outer.slot);
+            self.constants.push((outer, copy));
+            return Ok(copy);
+        }
+        let kind = kind_of(&graph.read(), outer, fact, around);
+        let node = location::at_location(at, || parameter(&self.graph, &name, fact))?;
+        let variable = graph.read().variable_of(outer);
+        if variable.is_some_and(|variable| graph.read().is_reshaped(variable)) {
+            self.graph.note_reshaped(node);
+        }
+        self.captures.push(Capture { outer, node, kind });
+        Ok(TensorId::new(node, 0))
+    }
+}
+
+/// Adds a parameter with this fact to the graph of a body.
+///
+/// # Errors
+/// [`BuildErrorKind`] where the graph takes no more nodes.
+pub fn parameter(graph: &Graph, name: &str, fact: &Fact) -> Result<NodeId, BuildErrorKind> {
+    let op = match fact.role {
+        Role::Value => &PARAMETER,
+        Role::Ref => &REF_PARAMETER,
+        Role::Handle => &HANDLE_PARAMETER,
+    };
+    let mut attrs: Vec<(Cow<'static, str>, Attr)> =
+        vec![("T".into(), fact.dtype.into()), ("shape".into(), fact.shape.clone().into())];
+    if let Some(list) = &fact.list {
+        attrs.push(("list_dtype".into(), list.dtype.into()));
+        attrs.push(("list_shape".into(), list.shape.clone().into()));
+    }
+    add(graph, op, name, attrs)
+}
+
+/// Adds a node without inputs to the graph of a body, outside of all scopes.
+fn add(
+    graph: &Graph,
+    op: &'static OpDef,
+    name: &str,
+    attrs: Vec<(Cow<'static, str>, Attr)>,
+) -> Result<NodeId, BuildErrorKind> {
+    let name = Name::Wish(Cow::Owned(name.to_owned()));
+    let (arguments, controls) = (Arguments::new(), SmallVec::new());
+    let new = NewNode { op, name: &name, arguments, controls, attrs };
+    let location = Location::caller();
+    let added = absolute_scope(graph.key(), "", || append(graph, new, location));
+    added.map_err(|refusal| *refusal.kind)
+}
+
+/// What the parameter that stands for a tensor is.
+fn kind_of(
+    graph: &GraphReader<'_>,
+    tensor: TensorId,
+    fact: &Fact,
+    around: Option<&Trace>,
+) -> ParameterKind {
+    let mut known = around.into_iter().flat_map(|trace| {
+        let captures = trace.captures.iter().map(|capture| (capture.node, capture.kind));
+        trace.arguments.iter().copied().chain(captures)
+    });
+    let mut parameter = |node| known.find(|(known, _)| *known == node).map(|(_, kind)| kind);
+    if fact.role != Role::Value {
+        let node = graph.variable_of(tensor).unwrap_or(tensor.node);
+        return parameter(node)
+            .unwrap_or(ParameterKind::Variable(Root { graph: graph.key(), node }));
+    }
+    let read = graph.node(tensor.node).inputs.first().and_then(|&input| graph.variable_of(input));
+    match read {
+        Some(node) if graph.variable(node).is_some_and(|record| record.read == tensor) => {
+            ParameterKind::Read(Root { graph: graph.key(), node })
+        }
+        _ => parameter(tensor.node).unwrap_or(ParameterKind::Value),
+    }
+}
+
+/// Whether a control edge leads from a node into the body that is being built. One from outside has
+/// nothing to say: the body runs after what it takes.
+///
+/// # Errors
+/// [`BuildErrorKind::CapturedEffect`] where the node is outside, and does more than compute values.
+pub(crate) fn is_control_inside(
+    key: GraphKey,
+    control: OperationRef,
+) -> Result<bool, BuildErrorKind> {
+    let crosses = TRACES.with_borrow(|traces| {
+        traces.last().is_some_and(|trace| trace.graph.key() == key)
+            && traces.iter().any(|trace| trace.outer == control.graph())
+    });
+    let Referent::Node(id) = control.referent() else { return Ok(true) };
+    if !crosses {
+        return Ok(true);
+    }
+    let graph = Graph::find(control.graph())?;
+    let reader = graph.read();
+    let node = reader.node(id);
+    if node.op.is_pure() && !node.outputs.is_empty() && node.control_inputs.is_empty() {
+        return Ok(false);
+    }
+    let (name, op) = (reader.name(id).to_owned(), node.op.name);
+    Err(BuildErrorKind::CapturedEffect { name, op, at: reader.location(id) })
+}

@@ -1,0 +1,136 @@
+//! The bodies that this thread is building.
+
+use std::cell::RefCell;
+
+use crate::{Graph, GraphKey, NodeId, ParameterKind, TensorId, TensorRef, registry};
+
+/// A body under construction: its graph, and the parameters that stand for tensors of the graph
+/// around it.
+#[derive(Clone, Debug)]
+pub struct Trace {
+    pub(super) graph: Graph,
+    pub(super) outer: GraphKey,
+    /// The parameters that were asked for.
+    pub(super) arguments: Vec<(NodeId, ParameterKind)>,
+    pub(super) captures: Vec<Capture>,
+    /// Constants of the graph around it that have no gradient, and their copies.
+    pub(super) constants: Vec<(TensorId, TensorId)>,
+    pub(super) results: Vec<TensorId>,
+}
+
+/// A tensor of the graph around a body, and the parameter that stands for it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Capture {
+    pub(super) outer: TensorId,
+    pub(super) node: NodeId,
+    pub(super) kind: ParameterKind,
+}
+
+thread_local! {
+    /// The bodies that this thread is building, the innermost last.
+    pub(super) static TRACES: RefCell<Vec<Trace>> = const { RefCell::new(Vec::new()) };
+}
+
+impl Trace {
+    pub(super) fn new((graph, outer): &(Graph, GraphKey)) -> Trace {
+        Trace {
+            graph: graph.clone(),
+            outer: *outer,
+            arguments: Vec::new(),
+            captures: Vec::new(),
+            constants: Vec::new(),
+            results: Vec::new(),
+        }
+    }
+
+    /// Its graph.
+    pub fn graph(&self) -> &Graph {
+        &self.graph
+    }
+
+    /// The tensors of the graph around it that it takes, apart from its arguments.
+    pub fn captured(&self) -> impl Iterator<Item = TensorRef> {
+        self.captures.iter().map(|capture| TensorRef::new(self.outer, capture.outer))
+    }
+
+    /// Its results.
+    pub fn results(&self) -> &[TensorId] {
+        &self.results
+    }
+}
+
+/// Takes a body off those that are being built, even where building it panics.
+pub(super) struct Running {
+    depth: usize,
+}
+
+impl Running {
+    pub(super) fn enter(trace: Trace) -> Running {
+        TRACES.with_borrow_mut(|traces| {
+            traces.push(trace);
+            Running { depth: traces.len() }
+        })
+    }
+
+    pub(super) fn leave(self) -> Trace {
+        TRACES.with_borrow_mut(|traces| traces.swap_remove(self.depth - 1))
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        TRACES.with_borrow_mut(|traces| traces.truncate(self.depth - 1));
+    }
+}
+
+/// The graph to add a node to that is to be beside tensors of the graph `key`: where that is around
+/// the body that is being built, or another body, the graph of this body.
+pub(crate) fn redirect(key: GraphKey) -> GraphKey {
+    TRACES.with_borrow(|traces| match traces.last() {
+        Some(last) if traces.iter().any(|trace| trace.outer == key) => last.graph.key(),
+        Some(last)
+            if last.graph.key() != key
+                && registry::default_graph().key() == last.graph.key()
+                && is_of_body(key) =>
+        {
+            last.graph.key()
+        }
+        _ => key,
+    })
+}
+
+/// Whether a graph is that of a body.
+fn is_of_body(key: GraphKey) -> bool {
+    Graph::find(key).is_ok_and(|graph| graph.read().state().within.is_some())
+}
+
+/// A graph that encloses a body being built, or that body itself, and how the graph inside of it
+/// gets at its tensors.
+#[derive(Clone, Debug)]
+pub struct Enclosure {
+    /// The graph.
+    pub graph: Graph,
+    /// The tensors of it that the body inside takes, each with the parameter that stands for it there.
+    pub captured: Vec<(TensorId, TensorId)>,
+}
+
+/// A graph and those that enclose it, from the inside out: more than one while a body is being built,
+/// of which `graph` is the graph.
+pub fn enclosures(graph: &Graph) -> Vec<Enclosure> {
+    let mut enclosures = vec![Enclosure { graph: graph.clone(), captured: Vec::new() }];
+    TRACES.with_borrow(|traces| {
+        let innermost = traces.iter().rposition(|trace| trace.graph.key() == graph.key());
+        for trace in innermost.map_or(&[][..], |last| &traces[..=last]).iter().rev() {
+            let Ok(graph) = Graph::find(trace.outer) else { break };
+            let captures = trace.captures.iter();
+            let captured = captures.map(|c| (c.outer, TensorId::new(c.node, 0))).collect();
+            enclosures.push(Enclosure { graph, captured });
+        }
+    });
+    enclosures
+}
+
+/// The graph of the innermost body that is being built, if any is, where `graph` is around it.
+pub fn innermost(graph: &Graph) -> Graph {
+    Graph::find(redirect(graph.key())).unwrap_or_else(|_| graph.clone())
+}
