@@ -87,7 +87,7 @@ pub(crate) fn append(
     Ok(push(graph, node, name, location)?)
 }
 
-/// Puts the tensors to take in place of those given where values are taken.
+/// Replaces inputs that are read as values by their stand-ins.
 fn take_stand_ins(state: &State, op: &'static OpDef, arguments: &mut Arguments<TensorId>) {
     let accesses = op.inputs.iter().map(|arg| arg.access);
     let taken = accesses.zip(arguments.ranges()).filter(|(access, _)| *access == Access::Read);
@@ -121,7 +121,7 @@ fn facts_of(
     Ok(facts)
 }
 
-/// Checks that the inputs that name a variable to write do so.
+/// Checks that every input to be written names a variable.
 fn check_targets(
     state: &State,
     op: &'static OpDef,
@@ -136,7 +136,7 @@ fn check_targets(
     Ok(())
 }
 
-/// What is known of the outputs of a node.
+/// Infers the facts of a node's outputs.
 pub(crate) fn infer_outputs(
     op: &'static OpDef,
     bound: &Bound,
@@ -144,7 +144,7 @@ pub(crate) fn infer_outputs(
 ) -> Result<SmallVec<[Fact; 1]>, BuildErrorKind> {
     let view = NodeView::new(op, &bound.attrs, inputs, &[]);
     let inferred = (op.infer)(&view)?;
-    // A loop hands on the variables that it takes.
+    // A loop passes on the variables that it takes.
     let body = view.bodies().next().filter(|_| op.execution == Execution::Loop);
     let is_variable = |i: usize| {
         let parameter = body.and_then(|body| body.parameters().get(i));
@@ -190,8 +190,8 @@ fn push(
     Ok(id)
 }
 
-/// The name by which a node that names a variable shares it with others, checked against the
-/// first of them.
+/// The shared name of a variable's node. Its type and shape must agree with those of the first node of
+/// that name.
 fn find_shared(state: &State, node: &Node) -> Result<Option<SharedName>, BuildErrorKind> {
     let Some(name) = shared_name(node) else { return Ok(None) };
     if let Some(first) = state.variables.sharing(&name) {
@@ -241,7 +241,7 @@ fn shared_name(node: &Node) -> Option<SharedName> {
     is_shared.then_some(SharedName { op: node.op.name, container, name })
 }
 
-/// The inputs with what the operation calls them.
+/// The inputs, each with the name of its argument.
 pub(crate) fn named_inputs<T: Copy>(
     op: &'static OpDef,
     arguments: &Arguments<T>,
@@ -254,7 +254,7 @@ pub(crate) fn named_inputs<T: Copy>(
     })
 }
 
-/// Says what an input is and where it was made, below the error of a call that does not take it.
+/// A note below the error of a call that rejects an input: its type and shape, and where it was made.
 pub fn input_note(arg: &str, tensor: TensorRef) -> Option<Note> {
     let (graph, id) = (Graph::find(tensor.graph()).ok()?, tensor.id().ok()?);
     let reader = graph.read();
@@ -267,7 +267,7 @@ fn note_of(state: &State, arg: &str, tensor: TensorId) -> Note {
     Note::at(format!("`{arg}` is {shown}"), state.locations[tensor.node.index()])
 }
 
-/// Says where the inputs were made.
+/// Notes that say where the inputs were made.
 fn input_notes(state: &State, op: &'static OpDef, arguments: &Arguments<TensorId>) -> Vec<Note> {
     named_inputs(op, arguments).map(|(arg, tensor)| note_of(state, &arg, tensor)).collect()
 }

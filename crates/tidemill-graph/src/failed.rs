@@ -81,7 +81,7 @@ impl Note {
     }
 }
 
-/// Says that an operation is not of the graph `graph`: it is inside a body, or of another graph.
+/// The error of an operation that is not in `graph`: it is inside a body, or in another graph.
 pub fn elsewhere(operation: OperationRef, graph: GraphKey) -> BuildErrorKind {
     match InsideBody::of(operation, graph) {
         Some(inside) => BuildErrorKind::InsideBody(Box::new(inside)),
@@ -105,7 +105,7 @@ impl InsideBody {
         while let Some((outer, call)) = self::around(key) {
             match call {
                 Some(call) => inside.enter(key, outer, call)?,
-                // Whatever is inside of this body is not to be had yet.
+                // Nothing inside this body is available yet.
                 None => inside.within.clear(),
             }
             if around.contains(&outer) {
@@ -133,7 +133,7 @@ impl InsideBody {
     }
 }
 
-/// Of the graph of a body, the graph that it is in, and the node that runs it.
+/// The graph around a body's graph, and the node that runs the body.
 fn around(key: GraphKey) -> Option<(GraphKey, Option<NodeId>)> {
     Graph::find(key).ok()?.read().state().within
 }

@@ -42,12 +42,13 @@ pub(crate) struct Shared {
     pub(crate) reshaped: AtomicUsize,
 }
 
+/// The contents of a graph, which its lock guards.
 #[derive(Default)]
 pub(crate) struct State {
     pub(crate) dag: Dag<Node>,
     pub(crate) names: NameTable,
     pub(crate) locations: Chunked<Location>,
-    /// For nodes made on behalf of another, that one.
+    /// For a node made on behalf of another, that other node.
     pub(crate) origins: FxHashMap<NodeId, NodeId>,
     /// For a tensor, the one made after it that later nodes take in its place.
     pub(crate) stand_ins: FxHashMap<TensorId, TensorId>,
@@ -61,7 +62,7 @@ pub(crate) struct State {
     pub(crate) finalized: Option<Location>,
     pub(crate) seed: Option<i64>,
     pub(crate) strict: bool,
-    /// Of a body, the graph that it is in, and the node there that runs it.
+    /// For a body: the graph around it, and the node there that runs it.
     pub(crate) within: Option<(GraphKey, Option<NodeId>)>,
     pub(crate) extensions: Extensions,
 }
@@ -160,7 +161,7 @@ pub struct BodyPath {
 pub struct Subgraph {
     pub(crate) nodes: Vec<Node>,
     pub(crate) origins: Vec<NodeId>,
-    /// For each fed tensor, the node of type [`FEED`] that stands for it.
+    /// For each fed tensor, the node of type [`FEED`](crate::FEED) that stands for it.
     pub feeds: Vec<NodeId>,
     /// The tensors to return, in order.
     pub fetches: Vec<TensorId>,
@@ -170,8 +171,7 @@ pub struct Subgraph {
     pub guarded: Vec<Guarded>,
 }
 
-/// A node that may fail a run and that, as the graph has it, only one branch needs: it runs where that
-/// branch is taken.
+/// A node that may fail and that only one branch needs: it runs if that branch is taken.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Guarded {
     /// The node.

@@ -1,6 +1,4 @@
-use std::collections::BTreeMap;
-
-use super::{AttrValue, FunctionDefLibrary};
+use super::FunctionDefLibrary;
 
 /// A graph.
 #[derive(Clone, PartialEq, prost::Message)]
@@ -14,27 +12,6 @@ pub struct GraphDef {
     /// Which versions of TensorFlow the graph is of and for.
     #[prost(message, optional, tag = "4")]
     pub versions: Option<VersionDef>,
-}
-
-/// A node of a graph.
-#[derive(Clone, PartialEq, prost::Message)]
-pub struct NodeDef {
-    /// The name.
-    #[prost(string, tag = "1")]
-    pub name: String,
-    /// The operation type.
-    #[prost(string, tag = "2")]
-    pub op: String,
-    /// The tensors it takes, as `node` or `node:output`, then the nodes it runs after, as
-    /// `^node`.
-    #[prost(string, repeated, tag = "3")]
-    pub input: Vec<String>,
-    /// The device it is to run on.
-    #[prost(string, tag = "4")]
-    pub device: String,
-    /// The attributes by name.
-    #[prost(btree_map = "string, message", tag = "5")]
-    pub attr: BTreeMap<String, AttrValue>,
 }
 
 /// The versions of a graph.

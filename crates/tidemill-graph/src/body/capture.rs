@@ -16,8 +16,8 @@ use crate::{
     location,
 };
 
-/// What stands in the innermost body, of the graph `key`, for a tensor of a graph around it; `None`
-/// where it is of another graph.
+/// The tensor of the innermost body, whose graph is `key`, that stands for a tensor of a graph around
+/// it; `None` for tensors of other graphs.
 ///
 /// # Errors
 /// [`BuildErrorKind::CapturedEffect`].
@@ -33,7 +33,7 @@ pub(crate) fn adopt(key: GraphKey, tensor: TensorRef) -> Result<Option<TensorRef
     }
     let Ok(mut id) = tensor.id() else { return Ok(Some(tensor)) };
     for (level, _) in levels {
-        // A copy is changed and put back, for what it builds looks at those that are being built.
+        // Adding nodes looks up the bodies under construction, so a copy is changed and put back.
         let Some(mut trace) = TRACES.with_borrow(|traces| traces.get(level).cloned()) else {
             break;
         };
@@ -83,7 +83,8 @@ impl Trace {
         Ok(TensorRef::new(self.graph.key(), TensorId::new(node, 0)))
     }
 
-    /// What stands for a tensor of the graph around it. `around` is that, if it is a body itself.
+    /// The tensor that stands for a tensor of the graph around the body. `around` is the trace of that
+    /// graph, if it is a body's itself.
     fn capture(
         &mut self,
         outer: TensorId,
@@ -108,7 +109,7 @@ impl Trace {
             return Err(BuildErrorKind::CapturedEffect { name, op: node.op.name, at });
         }
         let fact = &node.outputs[outer.slot as usize];
-        // A copy of a float would be out of the reach of gradients.
+        // Gradients do not reach a copy, so floats are captured.
         if node.op.execution == Execution::Constant && !fact.is_differentiable() {
             let attrs = node.attrs.iter();
             let attrs = attrs.map(|(name, attr)| (Cow::Owned(name.to_owned()), attr.clone()));
@@ -163,7 +164,7 @@ fn add(
     added.map_err(|refusal| *refusal.kind)
 }
 
-/// What the parameter that stands for a tensor is.
+/// The kind of the parameter that stands for a tensor.
 fn kind_of(
     graph: &GraphReader<'_>,
     tensor: TensorId,

@@ -59,7 +59,7 @@ impl Trace {
     }
 }
 
-/// Takes a body off those that are being built, even where building it panics.
+/// Removes a body from the list once it is built, also if building it panics.
 pub(super) struct Running {
     depth: usize,
 }
@@ -83,8 +83,8 @@ impl Drop for Running {
     }
 }
 
-/// The graph to add a node to that is to be beside tensors of the graph `key`: where that is around
-/// the body that is being built, or another body, the graph of this body.
+/// The graph that takes a node whose inputs are in the graph `key`. While a body is being built, this
+/// is the body's graph, if `key` is a graph around it or that of another body.
 pub(crate) fn redirect(key: GraphKey) -> GraphKey {
     TRACES.with_borrow(|traces| match traces.last() {
         Some(last) if traces.iter().any(|trace| trace.outer == key) => last.graph.key(),

@@ -39,7 +39,7 @@ impl ParameterKind {
     }
 }
 
-/// How a node uses an input for which bodies have these parameters.
+/// The access of an input that its node's bodies take as these parameters.
 pub(crate) fn parameter_access(parameters: impl IntoIterator<Item = Parameter>) -> Access {
     let mut access = Access::Read;
     for parameter in parameters {

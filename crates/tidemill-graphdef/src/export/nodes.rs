@@ -33,7 +33,7 @@ pub(super) fn to_node_def(
     };
     let types = types_with_handles(reader, id, node)?;
     let attr = |(name, attr): (&str, Attr)| {
-        // Before its bytes are in memory twice.
+        // Checked before its bytes are in memory twice.
         if let Attr::Tensor(value) = &attr
             && let bytes = TensorProto::content_len(value)
             && bytes > MAX_BYTES
@@ -117,7 +117,7 @@ impl Functions {
         self.library
     }
 
-    /// What an attribute that holds bodies is in a message.
+    /// The value in a message of an attribute that holds bodies.
     ///
     /// # Errors
     /// [`ExportError`] where the nodes of a body have no form there.
@@ -144,7 +144,7 @@ impl Functions {
                 let named = |other: &FunctionDef| {
                     other.signature.as_ref().is_some_and(|signature| signature.name == name)
                 };
-                // The one that the body was imported from.
+                // The function that the body was imported from.
                 library.function.retain(|other| !named(other));
                 library.function.push(function);
                 name
@@ -201,7 +201,7 @@ impl Functions {
     }
 }
 
-/// The parameters that a body has dropped because nothing it gives needs them, and what takes them.
+/// The parameters that a body has dropped because no result needs them, and the nodes that take them.
 fn behind_dropped_parameters(reader: &GraphReader<'_>, inside: &Inside) -> FxHashSet<NodeId> {
     let is_parameter =
         |node: &Node| [&PARAMETER, &REF_PARAMETER, &HANDLE_PARAMETER].contains(&node.op);
@@ -226,7 +226,7 @@ fn type_of(fact: &Fact) -> i32 {
     }
 }
 
-/// What nodes refer to tensors by.
+/// The references by which nodes name tensors.
 fn references(
     reader: &GraphReader<'_>,
     tensors: &[TensorId],

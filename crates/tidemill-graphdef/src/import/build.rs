@@ -21,16 +21,16 @@ use super::notes;
 use super::plan::{Named, Parts, Plan};
 use super::wiring::{InputMap, Source, passes_handle};
 
-/// Bodies may be in bodies so deep.
+/// The deepest nesting of bodies.
 const MAX_DEPTH: usize = 64;
 
-/// Functions that are imported again put no more nodes than this into a graph, so that those that run
-/// one another twice do not fill the memory.
+/// Repeated imports of functions add at most this many nodes, so that functions that run each other
+/// twice do not fill the memory.
 const MAX_NODES: usize = 1 << 18;
-/// To make a body costs as much as so many nodes.
+/// The cost of a body, in nodes.
 const BODY: usize = 128;
 
-/// What bodies have cost so far.
+/// The cost of the bodies made so far.
 #[derive(Default)]
 pub(super) struct Budget {
     spent: Cell<usize>,
@@ -52,7 +52,7 @@ impl Budget {
     }
 }
 
-/// After so many rounds nothing is taken as known of the shapes that a loop changes.
+/// After this many rounds, the shapes that a loop changes count as unknown.
 const ROUNDS: usize = 4;
 
 impl Plan {
@@ -92,7 +92,7 @@ fn build_node(
     let key = graph.key();
     let tensor = |source: &Source| match *source {
         Source::Mapped(tensor) => Some(tensor),
-        // What a node takes was added before it.
+        // The inputs of a node were added before it.
         Source::Node { index, slot } => {
             Some(OperationRef::new(key, Referent::Node(built[index]?)).output(slot))
         }
@@ -158,7 +158,7 @@ impl<'a> Bodies<'a> {
         Bodies { library, depth: 0, budget, location }
     }
 
-    /// The attributes of a node that runs functions, where its inputs are these.
+    /// The attributes of a node with these inputs that runs functions.
     ///
     /// # Errors
     /// [`ImportErrorKind`] where a function is missing, or wrong.
@@ -190,7 +190,7 @@ impl<'a> Bodies<'a> {
         Ok(attrs)
     }
 
-    /// The bodies of a loop, of which nothing is taken as known that an iteration changes.
+    /// The bodies of a loop. Facts that an iteration changes are dropped.
     fn of_loop(
         &self,
         graph: &Graph,
@@ -222,7 +222,7 @@ impl<'a> Bodies<'a> {
         Ok(Vec::new())
     }
 
-    /// The body that a function is, where it is given values of which this is known.
+    /// The body of a function for arguments with these facts.
     fn body(
         &self,
         graph: &Graph,
@@ -300,7 +300,7 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// What a reference refers to, behind nodes that pass on handles.
+/// The source of a reference, behind nodes that pass on handles.
 fn origin(nodes: &[NodeDef], reference: &String) -> String {
     let mut reference = reference;
     for _ in 0..=nodes.len() {

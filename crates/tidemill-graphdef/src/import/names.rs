@@ -1,6 +1,6 @@
 //! Names in messages.
 
-/// The name of a node, and which of its outputs is meant.
+/// The name of a node, and the number of its output.
 pub(crate) fn split_reference(reference: &str) -> (&str, u32) {
     let split = reference.rsplit_once(':');
     split.and_then(|(name, slot)| Some((name, slot.parse().ok()?))).unwrap_or((reference, 0))

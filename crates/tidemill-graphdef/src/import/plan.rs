@@ -16,17 +16,17 @@ use super::wiring::{InputMap, Wires, connect, passes_handle};
 /// A message whose nodes can be added one after the other.
 pub(super) struct Plan {
     pub(super) nodes: Vec<NodeDef>,
-    /// What each node is built of; nodes that only pass on handles are not built.
+    /// The parts of each node; `None` for nodes that only pass on handles, which are not built.
     pub(super) parts: Vec<Option<Parts>>,
     pub(super) order: Vec<usize>,
 }
 
-/// What a node is built of.
+/// The parts of a node to build.
 pub(super) struct Parts {
     pub(super) op: &'static OpDef,
     pub(super) attrs: NamedAttrs,
     pub(super) notes: NotedAttrs,
-    /// How many of the inputs each argument stands for.
+    /// The number of inputs of each argument.
     pub(super) counts: Vec<usize>,
     pub(super) wires: Wires,
     /// The functions that it runs.
@@ -51,7 +51,7 @@ impl Plan {
             if passes_handle(node) {
                 return Ok(None);
             }
-            // The bytes of a constant are let go as soon as there is its value.
+            // A constant's bytes are freed as soon as its value exists.
             let attrs = std::mem::take(&mut node.attr);
             let parts = read_node(&node.op, attrs, wires, budget);
             parts.map(Some).map_err(|kind| node_error(node, kind))
@@ -77,14 +77,14 @@ fn read_node(
     Ok(Parts { op, attrs, notes, counts, wires, functions })
 }
 
-/// What an attribute of a node names: a function, or several.
+/// An attribute that names functions.
 pub(super) struct Named {
     pub(super) attr: &'static str,
     pub(super) kind: AttrKind,
     pub(super) functions: Vec<NameAttrList>,
 }
 
-/// Takes the functions that a node runs, and what follows from them, out of its attributes.
+/// Takes the functions that a node runs out of its attributes, with the types that follow from them.
 ///
 /// # Errors
 /// [`ImportErrorKind`] where an attribute is missing or no function.
@@ -118,7 +118,7 @@ fn take_functions(op: &'static OpDef, attrs: &mut Attrs) -> Result<Vec<Named>, I
     Ok(named)
 }
 
-/// How many inputs each argument of a node with bodies stands for.
+/// The number of inputs of each argument of a node with bodies.
 ///
 /// # Errors
 /// [`ImportErrorKind::InputCount`]

@@ -1,4 +1,4 @@
-//! Which node takes what from which.
+//! The inputs of the nodes of a message, by number instead of by name.
 
 use rustc_hash::FxHashMap;
 use tidemill_formats::proto::{AnyValue, DataType, GraphDef, NodeDef};
@@ -65,7 +65,7 @@ pub(super) enum Source {
     Mapped(TensorRef),
 }
 
-/// What a node takes.
+/// The inputs of a node.
 #[derive(Clone, Default, Debug)]
 pub(super) struct Wires {
     pub(super) inputs: Vec<Source>,
@@ -73,7 +73,7 @@ pub(super) struct Wires {
 }
 
 impl Wires {
-    /// The nodes of the message that must be there before.
+    /// The nodes of the message that it needs.
     pub(super) fn nodes(&self) -> impl Iterator<Item = usize> {
         self.inputs.iter().chain(&self.controls).filter_map(|source| match source {
             Source::Node { index, .. } => Some(*index),
@@ -82,10 +82,10 @@ impl Wires {
     }
 }
 
-/// Finds what each node takes.
+/// Resolves the inputs of each node.
 ///
 /// # Errors
-/// The number of a node, and what is wrong with it.
+/// The number of a node, and its error.
 pub(super) fn connect(
     graph: &GraphDef,
     map: &mut InputMap,
@@ -112,7 +112,7 @@ pub(super) fn passes_handle(node: &NodeDef) -> bool {
     node.op == "Identity" && dtype == Some(&AnyValue::Type(DataType::Resource.into()))
 }
 
-/// Puts in place of nodes that pass on handles what these take.
+/// Replaces nodes that pass on handles by their inputs.
 fn skip_handles(graph: &GraphDef, wires: &mut [Wires]) {
     let passed = |(node, wires): (&NodeDef, &Wires)| match wires.inputs.as_slice() {
         [source] if passes_handle(node) => Some(*source),
@@ -123,7 +123,7 @@ fn skip_handles(graph: &GraphDef, wires: &mut [Wires]) {
         return;
     }
     let origin = |mut source: Source| {
-        // Nodes that pass a handle around in a circle are found to be a cycle later on.
+        // Sorting finds nodes that pass a handle around in a circle.
         for _ in 0..=passed.len() {
             match source {
                 Source::Node { index, .. } if passed[index].is_some() => {
