@@ -3,6 +3,9 @@
 //! Every path that begins with `crate`, `super`, `self` or the name of a module below counts, in imports and
 //! elsewhere; one to a name that a module re-exports is one to the file that defines it. Lines with `mod`, and
 //! re-exports themselves, do not count. Tests at the end of a file do not count.
+//!
+//! Nor do gradient rules: they may use the builders of any operation, because gradients are made of
+//! operations which have gradients themselves.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -114,10 +117,17 @@ impl Crate {
     }
 
     fn imports(&self, module: &Module) -> BTreeSet<Module> {
-        let code = &self.code[module];
-        let own = uses(code).into_iter().filter(|(is_public, _)| !is_public);
-        let mut paths: Vec<String> = own.flat_map(|(_, tree)| leaves(&tree)).collect();
-        paths.extend(inline_paths(&without_uses(code)));
+        let code = without_gradient_rules(&self.code[module]);
+        let rest = without_uses(&code);
+        let has_rules = code.len() < self.code[module].len();
+        let is_used = |path: &String| {
+            let name = path.rsplit("::").next().unwrap_or_default();
+            !has_rules || name == "*" || has_word(&rest, name)
+        };
+        let own = uses(&code).into_iter().filter(|(is_public, _)| !is_public);
+        let own = own.flat_map(|(_, tree)| leaves(&tree));
+        let mut paths: Vec<String> = own.filter(is_used).collect();
+        paths.extend(inline_paths(&rest));
         let absolute = paths.iter().filter_map(|path| self.absolute(module, path));
         let imports = absolute.map(|path| self.definer(&path, 0));
         imports.filter(|import| import != module).collect()
@@ -180,6 +190,56 @@ fn plain(text: &str) -> String {
     plain
 }
 
+/// Code without gradient rules: without functions that take a `GradCx`, closures given to `gradient` or
+/// to a row of a table, and private functions that only rules call.
+fn without_gradient_rules(code: &str) -> String {
+    let (mut code, length) = (code.to_owned(), code.len());
+    let is_rule = |code: &str, at: &usize| {
+        let before = &code[..*at];
+        before.ends_with(".gradient") || before.ends_with(char::is_whitespace)
+    };
+    let closure =
+        |code: &str| code.match_indices("(|cx|").map(|(at, _)| at).find(|at| is_rule(code, at));
+    while let Some(at) = closure(&code) {
+        code.replace_range(at..block_end(&code, at, ['(', ')']), "()");
+    }
+    if !code.contains("GradCx") && code.len() == length {
+        return code;
+    }
+    while let Some((start, end)) = rule_function(&code) {
+        code.replace_range(start..end, "");
+    }
+    code
+}
+
+/// A function that takes a `GradCx`, or a private one that nothing calls: the compiler admits it because
+/// a rule does.
+fn rule_function(code: &str) -> Option<(usize, usize)> {
+    code.match_indices("fn ").find_map(|(at, _)| {
+        let rest = &code[at + 3..];
+        let name = rest.split(|c: char| !c.is_alphanumeric() && c != '_').next()?;
+        let body = at + code[at..].find('{')?;
+        let is_private = code[..at].ends_with('\n');
+        let end = block_end(code, body, ['{', '}']);
+        let is_called = || has_word(&code[..at], name) || has_word(&code[end..], name);
+        let is_rule = code[at..body].contains("GradCx")
+            || (is_private && name != "main" && !code[at..end].is_empty() && !is_called());
+        (!name.is_empty() && is_rule).then_some((at, end))
+    })
+}
+
+/// The end of the block that begins at a bracket.
+fn block_end(code: &str, start: usize, [open, close]: [char; 2]) -> usize {
+    let mut depth = 0;
+    for (at, c) in code[start..].char_indices() {
+        depth += i32::from(c == open) - i32::from(c == close);
+        if depth == 0 {
+            return start + at + 1;
+        }
+    }
+    code.len()
+}
+
 /// The length of a text with its quotation marks; a raw one ends with so many hashes.
 fn text_len(text: &str, raw: Option<usize>) -> usize {
     let end = format!("\"{}", "#".repeat(raw.unwrap_or(0)));
@@ -239,7 +299,11 @@ fn inline_paths(code: &str) -> Vec<String> {
 
 /// Whether code has a keyword followed by a name.
 fn has_words(code: &str, keyword: &str, name: &str) -> bool {
-    code.match_indices(&format!("{keyword} {name}")).any(|(at, found)| {
+    has_word(code, &format!("{keyword} {name}"))
+}
+
+fn has_word(code: &str, word: &str) -> bool {
+    code.match_indices(word).any(|(at, found)| {
         let before = code[..at].chars().next_back();
         let behind = code[at + found.len()..].chars().next();
         let is_border = |c: Option<char>| c.is_none_or(|c| !c.is_alphanumeric() && c != '_');

@@ -1,4 +1,4 @@
-use super::FunctionDefLibrary;
+use super::{FunctionDefLibrary, NodeDef};
 
 /// A graph.
 #[derive(Clone, PartialEq, prost::Message)]
