@@ -178,8 +178,8 @@ fn plain(text: &str) -> String {
         rest = &rest[skipped..];
     }
     plain.push_str(rest);
-    let tests = plain.match_indices("#[cfg(test)]\nmod ").map(|(at, _)| at);
-    let end = tests.filter(|at| plain[*at..].find('{') < plain[*at..].find(';')).next();
+    let mut tests = plain.match_indices("#[cfg(test)]\nmod ").map(|(at, _)| at);
+    let end = tests.find(|at| plain[*at..].find('{') < plain[*at..].find(';'));
     plain.truncate(end.unwrap_or(plain.len()));
     plain
 }
