@@ -1,4 +1,4 @@
-//! How long a run goes on after it was cancelled: `cargo bench --bench cancellation`.
+//! The time from cancelling a run to its end: `cargo bench --bench cancellation`.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -15,7 +15,8 @@ fn main() {
     report("product of 2048 × 2048 by 2048 × 2048", product_of(2048));
 }
 
-/// The times of runs that nobody cancels and from cancelling one to its end, both ascending.
+/// The times of runs that are not cancelled, and of runs from their cancellation to their end, both
+/// ascending.
 struct Times {
     whole: Vec<Duration>,
     late: Vec<Duration>,

@@ -1,4 +1,4 @@
-//! What numeric functions cost: `cargo bench --bench kernels`.
+//! The cost of numeric functions: `cargo bench --bench kernels`.
 
 use divan::{Bencher, black_box};
 use tidemill_kernels::pool::{self, Context};

@@ -1,4 +1,4 @@
-//! What loops cost: `cargo bench --bench loops`.
+//! The cost of loops: `cargo bench --bench loops`.
 
 use divan::{Bencher, black_box};
 use rnn::{LstmCell, dynamic_rnn, static_rnn};
@@ -33,7 +33,7 @@ enum Form {
     Unrolled,
 }
 
-/// The input, the outputs and, if `gradients` are wanted, those of a sum of squares.
+/// The input, the outputs and, if `backward` is set, the gradients of a sum of squares.
 fn lstm(form: Form, backward: bool) -> (Tensor, Vec<Tensor>) {
     let x = placeholder::<f32>([BATCH, STEPS, INPUTS]);
     let cell = LstmCell::new(UNITS);

@@ -1,4 +1,4 @@
-//! What building and running graphs costs: `cargo bench --bench session`.
+//! The cost of building and running graphs: `cargo bench --bench session`.
 
 use divan::{Bencher, black_box};
 use tidemill::prelude::*;
@@ -7,14 +7,14 @@ fn main() {
     divan::main();
 }
 
-/// A graph that is the default while `bench` runs, so that the cases do not add to each other's.
+/// A new default graph while `bench` runs, so that the cases do not add to each other's graphs.
 fn in_fresh_graph(bench: impl FnOnce(Session)) {
     let graph = Graph::new();
     let _default = graph.as_default();
     bench(Session::new());
 }
 
-/// The placeholders, loss and training of the tutorial on so many samples, and what to feed.
+/// The placeholders, loss and training step of the tutorial on this many samples, and the feeds.
 fn tutorial(session: &Session, samples: usize) -> (Tensor, Tensor, Tensor, Operation, Value) {
     let (m, b) = (get_variable("m", [], zeros()), get_variable("b", [], zeros()));
     let shape = if samples == 1 { shape![] } else { shape![samples] };
@@ -66,7 +66,7 @@ mod run {
         });
     }
 
-    /// Thirty-two rows of sixteen, out of so many.
+    /// Thirty-two rows of sixteen, out of this many.
     #[divan::bench(args = [10_000, 100_000, 1_000_000], sample_size = 100)]
     fn embedding_step_by_a_callable(bencher: Bencher<'_, '_>, rows: usize) {
         in_fresh_graph(|session| {

@@ -1,4 +1,4 @@
-//! What a step of Adam moves, beside a copy: `cargo bench --bench training`.
+//! The memory traffic of a step of Adam, compared with a copy: `cargo bench --bench training`.
 
 use std::time::{Duration, Instant};
 
@@ -7,8 +7,8 @@ use tidemill_kernels::pool::{self, Context};
 
 const PARAMETERS: usize = 10_000_000;
 const TRIALS: usize = 41;
-/// The bytes of a copy, which reads and writes, and of a step, which reads the variable, two slots and
-/// the gradient, and writes all but the gradient.
+/// The bytes moved by a copy, which reads and writes, and by a step, which reads the variable, two
+/// slots and the gradient, and writes all but the gradient.
 const COPIED: usize = 2 * PARAMETERS * 4;
 const MOVED: usize = 7 * PARAMETERS * 4;
 
@@ -18,7 +18,7 @@ fn main() {
     }
 }
 
-/// Alternates steps and copies, so that what else the machine does is in both.
+/// Alternates steps and copies, so that other load on the machine affects both.
 fn report(threads: usize) {
     let graph = Graph::new();
     let _default = graph.as_default();

@@ -1,5 +1,5 @@
 //! A recurrent network learns to write like a play, character by character, and then writes.
-//! `cargo run --release --example char_lstm -- 200` takes so many steps.
+//! `cargo run --release --example char_lstm -- 200` takes 200 steps.
 
 mod common;
 
@@ -80,7 +80,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// What the network writes when each character is drawn by what it expects after those before.
+/// The text that the network writes when each character is drawn from its predictions after those
+/// before.
 fn write(
     cell: &LstmCell,
     features: Variable,

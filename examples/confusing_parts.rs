@@ -1,5 +1,5 @@
-//! The parts of define-then-run that confuse people, one after the other: what a graph is, what
-//! a session is, and what a run does. Each line of output says what to look at.
+//! The parts of define-then-run that confuse people, one after the other: what a graph is, what a
+//! session is, and what a run does. Each line of output says what to look at.
 
 use std::error::Error;
 
@@ -22,7 +22,7 @@ fn title(text: &str) {
     println!("\n── {text}");
 }
 
-/// Starts with an empty default graph, as a fresh program does.
+/// Starts with an empty default graph, like a fresh program.
 fn fresh_graph() -> Graph {
     reset_default_graph();
     default_graph()

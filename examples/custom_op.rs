@@ -1,5 +1,4 @@
-//! An operation of a program's own: its description, kernel and gradient, and its use like one
-//! that is built in.
+//! A custom operation: its description, kernel and gradient, and its use like a built-in one.
 
 use std::error::Error;
 
@@ -30,7 +29,7 @@ static SOFT_THRESHOLD: OpDef = OpDef::new("SoftThreshold", "Moves numbers toward
             Ok(())
         }))
     })
-    // A gradient is made of nodes, so that it has a gradient itself.
+    // A gradient consists of nodes, so it has a gradient itself.
     .gradient(|cx| {
         let (x, grad): (Tensor, Tensor) = (cx.input(0), cx.grad());
         let moves = greater(abs(x), cx.node().float_attr("threshold")?);
@@ -38,7 +37,6 @@ static SOFT_THRESHOLD: OpDef = OpDef::new("SoftThreshold", "Moves numbers toward
         Ok([Some(of_x.into())].into_iter().collect())
     });
 
-/// The builder function.
 #[track_caller]
 fn soft_threshold(x: impl Into<Operand>, threshold: f32) -> Tensor {
     let node = NodeBuilder::new(&SOFT_THRESHOLD).input(x.into().to_tensor());
@@ -56,7 +54,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     println!("values:    {y_value}");
     println!("gradients: {gradient_value}");
 
-    // Files name operations, so those that are read need to find it by its name.
+    // Files name operations, so an operation that is read from a file must be registered under its
+    // name.
     register_op(&SOFT_THRESHOLD)?;
     let message = to_graph_def(&default_graph())?;
     reset_default_graph();

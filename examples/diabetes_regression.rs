@@ -1,5 +1,5 @@
-//! Linear regression on real data: how ten measures of 442 patients tell the progression of
-//! their diabetes. Gradient descent goes on until it meets the closed form.
+//! Linear regression on real data: ten measures of 442 patients predict the progression of their
+//! diabetes. Gradient descent goes on until it meets the closed form.
 
 use std::error::Error;
 
@@ -71,8 +71,8 @@ fn read(path: &str) -> Result<(Array2<f64>, Array1<f64>), Box<dyn Error>> {
     Ok((features, table.column(width - 1).to_owned()))
 }
 
-/// The weights and, last, the bias that minimise the squares: those for which the normal
-/// equations `XᵀX w = Xᵀy` hold, solved by elimination.
+/// The weights and, last, the bias that minimise the squares: the solution of the normal equations
+/// `XᵀX w = Xᵀy`, found by elimination.
 fn least_squares(features: &Array2<f64>, progression: &Array1<f64>) -> Array1<f64> {
     let ones = Array2::ones((features.nrows(), 1));
     let x = concatenate![Axis(1), *features, ones];

@@ -1,5 +1,5 @@
-//! Tells handwritten digits by a convolutional network of LeNet's kind, with batch normalization
-//! and dropout. `cargo run --release --example digits_lenet -- 5` goes over the images 5 times.
+//! Recognises handwritten digits with a convolutional network like LeNet, with batch normalization
+//! and dropout. `cargo run --release --example digits_lenet -- 5` trains on the images 5 times.
 
 mod common;
 
@@ -61,7 +61,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Convolution by 3 times 3 places, normalized, and the largest of 2 times 2.
+/// A 3 by 3 convolution, normalized, followed by 2 by 2 max pooling.
 fn convolution(name: &str, x: Tensor, channels: [usize; 2], is_training: Tensor) -> Tensor {
     variable_scope(name, || {
         let filter = get_variable("filter", [3, 3, channels[0], channels[1]], he_normal());
@@ -75,7 +75,7 @@ fn convolution(name: &str, x: Tensor, channels: [usize; 2], is_training: Tensor)
     })
 }
 
-/// A layer whose every output is a sum of all inputs.
+/// A fully connected layer.
 fn dense(name: &str, x: Tensor, shape: [usize; 2]) -> Tensor {
     variable_scope(name, || {
         let weights = get_variable("weights", shape, he_normal());

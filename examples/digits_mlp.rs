@@ -1,4 +1,4 @@
-//! Tells handwritten digits by a network of one hidden layer.
+//! Recognises handwritten digits with a network of one hidden layer.
 
 mod common;
 
@@ -45,7 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// A layer of `outputs` sums of all inputs.
+/// A fully connected layer of `outputs` outputs.
 fn dense(name: &str, x: Tensor, inputs: usize, outputs: usize) -> Tensor {
     variable_scope(name, || {
         let weights = get_variable("weights", [inputs, outputs], he_normal());

@@ -1,5 +1,5 @@
-//! Word vectors, learned from a licence by telling words that stand near each other from words
-//! drawn at random (Mikolov et al., 2013). A step changes the rows of its words alone.
+//! Word vectors, learned from a licence by telling neighbouring words from words drawn at random
+//! (Mikolov et al., 2013). A step changes only the rows of its words.
 
 mod common;
 

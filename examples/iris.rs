@@ -1,4 +1,4 @@
-//! Tells three kinds of iris by four measures of their flowers.
+//! Tells three species of iris apart by four measures of their flowers.
 
 mod common;
 

@@ -1,4 +1,5 @@
-//! Newton's method, on the equation that he showed it with: a loop that ends when it has converged.
+//! Newton's method, on the equation that he used to demonstrate it: a loop that ends once it has
+//! converged.
 
 use std::error::Error;
 

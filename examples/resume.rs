@@ -1,5 +1,5 @@
-//! A training that can be killed at any time: started again, it goes on from its last checkpoint,
-//! and ends with the same bits. `cargo run --example resume -- folder`, again and again.
+//! Training that can be killed at any time: started again, it continues from its last checkpoint,
+//! and ends with the same bits. Run `cargo run --example resume -- folder` again and again.
 
 mod common;
 
@@ -22,7 +22,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     let images = labels.len() as i64;
     default_graph().set_random_seed(1);
 
-    // Define. Batches are drawn in the graph, so that checkpoints know which come next.
+    // Define. Batches are drawn in the graph, so checkpoints know which come next.
     let batch = random_shuffle(range(0_i64, images, 1_i64), None).slice(s![..BATCH]);
     let pixels = gather(constant(features) / 16.0, batch, 0);
     let labels = gather(constant(labels), batch, 0);

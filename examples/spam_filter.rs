@@ -1,5 +1,5 @@
-//! Logistic regression: tells spam from mail by who sent it, how long its title is, how many
-//! recipients it has, and when it came.
+//! Logistic regression: tells spam from mail by its sender, the length of its title, its number of
+//! recipients, and its time of arrival.
 
 use std::error::Error;
 
@@ -51,8 +51,8 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
-/// Mails, their features standardised; whether each is spam; and the logarithm of the odds that
-/// it is, which the filter is to find.
+/// Mails with standardised features; whether each is spam; and the log odds that it is, which the
+/// filter should find.
 fn generate(rng: &mut StdRng) -> (Array2<f32>, Array1<f32>, Array1<f32>) {
     let mut mails = Array2::zeros((MAILS, FEATURES.len()));
     for mut mail in mails.rows_mut() {

@@ -1,15 +1,15 @@
-//! Runs the graphs that were recorded from TensorFlow, and compares.
+//! Runs the graphs that were recorded from TensorFlow, and compares the results.
 //!
 //! ```text
 //! cargo test --release --test conformance                          all cases
-//! cargo test --release --test conformance -- ops/Conv2D            those of such names
+//! cargo test --release --test conformance -- ops/Conv2D            cases whose names contain this
 //! cargo test --release --test conformance -- --pending             show known failures too
-//! cargo test --release --test conformance -- --strike              strike those that pass
+//! cargo test --release --test conformance -- --strike              unlist those that pass
 //! TIDEMILL_CORPUS=folder cargo test --release --test conformance   another corpus
 //! ```
 //!
-//! Cases that are known to fail are listed in `tests/conformance/pending.toml`. The test fails
-//! where another case fails, or one of these does not.
+//! Cases that are known to fail are listed in `tests/conformance/pending.toml`. The test fails if
+//! another case fails, or if one of these passes.
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -19,7 +19,7 @@ use tidemill_testing::conformance::{Options, keep_panics, run};
 
 fn main() -> ExitCode {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance");
-    // What the test runner of the standard library takes is no filter.
+    // Options of the standard library's test runner are not filters.
     let (flags, filters): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
     if flags.iter().any(|flag| flag == "--list") {

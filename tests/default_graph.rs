@@ -10,7 +10,7 @@ use tidemill::prelude::*;
 
 static DEFAULT_GRAPH: Mutex<()> = Mutex::new(());
 
-/// Takes the default graph, which is empty then.
+/// Locks the default graph, which is then empty.
 fn lock() -> MutexGuard<'static, ()> {
     let guard = DEFAULT_GRAPH.lock().unwrap_or_else(PoisonError::into_inner);
     reset_default_graph();

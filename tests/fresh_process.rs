@@ -1,5 +1,5 @@
-//! The default graph of a process that has done nothing yet. It is the only test here, so that
-//! nothing has.
+//! The default graph of a process that has done nothing yet. This is the only test here, so that no
+//! other has run before it.
 
 use tidemill::prelude::*;
 

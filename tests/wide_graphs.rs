@@ -1,4 +1,4 @@
-//! Steps that run at once where a graph is wide.
+//! Steps that run at once in wide graphs.
 
 mod common;
 
@@ -11,7 +11,7 @@ use tidemill::custom::{Arg, Fallible, Inferred, KernelCx, KernelError, NodeBuild
 use tidemill::prelude::*;
 use tidemill::{Rewriting, RunOptions, Sink};
 
-/// One test at a time has the compute threads.
+/// One test at a time uses the compute threads.
 fn compute_threads() -> MutexGuard<'static, ()> {
     static THREADS: Mutex<()> = Mutex::new(());
     THREADS.lock().unwrap_or_else(PoisonError::into_inner)
@@ -22,11 +22,11 @@ fn session(graph: &Graph, threads: usize, rewriting: Rewriting) -> Session {
     Session::with_options(graph, options)
 }
 
-/// How many kernels of `MEET` are at work, and how many have been at once.
+/// The number of kernels of `MEET` that are at work, and the most that have been at once.
 static AT_WORK: Mutex<(usize, usize)> = Mutex::new((0, 0));
 static CHANGED: Condvar = Condvar::new();
 
-/// Gives its input when another node of its type runs at the same time, or none does for a while.
+/// Returns its input once another node of its type runs at the same time, or after a while.
 static MEET: OpDef = OpDef::new("Meet", "Waits for another.")
     .inputs(const { &[Arg::is("x", DType::F32)] })
     .outputs(const { &[Arg::is("y", DType::F32)] })
@@ -49,7 +49,7 @@ fn meet(cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
     Ok(())
 }
 
-/// How many nodes of type `MEET` were at work at once, of four that depend on nothing but `x`.
+/// The most nodes of type `MEET` that were at work at once, of four that depend only on `x`.
 fn met(
     threads: usize,
     size: usize,
@@ -96,7 +96,7 @@ fn a_traced_run_runs_its_steps_one_by_one() -> Outcome {
     Ok(())
 }
 
-/// Tensors of a graph of many branches, some of whose nodes are light, and what to feed.
+/// Tensors of a graph of many branches with some light nodes, and a feed.
 fn random_branches(seed: u64) -> (Tensor, Value, Vec<Tensor>) {
     const SIDE: usize = 48;
     let mut rng = StdRng::seed_from_u64(seed);

@@ -1,4 +1,4 @@
-//! What the examples that learn from tables share.
+//! Shared by the examples that learn from tables.
 
 // Each example uses a part of it.
 #![allow(dead_code)]
@@ -16,8 +16,8 @@ pub(crate) struct Table {
 }
 
 impl Table {
-    /// Reads comma separated values, of which the last one in a line is the class. The first line
-    /// of some files describes them.
+    /// Reads comma-separated values; the last one in a line is the class. The first line of some
+    /// files describes the columns.
     pub(crate) fn read(path: &str, is_described: bool) -> Result<Table, Box<dyn Error>> {
         let mut reader = csv::ReaderBuilder::new();
         let mut reader = reader.has_headers(is_described).flexible(true).from_path(path)?;
@@ -28,7 +28,7 @@ impl Table {
         Ok(Table { features: features.to_owned(), labels: labels.flatten().mapv(|x| x as i32) })
     }
 
-    /// The table without every fifth row, and these.
+    /// The table without every fifth row, and the table of those rows.
     pub(crate) fn split(&self) -> (Table, Table) {
         let (held_out, training): (Vec<usize>, Vec<usize>) =
             (0..self.labels.len()).partition(|row| row % 5 == 4);
@@ -41,7 +41,7 @@ impl Table {
         Table { features: features.select(Axis(0), rows), labels: labels.select(Axis(0), rows) }
     }
 
-    /// All rows in a new order, in parts of `size` rows. What is left over comes in another order.
+    /// All rows in a new order, in batches of `size` rows. Left-over rows are dropped.
     pub(crate) fn batches(&self, size: usize, random: &mut StdRng) -> Vec<Table> {
         let mut order: Vec<usize> = (0..self.labels.len()).collect();
         order.shuffle(random);
@@ -49,7 +49,7 @@ impl Table {
     }
 }
 
-/// Gives each column of two tables the mean 0 and the deviation 1 that it has in the first.
+/// Normalizes each column of two tables by its mean and deviation in the first.
 pub(crate) fn standardize(training: &mut Table, held_out: &mut Table) {
     let mean = training.features.mean_axis(Axis(0)).unwrap_or_default();
     let deviation = training.features.std_axis(Axis(0), 0.0);
@@ -58,7 +58,7 @@ pub(crate) fn standardize(training: &mut Table, held_out: &mut Table) {
     }
 }
 
-/// A bar with room for a message.
+/// A progress bar with room for a message.
 pub(crate) fn progress(steps: u64) -> Result<ProgressBar, Box<dyn Error>> {
     let style = ProgressStyle::with_template("{bar:40} {pos}/{len} {msg}")?;
     Ok(ProgressBar::new(steps).with_style(style))

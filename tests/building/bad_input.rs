@@ -1,10 +1,10 @@
-//! Input at the edge of what makes sense: it gives a result or an error, never a panic.
+//! Input at the edge of what makes sense gives a result or an error, never a panic.
 
 use crate::common::{Outcome, in_both_modes, number};
 use tidemill::prelude::*;
 use tidemill::{FeedErrorKind, RunError};
 
-/// What is wrong with a feed.
+/// The error of a feed.
 fn feed_error(session: &Session, fetch: Tensor, feeds: tidemill::Feeds) -> FeedErrorKind {
     match session.run_with(fetch, feeds) {
         Err(RunError::Feed(error)) => error.kind,

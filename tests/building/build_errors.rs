@@ -1,10 +1,10 @@
-//! What a failed builder call says. Lines are counted from the line of `base`.
+//! The errors of failed builder calls. Lines are counted from the line of `base`.
 
 use crate::common::relative;
 use tidemill::BuildErrors;
 use tidemill::prelude::*;
 
-/// What is wrong with a graph.
+/// The errors of a graph.
 fn errors_of(graph: &Graph) -> BuildErrors {
     graph.check().unwrap_err()
 }
@@ -18,7 +18,7 @@ fn types_that_differ() {
     let count = constant(3).named("count");
     let _ = price * count;
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
-    `x` is float32 and `y` is int32, but they must be of one type
+    `x` is float32 and `y` is int32, but they must have the same type
       --> +3:13 (in `mul`)
       `x` is `price`, float32[] (+1:17)
       `y` is `count`, int32[] (+2:17)
@@ -124,7 +124,7 @@ fn a_shape_of_another_number_of_elements() {
     let x = constant([[1.0_f32, 2.0, 3.0]; 2]).named("x");
     reshape(x, [4, 2]);
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
-    a tensor of shape [2, 3] has 6 elements; shape [4, 2] asks for 8
+    a tensor of shape [2, 3] has 6 elements, but shape [4, 2] needs 8
       --> +2:5 (in `Reshape`)
       `tensor` is `x`, float32[2, 3] (+1:13)
       `shape` is `Reshape/shape`, int32[2] (+2:5)
@@ -153,7 +153,7 @@ fn a_ragged_list() {
     let base = line!();
     constant(vec![vec![1, 2], vec![3]]);
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
-    the nested list is ragged: a part of shape [2] stands beside one of [1]
+    the nested list is ragged: one part has shape [2], another has [1]
       --> +1:5 (in `Const`)
     ");
 }
@@ -170,7 +170,7 @@ fn tensors_of_two_graphs() {
     let y = constant(2).named("y");
     let _ = y + x;
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
-    tensors of two graphs meet: one is of graph #, the other of graph #
+    tensors of two graphs cannot be combined: one is in graph #, the other in graph #
       --> +7:13 (in `add`)
       `x` is `y`, of graph # (+6:13)
       `y` is `x`, of graph # (+3:9)
@@ -197,7 +197,7 @@ fn a_variable_that_exists() {
     get_variable("weights", [2], zeros());
     get_variable("weights", [2], zeros());
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
-    the variable `weights` exists already
+    the variable `weights` already exists
       --> +2:5 (in `get_variable`)
       it was first made here (+1:5)
       help: keep the handle that the first call returned, or share variables by variable_scope_with(.., Reuse::Auto, ..)
@@ -213,7 +213,7 @@ fn a_variable_to_reuse_that_does_not_exist() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     there is no variable `layer/weights` to reuse
       --> +1:52 (in `get_variable`)
-      help: make it before, or open the scope with Reuse::Auto, which makes what is missing
+      help: create it first, or open the scope with Reuse::Auto, which creates what is missing
     ");
 }
 
@@ -228,10 +228,10 @@ fn a_variable_to_reuse_that_is_of_another_shape_or_type() {
         variable("weights", [2]).dtype(DType::I32).get();
     });
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
-    the variable `weights` is float32[2], but float32[3] is asked for
+    the variable `weights` is float32[2], but float32[3] was requested
       --> +3:9 (in `get_variable`)
       it was made here (+1:5)
-    the variable `weights` is float32[2], but int32[2] is asked for
+    the variable `weights` is float32[2], but int32[2] was requested
       --> +4:52 (in `get_variable`)
       it was made here (+1:5)
     ");
@@ -244,7 +244,7 @@ fn a_variable_of_unknown_shape() {
     let base = line!();
     get_variable("weights", shape![?, 3], zeros());
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
-    the shape [?, 3] of a variable must be known, to initialize it
+    the shape [?, 3] of a variable must be known to initialize it
       --> +1:5 (in `get_variable`)
     ");
 }
@@ -274,7 +274,7 @@ fn an_assigned_value_of_another_shape_or_type() {
       --> +2:5 (in `Assign`)
       `ref` is the variable `weights`, float32[3] (+1:19)
       `value` is `Const`, float32[2] (+2:21)
-    `ref` is float32 and `value` is int32, but they must be of one type
+    `ref` is float32 and `value` is int32, but they must have the same type
       --> +3:5 (in `AssignAdd`)
       `ref` is the variable `weights`, float32[3] (+1:19)
       `value` is `Const_1`, int32[3] (+3:25)
@@ -368,7 +368,7 @@ fn a_gradient_that_is_cut_off() {
     let loss = square(rounded).named("loss");
     GradientDescent::new(0.1).minimize(loss);
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
-    no gradient gets from the loss `loss` to the variables `v`
+    no gradient flows from the loss `loss` to the variables `v`
       `rounded`, of type Floor, has no derivative (+2:19):
          loss ← rounded
       --> +4:31 (in `minimize`)
@@ -465,12 +465,12 @@ fn several_mistakes_are_listed_in_the_order_in_which_they_were_made() {
       --> +2:17 (in `add`)
       `x` is `x`, float32[2] (+1:13)
       `y` is `Const`, float32[3] (+2:21)
-    `x` is float32 and `y` is int32, but they must be of one type
+    `x` is float32 and `y` is int32, but they must have the same type
       --> +3:18 (in `add`)
       `x` is `x`, float32[2] (+1:13)
       `y` is `Const_1`, int32[] (+3:22)
       help: convert one of them, as in cast(y, DType::F32)
-    a tensor of shape [2] has 2 elements; shape [3] asks for 3
+    a tensor of shape [2] has 2 elements, but shape [3] needs 3
       --> +5:17 (in `Reshape`)
       `tensor` is `x`, float32[2] (+1:13)
       `shape` is `Reshape/shape`, int32[1] (+5:17)

@@ -1,4 +1,4 @@
-//! Conditionals and loops: which bodies run, when, and with what values.
+//! Conditionals and loops: which bodies run, when, and with which values.
 
 use crate::common::{Outcome, in_both_modes, number};
 use tidemill::prelude::*;
@@ -115,7 +115,7 @@ fn a_loop_assigns_to_a_variable_in_each_iteration_and_reads_what_it_assigned() -
         (constant(0), constant(0.0_f32)),
         |(i, _)| less(i, 5),
         |(i, _)| {
-            // What is read is the value at the start of the iteration.
+            // The read gives the value at the start of the iteration.
             let before = v + 0.0;
             assign(v, v * 2.0);
             (i + 1, before)
@@ -168,13 +168,13 @@ fn a_print_inside_a_loop_prints_in_each_iteration_in_order() -> Outcome {
 fn what_only_one_branch_needs_is_computed_only_where_that_is_taken() -> Outcome {
     let _graph = own_graph();
     let x = placeholder::<i32>([]);
-    // Made outside, and it fails for zero.
+    // Built outside, and it fails for zero.
     let quotient = floor_div(36, x);
     let y = cond(not_equal(x, 0), || quotient * 2, || constant(0));
     for session in in_both_modes() {
         assert_eq!(session.run_with(y, feeds![x => 9])?.to_string(), "8");
         assert_eq!(session.run_with(y, feeds![x => 0])?.to_string(), "0");
-        // What something else needs as well is computed.
+        // A value that something else needs as well is computed.
         assert!(session.run_with((y, quotient), feeds![x => 0]).is_err());
     }
     Ok(())
@@ -327,7 +327,7 @@ fn gradients_are_applied_only_where_the_branch_is_taken_that_applies_them() -> O
 #[test]
 fn a_gradient_can_be_taken_inside_a_body() -> Outcome {
     let _graph = own_graph();
-    // Newton's way to the root of x * x - 2.
+    // Newton's method for the root of x * x - 2.
     let root = while_loop(
         (constant(0), constant(1.0_f64)),
         |(i, _)| less(i, 8),

@@ -1,4 +1,4 @@
-//! Operations that a program describes itself.
+//! Operations that a program defines itself.
 
 use crate::common::{Outcome, in_both_modes};
 use tidemill::custom::{
@@ -7,7 +7,7 @@ use tidemill::custom::{
 use tidemill::prelude::*;
 use tidemill::{import_graph_def, to_graph_def};
 
-/// The description of an operation that doubles.
+/// An operation that doubles.
 const fn double(name: &'static str) -> OpDef {
     OpDef::new(name, "Doubles.")
         .inputs(const { &[Arg::is("x", DType::F32)] })
@@ -90,7 +90,7 @@ fn an_operation_is_imported_once_it_is_registered() -> Outcome {
 
     assert_eq!(register_op(&DOUBLE_IN_FILES), Ok(()));
     let taken = register_op(&SECOND_OF_ITS_NAME).unwrap_err().to_string();
-    assert_eq!(taken, "there is an operation DoubleInFiles already");
+    assert_eq!(taken, "the operation DoubleInFiles already exists");
     assert!(register_op(&LIKE_ONE_BUILT_IN).is_err());
     Ok(())
 }

@@ -1,4 +1,4 @@
-//! Gradients into, out of and inside of branches, loops and maps.
+//! Gradients into, out of and inside branches, loops and maps.
 
 use crate::common::{Outcome, in_both_modes, printing_session, relative};
 use tidemill::custom::TensorRef;
@@ -210,11 +210,11 @@ fn a_gradient_of_what_is_inside_of_a_body_names_the_body() {
     let _ = gradients([inside.unwrap()], [x]);
     let _ = gradients([x * x], [inside.unwrap()]);
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
-    `doubled` is inside the `body` of the loop `while` (+3:13), and there alone it has a value: take what comes out of it, `while:0`
+    `doubled` is inside the `body` of the loop `while` (+3:13), and has a value only there: take what comes out of it, `while:0`
       --> +4:13 (in `gradients`)
       `x` was made here (+1:13)
       `doubled` was made here (+3:64)
-    `doubled` is inside the `body` of the loop `while` (+3:13), and there alone it has a value: take what comes out of it, `while:0`
+    `doubled` is inside the `body` of the loop `while` (+3:13), and has a value only there: take what comes out of it, `while:0`
       --> +5:13 (in `gradients`)
       `mul` was made here (+5:24)
       `doubled` was made here (+3:64)
@@ -290,6 +290,6 @@ fn a_list_of_booleans_that_two_gradients_take_has_none() {
     .1;
     let first = gradient(y, x).unwrap();
     let second = gradient(first + gradient(y * y, x).unwrap(), x).unwrap();
-    // y = x⁴ as long as it stays below 5 until then: x³ < 5.
+    // y = x⁴, as long as the value before it is below 5: x³ < 5.
     check(second, || feeds![x => 1.0, c => true], "68.0");
 }

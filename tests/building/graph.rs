@@ -1,5 +1,4 @@
-//! What building does to a graph: every call adds a node, handles are pointers, nothing is
-//! computed.
+//! Building a graph: every call adds a node, handles are pointers, nothing is computed.
 
 use crate::common::{Outcome, all_names, counted, names};
 use tidemill::prelude::*;
@@ -118,7 +117,7 @@ fn a_graph_stands_in_for_the_default_one_while_its_guard_lives() {
         let _default = inner.as_default();
         let b = constant(2);
         assert_eq!(b.graph(), Some(inner.clone()));
-        // A node goes to the graph of its inputs, whatever graph is the default.
+        // A node goes to the graph of its inputs, whatever the default graph is.
         assert_eq!((a + 1).graph(), Some(outer.clone()));
     }
     assert_eq!(constant(3).graph(), Some(outer.clone()));

@@ -1,4 +1,4 @@
-//! Control flow of TensorFlow 1, as its graphs are imported.
+//! Control flow of TensorFlow 1, imported from its graphs.
 
 use std::fs;
 
@@ -34,8 +34,8 @@ fn the_error_of_a_name_inside_a_loop_says_what_can_be_fetched() -> Outcome {
     import_graph_def(&nested)?;
     let imported = import_graph_def_with(&nested, &options)?;
     let text = graph.tensor("while/while/mul:0").unwrap_err().to_string();
-    let expected = "`while/while/mul` is inside `while`, of type StatelessWhile, and has no one \
-                    value; what `while` gives can be fetched: while:0, while:1";
+    let expected = "`while/while/mul` is inside `while`, of type StatelessWhile, and has no single \
+                    value; fetch an output of `while` instead: while:0, while:1";
     assert_eq!(text, expected);
     let text = imported.tensor("while/add").unwrap_err().to_string();
     assert!(text.starts_with("`model/while/add` is inside `model/while`"), "{text}");

@@ -1,4 +1,4 @@
-//! Looking into a graph.
+//! Inspecting a graph.
 
 use crate::common::{all_names, names};
 use tidemill::prelude::*;

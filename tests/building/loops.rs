@@ -1,4 +1,4 @@
-//! Loops along tensors, how loops end, and what is said where bodies are mistaken.
+//! Loops along tensors, the ends of loops, and the errors of mistaken bodies.
 
 use std::cell::Cell;
 use std::error::Error;
@@ -13,7 +13,7 @@ fn own_graph() -> tidemill::DefaultGraph {
     Graph::new().as_default()
 }
 
-/// Three rows, by which the results below are those that TensorFlow gives.
+/// Three rows; the expected results for them are TensorFlow's.
 fn rows() -> Tensor {
     constant([[1.0_f32, 2.0], [3.0, 4.0], [5.0, 6.0]])
 }
@@ -106,11 +106,11 @@ fn elements_and_states_that_do_not_fit() {
     let _ = scan(rows(), constant(0.0_f32), |sum, x| sum + x);
     let errors = graph.check().unwrap_err();
     insta::assert_snapshot!(relative(errors, file!(), base), @"
-    an element is a single number, without a first axis to go along
+    an element is a single number, with no first axis to iterate over
       --> +1:13 (in `elems`)
     dimensions 3 and 2 contradict each other
       --> +2:13 (in `elems`)
-    value 0 of the loop is float32[] when an iteration begins, but float32[2] when it ends: say what holds of it all the time by a shape invariant
+    value 0 of the loop is float32[] when an iteration begins, but float32[2] when it ends: give it a shape invariant that always holds
       --> +3:13 (in `while`)
       `input[0]` is `Const_4`, float32[] (+3:26)
       `input[1]` is `scan/TensorListFromTensor`, variant[] (+3:13)
@@ -129,7 +129,7 @@ fn a_loop_ends_after_the_most_iterations_that_it_may_take() -> Outcome {
     Ok(())
 }
 
-/// A variable that is assigned to before, in and after a loop that does not end.
+/// A variable that is assigned to before, in and after an endless loop.
 fn endless() -> (Variable, Tensor) {
     let state = get_variable("state", [], zeros());
     let count = while_loop(
@@ -198,8 +198,8 @@ fn what_is_inside_of_a_loop_can_neither_be_fetched_nor_fed() {
     );
     let session = Session::new();
     let error = error_of(&session, doubled.unwrap());
-    insta::assert_snapshot!(relative(error, file!(), base), @"`doubled` is inside the `body` of the loop `while` (+1:21), and there alone it has a value: take what comes out of it, `while:0` or `while:1`");
-    insta::assert_snapshot!(relative(error_of(&session, deep.unwrap()), file!(), base), @"`Exp` is inside the `then` of the conditional `cond` (+6:24), inside the `body` of the loop `while` (+1:21), and there alone it has a value: take what comes out of it, `while:0` or `while:1`");
+    insta::assert_snapshot!(relative(error, file!(), base), @"`doubled` is inside the `body` of the loop `while` (+1:21), and has a value only there: take what comes out of it, `while:0` or `while:1`");
+    insta::assert_snapshot!(relative(error_of(&session, deep.unwrap()), file!(), base), @"`Exp` is inside the `then` of the conditional `cond` (+6:24), inside the `body` of the loop `while` (+1:21), and has a value only there: take what comes out of it, `while:0` or `while:1`");
     let error = session.run_with(last, feeds![doubled.unwrap() => 1.0]).unwrap_err();
     assert!(matches!(error, RunError::InsideBody(_)), "{error}");
 }
@@ -227,13 +227,13 @@ fn what_is_inside_of_a_body_cannot_be_used_outside() {
     );
     let errors = graph.check().unwrap_err();
     insta::assert_snapshot!(relative(errors, file!(), base), @"
-    `doubled` is inside the `body` of the loop `while` (+1:13), and there alone it has a value: take what comes out of it, `while:0`
+    `doubled` is inside the `body` of the loop `while` (+1:13), and has a value only there: take what comes out of it, `while:0`
       --> +6:13 (in `add`)
       `doubled` was made here (+4:29)
-    `doubled` is inside the `body` of the loop `while` (+1:13), and there alone it has a value: take what comes out of it, `while:0`
+    `doubled` is inside the `body` of the loop `while` (+1:13), and has a value only there: take what comes out of it, `while:0`
       --> +7:13 (in `result`)
       `doubled` was made here (+4:29)
-    `Less` is inside a body that is still being built, and there alone it has a value
+    `Less` is inside a body that is still being built, and has a value only there
       --> +14:13 (in `SelectV2`)
       `arg` was made here (+8:13)
       `Less` was made here (+11:31)
@@ -284,7 +284,7 @@ fn a_failure_in_a_body_names_the_body_and_what_runs_it() {
     );
     let error = error_of(&Session::new(), quotient);
     insta::assert_snapshot!(relative(error, file!(), base), @"
-    an integer is divided by zero
+    integer division by zero
       --> +4:46 (in `floordiv`, of type FloorDiv)
       it takes `arg_1`, int32[] (+1:25)
       it takes `arg`, int32[] (+1:25)
@@ -303,7 +303,7 @@ fn a_loop_that_changes_a_shape_or_a_type_is_an_error() {
     let _ = while_loop(constant(1.0_f32), |x| x, |x| x);
     let errors = graph.check().unwrap_err();
     insta::assert_snapshot!(relative(errors, file!(), base), @"
-    value 0 of the loop is float32[1] when an iteration begins, but float32[2] when it ends: say what holds of it all the time by a shape invariant
+    value 0 of the loop is float32[1] when an iteration begins, but float32[2] when it ends: give it a shape invariant that always holds
       --> +1:13 (in `while`)
       `input` is `Const`, float32[1] (+1:24)
     `body` gives float64 as its value 0, not float32
@@ -330,7 +330,7 @@ fn the_gradient_of_a_scan_takes_time_in_proportion_to_its_length() -> Outcome {
     };
     time(100)?;
     let (short, long) = (time(2_000)?, time(20_000)?);
-    // A gradient in the square of the length takes a hundred times as long.
+    // A gradient of quadratic cost would take a hundred times as long.
     assert!(long < 40 * short, "{short:?} for 2000 steps, {long:?} for 20000");
     Ok(())
 }

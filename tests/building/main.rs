@@ -1,4 +1,4 @@
-//! Building graphs: nodes, names, variables, bodies, and what is said of mistakes.
+//! Building graphs: nodes, names, variables, bodies, and the errors of mistakes.
 
 #[path = "../common/mod.rs"]
 mod common;

@@ -1,5 +1,5 @@
-//! Gradients of products of many numbers, zeros among them: the mathematical ones, which
-//! TensorFlow's are not.
+//! Gradients of products of many numbers, some of them zero: the mathematical ones, unlike
+//! TensorFlow's.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use crate::common::Outcome;
 use crate::special_points::derivatives_at;
 use tidemill::prelude::*;
 
-/// The derivatives of a function that is linear in each number: of first order, and those of the
-/// sum of these. The numbers and the results are whole.
+/// The derivatives of a function that is linear in each number: first-order ones, and those of
+/// their sum. The numbers and the results are whole.
 fn of_linear(f: &dyn Fn(&[f64]) -> f64, x: &[f64], orders: usize) -> Vec<Vec<f64>> {
     let by = |f: &dyn Fn(&[f64]) -> f64, x: &[f64], i: usize| {
         let with = |number| {
@@ -27,7 +27,7 @@ fn of_linear(f: &dyn Fn(&[f64]) -> f64, x: &[f64], orders: usize) -> Vec<Vec<f64
     found
 }
 
-/// Rows of small whole numbers, zeros among them.
+/// Rows of small whole numbers, some of them zero.
 fn with_zeros() -> Vec<Vec<f64>> {
     let rows: [&[f64]; 7] = [
         &[2.0, 3.0, 0.0],
@@ -43,7 +43,7 @@ fn with_zeros() -> Vec<Vec<f64>> {
 
 const WEIGHTS: [f64; 6] = [1.0, -2.0, 3.0, 5.0, -1.0, 2.0];
 
-/// The weighted sum of products of all before each number, as `cumprod_with` takes them.
+/// The weighted sum of the products of all numbers before each, as `cumprod_with` takes them.
 fn weighted_products(x: &[f64], exclusive: bool, reverse: bool) -> f64 {
     let own = usize::from(!exclusive);
     let product = |i: usize| -> f64 {
@@ -169,7 +169,7 @@ fn a_product_along_several_axes_has_its_derivatives_at_zeros() -> Outcome {
         let kept =
             |x: Tensor| reduce_prod(x, Axes::from(constant(Value::list(axes.clone()))).keep_dims());
         assert_eq!(derivatives_at(kept, &at, [2, 3, 2], 2)?, expected, "{axes:?}");
-        // Axes that are computed are known in the run alone.
+        // Computed axes are known only in the run.
         let computed = |x: Tensor| {
             let unknown =
                 placeholder_with_default(Value::list(axes.clone()), PartialShape::unknown());

@@ -1,4 +1,4 @@
-//! Variable scopes with settings, look-ups by scope, control dependencies that are taken back.
+//! Variable scopes with settings, look-ups by scope, and withdrawn control dependencies.
 
 use crate::common::Outcome;
 use tidemill::REGULARIZATION_LOSSES;
@@ -94,7 +94,7 @@ fn a_scope_is_entered_again_from_anywhere() {
         let (new, sum) = scope.enter(|| (variable("scale", []).get(), constant(1.0).named("sum")));
         assert_eq!(new.name(), "generator/layer/scale:0");
         assert_eq!(new.initial_value().op().op_type(), "Const");
-        // Variables are where they were, other nodes in a name scope of their own.
+        // Variables keep their scope; other nodes get a name scope of their own.
         assert_eq!(sum.name(), "elsewhere/layer_1/sum:0");
     });
 }

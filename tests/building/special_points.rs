@@ -1,5 +1,5 @@
-//! Gradients where TensorFlow divides by zero, overflows or drops a term: here they are the
-//! mathematical ones. Where there is none, conventions hold.
+//! Gradients at points where TensorFlow divides by zero, overflows or drops a term: here they are
+//! the mathematical ones. If there is none, conventions hold.
 
 use crate::common::Outcome;
 use tidemill::prelude::*;
@@ -7,8 +7,7 @@ use tidemill::prelude::*;
 const INF: f64 = f64::INFINITY;
 const NAN: f64 = f64::NAN;
 
-/// Derivatives of `y` by `x` of order 1 and up, each that of the sum of the one before, as
-/// `float64`.
+/// Derivatives of `y` by `x` of order 1 and up, each of the sum of the one before, as `float64`.
 fn derivatives(y: Tensor, x: Tensor, orders: usize) -> Vec<Tensor> {
     let mut found = Vec::new();
     let mut last = y;
@@ -19,8 +18,8 @@ fn derivatives(y: Tensor, x: Tensor, orders: usize) -> Vec<Tensor> {
     found
 }
 
-/// Derivatives of the sum of `f(x)`, for an `x` of the type and shape of `at`, or of a shape that is
-/// not known before the run.
+/// Derivatives of the sum of `f(x)`, for an `x` of the type and shape of `at`, or of a shape that
+/// is unknown before the run.
 pub(crate) fn derivatives_at(
     f: impl Fn(Tensor) -> Tensor,
     at: &Value,
@@ -48,7 +47,7 @@ fn assert_near(actual: &[f64], expected: &[f64], tolerance: f64) {
     assert!(all, "{actual:?} instead of {expected:?}");
 }
 
-/// A function of one number, and its derivatives at some.
+/// A function of one number, and its derivatives at some points.
 type Known = (&'static str, fn(Tensor) -> Tensor, &'static [(f64, &'static [f64])]);
 
 #[track_caller]

@@ -1,4 +1,4 @@
-//! Lists of tensors: what is known of them, what they hold, and their gradients.
+//! Lists of tensors: their known facts, their contents, and their gradients.
 
 use crate::common::{Outcome, in_both_modes};
 use tidemill::prelude::*;
@@ -17,7 +17,7 @@ fn stacked(list: Tensor) -> Tensor {
     tensor_list_stack(list, shape![2], DType::F64)
 }
 
-/// Checks the gradient of a function of three rows and of one, and the gradient of that.
+/// Checks the gradient of a function of three rows and of one, and the gradient of that gradient.
 #[track_caller]
 fn check(function: impl Fn(Tensor, Tensor) -> Tensor) {
     check_gradient(|x| square(function(x[0], x[1])), &[rows(), Value::from([2.0, -0.5])]);
@@ -161,7 +161,7 @@ fn sums_of_lists_take_absent_elements_for_zeros() -> Outcome {
         assert_eq!(session.run(sum.stack())?.to_string(), expected);
         assert_eq!(session.run(zeros.stack())?, Value::zeros(DType::F32, [3, 2])?);
         let text = session.run(wrong).unwrap_err().to_string();
-        assert!(text.contains("lists of 3 and 2 elements have no sum"), "{text}");
+        assert!(text.contains("lists of 3 and 2 elements cannot be added"), "{text}");
     }
     Ok(())
 }

@@ -205,7 +205,7 @@ fn an_error_of_a_method_names_the_line_that_calls_it() {
       --> +2:7 (in `MatMul`)
       `a` is `Placeholder`, float32[2, 3] (+1:13)
       `b` is `Placeholder`, float32[2, 3] (+1:13)
-    a tensor of shape [2, 3] has 6 elements, and 6 is no multiple of 4, as shape [4, ?] asks for
+    a tensor of shape [2, 3] has 6 elements, and 6 is not a multiple of 4, as shape [4, ?] requires
       --> +3:40 (in `Reshape`)
       `tensor` is `w/read`, float32[2, 3] (+3:5)
       `shape` is `Reshape/shape`, int32[2] (+3:40)
@@ -235,7 +235,7 @@ fn a_network_both_ways_gives_what_each_way_gives() -> Outcome {
     let found = session.run_with((along, last, against, first), feeds())?;
     let expected = session.run_with((alone, state), feeds![x => &input])?;
     assert_eq!((found.0, found.1), expected);
-    // Against the order, the last state is the output at the first step.
+    // In reverse, the last state is the output at the first step.
     let outputs = found.2.as_slice::<f32>()?;
     assert_eq!(found.3.as_slice::<f32>()?, &outputs[..3]);
     Ok(())

@@ -4,7 +4,7 @@ use crate::common::{Outcome, all_names, counted, in_both_modes, number};
 use tidemill::prelude::*;
 use tidemill::{Code, RunError, global_variables};
 
-/// The names of the variables that a run would need a value of, and that have none.
+/// The names of the variables without a value that a run would need.
 fn null_variables(error: RunError) -> Vec<String> {
     let RunError::Uninitialized(variables) = error else { panic!("{error}") };
     variables.into_iter().map(|null| null.variable.name).collect()

@@ -1,4 +1,4 @@
-//! What the tests of several topics need.
+//! Shared by the tests of several topics.
 
 // Each test binary uses a part of it.
 #![allow(dead_code)]
@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use tidemill::prelude::*;
 
-/// What a test returns that runs sessions.
+/// The return type of tests that run sessions.
 pub(crate) type Outcome = Result<(), Box<dyn Error>>;
 
 /// A report with the lines of `file` counted from `base`, so that it does not change when the
@@ -50,23 +50,23 @@ pub(crate) fn all_names(graph: &Graph) -> Vec<String> {
     names(graph.operations())
 }
 
-/// How often something has run.
+/// The number of runs of something.
 #[derive(Clone, Default)]
 pub(crate) struct Count(Arc<AtomicUsize>);
 
 impl Count {
-    /// Counts one.
     pub(crate) fn increase(&self) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// The count so far; it starts from zero again.
+    /// The count so far, which is reset to zero.
     pub(crate) fn take(&self) -> usize {
         self.0.swap(0, Ordering::Relaxed)
     }
 }
 
-/// A tensor of `float32` and shape `[]` with the value of `x`, and how often it is computed.
+/// A tensor of `float32` and shape `[]` with the value of `x`, and the number of times it is
+/// computed.
 pub(crate) fn counted(x: impl Into<tidemill::Operand>) -> (Tensor, Count) {
     let count = Count::default();
     let counter = count.clone();
@@ -95,7 +95,7 @@ pub(crate) fn number<F: Fetch<Output = Value>>(session: &Session, fetch: F) -> f
     session.run(fetch).unwrap().to_scalar().unwrap()
 }
 
-/// Why a run fails.
+/// The error of a failing run.
 pub(crate) fn error_of<F: Fetch>(session: &Session, fetches: F) -> RunError {
     match session.run(fetches) {
         Ok(_) => unreachable!("the run does not fail"),
@@ -103,7 +103,7 @@ pub(crate) fn error_of<F: Fetch>(session: &Session, fetches: F) -> RunError {
     }
 }
 
-/// Two sessions of the default graph: one rewrites what it runs, one does not.
+/// Two sessions of the default graph: one rewrites its graphs, one does not.
 pub(crate) fn in_both_modes() -> [Session; 2] {
     [Rewriting::On, Rewriting::Off].map(|rewriting| {
         let options = SessionOptions { rewriting, seed: Some(1), ..SessionOptions::default() };

@@ -1,4 +1,4 @@
-//! What is said of files and their names, and what stays as it was.
+//! Errors of files and their names, and the state that they leave unchanged.
 
 use std::fs;
 use std::path::Path;
@@ -13,7 +13,7 @@ use tidemill::{ImportError, ImportOptions, TextMessage, import_graph_def, import
 
 use crate::common::{Outcome, all_names};
 
-/// A variable that has its value in a session.
+/// A session with one initialized variable.
 fn session_of_a_variable() -> Result<Session, RunError> {
     get_variable("v", [2], ones());
     let session = Session::new();
@@ -116,7 +116,7 @@ fn a_saver_leaves_checkpoints_of_other_names() -> Outcome {
     Ok(())
 }
 
-/// A node that adds two integers of which one is a float.
+/// A node that adds an integer and a float.
 fn wrong(name: &str) -> NodeDef {
     let text = format!(
         "node {{ name: '{name}' op: 'AddV2' input: 'i' input: 'f' attr {{ key: 'T' value {{ type: DT_INT32 }} }} }}"
@@ -124,7 +124,7 @@ fn wrong(name: &str) -> NodeDef {
     GraphDef::from_text(&text).unwrap().node.remove(0)
 }
 
-/// A graph with a variable and a constant of each type, and a node that cannot be.
+/// A graph with a variable and a constant of each type, and an invalid node.
 fn message_with_an_error() -> Result<GraphDef, Box<dyn std::error::Error>> {
     let graph = Graph::new();
     let _default = graph.as_default();
@@ -151,7 +151,7 @@ fn an_import_that_fails_leaves_the_graph_as_it_was() -> Outcome {
         assert_eq!(graph.variables().len(), 1);
         assert!(graph.variable("v").is_err() && graph.operation("v").is_err());
     }
-    // All names are free.
+    // All names are still free.
     let mut right = message.clone();
     right.node.pop();
     let options = ImportOptions { prefix: "imported".to_owned(), ..ImportOptions::default() };
@@ -195,7 +195,7 @@ fn text_that_is_no_graph_is_called_text() {
     let graph = Graph::new();
     let _default = graph.as_default();
     let error = import_graph_def("# Notes\n\nBuy milk.\n".as_bytes()).unwrap_err();
-    assert!(error.to_string().starts_with("this is no GraphDef, but text"), "{error}");
+    assert!(error.to_string().starts_with("not a binary GraphDef, but text"), "{error}");
 }
 
 #[test]

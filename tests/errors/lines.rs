@@ -298,7 +298,7 @@ fn all_rows() -> impl Iterator<Item = &'static Row> {
     tables.into_iter().flatten()
 }
 
-/// The functions that `tidemill::ops` has, by the list of its source.
+/// The functions that `tidemill::ops` exports, by its source.
 fn builders() -> BTreeSet<String> {
     let path = "crates/tidemill-ops/src/functions.rs";
     let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
@@ -317,7 +317,7 @@ fn every_builder_is_called() {
     assert_eq!(called, builders());
 }
 
-/// Panics with the nodes of calls that have lines of other files than `file`.
+/// Panics with the nodes of calls whose lines are in other files than `file`.
 pub(crate) fn check_nodes(rows: impl Iterator<Item = &'static Row>, file: &str) {
     let mut wrong = Vec::new();
     for (name, call) in rows {

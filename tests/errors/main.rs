@@ -1,4 +1,4 @@
-//! What is said of mistakes: error types, their texts, and the lines that they name.
+//! Mistakes: error types, their texts, and the lines that they name.
 
 #[path = "../common/mod.rs"]
 mod common;

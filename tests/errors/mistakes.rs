@@ -13,7 +13,7 @@ use tidemill::{
 use super::table::folder;
 use crate::common::Outcome;
 
-/// A checkpoint that is not there.
+/// A checkpoint that does not exist.
 pub(crate) fn missing_checkpoint() -> Outcome {
     get_variable("weights", [2], ones());
     let (session, saver) = (Session::new(), Saver::new()?);
@@ -23,7 +23,7 @@ pub(crate) fn missing_checkpoint() -> Outcome {
     Ok(())
 }
 
-/// A checkpoint in a folder that is not there.
+/// A checkpoint in a folder that does not exist.
 pub(crate) fn missing_folder() -> Outcome {
     get_variable("weights", [2], ones());
     Saver::new()?.restore(&Session::new(), folder().join("old/model"))?;
@@ -88,7 +88,7 @@ pub(crate) fn variable_saved_twice() -> Outcome {
     Ok(())
 }
 
-/// A file of NumPy that is not there.
+/// A NumPy file that does not exist.
 pub(crate) fn missing_array() -> Outcome {
     npy::read_npy_file(folder().join("x.npy"))?;
     Ok(())
@@ -132,7 +132,7 @@ pub(crate) fn reshape_that_does_not_divide() -> Outcome {
     Ok(())
 }
 
-/// Tensors joined whose other extents differ.
+/// Concatenated tensors whose other extents differ.
 pub(crate) fn joined_with_other_extents() -> Outcome {
     let left = placeholder::<f32>([2, 3]).named("left");
     let right = placeholder::<f32>([2, 4]).named("right");
@@ -140,7 +140,7 @@ pub(crate) fn joined_with_other_extents() -> Outcome {
     Ok(())
 }
 
-/// Labels and logits of other batch sizes.
+/// Labels and logits with different batch sizes.
 pub(crate) fn labels_of_another_batch() -> Outcome {
     let labels = placeholder::<i32>([8]).named("labels");
     let logits = placeholder::<f32>([4, 10]).named("logits");
@@ -149,7 +149,7 @@ pub(crate) fn labels_of_another_batch() -> Outcome {
     Ok(())
 }
 
-/// Predictions of another shape than labels.
+/// Predictions with another shape than the labels.
 pub(crate) fn predictions_of_another_shape() -> Outcome {
     let labels = placeholder::<f32>([8]).named("labels");
     let predictions = placeholder::<f32>([4]).named("predictions");
@@ -182,7 +182,7 @@ pub(crate) fn unknown_channels() -> Outcome {
     Ok(())
 }
 
-/// A variable to reuse that is not there.
+/// A variable to reuse that does not exist.
 pub(crate) fn variable_to_reuse_is_missing() -> Outcome {
     get_variable("layer/weights", [2], ones());
     let reuse = || get_variable("wieghts", [2], ones());
@@ -207,7 +207,7 @@ pub(crate) fn nothing_to_train() -> Outcome {
     Ok(())
 }
 
-/// Gradients to apply of which there are none.
+/// No gradients to apply.
 pub(crate) fn no_gradient_to_apply() -> Outcome {
     let weights = get_variable("weights", [], ones());
     let train = GradientDescent::new(0.1).apply_gradients(&[(None, weights)], None);
@@ -222,7 +222,7 @@ pub(crate) fn integers_for_floats() -> Outcome {
     Ok(())
 }
 
-/// A value fed by a name that is nearly right.
+/// A value fed under a name that is nearly right.
 pub(crate) fn fed_by_a_near_name() -> Outcome {
     let images = placeholder::<f32>([]).named("images");
     placeholder::<f32>([]).named("labels");
@@ -244,21 +244,21 @@ pub(crate) fn floats_of_64_bits_in_an_operation() -> Outcome {
     Ok(())
 }
 
-/// A number asked of a list.
+/// A single number read from a list.
 pub(crate) fn number_of_a_list() -> Outcome {
     let x = constant([1.0_f32, 2.0]);
     let _number: f32 = Session::new().run(x)?.into_scalars()?;
     Ok(())
 }
 
-/// A name fetched that nothing has.
+/// An unknown name fetched.
 pub(crate) fn unknown_name() -> Outcome {
     constant(1.0_f32).named("accuracy");
     Session::new().run("Acuracy:0")?;
     Ok(())
 }
 
-/// A placeholder that was not fed, at the end of a long way.
+/// A placeholder that was not fed, at the end of a long path.
 pub(crate) fn placeholder_far_away() -> Outcome {
     let x = placeholder::<f32>([]).named("x");
     let y = (0..4000).fold(x, |y, _| y * 2.0).named("y");
@@ -326,7 +326,7 @@ pub(crate) fn wrong_node() -> Outcome {
     Ok(())
 }
 
-/// A SavedModel that is not there.
+/// A SavedModel that does not exist.
 pub(crate) fn missing_model() -> Outcome {
     SavedModel::load(folder().join("model"), &["serve"])?;
     Ok(())

@@ -1,4 +1,4 @@
-//! docs/errors.md shows the mistakes of `mistakes.rs`, and what is said of each.
+//! docs/errors.md shows the mistakes of `mistakes.rs`, and the error of each.
 
 use std::cell::RefCell;
 use std::fs;
@@ -62,7 +62,7 @@ const MISTAKES: &[Mistake] = mistakes![
 
 const SOURCE: &str = "tests/errors/mistakes.rs";
 const DOCUMENT: &str = "docs/errors.md";
-/// What rewrites the document.
+/// The command that rewrites the document.
 const COMMAND: &str = "TIDEMILL_WRITE_DOCUMENTS=1 cargo test --test errors table";
 
 const INTRODUCTION: &str = "\
@@ -80,12 +80,12 @@ thread_local! {
     static FOLDER: RefCell<Option<TempDir>> = const { RefCell::new(None) };
 }
 
-/// The folder of the mistake that is being made.
+/// The folder of the current mistake.
 pub(crate) fn folder() -> PathBuf {
     FOLDER.with_borrow(|folder| folder.as_ref().unwrap().path().to_owned())
 }
 
-/// What `main` prints where it returns the error of a mistake.
+/// The output of a `main` that returns the error of a mistake.
 fn message(name: &str, mistake: fn() -> Outcome, first_line: u32) -> String {
     let graph = Graph::new();
     let _default = graph.as_default();
@@ -97,7 +97,7 @@ fn message(name: &str, mistake: fn() -> Outcome, first_line: u32) -> String {
     shown.replace("--> +", "--> main.rs:").replace("(+", "(main.rs:")
 }
 
-/// A mistake as the source has it.
+/// The source code of a mistake.
 struct Code {
     title: String,
     first_line: u32,
@@ -133,7 +133,7 @@ fn document() -> String {
     format!("{INTRODUCTION}| mistake | what is said first |\n| --- | --- |\n{table}{sections}")
 }
 
-/// What a heading is linked by.
+/// The anchor of a heading.
 fn anchor(title: &str) -> String {
     let kept = title.chars().filter(|c| c.is_alphanumeric() || [' ', '-', '_'].contains(c));
     kept.collect::<String>().to_lowercase().replace(' ', "-")

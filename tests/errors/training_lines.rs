@@ -1,5 +1,5 @@
-//! As `lines.rs`, for what is made of several operations: losses, metrics, schedules, layers, recurrent
-//! networks, optimizers, control flow, operators.
+//! Like `lines.rs`, for functions that build several operations: losses, metrics, schedules,
+//! layers, recurrent networks, optimizers, control flow, operators.
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! All public error types: `Debug` is the message, and the facade has them and what stands in them.
+//! All public error types: `Debug` is the message, and the facade exports them and the types in
+//! them.
 
 use std::any::type_name;
 use std::collections::BTreeSet;
@@ -101,7 +102,7 @@ fn graph_with_an_error() -> Graph {
 /// Errors that no function of the facade returns.
 const INTERNAL: &[&str] = &["VerifyError"];
 
-/// What stands in errors, and is not of this project.
+/// Types in errors that are not of this project.
 const FOREIGN: &[&str] = &[
     "Arc", "AsRef", "Box", "Cow", "Duration", "Error", "Option", "PathBuf", "Result", "Send",
     "String", "Sync", "Vec",
@@ -151,7 +152,7 @@ fn definitions_in(source: &str) -> Vec<Definition> {
     };
     let definition = |item: &str| {
         let name = item.split([' ', '<', '(', ';']).next()?.to_owned();
-        // A struct of a tuple ends on its line.
+        // A tuple struct ends on its line.
         let body = match item.lines().next() {
             Some(line) if line.ends_with(';') => line,
             _ => item.split("\n}").next()?,

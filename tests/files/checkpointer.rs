@@ -1,4 +1,4 @@
-//! Checkpoints that are written while a training goes on.
+//! Checkpoints that are written while training goes on.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -33,7 +33,7 @@ fn steps(checkpoints: &[PathBuf]) -> Vec<String> {
     checkpoints.iter().map(step).collect()
 }
 
-/// Trains up to a step, beginning with the newest checkpoint, and says where that was.
+/// Trains up to a step, starting from the newest checkpoint, and returns the step of that.
 fn train_to(
     last: u64,
     mut checkpointer: Checkpointer,
@@ -44,7 +44,7 @@ fn train_to(
     for step in first + 1..=last {
         session.run(train)?;
         checkpointer.after_step(session, step)?;
-        // So that no save is still under way when the next one is due.
+        // So that no save is under way when the next one is due.
         checkpointer.wait()?;
     }
     Ok(first)
@@ -111,7 +111,7 @@ fn the_best_by_a_metric_are_kept_beside_the_last() -> Outcome {
         let open =
             || Ok::<_, SaverError>(Checkpointer::new(&prefix)?.keep_last(1).keep_best(2, goal));
         for (step, metric) in (1..).zip([5.0, 1.0, 9.0, 2.0, 8.0, f64::NAN]) {
-            // A new one each time: metrics are in the files.
+            // A new checkpointer each time: metrics are in the files.
             open()?.save(&session, step, Some(metric))?;
         }
         let checkpointer = open()?;
@@ -277,7 +277,7 @@ fn random_numbers_go_on_where_they_were() -> Outcome {
     assert_eq!(drawn, expected);
     assert_eq!(second.seed(), first.seed());
 
-    // A saver restores variables alone, unless it is told to.
+    // A saver restores only variables, unless told otherwise.
     let third = Session::new();
     saver.restore(&third, &checkpointer.checkpoints()[0])?;
     assert_ne!(third.run(unseeded)?, expected[0][1]);

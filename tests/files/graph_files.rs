@@ -1,4 +1,4 @@
-//! Files of TensorFlow's graphs: what is read is written again, as bytes and as text.
+//! TensorFlow's graph files read back as they were written, as bytes and as text.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -16,7 +16,7 @@ fn corpus() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/conformance/corpus")
 }
 
-/// The graphs of the corpus, by file, but those that are malformed.
+/// The graphs of the corpus, by file, except malformed ones.
 fn graphs() -> BTreeMap<PathBuf, GraphDef> {
     let mut graphs = BTreeMap::new();
     for category in fs::read_dir(corpus()).unwrap() {
@@ -43,19 +43,19 @@ fn imported(graph_def: &GraphDef) -> Result<Graph, tidemill::ImportError> {
     Ok(graph)
 }
 
-/// The inputs of a node, where the first output of another is called by its name alone.
+/// The inputs of a node; the first output of another node is named without a number.
 fn inputs(node: &NodeDef) -> Vec<&str> {
     node.input.iter().map(|input| input.strip_suffix(":0").unwrap_or(input)).collect()
 }
 
-/// A value of an attribute, in one form of several that mean the same.
+/// A value of an attribute, in one of several equivalent forms.
 fn meaning(attr: &AttrValue) -> Option<AnyValue> {
     match attr.value.clone()? {
         AnyValue::Tensor(tensor) => {
             let value = tensor.value(&mut Default::default()).unwrap();
             Some(AnyValue::Tensor((&value).into()))
         }
-        // An empty list is a list of any kind, and none.
+        // An empty list is a list of any kind, or of none.
         AnyValue::List(list) if list.is_empty() => None,
         other => Some(other),
     }
@@ -65,7 +65,7 @@ fn meaning(attr: &AttrValue) -> Option<AnyValue> {
 fn every_graph_of_the_corpus_is_written_as_it_was_read() {
     let mut compared = 0;
     for (file, graph_def) in graphs() {
-        // What the runtime does not have yet is told by the conformance test.
+        // The conformance test reports what the runtime does not support yet.
         let Ok(graph) = imported(&graph_def) else { continue };
         let written = match to_graph_def(&graph) {
             // TensorFlow has no form for a function that takes a variable.
@@ -101,7 +101,7 @@ fn every_graph_of_the_corpus_is_written_as_it_was_read() {
     assert!(compared > 1000, "{compared}");
 }
 
-/// Whether both have the same bytes, NaN and all.
+/// True if both have the same bytes, NaN included.
 fn same(left: &Option<AnyValue>, right: &Option<AnyValue>) -> bool {
     let bytes = |value: &Option<AnyValue>| AttrValue { value: value.clone() }.encode_to_vec();
     bytes(left) == bytes(right)
@@ -233,7 +233,7 @@ fn a_checkpoint_has_a_meta_graph_that_loads() -> Outcome {
     other.run_with(restore, feeds![filename => prefix.to_str().ok_or("no text")?])?;
     assert_eq!(number(&other, again.variable("w")?), 3.0);
 
-    // What TensorFlow would do to save.
+    // The run by which TensorFlow would save.
     let save = meta.imported.tensor(&saver.save_tensor_name)?;
     let copy = folder.path().join("copy");
     other.run_with(save, feeds![filename => copy.to_str().ok_or("no text")?])?;
@@ -279,7 +279,7 @@ fn a_constant_of_more_than_messages_can_hold_is_refused_by_name() {
     let graph = Graph::new();
     let _default = graph.as_default();
     let _ = constant(Value::from(vec![0.5_f32; 4])).named("small");
-    // Zeros take no memory before they are touched.
+    // Zeros take no memory until they are touched.
     let mut elements = vec![0_u8; (i32::MAX as usize) + 1];
     elements[0] = 1;
     let _ = constant(Value::from(elements)).named("large");

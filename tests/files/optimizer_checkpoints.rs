@@ -1,4 +1,4 @@
-//! Trainings go on from checkpoints, TensorFlow's among them.
+//! Training continues from checkpoints, including TensorFlow's.
 
 use std::error::Error;
 use std::fs;
@@ -9,7 +9,7 @@ use tidemill::prelude::*;
 use tidemill::proto::{Message, MetaGraphDef};
 use tidemill::{Feeds, ImportOptions, import_graph_def, import_meta_graph};
 
-/// The training that TensorFlow recorded (`tests/peers/make_training.py`).
+/// The training run that TensorFlow recorded (`tests/peers/make_training.py`).
 struct Recorded {
     folder: &'static Path,
     feeds: Feeds,
@@ -32,7 +32,7 @@ impl Recorded {
         Ok(Recorded { folder, feeds, losses: numbers("losses")? })
     }
 
-    /// Trains a session, which is where TensorFlow was after `done` steps, to the end.
+    /// Trains a session from the state that TensorFlow had after `done` steps to the end.
     fn follow(&self, session: &Session, train: Operation, done: usize) -> Outcome {
         for (i, expected) in self.losses.iter().enumerate().skip(done) {
             let (loss, ()) = session.run_with(("loss:0", train), self.feeds.clone())?;

@@ -1,4 +1,4 @@
-//! SavedModels: what is saved loads again, with its files and what they are for.
+//! SavedModels load as they were saved, with their asset files and signatures.
 
 use std::fs;
 
@@ -93,13 +93,13 @@ fn what_is_wrong_is_said() -> Outcome {
     let again = SavedModelBuilder::new(&session).save(folder.path()).unwrap_err();
     assert!(matches!(again, SavedModelError::Exists { .. }), "{again}");
     let tags = SavedModel::load(folder.path(), &["train"]).unwrap_err().to_string();
-    assert_eq!(tags, r#"no graph has the tags ["train"], but there are [["serve"]]"#);
+    assert_eq!(tags, r#"no graph has the tags ["train"]; the graphs have [["serve"]]"#);
     let model = SavedModel::load(folder.path(), &["serve"])?;
     let nothing = Vec::<(&str, f32)>::new();
     let signature = model.run("t", nothing).unwrap_err().to_string();
-    assert_eq!(signature, r#"there is no signature `t`, but there are ["s"]"#);
+    assert_eq!(signature, r#"there is no signature `t`; the model has ["s"]"#);
     let argument = model.run("s", [("z", 1.0_f32)]).unwrap_err().to_string();
-    assert_eq!(argument, r#"the signature `s` has no argument `z`, but there are ["features"]"#);
+    assert_eq!(argument, r#"the signature `s` has no argument `z`; it has ["features"]"#);
     fs::write(folder.path().join("saved_model.pb"), b"\xff\xff")?;
     let damaged = SavedModel::load(folder.path(), &["serve"]).unwrap_err();
     assert!(matches!(damaged, SavedModelError::Decode(_)), "{damaged}");

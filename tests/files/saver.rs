@@ -1,4 +1,4 @@
-//! Savers: what they write, what they restore, and what they refuse.
+//! Savers: what they write, restore, and reject.
 
 use std::fs;
 use std::path::Path;
@@ -22,7 +22,7 @@ fn scalar(name: &str, x: f64) -> Variable {
     get_variable(name, [], constant_initializer(x))
 }
 
-/// Saves variables `names`, which are 1, 2, 3, ..., from a graph and session of their own.
+/// Saves variables `names` with the values 1, 2, 3, ..., from a new graph and session.
 fn saved(prefix: &Path, names: &[&str]) -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();
@@ -153,7 +153,7 @@ fn a_variable_that_the_checkpoint_lacks_is_an_error_and_nothing_changes() -> Out
     assert_eq!(number(&session, a), 7.0);
     let report = missing(error);
     assert_eq!(report.missing[0].near, None);
-    // Asked to, it restores the rest.
+    // On request, it restores the rest.
     assert_eq!(saver.restore_matching(&session, &prefix)?, report);
     assert_eq!((number(&session, a), number(&session, weights)), (1.0, 9.0));
     Ok(())
@@ -318,7 +318,7 @@ fn variables_are_saved_as_safetensors() -> Outcome {
     for (old, new) in session.run([a, b])?.iter().zip(other.run([a, b])?) {
         assert!(new.bits_eq(old));
     }
-    // What was restored is written to as other values are, and the file stays as it was.
+    // A restored value can be written to like any other, and the file stays unchanged.
     let written = other.run(tidemill::ops::assign_add(b, b))?;
     assert!(!written.bits_eq(&session.run(b)?));
     saver.restore(&other, &path)?;
@@ -341,8 +341,8 @@ fn a_safetensors_file_that_does_not_fit_is_reported_as_a_checkpoint_is() -> Outc
     model.safetensors has 0 of 2 variables
       key kernel not found in checkpoint; it has `kernal`
       `first` is float32[] in the checkpoint, but the variable is float32[2]
-      `kernal` of the checkpoint is no variable of the saver
-      `more` of the checkpoint is no variable of the saver
+      `kernal` of the checkpoint is not a variable of the saver
+      `more` of the checkpoint is not a variable of the saver
     ");
     Ok(())
 }

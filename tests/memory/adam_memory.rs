@@ -1,4 +1,4 @@
-//! What a step of Adam takes of memory.
+//! The memory that a step of Adam takes.
 
 use crate::{MEMORY, Outcome};
 use tidemill::prelude::*;

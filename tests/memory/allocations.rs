@@ -1,11 +1,11 @@
-//! What runs ask of the allocator.
+//! Allocations during runs.
 
 use crate::{MEMORY, Outcome};
 use tidemill::ops::HostOutput;
 use tidemill::prelude::*;
 use tidemill::{Arguments, Callable, Cancellation};
 
-/// How often a run asks for memory when it has run some times before.
+/// The number of allocations of a run, once it has run several times before.
 fn steady_calls<F: Fetch, A: Arguments>(
     callable: &Callable<F>,
     arguments: impl Fn() -> A,
@@ -13,7 +13,8 @@ fn steady_calls<F: Fetch, A: Arguments>(
     for _ in 0..5 {
         drop(callable.call(arguments()).unwrap());
     }
-    // A compute thread that joins in for the first time sets itself up; the system says when.
+    // A compute thread that joins for the first time sets itself up, at a time that the system
+    // chooses.
     let calls = (0..5).map(|_| MEMORY.calls_in(|| callable.call(arguments()).unwrap()).0);
     calls.min().unwrap()
 }
@@ -62,7 +63,7 @@ pub(crate) fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_r
         (Value::full(0.25_f32.into(), [32, 20])?, Value::full(3_i32.into(), [32])?);
     let step = session.callable(&[images, labels], (loss, train))?;
     assert_eq!(steady_calls(&step, || (&image, &label)), 0);
-    // An array that is returned is new: its elements, and what shares them.
+    // A returned array is new: its elements, and the handle that shares them.
     assert!(steady_calls(&session.callable(&[x], scaled)?, || (&input,)) <= 2);
 
     runs_that_fail_leave_no_more_memory_than_the_last_of_them()?;
@@ -71,7 +72,7 @@ pub(crate) fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_r
     an_update_takes_no_more_than_its_variables_and_activations()
 }
 
-/// What they were fed, and what they had computed.
+/// Their feeds, and the values that they had computed.
 fn runs_that_fail_leave_no_more_memory_than_the_last_of_them() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();
@@ -151,8 +152,8 @@ fn an_update_takes_no_more_than_its_variables_and_activations() -> Outcome {
         train.call((1.0_f32,))?;
     }
     let (peak, ()) = MEMORY.peak_in(|| train.call((1.0_f32,)).unwrap());
-    // Beside the three variables live at once the changes of both slots, and the step with the
-    // root it is divided by.
+    // Besides the three variables, the changes of both slots, the step, and the root that divides
+    // it are live at once.
     let limit = (3 + 4) * BYTES;
     let taken = peak - before;
     assert!(taken <= limit + limit / 10, "{taken} bytes are more than 1.1 times {limit}");

@@ -1,5 +1,5 @@
-//! Threads that run, cancel, time out, grow the graph and finalize it at random, and what the process
-//! holds after that.
+//! Threads that run, cancel, time out, grow the graph and finalize it at random, and the memory
+//! that the process holds after that.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -10,14 +10,14 @@ use tidemill::prelude::*;
 use tidemill::{Cancellation, MemoryReport, memory_report};
 
 const THREADS: usize = 8;
-/// As many plans as a session keeps.
+/// The most plans that a session keeps.
 const PLANS: usize = 1024;
 /// The plans of a round that run more than once, on several threads at once.
 const LASTING_PLANS: usize = 4;
-/// What printing may take meanwhile.
+/// The memory that printing may take meanwhile.
 const SLACK: usize = 4096;
 
-/// What all threads share in a round.
+/// The state that all threads share in a round.
 struct Round {
     graph: Graph,
     session: Session,
@@ -43,7 +43,7 @@ impl Round {
         Round { graph, session, x, variables, total, step }
     }
 
-    /// Does random things until a moment; returns how many.
+    /// Does random things until a moment; returns their number.
     fn work(&self, seed: u64, until: Instant) -> u64 {
         let _default = self.graph.as_default();
         let mut rng = StdRng::seed_from_u64(seed);
@@ -89,11 +89,11 @@ impl Round {
     }
 }
 
-/// What the process holds.
+/// The memory that the process holds.
 #[derive(Clone, Copy)]
 struct Held {
     report: MemoryReport,
-    /// The bytes that the allocator has given and not got back.
+    /// The bytes that are allocated and not freed.
     live: usize,
 }
 
@@ -103,19 +103,19 @@ impl Held {
     }
 }
 
-/// How much memory the process holds, in KiB, where the system tells.
+/// The memory that the process holds, in KiB, if the system tells.
 fn resident() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
     line.split_whitespace().nth(1)?.parse().ok()
 }
 
-/// Rounds of chaos, and what they hold.
+/// Rounds of chaos, and the memory that they hold.
 struct Chaos {
     before: Held,
-    /// What the first round left behind.
+    /// The memory that the first round left behind.
     first: Option<Held>,
-    /// What the fullest round held at its end.
+    /// The most memory that a round held at its end.
     fullest: Held,
     /// The most bytes that were in use at once.
     peak: usize,
@@ -157,7 +157,7 @@ impl Chaos {
         self.check_left(&Held::now());
     }
 
-    /// What a round keeps as long as its graph and session live has a name, and a bound.
+    /// Everything that a round keeps while its graph and session live has a name, and a bound.
     fn check_kept(&self, kept: &Held) {
         let Held { report, live } = kept;
         let (named, grown) = (report.bytes(), live - self.before.live);
@@ -172,7 +172,7 @@ impl Chaos {
         for ((kind, held), (_, before)) in report.kinds().iter().zip(self.before.report.kinds()) {
             assert_eq!(held.count, before.count, "{kind} are left behind:\n{report}");
         }
-        // What the first round sets up, the process has to its end.
+        // The process keeps what the first round sets up.
         let first = self.first.get_or_insert(*left).live;
         assert!(*live <= first + SLACK, "{live} bytes are in use, {first} after the first round");
     }

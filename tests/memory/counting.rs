@@ -1,6 +1,6 @@
 //! An allocator that counts.
 
-// The trait of allocators is unsafe.
+// `GlobalAlloc` is an unsafe trait.
 #![expect(unsafe_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -27,7 +27,7 @@ impl Counting {
         self.in_use.load(Ordering::Relaxed)
     }
 
-    /// How often memory was asked for while `f` ran.
+    /// The number of allocations while `f` ran.
     pub(crate) fn calls_in<R>(&self, f: impl FnOnce() -> R) -> (usize, R) {
         let before = self.calls.load(Ordering::Relaxed);
         let result = f();
@@ -42,11 +42,11 @@ impl Counting {
     }
 }
 
-// SAFETY: The system's allocator does it all.
+// SAFETY: All calls go to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         self.calls.fetch_add(1, Ordering::Relaxed);
-        // SAFETY: The caller's promises are passed on.
+        // SAFETY: The caller keeps the same promises.
         let pointer = unsafe { System.alloc(layout) };
         if !pointer.is_null() {
             let in_use = self.in_use.fetch_add(layout.size(), Ordering::Relaxed) + layout.size();
@@ -57,7 +57,7 @@ unsafe impl GlobalAlloc for Counting {
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         self.in_use.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: The caller's promises are passed on.
+        // SAFETY: The caller keeps the same promises.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

@@ -1,4 +1,4 @@
-//! What graphs take of memory.
+//! The memory that graphs take.
 
 use crate::{MEMORY, Outcome};
 use tidemill::prelude::*;

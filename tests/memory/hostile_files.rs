@@ -1,4 +1,4 @@
-//! What malformed files cost: an error, little memory, little time, a short stack.
+//! The cost of malformed files: an error, little memory, little time, a short stack.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -11,14 +11,14 @@ use tidemill_testing::hostile::READERS;
 
 const MOST_MEMORY: usize = 64 << 20;
 const MOST_TIME: Duration = Duration::from_secs(1);
-/// An eighth of what a program has.
+/// An eighth of a program's usual stack.
 const STACK: usize = 1 << 20;
 
 fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
 }
 
-/// What a call costs more than it may, in words.
+/// The cost of a call beyond its limits, in words.
 fn excess(name: &str, call: impl FnOnce() + Send) -> Option<String> {
     let measured = || {
         let (before, start) = (MEMORY.in_use(), Instant::now());
@@ -33,7 +33,7 @@ fn excess(name: &str, call: impl FnOnce() + Send) -> Option<String> {
     is_too_much.then(|| format!("{name}: {memory} bytes, {time:?}"))
 }
 
-/// The files that once were handled wrongly, with the names of their readers.
+/// The files that were once handled wrongly, with the names of their readers.
 fn regressions() -> Vec<(String, PathBuf)> {
     let entries =
         |folder: PathBuf| fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
@@ -59,7 +59,7 @@ pub(crate) fn malformed_files_cost_little_memory_and_time_and_no_deep_stack() ->
         let bytes = fs::read(&path).unwrap();
         found.extend(excess(&path.display().to_string(), || read(&bytes)));
     }
-    // No file of one kind is one of another kind.
+    // No file of one kind is valid as another kind.
     for case in malformed {
         let path = corpus.join(case.file.as_deref().unwrap_or_default());
         let Ok(bytes) = fs::read(&path) else { continue };

@@ -1,4 +1,4 @@
-//! What the import of large messages takes.
+//! The memory that the import of large messages takes.
 
 use std::time::Instant;
 
@@ -8,7 +8,7 @@ use tidemill::prelude::*;
 use tidemill::proto::{Bytes, Message};
 use tidemill::{import_graph_def, to_graph_def};
 
-/// The message of a graph with `count` constants of so many elements.
+/// The message of a graph with `count` constants of `elements` elements.
 fn message(count: usize, elements: usize) -> Bytes {
     let graph = Graph::new();
     let _default = graph.as_default();

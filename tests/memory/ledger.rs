@@ -1,10 +1,10 @@
-//! The ledger of what a process holds.
+//! The ledger of a process's memory.
 
 use crate::Outcome;
 use tidemill::prelude::*;
 use tidemill::{MemoryReport, memory_report};
 
-/// The names of the kinds of which there is more than there was.
+/// The names of the kinds that have grown.
 fn grown(report: &MemoryReport, before: &MemoryReport) -> Vec<&'static str> {
     let kinds = report.kinds().into_iter().zip(before.kinds());
     let grown = kinds.filter(|((_, held), (_, before))| held.count > before.count);
@@ -35,10 +35,10 @@ pub(crate) fn everything_is_counted_by_kind_as_long_as_something_holds_it() -> O
     assert_eq!(report.graphs.count, 3);
     assert_eq!(report.diagnoses.count, before.diagnoses.count + 1);
     assert_eq!(report.sessions.count, 1);
-    // The branches have the array of the constant outside, which plans share with the graph.
+    // The branches share the array of the constant outside, which plans share with the graph.
     assert_eq!((report.variables.count, report.variables.bytes), (1, 4000));
     assert!((4000..8000).contains(&report.constants.bytes), "{report}");
-    // They have zeros to start the variable with, which were folded.
+    // They have the folded zeros that initialize the variable.
     assert!(report.plans.count >= 4, "{report}");
     assert!((4000..12_000).contains(&report.plans.bytes), "{report}");
     assert!(report.idle_runs.count >= 2 && report.idle_runs.bytes >= 4000, "{report}");
@@ -49,7 +49,7 @@ pub(crate) fn everything_is_counted_by_kind_as_long_as_something_holds_it() -> O
     session.close();
     assert_eq!(memory_report().variables.count, 0, "a closed session has no values");
     drop(session);
-    // A failed call on a handle whose graph is gone is the process's.
+    // A failed call on a handle whose graph is gone is counted for the process.
     let lost: Vec<Tensor> = (0..10).map(|_| -x).collect();
     assert_eq!(lost.len(), 10);
     let report = memory_report();

@@ -1,4 +1,4 @@
-//! What loops ask of the allocator.
+//! The memory that loops allocate.
 
 use crate::{MEMORY, Outcome};
 use tidemill::prelude::*;

@@ -1,9 +1,9 @@
 //! Measures memory. The allocator counts for the whole process, so the measurements run one after
-//! another on the main thread, and nothing else runs beside them.
+//! another on the main thread, and nothing else runs alongside them.
 //!
 //! ```text
 //! cargo test --test memory                 all but the long ones
-//! cargo test --test memory -- loop         those of such names
+//! cargo test --test memory -- loop         those whose names contain this
 //! cargo test --test memory -- --ignored    the long ones
 //! ```
 
@@ -26,13 +26,13 @@ use counting::Counting;
 #[global_allocator]
 static MEMORY: Counting = Counting::new();
 
-/// What a measurement returns that runs sessions.
+/// The return type of measurements that run sessions.
 type Outcome = Result<(), Box<dyn Error>>;
 
 struct Measurement {
     name: &'static str,
     run: fn() -> Outcome,
-    /// Runs only if it is asked for.
+    /// Runs only on request.
     is_long: bool,
 }
 
@@ -59,8 +59,8 @@ const MEASUREMENTS: [Measurement; 8] = measurements![
     loop_memory::an_iteration_asks_for_no_memory_and_memory_does_not_grow
 ];
 
-/// The chaos takes ten minutes. The import takes 1.5 GB, and its time tells something only on a
-/// machine that does nothing else.
+/// The chaos takes ten minutes. The import takes 1.5 GB, and its time is meaningful only on an
+/// otherwise idle machine.
 const LONG: [Measurement; 2] = measurements![
     true:
     chaos::ten_minutes_of_it_hold_no_more_memory_at_the_end_than_after_the_first,
@@ -76,7 +76,7 @@ impl Measurement {
                 eprintln!("{error}");
                 false
             }
-            // The hook has told why.
+            // The hook has printed the reason.
             Err(_) => false,
         };
         println!("{}", if passed { "ok" } else { "FAILED" });
@@ -85,7 +85,7 @@ impl Measurement {
 }
 
 fn main() -> ExitCode {
-    // As the test runner of the standard library takes them.
+    // The same options as the standard library's test runner.
     let (flags, filters): (Vec<String>, Vec<String>) =
         std::env::args().skip(1).partition(|argument| argument.starts_with('-'));
     let is_set = |flag: &str| flags.iter().any(|f| f == flag);

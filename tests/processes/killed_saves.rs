@@ -1,4 +1,4 @@
-//! A process that is killed while it saves leaves the checkpoints that it had finished.
+//! A process that is killed while it saves leaves its finished checkpoints intact.
 
 use std::env;
 use std::io::{BufRead, BufReader};
@@ -13,12 +13,12 @@ use rand::{RngExt, SeedableRng, rngs::StdRng};
 use tidemill::checkpoint::CheckpointState;
 use tidemill::prelude::*;
 
-/// Where the process that is to be killed saves, and as which files.
+/// The prefix under which the process that will be killed saves.
 const PREFIX: &str = "TIDEMILL_KILLED_PREFIX";
 const VARIABLES: usize = 6;
-/// What the process prints in front of the number of a checkpoint that is finished.
+/// The text that the process prints before the number of a finished checkpoint.
 const FINISHED: &str = "finished ";
-/// A process that prints nothing for so long is killed before it saves.
+/// A process that prints nothing for this long is killed before it saves.
 const LONGEST_LIFE: Duration = Duration::from_millis(80);
 
 fn variables() -> Vec<Variable> {
@@ -74,7 +74,7 @@ fn kill_while_saving(mut process: Child, after: Duration) -> i64 {
         let last = &last;
         scope.spawn(move || {
             for line in lines.map_while(Result::ok) {
-                // The runner of tests prints before the first number, on the same line.
+                // The test runner prints before the first number, on the same line.
                 if let Some((_, step)) = line.split_once(FINISHED) {
                     last.store(step.parse().unwrap(), Ordering::Release);
                     let _ = first.send(());
@@ -89,7 +89,7 @@ fn kill_while_saving(mut process: Child, after: Duration) -> i64 {
     last.into_inner()
 }
 
-/// Kills so many processes that save, and restores what each has left.
+/// Kills this many processes that save, and restores what each has left.
 fn check(kills: usize, name: &str) -> Outcome {
     let folder = tempfile::tempdir()?;
     let prefix = folder.path().join(name);

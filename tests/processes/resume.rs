@@ -1,5 +1,5 @@
-//! A training that is stopped or killed, and restored in a new process, ends with the bits that it
-//! would have ended with.
+//! Training that is stopped or killed, and restored in a new process, ends with the same bits as
+//! without the interruption.
 
 use std::env;
 use std::path::Path;
@@ -13,15 +13,15 @@ use tidemill::RandomState;
 use tidemill::layers::{BatchNormalization, batch_normalization};
 use tidemill::prelude::*;
 
-/// Where a process that trains keeps its checkpoints, and after which step it stops.
+/// The prefix of the checkpoints of a training process, and the step after which it stops.
 const PREFIX: &str = "TIDEMILL_RESUME_PREFIX";
 const LAST: &str = "TIDEMILL_RESUME_LAST";
 const STEPS: u64 = 50;
-/// A process that is to be killed takes so long for a step.
+/// The duration of a step in a process that will be killed.
 const PAUSE: &str = "TIDEMILL_RESUME_PAUSE_MS";
 
-/// Adam, shuffled batches, batch normalization, dropout, a rate that changes, averaged weights: whatever
-/// must not lose its place.
+/// Adam, shuffled batches, batch normalization, dropout, a changing rate, averaged weights:
+/// everything that must not lose its state.
 fn training() -> Operation {
     let rows: Vec<f32> = (0..64 * 8).map(|i| ((i * 37 % 101) as f32 - 50.0) / 50.0).collect();
     let features = constant(Value::from_vec([64, 8], rows).unwrap());
@@ -44,13 +44,13 @@ fn training() -> Operation {
     control_dependencies([train], || averages.apply(default_graph().trainable_variables()))
 }
 
-/// A session of a training that begins. Its seed is that of no graph or operation.
+/// The session of a new training run. Its seed is not that of a graph or operation.
 fn first_session() -> Session {
     let options = SessionOptions { seed: Some(42), ..SessionOptions::default() };
     Session::with_options(&default_graph(), options)
 }
 
-/// Not a test, but a process that goes on with a training.
+/// Not a test, but a process that continues training.
 #[test]
 #[ignore = "it is a part of other tests"]
 fn train() -> Outcome {
@@ -61,7 +61,7 @@ fn train() -> Outcome {
     let train = training();
     let mut checkpointer = Checkpointer::new(prefix)?.every_steps(1).keep_last(2);
     let is_new = checkpointer.checkpoints().is_empty();
-    // One that goes on has another seed, until it is restored.
+    // A process that continues has another seed until it is restored.
     let session = if is_new { first_session() } else { Session::new() };
     let first = match checkpointer.restore(&session)? {
         Some(restored) => restored.step,
@@ -85,7 +85,7 @@ fn start(prefix: &Path, last: u64, pause_ms: u64) -> Child {
     command.stdout(Stdio::null()).spawn().unwrap()
 }
 
-/// What is left of a training: variables, and what random numbers it would draw.
+/// The final state of training: variables, and the random numbers it would draw next.
 #[derive(PartialEq, Debug)]
 struct Ended {
     values: Vec<Value>,
@@ -98,7 +98,7 @@ impl Ended {
         Ok(Ended { values, random: session.random_state() })
     }
 
-    /// That of a training that nothing has broken.
+    /// The state after uninterrupted training.
     fn unbroken() -> Result<Self, RunError> {
         let graph = Graph::new();
         let _default = graph.as_default();
@@ -127,7 +127,7 @@ impl Ended {
     }
 }
 
-/// Stops after each of some steps.
+/// Stops after each of these steps.
 fn check_stops(stops: impl IntoIterator<Item = u64>) -> Outcome {
     let unbroken = Ended::unbroken()?;
     let folder = tempfile::tempdir()?;
@@ -149,9 +149,9 @@ fn a_training_that_was_stopped_after_each_step_ends_with_the_same_bits() -> Outc
     check_stops(1..STEPS)
 }
 
-/// Kills so many processes at random moments, and lets trainings end in between.
+/// Kills this many processes at random moments, and lets training finish in between.
 fn check_kills(kills: usize) -> Outcome {
-    /// Of a process, without pauses, that has loaded a checkpoint and takes its steps.
+    /// The life of a process without pauses that has loaded a checkpoint and takes its steps.
     const LIFE: Duration = Duration::from_millis(250);
     let unbroken = Ended::unbroken()?;
     let mut random = StdRng::seed_from_u64(11);

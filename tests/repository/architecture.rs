@@ -22,7 +22,7 @@ const FLOORS: &[(&str, u32)] = &[
     ("tidemill", 6),
 ];
 
-/// Longer files are to be divided.
+/// Longer files should be split.
 const LONGEST_FILE: usize = 600;
 
 fn root() -> PathBuf {
@@ -100,7 +100,7 @@ fn no_file_is_too_long() {
 
 #[test]
 fn unsafe_code_is_at_home_in_two_crates() {
-    // The models compile modules of the first two again and look into their cells.
+    // The models recompile modules of the first two and access their cells.
     let homes = ["tidemill-kernels", "tidemill-value", "tidemill-models"]
         .map(|name| root().join("crates").join(name));
     for path in all_rust_files() {
@@ -110,7 +110,8 @@ fn unsafe_code_is_at_home_in_two_crates() {
             ["unsafe {", "unsafe fn", "unsafe impl"].iter().any(|word| code.contains(word))
         });
         let at_home = homes.iter().any(|home| path.starts_with(home));
-        // This file names what it looks for; an allocator that counts is unsafe by its trait.
+        // This file names what it searches for; the allocator that counts implements an unsafe
+        // trait.
         let is_test = ["tests/repository/architecture.rs", "tests/memory/counting.rs"]
             .iter()
             .any(|f| path.ends_with(f));

@@ -1,8 +1,9 @@
-//! Files of a crate do not import each other in circles.
+//! Files of a crate do not import each other in cycles.
 //!
-//! Every path that begins with `crate`, `super`, `self` or the name of a module below counts, in imports and
-//! elsewhere; one to a name that a module re-exports is one to the file that defines it. Lines with `mod`, and
-//! re-exports themselves, do not count. Tests at the end of a file do not count.
+//! Every path that begins with `crate`, `super`, `self` or the name of a module below counts, in
+//! imports and elsewhere; a path to a name that a module re-exports counts as one to the file that
+//! defines it. Lines with `mod`, re-exports themselves, and tests at the end of a file do not
+//! count.
 //!
 //! Nor do gradient rules: they may use the builders of any operation, because gradients are made of
 //! operations which have gradients themselves.
@@ -11,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
 
-/// Crates that still have circles.
+/// Crates that still have cycles.
 const CIRCULAR: &[&str] = &["tidemill-value"];
 
 type Module = Vec<String>;
 
-/// A crate: the code of its modules, and what each re-exports or imports under a name.
+/// A crate: the code of its modules, and the names that each re-exports or imports.
 struct Crate {
     code: BTreeMap<Module, String>,
     names: BTreeMap<Module, BTreeMap<String, Vec<Module>>>,
@@ -55,7 +56,7 @@ impl Crate {
         all
     }
 
-    /// A path from the root of the crate, if it is one of the crate.
+    /// The path from the root of the crate, if it belongs to the crate.
     fn absolute(&self, module: &Module, path: &str) -> Option<Module> {
         let mut segments: Vec<String> = path.split("::").map(|s| s.trim().to_owned()).collect();
         let mut base = match segments[0].as_str() {
@@ -81,7 +82,7 @@ impl Crate {
         Some(base)
     }
 
-    /// The module that defines what a path leads to.
+    /// The module that defines the item at a path.
     fn definer(&self, path: &[String], depth: usize) -> Module {
         let mut module = Module::new();
         let mut rest = path;
@@ -154,7 +155,7 @@ impl Crate {
     }
 }
 
-/// Code without comments, texts, and the tests at its end.
+/// Code without comments, strings, and the tests at its end.
 fn plain(text: &str) -> String {
     let mut plain = String::new();
     let mut rest = text;
@@ -290,7 +291,7 @@ fn inline_paths(code: &str) -> Vec<String> {
     paths.filter(|path| path.contains("::")).map(str::to_owned).collect()
 }
 
-/// Whether code has a keyword followed by a name.
+/// True if code has a keyword followed by a name.
 fn has_words(code: &str, keyword: &str, name: &str) -> bool {
     has_word(code, &format!("{keyword} {name}"))
 }
@@ -320,6 +321,6 @@ fn files_do_not_import_each_other_in_circles() {
             format!("\n  {} imports {}", module.join("::"), imports.join(", "))
         });
         let lines: String = lines.collect();
-        assert!(circles.is_empty(), "files of {name} import each other in circles:{lines}");
+        assert!(circles.is_empty(), "files of {name} import each other in cycles:{lines}");
     }
 }

@@ -1,4 +1,4 @@
-//! What the documents say of the tests is so.
+//! The documents are right about the tests.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -22,7 +22,7 @@ fn read(path: impl AsRef<Path>) -> String {
     fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()))
 }
 
-/// The file of tests of a name: a program, or a module of one.
+/// The file of a name of tests: a program, or a module of one.
 fn file_of_tests(name: &str) -> PathBuf {
     let tests = root().join("tests");
     let folders = fs::read_dir(&tests).unwrap().map(|entry| entry.unwrap().path());

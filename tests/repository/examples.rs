@@ -1,4 +1,4 @@
-//! The examples end as their readers are told they do.
+//! The examples end as their documentation says.
 
 use std::env;
 use std::path::{Path, PathBuf};
@@ -11,17 +11,28 @@ fn run(example: &str) -> Vec<String> {
     run_with(example, &[])
 }
 
-/// The lines that an example prints if it is given arguments.
+/// The lines that an example prints, given arguments.
 fn run_with(example: &str, arguments: &[&str]) -> Vec<String> {
-    let output = Command::new(env!("CARGO"))
-        .args(["run", "--quiet", "--example", example, "--"])
-        .args(arguments)
-        .current_dir(env!("CARGO_MANIFEST_DIR"))
-        .output()
-        .unwrap();
+    let output = command(example).args(arguments).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{example} failed:\n{errors}");
     String::from_utf8(output.stdout).unwrap().lines().map(str::to_owned).collect()
+}
+
+/// An example, built with the features of the whole workspace: `cargo run --example` would build the
+/// libraries again with fewer, and a kill of it would not reach the example.
+fn command(example: &str) -> Command {
+    let built = Command::new(env!("CARGO"))
+        .args(["build", "--quiet", "--workspace", "--example", example])
+        .current_dir(env!("CARGO_MANIFEST_DIR"))
+        .status()
+        .unwrap();
+    assert!(built.success(), "{example} does not build");
+    let tests: PathBuf = env::current_exe().unwrap();
+    let program = tests.parent().unwrap().with_file_name("examples").join(example);
+    let mut command = Command::new(program.with_extension(env::consts::EXE_EXTENSION));
+    command.current_dir(env!("CARGO_MANIFEST_DIR"));
+    command
 }
 
 /// The numbers of a line, in order.
@@ -29,7 +40,7 @@ fn numbers(line: &str) -> Vec<f64> {
     line.split([' ', '=', ',']).filter_map(|word| word.parse().ok()).collect()
 }
 
-/// The numbers of the first line that starts so.
+/// The numbers of the first line with this prefix.
 fn numbers_after(lines: &[String], start: &str) -> Vec<f64> {
     let line = lines.iter().find_map(|line| line.strip_prefix(start));
     numbers(line.unwrap_or_else(|| panic!("no line starts with {start:?}: {lines:#?}")))
@@ -122,13 +133,9 @@ fn a_training_that_is_killed_and_started_again_ends_with_the_same_weights() {
     assert!(first[0] > 0.0, "{lines:#?}");
 }
 
-/// Starts the example itself: a kill of `cargo run` would not reach it.
 fn start_resume(folder: &Path) -> Child {
-    let tests: PathBuf = env::current_exe().unwrap();
-    let example = tests.parent().unwrap().with_file_name("examples").join("resume");
-    let mut command = Command::new(example.with_extension(env::consts::EXE_EXTENSION));
-    command.arg(folder).current_dir(env!("CARGO_MANIFEST_DIR"));
-    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
+    let mut command = command("resume");
+    command.arg(folder).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap()
 }
 
 #[test]
@@ -145,7 +152,7 @@ fn the_character_model_learns_and_writes() {
     let lines = run_with("char_lstm", &["12"]);
     let last = lines.last().unwrap();
     let [_, loss] = numbers(last)[..] else { panic!("{last}") };
-    // All characters alike have 4.1 nats.
+    // A model that treats all characters alike has a loss of 4.1 nats.
     assert!(loss < 3.9, "{last}");
     let written: usize = lines[..lines.len() - 1].iter().map(|line| line.len() + 1).sum();
     assert!((400..=402).contains(&written), "{lines:#?}");

@@ -1,20 +1,20 @@
-//! What the compiler says to a program that does not fit: `rustc` itself checks each of these lines
-//! against the library that this test is linked with.
+//! The compiler's hints for mistaken programs: `rustc` itself checks each of these lines against
+//! the library that this test is linked with.
 
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::{env, fs};
 
-/// A line of a program, and parts of what the compiler says of it.
+/// A line of a program, and parts of the compiler's message.
 struct Hint(&'static str, &'static [&'static str]);
 
 const HINTS: &[Hint] = &[
     Hint("reshape(x, [-1, n]);", &["is not a shape to reshape to", "shape![?, n]"]),
     Hint("reshape(x, [2, n]);", &["is not a shape to reshape to", "shape![?, n]"]),
-    Hint("fill((2, 3), 0.5);", &["is not a shape to make a tensor of", "`shape(x)`"]),
-    Hint("random_normal(\"2\", 0.0, 1.0, DType::F32, None);", &["is not a shape to make a tensor"]),
-    Hint("placeholder::<usize>([2]);", &["is not a type of elements", "write `i64`"]),
+    Hint("fill((2, 3), 0.5);", &["is not the shape of a tensor", "`shape(x)`"]),
+    Hint("random_normal(\"2\", 0.0, 1.0, DType::F32, None);", &["is not the shape of a tensor"]),
+    Hint("placeholder::<usize>([2]);", &["is not an element type", "write `i64`"]),
     Hint("constant(n);", &["`usize` cannot become a value", "`n as i64`"]),
     Hint("constant(x);", &["cannot become a value", "feed what `session.run(..)` returned"]),
     Hint("session.run_with(x, feeds![x => x])?;", &["cannot become a value"]),
@@ -27,11 +27,11 @@ const HINTS: &[Hint] = &[
     Hint("let _: (f32, f32) = session.run((x, x))?;", &["expected `(f32, f32)`, found `(Value, "]),
     Hint(
         "let _: (f32, [f32; 2]) = session.run((x, x))?.into_scalars()?;",
-        &["`[f32; 2]` is not a type of elements"],
+        &["`[f32; 2]` is not an element type"],
     ),
 ];
 
-/// More lines than these nobody reads.
+/// Nobody reads more lines than this.
 const PAGE: usize = 32;
 
 fn source() -> String {
@@ -61,7 +61,7 @@ fn library() -> Result<PathBuf, Box<dyn Error>> {
     Ok(before.max().ok_or("the library is not beside the program")?.1)
 }
 
-/// What the compiler says of a file, an error each.
+/// The compiler's messages for a file, one string for each error.
 fn errors(file: &Path) -> Result<Vec<String>, Box<dyn Error>> {
     let library = library()?;
     let folder = library.parent().ok_or("the library is in no folder")?;

@@ -37,8 +37,8 @@ const FAILING: [(&str, Failing); 7] = [
     }),
 ];
 
-/// Two variables and two writes, of which one is in place and large, with a node that fails
-/// built at a place relative to the writes.
+/// Two variables and two writes, one of them in place and large, with a failing node built at a
+/// place relative to the writes.
 struct Program {
     x: Tensor,
     variables: [Variable; 2],
@@ -46,7 +46,7 @@ struct Program {
     run: Operation,
 }
 
-/// Where the node that fails stands.
+/// The place of the failing node.
 #[derive(Clone, Copy, PartialEq, Debug)]
 enum Place {
     Before,
@@ -120,7 +120,7 @@ fn a_run_that_fails_anywhere_changes_no_variable() -> Outcome {
     Ok(())
 }
 
-/// Scatters are put off and go in place where a check finds that they cannot fail.
+/// Scatters are deferred and done in place if a check finds that they cannot fail.
 #[test]
 fn a_scatter_that_fails_among_other_writes_changes_no_variable() -> Outcome {
     type Scatter = fn(Variable, Tensor) -> Tensor;

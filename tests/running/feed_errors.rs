@@ -1,4 +1,4 @@
-//! What a run says of a wrong feed. Lines are counted from the line of `base`.
+//! The errors of wrong feeds. Lines are counted from the line of `base`.
 
 use crate::common::relative;
 use tidemill::prelude::*;
@@ -75,7 +75,7 @@ fn a_ragged_list() {
     let x = placeholder::<f32>(shape![?, ?]).named("x");
     let ragged = vec![vec![1.0_f32, 2.0], vec![3.0]];
     insta::assert_snapshot!(report(x, feeds![x => ragged], base), @"
-    cannot feed `x:0`: the nested list is ragged: a part of shape [2] stands beside one of [1]
+    cannot feed `x:0`: the nested list is ragged: one part has shape [2], another has [1]
       --> +1:13
     ");
 }

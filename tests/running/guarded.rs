@@ -1,4 +1,4 @@
-//! Assertions that one branch alone needs, and variables whose shapes change.
+//! Assertions that only one branch needs, and variables whose shapes change.
 
 use crate::common::{Outcome, in_both_modes};
 use tidemill::custom::NodeBuilder;
@@ -9,7 +9,7 @@ fn own_graph() -> tidemill::DefaultGraph {
     Graph::new().as_default()
 }
 
-/// NaN, where it is not known before the run.
+/// NaN, unknown before the run.
 fn nan() -> Tensor {
     log(placeholder_with_default(-1.0_f32, []))
 }
@@ -48,7 +48,7 @@ fn an_assertion_that_one_branch_needs_by_way_of_others_runs_where_that_is_taken(
     let _graph = own_graph();
     let (c, x) = (placeholder::<bool>([]), placeholder::<f32>([]));
     let assertion = assert(greater(x, 0.0), [x]);
-    // The constant is made under the control dependency, too.
+    // The constant is created under the control dependency, too.
     let doubled = control_dependencies([assertion], || x * 2.0);
     let y = exp(doubled) + 1.0;
     let z = cond(c, || y * 3.0, || constant(1.0_f32));

@@ -1,4 +1,4 @@
-//! Looking at values during a run: print, assert, check_numerics.
+//! Inspecting values during a run: print, assert, check_numerics.
 
 use crate::common::{Outcome, number, printing_session};
 use tidemill::prelude::*;

@@ -1,4 +1,4 @@
-//! Rewriting what is run changes no bit of the results.
+//! Rewriting changes no bit of the results.
 
 #![expect(
     clippy::erasing_op,

@@ -1,4 +1,4 @@
-//! What a failed run says. Lines are counted from the line of `base`.
+//! The errors of failed runs. Lines are counted from the line of `base`.
 
 use std::sync::Arc;
 
@@ -201,15 +201,15 @@ fn a_tensor_of_another_graph() {
     let y = placeholder::<i32>([]);
     let session = Session::new();
     insta::assert_snapshot!(relative(error_of(&session, x), file!(), base), @"
-    `x` is of graph #, but the session runs graph #
+    `x` is in graph #, but the session runs graph #
       --> +4:9
-      help: make a session of its graph, as in Session::with_graph(&graph)
+      help: make a session for its graph, as in Session::with_graph(&graph)
     ");
     let error = session.run_with(y, feeds![x => 1, y => 1]).unwrap_err();
     insta::assert_snapshot!(relative(error, file!(), base), @"
-    `x` is of graph #, but the session runs graph #
+    `x` is in graph #, but the session runs graph #
       --> +4:9
-      help: make a session of its graph, as in Session::with_graph(&graph)
+      help: make a session for its graph, as in Session::with_graph(&graph)
     ");
 }
 
@@ -262,7 +262,7 @@ fn a_division_by_zero() {
     let error = Session::new().run_with(quotient, feeds![x => [2, 0]]).unwrap_err();
     assert_eq!(error.code(), Code::InvalidArgument);
     insta::assert_snapshot!(relative(error, file!(), base), @"
-    an integer is divided by zero
+    integer division by zero
       --> +2:20 (in `floordiv`, of type FloorDiv)
       it takes `total`, int32[2] (+2:30)
       it takes `x`, int32[?] (+1:13)
@@ -385,7 +385,7 @@ fn a_host_function_that_breaks_its_promise() {
     let surprising = host(|| Ok(Value::from([1, 2, 3])));
     let error = error_of(&Session::new(), surprising);
     insta::assert_snapshot!(relative(error, file!(), base), @"
-    the host function gave [int32[3]] where it had promised [float32[2]]
+    the host function returned [int32[3]], but promised [float32[2]]
       --> +1:22 (in `HostCall`, of type HostCall)
     ");
 }
@@ -432,9 +432,9 @@ fn an_empty_graph() {
     let x = constant(1);
     let session = Session::with_graph(&graph);
     insta::assert_snapshot!(relative(error_of(&session, x), file!(), base), @"
-    `Const` is of graph #, but the session runs graph #, which is empty
+    `Const` is in graph #, but the session runs graph #, which is empty
       --> +1:13
-      help: make a session of its graph, as in Session::with_graph(&graph)
+      help: make a session for its graph, as in Session::with_graph(&graph)
     ");
     insta::assert_snapshot!(error_of(&session, "x"), @"the graph of the session is empty: add operations to it before running them");
 }

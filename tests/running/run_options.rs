@@ -1,4 +1,4 @@
-//! Runs with a time limit, with cancellation, looked at for NaN, traced.
+//! Runs with a time limit, with cancellation, checked for NaN, traced.
 
 use std::thread;
 use std::time::{Duration, Instant};
@@ -13,7 +13,7 @@ fn in_fresh_graph() -> (Session, tidemill::DefaultGraph) {
     (Session::new(), guard)
 }
 
-/// A chain of so many steps of a millisecond each.
+/// A chain of this many steps of a millisecond each.
 fn slow_chain(steps: usize) -> Tensor {
     (0..steps).fold(constant(0.0_f32), |x, _| {
         host_call([x], [HostOutput::new::<f32>([])], |inputs| {

@@ -1,4 +1,4 @@
-//! What one run promises: one serial order, what reads see, how writes follow one another.
+//! The promises of one run: one serial order, the values of reads, the order of writes.
 
 use std::sync::{Arc, Mutex, OnceLock};
 
@@ -6,7 +6,7 @@ use crate::common::{Outcome, counted, in_both_modes, number, printing_session};
 use tidemill::prelude::*;
 use tidemill::{Operand, RunError};
 
-/// The numbers that several tensors have in one run.
+/// The numbers of several tensors in one run.
 fn numbers<const N: usize>(session: &Session, tensors: [Tensor; N]) -> [f32; N] {
     session.run(tensors).unwrap().map(|value| value.to_scalar().unwrap())
 }

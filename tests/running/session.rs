@@ -1,4 +1,4 @@
-//! Sessions: what a run is asked for and gives back, and what a session keeps.
+//! Sessions: requests and results of runs, and the state that a session keeps.
 
 use std::collections::{BTreeMap, HashMap};
 

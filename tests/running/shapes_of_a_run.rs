@@ -1,5 +1,5 @@
-//! What a run alone knows: shapes, rates, which case holds; and what users of TensorFlow expect of
-//! runs beside that.
+//! Facts known only in a run: shapes, rates, which case holds; and what users of TensorFlow also
+//! expect of runs.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -44,7 +44,7 @@ fn fill_and_random_tensors_take_their_shape_from_a_tensor() -> Outcome {
     assert_eq!((dice_value.shape(), uniform_value.shape()), (&[2, 3].into(), &[2, 3].into()));
     for tensor in [filled, dice, uniform] {
         let error = session.run_with(tensor, feeds![extents => [2, -3]]).unwrap_err();
-        assert!(error.to_string().contains("-3 is no extent"), "{error}");
+        assert!(error.to_string().contains("-3 is not a valid extent"), "{error}");
     }
     Ok(())
 }
@@ -166,7 +166,7 @@ fn an_operation_that_nobody_could_tell_of_is_computed_where_asked_for() -> Outco
     Ok(())
 }
 
-/// A variable that a function of a TensorFlow 2 model counts in.
+/// A counter variable in a function of a TensorFlow 2 model.
 const COUNTER: &str = r#"
 node { name: "count" op: "VarHandleOp"
   attr { key: "dtype" value { type: DT_FLOAT } } attr { key: "shape" value { shape {} } }

@@ -1,5 +1,5 @@
 //! The programs of the tutorial "TensorFlow: The Confusing Parts", part 1, as its readers would
-//! write them here, and what they print.
+//! write them here, and their output.
 
 use crate::common::{Outcome, all_names, printing_session, relative};
 use tidemill::prelude::*;

@@ -1,4 +1,4 @@
-//! What a session warns of.
+//! The warnings of sessions.
 
 use crate::common::{Outcome, relative};
 use tidemill::prelude::*;
@@ -23,7 +23,7 @@ fn a_line_that_adds_nodes_from_run_to_run_is_named_once() -> Outcome {
     let warnings = lines.take();
     assert_eq!(warnings.len(), 1);
     insta::assert_snapshot!(relative(&warnings[0], file!(), base), @r"
-    warning: the graph grows as it is run: 32 times, nodes were added between runs
+    warning: the graph keeps growing: nodes were added between runs 32 times
       --> +2:19
       help: make nodes before the loop that runs them; graph.finalize() makes it an error
     ");

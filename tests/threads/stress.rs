@@ -76,7 +76,7 @@ fn readers_beside_a_writer_see_one_state_of_a_hundred_variables() -> Outcome {
     Ok(())
 }
 
-/// A training step whose every node can be made to fail, by number.
+/// A training step in which any node can be made to fail, by number.
 #[test]
 fn a_fault_at_any_step_of_a_training_leaves_all_variables_as_they_were() -> Outcome {
     let graph = Graph::new();

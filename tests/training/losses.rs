@@ -37,7 +37,7 @@ fn assert_close(actual: &[f32], expected: &[f32], what: &str) {
     }
 }
 
-/// Compares a loss with what TensorFlow gives for all weights and reductions, in that order.
+/// Compares a loss with TensorFlow's results for all weights and reductions, in that order.
 #[track_caller]
 fn check(loss: impl Fn(LossOptions) -> Tensor, expected: [[f32; 4]; 3]) {
     let graph = Graph::new();

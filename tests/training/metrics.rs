@@ -1,4 +1,4 @@
-//! Metrics: over two batches, weighed or not, they are those of TensorFlow's `tf.metrics`.
+//! Metrics: over two batches, weighted or not, they match TensorFlow's `tf.metrics`.
 
 use crate::common::{Outcome, in_both_modes};
 use tidemill::metrics::{AucOptions, Curve, Metric, SummationMethod};
@@ -9,8 +9,8 @@ const LABELS: [[i64; 5]; 2] = [[0, 1, 1, 0, 1], [1, 0, 0, 1, 1]];
 const PREDICTIONS: [[f32; 5]; 2] = [[0.1, 0.4, 0.35, 0.8, 0.9], [0.7, 0.2, 0.6, 0.55, 0.05]];
 const WEIGHTS: [[f32; 5]; 2] = [[1.0, 2.0, 0.5, 0.0, 1.0], [1.0, 1.0, 3.0, 0.25, 2.0]];
 
-/// Compares a metric after each of two batches with what TensorFlow gives, without weights and
-/// with weights.
+/// Compares a metric after each of two batches with TensorFlow's results, without weights and with
+/// weights.
 #[track_caller]
 fn check(metric: impl Fn(Tensor, Tensor, Option<Tensor>) -> Metric, expected: [[f32; 2]; 2]) {
     for (i, expected) in expected.into_iter().enumerate() {

@@ -1,5 +1,5 @@
-//! What goes beside the updates of an optimizer: moving averages, those of batch normalization, and
-//! gradients that are accumulated.
+//! Companions of an optimizer's updates: moving averages, those of batch normalization, and
+//! accumulated gradients.
 
 use crate::common::{Outcome, in_both_modes, number};
 use tidemill::layers::{BatchNormalization, batch_normalization};
@@ -20,7 +20,7 @@ fn names(variables: &[Variable]) -> Vec<String> {
     variables.iter().map(|variable| variable.op().name()).collect()
 }
 
-/// Compares the averages of a variable and a tensor after three steps with what TensorFlow gives.
+/// Compares the averages of a variable and a tensor after three steps with TensorFlow's results.
 fn check_averages(mut averages: ExponentialMovingAverage, expected: [[f32; 2]; 2]) -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();
@@ -100,7 +100,7 @@ fn an_average_starts_with_its_variable_without_a_step_of_the_training() -> Outco
         session.run(update)?;
         assert_eq!([number(&session, x), number(&session, average)], [3.0, 2.0]);
     }
-    // It starts by itself, too: with what the variable has before the run.
+    // It also initializes itself, with the value of the variable before the run.
     for session in in_both_modes() {
         session.run(x.initializer())?;
         session.run(update)?;
@@ -116,13 +116,13 @@ fn averages_are_of_floats() {
     let mut averages = ExponentialMovingAverage::new(0.5);
     averages.apply([constant([1, 2])]);
     let errors = graph.check().unwrap_err().to_string();
-    assert!(errors.contains("averages are of floats"), "{errors}");
+    assert!(errors.contains("only floats can be averaged"), "{errors}");
 }
 
 /// A batch of four rows of two channels, of means 1 and 2.5 and of variances 3.5 and 8.75.
 const BATCH: [[f32; 2]; 4] = [[1.0, 2.0], [3.0, -2.0], [2.0, 6.0], [-2.0, 4.0]];
 
-/// What a layer makes of [`BATCH`] by a mean and a variance of each channel.
+/// The output of a layer for [`BATCH`], given a mean and a variance for each channel.
 fn normalized(mean: [f32; 2], variance: [f32; 2]) -> Vec<f32> {
     let scale = |x: f32, i: usize| (x - mean[i]) / (variance[i] + 1e-3).sqrt();
     BATCH.iter().flat_map(|row| [scale(row[0], 0), scale(row[1], 1)]).collect()
@@ -131,7 +131,7 @@ fn normalized(mean: [f32; 2], variance: [f32; 2]) -> Vec<f32> {
 #[test]
 fn batch_normalization_is_by_the_batch_in_training_and_by_averages_otherwise() -> Outcome {
     let biased = [3.5, 8.75];
-    // Of images, the average is that of the unbiased variance, as TensorFlow's fused operation has it.
+    // For images, the average is of the unbiased variance, as in TensorFlow's fused operation.
     let unbiased = biased.map(|variance| variance * 4.0 / 3.0);
     for (shape, variances) in [(vec![4_usize, 2], biased), (vec![1, 2, 2, 2], unbiased)] {
         for is_tensor in [false, true] {
@@ -199,7 +199,7 @@ fn the_channels_of_batch_normalization_may_be_any_axis() -> Outcome {
     Ok(())
 }
 
-/// Two layers on what is fed, and a loss of each.
+/// Two layers on a placeholder, and a loss of each.
 fn two_layers() -> (Tensor, [Tensor; 2], Vec<Variable>) {
     let x = placeholder::<f32>([4, 2]);
     let layer = |_| {
@@ -296,7 +296,7 @@ fn accumulated_gradients_are_those_of_the_whole_batch() -> Outcome {
             }
             accumulating.run(apply)?;
             plain.run_with(whole, feeds![x => rows, ids => numbers])?;
-            // All numbers have few binary places, so that no sum is rounded.
+            // All numbers have few binary places, so no sum is rounded.
             assert_eq!(accumulating.run((weights, table))?, plain.run((weights, table))?);
             assert_eq!(i64::try_from(accumulating.run(step)?)?, pass);
         }

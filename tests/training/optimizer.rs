@@ -4,7 +4,7 @@ use crate::common::{Outcome, all_names, in_both_modes, number};
 use tidemill::prelude::*;
 use tidemill::{GradientAndVariable, RunError};
 
-/// A variable and a loss that is least where it is 3.
+/// A variable and a loss that is least at 3.
 fn parabola(name: &str) -> (Variable, Tensor) {
     let v = get_variable(name, [], zeros());
     (v, square(v - 3.0))

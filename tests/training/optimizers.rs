@@ -1,10 +1,10 @@
-//! What each optimizer computes, and the variables that it keeps.
+//! The updates of each optimizer, and the variables that it keeps.
 
 use crate::common::{Outcome, error_of, failing, number, relative};
 use tidemill::prelude::*;
 use tidemill::{IndexedSlices, LookupError, TRAIN_OP};
 
-/// An optimizer, what it is called here, and the variable of the tests after its first two steps.
+/// An optimizer, its name here, and the test variable after its first two steps.
 struct Steps {
     name: &'static str,
     optimizer: fn() -> Box<dyn Optimizer>,
@@ -25,7 +25,7 @@ macro_rules! steps {
     };
 }
 
-/// What TensorFlow's optimizers compute.
+/// The results of TensorFlow's optimizers.
 fn steps() -> Vec<Steps> {
     steps! {
         "GradientDescent" GradientDescent::new(0.5)
@@ -73,7 +73,7 @@ fn steps() -> Vec<Steps> {
     .into()
 }
 
-/// The gradient of the variable of the tests, of all rows or as slices, two of which are of one row.
+/// The gradient of the test variable, of all rows or as slices, two of which are of the same row.
 fn gradient(is_sparse: bool) -> Tensor {
     let values = constant([[0.1_f32], [0.2], [-0.5]]);
     match is_sparse {
@@ -148,7 +148,7 @@ fn variables_and_resource_variables_get_the_same_bits() -> Outcome {
 
 #[test]
 fn weights_decay_before_a_step_of_adam_w() -> Outcome {
-    // 0.9 of each row, and 0.5 down the sign of the gradient.
+    // 0.9 of each row, minus 0.5 times the sign of the gradient.
     let value = &trained(|| Box::new(AdamW::new(0.1, 0.5)), false, false, 1)?[0];
     for (got, want) in value.as_slice::<f32>()?.iter().zip([0.4, 1.3, 3.2]) {
         assert!((got - want).abs() < 1e-5, "{value}");
@@ -202,7 +202,7 @@ fn by_some_rows_adam_moves_all_and_the_others_only_these() -> Outcome {
         let after = session.run(w)?;
         let [before, after] = [before.as_slice::<f32>()?, after.as_slice::<f32>()?];
         let moved: Vec<bool> = before.iter().zip(after).map(|(l, r)| l != r).collect();
-        // The momentum of the first row still moves it, where all rows are computed.
+        // The momentum of the first row still moves it if all rows are computed.
         assert_eq!(moved, [name == "Adam", true, false], "{name}");
     }
     Ok(())
@@ -254,7 +254,7 @@ fn a_slot_is_found_by_its_variable_and_name() -> Outcome {
     assert!(m.is_resource() && !m.is_trainable());
     assert_eq!((adam.get_slot(w, "momentum"), adam.get_slot(v, "m")), (None, None));
     assert_eq!(adam.slot_names(), ["m", "v"]);
-    // Minimizing again makes no more of them.
+    // Minimizing again creates no more of them.
     adam.apply_gradients(&[(Some(gradient(false)), w), (Some(gradient(false)), v)], None);
     assert_eq!(adam.get_slot(w, "m"), Some(m));
     assert_eq!(adam.variables().len(), 6);
@@ -407,10 +407,10 @@ fn training_goes_on_from_a_checkpoint_with_or_without_slots() -> Outcome {
         step(&anew)?;
     }
     assert_ne!(session.run(w)?, anew.run(w)?, "its means started at 0");
-    // A saver that knows slots wants them in the checkpoint.
+    // A saver that knows slots requires them in the checkpoint.
     let error = all.restore(&anew, folder.path().join("weights")).unwrap_err().to_string();
     assert!(error.contains("w/Adam") && error.contains("beta1_power"), "{error}");
-    // Slots that were not used yet are saved with what they start with.
+    // Slots that were not used yet are saved with their initial values.
     let fresh = Session::new();
     fresh.run(w.initializer())?;
     all.save(&fresh, folder.path().join("fresh"))?;
@@ -532,9 +532,9 @@ fn a_hyperparameter_that_must_be_positive() {
     Adagrad::new(0.1).initial_accumulator_value(0.0).minimize(square(w));
     Ftrl::new(0.1).learning_rate_power(0.5).minimize(square(w));
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
-    `initial_accumulator_value` is 0, and must be above 0
+    `initial_accumulator_value` is 0, but must be above 0
       --> +2:54 (in `minimize`)
-    `learning_rate_power` is 0.5, and must be at most 0
+    `learning_rate_power` is 0.5, but must be at most 0
       --> +3:45 (in `minimize`)
     ");
 }
@@ -547,7 +547,7 @@ fn a_constraint_of_a_variable_that_is_updated_by_rows() {
     let w = variable("w", [3, 1]).constraint(|value| value).get();
     Adam::new(0.1).apply_gradients(&[(Some(gradient(true)), w)], None);
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
-    the gradient of `w` has only some of its rows, so that its constraint cannot be kept
+    the gradient of `w` covers only some of its rows, so its constraint cannot be applied
       --> +2:20 (in `apply_gradients`)
     ");
 }
@@ -561,7 +561,7 @@ fn a_loss_without_a_gradient_for_any_variable() {
     Adam::new(0.1).minimize(floor(w.read()).named("loss"));
     assert!(graph.variables().len() == 1, "no slot was made");
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
-    no gradient gets from the loss `loss` to the variables `w`
+    no gradient flows from the loss `loss` to the variables `w`
       `loss`, of type Floor, has no derivative (+2:29):
          loss
       --> +2:20 (in `minimize`)

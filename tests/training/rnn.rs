@@ -1,4 +1,4 @@
-//! Recurrent networks: values and gradients are those that TensorFlow gives for the same variables.
+//! Recurrent networks: values and gradients match TensorFlow's for the same variables.
 
 use crate::common::Outcome;
 use rnn::{BasicRnnCell, DropoutWrapper, DynamicRnn, GruCell, LstmCell, MultiRnnCell, RnnCell};
@@ -22,8 +22,8 @@ fn assert_close(actual: &Value, expected: &[f32]) {
     }
 }
 
-/// Runs a cell whose variables, which have these names, hold waves. The gradients are those of the sum
-/// of squares, each as the sum of its elements and that of their squares.
+/// Runs a cell whose variables, which have these names, hold waves. The gradients are those of the
+/// sum of squares, each given as the sum of its elements and the sum of their squares.
 fn check<C: RnnCell>(cell: &C, names: &[&str], outputs: &[f32], gradients: &[[f32; 2]]) {
     let x = constant(waves(&[2, 3, 2], 0.7));
     let lengths = constant(LENGTHS);

@@ -1,4 +1,4 @@
-//! Schedules: at some steps, they give the rates that TensorFlow's give.
+//! Schedules give the same rates as TensorFlow's at several steps.
 
 use crate::common::Outcome;
 use tidemill::prelude::*;
@@ -6,7 +6,7 @@ use tidemill::schedules::*;
 
 const STEPS: [i64; 6] = [0, 1, 7, 10, 25, 100];
 
-/// The rates of a schedule at some steps.
+/// The rates of a schedule at these steps.
 fn rates(steps: &[i64], schedule: impl FnOnce(Tensor) -> Tensor) -> Vec<f32> {
     let graph = Graph::new();
     let _default = graph.as_default();

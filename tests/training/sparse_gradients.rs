@@ -1,10 +1,10 @@
-//! Gradients of tables whose rows are gathered, and what trains the tables by them.
+//! Gradients of tables whose rows are gathered, and training the tables with them.
 
 use crate::common::{Outcome, in_both_modes};
 use tidemill::prelude::*;
 use tidemill::{IndexedSlices, RunOptions};
 
-/// A table of four rows of two, each of its number.
+/// A table of four rows of two elements, each row filled with its number.
 fn table() -> Variable {
     let rows = constant([[0.0_f32, 0.0], [1.0, 1.0], [2.0, 2.0], [3.0, 3.0]]);
     get_variable("table", [4, 2], rows)
@@ -159,7 +159,7 @@ fn sparse_gradients_stay_sparse_when_they_are_clipped_together() -> Outcome {
     let slices = IndexedSlices::of(clipped[0]).unwrap();
     let session = Session::new();
     session.init_missing()?;
-    // As TensorFlow has it, the norm is that of the slices, before those of one row are added.
+    // As in TensorFlow, the norm is that of the slices, before those of the same row are added.
     assert_eq!(session.run(norm)?.to_scalar::<f32>()?, 4.0);
     assert_eq!(session.run(slices.values)?.to_string(), "[[1.0, 1.0], [1.0, 1.0]]");
     Ok(())

@@ -15,11 +15,11 @@ pub struct GradientOptions {
     pub grad_ys: Vec<Option<Tensor>>,
     /// Tensors to treat as constant.
     pub stop_gradients: Vec<Tensor>,
-    /// The gradient where no way that has a derivative leads from an `x` to the `ys`.
+    /// The gradient if no differentiable path leads from an `x` to the `ys`.
     pub unconnected_gradients: UnconnectedGradients,
 }
 
-/// The gradient with respect to what the `ys` do not depend on.
+/// The gradient with respect to an `x` that the `ys` do not depend on.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum UnconnectedGradients {
     /// There is none.
@@ -67,7 +67,7 @@ pub struct Differentiation {
     pub cuts: Vec<Cut>,
 }
 
-/// [`gradients_with`], which also tells where ways end.
+/// [`gradients_with`], which also returns the nodes at which paths end.
 #[track_caller]
 pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
     ys: impl IntoIterator<Item = Y>,
@@ -100,8 +100,8 @@ pub fn differentiate<Y: Into<Tensor>, X: Into<TensorRef>>(
     })
 }
 
-/// Differentiates one graph after the other, from the inside out. The gradients of what a graph captures
-/// are the ones to begin with in the graph around it.
+/// Differentiates one graph after the other, from the inside out. The gradients of the tensors that
+/// a graph captures are the initial gradients of the graph around it.
 fn descend(target: &Graph, mut levels: Vec<Level>, xs: &[TensorRef]) -> Differentiation {
     let mut gradients: Vec<Option<Tensor>> = vec![None; xs.len()];
     let mut cuts = Vec::new();
@@ -139,7 +139,7 @@ fn gradients_given(
 /// Sorts tensors by their graphs, from `target` outwards.
 ///
 /// # Errors
-/// An invalid handle, where one is given, or graphs mix, or a `y` is not a float.
+/// An invalid handle if one is given, graphs mix, or a `y` is not a float.
 fn levels(
     target: &Graph,
     ys: &[Tensor],
@@ -179,8 +179,8 @@ fn levels(
     Ok(levels)
 }
 
-/// Adds to the `xs` of each graph what stands there for tensors of the graph around it that depend on
-/// the `xs` of that.
+/// Adds to the `xs` of each graph the tensors that capture tensors of the graph around it which
+/// depend on the `xs` there.
 fn add_captured(levels: &mut [Level]) {
     for i in (1..levels.len()).rev() {
         let outer = &levels[i];
@@ -198,10 +198,10 @@ fn add_captured(levels: &mut [Level]) {
     }
 }
 
-/// Which of the graphs a tensor is of.
+/// Finds the graph that a tensor belongs to.
 ///
 /// # Errors
-/// The handle that is invalid, or one that says where the tensor is.
+/// The handle that is invalid, or one whose error says where the tensor is.
 fn find(
     tensor: TensorRef,
     graphs: &[GraphKey],
@@ -214,7 +214,7 @@ fn find(
     }
 }
 
-/// Says that a tensor is of another graph than those that are differentiated, or inside a body.
+/// An error: the tensor is in another graph than those being differentiated, or inside a body.
 fn misplaced(tensor: TensorRef, graph: GraphKey, beside: Option<TensorRef>) -> Tensor {
     let others = beside.filter(|other| *other != tensor);
     let notes = others.into_iter().chain([tensor]);
@@ -223,10 +223,10 @@ fn misplaced(tensor: TensorRef, graph: GraphKey, beside: Option<TensorRef>) -> T
     fail(Some(default), "gradients", kind, notes).output(0).into()
 }
 
-/// Checks that a tensor has a gradient. That of a list of tensors has to be given.
+/// Checks that a tensor has a gradient. The gradient of a list of tensors must be given.
 ///
 /// # Errors
-/// A handle that says that it has none.
+/// A handle whose error says that it has none.
 fn check_float(graph: &Graph, tensor: TensorId, is_given: bool) -> Result<(), Tensor> {
     let reader = graph.read();
     let dtype = reader.node(tensor.node).outputs[tensor.slot as usize].dtype;

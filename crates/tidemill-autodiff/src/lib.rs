@@ -2,7 +2,7 @@
 //! same graph.
 //!
 //! The algorithm is reverse-mode differentiation. It knows no operation by name: each has its own
-//! rule, written in operations that have gradients themselves, so that gradients of gradients work.
+//! rule, written in differentiable operations, so gradients of gradients work.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

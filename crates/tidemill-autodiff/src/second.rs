@@ -10,7 +10,7 @@ use tidemill_value::{DType, Shape, Value};
 
 use crate::{GradientOptions, gradients, gradients_with};
 
-/// A Jacobian has at most so many rows: for each, the graph gets a gradient of its own.
+/// The most rows of a Jacobian: the graph gets a gradient for each of them.
 const MOST_ROWS: usize = 1024;
 
 /// The derivatives of each element of `y` with respect to each element of `x`: a tensor whose shape
@@ -44,8 +44,8 @@ fn rows_of(y: Tensor) -> Result<Shape, OpError> {
         .filter(|known| known.elements().is_some_and(|elements| elements <= MOST_ROWS));
     known.ok_or_else(|| {
         OpError::invalid(format!(
-            "a Jacobian needs a known shape of at most {MOST_ROWS} elements, but that of `{}` is \
-             {shape}",
+            "a Jacobian needs a known shape of at most {MOST_ROWS} elements, but the shape of `{}` \
+             is {shape}",
             y.name()
         ))
     })
@@ -54,7 +54,7 @@ fn rows_of(y: Tensor) -> Result<Shape, OpError> {
 fn jacobian_of(y: Tensor, x: TensorRef, known: &Shape) -> Option<Tensor> {
     let elements = known.elements().unwrap_or(0);
     let Some(first) = row(y, x, known, 0) else {
-        // Whether there is a gradient at all does not depend on the element.
+        // Connectedness does not depend on the element.
         return gradients([y], [x]).pop().flatten().map(|grad| nothing(grad, known));
     };
     let rows = (1..elements).filter_map(|element| row(y, x, known, element));

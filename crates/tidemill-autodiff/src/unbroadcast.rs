@@ -4,7 +4,7 @@ use tidemill_graph::Fact;
 use tidemill_ops::{Axes, Tensor, broadcast_gradient_args, reduce_sum, reshape, shape};
 use tidemill_value::{Dim, PartialShape};
 
-/// The gradient of operand `i` of an operation that stretches its operands to the shape of
+/// The gradient of operand `i` of an operation that broadcasts its operands to the shape of
 /// `output`, from a gradient of that shape.
 pub(crate) fn unbroadcast(
     grad: Tensor,
@@ -28,17 +28,17 @@ pub(crate) fn unbroadcast(
     }
 }
 
-/// The axes along which an operand was stretched.
+/// The axes along which an operand was broadcast.
 #[derive(PartialEq, Debug)]
 struct Stretched {
-    /// Those that it lacks, as axes of the output.
+    /// The axes that it lacks, as axes of the output.
     added: Vec<i64>,
-    /// Those along which its extent is 1, as its own axes.
+    /// The axes along which its extent is 1, as its own axes.
     from_one: Vec<i64>,
 }
 
 impl Stretched {
-    /// The axes along which operand `i` was stretched; `None` if that is not known before a run.
+    /// The axes along which operand `i` was broadcast; `None` if they are not known before a run.
     fn of(operands: &[Fact], i: usize, output: &PartialShape) -> Option<Self> {
         let (own, output) = (operands[i].shape.dims()?, output.dims()?);
         let added = output.len().checked_sub(own.len())?;
@@ -57,8 +57,7 @@ impl Stretched {
     }
 }
 
-/// Whether no operand but `i` can stretch the axis `from_last`, counted from the last, which
-/// is 1.
+/// True if no operand but `i` can stretch the axis `from_last`, counted from the last, which is 1.
 fn others_are_one(operands: &[Fact], i: usize, from_last: usize) -> bool {
     let is_one = |dim: &Dim| dim.known() == Some(1);
     operands.iter().enumerate().filter(|(other, _)| *other != i).all(|(_, fact)| {

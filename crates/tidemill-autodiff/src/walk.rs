@@ -22,27 +22,28 @@ pub struct Cut {
     pub way: Vec<String>,
 }
 
-/// What there is to differentiate in one graph. Where that is the body that is being built, the graphs
-/// around it follow: values flow into the body through what it captures of them.
+/// The part of a differentiation that concerns one graph. If that is the body being built, the
+/// graphs around it follow: values flow into the body through the tensors that it captures.
 pub(crate) struct Level {
     pub(crate) graph: Graph,
-    /// The tensors to differentiate, each with its gradient; ones where that is `None`.
+    /// The tensors to differentiate, each with its gradient, or `None` for ones.
     pub(crate) ys: Vec<(TensorId, Option<TensorRef>)>,
     pub(crate) xs: Vec<TensorId>,
     /// The tensors to take as constant.
     pub(crate) stops: FxHashSet<TensorId>,
-    /// The tensors of this graph that the graph inside of it captures, with what stands for them there.
+    /// The tensors of this graph that the graph inside it captures, with the tensors that stand for
+    /// them there.
     pub(crate) captured: Vec<(TensorId, TensorId)>,
 }
 
 /// The reverse walk through one graph.
 pub(crate) struct Walk<'a> {
     graph: &'a Graph,
-    /// The graph that the gradients are added to: the same one, or a body inside of it.
+    /// The graph that the gradients are added to: the same one, or a body inside it.
     target: &'a Graph,
     /// Differentiates the bodies of nodes.
     differentiate: Differentiate,
-    /// The nodes on ways from the `xs` to the `ys`, ascending, with what is known of their
+    /// The nodes on paths from the `xs` to the `ys`, ascending, with the facts known about their
     /// inputs.
     between: Vec<(NodeId, Node, SmallVec<[Fact; 4]>)>,
     members: FxHashSet<NodeId>,
@@ -78,7 +79,7 @@ impl<'a> Walk<'a> {
         }
     }
 
-    /// Adds the gradients of everything on the ways.
+    /// Adds the gradients of everything on the paths.
     pub(crate) fn run(mut self, ys: &[(TensorId, Option<TensorRef>)]) -> Self {
         for &(y, grad) in ys {
             let ones = || ones_like(Tensor::from(TensorRef::new(self.graph.key(), y))).into();
@@ -91,7 +92,7 @@ impl<'a> Walk<'a> {
         self
     }
 
-    /// The gradient with respect to a tensor, if any gets there.
+    /// The gradient with respect to a tensor, if any reaches it.
     pub(crate) fn gradient(&self, tensor: TensorId) -> Option<TensorRef> {
         self.complete.get(&tensor).copied()
     }
@@ -171,7 +172,7 @@ impl<'a> Walk<'a> {
                     return grads;
                 }
                 let operand = |i: usize| Tensor::from(TensorRef::new(key, node.inputs[i]));
-                // Of several outputs, the last has the shape that the inputs are stretched to.
+                // The last of several outputs has the shape that the inputs are broadcast to.
                 let last = node.outputs.len().saturating_sub(1) as u32;
                 let output = Tensor::from(TensorRef::new(key, TensorId::new(id, last)));
                 let summed = |(i, grad): (usize, Option<TensorRef>)| {
@@ -182,7 +183,7 @@ impl<'a> Walk<'a> {
         })
     }
 
-    /// The sum of what all uses of a tensor contribute.
+    /// The sum of the contributions of all uses of a tensor.
     fn completed(&mut self, tensor: TensorId) -> Option<TensorRef> {
         let contributions = self.contributions.remove(&tensor)?;
         let sum = match contributions.as_slice() {
@@ -193,7 +194,7 @@ impl<'a> Walk<'a> {
         Some(sum)
     }
 
-    /// The nodes at which ways end, in words.
+    /// A description of the nodes at which paths end.
     pub(crate) fn cuts(&self) -> Vec<Cut> {
         let reader = self.graph.read();
         let describe = |&id: &NodeId| {
@@ -226,7 +227,7 @@ fn total(grads: &[TensorRef]) -> Tensor {
 /// The nodes that values flow through on their way from the `xs` to the `ys`, ascending.
 fn nodes_between(reader: &GraphReader<'_>, level: &Level) -> Vec<NodeId> {
     let Level { ys, xs, stops, .. } = level;
-    // The gradient gets to a tensor that is stopped, but not beyond.
+    // The gradient reaches a tensor in `stops`, but goes no further.
     let upstream = reader.ancestors(ys.iter().map(|(y, _)| y.node), |kind, tensor| {
         kind == EdgeKind::Data && (!stops.contains(&tensor) || xs.contains(&tensor))
     });

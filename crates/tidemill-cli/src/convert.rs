@@ -13,22 +13,23 @@ use crate::failure::Failure;
 use crate::graph::{Model, ModelArgs, load};
 use crate::tensors::{read_all, write_all};
 
-/// Writes a file in another format, which the end of the second path names.
+/// Converts a file to another format, named by the extension of the second path.
 ///
-/// Tensors become tensors: a checkpoint (without a known end, the path is its prefix), safetensors,
-/// npy or npz. Graphs become a GraphDef, binary (.pb) or as text (.pbtxt). That of a SavedModel, and
-/// any of which --output names what is wanted, is frozen: its variables become constants, and what
-/// is not needed is left out.
+/// Tensors become tensors: a checkpoint (a path without a known extension is its prefix),
+/// safetensors, npy or npz. Graphs become a GraphDef, binary (.pb) or as text (.pbtxt). The graph
+/// of a SavedModel, and any graph for which --output names the wanted results, is frozen: its
+/// variables become constants, and the parts that are not needed are left out.
 #[derive(clap::Args)]
 pub(crate) struct Args {
-    /// What there is.
+    /// The file to convert.
     from: PathBuf,
-    /// What it is to become.
+    /// The file to write.
     to: PathBuf,
-    /// Freezes the graph to what this tensor or operation needs.
+    /// Freezes the graph to the part that this tensor or operation needs.
     #[arg(long = "output", value_name = "NAME")]
     outputs: Vec<String>,
-    /// Freezes the graph to what this signature gives: of a SavedModel, serving_default.
+    /// Freezes the graph to the outputs of this signature. Default for a SavedModel:
+    /// serving_default.
     #[arg(long, value_name = "NAME", conflicts_with = "outputs")]
     signature: Option<String>,
     #[command(flatten)]
@@ -65,7 +66,7 @@ pub(crate) fn convert(args: &Args) -> Result<(), Failure> {
 
 fn cannot(args: &Args, kind: FileKind) -> Failure {
     let (from, to) = (args.from.display(), args.to.display());
-    format!("{from}: this is of kind {kind}, and cannot become {to}").into()
+    format!("{from}: cannot convert from {kind} to {to}").into()
 }
 
 /// The graph, as it is or frozen.

@@ -1,13 +1,13 @@
 use std::error::Error;
 use std::io;
 
-/// Why a command failed: what is printed.
+/// The error of a command, as it is printed.
 pub(crate) type Failure = Box<dyn Error>;
 
-/// An error of so many lines is cut.
+/// A longer error is cut to this many lines.
 const MOST_LINES: usize = 20;
 
-/// Whether the program that reads the output has had enough.
+/// True if the reader of the output has closed it.
 pub(crate) fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
     let error = error.downcast_ref::<io::Error>();
     error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)

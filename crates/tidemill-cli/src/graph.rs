@@ -1,4 +1,4 @@
-//! Graphs from files, and sessions of them.
+//! Graphs from files, and sessions that run them.
 
 use std::collections::BTreeMap;
 use std::fmt::Display;
@@ -14,7 +14,7 @@ use tidemill_train::{SavedModel, Saver};
 
 use crate::failure::Failure;
 
-/// A graph as its file has it.
+/// A graph as stored in its file.
 pub(crate) struct Loaded {
     pub(crate) graph_def: GraphDef,
     pub(crate) tags: Vec<String>,
@@ -33,7 +33,7 @@ pub(crate) fn load(path: &Path, kind: FileKind) -> Result<Vec<Loaded>, Failure> 
         FileKind::GraphDef | FileKind::GraphDefText => {
             let graph_def = match kind {
                 FileKind::GraphDef => GraphDef::decode(Bytes::from_owner(file))
-                    .map_err(|error| of_file(&format!("this is no GraphDef: {error}")))?,
+                    .map_err(|error| of_file(&format!("not a GraphDef: {error}")))?,
                 _ => {
                     let text = str::from_utf8(&file).map_err(|error| of_file(&error))?;
                     GraphDef::from_text(text).map_err(|error| of_file(&error))?
@@ -43,10 +43,10 @@ pub(crate) fn load(path: &Path, kind: FileKind) -> Result<Vec<Loaded>, Failure> 
         }
         FileKind::MetaGraph => {
             let meta = MetaGraphDef::decode(Bytes::from_owner(file))
-                .map_err(|error| of_file(&format!("this is no MetaGraphDef: {error}")))?;
+                .map_err(|error| of_file(&format!("not a MetaGraphDef: {error}")))?;
             Ok(vec![of_meta_graph(meta)])
         }
-        _ => Err(of_file(&format!("this is of kind {kind}, and no graph")).into()),
+        _ => Err(of_file(&format!("expected a graph, found {kind}")).into()),
     }
 }
 
@@ -58,13 +58,13 @@ fn of_meta_graph(meta: MetaGraphDef) -> Loaded {
     }
 }
 
-/// Which graph is run, and where the values of its variables come from.
+/// The choice of a graph, and of the values of its variables.
 #[derive(clap::Args)]
 pub(crate) struct ModelArgs {
     /// Restores the variables: the prefix of a checkpoint, or a safetensors file.
     #[arg(long, value_name = "PREFIX")]
     checkpoint: Option<PathBuf>,
-    /// Runs an operation before all, such as one that initializes variables.
+    /// Runs an operation first, such as one that initializes variables.
     #[arg(long, value_name = "NAME")]
     init: Vec<String>,
     /// The tags of the graph of a SavedModel.
@@ -72,7 +72,7 @@ pub(crate) struct ModelArgs {
     tags: Vec<String>,
 }
 
-/// A graph in a session, with what it can be asked for.
+/// A graph in a session, with its signatures.
 pub(crate) struct Model {
     pub(crate) session: Session,
     signatures: BTreeMap<String, Signature>,
@@ -127,7 +127,7 @@ impl Model {
         self.session.graph()
     }
 
-    /// What the graph can be asked for under a name.
+    /// The signature of a name.
     pub(crate) fn signature(&self, name: &str) -> Result<&Signature, Failure> {
         self.signatures.get(name).ok_or_else(|| {
             let hint = hint(name, &self.signatures);
@@ -135,7 +135,7 @@ impl Model {
         })
     }
 
-    /// What an error of a run says to somebody who has no program whose lines it could name.
+    /// The message of a run's error for a user who has no program whose lines it could name.
     pub(crate) fn explain(&self, error: &RunError) -> String {
         let location = self.graph().operations().iter().find_map(|operation| operation.location());
         let location = location.map(|location| location.to_string()).unwrap_or_default();
@@ -157,12 +157,12 @@ impl Model {
     }
 }
 
-/// What to say of a name that is not among others.
+/// The hint for a name that is not among others.
 pub(crate) fn hint<T>(name: &str, others: &BTreeMap<String, T>) -> String {
     let known: Vec<&str> = others.keys().map(String::as_str).collect();
     match nearest(name, known.iter().copied()) {
         Some(near) => format!("; did you mean `{near}`?"),
-        None if known.is_empty() => "; there is none".to_owned(),
-        None => format!("; there is {}", known.join(", ")),
+        None if known.is_empty() => "; there are none".to_owned(),
+        None => format!("; there are: {}", known.join(", ")),
     }
 }

@@ -19,9 +19,9 @@ use crate::graph;
 use crate::graph::Loaded;
 use crate::report::{Part, Report, Table};
 
-/// Says what a file of a graph or of tensors has in it.
+/// Shows the contents of a file of a graph or of tensors.
 ///
-/// What kind of file it is, its content says: a GraphDef, binary or as text, a SavedModel, a
+/// The kind of file is recognised by its content: a GraphDef, binary or as text, a SavedModel, a
 /// checkpoint (its prefix, its index, or a folder of them), safetensors, npy, npz, TFRecord or an
 /// event file.
 #[derive(clap::Args)]
@@ -129,7 +129,7 @@ fn row_of_tensor(tensor: &TensorSummary) -> Vec<Json> {
     vec![json!(tensor.name), json!(tensor.op), json!(what)]
 }
 
-/// How many elements there are of each type.
+/// The number of elements of each type.
 fn elements<'a>(name: &'static str, sums: impl Iterator<Item = (&'a str, Elements)>) -> Table {
     let row = |(name, sum): (&str, Elements)| {
         vec![json!(name), json!(sum.tensors), json!(sum.elements), json!(sum.bytes)]
@@ -148,10 +148,10 @@ fn tensors(reader: &TensorReader) -> Result<Part, Failure> {
     Ok(part)
 }
 
-/// The checkpoint that a folder says is its latest.
+/// The checkpoint that a folder names as its latest.
 fn latest(folder: &Path) -> Result<Part, Failure> {
     let latest = latest_checkpoint(folder)?.ok_or_else(|| {
-        format!("{}: the latest checkpoint that it names is not there", folder.display())
+        format!("{}: the latest checkpoint it names does not exist", folder.display())
     })?;
     let mut part = tensors(&TensorReader::open(&latest)?)?;
     part.fields.insert(0, ("latest", latest.display().to_string().into()));
@@ -176,7 +176,7 @@ fn tensors_part(tensors: &[TensorInfo]) -> Part {
     Part { fields, tables: vec![tensors, elements("types", sums.into_iter())] }
 }
 
-/// The bytes of the elements. Those of strings are seen only when they are read.
+/// The bytes of the elements. Those of strings are known only once they are read.
 fn bytes(dtype: DType, shape: &Shape) -> Option<usize> {
     let size = dtype.is_plain().then_some(dtype.size())?;
     shape.elements()?.checked_mul(size)

@@ -1,4 +1,4 @@
-//! How long runs took.
+//! The time that runs take.
 
 use std::fmt;
 use std::time::Duration;
@@ -19,7 +19,7 @@ impl fmt::Display for Latencies {
         sorted.sort_unstable();
         write!(f, "; {} more:", sorted.len())?;
         for percent in [50, 90, 99] {
-            // The smallest that so many percent do not exceed.
+            // The smallest time that this percentage of runs does not exceed.
             let rank = (sorted.len() * percent).div_ceil(100).saturating_sub(1);
             write!(f, " p{percent} {}", millis(sorted[rank]))?;
         }

@@ -1,7 +1,7 @@
 //! The `tidemill` command: looks into files of graphs and tensors, runs graphs, converts files.
 //!
-//! It parses and prints; what it does is in the libraries. It ends with 0, with 1 if it failed,
-//! and with 2 if it was called wrongly.
+//! It parses and prints; the work is done in the libraries. The exit status is 0, or 1 if the
+//! command failed, or 2 if it was called wrongly.
 
 mod convert;
 mod failure;
@@ -45,7 +45,7 @@ fn main() -> ExitCode {
     let result = result.and_then(|()| Ok(output.flush()?));
     match result {
         Err(error) if !is_broken_pipe(&*error) => {
-            // If nobody can be told, there is nothing left to do.
+            // If standard error is closed, nobody can be told.
             let _ = writeln!(io::stderr(), "error: {}", cut(&error.to_string()));
             ExitCode::FAILURE
         }

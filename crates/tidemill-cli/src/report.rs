@@ -1,18 +1,18 @@
-//! What `inspect` has to tell, as text or as JSON.
+//! The report of `inspect`, as text or as JSON.
 
 use std::fmt;
 
 use serde_json::{Map, Value as Json};
 
-/// What there is to tell of a file.
+/// The report on a file.
 pub(crate) struct Report {
     pub(crate) path: String,
     pub(crate) kind: String,
-    /// Of a SavedModel with several graphs, one for each; of other files, one.
+    /// One for each graph of a SavedModel; one for other files.
     pub(crate) parts: Vec<Part>,
 }
 
-/// What there is to tell of a graph, or of tensors.
+/// The report on a graph, or on tensors.
 pub(crate) struct Part {
     pub(crate) fields: Vec<(&'static str, Json)>,
     pub(crate) tables: Vec<Table>,
@@ -82,7 +82,7 @@ impl fmt::Display for Table {
         let lines: Vec<Vec<String>> = std::iter::once(heading).chain(rows).collect();
         let width = |column: usize| lines.iter().map(|line| line[column].chars().count()).max();
         let widths: Vec<usize> = (0..self.columns.len()).filter_map(width).collect();
-        // Numbers stand below one another.
+        // Numbers are aligned to the right.
         let is_number = |column: usize| self.rows.iter().all(|row| !row[column].is_string());
         for line in &lines {
             let cell = |(column, (cell, width)): (usize, (&String, &usize))| {

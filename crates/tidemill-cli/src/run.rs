@@ -17,7 +17,7 @@ use crate::graph::{Model, ModelArgs, hint};
 use crate::latency::Latencies;
 use crate::tensors::{Pair, parse_file_pair, parse_pair, read_feed, write_all};
 
-/// Runs a graph, and prints what is fetched.
+/// Runs a graph, and prints its results.
 #[derive(clap::Args)]
 #[command(group = clap::ArgGroup::new("what").required(true).multiple(true))]
 pub(crate) struct Args {
@@ -32,24 +32,24 @@ pub(crate) struct Args {
     /// Fetches a tensor and writes it to a file: y=@y.npy, or several to one npz or safetensors.
     #[arg(long = "save", value_name = "NAME=@FILE", group = "what", value_parser = parse_file_pair)]
     saves: Vec<(String, PathBuf)>,
-    /// Runs an operation, without fetching anything of it.
+    /// Runs an operation, without fetching anything from it.
     #[arg(long = "target", value_name = "NAME", group = "what")]
     targets: Vec<String>,
-    /// Names what is fed and fetched as a signature does; without --fetch, fetches all of it.
+    /// Names feeds and fetches as a signature does; without --fetch, fetches all its outputs.
     #[arg(long, value_name = "NAME", group = "what")]
     signature: Option<String>,
     #[command(flatten)]
     model: ModelArgs,
-    /// Runs so many times, and tells how long it took.
+    /// Runs this many times, and prints how long it took.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     repeat: Option<u32>,
-    /// Computes on so many threads at most.
+    /// Computes on at most this many threads.
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     threads: Option<u32>,
     /// The seed of random operations that have none.
     #[arg(long)]
     seed: Option<u64>,
-    /// Writes what the steps of one more run took, for Perfetto or chrome://tracing.
+    /// Writes a trace of the steps of one more run, for Perfetto or chrome://tracing.
     #[arg(long, value_name = "FILE")]
     trace: Option<PathBuf>,
 }
@@ -77,7 +77,7 @@ pub(crate) fn run(args: &Args, output: &mut dyn Write) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is run, by the tensors of a graph.
+/// The tensors to feed, fetch and run.
 struct Request<'a> {
     model: &'a Model,
     feeds: Feeds,
@@ -86,10 +86,10 @@ struct Request<'a> {
     targets: Vec<Operation>,
 }
 
-/// What becomes of a tensor that is fetched.
+/// The destination of a fetched tensor.
 struct Fetched<'a> {
     name: &'a str,
-    /// Where it is written to, unless it is printed.
+    /// The file to write it to, unless it is printed.
     file: Option<&'a Path>,
 }
 
@@ -147,7 +147,7 @@ impl<'a> Request<'a> {
         Ok((values, Latencies { first, rest }))
     }
 
-    /// Prints what was fetched, or writes it to files.
+    /// Prints the fetched values, or writes them to files.
     fn show(&self, values: &[Value], output: &mut dyn Write) -> Result<(), Failure> {
         let mut files: BTreeMap<&Path, Vec<(&str, &Value)>> = BTreeMap::new();
         for (&Fetched { name, file }, value) in self.fetches.iter().zip(values) {
@@ -159,7 +159,7 @@ impl<'a> Request<'a> {
         files.into_iter().try_for_each(|(path, tensors)| write_all(path, tensors))
     }
 
-    /// Runs once more, and tells what the steps took.
+    /// Runs once more, and traces the steps.
     fn trace(&self) -> Result<RunTrace, Failure> {
         let fetches = (self.tensors.as_slice(), self.targets.as_slice());
         let options = RunOptions { trace: true, ..RunOptions::default() };
@@ -170,7 +170,7 @@ impl<'a> Request<'a> {
     }
 }
 
-/// What names stand for: arguments and results of a signature, or tensors of the graph.
+/// The meaning of names: arguments and results of a signature, or tensors of the graph.
 struct Names<'a> {
     model: &'a Model,
     signature: Option<&'a Signature>,

@@ -11,7 +11,7 @@ use tidemill_value::{ByteString, DType, Element, Shape, Value, bf16, f16, match_
 
 use crate::failure::Failure;
 
-/// `NAME=SOMETHING`, as the command line has it.
+/// `NAME=SOMETHING` on the command line.
 #[derive(Clone, Debug)]
 pub(crate) struct Pair {
     pub(crate) name: String,
@@ -27,7 +27,7 @@ pub(crate) fn parse_pair(text: &str) -> Result<Pair, String> {
     }
 }
 
-/// `NAME=@FILE`, as the command line has it.
+/// `NAME=@FILE` on the command line.
 pub(crate) fn parse_file_pair(text: &str) -> Result<(String, PathBuf), String> {
     let pair = parse_pair(text)?;
     match pair.rest.strip_prefix('@') {
@@ -51,14 +51,14 @@ fn read_file(text: &str) -> Result<Value, Failure> {
         None => (Path::new(text), None),
     };
     let kind = FileKind::of(path)?;
-    let several = || format!("{}: which of its tensors? say @FILE#NAME", path.display());
+    let several = || format!("{}: choose one of its tensors with @FILE#NAME", path.display());
     Ok(match kind {
         FileKind::Npy => read_npy_file(path)?,
         FileKind::Npz => {
             let (reader, name) = (NpzReader::open(path)?, name.ok_or_else(several)?);
             reader.read(name).map_err(|error| {
                 let near = nearest(name, reader.names());
-                let near = near.map(|near| format!("; there is `{near}`")).unwrap_or_default();
+                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
                 format!("{}: {error}{near}", path.display())
             })?
         }
@@ -69,7 +69,7 @@ fn read_file(text: &str) -> Result<Value, Failure> {
     })
 }
 
-/// The tensors of a file of whatever format, by name.
+/// The tensors of a file of any format, by name.
 pub(crate) fn read_all(path: &Path, kind: FileKind) -> Result<BTreeMap<String, Value>, Failure> {
     match kind {
         FileKind::Npy => {
@@ -97,7 +97,7 @@ pub(crate) fn read_all(path: &Path, kind: FileKind) -> Result<BTreeMap<String, V
     }
 }
 
-/// Writes tensors in the format that the end of the path names; without a known end, as a
+/// Writes tensors in the format named by the extension of the path; without a known one, as a
 /// checkpoint.
 pub(crate) fn write_all<'a>(
     path: &Path,
@@ -107,7 +107,7 @@ pub(crate) fn write_all<'a>(
     match (path.extension().and_then(OsStr::to_str), tensors.as_slice()) {
         (Some("npy"), [(_, value)]) => write_npy_file(path, value)?,
         (Some("npy"), _) => {
-            let what = "an npy file has one array; npz and safetensors have several";
+            let what = "an npy file holds one array; npz and safetensors hold several";
             return Err(format!("{}: {what}", path.display()).into());
         }
         (Some("npz"), _) => write_npz(path, tensors)?,
@@ -120,9 +120,9 @@ pub(crate) fn write_all<'a>(
 fn parse_literal(text: &str, dtype: DType) -> Result<Value, String> {
     let json: Json = match serde_json::from_str(text) {
         Ok(json) => json,
-        // Words that JSON does not have: `nan`, `inf`, and texts without quotes.
+        // Words that JSON does not have: `nan`, `inf`, and strings without quotes.
         Err(_) if !text.starts_with('[') => Json::String(text.to_owned()),
-        Err(error) => return Err(format!("`{text}` is no list: {error}")),
+        Err(error) => return Err(format!("`{text}` is not a list: {error}")),
     };
     let mut shape = Vec::new();
     let mut first = &json;
@@ -135,9 +135,9 @@ fn parse_literal(text: &str, dtype: DType) -> Result<Value, String> {
     }
     let mut items = Vec::new();
     flatten(&json, &shape, &mut items)
-        .ok_or_else(|| format!("the lists of `{text}` differ in length"))?;
+        .ok_or_else(|| format!("the lists in `{text}` differ in length"))?;
     let shape = Shape::from(shape);
-    let wrong = |item: &Json| format!("`{item}` is no element of type {dtype}");
+    let wrong = |item: &Json| format!("`{item}` is not a valid {dtype}");
     match dtype {
         DType::String => {
             let string = |item: &&Json| {
@@ -153,7 +153,7 @@ fn parse_literal(text: &str, dtype: DType) -> Result<Value, String> {
         _ => match_dtype!(dtype, plain, T => {
             let element = |item: &&Json| T::parse(item).ok_or_else(|| wrong(item));
             build(shape, items.iter().map(element).collect::<Result<Vec<T>, _>>()?)
-        }, else Err(format!("`{text}` is no list of tensors"))),
+        }, else Err(format!("`{text}` is not a list of tensors"))),
     }
 }
 
@@ -161,7 +161,7 @@ fn build<T: Element>(shape: Shape, elements: Vec<T>) -> Result<Value, String> {
     Value::from_vec(shape, elements).map_err(|error| error.to_string())
 }
 
-/// The items of nested lists, if all of one depth are of the extent that the shape has.
+/// The items of nested lists, if all lists of the same depth have the extent given by the shape.
 fn flatten<'a>(json: &'a Json, shape: &[usize], items: &mut Vec<&'a Json>) -> Option<()> {
     match (json, shape.split_first()) {
         (Json::Array(list), Some((extent, inner))) if list.len() == *extent => {
@@ -175,7 +175,7 @@ fn flatten<'a>(json: &'a Json, shape: &[usize], items: &mut Vec<&'a Json>) -> Op
     }
 }
 
-/// An element that an item of JSON can stand for.
+/// An element that a JSON item can be read as.
 trait Parse: Sized {
     fn parse(item: &Json) -> Option<Self>;
 }
@@ -227,11 +227,11 @@ mod tests {
     #[test]
     fn literals_of_another_type_are_refused() {
         let error = |text, dtype| parse_literal(text, dtype).unwrap_err();
-        assert_eq!(error("1.5", DType::I32), "`1.5` is no element of type int32");
-        assert_eq!(error("300", DType::U8), "`300` is no element of type uint8");
-        assert_eq!(error("1", DType::Bool), "`1` is no element of type bool");
-        assert_eq!(error("x", DType::F32), "`\"x\"` is no element of type float32");
-        assert_eq!(error("[[1], 2]", DType::F32), "the lists of `[[1], 2]` differ in length");
-        assert!(error("[1", DType::F32).starts_with("`[1` is no list: "));
+        assert_eq!(error("1.5", DType::I32), "`1.5` is not a valid int32");
+        assert_eq!(error("300", DType::U8), "`300` is not a valid uint8");
+        assert_eq!(error("1", DType::Bool), "`1` is not a valid bool");
+        assert_eq!(error("x", DType::F32), "`\"x\"` is not a valid float32");
+        assert_eq!(error("[[1], 2]", DType::F32), "the lists in `[[1], 2]` differ in length");
+        assert!(error("[1", DType::F32).starts_with("`[1` is not a list: "));
     }
 }

@@ -1,4 +1,4 @@
-//! What the commands do beside what the document shows.
+//! The commands, beyond the examples in the document.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -14,7 +14,7 @@ fn corpus(path: &str) -> String {
     folder.join(path).display().to_string()
 }
 
-/// Whether a call succeeds, and what it prints.
+/// Returns whether a call succeeds, and its output.
 fn call(arguments: &[&str]) -> (bool, String) {
     let output = Command::new(env!("CARGO_BIN_EXE_tidemill")).args(arguments).output().unwrap();
     let printed = [output.stdout, output.stderr].concat();
@@ -49,7 +49,7 @@ fn what_is_saved_in_one_file_is_fed_from_it() {
     assert!(reader.names().eq(["label", "scores"]));
     let scores = reader.read("scores").unwrap();
     assert_eq!((scores.dtype(), &scores.shape()[..]), (DType::F32, &[2, 3][..]));
-    // A tensor within the graph can be fed, too.
+    // A tensor inside the graph can be fed, too.
     let feed = format!("scores=@{npz_text}#scores");
     let (succeeds, printed) = call(&["run", &model, "--feed", &feed, "--fetch", "scores"]);
     assert_eq!((succeeds, printed), (true, format!("scores: float32[2, 3]\n  {scores}\n")));
@@ -99,7 +99,7 @@ fn a_checkpoint_is_found_by_its_prefix_its_index_and_its_folder() {
     assert_eq!(tensors("checkpoints/adam_slots"), by_prefix);
     let data = corpus("checkpoints/adam_slots/model.ckpt.data-00000-of-00001");
     let (succeeds, printed) = call(&["inspect", &data]);
-    assert!(!succeeds && printed.contains("this is the data of a checkpoint"), "{printed}");
+    assert!(!succeeds && printed.contains("checkpoint's data file"), "{printed}");
 }
 
 #[test]

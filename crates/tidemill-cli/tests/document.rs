@@ -1,6 +1,6 @@
-//! The transcripts of `docs/cli.md` are what the command prints.
+//! The transcripts in `docs/cli.md` match the output of the command.
 //!
-//! `TIDEMILL_WRITE_DOCUMENTS=1 cargo test -p tidemill-cli --test document` writes them anew.
+//! `TIDEMILL_WRITE_DOCUMENTS=1 cargo test -p tidemill-cli --test document` rewrites them.
 
 use std::env;
 use std::fs;
@@ -17,7 +17,7 @@ fn call(folder: &Path, arguments: &str) -> Output {
     command.args(arguments.split(' ')).current_dir(folder).output().unwrap()
 }
 
-/// What a call prints, and how it ends unless with 0.
+/// The output of a call, and its exit status unless that is 0.
 fn transcript(folder: &Path, arguments: &str) -> String {
     let Output { status, stdout, stderr } = call(folder, arguments);
     let mut text = String::from_utf8([stdout, stderr].concat()).unwrap();
@@ -27,7 +27,7 @@ fn transcript(folder: &Path, arguments: &str) -> String {
     text
 }
 
-/// The document with the transcripts of now.
+/// The document with current transcripts.
 fn rewritten(document: &str, folder: &Path) -> String {
     let mut text = String::new();
     let mut is_in_transcript = false;
@@ -49,7 +49,7 @@ fn rewritten(document: &str, folder: &Path) -> String {
     text
 }
 
-/// The text without what differs from run to run: times, and the order of a table by time.
+/// The text without the parts that differ from run to run: times, and the order of a table by time.
 fn without_times(text: &str) -> Vec<String> {
     let mut lines: Vec<String> = Vec::new();
     let mut table = None;
@@ -76,7 +76,7 @@ fn without_times(text: &str) -> Vec<String> {
     lines
 }
 
-/// Whether lines are equal, but for the last digits of floats, which depend on the processor.
+/// True if lines are equal, except for the last digits of floats, which depend on the processor.
 fn are_alike(old: &str, new: &str) -> bool {
     let words = |line: &str| -> Vec<String> {
         line.split([' ', ',', '[', ']']).map(str::to_owned).collect()

@@ -5,7 +5,7 @@ use tidemill_value::{
     ByteString, DType, Element, FileMap, Shape, Value, ValueError, bf16, f16, match_dtype,
 };
 
-/// Fewer bytes than a page has are copied, so that a value of a few elements keeps no file mapped.
+/// Tensors of less than a page are copied, so that a value of a few elements keeps no file mapped.
 const WORTH_MAPPING: usize = 4096;
 
 /// The error of making a value from bytes.
@@ -24,8 +24,8 @@ pub enum BytesError {
         /// The number of bytes given.
         actual: usize,
     },
-    /// The elements have no bytes of a fixed number.
-    #[error("elements of type {dtype} are no plain bytes")]
+    /// The elements have no fixed number of bytes.
+    #[error("elements of type {dtype} are not plain bytes")]
     NotPlain {
         /// The data type.
         dtype: DType,
@@ -53,8 +53,8 @@ pub fn value_from_bytes(dtype: DType, shape: Shape, bytes: &[u8]) -> Result<Valu
     }, else Err(BytesError::NotPlain { dtype }))
 }
 
-/// [`value_from_bytes`] of a part of a file, which is not copied where that saves memory and the
-/// machine can take the elements from where they are.
+/// [`value_from_bytes`] of a part of a file. It is not copied if that saves memory and the machine
+/// can use the elements in place.
 ///
 /// # Errors
 /// [`BytesError`].
@@ -77,8 +77,7 @@ pub(crate) fn value_from_file(
     value_from_bytes(dtype, shape, bytes)
 }
 
-/// The bytes of a value's elements in row-major order, each with its lowest byte first. Strings
-/// have none.
+/// The bytes of a value's elements in row-major order, little-endian. Strings have none.
 pub(crate) fn bytes_of(value: &Value) -> Cow<'_, [u8]> {
     match value.as_bytes() {
         Some(bytes) if cfg!(target_endian = "little") => bytes.into(),
@@ -88,9 +87,9 @@ pub(crate) fn bytes_of(value: &Value) -> Cow<'_, [u8]> {
     }
 }
 
-/// An element type of a fixed number of bytes.
+/// An element type with a fixed number of bytes.
 pub(crate) trait Plain: Element {
-    /// Elements from their bytes. What is left over at the end is dropped.
+    /// Elements from their bytes. Left-over bytes at the end are dropped.
     fn decode(bytes: &[u8]) -> Vec<Self>;
 
     /// The bytes of elements.
@@ -124,10 +123,10 @@ impl Plain for bool {
     }
 }
 
-/// `count` strings from the bytes that TensorFlow writes for them: the length of each as a
-/// varint, then one after the other.
+/// `count` strings from the bytes that TensorFlow writes for them: the length of each as a varint,
+/// then the strings one after the other.
 pub(crate) fn decode_strings(mut bytes: &[u8], count: usize) -> Option<Vec<ByteString>> {
-    // Each string takes a byte at least.
+    // Each string takes at least one byte.
     let mut lengths = Vec::with_capacity(count.min(bytes.len()));
     for _ in 0..count {
         lengths.push(usize::try_from(decode_varint(&mut bytes)?).ok()?);
@@ -141,7 +140,7 @@ pub(crate) fn decode_strings(mut bytes: &[u8], count: usize) -> Option<Vec<ByteS
     bytes.is_empty().then_some(strings)
 }
 
-/// The number at the beginning of `bytes` as a varint, which is taken off.
+/// Takes a varint off the beginning of `bytes`.
 pub(crate) fn decode_varint(bytes: &mut &[u8]) -> Option<u64> {
     let mut number = 0;
     for shift in (0..u64::BITS).step_by(7) {

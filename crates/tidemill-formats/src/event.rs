@@ -13,10 +13,10 @@ use crate::proto::{DecodeError, Event, Summary, SummaryValue, TensorProto};
 use crate::tfrecord::{TfRecordError, TfRecordReader, TfRecordWriter};
 use crate::{FileError, SplatBudget};
 
-/// What the first event of a file says.
+/// The version in the first event of a file.
 const FILE_VERSION: &str = "brain.Event:2";
 
-/// Why events cannot be read.
+/// The error of reading events.
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum EventError {
@@ -27,7 +27,7 @@ pub enum EventError {
     #[error(transparent)]
     Record(#[from] TfRecordError),
     /// A record is not an event.
-    #[error("record {number} is no event: {source}")]
+    #[error("record {number} is not an event: {source}")]
     Message {
         /// The number of the record, from 0.
         number: u64,
@@ -50,7 +50,7 @@ impl EventReader<BufReader<File>> {
     /// Reads the events of a file.
     ///
     /// # Errors
-    /// [`FileError`], where it cannot be opened.
+    /// [`FileError`], if it cannot be opened.
     pub fn open(path: impl AsRef<Path>) -> Result<Self, FileError<EventError>> {
         let path = path.as_ref();
         let file = File::open(path).map_err(|error| FileError::new(path, error))?;
@@ -88,7 +88,7 @@ impl<R: Read> Iterator for EventReader<R> {
 pub struct ScalarPoint {
     /// The step.
     pub step: i64,
-    /// When it was written, in seconds since 1970.
+    /// The time at which it was written, in seconds since 1970.
     pub wall_time: f64,
     /// The scalar.
     pub value: f32,
@@ -107,7 +107,7 @@ impl Event {
     }
 }
 
-/// The element of a tensor that is a single `float32`: TensorFlow 2 writes scalars so.
+/// The element of a tensor that is a single `float32`, which is how TensorFlow 2 writes scalars.
 fn single_float(tensor: &TensorProto) -> Option<f32> {
     tensor.value(&mut SplatBudget::new(size_of::<f32>())).ok()?.as_scalar()
 }
@@ -115,7 +115,7 @@ fn single_float(tensor: &TensorProto) -> Option<f32> {
 /// The scalars of a file of events, by tag, in the order in which they were written.
 ///
 /// # Errors
-/// [`FileError`], where the file cannot be read, or is damaged.
+/// [`FileError`], if the file cannot be read, or is damaged.
 pub fn read_scalars(
     path: impl AsRef<Path>,
 ) -> Result<BTreeMap<String, Vec<ScalarPoint>>, FileError<EventError>> {

@@ -32,13 +32,13 @@ impl<E: Error> FileError<E> {
         FileError { path: path.into(), kind: Box::new(kind.into()) }
     }
 
-    /// The error as one of a wider kind.
+    /// Converts the error to a wider kind.
     pub(crate) fn widen<F: Error + From<E>>(self) -> FileError<F> {
         FileError::new(self.path, *self.kind)
     }
 }
 
-/// Maps a file into memory (see [`FileMap`] for what other programs must not do).
+/// Maps a file into memory (see [`FileMap`] for what other programs must not do meanwhile).
 ///
 /// # Errors
 /// [`FileError`], if it cannot be read or is not a regular file.
@@ -52,7 +52,7 @@ pub fn map_file(path: impl AsRef<Path>) -> Result<FileMap, FileError<io::Error>>
 /// too. A program that has the previous file mapped keeps it.
 ///
 /// # Errors
-/// [`FileError`], where the file cannot be written. Then an earlier file of the name is as it was.
+/// [`FileError`] if the file cannot be written. An earlier file of that name then stays as it was.
 pub fn write_file(
     path: impl AsRef<Path>,
     write: impl FnOnce(&mut dyn Write) -> io::Result<()>,
@@ -62,7 +62,7 @@ pub fn write_file(
     staged.commit()
 }
 
-/// A path with more at its end.
+/// A path with a suffix.
 pub(crate) fn with_suffix(path: &Path, suffix: &str) -> PathBuf {
     let mut path = path.as_os_str().to_owned();
     path.push(suffix);
@@ -77,21 +77,21 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     }
 }
 
-/// The error of a file that cannot be made, which says so where its folder is the reason.
+/// The error of a file that cannot be created; it names the folder if that is the reason.
 fn with_cause(error: io::Error, path: &Path) -> io::Error {
     let reason = match error.kind() {
         io::ErrorKind::PermissionDenied => "cannot be written to",
         io::ErrorKind::ReadOnlyFilesystem => "is on a read-only file system",
         io::ErrorKind::NotFound => "does not exist",
-        io::ErrorKind::StorageFull => "has no room left",
+        io::ErrorKind::StorageFull => "has no space left",
         _ => return error,
     };
     let folder = folder_of(path).display();
     io::Error::new(error.kind(), format!("the folder {folder} {reason}: {error}"))
 }
 
-/// Files of one folder that are written under other names first, and get their own when all are
-/// on the disk. What is not committed is removed.
+/// Files of one folder that are written under temporary names, and get their own once all are on
+/// disk. Files that are not committed are removed.
 pub(crate) struct Staged {
     files: Vec<(PathBuf, PathBuf)>,
 }
@@ -101,7 +101,7 @@ impl Staged {
         Staged { files: Vec::new() }
     }
 
-    /// Writes a file under another name, to the disk.
+    /// Writes a file to disk under a temporary name.
     pub(crate) fn write(
         &mut self,
         path: &Path,
@@ -137,14 +137,13 @@ impl Staged {
 impl Drop for Staged {
     fn drop(&mut self) {
         for (temporary, _) in &self.files {
-            // The error that left them is what the caller is told.
+            // The caller learns of the error that left them behind.
             let _ = fs::remove_file(temporary);
         }
     }
 }
 
-/// What comes before a number at the end of the names of files that are being written, which no
-/// other process has.
+/// The prefix of the number in the names of files being written; no other process has the same.
 static TEMPORARY: LazyLock<String> =
     LazyLock::new(|| format!("{MARK}{:016x}-", RandomState::new().build_hasher().finish()));
 const MARK: &str = ".tmp-";
@@ -154,7 +153,7 @@ const MARK: &str = ".tmp-";
 /// Files that this process is writing are kept.
 ///
 /// # Errors
-/// [`FileError`], where the folder cannot be read, or a file cannot be removed.
+/// [`FileError`], if the folder cannot be read, or a file cannot be removed.
 pub fn remove_unfinished(prefix: impl AsRef<Path>) -> Result<(), FileError<io::Error>> {
     let prefix = prefix.as_ref();
     let folder = folder_of(prefix);
@@ -174,7 +173,7 @@ pub fn remove_unfinished(prefix: impl AsRef<Path>) -> Result<(), FileError<io::E
     Ok(())
 }
 
-/// Whether a name is one that another process gave a file that it had not finished.
+/// True if the name is that of a file which another process left unfinished.
 fn is_unfinished(name: &str) -> bool {
     let Some((_, marks)) = name.rsplit_once(MARK) else { return false };
     let are_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_hexdigit());
@@ -188,7 +187,7 @@ fn next_number() -> u64 {
     NEXT.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Writes the names in a folder to the disk, where the system has a way to.
+/// Writes the names in a folder to disk, if the system can.
 fn sync_folder(folder: &Path) -> Result<(), FileError<io::Error>> {
     if cfg!(not(unix)) {
         return Ok(());

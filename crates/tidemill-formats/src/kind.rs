@@ -10,9 +10,9 @@ use crate::proto::Event;
 use crate::tfrecord::{TfRecordReader, record_length};
 use crate::{FileError, checkpoint};
 
-/// So many bytes of a file are looked at.
+/// The number of bytes of a file that are examined.
 const HEAD: u64 = 1 << 12;
-/// What the index of a checkpoint ends with.
+/// The end of the index of a checkpoint.
 const TABLE_MAGIC: [u8; 8] = checkpoint::TABLE_MAGIC.to_le_bytes();
 
 /// The kind of a file.
@@ -35,28 +35,28 @@ pub enum FileKind {
     CheckpointFolder,
     /// A safetensors file.
     Safetensors,
-    /// An array of NumPy.
+    /// A NumPy array.
     Npy,
-    /// Arrays of NumPy by name.
+    /// NumPy arrays by name.
     Npz,
-    /// TensorFlow's records.
+    /// TensorFlow's record file.
     TfRecord,
-    /// TensorFlow's events, which are records.
+    /// TensorFlow's event file, which consists of records.
     Events,
 }
 
 impl FileKind {
     /// Detects the kind of a file, folder or prefix from its contents, or from its name if the
-    /// contents do not tell, such as for a damaged file.
+    /// contents are not enough, such as for a damaged file.
     ///
     /// # Errors
-    /// [`FileError`], where it cannot be read, or is nothing of all this.
+    /// [`FileError`] if it cannot be read, or is none of these.
     pub fn of(path: impl AsRef<Path>) -> Result<FileKind, FileError<io::Error>> {
         let path = path.as_ref();
         kind(path).map_err(|error| FileError::new(path, error))
     }
 
-    /// What the content of a file is, if it says.
+    /// The kind of file that the content shows, if it does.
     pub fn of_content(bytes: &[u8]) -> Option<FileKind> {
         let head = &bytes[..bytes.len().min(HEAD as usize)];
         by_content(head, bytes.last_chunk().copied().unwrap_or_default())
@@ -94,7 +94,7 @@ fn kind(path: &Path) -> io::Result<FileKind> {
         return folder_kind(path);
     }
     if !metadata.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file"));
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
     let mut head = Vec::new();
     file.by_ref().take(HEAD).read_to_end(&mut head)?;
@@ -107,8 +107,8 @@ fn kind(path: &Path) -> io::Result<FileKind> {
     kind.ok_or_else(|| {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let what = match name.contains(".data-") && name.contains("-of-") {
-            true => "this is the data of a checkpoint, which is read by its prefix",
-            false => "this is not a recognised file type",
+            true => "this is a checkpoint's data file: open the checkpoint by its prefix",
+            false => "not a recognised file type",
         };
         io::Error::new(io::ErrorKind::InvalidData, what)
     })
@@ -122,7 +122,7 @@ fn folder_kind(path: &Path) -> io::Result<FileKind> {
     if has("checkpoint") {
         return Ok(FileKind::CheckpointFolder);
     }
-    let what = "this folder has neither a SavedModel nor checkpoints";
+    let what = "this folder contains neither a SavedModel nor checkpoints";
     Err(io::Error::new(io::ErrorKind::InvalidData, what))
 }
 
@@ -139,7 +139,7 @@ fn by_content(head: &[u8], tail: [u8; 8]) -> Option<FileKind> {
     if record_length(head).is_some() {
         return Some(if begins_with_event(head) { FileKind::Events } else { FileKind::TfRecord });
     }
-    // The length of the header comes first; no file has one of 2^32 bytes.
+    // The length of the header comes first; no header has 2^32 bytes.
     if head.get(4..8) == Some(&[0; 4]) && head.get(8) == Some(&b'{') {
         return Some(FileKind::Safetensors);
     }
@@ -152,7 +152,7 @@ fn begins_with_event(head: &[u8]) -> bool {
     event.is_some_and(|event| event.file_version.starts_with("brain.Event:"))
 }
 
-/// Whether bytes begin as a message in text does, after comments: with the name of a field of a
+/// True if the bytes begin like a message as text, after comments: with the name of a field of a
 /// `GraphDef`.
 fn is_text(head: &[u8]) -> bool {
     let lines = head.split(|&byte| byte == b'\n').map(<[u8]>::trim_ascii);
@@ -179,7 +179,7 @@ fn by_name(path: &Path) -> Option<FileKind> {
     }
 }
 
-/// Whether bytes begin as a binary `GraphDef` does: with a node, which begins with its name.
+/// Recognises a binary `GraphDef` by its beginning: a node, which begins with its name.
 fn by_message(head: &[u8]) -> Option<FileKind> {
     let mut rest = head.strip_prefix(&[0x0a])?;
     crate::bytes::decode_varint(&mut rest)?;

@@ -4,17 +4,16 @@
 //!   parts. A [`TensorProto`](proto::TensorProto) converts to and from a
 //!   [`Value`](tidemill_value::Value). [`TextMessage`] has the text of messages.
 //! - [`checkpoint`] reads and writes TensorFlow's checkpoints.
-//! - [`SafetensorsFile`] and [`write_safetensors`] are for safetensors files, [`npy`] is for those
-//!   of NumPy.
-//! - [`tfrecord`] reads and writes TensorFlow's record files, [`event`] the logs of training in
-//!   them.
+//! - [`SafetensorsFile`] and [`write_safetensors`] handle safetensors files, [`npy`] handles
+//!   NumPy's files.
+//! - [`tfrecord`] reads and writes TensorFlow's record files, [`event`] the training logs in them.
 //! - [`FileKind`] detects the kind of a file from its contents.
 //!
 //! Files are written atomically with [`write_file`], and memory-mapped for reading, so that large
 //! values need not be copied.
 //!
-//! Input is not trusted: invalid bytes give an error, and never a panic, a deep recursion, or an
-//! allocation out of proportion to their number.
+//! Input is not trusted: invalid bytes give an error, never a panic, a deep recursion, or an
+//! allocation out of proportion to their length.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

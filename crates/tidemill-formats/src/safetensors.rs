@@ -13,11 +13,11 @@ use crate::proto::DataTypeError;
 use crate::tensor_info::{TensorInfo, nearest};
 use crate::{BytesError, FileError, value_from_bytes, write_file};
 
-/// Tensors begin at multiples of this in what is written.
+/// The alignment of tensors in written files.
 const ALIGNMENT: usize = 8;
 /// The bytes of the length of the header.
 const LENGTH: usize = 8;
-/// The key of what the header says beside the tensors.
+/// The key of the header's metadata.
 const METADATA: &str = "__metadata__";
 
 /// The error of reading or writing a safetensors file.
@@ -28,12 +28,12 @@ pub enum SafetensorsError {
     #[error(transparent)]
     Io(#[from] io::Error),
     /// The bytes are not a safetensors file.
-    #[error("this is no safetensors file: {0}")]
+    #[error("not a safetensors file: {0}")]
     Format(#[from] SafeTensorError),
     /// No tensor has this name.
     #[error(
         "there is no tensor `{name}`{}",
-        near.as_ref().map(|near| format!("; there is `{near}`")).unwrap_or_default()
+        near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
     )]
     NotFound {
         /// The name.
@@ -58,13 +58,13 @@ pub enum SafetensorsError {
         source: BytesError,
     },
     /// The format has no such data type.
-    #[error("the tensor `{name}` is of type string, which safetensors cannot have")]
+    #[error("the tensor `{name}` is of type string, which safetensors cannot store")]
     Strings {
         /// The name of the tensor.
         name: String,
     },
     /// The name is not allowed for a tensor.
-    #[error("a tensor of a safetensors file cannot be called `{METADATA}`")]
+    #[error("a tensor in a safetensors file cannot be named `{METADATA}`")]
     Name,
 }
 
@@ -144,10 +144,10 @@ impl SafetensorsFile {
     }
 }
 
-/// What is in front of the tensors.
+/// The parts of the file before the tensors.
 #[derive(Clone, Debug)]
 struct Header {
-    /// Where the first tensor begins.
+    /// The start of the first tensor.
     begin: usize,
     tensors: BTreeMap<String, Stored>,
     metadata: BTreeMap<String, String>,
@@ -165,7 +165,7 @@ impl Header {
         })
     }
 
-    /// Where the bytes of a tensor are. It is seen before that they are there.
+    /// The range of the bytes of a tensor; their presence has been checked.
     fn range(&self, info: &Stored) -> Range<usize> {
         let (begin, end) = info.data_offsets;
         self.begin + begin..self.begin + end
@@ -188,8 +188,7 @@ fn value(
 /// created if it does not exist.
 ///
 /// # Errors
-/// [`FileError`], where the file cannot be written, or a tensor is of strings or called
-/// `__metadata__`.
+/// [`FileError`] if the file cannot be written, or a tensor is of strings or named `__metadata__`.
 pub fn write_safetensors<'a>(
     path: impl AsRef<Path>,
     tensors: impl IntoIterator<Item = (&'a str, &'a Value)>,
@@ -198,7 +197,7 @@ pub fn write_safetensors<'a>(
     let path = path.as_ref();
     let tensors: BTreeMap<&str, &Value> = tensors.into_iter().collect();
     let mut tensors: Vec<(&str, &Value)> = tensors.into_iter().collect();
-    // Those of wide elements come first, so that all are where memory would have them.
+    // Wide elements come first, so that all are aligned as in memory.
     tensors.sort_by_key(|(_, value)| std::cmp::Reverse(value.dtype().size()));
     let header = header_of(&tensors, metadata).map_err(|error| FileError::new(path, error))?;
     let folder = folder_of(path);

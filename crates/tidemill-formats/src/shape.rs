@@ -5,7 +5,7 @@ use crate::proto::{self, TensorShapeProto};
 /// TensorFlow's limit on the number of axes.
 const MAX_RANK: usize = 254;
 
-/// Why a shape in a message is none.
+/// The error of an invalid shape in a message.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum ShapeError {
@@ -16,7 +16,7 @@ pub enum ShapeError {
         size: i64,
     },
     /// There are too many axes.
-    #[error("a shape has {rank} axes, but at most {MAX_RANK} are possible")]
+    #[error("a shape has {rank} axes, but the limit is {MAX_RANK}")]
     Rank {
         /// The number of axes.
         rank: usize,
@@ -24,7 +24,7 @@ pub enum ShapeError {
     /// The product of the extents is more than memory can address.
     #[error("a shape has more elements than memory can hold")]
     TooLarge,
-    /// The shape must be known, and is not.
+    /// The shape must be known, but is not.
     #[error("the shape of a tensor is not known")]
     Unknown,
 }
@@ -56,10 +56,10 @@ impl TensorShapeProto {
         }
     }
 
-    /// The shape, all of it.
+    /// The shape, fully known.
     ///
     /// # Errors
-    /// [`ShapeError`] where it is not known, or there can be no tensor of it.
+    /// [`ShapeError`] if it is not known, or no tensor can have it.
     pub fn shape(&self) -> Result<Shape, ShapeError> {
         self.partial_shape()?.known().ok_or(ShapeError::Unknown)
     }

@@ -13,29 +13,29 @@ pub enum TensorError {
     /// Values have no such data type.
     #[error(transparent)]
     DType(#[from] DataTypeError),
-    /// There can be no tensor of the shape.
+    /// No tensor can have the shape.
     #[error(transparent)]
     Shape(#[from] ShapeError),
     /// The bytes of the elements do not fill the shape.
     #[error(transparent)]
     Bytes(#[from] BytesError),
     /// The bytes of the strings do not fill the shape.
-    #[error("the bytes of a tensor of strings are not {count} strings")]
+    #[error("the bytes of a string tensor do not decode to {count} strings")]
     Strings {
         /// The number of strings there must be.
         count: usize,
     },
-    /// Too many elements are left out because they repeat the last one.
+    /// Too many elements are left out as repetitions of the last one.
     #[error(
-        "a tensor of type {dtype} and shape {shape} has but {given} elements, and the rest \
-         would take more than the {left} bytes that tensors may leave out"
+        "a tensor of type {dtype} and shape {shape} has only {given} elements, and filling in the \
+         rest would take more than the {left} bytes allowed"
     )]
     Splat {
         /// The data type.
         dtype: DType,
         /// The shape.
         shape: Shape,
-        /// The number of elements there are.
+        /// The number of elements given.
         given: usize,
         /// The bytes that may still be left out.
         left: usize,
@@ -47,20 +47,20 @@ pub enum TensorError {
 
 tidemill_value::debug_as_report!(TensorError);
 
-/// How many bytes tensors may leave out, all together, because they repeat their last element:
-/// a short message must not fill the memory.
+/// The bytes that tensors may leave out, all together, because they repeat their last element: a
+/// short message must not fill the memory.
 #[derive(Clone, Debug, PartialEq)]
 pub struct SplatBudget {
     left: usize,
 }
 
 impl SplatBudget {
-    /// So many bytes.
+    /// This many bytes.
     pub const fn new(bytes: usize) -> Self {
         SplatBudget { left: bytes }
     }
 
-    /// Takes what the elements that are missing take.
+    /// Spends the bytes of the missing elements.
     fn spend(&mut self, dtype: DType, shape: &Shape, given: usize) -> Result<usize, TensorError> {
         let count = shape.elements().ok_or(ShapeError::TooLarge)?;
         let missing = count.saturating_sub(given).saturating_mul(dtype.size());
@@ -85,7 +85,7 @@ impl TensorProto {
     /// The value.
     ///
     /// If there are fewer elements than the shape has, the last one fills the rest; if there are
-    /// none, all are zero. `budget` limits how many may be left out.
+    /// none, all are zero. `budget` limits the number left out.
     ///
     /// # Errors
     /// [`TensorError`]. The sizes are checked before anything is allocated.
@@ -107,7 +107,7 @@ impl TensorProto {
     }
 }
 
-/// The value of the elements that are listed.
+/// The value of the listed elements.
 fn fill<T: Listed>(
     tensor: &TensorProto,
     shape: Shape,
@@ -126,8 +126,8 @@ fn fill<T: Listed>(
 }
 
 impl TensorProto {
-    /// How many bytes the elements of a value take in its message; 0 where they are listed, as
-    /// those of strings and of values whose elements are all the same are.
+    /// The number of bytes that the elements of a value take in its message; 0 if they are listed,
+    /// like strings, and like the elements of values that are all the same.
     pub fn content_len(value: &Value) -> usize {
         match_dtype!(value.dtype(), plain, T => {
             let elements = value.as_slice::<T>().unwrap_or_default();
@@ -136,14 +136,14 @@ impl TensorProto {
     }
 }
 
-/// Whether all elements are the same to the bit.
+/// True if all elements are the same to the bit.
 fn is_splat<T: Listed>(elements: &[T]) -> bool {
     elements.windows(2).all(|pair| pair[0].same(&pair[1]))
 }
 
 impl From<&Value> for TensorProto {
-    /// The message of a value. If all its elements are the same to the bit, there is only one. Lists
-    /// have no form in messages: of them, there are only type and shape.
+    /// The message of a value. If all its elements are the same to the bit, there is only one.
+    /// Lists have no form in messages, except for their type and shape.
     fn from(value: &Value) -> Self {
         let mut tensor = TensorProto {
             dtype: DataType::from(value.dtype()).into(),
@@ -174,7 +174,7 @@ trait Listed: Element {
     fn read(item: &Self::Item) -> Self;
     fn write(&self) -> Self::Item;
 
-    /// Whether both are equal to the bit.
+    /// True if both are equal to the bit.
     fn same(&self, other: &Self) -> bool;
 }
 
@@ -204,7 +204,7 @@ macro_rules! listed {
             }
         }
     )*};
-    // Narrow integers share a field of wider ones, whose upper bits mean nothing.
+    // Narrow integers share a field of wider ones, whose upper bits are ignored.
     (int_val: $($rust:ty),*) => {
         listed! {$($rust, int_val: i32, |x: &i32| *x as $rust, |x: &$rust| i32::from(*x), <$rust>::clone;)*}
     };

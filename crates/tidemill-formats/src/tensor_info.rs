@@ -8,7 +8,7 @@ use tidemill_value::{DType, Shape};
 
 use crate::proto::DataTypeError;
 
-/// Names less alike than this are not near.
+/// Names less similar than this are not suggested.
 const SIMILAR: f64 = 0.7;
 
 /// The header of a tensor in a file.
@@ -17,7 +17,7 @@ const SIMILAR: f64 = 0.7;
 pub struct TensorInfo {
     /// Its name.
     pub name: String,
-    /// Its data type, or why values cannot have it.
+    /// Its data type, or the reason that values cannot have it.
     pub dtype: Result<DType, DataTypeError>,
     /// Its shape.
     pub shape: Shape,
@@ -45,12 +45,12 @@ impl fmt::Display for TensorInfo {
     }
 }
 
-/// Whether a path is that of a safetensors file, by its end.
+/// True if a path names a safetensors file, by its extension.
 pub(crate) fn is_safetensors(path: &Path) -> bool {
     path.extension() == Some(OsStr::new("safetensors"))
 }
 
-/// Of some names, the one that is nearest to another, if any is near.
+/// The most similar of some names to another, if any is similar.
 pub fn nearest<'a>(name: &str, names: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let last = |name: &str| name.rsplit('/').next().unwrap_or_default().to_owned();
     let score = |other: &str| {

@@ -9,13 +9,13 @@ use crate::checkpoint::{self, CheckpointError, CheckpointReader, write_checkpoin
 use crate::tensor_info::{TensorInfo, is_safetensors};
 use crate::{FileError, SafetensorsError, SafetensorsFile, write_safetensors};
 
-/// Why the tensors of a file cannot be read or written.
+/// The error of reading or writing the tensors of a file.
 #[derive(thiserror::Error)]
 #[error(transparent)]
 pub enum TensorFileError {
-    /// A checkpoint cannot.
+    /// The error of a checkpoint.
     Checkpoint(#[from] CheckpointError),
-    /// A safetensors file cannot.
+    /// The error of a safetensors file.
     Safetensors(#[from] FileError<SafetensorsError>),
 }
 
@@ -55,7 +55,7 @@ impl TensorReader {
     /// The tensors, in the order of their names.
     ///
     /// # Errors
-    /// [`TensorFileError`], where there can be no tensor of a shape.
+    /// [`TensorFileError`] if a tensor has an impossible shape.
     pub fn tensors(&self) -> Result<Vec<TensorInfo>, TensorFileError> {
         match self {
             TensorReader::Checkpoint(reader) => Ok(reader.tensors()?),
@@ -91,7 +91,7 @@ fn open_safetensors(path: &Path) -> Result<SafetensorsFile, TensorFileError> {
 /// does not exist.
 ///
 /// # Errors
-/// [`TensorFileError`], where a file cannot be written, or the format cannot have a tensor.
+/// [`TensorFileError`] if a file cannot be written, or the format cannot hold a tensor.
 pub fn write_tensors<'a>(
     path: impl AsRef<Path>,
     tensors: impl IntoIterator<Item = (&'a str, &'a Value)>,

@@ -10,13 +10,13 @@ use crate::checksum::{is_right, masked};
 /// The bytes of a length and its checksum.
 const HEAD: usize = 12;
 
-/// Why a record cannot be read.
+/// The error of reading a record.
 #[derive(thiserror::Error)]
 #[error("record {number}, at byte {offset}: {kind}")]
 pub struct TfRecordError {
     /// The number of the record, from 0.
     pub number: u64,
-    /// Where it begins.
+    /// The place at which it begins.
     pub offset: u64,
     /// The error.
     pub kind: TfRecordErrorKind,
@@ -28,16 +28,16 @@ tidemill_value::debug_as_report!(TfRecordError);
 #[derive(thiserror::Error)]
 #[non_exhaustive]
 pub enum TfRecordErrorKind {
-    /// The bytes end within it.
-    #[error("the file ends within it")]
+    /// The bytes end inside it.
+    #[error("the file ends inside it")]
     Truncated,
     /// Its length is damaged.
-    #[error("its length is damaged, by its checksum; this may be no file of records")]
+    #[error("its length does not match its checksum; the file may not be a TFRecord file")]
     Length,
     /// Its bytes are damaged.
-    #[error("its {length} bytes are damaged, by their checksum")]
+    #[error("its {length} bytes do not match their checksum")]
     Data {
-        /// How many they are.
+        /// Their number.
         length: u64,
     },
     /// It cannot be read.
@@ -62,7 +62,7 @@ impl<R: Read> TfRecordReader<R> {
         TfRecordReader { input, number: 0, offset: 0, is_over: false }
     }
 
-    /// The bytes of all records read so far, with what is stored beside them.
+    /// The bytes of all records read so far, including lengths and checksums.
     pub fn offset(&self) -> u64 {
         self.offset
     }
@@ -75,7 +75,7 @@ impl<R: Read> TfRecordReader<R> {
             _ => return Err(TfRecordErrorKind::Truncated),
         }
         let length = record_length(&head).ok_or(TfRecordErrorKind::Length)?;
-        // The memory grows with what is read, not with what the length promises.
+        // The memory grows with what is read, not with the claimed length.
         let mut data = Vec::new();
         let count = self.input.by_ref().take(length).read_to_end(&mut data)? as u64;
         let mut checksum = [0; 4];
@@ -105,14 +105,14 @@ impl<R: Read> Iterator for TfRecordReader<R> {
     }
 }
 
-/// The length of the record that bytes begin with, if its checksum is right.
+/// The length of the first record of some bytes, if its checksum matches.
 pub(crate) fn record_length(bytes: &[u8]) -> Option<u64> {
     let (length, rest) = bytes.split_first_chunk()?;
     let checksum = u32::from_le_bytes(*rest.first_chunk()?);
     is_right(masked(crc32c::crc32c(length)), checksum).then(|| u64::from_le_bytes(*length))
 }
 
-/// Reads as many bytes as there are, up to the length of the buffer.
+/// Reads until the buffer is full or the input ends.
 fn fill(input: &mut impl Read, buffer: &mut [u8]) -> io::Result<usize> {
     let mut filled = 0;
     while filled < buffer.len() {
@@ -150,7 +150,7 @@ impl<W: Write> TfRecordWriter<W> {
         self.output.write_all(&masked(crc32c::crc32c(record)).to_le_bytes())
     }
 
-    /// Writes out what the output keeps in a buffer.
+    /// Flushes the output's buffer.
     ///
     /// # Errors
     /// Those of the output.

@@ -1,4 +1,4 @@
-//! Checkpoints are read as they were written, and damaged ones are refused.
+//! Checkpoints read back as they were written, and damaged ones are rejected.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -63,7 +63,10 @@ fn a_name_that_is_not_there_is_an_error_that_names_a_near_one() {
     let reader = CheckpointReader::open(&prefix).unwrap();
     let error = reader.read("dense/kernle").unwrap_err();
     let text = error.to_string();
-    assert!(text.ends_with("there is no tensor `dense/kernle`; there is `dense/kernel`"), "{text}");
+    assert!(
+        text.ends_with("there is no tensor `dense/kernle`; did you mean `dense/kernel`?"),
+        "{text}"
+    );
     assert!(CheckpointReader::open(folder.path().join("other")).is_err());
 }
 

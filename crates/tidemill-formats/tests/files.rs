@@ -1,4 +1,4 @@
-//! Files of arrays are read as they were written, and damaged ones are refused.
+//! Array files read back as they were written, and damaged ones are rejected.
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -14,7 +14,7 @@ use tidemill_formats::{
 };
 use tidemill_value::{ByteString, DType, IntoValue, Value, bf16, f16};
 
-/// A file that NumPy wrote (see the program beside the files).
+/// A file that NumPy wrote (see the program next to the files).
 fn numpy(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/numpy").join(name)
 }
@@ -248,15 +248,15 @@ fn values_that_a_format_cannot_have_are_refused_before_a_file_is_made() {
     ];
     let text = messages.join("\n").replace(&path.display().to_string(), "file");
     insta::assert_snapshot!(text, @r"
-    file: NumPy has no type bfloat16; a cast to float32 loses nothing, safetensors keep it
+    file: NumPy has no type bfloat16: cast to float32, which loses nothing, or write safetensors
     file: the array `x`: string 0 ends with a zero byte, which NumPy would lose
-    file: the tensor `x` is of type string, which safetensors cannot have
-    file: a tensor of a safetensors file cannot be called `__metadata__`
+    file: the tensor `x` is of type string, which safetensors cannot store
+    file: a tensor in a safetensors file cannot be named `__metadata__`
     ");
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
 }
 
-/// An `npy` file with a header of one's own.
+/// An `npy` file with a given header.
 fn with_header(dictionary: &str, data: &[u8]) -> Vec<u8> {
     let length = (dictionary.len() as u16).to_le_bytes();
     [b"\x93NUMPY\x01\0", &length[..], dictionary.as_bytes(), data].concat()
@@ -291,26 +291,26 @@ fn damaged_headers_of_arrays_are_told_apart() {
     ];
     let messages = files.map(|bytes| read_npy(&bytes).unwrap_err().to_string());
     insta::assert_snapshot!(messages.join("\n"), @r"
-    this is no npy file: it does not begin with \x93NUMPY
-    the npy file is of version 9.0; 1.0, 2.0 and 3.0 are known
-    the npy file ends within its header
-    the header of the npy file is damaged: a key is missing at its byte 16
-    the header of the npy file is damaged: there is no `:` at its byte 10
-    the header of the npy file is damaged: there is neither `True` nor `False` at its byte 34
-    the header of the npy file is damaged: there is no extent at its byte 54
-    the header of the npy file is damaged: there is no extent at its byte 51
-    the header of the npy file is damaged: there is no extent at its byte 51
+    not an npy file: it does not begin with \x93NUMPY
+    the npy file has version 9.0, but only 1.0, 2.0 and 3.0 are supported
+    the npy file ends inside its header
+    the header of the npy file is damaged: missing key at byte 16
+    the header of the npy file is damaged: expected `:` at byte 10
+    the header of the npy file is damaged: expected `True` or `False` at byte 34
+    the header of the npy file is damaged: expected an extent at byte 54
+    the header of the npy file is damaged: expected an extent at byte 51
+    the header of the npy file is damaged: expected an extent at byte 51
     a tensor of type float32 and shape [3] takes 12 bytes, not 11
     a tensor of type float32 and shape [3] takes 12 bytes, not 13
     shape [4000000000, 4000000000] has more elements than memory can hold
     shape [4000000000] has more elements than memory can hold
-    string 0 of the array has the character 0xd800, which is none
-    the array has elements of NumPy's type `|O`, that is pickled Python objects, which are not read
-    the array has elements of NumPy's type `<c8`, that is complex numbers, which values cannot have
-    the array has elements of NumPy's type `<M8[ns]`, that is times, which values cannot have
-    the array has elements of NumPy's type `[('x', '<f4')]`, that is records of several fields, which are not read
-    the array has elements of NumPy's type `|V2`, that is bytes of no type, as bfloat16 are without the ml_dtypes package
-    the array has elements of NumPy's type ``, which values cannot have
+    string 0 of the array contains 0xd800, which is not a Unicode character
+    the array has elements of NumPy's type `|O`, for pickled Python objects, which are not supported
+    the array has elements of NumPy's type `<c8`, for complex numbers, which are not supported
+    the array has elements of NumPy's type `<M8[ns]`, for dates and times, which are not supported
+    the array has elements of NumPy's type `[('x', '<f4')]`, for records of several fields, which are not supported
+    the array has elements of NumPy's type `|V2`, for untyped bytes, which is how bfloat16 is written without the ml_dtypes package
+    the array has elements of NumPy's type ``, which is not supported
     ");
     assert!(matches!(read_npy(&[]), Err(NpyError::Magic)));
 }
@@ -331,7 +331,7 @@ fn files_are_told_by_their_content() {
     assert_eq!(put("e.bin", b"\x02\0\0\0\0\0\0\0{}"), Ok(FileKind::Safetensors));
     assert_eq!(put("f.npy", b"damaged"), Ok(FileKind::Npy));
     assert_eq!(put("g.pb", b""), Ok(FileKind::GraphDef));
-    let unknown = "this is not a recognised file type".to_owned();
+    let unknown = "not a recognised file type".to_owned();
     assert_eq!(put("h.png", b"\x89PNG\r\n"), Err(unknown));
     assert!(FileKind::of(folder.path()).is_err(), "a folder without anything in it");
     let prefix = folder.path().join("model.ckpt");

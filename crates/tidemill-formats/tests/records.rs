@@ -1,4 +1,4 @@
-//! Records and events are read as they were written, and damaged ones are refused.
+//! Records and events read back as they were written, and damaged ones are rejected.
 
 use std::fs;
 
@@ -83,10 +83,10 @@ fn errors_say_which_record_is_damaged() {
         error(None, first + 3),
     ];
     insta::assert_snapshot!(messages.join("\n"), @r"
-    record 1, at byte 21: its length is damaged, by its checksum; this may be no file of records
-    record 1, at byte 21: its 6 bytes are damaged, by their checksum
-    record 1, at byte 21: the file ends within it
-    record 1, at byte 21: the file ends within it
+    record 1, at byte 21: its length does not match its checksum; the file may not be a TFRecord file
+    record 1, at byte 21: its 6 bytes do not match their checksum
+    record 1, at byte 21: the file ends inside it
+    record 1, at byte 21: the file ends inside it
     ");
 }
 
@@ -98,7 +98,7 @@ fn scalars_are_read_as_they_were_written() {
         writer.scalar("loss", 1.0 / (step as f32 + 1.0), step).unwrap();
         writer.scalar("rate", 0.5, step).unwrap();
     }
-    // TensorFlow 2 writes scalars as tensors, and histograms are none.
+    // TensorFlow 2 writes scalars as tensors; histograms are not scalars.
     let value = |tag: &str, tensor: Value| SummaryValue {
         tag: tag.to_owned(),
         tensor: Some(TensorProto::from(&tensor)),
@@ -129,7 +129,7 @@ fn records_that_are_no_events_are_refused() {
     let version = Event { file_version: "brain.Event:2".to_owned(), ..Event::default() };
     fs::write(&path, file(&[version.encode_to_vec(), b"\xff".to_vec()])).unwrap();
     let error = read_scalars(&path).unwrap_err();
-    assert!(error.to_string().contains("record 1 is no event"), "{error}");
+    assert!(error.to_string().contains("record 1 is not an event"), "{error}");
     assert_eq!(FileKind::of(&path).unwrap(), FileKind::Events);
     fs::write(&path, file(&[b"\xff".to_vec()])).unwrap();
     assert_eq!(FileKind::of(&path).unwrap(), FileKind::TfRecord);

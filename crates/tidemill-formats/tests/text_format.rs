@@ -1,4 +1,4 @@
-//! The text format of messages: what is written, what is read, and what is refused.
+//! The text format of messages: writing, reading, and rejecting.
 
 use tidemill_formats::TextMessage;
 use tidemill_formats::proto::{AnyValue, AttrValue, GraphDef, MetaGraphDef, NodeDef, SavedModel};
@@ -111,10 +111,10 @@ fn models_have_texts() {
 #[test]
 fn what_is_malformed_is_refused_with_its_place() {
     let cases = [
-        ("node {", "line 1, column 7: the name of a field is expected, but there is the end"),
-        ("node }", "line 1, column 6: `{` is expected, but there is `}`"),
-        ("node {}}", "line 1, column 8: the name of a field is expected, but there is `}`"),
-        ("node {>", "line 1, column 7: the name of a field is expected, but there is `>`"),
+        ("node {", "line 1, column 7: expected the name of a field, but found the end"),
+        ("node }", "line 1, column 6: expected `{`, but found `}`"),
+        ("node {}}", "line 1, column 8: expected the name of a field, but found `}`"),
+        ("node {>", "line 1, column 7: expected the name of a field, but found `>`"),
         (
             "nodes {}",
             "line 1, column 1: the message GraphDef has no field `nodes`; did you mean `node`?",
@@ -123,31 +123,28 @@ fn what_is_malformed_is_refused_with_its_place() {
             "node {\n  nam: 'x'\n}",
             "line 2, column 3: the message NodeDef has no field `nam`; did you mean `name`?",
         ),
-        ("node {\n name 'x'}", "line 2, column 7: `:` is expected, but there is `'`"),
-        ("node {name: x}", "line 1, column 13: a string is expected, but there is `x`"),
-        ("node {name: 'x", "line 1, column 13: a string does not end on its line"),
-        ("node {name: 'x\n'}", "line 1, column 13: a string does not end on its line"),
-        ("node {name: 'ä\\q'}", "line 1, column 15: there is no escape `\\q`"),
-        ("node {name: '\\400'}", "line 1, column 14: there is no escape `\\4`"),
+        ("node {\n name 'x'}", "line 2, column 7: expected `:`, but found `'`"),
+        ("node {name: x}", "line 1, column 13: expected a string, but found `x`"),
+        ("node {name: 'x", "line 1, column 13: a string is not closed on its line"),
+        ("node {name: 'x\n'}", "line 1, column 13: a string is not closed on its line"),
+        ("node {name: 'ä\\q'}", "line 1, column 15: unknown escape `\\q`"),
+        ("node {name: '\\400'}", "line 1, column 14: unknown escape `\\4`"),
         ("node {name: '\\xff'}", "line 1, column 13: the string is not UTF-8"),
-        ("node {name: 'x' name: 'y'}", "line 1, column 17: the field `name` has a value already"),
+        ("node {name: 'x' name: 'y'}", "line 1, column 17: the field `name` already has a value"),
+        ("node {name: ['x']}", "line 1, column 13: the field `name` takes one value, not a list"),
+        ("node [{} {}]", "line 1, column 10: expected `,` or `]`, but found `{`"),
+        ("node [{},]", "line 1, column 10: expected `{`, but found `]`"),
+        ("versions {producer: 3000000000}", "line 1, column 21: `3000000000` is not a valid int32"),
+        ("versions {producer: 1.5}", "line 1, column 21: `1.5` is not a valid int32"),
+        ("versions {producer: }", "line 1, column 21: expected a number or word, but found `}`"),
         (
-            "node {name: ['x']}",
-            "line 1, column 13: the field `name` has one value, not a list of them",
+            "node {attr {key: 'a' value {b: maybe}}}",
+            "line 1, column 32: `maybe` is not a valid bool",
         ),
-        ("node [{} {}]", "line 1, column 10: `,` or `]` is expected, but there is `{`"),
-        ("node [{},]", "line 1, column 10: `{` is expected, but there is `]`"),
-        ("versions {producer: 3000000000}", "line 1, column 21: `3000000000` is no int32"),
-        ("versions {producer: 1.5}", "line 1, column 21: `1.5` is no int32"),
-        (
-            "versions {producer: }",
-            "line 1, column 21: a number or word is expected, but there is `}`",
-        ),
-        ("node {attr {key: 'a' value {b: maybe}}}", "line 1, column 32: `maybe` is no bool"),
-        ("node {attr {key: 'a' value {f: --1}}}", "line 1, column 32: `--1` is no float"),
+        ("node {attr {key: 'a' value {f: --1}}}", "line 1, column 32: `--1` is not a valid float"),
         (
             "node {attr {key: 'a' value {type: DT_NONE}}}",
-            "line 1, column 35: `DT_NONE` is no DataType",
+            "line 1, column 35: `DT_NONE` is not a value of DataType",
         ),
         (
             "node {attr {name: 'a'}}",
@@ -155,9 +152,9 @@ fn what_is_malformed_is_refused_with_its_place() {
         ),
         (
             "[type.googleapis.com/x] {}",
-            "line 1, column 1: the name of a field is expected, but there is `[`",
+            "line 1, column 1: expected the name of a field, but found `[`",
         ),
-        ("node \u{1F600}", "line 1, column 6: `{` is expected, but there is `\u{1F600}`"),
+        ("node \u{1F600}", "line 1, column 6: expected `{`, but found `\u{1F600}`"),
     ];
     for (text, expected) in cases {
         let error = GraphDef::from_text(text).unwrap_err().to_string();

@@ -7,8 +7,8 @@ use crate::model::State;
 use crate::{Graph, GraphKey, NodeId};
 
 thread_local! {
-    /// The graph of the innermost [`Graph::all_or_nothing`] of this thread, and how many nodes the
-    /// thread has added to it since.
+    /// The graph of the innermost [`Graph::all_or_nothing`] of this thread, and the number of nodes
+    /// that the thread has added to it since.
     static ADDED: Cell<Option<(GraphKey, usize)>> = const { Cell::new(None) };
 }
 
@@ -21,7 +21,7 @@ pub(crate) fn count_added(graph: GraphKey) {
     }
 }
 
-/// What a graph had at some time.
+/// The contents of a graph at some time.
 struct Mark {
     nodes: usize,
     names: usize,
@@ -59,14 +59,14 @@ impl Mark {
 }
 
 impl Graph {
-    /// Calls `add`, and if it fails, removes what this thread has added to the graph meanwhile:
-    /// nodes with their names, variables, members of collections and notes.
+    /// Calls `add`, and if it fails, removes everything this thread has added to the graph
+    /// meanwhile: nodes with their names, variables, members of collections and notes.
     ///
     /// `add` must not return or store handles of nodes before it succeeds. If another thread has
     /// added nodes at the same time, which may refer to these, all of them stay.
     ///
     /// # Errors
-    /// That of `add`.
+    /// The error of `add`.
     pub fn all_or_nothing<T, E>(&self, add: impl FnOnce() -> Result<T, E>) -> Result<T, E> {
         let mark = Mark::of(self.read().state());
         let before = mark.nodes;

@@ -20,9 +20,9 @@ use crate::{
 
 /// The name that a node is to have.
 pub(crate) enum Name {
-    /// Made unique, within the name scope that is open.
+    /// Made unique, in the current name scope.
     Wish(Cow<'static, str>),
-    /// Exactly this one, whatever scope is open.
+    /// Exactly this one, whatever the current scope.
     Exact(String),
 }
 

@@ -100,7 +100,7 @@ impl Arg {
         Arg { arity: Arity::Types(types), ..Arg::of(name, types) }
     }
 
-    /// What an output of this description stands for.
+    /// The role of an output of this description.
     pub(crate) fn output_role(&self) -> Role {
         match self.access {
             Access::Read => self.role,

@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 /// The inputs of a node, grouped as the arguments of its operation: one tensor, or a list.
 pub(crate) struct Arguments<T> {
     pub(crate) inputs: SmallVec<[T; 2]>,
-    /// Where each argument ends among the inputs.
+    /// The end of each argument among the inputs.
     ends: SmallVec<[u32; 4]>,
 }
 
@@ -25,7 +25,7 @@ impl<T> Arguments<T> {
         self.ends.len()
     }
 
-    /// Which of the inputs each argument is.
+    /// The range of inputs of each argument.
     pub(crate) fn ranges(&self) -> impl Iterator<Item = Range<usize>> {
         let starts = [0].into_iter().chain(self.ends.iter().copied());
         starts.zip(&self.ends).map(|(start, &end)| start as usize..end as usize)
@@ -36,7 +36,7 @@ impl<T> Arguments<T> {
         self.ranges().map(|range| &self.inputs[range])
     }
 
-    /// The same arguments, of other inputs: one for each that is there.
+    /// The same arguments with other inputs, one for each existing one.
     pub(crate) fn with_inputs<U>(&self, inputs: SmallVec<[U; 2]>) -> Arguments<U> {
         Arguments { inputs, ends: self.ends.clone() }
     }

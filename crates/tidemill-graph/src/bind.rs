@@ -7,14 +7,14 @@ use crate::arguments::Arguments;
 use crate::diagnosis::BuildErrorKind;
 use crate::{Arg, ArgType, Arity, Attr, AttrKind, Attrs, Fact, OpDef, OpError, Role, TensorId};
 
-/// An attribute that counts outputs is at most this, so that none makes a node of any size.
+/// The limit of an attribute that counts outputs, so that none makes a node arbitrarily large.
 const MAX_OUTPUTS: i64 = 1 << 16;
 
-/// The attributes of a node and the types of its outputs, as they follow from its inputs.
+/// The attributes of a node and the types of its outputs, as derived from its inputs.
 #[derive(Debug)]
 pub(crate) struct Bound {
     pub(crate) attrs: Attrs,
-    /// The data type of each output, and what it stands for.
+    /// The data type of each output, and its role.
     pub(crate) output_types: SmallVec<[(DType, Role); 2]>,
 }
 
@@ -29,8 +29,8 @@ struct Binding {
 
 /// Checks inputs and attributes against the operation, and derives what follows from them.
 ///
-/// Attributes whose value is the default, or the type of an input, are dropped: nodes store
-/// only what cannot be derived.
+/// Attributes equal to the default or to the type of an input are dropped: nodes store only what
+/// cannot be derived.
 pub(crate) fn bind(
     op: &'static OpDef,
     arguments: &Arguments<TensorId>,

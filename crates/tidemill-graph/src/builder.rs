@@ -18,7 +18,7 @@ use crate::{
 /// Collects the parts of a node, and adds it to its graph.
 ///
 /// The graph is that of the first handle among the inputs, or else the default graph.
-#[must_use = "nothing is added before `build`"]
+#[must_use = "nothing is added until `build`"]
 pub struct NodeBuilder {
     op: &'static OpDef,
     name: Name,
@@ -28,13 +28,13 @@ pub struct NodeBuilder {
     graph: Option<GraphKey>,
 }
 
-/// Why there is no node.
+/// The reason that there is no node.
 enum Failure {
-    /// Something is wrong with the call.
+    /// The call is wrong.
     Cause(Box<BuildErrorKind>, Vec<Note>),
-    /// Inputs are poison themselves, of the graph that the node would have been added to.
+    /// Inputs are poison themselves, in the graph that the node would have been added to.
     FedBy(Graph, SmallVec<[PoisonId; 2]>),
-    /// An input is poison, of another graph.
+    /// An input is poison, in another graph.
     ForeignPoison(OperationRef),
 }
 
@@ -94,7 +94,7 @@ impl NodeBuilder {
                     let bodies: Vec<Arc<Body>> = bodies.by_ref().take(own.len()).collect();
                     builder = builder.attr(def.name, bodies);
                 }
-                // They follow from the inputs and bodies.
+                // These follow from the inputs and bodies.
                 None | Some(Attr::Types(_) | Attr::Shapes(_)) => {}
                 Some(other) => builder = builder.attr(def.name, other.clone()),
             }
@@ -166,7 +166,7 @@ impl NodeBuilder {
             Err(failure) => failure,
         };
         let failure = match (failure, self.operations().next()) {
-            // What is added to a body that is complete is meant for the graph outside.
+            // A node added to a complete body is meant for the graph outside.
             (Failure::Cause(kind, _), Some(first))
                 if matches!(*kind, BuildErrorKind::Finalized { .. })
                     && Graph::find(key).is_ok_and(|graph| graph.is_complete_body()) =>
@@ -232,7 +232,7 @@ impl NodeBuilder {
         append(&graph, new, location).map_err(refused)
     }
 
-    /// Takes what stands in a body that is being built for tensors of the graphs around it.
+    /// Replaces tensors of graphs around the body being built by those that stand for them in it.
     fn adopt(&mut self, key: GraphKey) -> Result<(), BuildErrorKind> {
         for input in self.arguments.inputs.iter_mut().filter(|input| input.graph() != key) {
             if let Some(adopted) = body::adopt(key, *input)? {
@@ -249,7 +249,7 @@ impl NodeBuilder {
         Ok(())
     }
 
-    /// A poison input of another graph, whose diagnosis stands there.
+    /// A poison input of another graph, whose diagnosis is there.
     fn foreign_poison(&self, key: GraphKey) -> Option<OperationRef> {
         self.operations()
             .find(|operation| {
@@ -304,7 +304,7 @@ impl NodeBuilder {
 
 type Resolved = (Arguments<TensorId>, SmallVec<[NodeId; 2]>);
 
-/// Says of which graphs the inputs and control inputs are, and where they were made.
+/// Notes with the graphs of the inputs and control inputs, and the lines that created them.
 fn graph_notes(
     op: &'static OpDef,
     arguments: &Arguments<TensorRef>,
@@ -321,6 +321,6 @@ fn graph_notes(
     };
     let inputs = named_inputs(op, arguments);
     let inputs = inputs.filter_map(|(arg, x)| note(&format!("`{arg}` is "), x.operation()));
-    let controls = controls.iter().filter_map(|&control| note("it has to run after ", control));
+    let controls = controls.iter().filter_map(|&control| note("it must run after ", control));
     inputs.chain(controls).collect()
 }

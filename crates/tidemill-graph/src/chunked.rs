@@ -1,14 +1,13 @@
 use std::ops::{Index, IndexMut};
 
-/// So many items lie side by side.
+/// The number of items that are contiguous.
 const CHUNK: usize = 512;
 
-/// A list that only grows. Unlike a `Vec`, it never moves what it holds once it is long, nor sets
-/// aside as much memory again: a graph of a million nodes costs per node what one of a thousand
-/// does.
+/// A list that only grows. Unlike a `Vec`, once it is long it neither moves its items nor reserves
+/// as much memory again: a graph of a million nodes costs as much per node as one of a thousand.
 #[derive(Clone)]
 pub(crate) struct Chunked<T> {
-    /// All full but the last.
+    /// All are full except the last.
     chunks: Vec<Vec<T>>,
     len: usize,
 }
@@ -48,7 +47,7 @@ impl<T> Chunked<T> {
         item
     }
 
-    /// The bytes that it has set aside.
+    /// The bytes that it has reserved.
     pub(crate) fn bytes(&self) -> usize {
         let items: usize = self.chunks.iter().map(Vec::capacity).sum();
         items * size_of::<T>() + self.chunks.capacity() * size_of::<Vec<T>>()

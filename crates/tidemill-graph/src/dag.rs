@@ -5,14 +5,14 @@ use petgraph::visit::{Dfs, EdgeFiltered, EdgeRef, NodeFiltered, Reversed, VisitM
 use crate::NodeId;
 use crate::chunked::Chunked;
 
-/// How one node refers to another.
+/// The way in which one node refers to another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Edge {
     /// The value of an output.
     Data { slot: u32 },
-    /// Nothing but the order.
+    /// Only the order.
     Control,
-    /// The variable to write. No evaluation flows over it.
+    /// The variable to write. Evaluation does not follow this edge.
     Target,
 }
 
@@ -63,14 +63,14 @@ impl<N> Dag<N> {
         id
     }
 
-    /// Takes the node that was appended last off.
+    /// Removes the node that was appended last.
     pub(crate) fn pop(&mut self) {
         if self.nodes.pop().is_some() {
             self.adjacency.remove_node(NodeIndex::new(self.nodes.len()));
         }
     }
 
-    /// The nodes that refer to `id`, with how they do, in the order in which they were added.
+    /// The nodes that refer to `id`, with their references, in the order in which they were added.
     pub(crate) fn consumers(&self, id: NodeId) -> Vec<(NodeId, Edge)> {
         let edges = self.adjacency.edges_directed(node_index(id), Direction::Outgoing);
         let mut consumers: Vec<_> =
@@ -84,8 +84,8 @@ impl<N> Dag<N> {
         self.adjacency.edges_directed(node_index(id), Direction::Outgoing).next().is_some()
     }
 
-    /// The nodes from which `roots` can be reached over the edges that `follow` admits, `roots`
-    /// among them, in ascending order.
+    /// The nodes from which `roots` can be reached over the edges that `follow` admits, including
+    /// `roots`, in ascending order.
     pub(crate) fn ancestors(
         &self,
         roots: impl IntoIterator<Item = NodeId>,
@@ -109,8 +109,8 @@ impl<N> Dag<N> {
         found
     }
 
-    /// Among the nodes that `within` admits, those that can be reached from `roots` over data
-    /// edges, `roots` among them, in ascending order.
+    /// Of the nodes that `within` admits, those that can be reached from `roots` over data edges,
+    /// including `roots`, in ascending order.
     pub(crate) fn descendants(
         &self,
         roots: impl IntoIterator<Item = NodeId>,

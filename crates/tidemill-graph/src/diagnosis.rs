@@ -64,7 +64,7 @@ pub enum BuildErrorKind {
     Op(#[from] OpError),
     /// Two inputs that must have the same type differ.
     #[error(
-        "`{left}` is {left_dtype} and `{right}` is {right_dtype}, but they must be of one type"
+        "`{left}` is {left_dtype} and `{right}` is {right_dtype}, but they must have the same type"
     )]
     DTypes {
         /// The name of the first input.
@@ -86,13 +86,13 @@ pub enum BuildErrorKind {
         /// The allowed types.
         allowed: Vec<DType>,
     },
-    /// An input must be a variable and is not.
+    /// An input must be a variable, but is not.
     #[error("`{input}` must be a variable")]
     NotAVariable {
         /// The name of the input.
         input: &'static str,
     },
-    /// An input must be the handle of a variable and is not.
+    /// An input must be the handle of a variable, but is not.
     #[error("`{input}` must be the handle of a resource variable")]
     NotAHandle {
         /// The name of the input.
@@ -100,14 +100,15 @@ pub enum BuildErrorKind {
     },
     /// An input is the handle of a variable, not a value.
     #[error(
-        "`{input}` must be a value, but is the handle of a resource variable, to be read first"
+        "`{input}` must be a value, but is the handle of a resource variable, which must be read \
+         first"
     )]
     Handle {
         /// The name of the input.
         input: &'static str,
     },
     /// An operation gets the wrong number of inputs.
-    #[error("{expected} inputs are needed, but {actual} were given")]
+    #[error("expected {expected} inputs, but {actual} were given")]
     InputCount {
         /// The number that it takes.
         expected: usize,
@@ -115,11 +116,11 @@ pub enum BuildErrorKind {
         actual: usize,
     },
     /// An input is an output that its operation does not have.
-    #[error("there is no output {slot} of {op}: it has {outputs} outputs")]
+    #[error("{op} has no output {slot}: it has {outputs} outputs")]
     NoOutput {
         /// The operation.
         op: &'static str,
-        /// The output asked for.
+        /// The requested output.
         slot: u32,
         /// The number of outputs it has.
         outputs: usize,
@@ -132,8 +133,8 @@ pub enum BuildErrorKind {
         /// The kind it was given as.
         kind: &'static str,
     },
-    /// Handles of two graphs meet.
-    #[error("tensors of two graphs meet: one is of {left}, the other of {right}")]
+    /// Handles of two graphs are combined.
+    #[error("tensors of two graphs cannot be combined: one is in {left}, the other in {right}")]
     ForeignGraph {
         /// The graph of the first.
         left: GraphKey,
@@ -143,7 +144,7 @@ pub enum BuildErrorKind {
     /// A tensor or operation of a body is used outside of it.
     #[error("{0}")]
     InsideBody(Box<InsideBody>),
-    /// A node outside of a body has an effect and is used inside.
+    /// A node outside a body has an effect and is used inside.
     #[error(
         "`{name}` ({op}) was made at {at}, outside of this body, and has an effect: make it inside, \
          or run it before"
@@ -172,7 +173,7 @@ pub enum BuildErrorKind {
         at: Location,
     },
     /// The graph is full.
-    #[error("the graph holds as many nodes as it can")]
+    #[error("the graph is full: it cannot hold more nodes")]
     Full,
     /// A name has invalid characters.
     #[error(
@@ -190,7 +191,7 @@ pub enum BuildErrorKind {
         name: String,
     },
     /// Another variable has the requested name.
-    #[error("the variable `{name}` exists already")]
+    #[error("the variable `{name}` already exists")]
     VariableExists {
         /// The name.
         name: String,
@@ -202,7 +203,7 @@ pub enum BuildErrorKind {
         name: String,
     },
     /// The variable to share has another type or shape.
-    #[error("the variable `{name}` is {actual}, but {wanted} is asked for")]
+    #[error("the variable `{name}` is {actual}, but {wanted} was requested")]
     VariableMismatch {
         /// The name.
         name: String,
@@ -222,11 +223,11 @@ pub enum BuildErrorKind {
 tidemill_value::debug_as_report!(BuildErrorKind);
 
 impl BuildErrorKind {
-    /// What to do about it.
+    /// The remedy.
     pub(crate) fn help(&self) -> Option<String> {
         match self {
             BuildErrorKind::DTypes { left, right, .. } if left == right => {
-                Some("help: convert those that differ by cast".to_owned())
+                Some("help: convert those that differ with cast".to_owned())
             }
             BuildErrorKind::DTypes {
                 left_dtype: DType::F32,
@@ -264,7 +265,7 @@ impl fmt::Display for BuildError {
 }
 
 impl BuildError {
-    /// Whether the same call failed for the same reason.
+    /// True if the same call failed for the same reason.
     fn is_like(&self, other: &BuildError) -> bool {
         self.location == other.location
             && self.what == other.what
@@ -341,8 +342,8 @@ impl PoisonTable {
         self.push(error.what.clone().into_owned(), Cause::Root(error))
     }
 
-    /// Records a call unless the same line made the same call before, and failed alike: where no call
-    /// can succeed any more, a loop that goes on calling does not fill the table.
+    /// Records a call unless the same line has already made the same call with the same error: once
+    /// no call can succeed, a loop that keeps calling does not fill the table.
     pub(crate) fn root_once(&mut self, error: BuildError) -> PoisonId {
         let is_same = |poison: &Poison| match &poison.cause {
             Cause::Root(known) => known.is_like(&error),
@@ -351,7 +352,7 @@ impl PoisonTable {
         self.last(is_same).unwrap_or_else(|| self.root(Arc::new(error)))
     }
 
-    /// As [`root_once`](PoisonTable::root_once), for a call that was given failed calls.
+    /// Like [`root_once`](PoisonTable::root_once), for a call whose inputs are failed calls.
     pub(crate) fn fed_by_once(
         &mut self,
         label: String,
@@ -378,7 +379,7 @@ impl PoisonTable {
         id
     }
 
-    /// The calls, and the bytes that they take.
+    /// The number of calls, and the bytes that they take.
     pub(crate) fn holding(&self) -> Holding {
         let bytes = |poison: &Poison| {
             poison.label.capacity()
@@ -410,7 +411,7 @@ impl PoisonTable {
             .collect()
     }
 
-    /// The root causes that `ids` come from, in the order of the calls.
+    /// The root causes of `ids`, in the order of the calls.
     pub(crate) fn roots(&self, ids: impl IntoIterator<Item = PoisonId>) -> Vec<Arc<BuildError>> {
         let mut pending: BTreeSet<PoisonId> = ids.into_iter().collect();
         let mut roots = Vec::new();

@@ -37,7 +37,7 @@ impl Graph {
     }
 }
 
-/// Escapes what ends a string in the DOT language, or stands for something in one.
+/// Escapes characters that end a string in the DOT language, or have a meaning in one.
 fn escape(text: &str) -> String {
     text.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n")
 }

@@ -4,15 +4,15 @@ use std::sync::Arc;
 
 use tidemill_value::{BroadcastError, DType, NumericError, PartialShape, ValueError};
 
-/// An error in the inputs or attributes of a node, found before it runs. It holds what the message
-/// needs except the place: the layers above add the node, the line and the path.
+/// An error in the inputs or attributes of a node, found before it runs. It holds everything that
+/// the message needs except the place: the layers above add the node, the line and the path.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum OpError {
     /// Two shapes do not broadcast.
     #[error(transparent)]
     Broadcast(Box<BroadcastError>),
-    /// A value or shape is wrong.
+    /// A value or shape is invalid.
     #[error(transparent)]
     Value(#[from] ValueError),
     /// The numeric function has no result for it.
@@ -43,7 +43,7 @@ pub enum OpError {
         /// Rows of the right matrix.
         right_dim: usize,
     },
-    /// An extent that has to be known before a run is not.
+    /// An extent that must be known before a run is not.
     #[error(
         "axis {axis} of `{input}` must have a known extent, but its shape is {actual}\n  help: give \
          the placeholder that it comes from this extent, as in shape![?, 3]"
@@ -67,18 +67,18 @@ pub enum OpError {
         right: Cow<'static, str>,
         /// Its shape.
         right_shape: Box<PartialShape>,
-        /// The rule, such as "have as many rows as each other".
+        /// The rule, such as "have the same number of rows".
         rule: Cow<'static, str>,
     },
     /// A shape with an open extent does not fit the number of elements.
     #[error(
-        "a tensor of shape {from} has {actual} elements, and {actual} is no multiple of {known}, \
-         as shape {to} asks for"
+        "a tensor of shape {from} has {actual} elements, and {actual} is not a multiple of \
+         {known}, as shape {to} requires"
     )]
     ReshapeMultiple {
         /// The shape the tensor has.
         from: PartialShape,
-        /// The shape asked for, with an open extent.
+        /// The requested shape, with an open extent.
         to: PartialShape,
         /// The number of elements it has.
         actual: usize,
@@ -102,15 +102,15 @@ pub enum OpError {
         axis: i64,
     },
     /// A tensor is reshaped to a shape with another number of elements.
-    #[error("a tensor of shape {from} has {actual} elements; shape {to} asks for {expected}")]
+    #[error("a tensor of shape {from} has {actual} elements, but shape {to} needs {expected}")]
     Reshape {
         /// The shape the tensor has.
         from: PartialShape,
-        /// The shape asked for.
+        /// The requested shape.
         to: PartialShape,
         /// The number of elements it has.
         actual: usize,
-        /// The number of elements asked for.
+        /// The number of elements it needs.
         expected: usize,
     },
     /// A required attribute is missing.
@@ -124,17 +124,17 @@ pub enum OpError {
     AttrKind {
         /// The attribute.
         name: &'static str,
-        /// The kind it must be of.
+        /// The required kind.
         expected: &'static str,
-        /// The kind it is of.
+        /// The actual kind.
         actual: &'static str,
     },
-    /// An attribute asks for more outputs than a node may have.
-    #[error("{count} outputs are asked for, but a node has at most {limit}")]
+    /// An attribute requests more outputs than a node may have.
+    #[error("{count} outputs were requested, but a node has at most {limit}")]
     Outputs {
-        /// The number asked for.
+        /// The number requested.
         count: i64,
-        /// The most there may be.
+        /// The limit.
         limit: i64,
     },
     /// No kernel computes the operation.
@@ -175,13 +175,13 @@ pub enum OpError {
         /// The error, with the value.
         message: String,
     },
-    /// The body of a branch or a loop takes or gives other values than the node.
+    /// The body of a branch or a loop takes or returns other values than the node.
     #[error("{message}")]
     Body {
         /// The error, with the values.
         message: String,
     },
-    /// An input or attribute breaks another rule of the operation; the text says which, with the
+    /// An input or attribute breaks another rule of the operation; the text names it, with the
     /// numbers.
     #[error("{0}")]
     Invalid(String),
@@ -190,7 +190,7 @@ pub enum OpError {
 tidemill_value::debug_as_report!(OpError);
 
 impl OpError {
-    /// Two inputs, with their shapes, that must do what `rule` says.
+    /// Two inputs, with their shapes, that break `rule`.
     pub fn disagree(
         (left, left_shape): (impl Into<Cow<'static, str>>, &PartialShape),
         (right, right_shape): (impl Into<Cow<'static, str>>, &PartialShape),
@@ -231,11 +231,11 @@ impl OpError {
     }
 }
 
-/// Why a kernel failed.
+/// The error of a kernel.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum KernelError {
-    /// The inputs, or the attributes, are wrong.
+    /// The inputs, or the attributes, are invalid.
     #[error(transparent)]
     Op(Box<OpError>),
     /// The operation has no result for these input values.
@@ -264,11 +264,11 @@ pub enum KernelError {
     /// A file cannot be read or written.
     #[error("{source}")]
     File {
-        /// Why not.
+        /// The cause.
         source: Arc<dyn Error + Send + Sync>,
     },
     /// A function of the host program returned something other than it declared.
-    #[error("the host function gave {actual} where it had promised {promised}")]
+    #[error("the host function returned {actual}, but promised {promised}")]
     HostOutput {
         /// The declared outputs.
         promised: String,
@@ -312,7 +312,7 @@ impl From<BroadcastError> for KernelError {
     }
 }
 
-/// Why a gradient could not be built.
+/// The error of building a gradient.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum GradientError {

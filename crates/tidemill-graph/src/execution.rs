@@ -15,8 +15,7 @@ pub enum Execution {
     /// one that is not written, name the variables. The next value of the first variable is the
     /// first output, if that output names the variable. For every other variable the kernel has an
     /// extra output after the operation's outputs, in the order of the inputs. The kernel's inputs
-    /// are the variables' present values, where the access is [`Access::Update`] or
-    /// [`Access::Amend`].
+    /// are the variables' current values, if the access is [`Access::Update`] or [`Access::Amend`].
     Write,
     /// Runs one of its bodies, which take the inputs after the first and return the outputs.
     Branch(Select),

@@ -34,7 +34,7 @@ pub enum Role {
 }
 
 impl Role {
-    /// What the text form has behind the data type.
+    /// The suffix of the data type in the text form.
     pub(crate) const fn suffix(self) -> &'static str {
         match self {
             Role::Value => "",
@@ -79,7 +79,7 @@ impl Fact {
 }
 
 impl fmt::Display for Fact {
-    /// As the text form has it: `float32_ref[3]` for the storage of a variable.
+    /// In the notation of the text form: `float32_ref[3]` for the storage of a variable.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}{}", self.dtype, self.role.suffix())?;
         match self.shape.dims() {
@@ -116,8 +116,8 @@ impl fmt::Debug for Fact {
     }
 }
 
-/// The elements of a small integer tensor in row-major order, each known or not. Shapes, axes
-/// and permutations are such tensors, and shape inference looks into them.
+/// The elements of a small integer tensor in row-major order, each known or not. Shapes, axes and
+/// permutations are such tensors, and shape inference uses their elements.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Elements(Arc<[Option<i64>]>);
 

@@ -8,7 +8,7 @@ use crate::diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note, PoisonTabl
 use crate::registry::{ORPHANS, default_graph};
 use crate::{Execution, Graph, GraphKey, Location, NodeId, OperationRef, Referent, TensorId};
 
-/// Records a failed call with the graph of that key, if it is alive.
+/// Records a failed call in the graph of that key, if it is alive.
 #[track_caller]
 pub(crate) fn record(key: GraphKey, error: BuildError) -> OperationRef {
     match Graph::find(key) {
@@ -32,7 +32,7 @@ pub fn fail(
 }
 
 #[track_caller]
-#[allow(clippy::panic)] // What strict graphs are for.
+#[allow(clippy::panic)] // Strict graphs exist to panic.
 pub(crate) fn fail_strictly(error: &BuildError) -> ! {
     panic!("{error}")
 }
@@ -90,7 +90,7 @@ pub fn elsewhere(operation: OperationRef, graph: GraphKey) -> BuildErrorKind {
 }
 
 impl InsideBody {
-    /// Where a node is, if it is inside a body of a graph or of an enclosing graph.
+    /// The place of a node, if it is inside a body of a graph or of an enclosing graph.
     pub fn of(operation: OperationRef, outside: GraphKey) -> Option<InsideBody> {
         let Referent::Node(id) = operation.referent() else { return None };
         let graph = Graph::find(operation.graph()).ok()?;

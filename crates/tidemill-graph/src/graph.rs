@@ -46,7 +46,7 @@ impl State {
                 Execution::Write if node.outputs.get(tensor.slot as usize)?.role == Role::Ref => {
                     tensor = *node.inputs.first()?;
                 }
-                // A loop hands on the variables that it takes.
+                // A loop passes on the variables that it takes.
                 Execution::Loop if node.outputs.get(tensor.slot as usize)?.role != Role::Value => {
                     tensor = *node.inputs.get(tensor.slot as usize)?;
                 }
@@ -86,7 +86,7 @@ impl State {
         written.filter(reshapes).map(|(_, variable)| variable).collect()
     }
 
-    /// The bytes of what is noted of a few nodes, of variables and of collections.
+    /// The bytes of the tables of notes, variables and collections.
     pub(crate) fn side_tables(&self) -> usize {
         let entry = size_of::<NodeId>() + size_of::<TensorId>();
         let items: usize = self.collections.values().map(Vec::capacity).sum();
@@ -97,7 +97,7 @@ impl State {
             + self.notes.values().map(Vec::capacity).sum::<usize>()
     }
 
-    /// What a node that is added now takes where it is given `tensor`.
+    /// The tensor that a node added now takes if it is given `tensor`.
     pub(crate) fn current(&self, mut tensor: TensorId) -> TensorId {
         while let Some(&stand_in) = self.stand_ins.get(&tensor) {
             tensor = stand_in;
@@ -128,7 +128,7 @@ impl Graph {
         registry::find(key)
     }
 
-    /// An empty graph for a body of a node of this one, and the key of this one.
+    /// An empty graph for a body of a node of this one, and the key of this graph.
     pub(crate) fn new_within(&self) -> (Graph, GraphKey) {
         let (seed, strict) = {
             let reader = self.read();
@@ -313,7 +313,7 @@ impl Graph {
         OperationRef::new(self.key(), Referent::Poison(id))
     }
 
-    /// Records a call that was given handles which failed calls had returned.
+    /// Records a call whose inputs are handles of failed calls.
     pub(crate) fn poison_fed_by(
         &self,
         label: String,

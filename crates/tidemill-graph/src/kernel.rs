@@ -17,7 +17,7 @@ pub trait Kernel: Send + Sync {
     /// which have no value yet; the kernel knows their shapes.
     ///
     /// # Errors
-    /// [`KernelError`] where the inputs do not allow the write.
+    /// [`KernelError`] if the inputs do not allow the write.
     fn check(&self, _: &KernelCx<'_>) -> Result<(), KernelError> {
         Err(KernelError::Internal("a kernel cannot tell beforehand whether it fails"))
     }
@@ -119,7 +119,7 @@ pub struct Draw {
     pub session_seed: u64,
     /// Distinguishes the node from other nodes in the session.
     pub key: u64,
-    /// How often the node has run in the session before.
+    /// The number of earlier runs of the node in the session.
     pub count: u64,
 }
 
@@ -128,7 +128,7 @@ pub trait Host {
     /// Prints a line.
     fn print(&self, line: &str);
 
-    /// How often this was called with the same key before, in this session.
+    /// The number of earlier calls with the same key, in this session.
     fn count(&self, key: u64) -> u64;
 }
 
@@ -198,7 +198,7 @@ impl KernelCx<'_> {
     /// All inputs.
     ///
     /// # Errors
-    /// [`KernelError::Internal`] where one is missing.
+    /// [`KernelError::Internal`] if one is missing.
     pub fn all_inputs(&self) -> Result<SmallVec<[&Value; 4]>, KernelError> {
         (0..self.inputs.len()).map(|i| self.input(i)).collect()
     }

@@ -13,7 +13,7 @@ pub struct Location(Place);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 enum Place {
     Rust(&'static panic::Location<'static>),
-    /// By the number of the file.
+    /// The number of the file.
     File {
         file: u32,
         line: u32,
@@ -21,7 +21,7 @@ enum Place {
     },
 }
 
-/// The names of files that are no Rust source. They are few, and live as long as the process.
+/// The names of files that are not Rust source. They are few, and live as long as the process.
 static FILES: RwLock<Vec<&'static str>> = RwLock::new(Vec::new());
 
 impl Location {
@@ -85,13 +85,13 @@ impl fmt::Debug for Location {
     }
 }
 
-/// What the nodes that a thread adds are attributed to.
+/// The attribution of the nodes that a thread adds.
 #[derive(Clone, Copy)]
 struct Origin {
     location: Location,
     /// The node on whose behalf they are made, if there is one.
     node: Option<NodeId>,
-    /// Whether they are those of a gradient.
+    /// True if they belong to a gradient.
     derived: bool,
 }
 
@@ -116,8 +116,8 @@ pub fn derived<R>(location: Location, build: impl FnOnce() -> R) -> R {
     with_origin(Origin { location, node: None, derived: true }, build)
 }
 
-/// Calls `build`, and attributes the nodes it makes to the line `location`, and to the node of their
-/// graph that it made.
+/// Calls `build`, and attributes the nodes it makes to the line `location`, and to the node of
+/// their graph that was created there.
 pub(crate) fn attribute_to<R>(
     node: Option<NodeId>,
     location: Location,
@@ -127,7 +127,7 @@ pub(crate) fn attribute_to<R>(
 }
 
 /// Calls `build`, and attributes the nodes it makes to their own lines, or to the line of the node
-/// that they are made on behalf of, which is of another graph.
+/// in another graph on whose behalf they are made.
 pub(crate) fn detached<R>(build: impl FnOnce() -> R) -> R {
     match ORIGIN.get() {
         Some(origin @ Origin { node: Some(_), .. }) => {
@@ -144,12 +144,15 @@ pub fn at_location<R>(location: Location, build: impl FnOnce() -> R) -> R {
 }
 
 fn with_origin<R>(origin: Origin, build: impl FnOnce() -> R) -> R {
-    struct Restore(Option<Origin>);
-    impl Drop for Restore {
-        fn drop(&mut self) {
-            ORIGIN.set(self.0);
-        }
-    }
     let _restore = Restore(ORIGIN.replace(Some(origin)));
     build()
+}
+
+/// Brings an origin back when it is dropped.
+struct Restore(Option<Origin>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        ORIGIN.set(self.0);
+    }
 }

@@ -19,13 +19,13 @@ use crate::{Attr, Attrs, Fact, Graph, Node};
 pub struct Seen(FxHashSet<usize>);
 
 impl Seen {
-    /// Whether what is at an address was not seen before.
+    /// True if the allocation at an address was not seen before.
     fn is_first<T: ?Sized>(&mut self, shared: *const T) -> bool {
         self.0.insert(shared.addr())
     }
 
     /// The bytes of the elements of a value that no value seen before shares. A single number is in
-    /// the value itself, and elements that are mapped are in their file.
+    /// the value itself, and mapped elements are in their file.
     pub fn value(&mut self, value: &Value) -> usize {
         match value.as_bytes() {
             _ if value.shape().rank() == 0 || value.is_mapped() => 0,
@@ -67,7 +67,7 @@ impl GraphMemory {
         memory
     }
 
-    /// Adds what one graph holds.
+    /// Adds the memory of one graph.
     pub fn add(&mut self, graph: &Graph, seen: &mut Seen) {
         let reader = graph.read();
         let state = reader.state();
@@ -83,7 +83,7 @@ impl GraphMemory {
     }
 }
 
-/// What a node holds outside of itself, but for arrays.
+/// The memory that a node owns outside itself, except for arrays.
 fn outside(node: &Node, seen: &mut Seen) -> usize {
     spilled(&node.inputs)
         + spilled(&node.control_inputs)

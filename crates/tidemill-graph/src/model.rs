@@ -38,7 +38,7 @@ pub struct Graph(pub(crate) Arc<Shared>);
 pub(crate) struct Shared {
     pub(crate) key: GraphKey,
     pub(crate) state: RwLock<State>,
-    /// How many variables a write may leave with another shape than the declared one.
+    /// The number of variables that a write may leave with another shape than the declared one.
     pub(crate) reshaped: AtomicUsize,
 }
 
@@ -50,9 +50,10 @@ pub(crate) struct State {
     pub(crate) locations: Chunked<Location>,
     /// For a node made on behalf of another, that other node.
     pub(crate) origins: FxHashMap<NodeId, NodeId>,
-    /// For a tensor, the one made after it that later nodes take in its place.
+    /// For each tensor with a stand-in, the tensor created after it that later nodes take in its
+    /// place.
     pub(crate) stand_ins: FxHashMap<TensorId, TensorId>,
-    /// For a tensor that is a sum of slices, those.
+    /// For tensors that are sums of slices, the slices.
     pub(crate) slices: FxHashMap<TensorId, Slices>,
     pub(crate) variables: Variables,
     pub(crate) collections: BTreeMap<String, Vec<Item>>,
@@ -152,7 +153,6 @@ pub struct BodyPath {
 }
 
 /// The path of one run, extracted from its graph: the nodes to compute for given feeds and fetches.
-///
 /// Its nodes are renumbered in an order in which they can run, which keeps the graph's creation
 /// order. It holds no control edges: the nodes that they require are in it, and effects happen in
 /// its order. Reads and writes of variables are data edges: a node of [`Execution::Variable`] gives
@@ -198,7 +198,7 @@ pub struct Commit {
 pub struct OpDef {
     /// TensorFlow's name of the type, such as `MatMul`.
     pub name: &'static str,
-    /// One sentence that says what it computes.
+    /// A summary, in one sentence.
     pub summary: &'static str,
     /// The inputs, in order.
     pub inputs: &'static [Arg],
@@ -212,8 +212,8 @@ pub struct OpDef {
     pub effect: Effect,
     /// When a run of a node can fail.
     pub fallible: Fallible,
-    /// Whether inputs broadcast to a common shape, that of the last output, so that gradients have
-    /// to be summed back.
+    /// True if inputs broadcast to a common shape, that of the last output, so that gradients must
+    /// be summed back.
     pub broadcasts: bool,
     /// For [`Execution::Variable`]: whether nodes without a shared name refer to one variable.
     pub shares_unnamed: bool,

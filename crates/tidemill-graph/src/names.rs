@@ -10,8 +10,8 @@ use crate::holding::Holding;
 
 /// The names of a graph's nodes and scopes.
 ///
-/// They are made unique as TensorFlow makes them: `x`, `x_1`, `x_2`, where names that differ
-/// only in case count as equal.
+/// They are made unique like TensorFlow's: `x`, `x_1`, `x_2`, where names that differ only in case
+/// count as equal.
 #[derive(Clone, Default)]
 pub(crate) struct NameTable {
     /// The names of all entries, one after the other.
@@ -24,12 +24,12 @@ pub(crate) struct NameTable {
 
 #[derive(Clone)]
 struct Entry {
-    /// Where its name ends in the text; it begins where that of the entry before ends.
+    /// The end of its name in the text; it begins at the end of the entry before.
     end: usize,
     node: Option<NodeId>,
-    /// How often a unique name was asked for with this name as the wish.
+    /// The number of unique names requested with this name as the wish.
     wishes: u32,
-    /// The entry whose name was the wish that led to this name.
+    /// The entry whose name was the wish for this name.
     wish: Option<u32>,
 }
 
@@ -40,12 +40,12 @@ struct Key {
     entry: u32,
 }
 
-/// A name that is taken and waits for its node.
+/// A reserved name that waits for its node.
 #[derive(Clone, Copy)]
 pub(crate) struct Reserved(u32);
 
 impl NameTable {
-    /// The node of exactly this name.
+    /// The node with exactly this name.
     pub(crate) fn find(&self, name: &str) -> Option<NodeId> {
         let bound = |entry| self.entries[entry as usize].node;
         let entry = self.entry(name, |entry, of_entry| of_entry == name && bound(entry).is_some());
@@ -64,7 +64,7 @@ impl NameTable {
         self.text_of(reserved.0)
     }
 
-    /// The names that there are and were, and the bytes that the table has set aside.
+    /// The number of names, current and past, and the bytes that the table has reserved.
     pub(crate) fn holding(&self) -> Holding {
         let bytes = self.text.capacity()
             + self.entries.bytes()
@@ -79,7 +79,7 @@ impl NameTable {
         &self.text[start..self.entries[entry].end]
     }
 
-    /// An entry, among those whose names equal `name` but perhaps for case, that `is_it` admits.
+    /// An entry whose name equals `name`, ignoring case, and that `is_it` admits.
     fn entry(&self, name: &str, is_it: impl Fn(u32, &str) -> bool) -> Option<u32> {
         let hash = hash(name);
         let found = self.by_name.find(spread(hash), |key| {
@@ -92,7 +92,7 @@ impl NameTable {
         self.entry(name, |_, of_entry| of_entry.eq_ignore_ascii_case(name))
     }
 
-    /// Makes an entry of the name that stands at the end of the text, from `start` on.
+    /// Makes an entry of the name at the end of the text, from `start` on.
     fn insert(&mut self, start: usize, wish: Option<u32>) -> Reserved {
         let entry = self.entries.len() as u32;
         self.entries.push(Entry { end: self.text.len(), node: None, wishes: 1, wish });
@@ -140,7 +140,7 @@ impl NameTable {
         self.entries[reserved.0 as usize].node = Some(node);
     }
 
-    /// Gives `node` another name. The old one is free again if it was the last of its kind.
+    /// Renames `node`. The old name becomes free again if it was the last of its kind.
     pub(crate) fn rename(&mut self, node: NodeId, wish: &str) {
         let old = self.of_node[node.index()];
         self.release(old);
@@ -149,13 +149,13 @@ impl NameTable {
         self.of_node[node.index()] = new;
     }
 
-    /// How many names were taken so far.
+    /// The number of names taken so far.
     pub(crate) fn taken_count(&self) -> usize {
         self.entries.len()
     }
 
-    /// Frees the names of all nodes but the first so many, and those that were taken after the first
-    /// so many without a node.
+    /// Frees the names of all nodes after the first `nodes`, and names without a node that were
+    /// taken after the first `taken`.
     pub(crate) fn truncate(&mut self, nodes: usize, taken: usize) {
         while self.of_node.len() > nodes
             && let Some(entry) = self.of_node.pop()
@@ -191,8 +191,8 @@ impl NameTable {
 
 /// A hash in which names that differ only in case are equal.
 fn hash(name: &str) -> u32 {
-    /// Makes capital letters small ones, eight at a time. What it does to other characters does
-    /// not matter: names of nodes and scopes stay apart.
+    /// Makes capital letters lowercase, eight bytes at a time. Its effect on other characters does
+    /// not matter: names of nodes and scopes stay distinct.
     const SMALL: u64 = 0x2020_2020_2020_2020;
     let mut hasher = FxHasher::default();
     for eight in name.as_bytes().chunks(8) {
@@ -204,12 +204,12 @@ fn hash(name: &str) -> u32 {
     (hash ^ (hash >> 32)) as u32
 }
 
-/// Repeats a hash, so that the highest and the lowest bits, which the table uses, are random.
+/// Repeats a hash, so that both the highest and the lowest bits, which the table uses, are random.
 fn spread(hash: u32) -> u64 {
     u64::from(hash) << 32 | u64::from(hash)
 }
 
-/// Whether `name` may name a node: letters, digits and `._/>-`, not beginning with `_/>-`.
+/// True if `name` is a valid node name: letters, digits and `._/>-`, not beginning with `_/>-`.
 pub(crate) fn is_valid(name: &str) -> bool {
     let mut bytes = name.bytes();
     bytes.next().is_some_and(|first| first.is_ascii_alphanumeric() || first == b'.')

@@ -137,8 +137,8 @@ impl<'a> NodeView<'a> {
 
     /// The type attribute `name`: from the input whose type it is, or as stored.
     ///
-    /// # Errors
-    /// As the other functions for attributes: [`OpError::MissingAttr`] where the node has no
+    /// Like the other functions for attributes: [`OpError::MissingAttr`] if the node has no
+    /// attribute of that name, [`OpError::AttrKind`] if it is of another kind.
     /// attribute of that name, [`OpError::AttrKind`] where it is of another kind.
     pub fn type_attr(&self, name: &'static str) -> Result<DType, OpError> {
         let bound = bound_input(self.op, self.attrs, name).and_then(|i| self.inputs.get(i));
@@ -152,7 +152,7 @@ impl<'a> NodeView<'a> {
     }
 }
 
-/// The first input whose type the type attribute `name` is.
+/// The first input whose type is given by the type attribute `name`.
 pub(crate) fn bound_input(op: &OpDef, attrs: &Attrs, name: &str) -> Option<usize> {
     op.inputs
         .iter()
@@ -165,7 +165,7 @@ pub(crate) fn bound_input(op: &OpDef, attrs: &Attrs, name: &str) -> Option<usize
         .map(|(_, range)| range.start)
 }
 
-/// The argument's own copy of the attribute name, where it is that name.
+/// The argument's own copy of the attribute name, if it is that name.
 fn name_of(name: &str, arg: &Arg) -> &'static str {
     match arg.dtype {
         ArgType::Attr(attr) if attr == name => attr,
@@ -173,7 +173,7 @@ fn name_of(name: &str, arg: &Arg) -> &'static str {
     }
 }
 
-/// Which of the flat inputs (or outputs) each argument stands for.
+/// The range of the flat inputs (or outputs) of each argument.
 pub(crate) fn argument_ranges<'a>(
     args: &'a [Arg],
     attrs: &'a Attrs,
@@ -211,8 +211,8 @@ macro_rules! attr_getters {
             $(#[$doc])*
             ///
             /// # Errors
-            /// [`OpError::MissingAttr`] where the node has no attribute of that name,
-            /// [`OpError::AttrKind`] where it is of another kind.
+            /// [`OpError::MissingAttr`] if the node has no attribute of that name,
+            /// [`OpError::AttrKind`] if it is of another kind.
             pub fn $function(&self, name: &'static str) -> Result<$rust, OpError> {
                 expect_kind(name, $kind, self.attr(name)?, |attr| match attr {
                     Attr::$variant(x) => Ok(x),

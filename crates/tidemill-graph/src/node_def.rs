@@ -9,11 +9,11 @@ use tidemill_value::{
 use crate::{ArgType, Arity, Attr, AttrDef, AttrKind, GraphReader, Node, NodeId, NodeView};
 
 impl GraphReader<'_> {
-    /// The node as `print(op.node_def)` shows it in TensorFlow 1: TensorFlow's `NodeDef` message
-    /// in the text format of protocol buffers, with all attributes, sorted by name.
+    /// The node as `print(op.node_def)` shows it in TensorFlow 1: TensorFlow's `NodeDef` message in
+    /// the text format of protocol buffers, with all attributes, sorted by name.
     ///
-    /// The elements of a tensor are listed, even where TensorFlow gives their bytes. Equal ones
-    /// at the end are listed once, which means the same.
+    /// The elements of a tensor are listed, even if TensorFlow gives their bytes. Equal ones at the
+    /// end are listed once, which means the same.
     pub fn node_def(&self, id: NodeId) -> String {
         let mut text = Text::default();
         // Writing to a string cannot fail.
@@ -43,8 +43,8 @@ impl GraphReader<'_> {
         Ok(())
     }
 
-    /// The attributes of a node by name: those that are stored, that have their default, and
-    /// that follow from the inputs.
+    /// The attributes of a node by name: stored ones, defaults, and those that follow from the
+    /// inputs.
     pub fn all_attrs<'n>(&self, node: &'n Node) -> BTreeMap<&'n str, Attr> {
         let facts = self.input_facts(node);
         let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
@@ -135,7 +135,7 @@ fn write_attr(text: &mut Text, attr: &Attr) -> fmt::Result {
     }
 }
 
-/// Writes the fields of a `TensorShapeProto`, of which a zero is not written.
+/// Writes the fields of a `TensorShapeProto`. A zero is not written.
 fn write_shape(text: &mut Text, shape: &PartialShape) -> fmt::Result {
     let Some(dims) = shape.dims() else { return text.field("unknown_rank", true) };
     dims.iter().try_for_each(|dim| {
@@ -147,7 +147,7 @@ fn write_shape(text: &mut Text, shape: &PartialShape) -> fmt::Result {
     })
 }
 
-/// Writes the fields of a `TensorProto`. Its last element stands for all that are missing.
+/// Writes the fields of a `TensorProto`. Its last element stands for all missing ones.
 fn write_tensor(text: &mut Text, value: &Value) -> fmt::Result {
     text.field("dtype", value.dtype().proto_name())?;
     text.message("tensor_shape", |text| write_shape(text, &value.shape().into()))?;
@@ -160,7 +160,7 @@ fn write_tensor(text: &mut Text, value: &Value) -> fmt::Result {
     }, else Ok(()))
 }
 
-/// An element type as protocol buffers write it.
+/// An element type as protocol buffers encode it.
 trait Encode: Element {
     /// The field of a `TensorProto` that holds such elements.
     const FIELD: &'static str;

@@ -18,9 +18,9 @@ pub struct NodeNote {
 /// Nodes that do what others do, and more: their first outputs are those of the others.
 #[derive(Clone, Default)]
 pub(crate) struct Extensions {
-    /// For each such node, the first of its line.
+    /// For each such node, the first of its chain.
     pub(crate) origin: FxHashMap<NodeId, NodeId>,
-    /// For each node that others extend, the last of them.
+    /// For each node that others extend, the last of its chain.
     pub(crate) latest: FxHashMap<NodeId, NodeId>,
 }
 

@@ -219,7 +219,7 @@ impl<'a> GraphReader<'a> {
         self.state.extensions.latest(node)
     }
 
-    /// The nodes that extend others, in no order.
+    /// The nodes that extend others, in no particular order.
     pub fn extensions(&self) -> impl Iterator<Item = NodeId> {
         self.state.extensions.nodes()
     }
@@ -253,7 +253,7 @@ impl<'a> GraphReader<'a> {
     }
 }
 
-/// The name among `names` that is most like `name`, if any is like it. Case does not count.
+/// The most similar of `names` to `name`, if one is similar enough. Case does not count.
 pub fn nearest_name<'n>(name: &str, names: impl Iterator<Item = &'n str>) -> Option<&'n str> {
     const SIMILAR: f64 = 0.6;
     let wanted = name.to_ascii_lowercase();

@@ -5,20 +5,19 @@ use crate::diagnosis::{BuildErrorKind, PoisonTable};
 use crate::model::{Graph, Shared};
 use crate::{GraphKey, Location};
 
-/// Every graph of the process that is alive, so that a handle, which is a mere number, finds
-/// its graph.
+/// Every live graph of the process, so that a handle, which is a mere number, finds its graph.
 static REGISTRY: RwLock<Registry> = RwLock::new(Registry { slots: Vec::new(), free: Vec::new() });
 
-/// The default graph of the process, made when it is first asked for.
+/// The default graph of the process, created when first needed.
 static DEFAULT: Mutex<Option<Graph>> = Mutex::new(None);
 
-/// The lines that reset the default graph, the latest last, by the key of the graph discarded.
+/// The lines that reset the default graph, the latest last, by the key of the discarded graph.
 static RESETS: Mutex<Vec<(GraphKey, Location)>> = Mutex::new(Vec::new());
 
-/// The failed calls on handles whose graph is gone.
+/// The failed calls on handles whose graph no longer exists.
 pub(crate) static ORPHANS: Mutex<PoisonTable> = Mutex::new(PoisonTable::new());
 
-/// So many resets are remembered.
+/// The number of resets that are remembered.
 const REMEMBERED_RESETS: usize = 64;
 
 struct Registry {
@@ -35,7 +34,7 @@ thread_local! {
     static OVERRIDES: RefCell<Vec<Graph>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Takes a free key, and makes the graph of it known.
+/// Takes a free key, and registers the graph for it.
 pub(crate) fn register(make: impl FnOnce(GraphKey) -> Shared) -> Arc<Shared> {
     let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
     let index = registry.free.pop().unwrap_or_else(|| {
@@ -48,7 +47,7 @@ pub(crate) fn register(make: impl FnOnce(GraphKey) -> Shared) -> Arc<Shared> {
     shared
 }
 
-/// Forgets a graph, so that its handles find it no more.
+/// Unregisters a graph, so that its handles no longer find it.
 pub(crate) fn release(key: GraphKey) {
     let mut registry = REGISTRY.write().unwrap_or_else(PoisonError::into_inner);
     if let Some(slot) = registry.slots.get_mut(key.index as usize)
@@ -63,8 +62,8 @@ pub(crate) fn release(key: GraphKey) {
 /// The graph of a key.
 ///
 /// # Errors
-/// [`BuildErrorKind::Stale`] where it was the default graph and has been reset,
-/// [`BuildErrorKind::GraphGone`] where it has been dropped.
+/// [`BuildErrorKind::Stale`] if it was the default graph and has been reset,
+/// [`BuildErrorKind::GraphGone`] if it has been dropped.
 pub(crate) fn find(key: GraphKey) -> Result<Graph, BuildErrorKind> {
     let registry = REGISTRY.read().unwrap_or_else(PoisonError::into_inner);
     let slot = registry.slots.get(key.index as usize);

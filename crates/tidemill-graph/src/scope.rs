@@ -8,7 +8,7 @@ use smallvec::SmallVec;
 
 use crate::{Graph, GraphKey, OperationRef, body, default_graph};
 
-/// Whether `get_variable` creates a variable or reuses an existing one.
+/// The choice of `get_variable` between creating a variable and reusing an existing one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Reuse {
     /// It creates a variable; a name that is already used is an error.
@@ -20,14 +20,14 @@ pub enum Reuse {
     Auto,
 }
 
-/// What holds for the variables that a thread makes in a graph at the moment.
+/// The current settings for the variables that a thread creates in a graph.
 #[derive(Clone, Default)]
 pub struct VariableSettings {
     /// The prefix of their names, with its closing slash, or empty.
     pub prefix: String,
     /// Whether they are shared.
     pub reuse: Reuse,
-    /// What else holds for them, of a type that whoever makes variables knows.
+    /// Further settings, of a type that only the creator of variables knows.
     pub defaults: Option<Arc<dyn Any + Send + Sync>>,
 }
 
@@ -37,7 +37,7 @@ impl fmt::Debug for VariableSettings {
     }
 }
 
-/// What holds for the nodes that a thread adds to a graph at the moment.
+/// The current settings for the nodes that a thread adds to a graph.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Scope {
     /// The prefix of node names, with its closing slash, or empty.
@@ -51,7 +51,7 @@ thread_local! {
     static SCOPES: RefCell<Vec<(GraphKey, Scope)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Calls `read` with what holds for `graph`, on this thread.
+/// Calls `read` with the settings for `graph` on this thread.
 pub(crate) fn with_current<R>(graph: GraphKey, read: impl FnOnce(&Scope) -> R) -> R {
     SCOPES.with_borrow(|scopes| match scopes.iter().rev().find(|(of, _)| *of == graph) {
         Some((_, scope)) => read(scope),
@@ -59,17 +59,36 @@ pub(crate) fn with_current<R>(graph: GraphKey, read: impl FnOnce(&Scope) -> R) -
     })
 }
 
-/// Calls `build` while `scope` holds for `graph`, on this thread.
+/// Calls `build` while `scope` applies to `graph` on this thread.
 fn enter<R>(graph: GraphKey, scope: Scope, build: impl FnOnce() -> R) -> R {
-    struct Leave;
-    impl Drop for Leave {
-        fn drop(&mut self) {
-            SCOPES.with_borrow_mut(Vec::pop);
-        }
-    }
-    SCOPES.with_borrow_mut(|scopes| scopes.push((graph, scope)));
-    let _leave = Leave;
+    let _entered = Entered::new(graph, scope);
     build()
+}
+
+/// A scope that holds until it is dropped. All calls of [`enter`] share its code.
+struct Entered;
+
+impl Entered {
+    fn new(graph: GraphKey, scope: Scope) -> Entered {
+        SCOPES.with_borrow_mut(|scopes| scopes.push((graph, scope)));
+        Entered
+    }
+}
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        SCOPES.with_borrow_mut(Vec::pop);
+    }
+}
+
+/// Enters a name scope of `graph`, and gives its full name.
+fn enter_scoped(graph: &Graph, name: &str) -> (String, Entered) {
+    let key = body::redirect(graph.key());
+    let inner = if key == graph.key() { None } else { Graph::find(key).ok() };
+    let graph = inner.as_ref().unwrap_or(graph);
+    let full = graph.reserve_name(name);
+    let scope = Scope { names: format!("{full}/"), ..current(graph.key()) };
+    (full, Entered::new(graph.key(), scope))
 }
 
 fn current(graph: GraphKey) -> Scope {
@@ -81,7 +100,7 @@ pub fn current_name_scope(graph: GraphKey) -> String {
     with_current(graph, |scope| scope.names.clone())
 }
 
-/// The name with the prefix of the name scope that is open.
+/// The name with the prefix of the current name scope.
 pub(crate) fn prefixed(graph: GraphKey, name: Cow<'_, str>) -> Cow<'_, str> {
     with_current(graph, |scope| match scope.names.as_str() {
         "" => name,
@@ -89,17 +108,13 @@ pub(crate) fn prefixed(graph: GraphKey, name: Cow<'_, str>) -> Cow<'_, str> {
     })
 }
 
-/// Calls `build` in a name scope of `graph`: the names of the nodes it adds begin with the name
-/// of the scope, which is made unique and handed to `build`, and a slash.
+/// Calls `build` in a name scope of `graph`: the names of the nodes it adds begin with the name of
+/// the scope, which is made unique and passed to `build`, and a slash.
 ///
-/// Inside a body, a graph around it stands for that of the body: there the nodes are added.
+/// Inside a body, a graph around it stands for that of the body, where the nodes are added.
 pub fn scoped<R>(graph: &Graph, name: &str, build: impl FnOnce(&str) -> R) -> R {
-    let key = body::redirect(graph.key());
-    let inner = if key == graph.key() { None } else { Graph::find(key).ok() };
-    let graph = inner.as_ref().unwrap_or(graph);
-    let full = graph.reserve_name(name);
-    let scope = Scope { names: format!("{full}/"), ..current(graph.key()) };
-    enter(graph.key(), scope, || build(&full))
+    let (full, _entered) = enter_scoped(graph, name);
+    build(&full)
 }
 
 /// Calls `build` in a name scope of the default graph: the names of the nodes it adds begin with
@@ -139,7 +154,7 @@ pub fn variable_scope_with<R>(name: &str, reuse: Reuse, build: impl FnOnce() -> 
     within_variable_scope(&graph, name, settings, build)
 }
 
-/// Calls `build` while `settings` hold for the variables of `graph`, in a name scope called `name`,
+/// Calls `build` while `settings` apply to the variables of `graph`, in a name scope named `name`,
 /// unless that is empty.
 pub fn within_variable_scope<R>(
     graph: &Graph,
@@ -167,7 +182,7 @@ pub fn unique_variable_scope<R>(name: &str, build: impl FnOnce() -> R) -> R {
     enter(graph.key(), Scope { names, variables, controls: outer.controls }, build)
 }
 
-/// What the variable scope that is open for a graph on this thread says of variables.
+/// The settings of the current variable scope of a graph on this thread.
 pub fn current_variable_scope(graph: GraphKey) -> VariableSettings {
     with_current(graph, |scope| scope.variables.clone())
 }
@@ -194,13 +209,13 @@ where
     enter(default, with_controls(default), || enter(graph, with_controls(graph), build))
 }
 
-/// Calls `build` outside of all control dependencies that are open for the default graph, as
-/// TensorFlow's `control_dependencies(None)` does.
+/// Calls `build` outside all current control dependencies of the default graph, like TensorFlow's
+/// `control_dependencies(None)`.
 pub fn clear_control_dependencies<R>(build: impl FnOnce() -> R) -> R {
     without_control_dependencies(default_graph().key(), build)
 }
 
-/// Calls `build` outside of all control dependencies that are open for a graph.
+/// Calls `build` outside all current control dependencies of a graph.
 pub fn without_control_dependencies<R>(graph: GraphKey, build: impl FnOnce() -> R) -> R {
     let scope = Scope { controls: SmallVec::new(), ..current(graph) };
     enter(graph, scope, build)
@@ -212,15 +227,14 @@ pub fn absolute_scope<R>(graph: GraphKey, prefix: &str, build: impl FnOnce() -> 
     enter(graph, Scope { names: prefix.to_owned(), ..current(graph) }, build)
 }
 
-/// Calls `build` while the scope of variables that holds for `outer` holds for `body`, a graph
-/// inside it.
+/// Calls `build` while the variable scope of `outer` applies to `body`, a graph inside it.
 pub(crate) fn within_body<R>(outer: GraphKey, body: GraphKey, build: impl FnOnce() -> R) -> R {
     let Scope { variables, .. } = current(outer);
     enter(body, Scope { variables, ..Scope::default() }, build)
 }
 
-/// Calls `build` while the scope of variables that holds for `body` holds for `root`, the graph
-/// around it, in which nothing has to run before.
+/// Calls `build` while the variable scope of `body` applies to `root`, the graph around it, without
+/// control dependencies.
 pub(crate) fn beside_body<R>(root: GraphKey, body: GraphKey, build: impl FnOnce() -> R) -> R {
     let Scope { variables, .. } = current(body);
     let names = current(root).names;

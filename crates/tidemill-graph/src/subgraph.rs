@@ -16,7 +16,7 @@ pub static FEED: OpDef = OpDef::new("_Feed", "The value that is fed for a tensor
     .infer(|node| Inferred::one(node.shape_attr("shape")?))
     .not_differentiable();
 
-/// What a run takes for the value of a variable whose shape may not be the declared one.
+/// The value, in a run, of a variable whose shape may differ from the declared one.
 pub(crate) static CURRENT: OpDef = OpDef::new("_Current", "A variable's value, of whatever shape.")
     .inputs(&[Arg::of("ref", "T")])
     .outputs(&[Arg::of("value", "T")])
@@ -37,8 +37,8 @@ impl Kernel for Current {
 }
 
 impl Subgraph {
-    /// Appends a node whose inputs are in the subgraph already. `origin` is the node of the
-    /// graph that it comes from.
+    /// Appends a node whose inputs are already in the subgraph. `origin` is the node of the graph
+    /// that it comes from.
     pub fn push(&mut self, node: Node, origin: NodeId) -> NodeId {
         let id = self.next_id();
         self.nodes.push(node);
@@ -68,8 +68,8 @@ impl Subgraph {
         self.push(node, origin)
     }
 
-    /// Appends the node that stands for the value of a variable whose shape may not be the declared
-    /// one, which `start` gives.
+    /// Appends the node that stands for the value, given by `start`, of a variable whose shape may
+    /// differ from the declared one.
     pub fn push_current(&mut self, start: TensorId) -> TensorId {
         let dtype = self.fact(start).dtype;
         let node = Node {
@@ -83,8 +83,8 @@ impl Subgraph {
         TensorId::new(self.push(node, origin), 0)
     }
 
-    /// Puts others in place of the paths through the bodies of nodes. `change` is given a node, with
-    /// its paths, and what it takes.
+    /// Replaces the paths through the bodies of nodes. `change` gets a node, with its paths, and
+    /// its inputs.
     pub fn change_paths(&mut self, mut change: impl FnMut(&Subgraph, NodeId) -> Vec<BodyPath>) {
         let with_paths = self.nodes().filter(|(_, node)| !node.paths().is_empty());
         let ids: Vec<NodeId> = with_paths.map(|(id, _)| id).collect();
@@ -94,7 +94,7 @@ impl Subgraph {
         }
     }
 
-    /// Takes a value that is given as a parameter for a constant, which `node` is.
+    /// Replaces a value that is given as a parameter by the constant `node`.
     pub fn fix_parameter(&mut self, parameter: usize, node: Node) {
         let old = self.feeds[parameter];
         let fact = self.node(old).outputs[0].clone();
@@ -146,7 +146,8 @@ impl Subgraph {
         node.inputs.iter().map(|&input| self.fact(input).clone()).collect()
     }
 
-    /// Adds to a write the values that it leaves behind and has no output for, as its last.
+    /// Adds to a write the outputs for the values that it leaves behind without one, as its last
+    /// outputs.
     pub fn add_state(&self, node: &mut Node) {
         let (outputs, written) = (node.outputs.len(), node.op.written());
         let last = written.checked_sub(1).map(|i| node.op.state_slot(outputs, i) as usize);
@@ -166,8 +167,8 @@ impl Subgraph {
         }
     }
 
-    /// Infers anew what is known of the outputs of a node whose inputs are in the subgraph. Where
-    /// the inputs contradict each other, so that a run will fail, nothing is.
+    /// Infers the facts about the outputs of a node again, with inputs in the subgraph. If the
+    /// inputs contradict each other, so that a run will fail, nothing is known.
     pub fn infer_again(&self, node: &mut Node) {
         if !node.paths().is_empty() {
             return;
@@ -182,18 +183,18 @@ impl Subgraph {
         }
     }
 
-    /// Whether a node has to stay even if nothing needs its outputs.
+    /// True if a node must stay even if nothing needs its outputs.
     pub fn must_keep(&self, node: &Node) -> bool {
         node.op.effect != Effect::None
             || may_fail(node, node.inputs.iter().map(|&input| self.fact(input)))
     }
 
-    /// Checks what has to hold of a subgraph.
+    /// Checks the invariants of a subgraph.
     ///
     /// # Errors
-    /// The first rule that is broken: inputs come before the node and exist, there are as many
-    /// as the operation takes, the outputs are what inference says or more is known of them, and
-    /// feeds, fetches and commits exist.
+    /// The first rule that is broken: inputs exist and come before the node, their number is right
+    /// for the operation, the outputs are as inferred or better known, and feeds, fetches and
+    /// commits exist.
     pub fn verify(&self) -> Result<(), VerifyError> {
         for (id, node) in self.nodes() {
             for &input in &node.inputs {
@@ -227,14 +228,14 @@ impl Subgraph {
         let view = NodeView::new(node.op, &node.attrs, &facts, &[]);
         let inferred = match (node.op.infer)(&view) {
             Ok(inferred) => inferred,
-            // The run will say so.
+            // The run will report it.
             Err(_) if may_fail(node, facts.iter()) => return Ok(()),
             Err(source) => {
                 let (op, source) = (node.op.name, source.into());
                 return Err(VerifyError::Inference { node: id, op, source });
             }
         };
-        // What the branches leave in variables comes after what is inferred.
+        // The values that branches leave in variables come after the inferred outputs.
         let has_states = matches!(node.op.execution, Execution::Branch(_));
         let agree = (inferred.len() == node.outputs.len()
             || (has_states && inferred.len() < node.outputs.len()))
@@ -243,9 +244,9 @@ impl Subgraph {
     }
 }
 
-/// Whether a run of a node can fail, given what is known of its inputs.
+/// True if a run of a node can fail, given the facts about its inputs.
 pub fn may_fail<'a>(node: &'a Node, inputs: impl Iterator<Item = &'a Fact>) -> bool {
-    // What is in a list is seen only in the run.
+    // The contents of a list are known only in the run.
     let is_unknown = |fact: &Fact| !fact.shape.is_known() || fact.dtype == DType::Variant;
     match node.op.fallible {
         Fallible::Never => false,
@@ -276,7 +277,7 @@ pub enum VerifyError {
     InputCount { node: NodeId, op: &'static str, expected: usize, actual: usize },
     #[error("{op} ({node:?}) cannot take its inputs: {source}")]
     Inference { node: NodeId, op: &'static str, source: Box<OpError> },
-    #[error("{op} ({node:?}) does not have the outputs that its inputs ask for")]
+    #[error("{op} ({node:?}) does not have the outputs that its inputs imply")]
     Outputs { node: NodeId, op: &'static str },
     #[error("{tensor:?} is fed, fetched or committed, but does not exist")]
     Root { tensor: TensorId },

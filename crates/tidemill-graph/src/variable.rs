@@ -52,7 +52,7 @@ impl VariableRecord {
     }
 }
 
-/// What nodes that name one variable have in common: the operation, and the attributes
+/// The properties that nodes naming the same variable share: the operation, and the attributes
 /// `container` and `shared_name`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct SharedName {
@@ -72,7 +72,7 @@ impl fmt::Display for SharedName {
 pub(crate) struct Variables {
     /// The first node of each shared name.
     sharing: FxHashMap<SharedName, NodeId>,
-    /// For other nodes that name the variable of another, that one.
+    /// For other nodes that name the variable of another node, that node.
     shared: FxHashMap<NodeId, NodeId>,
     records: Vec<VariableRecord>,
     by_node: FxHashMap<NodeId, usize>,
@@ -100,13 +100,13 @@ impl Variables {
         }
     }
 
-    /// Notes that a write may leave a variable with another shape than the declared one, and says
-    /// whether that is news.
+    /// Notes that a write may leave a variable with another shape than the declared one; returns
+    /// true if that is new.
     pub(crate) fn note_reshaped(&mut self, variable: NodeId) -> bool {
         self.reshaped.insert(variable)
     }
 
-    /// Whether there is a variable that a write may leave with another shape than the declared one.
+    /// True if a write may leave any variable with another shape than the declared one.
     pub(crate) fn any_reshaped(&self) -> bool {
         !self.reshaped.is_empty()
     }
@@ -176,7 +176,7 @@ pub enum Member {
 }
 
 impl Member {
-    /// What the handle refers to, if it is in the graph of that key.
+    /// The item of the handle, if it is in the graph of that key.
     pub(crate) fn item_of(self, graph: GraphKey) -> Option<Item> {
         match self {
             Member::Tensor(tensor) if tensor.graph() == graph => tensor.id().ok().map(Item::Tensor),

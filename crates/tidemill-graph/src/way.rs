@@ -1,10 +1,10 @@
 use std::fmt;
 
-/// So many names are shown at each end of a long way.
+/// The number of names shown at each end of a long path.
 const ENDS: usize = 4;
 
 /// Names of nodes from one that is needed down to one that it needs, for a message:
-/// `loss ← sub ← mul`. The middle of a long way is left out.
+/// `loss ← sub ← mul`. The middle of a long path is omitted.
 pub struct ShownWay<'a, S>(pub &'a [S]);
 
 impl<S: AsRef<str>> fmt::Display for ShownWay<'_, S> {
@@ -12,7 +12,7 @@ impl<S: AsRef<str>> fmt::Display for ShownWay<'_, S> {
         let names = self.0;
         let join = |names: &[S]| names.iter().map(AsRef::as_ref).collect::<Vec<_>>().join(" ← ");
         match names.len().checked_sub(2 * ENDS) {
-            // To say that one name is left out takes as much room as the name.
+            // Saying that one name is omitted takes as much room as the name.
             Some(left_out @ 2..) => {
                 let (first, last) = (&names[..ENDS], &names[names.len() - ENDS..]);
                 write!(f, "{} ← … {left_out} more … ← {}", join(first), join(last))

@@ -15,7 +15,7 @@ impl OpDef {
     /// results are rounded.
     ///
     /// # Errors
-    /// [`OpError`] where the operation has no kernel for the attributes and types of the node.
+    /// [`OpError`] if the operation has no kernel for the attributes and types of the node.
     pub fn kernel_of(&self, node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
         let is_short = |name| node.type_attr(name).is_ok_and(DType::is_half);
         if !self.attrs.iter().any(|attr| attr.widens && is_short(attr.name)) {
@@ -49,10 +49,10 @@ fn wide(dtype: DType) -> DType {
     if dtype.is_half() { DType::F32 } else { dtype }
 }
 
-/// A kernel that is given `float32` for 16-bit floats.
+/// A kernel that gets `float32` for 16-bit floats.
 struct Widened {
     kernel: Box<dyn Kernel>,
-    /// The types that the outputs are to have.
+    /// The types of the outputs.
     outputs: SmallVec<[DType; 1]>,
 }
 
@@ -73,7 +73,7 @@ impl Kernel for Widened {
 }
 
 impl Widened {
-    /// Calls `f` with the inputs widened, and gives what it leaves as outputs.
+    /// Calls `f` with the inputs widened, and returns its outputs.
     fn with_widened(
         &self,
         cx: &KernelCx<'_>,
@@ -122,8 +122,8 @@ fn rounded(value: Value, dtype: DType) -> Result<Value, KernelError> {
     })
 }
 
-/// A number rounded. The ends of the range stand for what is above or below all numbers, and
-/// become those of the other type.
+/// A rounded number. The ends of the range stand for numbers above or below all others, and become
+/// the ends of the other type.
 fn short<T>(x: f32, [lowest, highest]: [T; 2], round: fn(f32) -> T) -> T {
     match x {
         f32::MIN => lowest,

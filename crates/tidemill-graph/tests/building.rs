@@ -1,5 +1,4 @@
-//! Nodes as `NodeBuilder` makes them: types that are bound, attributes that are dropped, and
-//! what is refused.
+//! Nodes built by `NodeBuilder`: bound types, dropped attributes, and rejected nodes.
 
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -166,7 +165,7 @@ fn two_inputs_of_different_types_are_both_named() {
     let error = only_error(&graph);
     assert_eq!(
         error.kind.to_string(),
-        "`x` is float32 and `y` is int32, but they must be of one type"
+        "`x` is float32 and `y` is int32, but they must have the same type"
     );
     assert_eq!(error.location.line(), line_of_add);
     let notes: Vec<&str> = error.notes.iter().map(|note| note.text.as_str()).collect();
@@ -189,7 +188,7 @@ fn the_items_of_a_list_are_named_by_their_number() {
     let expected = [
         "`inputs[0]` is `Const`, int32[]",
         "`inputs[1]` is `Const_1`, float32[]",
-        "help: convert those that differ by cast",
+        "help: convert those that differ with cast",
     ];
     assert_eq!(notes, expected);
 }
@@ -236,9 +235,9 @@ fn a_type_attribute_must_agree_with_the_input_and_be_allowed() {
 #[test]
 fn another_number_of_inputs_is_an_error() {
     let cases: [(&'static OpDef, usize, &str); 3] = [
-        (&NEG, 0, "1 inputs are needed, but 0 were given"),
-        (&NEG, 2, "1 inputs are needed, but 2 were given"),
-        (&ADD, 1, "2 inputs are needed, but 1 were given"),
+        (&NEG, 0, "expected 1 inputs, but 0 were given"),
+        (&NEG, 2, "expected 1 inputs, but 2 were given"),
+        (&ADD, 1, "expected 2 inputs, but 1 were given"),
     ];
     for (op, count, expected) in cases {
         let graph = Graph::new();
@@ -251,7 +250,7 @@ fn another_number_of_inputs_is_an_error() {
     let _default = graph.as_default();
     let x = constant(1);
     NodeBuilder::new(&NEG).inputs([x, x]).build();
-    assert_eq!(message(&graph), "1 inputs are needed, but 2 were given");
+    assert_eq!(message(&graph), "expected 1 inputs, but 2 were given");
 }
 
 #[test]
@@ -260,7 +259,7 @@ fn an_output_that_does_not_exist_is_an_error() {
     let _default = graph.as_default();
     let x = constant(1);
     assert!(is_poison(neg(x.operation().output(7))));
-    assert_eq!(message(&graph), "there is no output 7 of Const: it has 1 outputs");
+    assert_eq!(message(&graph), "Const has no output 7: it has 1 outputs");
 }
 
 #[test]
@@ -303,6 +302,6 @@ fn no_attribute_makes_a_node_of_any_size() {
     let _default = graph.as_default();
     let split = NodeBuilder::new(&SPLIT).input(constant(0)).input(constant([1]));
     split.attr("num_split", i64::MAX).build();
-    let expected = "9223372036854775807 outputs are asked for, but a node has at most 65536";
+    let expected = "9223372036854775807 outputs were requested, but a node has at most 65536";
     assert_eq!(message(&graph), expected);
 }

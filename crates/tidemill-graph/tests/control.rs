@@ -1,4 +1,4 @@
-//! Control dependencies, and which nodes they hold for.
+//! Control dependencies, and the nodes to which they apply.
 
 mod common;
 
@@ -118,7 +118,7 @@ fn a_node_of_the_default_graph_cannot_run_after_one_of_another_graph() {
     let _default = other.as_default();
     assert!(is_poison(control_dependencies([x], || constant(1))));
     let message = other.check().expect_err("two graphs meet").to_string();
-    assert!(message.starts_with("tensors of two graphs meet"), "{message}");
+    assert!(message.starts_with("tensors of two graphs cannot be combined"), "{message}");
 }
 
 #[test]

@@ -1,4 +1,5 @@
-//! The default graph, graphs in its place, and handles whose graph is another one or gone.
+//! The default graph, graphs in its place, and handles whose graph is another one or no longer
+//! exists.
 //!
 //! These tests share the default graph of the process, so each holds a lock.
 
@@ -15,7 +16,7 @@ use tidemill_graph::{
 
 static DEFAULT_GRAPH: Mutex<()> = Mutex::new(());
 
-/// Takes the default graph, which is empty then.
+/// Locks the default graph, which is then empty.
 fn lock() -> MutexGuard<'static, ()> {
     let guard = DEFAULT_GRAPH.lock().unwrap_or_else(PoisonError::into_inner);
     reset_default_graph();

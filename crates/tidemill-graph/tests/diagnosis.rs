@@ -1,4 +1,4 @@
-//! Calls that fail: what they return, what is recorded, and where the errors point.
+//! Failed calls: their results, their records, and the lines of their errors.
 
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -157,7 +157,7 @@ fn a_strict_graph_panics_at_the_line_of_the_call() {
     let message = message.downcast_ref::<String>().expect("the message is a string");
     assert!(message.contains("do not broadcast"), "{message}");
     assert!(message.contains(&format!("{}:{line}:9", file!())), "{message}");
-    // The graph is as it was, and can be built on.
+    // The graph is unchanged, and can be built on.
     assert!(graph.check().is_ok());
     let _default = graph.as_default();
     constant(1);

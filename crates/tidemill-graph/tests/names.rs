@@ -1,4 +1,4 @@
-//! Names of nodes and scopes: the lists are those that TensorFlow 2.21 gives for the same calls.
+//! Names of nodes and scopes: the lists are those of TensorFlow 2.21 for the same calls.
 
 mod common;
 

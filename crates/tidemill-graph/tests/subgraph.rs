@@ -1,4 +1,4 @@
-//! The path of one run: its text form, and the rules it keeps.
+//! The path of one run: its text form, and its invariants.
 
 #![allow(clippy::expect_used, clippy::panic)]
 
@@ -35,7 +35,7 @@ fn text_of((subgraph, names): &(Subgraph, Vec<String>)) -> String {
     subgraph.to_text(&|id| names[id.index()].clone())
 }
 
-/// As many node numbers of some graph.
+/// This many node numbers of some graph.
 fn node_ids<const N: usize>() -> [NodeId; N] {
     let graph = Graph::new();
     let _default = graph.as_default();

@@ -200,7 +200,7 @@ fn errors_name_the_line_the_column_and_the_token() {
         ("x = Nope()", "line 1, column 5: there is no operation `Nope`"),
         ("x = NoOp", "line 1, column 9: expected `(`, but found the end of the line"),
         ("x = NoOp() ^y", "line 1, column 13: `y` is not defined above"),
-        ("x = NoOp()\nx = NoOp()", "line 2, column 1: `x` is defined above already"),
+        ("x = NoOp()\nx = NoOp()", "line 2, column 1: `x` is already defined above"),
         ("é = NoOp()", "line 1, column 1: expected the name of a node, but found `é`"),
         (
             "\"é\" = NoOp() ?",
@@ -236,7 +236,7 @@ fn errors_name_the_line_the_column_and_the_token() {
         ),
         (
             "x = Attributes() str=\"\\q\"",
-            "line 1, column 23: `\\q` is no escape sequence: write \
+            "line 1, column 23: `\\q` is not an escape sequence: write \
                                           `\\n`, `\\t`, `\\r`, `\\\\`, `\\\"` or `\\xff`",
         ),
         (
@@ -281,7 +281,7 @@ fn errors_of_inputs_name_the_argument_or_output() {
         ("y = Neg(i)", "column 9: there is no `i:0`: `i` has 0 outputs"),
         ("y = Neg([x])", "column 9: `x` is one tensor, not a list"),
         ("y = AddN(x)", "column 10: `inputs` is a list: write it in brackets, as in `[a, b]`"),
-        ("y = Neg(x, x)", "column 5: 1 inputs are needed, but 2 were given"),
+        ("y = Neg(x, x)", "column 5: expected 1 inputs, but 2 were given"),
         (
             "y: float32[3] = Neg(x)",
             "column 4: the output is stated to be float32[3], but it is \
@@ -336,7 +336,7 @@ fn hostile_numbers_allocate_nothing() {
              x = Placeholder() dtype=float32\n\
              s = Split(a, x) num_split=9000000000000000000"
                 .to_owned(),
-            "9000000000000000000 outputs are asked for, but a node has at most 65536",
+            "9000000000000000000 outputs were requested, but a node has at most 65536",
         ),
         (format!("x = Attributes() shape={}", "[".repeat(100_000)), "expected the extent"),
     ];

@@ -14,7 +14,7 @@ use tidemill_graph::{
 };
 use tidemill_value::{ByteString, DType, Dim, PartialShape, Value};
 
-/// One step in the making of a random graph. Indices choose among what was made before.
+/// One step of making a random graph. Indices choose among the nodes made before.
 #[derive(Clone, Debug)]
 enum Step {
     Constant(Value),
@@ -104,7 +104,7 @@ fn step() -> impl Strategy<Value = Step> {
     ]
 }
 
-/// Makes the graph; steps that make no sense make no node.
+/// Makes the graph; meaningless steps make no node.
 fn build(steps: &[Step]) -> Graph {
     let graph = Graph::new();
     let _default = graph.as_default();
@@ -153,7 +153,7 @@ fn outputs(graph: &Graph, operation: OperationRef) -> Vec<TensorRef> {
     (0..graph.read().node(id).outputs.len() as u32).map(|slot| operation.output(slot)).collect()
 }
 
-/// Whether both graphs have the same nodes, in the same order.
+/// Checks that both graphs have the same nodes, in the same order.
 fn assert_same(left: &Graph, right: &Graph) {
     let (left, right) = (left.read(), right.read());
     assert_eq!(left.len(), right.len());
@@ -168,7 +168,7 @@ fn assert_same(left: &Graph, right: &Graph) {
     assert_eq!(left.collections().collect::<Vec<_>>(), right.collections().collect::<Vec<_>>());
 }
 
-/// The graph's nodes as a subgraph, of which the tensors at these indices are fetched.
+/// The graph's nodes as a subgraph that fetches the tensors at these indices.
 fn subgraph_of(graph: &Graph, fetches: &[Index]) -> Subgraph {
     let reader = graph.read();
     let mut subgraph = Subgraph::default();
@@ -206,7 +206,7 @@ fn mutated() -> impl Strategy<Value = String> {
     })
 }
 
-/// Reads a text as a graph and as a subgraph. What can be read, reads back.
+/// Reads a text as a graph and as a subgraph. Whatever can be read reads back.
 fn check(text: &str) {
     match Graph::from_text(text, &find_op) {
         Ok(graph) => {
@@ -271,7 +271,7 @@ proptest! {
     }
 }
 
-/// What texts are made of.
+/// The words of random texts.
 const WORDS: &[&str] = &[
     "x",
     "y",

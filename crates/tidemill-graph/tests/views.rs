@@ -1,4 +1,4 @@
-//! A graph as Graphviz and TensorFlow show it, and remarks about it.
+//! A graph as shown by Graphviz and TensorFlow, and warnings about it.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Ways through a graph, long ones included, and graphs that several threads build.
+//! Walks through a graph, including long ones, and graphs that several threads build.
 
 mod common;
 

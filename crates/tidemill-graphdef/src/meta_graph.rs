@@ -25,11 +25,11 @@ const OF_VARIABLES: &[&str] = &[
     "model_variables",
     "moving_average_variables",
 ];
-/// Where the operation is noted that a loaded graph has to run once.
+/// The collection of the operation that a loaded graph must run once.
 const MAIN_OP: &str = "saved_model_main_op";
-/// The older form of that.
+/// The older form of that collection.
 const LEGACY_INIT_OP: &str = "legacy_init_op";
-/// The newer form of that: a signature whose output is the operation.
+/// The newer form: a signature whose output is the operation.
 const INIT_SIGNATURE: &str = "__saved_model_init_op";
 /// Collections that the runtime does not use, kept with a graph.
 const COLLECTIONS: &str = "collections";
@@ -116,7 +116,7 @@ fn import_parts(
     Ok(MetaGraph { imported, tags, signatures, saver: meta.saver_def, assets, main_op })
 }
 
-/// The variables in the collections of a message, by collection, which are taken out of it.
+/// The variables in the collections of a message, by collection, which are removed from it.
 fn listed_variables(
     meta: &mut MetaGraphDef,
 ) -> Result<BTreeMap<String, Vec<VariableDef>>, ImportError> {
@@ -131,7 +131,7 @@ fn listed_variables(
     Ok(listed)
 }
 
-/// The operation that a loaded graph has to run once.
+/// The operation that a loaded graph must run once.
 fn main_op(imported: &Imported, meta: &MetaGraphDef) -> Result<Option<Operation>, ImportError> {
     let signature = meta.signature_def.get(INIT_SIGNATURE);
     let output = signature.and_then(|signature| signature.outputs.values().next());
@@ -176,7 +176,7 @@ fn keep_collections(
         }
     }
     if !kept.collection_def.is_empty() {
-        // Messages that are joined are decoded as one.
+        // Concatenated messages decode as one.
         graph.note(COLLECTIONS, |before| [before, kept.encode_to_vec()].concat());
     }
     Ok(())

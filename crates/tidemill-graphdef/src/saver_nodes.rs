@@ -102,7 +102,7 @@ pub fn add_saver_nodes(graph_def: &mut GraphDef, variables: &[SavedVariable]) ->
     }
 }
 
-/// A scope that no node is in: `save`, or with a number.
+/// An unused scope: `save`, or with a number.
 fn free_scope(graph_def: &GraphDef) -> String {
     let first = |node: &NodeDef| node.name.split('/').next().unwrap_or_default().to_owned();
     let taken: FxHashSet<String> = graph_def.node.iter().map(first).collect();

@@ -28,7 +28,7 @@ pub struct GraphSummary {
     pub constants: BTreeMap<DType, Elements>,
     /// The operations that are not supported.
     pub unsupported: Vec<String>,
-    /// Why the graph cannot be imported, if it cannot.
+    /// The error of importing the graph, if there is one.
     pub error: Option<ImportError>,
 }
 
@@ -102,7 +102,7 @@ impl GraphSummary {
         summary
     }
 
-    /// Sorts the nodes by what they are for.
+    /// Sorts the nodes by their roles.
     fn classify(&mut self, graph_def: &GraphDef) {
         let inputs = graph_def.node.iter().flat_map(|node| &node.input);
         let taken: BTreeSet<&str> = inputs.map(|input| node_name(input)).collect();
@@ -131,7 +131,7 @@ impl GraphSummary {
         sum.bytes = sum.bytes.saturating_add(elements.saturating_mul(dtype.size()));
     }
 
-    /// Imports the graph, and takes types and shapes from it.
+    /// Imports the graph to get types and shapes.
     fn infer(&mut self, graph_def: &GraphDef) {
         let graph = tidemill_graph::Graph::new();
         let imported = {
@@ -140,7 +140,8 @@ impl GraphSummary {
         };
         match imported {
             Ok(_) => {
-                // What the import replaces has no description of its own.
+                // Operations that the import converts are supported, though they have no
+                // description.
                 self.unsupported.clear();
                 for summary in self.inputs.iter_mut().chain(&mut self.outputs) {
                     if let Ok(tensor) = graph.tensor(&summary.name) {
@@ -153,7 +154,7 @@ impl GraphSummary {
     }
 }
 
-/// The tensor of a node by its attributes.
+/// The tensor of a node, according to its attributes.
 fn tensor(node: &NodeDef) -> TensorSummary {
     let dtype = match attr(node, "dtype") {
         Some(AnyValue::Type(number)) => DataType::dtype(*number).ok(),

@@ -1,4 +1,4 @@
-//! Graphs to messages and back.
+//! Graphs converted to messages and back.
 
 use tidemill_formats::proto::{AnyValue, Message};
 use tidemill_graph::Graph;

@@ -48,7 +48,7 @@ fn library(
     GraphDef { library, ..graph_def(nodes) }
 }
 
-/// `a -> -a`, whose body is called `neg`.
+/// `a -> -a`, whose body is a node `neg`.
 fn negate() -> FunctionDef {
     let typed = AnyValue::Placeholder("T".to_owned());
     function("negate", &["a"], [with(node("neg", "Neg", &["a"]), "T", typed)], &[("r", "neg:y:0")])
@@ -122,10 +122,10 @@ fn functions_that_double_at_each_call_end_in_an_error() {
     });
     let last = function("f40", &["a"], [node("neg", "Neg", &["a"])], &[("r", "neg:y:0")]);
     let (_, text) = wrong(library([input("x"), call("c", "f0", &["x"])], doubling.chain([last])));
-    assert_eq!(text, "the functions that are called make the graph too large");
+    assert_eq!(text, "the called functions make the graph too large");
 }
 
-/// A node that runs one of several functions, by their names.
+/// A node that runs one of several functions, given by name.
 fn choice(name: &str, functions: &[&str], inputs: &[&str]) -> NodeDef {
     let attr = || [("T".to_owned(), AttrValue { value: Some(float()) })].into();
     let func = functions.iter().map(|name| NameAttrList { name: (*name).to_owned(), attr: attr() });
@@ -133,7 +133,7 @@ fn choice(name: &str, functions: &[&str], inputs: &[&str]) -> NodeDef {
     with(node(name, "StatelessCase", inputs), "branches", AnyValue::List(branches))
 }
 
-/// Functions each of which runs the next one, `each` times, and the last of which negates.
+/// Functions that each run the next one `each` times; the last one negates.
 fn nested(depth: usize, each: usize) -> GraphDef {
     let index = || with(input("which"), "dtype", AnyValue::Type(DataType::Int32.into()));
     let functions = (0..depth).map(|i| {
@@ -158,5 +158,5 @@ fn bodies_in_bodies_end_in_an_error_where_they_are_too_deep_or_too_many() {
     assert_eq!(node, "c");
     assert!(text.ends_with("the function `f64` calls itself"), "{text}");
     let (_, text) = wrong(nested(30, 2));
-    assert!(text.contains("the functions that are called make the graph too large"), "{text}");
+    assert!(text.contains("the called functions make the graph too large"), "{text}");
 }

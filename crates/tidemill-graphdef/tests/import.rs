@@ -1,4 +1,4 @@
-//! Importing messages that are right, and messages that are wrong.
+//! Importing valid and invalid messages.
 
 mod common;
 
@@ -105,7 +105,7 @@ fn what_is_wrong_with_the_wires_is_said() {
         (
             vec![x(), node("y", "Neg", &["^x", "x"])],
             "y",
-            "its input `x` stands after a control input",
+            "its input `x` comes after a control input",
         ),
         (vec![node("y", "Neg", &["y"])], "y", "it depends on itself: y"),
         (
@@ -116,18 +116,18 @@ fn what_is_wrong_with_the_wires_is_said() {
         (
             vec![x(), node("y", "Neg", &["x:1"])],
             "y",
-            "there is no output 1 of Placeholder: it has 1 outputs",
+            "Placeholder has no output 1: it has 1 outputs",
         ),
         (
             vec![x(), node("y", "Neg", &["x", "x"])],
             "y",
-            "it takes 1 inputs by its type and attributes, but has 2",
+            "its type and attributes call for 1 inputs, but it has 2",
         ),
         (vec![x(), node("_y", "Neg", &["x"])], "_y", "`_y` cannot be a name"),
         (
             vec![node("y", "QuantizeV2", &[])],
             "y",
-            "there is no operation `QuantizeV2`, or it is not supported yet",
+            "the operation `QuantizeV2` does not exist or is not supported yet",
         ),
         (
             vec![node("y", "Switch", &[])],
@@ -157,14 +157,14 @@ fn what_is_wrong_with_attributes_is_said() {
     let cases = [
         (neg("U", float()), "there is no attribute `U`"),
         (neg("T", AnyValue::I(1)), "the attribute `T` must be of kind type, but is of kind int"),
-        (neg("T", AnyValue::Type(77)), "the attribute `T`: there is no data type number 77"),
+        (neg("T", AnyValue::Type(77)), "the attribute `T`: unknown data type number 77"),
         (
             neg("T", AnyValue::Type(DataType::Complex64.into())),
             "the attribute `T`: the data type DT_COMPLEX64 is not supported yet",
         ),
         (neg("T", AnyValue::Type(DataType::Int32.into())), "`x` is float32, but must be int32"),
-        (pack(3), "it takes 3 inputs by its type and attributes, but has 2"),
-        (pack(-1), "it takes 18446744073709551615 inputs"),
+        (pack(3), "its type and attributes call for 3 inputs, but it has 2"),
+        (pack(-1), "its type and attributes call for 18446744073709551615 inputs"),
         (vec![input("x"), node("y", "Pack", &["x"])], "the attribute `N` is missing"),
         (shape(-5), "the attribute `shape`: a shape has an axis of extent -5"),
         (vec![node("y", "Const", &[])], "the attribute `value` is missing"),
@@ -186,7 +186,7 @@ fn constants_that_leave_out_more_than_memory_holds_are_refused() {
         with(constant, "value", AnyValue::Tensor(value))
     };
     let (node, text) = wrong(graph_def(["a", "b", "y", "z"].map(splat)));
-    assert!(node == "y" && text.contains("that tensors may leave out"), "{node}: {text}");
+    assert!(node == "y" && text.contains("filling in the rest would take"), "{node}: {text}");
 }
 
 #[test]

@@ -11,14 +11,14 @@ use crate::float::Float;
 use crate::output::{build, volume};
 use crate::reduce::{self, Sum, fold_row};
 
-/// How many numbers are added up one by one before their sum goes to the total.
+/// The number of terms summed one by one before their sum joins the total.
 const BLOCK: usize = 128;
 
 /// The mean and the biased variance of each channel along `axis`.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are not floats, [`NumericError::Axis`]
-/// where there is no such axis.
+/// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Axis`] if
+/// there is no such axis.
 pub fn channel_moments(x: &Value, axis: usize) -> Result<(Value, Value), NumericError> {
     let layout = Layout::new(x.shape(), axis)?;
     let mean = reduce::mean(x, &layout.others(x.shape().rank()))?;
@@ -31,12 +31,12 @@ pub fn channel_moments(x: &Value, axis: usize) -> Result<(Value, Value), Numeric
     }, else unsupported(x))
 }
 
-/// `new * factor`, and `old` by its own factor added where there is one: the next value of a
-/// running average.
+/// `new * factor`, plus `old` times its own factor if it is given: the next value of a running
+/// average.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are not floats, [`NumericError::Shape`]
-/// where the shapes differ.
+/// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Shape`] if
+/// the shapes differ.
 pub fn blend(new: &Value, factor: f64, old: Option<(&Value, f64)>) -> Result<Value, NumericError> {
     match_dtype!(new.dtype(), floats, T => build(new.shape().clone(), |out: &mut [T]| {
         let factor = T::from_f64(factor);
@@ -69,7 +69,7 @@ pub struct Normalization<'a> {
     pub mean: &'a Value,
     /// The variance of each channel.
     pub variance: &'a Value,
-    /// What is added to the variances.
+    /// The number added to the variances.
     pub epsilon: f32,
 }
 
@@ -78,9 +78,8 @@ pub struct Normalization<'a> {
 /// The value is overwritten if its buffer is not shared.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are not floats, [`NumericError::Axis`]
-/// where there is no such axis, [`NumericError::Shape`] where a list is not as long as there are
-/// channels.
+/// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Axis`] if
+/// there is no such axis, [`NumericError::Shape`] if a list is not as long as there are channels.
 pub fn normalize(
     mut x: Value,
     by: &Normalization<'_>,
@@ -100,20 +99,21 @@ pub fn normalize(
 /// The gradients of a normalisation.
 #[derive(Clone, Debug)]
 pub struct NormalizationGrads {
-    /// That of the values.
+    /// The gradient of the values.
     pub x: Value,
-    /// That of the factors.
+    /// The gradient of the factors.
     pub scale: Value,
-    /// That of the offsets.
+    /// The gradient of the offsets.
     pub offset: Value,
 }
 
-/// The gradients of [`normalize`] given that of its result, which is overwritten if its buffer is
-/// not shared. If mean and variance are `of_batch`, they are taken as functions of the values.
+/// The gradients of [`normalize`], given the gradient of its result, which is overwritten if its
+/// buffer is not shared. If mean and variance are `of_batch`, they are taken as functions of the
+/// values.
 ///
 /// # Errors
-/// As for [`normalize`]; [`NumericError::Shape`] also where the gradient is not of the shape of
-/// the values.
+/// As for [`normalize`]; [`NumericError::Shape`] also if the gradient is not of the shape of the
+/// values.
 pub fn normalize_grad(
     mut grad: Value,
     x: &Value,
@@ -152,7 +152,7 @@ fn unsupported<R>(value: &Value) -> Result<R, NumericError> {
     Err(NumericError::UnsupportedDType { dtype: value.dtype() })
 }
 
-/// The numbers of a [`Normalization`], and one by the standard deviations.
+/// The numbers of a [`Normalization`], and the inverse standard deviations.
 struct Given<'a, T> {
     scale: &'a [T],
     mean: &'a [T],
@@ -172,7 +172,7 @@ impl Normalization<'_> {
     }
 }
 
-/// Where the channels of values are: one axis between those before and those behind it.
+/// The place of the channels in values: one axis between those before and those after it.
 struct Layout {
     outer: usize,
     channels: usize,
@@ -254,7 +254,7 @@ impl Layout {
         }
     }
 
-    /// Overwrites each element by a function of it, of the one of `x` at its place and of its
+    /// Overwrites each element by a function of it, of the element of `x` at its place, and of its
     /// channel.
     fn update_by<T: Float>(&self, elements: &mut [T], x: &[T], f: impl Fn(&T, T, usize) -> T) {
         if elements.is_empty() {

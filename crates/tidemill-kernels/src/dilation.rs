@@ -17,7 +17,7 @@ pub struct Dilation {
     windows: [Window; 2],
 }
 
-/// Which operand a gradient is of.
+/// The operand of a gradient.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[allow(missing_docs)]
 pub enum Side {
@@ -29,8 +29,8 @@ impl Dilation {
     /// Plans the dilation of images by a filter of these shapes.
     ///
     /// # Errors
-    /// [`NumericError::Rank`] where there are not as many axes, [`NumericError::Channels`] where
-    /// the channels differ, [`NumericError::Window`] where the filter cannot move.
+    /// [`NumericError::Rank`] if there are not as many axes, [`NumericError::Channels`] if the
+    /// channels differ, [`NumericError::Window`] if the filter cannot move.
     pub fn new(input: &Shape, filter: &Shape, slides: &[Slide; 2]) -> Result<Self, NumericError> {
         let [batch, height, width, channels] = input[..] else {
             return Err(NumericError::Rank { expected: 4, actual: input.rank() });
@@ -46,12 +46,12 @@ impl Dilation {
         Ok(Dilation { input: input.clone(), filter: filter.clone(), output, windows })
     }
 
-    /// The largest of the sums of filter and image at each place of the filter. The lowest number
-    /// where there is none, or none that is comparable. TensorFlow's `Dilation2D`.
+    /// The largest sum of filter and image at each place of the filter; the lowest number if there
+    /// is none, or none that is comparable. TensorFlow's `Dilation2D`.
     ///
     /// # Errors
-    /// [`NumericError::UnsupportedDType`] where the elements are not numbers,
-    /// [`NumericError::Shape`] where they are not of the shapes of the plan.
+    /// [`NumericError::UnsupportedDType`] if the elements are not numbers, [`NumericError::Shape`]
+    /// if they are not of the shapes of the plan.
     pub fn forward(&self, input: &Value, filter: &Value) -> Result<Value, NumericError> {
         self.check(input, filter)?;
         match_dtype!(input.dtype(), numbers, T => {
@@ -63,8 +63,9 @@ impl Dilation {
         }, else Err(NumericError::UnsupportedDType { dtype: input.dtype() }))
     }
 
-    /// The gradient of one operand: what came in for a place of the filter goes to the first of
-    /// its largest sums. TensorFlow's `Dilation2DBackpropInput` and `Dilation2DBackpropFilter`.
+    /// The gradient of one operand: the incoming gradient of each place of the filter goes to the
+    /// first of its largest sums. TensorFlow's `Dilation2DBackpropInput` and
+    /// `Dilation2DBackpropFilter`.
     ///
     /// # Errors
     /// As for [`forward`](Dilation::forward).
@@ -131,12 +132,12 @@ impl Dilation {
         expect_shape(filter, &self.filter)
     }
 
-    /// Calls a function for each element of the output, in order, with where the elements of image
-    /// and filter are whose sums it is the largest of.
+    /// Calls a function for each element of the output, in order, with the positions of the
+    /// elements of image and filter whose sums it is the largest of.
     fn for_each(&self, f: &mut dyn FnMut(usize, &[[usize; 2]])) {
         let ([down, across], depth) = (&self.windows, self.input[3]);
         let (mut at, mut places) = (0, Vec::new());
-        // Nothing is there that could be more than memory can hold.
+        // An empty output may have a shape that is more than memory can hold.
         if self.output.elements().is_none_or(|count| count == 0) {
             return;
         }
@@ -165,7 +166,7 @@ impl Dilation {
     }
 }
 
-/// Where an operand of the first of the largest sums is; of the first sum, if none is comparable.
+/// The position of an operand of the first largest sum; of the first sum, if none is comparable.
 fn winner<T: Number + PartialOrd>(
     side: Side,
     input: &[T],

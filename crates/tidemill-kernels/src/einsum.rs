@@ -7,7 +7,7 @@ use crate::output::build;
 use crate::strided::{Axis, Odometer, coalesce};
 use crate::{NumericError, layout, reduce};
 
-/// The name of an axis. Axes of one name run together.
+/// The name of an axis. Axes of the same name are iterated together.
 pub type Label = usize;
 
 /// The products of the elements of one or two values, summed over all labels that are not among
@@ -17,10 +17,10 @@ pub type Label = usize;
 /// diagonal. Axes of one label are of one extent; of two operands, one may have an extent of 1.
 ///
 /// # Errors
-/// [`NumericError::NoOperands`] where there is not one operand or two, [`NumericError::Rank`]
-/// where an operand has not an axis for each label, or the output a label that no operand has,
-/// [`NumericError::Broadcast`] and [`NumericError::Value`] where extents or types differ,
-/// [`NumericError::UnsupportedDType`] where the elements are not numbers.
+/// [`NumericError::NoOperands`] if there is not one operand or two, [`NumericError::Rank`] if an
+/// operand does not have an axis for each label, or the output a label that no operand has,
+/// [`NumericError::Broadcast`] and [`NumericError::Value`] if extents or types differ,
+/// [`NumericError::UnsupportedDType`] if the elements are not numbers.
 pub fn einsum(operands: &[(&Value, &[Label])], output: &[Label]) -> Result<Value, NumericError> {
     let distinct = distinct(output);
     let product = match operands {
@@ -186,7 +186,7 @@ fn diagonal(value: &Value, labels: &[Label], once: &[Label]) -> Result<Value, Nu
 /// The product of two operands with the labels of the output, in some order.
 fn multiplied(left: Labelled, right: Labelled, output: &[Label]) -> Result<Labelled, NumericError> {
     let is_in_output = |label: Label| output.contains(&label);
-    // A label that only one operand runs along is summed before the other one multiplies.
+    // Sum a label that only one operand runs along before multiplying by the other.
     let runs_together = |label: Label| match (left.extent(label), right.extent(label)) {
         (Some(left), Some(right)) => left == right || (left != 1 && right != 1),
         _ => false,

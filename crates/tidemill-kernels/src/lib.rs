@@ -4,9 +4,9 @@
 //! function pointers ([`elementwise`]) that a kernel picks once and calls often; the others take
 //! values and return one.
 //!
-//! Every result is a function of the inputs alone, to the bit: work is cut into parts, and sums
-//! are added up, in an order that depends only on shapes. It is the same whether elements are
-//! computed one at a time, in bulk or in place.
+//! Every result is a function of the inputs alone, to the bit: work is divided, and sums are added,
+//! in an order that depends only on shapes. It is the same whether elements are computed one at a
+//! time, in bulk or in place.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
@@ -44,6 +44,18 @@ pub mod segment;
 pub mod softmax;
 pub mod training;
 pub mod window;
+
+#[doc(hidden)]
+pub mod internals {
+    //! Private parts, for the tests of this crate, which are integration tests: unit tests would
+    //! compile all loops again.
+
+    use crate::float::Float;
+
+    pub use crate::strided::{Axis, Odometer, coalesce};
+
+    pub const LN_EPSILON: (f32, f64) = (f32::LN_EPSILON, f64::LN_EPSILON);
+}
 
 pub use broadcast::Broadcast;
 pub use tidemill_value::NumericError;

@@ -7,8 +7,8 @@ use crate::float::Float;
 use crate::number::Number;
 use crate::output::{build, expect_shape};
 
-/// How a channel `x` is normalised: to `x / (bias + alpha * s)^beta`, where `s` is the sum of the
-/// squares of those up to `radius` before and behind it, and its own.
+/// The normalisation of a channel `x` to `x / (bias + alpha * s)^beta`, where `s` is the sum of the
+/// squares of `x` and of the channels up to `radius` before and after it.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
 pub struct LocalResponse {
@@ -22,7 +22,7 @@ impl LocalResponse {
     /// The channels of `x`, its last axis, normalised. TensorFlow's `LRN`.
     ///
     /// # Errors
-    /// [`NumericError::UnsupportedDType`] where the elements are not floats.
+    /// [`NumericError::UnsupportedDType`] if the elements are not floats.
     pub fn normalize(&self, x: &Value) -> Result<Value, NumericError> {
         match_dtype!(x.dtype(), floats, T => {
             let elements = x.as_slice::<T>()?;
@@ -42,7 +42,7 @@ impl LocalResponse {
     /// `LRNGrad`.
     ///
     /// # Errors
-    /// As for [`normalize`](LocalResponse::normalize); [`NumericError::Shape`] where the shapes
+    /// As for [`normalize`](LocalResponse::normalize); [`NumericError::Shape`] if the shapes
     /// differ.
     pub fn gradient(&self, grad: &Value, x: &Value, y: &Value) -> Result<Value, NumericError> {
         expect_shape(x, grad.shape())?;
@@ -55,7 +55,7 @@ impl LocalResponse {
                 let rows = grads.chunks_exact(depth).zip(xs.chunks_exact(depth));
                 let rows = rows.zip(ys.chunks_exact(depth)).zip(out.chunks_exact_mut(depth));
                 for (((grad, x), y), out) in rows {
-                    // Where nothing comes in, nothing goes out, even if a norm is 0.
+                    // A zero gradient stays zero, even if a norm is 0.
                     for i in (0..depth).filter(|&i| grad[i] != T::ZERO) {
                         let norm = self.norm(x, i);
                         let scale = slope * y[i];
@@ -90,7 +90,7 @@ impl LocalResponse {
     }
 }
 
-/// The number of channels; 1 where there are none, for there are no elements then.
+/// The number of channels; 1 where there are none, since there are no elements then.
 fn depth(shape: &Shape) -> usize {
     shape.last().copied().unwrap_or(1).max(1)
 }

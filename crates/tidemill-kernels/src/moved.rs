@@ -1,4 +1,4 @@
-//! Moving elements without computing. Numbers of the same length share the code.
+//! Element types for moving data without computing. Numbers of the same length share the code.
 
 use tidemill_value::{ByteString, DType, Element, Shape, TensorList, Value, ValueError};
 

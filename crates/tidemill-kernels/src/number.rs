@@ -1,17 +1,17 @@
 use tidemill_value::Bits;
 
-/// What the generic parts of this crate ask of numbers. Integers wrap.
+/// The operations that the generic parts of this crate need of numbers. Integers wrap.
 pub(crate) trait Number: Bits + Copy {
-    /// What integers of this type are summed in for their mean; floats stay as they are.
+    /// The type that integers are summed in for their mean; floats stay as they are.
     type Wide: Number;
 
     /// Whether this is a floating-point type.
     const IS_FLOAT: bool;
     const ZERO: Self;
     const ONE: Self;
-    /// What every number is above or equal to.
+    /// The lower bound of all numbers.
     const BOTTOM: Self;
-    /// What every number is below or equal to.
+    /// The upper bound of all numbers.
     const TOP: Self;
     /// The ends of the range of finite numbers.
     const LOWEST: Self;

@@ -1,4 +1,4 @@
-//! Order and equality of elements: the largest, different ones, how often each is there.
+//! Order and equality of elements: the largest, the distinct, their counts.
 
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
@@ -10,14 +10,13 @@ use crate::elementwise::cast;
 use crate::number::Number;
 use crate::output::build;
 
-/// The `count` largest elements along the last axis, in descending order, and where they are, as
-/// `int32` or `int64`. Of equal ones, the first comes first; NaN counts as larger than any
-/// number. TensorFlow's `TopKV2`.
+/// The `count` largest elements along the last axis, in descending order, and their positions, as
+/// `int32` or `int64`. Of equal ones, the first comes first; NaN counts as larger than any number.
+/// TensorFlow's `TopKV2`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where there is no axis, [`NumericError::TooFew`] where it has fewer
-/// elements, [`NumericError::UnsupportedDType`] where the elements are not numbers or `indices`
-/// is another type.
+/// [`NumericError::Rank`] if there is no axis, [`NumericError::TooFew`] if it has fewer elements,
+/// [`NumericError::UnsupportedDType`] if the elements are not numbers or `indices` is another type.
 pub fn top_k(value: &Value, count: usize, indices: DType) -> Result<(Value, Value), NumericError> {
     let Some((&extent, outer)) = value.shape().split_last() else {
         return Err(NumericError::Rank { expected: 1, actual: 0 });
@@ -43,7 +42,7 @@ pub fn top_k(value: &Value, count: usize, indices: DType) -> Result<(Value, Valu
     }, else Err(NumericError::UnsupportedDType { dtype }))
 }
 
-/// Where the largest elements of a row are, in descending order.
+/// The positions of the largest elements of a row, in descending order.
 fn largest_of<T: Number + PartialOrd>(row: &[T], count: usize) -> Vec<usize> {
     first_of(row.len(), count, &|&l, &r| {
         let (x, y) = (row[l], row[r]);
@@ -74,13 +73,13 @@ fn index_value(places: &[usize], shape: Shape, dtype: DType) -> Result<Value, Nu
         else Err(NumericError::UnsupportedDType { dtype }))
 }
 
-/// For each row of `predictions`, which are `float32`, whether the element that its target names
-/// is among the `count` largest; elements equal to the last of these count. Where a row holds NaN
-/// or infinities, or has no such element, it is not. TensorFlow's `InTopKV2`.
+/// For each row of `predictions`, which are `float32`, whether the element at its target is among
+/// the `count` largest; elements equal to the last of these count. A row that holds NaN or
+/// infinities, or has no such element, is false. TensorFlow's `InTopKV2`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where the predictions are not a matrix, [`NumericError::Length`] where
-/// there is not a target for each row.
+/// [`NumericError::Rank`] if the predictions are not a matrix, [`NumericError::Length`] if there is
+/// not a target for each row.
 pub fn in_top_k(predictions: &Value, targets: &[i64], count: i64) -> Result<Value, NumericError> {
     let [rows, classes] = predictions.shape()[..] else {
         return Err(NumericError::Rank { expected: 2, actual: predictions.shape().rank() });
@@ -100,7 +99,7 @@ pub fn in_top_k(predictions: &Value, targets: &[i64], count: i64) -> Result<Valu
     Ok(Value::list(targets.iter().enumerate().map(is_in).collect()))
 }
 
-/// An element as something to look up. NaN, which equals nothing, has none.
+/// An element as a key to look up. NaN, which equals nothing, has none.
 #[derive(PartialEq, Eq, Hash)]
 enum Key<'a> {
     Bits(u64),
@@ -121,7 +120,7 @@ macro_rules! keyed {
     )*};
 }
 
-/// The bits of a number, where both zeros are one.
+/// The bits of a number; both zeros have the same.
 fn float_key(x: f64) -> Option<Key<'static>> {
     (!x.is_nan()).then(|| Key::Bits((x + 0.0).to_bits()))
 }
@@ -148,22 +147,22 @@ impl Keyed for ByteString {
     }
 }
 
-/// The different elements of a list in the order in which they come.
+/// The distinct elements of a list, in the order of their first occurrence.
 #[derive(Clone, Debug)]
 pub struct Unique {
     /// The elements.
     pub values: Value,
-    /// For each element of the list, which of them it is.
+    /// The index into `values` of each element of the list.
     pub indices: Value,
-    /// How often each of them is there.
+    /// The number of occurrences of each.
     pub counts: Value,
 }
 
-/// The different elements of a list; indices and counts are `int32` or `int64`. TensorFlow's
+/// The distinct elements of a list; indices and counts are `int32` or `int64`. TensorFlow's
 /// `Unique` and `UniqueWithCounts`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where the value is not a list, [`NumericError::UnsupportedDType`] where
+/// [`NumericError::Rank`] if the value is not a list, [`NumericError::UnsupportedDType`] if
 /// `indices` is another type.
 pub fn unique(value: &Value, indices: DType) -> Result<Unique, NumericError> {
     check_list(value)?;
@@ -197,11 +196,11 @@ fn unique_of<T: Keyed>(elements: &[T], indices: DType) -> Result<Unique, Numeric
     })
 }
 
-/// The elements of a list that are not in another one, and where they are, as `int32` or
-/// `int64`. TensorFlow's `ListDiff`.
+/// The elements of a list that are not in another one, and their positions, as `int32` or `int64`.
+/// TensorFlow's `ListDiff`.
 ///
 /// # Errors
-/// As for [`unique`], and [`NumericError::Value`] where the types differ.
+/// As for [`unique`], and [`NumericError::Value`] if the types differ.
 pub fn list_diff(
     value: &Value,
     other: &Value,
@@ -230,14 +229,14 @@ fn check_list(value: &Value) -> Result<(), NumericError> {
     }
 }
 
-/// How often each number below `count` is among `numbers`, or the sum of the weights that stand
-/// beside it; no weights count as ones. Numbers of `count` and above are left out. TensorFlow's
-/// `Bincount`.
+/// The number of occurrences among `numbers` of each number below `count`, or the sum of the
+/// weights of its occurrences; no weights count as ones. Numbers of `count` and above are left out.
+/// TensorFlow's `Bincount`.
 ///
 /// # Errors
-/// [`NumericError::IndexOutOfRange`] where a number is negative, [`NumericError::Length`] where
-/// there are not as many weights, [`NumericError::UnsupportedDType`] where they are not numbers,
-/// [`NumericError::Value`] where memory cannot hold the result.
+/// [`NumericError::IndexOutOfRange`] if a number is negative, [`NumericError::Length`] if there are
+/// not as many weights, [`NumericError::UnsupportedDType`] if they are not numbers,
+/// [`NumericError::Value`] if memory cannot hold the result.
 pub fn bincount(numbers: &[i32], count: usize, weights: &Value) -> Result<Value, NumericError> {
     let (expected, actual) = (numbers.len(), weights.elements());
     if actual != 0 && actual != expected {

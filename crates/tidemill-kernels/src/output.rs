@@ -21,13 +21,13 @@ fn build_by<T: Element>(
     Ok(value)
 }
 
-/// The number of elements of a part of a shape. It is exact unless the whole has none, or more
-/// than memory can hold.
+/// The number of elements of a part of a shape. It is exact unless the whole shape has none, or
+/// more than memory can hold.
 pub(crate) fn volume(extents: &[usize]) -> usize {
     extents.iter().fold(1, |count, extent| count.saturating_mul(*extent))
 }
 
-/// Checks that a value is of the shape that the other operands ask for.
+/// Checks that a value has the shape that the other operands imply.
 pub(crate) fn expect_shape(value: &Value, expected: &[usize]) -> Result<(), NumericError> {
     if value.shape()[..] == *expected {
         return Ok(());

@@ -10,7 +10,7 @@ use crate::output::{build, expect_shape, volume};
 use crate::pool::{TILE, for_each_chunk_mut};
 use crate::window::{Slide, Window};
 
-/// As many channels are combined side by side.
+/// The number of channels combined side by side.
 const LANES: usize = 16;
 
 /// The windows of a pool on the two spatial axes of images.
@@ -18,9 +18,9 @@ const LANES: usize = 16;
 pub struct Pool {
     /// The extents of a window.
     pub extents: [usize; 2],
-    /// How it moves.
+    /// The movement of the window along each axis.
     pub slides: [Slide; 2],
-    /// Whether the channels are the axis before the spatial ones, and not the last.
+    /// True if the channels are the axis before the spatial ones, not the last.
     pub channels_first: bool,
 }
 
@@ -28,8 +28,8 @@ pub struct Pool {
 /// element counts only if it is above the lowest finite number, which stands where none is.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where `x` has not 4 axes, [`NumericError::Window`] where there are no
-/// such windows, [`NumericError::UnsupportedDType`] where the elements are not numbers.
+/// [`NumericError::Rank`] if `x` does not have 4 axes, [`NumericError::Window`] if there are no
+/// such windows, [`NumericError::UnsupportedDType`] if the elements are not numbers.
 pub fn max_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     match_dtype!(x.dtype(), numbers, T => {
@@ -41,9 +41,9 @@ pub fn max_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
     }, else unsupported(x.dtype()))
 }
 
-/// Where the largest element of each window is among all of `x`, or among those of its image:
-/// the first in row-major order; -1 where a window lies on padding alone. The result is of the
-/// type `indices`, `int32` or `int64`.
+/// The position of the largest element of each window among all of `x`, or among the elements of
+/// its image: the first in row-major order; -1 if a window lies on padding alone. The result is of
+/// the type `indices`, `int32` or `int64`.
 ///
 /// # Errors
 /// As for [`max_pool`]; [`NumericError::UnsupportedDType`] also for other types of indices.
@@ -67,11 +67,11 @@ pub fn arg_max_pool(
     cast(&found, indices)
 }
 
-/// The gradient of [`max_pool`] by `x`: what came in for a window goes to the first of its largest
-/// elements. TensorFlow's `MaxPoolGrad`.
+/// The gradient of [`max_pool`] with respect to `x`: the incoming gradient of a window goes to the
+/// first of its largest elements. TensorFlow's `MaxPoolGrad`.
 ///
 /// # Errors
-/// As for [`max_pool`]; [`NumericError::Shape`] where `grad` is not of the shape of its result.
+/// As for [`max_pool`]; [`NumericError::Shape`] if `grad` is not of the shape of its result.
 pub fn max_pool_grad(x: &Value, grad: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     expect_shape(grad, &places.output)?;
@@ -86,11 +86,11 @@ pub fn max_pool_grad(x: &Value, grad: &Value, pool: &Pool) -> Result<Value, Nume
     }, else unsupported(x.dtype()))
 }
 
-/// The elements of `values`, which are of the shape of `x`, where each window of `x` has the first
-/// of its largest elements: the gradient of [`max_pool_grad`]. TensorFlow's `MaxPoolGradGrad`.
+/// The elements of `values`, which have the shape of `x`, at the first of the largest elements of
+/// each window of `x`: the gradient of [`max_pool_grad`]. TensorFlow's `MaxPoolGradGrad`.
 ///
 /// # Errors
-/// As for [`max_pool`]; [`NumericError::Shape`] where the shapes differ.
+/// As for [`max_pool`]; [`NumericError::Shape`] if the shapes differ.
 pub fn pick_largest(x: &Value, values: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     expect_shape(values, x.shape())?;
@@ -122,11 +122,11 @@ pub fn mean_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
     }, else unsupported(x.dtype()))
 }
 
-/// The gradient of [`mean_pool`] of a value of `shape`: what came in for a window is divided
-/// among its elements. TensorFlow's `AvgPoolGrad`.
+/// The gradient of [`mean_pool`] of a value of `shape`: the incoming gradient of a window is
+/// divided among its elements. TensorFlow's `AvgPoolGrad`.
 ///
 /// # Errors
-/// As for [`mean_pool`]; [`NumericError::Shape`] where `grad` is not of the shape of its result.
+/// As for [`mean_pool`]; [`NumericError::Shape`] if `grad` is not of the shape of its result.
 pub fn mean_pool_grad(shape: &Shape, grad: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(shape, pool)?;
     expect_shape(grad, &places.output)?;
@@ -220,9 +220,9 @@ vectorized! {
 /// if it comes first: nothing is above it then.
 struct Winners<T> {
     best: Vec<T>,
-    /// Which element of the window each is, among those that lie on the input.
+    /// The number of each winner among the elements of the window that lie on the input.
     numbers: Vec<u32>,
-    /// Where the channels of those elements begin.
+    /// The start of the channels of those elements.
     elements: Vec<usize>,
 }
 
@@ -232,7 +232,7 @@ impl<T: Number + PartialOrd> Winners<T> {
         Winners { best, numbers, elements: Vec::new() }
     }
 
-    /// Finds them among the elements of a plane. Says whether the window has any.
+    /// Finds them among the elements of a plane. Returns whether the window has any.
     #[inline(always)]
     fn choose(&mut self, places: &Places, plane: &[T], row: usize, column: usize) -> bool {
         self.elements.clear();
@@ -251,15 +251,15 @@ impl<T: Number + PartialOrd> Winners<T> {
         true
     }
 
-    /// For each channel, where the channels of the winner begin.
+    /// The start of the winner's channels, for each channel.
     #[inline(always)]
     fn starts(&self) -> impl Iterator<Item = usize> {
         self.numbers.iter().map(|&number| self.elements[number as usize])
     }
 }
 
-/// Where windows have their elements in memory. Values are cut into planes, which no window
-/// crosses, of channels that lie side by side.
+/// The places of the elements of windows in memory. Values are cut into planes of adjacent
+/// channels, which no window crosses.
 struct Places {
     output: Shape,
     windows: [Window; 2],
@@ -304,7 +304,7 @@ impl Places {
         });
     }
 
-    /// Calls `f` with each plane of what is of the shape of the input, and its number.
+    /// Calls `f` with each plane of a value of the shape of the input, and its number.
     fn each_plane_mut<O: Send>(&self, out: &mut [O], f: impl Fn(usize, &mut [O]) + Sync) {
         if out.is_empty() {
             return;
@@ -343,15 +343,15 @@ impl Places {
         }, else unsupported(x.dtype()))
     }
 
-    /// The plane that a line of the output is of, and which of its lines it is.
+    /// The plane of a line of the output, and the number of the line in it.
     #[inline(always)]
     fn of_line<'a, T>(&self, elements: &'a [T], line: usize) -> (&'a [T], usize) {
         let rows = self.windows[0].output();
         (&elements[line / rows * self.plane()..][..self.plane()], line % rows)
     }
 
-    /// Calls `visit` for each window of a plane with its row and column, and with where its
-    /// channels are in the output.
+    /// Calls `visit` for each window of a plane with its row and column, and with the start of its
+    /// channels in the output.
     #[inline(always)]
     fn windows(&self, plane: usize, mut visit: impl FnMut(usize, usize, usize)) {
         let [rows, columns] = self.windows.map(|window| window.output());
@@ -362,7 +362,7 @@ impl Places {
         }
     }
 
-    /// Calls `visit` with where the channels of each element of a window are in its plane.
+    /// Calls `visit` with the start in its plane of the channels of each element of a window.
     #[inline(always)]
     fn starts(&self, row: usize, column: usize, mut visit: impl FnMut(usize)) {
         let [rows, columns] = &self.windows;
@@ -375,8 +375,7 @@ impl Places {
         }
     }
 
-    /// Combines the elements of a window, channel by channel. Many channels stay in registers
-    /// meanwhile.
+    /// Combines the elements of a window, channel by channel, keeping many channels in registers.
     #[inline(always)]
     fn fold<T: Number>(
         &self,

@@ -1,7 +1,7 @@
 //! Linear recurrences of first order, `s = b + a · s`: the state before each step.
 //!
-//! The gradients of cumulative products are such recurrences, and so are theirs: nothing is
-//! divided by elements that may be zero.
+//! The gradients of cumulative products are such recurrences, and so are theirs: they divide by no
+//! element, which may be zero.
 
 use std::ops::Range;
 
@@ -12,7 +12,7 @@ use crate::layout::Indices;
 use crate::number::Number;
 use crate::output::{build, expect_shape, volume};
 
-/// Where a recurrence begins.
+/// The start of a recurrence.
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub struct Start {
     /// The first state.
@@ -33,8 +33,8 @@ impl Start {
 /// A coefficient of 0 forgets the state, even one that is infinite or NaN.
 ///
 /// # Errors
-/// [`NumericError::Shape`] where `a` and `b` differ in shape, [`NumericError::Axis`] where there
-/// is no such axis, [`NumericError::UnsupportedDType`] where the elements are not floats.
+/// [`NumericError::Shape`] if `a` and `b` differ in shape, [`NumericError::Axis`] if there is no
+/// such axis, [`NumericError::UnsupportedDType`] if the elements are not floats.
 pub fn recurrence(a: &Value, b: &Value, axis: usize, start: Start) -> Result<Value, NumericError> {
     let shape = a.shape();
     let rank = shape.rank();
@@ -80,10 +80,10 @@ pub struct Segments<'a> {
 /// A coefficient of 0 forgets the state, as in [`recurrence`].
 ///
 /// # Errors
-/// [`NumericError::Shape`] where `a` and `b` differ in shape, or the ids do not fit,
-/// [`NumericError::IndexOutOfRange`] where a number is not below the count,
-/// [`NumericError::UnsupportedDType`] where the elements are not floats,
-/// [`NumericError::Value`] where memory cannot hold the states.
+/// [`NumericError::Shape`] if `a` and `b` differ in shape, or the ids do not fit,
+/// [`NumericError::IndexOutOfRange`] if a number is not below the count,
+/// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Value`] if
+/// memory cannot hold the states.
 pub fn segment_recurrence(
     a: &Value,
     b: &Value,
@@ -119,7 +119,7 @@ pub fn segment_recurrence(
     }, else Err(NumericError::UnsupportedDType { dtype: a.dtype() }))
 }
 
-/// Gives the states of the columns, and takes them one step further.
+/// Writes the states of the columns, and advances them by one step.
 fn step<T: Number>(a: &[T], b: &[T], states: &mut [T], out: &mut [T]) {
     for (((a, b), state), o) in a.iter().zip(b).zip(states).zip(out) {
         *o = *state;

@@ -1,4 +1,4 @@
-//! Sums and products of all elements up to each.
+//! Cumulative sums and products.
 
 use tidemill_value::{Value, match_dtype};
 
@@ -6,7 +6,7 @@ use crate::NumericError;
 use crate::number::Number;
 use crate::output::{build, volume};
 
-/// Which elements a scan combines.
+/// The elements that a scan combines.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Scan {
     /// Leave out the element itself.
@@ -18,8 +18,8 @@ pub struct Scan {
 /// The sum of the elements along `axis` up to each; integers wrap. TensorFlow's `Cumsum`.
 ///
 /// # Errors
-/// [`NumericError::Axis`] where there is no such axis, [`NumericError::UnsupportedDType`] where
-/// the elements are not numbers.
+/// [`NumericError::Axis`] if there is no such axis, [`NumericError::UnsupportedDType`] if the
+/// elements are not numbers.
 pub fn cumsum(value: &Value, axis: usize, scan: Scan) -> Result<Value, NumericError> {
     let dtype = value.dtype();
     match_dtype!(dtype, numbers, T => run::<T>(value, axis, scan, T::ZERO, T::plus),

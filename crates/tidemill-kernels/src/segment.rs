@@ -1,4 +1,4 @@
-//! Rows combined by the number of a segment that each belongs to.
+//! Rows combined by segment number.
 
 use tidemill_value::{Shape, Value, match_dtype};
 
@@ -7,7 +7,7 @@ use crate::layout::Indices;
 use crate::number::{Number, combined};
 use crate::output::{build, volume};
 
-/// How the rows of a segment are combined.
+/// The combination of the rows of a segment.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Segment {
     /// Their sum; of none, 0.
@@ -22,13 +22,13 @@ pub enum Segment {
     Mean,
 }
 
-/// Combines rows whose segment numbers ascend. Segments without rows are 1 for a product and 0
-/// for all else. TensorFlow's `SegmentSum` and so on.
+/// Combines rows whose segment numbers ascend. Segments without rows are 1 for a product and 0 for
+/// all else. TensorFlow's `SegmentSum` and so on.
 ///
 /// # Errors
-/// [`NumericError::Length`] where there is not one number for each row,
-/// [`NumericError::Unsorted`] where they do not ascend, [`NumericError::IndexOutOfRange`] where
-/// one is negative, [`NumericError::UnsupportedDType`] where the elements are not numbers.
+/// [`NumericError::Length`] if there is not one number for each row, [`NumericError::Unsorted`] if
+/// they do not ascend, [`NumericError::IndexOutOfRange`] if one is negative,
+/// [`NumericError::UnsupportedDType`] if the elements are not numbers.
 pub fn segment(value: &Value, ids: &Value, how: Segment) -> Result<Value, NumericError> {
     let Some((&rows, part)) = value.shape().split_first() else {
         return Err(NumericError::Rank { expected: 1, actual: 0 });
@@ -51,9 +51,9 @@ pub fn segment(value: &Value, ids: &Value, how: Segment) -> Result<Value, Numeri
 /// The axes of `ids` are the first axes of the value.
 ///
 /// # Errors
-/// [`NumericError::Shape`] where they are not, [`NumericError::IndexOutOfRange`] where a number
-/// is not below `count`, [`NumericError::UnsupportedDType`] where the elements are not numbers,
-/// [`NumericError::Value`] where memory cannot hold the result.
+/// [`NumericError::Shape`] if they are not, [`NumericError::IndexOutOfRange`] if a number is not
+/// below `count`, [`NumericError::UnsupportedDType`] if the elements are not numbers,
+/// [`NumericError::Value`] if memory cannot hold the result.
 pub fn unsorted_segment(
     value: &Value,
     ids: &Value,
@@ -68,12 +68,12 @@ pub fn unsorted_segment(
     combine(value, ids, count, part, how, Empty::Identity)
 }
 
-/// What segments without rows are.
+/// The result of segments without rows.
 #[derive(Clone, Copy, PartialEq)]
 enum Empty {
     /// Zero, but one for products.
     Zero,
-    /// What changes nothing, among finite numbers.
+    /// The identity among finite numbers.
     Identity,
 }
 
@@ -145,7 +145,7 @@ impl<T: Number> Rows<'_, T> {
         for (id, row) in self.rows() {
             let Some(id) = id else { continue };
             let out = &mut out[id * self.width..(id + 1) * self.width];
-            // The first row stands for itself: an infinity may lie beyond where others start.
+            // The first row is copied: an infinity may lie beyond the initial value of the others.
             if std::mem::take(&mut is_first[id]) {
                 out.copy_from_slice(row);
                 continue;

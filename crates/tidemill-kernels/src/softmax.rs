@@ -1,4 +1,4 @@
-//! Softmax and the cross entropies of it, over the last axis.
+//! Softmax and its cross entropies, over the last axis.
 //!
 //! The largest logit of a row is subtracted first, so that no exponential overflows.
 
@@ -18,8 +18,8 @@ use crate::reduce::{Max, Reducer, Sum, fold_row};
 /// The value is overwritten if its buffer is not shared.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are not floats, [`NumericError::Rank`]
-/// where there is no axis.
+/// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Rank`] if
+/// there is no axis.
 pub fn softmax(logits: Value) -> Result<Value, NumericError> {
     match_dtype!(logits.dtype(), floats, T => over_rows(logits, normalize::<T>),
         else unsupported(&logits))
@@ -36,12 +36,13 @@ pub fn log_softmax(logits: Value) -> Result<Value, NumericError> {
         else unsupported(&logits))
 }
 
-/// What a cross entropy gives: the loss of each row, and its gradient by the logits.
+/// The result of a cross entropy: the loss of each row, and its gradient with respect to the
+/// logits.
 #[derive(Clone, Debug, PartialEq)]
 pub struct CrossEntropy {
-    /// The loss, of the shape of the logits without their last axis.
+    /// The loss, with the shape of the logits without their last axis.
     pub loss: Value,
-    /// The gradient of the sum of the losses, of the shape of the logits.
+    /// The gradient of the sum of the losses, with the shape of the logits.
     pub backprop: Value,
 }
 
@@ -51,9 +52,9 @@ pub struct CrossEntropy {
 /// `logits` and `labels` are of one type, and broadcast.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the logits are not floats, [`NumericError::Rank`]
-/// where they have no axis, [`NumericError::Broadcast`] and [`NumericError::Value`] where the
-/// labels are of a shape that does not fit, or of another type.
+/// [`NumericError::UnsupportedDType`] if the logits are not floats, [`NumericError::Rank`] if they
+/// have no axis, [`NumericError::Broadcast`] and [`NumericError::Value`] if the labels are of a
+/// shape that does not fit, or of another type.
 pub fn softmax_cross_entropy(logits: Value, labels: &Value) -> Result<CrossEntropy, NumericError> {
     if labels.shape() != logits.shape() {
         let both = broadcast(logits.shape(), labels.shape())?;
@@ -77,10 +78,10 @@ pub fn softmax_cross_entropy(logits: Value, labels: &Value) -> Result<CrossEntro
 /// axis.
 ///
 /// # Errors
-/// [`NumericError::IndexOutOfRange`] where a label is not in `[0, classes)`,
-/// [`NumericError::UnsupportedDType`] where the logits are not floats or the labels of another
-/// type, [`NumericError::Rank`] where the logits have no axis, [`NumericError::Shape`] where the
-/// labels are of another shape.
+/// [`NumericError::IndexOutOfRange`] if a label is not in `[0, classes)`,
+/// [`NumericError::UnsupportedDType`] if the logits are not floats or the labels of another type,
+/// [`NumericError::Rank`] if the logits have no axis, [`NumericError::Shape`] if the labels are of
+/// another shape.
 pub fn sparse_softmax_cross_entropy(
     logits: Value,
     labels: &Value,
@@ -99,14 +100,14 @@ fn unsupported<T>(logits: &Value) -> Result<T, NumericError> {
     Err(NumericError::UnsupportedDType { dtype: logits.dtype() })
 }
 
-/// The shape without its last axis, and the extent of that.
+/// The shape without its last axis, and the extent of that axis.
 fn split_last(shape: &Shape) -> Result<(Shape, usize), NumericError> {
     let (&classes, rows) =
         shape.split_last().ok_or(NumericError::Rank { expected: 1, actual: 0 })?;
     Ok((rows.into(), classes))
 }
 
-/// How many rows make a tile. An exponential is worth several light operations.
+/// The number of rows of a tile. An exponential is worth several light operations.
 fn rows_of_tile(classes: usize) -> usize {
     (TILE / 4).div_ceil(classes)
 }
@@ -123,8 +124,8 @@ fn over_rows<T: Element>(mut value: Value, f: fn(&mut [T])) -> Result<Value, Num
     Ok(value)
 }
 
-/// Overwrites each row of logits with its gradient and takes its loss, by a function that is given
-/// the number of the row and a vector to work in. Without classes, there is no loss.
+/// Overwrites each row of logits with its gradient and stores its loss, by a function that gets the
+/// number of the row and a scratch vector. Without classes, there is no loss.
 fn cross_entropy<T: Element>(
     mut logits: Value,
     row_loss: impl Fn(usize, &mut [T], &mut Vec<T>) -> T + Sync,

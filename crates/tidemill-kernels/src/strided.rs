@@ -4,16 +4,17 @@ use smallvec::SmallVec;
 
 /// One axis of an iteration over `N` buffers.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Axis<const N: usize> {
-    pub(crate) extent: usize,
+pub struct Axis<const N: usize> {
+    /// The number of elements.
+    pub extent: usize,
     /// The distance from one element to the next in each buffer.
-    pub(crate) steps: [isize; N],
+    pub steps: [isize; N],
 }
 
 pub(crate) type Axes<const N: usize> = SmallVec<[Axis<N>; 4]>;
 
-/// Drops the axes of extent 1 and joins neighbours that every buffer runs through evenly.
-pub(crate) fn coalesce<const N: usize>(axes: impl IntoIterator<Item = Axis<N>>) -> Axes<N> {
+/// Drops the axes of extent 1 and joins neighbours that every buffer walks evenly.
+pub fn coalesce<const N: usize>(axes: impl IntoIterator<Item = Axis<N>>) -> Axes<N> {
     let mut joined: Axes<N> = SmallVec::new();
     for axis in axes.into_iter().filter(|axis| axis.extent != 1) {
         match joined.last_mut() {
@@ -33,7 +34,7 @@ fn continues<const N: usize>(outer: &Axis<N>, inner: &Axis<N>) -> bool {
 }
 
 /// The offsets into `N` buffers at every position of some axes, in row-major order.
-pub(crate) struct Odometer<'a, const N: usize> {
+pub struct Odometer<'a, const N: usize> {
     axes: &'a [Axis<N>],
     position: SmallVec<[usize; 4]>,
     offsets: [isize; N],
@@ -42,7 +43,7 @@ pub(crate) struct Odometer<'a, const N: usize> {
 
 impl<'a, const N: usize> Odometer<'a, N> {
     /// The number of positions must fit `usize`.
-    pub(crate) fn new(axes: &'a [Axis<N>], start: [isize; N]) -> Self {
+    pub fn new(axes: &'a [Axis<N>], start: [isize; N]) -> Self {
         Odometer {
             axes,
             position: SmallVec::from_elem(0, axes.len()),
@@ -51,8 +52,8 @@ impl<'a, const N: usize> Odometer<'a, N> {
         }
     }
 
-    /// Starts at position number `first`, if there is one, and not at the first.
-    pub(crate) fn starting_at(mut self, first: usize) -> Self {
+    /// Starts at position number `first`, if there is one, instead of the first.
+    pub fn starting_at(mut self, first: usize) -> Self {
         self.remaining = self.remaining.saturating_sub(first);
         let mut rest = if self.remaining == 0 { 0 } else { first };
         for (axis, position) in self.axes.iter().zip(&mut self.position).rev() {
@@ -92,36 +93,5 @@ impl<const N: usize> Iterator for Odometer<'_, N> {
             self.advance();
         }
         Some(offsets)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_axis_of_extent_one_and_a_seam_without_a_gap_vanish() {
-        let axes = [
-            Axis { extent: 2, steps: [12, 0] },
-            Axis { extent: 1, steps: [99, 7] },
-            Axis { extent: 3, steps: [4, 0] },
-            Axis { extent: 4, steps: [1, 1] },
-        ];
-        let expected = [Axis { extent: 6, steps: [4, 0] }, Axis { extent: 4, steps: [1, 1] }];
-        assert_eq!(coalesce(axes).as_slice(), expected);
-    }
-
-    #[test]
-    fn an_odometer_turns_the_last_axis_fastest() {
-        let axes = [Axis { extent: 2, steps: [10, 0] }, Axis { extent: 3, steps: [-1, 2] }];
-        let offsets: Vec<_> = Odometer::new(&axes, [5, 0]).collect();
-        assert_eq!(offsets, [[5, 0], [4, 2], [3, 4], [15, 0], [14, 2], [13, 4]]);
-    }
-
-    #[test]
-    fn an_odometer_without_axes_stands_at_its_start_once() {
-        assert_eq!(Odometer::new(&[], [3]).collect::<Vec<_>>(), [[3]]);
-        let empty = [Axis { extent: 0, steps: [1] }];
-        assert_eq!(Odometer::new(&empty, [0]).count(), 0);
     }
 }

@@ -1,5 +1,5 @@
-//! What threads agree by. Code that takes it from here can be checked with other primitives of
-//! the same names, as the models of `tidemill-models` do.
+//! Synchronization primitives. Code that takes them from here can be checked with others of the
+//! same names, as the models of `tidemill-models` do.
 
 use std::cell;
 use std::hint;
@@ -7,7 +7,8 @@ use std::hint;
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Condvar, Mutex};
 
-/// How often a thread looks for what it waits for before it sleeps: a few microseconds.
+/// The number of times that a thread looks for what it waits for before it sleeps: a few
+/// microseconds.
 pub(crate) const SPINS: usize = 256;
 
 /// Passes a moment between two looks.

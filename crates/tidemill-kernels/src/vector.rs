@@ -7,10 +7,10 @@ use std::sync::atomic::{AtomicU8, Ordering};
 
 use tidemill_value::DType;
 
-/// An instruction set that functions have a copy for.
+/// An instruction set that functions are compiled for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Level {
-    /// The instructions of every machine of the architecture.
+    /// The baseline instructions of the architecture.
     Baseline,
     /// AVX2 and FMA: x86-64-v3.
     #[cfg(target_arch = "x86_64")]
@@ -70,12 +70,12 @@ fn detect() -> Level {
     }
 }
 
-/// Declares a function with a copy for each [`Level`]. `if CONDITION;` comes first, a constant of the
-/// type parameters; where it is false, there is only the baseline copy. Bounds are in brackets after
-/// `where`.
+/// Declares a function with a copy for each [`Level`]. `if CONDITION;` comes first, a constant of
+/// the type parameters; if it is false, there is only the baseline copy. Bounds are in brackets
+/// after `where`.
 ///
-/// In the body, `FUSED` tells whether the level has fused multiply-add. Functions that the body calls
-/// are compiled for the level only if they are inlined.
+/// In the body, `FUSED` says whether the level has fused multiply-add. Functions that the body
+/// calls are compiled for the level only if they are inlined.
 macro_rules! vectorized {
     (
         if $condition:expr;

@@ -4,26 +4,26 @@ use std::ops::Range;
 
 use tidemill_value::{Dim, NumericError};
 
-/// What surrounds the input of a window.
+/// The padding around the input of a window.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Padding {
-    /// As much as makes the output as long as the input, divided by the stride; an odd one goes
-    /// behind.
+    /// Enough to make the output as long as the input, divided by the stride; an odd element goes
+    /// after the input.
     Same,
     /// Nothing.
     Valid,
-    /// This many elements before and behind.
+    /// This many elements before and after.
     Explicit(usize, usize),
 }
 
-/// How a window moves along an axis, whatever its extent and that of the input are.
+/// The movement of a window along an axis, whatever its extent and that of the input are.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Slide {
     /// The distance from one window to the next.
     pub stride: usize,
     /// The distance from one element of a window to the next.
     pub dilation: usize,
-    /// What surrounds the input.
+    /// The padding of the input.
     pub padding: Padding,
 }
 
@@ -31,12 +31,12 @@ impl Slide {
     /// A window that moves by 1 over nothing but the input.
     pub const UNIT: Slide = Slide { stride: 1, dilation: 1, padding: Padding::Valid };
 
-    /// The windows of `filter` elements on an axis of `input`. Where the filter is longer than
-    /// the padded axis, there are none.
+    /// The windows of `filter` elements on an axis of `input`. If the filter is longer than the
+    /// padded axis, there are none.
     ///
     /// # Errors
-    /// [`NumericError::Window`] where the filter, the stride or the dilation is 0, or where the
-    /// padded axis or the dilated filter is longer than memory can be.
+    /// [`NumericError::Window`] if the filter, the stride or the dilation is 0, or if the padded
+    /// axis or the dilated filter is longer than memory can be.
     pub fn window(self, input: usize, filter: usize) -> Result<Window, NumericError> {
         let Slide { stride, dilation, .. } = self;
         let error = NumericError::Window { input, filter, stride, dilation };
@@ -76,7 +76,7 @@ impl Slide {
     pub fn output(self, input: Dim, filter: Dim) -> Result<Dim, NumericError> {
         let filter = match (filter.known(), self.padding) {
             (Some(filter), _) => filter,
-            // The number does not depend on it.
+            // The number does not depend on the filter.
             (None, Padding::Same) => 1,
             (None, _) => return Ok(Dim::UNKNOWN),
         };
@@ -85,8 +85,7 @@ impl Slide {
     }
 }
 
-/// The windows on an axis. That there are so many, and that all lie on the padded axis, has been
-/// seen to.
+/// The windows on an axis. Their number, and that all lie on the padded axis, has been checked.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Window {
     input: usize,
@@ -119,7 +118,7 @@ impl Window {
         self.dilation
     }
 
-    /// The padding before and behind the input.
+    /// The padding before and after the input.
     pub fn padding(&self) -> (usize, usize) {
         (self.before, self.after)
     }
@@ -133,7 +132,7 @@ impl Window {
     #[inline]
     pub fn taps(&self, window: usize) -> Range<usize> {
         let start = window * self.stride;
-        // To divide takes longer than all else.
+        // Division takes longer than all the rest.
         let steps = |distance: usize| match self.dilation {
             1 => distance,
             dilation => distance.div_ceil(dilation),
@@ -143,8 +142,8 @@ impl Window {
         first.min(end)..end
     }
 
-    /// Where element `tap` of window `window`, one of its [`taps`](Window::taps), lies on the
-    /// input.
+    /// The position on the input of element `tap` of window `window`, one of its
+    /// [`taps`](Window::taps).
     #[inline]
     pub fn position(&self, window: usize, tap: usize) -> usize {
         window * self.stride + tap * self.dilation - self.before
@@ -153,69 +152,5 @@ impl Window {
     /// Whether each window is one element of the input, in order.
     pub fn is_identity(&self) -> bool {
         self.filter == 1 && self.stride == 1 && self.before == 0 && self.after == 0
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn slide(stride: usize, dilation: usize, padding: Padding) -> Slide {
-        Slide { stride, dilation, padding }
-    }
-
-    #[test]
-    fn padding_to_the_same_extent_puts_the_odd_element_behind() {
-        let window = slide(2, 1, Padding::Same).window(6, 3).unwrap();
-        assert_eq!((window.output(), window.padding()), (3, (0, 1)));
-        let window = slide(1, 2, Padding::Same).window(5, 3).unwrap();
-        assert_eq!((window.output(), window.padding()), (5, (2, 2)));
-        let window = slide(3, 1, Padding::Same).window(7, 1).unwrap();
-        assert_eq!((window.output(), window.padding()), (3, (0, 0)));
-    }
-
-    #[test]
-    fn a_filter_longer_than_the_input_has_no_window() {
-        assert_eq!(slide(1, 1, Padding::Valid).window(2, 3).unwrap().output(), 0);
-        assert_eq!(slide(1, 1, Padding::Valid).window(0, 1).unwrap().output(), 0);
-        assert_eq!(slide(1, 1, Padding::Same).window(0, 3).unwrap().output(), 0);
-        assert_eq!(slide(2, 2, Padding::Explicit(1, 1)).window(2, 3).unwrap().output(), 0);
-    }
-
-    #[test]
-    fn taps_are_those_that_lie_on_the_input() {
-        for padding in [Padding::Same, Padding::Valid, Padding::Explicit(5, 4)] {
-            for (stride, dilation, filter) in [(1, 1, 3), (2, 1, 4), (1, 3, 3), (3, 2, 2)] {
-                let window = slide(stride, dilation, padding).window(9, filter).unwrap();
-                for i in 0..window.output() {
-                    let on_input = |tap: &usize| {
-                        let position = i * stride + tap * dilation;
-                        (window.before..window.before + 9).contains(&position)
-                    };
-                    let expected: Vec<usize> = (0..filter).filter(on_input).collect();
-                    assert_eq!(window.taps(i).collect::<Vec<_>>(), expected);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn impossible_windows_are_errors() {
-        assert!(slide(0, 1, Padding::Same).window(4, 2).is_err());
-        assert!(slide(1, 0, Padding::Same).window(4, 2).is_err());
-        assert!(slide(1, 1, Padding::Same).window(4, 0).is_err());
-        assert!(slide(1, usize::MAX, Padding::Valid).window(4, 3).is_err());
-        assert!(slide(usize::MAX, 1, Padding::Same).window(4, usize::MAX).is_err());
-        assert!(slide(1, 1, Padding::Explicit(usize::MAX, 1)).window(4, 3).is_err());
-    }
-
-    #[test]
-    fn what_is_unknown_leaves_the_number_of_windows_unknown() {
-        let (same, valid) = (slide(2, 1, Padding::Same), slide(2, 1, Padding::Valid));
-        assert_eq!(same.output(5.into(), Dim::UNKNOWN), Ok(3.into()));
-        assert_eq!(valid.output(5.into(), Dim::UNKNOWN), Ok(Dim::UNKNOWN));
-        assert_eq!(valid.output(Dim::UNKNOWN, 3.into()), Ok(Dim::UNKNOWN));
-        assert_eq!(valid.output(5.into(), 3.into()), Ok(2.into()));
-        assert!(slide(0, 1, Padding::Same).output(Dim::UNKNOWN, Dim::UNKNOWN).is_err());
     }
 }

@@ -1,9 +1,8 @@
-//! Models of what threads share.
+//! Models of the state that threads share.
 //!
 //! Each module of the runtime that is tested here is compiled a second time, from the same file,
-//! with loom's primitives in the place of the standard library's: it takes them from
-//! `crate::sync`. A model runs it in every interleaving of its threads with up to a few
-//! preemptions.
+//! with loom's primitives instead of the standard library's: it takes them from `crate::sync`. A
+//! model runs it in every interleaving of its threads with up to a few preemptions.
 
 #![cfg(test)]
 
@@ -25,7 +24,7 @@ mod cache;
 
 mod plans;
 
-/// Explores the interleavings of `model` in which threads are interrupted up to `preemptions` times.
+/// Explores the interleavings of `model` with up to `preemptions` preemptions.
 fn explore(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
     builder.preemption_bound = Some(preemptions);

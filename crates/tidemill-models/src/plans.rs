@@ -1,5 +1,5 @@
-//! Models of the cache of plans: all threads get one plan of a signature, and those that are kept
-//! are not more than there is room for.
+//! Models of the cache of plans: all threads get the same plan for a signature, and the number of
+//! kept plans stays within the limit.
 
 use loom::thread;
 

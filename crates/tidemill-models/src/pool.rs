@@ -10,7 +10,7 @@ use crate::explore;
 use crate::sync::UnsafeCell;
 use crate::team::{Team, Tiles};
 
-/// Where as many threads wait for each other as it was made for.
+/// A barrier for a given number of threads.
 struct Meeting {
     missing: Mutex<usize>,
     complete: Condvar,
@@ -84,7 +84,7 @@ fn the_caller_sees_what_the_helper_wrote() {
     });
 }
 
-/// Cells that several threads write, but no two of them the same.
+/// Cells that several threads write, each a different one.
 struct Cells<'a>(&'a [UnsafeCell<usize>]);
 
 // SAFETY: loom checks each access for races.

@@ -1,4 +1,4 @@
-//! Models of the store of variables: no write is lost, what is read at once was written at once,
+//! Models of the store of variables: no write is lost, values read together were written together,
 //! and no run waits for ever.
 
 use loom::thread;
@@ -16,7 +16,7 @@ fn store_of(cells: u32) -> Arc<Store<u32>> {
     store
 }
 
-/// Adds one to the cells, as a run does that overwrites them in place or not.
+/// Adds one to the cells, like a run that overwrites them in place or not.
 fn add_one(store: &Store<u32>, cells: &[u32], in_place: bool) {
     let uses: Vec<Use> = cells.iter().map(|&cell| Use { cell, written: true }).collect();
     let mut values = vec![0; cells.len()];

@@ -1,4 +1,4 @@
-//! The kernels of element-wise operations: one object for each form of function, whatever the
+//! The kernels of element-wise operations: one type for each form of function, whatever the
 //! function is.
 
 use std::any::Any;
@@ -13,7 +13,7 @@ use tidemill_kernels::elementwise::{
 use tidemill_kernels::{Broadcast, with_binary, with_comparison, with_predicate, with_unary};
 use tidemill_value::{DType, Element, Scalar, Value};
 
-/// A kernel for the function that `lookup` has for the type of the node's first input.
+/// A kernel for the function that `lookup` returns for the type of the node's first input.
 pub(crate) fn unary_kernel(
     node: &NodeView<'_>,
     lookup: fn(DType) -> Option<AnyUnary>,
@@ -131,7 +131,7 @@ impl<T: Plain + Into<Scalar>> Kernel for BinaryKernel<T> {
         if let (Some(x), Some(y)) = (left.as_scalar(), right.as_scalar()) {
             match (self.0.one)(x, y) {
                 Some(z) => cx.set_scalar(0, z),
-                // The other forms know why there is none.
+                // The other forms report the error.
                 None => self.0.pairs(&[x], &[y], &mut [T::default()])?,
             }
             return Ok(());
@@ -232,7 +232,7 @@ impl<T: Plain> Kernel for UpdateKernel<T> {
             let (left, right) = (variable.shape().into(), value.shape().into());
             return Err(tidemill_value::ValueError::Incompatible { left, right }.into());
         }
-        // `as_mut_slice` copies what a reader still holds.
+        // `as_mut_slice` copies values that a reader still holds.
         let mut variable = cx.take(0)?;
         self.0.in_place(Side::Left, variable.as_mut_slice()?, cx.slice(1)?)?;
         cx.set(0, variable);

@@ -1,4 +1,4 @@
-//! The tables that families of operations are written as.
+//! The tables that define families of operations.
 
 use tidemill_graph::{
     Arg, AttrDef, AttrKind, Fallible, GradCx, Grads, NodeBuilder, OpDef, OpError, Sample, TensorRef,
@@ -14,8 +14,8 @@ pub(crate) fn grads<const N: usize>(grads: [Option<Tensor>; N]) -> Grads {
     grads.into_iter().map(|grad| grad.map(TensorRef::from)).collect()
 }
 
-/// A node of another operation, with those attributes of the node that is differentiated that both
-/// operations have.
+/// A node of another operation, with the attributes of the differentiated node that both operations
+/// have.
 pub(crate) fn beside<const N: usize>(
     op: &'static OpDef,
     cx: &GradCx<'_>,
@@ -96,7 +96,7 @@ pub(crate) fn sample<const N: usize, const M: usize>(
     vec![Sample::new(inputs.map(Value::from), Value::from(output))]
 }
 
-/// The example of a row of a family: a call of its function, and the shape of what it gives.
+/// The example of a row of a family: a call of its function, and the shape of its result.
 macro_rules! example {
     ($function:ident($($argument:tt)*) => $shape:literal) => {
         concat!(
@@ -110,8 +110,7 @@ macro_rules! example {
 }
 pub(crate) use example;
 
-/// Adds what is said of the gradient to an operation: a rule that gives those of the inputs, or
-/// `none`.
+/// Adds the gradient to an operation: a rule that returns the gradients of the inputs, or `none`.
 macro_rules! with_gradient {
     ($op:expr, none) => {
         $op.not_differentiable()
@@ -125,7 +124,7 @@ pub(crate) use with_gradient;
 /// Declares element-wise operations of one input and their builder functions, a row for each:
 ///
 /// ```text
-/// /// What it computes.
+/// /// Its documentation.
 /// STATIC function = "TensorFlowName"("input"), TYPES, kernel,
 ///     (|cx| gradient of the input) or none,
 ///     [sample input] => [sample output];
@@ -163,9 +162,9 @@ macro_rules! unary_family {
 }
 pub(crate) use unary_family;
 
-/// Declares element-wise operations of two inputs that broadcast, a row for each, as
-/// [`unary_family!`] does; the name in brackets is the one that nodes have. The types of those
-/// that fail on more than their shapes are followed by what they fail on: `NUMBERS(Integers)`.
+/// Declares element-wise operations of two inputs that broadcast, a row for each, like
+/// [`unary_family!`]; the name in brackets is the default name of nodes. For operations that can
+/// fail on more than their shapes, the types are followed by the reason: `NUMBERS(Integers)`.
 macro_rules! binary_family {
     ($(
         #[doc = $summary:literal]
@@ -187,7 +186,7 @@ macro_rules! binary_family {
         #[doc = $summary]
         $(#[doc = $doc])*
         ///
-        /// Shapes broadcast; both operands are of one type, which a number takes from the other.
+        /// Shapes broadcast; both operands have the same type, which a number takes from the other.
         #[doc = $crate::family::example!($function(constant([0.5_f32, 2.0]), 3.0) => "[2]")]
         #[doc(alias = $name)]
         #[track_caller]

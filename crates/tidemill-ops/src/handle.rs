@@ -17,7 +17,7 @@ pub struct Tensor(TensorRef);
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Operation(OperationRef);
 
-/// What a handle says in place of a name if there is no node behind it.
+/// The text in place of a name if a handle has no node.
 const INVALID: &str = "<invalid>";
 
 /// Calls `read` with the graph and node behind a handle, if there are any.
@@ -303,7 +303,7 @@ fn write_invalid(f: &mut fmt::Formatter<'_>, kind: &str, operation: OperationRef
     }
 }
 
-/// Adds a node, and gives its first output.
+/// Adds a node, and returns its first output.
 #[track_caller]
 pub(crate) fn tensor(node: NodeBuilder) -> Tensor {
     node.build().output(0).into()

@@ -22,11 +22,10 @@ pub(crate) fn shape_of(value: &Value) -> Result<Shape, KernelError> {
 /// A number as an extent of a shape.
 pub(crate) fn extent(extent: i64) -> Result<usize, OpError> {
     usize::try_from(extent)
-        .map_err(|_| OpError::elements("shape", format!("{extent} is no extent of a shape")))
+        .map_err(|_| OpError::elements("shape", format!("{extent} is not a valid extent")))
 }
 
-/// The elements of input `i` as extents of a shape, of which those that are known cannot be
-/// negative.
+/// The elements of input `i` as extents of a shape; known ones must not be negative.
 pub(crate) fn known_extents(
     node: &NodeView<'_>,
     i: usize,
@@ -36,7 +35,7 @@ pub(crate) fn known_extents(
     elements.iter().map(dim).collect::<Result<PartialShape, _>>().map(Some)
 }
 
-/// An axis counted from the first, where a negative one counts from behind the last.
+/// An axis counted from the first; a negative one counts from the end.
 pub(crate) fn axis_of(axis: i64, rank: usize) -> Result<usize, OpError> {
     let counted = if axis < 0 { axis.checked_add_unsigned(rank as u64) } else { Some(axis) };
     counted
@@ -56,7 +55,7 @@ pub(crate) fn axes_of(axes: &[i64], rank: usize) -> Result<SmallVec<[usize; 4]>,
     }
 }
 
-/// The only element of an input that has to be a single integer.
+/// The only element of an input that must be a single integer.
 pub(crate) fn integer(value: &Value, input: &'static str) -> Result<i64, KernelError> {
     match integers(value)?[..] {
         [number] => Ok(number),
@@ -77,7 +76,7 @@ pub(crate) fn known_integers(node: &NodeView<'_>, i: usize) -> Option<Vec<i64>> 
     node.elements(i).and_then(Elements::known)
 }
 
-/// A number that counts something.
+/// A number that is a count.
 pub(crate) fn count_of(number: i64, what: &'static str) -> Result<usize, OpError> {
     usize::try_from(number).map_err(|_| {
         OpError::elements(what, format!("`{what}` must not be negative, but is {number}"))
@@ -131,7 +130,7 @@ pub(crate) fn check_not_empty(
     }
 }
 
-/// What the operation calls input `i`.
+/// The operation's name for input `i`.
 fn name_of(node: &NodeView<'_>, i: usize) -> &'static str {
     let (mut arguments, mut end) = (node.op().inputs.iter(), 0);
     let lists = node.op().inputs.iter().filter(|arg| arg.arity != Arity::One).count();
@@ -144,7 +143,8 @@ fn name_of(node: &NodeView<'_>, i: usize) -> &'static str {
     argument.map_or("input", |arg| arg.name)
 }
 
-/// Checks that input `i`, if its rank is known, has `rank` axes, which `expected` says in words.
+/// Checks that input `i`, if its rank is known, has `rank` axes; `expected` describes them in
+/// words.
 pub(crate) fn check_rank(
     node: &NodeView<'_>,
     i: usize,
@@ -160,20 +160,20 @@ pub(crate) fn check_rank(
     }
 }
 
-/// An extent, or where that is not known, as much as it can be.
+/// An extent, or if it is unknown, an upper bound.
 pub(crate) fn most(extent: &Dim) -> usize {
     extent.known().unwrap_or(usize::MAX >> 1)
 }
 
-/// An extent, or where that is not known, the least at which there is a diagonal so far out.
+/// An extent, or if it is unknown, the least extent that has this diagonal.
 pub(crate) fn least(extent: &Dim, diagonal: i64) -> usize {
     extent.known().unwrap_or_else(|| usize::try_from(diagonal).unwrap_or(0).saturating_add(1))
 }
 
-/// The extents of a shape as an `int32` value, or as an `int64` one where they are larger.
+/// The extents of a shape as an `int32` value, or as an `int64` one if they are larger.
 pub(crate) fn shape_tensor(shape: &[usize]) -> Value {
     index_list(shape, DType::I32).unwrap_or_else(|_| {
-        // No memory holds what is longer than the longest axis that can be described.
+        // No memory holds more than the longest axis that can be described.
         let extents = shape.iter().map(|&extent| i64::try_from(extent).unwrap_or(i64::MAX));
         Value::list(extents.collect())
     })

@@ -85,7 +85,7 @@ impl IndexedSlices {
     }
 }
 
-/// The gradient of a table whose rows `indices` were gathered, as slices: those of `grad`.
+/// The gradient of a table whose rows `indices` were gathered, as the slices of `grad`.
 #[track_caller]
 pub(crate) fn rows_gradient(grad: Tensor, table: Tensor, indices: Tensor) -> Tensor {
     let dense_shape = shape(table);

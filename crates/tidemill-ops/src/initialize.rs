@@ -89,7 +89,7 @@ pub fn global_variables_initializer() -> Operation {
 #[track_caller]
 pub fn variables_initializer(variables: impl IntoIterator<Item = Variable>) -> Operation {
     let mut variables: Vec<Variable> = variables.into_iter().collect();
-    // A variable is younger than those that its initial value depends on.
+    // A variable is created after those that its initial value depends on.
     variables.sort_by_key(|variable| node_of(*variable));
     let graph = variables.first().and_then(|variable| variable.graph());
     let graph = graph.unwrap_or_else(default_graph);
@@ -116,8 +116,8 @@ fn node_of(variable: Variable) -> Option<NodeId> {
     }
 }
 
-/// The initializer of a variable; where its initial value depends on variables that `assigned`
-/// has the initializers of, a copy that comes after those.
+/// The initializer of a variable; if its initial value depends on variables whose initializers are
+/// in `assigned`, a copy that runs after those.
 fn ordered_initializer(
     graph: &Graph,
     variable: Variable,

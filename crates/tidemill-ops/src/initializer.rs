@@ -21,7 +21,7 @@ enum Kind {
     Default,
     Constant(f64),
     Random(Distribution),
-    /// A random distribution whose variance is `scale` by the number of inputs or outputs.
+    /// A random distribution whose variance is `scale` divided by the number of inputs or outputs.
     Scaled {
         scale: f64,
         fan: Fan,
@@ -43,8 +43,8 @@ enum ScaledShape {
 }
 
 impl Default for Initializer {
-    /// What the [`VariableScope`](crate::VariableScope) says; Glorot's uniform distribution for
-    /// floats, and zero for other types, where it says nothing.
+    /// The initializer of the [`VariableScope`](crate::VariableScope); if it has none, Glorot's
+    /// uniform distribution for floats, and zero for other types.
     fn default() -> Self {
         Kind::Default.into()
     }
@@ -59,7 +59,7 @@ impl From<Kind> for Initializer {
 macro_rules! initializer_from_operand {
     ($($rust:ty),*) => {$(
         impl From<$rust> for Initializer {
-            /// Starts with this value.
+            /// An initializer with this value.
             fn from(value: $rust) -> Self {
                 Kind::Operand(value.into()).into()
             }
@@ -130,12 +130,12 @@ impl Initializer {
         self
     }
 
-    /// Whether it leaves to the variable scope what to start with.
+    /// True if the variable scope decides the initial value.
     pub(crate) fn is_default(&self) -> bool {
         matches!(self.kind, Kind::Default) && self.seed.is_none()
     }
 
-    /// The data type of the tensor, value or truth value to start with.
+    /// The data type of the initial value, if it is a tensor, value or truth value.
     pub(crate) fn dtype(&self) -> Option<DType> {
         match &self.kind {
             Kind::Operand(Operand::Tensor(tensor)) => tensor.dtype(),
@@ -152,8 +152,7 @@ impl Initializer {
             return build_operand(graph, operand, shape, dtype);
         }
         let Some(known) = shape.known() else {
-            let message =
-                format!("the shape {shape} of a variable must be known, to initialize it");
+            let message = format!("the shape {shape} of a variable must be known to initialize it");
             return invalid(graph, message);
         };
         let random = |distribution| {
@@ -175,7 +174,7 @@ impl Initializer {
     }
 }
 
-/// The initial value's name, as TensorFlow's initializers of the same kind have it.
+/// The initial value's name, as given by TensorFlow's initializers of the same kind.
 fn constant_name(number: f64) -> &'static str {
     match number {
         0.0 => "zeros",

@@ -19,8 +19,8 @@ pub enum LookupError {
     },
     /// The operation is inside a body, which runs any number of times.
     #[error(
-        "`{name}` is inside `{outer}`, of type {op}, and has no one value; what `{outer}` gives can be \
-         fetched: {}",
+        "`{name}` is inside `{outer}`, of type {op}, and has no single value; fetch an output of \
+         `{outer}` instead: {}",
         outputs.join(", ")
     )]
     InBody {
@@ -98,7 +98,7 @@ pub trait Inspect {
     fn operations_in(&self, collection: &str) -> Vec<Operation>;
 }
 
-/// What has a name, of which the scope is a part.
+/// Anything with a name, which may be in a scope.
 pub trait InScope {
     /// Whether the name is `scope`, or begins with `scope` and a slash: `generator/bias` is in the
     /// scope `generator`, and `generator_1/bias` is not. Every name is in the scope ``.
@@ -187,7 +187,7 @@ impl Inspect for Graph {
     }
 }
 
-/// The operation and the output that a tensor's name speaks of.
+/// The operation and the output that a tensor's name refers to.
 fn split_name(name: &str) -> (&str, u32) {
     name.rsplit_once(':')
         .and_then(|(operation, index)| Some((operation, index.parse().ok()?)))
@@ -203,8 +203,8 @@ fn find(reader: &GraphReader<'_>, name: &str) -> Result<NodeId, LookupError> {
     })
 }
 
-/// That an operation is in the body of one of a graph, if it is. Names in bodies lack the scope that a
-/// graph was imported into.
+/// The error of an operation that is in a body of one of a graph, if it is. Names in bodies lack
+/// the scope that a graph was imported into.
 fn in_a_body(reader: &GraphReader<'_>, name: &str) -> Option<LookupError> {
     let scopes = name.match_indices('/').map(|(end, _)| &name[end + 1..]);
     let names: Vec<&str> = std::iter::once(name).chain(scopes).collect();
@@ -226,8 +226,8 @@ fn in_a_body(reader: &GraphReader<'_>, name: &str) -> Option<LookupError> {
     })
 }
 
-/// Whether a body, or one in it, has an operation of one of these names. Bodies are in one another
-/// only so deep.
+/// True if a body, or one inside it, has an operation of one of these names. The nesting of bodies
+/// is limited.
 fn has_one_of(body: &Body, names: &[&str]) -> bool {
     let reader = body.graph().read();
     names.iter().any(|name| reader.find(name).is_some())

@@ -4,7 +4,7 @@ use tidemill_graph::{Kernel, KernelCx, KernelError};
 use tidemill_kernels::NumericError;
 use tidemill_value::Value;
 
-/// A kernel of one output, which a function computes from the inputs.
+/// A kernel of one output, computed by a function of the inputs.
 pub(crate) fn kernel<F>(compute: F) -> Box<dyn Kernel>
 where
     F: Fn(&KernelCx<'_>) -> Result<Value, KernelError> + Send + Sync + 'static,

@@ -1,5 +1,4 @@
-//! Methods for what programs do most often with a tensor, each of which calls the function of its
-//! row.
+//! Methods for the most common operations on a tensor, each of which calls the function of its row.
 
 use tidemill_value::{DType, PartialShape};
 
@@ -8,7 +7,7 @@ use crate::functions::Axes;
 use crate::{IntoNewShape, Operand, Tensor, Variable};
 
 /// Declares methods of tensors and variables, a row for each: the method, its arguments, and the
-/// function that it calls with the tensor in front of them.
+/// function that it calls with the tensor as first argument.
 macro_rules! methods {
     ($($method:ident($($argument:ident: $type:ty),*) = $function:ident;)*) => {
         methods!(@impl Tensor; $($method($($argument: $type),*) = $function;)*);
@@ -89,14 +88,13 @@ methods! {
 }
 
 impl Tensor {
-    /// The tensor, of which `shape` is known from here on (see
-    /// [`ensure_shape`](crate::ensure_shape)).
+    /// The tensor with `shape` known from here on (see [`ensure_shape`](crate::ensure_shape)).
     ///
     /// TensorFlow's `set_shape` changes the tensor that it is called on. Here a tensor never
     /// changes: use the one that is returned.
     ///
     /// # Errors
-    /// A shape that contradicts what is known; where that is known only in a run, the run fails.
+    /// The shape contradicts the known one. If that is known only in a run, the run fails.
     ///
     /// ```
     /// use tidemill_ops::placeholder;

@@ -71,14 +71,14 @@ impl From<&str> for Operand {
 }
 
 impl From<usize> for Operand {
-    /// A number, of whatever type is needed; by itself, an `int64`.
+    /// A number, which takes the required type; by itself, it is an `int64`.
     fn from(number: usize) -> Self {
         Operand::Number(i64::try_from(number).unwrap_or(i64::MAX).into())
     }
 }
 
 impl<const N: usize> From<[usize; N]> for Operand {
-    /// Extents or axes: a list of `int32`, or of `int64` where one is larger.
+    /// Extents or axes: a list of `int32`, or of `int64` if one is larger.
     fn from(extents: [usize; N]) -> Self {
         Operand::Value(Ok(shape_tensor(&extents)))
     }
@@ -121,8 +121,8 @@ macro_rules! operand_from_number {
 operand_from_number!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, bool);
 
 impl Operand {
-    /// The tensor, if the operand is one or reads one. A variable read under
-    /// `control_dependencies` is a new read, made here.
+    /// The tensor, if the operand is one or reads one. A variable under `control_dependencies` gets
+    /// a new read, created here.
     #[track_caller]
     pub(crate) fn as_tensor(&self) -> Option<Tensor> {
         match self {
@@ -138,8 +138,8 @@ impl Operand {
         self.to_tensor_named("Const")
     }
 
-    /// The operand as a tensor of whatever type it has by itself, as a constant of this name if
-    /// it is a number or value.
+    /// The operand as a tensor of its own type; a number or value becomes a constant with this
+    /// name.
     #[track_caller]
     pub(crate) fn to_tensor_named(&self, name: &'static str) -> Tensor {
         self.tensor_or_constant(None, name, None)
@@ -147,7 +147,8 @@ impl Operand {
 
     /// The operand as a tensor; a number or value as a constant.
     ///
-    /// It is no closure of `unwrap_or_else`, in which the line of the caller would be lost.
+    /// This is not a closure of `unwrap_or_else`, because a closure would lose the line of the
+    /// caller.
     #[track_caller]
     fn tensor_or_constant(
         &self,
@@ -161,19 +162,19 @@ impl Operand {
         }
     }
 
-    /// The operand as a tensor; a number or value becomes a constant of this graph, of this name.
+    /// The operand as a tensor; a number or value becomes a constant of this graph, with this name.
     #[track_caller]
     pub(crate) fn to_tensor_in(&self, graph: GraphKey, name: &'static str) -> Tensor {
         self.as_tensor().unwrap_or_else(|| self.to_constant(Some(graph), Cow::Borrowed(name), None))
     }
 
-    /// The operand as a tensor beside another one: a number takes its type. A number or value
-    /// becomes a constant of its graph, of this name.
+    /// The operand as a tensor next to another one: a number takes its type. A number or value
+    /// becomes a constant of its graph, with this name.
     #[track_caller]
     pub fn to_tensor_like(&self, other: Tensor, name: &'static str) -> Tensor {
         match self.as_tensor() {
             Some(tensor) => tensor,
-            // Beside an invalid tensor, a constant would only be in the way.
+            // Next to an invalid tensor, a constant would only add noise.
             None if takes_no_constant(other) => other,
             None => {
                 let graph = TensorRef::from(other).graph();
@@ -182,8 +183,8 @@ impl Operand {
         }
     }
 
-    /// The operand as a tensor beside another one, of whatever type it has by itself. A number or
-    /// value becomes a constant of its graph, of this name.
+    /// The operand as a tensor of its own type next to another one. A number or value becomes a
+    /// constant of its graph, with this name.
     #[track_caller]
     pub(crate) fn to_tensor_beside(&self, other: Tensor, name: &'static str) -> Tensor {
         match self.as_tensor() {
@@ -235,8 +236,8 @@ impl Operand {
     }
 }
 
-/// What builder functions take where they need a tensor, as a tensor: a tensor stays what it is, a
-/// variable is read, a number or a value becomes a constant.
+/// Converts an argument of a builder function to a tensor: a tensor stays as it is, a variable is
+/// read, and a number or a value becomes a constant.
 ///
 /// ```
 /// use tidemill_ops::{convert_to_tensor, get_variable, zeros};
@@ -280,8 +281,8 @@ pub(crate) fn binary(
     })
 }
 
-/// Adds an operation of a tensor and a small integer tensor that says where or how: if that is
-/// given as numbers, it becomes a constant named below the operation, `Sum/reduction_indices`.
+/// Adds an operation of a tensor and a small integer tensor of positions or axes: if that is given
+/// as numbers, it becomes a constant named below the operation, `Sum/reduction_indices`.
 #[track_caller]
 pub(crate) fn indexed(
     op: &'static OpDef,
@@ -309,7 +310,7 @@ pub fn composite<R>(graph: Option<Graph>, name: &str, build: impl FnOnce(&str) -
     at_location(Location::caller(), || scoped(&graph, name, build))
 }
 
-/// Whether a constant beside a tensor would only be in the way of the error that there is already.
+/// True if a constant next to this tensor would only add noise to an existing error.
 fn takes_no_constant(tensor: Tensor) -> bool {
     tensor.is_invalid() || tensor.graph().is_none_or(|graph| graph.is_complete_body())
 }

@@ -6,10 +6,10 @@ use crate::operand::binary;
 use crate::ops::{arithmetic, compare, math};
 use crate::{Operand, Tensor, Variable};
 
-/// Implements an operator between tensors, variables, numbers and values. Nodes get the name
-/// that TensorFlow gives to those made by its operators.
+/// Implements an operator between tensors, variables, numbers and values. Nodes get the same names
+/// as those of TensorFlow's operators.
 ///
-/// On the left, numbers are `f64` and `i64` alone: with one type for each kind of literal, the
+/// On the left, only `f64` and `i64` are numbers: with one type for each kind of literal, the
 /// compiler knows at once that `1.0 - x` is a tensor.
 macro_rules! binary_operator {
     ($trait:ident::$method:ident = $op:expr, $name:literal; $($number:ty),*) => {

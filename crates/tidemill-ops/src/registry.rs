@@ -426,7 +426,7 @@ static REGISTERED: RwLock<Vec<&OpDef>> = RwLock::new(Vec::new());
 
 /// An operation cannot be registered because another one has its name.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("there is an operation {name} already")]
+#[error("the operation {name} already exists")]
 pub struct NameTaken {
     /// The name.
     pub name: &'static str,

@@ -2,8 +2,8 @@
 
 use tidemill_value::{Element, Value};
 
-/// A value of `shape` from its elements in row-major order. One whose elements do not fit becomes
-/// a text that says so, and fails the tests.
+/// A value of `shape` from its elements in row-major order. If the elements do not fit, it is a
+/// string that says so, which fails the tests.
 pub(crate) fn array<T: Element, const N: usize>(
     shape: [usize; N],
     elements: impl Into<Vec<T>>,

@@ -1,14 +1,14 @@
-//! What builder functions take where they need a shape.
+//! The arguments of builder functions that take a shape.
 
 use tidemill_value::{PartialShape, Shape, Value};
 
 use crate::index::shape_tensor;
 use crate::{Operand, Tensor, Variable};
 
-/// The shape of a tensor to make: extents, or a tensor of integers, such as `shape(x)`, that gives
-/// them in a run.
+/// The shape of a new tensor: extents, or a tensor of integers, such as `shape(x)`, that gives them
+/// in a run.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a shape to make a tensor of",
+    message = "`{Self}` is not the shape of a tensor",
     label = "not a shape",
     note = "a shape is a list of extents, as in `[2, 3]` or `[rows, 3]`, or a tensor of integers, \
             such as `shape(x)`"
@@ -18,8 +18,8 @@ pub trait IntoShape {
     fn into_operand(self) -> Operand;
 }
 
-/// The shape that [`reshape`](crate::reshape) gives a tensor: extents, of which one may be open, or
-/// a tensor of integers, in which -1 is the open one.
+/// The shape for [`reshape`](crate::reshape): extents, one of which may be inferred, or a tensor of
+/// integers, in which -1 is the inferred one.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a shape to reshape to",
     label = "not a shape to reshape to",
@@ -28,7 +28,7 @@ pub trait IntoShape {
     note = "a list of `i32` or `i64`, as in `[-1, 3]`, and a tensor of integers are shapes as well"
 )]
 pub trait IntoNewShape {
-    /// The extents, -1 for the one that is open.
+    /// The extents, with -1 for the inferred one.
     fn into_operand(self) -> Operand;
 }
 

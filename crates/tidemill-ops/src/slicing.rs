@@ -70,7 +70,7 @@ impl SliceItem {
     /// The range up to and including `last`.
     fn through(start: Option<Bound>, last: Bound) -> Self {
         let end = match last {
-            // Behind the last element there is no number that counts from the end.
+            // After the last element, no number counts from the end.
             Bound::Number(-1) => None,
             Bound::Number(last) => Some(Bound::Number(last.saturating_add(1))),
             Bound::Tensor(last) => Some(Bound::Tensor(last + 1)),
@@ -157,11 +157,11 @@ items_from! {
 /// - `1..4`, `..-1`, `2..`, `..` takes a range, `0..=2` with its end;
 /// - `1..;2` takes every second element from number 1 on, `..;-1` all of them in reverse order;
 /// - `NewAxis` adds an axis of extent 1;
-/// - `Ellipsis` stands for all axes that nothing else speaks of.
+/// - `Ellipsis` stands for all axes without another item.
 ///
-/// Bounds are numbers, or tensors of shape `[]`. They mean what they mean in Python: negative ones
-/// count from behind the last element, and those of ranges may lie beyond the ends. A step counts
-/// from the start of its range, so a negative one needs a start above the end.
+/// Bounds are numbers, or tensors of shape `[]`. They mean the same as in Python: negative ones
+/// count from the end, and those of ranges may lie beyond the ends. A step counts from the start of
+/// its range, so a negative one needs a start above the end.
 ///
 /// ```
 /// use tidemill_ops::{NewAxis, constant, s};
@@ -255,7 +255,7 @@ impl<'a> FromIterator<(usize, &'a SliceItem)> for Entries {
     fn from_iter<I: IntoIterator<Item = (usize, &'a SliceItem)>>(items: I) -> Self {
         let mut entries = Entries::default();
         for (i, item) in items {
-            // Masks have no bits for more axes than that; there are none to cut either.
+            // Masks have no bits for more axes; there are none to slice either.
             let bit = u32::try_from(i).ok().and_then(|i| 1_i64.checked_shl(i)).unwrap_or(0);
             entries.add(*item, bit);
         }
@@ -291,7 +291,7 @@ impl Entries {
     }
 }
 
-/// The bound behind an index. What drops its axis does not look at it, but TensorFlow writes it.
+/// The bound after an index. Dropping the axis ignores it, but TensorFlow writes it.
 fn next(index: Bound) -> Bound {
     match index {
         Bound::Number(index) => Bound::Number(index.saturating_add(1)),
@@ -308,7 +308,7 @@ fn index_type<'a>(bounds: impl IntoIterator<Item = &'a Bound>) -> DType {
     if bounds.into_iter().any(is_wide) { DType::I64 } else { DType::I32 }
 }
 
-/// Bounds as a list: a constant if they are numbers, or else what packs their tensors.
+/// Bounds as a list: a constant if they are numbers, or else a node that packs their tensors.
 #[track_caller]
 fn list(x: Tensor, bounds: &[Bound], dtype: DType, name: &'static str) -> Tensor {
     let graph = Some(TensorRef::from(x).graph());

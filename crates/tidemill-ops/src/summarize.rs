@@ -1,8 +1,8 @@
-//! Values as TensorFlow's `Print` and `Assert` write them.
+//! Formats values like TensorFlow's `Print` and `Assert`.
 
 use tidemill_value::{DType, Element, Value, match_dtype};
 
-/// How many elements of a tensor are written before the rest is left out.
+/// The most elements of a tensor that are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Limit(pub(crate) i64);
 
@@ -24,8 +24,8 @@ pub(crate) fn summarize(value: &Value, Limit(limit): Limit) -> String {
     out
 }
 
-/// A value as TensorFlow's `StringFormat` writes it: `[[1 2] [3 4]]` with a line for each row, and
-/// of each axis the first and last elements.
+/// A value in the format of TensorFlow's `StringFormat`: `[[1 2] [3 4]]` with a line for each row,
+/// and the first and last elements of each axis.
 pub(crate) fn summarize_nested(value: &Value, Limit(limit): Limit) -> String {
     let at_ends = usize::try_from(limit).unwrap_or(usize::MAX);
     let quoted = |text: String| format!("\"{text}\"");
@@ -62,7 +62,7 @@ fn ends(row: &[String], count: usize) -> Vec<&str> {
     all.take(count).chain(["..."]).chain(last).collect()
 }
 
-/// Writes as many rows as there are elements, an incomplete one with dots at its end.
+/// Writes as many rows as there are elements; an incomplete one ends with dots.
 fn write_rows(out: &mut String, outer: &[usize], row: usize, texts: &[String]) {
     if row == 0 {
         return;
@@ -81,7 +81,7 @@ fn write_rows(out: &mut String, outer: &[usize], row: usize, texts: &[String]) {
     }
 }
 
-/// How many of the outer axes begin at row `i`.
+/// The number of outer axes that begin at row `i`.
 fn brackets(outer: &[usize], i: usize) -> usize {
     let mut rows = 1usize;
     outer
@@ -111,7 +111,7 @@ fn text<T: Element>(element: &T) -> String {
     }
 }
 
-/// The number with the first count of significant digits that reads back as itself.
+/// The number with the fewest significant digits, of two counts, that reads back as itself.
 fn shortest(x: f64, digits: [usize; 2], reads_back: impl Fn(&str) -> bool) -> String {
     let short = general(x, digits[0]);
     if reads_back(&short) { short } else { general(x, digits[1]) }
@@ -133,7 +133,7 @@ fn general(x: f64, digits: usize) -> String {
     trimmed(&format!("{x:.decimals$}")).to_owned()
 }
 
-/// A decimal number without zeros at the end of its fraction.
+/// A decimal number without trailing zeros in its fraction.
 fn trimmed(number: &str) -> &str {
     match number.contains('.') {
         true => number.trim_end_matches('0').trim_end_matches('.'),

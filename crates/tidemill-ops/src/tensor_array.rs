@@ -135,7 +135,7 @@ impl TensorArray {
         self.flow
     }
 
-    /// The array, with what `replace` makes of its flow in place of that.
+    /// The array with its flow replaced by `replace`.
     pub(crate) fn rebuild_flow(self, replace: impl FnOnce(Tensor) -> Tensor) -> Self {
         TensorArray { flow: replace(self.flow), ..self }
     }

@@ -28,7 +28,7 @@ pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
 
 /// The builder of a variable.
 #[derive(Clone, Debug)]
-#[must_use = "nothing is made before `get`"]
+#[must_use = "nothing is created until `get`"]
 pub struct VariableBuilder {
     pub(crate) name: String,
     pub(crate) shape: PartialShape,
@@ -51,14 +51,14 @@ impl VariableBuilder {
         self
     }
 
-    /// The name, without that of the variable scope.
+    /// The name, without the prefix of the variable scope.
     pub fn name(&self) -> &str {
         &self.name
     }
 
-    /// Sets what the variable starts with. Otherwise it is what the
-    /// [`VariableScope`](crate::VariableScope) says, or Glorot's uniform distribution for floats, and
-    /// zero for integers.
+    /// Sets the initializer of the variable. The default is that of the
+    /// [`VariableScope`](crate::VariableScope), or else Glorot's uniform distribution for floats,
+    /// and zero for integers.
     pub fn initializer(mut self, initializer: impl Into<Initializer>) -> Self {
         self.initializer = initializer.into();
         self
@@ -109,9 +109,10 @@ impl VariableBuilder {
         self
     }
 
-    /// Sets what is made of the value of the variable if it is made and trainable: a loss, of shape
-    /// `[]`, which is added to the collection [`REGULARIZATION_LOSSES`]. Otherwise it is what the
-    /// [`VariableScope`](crate::VariableScope) says.
+    /// Sets a regularizer for the variable, if it is created here and trainable: a function from
+    /// its value to a loss of shape `[]`, which is added to the collection
+    /// [`REGULARIZATION_LOSSES`]. The default is that of the
+    /// [`VariableScope`](crate::VariableScope).
     pub fn regularizer(mut self, loss: impl Fn(Tensor) -> Tensor + Send + Sync + 'static) -> Self {
         self.regularizer = Some(Regularize::new(loss));
         self

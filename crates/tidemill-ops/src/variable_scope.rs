@@ -12,10 +12,10 @@ use crate::{Initializer, Tensor, Variable};
 /// The collection of the losses of regularizers.
 pub const REGULARIZATION_LOSSES: &str = "regularization_losses";
 
-/// A scope of variables, with what holds for those that are made in it. It can be entered any
-/// number of times.
+/// A scope of variables, with settings for the variables that are created in it. It can be entered
+/// any number of times.
 ///
-/// Within another scope, what a scope does not say is as in the outer one.
+/// Inside another scope, settings that a scope lacks are those of the outer one.
 ///
 /// ```
 /// use tidemill_ops::{VariableScope, ones, variable};
@@ -35,20 +35,20 @@ pub struct VariableScope {
 enum Place {
     /// In the scope that is open when it is entered.
     Inside { name: String },
-    /// Where it was captured, by the prefix of names.
+    /// At the place where it was captured, by the prefix of names.
     Captured { prefix: String },
 }
 
-/// What a scope says of the variables in it.
+/// The settings of a scope for the variables in it.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Defaults {
     pub(crate) initializer: Option<Initializer>,
     pub(crate) regularizer: Option<Regularize>,
-    /// Those of outer scopes first.
+    /// The getters of outer scopes come first.
     getters: Vec<Getter>,
 }
 
-/// A function that gives variables in place of [`VariableBuilder::get`].
+/// A function that returns variables in place of [`VariableBuilder::get`].
 #[derive(Clone)]
 struct Getter(Arc<dyn Fn(VariableBuilder) -> Variable + Send + Sync>);
 
@@ -59,7 +59,7 @@ impl fmt::Debug for Getter {
 }
 
 impl VariableScope {
-    /// A scope called `name`, inside the one that is open when it is entered: variables in it have
+    /// A scope named `name`, inside the one that is open when it is entered: variables in it have
     /// its prefix, and other nodes are in a name scope of that name. An empty name adds no prefix.
     pub fn new(name: &str) -> Self {
         let place = Place::Inside { name: name.to_owned() };
@@ -67,7 +67,7 @@ impl VariableScope {
     }
 
     /// The scope that is open for the default graph on this thread, to be entered again from
-    /// anywhere: what is made in it then has the same prefix, and all that holds here.
+    /// anywhere: variables created in it then have the same prefix and settings as here.
     ///
     /// ```
     /// use tidemill_graph::{Reuse, variable_scope};
@@ -87,22 +87,22 @@ impl VariableScope {
         }
     }
 
-    /// Sets whether variables are shared (see [`Reuse`]). Within a scope that shares them, so do all
-    /// inner ones.
+    /// Sets whether variables are shared (see [`Reuse`]). If a scope shares them, so do all inner
+    /// ones.
     pub fn reuse(mut self, reuse: Reuse) -> Self {
         self.reuse = reuse;
         self
     }
 
-    /// Sets what variables start with that are made with [`Initializer::default`], or without an
-    /// initializer.
+    /// Sets the initializer of variables that are created with [`Initializer::default`], or without
+    /// an initializer.
     pub fn initializer(mut self, initializer: impl Into<Initializer>) -> Self {
         self.defaults.initializer = Some(initializer.into());
         self
     }
 
-    /// Sets what is made of the value of each trainable variable that is made: a loss, of shape
-    /// `[]`, which is added to the collection [`REGULARIZATION_LOSSES`].
+    /// Sets a regularizer for each trainable variable that is created: a function from its value to
+    /// a loss of shape `[]`, which is added to the collection [`REGULARIZATION_LOSSES`].
     ///
     /// ```
     /// use tidemill_graph::default_graph;
@@ -116,9 +116,9 @@ impl VariableScope {
         self
     }
 
-    /// Sets a function that is called in place of [`VariableBuilder::get`] with the variable that is
-    /// asked for. Inside the function, `get` calls the one of the outer scope that has one, and
-    /// otherwise makes or finds the variable.
+    /// Sets a function that is called in place of [`VariableBuilder::get`] with the requested
+    /// variable. Inside the function, `get` calls the getter of the next outer scope that has one,
+    /// and otherwise creates or finds the variable.
     ///
     /// ```
     /// use tidemill_ops::{VariableScope, get_variable, ones};
@@ -175,8 +175,8 @@ impl Defaults {
     }
 }
 
-/// What the innermost custom getter of the scope that is open gives for a variable that is asked
-/// for, or, without one, what `make` does. Within a getter, those of outer scopes hold.
+/// The result of the innermost custom getter of the open scope for a requested variable, or,
+/// without one, of `make`. Inside a getter, those of outer scopes apply.
 pub(crate) fn get_through(
     graph: &Graph,
     asked: VariableBuilder,

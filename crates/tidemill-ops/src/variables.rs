@@ -73,8 +73,8 @@ impl Variable {
     /// read that sees their writes.
     #[track_caller]
     pub fn read(self) -> Tensor {
-        // A variable of an imported graph may have no read to share. One that was made before a write
-        // that may change the shape still says that it is the declared one.
+        // A variable of an imported graph may have no read to share. A read created before a write
+        // that may change the shape still has the declared shape.
         let has_none = self.record().is_some_and(|record| record.read.node == record.node);
         if has_none || self.is_reshaped() || has_control_dependencies(self.0.graph()) {
             return tensor(read_node(self));
@@ -207,7 +207,7 @@ impl VariableBuilder {
         })
     }
 
-    /// The same variable, with what its scope says where it does not say itself.
+    /// The same variable, with the defaults of its scope for settings that it lacks.
     fn with_defaults(mut self, defaults: Defaults) -> Self {
         if let Some(initializer) = defaults.initializer.filter(|_| self.initializer.is_default()) {
             self.initializer = initializer;
@@ -274,7 +274,7 @@ impl VariableBuilder {
             false => NodeBuilder::new(&variable_op::VARIABLE),
         };
         let node = node.graph(key).attr("shape", shape).attr("dtype", dtype).name(name.to_owned());
-        // A failed initializer makes the variable invalid, and gives its own diagnosis.
+        // A failed initializer makes the variable invalid, with its own diagnosis.
         let invalid = matches!(OperationRef::from(initial_value).referent(), Referent::Poison(_));
         if invalid {
             return Variable(initial_value.into());
@@ -320,7 +320,7 @@ impl VariableBuilder {
     }
 }
 
-/// What to do where there is no variable of a name to share.
+/// Notes for a variable to share that does not exist.
 fn missing_notes(graph: &Graph, name: &str) -> Vec<Note> {
     let reader = graph.read();
     let variables = reader.variables().iter().map(|record| reader.name(record.node));
@@ -330,11 +330,11 @@ fn missing_notes(graph: &Graph, name: &str) -> Vec<Note> {
         Some(Note::at(format!("there is `{near}`"), reader.location(node)))
     });
     let help =
-        "help: make it before, or open the scope with Reuse::Auto, which makes what is missing";
+        "help: create it first, or open the scope with Reuse::Auto, which creates what is missing";
     near.into_iter().chain([Note::new(help)]).collect()
 }
 
-/// Adds the loss of a regularizer to the collection of those, unless the regularizer has done it.
+/// Adds the loss of a regularizer to the collection, unless the regularizer has done it.
 fn collect_loss(graph: &Graph, loss: Tensor) {
     let losses = graph.collection(REGULARIZATION_LOSSES);
     if TensorRef::from(loss).id().is_ok_and(|id| !losses.contains(&Item::Tensor(id))) {

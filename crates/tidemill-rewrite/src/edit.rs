@@ -8,7 +8,7 @@ use tidemill_value::Value;
 
 use crate::Rewrite;
 
-/// The tensors to use in place of a node's outputs, and what rule says so.
+/// The tensors to use in place of a node's outputs, and the rule that justifies it.
 #[derive(Clone, PartialEq, Debug)]
 pub struct Replacement {
     /// The rule.
@@ -42,7 +42,7 @@ impl GraphEdit<'_> {
         self.done.fact(tensor)
     }
 
-    /// What is known of output `i` of the node.
+    /// The facts known about output `i` of the node.
     pub fn output_fact(&self, i: usize) -> Option<&Fact> {
         self.node.outputs.get(i)
     }
@@ -66,13 +66,13 @@ impl GraphEdit<'_> {
         }
     }
 
-    /// The number the node will have in the rewritten part, if it stays and nothing is added
+    /// The id that the node will have in the rewritten part, if it stays and nothing is added
     /// before it.
     pub(crate) fn next_id(&self) -> NodeId {
         self.done.next_id()
     }
 
-    /// Whether a node of the rewritten part computes the same as this one.
+    /// True if a node of the rewritten part computes the same as this one.
     pub(crate) fn is_same_as(&self, id: NodeId) -> bool {
         let other = self.done.node(id);
         other.op == self.node.op
@@ -118,7 +118,7 @@ impl GraphEdit<'_> {
         TensorId::new(self.done.push(node, self.origin), 0)
     }
 
-    /// Whether a replacement has the types and shapes of what it replaces.
+    /// True if a replacement has the types and shapes of the outputs it replaces.
     fn admits(&self, replacement: &Replacement) -> bool {
         let pairs = replacement.outputs.iter().zip(&self.node.outputs);
         replacement.outputs.len() == self.node.outputs.len()
@@ -162,7 +162,7 @@ pub fn sweep(
             let mut edit = GraphEdit { done: &mut done, node: &node, origin };
             if let Some(replacement) = rewrite(&mut edit).filter(|r| edit.admits(r)) {
                 rewrites.push(Rewrite { rule: replacement.rule, node: origin });
-                // Nodes that were there before are there for others, too.
+                // Nodes that existed before also serve others.
                 if let Some(waits) = waits {
                     let new = done.nodes().skip(first_new);
                     guarded.extend(new.map(|(node, _)| Guarded { node, ..*waits }));
@@ -192,19 +192,19 @@ pub fn sweep(
     done
 }
 
-/// What became of the tensors of a subgraph.
+/// The new places of the tensors of a subgraph.
 #[derive(Default)]
 struct Renamed {
     first_output: Vec<u32>,
-    /// For each node its new number, or that of what was put in its place.
+    /// The new id of each node, or the id of its replacement.
     nodes: Vec<NodeId>,
     tensors: Vec<TensorId>,
-    /// Whether something else is known of a tensor than before.
+    /// True for tensors whose known facts have changed.
     is_other: Vec<bool>,
 }
 
 impl Renamed {
-    /// Adds the new tensors of the next node, of whose outputs this was known.
+    /// Adds the new tensors of the next node, given the facts known about its outputs before.
     fn push(
         &mut self,
         done: &Subgraph,

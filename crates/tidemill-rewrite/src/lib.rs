@@ -1,8 +1,8 @@
-//! Rewriting: makes a path faster before it runs, without changing one bit of what it computes.
+//! Rewriting: makes a path faster before it runs, without changing one bit of its results.
 //!
 //! A [`Pipeline`] runs passes over the [`Subgraph`](tidemill_graph::Subgraph) of a run. A pass
 //! walks the nodes once, in order, and may replace a node through a [`GraphEdit`], which checks
-//! that data type and shape stay what they were. Effects, and nodes that can fail, stay.
+//! that data type and shape stay the same. Effects, and nodes that can fail, stay.
 //!
 //! Rewrites are exact: NaN, infinities and negative zero included.
 

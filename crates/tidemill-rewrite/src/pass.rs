@@ -2,14 +2,14 @@ use tidemill_graph::{NodeId, Subgraph};
 
 /// One kind of rewriting of a whole subgraph.
 pub trait Pass: Sync {
-    /// What reports call it.
+    /// The name of the pass in reports.
     fn name(&self) -> &'static str;
 
-    /// Rewrites a subgraph, and adds what it did to `rewrites`.
+    /// Rewrites a subgraph, and adds its changes to `rewrites`.
     fn run(&self, subgraph: Subgraph, rewrites: &mut Vec<Rewrite>) -> Subgraph;
 }
 
-/// Something that was rewritten.
+/// A node that was rewritten.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Rewrite {
     /// The pass or rule.

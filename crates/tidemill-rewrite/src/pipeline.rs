@@ -8,7 +8,7 @@ pub struct Pipeline {
     passes: Vec<&'static dyn Pass>,
 }
 
-/// What one rewrite makes possible, the next round finds. It rarely takes more than two.
+/// The next round finds what a rewrite makes possible. More than two are rarely needed.
 const ROUNDS: usize = 4;
 
 impl Pipeline {
@@ -22,7 +22,7 @@ impl Pipeline {
         Pipeline { passes: passes.into_iter().collect() }
     }
 
-    /// Runs the passes, again and again until nothing changes, and tells what they did.
+    /// Runs the passes repeatedly until nothing changes, and returns the changes.
     pub fn run(&self, mut subgraph: Subgraph) -> (Subgraph, Vec<Rewrite>) {
         let mut rewrites = Vec::new();
         for _ in 0..ROUNDS {
@@ -39,7 +39,8 @@ impl Pipeline {
         (subgraph, rewrites)
     }
 
-    /// Runs the passes on the bodies of nodes, in which parameters that are given constants are such.
+    /// Runs the passes on the bodies of nodes, where a parameter that is given a constant becomes
+    /// that constant.
     fn run_inside(&self, subgraph: &mut Subgraph, rewrites: &mut Vec<Rewrite>) {
         subgraph.change_paths(|outer, id| {
             let node = outer.node(id);

@@ -5,7 +5,7 @@
 //! of kernel calls over numbered slots. A run puts the fed values into the slots and makes the
 //! calls.
 //!
-//! The crate knows no operation by name: the operation's description has all it needs.
+//! The crate knows no operation by name: the operation's description has everything it needs.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 

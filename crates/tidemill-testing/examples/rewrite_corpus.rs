@@ -1,5 +1,5 @@
-//! Reads the graphs, checkpoints and SavedModels of a corpus, and writes them again, for
-//! TensorFlow to read (`tests/peers/run.sh`).
+//! Reads the graphs, checkpoints and SavedModels of a corpus, and writes them again for TensorFlow
+//! to read (`tests/peers/run.sh`).
 //!
 //! `cargo run --release -p tidemill-testing --example rewrite_corpus -- CORPUS FOLDER`
 
@@ -71,7 +71,7 @@ fn rewrite(corpus: &Path, folder: &Path, case: &Case) -> Outcome {
     Ok(())
 }
 
-/// Writes a graph with the optimizer of its case, and what to run to train it.
+/// Writes a graph with the optimizer of its case, and the operations to run to train it.
 fn write_training(folder: &Path, graph: &Graph, case: &Case) -> Outcome {
     let training = Training::new(graph, case)?;
     let names: Vec<String> = training.initializers.iter().map(|op| op.name()).collect();

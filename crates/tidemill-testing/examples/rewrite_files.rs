@@ -1,5 +1,5 @@
-//! Reads arrays and events that NumPy and TensorFlow wrote, and writes them again, for those to
-//! read (`tests/peers/run.sh`).
+//! Reads arrays and events that NumPy and TensorFlow wrote, and writes them again for those to read
+//! (`tests/peers/run.sh`).
 //!
 //! `cargo run --release -p tidemill-testing --example rewrite_files -- FOLDER FOLDER`
 
@@ -45,7 +45,7 @@ fn rewrite(from: &Path, to: &Path) -> Outcome {
             written.flush()?;
         }
         _ => {
-            // The writer begins its file with an event of its own.
+            // The writer begins its file with its own event.
             let mut written = EventWriter::create(to)?;
             for event in EventReader::open(from)?.skip(1) {
                 written.event(&event?)?;

@@ -1,12 +1,12 @@
 use tidemill_graph::KernelError;
 use tidemill_runtime::RunError;
 
-/// Why a run failed, in a form to compare.
+/// The failure of a run, in a comparable form.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub enum Failure {
     /// These placeholders were not fed.
     Unfed(Vec<String>),
-    /// What was fed for this tensor does not fit.
+    /// The feed for this tensor does not fit.
     Feed(String),
     /// These variables have no value.
     Uninitialized(Vec<String>),
@@ -14,7 +14,7 @@ pub enum Failure {
     Kernel {
         /// The name of the node.
         node: String,
-        /// What kind of error it is.
+        /// The kind of error.
         kind: String,
     },
     /// Anything else.
@@ -24,7 +24,7 @@ pub enum Failure {
 impl Failure {
     /// The failure of a kernel.
     pub(crate) fn kernel(node: String, error: &KernelError) -> Self {
-        // The variants come first, the numbers they hold after.
+        // The names of variants come first, followed by the numbers they hold.
         let is_variant = |c: &char| c.is_alphanumeric() || *c == '(';
         let kind = format!("{error:?}").chars().take_while(is_variant).collect();
         Failure::Kernel { node, kind }

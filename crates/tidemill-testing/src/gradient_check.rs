@@ -10,21 +10,21 @@ use tidemill_value::{DType, Value};
 
 use crate::values::{converted, from_numbers, numbers};
 
-/// Gradients and finite differences agree within this, relative or absolute.
+/// The tolerance between gradients and finite differences, relative or absolute.
 const TOLERANCE: f64 = 1e-7;
 
-/// The distance of the points of a finite difference, by the size of the number or by 1,
-/// whichever is larger. The functions must be smooth within twice of it.
+/// The distance between the points of a finite difference, relative to the size of the number or to
+/// 1, whichever is larger. The functions must be smooth within twice that distance.
 const STEP: f64 = 1e-4;
 
 /// The seed of incoming gradients.
 const SEED: u64 = 1;
 
-/// Compares the gradient of a function, and the gradient of that, with finite differences.
+/// Compares the gradient of a function, and the gradient of that gradient, with finite differences.
 ///
-/// `function` builds a float tensor from tensors like the `inputs`, which hold the point to look
-/// at. Floats among them become `float64`; other inputs are not differentiated. The incoming
-/// gradients are random. A gradient that does not exist counts as zero.
+/// `function` builds a float tensor from tensors like the `inputs`, which hold the point of
+/// differentiation. Floats among them become `float64`; other inputs are not differentiated. The
+/// incoming gradients are random. A gradient that does not exist counts as zero.
 ///
 /// # Panics
 /// If they differ, or if the function cannot be built, run or differentiated twice.
@@ -39,8 +39,8 @@ pub fn check_gradient(function: impl Fn(&[Tensor]) -> Tensor, inputs: &[Value]) 
     check_gradients(|xs| vec![function(xs)], inputs);
 }
 
-/// [`check_gradient`] of a function that builds several tensors. Those that are not floats are
-/// passed over.
+/// [`check_gradient`] of a function that builds several tensors. Tensors that are not floats are
+/// skipped.
 ///
 /// # Panics
 /// As [`check_gradient`].
@@ -86,12 +86,12 @@ impl Point {
         }
     }
 
-    /// The numbers of those to differentiate by, and their values.
+    /// The numbers of the tensors to differentiate by, and their values.
     fn floats(&self) -> impl Iterator<Item = (usize, &Value)> {
         self.values.iter().enumerate().filter(|(_, value)| value.dtype().is_float())
     }
 
-    /// The gradients of `ys`, given those that come in, with respect to each float.
+    /// The gradients of `ys`, given the incoming ones, with respect to each float.
     fn gradients(&self, ys: &[Tensor], incoming: &[Tensor]) -> Vec<Tensor> {
         let xs: Vec<Tensor> = self.floats().map(|(i, _)| self.tensors[i]).collect();
         let grad_ys = incoming.iter().copied().map(Some).collect();
@@ -112,8 +112,8 @@ impl Point {
     }
 }
 
-/// Compares `gradients`, those of the sum of `weights * ys` with respect to each float of `by`,
-/// with finite differences at `point`.
+/// Compares `gradients`, the gradients of the sum of `weights * ys` with respect to each float of
+/// `by`, with finite differences at `point`.
 fn compare(
     what: &str,
     point: &Point,
@@ -154,8 +154,8 @@ fn compare(
     }
 }
 
-/// The derivative of a function by the differences over two distances, whose errors of second
-/// order cancel.
+/// The derivative of a function, from differences over two distances whose second-order errors
+/// cancel.
 fn derivative(x: f64, mut function: impl FnMut(f64) -> f64) -> f64 {
     let step = STEP * x.abs().max(1.0);
     let mut difference = |step: f64| (function(x + step) - function(x - step)) / (2.0 * step);

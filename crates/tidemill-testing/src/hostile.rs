@@ -1,5 +1,5 @@
-//! Readers of files that are given bytes from anywhere: they must end, soon and without much memory,
-//! with what they read or an error.
+//! Readers of files from untrusted sources: they must end, soon and without much memory, with the
+//! contents or an error.
 
 use std::fs;
 use std::path::PathBuf;
@@ -28,7 +28,7 @@ pub const READERS: &[(&str, Reader)] = &[
     ("safetensors", safetensors),
 ];
 
-/// A `GraphDef`. What is imported can be exported, and written as text.
+/// A `GraphDef`. An imported graph can be exported, and written as text.
 pub fn graph_def(bytes: &[u8]) {
     let graph = Graph::new();
     let _default = graph.as_default();
@@ -37,7 +37,7 @@ pub fn graph_def(bytes: &[u8]) {
     }
 }
 
-/// The text of a `GraphDef`. What is read is the same when it is written and read again.
+/// The text of a `GraphDef`. The result is the same when it is written and read again.
 pub fn graph_def_text(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else { return };
     let Ok(graph_def) = GraphDef::from_text(text) else { return };
@@ -55,7 +55,7 @@ pub fn checkpoint_index(bytes: &[u8]) {
 
 /// The data of a checkpoint, after two bytes for its length and followed by the index.
 pub fn checkpoint_data(bytes: &[u8]) {
-    /// In memory, where the system has files there.
+    /// In memory, if the system has files there.
     static PREFIX: LazyLock<PathBuf> = LazyLock::new(|| {
         let memory = PathBuf::from("/dev/shm");
         let folder = if memory.is_dir() { memory } else { std::env::temp_dir() };
@@ -77,7 +77,7 @@ pub fn safetensors(bytes: &[u8]) {
     let _ = read_safetensors(bytes);
 }
 
-/// An `npy` and an `npz` file. An array that is read is the same when it is written and read again.
+/// An `npy` and an `npz` file. An array is the same when it is written and read again.
 pub fn npy(bytes: &[u8]) {
     if let Ok(value) = read_npy(bytes) {
         let mut written = Vec::new();
@@ -89,7 +89,7 @@ pub fn npy(bytes: &[u8]) {
     }
 }
 
-/// A file of records, and one of events.
+/// A record file, and an event file.
 pub fn records(bytes: &[u8]) {
     let _ = TfRecordReader::new(bytes).count();
     for event in EventReader::new(bytes).map_while(Result::ok) {

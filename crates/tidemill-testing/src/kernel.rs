@@ -1,4 +1,4 @@
-//! Kernels called on their own.
+//! Calls kernels on their own.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -6,13 +6,13 @@ use std::collections::BTreeMap;
 use tidemill_graph::{Draw, Execution, Fact, Host, KernelCx, KernelError, Node, NodeView, Operand};
 use tidemill_value::Value;
 
-/// Computes the outputs of a node by its own kernel. Nothing is overwritten: the kernel is told
-/// that its inputs are needed afterwards.
+/// Computes the outputs of a node by its own kernel. Nothing is overwritten: the kernel sees that
+/// its inputs are needed afterwards.
 ///
-/// An input is `None` where a variable has no value.
+/// An input is `None` if a variable has no value.
 ///
 /// # Errors
-/// Those of the kernel, and where there is none.
+/// Those of the kernel, and an error if there is none.
 pub(crate) fn run_kernel(
     node: &Node,
     facts: &[Fact],
@@ -42,7 +42,7 @@ pub(crate) fn run_kernel(
     outputs.ok_or(KernelError::Internal("a kernel left an output out"))
 }
 
-/// Keeps what kernels print.
+/// Keeps the lines that kernels print.
 #[derive(Default)]
 pub(crate) struct Printer {
     pub(crate) lines: RefCell<Vec<String>>,

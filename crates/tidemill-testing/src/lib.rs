@@ -1,15 +1,14 @@
-//! What the tests of the Tidemill runtime are made of. It is not published.
+//! The building blocks of the Tidemill runtime's tests. This crate is not published.
 //!
-//! - [`check_gradient`] compares symbolic gradients, and those of gradients, with finite
+//! - [`check_gradient`] compares symbolic gradients, and gradients of gradients, with finite
 //!   differences.
-//! - `suite`, a feature, holds the tests that every operation has to pass, on the samples it brings
-//!   along.
-//! - [`Reference`] runs a graph the naive way, and a [`Scenario`] is a random graph with runs
-//!   to compare sessions with it on.
+//! - `suite`, a feature, holds the tests that every operation must pass, on its own samples.
+//! - [`Reference`] runs a graph the naive way, and a [`Scenario`] is a random graph with runs on
+//!   which to compare sessions with it.
 //! - [`bodies`] holds random programs with branches, loops and maps, to compare with the same
 //!   programs unrolled.
 //! - [`conformance`] runs graphs that were recorded from TensorFlow.
-//! - [`ops_table`] writes the table of operations that the documentation has.
+//! - [`ops_table`] writes the documentation's table of operations.
 //!
 //! Its functions fail by panicking, as tests do.
 

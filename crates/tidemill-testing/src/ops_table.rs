@@ -1,4 +1,4 @@
-//! The table of all operations, as documentation has it.
+//! The documentation's table of all operations.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write;
@@ -36,9 +36,7 @@ fn repository() -> PathBuf {
 
 /// The table of operations, in Markdown.
 ///
-/// # Errors
-/// Where the sources of the operations, from which the names of functions are taken, cannot be
-/// read.
+/// If the sources of the operations, from which the names of functions are taken, cannot be read.
 pub fn ops_table(ops: &[&OpDef]) -> io::Result<String> {
     let functions = functions(&repository().join("crates/tidemill-ops/src"))?;
     let mut table = format!("# Operations\n\n{HEAD}\nThis file is written by `{COMMAND}`.\n\n");
@@ -55,7 +53,7 @@ pub fn ops_table(ops: &[&OpDef]) -> io::Result<String> {
     Ok(table)
 }
 
-/// The first sentence of what is said of an operation.
+/// The first sentence of an operation's description.
 fn summary(op: &OpDef) -> String {
     let text = op.summary.trim().replace("[`", "`").replace("`]", "`").replace('|', "\\|");
     match text.split_once(". ") {
@@ -103,8 +101,8 @@ fn set(dtypes: &[DType]) -> String {
     )
 }
 
-/// The builder function of each operation: the one that has its name as an alias, or stands in
-/// a row with it, and is exported.
+/// The builder function of each operation: the exported one that has its name as an alias, or
+/// stands in a row with it.
 fn functions(sources: &Path) -> io::Result<BTreeMap<String, String>> {
     let exported = fs::read_to_string(sources.join("functions.rs"))?;
     let exported: BTreeSet<&str> = exported.split(|c: char| !is_word(c)).collect();

@@ -1,4 +1,4 @@
-//! A naive interpreter: what a run promises, said as plainly as possible.
+//! A naive interpreter: the promises of a run, implemented as plainly as possible.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -12,26 +12,26 @@ use tidemill_value::Value;
 use crate::Failure;
 use crate::kernel::{Printer, run_kernel};
 
-/// What a session is asked for.
+/// The request of a run.
 #[derive(Clone, Debug, Default)]
 pub struct Run {
     /// The tensors to return.
     pub fetches: Vec<Tensor>,
     /// The operations to run without returning anything.
     pub targets: Vec<Operation>,
-    /// The values to take for tensors, each of them once.
+    /// The values to feed, at most one for each tensor.
     pub feeds: Vec<(Tensor, Value)>,
 }
 
 /// A session that runs a graph node by node, in the order in which the nodes were made.
 ///
-/// It prepares nothing, changes nothing in place and skips nothing, so that it is easy to see
-/// that it keeps what runs promise:
+/// It prepares nothing, changes nothing in place and skips nothing, so it is easy to see that it
+/// keeps the promises of runs:
 ///
 /// - The nodes that the fetches and targets need are evaluated once, in serial order.
 /// - A read of a variable gives its value at the start of the run, unless writes of the variable
-///   are among the read's ancestors: then what the last of them left.
-/// - An update works on what the variable holds at its turn.
+///   are among the read's ancestors: then it gives the value that the last of them left.
+/// - An update works on the variable's value at its turn.
 /// - A run that fails changes no variable and counts no draw.
 pub struct Reference {
     nodes: Vec<Node>,
@@ -69,9 +69,8 @@ impl Reference {
     /// Runs the graph.
     ///
     /// # Errors
-    /// What a session has to fail with: the first thing that fails in serial order, after the
-    /// placeholders that are not fed, the feeds that do not fit, and the variables that have no
-    /// value.
+    /// The expected failure of a session: the first failure in serial order, after the placeholders
+    /// that are not fed, the feeds that do not fit, and the variables that have no value.
     pub fn run(&mut self, run: &Run) -> Result<Vec<Value>, Failure> {
         let request = Request::new(run);
         let path = self.path(&request);
@@ -113,7 +112,7 @@ impl Reference {
         path
     }
 
-    /// The nodes from which evaluation flows into a node, over values that are not fed and
+    /// The nodes on which the evaluation of a node depends, over values that are not fed and
     /// control inputs.
     fn ancestors(&self, id: NodeId, request: &Request) -> BTreeSet<NodeId> {
         let mut found = BTreeSet::new();
@@ -137,7 +136,7 @@ impl Reference {
         found
     }
 
-    /// Whether a node is a placeholder whose value is there from the start.
+    /// True if a node is a placeholder whose value is available from the start.
     fn is_fed_placeholder(&self, id: NodeId, request: &Request) -> bool {
         let is_placeholder = self.node(id).op.execution == Execution::Placeholder;
         is_placeholder && request.feeds.contains_key(&TensorId::new(id, 0))
@@ -162,7 +161,7 @@ impl Reference {
         Ok(())
     }
 
-    /// Checks that every variable has the value that the run will look for.
+    /// Checks that every variable has the value that the run will need.
     fn check_variables(&self, request: &Request, path: &BTreeSet<NodeId>) -> Result<(), Failure> {
         let mut missing = BTreeSet::new();
         let mut written = BTreeSet::new();
@@ -200,7 +199,7 @@ impl Reference {
         let node = self.node(id);
         let outputs = match node.op.execution {
             Execution::Variable | Execution::Placeholder => return Ok(()),
-            // It only stands for its control inputs.
+            // It exists only for its control inputs.
             Execution::Kernel if node.op.is_pure() && node.outputs.is_empty() => return Ok(()),
             Execution::Constant => match node.attrs.get("value") {
                 Some(Attr::Tensor(value)) => vec![value.clone()],
@@ -236,7 +235,7 @@ impl Reference {
         Failure::kernel(self.name(id), error)
     }
 
-    /// Where input `i` of a node takes its value from.
+    /// The source of input `i` of a node.
     fn source(&self, id: NodeId, i: usize, tensor: TensorId, request: &Request) -> Source {
         match (self.node(id).access(i), self.variable_of(tensor)) {
             (access, Some(variable)) if access.writes() && !request.feeds.contains_key(&tensor) => {
@@ -246,7 +245,7 @@ impl Reference {
         }
     }
 
-    /// Where a reader, or the run itself, takes the value of a tensor from.
+    /// The source of the value of a tensor for a reader, or for the run itself.
     fn read(&self, tensor: TensorId, reader: Option<NodeId>, request: &Request) -> Source {
         if let Some(value) = request.feeds.get(&tensor) {
             return Source::Fed(value.clone());
@@ -281,7 +280,8 @@ impl Reference {
         inputs.enumerate().filter_map(|(i, &input)| Some((i, self.variable_of(input)?)))
     }
 
-    /// The variable that a tensor names: that of its own node, or the one that its node writes.
+    /// The variable that a tensor names: the variable of its own node, or the one that its node
+    /// writes.
     fn variable_of(&self, mut tensor: TensorId) -> Option<NodeId> {
         loop {
             let node = self.node(tensor.node);
@@ -294,24 +294,24 @@ impl Reference {
     }
 }
 
-/// Where a value comes from.
+/// The source of a value.
 enum Source {
     Fed(Value),
     /// The variable, at the start of the run.
     Start(NodeId),
-    /// What a write left in a variable.
+    /// The value that a write left in a variable.
     After(NodeId, NodeId),
     /// The variable, at the turn of the node.
     Current(NodeId),
     Output(TensorId),
 }
 
-/// What is computed so far.
+/// The state of the evaluation so far.
 #[derive(Default)]
 struct State {
-    /// What the variables hold.
+    /// The current values of the variables.
     current: BTreeMap<NodeId, Value>,
-    /// What each write left in each of its variables.
+    /// The value that each write left in each of its variables.
     left: BTreeMap<(NodeId, NodeId), Value>,
     outputs: BTreeMap<TensorId, Value>,
 }

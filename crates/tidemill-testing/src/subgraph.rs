@@ -1,4 +1,4 @@
-//! Subgraphs on their own: made of whole graphs, and evaluated node by node.
+//! Subgraphs on their own: made from whole graphs, and evaluated node by node.
 
 use std::collections::BTreeMap;
 
@@ -10,22 +10,22 @@ use tidemill_value::Value;
 
 use crate::kernel::{Printer, run_kernel};
 
-/// What the evaluation of a subgraph gives.
+/// The results of evaluating a subgraph.
 #[derive(Clone, Debug, Default)]
 pub struct Evaluation {
     /// The values of the fetches, in order.
     pub fetches: Vec<Value>,
     /// The values to commit, in order.
     pub commits: Vec<Value>,
-    /// What was printed.
+    /// The printed lines.
     pub lines: Vec<String>,
 }
 
-/// A node of a subgraph that failed: the one of the graph that it comes from, and why.
+/// A node of a subgraph that failed: its origin in the graph, and the error.
 pub type FailedOrigin = (NodeId, KernelError);
 
 /// Evaluates every node of a subgraph, in order, by its own kernel. `feeds` are the values of its
-/// feeds, in order; `variable` has the value that a variable of the graph has at the start.
+/// feeds, in order; `variable` returns the initial value of a variable of the graph.
 ///
 /// # Errors
 /// The first node that fails.
@@ -64,7 +64,7 @@ pub fn evaluate(
 }
 
 /// All of a graph as a subgraph whose fetches are the tensors that no node takes. Placeholders
-/// become feeds, and what is read of a variable is its value at the start.
+/// become feeds, and reads of a variable give its value at the start.
 pub fn subgraph_of(graph: &Graph) -> Subgraph {
     let reader = graph.read();
     let mut subgraph = Subgraph::default();

@@ -1,8 +1,8 @@
-//! What programs written for TensorFlow 1 use most, and what it is called here.
+//! The names that programs written for TensorFlow 1 use most, and their counterparts here.
 
 use std::fmt::Write;
 
-/// Names of TensorFlow's Python interface that are called otherwise here, or are built otherwise.
+/// Names of TensorFlow's Python interface that have another name here, or are built in another way.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("tf.AUTO_REUSE", "`Reuse::Auto`"),
     ("tf.argmax", "`arg_max`"),

@@ -13,7 +13,7 @@ pub fn deep_copy(value: &Value) -> Value {
     copy.expect("a copy has the shape and type of the original")
 }
 
-/// Whether both values are equal to the bit. Any NaN is equal to any other.
+/// True if both values are equal to the bit. Any NaN is equal to any other.
 pub fn same(left: &Value, right: &Value) -> bool {
     left.dtype() == right.dtype()
         && left.shape() == right.shape()
@@ -24,13 +24,13 @@ pub fn same(left: &Value, right: &Value) -> bool {
             left == right, F32 f32, F64 f64, F16 f16, BF16 bf16)
 }
 
-/// Whether both lists are the [`same`], value by value.
+/// True if both lists are the [`same`], value by value.
 pub fn all_same(left: &[Value], right: &[Value]) -> bool {
     left.len() == right.len() && left.iter().zip(right).all(|(left, right)| same(left, right))
 }
 
-/// Whether both values are equal: floats within `tolerance`, relative or absolute, all else
-/// exactly. NaN equals NaN, and an infinity itself.
+/// True if both values are equal: floats within `tolerance`, relative or absolute, all else
+/// exactly. NaN equals NaN, and an infinity equals itself.
 pub fn close(actual: &Value, expected: &Value, tolerance: f64) -> bool {
     actual.dtype() == expected.dtype()
         && actual.shape() == expected.shape()
@@ -81,7 +81,7 @@ fn number(scalar: Scalar) -> f64 {
     }
 }
 
-/// A value of these numbers. Those that `dtype` does not have become 1.
+/// A value of these numbers. Numbers that `dtype` does not have become 1.
 ///
 /// # Panics
 /// If there are not as many numbers as `shape` has elements.
@@ -106,7 +106,7 @@ fn scalar(x: f64, dtype: DType) -> Scalar {
     adopted.or_else(|_| Scalar::U8(1).adopt(dtype)).expect("every type of number has a 1")
 }
 
-/// Lists with elements of another data type, as [`converted`].
+/// Lists with elements of another data type, converted as by [`converted`].
 pub fn converted_lists(lists: &Value, dtype: DType) -> Value {
     let convert = |list: &TensorList| {
         let mut converted = TensorList::new(dtype, list.shape().clone());
@@ -126,7 +126,7 @@ pub fn converted_lists(lists: &Value, dtype: DType) -> Value {
     }
 }
 
-/// The value as another data type, as [`from_numbers`] converts. Strings stay what they are.
+/// The value as another data type, converted as by [`from_numbers`]. Strings stay strings.
 pub fn converted(value: &Value, dtype: DType) -> Value {
     match value.dtype() {
         DType::String => value.clone(),

@@ -1,5 +1,5 @@
-//! Functions that are built of others: bounds, activations, statistics, losses, and derivatives
-//! of many outputs.
+//! Functions composed of others: bounds, activations, statistics, losses, and derivatives of many
+//! outputs.
 
 use std::error::Error;
 
@@ -24,7 +24,7 @@ fn assert_near(actual: &[f32], expected: &[f32]) {
     assert!(all, "{actual:?} instead of {expected:?}");
 }
 
-/// The gradient of the sum of `f(x)` where `f` is guarded by `x > 0`, at -1, 0 and 4.
+/// The gradient of the sum of `f(x)`, where `f` is guarded by `x > 0`, at -1, 0 and 4.
 fn guarded(f: fn(Tensor) -> Tensor, is_safe: bool) -> Result<Vec<f32>, RunError> {
     let x = constant([-1.0_f32, 0.0, 4.0]);
     let y = match is_safe {
@@ -315,7 +315,8 @@ fn local_response_normalisation_and_its_gradients_are_those_of_what_it_is_made_o
     Ok(())
 }
 
-/// `y`, its gradient by `x` where `weights` come in, and the gradient of the sum of its squares.
+/// `y`, its gradient by `x` with the incoming gradient `weights`, and the gradient of the sum of
+/// its squares.
 fn derivatives(y: Tensor, x: Tensor, weights: Tensor) -> Result<[Vec<f32>; 3], RunError> {
     let first = gradients([y * weights], [x])[0].unwrap_or(x);
     let second = gradients([square(first)], [x])[0].unwrap_or(x);
@@ -334,7 +335,7 @@ fn floats_of_16_bits_are_computed_as_float32_and_rounded() -> Outcome {
     };
     assert_eq!(run(x + 1.0)?, halves([2048.0, 1.0996094]));
     assert_eq!(run(gradients([square(x)], [x])[0].unwrap_or(x))?, halves([4096.0, 0.19995117]));
-    // The lowest number stands for no element, in the type of the elements.
+    // The lowest number of the type stands for no element.
     let largest = unsorted_segment_max(x, [1, 1], 2);
     assert_eq!(run(largest)?, [f16::MIN, f16::from_f32(2048.0)]);
     Ok(())

@@ -1,4 +1,4 @@
-//! What changing a list of tensors costs.
+//! The cost of changing a list of tensors.
 
 use tidemill_graph::Graph;
 use tidemill_ops::{

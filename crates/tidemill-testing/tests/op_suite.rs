@@ -1,4 +1,4 @@
-//! Every operation passes the same tests, on the samples it brings along.
+//! Every operation passes the same tests, on its own samples.
 
 use tidemill_graph::OpDef;
 use tidemill_ops::ALL;
@@ -10,7 +10,7 @@ use tidemill_testing::suite::{
 
 #[test]
 fn every_operation_has_samples() {
-    // What runs bodies is built by functions of a program, and tested there.
+    // Operations that run bodies are built by functions of a program, and tested there.
     let runs_bodies = |op: &OpDef| op.execution.inputs_before_bodies().is_some();
     let without = ALL.iter().filter(|op| (op.samples)().is_empty() && !runs_bodies(op));
     let without: Vec<&str> = without.map(|op| op.name).collect();

@@ -1,4 +1,4 @@
-//! The table of operations in the documentation is the one that the operations give.
+//! The documentation's table of operations matches the operations.
 
 use std::fs;
 

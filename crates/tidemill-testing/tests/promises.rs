@@ -1,4 +1,4 @@
-//! What runs promise holds of random runs of random graphs: a session that rewrites, one that
+//! The promises of runs hold for random runs of random graphs: a session that rewrites, one that
 //! does not, and the reference agree.
 
 #![allow(clippy::expect_used, clippy::panic)]
@@ -15,7 +15,7 @@ use tidemill_testing::values::{all_same, same};
 use tidemill_testing::{Failure, Reference, Run, Scenario, evaluate, random_value_of, subgraph_of};
 use tidemill_value::Value;
 
-/// A session, and what it prints.
+/// A session, and its printed lines.
 struct Subject {
     session: Session,
     lines: Lines,
@@ -47,7 +47,7 @@ impl Subject {
     }
 }
 
-/// The variables of the graph: their storage and its node.
+/// The variables of the graph: their storage and their nodes.
 fn variables(scenario: &Scenario) -> Vec<(Tensor, NodeId)> {
     let reader = scenario.graph.read();
     let variables = reader.nodes().filter(|(_, node)| node.op.execution == Execution::Variable);
@@ -55,7 +55,7 @@ fn variables(scenario: &Scenario) -> Vec<(Tensor, NodeId)> {
     variables.map(|(id, _)| (storage(id), id)).collect()
 }
 
-/// Runs a scenario in two sessions and the reference. The error says where they differ.
+/// Runs a scenario in two sessions and the reference. The error describes the difference.
 fn check(scenario: &Scenario) -> Result<(), String> {
     let subjects = [Rewriting::On, Rewriting::Off].map(|on| Subject::new(scenario, on));
     let mut reference = Reference::new(&scenario.graph, scenario.seed);
@@ -100,7 +100,7 @@ fn check(scenario: &Scenario) -> Result<(), String> {
     Ok(())
 }
 
-/// Checks many seeds. The failure it reports is of the smallest graph of the seed that fails.
+/// Checks many seeds. The reported failure is that of the smallest graph of the failing seed.
 fn check_seeds(seeds: std::ops::Range<u64>) {
     for seed in seeds {
         let size = Scenario::size_of(seed);

@@ -42,7 +42,7 @@ pub struct GradientAccumulator {
 #[derive(Clone, Copy, Debug)]
 struct Sum {
     of: Variable,
-    /// What its gradients are added to; without a gradient, nothing.
+    /// The sum of its gradients; `None` without a gradient.
     sum: Option<Variable>,
 }
 
@@ -51,7 +51,7 @@ impl GradientAccumulator {
     /// the count `gradient_count`, made unique.
     ///
     /// # Errors
-    /// The handles are invalid where a gradient is.
+    /// The handles are invalid if a gradient is.
     #[track_caller]
     pub fn new(gradients: &[GradientAndVariable]) -> Self {
         let graph = gradients.iter().find_map(|(_, variable)| variable.graph());

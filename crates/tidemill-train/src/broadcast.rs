@@ -10,20 +10,20 @@ use tidemill_ops::{
 };
 use tidemill_value::{DType, Dim};
 
-/// `x` with elements of a type.
+/// `x` cast to a type.
 #[track_caller]
 pub(crate) fn as_dtype(x: Tensor, dtype: DType) -> Tensor {
     if x.dtype() == Some(dtype) || x.is_invalid() { x } else { cast(x, dtype) }
 }
 
-/// The handle of a call that cannot be made.
+/// The handle of a call that failed.
 #[track_caller]
 pub(crate) fn invalid(beside: Tensor, what: &'static str, error: impl Into<OpError>) -> Tensor {
     let (graph, kind) = (TensorRef::from(beside).graph(), BuildErrorKind::Op(error.into()));
     fail(Some(graph), what, kind, Vec::new()).output(0).into()
 }
 
-/// The handle of a call that does not take one of its inputs.
+/// The handle of a call that rejects one of its inputs.
 #[track_caller]
 pub(crate) fn invalid_input(
     what: &'static str,
@@ -38,7 +38,7 @@ pub(crate) fn invalid_input(
     fail(Some(input.graph()), what, BuildErrorKind::Op(error), notes).output(0).into()
 }
 
-/// What `build` makes of two tensors, whose shapes must not contradict each other.
+/// The result of `build` for two tensors, whose shapes must not contradict each other.
 #[track_caller]
 pub(crate) fn of_one_shape(
     what: &'static str,
@@ -52,7 +52,7 @@ pub(crate) fn of_one_shape(
     }
 }
 
-/// The handle of a call with two tensors whose shapes do not do what `rule` says.
+/// The handle of a call with two tensors whose shapes break `rule`.
 #[track_caller]
 pub(crate) fn disagree(
     what: &'static str,
@@ -67,8 +67,8 @@ pub(crate) fn disagree(
     fail(Some(graph), what, kind, notes.collect()).output(0).into()
 }
 
-/// Labels and predictions of which neither has one more axis of extent 1 at its end, where
-/// predictions should have `difference` axes more than labels.
+/// Labels and predictions without a surplus trailing axis of extent 1 on either; predictions should
+/// have `difference` axes more than labels.
 #[track_caller]
 pub(crate) fn without_last_axis(
     labels: Tensor,
@@ -95,7 +95,7 @@ fn may_end_with_1(x: Tensor) -> bool {
     x.shape().dims().and_then(|dims| dims.last().copied()?.known()).is_none_or(|extent| extent == 1)
 }
 
-/// Weights with as many axes as `values`, where they lack one, or have one too many, at their end.
+/// Weights with as many axes as `values`: a trailing axis is added or dropped as needed.
 #[track_caller]
 pub(crate) fn with_rank_of(weights: Tensor, values: Tensor) -> Tensor {
     match rank_of(weights).zip(rank_of(values)) {
@@ -105,8 +105,8 @@ pub(crate) fn with_rank_of(weights: Tensor, values: Tensor) -> Tensor {
     }
 }
 
-/// Builds something of weights that broadcast to `values`: they are one number, or each of their
-/// axes has extent 1 or that of the values. Where that is not known before a run, it is asserted.
+/// Builds something from weights that broadcast to `values`: they are one number, or each of their
+/// axes has extent 1 or that of the values. If that is not known before a run, it is asserted.
 #[track_caller]
 pub(crate) fn checked(weights: Tensor, values: Tensor, build: impl FnOnce() -> Tensor) -> Tensor {
     match assert_broadcastable(weights, values) {
@@ -116,7 +116,7 @@ pub(crate) fn checked(weights: Tensor, values: Tensor, build: impl FnOnce() -> T
     }
 }
 
-/// Weights in the shape of `values`, to which they broadcast (see [`checked`]).
+/// Weights broadcast to the shape of `values` (see [`checked`]).
 #[track_caller]
 pub(crate) fn broadcast_weights(weights: Tensor, values: Tensor) -> Tensor {
     if weights.shape().is_known() && weights.shape() == values.shape() {
@@ -151,7 +151,7 @@ fn assert_broadcastable(weights: Tensor, values: Tensor) -> Result<Option<Operat
     }
     let (own, other) = (shape(weights), shape(values));
     let (own_rank, other_rank) = (rank(weights), rank(values));
-    // Of a single number, that is the shape of the values, so that the lengths are equal.
+    // For a single number, this is the shape of the values, so that the lengths are equal.
     let aligned = slice(concat([own, other], 0), [0], expand_dims(other_rank, 0));
     let fits = reduce_all(equal(aligned, 1) | equal(aligned, other), ..);
     let has_rank = equal(own_rank, 0) | equal(own_rank, other_rank);

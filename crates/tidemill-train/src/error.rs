@@ -2,7 +2,7 @@ use tidemill_autodiff::Cut;
 use tidemill_graph::ShownWay;
 use tidemill_value::DType;
 
-/// Why a loss cannot be minimized.
+/// The error of minimizing a loss.
 #[derive(Clone, PartialEq, thiserror::Error)]
 #[non_exhaustive]
 pub enum TrainError {
@@ -22,7 +22,7 @@ pub enum TrainError {
     },
     /// No gradient reaches any of the variables from the loss.
     #[error(
-        "no gradient gets from the loss `{loss}` to the variables {}{}",
+        "no gradient flows from the loss `{loss}` to the variables {}{}",
         list(variables),
         ends(cuts)
     )]
@@ -43,7 +43,7 @@ pub enum TrainError {
         dtype: DType,
     },
     /// A hyperparameter has an invalid value.
-    #[error("`{name}` is {value}, and must be {wanted}")]
+    #[error("`{name}` is {value}, but must be {wanted}")]
     Hyperparameter {
         /// Its name.
         name: &'static str,
@@ -54,14 +54,15 @@ pub enum TrainError {
     },
     /// A variable has a constraint, which covers all rows, but only some of its rows are updated.
     #[error(
-        "the gradient of `{variable}` has only some of its rows, so that its constraint cannot be kept"
+        "the gradient of `{variable}` covers only some of its rows, so its constraint cannot be \
+         applied"
     )]
     SparseConstraint {
         /// The name of the variable.
         variable: String,
     },
     /// An optimizer has no update for a variable.
-    #[error("there is no update of `{variable}`")]
+    #[error("`{variable}` has no update")]
     NoUpdate {
         /// The name of the variable.
         variable: String,

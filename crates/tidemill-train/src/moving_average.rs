@@ -172,7 +172,7 @@ impl ExponentialMovingAverage {
         minimum(decay, (1.0 + updates) / (10.0 + updates))
     }
 
-    /// The average of an item; it is made if there is none.
+    /// The average of an item, which is created if it does not exist.
     #[track_caller]
     fn average_for(&mut self, graph: &Graph, item: &Operand) -> Average {
         let of = key_of(item);
@@ -184,7 +184,7 @@ impl ExponentialMovingAverage {
         let start = match item {
             Operand::Variable(followed) => {
                 graph.add_to_collection(MOVING_AVERAGE_VARIABLES, *followed);
-                // What the updates wait for must not run when the average starts.
+                // The dependencies of the updates must not run when the average starts.
                 without_control_dependencies(graph.key(), || followed.read()).into()
             }
             _ => zeros(),
@@ -247,7 +247,7 @@ fn graph_of(item: &Operand) -> Option<Graph> {
     }
 }
 
-/// What tells an item from others.
+/// The key that identifies an item.
 #[track_caller]
 fn key_of(item: &Operand) -> TensorRef {
     match item {
@@ -258,6 +258,6 @@ fn key_of(item: &Operand) -> TensorRef {
 
 #[track_caller]
 fn not_of_floats(tensor: Tensor, dtype: DType) -> Tensor {
-    let message = format!("`{}` is of {dtype}, but averages are of floats", tensor.op().name());
+    let message = format!("`{}` is {dtype}, but only floats can be averaged", tensor.op().name());
     invalid(tensor, "ExponentialMovingAverage", OpError::invalid(message))
 }

@@ -250,7 +250,7 @@ fn apply<O: Optimizer + ?Sized>(
 /// The collection of the operations that train.
 pub const TRAIN_OP: &str = "train_op";
 
-/// Makes the variables that an optimizer keeps, as far as there are none.
+/// Creates the variables that an optimizer keeps, unless they exist.
 fn make_variables<O: Optimizer + ?Sized>(optimizer: &O, graph: &Graph, variables: &[Variable]) {
     let base = optimizer.base();
     if let Some(&first) = variables.iter().min_by_key(|variable| variable.name()) {
@@ -260,8 +260,8 @@ fn make_variables<O: Optimizer + ?Sized>(optimizer: &O, graph: &Graph, variables
     variables.iter().for_each(|&variable| base.make_slots(graph, variable, &slots));
 }
 
-/// An operation after all gradients, if there are variables that TensorFlow, given the graph, would
-/// change while gradients that are yet to be computed read them. Resource variables it copies.
+/// An operation after all gradients, if TensorFlow, given the graph, would change variables while
+/// gradients that are yet to be computed read them. TensorFlow copies resource variables.
 fn gate(graph: &Graph, pairs: &[(Tensor, Variable)]) -> Option<Operation> {
     if pairs.iter().all(|(_, variable)| variable.is_resource()) {
         return None;
@@ -275,7 +275,7 @@ fn gate(graph: &Graph, pairs: &[(Tensor, Variable)]) -> Option<Operation> {
     Some(gate.build().into())
 }
 
-/// Adds the update of one variable, and what its constraint makes of it.
+/// Adds the update of one variable, and then applies its constraint.
 fn update(
     graph: &Graph,
     call: &'static str,
@@ -302,7 +302,7 @@ fn update(
     })
 }
 
-/// Counts a step, by the operation that minimizes.
+/// Counts a step, in the operation that minimizes.
 fn count(name: &str, global_step: Variable) -> Operation {
     let one = Operand::from(1).to_tensor_like(TensorRef::from(global_step).into(), "value");
     let op = match global_step.is_resource() {
@@ -312,7 +312,7 @@ fn count(name: &str, global_step: Variable) -> Operation {
     NodeBuilder::new(op).exact_name(name).input(global_step).input(one).build().into()
 }
 
-/// Whether variables hold floats.
+/// Checks that variables hold floats.
 fn check_floats(variables: &[Variable]) -> Result<(), TrainError> {
     let other = |variable: &Variable| {
         let dtype = variable.dtype().filter(|dtype| !dtype.is_float())?;
@@ -324,7 +324,7 @@ fn check_floats(variables: &[Variable]) -> Result<(), TrainError> {
 /// The gradients of a loss with respect to the variables to change.
 ///
 /// # Errors
-/// An invalid handle, where there are no such variables, or no gradient gets to any.
+/// An invalid handle if there are no such variables, or no gradient reaches one.
 fn gradients_of(
     loss: Tensor,
     call: &'static str,
@@ -361,7 +361,7 @@ fn gradients_of(
     Ok(gradients.into_iter().zip(variables).collect())
 }
 
-/// The variables that may be changed. They are of the graph around all bodies.
+/// The variables that may be trained. They belong to the graph around all bodies.
 fn candidates(graph: Option<Graph>, options: &MinimizeOptions) -> Vec<Variable> {
     let trainable = || {
         let around = graph.and_then(|graph| enclosures(&graph).pop());
@@ -375,7 +375,7 @@ fn on_path(graph: &Graph, loss: Tensor, candidates: &[Variable]) -> Vec<Variable
     let Ok(loss) = TensorRef::from(loss).id() else { return Vec::new() };
     let data = |kind: EdgeKind, _| kind == EdgeKind::Data;
     let mut path = graph.read().ancestors([loss.node], data);
-    // A body depends on what it captures of the graph around it.
+    // A body depends on the tensors that it captures from the graph around it.
     for Enclosure { graph, captured } in enclosures(graph).into_iter().skip(1) {
         let is_needed = |parameter: &TensorId| path.binary_search(&parameter.node).is_ok();
         let captured = captured.iter().filter(|(_, parameter)| is_needed(parameter));

@@ -16,7 +16,7 @@ use tidemill_value::{DType, Value};
 
 use crate::broadcast::{as_dtype, invalid};
 
-/// Builds a schedule of a rate and a step, which is taken to the rate's type.
+/// Builds a schedule from a rate and a step, which is cast to the rate's type.
 #[track_caller]
 fn schedule(
     name: &'static str,
@@ -32,13 +32,13 @@ fn schedule(
     })
 }
 
-/// A number as a tensor beside a rate.
+/// A number as a tensor in the graph of a rate.
 #[track_caller]
 fn beside(rate: Tensor, number: f64) -> Tensor {
     Operand::from(number).to_tensor_like(rate, "Const")
 }
 
-/// How many times `decay_steps` have gone by: whole ones, if it is a staircase.
+/// The number of times that `decay_steps` have passed; rounded down for a staircase.
 #[track_caller]
 fn periods(step: Tensor, decay_steps: f64, staircase: bool) -> Tensor {
     let periods = step / decay_steps;
@@ -215,7 +215,7 @@ pub fn cosine_decay_restarts(
             (restarts, (completed - start) / length)
         };
         let height = pow(beside(rate, m_mul), restarts);
-        // In this order, for TensorFlow's bits.
+        // This order gives TensorFlow's bits.
         let decayed = 0.5 * height * (1.0 + cos(PI * fraction));
         rate * ((1.0 - alpha) * decayed + alpha)
     })
@@ -241,7 +241,7 @@ pub fn piecewise_constant(step: impl Into<Operand>, boundaries: &[i64], values: 
     let step = step.into().to_tensor();
     if values.len() != boundaries.len() + 1 {
         let message = format!(
-            "there must be one value more than boundaries, not {} and {}",
+            "there must be one more value than boundaries, not {} values and {} boundaries",
             values.len(),
             boundaries.len()
         );

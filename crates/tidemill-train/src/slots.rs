@@ -23,7 +23,7 @@ pub struct OptimizerBase {
 struct Kept {
     /// The slots of each variable, by their names.
     slots: HashMap<Variable, Vec<(&'static str, Variable)>>,
-    /// Those that are for all variables of a graph.
+    /// The slots shared by all variables of a graph.
     shared: HashMap<(GraphKey, &'static str), Variable>,
 }
 
@@ -49,7 +49,7 @@ impl OptimizerBase {
         self.kept().shared.get(&(graph, name)).copied()
     }
 
-    /// All that were made in a graph, by name.
+    /// All that were created in a graph, by name.
     pub(crate) fn variables(&self, graph: &Graph) -> Vec<Variable> {
         let kept = self.kept();
         let slots = kept.slots.values().flatten().map(|(_, slot)| *slot);
@@ -60,8 +60,8 @@ impl OptimizerBase {
         all
     }
 
-    /// Makes the variables for all variables of a graph, named in the scope that is open, unless
-    /// there are some. They are of the kind of `like`.
+    /// Creates the slots shared by all variables of a graph, named in the current scope, unless
+    /// they exist. They are of the kind of `like`.
     pub(crate) fn make_shared(
         &self,
         graph: &Graph,
@@ -85,7 +85,7 @@ impl OptimizerBase {
         }
     }
 
-    /// Makes the slots of a variable, each full of a number, unless there are some.
+    /// Creates the slots of a variable, each filled with a number, unless they exist.
     pub(crate) fn make_slots(
         &self,
         graph: &Graph,
@@ -105,7 +105,7 @@ impl OptimizerBase {
     }
 }
 
-/// A variable beside those that are trained.
+/// A variable of an optimizer's own, which is not trained.
 #[track_caller]
 fn kept_variable(
     name: &str,
@@ -118,7 +118,7 @@ fn kept_variable(
     variable.absolute(true).self_starting(true).trainable(false).get()
 }
 
-/// What a slot of a variable starts with.
+/// The initializer of a slot of a variable.
 fn full_of(graph: &Graph, variable: Variable, number: f64) -> Initializer {
     if variable.shape().is_known() {
         return match number {
@@ -127,7 +127,7 @@ fn full_of(graph: &Graph, variable: Variable, number: f64) -> Initializer {
             _ => constant_initializer(number),
         };
     }
-    // As many as the variable has then.
+    // As many elements as the variable then has.
     without_control_dependencies(graph.key(), || {
         (zeros_like(variable.read()) + Operand::from(number)).into()
     })

@@ -38,7 +38,7 @@ pub(crate) struct Fused {
 }
 
 impl Fused {
-    /// Of an optimizer without choices.
+    /// The updates of an optimizer without options.
     pub(crate) fn new(
         base: &OptimizerBase,
         update: Update,
@@ -54,7 +54,7 @@ impl Fused {
         self
     }
 
-    /// Adds the update of a variable; `None` where there is no operation for it.
+    /// Adds the update of a variable; `None` if there is no operation for it.
     pub(crate) fn add(&self, variable: Variable, gradient: Gradient) -> Option<Operation> {
         let op = self.update.op(variable.into(), gradient)?;
         let slots = self.slots.iter().filter_map(|name| self.base.slot(variable, name));
@@ -79,7 +79,8 @@ impl Updates for Fused {
     }
 }
 
-/// The failed update of a variable that has not the slots, or is not of the kind, that it takes.
+/// The failed update of a variable that lacks the slots, or is not of the kind, that the optimizer
+/// needs.
 pub(crate) fn no_update(variable: Variable) -> Operation {
     let error = TrainError::NoUpdate { variable: variable.op().name() };
     let graph = OperationRef::from(variable).graph();
@@ -94,7 +95,8 @@ pub(crate) fn in_type_of(variable: Variable, number: Tensor) -> Tensor {
     }
 }
 
-/// A hyperparameter as a tensor. Numbers are `float32`, as in TensorFlow, whatever they update.
+/// A hyperparameter as a tensor. Numbers are `float32`, as in TensorFlow, whatever the type of the
+/// variables.
 pub(crate) fn number(graph: &Graph, operand: &Operand, name: &'static str) -> Tensor {
     operand.to_tensor_of(Some(graph.key()), DType::F32, name)
 }

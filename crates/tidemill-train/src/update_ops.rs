@@ -20,7 +20,7 @@ pub enum UpdateOps {
     These(Vec<Operation>),
 }
 
-/// One operation that runs a training and its update operations.
+/// One operation that runs a training step and its update operations.
 pub(crate) fn with_updates(train: Operation, loss: Tensor, updates: &UpdateOps) -> Operation {
     let updates = match updates {
         UpdateOps::OfLoss => loss.graph().map(|graph| updates_of(&graph, loss)).unwrap_or_default(),
@@ -48,7 +48,7 @@ fn updates_of(graph: &Graph, loss: Tensor) -> Vec<Operation> {
     updates.filter(belongs).map(operation).collect()
 }
 
-/// Whether a node computes something of something else than variables.
+/// True if a node computes something from more than variables.
 fn is_result(reader: &GraphReader<'_>, id: NodeId) -> bool {
     reader.node(id).inputs.iter().any(|input| reader.variable_of(*input).is_none())
 }

@@ -6,20 +6,20 @@ use crate::{Element, Nested, TensorList, Value, ValueError, bf16, f16};
 /// Conversion to a [`Value`], from numbers, strings, nested arrays, slices and vectors of them, and
 /// `ndarray` arrays.
 ///
-/// A vector and an owned `ndarray` array in row-major order are moved, a [`Value`] is shared:
-/// their elements are not copied. What was copied, [`copied_bytes`](crate::copied_bytes) tells.
+/// A vector and an owned `ndarray` array in row-major order are moved, and a [`Value`] is shared:
+/// their elements are not copied. [`copied_bytes`](crate::copied_bytes) counts the copies.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot become a value",
     label = "not a value",
-    note = "values are made of numbers, strings, arrays and vectors of them, and `ndarray` arrays; a \
-            `usize` is one as `n as i64`",
+    note = "values are made of numbers, strings, arrays and vectors of them, and `ndarray` arrays; \
+            convert a `usize` with `n as i64`",
     note = "a tensor has no value before a run: feed what `session.run(..)` returned"
 )]
 pub trait IntoValue {
     /// Converts to a value.
     ///
     /// # Errors
-    /// [`ValueError::Ragged`] where nested lists differ in length.
+    /// [`ValueError::Ragged`] if nested lists differ in length.
     fn into_value(self) -> Result<Value, ValueError>;
 }
 
@@ -73,7 +73,7 @@ where
     S: Data<Elem: Element>,
     D: Dimension,
 {
-    /// The array in row-major order. An owned one that is in this order is not copied.
+    /// The array in row-major order. An owned one that is already in this order is not copied.
     fn from(array: ArrayBase<S, D>) -> Self {
         let (shape, elements) = from_array(array);
         Value::from_parts(shape, elements)
@@ -147,9 +147,9 @@ pub trait IntoScalars<T> {
     /// The only element of each value.
     ///
     /// # Errors
-    /// [`ValueError::DType`] where an element is of another type, [`ValueError::NotScalar`]
-    /// where a value does not hold exactly one, [`ValueError::Count`] where an array asks for
-    /// another number of values.
+    /// [`ValueError::DType`] if an element is of another type, [`ValueError::NotScalar`] if a value
+    /// does not hold exactly one, [`ValueError::Count`] if an array asks for another number of
+    /// values.
     fn into_scalars(self) -> Result<T, ValueError>;
 }
 

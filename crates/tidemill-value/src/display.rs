@@ -4,7 +4,7 @@ use crate::{DType, Element, Value, bf16, f16, match_dtype};
 
 /// Above this many elements, or along a longer axis, only the first and last are printed.
 const PRINT_ALL: usize = 1000;
-/// How many elements stand at either end of an abbreviated axis.
+/// The number of elements at either end of an abbreviated axis.
 const EDGE: usize = 3;
 
 impl fmt::Display for Value {

@@ -214,9 +214,9 @@ impl FromStr for DType {
 
 /// Evaluates an expression with a type name bound to the Rust type of a [`DType`].
 ///
-/// The second argument restricts the types the expression is compiled for: `floats` and
-/// `numbers`, but for those of 16 bits, `integers`, `indices`, `plain` (all but strings), `all` or
-/// `any`, which has `variant` besides. Any other data type evaluates the `else` expression.
+/// The second argument restricts the types the expression is compiled for: `floats` and `numbers`,
+/// except those of 16 bits, `integers`, `indices`, `plain` (all but strings), `all`, or `any`,
+/// which includes `variant`. Any other data type evaluates the `else` expression.
 ///
 /// ```
 /// use tidemill_value::{DType, match_dtype};

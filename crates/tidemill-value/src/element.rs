@@ -9,8 +9,8 @@ use crate::{ByteString, DType, TensorList, bf16, f16};
 /// Implemented for `f32`, `f64`, [`f16`](struct@f16), [`bf16`](struct@bf16), the integers of 8 to 64 bits, `bool`, [`ByteString`] and
 /// [`TensorList`]. The trait is sealed: data types are a closed set.
 #[diagnostic::on_unimplemented(
-    message = "`{Self}` is not a type of elements",
-    label = "tensors have no elements of this type",
+    message = "`{Self}` is not an element type",
+    label = "tensors cannot hold elements of this type",
     note = "elements are floats and integers of 8 to 64 bits, `bool` and `ByteString`; instead of \
             `usize`, write `i64`"
 )]

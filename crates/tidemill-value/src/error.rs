@@ -35,7 +35,7 @@ pub enum ValueError {
         shape: Shape,
     },
     /// The parts of a nested list differ in length.
-    #[error("the nested list is ragged: a part of shape {first} stands beside one of {other}")]
+    #[error("the nested list is ragged: one part has shape {first}, another has {other}")]
     Ragged {
         /// The shape of the first part.
         first: Shape,
@@ -47,7 +47,7 @@ pub enum ValueError {
     Unrepresentable {
         /// The number, as it prints.
         number: String,
-        /// The type that was to hold it.
+        /// The type that cannot hold it.
         dtype: DType,
     },
     /// There is no data type of this name.
@@ -83,19 +83,19 @@ pub enum ValueError {
     /// A list has no element at this index.
     #[error("index {index} is out of range for a list of {len} elements")]
     ListIndex {
-        /// The place asked for.
+        /// The requested index.
         index: usize,
         /// The length of the list.
         len: usize,
     },
     /// A list is full.
-    #[error("the list is full: it may have {most} elements")]
+    #[error("the list is full: it may have at most {most} elements")]
     ListFull {
         /// The maximum length.
         most: usize,
     },
     /// Lists would be nested too deep.
-    #[error("lists lie in one another at most {most} deep")]
+    #[error("lists nest at most {most} deep")]
     ListDepth {
         /// The maximum depth.
         most: usize,
@@ -104,7 +104,7 @@ pub enum ValueError {
 
 crate::debug_as_report!(ValueError);
 
-/// How to have the elements of a value of a shape.
+/// A hint on how to get the elements of a value of this shape.
 fn all_of(shape: &Shape) -> &'static str {
     match shape.rank() {
         0 => "",

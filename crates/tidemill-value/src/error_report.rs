@@ -20,7 +20,7 @@ pub fn write_error_report(error: &dyn Error, f: &mut fmt::Formatter<'_>) -> fmt:
 
 /// Implements `Debug` for error types by [`write_error_report`](crate::write_error_report).
 ///
-/// A `main` that returns an error prints its `Debug`, so that has to be the message.
+/// A `main` that returns an error prints its `Debug`, so that must be the message.
 ///
 /// ```
 /// #[derive(thiserror::Error)]

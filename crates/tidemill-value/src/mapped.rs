@@ -30,10 +30,10 @@ impl FileMap {
 
         let file = std::fs::File::open(path)?;
         if !file.metadata()?.is_file() {
-            return Err(io::Error::new(io::ErrorKind::InvalidInput, "this is no regular file"));
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
         }
-        // SAFETY: That nobody changes the file meanwhile is what the type asks for; no means of
-        // the system could make sure of it.
+        // SAFETY: The type requires that nobody changes the file meanwhile; no system call could
+        // ensure it.
         let map = unsafe { Memory::map(&file)? };
         Ok(FileMap(Arc::new(map)))
     }
@@ -53,7 +53,7 @@ impl AsRef<[u8]> for FileMap {
     }
 }
 
-/// Elements in a file, as the machine has them in memory.
+/// Elements in a file, laid out as the machine has them in memory.
 #[derive(Debug)]
 pub(crate) struct Mapped {
     file: FileMap,
@@ -82,8 +82,8 @@ impl Mapped {
             return None;
         }
         let begin = self.file.get(self.begin..)?.as_ptr();
-        // SAFETY: `new` has seen that `count` elements of this type begin here, that the address
-        // is a multiple of their size, and so of their alignment, and that any bytes are
+        // SAFETY: `new` has checked that `count` elements of this type begin here, that the address
+        // is a multiple of their size, and so of their alignment, and that any bytes are valid
         // elements. The file stays mapped as long as `self` is borrowed.
         Some(unsafe { std::slice::from_raw_parts(begin.cast(), self.count) })
     }
@@ -99,7 +99,7 @@ impl Mapped {
 
 /// The bytes of elements, which must be of a type without padding or references: any but strings.
 pub(crate) fn bytes_of<T: Element + Copy>(elements: &[T]) -> &[u8] {
-    // SAFETY: The elements that are `Copy` are numbers and truth values, all of whose bytes are
+    // SAFETY: Elements that are `Copy` are numbers and truth values, all of whose bytes are
     // initialized; they stay borrowed.
     unsafe { std::slice::from_raw_parts(elements.as_ptr().cast(), size_of_val(elements)) }
 }

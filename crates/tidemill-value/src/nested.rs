@@ -2,23 +2,23 @@ use ndarray::{ArrayBase, Data, Dimension};
 
 use crate::{ByteString, Element, Shape, Value, ValueError, bf16, copied, f16};
 
-/// Rust data that lays out as the elements of an n-dimensional value: numbers, strings, and
+/// Rust data that can be laid out as the elements of an n-dimensional value: numbers, strings, and
 /// arrays, slices and vectors of them to any depth.
 pub trait Nested: Sized {
     /// The type of the elements at the bottom.
     type Element: Element;
 
-    /// The elements of several parts of equal shape in row-major order, and that shape. Of no
+    /// The elements of several parts of equal shape in row-major order, and that shape. Without
     /// parts, axes of vectors and slices have extent 0.
     ///
     /// # Errors
-    /// [`ValueError::Ragged`] where the parts differ in shape.
+    /// [`ValueError::Ragged`] if the parts differ in shape.
     fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<Self::Element>), ValueError>;
 
     /// The value of these elements.
     ///
     /// # Errors
-    /// [`ValueError::Ragged`] where lists within it differ in shape.
+    /// [`ValueError::Ragged`] if lists within it differ in shape.
     fn into_value(self) -> Result<Value, ValueError> {
         let (shape, elements) = Self::concat(vec![self])?;
         Value::from_vec(shape, elements)

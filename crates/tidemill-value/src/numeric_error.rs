@@ -5,7 +5,7 @@ use crate::{BroadcastError, DType, Shape, ValueError};
 #[non_exhaustive]
 pub enum NumericError {
     /// An integer was divided by zero.
-    #[error("an integer is divided by zero")]
+    #[error("integer division by zero")]
     DivisionByZero,
     /// An integer was raised to a negative power.
     #[error("an integer is raised to a negative power")]
@@ -27,29 +27,29 @@ pub enum NumericError {
         dtype: DType,
     },
     /// There is no such axis.
-    #[error("there is no axis {axis} among {rank}")]
+    #[error("axis {axis} is out of range for {rank} axes")]
     Axis {
-        /// The axis asked for.
+        /// The requested axis.
         axis: usize,
         /// The number of axes.
         rank: usize,
     },
     /// An axis is named twice.
-    #[error("axis {axis} is named twice")]
+    #[error("axis {axis} is given twice")]
     DuplicateAxis {
         /// The axis.
         axis: usize,
     },
-    /// A list that describes every axis has another length than there are axes.
-    #[error("{actual} axes are described where there are {expected}")]
+    /// A list that describes every axis has the wrong length.
+    #[error("{actual} axes are described, but there are {expected}")]
     Rank {
         /// The number of axes there are.
         expected: usize,
         /// The number of axes described.
         actual: usize,
     },
-    /// A shape is not the one that the other operands ask for.
-    #[error("shape {actual} stands where {expected} is needed")]
+    /// A shape does not match the other operands.
+    #[error("the shape is {actual}, but {expected} is needed")]
     Shape {
         /// The shape needed.
         expected: Shape,
@@ -57,22 +57,22 @@ pub enum NumericError {
         actual: Shape,
     },
     /// A buffer does not hold as many elements as its shape has.
-    #[error("a buffer holds {actual} elements, but its shape has {expected}")]
+    #[error("a buffer has {actual} elements, but its shape needs {expected}")]
     Length {
         /// The number of elements the shape has.
         expected: usize,
         /// The number of elements in the buffer.
         actual: usize,
     },
-    /// The columns of the left matrix are not as many as the rows of the right one.
-    #[error("a matrix of {left} columns is multiplied by one of {right} rows")]
+    /// The left matrix does not have as many columns as the right one has rows.
+    #[error("a matrix of {left} columns cannot be multiplied by one of {right} rows")]
     InnerDimensions {
         /// Columns of the left matrix.
         left: usize,
         /// Rows of the right matrix.
         right: usize,
     },
-    /// A matrix has not as many rows as columns.
+    /// A matrix does not have as many rows as columns.
     #[error("the matrices of shape {shape} are not square")]
     NotSquare {
         /// The shape of the matrix, or of several.
@@ -91,7 +91,10 @@ pub enum NumericError {
         index: usize,
     },
     /// A range reaches beyond the axis it cuts.
-    #[error("{count} elements from {begin} on, by steps of {step}, leave axis {axis} of {extent}")]
+    #[error(
+        "{count} elements from {begin} on, in steps of {step}, go past the end of axis {axis} of \
+         extent {extent}"
+    )]
     Bounds {
         /// The axis.
         axis: usize,
@@ -119,39 +122,40 @@ pub enum NumericError {
         columns: usize,
     },
     /// Blocks do not divide an axis.
-    #[error("axis {axis} of {extent} is not made of blocks of {block}")]
+    #[error("axis {axis} of extent {extent} does not divide into blocks of {block}")]
     Blocks {
         /// The axis.
         axis: usize,
-        /// Its extent, padded if it is.
+        /// Its extent, including padding.
         extent: usize,
         /// The extent of a block.
         block: usize,
     },
-    /// More elements are asked for than there are.
-    #[error("there are no {count} largest among {extent}")]
+    /// More elements are requested than there are.
+    #[error("cannot take the {count} largest of {extent} elements")]
     TooFew {
-        /// The number asked for.
+        /// The number requested.
         count: usize,
         /// The number there is.
         extent: usize,
     },
-    /// Numbers that have to be in order are not.
+    /// Numbers that must be in order are not.
     #[error("the number at position {position} is out of order")]
     Unsorted {
         /// The position of the first number that is out of order.
         position: usize,
     },
-    /// A mirror image is to be longer than what it shows.
+    /// A mirror image would be longer than the axis it mirrors.
     #[error(
-        "{before} elements before and {behind} behind are no mirror images of axis {axis} of {extent}"
+        "axis {axis} of extent {extent} is too short to mirror {before} elements before it and \
+         {behind} after it"
     )]
     Mirror {
         /// The axis.
         axis: usize,
         /// The number of elements before it.
         before: usize,
-        /// The number of elements behind it.
+        /// The number of elements after it.
         behind: usize,
         /// The extent of the axis.
         extent: usize,
@@ -172,7 +176,10 @@ pub enum NumericError {
         dilation: usize,
     },
     /// A filter does not fit the channels of its input.
-    #[error("filters of {taken} channels do not fit an input of {channels} and {filters} outputs")]
+    #[error(
+        "filters of {taken} channels do not match an input of {channels} channels and {filters} \
+         outputs"
+    )]
     Channels {
         /// The number of channels of the input.
         channels: usize,
@@ -181,13 +188,13 @@ pub enum NumericError {
         /// The number of filters.
         filters: usize,
     },
-    /// A number that has to be finite is not.
+    /// A number that must be finite is not.
     #[error("the number at position {position} is not finite")]
     NotFinite {
         /// Its position, in row-major order.
         position: usize,
     },
-    /// The largest or smallest of no elements was asked for.
+    /// The largest or smallest of no elements was requested.
     #[error("axis {axis} of shape {shape} is empty")]
     EmptyAxis {
         /// The axis.
@@ -199,7 +206,7 @@ pub enum NumericError {
     #[error("there is nothing to join")]
     NoOperands,
     /// A function was given more or fewer operands than it takes.
-    #[error("{actual} operands are given where there should be {expected}")]
+    #[error("{actual} operands are given, but {expected} are needed")]
     Operands {
         /// The number of operands it takes.
         expected: usize,
@@ -216,7 +223,7 @@ pub enum NumericError {
         /// The step.
         delta: f64,
     },
-    /// A random integer was asked for between bounds that admit none.
+    /// A random integer was requested between bounds that admit none.
     #[error("there is no integer from {low} to below {high}")]
     EmptyInterval {
         /// The lower bound, included.
@@ -227,7 +234,7 @@ pub enum NumericError {
     /// Two shapes do not broadcast.
     #[error(transparent)]
     Broadcast(Box<BroadcastError>),
-    /// A value is wrong.
+    /// A value is invalid.
     #[error(transparent)]
     Value(#[from] ValueError),
 }

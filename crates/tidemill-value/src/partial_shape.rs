@@ -21,7 +21,7 @@ impl Dim {
     /// The extent that both agree on.
     ///
     /// # Errors
-    /// [`ValueError::IncompatibleDims`] where both are known and differ.
+    /// [`ValueError::IncompatibleDims`] if both are known and differ.
     pub fn merge(self, other: Dim) -> Result<Dim, ValueError> {
         match (self.known(), other.known()) {
             (Some(l), Some(r)) if l != r => {
@@ -119,7 +119,7 @@ impl PartialShape {
     /// Combines what both shapes know, like TensorFlow's shape merge.
     ///
     /// # Errors
-    /// [`ValueError::Incompatible`] where they differ in rank or in a known extent.
+    /// [`ValueError::Incompatible`] if they differ in rank or in a known extent.
     pub fn merge(&self, other: &PartialShape) -> Result<PartialShape, ValueError> {
         let (Some(left), Some(right)) = (&self.0, &other.0) else {
             return Ok(if self.0.is_none() { other.clone() } else { self.clone() });
@@ -149,7 +149,7 @@ impl PartialShape {
     /// An unknown extent paired with one above 1 must be that extent or 1, so the result is known.
     ///
     /// # Errors
-    /// [`BroadcastError`] where an axis has two known extents, neither of them 1.
+    /// [`BroadcastError`] if an axis has two known extents, neither of them 1.
     pub fn broadcast(&self, other: &PartialShape) -> Result<PartialShape, BroadcastError> {
         let (Some(left), Some(right)) = (&self.0, &other.0) else {
             return Ok(PartialShape::unknown());

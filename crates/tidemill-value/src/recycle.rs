@@ -1,4 +1,4 @@
-//! Memory of values that are gone, for values to come.
+//! Memory of dropped values, kept for new ones.
 
 use std::cell::RefCell;
 use std::mem;
@@ -11,11 +11,10 @@ thread_local! {
     static CURRENT: RefCell<Option<Recycler>> = const { RefCell::new(None) };
 }
 
-/// Buffers whose values are gone, by the logarithm of their length.
+/// Buffers of dropped values, by the logarithm of their length.
 ///
-/// While it is [installed](Recycler::install) on a thread, values made there take their memory
-/// from it. What it was given and nobody took in the time of one installation is freed at the
-/// end of the next.
+/// While it is [installed](Recycler::install) on a thread, values made there take their memory from
+/// it. Memory that nobody took during one installation is freed at the end of the next.
 #[derive(Default, Debug)]
 pub struct Recycler {
     bins: Vec<Vec<Idle>>,
@@ -26,7 +25,7 @@ pub struct Recycler {
 #[derive(Debug)]
 struct Idle {
     buffer: Arc<Buffer>,
-    /// When it was given.
+    /// The round in which it was given.
     round: u64,
 }
 
@@ -58,7 +57,7 @@ impl Recycler {
             + self.bins.iter().flatten().map(bytes).sum::<usize>()
     }
 
-    /// Takes over memory for so many elements from the recycler of this thread, if that has some.
+    /// Takes over memory for this many elements from the recycler of this thread, if it has some.
     pub fn take_over(&mut self, dtype: DType, elements: usize) {
         if let Some(buffer) = take(dtype, elements) {
             self.give(buffer);
@@ -89,7 +88,7 @@ impl Recycler {
         Some(bin.swap_remove(found).buffer)
     }
 
-    /// Frees what nobody took since the round before.
+    /// Frees memory that nobody took since the round before.
     #[inline]
     fn end_round(&mut self) {
         if self.idle > 0 {
@@ -107,7 +106,7 @@ impl Recycler {
 #[derive(Debug)]
 pub struct Installed<'a> {
     recycler: &'a mut Recycler,
-    /// The one that was installed before.
+    /// The recycler that was installed before.
     outer: Option<Recycler>,
 }
 
@@ -119,8 +118,8 @@ impl Drop for Installed<'_> {
     }
 }
 
-/// Gives the memory of a value, if no other shares it, to the recycler of this thread. Where none is
-/// installed, nothing would ever free what nobody takes, and the memory is freed at once.
+/// Gives the memory of a value, if no other shares it, to the recycler of this thread. If none is
+/// installed, nothing would ever reuse or free it, so it is freed at once.
 #[inline]
 pub fn recycle(value: Value) {
     if let Some(buffer) = value.into_shared_buffer() {
@@ -138,7 +137,7 @@ fn give(mut buffer: Arc<Buffer>) {
     }
 }
 
-/// Memory for so many elements, which hold anything, if the recycler of this thread has some.
+/// Memory for this many elements with arbitrary contents, if the recycler of this thread has some.
 pub(crate) fn take(dtype: DType, elements: usize) -> Option<Arc<Buffer>> {
     CURRENT.with_borrow_mut(|current| current.as_mut()?.take(dtype, elements))
 }

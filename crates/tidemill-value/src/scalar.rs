@@ -77,9 +77,9 @@ impl Scalar {
     /// integers in its range. `bool` takes only truth values.
     ///
     /// # Errors
-    /// [`ValueError::Unrepresentable`] where `dtype` cannot hold the number: a float or a number
-    /// out of range for an integer type, a finite number that a float type would round to
-    /// infinity, a truth value for a number and the reverse.
+    /// [`ValueError::Unrepresentable`] if `dtype` cannot hold the number: a float or a number out
+    /// of range for an integer type, a finite number that a float type would round to infinity, a
+    /// truth value for a number and the reverse.
     pub fn adopt(self, dtype: DType) -> Result<Scalar, ValueError> {
         let converted = match self.number() {
             Number::Float(x) => float_as(x, dtype),

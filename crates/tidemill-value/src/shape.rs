@@ -133,7 +133,7 @@ crate::debug_as_report!(BroadcastError);
 /// extent.
 ///
 /// # Errors
-/// [`BroadcastError`] where an axis has two extents, neither of them 1.
+/// [`BroadcastError`] if an axis has two extents, neither of them 1.
 pub fn broadcast(left: &[usize], right: &[usize]) -> Result<Shape, BroadcastError> {
     let rank = left.len().max(right.len());
     let mut dims = SmallVec::from_elem(1, rank);

@@ -12,7 +12,7 @@ pub struct TensorList {
     shape: PartialShape,
     most: Option<usize>,
     elements: Vec<Option<Value>>,
-    /// How deep lists lie in one another: 1 where no element is a list.
+    /// The nesting depth of lists: 1 if no element is a list.
     depth: usize,
 }
 
@@ -34,7 +34,7 @@ impl TensorList {
     /// Merges `shape` into the common shape of the elements.
     ///
     /// # Errors
-    /// [`ValueError::Incompatible`] where both shapes contradict each other.
+    /// [`ValueError::Incompatible`] if both shapes contradict each other.
     pub fn refine(&mut self, shape: &PartialShape) -> Result<(), ValueError> {
         self.shape = self.shape.merge(shape)?;
         Ok(())
@@ -123,7 +123,7 @@ impl TensorList {
     /// Changes the length of the list. New elements are absent.
     ///
     /// # Errors
-    /// [`ValueError::TooLarge`] where memory cannot hold them.
+    /// [`ValueError::TooLarge`] if memory cannot hold them.
     pub fn resize(&mut self, len: usize) -> Result<(), ValueError> {
         let added = len.saturating_sub(self.len());
         let too_large = |_| ValueError::TooLarge { shape: [len].into() };
@@ -143,11 +143,11 @@ impl TensorList {
         Ok(())
     }
 
-    /// Whether a value can be an element.
+    /// Checks that a value can be an element.
     ///
     /// # Errors
-    /// [`ValueError::DType`] where it is of another type, [`ValueError::Incompatible`] where its
-    /// shape does not fit, [`ValueError::ListDepth`] where lists would lie too deep in one another.
+    /// [`ValueError::DType`] if it is of another type, [`ValueError::Incompatible`] if its shape
+    /// does not fit, [`ValueError::ListDepth`] if lists would lie too deep in one another.
     pub fn check(&self, value: &Value) -> Result<(), ValueError> {
         if value.dtype() != self.dtype {
             return Err(ValueError::DType { expected: self.dtype, actual: value.dtype() });
@@ -185,7 +185,7 @@ impl TensorList {
     }
 }
 
-/// How deep lists lie in a list that has this element.
+/// The nesting depth of a list that has this element.
 fn depth_with(value: &Value) -> usize {
     let lists = value.as_slice::<TensorList>().unwrap_or_default();
     1 + lists.iter().map(|list| list.depth).max().unwrap_or(0)
@@ -199,7 +199,7 @@ impl Default for TensorList {
 }
 
 impl fmt::Display for TensorList {
-    /// Type and shape of the elements, and how many places there are: `list(float32[?, 3] x 2)`.
+    /// Type and shape of the elements, and the length: `list(float32[?, 3] x 2)`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "list({}", self.dtype)?;
         match self.shape.dims() {
@@ -217,9 +217,8 @@ impl From<TensorList> for Value {
 }
 
 impl PartialShape {
-    /// The shape as the tensor that describes it to operations on lists: `int32` extents, or `int64`
-    /// ones where they are larger, -1 for those that are not known; a single -1 where the rank is not
-    /// known.
+    /// The shape as the tensor that describes it to operations on lists: extents as `int32`, or
+    /// `int64` if they are larger, -1 for unknown ones; a single -1 if the rank is unknown.
     pub fn to_value(&self) -> Value {
         let Some(dims) = self.dims() else { return Value::from(-1) };
         let narrow = |dim: &Dim| dim.known().map_or(Some(-1), |extent| extent.try_into().ok());

@@ -43,7 +43,7 @@ impl Value {
     /// A value of `shape` from its elements in row-major order. The vector is not copied.
     ///
     /// # Errors
-    /// [`ValueError::Elements`] where the shape has another number of elements.
+    /// [`ValueError::Elements`] if the shape has another number of elements.
     pub fn from_vec<T: Element>(
         shape: impl Into<Shape>,
         elements: Vec<T>,
@@ -73,7 +73,7 @@ impl Value {
     /// A value whose elements are all zero, false or empty.
     ///
     /// # Errors
-    /// [`ValueError::TooLarge`] where memory cannot hold the elements.
+    /// [`ValueError::TooLarge`] if memory cannot hold the elements.
     pub fn zeros(dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
         let shape = shape.into();
         Ok(match_dtype!(dtype, any, T => {
@@ -93,7 +93,7 @@ impl Value {
     /// memory of the right size, it is reused as it is.
     ///
     /// # Errors
-    /// [`ValueError::TooLarge`] where memory cannot hold the elements.
+    /// [`ValueError::TooLarge`] if memory cannot hold the elements.
     pub fn scratch(dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
         let shape = shape.into();
         match Value::recycled(dtype, &shape) {
@@ -146,7 +146,7 @@ impl Value {
     /// A value of `shape` whose elements are all `scalar`.
     ///
     /// # Errors
-    /// [`ValueError::TooLarge`] where memory cannot hold the elements.
+    /// [`ValueError::TooLarge`] if memory cannot hold the elements.
     pub fn full(scalar: Scalar, shape: impl Into<Shape>) -> Result<Value, ValueError> {
         let shape = shape.into();
         if shape.rank() == 0 {
@@ -194,7 +194,7 @@ impl Value {
     /// The elements in row-major order.
     ///
     /// # Errors
-    /// [`ValueError::DType`] where they are not of type `T`.
+    /// [`ValueError::DType`] if they are not of type `T`.
     #[inline]
     pub fn as_slice<T: Element>(&self) -> Result<&[T], ValueError> {
         let elements = match &self.data {
@@ -208,7 +208,7 @@ impl Value {
     /// The elements in row-major order, for writing. A shared buffer is copied first.
     ///
     /// # Errors
-    /// [`ValueError::DType`] where they are not of type `T`.
+    /// [`ValueError::DType`] if they are not of type `T`.
     pub fn as_mut_slice<T: Element>(&mut self) -> Result<&mut [T], ValueError> {
         let actual = self.dtype();
         if let Data::Mapped(mapped) = &self.data {
@@ -228,7 +228,7 @@ impl Value {
     /// Takes the elements out; they are copied only if another value shares them.
     ///
     /// # Errors
-    /// [`ValueError::DType`] where they are not of type `T`.
+    /// [`ValueError::DType`] if they are not of type `T`.
     pub fn into_vec<T: Element>(self) -> Result<Vec<T>, ValueError> {
         let mismatch = ValueError::DType { expected: T::DTYPE, actual: self.dtype() };
         let elements = match self.data {
@@ -286,8 +286,8 @@ impl Value {
     /// The only element of a value, of any rank.
     ///
     /// # Errors
-    /// [`ValueError::DType`] where it is not of type `T`, [`ValueError::NotScalar`] where there
-    /// is none or more than one.
+    /// [`ValueError::DType`] if it is not of type `T`, [`ValueError::NotScalar`] if there is none
+    /// or more than one.
     pub fn to_scalar<T: Element>(&self) -> Result<T, ValueError> {
         match self.as_slice::<T>()? {
             [element] => Ok(element.clone()),
@@ -316,7 +316,7 @@ impl Value {
     /// The same elements under another shape. Nothing is copied.
     ///
     /// # Errors
-    /// [`ValueError::Elements`] where the shape has another number of elements.
+    /// [`ValueError::Elements`] if the shape has another number of elements.
     pub fn reshape(self, shape: impl Into<Shape>) -> Result<Value, ValueError> {
         let shape = shape.into();
         let expected = checked_elements(&shape)?;
@@ -343,7 +343,7 @@ impl Value {
     /// The elements as an `ndarray` view. Nothing is copied.
     ///
     /// # Errors
-    /// [`ValueError::DType`] where they are not of type `T`.
+    /// [`ValueError::DType`] if they are not of type `T`.
     pub fn view<T: Element>(&self) -> Result<ArrayViewD<'_, T>, ValueError> {
         let elements = self.as_slice::<T>()?;
         ArrayViewD::from_shape(IxDyn(&self.shape), elements)
@@ -354,7 +354,7 @@ impl Value {
     /// them.
     ///
     /// # Errors
-    /// [`ValueError::DType`] where they are not of type `T`.
+    /// [`ValueError::DType`] if they are not of type `T`.
     pub fn into_array<T: Element>(self) -> Result<ArrayD<T>, ValueError> {
         let shape = self.shape.clone();
         ArrayD::from_shape_vec(IxDyn(&shape), self.into_vec()?)
@@ -381,7 +381,7 @@ impl Value {
     }
 }
 
-/// Makes a buffer the only one of its elements, which are copied if others share them.
+/// Makes a buffer the only owner of its elements, which are copied if others share them.
 fn own(buffer: &mut Arc<Buffer>) {
     if Arc::get_mut(buffer).is_some() {
         return;
@@ -413,13 +413,13 @@ fn only_scalar(buffer: &Buffer) -> Option<Scalar> {
     }, else None)
 }
 
-/// As many copies of `element` as the shape has elements.
+/// A copy of `element` for each element of the shape.
 fn repeated<T: Element>(element: T, shape: &Shape) -> Result<Vec<T>, ValueError> {
     let count = checked_elements(shape)?;
     if count.saturating_mul(size_of::<T>()) <= Value::CERTAIN_BYTES {
         return Ok(vec![element; count]);
     }
-    // Where memory is short, `vec!` would end the process.
+    // If memory is short, `vec!` would abort the process.
     let mut elements = Vec::new();
     elements.try_reserve_exact(count).map_err(|_| ValueError::TooLarge { shape: shape.clone() })?;
     elements.resize(count, element);

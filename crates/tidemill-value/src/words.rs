@@ -72,8 +72,8 @@ words! {
 }
 
 impl Value {
-    /// The bits of numbers of any type as long as `W`. Code that only moves elements is compiled for
-    /// four types of words this way, instead of twelve types of numbers.
+    /// The bits of numbers of any type as long as `W`. Code that only moves elements is thus
+    /// compiled for four types of words instead of twelve types of numbers.
     ///
     /// # Errors
     /// [`ValueError::DType`] if the elements are not numbers, or have another length.

@@ -1,4 +1,4 @@
-//! Values whose elements lie in a file.
+//! Values whose elements are in a file.
 
 use std::fs;
 

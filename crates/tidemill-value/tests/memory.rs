@@ -1,4 +1,4 @@
-//! Memory of values: when it serves another value, and when elements are copied.
+//! Memory of values: reuse by other values, and copies of elements.
 
 #![allow(clippy::unwrap_used)]
 

@@ -1,4 +1,4 @@
-//! Shapes, known and partly known: how they broadcast, merge and relax.
+//! Shapes, known and partly known: broadcasting, merging and relaxing.
 
 use proptest::prelude::*;
 use tidemill_value::{Dim, PartialShape, Shape, ValueError, broadcast, shape};
@@ -89,7 +89,7 @@ fn concrete() -> impl Strategy<Value = Vec<usize>> {
     prop::collection::vec(prop_oneof![Just(0), Just(1), Just(1), Just(2), Just(3)], 0..4)
 }
 
-/// A concrete shape, and what could be known of it before a run.
+/// A concrete shape, and partial knowledge of it before a run.
 fn known_in_part() -> impl Strategy<Value = (Vec<usize>, PartialShape)> {
     let hidden = prop::collection::vec(any::<bool>(), 4);
     (concrete(), hidden, prop::bool::weighted(0.1)).prop_map(|(shape, hidden, unknown)| {

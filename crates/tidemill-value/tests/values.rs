@@ -1,4 +1,4 @@
-//! Values: what becomes one, what one becomes, and when elements are copied on the way.
+//! Values: conversions to and from them, and the copies of elements that these make.
 
 #![allow(clippy::unwrap_used)]
 

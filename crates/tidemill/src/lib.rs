@@ -57,7 +57,7 @@ pub use tidemill_value::{
     TensorList, Value, ValueError, shape,
 };
 
-/// The code of the document on training.
+/// The code in the document on training.
 #[cfg(doctest)]
 #[doc = include_str!("../../../docs/training.md")]
 struct Training;
@@ -75,7 +75,7 @@ pub mod formats {
 }
 
 pub mod error {
-    //! The errors of all crates, and what stands in them.
+    //! The errors of all crates, and the types in them.
     //!
     //! `Debug` of an error is its message and those of its causes, so that a `main` that returns it
     //! prints what a reader needs.

@@ -10,11 +10,11 @@ use tidemill_value::{DType, PartialShape, Shape, Value};
 use super::call::{Call, Failed, bodies_of, zeros};
 use super::reverse::{Needs, Reverse};
 
-/// A value of at most so many elements is computed again rather than kept.
+/// A value of at most this many elements is recomputed rather than kept.
 const SMALL: usize = 16;
 
-/// The gradients of the inputs of a node that runs one of several bodies. The one that was not taken
-/// contributes zeros.
+/// The gradients of the inputs of a node that runs one of several bodies. A branch that was not
+/// taken contributes zeros.
 pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
     let bodies = bodies_of(call.node);
     let active: Vec<usize> =
@@ -33,7 +33,7 @@ pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
     let needs: Vec<Needs> =
         reverses.iter().map(|reverse| needs_of(reverse, &differentiable)).collect();
     let kept = beside(call.graph, || keep(call, &latest, &reverses, &needs))?;
-    // What the gradient takes: those of the results, the inputs, and what was kept.
+    // The inputs of the gradient: the gradients of the results, the inputs, and the kept values.
     let used: Vec<usize> = {
         let mut used: Vec<usize> =
             needs.iter().flat_map(|n| n.parameters.iter().copied()).collect();
@@ -63,7 +63,7 @@ pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
 }
 
 fn needs_of(reverse: &Reverse, differentiable: &[usize]) -> Needs {
-    // The zeros in place of a gradient that there is not have the shape of the parameter.
+    // The zeros in place of a missing gradient have the shape of the parameter.
     let is_value = |i: usize| !reverse.parameters[i].kind.is_variable();
     let missing = differentiable.iter().copied();
     let missing = missing.filter(|&i| reverse.gradients[i].is_none() && is_value(i));
@@ -74,8 +74,8 @@ fn needs_of(reverse: &Reverse, differentiable: &[usize]) -> Needs {
     })
 }
 
-/// Extends the node by what its gradient needs, and gives that: what is kept of the first body, then
-/// what is kept of the next.
+/// Extends the node by the values that its gradient needs, and returns them: those kept from the
+/// first body, then those kept from the next.
 fn keep(
     call: &Call<'_>,
     latest: &Node,
@@ -114,7 +114,7 @@ fn keep(
     Ok((0..count).map(|i| extension.output((before + i) as u32)).collect())
 }
 
-/// What a branch gives in place of a value that it does not compute.
+/// The result of a branch in place of a value that it does not compute.
 fn nothing(graph: &Graph, fact: &Fact) -> Result<TensorId, ()> {
     let _default = graph.as_default();
     let tensor = match (fact.dtype, &fact.list) {
@@ -129,12 +129,12 @@ fn unbuilt() -> OpError {
     OpError::invalid("a gradient could not be built")
 }
 
-/// What the node of the gradient takes after the value that selects a branch.
+/// The inputs of the gradient's node after the value that selects a branch.
 struct Taken<'a> {
     active: &'a [usize],
     used: &'a [usize],
     kept: &'a [TensorRef],
-    /// Where among the kept values those of a body begin.
+    /// The position among the kept values at which those of a body begin.
     first_kept: usize,
 }
 

@@ -15,7 +15,7 @@ use tidemill_value::{DType, Value};
 pub(crate) struct Call<'a> {
     /// The graph of the node.
     pub(crate) graph: &'a Graph,
-    /// The graph that the gradients are added to: the same one, or a body inside of it.
+    /// The graph that the gradients are added to: the same one, or a body inside it.
     pub(crate) target: &'a Graph,
     pub(crate) id: NodeId,
     pub(crate) node: &'a Node,
@@ -31,7 +31,7 @@ pub(crate) struct Call<'a> {
 pub(crate) type Differentiate =
     fn(&[Tensor], &[Option<Tensor>], &[TensorRef]) -> Vec<Option<Tensor>>;
 
-/// Why there is no gradient: the handle to give in its place.
+/// The error of a missing gradient: the handle to return in its place.
 pub(crate) type Failed = OperationRef;
 
 impl Call<'_> {
@@ -40,7 +40,7 @@ impl Call<'_> {
         TensorRef::new(self.graph.key(), self.node.inputs[i])
     }
 
-    /// Zeros of the shape and type of input `i`; where that is the handle of a variable, of its value.
+    /// Zeros of the shape and type of input `i`; if it is the handle of a variable, of its value.
     pub(super) fn zeros_like_input(&self, i: usize) -> TensorRef {
         let input = self.input(i);
         let fact = Tensor::from(input).fact().filter(|fact| fact.role == Role::Handle);
@@ -111,7 +111,7 @@ pub(super) fn bodies_of(node: &Node) -> SmallVec<[&Body; 2]> {
     node.bodies().collect()
 }
 
-/// Zeros in the shape of a tensor, or of one of which this is known.
+/// Zeros in the shape of a tensor, or of one known only by this fact.
 pub(super) fn zeros(like: Option<&TensorRef>, fact: &Fact) -> Tensor {
     match (fact.shape.known(), like) {
         (Some(shape), _) if fact.dtype != DType::Variant => match Value::zeros(fact.dtype, shape) {
@@ -123,7 +123,7 @@ pub(super) fn zeros(like: Option<&TensorRef>, fact: &Fact) -> Tensor {
     }
 }
 
-/// A tensor of a graph as the handle of it.
+/// The handle of a tensor of a graph.
 pub(super) fn tensor_in(graph: &Graph, tensor: TensorId) -> TensorRef {
     TensorRef::new(graph.key(), tensor)
 }

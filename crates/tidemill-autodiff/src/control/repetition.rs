@@ -13,14 +13,15 @@ use tidemill_value::{DType, PartialShape};
 use super::call::{Call, Failed, bodies_of, tensor_in, zeros};
 use super::reverse::{Needs, Reverse};
 
-/// The shapes of gradients are looked for so often.
+/// The most rounds of inferring the shapes of gradients.
 const ROUNDS: usize = 4;
 
-/// The gradients of the inputs of a loop: a loop that goes through the iterations from the last to
+/// The gradients of the inputs of a loop: a loop that runs through the iterations from the last to
 /// the first.
 pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
     let (_, latest) = call.latest();
-    // As in TensorFlow, everything that goes into a loop is connected with everything that comes out.
+    // As in TensorFlow, everything that goes into a loop is connected with everything that comes
+    // out.
     let connected = |i: usize| call.wanted[i].then(|| call.zeros_like_input(i));
     let inputs = 0..call.node.inputs.len();
     let Some((reverse, active)) = differentiate(call, &latest)? else {
@@ -28,7 +29,7 @@ pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
     };
     let body = bodies_of(&latest)[1];
     let is_kept = |i: usize| is_passed_on(body, i) && !reverse.parameters[i].kind.is_variable();
-    // Zeros in place of a gradient that there is not have the shape of the value.
+    // The zeros in place of a missing gradient have the shape of the value.
     let is_missing = |i: &usize| {
         let fact = reverse.fact(parameter_of(&reverse, *i));
         reverse.gradients[*i].is_none() && !fact.shape.is_known()
@@ -45,7 +46,7 @@ pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
     Ok(inputs.map(gradient).collect())
 }
 
-/// Whether a body gives back a parameter as it is.
+/// True if a body returns a parameter unchanged.
 fn is_passed_on(body: &Body, i: usize) -> bool {
     body.results()[i] == TensorId::new(body.parameters()[i].node, 0)
 }
@@ -80,16 +81,16 @@ fn differentiate(call: &Call<'_>, latest: &Node) -> Result<Option<(Reverse, Vec<
     }
 }
 
-/// The loop with what its gradient needs.
+/// The loop extended by the values that its gradient needs.
 struct Forward {
-    /// How many iterations there were.
+    /// The number of iterations.
     count: TensorRef,
-    /// For each value that is kept, the list of those of all iterations.
+    /// For each value that is kept, the list of its values in all iterations.
     lists: Vec<TensorRef>,
     node: OperationRef,
 }
 
-/// Extends the loop: it counts its iterations, and puts what is kept of each at the end of lists.
+/// Extends the loop: it counts its iterations, and appends the kept values of each to lists.
 fn keep(
     call: &Call<'_>,
     latest: &Node,
@@ -134,7 +135,7 @@ fn keep(
     Ok(Forward { count: node.output(first), lists, node })
 }
 
-/// Parameters of a body, and values that it takes beside them.
+/// The parameters of a body, and the values that it takes besides them.
 fn with_added(own: &[Parameter], added: &[NodeId]) -> Vec<(NodeId, ParameterKind)> {
     let added = added.iter().map(|&node| (node, ParameterKind::Value));
     own.iter().map(|parameter| (parameter.node, parameter.kind)).chain(added).collect()
@@ -211,8 +212,8 @@ impl Backward<'_> {
         }
     }
 
-    /// What one iteration makes of the number of those that are left, the gradients of the results of
-    /// the body, and the lists.
+    /// One iteration: it takes and returns the number of iterations left, the gradients of the
+    /// results of the body, and the lists.
     fn step(&self, state: &[TensorRef]) -> Vec<TensorRef> {
         let (count, state) = state.split_at(1);
         let (grads, lists) = state.split_at(self.active.len());
@@ -228,7 +229,7 @@ impl Backward<'_> {
             rest.push(TensorRef::from(list));
             given.insert(kept, value.into());
         }
-        // What does not change is taken from outside of the loop.
+        // Values that do not change are taken from outside the loop.
         for &i in &self.needs.parameters {
             given.insert(parameter_of(self.reverse, i), self.call.input(i));
         }

@@ -9,7 +9,8 @@ use super::call::{Call, Failed, tensor_in};
 
 /// A body and, in the same graph, the gradients of its parameters.
 pub(super) struct Reverse {
-    /// The nodes of the body, then the gradients of its results, then what is computed of those.
+    /// The nodes of the body, then the gradients of its results, then the nodes computed from
+    /// those.
     pub(super) graph: Graph,
     pub(super) parameters: Vec<Parameter>,
     pub(super) results: Vec<TensorId>,
@@ -17,11 +18,11 @@ pub(super) struct Reverse {
     pub(super) gradients: Vec<Option<TensorId>>,
     /// The nodes that stand for the gradients of results.
     incoming: Vec<(usize, NodeId)>,
-    /// The nodes that are computed on the way from those to the gradients, ascending.
+    /// The nodes computed on the way from those to the gradients, ascending.
     pub(super) backward: Vec<NodeId>,
 }
 
-/// What the gradients need of the values that a body computes.
+/// The values of a body that its gradients need.
 pub(super) struct Needs {
     /// The tensors that have to be kept.
     pub(super) kept: Vec<TensorId>,
@@ -32,8 +33,8 @@ pub(super) struct Needs {
 }
 
 impl Reverse {
-    /// Differentiates a body: the results of numbers `active` with respect to the parameters that are
-    /// wanted.
+    /// Differentiates the results of numbers `active` of a body with respect to the parameters in
+    /// `wanted`.
     pub(super) fn new(
         call: &Call<'_>,
         body: &Body,
@@ -73,8 +74,8 @@ impl Reverse {
         Ok(Reverse { graph, parameters, results, gradients, incoming, backward })
     }
 
-    /// What the gradients, and the parameters of numbers `extra`, need. `is_given` says of a parameter
-    /// whether it is at hand; `again` of a node whose inputs are, whether to compute it again.
+    /// The needs of the gradients and of the parameters of numbers `extra`. `is_given` tells if a
+    /// parameter is at hand; `again`, if a node whose inputs are at hand is to be recomputed.
     pub(super) fn needs(
         &self,
         extra: &[usize],
@@ -114,7 +115,7 @@ impl Reverse {
         needs
     }
 
-    /// The nodes above some tensors that can be computed of what is given.
+    /// The nodes above some tensors that can be computed from what is given.
     fn at_hand(
         &self,
         reader: &GraphReader<'_>,
@@ -144,8 +145,8 @@ impl Reverse {
         at_hand
     }
 
-    /// Builds the gradients anew in the default graph. `given` says what stands there for tensors of
-    /// the body and for the gradients of its results.
+    /// Rebuilds the gradients in the default graph. `given` maps tensors of the body and the
+    /// gradients of its results to tensors there.
     pub(super) fn copy(
         &self,
         call: &Call<'_>,
@@ -170,12 +171,12 @@ impl Reverse {
         Ok(given)
     }
 
-    /// The tensors that stand for the gradients of results, by the numbers of those.
+    /// The tensors that stand for the gradients of results, by the numbers of the results.
     pub(super) fn incoming(&self) -> impl Iterator<Item = (usize, TensorId)> {
         self.incoming.iter().map(|(i, node)| (*i, TensorId::new(*node, 0)))
     }
 
-    /// What is known of a tensor of the body.
+    /// The facts known about a tensor of the body.
     pub(super) fn fact(&self, tensor: TensorId) -> Fact {
         let reader = self.graph.read();
         let fact = &reader.node(tensor.node).outputs[tensor.slot as usize];
@@ -183,8 +184,8 @@ impl Reverse {
     }
 }
 
-/// The nodes after `boundary` that the gradients need, apart from those that stand for the gradients
-/// of results, and from extensions of nodes of the body, which belong to the body.
+/// The nodes after `boundary` that the gradients need, except those that stand for the gradients of
+/// results, and extensions of nodes of the body, which belong to the body.
 fn backward_nodes(
     reader: &GraphReader<'_>,
     boundary: usize,

@@ -30,17 +30,17 @@ pub enum CheckpointErrorKind {
     /// There is no checkpoint with this prefix.
     #[error("there is no such checkpoint: {0}")]
     Missing(Instead),
-    /// The folder of a checkpoint cannot be made, because a part of its path is a file.
-    #[error("this is a file, so it cannot have checkpoints in it")]
+    /// The folder of a checkpoint cannot be created, because a part of its path is a file.
+    #[error("this is a file, so it cannot contain checkpoints")]
     NotAFolder,
-    /// The folder of a checkpoint cannot be made.
-    #[error("the folder cannot be made: {0}")]
+    /// The folder of a checkpoint cannot be created.
+    #[error("the folder cannot be created: {0}")]
     Folder(#[source] io::Error),
     /// The index is not a valid table.
     #[error("the index is damaged: {0}")]
     Table(#[from] TableError),
     /// The index does not begin with a header.
-    #[error("the index has no header, so it is not that of a checkpoint")]
+    #[error("the index has no header, so it does not belong to a checkpoint")]
     NoHeader,
     /// A message in the index is damaged.
     #[error("the entry `{name}` of the index is damaged: {source}")]
@@ -51,18 +51,18 @@ pub enum CheckpointErrorKind {
         source: DecodeError,
     },
     /// The version of the checkpoint is too new.
-    #[error("the checkpoint needs a reader of version {min_consumer}; this one is of version 1")]
+    #[error("the checkpoint needs a reader of version {min_consumer}; this is version 1")]
     Version {
         /// The version it needs.
         min_consumer: i32,
     },
     /// The elements are big-endian.
-    #[error("the elements have their highest byte first, which is not supported")]
+    #[error("the elements are big-endian, which is not supported")]
     BigEndian,
     /// No tensor has this name.
     #[error(
         "there is no tensor `{name}`{}",
-        near.as_ref().map(|near| format!("; there is `{near}`")).unwrap_or_default()
+        near.as_ref().map(|near| format!("; did you mean `{near}`?")).unwrap_or_default()
     )]
     NotFound {
         /// The name.
@@ -79,7 +79,7 @@ pub enum CheckpointErrorKind {
         source: Box<TensorErrorKind>,
     },
     /// The name is not allowed for a tensor.
-    #[error("a tensor of a checkpoint cannot be called {name:?}")]
+    #[error("a tensor in a checkpoint cannot be named {name:?}")]
     Name {
         /// The name.
         name: String,
@@ -92,8 +92,8 @@ pub enum CheckpointErrorKind {
     Prefix,
     /// A prefix is the name of the file that lists checkpoints.
     #[error(
-        "a checkpoint cannot be called `checkpoint`: that is the file in which its folder lists \
-         the checkpoints it has"
+        "a checkpoint cannot be named `checkpoint`: its folder lists its checkpoints in a file of \
+         that name"
     )]
     StateName,
 }
@@ -117,7 +117,9 @@ pub enum TensorErrorKind {
     #[error(transparent)]
     Value(#[from] ValueError),
     /// Its bytes, according to the index, are beyond the end of the file.
-    #[error("its bytes {offset}..{offset}+{size} are not all in the file, which has {length}")]
+    #[error(
+        "its bytes {offset}..{offset}+{size} go past the end of the file, which has {length} bytes"
+    )]
     OutOfFile {
         /// The offset of its bytes.
         offset: i64,
@@ -127,11 +129,11 @@ pub enum TensorErrorKind {
         length: u64,
     },
     /// Its bytes, according to the index, are in a file that does not belong to the checkpoint.
-    #[error("its bytes are in file {shard}, but there are {shards}")]
+    #[error("its bytes are in file {shard}, but the checkpoint has {shards} files")]
     Shard {
         /// The number of the file.
         shard: i32,
-        /// How many there are.
+        /// The number of files of the checkpoint.
         shards: i32,
     },
     /// The checksum of the bytes does not match.
@@ -143,7 +145,7 @@ pub enum TensorErrorKind {
         expected: u32,
     },
     /// The number of strings does not match the shape.
-    #[error("its bytes are not {count} strings")]
+    #[error("its bytes do not decode to {count} strings")]
     Strings {
         /// The expected number of strings.
         count: usize,
@@ -155,10 +157,10 @@ pub enum TensorErrorKind {
         shape: Shape,
     },
     /// A slice of the tensor is missing, or has another type or shape.
-    #[error("a slice of it is not there, or is of another type or shape")]
+    #[error("one of its slices is missing or has another type or shape")]
     Slice,
     /// The slices do not fill the shape, or overlap.
-    #[error("its slices do not fill the shape {shape}, or overlap")]
+    #[error("its slices overlap or do not fill the shape {shape}")]
     SliceCover {
         /// The shape.
         shape: Shape,
@@ -168,7 +170,7 @@ pub enum TensorErrorKind {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
 }
@@ -176,7 +178,7 @@ pub enum TensorErrorKind {
 tidemill_value::debug_as_report!(TensorErrorKind);
 
 impl CheckpointErrorKind {
-    /// The error of a file or prefix.
+    /// Attaches a file or prefix to the error.
     pub(super) fn at(self, path: impl Into<PathBuf>) -> CheckpointError {
         CheckpointError { path: path.into(), kind: self }
     }

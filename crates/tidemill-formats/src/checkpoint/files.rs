@@ -20,7 +20,7 @@ pub(super) fn meta_path(prefix: &Path) -> PathBuf {
     with_suffix(prefix, ".meta")
 }
 
-/// Whether there is a checkpoint `prefix`: whether it has an index, or is a safetensors file.
+/// True if there is a checkpoint `prefix`: an index, or a safetensors file.
 pub fn exists(prefix: impl AsRef<Path>) -> bool {
     let prefix = prefix.as_ref();
     let has_index = || prefix.file_name().is_some() && index_path(prefix).is_file();

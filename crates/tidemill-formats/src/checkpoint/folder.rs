@@ -1,4 +1,4 @@
-//! Describes what a folder has in place of a missing checkpoint.
+//! Describes the contents of a folder that lacks a checkpoint.
 
 use std::fs;
 use std::io;
@@ -11,7 +11,7 @@ use crate::file::folder_of;
 use crate::tensor_info::nearest;
 
 impl Instead {
-    /// What there is in place of the checkpoint `prefix`.
+    /// The contents of the folder of the checkpoint `prefix`.
     pub(super) fn of(prefix: &Path) -> Instead {
         if let Ok(Some(latest)) = latest_checkpoint(prefix) {
             return Instead::Within { latest: name_of(&latest) };
@@ -35,11 +35,11 @@ fn name_of(prefix: &Path) -> String {
     prefix.file_name().unwrap_or_default().to_string_lossy().into_owned()
 }
 
-/// Checks that the files of a checkpoint can be called by a prefix.
+/// Checks that a prefix can name the files of a checkpoint.
 ///
 /// # Errors
-/// [`CheckpointErrorKind::Prefix`] where it ends with a separator, so that it names a folder, and
-/// [`CheckpointErrorKind::StateName`] where it is that of the file which lists checkpoints.
+/// [`CheckpointErrorKind::Prefix`] if it ends with a separator and so names a folder, and
+/// [`CheckpointErrorKind::StateName`] if it is the name of the file that lists checkpoints.
 pub fn check_prefix(prefix: impl AsRef<Path>) -> Result<(), CheckpointError> {
     let prefix = prefix.as_ref();
     let ends_with_separator = prefix
@@ -54,8 +54,8 @@ pub fn check_prefix(prefix: impl AsRef<Path>) -> Result<(), CheckpointError> {
     }
 }
 
-/// The error of the checkpoint or safetensors file `prefix`, where it cannot be opened because it is
-/// not there.
+/// The error of the checkpoint or safetensors file `prefix`, if it cannot be opened because it does
+/// not exist.
 pub(crate) fn missing(prefix: &Path, error: &io::Error) -> Option<CheckpointError> {
     let is_missing = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory);
     is_missing.then(|| CheckpointErrorKind::Missing(Instead::of(prefix)).at(prefix))

@@ -1,15 +1,15 @@
 use std::fmt;
 
-/// So many names are shown.
+/// The number of names that are shown.
 const SHOWN: usize = 5;
 
 /// The contents of a folder that lacks a checkpoint.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Instead {
-    /// The folder is not there either.
+    /// The folder does not exist either.
     NoFolder,
-    /// The path is that of a folder, with this as its latest checkpoint.
+    /// The path is a folder, with this as its latest checkpoint.
     Within {
         /// The name of the latest checkpoint.
         latest: String,
@@ -18,7 +18,7 @@ pub enum Instead {
     Others {
         /// Their names, in order.
         names: Vec<String>,
-        /// The name most like that of the checkpoint.
+        /// The name most similar to that of the checkpoint.
         near: Option<String>,
     },
 }

@@ -1,21 +1,21 @@
 use crate::proto::{TensorShapeProto, VersionDef};
 
-/// The version of the format that is written, and the newest that is read.
+/// The version that is written, and the newest that can be read.
 pub(super) const VERSION: i32 = 1;
 
-/// The entry of the empty name.
+/// The header: the entry with an empty name.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct BundleHeader {
     #[prost(int32, tag = "1")]
     pub(super) num_shards: i32,
-    /// 0 if the lowest byte of an element is first.
+    /// 0 if elements are little-endian.
     #[prost(int32, tag = "2")]
     pub(super) endianness: i32,
     #[prost(message, optional, tag = "3")]
     pub(super) version: Option<VersionDef>,
 }
 
-/// Where a tensor is, or of which slices it is made.
+/// The place of a tensor, or of its slices.
 #[derive(Clone, PartialEq, prost::Message)]
 pub(super) struct BundleEntry {
     #[prost(enumeration = "crate::proto::DataType", tag = "1")]

@@ -1,9 +1,9 @@
 //! TensorFlow's checkpoints, in version 2 of the format: a *bundle* of files with a common
 //! prefix.
 //!
-//! `prefix.index` is a sorted table from the name of each tensor to its type, its shape, and
-//! where its bytes are; the files `prefix.data-00000-of-00001` hold the bytes. A file
-//! `checkpoint` in the same folder names the prefixes of the checkpoints that were written.
+//! `prefix.index` is a sorted table from the name of each tensor to its type, its shape, and the
+//! place of its bytes; the files `prefix.data-00000-of-00001` hold the bytes. A file `checkpoint`
+//! in the same folder names the prefixes of the checkpoints that were written.
 
 mod error;
 mod files;

@@ -19,7 +19,7 @@ use crate::file::map_file;
 use crate::proto::{DataType, TensorShapeProto};
 use crate::tensor_info::{TensorInfo, nearest};
 
-/// So many data files a checkpoint can have, by the digits in their names.
+/// The most data files of a checkpoint, given by the digits in their names.
 const MOST_SHARDS: i32 = 99_999;
 
 /// Reads the tensors of a checkpoint, one at a time.
@@ -49,7 +49,7 @@ impl CheckpointReader {
     /// Opens the checkpoint `prefix` from the bytes of its index.
     ///
     /// # Errors
-    /// [`CheckpointError`], where they are damaged.
+    /// [`CheckpointError`], if they are damaged.
     pub fn from_index(
         prefix: impl AsRef<Path>,
         index: &[u8],
@@ -85,7 +85,7 @@ impl CheckpointReader {
         &self.prefix
     }
 
-    /// In how many files the data is.
+    /// The number of data files.
     pub(super) fn shards(&self) -> i32 {
         self.shards
     }
@@ -93,7 +93,7 @@ impl CheckpointReader {
     /// The tensors by name.
     ///
     /// # Errors
-    /// [`CheckpointError`], where there can be no tensor of a shape.
+    /// [`CheckpointError`] if a tensor has an impossible shape.
     pub fn tensors(&self) -> Result<Vec<TensorInfo>, CheckpointError> {
         let info = |(name, entry): (&String, &BundleEntry)| {
             let shape = shape_of(entry).map_err(|error| self.error(name, error.into()))?;
@@ -116,8 +116,8 @@ impl CheckpointReader {
     /// may stay in the file, memory-mapped (see [`FileMap`]).
     ///
     /// # Errors
-    /// [`CheckpointError`], where there is no such tensor, values cannot have its type, or its
-    /// bytes are damaged. Nothing is allocated for bytes that are not there.
+    /// [`CheckpointError`] if there is no such tensor, values cannot have its type, or its bytes
+    /// are damaged. Nothing is allocated for missing bytes.
     pub fn read(&self, name: &str) -> Result<Value, CheckpointError> {
         let Some(entry) = self.tensors.get(name) else {
             let near = nearest(name, self.names()).map(str::to_owned);
@@ -140,7 +140,7 @@ impl CheckpointReader {
         let (dtype, shape) = (DataType::dtype(entry.dtype)?, shape_of(entry)?);
         let count = shape.elements().ok_or(ShapeError::TooLarge)?;
         let expected = match dtype {
-            // Whether they are so many is seen only in the bytes.
+            // The number of strings is known only from the bytes.
             DType::String => None,
             _ => Some(count.checked_mul(dtype.size()).ok_or(ShapeError::TooLarge)?),
         };
@@ -203,7 +203,7 @@ impl CheckpointReader {
             }
             parts.push((slice, part));
         }
-        // Before anything is read, it must be certain that the slices can fill the tensor.
+        // Before reading anything, make certain that the slices can fill the tensor.
         let elements = |(slice, _): &(Slice, _)| slice.shape().elements();
         let total = parts.iter().map(elements).try_fold(0_usize, |sum, n| sum.checked_add(n?));
         if total.is_none() || total != shape.elements() || !are_apart(&parts) {
@@ -216,8 +216,8 @@ impl CheckpointReader {
     }
 }
 
-/// Whether no two slices have bytes in common, so that all together they take no more memory
-/// than the files.
+/// True if no two slices have bytes in common, so that together they take no more memory than the
+/// files.
 fn are_apart(parts: &[(Slice, &BundleEntry)]) -> bool {
     let filled = parts.iter().filter(|(_, part)| part.size > 0);
     let mut places: Vec<_> =

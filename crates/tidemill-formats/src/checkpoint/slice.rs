@@ -1,4 +1,4 @@
-//! Slices: the parts as which a partitioned variable is stored.
+//! Slices: the parts in which a partitioned variable is stored.
 
 use std::ops::Range;
 
@@ -36,7 +36,7 @@ impl Slice {
         self.0.iter().map(ExactSizeIterator::len).collect()
     }
 
-    /// Where the rows of the part begin within `whole`, in order.
+    /// The start of each row of the part within `whole`, in order.
     fn rows(&self, whole: &Shape) -> impl Iterator<Item = usize> {
         let outer = self.0.len().saturating_sub(1);
         let strides = whole.strides();
@@ -66,8 +66,8 @@ impl Slice {
     }
 }
 
-/// Under which key the part `slice` of the tensor `name` is in the index: so that keys order as
-/// tensors and intervals do, and come before all names.
+/// The key of the part `slice` of the tensor `name` in the index. Keys order like tensors and
+/// intervals, and come before all names.
 pub(super) fn slice_key(name: &str, slice: &SliceProto) -> Vec<u8> {
     let mut key = Vec::new();
     encode_unsigned(0, &mut key);
@@ -88,7 +88,7 @@ pub(super) fn slice_key(name: &str, slice: &SliceProto) -> Vec<u8> {
     key
 }
 
-/// Appends the number of a number's bytes, and these, the highest first.
+/// Appends the number of bytes of a number, and these, big-endian.
 fn encode_unsigned(number: u64, key: &mut Vec<u8>) {
     let unused = number.leading_zeros() as usize / 8;
     let bytes = &number.to_be_bytes()[unused..];
@@ -96,8 +96,8 @@ fn encode_unsigned(number: u64, key: &mut Vec<u8>) {
     key.extend(bytes);
 }
 
-/// Appends a number whose first bits say how many bytes it takes: as many ones as there are
-/// bytes, then a zero; all of them turned over where the number is negative.
+/// Appends a number whose first bits tell its length: as many ones as there are bytes, then a zero;
+/// all of them inverted if the number is negative.
 fn encode_signed(number: i64, key: &mut Vec<u8>) {
     let magnitude = if number < 0 { !number } else { number };
     let bits = 64 - magnitude.leading_zeros() as usize;

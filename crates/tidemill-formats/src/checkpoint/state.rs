@@ -22,7 +22,7 @@ impl CheckpointState {
     /// Reads the state of a folder; `None` if it has none.
     ///
     /// # Errors
-    /// [`CheckpointError`], where the file cannot be read, or is damaged.
+    /// [`CheckpointError`], if the file cannot be read, or is damaged.
     pub fn read(folder: impl AsRef<Path>) -> Result<Option<CheckpointState>, CheckpointError> {
         let folder = folder.as_ref();
         let path = folder.join(FILE);
@@ -71,7 +71,7 @@ impl CheckpointState {
 /// file or the checkpoint does not exist.
 ///
 /// # Errors
-/// [`CheckpointError`], where the file cannot be read, or is damaged.
+/// [`CheckpointError`], if the file cannot be read, or is damaged.
 pub fn latest_checkpoint(folder: impl AsRef<Path>) -> Result<Option<PathBuf>, CheckpointError> {
     let state = CheckpointState::read(folder)?;
     let latest = state.map(|state| state.latest);

@@ -16,14 +16,14 @@ pub(super) fn encode(strings: &[ByteString]) -> (Vec<u8>, u32) {
     (bytes, checksum)
 }
 
-/// `count` strings from their bytes, and the checksum of the bytes; `None` if they are not so
-/// many.
+/// `count` strings from their bytes, and the checksum of the bytes; `None` if the number does not
+/// match.
 ///
 /// First comes the length of each as a varint, then the masked checksum of the lengths, then one
 /// string after the other. Both checksums take each length as four bytes, or eight if it needs
 /// more.
 pub(super) fn decode(mut bytes: &[u8], count: usize) -> Option<(Vec<ByteString>, u32)> {
-    // Each string takes a byte at least.
+    // Each string takes at least one byte.
     if count > bytes.len() {
         return None;
     }

@@ -5,15 +5,15 @@ use crate::checksum::{is_right, masked};
 
 pub(crate) const MAGIC: u64 = 0xdb47_7524_8b80_fb57;
 pub(super) const FOOTER_LEN: usize = 48;
-/// Of a block: how it is compressed, and its checksum.
+/// The trailer of a block: its compression, and its checksum.
 pub(super) const TRAILER_LEN: usize = 5;
 pub(super) const RAW: u8 = 0;
 pub(super) const SNAPPY: u8 = 1;
 
-/// Snappy makes of three bytes 64 at most.
+/// Snappy expands three bytes to at most 64.
 const MOST_EXPANSION: usize = 22;
-/// Keys share their beginnings, so they may take more bytes than the file: so many times more,
-/// and this many in a small one.
+/// Keys share prefixes, so they may take more bytes than the file: at most this many times more,
+/// and this many in a small file.
 const KEY_EXPANSION: usize = 64;
 const KEY_BYTES: usize = 1 << 20;
 
@@ -22,20 +22,20 @@ const KEY_BYTES: usize = 1 << 20;
 #[non_exhaustive]
 pub enum TableError {
     /// There are too few bytes.
-    #[error("it has {length} bytes, and a table has {FOOTER_LEN} at least")]
+    #[error("it has {length} bytes, but a table has at least {FOOTER_LEN}")]
     TooShort {
-        /// How many there are.
+        /// The number of bytes.
         length: usize,
     },
-    /// It does not end as a table does.
-    #[error("it does not end as a table does")]
+    /// It does not end with the magic number.
+    #[error("it does not end with the magic number of a table")]
     Magic,
     /// The position of a block is beyond the end of the bytes.
-    #[error("it refers to a block that is not within it")]
+    #[error("it refers to a block outside of it")]
     Handle,
-    /// The bytes of a block are not those that were written.
+    /// The bytes of a block have changed.
     #[error(
-        "the checksum of the block at byte {offset} is {actual:#010x}, and should be \
+        "the checksum of the block at byte {offset} is {actual:#010x}, but should be \
          {expected:#010x}"
     )]
     Checksum {
@@ -46,27 +46,27 @@ pub enum TableError {
         /// The expected value.
         expected: u32,
     },
-    /// A block is compressed in a way that is not known.
-    #[error("the block at byte {offset} is compressed in the unknown way {kind}")]
+    /// The compression of a block is unknown.
+    #[error("the block at byte {offset} has the unknown compression {kind}")]
     Compression {
         /// The offset of the block.
         offset: usize,
-        /// The number of the way.
+        /// The number of the compression.
         kind: u8,
     },
-    /// A block is not what it is said to be.
+    /// A block is malformed.
     #[error("the block at byte {offset} is malformed")]
     Block {
         /// The offset of the block.
         offset: usize,
     },
     /// The keys do not ascend.
-    #[error("its keys do not ascend")]
+    #[error("its keys are not in ascending order")]
     Order,
     /// The keys take too many bytes.
     #[error("its keys take more than {most} bytes")]
     Keys {
-        /// How many they may take.
+        /// The most that they may take.
         most: usize,
     },
 }
@@ -94,7 +94,7 @@ pub(super) fn read_table(bytes: &[u8]) -> Result<Vec<Entry>, TableError> {
     let mut end = 0;
     for (_, handle) in read_block(blocks, index, &mut KeyBudget { most, left: most })? {
         let block = Handle::decode(&mut handle.as_slice()).ok_or(TableError::Handle)?;
-        // Otherwise a short file could refer to one block very often.
+        // Otherwise a short file could refer to one block many times.
         if block.offset < end {
             return Err(TableError::Order);
         }
@@ -107,7 +107,7 @@ pub(super) fn read_table(bytes: &[u8]) -> Result<Vec<Entry>, TableError> {
     }
 }
 
-/// Where a block is.
+/// The place of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Handle {
     offset: usize,
@@ -122,7 +122,7 @@ impl Handle {
     }
 }
 
-/// How many bytes the keys may take.
+/// The bytes that the keys may still take.
 struct KeyBudget {
     most: usize,
     left: usize,
@@ -184,16 +184,15 @@ fn parse_block(
     Ok(entries)
 }
 
-/// The bytes of a block's entries, without the list of places behind them at which keys are
-/// whole.
+/// The bytes of a block's entries, without the list after them of the places of whole keys.
 fn entries_of(content: &[u8]) -> Option<&[u8]> {
     let (rest, count) = content.split_last_chunk()?;
     let places = usize::try_from(u32::from_le_bytes(*count)).ok()?.checked_mul(size_of::<u32>())?;
     rest.get(..rest.len().checked_sub(places)?)
 }
 
-/// The part of its key that the next entry shares with the key before, the rest of the key, and
-/// the value.
+/// The length of the prefix that the next entry's key shares with the key before, the rest of the
+/// key, and the value.
 fn next_entry<'a, 'b>(
     rest: &mut &'a [u8],
     previous: &'b [u8],

@@ -2,9 +2,9 @@ use super::table::{FOOTER_LEN, MAGIC, RAW};
 use crate::bytes::encode_varint;
 use crate::checksum::masked;
 
-/// A block ends when it has so many bytes.
+/// The length at which a block ends.
 const BLOCK_LEN: usize = 1 << 18;
-/// In a block of entries, every so many a key is whole.
+/// The distance between entries of a block whose keys are whole.
 const RESTART_INTERVAL: usize = 16;
 
 /// The bytes of a table of `entries`, whose keys must ascend.
@@ -39,7 +39,7 @@ pub(super) fn write_usual_table<'a>(
     write_table(entries, BLOCK_LEN)
 }
 
-/// A block that is written.
+/// A block that is being written.
 struct Block {
     interval: usize,
     bytes: Vec<u8>,
@@ -59,7 +59,7 @@ impl Block {
         if !self.count.is_multiple_of(self.interval) {
             shared = self.last_key.iter().zip(key).take_while(|(last, new)| last == new).count();
         } else if self.count > 0 {
-            // A block is not much longer than its limit unless one name is.
+            // A block exceeds its limit by little, unless a name is long.
             self.restarts.push(u32::try_from(self.bytes.len()).unwrap_or(u32::MAX));
         }
         for length in [shared, key.len() - shared, value.len()] {
@@ -79,7 +79,7 @@ impl Block {
         index.add(&last_key, &handle);
     }
 
-    /// Appends the block to a table; the result says where it is.
+    /// Appends the block to a table; returns its place.
     fn write(mut self, table: &mut Vec<u8>) -> Vec<u8> {
         let restarts = self.restarts.iter().flat_map(|place| place.to_le_bytes());
         self.bytes.extend(restarts);

@@ -25,7 +25,7 @@ use crate::tensor_info::is_safetensors;
 /// checksums reveal this.
 ///
 /// # Errors
-/// [`CheckpointError`], where a file cannot be written, or a name is empty or begins with the
+/// [`CheckpointError`], if a file cannot be written, or a name is empty or begins with the
 /// character 0.
 pub fn write_checkpoint<'a>(
     prefix: impl AsRef<Path>,
@@ -86,7 +86,7 @@ pub fn write_meta_graph(
     Ok(write_file(meta_path(prefix), |file| file.write_all(&bytes))?)
 }
 
-/// Makes the folder of a prefix, which must name files.
+/// Creates the folder of a prefix, which must name files.
 fn make_folder(prefix: &Path) -> Result<(), CheckpointError> {
     check_prefix(prefix)?;
     let folder = folder_of(prefix);
@@ -117,16 +117,16 @@ fn encode(value: &Value) -> (Cow<'_, [u8]>, u32) {
 /// that belongs to it. Missing files are not an error.
 ///
 /// # Errors
-/// [`CheckpointError`], where a file cannot be removed.
+/// [`CheckpointError`], if a file cannot be removed.
 pub fn remove_checkpoint(prefix: impl AsRef<Path>) -> Result<(), CheckpointError> {
     let prefix = prefix.as_ref();
     if is_safetensors(prefix) {
         return [prefix.to_owned(), meta_path(prefix)].iter().try_for_each(|path| remove(path));
     }
-    // Without its header, there is no telling in how many files the data is.
+    // Without a header, the number of data files is unknown.
     let shards = reader::CheckpointReader::open(prefix).map_or(1, |reader| reader.shards());
     let data = (0..shards).map(|shard| data_path(prefix, shard, shards));
-    // Without its index, it is no checkpoint any more.
+    // Without its index, it is no longer a checkpoint.
     let paths = [index_path(prefix), meta_path(prefix)].into_iter().chain(data);
     paths.into_iter().try_for_each(|path| remove(&path))
 }

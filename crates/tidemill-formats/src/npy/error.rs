@@ -11,26 +11,26 @@ pub enum NpyError {
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The bytes do not begin as they must.
-    #[error("this is no npy file: it does not begin with \\x93NUMPY")]
+    /// The bytes do not begin with the magic string.
+    #[error("not an npy file: it does not begin with \\x93NUMPY")]
     Magic,
-    /// The version of the file does not exist.
-    #[error("the npy file is of version {major}.{minor}; 1.0, 2.0 and 3.0 are known")]
+    /// The version of the file is unknown.
+    #[error("the npy file has version {major}.{minor}, but only 1.0, 2.0 and 3.0 are supported")]
     Version {
-        /// The version before the dot.
+        /// The major version.
         major: u8,
-        /// And after it.
+        /// The minor version.
         minor: u8,
     },
-    /// The bytes end within the header.
-    #[error("the npy file ends within its header")]
+    /// The bytes end inside the header.
+    #[error("the npy file ends inside its header")]
     Truncated,
     /// The header is invalid.
-    #[error("the header of the npy file is damaged: {what} at its byte {at}")]
+    #[error("the header of the npy file is damaged: {what} at byte {at}")]
     Header {
         /// The error.
         what: &'static str,
-        /// Where.
+        /// The place of the error.
         at: usize,
     },
     /// The elements are of a type that values cannot have.
@@ -46,7 +46,7 @@ pub enum NpyError {
     #[error(transparent)]
     Value(#[from] ValueError),
     /// A string has invalid characters.
-    #[error("string {index} of the array has the character {code:#x}, which is none")]
+    #[error("string {index} of the array contains {code:#x}, which is not a Unicode character")]
     Character {
         /// The number of the string.
         index: usize,
@@ -54,12 +54,14 @@ pub enum NpyError {
         code: u32,
     },
     /// NumPy has no such type.
-    #[error("NumPy has no type {dtype}; a cast to float32 loses nothing, safetensors keep it")]
+    #[error(
+        "NumPy has no type {dtype}: cast to float32, which loses nothing, or write safetensors"
+    )]
     Unwritable {
         /// The data type.
         dtype: DType,
     },
-    /// NumPy takes zero bytes at the end of a string for padding.
+    /// NumPy treats zero bytes at the end of a string as padding.
     #[error("string {index} ends with a zero byte, which NumPy would lose")]
     ZeroByte {
         /// The number of the string.
@@ -73,11 +75,13 @@ fn reason(descr: &str) -> &'static str {
     let mut letters =
         descr.trim_matches(['\'', '"']).trim_start_matches(['<', '>', '=', '|']).chars();
     match letters.next() {
-        Some('O') => "that is pickled Python objects, which are not read",
-        Some('[') => "that is records of several fields, which are not read",
-        Some('c') => "that is complex numbers, which values cannot have",
-        Some('M' | 'm') => "that is times, which values cannot have",
-        Some('V') => "that is bytes of no type, as bfloat16 are without the ml_dtypes package",
-        _ => "which values cannot have",
+        Some('O') => "for pickled Python objects, which are not supported",
+        Some('[') => "for records of several fields, which are not supported",
+        Some('c') => "for complex numbers, which are not supported",
+        Some('M' | 'm') => "for dates and times, which are not supported",
+        Some('V') => {
+            "for untyped bytes, which is how bfloat16 is written without the ml_dtypes package"
+        }
+        _ => "which is not supported",
     }
 }

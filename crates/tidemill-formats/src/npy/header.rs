@@ -18,20 +18,20 @@ pub struct NpyHeader {
     pub shape: Shape,
     pub(super) element: Element,
     pub(super) is_big_endian: bool,
-    /// Whether the first index changes fastest.
+    /// True if the first index changes fastest.
     pub(super) is_fortran: bool,
-    /// Where the elements begin.
+    /// The place of the first element.
     pub(super) begin: usize,
 }
 
-/// How an element is stored.
+/// The way an element is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Element {
     /// As a number or truth value.
     Plain,
-    /// As so many bytes.
+    /// As this many bytes.
     Bytes(usize),
-    /// As so many characters of four bytes.
+    /// As this many characters of four bytes.
     Characters(usize),
 }
 
@@ -58,7 +58,7 @@ impl NpyHeader {
         Ok(NpyHeader { dtype, shape, element, is_big_endian, is_fortran, begin: end })
     }
 
-    /// How many bytes the elements take, if memory can address so many.
+    /// The number of bytes of the elements, if memory can address that many.
     pub(super) fn data_length(&self) -> Option<usize> {
         let size = match self.element {
             Element::Plain => self.dtype.size(),
@@ -68,13 +68,13 @@ impl NpyHeader {
         self.shape.elements()?.checked_mul(size)
     }
 
-    /// How many bytes the file has, by its header.
+    /// The number of bytes of the file, according to its header.
     pub(super) fn file_length(&self) -> Option<usize> {
         self.data_length()?.checked_add(self.begin)
     }
 }
 
-/// The bytes in front of the elements.
+/// The bytes before the elements.
 pub(super) fn write_header(descr: &str, shape: &Shape) -> Vec<u8> {
     let mut dictionary = format!("{{'descr': '{descr}', 'fortran_order': False, 'shape': (");
     shape.iter().for_each(|extent| dictionary.push_str(&format!("{extent}, ")));
@@ -96,7 +96,7 @@ pub(super) fn write_header(descr: &str, shape: &Shape) -> Vec<u8> {
     bytes
 }
 
-/// A type such as `<f4`: its data type, how it is stored, whether the highest byte is first.
+/// Parses a type such as `<f4`: its data type, its storage, and whether it is big-endian.
 fn parse_type(descr: &str) -> Result<(DType, Element, bool), NpyError> {
     let unknown = || NpyError::Type { descr: descr.to_owned() };
     let (order, code) = descr.split_at_checked(1).ok_or_else(unknown)?;
@@ -148,24 +148,24 @@ struct Dictionary<'a> {
 impl Dictionary<'_> {
     fn read(mut self) -> Result<Fields, NpyError> {
         let (mut descr, mut is_fortran, mut shape) = (None, None, None);
-        self.expect(b'{', "there is no `{`")?;
+        self.expect(b'{', "expected `{`")?;
         while !self.take(b'}') {
             let key = self.string()?;
-            self.expect(b':', "there is no `:`")?;
+            self.expect(b':', "expected `:`")?;
             match key.as_str() {
                 "descr" => descr = Some(self.descr()?),
                 "fortran_order" => is_fortran = Some(self.truth()?),
                 "shape" => shape = Some(self.shape()?),
-                _ => return Err(self.error("there is a key that is not known")),
+                _ => return Err(self.error("unknown key")),
             }
             if !self.take(b',') {
-                self.expect(b'}', "there is no `}`")?;
+                self.expect(b'}', "expected `}`")?;
                 break;
             }
         }
         match (descr, is_fortran, shape) {
             (Some(descr), Some(is_fortran), Some(shape)) => Ok(Fields { descr, is_fortran, shape }),
-            _ => Err(self.error("a key is missing")),
+            _ => Err(self.error("missing key")),
         }
     }
 
@@ -191,16 +191,16 @@ impl Dictionary<'_> {
     fn string(&mut self) -> Result<String, NpyError> {
         let quote = if self.take(b'"') { b'"' } else { b'\'' };
         if quote == b'\'' {
-            self.expect(quote, "there is no quoted text")?;
+            self.expect(quote, "expected a quoted string")?;
         }
         let length = self.rest().iter().position(|&byte| byte == quote);
-        let length = length.ok_or_else(|| self.error("a text does not end"))?;
+        let length = length.ok_or_else(|| self.error("unterminated string"))?;
         let text = String::from_utf8_lossy(&self.rest()[..length]).into_owned();
         self.at += length + 1;
         Ok(text)
     }
 
-    /// The type of the elements. That of records is a list, which is shown in the error.
+    /// The type of the elements. The type of records is a list, which is shown in the error.
     fn descr(&mut self) -> Result<String, NpyError> {
         if self.take(b'[') {
             let rest = String::from_utf8_lossy(self.rest());
@@ -218,25 +218,25 @@ impl Dictionary<'_> {
                 return Ok(truth);
             }
         }
-        Err(self.error("there is neither `True` nor `False`"))
+        Err(self.error("expected `True` or `False`"))
     }
 
     fn shape(&mut self) -> Result<Shape, NpyError> {
-        self.expect(b'(', "there is no `(`")?;
+        self.expect(b'(', "expected `(`")?;
         let mut extents = Vec::new();
         while !self.take(b')') {
             let length = self.rest().iter().take_while(|byte| byte.is_ascii_digit()).count();
             let digits = str::from_utf8(&self.rest()[..length]).unwrap_or_default();
-            let extent = digits.parse().map_err(|_| self.error("there is no extent"))?;
+            let extent = digits.parse().map_err(|_| self.error("expected an extent"))?;
             extents.push(extent);
             if extents.len() > MAX_RANK {
-                return Err(self.error("there are too many axes"));
+                return Err(self.error("too many axes"));
             }
             self.at += length;
-            // Python 2 wrote long integers so.
+            // Python 2 wrote long integers this way.
             self.take(b'L');
             if !self.take(b',') {
-                self.expect(b')', "there is no `)`")?;
+                self.expect(b')', "expected `)`")?;
                 break;
             }
         }

@@ -1,4 +1,4 @@
-//! NumPy's files of arrays: `npy` for one, `npz` for several by name.
+//! NumPy's array files: `npy` for one array, `npz` for several by name.
 
 mod error;
 mod header;

@@ -10,9 +10,9 @@ use super::{NpyError, read, write};
 use crate::file::map_file;
 use crate::{FileError, write_file};
 
-/// Every member of an `npz` file is called so.
+/// The extension of every member of an `npz` file.
 const SUFFIX: &str = ".npy";
-/// Headers are sought in so many bytes.
+/// The number of bytes in which headers are sought.
 const HEAD: u64 = 1 << 12;
 
 /// The error of reading or writing an `npz` file.
@@ -22,7 +22,7 @@ pub enum NpzError {
     /// A file cannot be read or written.
     #[error(transparent)]
     Io(#[from] io::Error),
-    /// The archive is damaged, or not understood.
+    /// The archive is damaged, or not supported.
     #[error(transparent)]
     Zip(#[from] ZipError),
     /// No array has this name.
@@ -66,7 +66,7 @@ impl<B: std::ops::Deref<Target = [u8]>> NpzReader<B> {
     /// Reads the directory of an archive.
     ///
     /// # Errors
-    /// [`NpzError`]. No two arrays may lie at the same place.
+    /// [`NpzError`]. No two arrays may share bytes.
     pub fn new(archive: B) -> Result<Self, NpzError> {
         let members = members(&archive)?.into_iter().filter_map(|member| {
             let name = member.name.strip_suffix(SUFFIX)?.to_owned();
@@ -102,7 +102,7 @@ impl<B: std::ops::Deref<Target = [u8]>> NpzReader<B> {
             Some(range) => &self.archive[range],
             None => {
                 let length = self.header(name)?.file_length().unwrap_or_default();
-                // One more byte tells a content that is too long.
+                // One more byte reveals a content that is too long.
                 inflated = member.read(&self.archive, (length as u64).saturating_add(1))?;
                 &inflated[..]
             }

@@ -8,8 +8,8 @@ use crate::bytes::value_from_file;
 use crate::file::map_file;
 use crate::{BytesError, FileError, value_from_bytes};
 
-/// The array of an `npy` file, in row-major order. Strings of bytes lose the zero bytes at their
-/// ends, which NumPy takes for padding; those of characters become UTF-8.
+/// The array of an `npy` file, in row-major order. Byte strings lose the zero bytes at their ends,
+/// which NumPy treats as padding; strings of characters become UTF-8.
 ///
 /// # Errors
 /// [`NpyError`]. The number of bytes is checked before anything is allocated.
@@ -20,7 +20,7 @@ pub fn read_npy(bytes: &[u8]) -> Result<Value, NpyError> {
 }
 
 /// The array of an `npy` file, in row-major order (see [`read_npy`]). A large one stays in the
-/// file, mapped into memory (see [`FileMap`]), if its elements lie as in memory.
+/// file, mapped into memory (see [`FileMap`]), if its elements have their layout in memory.
 ///
 /// # Errors
 /// [`FileError`] of the file.
@@ -43,7 +43,7 @@ fn read_map(file: &FileMap) -> Result<Value, NpyError> {
     }
 }
 
-/// The bytes of the elements, of which there must be as many as the shape has.
+/// The bytes of the elements; their number must match the shape.
 fn data<'a>(header: &NpyHeader, bytes: &'a [u8]) -> Result<&'a [u8], NpyError> {
     let data = bytes.get(header.begin..).unwrap_or_default();
     let (dtype, shape) = (header.dtype, &header.shape);
@@ -59,7 +59,7 @@ fn data<'a>(header: &NpyHeader, bytes: &'a [u8]) -> Result<&'a [u8], NpyError> {
 
 fn decode(header: NpyHeader, data: &[u8]) -> Result<Value, NpyError> {
     let NpyHeader { dtype, shape, element, is_big_endian, is_fortran, .. } = header;
-    // The extents from the one that changes slowest.
+    // The extents, beginning with the axis that changes slowest.
     let stored = match is_fortran {
         true => shape.iter().rev().copied().collect(),
         false => shape,
@@ -77,14 +77,14 @@ fn decode(header: NpyHeader, data: &[u8]) -> Result<Value, NpyError> {
     if is_fortran { turned(value) } else { Ok(value) }
 }
 
-/// Elements with their bytes in the opposite order.
+/// Elements with their bytes swapped.
 fn swapped(dtype: DType, bytes: &[u8]) -> Vec<u8> {
     let mut bytes = bytes.to_vec();
     bytes.chunks_exact_mut(dtype.size()).for_each(<[u8]>::reverse);
     bytes
 }
 
-/// The value with its axes in the opposite order.
+/// The value with its axes reversed.
 fn turned(value: Value) -> Result<Value, NpyError> {
     let shape: Shape = value.shape().iter().rev().copied().collect();
     match_dtype!(value.dtype(), any, T => {

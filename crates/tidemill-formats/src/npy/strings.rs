@@ -1,4 +1,4 @@
-//! Strings of NumPy: all have the same length, padded with zeros.
+//! NumPy's strings: all have the same length, padded with zeros.
 
 use tidemill_value::{ByteString, Shape, Value, ValueError};
 
@@ -33,7 +33,7 @@ pub(super) fn decode_characters(
     Ok(Value::from_vec(shape, strings)?)
 }
 
-/// The bytes of strings, each padded to the same number of bytes, and this number.
+/// The bytes of strings, each padded to the same length, and that length.
 pub(super) fn encode(strings: &[ByteString]) -> Result<(Vec<u8>, usize), NpyError> {
     if let Some(index) = strings.iter().position(|string| string.last() == Some(&0)) {
         return Err(NpyError::ZeroByte { index });
@@ -47,8 +47,8 @@ pub(super) fn encode(strings: &[ByteString]) -> Result<(Vec<u8>, usize), NpyErro
     Ok((bytes, width))
 }
 
-/// The number of strings. A file with strings of no characters says nothing of how many it has, so
-/// that the number must not be believed.
+/// The number of strings. The length of a file says nothing about the number of empty strings, so
+/// the number must not be trusted.
 fn count(shape: &Shape, width: usize) -> Result<usize, NpyError> {
     const MOST_EMPTY: usize = 1 << 16;
     match shape.elements() {

@@ -9,7 +9,7 @@ use super::{NpyError, strings};
 use crate::bytes::bytes_of;
 use crate::{FileError, write_file};
 
-/// An array as the parts of an `npy` file: the header, and the elements.
+/// The parts of an `npy` file of an array: the header, and the elements.
 pub(super) fn encode(value: &Value) -> Result<(Vec<u8>, Cow<'_, [u8]>), NpyError> {
     let dtype = value.dtype();
     let descr = match dtype {
@@ -34,12 +34,10 @@ pub(super) fn encode(value: &Value) -> Result<(Vec<u8>, Cow<'_, [u8]>), NpyError
     Ok((write_header(descr, value.shape()), bytes_of(value)))
 }
 
-/// Writes an array as an `npy` file. Strings become strings of bytes, all of the length of the
-/// longest one.
+/// Writes an array as an `npy` file. Strings become byte strings, all as long as the longest one.
 ///
 /// # Errors
-/// [`NpyError`], where the output fails, NumPy has no such type, or would lose the end of a
-/// string.
+/// [`NpyError`] if the output fails, NumPy has no such type, or would lose the end of a string.
 pub fn write_npy(value: &Value, output: &mut dyn Write) -> Result<(), NpyError> {
     let (header, data) = encode(value)?;
     write_parts(&header, &data, output)?;

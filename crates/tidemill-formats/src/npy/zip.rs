@@ -1,4 +1,4 @@
-//! As much of the zip format as `npz` files need: members that are stored or deflated.
+//! The part of the zip format that `npz` files need: members that are stored or deflated.
 
 use std::io::{self, Read, Write};
 use std::ops::Range;
@@ -15,14 +15,14 @@ const LOCAL_LENGTH: usize = 30;
 const CENTRAL_LENGTH: usize = 46;
 const END_LENGTH: usize = 22;
 const LOCATOR_64_LENGTH: usize = 20;
-/// What follows the end is a comment of at most so many bytes.
+/// The longest comment that can follow the end record.
 const LONGEST_COMMENT: usize = u16::MAX as usize;
-/// Deflated bytes become at most so many times as many.
+/// The largest expansion of deflated bytes.
 const BEST_RATIO: u64 = 1032;
 /// The identifier of sizes of eight bytes.
 const SIZES_64: u16 = 1;
 const ENCRYPTED: u16 = 1;
-/// The first day that the format knows: files do not depend on when they were written.
+/// The earliest date of the format: files do not depend on when they were written.
 const DATE: u16 = 0x21;
 
 /// The error of reading a zip archive.
@@ -30,7 +30,7 @@ const DATE: u16 = 0x21;
 #[non_exhaustive]
 pub enum ZipError {
     /// There is no end record.
-    #[error("this is no zip archive: it has no end record")]
+    #[error("not a zip archive: it has no end record")]
     NoEnd,
     /// The directory is damaged.
     #[error("the directory of the archive is damaged")]
@@ -43,14 +43,15 @@ pub enum ZipError {
         /// The other one.
         second: String,
     },
-    /// A member is compressed in a way that is not understood, or encrypted.
+    /// A member is encrypted, or its compression is not supported.
     #[error(
-        "the member `{name}` is encrypted, or compressed by method {method}; 0 and 8 are known"
+        "the member `{name}` is encrypted or compressed with method {method}; only 0 and 8 are \
+         supported"
     )]
     Method {
         /// The member.
         name: String,
-        /// How it is compressed.
+        /// The compression method.
         method: u16,
     },
     /// A member is damaged.
@@ -71,17 +72,17 @@ pub(super) struct Member {
     crc: u32,
     /// The length of its content.
     size: u64,
-    /// Where its bytes are, compressed as they are.
+    /// The place of its bytes, compressed or not.
     range: Range<usize>,
 }
 
 impl Member {
-    /// Where the content is in the archive, if it is stored as it is.
+    /// The place of the content in the archive, if it is not compressed.
     pub(super) fn stored(&self) -> Option<Range<usize>> {
         (self.method == 0).then(|| self.range.clone())
     }
 
-    /// The content, or no more than `limit` bytes of it. The memory grows with what comes out.
+    /// The content, or at most `limit` bytes of it. The memory grows with the output.
     pub(super) fn read(&self, archive: &[u8], limit: u64) -> Result<Vec<u8>, ZipError> {
         let damaged = |_| ZipError::Member { name: self.name.clone() };
         let stored = archive.get(self.range.clone()).unwrap_or_default();
@@ -97,7 +98,7 @@ impl Member {
         Ok(content)
     }
 
-    /// Whether some bytes are the content.
+    /// Checks that these bytes are the content.
     pub(super) fn check(&self, content: &[u8]) -> Result<(), ZipError> {
         let mut crc = Crc::new();
         crc.update(content);
@@ -109,7 +110,7 @@ impl Member {
 }
 
 /// The members of an archive. No two have bytes in common, and none claims to be larger than its
-/// bytes can become, so that all together they are no larger than the archive's length allows.
+/// bytes can expand to, so that together they are limited by the archive's length.
 pub(super) fn members(archive: &[u8]) -> Result<Vec<Member>, ZipError> {
     let mut directory = directory(archive)?;
     let mut members = Vec::new();
@@ -149,7 +150,7 @@ fn directory(archive: &[u8]) -> Result<&[u8], ZipError> {
     place().and_then(|(offset, size)| slice(archive, offset, size)).ok_or(ZipError::Directory)
 }
 
-/// The member that the directory begins with, and the rest.
+/// The first member of the directory, and the rest.
 fn member<'a>(archive: &[u8], directory: &'a [u8]) -> Result<(Member, &'a [u8]), ZipError> {
     let entry = || {
         let lengths = [28, 30, 32].map(|at| u16_at(directory, at).map(usize::from));
@@ -181,7 +182,7 @@ fn member<'a>(archive: &[u8], directory: &'a [u8]) -> Result<(Member, &'a [u8]),
     Ok((Member { name, method, crc, size, range }, rest))
 }
 
-/// The length of the content, that of the compressed content, and where the member begins.
+/// The length of the content, the length of the compressed content, and the start of the member.
 fn sizes(entry: &[u8], extra: &[u8]) -> Option<(u64, u64, u64)> {
     let mut wide = wide_sizes(extra).unwrap_or_default();
     let mut field = |at| match u32_at(entry, at)? {
@@ -196,7 +197,7 @@ fn sizes(entry: &[u8], extra: &[u8]) -> Option<(u64, u64, u64)> {
     Some((size, field(20)?, field(42)?))
 }
 
-/// The sizes that take eight bytes each.
+/// The sizes of eight bytes each.
 fn wide_sizes(mut extra: &[u8]) -> Option<&[u8]> {
     loop {
         let (id, length) = (u16_at(extra, 0)?, u16_at(extra, 2)?);
@@ -247,7 +248,7 @@ impl<'a> ZipWriter<'a> {
         ZipWriter { output, offset: 0, count: 0, directory: Vec::new() }
     }
 
-    /// Writes a member, whose content is the parts together.
+    /// Writes a member whose content is the parts, joined.
     pub(super) fn member(&mut self, name: &str, parts: &[&[u8]]) -> io::Result<()> {
         let mut crc = Crc::new();
         parts.iter().for_each(|part| crc.update(part));
@@ -295,6 +296,6 @@ impl<'a> ZipWriter<'a> {
 }
 
 fn too_large() -> io::Error {
-    let what = "an npz file of 4 GiB, or of 65536 arrays, is not written; use safetensors";
+    let what = "an npz file cannot hold 4 GiB or 65536 arrays; use safetensors";
     io::Error::new(io::ErrorKind::FileTooLarge, what)
 }

@@ -46,7 +46,7 @@ pub enum AnyValue {
 }
 
 impl AnyValue {
-    /// What kind of value this is, as TensorFlow names it.
+    /// TensorFlow's name of this kind of value.
     pub const fn kind(&self) -> &'static str {
         match self {
             AnyValue::List(_) => "list",
@@ -99,7 +99,7 @@ impl ListValue {
         scalars + self.r#type.len() + self.shape.len() + self.tensor.len() + self.func.len()
     }
 
-    /// Whether there are no values.
+    /// True if there are no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }

@@ -31,7 +31,7 @@ pub struct Summary {
 /// A value at a step.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct SummaryValue {
-    /// What it is called.
+    /// The tag.
     #[prost(string, tag = "1")]
     pub tag: String,
     /// A number.

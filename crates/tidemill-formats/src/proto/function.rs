@@ -8,7 +8,7 @@ pub struct FunctionDefLibrary {
     /// The functions.
     #[prost(message, repeated, tag = "1")]
     pub function: Vec<FunctionDef>,
-    /// Which functions are gradients of which.
+    /// The gradients of functions.
     #[prost(message, repeated, tag = "2")]
     pub gradient: Vec<GradientDef>,
 }
@@ -45,7 +45,7 @@ pub struct ArgAttrs {
     pub attr: BTreeMap<String, AttrValue>,
 }
 
-/// Says which function is the gradient of another.
+/// Names the gradient of a function.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct GradientDef {
     /// The function.

@@ -9,7 +9,7 @@ pub struct GraphDef {
     /// The functions that nodes may call.
     #[prost(message, optional, tag = "2")]
     pub library: Option<FunctionDefLibrary>,
-    /// Which versions of TensorFlow the graph is of and for.
+    /// The versions of TensorFlow that wrote the graph and that can read it.
     #[prost(message, optional, tag = "4")]
     pub versions: Option<VersionDef>,
 }
@@ -17,13 +17,13 @@ pub struct GraphDef {
 /// The versions of a graph.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct VersionDef {
-    /// The version of what made it.
+    /// The version of the producer.
     #[prost(int32, tag = "1")]
     pub producer: i32,
     /// The oldest version that can read it.
     #[prost(int32, tag = "2")]
     pub min_consumer: i32,
-    /// Versions that cannot.
+    /// Versions that cannot read it.
     #[prost(int32, repeated, tag = "3")]
     pub bad_consumers: Vec<i32>,
 }

@@ -13,7 +13,7 @@ pub struct SavedModel {
     pub meta_graphs: Vec<MetaGraphDef>,
 }
 
-/// A graph, with what it takes to use it.
+/// A graph, with the information needed to use it.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct MetaGraphDef {
     /// Its tags, and the program that wrote it.
@@ -31,7 +31,7 @@ pub struct MetaGraphDef {
     /// The signatures, by name.
     #[prost(btree_map = "string, message", tag = "5")]
     pub signature_def: BTreeMap<String, SignatureDef>,
-    /// The files beside it that the graph reads.
+    /// The files next to it that the graph reads.
     #[prost(message, repeated, tag = "6")]
     pub asset_file_def: Vec<AssetFileDef>,
 }
@@ -42,7 +42,7 @@ pub struct MetaInfoDef {
     /// The version that its user gave it.
     #[prost(string, tag = "1")]
     pub meta_graph_version: String,
-    /// The operations that it has nodes of.
+    /// The operations of its nodes.
     #[prost(message, optional, tag = "2")]
     pub stripped_op_list: Option<OpList>,
     /// Anything.
@@ -54,13 +54,13 @@ pub struct MetaInfoDef {
     /// The version of TensorFlow that wrote it.
     #[prost(string, tag = "5")]
     pub tensorflow_version: String,
-    /// The commit of that.
+    /// The commit of that version.
     #[prost(string, tag = "6")]
     pub tensorflow_git_version: String,
-    /// Whether attributes that have their default were left out.
+    /// True if attributes equal to their default were left out.
     #[prost(bool, tag = "7")]
     pub stripped_default_attrs: bool,
-    /// Other names of functions.
+    /// Aliases of functions.
     #[prost(btree_map = "string, string", tag = "8")]
     pub function_aliases: BTreeMap<String, String>,
 }
@@ -73,7 +73,7 @@ pub struct OpList {
     pub op: Vec<OpDef>,
 }
 
-/// A message of a type that it names.
+/// A message that names its type.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct Any {
     /// The type.
@@ -96,13 +96,13 @@ pub struct SaverDef {
     /// The operation whose run restores.
     #[prost(string, tag = "3")]
     pub restore_op_name: String,
-    /// How many checkpoints are kept.
+    /// The number of checkpoints that are kept.
     #[prost(int32, tag = "4")]
     pub max_to_keep: i32,
-    /// Whether the values of each device are in files of their own.
+    /// True if the values of each device are in files of their own.
     #[prost(bool, tag = "5")]
     pub sharded: bool,
-    /// So often, in hours, a checkpoint is kept for good.
+    /// The interval, in hours, at which a checkpoint is kept for good.
     #[prost(float, tag = "6")]
     pub keep_checkpoint_every_n_hours: f32,
     /// The format of checkpoints.
@@ -110,7 +110,7 @@ pub struct SaverDef {
     pub version: i32,
 }
 
-/// TensorFlow's numbers of formats of checkpoints.
+/// TensorFlow's numbers for checkpoint formats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
 #[repr(i32)]
 #[allow(missing_docs)]
@@ -169,10 +169,10 @@ lists! {
     AnyList, "Messages.", (message), Any;
 }
 
-/// Which checkpoints a folder has, as its file `checkpoint` says in the text format.
+/// The checkpoints of a folder, as its file `checkpoint` lists them in the text format.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct CheckpointState {
-    /// The prefix of the one written last.
+    /// The prefix of the latest one.
     #[prost(string, tag = "1")]
     pub model_checkpoint_path: String,
     /// The prefixes of all that are kept.
@@ -180,51 +180,51 @@ pub struct CheckpointState {
     pub all_model_checkpoint_paths: Vec<String>,
 }
 
-/// A variable, as the collections `variables` and `trainable_variables` have it.
+/// A variable, as in the collections `variables` and `trainable_variables`.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct VariableDef {
     /// The tensor that names it.
     #[prost(string, tag = "1")]
     pub variable_name: String,
-    /// The operation that gives it the value it starts with.
+    /// The operation that initializes it.
     #[prost(string, tag = "2")]
     pub initializer_name: String,
-    /// The tensor that everything reads it by.
+    /// The tensor that reads it.
     #[prost(string, tag = "3")]
     pub snapshot_name: String,
-    /// Of which larger variable it is a part.
+    /// The slice of a larger variable that it is.
     #[prost(message, optional, tag = "4")]
     pub save_slice_info_def: Option<SaveSliceInfoDef>,
-    /// Whether it is a resource variable.
+    /// True if it is a resource variable.
     #[prost(bool, tag = "5")]
     pub is_resource: bool,
-    /// The value it starts with.
+    /// Its initial value.
     #[prost(string, tag = "6")]
     pub initial_value_name: String,
-    /// Whether optimizers change it.
+    /// True if optimizers update it.
     #[prost(bool, tag = "7")]
     pub trainable: bool,
-    /// How copies of it are kept equal.
+    /// The synchronization of its copies.
     #[prost(int32, tag = "8")]
     pub synchronization: i32,
-    /// How copies of it are joined.
+    /// The aggregation of its copies.
     #[prost(int32, tag = "9")]
     pub aggregation: i32,
 }
 
-/// Of which larger variable a variable is a part, and which part.
+/// The slice of a larger variable that a variable is.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct SaveSliceInfoDef {
-    /// The name of the larger one.
+    /// The name of the larger variable.
     #[prost(string, tag = "1")]
     pub full_name: String,
-    /// The extents of that.
+    /// The extents of the larger variable.
     #[prost(int64, repeated, tag = "2")]
     pub full_shape: Vec<i64>,
-    /// Where the part begins.
+    /// The start of the slice.
     #[prost(int64, repeated, tag = "3")]
     pub var_offset: Vec<i64>,
-    /// The extents of the part.
+    /// The extents of the slice.
     #[prost(int64, repeated, tag = "4")]
     pub var_shape: Vec<i64>,
 }
@@ -249,7 +249,7 @@ pub struct SignatureDef {
 /// A tensor of a signature.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TensorInfo {
-    /// Where it is in the graph.
+    /// Its place in the graph.
     #[prost(oneof = "TensorEncoding", tags = "1, 4")]
     pub encoding: Option<TensorEncoding>,
     /// Its data type.
@@ -260,7 +260,7 @@ pub struct TensorInfo {
     pub tensor_shape: Option<TensorShapeProto>,
 }
 
-/// Where a tensor of a signature is in the graph.
+/// The place of a tensor of a signature in the graph.
 #[derive(Clone, PartialEq, prost::Oneof)]
 pub enum TensorEncoding {
     /// The tensor of that name.
@@ -285,7 +285,7 @@ pub struct CooSparse {
     pub dense_shape_tensor_name: String,
 }
 
-/// A file beside a graph that it reads.
+/// A file next to a graph that it reads.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct AssetFileDef {
     /// The tensor that takes its path.

@@ -1,7 +1,7 @@
 //! TensorFlow's protocol buffer messages, in the versions of TensorFlow 2.21.
 //!
-//! A message that is decoded keeps what it has fields for, and drops the rest. Its bytes are
-//! decoded with a limit on how deep messages nest.
+//! A decoded message keeps the fields that it knows, and drops the rest. Decoding limits the
+//! nesting depth of messages.
 
 mod attr_value;
 mod event;

@@ -11,11 +11,10 @@ pub struct NodeDef {
     /// The operation type.
     #[prost(string, tag = "2")]
     pub op: String,
-    /// The tensors it takes, as `node` or `node:output`, then the nodes it runs after, as
-    /// `^node`.
+    /// The tensors it takes, as `node` or `node:output`, then the nodes it runs after, as `^node`.
     #[prost(string, repeated, tag = "3")]
     pub input: Vec<String>,
-    /// The device it is to run on.
+    /// The device it should run on.
     #[prost(string, tag = "4")]
     pub device: String,
     /// The attributes by name.

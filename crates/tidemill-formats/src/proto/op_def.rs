@@ -15,16 +15,16 @@ pub struct OpDef {
     /// The attributes.
     #[prost(message, repeated, tag = "4")]
     pub attr: Vec<AttrDef>,
-    /// What it does, in one sentence.
+    /// A summary, in one sentence.
     #[prost(string, tag = "5")]
     pub summary: String,
-    /// What it does.
+    /// A description.
     #[prost(string, tag = "6")]
     pub description: String,
-    /// Whether a run of it does more than compute its outputs.
+    /// True if a run does more than compute its outputs.
     #[prost(bool, tag = "17")]
     pub is_stateful: bool,
-    /// Of a function, the names of nodes that run although no output needs them.
+    /// For a function, the names of nodes that run even if no output needs them.
     #[prost(string, repeated, tag = "20")]
     pub control_output: Vec<String>,
 }
@@ -35,22 +35,22 @@ pub struct ArgDef {
     /// The name.
     #[prost(string, tag = "1")]
     pub name: String,
-    /// What it is.
+    /// A description.
     #[prost(string, tag = "2")]
     pub description: String,
-    /// The data type, unless an attribute has it.
+    /// The data type, unless an attribute holds it.
     #[prost(enumeration = "super::DataType", tag = "3")]
     pub r#type: i32,
-    /// The attribute that has the data type.
+    /// The attribute that holds the data type.
     #[prost(string, tag = "4")]
     pub type_attr: String,
     /// The attribute that counts the tensors of a list of one type.
     #[prost(string, tag = "5")]
     pub number_attr: String,
-    /// The attribute that has the data types of a list of tensors.
+    /// The attribute that holds the data types of a list of tensors.
     #[prost(string, tag = "6")]
     pub type_list_attr: String,
-    /// Whether it names a variable.
+    /// True if it names a variable.
     #[prost(bool, tag = "16")]
     pub is_ref: bool,
 }
@@ -64,13 +64,13 @@ pub struct AttrDef {
     /// The kind of values, such as `list(int)`.
     #[prost(string, tag = "2")]
     pub r#type: String,
-    /// The value where none is given.
+    /// The default value.
     #[prost(message, optional, tag = "3")]
     pub default_value: Option<AttrValue>,
-    /// What it is.
+    /// A description.
     #[prost(string, tag = "4")]
     pub description: String,
-    /// Whether there is a least value, or length of a list.
+    /// True if there is a least value, or length of a list.
     #[prost(bool, tag = "5")]
     pub has_minimum: bool,
     /// The least value, or length of a list.

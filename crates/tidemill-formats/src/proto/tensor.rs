@@ -6,7 +6,7 @@ pub struct TensorShapeProto {
     /// The axes.
     #[prost(message, repeated, tag = "2")]
     pub dim: Vec<Dim>,
-    /// Whether not even the number of axes is known.
+    /// True if even the number of axes is unknown.
     #[prost(bool, tag = "3")]
     pub unknown_rank: bool,
 }
@@ -17,13 +17,13 @@ pub struct Dim {
     /// The extent; -1 if it is unknown.
     #[prost(int64, tag = "1")]
     pub size: i64,
-    /// A name for it, which means nothing.
+    /// A name for it, without meaning.
     #[prost(string, tag = "2")]
     pub name: String,
 }
 
-/// The elements of a tensor: their bytes, or a list of them by type, in which the last stands
-/// for all that are missing.
+/// The elements of a tensor: their bytes, or a list of them by type, whose last element stands for
+/// all missing ones.
 #[derive(Clone, PartialEq, prost::Message)]
 pub struct TensorProto {
     /// The data type.
@@ -35,9 +35,9 @@ pub struct TensorProto {
     /// The version of the message.
     #[prost(int32, tag = "3")]
     pub version_number: i32,
-    /// The elements in row-major order, each with its lowest byte first.
+    /// The elements in row-major order, little-endian.
     ///
-    /// Decoded from [`Bytes`], they are a part of those, and not copied.
+    /// When decoded from [`Bytes`], they are a part of those, not a copy.
     #[prost(bytes = "bytes", tag = "4")]
     pub tensor_content: Bytes,
     /// Elements of type `DT_FLOAT`.
@@ -46,7 +46,7 @@ pub struct TensorProto {
     /// Elements of type `DT_DOUBLE`.
     #[prost(double, repeated, tag = "6")]
     pub double_val: Vec<f64>,
-    /// Elements of the integer types of up to 32 bits, but `DT_UINT32`.
+    /// Elements of the integer types of up to 32 bits, except `DT_UINT32`.
     #[prost(int32, repeated, tag = "7")]
     pub int_val: Vec<i32>,
     /// Elements of type `DT_STRING`.

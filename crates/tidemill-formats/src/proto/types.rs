@@ -1,9 +1,9 @@
 use tidemill_value::DType;
 
-/// Declares [`DataType`] from rows of a constant, its number, its name, and the data type it is.
+/// Declares [`DataType`] from rows of a constant, its number, its name, and its data type.
 macro_rules! data_types {
     ($($constant:ident = $number:literal, $name:literal $(=> $dtype:ident)?;)*) => {
-        /// TensorFlow's numbers of data types.
+        /// TensorFlow's numbers for data types.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, prost::Enumeration)]
         #[repr(i32)]
         #[allow(missing_docs)]
@@ -22,7 +22,7 @@ macro_rules! data_types {
                 }
             }
 
-            /// The data type of values, for those that values can have.
+            /// The data type of values, if they can have it.
             const fn supported(self) -> Option<DType> {
                 match self {
                     $($(DataType::$constant => Some(DType::$dtype),)?)*
@@ -89,7 +89,7 @@ data_types! {
 }
 
 impl DataType {
-    /// The constant of that name.
+    /// The constant with that name.
     pub fn from_name(name: &str) -> Option<DataType> {
         DataType::ALL.iter().copied().find(|constant| constant.name() == name)
     }
@@ -97,7 +97,7 @@ impl DataType {
     /// The data type of a number in a message.
     ///
     /// # Errors
-    /// [`DataTypeError`] where there is no such type, or values cannot have it.
+    /// [`DataTypeError`] if there is no such type, or values cannot have it.
     pub fn dtype(number: i32) -> Result<DType, DataTypeError> {
         let constant = DataType::try_from(number).map_err(|_| DataTypeError::Unknown { number })?;
         match constant {
@@ -107,12 +107,12 @@ impl DataType {
     }
 }
 
-/// Why a number in a message stands for no data type of values.
+/// The error of a number in a message that is not a data type of values.
 #[derive(Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum DataTypeError {
-    /// The number is none of TensorFlow's.
-    #[error("there is no data type number {number}")]
+    /// TensorFlow has no such number.
+    #[error("unknown data type number {number}")]
     Unknown {
         /// The number.
         number: i32,
@@ -120,7 +120,7 @@ pub enum DataTypeError {
     /// TensorFlow has the type, but values cannot.
     #[error("the data type {name} is not supported yet")]
     Unsupported {
-        /// TensorFlow's name of it.
+        /// TensorFlow's name for it.
         name: &'static str,
     },
 }

@@ -3,19 +3,19 @@ use super::{TextFormatError, TextFormatErrorKind};
 /// A place in a text.
 pub(super) struct Cursor<'t> {
     text: &'t str,
-    /// Where the next token begins.
+    /// The start of the next token.
     at: usize,
 }
 
 impl<'t> Cursor<'t> {
-    /// The begin of a text.
+    /// The beginning of a text.
     pub(super) fn new(text: &'t str) -> Self {
         let mut cursor = Cursor { text, at: 0 };
         cursor.skip_blank();
         cursor
     }
 
-    /// The byte at which the next token begins.
+    /// The byte at the start of the next token.
     pub(super) fn at(&self) -> usize {
         self.at
     }
@@ -30,13 +30,13 @@ impl<'t> Cursor<'t> {
         self.text.as_bytes().get(self.at).copied()
     }
 
-    /// Goes past `count` bytes, and the blanks and comments behind them.
+    /// Skips `count` bytes, and the blanks and comments after them.
     pub(super) fn advance(&mut self, count: usize) {
         self.at += count;
         self.skip_blank();
     }
 
-    /// Goes past a character, if it is the next token.
+    /// Skips a character, if it is the next token.
     pub(super) fn eat(&mut self, character: u8) -> bool {
         let is_next = self.peek() == Some(character);
         if is_next {
@@ -74,7 +74,7 @@ impl<'t> Cursor<'t> {
         TextFormatError::at(self.text, at, kind)
     }
 
-    /// The error that something else has to stand at the next token.
+    /// An error that says what was expected at the next token.
     pub(super) fn unexpected(&self, expected: &'static str) -> TextFormatError {
         let found = match (self.word(), self.rest().chars().next()) {
             (_, None) => "the end".to_owned(),

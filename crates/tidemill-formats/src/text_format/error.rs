@@ -20,7 +20,7 @@ tidemill_value::debug_as_report!(TextFormatError);
 #[non_exhaustive]
 pub enum TextFormatErrorKind {
     /// Something else was expected here.
-    #[error("{expected} is expected, but there is {found}")]
+    #[error("expected {expected}, but found {found}")]
     Unexpected {
         /// The expected text.
         expected: &'static str,
@@ -35,23 +35,23 @@ pub enum TextFormatErrorKind {
         message: &'static str,
         /// The name.
         field: String,
-        /// The name most like it that a field has.
+        /// The most similar name of a field.
         near: Option<&'static str>,
     },
-    /// A field that can have one value has two.
-    #[error("the field `{field}` has a value already")]
+    /// A field of one value has two.
+    #[error("the field `{field}` already has a value")]
     Twice {
         /// The name.
         field: &'static str,
     },
-    /// A list stands where one value can.
-    #[error("the field `{field}` has one value, not a list of them")]
+    /// A list is given for a field of one value.
+    #[error("the field `{field}` takes one value, not a list")]
     List {
         /// The name.
         field: &'static str,
     },
-    /// A word or number is none of the values of an enumeration.
-    #[error("`{value}` is no {enumeration}")]
+    /// A word or number is not a value of an enumeration.
+    #[error("`{value}` is not a value of {enumeration}")]
     UnknownValue {
         /// The enumeration.
         enumeration: &'static str,
@@ -59,7 +59,7 @@ pub enum TextFormatErrorKind {
         value: String,
     },
     /// A number is not a valid value for the field's type.
-    #[error("`{value}` is no {kind}")]
+    #[error("`{value}` is not a valid {kind}")]
     Number {
         /// The type.
         kind: &'static str,
@@ -67,10 +67,10 @@ pub enum TextFormatErrorKind {
         value: String,
     },
     /// A string does not end on its line.
-    #[error("a string does not end on its line")]
+    #[error("a string is not closed on its line")]
     Unterminated,
     /// A string has an invalid escape.
-    #[error("there is no escape `{escape}`")]
+    #[error("unknown escape `{escape}`")]
     Escape {
         /// The escape.
         escape: String,
@@ -81,10 +81,10 @@ pub enum TextFormatErrorKind {
     /// Messages nest too deep.
     #[error("messages nest deeper than {limit} levels")]
     Depth {
-        /// The most levels there can be.
+        /// The limit.
         limit: usize,
     },
-    /// The text is right, but the message is not.
+    /// The text is valid, but the message is not.
     #[error("the message cannot be decoded: {0}")]
     Decode(DecodeError),
 }

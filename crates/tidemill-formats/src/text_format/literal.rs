@@ -6,7 +6,7 @@ use super::cursor::Cursor;
 use super::schema::{Enumeration, Scalar};
 use super::{TextFormatError, TextFormatErrorKind};
 
-/// Writes bytes as a string in double quotes, with escapes for all that is not plain text.
+/// Writes bytes as a string in double quotes, with escapes for everything but plain text.
 pub(crate) fn quote(bytes: &[u8], out: &mut String) {
     out.push('"');
     for &byte in bytes {
@@ -26,7 +26,7 @@ fn octal(digit: u8) -> char {
     char::from(b'0' + (digit & 7))
 }
 
-/// Reads strings that stand behind one another, which are one.
+/// Reads adjacent strings, which form one.
 pub(super) fn read_strings(cursor: &mut Cursor<'_>) -> Result<Vec<u8>, TextFormatError> {
     let mut bytes = Vec::new();
     if !matches!(cursor.peek(), Some(b'"' | b'\'')) {
@@ -70,7 +70,7 @@ fn read_string(
     }
 }
 
-/// Appends what an escape stands for, and tells how many bytes it has behind the backslash.
+/// Appends the bytes of an escape, and returns its length after the backslash.
 fn unescape(escape: &[u8], bytes: &mut Vec<u8>) -> Option<usize> {
     let simple = match escape.first()? {
         b'a' => 7,
@@ -104,7 +104,7 @@ fn unescape(escape: &[u8], bytes: &mut Vec<u8>) -> Option<usize> {
     Some(1)
 }
 
-/// The number that up to `most` digits are, and how many there are.
+/// The number of up to `most` digits, and the count of digits.
 fn number_of(text: &[u8], most: usize, radix: u32) -> Option<(u32, usize)> {
     let digits = text.iter().take(most).map_while(|byte| char::from(*byte).to_digit(radix));
     let digits: Vec<u32> = digits.collect();
@@ -132,7 +132,7 @@ pub(super) fn read_enumeration(
     Ok(number)
 }
 
-/// A value that is no message, as it stands in the bytes of one.
+/// A value other than a message, as encoded in the bytes of one.
 pub(super) enum Wire {
     Varint(u64),
     Fixed32(u32),
@@ -178,7 +178,7 @@ pub(super) fn read_scalar(cursor: &mut Cursor<'_>, kind: Scalar) -> Result<Wire,
 
 fn signed(word: &str, least: i128, most: i128) -> Option<Wire> {
     let number = integer(word).filter(|number| (least..=most).contains(number))?;
-    // A negative number is one of 64 bits.
+    // A negative number takes 64 bits.
     Some(Wire::Varint(number as u64))
 }
 
@@ -194,13 +194,13 @@ fn integer(word: &str) -> Option<i128> {
         (None, Some(octal)) if !octal.is_empty() => (octal, 8),
         _ => (digits, 10),
     };
-    // A second sign is no digit.
+    // A second sign is not a digit.
     let is_number = !digits.is_empty() && digits.chars().all(|digit| digit.is_digit(radix));
     let number = is_number.then(|| i128::from_str_radix(digits, radix).ok()).flatten()?;
     Some(if is_negative { -number } else { number })
 }
 
-/// A float: a number, infinity or NaN, of which a decimal one may end with `f`.
+/// A float: a number, infinity or NaN; a decimal number may end with `f`.
 fn float<T: FromStr>(word: &str) -> Option<T> {
     if word.starts_with('+') {
         return None;

@@ -1,7 +1,7 @@
-//! The text format of protocol buffers, in which TensorFlow's `.pbtxt` files are.
+//! The text format of protocol buffers, the format of TensorFlow's `.pbtxt` files.
 //!
-//! A text is read to the bytes of its message, and written from them, by one table of the fields
-//! that messages have. Neither calls itself.
+//! One table of the fields of messages serves both reading a text to the bytes of its message and
+//! writing a text from them. Neither is recursive.
 
 mod cursor;
 mod error;
@@ -37,7 +37,7 @@ pub trait TextMessage: Message + Default {
     }
 
     #[doc(hidden)]
-    #[allow(private_interfaces)] // It is for this crate alone.
+    #[allow(private_interfaces)] // It is private to this crate.
     fn message_type() -> &'static MessageType;
 }
 

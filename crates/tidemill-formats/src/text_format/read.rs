@@ -7,10 +7,10 @@ use super::literal::{Wire, read_enumeration, read_scalar};
 use super::schema::{Cardinality, Field, Kind, MessageType, Scalar};
 use super::{TextFormatError, TextFormatErrorKind};
 
-/// So deep messages can nest. It is what the decoder of the bytes allows.
+/// The most levels of nested messages, as in the decoder of the bytes.
 const DEPTH: usize = 100;
 
-/// The bytes of the message that a text is of.
+/// The bytes of the message in a text.
 pub(super) fn read(message: &'static MessageType, text: &str) -> Result<Vec<u8>, TextFormatError> {
     let mut cursor = Cursor::new(text);
     let mut frames = vec![Frame::new(Body::Message(message), Close::End)];
@@ -48,16 +48,16 @@ pub(super) fn read(message: &'static MessageType, text: &str) -> Result<Vec<u8>,
     }
 }
 
-/// A message under way.
+/// A message that is being read.
 struct Frame {
     body: Body,
     close: Close,
     bytes: Vec<u8>,
-    /// The fields of one value that have it.
+    /// The fields of one value that have been given.
     given: Vec<u32>,
     /// The field whose list is being read.
     list: Option<Field>,
-    /// Whether no value of it is read yet.
+    /// True until a value of it has been read.
     is_list_new: bool,
     /// The number of the field whose message is being read.
     inner: u32,
@@ -73,7 +73,7 @@ enum Body {
     },
 }
 
-/// What ends a message.
+/// The end of a message.
 #[derive(Clone, Copy)]
 enum Close {
     End,
@@ -82,7 +82,7 @@ enum Close {
 }
 
 impl Close {
-    /// Goes past the end of a message, if it is next.
+    /// Skips the end of a message, if it is next.
     fn is_next(self, cursor: &mut Cursor<'_>) -> bool {
         match self {
             Close::End => cursor.peek().is_none(),
@@ -128,7 +128,7 @@ impl Frame {
         Frame { body, close, bytes, given, list: None, is_list_new: false, inner: 0 }
     }
 
-    /// Reads a field, or begins to: `Some` is a message to read.
+    /// Reads a field, or begins to: `Some` is a nested message to read next.
     fn read_field(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -177,7 +177,7 @@ impl Frame {
         Ok(None)
     }
 
-    /// Reads a value of a field, or begins to: `Some` is a message to read.
+    /// Reads a value of a field, or begins to: `Some` is a nested message to read next.
     fn read_value(
         &mut self,
         cursor: &mut Cursor<'_>,
@@ -236,7 +236,7 @@ impl Frame {
     }
 }
 
-/// Goes past what may stand behind a field.
+/// Skips the separator after a field.
 fn end_field(cursor: &mut Cursor<'_>) {
     let _ = cursor.eat(b',') || cursor.eat(b';');
 }

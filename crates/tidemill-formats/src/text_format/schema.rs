@@ -16,7 +16,7 @@ pub(crate) struct Field {
     pub(crate) kind: Kind,
 }
 
-/// How many values a field has.
+/// The number of values of a field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Cardinality {
     One,
@@ -25,7 +25,7 @@ pub(crate) enum Cardinality {
     Map(Scalar),
 }
 
-/// What a field holds.
+/// The contents of a field.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Scalar(Scalar),
@@ -33,9 +33,9 @@ pub(crate) enum Kind {
     Message(&'static MessageType),
 }
 
-/// A kind of values that are no messages.
+/// A kind of value other than a message.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(non_camel_case_types)] // They are called as in the language of protocol buffers.
+#[allow(non_camel_case_types)] // The names are those of the protocol buffer language.
 pub(crate) enum Scalar {
     bool,
     bytes,
@@ -94,7 +94,7 @@ macro_rules! messages {
         $($number:literal $field:ident:
             $cardinality:ident $(<$key:ident>)? $kind:ident $($of:ident)?;)*
     })*) => {$(
-        #[allow(non_upper_case_globals)] // They are called as the messages are.
+        #[allow(non_upper_case_globals)] // The names are those of the messages.
         pub(crate) static $message: MessageType = MessageType {
             name: stringify!($message),
             fields: &[$(Field {
@@ -109,7 +109,7 @@ macro_rules! messages {
 
 macro_rules! enumerations {
     ($(enumeration $enumeration:ident { $($number:literal $value:ident;)* })*) => {$(
-        #[allow(non_upper_case_globals)] // They are called as the enumerations are.
+        #[allow(non_upper_case_globals)] // The names are those of the enumerations.
         static $enumeration: Enumeration = Enumeration {
             name: stringify!($enumeration),
             values: &[$(($number, stringify!($value))),*],

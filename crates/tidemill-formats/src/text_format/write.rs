@@ -8,7 +8,7 @@ use tidemill_value::{format_float32, format_float64};
 use super::literal::quote;
 use super::schema::{Cardinality, Field, Kind, MessageType, Scalar};
 
-/// The text of a message that was encoded. What is no field of it is left out.
+/// The text of an encoded message. Unknown fields are left out.
 pub(super) fn write(message: &'static MessageType, bytes: &[u8]) -> String {
     let mut text = String::new();
     let mut frames = vec![Frame { body: Body::Message(message), bytes, field: None }];
@@ -47,7 +47,7 @@ struct Frame<'a> {
     body: Body,
     /// The fields that are left.
     bytes: &'a [u8],
-    /// A field whose values stand packed behind one another, and those that are left.
+    /// A packed field, and the values that are left.
     field: Option<(Field, &'a [u8])>,
 }
 
@@ -57,7 +57,7 @@ enum Body {
     Entry { key: Scalar, value: Kind },
 }
 
-/// A value as it stands in the bytes of a message.
+/// A value as encoded in the bytes of a message.
 enum Wire<'a> {
     Varint(u64),
     Fixed32(u32),
@@ -81,7 +81,7 @@ impl Body {
     }
 }
 
-/// The message that a value of a field is.
+/// The message in a value of a field.
 fn inner<'a>(field: &Field, value: &Wire<'a>) -> Option<Frame<'a>> {
     let Wire::Bytes(bytes) = value else { return None };
     let body = match (field.cardinality, field.kind) {

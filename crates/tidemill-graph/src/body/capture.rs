@@ -45,8 +45,8 @@ pub(crate) fn adopt(key: GraphKey, tensor: TensorRef) -> Result<Option<TensorRef
 }
 
 impl Trace {
-    /// The body. It takes its arguments and then these tensors of the graph around it; it gives
-    /// its results and, if it is to be run again and again, what it took of the latter.
+    /// The body. It takes its arguments and then these tensors of the graph around it; it returns
+    /// its results and, if it runs repeatedly, the captured tensors.
     ///
     /// # Errors
     /// [`BuildErrorKind::CapturedEffect`].
@@ -133,7 +133,7 @@ impl Trace {
 /// Adds a parameter with this fact to the graph of a body.
 ///
 /// # Errors
-/// [`BuildErrorKind`] where the graph takes no more nodes.
+/// [`BuildErrorKind`] if the graph takes no more nodes.
 pub fn parameter(graph: &Graph, name: &str, fact: &Fact) -> Result<NodeId, BuildErrorKind> {
     let op = match fact.role {
         Role::Value => &PARAMETER,
@@ -190,11 +190,11 @@ fn kind_of(
     }
 }
 
-/// Whether a control edge leads from a node into the body that is being built. One from outside has
-/// nothing to say: the body runs after what it takes.
+/// True if a control edge leads from a node into the body being built. One from outside has no
+/// effect: the body runs after its inputs.
 ///
 /// # Errors
-/// [`BuildErrorKind::CapturedEffect`] where the node is outside, and does more than compute values.
+/// [`BuildErrorKind::CapturedEffect`] if the node is outside, and does more than compute values.
 pub(crate) fn is_control_inside(
     key: GraphKey,
     control: OperationRef,

@@ -32,14 +32,14 @@ impl fmt::Display for InsideBody {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "`{}` is inside ", self.name)?;
         if self.within.is_empty() {
-            return f.write_str("a body that is still being built, and there alone it has a value");
+            return f.write_str("a body that is still being built, and has a value only there");
         }
         for (i, Enclosing { body, call, is_loop, location }) in self.within.iter().enumerate() {
             let separator = if i > 0 { ", inside " } else { "" };
             let what = if *is_loop { "loop" } else { "conditional" };
             write!(f, "{separator}the `{body}` of the {what} `{call}` ({location})")?;
         }
-        f.write_str(", and there alone it has a value")?;
+        f.write_str(", and has a value only there")?;
         match self.outputs.as_slice() {
             [] => Ok(()),
             [output] => write!(f, ": take what comes out of it, `{output}`"),

@@ -95,7 +95,7 @@ impl Body {
         Body { name, graph, parameters, results, effects, draws }
     }
 
-    /// The body without the effects of these nodes, which are for another body to run.
+    /// The body without the effects of these nodes, which another body runs.
     pub fn without_effects_of(mut self, nodes: &[NodeId]) -> Body {
         self.effects.retain(|effect| !nodes.contains(effect));
         self
@@ -180,7 +180,7 @@ impl BodyPath {
     }
 }
 
-/// The facts that hold for the results of all of several bodies.
+/// The facts that hold for the results of each of several bodies.
 pub fn results_of_either<'a>(
     bodies: impl IntoIterator<Item = &'a Body>,
 ) -> SmallVec<[Inferred; 1]> {

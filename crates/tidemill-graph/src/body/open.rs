@@ -10,7 +10,7 @@ use crate::{Graph, GraphKey, NodeId, ParameterKind, TensorId, TensorRef, registr
 pub struct Trace {
     pub(super) graph: Graph,
     pub(super) outer: GraphKey,
-    /// The parameters that were asked for.
+    /// The requested parameters.
     pub(super) arguments: Vec<(NodeId, ParameterKind)>,
     pub(super) captures: Vec<Capture>,
     /// Constants of the graph around it that have no gradient, and their copies.
@@ -48,7 +48,7 @@ impl Trace {
         &self.graph
     }
 
-    /// The tensors of the graph around it that it takes, apart from its arguments.
+    /// The tensors of the graph around it that it captures, apart from its arguments.
     pub fn captured(&self) -> impl Iterator<Item = TensorRef> {
         self.captures.iter().map(|capture| TensorRef::new(self.outer, capture.outer))
     }
@@ -99,23 +99,24 @@ pub(crate) fn redirect(key: GraphKey) -> GraphKey {
     })
 }
 
-/// Whether a graph is that of a body.
+/// True if a graph is that of a body.
 fn is_of_body(key: GraphKey) -> bool {
     Graph::find(key).is_ok_and(|graph| graph.read().state().within.is_some())
 }
 
-/// A graph that encloses a body being built, or that body itself, and how the graph inside of it
-/// gets at its tensors.
+/// A graph that encloses a body being built, or that body itself, and the tensors that the graph
+/// inside it captures.
 #[derive(Clone, Debug)]
 pub struct Enclosure {
     /// The graph.
     pub graph: Graph,
-    /// The tensors of it that the body inside takes, each with the parameter that stands for it there.
+    /// The tensors of it that the body inside captures, each with the parameter that stands for it
+    /// there.
     pub captured: Vec<(TensorId, TensorId)>,
 }
 
-/// A graph and those that enclose it, from the inside out: more than one while a body is being built,
-/// of which `graph` is the graph.
+/// A graph and those that enclose it, from the inside out: more than one if `graph` is that of a
+/// body being built.
 pub fn enclosures(graph: &Graph) -> Vec<Enclosure> {
     let mut enclosures = vec![Enclosure { graph: graph.clone(), captured: Vec::new() }];
     TRACES.with_borrow(|traces| {
@@ -130,7 +131,7 @@ pub fn enclosures(graph: &Graph) -> Vec<Enclosure> {
     enclosures
 }
 
-/// The graph of the innermost body that is being built, if any is, where `graph` is around it.
+/// The graph of the innermost body being built, if there is one and `graph` is around it.
 pub fn innermost(graph: &Graph) -> Graph {
     Graph::find(redirect(graph.key())).unwrap_or_else(|_| graph.clone())
 }

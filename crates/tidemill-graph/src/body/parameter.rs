@@ -24,7 +24,7 @@ pub enum ParameterKind {
     Variable(Root),
 }
 
-/// The variable behind parameters: its node, in the graph that it was made in.
+/// The variable behind parameters: its node, in the graph that it was created in.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[allow(missing_docs)]
 pub struct Root {

@@ -47,7 +47,7 @@ pub fn trace(
     Ok(trace)
 }
 
-/// A result as a tensor of the innermost body, of which it may be the result of something outside.
+/// A result as a tensor of the innermost body; it may be the result of something outside.
 fn result_in_body(result: TensorRef) -> Result<TensorId, OperationRef> {
     let key = TRACES.with_borrow(|traces| traces.last().map(|trace| trace.graph.key()));
     let taken = match key {
@@ -62,11 +62,11 @@ fn result_in_body(result: TensorRef) -> Result<TensorId, OperationRef> {
     }
 }
 
-/// Another parameter of the innermost body that is being built, of this fact. The body takes it after
-/// the arguments that it has, and before what it takes from outside.
+/// Adds a parameter with this fact to the innermost body being built. The body takes it after its
+/// arguments so far, and before the tensors that it captures.
 ///
 /// # Errors
-/// A handle that is invalid, where no body is being built.
+/// An invalid handle, if no body is being built.
 pub fn add_argument(fact: &Fact) -> Result<TensorRef, OperationRef> {
     let innermost = TRACES.with_borrow(|traces| traces.last().cloned());
     let Some(mut trace) = innermost else {
@@ -78,14 +78,14 @@ pub fn add_argument(fact: &Fact) -> Result<TensorRef, OperationRef> {
     Ok(argument)
 }
 
-/// Lists the failed calls of a body with the graph around it, and gives the handle of the last.
+/// Lists the failed calls of a body in the graph around it, and returns the handle of the last.
 fn hand_on_failures(body: &Graph, outer: &Graph) -> Option<OperationRef> {
     let errors = body.check().err()?;
     errors.errors().map(|error| outer.poison(error.clone())).last()
 }
 
-/// Calls `build` outside of the bodies that are being built, in the graph around all of them, where
-/// variables are made.
+/// Calls `build` outside the bodies being built, in the graph around all of them, where variables
+/// are created.
 pub fn outside<R>(build: impl FnOnce() -> R) -> R {
     let root = TRACES.with_borrow(|traces| traces.first().map(|trace| trace.outer));
     match root.and_then(|root| Graph::find(root).ok()) {
@@ -94,8 +94,8 @@ pub fn outside<R>(build: impl FnOnce() -> R) -> R {
     }
 }
 
-/// Calls `build` in `graph`, outside of the bodies that are being built inside of it. Where there are
-/// none, it just calls `build`.
+/// Calls `build` in `graph`, outside the bodies being built inside it. Without any, it just calls
+/// `build`.
 pub fn beside<R>(graph: &Graph, build: impl FnOnce() -> R) -> R {
     struct Restore(Vec<Trace>);
     impl Drop for Restore {

@@ -7,12 +7,12 @@ use super::literal::Literal;
 use super::{TextError, TextErrorKind};
 use crate::{Attr, AttrDef, AttrKind};
 
-/// TensorFlow allows no more axes.
+/// TensorFlow's limit on the number of axes.
 const MAX_RANK: usize = 254;
-/// How a function of the host program prints.
+/// The text of a function of the host program.
 const HOST_FUNCTION: &str = "<host function>";
 
-/// The kinds whose text is in brackets, so that it alone does not tell them apart.
+/// The kinds whose text is in brackets, which alone does not tell them apart.
 const BRACKETED: [(&str, AttrKind); 5] = [
     ("shape", AttrKind::Shape),
     ("list(int)", AttrKind::Ints),
@@ -21,16 +21,16 @@ const BRACKETED: [(&str, AttrKind); 5] = [
     ("list(shape)", AttrKind::Shapes),
 ];
 
-/// How much of a constant tensor is written.
+/// The part of a constant tensor that is written.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Constants {
-    /// All, so that the text reads back.
+    /// All of it, so that the text reads back.
     Whole,
     /// The first few of a large tensor.
     First(usize),
 }
 
-/// Writes an attribute that `def` describes. What `def` leaves open is written before it.
+/// Writes an attribute that `def` describes, preceded by its kind if `def` leaves that open.
 pub(super) fn write_attr(
     out: &mut dyn Write,
     attr: &Attr,
@@ -96,7 +96,7 @@ fn write_tensor(out: &mut dyn Write, value: &Value, constants: Constants) -> fmt
     out.write_str(if count < value.elements() { ", ...}" } else { "}" })
 }
 
-/// Reads an attribute that `def` describes, or whose text says what it is.
+/// Reads an attribute that `def` describes, or whose text names its kind.
 pub(super) fn parse_attr(
     cursor: &mut Cursor<'_>,
     def: Option<&AttrDef>,
@@ -165,7 +165,7 @@ fn parse_dtype(cursor: &mut Cursor<'_>) -> Result<DType, TextError> {
     Ok(dtype)
 }
 
-/// Reads items between brackets.
+/// Reads items in brackets.
 pub(super) fn parse_list<'t, T>(
     cursor: &mut Cursor<'t>,
     item: impl FnMut(&mut Cursor<'t>) -> Result<T, TextError>,
@@ -174,7 +174,7 @@ pub(super) fn parse_list<'t, T>(
     parse_items(cursor, "]", "`,` or `]`", item)
 }
 
-/// Reads items that commas separate, up to `close`.
+/// Reads items separated by commas, up to `close`.
 pub(super) fn parse_items<'t, T>(
     cursor: &mut Cursor<'t>,
     close: &'static str,
@@ -218,7 +218,7 @@ fn check_rank(cursor: &mut Cursor<'_>, rank: usize) -> Result<(), TextError> {
     }
 }
 
-/// Reads the extent of an axis. Like TensorFlow's it is a positive `int64`.
+/// Reads the extent of an axis: a nonnegative `int64`, as in TensorFlow.
 fn parse_extent(cursor: &mut Cursor<'_>) -> Result<usize, TextError> {
     let extent = cursor.lookahead(is_number_char).parse::<i64>().ok();
     let Some(extent) = extent.and_then(|extent| usize::try_from(extent).ok()) else {
@@ -228,9 +228,9 @@ fn parse_extent(cursor: &mut Cursor<'_>) -> Result<usize, TextError> {
     Ok(extent)
 }
 
-/// Reads what follows the data type of a tensor: `[2]{1.0, 2.0}`.
+/// Reads the rest of a tensor after its data type: `[2]{1.0, 2.0}`.
 ///
-/// Only what the text spells out is allocated, whatever the shape claims.
+/// Memory is allocated only for elements in the text, whatever the shape claims.
 fn parse_tensor(cursor: &mut Cursor<'_>, dtype: DType) -> Result<Value, TextError> {
     let at = cursor.at();
     cursor.expect("[", "a shape, such as `[2, 3]`")?;

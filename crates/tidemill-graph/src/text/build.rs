@@ -40,14 +40,14 @@ impl<'t> Defined<'t> {
         self.by_name.get(name).copied()
     }
 
-    /// The node of a name.
+    /// The node with a name.
     pub(super) fn node(&self, line: Line<'_>, name: &Name<'_>) -> Result<NodeId, TextError> {
         self.find(&name.value).ok_or_else(|| {
             line.error(name.at, TextErrorKind::Undefined { name: name.value.clone().into_owned() })
         })
     }
 
-    /// The tensor that a reference means; without a slot, the first output.
+    /// The tensor of a reference; without a slot, the first output.
     pub(super) fn tensor(
         &self,
         line: Line<'_>,
@@ -71,7 +71,7 @@ impl<'t> Defined<'t> {
         references.iter().map(|reference| self.tensor(line, reference)).collect()
     }
 
-    /// The tensors of each argument, checked against what the operation takes.
+    /// The tensors of each argument, checked against the operation's arguments.
     pub(super) fn arguments(&self, node: &NodeLine<'_>) -> Result<Arguments<TensorId>, TextError> {
         let (expected, actual) = (node.op.value.inputs.len(), node.arguments.len());
         if expected != actual {
@@ -92,7 +92,7 @@ impl<'t> Defined<'t> {
     }
 }
 
-/// The error that a node breaks a rule of its operation.
+/// The error of a node that breaks a rule of its operation.
 pub(super) fn build_error(node: &NodeLine<'_>, kind: BuildErrorKind) -> TextError {
     let at = match kind {
         BuildErrorKind::InvalidName { .. } | BuildErrorKind::NameTaken { .. } => node.name.at,
@@ -101,8 +101,7 @@ pub(super) fn build_error(node: &NodeLine<'_>, kind: BuildErrorKind) -> TextErro
     node.line.error(at, TextErrorKind::Build(kind))
 }
 
-/// Checks what is stated of the outputs, and gives what is known of them: what is stated and
-/// what follows from the inputs together.
+/// Checks the stated outputs, and combines them with the facts that follow from the inputs.
 pub(super) fn merge_outputs(
     node: &NodeLine<'_>,
     inferred: &[Fact],

@@ -13,21 +13,21 @@ pub(super) struct Line<'t> {
 }
 
 impl Line<'_> {
-    /// An error about what stands at byte `at`.
+    /// An error about the text at byte `at`.
     pub(super) fn error(self, at: usize, kind: TextErrorKind) -> TextError {
         let before = self.text.get(..at).unwrap_or(self.text);
         TextError { line: self.number, column: before.chars().count() + 1, kind: kind.into() }
     }
 }
 
-/// A part of a line, and the byte at which it begins.
+/// A part of a line, and its first byte.
 #[derive(Clone, Debug)]
 pub(super) struct Spanned<T> {
     pub(super) value: T,
     pub(super) at: usize,
 }
 
-/// A line, and how far it is read. Spaces between its parts mean nothing, and `#` ends it.
+/// A line, and the position in it. Spaces between its parts are ignored, and `#` ends it.
 pub(super) struct Cursor<'t> {
     line: Line<'t>,
     at: usize,
@@ -46,7 +46,7 @@ impl<'t> Cursor<'t> {
         self.line.text.get(self.at..).unwrap_or_default()
     }
 
-    /// Where the next part begins.
+    /// The beginning of the next part.
     pub(super) fn at(&mut self) -> usize {
         self.at += self.rest().len() - self.rest().trim_start().len();
         self.at
@@ -66,12 +66,12 @@ impl<'t> Cursor<'t> {
         found
     }
 
-    /// Passes `token`, which must come next and is called `expected`.
+    /// Passes `token`, which must come next; an error calls it `expected`.
     pub(super) fn expect(&mut self, token: &str, expected: &'static str) -> Result<(), TextError> {
         if self.eat(token) { Ok(()) } else { Err(self.unexpected(expected)) }
     }
 
-    /// The longest run of characters that `admits` allows, which comes next and may be empty.
+    /// The longest run of characters that `admits` allows, which may be empty.
     pub(super) fn lookahead(&mut self, admits: fn(char) -> bool) -> &'t str {
         self.at();
         let rest = self.rest();
@@ -86,7 +86,7 @@ impl<'t> Cursor<'t> {
         Spanned { value, at }
     }
 
-    /// A name: the characters that names of nodes are made of, or else a string.
+    /// A name: characters that names of nodes can have, or else a string.
     pub(super) fn name(
         &mut self,
         expected: &'static str,
@@ -123,7 +123,7 @@ impl<'t> Cursor<'t> {
         Ok(bytes.into())
     }
 
-    /// The byte that an escape sequence stands for.
+    /// The byte of an escape sequence.
     fn escape(&mut self) -> Result<u8, TextError> {
         let rest = self.rest().as_bytes();
         let (byte, length) = match rest.get(1) {
@@ -148,7 +148,7 @@ impl<'t> Cursor<'t> {
         self.line.error(self.at(), kind)
     }
 
-    /// The error that something else than `expected` comes next.
+    /// The error that something other than `expected` comes next.
     pub(super) fn unexpected(&mut self, expected: &'static str) -> TextError {
         const SHOWN: usize = 32;
         let found = match self.peek() {
@@ -170,22 +170,22 @@ fn hex_byte(digits: &[u8]) -> Option<u8> {
     u8::try_from(value).ok()
 }
 
-/// Whether names of nodes can have this character.
+/// True for characters that names of nodes can have.
 pub(super) fn is_name_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "._/>-\\".contains(c)
 }
 
-/// Whether names of operation types can have this character.
+/// True for characters that names of operation types can have.
 pub(super) fn is_op_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "_.>".contains(c)
 }
 
-/// Whether names of attributes and words such as `true` and `float32` can have this character.
+/// True for characters that names of attributes and words such as `true` and `float32` can have.
 pub(super) fn is_word_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || c == '_'
 }
 
-/// Whether numbers can have this character.
+/// True for characters that numbers can have.
 pub(super) fn is_number_char(c: char) -> bool {
     c.is_ascii_alphanumeric() || "+-._".contains(c)
 }

@@ -38,10 +38,10 @@ pub enum TextErrorKind {
     },
     /// A backslash in a string does not begin an escape sequence.
     #[error(
-        "`{escape}` is no escape sequence: write `\\n`, `\\t`, `\\r`, `\\\\`, `\\\"` or `\\xff`"
+        "`{escape}` is not an escape sequence: write `\\n`, `\\t`, `\\r`, `\\\\`, `\\\"` or `\\xff`"
     )]
     Escape {
-        /// The backslash and what follows.
+        /// The backslash and the text after it.
         escape: String,
     },
     /// A shape has more axes than TensorFlow allows.
@@ -74,8 +74,8 @@ pub enum TextErrorKind {
         /// The name.
         name: String,
     },
-    /// Two lines define one name.
-    #[error("`{name}` is defined above already")]
+    /// Two lines define the same name.
+    #[error("`{name}` is already defined above")]
     Redefined {
         /// The name.
         name: String,
@@ -85,18 +85,18 @@ pub enum TextErrorKind {
     NoOutput {
         /// The name of the node.
         name: String,
-        /// The output asked for.
+        /// The requested output.
         slot: u32,
         /// The number of outputs it has.
         outputs: usize,
     },
-    /// An argument that is a list stands without brackets.
+    /// An argument that is a list has no brackets.
     #[error("`{argument}` is a list: write it in brackets, as in `[a, b]`")]
     NotAList {
         /// The name of the argument.
         argument: &'static str,
     },
-    /// An argument that is one tensor stands in brackets.
+    /// An argument that is one tensor has brackets.
     #[error("`{argument}` is one tensor, not a list")]
     List {
         /// The name of the argument.

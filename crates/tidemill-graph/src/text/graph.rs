@@ -10,7 +10,7 @@ use crate::{
     Referent, TensorRef, VariableRecord,
 };
 
-/// Larger constants are abbreviated where a graph is displayed.
+/// Larger constants are abbreviated when a graph is displayed.
 const DISPLAYED_ELEMENTS: usize = 8;
 
 impl Graph {
@@ -63,7 +63,7 @@ impl Graph {
     /// A line may be blank; `#` begins a comment. Directives may stand on any line.
     ///
     /// # Errors
-    /// [`TextError`] where the text is not that of a graph.
+    /// [`TextError`] if the text is not that of a graph.
     #[track_caller]
     pub fn from_text(
         text: &str,
@@ -86,8 +86,8 @@ impl Graph {
 }
 
 impl fmt::Display for Graph {
-    /// The text of the graph (see [`Graph::to_text`]), where of large constants only the first
-    /// elements are shown.
+    /// The text of the graph (see [`Graph::to_text`]), with only the first elements of large
+    /// constants.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write_graph(f, &self.read(), Constants::First(DISPLAYED_ELEMENTS))
     }

@@ -1,7 +1,7 @@
 //! The text form of graphs and subgraphs.
 //!
-//! A line is read by [`parse`] and written by [`mod@print`] whatever it belongs to; what its names
-//! stand for is settled in [`graph`] and [`subgraph`].
+//! A line is read by [`parse`] and written by [`mod@print`] wherever it belongs; [`graph`] and
+//! [`subgraph`] resolve its names.
 
 mod attr;
 mod build;

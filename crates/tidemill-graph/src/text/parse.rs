@@ -11,14 +11,14 @@ use crate::{Arg, ArgType, Arity, Attr, Execution, Fact, OpDef, Role};
 
 pub(super) type Name<'t> = Spanned<Cow<'t, str>>;
 
-/// A name, and which output is meant, if the text says so.
+/// A name, and the number of the output, if the text gives it.
 #[derive(Clone, Debug)]
 pub(super) struct Reference<'t> {
     pub(super) name: Name<'t>,
     pub(super) slot: Option<u32>,
 }
 
-/// What stands for one argument of an operation.
+/// The text of one argument of an operation.
 pub(super) enum Argument<'t> {
     Tensor(Reference<'t>),
     List(Vec<Reference<'t>>),
@@ -28,7 +28,7 @@ pub(super) enum Argument<'t> {
 pub(super) struct NodeLine<'t> {
     pub(super) line: Line<'t>,
     pub(super) name: Name<'t>,
-    /// What is stated of the outputs, if anything.
+    /// The stated outputs, if any.
     pub(super) outputs: Option<Vec<Spanned<Fact>>>,
     pub(super) op: Spanned<&'static OpDef>,
     pub(super) arguments: Vec<Spanned<Argument<'t>>>,
@@ -46,7 +46,7 @@ pub(super) struct DirectiveLine<'t> {
 pub(super) enum Directive<'t> {
     Variable {
         name: Name<'t>,
-        /// The value that it starts with, and what assigns it.
+        /// Its initial value, and the node that assigns it.
         start: Option<(Reference<'t>, Name<'t>)>,
         read: Reference<'t>,
         trainable: bool,
@@ -79,7 +79,7 @@ impl Directive<'_> {
     }
 }
 
-/// What one line says.
+/// The statement of one line.
 pub(super) enum Statement<'t> {
     Nothing,
     Node(NodeLine<'t>),
@@ -137,8 +137,8 @@ fn parse_node_line<'t>(cursor: &mut Cursor<'t>, ops: Ops<'_>) -> Result<NodeLine
     Ok(NodeLine { line: cursor.line(), name, outputs, op, arguments, attrs, controls })
 }
 
-/// Adds the type attributes that the text leaves out because it states the outputs, or because
-/// the node is a constant.
+/// Adds the type attributes that the text omits because it states the outputs, or because the node
+/// is a constant.
 fn add_missing_types(
     op: &'static OpDef,
     stated: &[Spanned<Fact>],
@@ -172,7 +172,7 @@ pub(super) fn constant_type(op: &OpDef, value: Option<&Attr>) -> Option<(&'stati
     }
 }
 
-/// Reads what is stated of outputs: `float32[?, 3], int32_ref[..]`.
+/// Reads stated outputs: `float32[?, 3], int32_ref[..]`.
 fn parse_outputs(cursor: &mut Cursor<'_>) -> Result<Vec<Spanned<Fact>>, TextError> {
     let mut outputs = Vec::new();
     loop {

@@ -10,7 +10,7 @@ use crate::{Arg, Arity, Attr, Node, NodeId, TensorId};
 /// The names of the nodes of a graph or subgraph.
 pub(super) type Names<'a> = &'a dyn Fn(NodeId) -> &'a str;
 
-/// Writes a name as it stands, or if it has other characters than names have, as a string.
+/// Writes a name as it is, or as a string if it has characters that names cannot have.
 pub(super) fn write_name(out: &mut dyn Write, name: &str) -> fmt::Result {
     if !name.is_empty() && name.chars().all(is_name_char) {
         out.write_str(name)
@@ -19,7 +19,7 @@ pub(super) fn write_name(out: &mut dyn Write, name: &str) -> fmt::Result {
     }
 }
 
-/// Writes `name:1`, where the first output is just `name`.
+/// Writes `name:1`, or just `name` for the first output.
 pub(super) fn write_reference(
     out: &mut dyn Write,
     tensor: TensorId,
@@ -67,8 +67,8 @@ pub(super) fn write_node(
     out.write_str("\n")
 }
 
-/// Whether an attribute follows from the rest of the line: it says how many tensors an argument
-/// stands for, or is the type of a constant.
+/// True if an attribute follows from the rest of the line: the number of tensors of an argument, or
+/// the type of a constant.
 fn is_derived(node: &Node, name: &str, attr: &Attr) -> bool {
     let counts =
         |arg: &Arg| matches!(arg.arity, Arity::Count(attr) | Arity::Types(attr) if attr == name);

@@ -13,11 +13,11 @@ use crate::bind::bind;
 use crate::{BuildErrorKind, Commit, FEED, Fact, Node, NodeId, OpDef, Subgraph};
 
 impl Subgraph {
-    /// The subgraph as a text that [`Subgraph::from_text`] reads back, one node a line. `names`
-    /// gives the names of the nodes of the graph that the subgraph's nodes come from.
+    /// The subgraph as text that [`Subgraph::from_text`] reads back, one node per line. `names`
+    /// returns the names of the nodes of the graph that the subgraph's nodes come from.
     ///
-    /// The lines are those of [`Graph::to_text`](crate::Graph::to_text). Further nodes of the
-    /// same origin are called `name.1`, `name.2`, and so on.
+    /// The lines are those of [`Graph::to_text`](crate::Graph::to_text). Further nodes of the same
+    /// origin are named `name.1`, `name.2`, and so on.
     ///
     /// ```text
     /// x: float32[?, 2] = _Feed() dtype=float32 shape=[?, 2]
@@ -28,8 +28,8 @@ impl Subgraph {
     /// @commit w = w/Assign:0
     /// ```
     ///
-    /// The `_Feed` nodes are the feeds, in the order of their lines; where that is not so, a
-    /// line `@feed` lists them.
+    /// The `_Feed` nodes are the feeds, in the order of their lines; if they are in another order,
+    /// a line `@feed` lists them.
     pub fn to_text(&self, names: &dyn Fn(NodeId) -> String) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -37,15 +37,15 @@ impl Subgraph {
         text
     }
 
-    /// Reads a subgraph from its text (see [`Subgraph::to_text`]), and gives the names of the
-    /// nodes it comes from: node number `i` has origin number `i`. Variables that are committed
-    /// but are no nodes of the subgraph follow. `ops` knows the operation types besides `_Feed`.
+    /// Reads a subgraph from its text (see [`Subgraph::to_text`]), and returns the names of the
+    /// nodes it comes from: node number `i` has origin number `i`. Variables that are committed but
+    /// are not nodes of the subgraph follow. `ops` knows the operation types besides `_Feed`.
     ///
-    /// The grammar is that of [`Graph::from_text`](crate::Graph::from_text); what is stated of
-    /// an output adds to what follows from the inputs.
+    /// The grammar is that of [`Graph::from_text`](crate::Graph::from_text); stated outputs add to
+    /// the facts that follow from the inputs.
     ///
     /// # Errors
-    /// [`TextError`] where the text is not that of a subgraph.
+    /// [`TextError`] if the text is not that of a subgraph.
     pub fn from_text(
         text: &str,
         ops: &dyn Fn(&str) -> Option<&'static OpDef>,
@@ -71,7 +71,7 @@ fn feeds_of(subgraph: &Subgraph) -> Vec<NodeId> {
     subgraph.nodes().filter(|(_, node)| *node.op == FEED).map(|(id, _)| id).collect()
 }
 
-/// A subgraph as far as it is read.
+/// A partly read subgraph.
 #[derive(Default)]
 struct Reading<'t> {
     subgraph: Subgraph,
@@ -95,7 +95,7 @@ impl<'t> Reading<'t> {
         Ok(())
     }
 
-    /// The node of a line, with what follows from its inputs.
+    /// The node of a line, with the facts that follow from its inputs.
     fn derive(&self, line: &NodeLine<'t>) -> Result<Node, TextError> {
         let op = line.op.value;
         let arguments = self.defined.arguments(line)?;
@@ -195,7 +195,7 @@ fn write_roots(
     Ok(())
 }
 
-/// The name of each node: that of its origin, and where another node has it, with a number.
+/// The name of each node: that of its origin, with a number if another node has it.
 fn unique_names(subgraph: &Subgraph, origin_names: &dyn Fn(NodeId) -> String) -> Vec<String> {
     let mut taken = FxHashSet::default();
     let mut further: FxHashMap<NodeId, usize> = FxHashMap::default();

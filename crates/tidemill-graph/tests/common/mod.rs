@@ -1,4 +1,4 @@
-//! What the tests share: operations, and functions that build nodes of them.
+//! Shared by the tests: operations, and functions that build nodes of them.
 
 #![allow(dead_code, unreachable_pub, clippy::expect_used, clippy::panic)]
 
@@ -55,7 +55,7 @@ pub fn no_op() -> OperationRef {
     NodeBuilder::new(&NO_OP).build()
 }
 
-/// A variable with the nodes that TensorFlow makes for one.
+/// A variable with the nodes that TensorFlow creates for one.
 #[track_caller]
 pub fn variable(graph: &Graph, name: &'static str, value: impl Into<Value>) -> VariableRecord {
     let value = value.into();
@@ -81,7 +81,7 @@ pub fn variable(graph: &Graph, name: &'static str, value: impl Into<Value>) -> V
     record
 }
 
-/// The nodes below a variable, `w/initial` and so on, where `w` itself is taken by it.
+/// The nodes below a variable, `w/initial` and so on; the variable itself has the name `w`.
 fn scoped_parts<R>(graph: &Graph, name: &str, build: impl FnOnce(&str) -> R) -> R {
     tidemill_graph::absolute_scope(graph.key(), &format!("{name}/"), || build(name))
 }
@@ -101,20 +101,20 @@ pub fn is_poison(tensor: TensorRef) -> bool {
     tensor.id().is_err()
 }
 
-/// The names of all nodes in the order in which they were made.
+/// The names of all nodes, in creation order.
 pub fn names(graph: &Graph) -> Vec<String> {
     let reader = graph.read();
     reader.nodes().map(|(id, _)| reader.name(id).to_owned()).collect()
 }
 
-/// The attributes stored with a node, as they print.
+/// The attributes stored with a node, as text.
 pub fn stored_attrs(graph: &Graph, tensor: TensorRef) -> Vec<String> {
     let reader = graph.read();
     let attrs = reader.node(tensor_id(tensor).node).attrs.clone();
     attrs.iter().map(|(name, attr)| format!("{name}={attr:?}")).collect()
 }
 
-/// What is known of a tensor, as it prints.
+/// The facts known about a tensor, as text.
 pub fn fact(graph: &Graph, tensor: TensorRef) -> String {
     graph.read().fact(tensor_id(tensor)).expect("the output exists").to_string()
 }

@@ -1,4 +1,4 @@
-//! A handful of operations as TensorFlow describes them. They have no kernels: nothing runs.
+//! A few operations, described like TensorFlow's. They have no kernels: nothing runs.
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
@@ -164,8 +164,8 @@ pub static PY_FUNC: OpDef = OpDef::new("PyFunc", "Calls a function of the host p
     .effect(Effect::Host)
     .infer(|node| Ok(node.shapes_attr("shapes")?.iter().cloned().map(Inferred::from).collect()));
 
-/// An operation with an attribute of every kind that has a text form, all with a default or
-/// none needed.
+/// An operation with an attribute of every kind that has a text form, all with a default or without
+/// need of one.
 pub static ATTRIBUTES: OpDef = OpDef::new("Attributes", "Nothing but attributes.").attrs(&[
     AttrDef::int("int", 0),
     AttrDef::float("float", 0.0),

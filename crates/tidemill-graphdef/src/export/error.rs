@@ -1,9 +1,9 @@
 use tidemill_graph::BuildErrors;
 
-/// Messages of protocol buffers have at most so many bytes.
+/// The maximum size of a protocol buffer message.
 pub(super) const MAX_BYTES: usize = i32::MAX as usize;
 
-/// Why a graph has no `GraphDef`.
+/// The error of a graph that has no `GraphDef`.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ExportError {
@@ -20,8 +20,8 @@ pub enum ExportError {
     },
     /// A body takes a reference variable, which TensorFlow's functions do not support.
     #[error(
-        "node `{node}` ({op}) hands a variable to a function, which only resource variables can be: \
-         make it by `variable(..).resource(true)`"
+        "node `{node}` ({op}) passes a variable to a function, which only works for resource \
+         variables: make it by `variable(..).resource(true)`"
     )]
     RefVariable {
         /// The name of the node.
@@ -31,7 +31,7 @@ pub enum ExportError {
     },
     /// The message exceeds the maximum size.
     #[error(
-        "the GraphDef would have {bytes} bytes, but {MAX_BYTES} are the most: the largest node is \
+        "the GraphDef would have {bytes} bytes, but the limit is {MAX_BYTES}: the largest node is \
          `{node}`, with {node_bytes}"
     )]
     TooLarge {

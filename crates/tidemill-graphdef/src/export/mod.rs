@@ -11,7 +11,7 @@ pub use error::ExportError;
 use error::MAX_BYTES;
 use nodes::{Functions, to_node_def};
 
-/// The version that TensorFlow 2.21 gives its graphs.
+/// The producer version of TensorFlow 2.21.
 const PRODUCER: i32 = 2474;
 
 /// The `GraphDef` of a graph: all nodes, with all of their attributes. For an imported graph, it
@@ -39,7 +39,7 @@ pub fn to_graph_def(graph: &Graph) -> Result<GraphDef, ExportError> {
     check_size(graph_def)
 }
 
-/// The message, if it is not larger than messages can be.
+/// The message, if it does not exceed the maximum size.
 pub(crate) fn check_size(graph_def: GraphDef) -> Result<GraphDef, ExportError> {
     match graph_def.encoded_len() {
         bytes if bytes > MAX_BYTES => {

@@ -67,7 +67,7 @@ pub(super) fn to_node_def(
     })
 }
 
-/// The attribute in a message; a function of the host program is in none.
+/// The attribute in a message; a function of the host program has none.
 fn to_any_value(attr: &Attr) -> Option<AnyValue> {
     let number = |dtype| i32::from(DataType::from(dtype));
     let list = |list| Some(AnyValue::List(list));
@@ -95,10 +95,10 @@ fn to_any_value(attr: &Attr) -> Option<AnyValue> {
     }
 }
 
-/// The functions that a message has so far.
+/// The functions of a message so far.
 pub(super) struct Functions {
     library: Option<FunctionDefLibrary>,
-    /// The names of those that were made of bodies.
+    /// The names of those made from bodies.
     made: FxHashSet<String>,
     /// The names by the addresses of the bodies.
     names: FxHashMap<usize, String>,
@@ -120,7 +120,7 @@ impl Functions {
     /// The value in a message of an attribute that holds bodies.
     ///
     /// # Errors
-    /// [`ExportError`] where the nodes of a body have no form there.
+    /// [`ExportError`] if the nodes of a body have no form in messages.
     fn attr(&mut self, attr: &Attr) -> Result<Option<AnyValue>, ExportError> {
         match attr {
             Attr::Body(body) => Ok(Some(AnyValue::Func(self.name(body)?))),
@@ -245,7 +245,6 @@ fn references(
 }
 
 /// The type attributes of a node that runs bodies, in which variables have the type of handles.
-///
 /// # Errors
 /// [`ExportError::RefVariable`]
 fn types_with_handles(

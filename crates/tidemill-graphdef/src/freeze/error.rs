@@ -13,7 +13,7 @@ pub enum FreezeError {
         name: String,
     },
     /// The requested part of the graph does more with a variable than read it.
-    #[error("`{node}` ({op}) takes the variable `{variable}`, but does not just read it")]
+    #[error("`{node}` ({op}) does more with the variable `{variable}` than read it")]
     Use {
         /// The node.
         node: String,
@@ -22,7 +22,7 @@ pub enum FreezeError {
         /// The name of the variable's node.
         variable: String,
     },
-    /// A value is not of the type of its variable.
+    /// A value has another type than its variable.
     #[error("the variable `{variable}` is {expected}, but its value is {actual}")]
     DType {
         /// The name of the variable's node.

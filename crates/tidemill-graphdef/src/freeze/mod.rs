@@ -48,16 +48,16 @@ pub fn freeze<S: AsRef<str>, E: From<FreezeError>>(
 
 /// The nodes of a message that name variables.
 struct Variables<'a> {
-    /// Those of the variables themselves.
+    /// The nodes of the variables themselves.
     own: BTreeSet<&'a str>,
     /// For each node whose output is a variable's handle or storage, the variable's own node.
     named: FxHashMap<&'a str, &'a NodeDef>,
 }
 
-/// How a node uses a variable that it takes.
+/// The use of a variable by a node that takes it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Use {
-    /// It reads the storage of a variable, which a constant can stand for as it is.
+    /// It reads the storage of a variable, which a constant can replace directly.
     Value,
     /// It passes on a handle.
     Handle,
@@ -65,7 +65,7 @@ enum Use {
     Gather,
     GatherNd,
     Shape,
-    /// It asks whether there is a value.
+    /// It checks whether there is a value.
     IsInitialized,
     /// It does anything else.
     Other,
@@ -80,7 +80,7 @@ impl<'a> Variables<'a> {
                 variables.named.insert(&node.name, node);
             }
         }
-        // Nodes may stand in any order.
+        // Nodes may be in any order.
         let passes = |node: &&NodeDef| node.op == "Identity" && type_of(node, "T") == RESOURCE;
         let mut waiting: Vec<&NodeDef> = part.node.iter().filter(passes).collect();
         loop {
@@ -127,7 +127,7 @@ impl<'a> Variables<'a> {
         }
     }
 
-    /// Checks that variables are but read.
+    /// Checks that variables are only read.
     fn check(&self, part: &GraphDef) -> Result<(), FreezeError> {
         for node in &part.node {
             if let Some(variable) = self.taken_by(node)
@@ -141,7 +141,7 @@ impl<'a> Variables<'a> {
         Ok(())
     }
 
-    /// Adds a node, and if it reads a variable, what it becomes when that is a constant.
+    /// Adds a node, or if it reads a variable, its replacement for a constant.
     fn add_reader(&self, node: &NodeDef, nodes: &mut Vec<NodeDef>) {
         let Some(variable) = self.taken_by(node) else {
             nodes.push(node.clone());
@@ -177,7 +177,7 @@ impl<'a> Variables<'a> {
     }
 }
 
-/// Makes a node one of another type, with other attributes in place of some.
+/// Changes the type of a node, and replaces some attributes.
 fn become_op(node: &mut NodeDef, op: &str, attrs: &[(&str, &AnyValue)], dropped: &[&str]) {
     node.op = op.to_owned();
     dropped.iter().for_each(|name| drop(node.attr.remove(*name)));
@@ -213,7 +213,7 @@ fn constant(variable: &NodeDef, value: &Value) -> Result<NodeDef, FreezeError> {
     Ok(constant)
 }
 
-/// A node that is a constant.
+/// A constant as a node.
 pub(crate) fn constant_node(name: String, device: String, value: &Value) -> NodeDef {
     let dtype = AnyValue::Type(DataType::from(value.dtype()).into());
     let value = AnyValue::Tensor(TensorProto::from(value));

@@ -1,4 +1,4 @@
-//! From the attributes of a message to those of a node.
+//! Converts the attributes of a message to those of a node.
 
 use std::collections::BTreeMap;
 
@@ -9,17 +9,17 @@ use tidemill_value::{ByteString, DType, PartialShape};
 
 use super::error::ImportErrorKind;
 
-/// The attributes of a node, under the names that its operation has for them.
+/// The attributes of a node, under the operation's names for them.
 pub(super) type NamedAttrs = Vec<(&'static str, Attr)>;
-/// The encoded values of attributes that say nothing to an operation, by name.
+/// The encoded values of attributes that the operation does not know, by name.
 pub(super) type NotedAttrs = Vec<(String, Vec<u8>)>;
 
 /// Reads the attributes of a node.
 ///
-/// Those that begin with `_` are notes of TensorFlow's to itself, and are given as they are.
+/// Attributes that begin with `_` are TensorFlow's own notes, and are returned as they are.
 ///
 /// # Errors
-/// [`ImportErrorKind`] where the operation has no such attribute, or it has another kind.
+/// [`ImportErrorKind`] if the operation has no such attribute, or it has another kind.
 pub(super) fn read_attrs(
     op: &'static OpDef,
     attrs: BTreeMap<String, AttrValue>,
@@ -37,7 +37,7 @@ pub(super) fn read_attrs(
     Ok((known, notes))
 }
 
-/// The kind of an attribute: as declared, or as follows from the arguments that it describes.
+/// The kind of an attribute: as declared, or as implied by the arguments that it describes.
 fn find_kind(op: &'static OpDef, name: &str) -> Option<(&'static str, AttrKind)> {
     if let Some(def) = op.attr(name) {
         return Some((def.name, def.kind));
@@ -138,10 +138,10 @@ pub(super) const fn name_of(kind: AttrKind) -> &'static str {
     }
 }
 
-/// How many of the inputs each argument stands for.
+/// The number of inputs of each argument.
 ///
 /// # Errors
-/// [`ImportErrorKind`] where the attributes do not say so, or the inputs are not as many.
+/// [`ImportErrorKind`] if the attributes do not give it, or the number of inputs differs.
 pub(super) fn argument_counts(
     op: &'static OpDef,
     attrs: &NamedAttrs,
@@ -154,7 +154,7 @@ pub(super) fn argument_counts(
     let count = |arity| match arity {
         Arity::One => Ok(1),
         Arity::Count(name) => match attr(name)? {
-            // A negative number, or one that is too large, is not the number of the inputs.
+            // A negative number, or one that is too large, is not the number of inputs.
             Attr::Int(count) => Ok(usize::try_from(*count).unwrap_or(usize::MAX)),
             _ => Err(ImportErrorKind::MissingAttr { name }),
         },

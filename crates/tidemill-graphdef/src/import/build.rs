@@ -117,8 +117,8 @@ fn build_node(
     builder.try_node(bodies.location()).map_err(|kind| ImportErrorKind::Build(Box::new(kind)))
 }
 
-/// Checks the inputs of mixed types against the attribute that lists their types: nodes do not
-/// keep it.
+/// Checks the inputs of mixed types against the attribute that lists their types, which nodes do
+/// not keep.
 fn check_listed_types(
     graph: &Graph,
     parts: &Parts,
@@ -144,7 +144,7 @@ fn check_listed_types(
     Ok(())
 }
 
-/// Makes bodies of the functions of a message.
+/// Makes bodies from the functions of a message.
 #[derive(Clone, Copy)]
 pub(super) struct Bodies<'a> {
     library: &'a Library<'a>,
@@ -161,7 +161,7 @@ impl<'a> Bodies<'a> {
     /// The attributes of a node with these inputs that runs functions.
     ///
     /// # Errors
-    /// [`ImportErrorKind`] where a function is missing, or wrong.
+    /// [`ImportErrorKind`] if a function is missing, or wrong.
     pub(super) fn attrs(
         &self,
         graph: &Graph,
@@ -259,7 +259,7 @@ impl<'a> Bodies<'a> {
         body.map(Arc::new).map_err(ImportErrorKind::Build)
     }
 
-    /// Builds the nodes of a body in its graph, which is the default one, and gives the results.
+    /// Builds the nodes of a body in its graph, which is the default one, and returns the results.
     fn build(
         &self,
         message: GraphDef,

@@ -4,15 +4,15 @@ use tidemill_graph::BuildErrorKind;
 use tidemill_ops::LookupError;
 use tidemill_value::DType;
 
-/// Why a `GraphDef` was not imported.
+/// The error of importing a `GraphDef`.
 #[derive(Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
     /// The file is empty.
-    #[error("the file is empty, so it is no GraphDef")]
+    #[error("the file is empty, so it is not a GraphDef")]
     Empty,
-    /// The bytes are of another kind of file.
-    #[error("this is no GraphDef, but {found}\n  help: {help}")]
+    /// The bytes are another kind of file.
+    #[error("not a binary GraphDef, but {found}\n  help: {help}")]
     OtherFile {
         /// The kind.
         found: &'static str,
@@ -20,7 +20,7 @@ pub enum ImportError {
         help: &'static str,
     },
     /// The bytes are not a valid message.
-    #[error("this is no GraphDef: {0}")]
+    #[error("not a GraphDef: {0}")]
     Decode(#[from] DecodeError),
     /// A node cannot be imported.
     #[error("node `{node}` ({op}): {kind}")]
@@ -36,10 +36,13 @@ pub enum ImportError {
     #[error(transparent)]
     Lookup(#[from] LookupError),
     /// A tensor of a signature consists of several tensors, or of none.
-    #[error("a tensor of a signature is sparse, composite, or not named, which is not supported")]
+    #[error("a signature has a sparse, composite or unnamed tensor, which is not supported")]
     Encoding,
     /// A variable is listed with a node that does not exist or does not name a variable.
-    #[error("the variable `{variable}` is listed with `{node}`, which is not there, or not of it")]
+    #[error(
+        "the entry of the variable `{variable}` names `{node}`, which does not exist or is not \
+         part of it"
+    )]
     Variable {
         /// The variable.
         variable: String,
@@ -53,7 +56,7 @@ pub enum ImportError {
         names: Vec<String>,
     },
     /// A replacement tensor is invalid or belongs to another graph.
-    #[error("what the input map has for `{name}` is no tensor of the graph imported into")]
+    #[error("the input map gives `{name}` a tensor that is not in the graph imported into")]
     InvalidMapping {
         /// The name of the tensor to be replaced.
         name: String,
@@ -70,7 +73,7 @@ pub enum ImportErrorKind {
     #[error("another node has the same name")]
     Duplicate,
     /// The operation does not exist.
-    #[error("there is no operation `{op}`, or it is not supported yet")]
+    #[error("the operation `{op}` does not exist or is not supported yet")]
     UnknownOp {
         /// The operation type.
         op: String,
@@ -96,7 +99,7 @@ pub enum ImportErrorKind {
         error: Box<ImportError>,
     },
     /// The bodies of the functions called have too many nodes.
-    #[error("the functions that are called make the graph too large")]
+    #[error("the called functions make the graph too large")]
     TooManyNodes,
     /// It takes a node that does not exist.
     #[error("its input `{input}` does not exist")]
@@ -104,8 +107,8 @@ pub enum ImportErrorKind {
         /// The input.
         input: String,
     },
-    /// A control input stands before an input.
-    #[error("its input `{input}` stands after a control input")]
+    /// An input comes after a control input.
+    #[error("its input `{input}` comes after a control input")]
     InputAfterControl {
         /// The input.
         input: String,
@@ -123,15 +126,15 @@ pub enum ImportErrorKind {
         /// The names of the nodes in the cycle, each an input of the one before.
         cycle: Vec<String>,
     },
-    /// Its number of inputs differs from what its attributes say.
-    #[error("it takes {expected} inputs by its type and attributes, but has {actual}")]
+    /// Its number of inputs differs from that given by its attributes.
+    #[error("its type and attributes call for {expected} inputs, but it has {actual}")]
     InputCount {
         /// The number according to the attributes.
         expected: usize,
         /// The number it has.
         actual: usize,
     },
-    /// An input is of another type than an attribute says.
+    /// An input has another type than an attribute gives.
     #[error("its input {input} is {actual}, but the attribute `{attr}` says {expected}")]
     InputType {
         /// The number of the input.
@@ -160,9 +163,9 @@ pub enum ImportErrorKind {
     AttrKind {
         /// The attribute.
         name: String,
-        /// The kind it must be of.
+        /// The required kind.
         expected: &'static str,
-        /// The kind it is of.
+        /// The actual kind.
         actual: &'static str,
     },
     /// An attribute has a data type that does not exist or that values cannot have.
@@ -196,7 +199,7 @@ pub enum ImportErrorKind {
 
 tidemill_value::debug_as_report!(ImportErrorKind);
 
-/// So many names of a cycle are shown.
+/// The number of names of a cycle that are shown.
 const SHOWN_NAMES: usize = 8;
 
 fn show_cycle(cycle: &[String]) -> String {

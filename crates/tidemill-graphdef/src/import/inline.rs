@@ -1,4 +1,4 @@
-//! Calls of functions, replaced by the bodies of the functions.
+//! Replaces calls of functions by the bodies of the functions.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -14,11 +14,11 @@ use tidemill_ops::lookup;
 use super::error::{ImportError, ImportErrorKind, node_error};
 use super::names::prefixed;
 
-/// The operations that call the function which their attribute `f` names.
+/// The operations that call the function named by their attribute `f`.
 const CALLS: &[&str] = &["PartitionedCall", "StatefulPartitionedCall"];
 
-/// More nodes, or bytes of messages, than this no calls put into a graph, so that functions that
-/// call one another twice do not fill the memory.
+/// The limit on the nodes, and bytes of messages, that calls put into a graph, so that functions
+/// that call one another twice do not fill the memory.
 pub(super) const MAX_NODES: usize = 1 << 18;
 pub(super) const MAX_BYTES: usize = 1 << 30;
 
@@ -33,10 +33,10 @@ impl<'a> Library<'a> {
         Library(library.function.iter().filter_map(named).collect())
     }
 
-    /// The nodes of the body of a function that is given these tensors, and what it gives.
+    /// The nodes of the body of a function for these arguments, and its results.
     ///
     /// # Errors
-    /// [`ImportErrorKind`] where there is no such function, or it takes others.
+    /// [`ImportErrorKind`] if there is no such function, or its arguments do not match.
     pub(super) fn body(
         &self,
         function: &NameAttrList,
@@ -49,13 +49,13 @@ impl<'a> Library<'a> {
         Ok((body.nodes(&self.0)?, body.result_references(&self.0)?))
     }
 
-    /// The graph with the bodies of functions in place of calls.
+    /// The graph with calls replaced by the bodies of functions.
     ///
-    /// A call `c` becomes the nodes of the body, as `c/node`, and a node `c` that passes the results
-    /// on.
+    /// A call `c` becomes the nodes of the body, named `c/node`, and a node `c` that passes on the
+    /// results.
     ///
     /// # Errors
-    /// Where there is no such function, or it calls itself.
+    /// If there is no such function, or it calls itself.
     pub(super) fn inline<'g>(
         &self,
         graph: Cow<'g, GraphDef>,
@@ -94,7 +94,7 @@ fn function_name(function: &FunctionDef) -> Option<&str> {
     function.signature.as_ref().map(|signature| signature.name.as_str())
 }
 
-/// The function that a node calls, if it calls one.
+/// The function that a node calls, if any.
 fn call_of(node: &NodeDef, functions: &FxHashMap<&str, &FunctionDef>) -> Option<NameAttrList> {
     if CALLS.contains(&node.op.as_str()) {
         return match node.attr.get("f")?.value.as_ref()? {
@@ -106,7 +106,7 @@ fn call_of(node: &NodeDef, functions: &FxHashMap<&str, &FunctionDef>) -> Option<
     is_function.then(|| NameAttrList { name: node.op.clone(), attr: node.attr.clone() })
 }
 
-/// A node to add, and the call whose body it is of.
+/// A node to add, and the call whose body it belongs to.
 struct Pending {
     node: NodeDef,
     frame: Option<usize>,
@@ -115,7 +115,7 @@ struct Pending {
 /// A call under way.
 struct Frame {
     function: String,
-    /// The call whose body it is of.
+    /// The call whose body it belongs to.
     caller: Option<usize>,
 }
 
@@ -129,7 +129,7 @@ struct Inliner<'a> {
 }
 
 impl Inliner<'_> {
-    /// Notes the scopes that names of nodes are in, below one that is noted.
+    /// Notes the scopes of the names of nodes, below one that is noted.
     fn add_scopes(&mut self, nodes: &[NodeDef], below: &str) {
         for node in nodes {
             let ends = node.name.match_indices('/').map(|(end, _)| end);
@@ -159,7 +159,7 @@ impl Inliner<'_> {
         Ok(())
     }
 
-    /// The nodes that stand for a call.
+    /// The nodes that replace a call.
     fn expand(
         &mut self,
         node: &NodeDef,
@@ -184,18 +184,18 @@ impl Inliner<'_> {
     }
 }
 
-/// The body of a function, where it is called.
+/// The body of a function at a call.
 struct Body<'a> {
     function: &'a FunctionDef,
     results: &'a [ArgDef],
     /// The values of the function's attributes.
     attrs: &'a Attrs,
     scope: &'a str,
-    /// For each argument by name, the tensors given.
+    /// For each argument by name, the tensors passed.
     arguments: FxHashMap<&'a str, &'a [String]>,
     /// The nodes of the body, with the values of the attributes.
     members: FxHashMap<&'a str, (&'a NodeDef, Attrs)>,
-    /// What must run before.
+    /// The nodes that must run before.
     controls: &'a [String],
 }
 
@@ -238,7 +238,7 @@ impl<'a> Body<'a> {
         let node = |node: &NodeDef| {
             let inputs = node.input.iter().map(|input| self.reference(input, functions));
             let mut input: Vec<String> = inputs.collect::<Result<_, _>>()?;
-            // What takes a node of the body runs after it, and so after all of these.
+            // A node that takes a node of the body runs after it, and so after all of these.
             let follows = node.input.iter().any(|input| self.member_of(input).is_some());
             if !follows {
                 input.extend(self.controls.iter().cloned());
@@ -261,7 +261,7 @@ impl<'a> Body<'a> {
         self.members.get_key_value(name).map(|(name, _)| *name)
     }
 
-    /// What an input of the body refers to, as a node of the graph does.
+    /// The reference of an input of the body, as a node of the graph.
     fn reference(
         &self,
         input: &str,
@@ -285,7 +285,7 @@ impl<'a> Body<'a> {
         Ok(format!("{}:{}", prefixed(self.scope, name), slot.ok_or_else(missing)?))
     }
 
-    /// What the body gives, as nodes of the graph refer to it.
+    /// The references to the results of the body, as nodes of the graph.
     fn result_references(
         &self,
         functions: &FxHashMap<&str, &FunctionDef>,
@@ -297,7 +297,7 @@ impl<'a> Body<'a> {
         self.results.iter().map(result).collect()
     }
 
-    /// The node that stands for the call, and passes the results on.
+    /// The node that replaces the call, and passes on the results.
     fn results(
         &self,
         call: &NodeDef,
@@ -336,7 +336,7 @@ impl<'a> Body<'a> {
     }
 }
 
-/// The value of an attribute of a node of a body, where the function's attributes have these.
+/// The value of an attribute of a node of a body, given the function's attributes.
 fn fill(value: &AttrValue, attrs: &Attrs) -> AttrValue {
     match &value.value {
         Some(AnyValue::Placeholder(name)) => attrs.get(name).cloned().unwrap_or_default(),
@@ -350,8 +350,8 @@ fn fill(value: &AttrValue, attrs: &Attrs) -> AttrValue {
     }
 }
 
-/// How many tensors an argument stands for, whose number, or whose list of types, an attribute
-/// has. Without either it is one.
+/// The number of tensors of an argument, given by an attribute with the number or the list of
+/// types. Without either it is one.
 fn count_of(attrs: &Attrs, number: &str, types: &str) -> usize {
     let name = if number.is_empty() { types } else { number };
     match attrs.get(name).and_then(|attr| attr.value.as_ref()) {
@@ -377,7 +377,7 @@ fn output_start(
             let results = function.signature.iter().flat_map(|signature| &signature.output_arg);
             results.map(|arg| (arg.name.as_str(), 1)).collect()
         }
-        // The node itself will be refused.
+        // The node itself will be rejected.
         (None, None) => return Some(0),
     };
     if let [_] = counts.as_slice() {

@@ -1,4 +1,4 @@
-//! From a `GraphDef` to nodes of a graph.
+//! Converts a `GraphDef` to nodes of a graph.
 
 mod attrs;
 mod build;
@@ -111,7 +111,7 @@ pub fn import_graph_def_with<'a>(
     import(graph_def, options, Variables::Recognised, location)
 }
 
-/// Imports a message whose variables are known, or to be recognised.
+/// Imports a message whose variables are listed, or to be recognised.
 pub(crate) fn import(
     graph_def: Cow<'_, GraphDef>,
     options: &ImportOptions,

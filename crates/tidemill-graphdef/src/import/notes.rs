@@ -10,15 +10,15 @@ use super::attrs::NotedAttrs;
 
 /// The functions that nodes may call.
 const LIBRARY: &str = "library";
-/// The versions of TensorFlow that a graph is of and for.
+/// The versions of TensorFlow that wrote a graph and that can read it.
 const VERSIONS: &str = "versions";
 
-/// The devices that nodes are to run on, each in memory once.
+/// The devices of nodes, each in memory once.
 #[derive(Default)]
 pub(super) struct Devices(FxHashMap<String, Arc<str>>);
 
 impl Devices {
-    /// What to keep of a node, if there is anything. `attrs` are those that its operation does
+    /// The parts of a node to keep, if any. `attrs` are those that its operation does not have.
     /// not have.
     pub(super) fn note(
         &mut self,
@@ -27,7 +27,7 @@ impl Devices {
         prefix: &str,
     ) -> Option<NodeNote> {
         if !prefix.is_empty() {
-            // It names other nodes, which have other names then.
+            // It names other nodes, whose names may change.
             attrs.retain(|(name, _)| name != "_class");
         }
         if node.device.is_empty() && attrs.is_empty() {
@@ -45,14 +45,14 @@ impl Devices {
     }
 }
 
-/// Keeps the library and the versions of a message with a graph, beside those that it has.
+/// Keeps the library and the versions of a message with a graph, along with those that it has.
 pub(super) fn keep(
     graph: &Graph,
     library: Option<FunctionDefLibrary>,
     versions: Option<VersionDef>,
 ) {
     if let Some(library) = library {
-        // Messages that are joined are decoded as one.
+        // Concatenated messages decode as one.
         graph.note(LIBRARY, |kept| [kept, library.encode_to_vec()].concat());
     }
     if let Some(versions) = versions {

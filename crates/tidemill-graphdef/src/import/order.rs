@@ -6,7 +6,7 @@ use std::collections::BinaryHeap;
 
 use super::wiring::Wires;
 
-/// The nodes, each after those it takes, ties by their place in the message.
+/// The nodes, each after its inputs; ties by their order in the message.
 ///
 /// # Errors
 /// The nodes of a cycle, each taking the next.
@@ -38,8 +38,7 @@ pub(super) fn sort<W: Borrow<Wires>>(wires: &[W]) -> Result<Vec<usize>, Vec<usiz
     }
 }
 
-/// A cycle that a node which waits for others leads to. Whatever waits takes something that
-/// waits.
+/// A cycle that can be reached from a waiting node. Every waiting node takes another that waits.
 fn cycle_from<W: Borrow<Wires>>(first: usize, wires: &[W], waiting_for: &[usize]) -> Vec<usize> {
     let mut way = Vec::new();
     let mut place_on_way = vec![None; wires.len()];

@@ -87,7 +87,7 @@ pub(super) struct Named {
 /// Takes the functions that a node runs out of its attributes, with the types that follow from them.
 ///
 /// # Errors
-/// [`ImportErrorKind`] where an attribute is missing or no function.
+/// [`ImportErrorKind`] if an attribute is missing or not a function.
 fn take_functions(op: &'static OpDef, attrs: &mut Attrs) -> Result<Vec<Named>, ImportErrorKind> {
     if op.execution.inputs_before_bodies().is_none() {
         return Ok(Vec::new());

@@ -74,7 +74,7 @@ impl<'a> From<&'a Vec<u8>> for GraphDefSource<'a> {
     }
 }
 
-/// Why bytes are no `GraphDef`: what they are instead, if that is known.
+/// The error of bytes that are not a `GraphDef`; it says what they are, if that is known.
 fn explain(bytes: &[u8], error: DecodeError) -> ImportError {
     match found_in(bytes) {
         Some((found, help)) => ImportError::OtherFile { found, help },
@@ -82,7 +82,7 @@ fn explain(bytes: &[u8], error: DecodeError) -> ImportError {
     }
 }
 
-/// What bytes are, and which call reads them.
+/// A description of the bytes, and the call that reads them.
 fn found_in(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
     let has_graph = |meta: &MetaGraphDef| meta.graph_def.is_some();
     match FileKind::of_content(bytes) {
@@ -92,16 +92,16 @@ fn found_in(bytes: &[u8]) -> Option<(&'static str, &'static str)> {
         )),
         Some(FileKind::CheckpointIndex) => Some((
             "the index of a checkpoint",
-            "Saver::restore reads its values; its graph is in the file that ends with `.meta`",
+            "Saver::restore reads its values; its graph is in the `.meta` file",
         )),
         Some(FileKind::Safetensors) => {
             Some(("a safetensors file", "read_safetensors reads its tensors"))
         }
         Some(FileKind::Npy | FileKind::Npz) => {
-            Some(("an array of NumPy", "the functions of formats::npy read it"))
+            Some(("a NumPy array", "read it with the functions of formats::npy"))
         }
         Some(FileKind::TfRecord | FileKind::Events) => {
-            Some(("a file of records", "tfrecord::TfRecordReader reads them"))
+            Some(("a TFRecord file", "tfrecord::TfRecordReader reads them"))
         }
         _ if SavedModel::decode(bytes)
             .is_ok_and(|model| model.meta_graphs.iter().any(has_graph)) =>

@@ -1,4 +1,4 @@
-//! The variables of a graph that is imported.
+//! The variables of an imported graph.
 
 use std::collections::BTreeMap;
 
@@ -13,10 +13,10 @@ use tidemill_ops::{GLOBAL_VARIABLES, TRAINABLE_VARIABLES};
 use super::error::ImportError;
 use super::names::{prefixed, split_reference};
 
-/// How the variables of a message are known.
+/// The way in which the variables of a message are known.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Variables<'a> {
-    /// By what takes the nodes that name them.
+    /// By the nodes that use the nodes naming them.
     Recognised,
     /// By the collections of a `MetaGraphDef`.
     Listed(&'a BTreeMap<String, Vec<VariableDef>>),
@@ -25,7 +25,7 @@ pub(crate) enum Variables<'a> {
 /// Makes the variables among imported nodes known to the graph.
 ///
 /// # Errors
-/// [`ImportError::Variable`], where one is listed with nodes that there are not.
+/// [`ImportError::Variable`] if one is listed with nodes that do not exist.
 pub(super) fn record_variables(
     graph: &Graph,
     prefix: &str,
@@ -69,7 +69,7 @@ fn add(graph: &Graph, name: &str, record: VariableRecord, collections: &[&str]) 
     collections.iter().for_each(|collection| graph.add_to_collection(collection, node));
 }
 
-/// The variable that a node names, if it names one of its own.
+/// The variable that a node names, if it names its own.
 fn recognise(graph: &GraphReader<'_>, id: NodeId) -> Option<(String, VariableRecord)> {
     let node = graph.node(id);
     let own = TensorId::new(id, 0);
@@ -81,7 +81,7 @@ fn recognise(graph: &GraphReader<'_>, id: NodeId) -> Option<(String, VariableRec
     let has_name = |id: NodeId, usual: &str| {
         graph.name(id).strip_prefix(&name).and_then(|rest| rest.strip_prefix('/')) == Some(usual)
     };
-    // Of several nodes, the one that has the usual name, or else the first.
+    // Of several nodes, the one with the usual name, or else the first.
     let find = |usual: &str, is: &dyn Fn(&Node) -> bool| {
         let consumers = graph.consumers(id).filter(|(_, edge)| *edge != EdgeKind::Control);
         let found = consumers.map(|(consumer, _)| consumer).filter(|id| is(graph.node(*id)));
@@ -92,8 +92,8 @@ fn recognise(graph: &GraphReader<'_>, id: NodeId) -> Option<(String, VariableRec
         let assigns = node.op.execution == Execution::Write && node.access(0) == Access::Write;
         assigns && node.inputs.len() == 2 && node.inputs[0] == own
     });
-    // What assigns a resource variable under another name is a function of a TensorFlow 2 model that
-    // changes its state: such a model has no initializers in its graph.
+    // A node that assigns a resource variable under another name belongs to a function of a
+    // TensorFlow 2 model that changes its state: such a model has no initializers in its graph.
     let initializer = initializer.filter(|&found| !is_handle || has_name(found, "Assign"));
     let start = initializer.map(|initializer| (graph.node(initializer).inputs[1], initializer));
     let reads = |node: &Node| {
@@ -107,7 +107,7 @@ fn recognise(graph: &GraphReader<'_>, id: NodeId) -> Option<(String, VariableRec
     Some((name, VariableRecord { node: id, start, read, trainable, self_starting, constraint }))
 }
 
-/// A variable as it is listed.
+/// A variable from its entry in a list.
 fn listed(
     graph: &Graph,
     prefix: &str,

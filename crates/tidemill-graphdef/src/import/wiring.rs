@@ -8,7 +8,7 @@ use tidemill_ops::Tensor;
 use super::error::{ImportError, ImportErrorKind};
 use super::names::split_reference;
 
-/// The tensors that nodes take in place of those of the message.
+/// The tensors that replace tensors of the message.
 #[derive(Debug)]
 pub(super) struct InputMap {
     /// By name and output. A control input has its `^`.
@@ -37,7 +37,7 @@ impl InputMap {
         InputMap { tensors: named.map(entry).collect() }
     }
 
-    /// The tensor to take for a reference, if there is one.
+    /// The replacement of a reference, if there is one.
     fn take(&mut self, (name, slot): (&str, u32)) -> Option<TensorRef> {
         if self.tensors.is_empty() {
             return None;
@@ -56,12 +56,12 @@ impl InputMap {
     }
 }
 
-/// Where an input of a node comes from.
+/// The source of an input of a node.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Source {
     /// An output of a node of the message.
     Node { index: usize, slot: u32 },
-    /// A tensor that was in the graph before.
+    /// A tensor that was already in the graph.
     Mapped(TensorRef),
 }
 
@@ -105,8 +105,8 @@ pub(super) fn connect(
     Ok(wires)
 }
 
-/// Whether a node passes on the handle of a variable, and is left out: what takes it takes what
-/// it takes.
+/// True if a node passes on the handle of a variable and is left out: nodes that take it take its
+/// input.
 pub(super) fn passes_handle(node: &NodeDef) -> bool {
     let dtype = node.attr.get("T").and_then(|attr| attr.value.as_ref());
     node.op == "Identity" && dtype == Some(&AnyValue::Type(DataType::Resource.into()))

@@ -35,7 +35,7 @@ pub(crate) fn graph_def(nodes: impl IntoIterator<Item = NodeDef>) -> GraphDef {
     GraphDef { node: nodes.into_iter().collect(), ..GraphDef::default() }
 }
 
-/// What is wrong with which node of a message.
+/// The failing node of a message, and its error.
 pub(crate) fn wrong(message: GraphDef) -> (String, String) {
     let graph = Graph::new();
     let _default = graph.as_default();

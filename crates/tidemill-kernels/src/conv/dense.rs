@@ -9,13 +9,13 @@ use crate::number::Number;
 use crate::pool::try_for_each_chunk_mut;
 use crate::window::Window;
 
-/// As many elements as the patches of a tile have: they fit beside the filter into a cache.
+/// The number of elements of a tile's patches: they fit into a cache beside the filter.
 const TILE_VOLUME: usize = 1 << 16;
-/// The patches of a tile are so many at least that the product is worth the filter's packing,
+/// The least number of patches in a tile, so that the product is worth packing the filter,
 const LEAST_PATCHES: usize = 64;
 /// unless they would have more elements than this,
 const MOST_VOLUME: usize = 1 << 22;
-/// and so many at most, so that there are tiles for several threads.
+/// and the most, so that there are tiles for several threads.
 const MOST_PATCHES: usize = 512;
 
 impl Convolution {

@@ -10,7 +10,7 @@ use crate::NumericError;
 use crate::number::Number;
 use crate::pool::{TILE, for_each_chunk_mut};
 
-/// As many channels are added up side by side.
+/// The number of channels summed side by side.
 const LANES: usize = 32;
 
 impl Convolution {
@@ -26,7 +26,7 @@ impl Convolution {
         });
     }
 
-    /// So many windows that the work on them is worth a thread's while.
+    /// The number of windows whose work is worth a thread's while.
     fn light_tile(&self) -> usize {
         TILE.div_ceil(self.taps().saturating_mul(self.filters).max(1))
     }
@@ -102,8 +102,8 @@ vectorized! {
     }
 }
 
-/// Adds up the products of the elements of a window, each given by where its filters and its
-/// channels start, where each channel has one filter.
+/// Sums the products of a window's elements, each given by the start of its filters and of its
+/// channels, where each channel has one filter.
 #[inline(always)]
 fn sum_window<T: Number>(window: &[(usize, usize)], input: &[T], filter: &[T], out: &mut [T]) {
     let (chunks, rest) = out.as_chunks_mut::<LANES>();
@@ -159,7 +159,7 @@ vectorized! {
     }
 }
 
-/// Adds to `out` the factors of each channel, times the channel.
+/// Adds to `out` each channel times its factors.
 #[inline(always)]
 fn multiply_add<T: Number>(channels: &[T], factors: &[T], out: &mut [T]) {
     let share = out.len() / channels.len();

@@ -19,9 +19,9 @@ use crate::window::{Slide, Window};
 
 /// The most axes that a filter moves along.
 const SPACE: usize = 3;
-/// Gradients of filters are summed up in as many parts at most, side by side.
+/// The most parts that a filter's gradient is summed in, side by side.
 const PARTS: usize = 8;
-/// The most elements that those parts may have together, if they are several.
+/// The most elements that those parts may have together, if there are several.
 const PARTS_VOLUME: usize = 1 << 22;
 
 /// `match_dtype!` for the types that TensorFlow convolves.
@@ -46,13 +46,13 @@ pub struct Convolution {
 }
 
 impl Convolution {
-    /// Filters of shape `[space.., channels of a group, filters]`. Where the input has more
-    /// channels than a filter takes, they are cut into groups, each with its share of the filters.
+    /// Filters of shape `[space.., channels of a group, filters]`. If the input has more channels
+    /// than a filter takes, they are cut into groups, each with its share of the filters.
     ///
     /// # Errors
-    /// [`NumericError::Rank`] where the shapes have not as many axes as slides tell,
-    /// [`NumericError::Channels`] where groups do not divide the channels and filters,
-    /// [`NumericError::Window`] where a filter cannot move.
+    /// [`NumericError::Rank`] if the shapes do not have the axes that the slides call for,
+    /// [`NumericError::Channels`] if groups do not divide the channels and filters,
+    /// [`NumericError::Window`] if a filter cannot move.
     pub fn new(input: &[usize], filter: &[usize], slides: &[Slide]) -> Result<Self, NumericError> {
         let (taken, filters) = Self::check(input, filter, slides)?;
         let channels = input[input.len() - 1];
@@ -67,8 +67,8 @@ impl Convolution {
         Self::grouped(input, filter, slides, groups, filters)
     }
 
-    /// Filters of shape `[space.., channels, multiplier]`: as many for each channel as the
-    /// multiplier says, each of which takes that channel alone.
+    /// Filters of shape `[space.., channels, multiplier]`: each channel has `multiplier` filters,
+    /// which take that channel alone.
     ///
     /// # Errors
     /// As [`Convolution::new`].
@@ -110,7 +110,7 @@ impl Convolution {
     ) -> Result<Self, NumericError> {
         let mut windows = [Slide::UNIT.window(1, 1)?; SPACE];
         let (batch, channels) = (input[0], input[input.len() - 1]);
-        // What moves along fewer axes does not move along the first of three.
+        // A window over fewer axes does not move along the first of the three.
         let moving = &mut windows[SPACE - slides.len()..];
         for (i, (window, slide)) in moving.iter_mut().zip(slides).enumerate() {
             *window = slide.window(input[1 + i], filter[i])?;
@@ -128,9 +128,8 @@ impl Convolution {
 
     /// Computes the result.
     ///
-    /// # Errors
-    /// As all functions here: [`NumericError::Shape`] where an operand has not the shape planned
-    /// for, [`NumericError::Value`] where the types differ or memory cannot hold the result,
+    /// Like all functions here: [`NumericError::Shape`] where an operand does not have the planned
+    /// shape, [`NumericError::Value`] where the types differ or memory cannot hold the result,
     /// [`NumericError::UnsupportedDType`] where the elements are neither floats nor `int32`.
     pub fn forward(&self, input: &Value, filter: &Value) -> Result<Value, NumericError> {
         expect_shape(input, &self.input)?;
@@ -146,7 +145,7 @@ impl Convolution {
         }, else unsupported(dtype))
     }
 
-    /// The gradient of the input: that of the result, convolved back.
+    /// The gradient of the input: the gradient of the result, convolved back.
     ///
     /// # Errors
     /// As [`Convolution::forward`].
@@ -164,7 +163,7 @@ impl Convolution {
         }, else unsupported(dtype))
     }
 
-    /// The gradient of the filter: what each of its elements was multiplied by.
+    /// The gradient of the filter: the sum of the products for each of its elements.
     ///
     /// # Errors
     /// As [`Convolution::forward`].
@@ -206,9 +205,8 @@ impl Convolution {
         volume(&self.windows.map(|window| window.filter()))
     }
 
-    /// Cuts all windows into as many parts as may be summed up side by side, calls `add` with the
-    /// number of the first window of each, the number of windows and what to add to, and gives
-    /// the sum.
+    /// Cuts all windows into at most as many parts as may be summed side by side, calls `add` with
+    /// each part's first window, number of windows and accumulator, and returns the sum.
     fn sum_parts<T: Number>(
         &self,
         least: usize,

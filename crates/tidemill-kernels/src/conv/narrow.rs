@@ -3,7 +3,7 @@
 
 use crate::number::Number;
 
-/// As many columns as a narrow product has at most. Those of a row are added up side by side.
+/// The most columns of a narrow product. Those of a row are summed side by side.
 pub(super) const COLUMNS: usize = 16;
 /// The number of rows that are added up at once, so that no sum waits for another.
 const ROWS: usize = 4;
@@ -17,7 +17,7 @@ pub(super) fn multiply<T: Number>(left: &[T], right: &[T], columns: usize, out: 
     }
 }
 
-/// The product, with as many columns of zeros as there are lacking.
+/// The product, padded with columns of zeros.
 fn padded<T: Number, const N: usize>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
     let mut padded = vec![[T::ZERO; N]; right.len() / columns];
     for (padded, row) in padded.iter_mut().zip(right.chunks_exact(columns)) {
@@ -39,7 +39,7 @@ vectorized! {
         let inner = right.len();
         let groups = left.chunks(ROWS * inner).zip(out.chunks_mut(ROWS * columns));
         for (left, out) in groups {
-            // Where there are less rows than that, the last one is added up several times.
+            // With fewer rows than that, the last one is summed several times.
             let last = left.len() / inner - 1;
             let rows: [&[T]; ROWS] = std::array::from_fn(|row| &left[row.min(last) * inner..][..inner]);
             let [row_a, row_b, row_c, row_d] = rows;

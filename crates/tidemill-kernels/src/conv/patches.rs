@@ -1,4 +1,4 @@
-//! Where the elements of windows lie.
+//! The positions of the elements of windows.
 
 use std::ops::Range;
 
@@ -9,16 +9,16 @@ use crate::number::Number;
 
 /// The elements of one window that lie on one row of the input.
 pub(super) struct Row {
-    /// The number of the first, counted over the whole window.
+    /// The number of the first element, counted over the whole window.
     pub(super) tap: usize,
-    /// How many there are.
+    /// The number of elements.
     pub(super) taps: usize,
-    /// Where the first channel of the first lies in the image.
+    /// The position in the image of the first channel of the first element.
     pub(super) offset: usize,
 }
 
-/// The rows of filter and image that meet for all windows of one line of the output: the number
-/// of the first element of each there, and where it begins here.
+/// The rows of filter and image that meet in every window of one line of the output: the number of
+/// each row's first element in the filter, and its start in the image.
 type Meetings = SmallVec<[(usize, usize); 16]>;
 
 impl Convolution {
@@ -64,9 +64,9 @@ impl Convolution {
         }
     }
 
-    /// Calls `visit` with the runs of elements of windows that lie side by side, both in a patch
-    /// of a group of channels and in the image: the numbers of window and image, where they start
-    /// in both, and how many there are.
+    /// Calls `visit` with the runs of elements of windows that lie side by side both in a patch of
+    /// a group of channels and in the image: the numbers of window and image, the starts in both,
+    /// and the length.
     #[inline(always)]
     fn runs(
         &self,
@@ -105,8 +105,8 @@ impl Convolution {
         });
     }
 
-    /// Adds what is laid out as [`gather`](Convolution::gather) does it back to an image; `first`
-    /// is counted in that.
+    /// Adds windows laid out as by [`gather`](Convolution::gather) back to an image; `first` is
+    /// counted within that image.
     pub(super) fn scatter<T: Number>(
         &self,
         first: usize,

@@ -2,7 +2,7 @@ use tidemill_value::{ByteString, DType, bf16, f16};
 
 use super::{Binary, Unary};
 
-/// Declares an enum of one function type over data types, and how each becomes a variant.
+/// Declares an enum of one function type over data types, and the variant of each type.
 macro_rules! any {
     (
         $(#[$doc:meta])*

@@ -43,7 +43,7 @@ binary_functions! {
         integers: (try |x, y| x.floor_divide(y)),
     }
 
-    /// What [`floor_div`] leaves of `x`; it has the sign of `y`. TensorFlow's `FloorMod`.
+    /// The remainder of [`floor_div`]; it has the sign of `y`. TensorFlow's `FloorMod`.
     ///
     /// The function fails with [`NumericError::DivisionByZero`] where an integer is divided by 0.
     floor_mod FloorMod {
@@ -63,8 +63,8 @@ binary_functions! {
         integers: (try |x, y| x.divide(y)),
     }
 
-    /// What [`truncate_div`] leaves of `x`; it has the sign of `x`. TensorFlow's `TruncateMod`
-    /// and `Mod`.
+    /// The remainder of [`truncate_div`]; it has the sign of `x`. TensorFlow's `TruncateMod` and
+    /// `Mod`.
     ///
     /// The function fails with [`NumericError::DivisionByZero`] where an integer is divided by 0.
     truncate_mod TruncateMod {
@@ -118,7 +118,7 @@ binary_functions! {
 
     /// `x · ln y`, and 0 where `x` is 0. TensorFlow's `Xlogy`.
     xlogy Xlogy {
-        // Of two NaN, a product may be either.
+        // A product of two NaNs may be either.
         floats: (single |x, y| {
             if x == 0.0 {
                 0.0

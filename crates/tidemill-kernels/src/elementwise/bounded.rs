@@ -9,7 +9,7 @@ use crate::output::build;
 /// `x` where it is above 0, and `slope · x` elsewhere. TensorFlow's `LeakyRelu`.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are not floats.
+/// [`NumericError::UnsupportedDType`] if the elements are not floats.
 pub fn leaky_relu(mut features: Value, slope: f32) -> Result<Value, NumericError> {
     let dtype = features.dtype();
     match_dtype!(dtype, floats, T => {
@@ -24,8 +24,8 @@ pub fn leaky_relu(mut features: Value, slope: f32) -> Result<Value, NumericError
 /// `dy` where `x` is above 0, and `slope · dy` elsewhere. TensorFlow's `LeakyReluGrad`.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are not floats,
-/// [`NumericError::Length`] where there are not as many `features`.
+/// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Length`] if
+/// there are not as many `features`.
 pub fn leaky_relu_grad(
     mut gradients: Value,
     features: &Value,
@@ -46,8 +46,8 @@ pub fn leaky_relu_grad(
 /// one number, or has one for each `x`. TensorFlow's `ClipByValue`.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are not numbers,
-/// [`NumericError::Length`] where a bound has another number of elements.
+/// [`NumericError::UnsupportedDType`] if the elements are not numbers, [`NumericError::Length`] if
+/// a bound has another number of elements.
 pub fn clip(x: &Value, low: &Value, high: &Value) -> Result<Value, NumericError> {
     let dtype = x.dtype();
     match_dtype!(dtype, numbers, T => {

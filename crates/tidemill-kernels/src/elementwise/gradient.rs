@@ -1,5 +1,5 @@
-//! What a gradient needs of the functions in [`math`](super::math), in one pass over memory.
-//! The operands stand in the order of TensorFlow's operations of the same name.
+//! The element-wise factors of gradients of the functions in [`math`](super::math), in one pass
+//! over memory. The operands are in the order of TensorFlow's operations of the same name.
 
 use tidemill_value::DType;
 

@@ -123,7 +123,7 @@ unary_functions! {
     /// `Erf`.
     erf Erf { floats: single |x| x.error_function() }
 
-    /// What the error function lacks of 1. TensorFlow's `Erfc`.
+    /// 1 minus the error function. TensorFlow's `Erfc`.
     erfc Erfc { floats: scalar |x| x.complementary_error_function() }
 
     /// The logarithm of the absolute value of the gamma function. TensorFlow's `Lgamma`.
@@ -139,7 +139,7 @@ unary_functions! {
     /// The smallest whole number that is not below `x`. TensorFlow's `Ceil`.
     ceil Ceil { floats: |x| x.ceil() }
 
-    /// The whole number nearest to `x`, the even one of two as near. TensorFlow's `Rint` and
+    /// The nearest whole number to `x`; of two as near, the even one. TensorFlow's `Rint` and
     /// `Round`.
     rint Rint {
         floats: |x| x.round_ties_even(),
@@ -155,7 +155,7 @@ fn scaled_exponential<T: Float>(x: T) -> T {
     if x < T::ZERO { T::SELU_SCALE_ALPHA * (x.exp() - T::ONE) } else { T::SELU_SCALE * x }
 }
 
-/// With the exponential of `-|x|` alone, nothing overflows.
+/// Only the exponential of `-|x|` is taken, so nothing overflows.
 #[inline(always)]
 fn logistic<T: Float>(x: T) -> T {
     let decay = (-x.abs()).exp();
@@ -163,7 +163,7 @@ fn logistic<T: Float>(x: T) -> T {
     numerator / (T::ONE + decay)
 }
 
-/// Where `|x|` is above TensorFlow's threshold, the result is `x` or `exp x` to the last bit.
+/// If `|x|` is above TensorFlow's threshold, the result is `x` or `exp x` to the last bit.
 #[inline(always)]
 fn log_one_plus_exp<T: Float>(x: T) -> T {
     let threshold = -T::LN_EPSILON - T::TWO;

@@ -1,8 +1,8 @@
 //! Functions applied element by element.
 //!
-//! A function such as [`add`] is looked up once by data type. What it returns holds, for that
-//! type, a [`Unary`] or [`Binary`]: pointers to the loops that compute it on slices and to the
-//! same arithmetic on single elements.
+//! A function such as [`add`] is looked up once by data type. The result holds, for that type, a
+//! [`Unary`] or [`Binary`]: pointers to the loops that compute it on slices and to the same
+//! arithmetic on single elements.
 //!
 //! ```
 //! use tidemill_kernels::elementwise::{AnyBinary, add};

@@ -83,7 +83,7 @@ fn digamma_of_positive(mut x: f64) -> f64 {
     x.ln() - 0.5 / x - series - shift
 }
 
-/// The derivative of order `order` of [`digamma`]; NaN where that is no natural number.
+/// The derivative of order `order` of [`digamma`]; NaN if `order` is not a natural number.
 fn polygamma(order: f64, x: f64) -> f64 {
     if order < 0.0 || order.floor() != order {
         return f64::NAN;
@@ -109,8 +109,8 @@ fn hurwitz_zeta(s: f64, q: f64) -> f64 {
     if beyond_floor == 0.0 {
         return if s % 2.0 == 0.0 { f64::INFINITY } else { f64::NAN };
     }
-    // The terms of negative bases are, but for their signs, those from `1 - beyond_floor` up to
-    // `-q`, however many they are.
+    // The terms of negative bases are, up to sign, those from `1 - beyond_floor` up to `-q`,
+    // however many they are.
     let below = zeta_of_positive(s, 1.0 - beyond_floor) - zeta_of_positive(s, 1.0 - q);
     sign_of_power(s) * below + zeta_of_positive(s, beyond_floor)
 }
@@ -131,8 +131,8 @@ const ZETA_SERIES: [f64; 12] = [
     -7.166_165_256_175_667e18,
 ];
 
-/// The sum by the formula of Euler and Maclaurin: the first terms one by one, an integral for
-/// the others, and corrections.
+/// The sum by the Euler–Maclaurin formula: the first terms one by one, an integral for the others,
+/// and corrections.
 fn zeta_of_positive(s: f64, q: f64) -> f64 {
     let mut sum = 0.0;
     for k in 0..LARGE as u32 {

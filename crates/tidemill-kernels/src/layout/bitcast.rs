@@ -22,12 +22,12 @@ macro_rules! match_number {
 
 /// The bytes of a value's elements as elements of another type. TensorFlow's `Bitcast`.
 ///
-/// A type of smaller elements adds an axis over the parts of each; one of larger elements takes
-/// the last axis away, which has to hold the parts of one.
+/// A type of smaller elements adds an axis over the parts of each; a type of larger elements
+/// removes the last axis, which must hold the parts of one.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where a type is not one of numbers,
-/// [`NumericError::Shape`] where the last axis does not hold the parts of one element.
+/// [`NumericError::UnsupportedDType`] if a type is not numeric, [`NumericError::Shape`] if the last
+/// axis does not hold the parts of one element.
 pub fn bitcast(value: &Value, dtype: DType) -> Result<Value, NumericError> {
     let shape = cast_shape(value.shape(), value.dtype().size(), dtype.size())?;
     let from = value.dtype();

@@ -8,12 +8,12 @@ use crate::output::volume;
 
 type Extents = SmallVec<[usize; 8]>;
 
-/// Moves the position within blocks of the axes after the first into that one, after padding
-/// them with zeros. TensorFlow's `SpaceToBatchND`.
+/// Moves positions within blocks of the later axes into the first axis, after padding those axes
+/// with zeros. TensorFlow's `SpaceToBatchND`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where there are fewer axes, [`NumericError::Blocks`] where a block does
-/// not divide its padded axis, [`NumericError::Value`] where memory cannot hold the result.
+/// [`NumericError::Rank`] if there are fewer axes, [`NumericError::Blocks`] if a block does not
+/// divide its padded axis, [`NumericError::Value`] if memory cannot hold the result.
 pub fn space_to_batch(
     value: &Value,
     blocks: &[usize],
@@ -56,8 +56,8 @@ pub fn space_to_batch(
 /// these. TensorFlow's `BatchToSpaceND`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where there are fewer axes, [`NumericError::Blocks`] where the blocks
-/// do not divide the first axis, [`NumericError::Bounds`] where more is cropped than there is.
+/// [`NumericError::Rank`] if there are fewer axes, [`NumericError::Blocks`] if the blocks do not
+/// divide the first axis, [`NumericError::Bounds`] if more is cropped than there is.
 pub fn batch_to_space(
     value: &Value,
     blocks: &[usize],
@@ -104,13 +104,13 @@ fn check_rank(
     if actual < expected { Err(NumericError::Rank { expected, actual }) } else { Ok(()) }
 }
 
-/// The first extent, so many after it, and the rest.
+/// The first extent, the next `spatial` extents, and the rest.
 fn parts(shape: &Shape, spatial: usize) -> (usize, &[usize], &[usize]) {
     let (space, rest) = shape[1..].split_at(spatial);
     (shape[0], space, rest)
 }
 
-/// How the axes of images lie.
+/// The order of the axes of images.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Channels {
     /// `[batch, height, width, channels]`.
@@ -123,8 +123,8 @@ pub enum Channels {
 /// `SpaceToDepth`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where the value does not have 4 axes, [`NumericError::Blocks`] where
-/// the block does not divide height and width.
+/// [`NumericError::Rank`] if the value does not have 4 axes, [`NumericError::Blocks`] if the block
+/// does not divide height and width.
 pub fn space_to_depth(
     value: &Value,
     block: usize,
@@ -157,7 +157,7 @@ pub fn space_to_depth(
 /// `DepthToSpace`.
 ///
 /// # Errors
-/// As for [`space_to_depth`], where the square of the block does not divide the channels.
+/// As for [`space_to_depth`], if the square of the block does not divide the channels.
 pub fn depth_to_space(
     value: &Value,
     block: usize,

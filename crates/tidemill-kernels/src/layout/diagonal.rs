@@ -5,7 +5,7 @@ use crate::NumericError;
 use crate::moved::{Moved, build, read, read_one};
 use crate::output::volume;
 
-/// Neighbouring diagonals of matrices, and how they are packed as rows of one length.
+/// Neighbouring diagonals of matrices, packed as rows of one length.
 ///
 /// Diagonal 0 is the main one; those above it have positive numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -61,8 +61,8 @@ impl Band {
         Err(NumericError::Diagonals { lower: self.lower, upper: self.upper, rows, columns })
     }
 
-    /// The diagonals of a matrix: of each, the row it is packed in, where it begins there, where
-    /// it begins in the matrix, and its length.
+    /// The diagonals of a matrix: for each, the row it is packed in, its start in that row, its
+    /// start in the matrix, and its length.
     fn runs(&self, rows: usize, columns: usize) -> impl Iterator<Item = Run> {
         let (band, width) = (*self, self.width(rows, columns));
         (band.lower..=band.upper).rev().enumerate().map(move |(row, diagonal)| {
@@ -91,13 +91,12 @@ fn matrices(shape: &Shape) -> Result<(&[usize], usize, usize), NumericError> {
     }
 }
 
-/// The diagonals of matrices as rows, from the highest down; a single one loses that axis.
-/// TensorFlow's `MatrixDiagPartV3`. What rows are longer than their diagonals is `padding`.
+/// The diagonals of matrices as rows, from the highest down; a single one loses that axis. Rows
+/// longer than their diagonals are filled with `padding`. TensorFlow's `MatrixDiagPartV3`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where there are no matrices, [`NumericError::Diagonals`] where they
-/// have no such diagonals, [`NumericError::Value`] where `padding` is not one element of their
-/// type.
+/// [`NumericError::Rank`] if there are no matrices, [`NumericError::Diagonals`] if they have no
+/// such diagonals, [`NumericError::Value`] if `padding` is not one element of their type.
 pub fn matrix_diag_part(value: &Value, band: Band, padding: &Value) -> Result<Value, NumericError> {
     let (outer, rows, columns) = matrices(value.shape())?;
     band.check(rows, columns)?;
@@ -137,8 +136,7 @@ fn take_diagonals<T: Moved>(
 /// `MatrixSetDiagV3`.
 ///
 /// # Errors
-/// As for [`matrix_diag_part`], and [`NumericError::Shape`] where the diagonals have another
-/// shape.
+/// As for [`matrix_diag_part`], and [`NumericError::Shape`] if the diagonals have another shape.
 pub fn matrix_set_diag(
     mut value: Value,
     diagonals: &Value,
@@ -179,11 +177,11 @@ fn set_diagonals<T: Moved>(
     }
 }
 
-/// Matrices of `rows` by `columns` that are `padding` but for their diagonals, packed as
+/// Matrices of `rows` by `columns` that are `padding` except for their diagonals, packed as
 /// [`matrix_diag_part`] packs them. TensorFlow's `MatrixDiagV3`.
 ///
 /// # Errors
-/// As for [`matrix_set_diag`], and [`NumericError::Value`] where memory cannot hold the result.
+/// As for [`matrix_set_diag`], and [`NumericError::Value`] if memory cannot hold the result.
 pub fn matrix_diag(
     diagonals: &Value,
     band: Band,
@@ -202,11 +200,11 @@ pub fn matrix_diag(
     matrix_set_diag(broadcast_to(padding, &shape)?, diagonals, band)
 }
 
-/// Matrices with zeros outside of a band: `below` diagonals below and `above` above the main one
-/// are kept, where -1 is all of them. TensorFlow's `MatrixBandPart`.
+/// Matrices with zeros outside a band: `below` diagonals below and `above` above the main one are
+/// kept; -1 means all of them. TensorFlow's `MatrixBandPart`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where there are no matrices.
+/// [`NumericError::Rank`] if there are no matrices.
 pub fn matrix_band_part(value: &Value, below: i64, above: i64) -> Result<Value, NumericError> {
     let (_, rows, columns) = matrices(value.shape())?;
     let reach = |diagonals: i64| usize::try_from(diagonals).unwrap_or(usize::MAX);
@@ -235,7 +233,7 @@ pub fn matrix_band_part(value: &Value, below: i64, above: i64) -> Result<Value, 
 /// TensorFlow's `Diag`.
 ///
 /// # Errors
-/// [`NumericError::Value`] where memory cannot hold the result.
+/// [`NumericError::Value`] if memory cannot hold the result.
 pub fn diag(value: &Value) -> Result<Value, NumericError> {
     let (shape, count) = (value.shape().clone(), value.elements());
     let twice: Shape = shape.iter().chain(&shape[..]).copied().collect();
@@ -247,7 +245,7 @@ pub fn diag(value: &Value) -> Result<Value, NumericError> {
 /// The elements on the diagonal of a value of shape `S + S`. TensorFlow's `DiagPart`.
 ///
 /// # Errors
-/// [`NumericError::Shape`] where the shape has other halves.
+/// [`NumericError::Shape`] if the shape has other halves.
 pub fn diag_part(value: &Value) -> Result<Value, NumericError> {
     let shape = value.shape();
     let (first, second) = shape.split_at(shape.rank() / 2);

@@ -13,9 +13,9 @@ use crate::pool::{TILE, for_each_chunk_mut};
 /// the shape of the result.
 ///
 /// # Errors
-/// [`NumericError::IndexOutOfRange`] where there is no such part (negative indices name none),
-/// [`NumericError::Axis`] where there is no such axis, [`NumericError::UnsupportedDType`] where
-/// the indices are of another type.
+/// [`NumericError::IndexOutOfRange`] if there is no such part (negative indices name none),
+/// [`NumericError::Axis`] if there is no such axis, [`NumericError::UnsupportedDType`] if the
+/// indices are of another type.
 pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, NumericError> {
     let shape = value.shape();
     let rank = shape.rank();
@@ -35,12 +35,12 @@ pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, Nume
     })
 }
 
-/// [`gather()`] within each of the parts that the first `batch` axes, which value and indices
-/// have in common, cut both into. TensorFlow's `GatherV2` with `batch_dims`.
+/// [`gather()`] within each of the parts that the first `batch` axes, shared by value and indices,
+/// cut both into. TensorFlow's `GatherV2` with `batch_dims`.
 ///
 /// # Errors
-/// As for [`gather()`], and [`NumericError::Shape`] where the first axes differ, or `axis` is one
-/// of them.
+/// As for [`gather()`], and [`NumericError::Shape`] if the first axes differ, or `axis` is one of
+/// them.
 pub fn gather_batches(
     value: &Value,
     indices: &Value,

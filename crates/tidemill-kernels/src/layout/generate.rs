@@ -11,9 +11,9 @@ use crate::output::build;
 /// type.
 ///
 /// # Errors
-/// [`NumericError::Range`] where the steps do not lead to `limit`, or one of the numbers is not
-/// finite, [`NumericError::Value`] where the types differ or memory cannot hold the numbers,
-/// [`NumericError::UnsupportedDType`] where they are truth values.
+/// [`NumericError::Range`] if the steps do not lead to `limit`, or one of the numbers is not
+/// finite, [`NumericError::Value`] if the types differ or memory cannot hold the numbers,
+/// [`NumericError::UnsupportedDType`] if they are truth values.
 pub fn range(start: Scalar, limit: Scalar, delta: Scalar) -> Result<Value, NumericError> {
     let dtype = start.dtype();
     match_dtype!(dtype, numbers, T => {
@@ -27,10 +27,10 @@ pub fn range(start: Scalar, limit: Scalar, delta: Scalar) -> Result<Value, Numer
     }, else Err(NumericError::UnsupportedDType { dtype }))
 }
 
-/// How many numbers [`range`] gives.
+/// The number of elements of [`range`].
 ///
 /// # Errors
-/// As for [`range`], but for the memory.
+/// As for [`range`], except that memory is not needed.
 pub fn range_length(start: Scalar, limit: Scalar, delta: Scalar) -> Result<usize, NumericError> {
     let dtype = start.dtype();
     match_dtype!(dtype, numbers, T => {
@@ -51,12 +51,12 @@ fn length_of<T: Steps>(start: T, limit: T, delta: T) -> Result<usize, NumericErr
     })
 }
 
-/// What a range asks of numbers.
+/// The arithmetic of a range.
 trait Steps: Element + Copy {
-    /// How many steps of `delta` lead from `start` to `limit` or beyond.
+    /// The number of steps of `delta` from `start` to `limit` or beyond.
     fn count(start: Self, limit: Self, delta: Self) -> Option<usize>;
 
-    /// Where `i` steps lead.
+    /// The number after `i` steps.
     fn nth(start: Self, delta: Self, i: usize) -> Self;
 
     fn to_f64(self) -> f64;
@@ -68,7 +68,7 @@ macro_rules! floats {
             fn count(start: Self, limit: Self, delta: Self) -> Option<usize> {
                 let leads = if delta > 0.0 { start <= limit } else { delta < 0.0 && start >= limit };
                 let count = ((limit - start) / delta).abs().ceil();
-                // Above 2^63, no index is left.
+                // Counts above 2^63 leave no index.
                 (leads && count < i64::MAX as $rust).then_some(count as usize)
             }
 
@@ -112,8 +112,8 @@ integers!(i8, i16, i32, i64, u8, u16, u32, u64);
 /// TensorFlow's `LinSpace`.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where `start` is not a float, [`NumericError::Value`] where
-/// the types differ or memory cannot hold the numbers.
+/// [`NumericError::UnsupportedDType`] if `start` is not a float, [`NumericError::Value`] if the
+/// types differ or memory cannot hold the numbers.
 pub fn lin_space(start: Scalar, stop: Scalar, count: usize) -> Result<Value, NumericError> {
     let dtype = start.dtype();
     match_dtype!(dtype, floats, T => {
@@ -131,15 +131,15 @@ pub fn lin_space(start: Scalar, stop: Scalar, count: usize) -> Result<Value, Num
     }, else Err(NumericError::UnsupportedDType { dtype }))
 }
 
-/// Rows of `depth` elements, `on` where the index of the row says and `off` elsewhere. The rows
-/// lie along a new axis before axis `axis` of the indices. TensorFlow's `OneHot`.
+/// Rows of `depth` elements, `on` at the index of the row and `off` elsewhere. The rows lie along a
+/// new axis before axis `axis` of the indices. TensorFlow's `OneHot`.
 ///
 /// `indices` are integers; one that is not in `[0, depth)` gives a row of `off` alone.
 ///
 /// # Errors
-/// [`NumericError::Axis`] where `axis` is above the rank of the indices,
-/// [`NumericError::UnsupportedDType`] where they are not integers, [`NumericError::Value`] where
-/// `on` and `off` are not single elements of one type or memory cannot hold the result.
+/// [`NumericError::Axis`] if `axis` is above the rank of the indices,
+/// [`NumericError::UnsupportedDType`] if they are not integers, [`NumericError::Value`] if `on` and
+/// `off` are not single elements of one type or memory cannot hold the result.
 pub fn one_hot(
     indices: &Value,
     depth: usize,
@@ -174,7 +174,7 @@ where
     indices.iter().map(|&index| usize::try_from(index).ok()).collect()
 }
 
-/// Puts `on` where the indices say into `out`, of shape `[_, depth, width]`.
+/// Writes `on` at the indices into `out`, of shape `[_, depth, width]`.
 fn mark<T: Clone>(indices: &[Option<usize>], [depth, width]: [usize; 2], on: &T, out: &mut [T]) {
     for (position, index) in indices.iter().enumerate() {
         if let Some(index) = index.filter(|&index| index < depth) {

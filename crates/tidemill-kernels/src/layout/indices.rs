@@ -2,7 +2,7 @@ use tidemill_value::{DType, Value};
 
 use crate::NumericError;
 
-/// Numbers of the parts of something, all of which exist, as `int32` or `int64`.
+/// Indices of parts that are known to exist, as `int32` or `int64`.
 #[derive(Clone, Copy)]
 pub(crate) enum Indices<'a> {
     I32(&'a [i32]),
@@ -10,7 +10,7 @@ pub(crate) enum Indices<'a> {
 }
 
 impl<'a> Indices<'a> {
-    /// The elements of a value, which are not checked yet.
+    /// The elements of a value, not checked yet.
     fn of(value: &'a Value) -> Result<Self, NumericError> {
         match value.dtype() {
             DType::I32 => Ok(Indices::I32(value.as_slice()?)),
@@ -19,16 +19,16 @@ impl<'a> Indices<'a> {
         }
     }
 
-    /// Numbers that are each below `extent`.
+    /// Indices that are each below `extent`.
     ///
     /// # Errors
-    /// [`NumericError::IndexOutOfRange`] where one is not, or is negative,
-    /// [`NumericError::UnsupportedDType`] where they are of another type.
+    /// [`NumericError::IndexOutOfRange`] if one is not, or is negative,
+    /// [`NumericError::UnsupportedDType`] if they are of another type.
     pub(crate) fn below(value: &'a Value, extent: usize) -> Result<Self, NumericError> {
         Indices::below_each(value, &[extent])
     }
 
-    /// Rows of numbers of which each is below the extent at its place.
+    /// Rows of indices, each below the extent at its place.
     ///
     /// # Errors
     /// As for [`Indices::below`].
@@ -38,7 +38,7 @@ impl<'a> Indices<'a> {
         Ok(indices)
     }
 
-    /// Numbers that are each below `extent`, or negative.
+    /// Indices that are each below `extent`, or negative.
     ///
     /// # Errors
     /// As for [`Indices::below`].
@@ -48,7 +48,7 @@ impl<'a> Indices<'a> {
         Ok(indices)
     }
 
-    /// Asks `admits` about each number and its place in its row; one that is negative is `None`.
+    /// Calls `admits` with each index and its place in its row; a negative one is `None`.
     fn check(
         self,
         admits: impl Fn(Option<usize>, usize) -> bool,
@@ -85,13 +85,13 @@ impl<'a> Indices<'a> {
         self.signed(position) as usize
     }
 
-    /// A number; `None` if it is negative.
+    /// An index; `None` if it is negative.
     #[inline]
     pub(crate) fn get_signed(self, position: usize) -> Option<usize> {
         usize::try_from(self.signed(position)).ok()
     }
 
-    /// `count` of the numbers, from position `start` on.
+    /// `count` of the indices, from position `start` on.
     pub(crate) fn part(self, start: usize, count: usize) -> Self {
         match self {
             Indices::I32(indices) => Indices::I32(&indices[start..start + count]),
@@ -103,7 +103,7 @@ impl<'a> Indices<'a> {
         (0..self.len()).map(move |position| self.get(position))
     }
 
-    /// The numbers; `None` for those that are negative.
+    /// The indices; `None` for negative ones.
     pub(crate) fn iter_signed(self) -> impl ExactSizeIterator<Item = Option<usize>> + 'a {
         (0..self.len()).map(move |position| self.get_signed(position))
     }

@@ -7,12 +7,11 @@ use crate::moved::{Moved, build, read};
 
 /// Joins values along an axis that all of them have. TensorFlow's `ConcatV2`.
 ///
-/// The values are of one type, and of one shape but for the extent of `axis`.
+/// The values are of one type, and of one shape except for the extent of `axis`.
 ///
 /// # Errors
-/// [`NumericError::NoOperands`] where there are none, [`NumericError::Axis`] where there is no
-/// such axis, [`NumericError::Shape`] and [`NumericError::Value`] where shapes or types do not
-/// fit.
+/// [`NumericError::NoOperands`] if there are none, [`NumericError::Axis`] if there is no such axis,
+/// [`NumericError::Shape`] and [`NumericError::Value`] if shapes or types do not fit.
 pub fn concat(values: &[&Value], axis: usize) -> Result<Value, NumericError> {
     let first = values.first().ok_or(NumericError::NoOperands)?;
     let rank = first.shape().rank();
@@ -51,8 +50,8 @@ pub fn pack(values: &[&Value], axis: usize) -> Result<Value, NumericError> {
 /// Cuts a value into parts of the given sizes along an axis. TensorFlow's `SplitV` and `Split`.
 ///
 /// # Errors
-/// [`NumericError::Axis`] where there is no such axis, [`NumericError::Length`] where the sizes
-/// do not add up to its extent.
+/// [`NumericError::Axis`] if there is no such axis, [`NumericError::Length`] if the sizes do not
+/// add up to its extent.
 pub fn split(value: &Value, axis: usize, sizes: &[usize]) -> Result<Vec<Value>, NumericError> {
     let expected = extent_of(value, axis)?;
     let actual = sizes.iter().fold(0_usize, |sum, size| sum.saturating_add(*size));
@@ -71,8 +70,8 @@ pub fn split(value: &Value, axis: usize, sizes: &[usize]) -> Result<Vec<Value>, 
 /// Cuts a value into its parts along an axis, which they lose. TensorFlow's `Unpack`.
 ///
 /// # Errors
-/// [`NumericError::Axis`] where there is no such axis, [`NumericError::Value`] where memory
-/// cannot hold as many parts.
+/// [`NumericError::Axis`] if there is no such axis, [`NumericError::Value`] if memory cannot hold
+/// as many parts.
 pub fn unpack(value: &Value, axis: usize) -> Result<Vec<Value>, NumericError> {
     let extent = extent_of(value, axis)?;
     let (outer, inner) = (&value.shape()[..axis], &value.shape()[axis + 1..]);
@@ -109,7 +108,7 @@ fn check_shape(value: &Value, expected: Shape) -> Result<(), NumericError> {
     if actual == expected { Ok(()) } else { Err(NumericError::Shape { expected, actual }) }
 }
 
-/// Joins what stands behind the `outer` axes of each value.
+/// Joins the elements after the `outer` axes of each value.
 fn join(values: &[&Value], outer: &[usize], shape: Shape) -> Result<Value, NumericError> {
     let Some(first) = values.first() else {
         return Err(NumericError::NoOperands);

@@ -5,15 +5,14 @@ use crate::NumericError;
 use crate::number::Number;
 use crate::output::{build, volume};
 
-/// Continues a value beyond its ends by its mirror images: `padding[i].0` elements before and
-/// `padding[i].1` behind it along each axis `i`. TensorFlow's `MirrorPad`.
+/// Extends a value beyond its ends by its mirror images: `padding[i].0` elements before and
+/// `padding[i].1` after it along each axis `i`. TensorFlow's `MirrorPad`.
 ///
-/// The mirror stands behind the outermost element, which is repeated, or, if `skips_edge`, on it.
+/// The mirror is past the outermost element, which is repeated, or on it if `skips_edge`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where the list does not describe every axis, [`NumericError::Mirror`]
-/// where an image would be longer than the value, [`NumericError::Value`] where memory cannot
-/// hold the result.
+/// [`NumericError::Rank`] if the list does not describe every axis, [`NumericError::Mirror`] if an
+/// image would be longer than the value, [`NumericError::Value`] if memory cannot hold the result.
 pub fn mirror_pad(
     value: &Value,
     padding: &[(usize, usize)],
@@ -37,8 +36,7 @@ pub fn mirror_pad(
 /// TensorFlow's `MirrorPadGrad`.
 ///
 /// # Errors
-/// As for [`mirror_pad`], and [`NumericError::UnsupportedDType`] where the elements are not
-/// numbers.
+/// As for [`mirror_pad`], and [`NumericError::UnsupportedDType`] if the elements are not numbers.
 pub fn mirror_pad_grad(
     padded: &Value,
     padding: &[(usize, usize)],
@@ -70,7 +68,7 @@ fn check_size(shape: &Shape, padding: &[(usize, usize)]) -> Result<(), NumericEr
     }
 }
 
-/// Which element of an axis each element of the padded axis comes from.
+/// The element of an axis that each element of the padded axis comes from.
 fn sources(
     axis: usize,
     extent: usize,
@@ -86,7 +84,7 @@ fn sources(
     Ok(ahead.chain(0..extent).chain(back).collect())
 }
 
-/// Adds up the parts of a value along an axis by where they go.
+/// Sums the parts of a value along an axis by destination.
 fn add_along(
     value: &Value,
     axis: usize,

@@ -3,11 +3,11 @@ use tidemill_value::{DType, Element, Value, match_dtype};
 use crate::NumericError;
 use crate::output::build;
 
-/// Where the elements are that are true or not 0, NaN included: an `int64` value of shape
+/// The positions of the elements that are true or not 0, NaN included: an `int64` value of shape
 /// `[count, rank]` whose rows are positions, in row-major order. TensorFlow's `Where`.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are strings.
+/// [`NumericError::UnsupportedDType`] if the elements are strings.
 pub fn nonzero(value: &Value) -> Result<Value, NumericError> {
     match_dtype!(value.dtype(), plain, T => nonzero_of::<T>(value),
         else Err(NumericError::UnsupportedDType { dtype: DType::String }))

@@ -5,12 +5,12 @@ use crate::NumericError;
 use crate::moved::{build, read, read_one};
 use crate::strided::Axis;
 
-/// Puts `padding[i].0` elements before and `padding[i].1` behind the value along each axis `i`,
-/// all of them `constant`. TensorFlow's `Pad` and `PadV2`.
+/// Puts `padding[i].0` elements before and `padding[i].1` after the value along each axis `i`, all
+/// of them `constant`. TensorFlow's `Pad` and `PadV2`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where the list does not describe every axis, [`NumericError::Value`]
-/// where `constant` is not one element of the value's type or memory cannot hold the result.
+/// [`NumericError::Rank`] if the list does not describe every axis, [`NumericError::Value`] if
+/// `constant` is not one element of the value's type or memory cannot hold the result.
 pub fn pad(
     value: &Value,
     padding: &[(usize, usize)],

@@ -8,10 +8,10 @@ use crate::moved::{Moved, build, read};
 use crate::number::{Number, combined};
 use crate::output::volume;
 
-/// How [`tensor_scatter`] combines what is there with what comes.
+/// The way that [`tensor_scatter`] combines an element with its update.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Combine {
-    /// What comes last stays.
+    /// The last update stays.
     Update,
     /// The sum.
     Add,
@@ -23,14 +23,14 @@ pub enum Combine {
     Max,
     /// The product.
     Mul,
-    /// The quotient; that of integers loses its fraction.
+    /// The quotient; for integers, without its fraction.
     Div,
 }
 
 /// Parts of a shape, named by the rows of an index tensor.
 struct Parts<'a> {
     indices: Indices<'a>,
-    /// How far apart neighbours are along each of the axes that a row of indices goes through.
+    /// The distance between neighbours along each of the axes that a row of indices goes through.
     steps: SmallVec<[usize; 4]>,
     /// The number of parts.
     count: usize,
@@ -77,19 +77,19 @@ impl<'a> Parts<'a> {
         })
     }
 
-    /// Where each part begins.
+    /// The start of each part.
     fn starts(&self) -> impl Iterator<Item = usize> {
         (0..self.count).map(|row| {
             let positions = self.steps.iter().enumerate();
             let index = |axis| self.indices.get(row * self.steps.len() + axis);
-            // Every extent is above an index, so that steps are exact, unless a part is empty.
+            // Every extent is above its index, so the steps are exact unless a part is empty.
             positions.fold(0_usize, |start, (axis, &step)| {
                 start.saturating_add(index(axis).saturating_mul(step))
             })
         })
     }
 
-    /// Whether `updates` can be combined with the parts.
+    /// Checks that `updates` can be combined with the parts.
     fn check(&self, updates: &Value, combine: Combine) -> Result<(), NumericError> {
         if *updates.shape() != self.shape {
             let (expected, actual) = (self.shape.clone(), updates.shape().clone());
@@ -98,7 +98,7 @@ impl<'a> Parts<'a> {
         check_elements(updates, combine)
     }
 
-    /// [`Parts::check`], where a single number is for all.
+    /// [`Parts::check`], but a single number applies to all.
     fn check_or_one(&self, updates: &Value, combine: Combine) -> Result<(), NumericError> {
         match updates.shape().rank() {
             0 => check_elements(updates, combine),
@@ -106,7 +106,7 @@ impl<'a> Parts<'a> {
         }
     }
 
-    /// Combines each part of `value` with what `updates`, which were checked, have for it.
+    /// Combines each part of `value` with its part of `updates`, which were checked.
     fn write(
         &self,
         mut value: Value,
@@ -137,8 +137,8 @@ impl<'a> Parts<'a> {
         }, else Err(NumericError::UnsupportedDType { dtype }))
     }
 
-    /// Calls `write` with each part of `out` and what `updates` have for it; one for all is for
-    /// each of their elements.
+    /// Calls `write` with each part of `out` and its part of `updates`; a single update applies to
+    /// every element.
     fn each<T>(&self, updates: &[T], out: &mut [T], write: &dyn Fn(&mut [T], &[T])) {
         if self.width == 0 {
             return;
@@ -156,7 +156,7 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// Whether elements can be combined with others.
+/// Checks that elements can be combined with others.
 fn check_elements(updates: &Value, combine: Combine) -> Result<(), NumericError> {
     let dtype = updates.dtype();
     match_dtype!(dtype, numbers, T => {
@@ -175,9 +175,9 @@ fn check_elements(updates: &Value, combine: Combine) -> Result<(), NumericError>
 /// `GatherNd`.
 ///
 /// # Errors
-/// [`NumericError::IndexOutOfRange`] where there is no such part, [`NumericError::Rank`] where
-/// rows are longer than the value has axes, or there are none,
-/// [`NumericError::UnsupportedDType`] where the indices are not `int32` or `int64`.
+/// [`NumericError::IndexOutOfRange`] if there is no such part, [`NumericError::Rank`] if rows are
+/// longer than the value has axes, or there are none, [`NumericError::UnsupportedDType`] if the
+/// indices are not `int32` or `int64`.
 pub fn gather_nd(value: &Value, indices: &Value) -> Result<Value, NumericError> {
     let parts = Parts::new(value.shape(), indices)?;
     let dtype = value.dtype();
@@ -197,21 +197,21 @@ pub fn gather_nd(value: &Value, indices: &Value) -> Result<Value, NumericError> 
 /// names. TensorFlow's `ScatterNd`.
 ///
 /// # Errors
-/// As for [`tensor_scatter`], and [`NumericError::Value`] where memory cannot hold the result.
+/// As for [`tensor_scatter`], and [`NumericError::Value`] if memory cannot hold the result.
 pub fn scatter_nd(indices: &Value, updates: &Value, shape: &Shape) -> Result<Value, NumericError> {
     Parts::new(shape, indices)?.check(updates, Combine::Add)?;
     let zeros = Value::zeros(updates.dtype(), shape.clone())?;
     tensor_scatter(zeros, indices, updates, Combine::Add)
 }
 
-/// A value with each of the `updates` combined with the part that its row of `indices` names, in
-/// order. TensorFlow's `TensorScatterUpdate`, `TensorScatterAdd` and so on.
+/// A value with each of the `updates` combined, in order, with the part that its row of `indices`
+/// names. TensorFlow's `TensorScatterUpdate`, `TensorScatterAdd` and so on.
 ///
 /// # Errors
-/// As for [`gather_nd`], [`NumericError::Shape`] where the updates do not have the shape of the
-/// parts, [`NumericError::UnsupportedDType`] where the elements of anything but an update are
-/// not numbers, [`NumericError::DivisionByZero`] where an integer is to be divided by 0. The
-/// value then stays as it is, if others share it.
+/// As for [`gather_nd`], [`NumericError::Shape`] if the updates do not have the shape of the parts,
+/// [`NumericError::UnsupportedDType`] if the elements of anything but an update are not numbers,
+/// [`NumericError::DivisionByZero`] if an integer is to be divided by 0. The value then stays as it
+/// is, if others share it.
 pub fn tensor_scatter(
     value: Value,
     indices: &Value,
@@ -223,7 +223,7 @@ pub fn tensor_scatter(
     parts.write(value, updates, combine)
 }
 
-/// Whether [`tensor_scatter`] can write to a value of `shape`.
+/// Checks that [`tensor_scatter`] can write to a value of `shape`.
 ///
 /// # Errors
 /// As for [`tensor_scatter`].
@@ -236,9 +236,9 @@ pub fn check_tensor_scatter(
     Parts::new(shape, indices)?.check(updates, combine)
 }
 
-/// A value with each of the `updates` combined with the row of it that `indices` number, in order;
-/// a single update is combined with each of them. TensorFlow's `ScatterUpdate`, `ScatterAdd` and
-/// so on.
+/// A value with each of the `updates` combined, in order, with the row that `indices` name; a
+/// single update is combined with each of them. TensorFlow's `ScatterUpdate`, `ScatterAdd` and so
+/// on.
 ///
 /// # Errors
 /// As for [`tensor_scatter`].
@@ -253,7 +253,7 @@ pub fn scatter_rows(
     parts.write(value, updates, combine)
 }
 
-/// Whether [`scatter_rows`] can write to a value of `shape`.
+/// Checks that [`scatter_rows`] can write to a value of `shape`.
 ///
 /// # Errors
 /// As for [`scatter_rows`].
@@ -266,12 +266,12 @@ pub fn check_scatter_rows(
     Parts::rows(shape, indices)?.check_or_one(updates, combine)
 }
 
-/// A value of `shape` that is `default` but where `indices` say, of shape `[count, rank]`:
-/// there it has the `values`, or the one value. TensorFlow's `SparseToDense`.
+/// A value of `shape` that is `default` except at `indices`, of shape `[count, rank]`, where it has
+/// the `values`, or the one value. TensorFlow's `SparseToDense`.
 ///
 /// # Errors
-/// As for [`tensor_scatter`]; [`NumericError::Unsorted`] where the indices are to be checked and
-/// are not in order, or not all different.
+/// As for [`tensor_scatter`]; [`NumericError::Unsorted`] if the indices are to be checked and are
+/// out of order or repeated.
 pub fn sparse_to_dense(
     indices: &Value,
     shape: &Shape,
@@ -295,8 +295,8 @@ pub fn sparse_to_dense(
 /// The axes of `partitions`, which are `int32`, are the first axes of the value.
 ///
 /// # Errors
-/// [`NumericError::Shape`] where they are not, [`NumericError::IndexOutOfRange`] where a number
-/// is not in `[0, count)`.
+/// [`NumericError::Shape`] if they are not, [`NumericError::IndexOutOfRange`] if a number is not in
+/// `[0, count)`.
 pub fn dynamic_partition(
     value: &Value,
     partitions: &Value,
@@ -323,13 +323,13 @@ pub fn dynamic_partition(
     members.into_iter().map(part_of).collect()
 }
 
-/// Puts the rows of several values where their numbers say; of several with one number the last
-/// stays, and rows without a number are zero. TensorFlow's `DynamicStitch`.
+/// Puts the rows of several values at the given indices; the last row of an index stays, and rows
+/// without an index are zero. TensorFlow's `DynamicStitch`.
 ///
 /// # Errors
-/// [`NumericError::NoOperands`] where there are no values, [`NumericError::Shape`] where the axes
-/// of the indices are not the first axes of their value, or rows differ in shape,
-/// [`NumericError::IndexOutOfRange`] where a number is negative.
+/// [`NumericError::NoOperands`] if there are no values, [`NumericError::Shape`] if the axes of the
+/// indices are not the first axes of their value, or rows differ in shape,
+/// [`NumericError::IndexOutOfRange`] if a number is negative.
 pub fn dynamic_stitch(indices: &[&Value], values: &[&Value]) -> Result<Value, NumericError> {
     let (Some(first), Some(first_indices)) = (values.first(), indices.first()) else {
         return Err(NumericError::NoOperands);
@@ -368,7 +368,7 @@ fn stitch<T: Moved>(rows: Indices<'_>, elements: &[T], width: usize, out: &mut [
     }
 }
 
-/// The axes behind those of a prefix.
+/// The axes after those of a prefix.
 fn rest_of<'a>(shape: &'a Shape, prefix: &Shape) -> Result<&'a [usize], NumericError> {
     shape
         .strip_prefix(&prefix[..])

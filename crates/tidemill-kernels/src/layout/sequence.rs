@@ -4,13 +4,13 @@ use crate::NumericError;
 use crate::moved::{Moved, build, read};
 use crate::output::volume;
 
-/// Turns around the order of the first `lengths[i]` elements along the axis `sequence`, for each
-/// element `i` of the axis `batch`. TensorFlow's `ReverseSequence`.
+/// Reverses the first `lengths[i]` elements along the axis `sequence`, for each element `i` of the
+/// axis `batch`. TensorFlow's `ReverseSequence`.
 ///
 /// # Errors
-/// [`NumericError::Axis`] and [`NumericError::DuplicateAxis`] where these are not two axes of the
-/// value, [`NumericError::Length`] where there is not one length for each element,
-/// [`NumericError::IndexOutOfRange`] where one is longer than the axis.
+/// [`NumericError::Axis`] and [`NumericError::DuplicateAxis`] if these are not two axes of the
+/// value, [`NumericError::Length`] if there is not one length for each element,
+/// [`NumericError::IndexOutOfRange`] if one is longer than the axis.
 pub fn reverse_sequence(
     value: &Value,
     lengths: &[i64],
@@ -64,7 +64,7 @@ fn checked_lengths(
     lengths.iter().enumerate().map(check).collect()
 }
 
-/// The extents of the two axes and of what lies before, between and behind them.
+/// The extents of the two axes and of the axes before, between and after them.
 struct Walk {
     outer: usize,
     first: usize,

@@ -5,13 +5,13 @@ use tidemill_value::{Bits, Element};
 use crate::pool::{TILE, for_each_chunk_mut};
 use crate::strided::{Axes, Axis, Odometer, coalesce};
 
-/// The edge of the square blocks that a matrix is transposed in.
+/// The edge of the square blocks in which a matrix is transposed.
 const BLOCK: usize = 16;
-/// The edge of the squares that those are gone through in.
+/// The edge of the squares in which the blocks are visited.
 const SQUARE: usize = 4 * BLOCK;
 
-/// A copy of elements from one buffer to another, each walked in steps of its own. The steps
-/// are those of the source and of the destination.
+/// A copy of elements from one buffer to another, each walked in its own steps: first those of the
+/// source, then those of the destination.
 #[derive(Debug)]
 pub(super) struct Transfer {
     axes: Axes<2>,
@@ -19,7 +19,7 @@ pub(super) struct Transfer {
 }
 
 impl Transfer {
-    /// Every position of the axes must lie inside of both buffers.
+    /// Every position of the axes must lie inside both buffers.
     pub(super) fn new(axes: impl IntoIterator<Item = Axis<2>>, starts: [usize; 2]) -> Self {
         Transfer { axes: coalesce(axes), starts }
     }
@@ -49,7 +49,7 @@ impl Transfer {
         }
     }
 
-    /// Whether the first axis divides all of the `elements` of the destination.
+    /// True if the first axis divides all of the `elements` of the destination.
     fn fills(&self, elements: usize) -> bool {
         let covers = |axis: &Axis<2>| {
             usize::try_from(axis.steps[1]).is_ok_and(|width| axis.extent * width == elements)

@@ -6,13 +6,13 @@ use crate::NumericError;
 use crate::moved::{build, read};
 use crate::strided::Axis;
 
-/// A value of `shape` that has the elements of `part` where `cuts` would take them from, and
-/// zeros elsewhere. TensorFlow's `StridedSliceGrad` comes down to it.
+/// A value of `shape` with the elements of `part` where `cuts` would take them from, and zeros
+/// elsewhere. Implements TensorFlow's `StridedSliceGrad`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where there is not one cut for each axis, [`NumericError::Bounds`]
-/// where one reaches beyond its axis, [`NumericError::Shape`] where the part is not what they
-/// cut out, [`NumericError::Value`] where memory cannot hold the result.
+/// [`NumericError::Rank`] if there is not one cut for each axis, [`NumericError::Bounds`] if one
+/// reaches beyond its axis, [`NumericError::Shape`] if the part does not have the shape that they
+/// cut out, [`NumericError::Value`] if memory cannot hold the result.
 pub fn unslice(part: &Value, shape: &Shape, cuts: &[Cut]) -> Result<Value, NumericError> {
     let (expected, actual) = (shape.rank(), cuts.len());
     if actual != expected {

@@ -6,7 +6,7 @@ use crate::NumericError;
 use crate::moved::{build, read};
 use crate::strided::Axis;
 
-/// Which elements of an axis a slice takes: `count` of them from `begin` on, by steps of `step`,
+/// The elements of an axis that a slice takes: `count` of them from `begin` on, in steps of `step`,
 /// which may be negative.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Cut {
@@ -32,8 +32,8 @@ impl View {
         View { axes: axes.map(|(&extent, stride)| (extent, stride as isize)).collect(), start: 0 }
     }
 
-    /// The elements of `value` in the order of the view. The buffer is shared where that is the
-    /// order they have.
+    /// The elements of `value` in the order of the view. If that is their own order, the buffer is
+    /// shared.
     fn read(&self, value: &Value) -> Result<Value, NumericError> {
         let shape: Shape = self.axes.iter().map(|&(extent, _)| extent).collect();
         let elements = shape.elements();
@@ -60,7 +60,7 @@ impl View {
 /// TensorFlow's `Transpose`.
 ///
 /// # Errors
-/// [`NumericError::Rank`], [`NumericError::Axis`] and [`NumericError::DuplicateAxis`] where
+/// [`NumericError::Rank`], [`NumericError::Axis`] and [`NumericError::DuplicateAxis`] if
 /// `permutation` does not name every axis once.
 pub fn transpose(value: &Value, permutation: &[usize]) -> Result<Value, NumericError> {
     let view = View::of(value);
@@ -74,8 +74,8 @@ pub fn transpose(value: &Value, permutation: &[usize]) -> Result<Value, NumericE
 /// TensorFlow's `BroadcastTo`.
 ///
 /// # Errors
-/// [`NumericError::Broadcast`] and [`NumericError::Shape`] where the value does not broadcast to
-/// `shape`, [`NumericError::Value`] where memory cannot hold the result.
+/// [`NumericError::Broadcast`] and [`NumericError::Shape`] if the value does not broadcast to
+/// `shape`, [`NumericError::Value`] if memory cannot hold the result.
 pub fn broadcast_to(value: &Value, shape: &[usize]) -> Result<Value, NumericError> {
     let stretched = broadcast(value.shape(), shape)?;
     if stretched[..] != *shape {
@@ -94,8 +94,8 @@ pub fn broadcast_to(value: &Value, shape: &[usize]) -> Result<Value, NumericErro
 /// Takes `size[i]` elements from `begin[i]` on along each axis `i`. TensorFlow's `Slice`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where the lists do not describe every axis, [`NumericError::Bounds`]
-/// where they reach beyond one.
+/// [`NumericError::Rank`] if the lists do not describe every axis, [`NumericError::Bounds`] if they
+/// reach beyond one.
 pub fn slice(value: &Value, begin: &[usize], size: &[usize]) -> Result<Value, NumericError> {
     check_rank(value, begin.len())?;
     check_rank(value, size.len())?;
@@ -103,11 +103,11 @@ pub fn slice(value: &Value, begin: &[usize], size: &[usize]) -> Result<Value, Nu
     strided_slice(value, &cuts.collect::<SmallVec<[Cut; 4]>>())
 }
 
-/// Cuts each axis. TensorFlow's `StridedSlice` comes down to it.
+/// Cuts each axis. Implements TensorFlow's `StridedSlice`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where there is not one cut for each axis, [`NumericError::Bounds`]
-/// where one reaches beyond its axis.
+/// [`NumericError::Rank`] if there is not one cut for each axis, [`NumericError::Bounds`] if one
+/// reaches beyond its axis.
 pub fn strided_slice(value: &Value, cuts: &[Cut]) -> Result<Value, NumericError> {
     check_rank(value, cuts.len())?;
     let mut view = View::of(value);
@@ -121,11 +121,10 @@ pub fn strided_slice(value: &Value, cuts: &[Cut]) -> Result<Value, NumericError>
     view.read(value)
 }
 
-/// Turns the order along `axes` around. TensorFlow's `ReverseV2`.
+/// Reverses the order along `axes`. TensorFlow's `ReverseV2`.
 ///
 /// # Errors
-/// [`NumericError::Axis`] and [`NumericError::DuplicateAxis`] where `axes` are not axes of the
-/// value.
+/// [`NumericError::Axis`] and [`NumericError::DuplicateAxis`] if `axes` are not axes of the value.
 pub fn reverse(value: &Value, axes: &[usize]) -> Result<Value, NumericError> {
     check_axes(value, axes)?;
     let whole = value.shape().iter().map(|&count| Cut { begin: 0, count, step: 1 });
@@ -140,8 +139,8 @@ pub fn reverse(value: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 /// Repeats the value `multiples[i]` times along each axis `i`. TensorFlow's `Tile`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where the list does not describe every axis, [`NumericError::Value`]
-/// where memory cannot hold the result.
+/// [`NumericError::Rank`] if the list does not describe every axis, [`NumericError::Value`] if
+/// memory cannot hold the result.
 pub fn tile(value: &Value, multiples: &[usize]) -> Result<Value, NumericError> {
     check_rank(value, multiples.len())?;
     let extents = value.shape().iter().zip(multiples);

@@ -9,9 +9,9 @@ use crate::output::build;
 /// transposes. Only the lower triangles of the input are read. TensorFlow's `Cholesky`.
 ///
 /// # Errors
-/// [`NumericError::NotPositiveDefinite`] where there is none, [`NumericError::Rank`] and
-/// [`NumericError::NotSquare`] where the shape is wrong, [`NumericError::UnsupportedDType`]
-/// where the elements are not floats.
+/// [`NumericError::NotPositiveDefinite`] if there is none, [`NumericError::Rank`] and
+/// [`NumericError::NotSquare`] if the shape is wrong, [`NumericError::UnsupportedDType`] if the
+/// elements are not floats.
 pub fn cholesky(matrices: &Value) -> Result<Value, NumericError> {
     let (rows, _) = square(matrices)?;
     match_dtype!(matrices.dtype(), floats, T => {
@@ -39,7 +39,7 @@ fn factor<T: Float>(matrix: &[T], rows: usize, out: &mut [T]) -> Option<()> {
             row[j] = rest / other[j];
         }
         let rest = matrix[i * rows + i] - dot(&row[..i], &row[..i]);
-        // NaN goes on, as everywhere.
+        // NaN propagates, as everywhere.
         if rest <= T::ZERO {
             return None;
         }

@@ -9,9 +9,9 @@ use crate::output::build;
 /// TensorFlow's `Cross`.
 ///
 /// # Errors
-/// [`NumericError::Shape`] where the shapes differ or the last axis has another extent than 3,
-/// [`NumericError::Value`] where the types differ, [`NumericError::UnsupportedDType`] where the
-/// elements are not numbers.
+/// [`NumericError::Shape`] if the shapes differ or the last axis has another extent than 3,
+/// [`NumericError::Value`] if the types differ, [`NumericError::UnsupportedDType`] if the elements
+/// are not numbers.
 pub fn cross(left: &Value, right: &Value) -> Result<Value, NumericError> {
     if left.shape() != right.shape() || left.shape().last() != Some(&3) {
         let (expected, actual) = (left.shape().clone(), right.shape().clone());

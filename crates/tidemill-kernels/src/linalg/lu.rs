@@ -39,7 +39,7 @@ impl<T: Float> Lu<T> {
         }
     }
 
-    /// Takes as much of the pivot's row from those below that nothing is left in its column.
+    /// Subtracts multiples of the pivot's row from those below, so that its column becomes zero.
     fn eliminate(&mut self, column: usize) {
         let rows = self.rows;
         let (upper, lower) = self.factors.split_at_mut((column + 1) * rows);
@@ -84,7 +84,7 @@ impl<T: Float> Lu<T> {
         })
     }
 
-    /// Solves for `out`: the matrix, or its transpose, times it is `right`, which has so many
+    /// Solves for `out`: the matrix, or its transpose, times `out` is `right`, which has `columns`
     /// columns.
     pub(super) fn solve(&self, right: &[T], columns: usize, transposed: bool, out: &mut [T]) {
         if columns == 0 {

@@ -1,5 +1,4 @@
-//! Factorisations of square matrices, and what follows from them: solutions, inverses,
-//! determinants.
+//! Factorisations of square matrices and their uses: solutions, inverses, determinants.
 //!
 //! The matrices are in the last two axes of a value; all axes before them count matrices.
 
@@ -24,9 +23,9 @@ pub use triangular::triangular_solve;
 /// `MatrixInverse`.
 ///
 /// # Errors
-/// [`NumericError::Singular`] where there is none, [`NumericError::Rank`] and
-/// [`NumericError::NotSquare`] where the shape is wrong, [`NumericError::UnsupportedDType`]
-/// where the elements are not floats.
+/// [`NumericError::Singular`] if there is none, [`NumericError::Rank`] and
+/// [`NumericError::NotSquare`] if the shape is wrong, [`NumericError::UnsupportedDType`] if the
+/// elements are not floats.
 pub fn inverse(matrices: &Value, transposed: bool) -> Result<Value, NumericError> {
     let (rows, _) = square(matrices)?;
     match_dtype!(matrices.dtype(), floats, T => {
@@ -51,8 +50,8 @@ pub fn inverse(matrices: &Value, transposed: bool) -> Result<Value, NumericError
 /// transposes. TensorFlow's `MatrixSolve`.
 ///
 /// # Errors
-/// As for [`inverse`], [`NumericError::Shape`] where `right` has not as many matrices of as many
-/// rows, [`NumericError::Value`] where the types differ.
+/// As for [`inverse`], [`NumericError::Shape`] if `right` does not have as many matrices of as many
+/// rows, [`NumericError::Value`] if the types differ.
 pub fn solve(matrices: &Value, right: &Value, transposed: bool) -> Result<Value, NumericError> {
     let (rows, batch) = square(matrices)?;
     let columns = right.shape().last().copied().unwrap_or(0);

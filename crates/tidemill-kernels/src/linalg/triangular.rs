@@ -5,19 +5,19 @@ use crate::float::Float;
 use crate::output::build;
 use crate::{Broadcast, NumericError};
 
-/// Which elements of a square matrix make a triangular one.
+/// The elements of a square matrix that make a triangular one.
 #[derive(Clone, Copy)]
 pub(super) struct Triangle {
     pub(super) rows: usize,
-    /// Whether they are on and below the diagonal, not on and above it.
+    /// True for those on and below the diagonal, false for those on and above it.
     pub(super) lower: bool,
-    /// Whether the diagonal is all ones, whatever is there.
+    /// True if the diagonal counts as all ones, whatever it holds.
     pub(super) unit: bool,
-    /// Whether the triangular matrix is transposed then.
+    /// True if the triangular matrix is then transposed.
     pub(super) transposed: bool,
 }
 
-/// Solves in place: the triangular matrix times the result is `x`, which has so many columns.
+/// Solves in place: the triangular matrix times the result is `x`, which has `columns` columns.
 pub(super) fn substitute<T: Float>(matrix: &[T], triangle: Triangle, columns: usize, x: &mut [T]) {
     let Triangle { rows, lower, unit, transposed } = triangle;
     let element = |i: usize, j: usize| matrix[if transposed { j * rows + i } else { i * rows + j }];
@@ -37,7 +37,7 @@ pub(super) fn substitute<T: Float>(matrix: &[T], triangle: Triangle, columns: us
     }
 }
 
-/// Takes `factor` times another row from a row.
+/// Subtracts `factor` times another row from a row.
 #[inline(always)]
 pub(super) fn row_minus<T: Float>(row: &mut [T], factor: T, other: &[T]) {
     for (x, y) in row.iter_mut().zip(other) {
@@ -50,10 +50,10 @@ pub(super) fn row_minus<T: Float>(row: &mut [T], factor: T, other: &[T]) {
 /// `MatrixTriangularSolve`.
 ///
 /// # Errors
-/// [`NumericError::Singular`] where an element of a diagonal is 0, [`NumericError::Rank`],
-/// [`NumericError::NotSquare`], [`NumericError::InnerDimensions`] and
-/// [`NumericError::Broadcast`] where a shape is wrong, [`NumericError::UnsupportedDType`] where
-/// the elements are not floats, [`NumericError::Value`] where the types differ.
+/// [`NumericError::Singular`] if an element of a diagonal is 0, [`NumericError::Rank`],
+/// [`NumericError::NotSquare`], [`NumericError::InnerDimensions`] and [`NumericError::Broadcast`]
+/// if a shape is wrong, [`NumericError::UnsupportedDType`] if the elements are not floats,
+/// [`NumericError::Value`] if the types differ.
 pub fn triangular_solve(
     matrices: &Value,
     right: &Value,

@@ -18,7 +18,7 @@ impl MatMul {
     /// Computes the product. With an inner dimension of 0, it is 0.
     ///
     /// # Errors
-    /// [`NumericError::Length`] where a buffer does not have the shape planned for.
+    /// [`NumericError::Length`] if a buffer does not have the shape planned for.
     pub fn run<T: Multiply>(
         &self,
         left: &[T],
@@ -28,7 +28,8 @@ impl MatMul {
         T::multiply(self, left, right, out)
     }
 
-    /// The operands as vector and matrix, if one is a vector, and how they are multiplied.
+    /// The operands as vector and matrix, if one is a vector, and the function that multiplies
+    /// them.
     fn as_vector<'a, T: Float>(
         &self,
         left: &'a [T],
@@ -50,7 +51,7 @@ type VectorProduct<T> = fn(&[T], &[T], &mut [T]);
 /// The product of two matrices; integers wrap. TensorFlow's `MatMul`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where a value is not a matrix, and as for [`batch_matmul`].
+/// [`NumericError::Rank`] if a value is not a matrix, and as for [`batch_matmul`].
 pub fn matmul(
     left: (&Value, Orientation),
     right: (&Value, Orientation),
@@ -68,10 +69,10 @@ pub fn matmul(
 /// integers wrap. TensorFlow's `BatchMatMulV2`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where a value has less than two axes,
-/// [`NumericError::InnerDimensions`] and [`NumericError::Broadcast`] where the shapes do not
-/// fit, [`NumericError::Value`] where the types differ or memory cannot hold the result,
-/// [`NumericError::UnsupportedDType`] where the elements are not numbers.
+/// [`NumericError::Rank`] if a value has fewer than two axes, [`NumericError::InnerDimensions`] and
+/// [`NumericError::Broadcast`] if the shapes do not fit, [`NumericError::Value`] if the types
+/// differ or memory cannot hold the result, [`NumericError::UnsupportedDType`] if the elements are
+/// not numbers.
 pub fn batch_matmul(
     left: (&Value, Orientation),
     right: (&Value, Orientation),

@@ -5,7 +5,7 @@ use tidemill_value::{Bits, Shape, Value, ValueError, recycle};
 use crate::NumericError;
 use crate::layout::transpose_into;
 
-/// How a matrix lies in its buffer.
+/// The layout of a matrix in its buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Orientation {
     /// As it is multiplied, row by row.
@@ -15,7 +15,8 @@ pub enum Orientation {
     Transposed,
 }
 
-/// The shape of a matrix product. How it is computed depends on it and on the data type alone.
+/// The shape of a matrix product. The method of computation depends on it and on the data type
+/// alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct MatMul {
     pub(super) rows: usize,
@@ -29,7 +30,7 @@ impl MatMul {
     /// The product of matrices whose buffers are of these shapes.
     ///
     /// # Errors
-    /// [`NumericError::InnerDimensions`] where the left matrix has not as many columns as the
+    /// [`NumericError::InnerDimensions`] if the left matrix does not have as many columns as the
     /// right one has rows.
     pub fn new(
         left: ([usize; 2], Orientation),

@@ -1,17 +1,17 @@
-//! Products of small matrices. A general product would first copy its operands into blocks, for
-//! which it needs memory, and takes about as long for that as for the product.
+//! Products of small matrices. A general product would first copy its operands into blocks, which
+//! needs memory and takes about as long as the product itself.
 
 use super::plan::MatMul;
 use crate::NumericError;
 use crate::float::Float;
 
-/// The general product adds up so many terms before it adds that sum to the one before.
+/// The number of terms that the general product sums before it adds them to the total.
 pub(super) const MOST_INNER: usize = 1 << 8;
-/// As many rows of the product are computed at once.
+/// The number of rows of the product computed at once.
 const ROWS: usize = 4;
 
-/// Computes a product none of whose extents is 0, to the bits of the general one: where the machine
-/// can multiply and add at once, both do. The buffers must be as long as the plan says.
+/// Computes a product with no extent of 0, to the bits of the general one: both use fused
+/// multiply-add if the machine has it. The buffers must be as long as the plan says.
 pub(super) fn multiply<T: Float>(
     plan: &MatMul,
     left: &[T],
@@ -67,7 +67,7 @@ fn band<T: Float, const FUSED: bool, const R: usize>(
         column += 16;
     }
     if column < columns && columns >= 16 {
-        // Some columns are computed a second time, to the same bits.
+        // Computes some columns a second time, to the same bits.
         return block::<T, FUSED, R, 16>(left, right, out, extents, columns - 16);
     }
     if column + 8 <= columns {
@@ -85,7 +85,7 @@ fn band<T: Float, const FUSED: bool, const R: usize>(
 }
 
 /// Computes `C` columns of `R` rows. Each number is a sum in the order of the inner dimension.
-// Loops over numbers that are known beforehand are unrolled, and their sums stay in registers.
+// Loops over constant bounds are unrolled, and their sums stay in registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn block<T: Float, const FUSED: bool, const R: usize, const C: usize>(

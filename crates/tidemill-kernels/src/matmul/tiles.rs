@@ -8,13 +8,14 @@ use matrixmultiply::{dgemm, sgemm};
 use super::plan::MatMul;
 use crate::pool::for_each;
 
-/// As many multiplications as a tile has at least, if the product has: some ten microseconds.
+/// The least number of multiplications of a tile, if the product has as many: some ten
+/// microseconds.
 pub(super) const LEAST_WORK: usize = 1 << 20;
-/// As many as a tile has at most: a few milliseconds, after which a request to stop is heeded.
+/// The most multiplications of a tile: a few milliseconds, after which a request to stop is heeded.
 pub(super) const MOST_WORK: usize = 1 << 27;
-/// Products are cut into about as many tiles, so that several threads have about as much to do.
+/// The approximate number of tiles of a product, so that threads share the work evenly.
 const TILES: usize = 8;
-/// The sides of a tile: multiples of what a processor has registers for.
+/// The sides of a tile: multiples of the blocks that fit a processor's registers.
 const ROWS: usize = 128;
 const COLUMNS: usize = 512;
 const SMALLEST_SIDE: usize = 32;
@@ -22,8 +23,8 @@ const SMALLEST_SIDE: usize = 32;
 /// The general product of matrices with strides.
 pub(super) trait Gemm: Copy + Send + Sync {
     /// # Safety
-    /// Every element that the steps lead to must lie inside of its buffer, and `out` must not
-    /// overlap with the operands.
+    /// Every element that the steps lead to must lie inside its buffer, and `out` must not overlap
+    /// with the operands.
     unsafe fn gemm(
         extents: [usize; 3],
         left: (*const Self, [isize; 2]),
@@ -41,7 +42,7 @@ macro_rules! gemm {
                 (right, [right_row, right_column]): (*const Self, [isize; 2]),
                 (out, out_row): (*mut Self, isize),
             ) {
-                // SAFETY: what the function asks for is what the caller has promised.
+                // SAFETY: the caller has promised the requirements of the function.
                 unsafe {
                     $gemm(
                         rows, inner, columns,
@@ -82,9 +83,9 @@ pub(super) fn multiply<T: Gemm>(plan: &MatMul, left: &[T], right: &[T], out: &mu
     for_each(plan.rows.div_ceil(rows) * across, |i| {
         let [row, column] = [i / across * rows, i % across * columns];
         let extents = [rows.min(plan.rows - row), plan.inner, columns.min(plan.columns - column)];
-        // SAFETY: the tile lies inside of the product. So its rows of the left operand and its
-        // columns of the right one lie inside of those, whose lengths have been checked. The
-        // product is borrowed for writing, and each of its tiles comes up once.
+        // SAFETY: the tile lies inside the product. So its rows of the left operand and its columns
+        // of the right one lie inside those, whose lengths have been checked. The product is
+        // borrowed for writing, and each of its tiles comes up once.
         unsafe {
             T::gemm(
                 extents,
@@ -104,7 +105,7 @@ unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
     /// # Safety
-    /// The element must lie inside of the product.
+    /// The element must lie inside the product.
     unsafe fn at(&self, element: usize) -> *mut T {
         // SAFETY: as the caller promised.
         unsafe { self.0.add(element) }

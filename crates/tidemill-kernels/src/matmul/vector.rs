@@ -1,5 +1,5 @@
-//! Products of a matrix and a vector. A general product would first copy the matrix into
-//! blocks, which takes longer than to read it once.
+//! Products of a matrix and a vector. A general product would first copy the matrix into blocks,
+//! which takes longer than reading it once.
 
 use crate::float::Float;
 use crate::pool::{TILE, for_each_chunk_mut};
@@ -17,7 +17,7 @@ pub(super) fn combine_rows<T: Float>(vector: &[T], matrix: &[T], out: &mut [T]) 
     });
 }
 
-/// Adds up the parts of the rows that lie above `out`; `matrix` starts with the first of them.
+/// Sums the parts of the rows that lie above `out`; `matrix` starts with the first of them.
 fn combine_parts<T: Float>(vector: &[T], matrix: &[T], columns: usize, out: &mut [T]) {
     out.fill(T::ZERO);
     let width = out.len();

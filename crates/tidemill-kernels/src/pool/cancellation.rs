@@ -2,7 +2,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-/// A request, shared by its clones, to stop computing. It can come by itself at a deadline.
+/// A request, shared by its clones, to stop computing. A deadline can trigger it.
 #[derive(Clone, Debug, Default)]
 pub struct Cancellation {
     requested: Arc<AtomicBool>,
@@ -10,19 +10,19 @@ pub struct Cancellation {
 }
 
 impl Cancellation {
-    /// A request not made yet.
+    /// A request that has not been made yet.
     pub fn new() -> Self {
         Cancellation::default()
     }
 
-    /// The same request, for who holds the result also made at `deadline`.
+    /// The same request, but a holder of the result also sees it made at `deadline`.
     #[must_use]
     pub fn with_deadline(&self, deadline: Instant) -> Self {
         let earlier = self.deadline.map_or(deadline, |own| own.min(deadline));
         Cancellation { requested: Arc::clone(&self.requested), deadline: Some(earlier) }
     }
 
-    /// Makes the request. There is no taking it back.
+    /// Makes the request. It cannot be withdrawn.
     pub fn cancel(&self) {
         self.requested.store(true, Ordering::Relaxed);
     }

@@ -13,8 +13,8 @@ struct Chunks<'a, T> {
     elements: PhantomData<&'a mut [T]>,
 }
 
-// SAFETY: whoever shares it can only take chunks of the slice, each once, as if they had been sent
-// there.
+// SAFETY: a thread that shares it can only take chunks of the slice, each once, as if they had been
+// sent there.
 unsafe impl<T: Send> Sync for Chunks<'_, T> {}
 
 impl<'a, T> Chunks<'a, T> {
@@ -33,7 +33,7 @@ impl<'a, T> Chunks<'a, T> {
     unsafe fn take(&self, i: usize) -> &mut [T] {
         let begin = i * self.chunk;
         let len = self.chunk.min(self.len - begin);
-        // SAFETY: the chunk lies inside of the slice, which is borrowed for as long as `self`, and
+        // SAFETY: the chunk lies inside the slice, which is borrowed for as long as `self`, and
         // overlaps with no other.
         unsafe { slice::from_raw_parts_mut(self.start.add(begin), len) }
     }
@@ -54,7 +54,7 @@ pub fn for_each_chunk_mut<T: Send>(
 /// As [`for_each_chunk_mut`], for tiles that can fail, as [`try_for_each`] has it.
 ///
 /// # Errors
-/// Where a tile fails.
+/// If a tile fails.
 pub fn try_for_each_chunk_mut<T: Send, E: Send>(
     slice: &mut [T],
     chunk: usize,
@@ -66,7 +66,7 @@ pub fn try_for_each_chunk_mut<T: Send, E: Send>(
 }
 
 /// As [`for_each_chunk_mut`], for two slices cut into as many chunks, each of its own length.
-/// Where one has more, the rest of it is left out.
+/// If one has more, the rest of it is left out.
 pub fn for_each_chunk_pair_mut<A: Send, B: Send>(
     (left, left_chunk): (&mut [A], usize),
     (right, right_chunk): (&mut [B], usize),
@@ -80,7 +80,7 @@ pub fn for_each_chunk_pair_mut<A: Send, B: Send>(
     });
 }
 
-/// As [`for_each_chunk_mut`], for several slices that are cut alike. Where one has more chunks than
+/// As [`for_each_chunk_mut`], for several slices that are cut alike. If one has more chunks than
 /// another, the rest of it is left out.
 pub fn for_each_chunks_mut<T: Send, const N: usize>(
     slices: [&mut [T]; N],

@@ -3,10 +3,10 @@ use std::ptr;
 
 use super::Cancellation;
 
-/// Under which conditions a thread computes.
+/// The conditions under which a thread computes.
 #[derive(Clone, Copy, Debug)]
 pub struct Context<'a> {
-    /// How many threads may compute at once, this one among them.
+    /// The number of threads that may compute at once, including this one.
     pub threads: usize,
     /// The request to heed, if there is one.
     pub cancellation: Option<&'a Cancellation>,
@@ -24,7 +24,7 @@ thread_local! {
         const { Cell::new(Ambient { threads: 1, cancellation: ptr::null() }) };
 }
 
-/// Puts the conditions back that held before.
+/// Restores the previous conditions.
 struct Restore(Ambient);
 
 impl Drop for Restore {
@@ -33,8 +33,8 @@ impl Drop for Restore {
     }
 }
 
-/// Calls `compute` under the conditions of `context`. Where none were set, a thread computes
-/// alone and heeds no request.
+/// Calls `compute` under the conditions of `context`. Without a context, a thread computes alone
+/// and heeds no request.
 pub fn with_context<R>(context: &Context<'_>, compute: impl FnOnce() -> R) -> R {
     let cancellation = context.cancellation.map_or(ptr::null(), ptr::from_ref);
     let ambient = Ambient { threads: context.threads, cancellation };
@@ -47,18 +47,18 @@ pub fn with_context<R>(context: &Context<'_>, compute: impl FnOnce() -> R) -> R 
 pub(super) fn inspect<R>(inspect: impl FnOnce(&Context<'_>) -> R) -> R {
     let Ambient { threads, cancellation } = AMBIENT.get();
     // SAFETY: the pointer is null, or comes from a reference that outlives the call of
-    // `with_context` that set it. The reference made of it here is gone when `inspect` returns,
-    // which is inside of that call.
+    // `with_context` that set it. The reference made from it here is gone when `inspect` returns,
+    // which happens inside that call.
     let cancellation = unsafe { cancellation.as_ref() };
     inspect(&Context { threads, cancellation })
 }
 
-/// Whether this thread has been asked to stop. Long loops outside of the pool ask now and then.
+/// True if this thread has been asked to stop. Long loops outside the pool check it now and then.
 pub fn is_cancelled() -> bool {
     inspect(|context| context.cancellation.is_some_and(Cancellation::is_cancelled))
 }
 
-/// How many threads may compute at once here.
+/// The number of threads that may compute at once here.
 pub fn threads() -> usize {
     AMBIENT.get().threads
 }

@@ -1,13 +1,13 @@
 //! Threads that compute parts of one result side by side.
 //!
-//! Whoever has work cuts it into *tiles*, by its shape alone, and calls [`for_each`] or one of its
-//! relatives. Each tile is computed by one thread, so that the result does not depend on how many
-//! there are. How many may take part, and when to stop, is said by the [`Context`] of the calling
-//! thread. A thread that was told nothing computes alone.
+//! The owner of some work cuts it into *tiles*, by its shape alone, and calls [`for_each`] or one
+//! of its relatives. Each tile is computed by one thread, so the result does not depend on the
+//! number of threads. The [`Context`] of the calling thread says how many may take part and when to
+//! stop. A thread without a context computes alone.
 //!
-//! The threads belong to the process. They are started when first asked for, look for more work
-//! for a few microseconds after each piece, and sleep then. One caller at a time has them; others
-//! compute alone in the meantime, and so does a tile that has tiles of its own.
+//! The threads belong to the process. They are started when first needed, look for more work for a
+//! few microseconds after each piece, and then sleep. One caller at a time has them; meanwhile,
+//! others compute alone, and so does a tile that has tiles of its own.
 //!
 //! ```
 //! use tidemill_kernels::pool::{self, Context};
@@ -42,12 +42,12 @@ pub use chunks::{
 pub use context::{Context, is_cancelled, threads, with_context};
 use team::{MOST_HELPERS, Team, Tiles};
 
-/// How many elements a tile of light work has: a few microseconds of it, so that the time that
-/// bringing threads together takes is small beside it.
+/// The number of elements of a tile of light work: a few microseconds, next to which the cost of
+/// waking threads is small.
 pub(crate) const TILE: usize = 1 << 15;
 
-/// As many threads as the environment variable `TIDEMILL_THREADS` says, or else as the machine
-/// runs at once.
+/// The number of threads from the environment variable `TIDEMILL_THREADS`, or else the number that
+/// the machine runs at once.
 pub fn default_threads() -> usize {
     static DEFAULT: OnceLock<usize> = OnceLock::new();
     *DEFAULT.get_or_init(|| {
@@ -61,7 +61,7 @@ pub fn default_threads() -> usize {
 /// allows. After a request to stop, no further tile is begun.
 ///
 /// # Panics
-/// Where a tile panics, when all that were begun have ended.
+/// If a tile panics, after all tiles that were begun have ended.
 pub fn for_each(count: usize, tile: impl Fn(usize) + Sync) {
     run(count, &tile);
 }
@@ -70,7 +70,7 @@ pub fn for_each(count: usize, tile: impl Fn(usize) + Sync) {
 /// index.
 ///
 /// # Errors
-/// Where a tile fails.
+/// If a tile fails.
 pub fn try_for_each<E: Send>(
     count: usize,
     tile: impl Fn(usize) -> Result<(), E> + Sync,
@@ -78,8 +78,8 @@ pub fn try_for_each<E: Send>(
     try_run(count, &tile)
 }
 
-// Tiles are dynamic, so that this code is compiled once and not for each kind of tile. A call is
-// nothing beside the microseconds of a tile.
+// Tiles are dynamic, so that this code is compiled once and not for each kind of tile. A call costs
+// nothing next to the microseconds of a tile.
 #[inline(never)]
 fn run(count: usize, tile: &(dyn Fn(usize) + Sync)) {
     if count > 1 && threads() > 1 {
@@ -147,16 +147,16 @@ fn fork(count: usize, tile: &(dyn Fn(usize) + Sync)) {
 
 static TEAM: LazyLock<Team> = LazyLock::new(Team::new);
 
-/// How many helpers were started.
+/// The number of helpers that were started.
 static STARTED: AtomicUsize = AtomicUsize::new(0);
 
-/// The number of threads that the process has for work beside those that ask for it.
+/// The number of threads of the process besides those that ask for work.
 pub fn helpers() -> usize {
     STARTED.load(Ordering::Relaxed)
 }
 
-/// Sees to it that the team has as many helpers as are wanted, and returns how many of them there
-/// are. There are less where the system grants no more threads.
+/// Starts helpers until the team has `wanted`, and returns their number. There are fewer if the
+/// system grants no more threads.
 fn start_helpers(wanted: usize) -> usize {
     static STARTING: Mutex<()> = Mutex::new(());
     let wanted = wanted.min(MOST_HELPERS);

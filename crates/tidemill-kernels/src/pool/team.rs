@@ -1,8 +1,8 @@
 //! A team of threads that join the work of one caller at a time.
 //!
-//! One word holds all that the threads agree on: how many may still join the work in progress
-//! (seats), how many have joined and not left, how many sleep, and whether the caller sleeps. As
-//! every step of theirs is one change of that word, no wake-up can fall between two of them.
+//! One word holds all shared state: the number of threads that may still join the work in progress
+//! (seats), the number that have joined and not left, the number that sleep, and whether the caller
+//! sleeps. As every step changes that one word, no wake-up can fall between two of them.
 
 use std::mem::transmute;
 use std::sync::PoisonError;
@@ -20,7 +20,7 @@ const CALLER_SLEEPS: u64 = 1 << 48;
 const FIELD: u64 = 0xffff;
 const SEATS: u64 = FIELD * SEAT;
 
-/// As many helpers as a team can have.
+/// The most helpers of a team.
 pub(crate) const MOST_HELPERS: usize = 1023;
 
 fn joined(state: u64) -> u64 {
@@ -41,7 +41,8 @@ pub(crate) struct Team {
     state: AtomicU64,
     /// Whether a caller uses the team.
     taken: AtomicBool,
-    /// Written by the caller that has taken the team while nobody has joined; read by who has.
+    /// Written by the caller that has taken the team while nobody has joined; read by those who
+    /// have.
     work: UnsafeCell<Option<*const Work<'static>>>,
     helpers: Sleep,
     caller: Sleep,
@@ -66,7 +67,7 @@ impl Team {
     }
 
     /// Calls `work` on this thread and on up to `helpers` others at once, and returns when all of
-    /// these calls have. Where another caller has the team, returns false and calls nothing.
+    /// these calls have. If another caller has the team, returns false and calls nothing.
     pub(crate) fn run(&self, helpers: usize, work: &Work<'_>) -> bool {
         if self.taken.swap(true, Ordering::Acquire) {
             return false;
@@ -148,7 +149,7 @@ impl Team {
     }
 }
 
-/// The time in which a caller has the team.
+/// The time during which a caller has the team.
 struct Call<'a>(&'a Team);
 
 impl Drop for Call<'_> {
@@ -164,7 +165,7 @@ struct Joined<'a>(&'a Team);
 
 impl Drop for Joined<'_> {
     fn drop(&mut self) {
-        // Work ends when nothing is left to do, so who joined now would come in vain.
+        // Work ends when nothing is left to do, so a thread that joined now would find nothing.
         self.0.close();
         let before = self.0.state.fetch_sub(JOINED, Ordering::AcqRel);
         if joined(before) == 1 && before & CALLER_SLEEPS != 0 {
@@ -184,10 +185,10 @@ impl Sleep {
         Sleep { bed: Mutex::new(()), bell: Condvar::new() }
     }
 
-    /// Sleeps while `waits`, unless `lies`, which tells others to call [`wake`](Self::wake), has
-    /// found that there is no need. Returns whether it found one.
+    /// Sleeps while `waits`, unless `lies`, which tells others to call [`wake`](Self::wake), finds
+    /// that there is no need. Returns true if it found one.
     ///
-    /// Whoever was told waits for the lock before it rings, by when this thread listens.
+    /// A thread that was told waits for the lock before it rings; by then, this thread listens.
     fn sleep(&self, lies: impl FnOnce() -> bool, waits: impl Fn() -> bool) -> bool {
         let mut guard = self.bed.lock().unwrap_or_else(PoisonError::into_inner);
         let lies = lies();

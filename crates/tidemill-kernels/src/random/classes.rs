@@ -5,16 +5,16 @@ use crate::NumericError;
 use crate::number::Number;
 use crate::output::build;
 
-/// Classes for each row of `logits`, which holds an unnormalised log-probability for each class.
-/// TensorFlow's `Multinomial`.
+/// Classes drawn for each row of `logits`, which holds an unnormalised log-probability for each
+/// class. TensorFlow's `Multinomial`.
 ///
-/// Infinite or NaN log-probabilities are those of classes that are never drawn. A row of nothing
-/// else gives its last class.
+/// Classes with infinite or NaN log-probabilities are never drawn. A row of nothing else gives its
+/// last class.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where `logits` is not a matrix, [`NumericError::EmptyAxis`] where its
-/// rows have no classes, [`NumericError::UnsupportedDType`] where it holds no numbers or
-/// `indices` is no index type, [`NumericError::Value`] where memory cannot hold the result.
+/// [`NumericError::Rank`] if `logits` is not a matrix, [`NumericError::EmptyAxis`] if its rows have
+/// no classes, [`NumericError::UnsupportedDType`] if it holds no numbers or `indices` is not an
+/// index type, [`NumericError::Value`] if memory cannot hold the result.
 pub fn classes(
     key: RandomKey,
     logits: &Value,
@@ -48,7 +48,7 @@ pub fn classes(
     }, else Err(NumericError::UnsupportedDType { dtype }))
 }
 
-/// The sums of the probabilities up to each class, by a common factor.
+/// The cumulative probabilities of the classes, up to a common factor.
 fn cumulated(logits: impl Iterator<Item = f64> + Clone) -> Vec<f64> {
     let finite = |x: &f64| x.is_finite();
     let largest = logits.clone().filter(finite).fold(f64::NEG_INFINITY, f64::max);

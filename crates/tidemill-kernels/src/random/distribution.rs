@@ -15,19 +15,19 @@ pub fn standard_normal<T: RandomFloat>(key: RandomKey, out: &mut [T]) {
     T::standard_normal(key, out);
 }
 
-/// Draws numbers from the normal distribution of mean 0 and standard deviation 1, those outside
-/// of -2 to 2 drawn anew. TensorFlow's `TruncatedNormal`.
+/// Draws numbers from the normal distribution of mean 0 and standard deviation 1, redrawing those
+/// outside -2 to 2. TensorFlow's `TruncatedNormal`.
 pub fn truncated_normal<T: RandomFloat>(key: RandomKey, out: &mut [T]) {
     T::truncated_normal(key, out);
 }
 
 /// Draws integers from `[low, high)`. TensorFlow's `RandomUniformInt`.
 ///
-/// Where the number of integers is not a power of two, the lower ones are a little more likely,
-/// as in TensorFlow.
+/// Unless the number of integers is a power of two, the lower ones are a little more likely, as in
+/// TensorFlow.
 ///
 /// # Errors
-/// [`NumericError::EmptyInterval`] where `low` is not below `high`.
+/// [`NumericError::EmptyInterval`] if `low` is not below `high`.
 pub fn uniform_integer<T: RandomInteger>(
     key: RandomKey,
     low: T,
@@ -41,7 +41,7 @@ pub fn uniform_integer<T: RandomInteger>(
     Ok(())
 }
 
-/// A float type that random numbers are drawn in: `f32` and `f64`.
+/// The float types of random numbers: `f32` and `f64`.
 pub trait RandomFloat: Element + Copy {
     #[doc(hidden)]
     fn uniform(key: RandomKey, out: &mut [Self]);
@@ -53,7 +53,7 @@ pub trait RandomFloat: Element + Copy {
     fn truncated_normal(key: RandomKey, out: &mut [Self]);
 }
 
-/// An integer type that random numbers are drawn in: `i32` and `i64`.
+/// The integer types of random numbers: `i32` and `i64`.
 pub trait RandomInteger: Element + Copy + PartialOrd + Into<i64> {
     #[doc(hidden)]
     fn uniform(key: RandomKey, low: Self, high: Self, out: &mut [Self]);
@@ -126,12 +126,12 @@ fn fill_groups<T: Copy, const N: usize>(
     }
 }
 
-/// How many groups TensorFlow reserves for each number of a distribution that rejects some:
-/// 256 samples, of which a group has 4.
+/// The number of groups that TensorFlow reserves for each number of a distribution that rejects
+/// some: 256 samples, at 4 per group.
 const RESERVED: u64 = 256 / 4;
 
 /// Fills `out` with the numbers of each group that `distribute` accepts. Every `N` of them have
-/// groups of their own, so that they do not depend on what others rejected.
+/// groups of their own, so they do not depend on what others rejected.
 fn fill_accepted<T: Copy, const N: usize>(
     key: RandomKey,
     out: &mut [T],

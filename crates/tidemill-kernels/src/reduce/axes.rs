@@ -5,14 +5,14 @@ use super::fold::Loops;
 use crate::NumericError;
 use crate::pool::{TILE, for_each_chunk_mut};
 
-/// How a shape is reduced over some of its axes.
+/// The plan for reducing a shape over some of its axes.
 ///
 /// Neighbouring axes of one kind are joined and axes of extent 1 are dropped, so that reduced
 /// and kept axes alternate.
 #[derive(Clone, Debug)]
 pub(super) struct Reduction {
     output: Shape,
-    /// The number of elements that each element of the output is made of.
+    /// The number of elements that each element of the output is computed from.
     pub(super) count: usize,
     axes: SmallVec<[Axis; 4]>,
 }
@@ -104,7 +104,7 @@ struct Middle {
     inner: usize,
 }
 
-/// Takes the last reduced axis out.
+/// Removes the last reduced axis.
 fn pop_reduced(axes: &mut SmallVec<[Axis; 4]>) -> Option<Middle> {
     let at = axes.iter().rposition(|axis| axis.reduced)?;
     let extent = axes.remove(at).extent;

@@ -1,4 +1,4 @@
-//! The order in which the elements of a reduction meet. It depends on the shape alone.
+//! The order in which the elements of a reduction are combined. It depends on the shape alone.
 //!
 //! A row is cut into blocks. In a block, element `i` goes to lane `i % LANES`, so that the lanes
 //! can be computed side by side; then the lanes are combined by halves. A block of fewer elements
@@ -9,11 +9,11 @@
 
 use crate::pool::{TILE, for_each_chunk_mut};
 
-/// A reduction: how elements are taken in, and how two results become one.
+/// A reduction: it takes in elements, and combines two results into one.
 pub(crate) trait Reducer {
     type Item: Copy + Sync;
     type Total: Copy + Send + Sync;
-    /// The same reduction over what it made of another axis.
+    /// The same reduction, applied to its own results along another axis.
     type Again: Reducer<Item = Self::Total, Total = Self::Total>;
 
     /// The result of no elements.
@@ -26,7 +26,7 @@ pub(crate) trait Reducer {
 const LANES: usize = 16;
 const ROW_BLOCK: usize = 4096;
 const COLUMN_BLOCK: usize = 128;
-/// The number of columns that are combined side by side, so that their totals stay in cache.
+/// The number of columns combined side by side, so that their totals stay in cache.
 const SIDE_BY_SIDE: usize = 256;
 
 /// The loops of a reduction from items `I` to totals `T`. Pointers to them let the code that divides
@@ -63,8 +63,8 @@ impl<I: Copy + Sync, T: Copy + Send + Sync> Loops<I, T> {
         }
     }
 
-    /// Reduces a row, on several threads where it is long. As many blocks as a power of two are a
-    /// branch of the tree of pairs, so that it is the same tree.
+    /// Reduces a row, on several threads if it is long. A power of two of blocks is a branch of the
+    /// tree of pairs, so the tree is the same.
     pub(super) fn fold_row(&self, row: &[I]) -> T {
         if row.len() <= TILE {
             return self.fold_short_row(row);
@@ -107,7 +107,7 @@ impl<I: Copy + Sync, T: Copy + Send + Sync> Loops<I, T> {
         tree.finish(out);
     }
 
-    /// Reduces as many columns as there are totals, from column `start` on.
+    /// Reduces columns into `totals`, from column `start` on.
     fn fold_tile(&self, matrix: &[I], columns: usize, start: usize, totals: &mut [T]) {
         let mut tree = Pairwise::new(self.combine);
         let mut blocks = matrix.chunks(COLUMN_BLOCK * columns);
@@ -127,7 +127,7 @@ impl<I: Copy + Sync, T: Copy + Send + Sync> Loops<I, T> {
     }
 }
 
-/// The results of blocks on their way to one result, for several columns side by side.
+/// The pending results of blocks, for several columns side by side.
 ///
 /// As in a binary counter, a level holds the results of twice as many blocks as the one below.
 struct Pairwise<T> {
@@ -141,7 +141,7 @@ impl<T: Copy> Pairwise<T> {
         Pairwise { combine, levels: Vec::new(), blocks: 0 }
     }
 
-    /// Takes the results of the next block; what is left in `block` is of no use.
+    /// Takes the results of the next block; `block` is scratch afterwards.
     fn push(&mut self, block: &mut [T]) {
         let full = self.blocks.trailing_ones() as usize;
         for level in &self.levels[..full] {

@@ -1,7 +1,7 @@
-//! Reductions over axes: sums, extremes, truth, and where the extremes are.
+//! Reductions over axes: sums, extremes, truth, and the positions of extremes.
 //!
-//! Axes are counted from 0 and may stand in any order. The axes reduced are dropped from the
-//! shape of the result; a caller that keeps them reshapes it.
+//! Axes are counted from 0 and may be in any order. The axes reduced are dropped from the shape of
+//! the result; a caller that keeps them reshapes it.
 
 mod arg;
 mod axes;
@@ -23,9 +23,8 @@ pub(crate) use fold::{Reducer, fold_row};
 /// The sum over `axes`; integers wrap. Of no elements it is 0. TensorFlow's `Sum`.
 ///
 /// # Errors
-/// [`NumericError::UnsupportedDType`] where the elements are not numbers,
-/// [`NumericError::Axis`] and [`NumericError::DuplicateAxis`] where `axes` are not axes of the
-/// value.
+/// [`NumericError::UnsupportedDType`] if the elements are not numbers, [`NumericError::Axis`] and
+/// [`NumericError::DuplicateAxis`] if `axes` are not axes of the value.
 pub fn sum(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
     match_dtype!(input.dtype(), numbers, T => reduce::<Sum<T>>(input, axes),
         else unsupported(input.dtype()))
@@ -153,7 +152,7 @@ fn norm_f32(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
     })
 }
 
-/// Where squares overflow or vanish, they are summed again of scaled elements.
+/// Squares that overflow or vanish are summed again from scaled elements.
 fn norm_f64(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
     // Powers of two scale exactly.
     let large = 2.0_f64.powi(600);

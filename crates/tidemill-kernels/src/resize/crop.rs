@@ -5,17 +5,17 @@ use crate::NumericError;
 use crate::float::Float;
 use crate::output::{build, expect_shape};
 
-/// Which pixels those of a crop are made of.
+/// The source pixels of a pixel of a crop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Method {
-    /// The four around, by their distances.
+    /// The four around it, weighted by distance.
     Bilinear,
     /// The nearest one.
     Nearest,
 }
 
-/// Boxes that are cut out of images: `boxes`, of shape `[count, 4]`, has the first and the last
-/// row and column of each, `y1, x1, y2, x2`, 0 being the first pixel of an image and 1 the last;
+/// Boxes to cut out of images: `boxes`, of shape `[count, 4]`, has the first and the last row and
+/// column of each, `y1, x1, y2, x2`, where 0 is the first pixel of an image and 1 the last;
 /// `images`, of shape `[count]`, has the number of the image.
 #[derive(Clone, Copy, Debug)]
 pub struct Boxes<'a> {
@@ -25,14 +25,14 @@ pub struct Boxes<'a> {
     pub images: &'a Value,
 }
 
-/// The parts of `images` in `boxes`, each resized to `size`; `outside` stands for pixels that are
-/// not on the image. TensorFlow's `CropAndResize`.
+/// The parts of `images` in `boxes`, each resized to `size`; pixels off the image are `outside`.
+/// TensorFlow's `CropAndResize`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where `images` has not 4 axes, [`NumericError::EmptyAxis`] where there
-/// is no pixel, [`NumericError::Shape`] where the boxes have another shape,
-/// [`NumericError::IndexOutOfRange`] where a box is on no image or not finite,
-/// [`NumericError::UnsupportedDType`] where the elements are not numbers.
+/// [`NumericError::Rank`] if `images` does not have 4 axes, [`NumericError::EmptyAxis`] if there is
+/// no pixel, [`NumericError::Shape`] if the boxes have another shape,
+/// [`NumericError::IndexOutOfRange`] if a box is on no image or not finite,
+/// [`NumericError::UnsupportedDType`] if the elements are not numbers.
 pub fn crop(
     images: &Value,
     boxes: Boxes<'_>,
@@ -60,8 +60,8 @@ pub fn crop(
 /// `CropAndResizeGradImage`.
 ///
 /// # Errors
-/// As for [`crop`], for a `dtype` that is not a float; [`NumericError::Shape`] also where `grads`
-/// does not have the shape of the crops.
+/// As for [`crop`], for a `dtype` that is not a float; [`NumericError::Shape`] also if `grads` does
+/// not have the shape of the crops.
 pub fn crop_grad_images(
     grads: &Value,
     boxes: Boxes<'_>,
@@ -97,8 +97,7 @@ pub fn crop_grad_images(
 /// The gradient of the boxes of a bilinear [`crop`]. TensorFlow's `CropAndResizeGradBoxes`.
 ///
 /// # Errors
-/// As for [`crop`]; [`NumericError::Shape`] also where `grads` does not have the shape of the
-/// crops.
+/// As for [`crop`]; [`NumericError::Shape`] also if `grads` does not have the shape of the crops.
 pub fn crop_grad_boxes(
     grads: &Value,
     images: &Value,
@@ -138,8 +137,8 @@ fn size_of(crops: &Value) -> Result<[usize; 2], NumericError> {
     }
 }
 
-/// Where on an axis of an image a row or column of a crop is, and how that depends on the first
-/// and last of the box.
+/// The position on an axis of an image of a row or column of a crop, and its dependence on the
+/// first and last of the box.
 #[derive(Clone, Copy)]
 struct Line {
     position: f32,
@@ -151,7 +150,7 @@ impl Line {
     fn new(i: usize, count: usize, [first, last]: [f32; 2], extent: usize) -> Self {
         let end = (extent - 1) as f32;
         if count < 2 {
-            // As TensorFlow does: the middle is computed in `float64`.
+            // Like TensorFlow: the middle is computed in `float64`.
             let middle = 0.5 * f64::from(first + last) * f64::from(end);
             return Line { position: middle as f32, shares: [0.5 * end; 2] };
         }
@@ -166,13 +165,13 @@ impl Line {
 struct Place {
     /// The number of the box.
     number: usize,
-    /// Where its channels start.
+    /// The start of its channels.
     at: usize,
-    /// Where those of the pixels around start, by rows.
+    /// The start of the channels of the pixels around it, by rows.
     corners: [[usize; 2]; 2],
-    /// How far down and right among those it is.
+    /// Its distance down and right among those.
     parts: [f32; 2],
-    /// How its row and its column depend on the first and last of the box.
+    /// The dependence of its row and column on the first and last of the box.
     shares: [[f32; 2]; 2],
 }
 
@@ -183,14 +182,14 @@ impl Place {
         top + (bottom - top) * down
     }
 
-    /// Where the channels of the nearest pixel start; halves are rounded away from 0.
+    /// The start of the channels of the nearest pixel; halves are rounded away from 0.
     fn nearest(&self) -> usize {
         let [row, column] = self.parts.map(|part| usize::from(part >= 0.5));
         self.corners[row][column]
     }
 }
 
-/// Where the pixels of crops come from.
+/// The sources of the pixels of crops.
 struct Cuts<'a> {
     boxes: &'a [f32],
     images: &'a [i32],
@@ -249,7 +248,7 @@ impl<'a> Cuts<'a> {
                 let Some(y) = lines(row, rows, 0) else { continue };
                 for column in 0..columns {
                     let Some(x) = lines(column, columns, 1) else { continue };
-                    // What is rounded up to `f32` could lie behind the last pixel.
+                    // Rounding up to `f32` could lead past the last pixel.
                     let around = |line: Line, extent: usize| {
                         [line.position.floor(), line.position.ceil()]
                             .map(|at| (at as usize).min(extent - 1))

@@ -47,7 +47,7 @@ fn weighted(values: [f32; 4], weights: [f32; 4]) -> f32 {
     a + b + c + d
 }
 
-/// The cubic that weighs pixels up to 1 away, and the one for those from 1 to 2 away (Keys 1981).
+/// The cubic weights of pixels up to 1 away, and of those from 1 to 2 away (Keys 1981).
 fn cubics(slope: f64, distance: f32) -> [f32; 2] {
     let (a, near, far) = (slope, f64::from(distance), f64::from(distance + 1.0));
     let near = ((a + 2.0) * near - (a + 3.0)) * near * near + 1.0;

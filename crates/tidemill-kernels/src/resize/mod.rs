@@ -27,7 +27,7 @@ use crate::float::Float;
 use crate::number::Number;
 use crate::output::build;
 
-/// How the pixels of an image and of its resized one meet.
+/// The alignment of an image with its resized version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Align {
     /// Their first corners meet.
@@ -41,8 +41,8 @@ pub enum Align {
 /// The nearest pixels of `images`. TensorFlow's `ResizeNearestNeighbor`.
 ///
 /// # Errors
-/// [`NumericError::Rank`] where `images` has not 4 axes, [`NumericError::EmptyAxis`] where there
-/// is no pixel, [`NumericError::UnsupportedDType`] where the elements are not numbers.
+/// [`NumericError::Rank`] if `images` does not have 4 axes, [`NumericError::EmptyAxis`] if there is
+/// no pixel, [`NumericError::UnsupportedDType`] if the elements are not numbers.
 pub fn nearest(images: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
     let grid = Grid::new(images.shape(), size, |extent, count| nearest_taps(extent, count, align))?;
     match_dtype!(images.dtype(), numbers, T => {
@@ -56,7 +56,8 @@ pub fn nearest(images: &Value, size: [usize; 2], align: Align) -> Result<Value, 
     }, else unsupported(images.dtype()))
 }
 
-/// The gradient of [`nearest`]: the sums of what came in for each pixel of images of `size`.
+/// The gradient of [`nearest`]: the sums of the incoming gradients for each pixel of images of
+/// `size`.
 /// TensorFlow's `ResizeNearestNeighborGrad`.
 ///
 /// # Errors
@@ -117,7 +118,7 @@ fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
     Err(NumericError::UnsupportedDType { dtype })
 }
 
-/// The pixels of images as `f32`.
+/// Reads the pixels of images as `f32`.
 fn read_as_f32(images: &Value) -> Result<Box<dyn Fn(usize) -> f32 + '_>, NumericError> {
     match_dtype!(images.dtype(), numbers, T => {
         let pixels = images.as_slice::<T>()?;
@@ -125,7 +126,7 @@ fn read_as_f32(images: &Value) -> Result<Box<dyn Fn(usize) -> f32 + '_>, Numeric
     }, else unsupported(images.dtype()))
 }
 
-/// The shape of images of a size that were resized to a shape, and the size of that.
+/// The shape of images of a size that were resized to a shape, and the size of the resized ones.
 fn original(resized: &Shape, size: [usize; 2]) -> Result<(Shape, [usize; 2]), NumericError> {
     let [batch, height, width, depth] = resized[..] else {
         return Err(NumericError::Rank { expected: 4, actual: resized.rank() });
@@ -133,14 +134,14 @@ fn original(resized: &Shape, size: [usize; 2]) -> Result<(Shape, [usize; 2]), Nu
     Ok(([batch, size[0], size[1], depth].into(), [height, width]))
 }
 
-/// The pixels of an axis that one of the resized axis is made of, and their weights.
+/// The pixels of an axis that contribute to one of the resized axis, and their weights.
 #[derive(Clone, Copy)]
 struct Tap<const N: usize> {
     at: [usize; N],
     weights: [f32; N],
 }
 
-/// The distance between the pixels of a resized axis, in those of the original one.
+/// The distance between the pixels of a resized axis, in pixels of the original one.
 fn step(extent: usize, count: usize, align: Align) -> f32 {
     match align {
         Align::Corners if count > 1 => (extent - 1) as f32 / (count - 1) as f32,
@@ -148,7 +149,7 @@ fn step(extent: usize, count: usize, align: Align) -> f32 {
     }
 }
 
-/// Where on an axis pixel `i` of the resized one is.
+/// The position on an axis of pixel `i` of the resized one.
 fn position(i: usize, step: f32, align: Align) -> f32 {
     match align {
         Align::HalfPixels => (i as f32 + 0.5) * step - 0.5,
@@ -174,14 +175,14 @@ fn linear_taps(extent: usize, count: usize, align: Align) -> Vec<Tap<2>> {
     let tap = |i: usize| {
         let at = position(i, step, align);
         let part = at - at.floor();
-        // What lies before the first pixel saturates to it.
+        // Positions before the first pixel saturate to it.
         let around = [at.floor() as usize, at.ceil() as usize];
         Tap { at: around.map(|at| at.min(extent - 1)), weights: [1.0 - part, part] }
     };
     (0..count).map(tap).collect()
 }
 
-/// Where each pixel of resized images comes from: of `N` rows and columns.
+/// The sources of each pixel of resized images: `N` rows and columns.
 struct Grid<const N: usize> {
     resized: Shape,
     batch: usize,
@@ -217,7 +218,7 @@ impl<const N: usize> Grid<N> {
         Ok(Grid { resized, batch, extents, depth, taps })
     }
 
-    /// What came in for resized pixels, divided among those that they are made of, by weight.
+    /// The incoming gradient of resized pixels, divided among their sources by weight.
     fn spread(&self, grad: &Value, images: &Shape, dtype: DType) -> Result<Value, NumericError> {
         let grads = grad.as_slice::<f32>()?;
         match_dtype!(dtype, floats, T => build(images.clone(), |out: &mut [T]| {
@@ -236,8 +237,8 @@ impl<const N: usize> Grid<N> {
         }), else unsupported(dtype))
     }
 
-    /// Calls a function for each resized pixel, in order, with where its channels start, where
-    /// those of the pixels that it is made of start, by rows, and the weights of rows and columns.
+    /// Calls a function for each resized pixel, in order, with the start of its channels, the
+    /// starts of the channels of its source pixels, by rows, and the weights of rows and columns.
     fn for_each(&self, f: &mut dyn FnMut(usize, [[usize; N]; N], [[f32; N]; 2])) {
         let ([height, width], [rows, columns]) = (self.extents, &self.taps);
         if rows.is_empty() || columns.is_empty() {

@@ -17,12 +17,12 @@ pub use rules::Rule;
 use work::{Parts, Work};
 
 /// Updates a variable, the first of `states`, and its slots, the others, in place by the gradient
-/// of all its elements. A buffer that something else holds is copied first.
+/// of all its elements. A shared buffer is copied first.
 ///
 /// # Errors
-/// [`NumericError::Shape`] where a slot or the gradient has not the shape of the variable,
-/// [`NumericError::Operands`] where the rule takes other numbers or slots than there are. Nothing
-/// is written then.
+/// [`NumericError::Shape`] if a slot or the gradient does not have the shape of the variable,
+/// [`NumericError::Operands`] if the rule takes another number of numbers or slots. Nothing is
+/// written then.
 pub fn apply(
     rule: Rule,
     states: &mut [Value],
@@ -34,11 +34,11 @@ pub fn apply(
     update(rule, states, numbers, gradient, Parts::Whole)
 }
 
-/// As [`apply`], of the rows that `indices` number, one after the other, by a row of the gradient
-/// for each.
+/// As [`apply`], of the rows that `indices` name, one after the other, by one row of the gradient
+/// each.
 ///
 /// # Errors
-/// As for [`apply`], and [`NumericError::IndexOutOfRange`] where there is no such row.
+/// As for [`apply`], and [`NumericError::IndexOutOfRange`] if there is no such row.
 pub fn apply_rows(
     rule: Rule,
     states: &mut [Value],
@@ -51,7 +51,7 @@ pub fn apply_rows(
     update(rule, states, numbers, gradient, rows)
 }
 
-/// Whether [`apply_rows`] can update a variable of `shape`.
+/// Checks that [`apply_rows`] can update a variable of `shape`.
 ///
 /// # Errors
 /// As for [`apply_rows`].
@@ -59,8 +59,8 @@ pub fn check_rows(shape: &Shape, gradient: &Value, indices: &Value) -> Result<()
     rows_of(shape, gradient, indices).map(drop)
 }
 
-/// What [`apply`] makes of a variable that is a single number and has no slots; `None` where it is
-/// none, or the rule takes others.
+/// The result of [`apply`] for a variable that is a single number and has no slots; `None` if it is
+/// not one, or the rule takes others.
 pub fn apply_to_number(
     rule: Rule,
     variable: &Value,

@@ -4,29 +4,29 @@ use super::work::{Step, Work};
 use crate::NumericError;
 use crate::float::Float;
 
-/// How a variable is updated. Each names the numbers it takes, in their order.
+/// The update rule of a variable. Each names the numbers it takes, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Rule {
     /// `alpha`.
     GradientDescent,
     /// `lr`, `momentum`.
     Momentum {
-        /// Whether the step looks ahead (Nesterov).
+        /// True if the step looks ahead (Nesterov).
         nesterov: bool,
     },
     /// `lr`, `momentum`; the accumulator holds steps instead of gradients.
     KerasMomentum {
-        /// Whether the step looks ahead (Nesterov).
+        /// True if the step looks ahead (Nesterov).
         nesterov: bool,
     },
     /// `lr`.
     Adagrad {
-        /// Whether the accumulator takes the gradient in.
+        /// True if the accumulator takes in the gradient.
         update_slots: bool,
     },
     /// `lr`, `epsilon`.
     AdagradV2 {
-        /// Whether the accumulator takes the gradient in.
+        /// True if the accumulator takes in the gradient.
         update_slots: bool,
     },
     /// `lr`, `l1`, `l2`, `global_step`.
@@ -39,7 +39,7 @@ pub enum Rule {
     CenteredRmsProp,
     /// `beta1_power`, `beta2_power`, `lr`, `beta1`, `beta2`, `epsilon`.
     Adam {
-        /// Whether the step looks ahead (Nesterov).
+        /// True if the step looks ahead (Nesterov).
         nesterov: bool,
     },
     /// `beta1_power`, `beta2_power`, `lr`, `beta1`, `beta2`, `epsilon`.
@@ -48,12 +48,12 @@ pub enum Rule {
     AdaMax,
     /// `lr`, `l1`, `l2`, `lr_power`.
     Ftrl {
-        /// Whether the linear term is kept multiplied by the learning rate.
+        /// True if the linear term is kept multiplied by the learning rate.
         multiply_linear_by_lr: bool,
     },
     /// `lr`, `l1`, `l2`, `l2_shrinkage`, `lr_power`.
     FtrlV2 {
-        /// Whether the linear term is kept multiplied by the learning rate.
+        /// True if the linear term is kept multiplied by the learning rate.
         multiply_linear_by_lr: bool,
     },
     /// `alpha`, `l1`, `l2`.
@@ -66,8 +66,9 @@ pub enum Rule {
     PowerSign,
 }
 
-/// Declares steps: the numbers and choices of each, and what its states become by a gradient. The
-/// loops over `f32` of those marked with `vector` are compiled for several sets of vector instructions.
+/// Declares steps: the numbers and choices of each, and the update of its states by a gradient. The
+/// loops over `f32` of those marked with `vector` are compiled for several sets of vector
+/// instructions.
 macro_rules! steps {
     (@) => { false };
     (@ vector) => { true };
@@ -124,7 +125,7 @@ steps! {
         [var, accum]
     }
 
-    /// `threshold` is the least size of an accumulated gradient that moves the variable.
+    /// `threshold` is the least accumulated gradient that moves the variable.
     AdagradDa[3] { lr, threshold, decay; regularized } |[_, sum, squares], g| {
         let sum = sum + g;
         let squares = squares + g * g;

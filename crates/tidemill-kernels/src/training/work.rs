@@ -7,7 +7,7 @@ use crate::float::Float;
 use crate::layout::Indices;
 use crate::pool::{TILE, for_each_chunks_mut};
 
-/// Which elements of a variable are updated.
+/// The elements of a variable that are updated.
 #[derive(Clone, Copy)]
 pub(super) enum Parts<'a> {
     Whole,
@@ -15,7 +15,7 @@ pub(super) enum Parts<'a> {
     Rows(Indices<'a>, usize),
 }
 
-/// What a rule updates, with which numbers.
+/// The states that a rule updates, and its numbers.
 pub(super) struct Work<'a, T> {
     pub(super) states: SmallVec<[&'a mut [T]; 4]>,
     pub(super) numbers: SmallVec<[T; 6]>,

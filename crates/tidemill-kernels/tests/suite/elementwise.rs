@@ -6,7 +6,7 @@ use tidemill_value::{ByteString, DType, Value};
 
 use crate::support::*;
 
-/// Operands and TensorFlow 2.21's results, a function in each line.
+/// Operands and TensorFlow 2.21's results, one function per line.
 const TENSORFLOW: &str = include_str!("tensorflow_unary.txt");
 
 type Function = fn(DType) -> Option<AnyUnary>;
@@ -275,4 +275,11 @@ fn functions_are_defined_on_the_types_they_name() {
         assert!(equal(dtype).is_some_and(|f| f.dtype() == dtype));
     }
     assert!(neg(DType::U8).is_none() && neg(DType::I8).is_some());
+}
+
+#[test]
+fn the_logarithm_of_epsilon_is_rounded_right() {
+    let (single, double) = tidemill_kernels::internals::LN_EPSILON;
+    assert_eq!(single, f64::from(f32::EPSILON).ln() as f32);
+    assert_eq!(double, f64::EPSILON.ln());
 }

@@ -4,7 +4,7 @@ use tidemill_kernels::elementwise::*;
 use tidemill_kernels::{NumericError, with_binary, with_unary};
 use tidemill_value::{DType, Element, Value};
 
-/// Numbers among which every function meets its corners, more than a chunk of them.
+/// Numbers that include the corner cases of every function, more than a chunk of them.
 fn operands(dtype: DType, seed: usize) -> Value {
     let corners = [0.0, -0.0, 1.0, -1.0, 0.5, -2.5, 7.0, -7.0, 1e30, 1e-40, 6.0, f64::NAN];
     let numbers = (0..700).map(|i| match (i * 31 + seed * 17) % 5 {
@@ -108,7 +108,7 @@ fn one_many_and_in_place_give_the_same_bits_for_functions_of_two_operands() {
             with_binary!(function, f => {
                 let left = operands(dtype, 1).into_vec().unwrap();
                 let right = operands(dtype, 2).into_vec().unwrap();
-                // Where the function fails, the operands are left out.
+                // Operands on which the function fails are left out.
                 let possible = |(x, y): (&_, &_)| (f.one)(*x, *y).is_some();
                 let (left, right): (Vec<_>, Vec<_>) = left.into_iter().zip(right)
                     .filter(|(x, y)| possible((x, y))).unzip();

@@ -5,12 +5,12 @@ use tidemill_value::{ByteString, DType, Scalar, Value, ValueError, broadcast};
 
 use crate::support::*;
 
-/// A value whose elements tell where they come from.
+/// A value whose elements tell their origin.
 fn numbered(shape: &[usize]) -> Value {
     filled(shape, |i| i as i32)
 }
 
-/// A value of `shape` whose elements come from where `source` says.
+/// A value of `shape` whose elements come from the positions given by `source`.
 fn picked(shape: &[usize], source: impl Fn(&[usize]) -> i32) -> Value {
     let elements = positions(shape).iter().map(|position| source(position)).collect();
     Value::from_vec(shape, elements).unwrap()
@@ -30,7 +30,7 @@ fn shape_and_cuts() -> impl Strategy<Value = (Vec<usize>, Vec<Cut>)> {
     })
 }
 
-/// A cut of an axis that stays inside of it.
+/// A cut of an axis that stays inside it.
 fn cut(extent: usize) -> impl Strategy<Value = Cut> {
     (0..extent.max(1), 0_usize..6, -3_isize..4).prop_map(move |(begin, count, step)| {
         let room = match step {

@@ -105,7 +105,7 @@ proptest! {
         let readable = matrix.as_slice::<f64>().unwrap().iter().zip(full.as_slice::<f64>().unwrap());
         let zeros = readable.filter(|(x, _)| **x == 0.0).count();
         let triangle = rows * (rows - 1) / 2;
-        // A zero inside of the triangle would be read.
+        // A zero inside the triangle would be read.
         let given = if zeros == 2 * triangle { &full } else { &matrix };
         let right = filled(&[3, rows, 2], |i| (i % 7) as f64 - 3.0);
         let solution = triangular_solve(given, &right, lower, transposed).unwrap();

@@ -2,23 +2,31 @@
 
 #![allow(clippy::unwrap_used, clippy::panic)]
 
+mod arg;
 mod broadcasting;
+mod cast;
 mod conv;
 mod einsum;
 mod elementwise;
+mod finite;
 mod forms;
 mod layout;
 mod linalg;
 mod matmul;
 mod normalization;
 mod parts;
+mod plans;
 mod pool;
 mod pooling;
 mod random;
 mod reductions;
 mod resize;
 mod scatter_rows;
+mod select;
+mod single;
 mod softmax;
 mod special;
+mod strided;
 mod support;
 mod threads;
+mod window;

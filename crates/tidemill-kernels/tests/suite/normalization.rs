@@ -36,7 +36,7 @@ fn variance(numbers: &[f64]) -> f64 {
     mean(&numbers.iter().map(|x| (x - mean(numbers)).powi(2)).collect::<Vec<_>>())
 }
 
-/// How `f` changes with each element of `x`.
+/// The change of `f` with each element of `x`.
 fn differences(x: &Value, f: impl Fn(&Value) -> f64) -> Vec<f64> {
     let moved = |i: usize, by: f64| {
         let mut elements = x.as_slice::<f64>().unwrap().to_vec();

@@ -50,7 +50,7 @@ fn noise(shape: &[usize], seed: usize) -> Value {
     filled(shape, |i| ((i * 31 + seed * 17) % 11) as f64 / 4.0 - 1.25)
 }
 
-/// For each window, in order, where its elements are among those of `shape`.
+/// The positions, among the elements of `shape`, of the elements of each window, in order.
 fn places(pool: &Pool, shape: [usize; 4]) -> Vec<Vec<usize>> {
     let [batch, height, width, depth] = shape;
     let rows = windows(height, pool.extents[0], pool.slides[0]);

@@ -124,3 +124,26 @@ fn distributions_have_their_moments() {
     let [first, second]: [f64; 2] = moments(numbers.to_vec());
     assert!(first.abs() < 0.03 && (second - 0.774).abs() < 0.03);
 }
+
+/// The known answers that the authors publish with their library Random123.
+#[test]
+fn the_published_answers_are_met() {
+    assert_eq!(philox([0; 4], [0; 2]), [0x6627_e8d5, 0xe169_c58d, 0xbc57_ac4c, 0x9b00_dbd8]);
+    assert_eq!(
+        philox([u32::MAX; 4], [u32::MAX; 2]),
+        [0x408f_276d, 0x41c8_3b0e, 0xa20b_c7c6, 0x6d54_51fd]
+    );
+    assert_eq!(
+        philox([0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344], [0xa409_3822, 0x299f_31d0]),
+        [0xd16c_fe09, 0x94fd_cceb, 0x5001_e420, 0x2412_6ea1]
+    );
+}
+
+#[test]
+fn draws_and_positions_beyond_32_bits_do_not_meet_others() {
+    let key = RandomKey { seed: 1, stream: 2, count: 3 };
+    let later = RandomKey { count: key.count + (1 << 32), ..key };
+    assert_ne!(key.group(0), later.group(0));
+    assert_ne!(key.group(0), key.group(1 << 32));
+    assert_ne!(RandomKey { count: 4, ..key }.group(0), key.group(1 << 32));
+}

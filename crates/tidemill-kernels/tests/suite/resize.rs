@@ -23,7 +23,7 @@ fn dot(left: &Value, right: &Value) -> f64 {
     pairs.map(|(l, r)| f64::from(*l) * f64::from(*r)).sum()
 }
 
-/// Where on an axis of `extent` pixel `i` of `count` is.
+/// The position on an axis of `extent` of pixel `i` of `count`.
 fn position(i: usize, extent: usize, count: usize, align: Align) -> f64 {
     let (i, extent, count) = (i as f64, extent as f64, count as f64);
     match align {
@@ -34,7 +34,7 @@ fn position(i: usize, extent: usize, count: usize, align: Align) -> f64 {
     }
 }
 
-/// The sum of the pixels of images, by how much each of a row and of a column counts.
+/// The sum of the pixels of images, weighted by row and by column.
 fn by_weights(
     images: &Value,
     size: [usize; 2],
@@ -92,7 +92,7 @@ proptest! {
             let at = position(i, extent, count, align);
             let around = (-1..=2).map(|offset| at.floor() as i64 + offset);
             let weight = |k: i64| cubic(at - k as f64, slope);
-            // Those outside count as the nearest inside, or not at all.
+            // Pixels outside count as the nearest inside, or not at all.
             let inside = |k: &i64| (0..extent as i64).contains(k);
             let nearest = |k: i64| k.clamp(0, extent as i64 - 1) == pixel as i64;
             if centered {
@@ -135,7 +135,7 @@ proptest! {
         let expected = bilinear(&images, larger, Align::Corners).unwrap();
         let expected: Vec<f64> =
             expected.as_slice::<f32>().unwrap().iter().map(|x| (*x).into()).collect();
-        // What is rounded to lie outside is not a number.
+        // A position rounded to outside is not a number.
         for (actual, expected) in cropped.as_slice::<f32>().unwrap().iter().zip(expected) {
             prop_assert!(actual.is_nan() || (f64::from(*actual) - expected).abs() < 1e-4);
         }
@@ -157,7 +157,7 @@ proptest! {
             let difference = dot(&cropped, &grad) - dot(&images, &back);
             prop_assert!(difference.abs() < 1e-3, "{difference}");
         }
-        // Where the step does not carry a pixel over an edge, the crops are linear in it.
+        // As long as the step does not carry a pixel over an edge, the crops are linear in it.
         let back = crop_grad_boxes(&grad, &images, all).unwrap();
         let shifted = |i: usize, by: f32| {
             let mut edges = edges.clone();

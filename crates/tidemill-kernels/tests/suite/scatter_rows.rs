@@ -32,7 +32,7 @@ proptest! {
         let written = scatter_rows(table.clone(), &indices, &single, Combine::Sub);
         prop_assert_eq!(written.as_ref(), Ok(&expected));
 
-        // The same by positions along two axes, each row by its three parts.
+        // The same by positions along two axes, each row in its three parts.
         let columns = [columns, (columns + 1) % 3, (columns + 2) % 3];
         let positions: Vec<i64> =
             rows.iter().flat_map(|&row| columns.into_iter().flat_map(move |c| [row, c])).collect();

@@ -1,4 +1,4 @@
-//! What the tests share.
+//! Shared by the tests.
 
 use proptest::prelude::*;
 use tidemill_kernels::elementwise::{
@@ -107,7 +107,7 @@ pub(crate) fn positions(shape: &[usize]) -> Vec<Vec<usize>> {
     all
 }
 
-/// Where `position` lies in a buffer of `shape`; positions along axes of extent 1 and along
+/// The offset of `position` in a buffer of `shape`; positions along axes of extent 1 and along
 /// missing axes do not matter.
 pub(crate) fn offset(shape: &[usize], position: &[usize]) -> usize {
     let own = &position[position.len() - shape.len()..];

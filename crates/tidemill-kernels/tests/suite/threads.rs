@@ -32,7 +32,7 @@ fn noise(shape: &[usize], seed: usize) -> Value {
     })
 }
 
-/// Extents on both sides of where work is divided.
+/// Extents on both sides of the limits at which work is divided.
 fn length() -> impl Strategy<Value = usize> {
     prop_oneof![
         1_usize..100,
@@ -160,7 +160,7 @@ proptest! {
         same_on_any(|| batch_matmul((&left, Normal), (&right, Normal)).unwrap());
     }
 
-    /// So it depends neither on the shape of the product, which the tiles follow.
+    /// So it does not depend on the shape of the product either, which the tiles follow.
     #[test]
     fn an_element_of_a_product_depends_on_its_row_and_column_alone(
         (rows, inner, columns) in (2_usize..300, 1_usize..600, 2_usize..300),

@@ -151,7 +151,7 @@ fn case_at<R: Structure>(
     rest(location, cases.into_iter(), Box::new(default))
 }
 
-/// A [`case`] of predicates of which at most one may be true in a run.
+/// A [`case`] in which at most one predicate may be true in a run.
 ///
 /// ```
 /// use tidemill_ops::{Tensor, case_exclusive, constant, greater, less, placeholder};
@@ -165,7 +165,7 @@ fn case_at<R: Structure>(
 /// ```
 ///
 /// # Errors
-/// As of [`case`]. A run in which several predicates are true fails.
+/// As for [`case`]. A run in which several predicates are true fails.
 #[track_caller]
 pub fn case_exclusive<R: Structure>(
     cases: Vec<(Tensor, Box<dyn FnOnce() -> R + '_>)>,
@@ -177,7 +177,7 @@ pub fn case_exclusive<R: Structure>(
     case_at(location, preds.into_iter().zip(branches).collect(), default)
 }
 
-/// The predicates, in a run that fails where several are true.
+/// The predicates; a run fails if several are true.
 #[track_caller]
 fn exclusive(preds: Vec<Tensor>) -> Vec<Tensor> {
     let [first, _, ..] = preds[..] else { return preds };
@@ -218,7 +218,7 @@ impl<'a> Branches<'a> {
         result.unwrap_or_else(|| unreachable!())
     }
 
-    /// The results of the node that `build` makes of the bodies and of what they take.
+    /// The results of the node that `build` makes from the bodies and their inputs.
     #[track_caller]
     fn finish<R: Structure>(
         self,

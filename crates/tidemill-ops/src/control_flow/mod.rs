@@ -21,7 +21,7 @@ pub use structure::{Rebuild, Structure};
 
 use crate::{Operation, Tensor};
 
-/// What the bodies of a node take from outside: each tensor once.
+/// The tensors that the bodies of a node capture, each once.
 fn captured_by(traces: &[&Trace]) -> Vec<TensorRef> {
     let mut captured: Vec<TensorRef> = Vec::new();
     for tensor in traces.iter().flat_map(|trace| trace.captured()) {
@@ -84,7 +84,7 @@ fn outputs<S: Structure>(structure: S, operation: OperationRef) -> S {
     replace(structure, operation, (0..).map(|slot| operation.output(slot)))
 }
 
-/// The structure of what could not be built.
+/// The structure of a failed call.
 fn poison<S: Structure>(structure: S, failure: OperationRef) -> S {
     replace(structure, failure, std::iter::repeat_with(|| failure.output(0)))
 }
@@ -117,7 +117,7 @@ fn failed(graph: &Graph, what: &'static str, kind: BuildErrorKind) -> OperationR
     fail(Some(graph.key()), what, kind, Vec::new())
 }
 
-/// The node that runs bodies, as the kind for those with effects or that for those without.
+/// The node that runs bodies, of the kind with effects or of the stateless kind.
 fn call(
     graph: &Graph,
     [stateful, stateless]: [&'static OpDef; 2],
@@ -127,12 +127,12 @@ fn call(
     NodeBuilder::new(if is_stateful { stateful } else { stateless }).graph(graph.key())
 }
 
-/// The types of what a body gives.
+/// The types of the results of a body.
 fn result_types(body: &Body) -> Attr {
     Attr::from(body.result_facts().iter().map(|fact| fact.dtype).collect::<Vec<_>>())
 }
 
-/// What is known of tensors when a loop begins.
+/// The facts known about a tensor when a loop begins.
 fn fact_of(tensor: TensorRef) -> Option<Fact> {
     Tensor::from(tensor).fact()
 }

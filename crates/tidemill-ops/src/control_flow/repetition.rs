@@ -45,7 +45,7 @@ pub fn while_loop<S: Structure + Clone>(
 
 /// Options of a [`while_loop`].
 #[derive(Clone, Debug, Default)]
-#[must_use = "nothing is built before `run`"]
+#[must_use = "nothing is built until `run`"]
 pub struct WhileLoop {
     maximum_iterations: Option<i64>,
     invariants: Vec<(usize, PartialShape)>,
@@ -152,7 +152,7 @@ impl WhileLoop {
         at_location(location, || outputs(state, repeat("while", &graph, &tensors, test, step)))
     }
 
-    /// What is known of the tensors of the state in all iterations.
+    /// The facts that hold for the tensors of the state in all iterations.
     fn facts(&self, tensors: &[TensorRef]) -> Result<Vec<Fact>, OperationRef> {
         let mut facts = Vec::with_capacity(tensors.len());
         for (i, &tensor) in tensors.iter().enumerate() {

@@ -146,8 +146,8 @@ pub fn map_accumulate<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     sequence(Location::caller(), "map_accumulate", false, elems, initial, function)
 }
 
-/// A [`map_accumulate`] of which the shape of each result of `function` is given, as a list of extents
-/// or a tensor of integers: so there may be no elements although a shape is not known before a run.
+/// [`map_accumulate`] with given shapes of the results of `function`, each a list of extents or a
+/// tensor of integers. So there may be no elements even if a shape is unknown before a run.
 ///
 /// ```
 /// use tidemill_ops::{map_accumulate_shaped, placeholder, shape};
@@ -159,7 +159,7 @@ pub fn map_accumulate<E: Structure + Clone, S: Structure + Clone, R: Structure>(
 /// ```
 ///
 /// # Errors
-/// As of [`map_accumulate`]; and, in a run, results of another shape.
+/// As for [`map_accumulate`]; a run fails if a result has another shape.
 #[track_caller]
 pub fn map_accumulate_shaped<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     elems: E,
@@ -180,8 +180,8 @@ fn twice<E, S: Clone>(function: impl FnOnce(S, E) -> S) -> impl FnOnce(S, E) -> 
     }
 }
 
-/// A loop through lists: each iteration takes the last element off those of the parts, so that its
-/// gradient is to add one, and adds one to those of the results.
+/// A loop over lists: each iteration takes the last element off the lists of the parts, so that the
+/// gradient appends one, and appends one to the lists of the results.
 fn sequence<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     location: Location,
     name: &'static str,
@@ -257,12 +257,12 @@ fn sequence_of_shapes<E: Structure + Clone, S: Structure + Clone, R: Structure>(
     })
 }
 
-/// What a loop through lists begins with.
+/// The initial values of a loop over lists.
 struct Sequence {
-    /// What the iterations hand on, and the lists of the parts.
+    /// The values that iterations pass on, followed by the lists of the parts.
     initial: Vec<TensorRef>,
     facts: Vec<Fact>,
-    /// How many the former are.
+    /// The number of values that iterations pass on.
     states: usize,
     length: Dim,
     from_the_end: bool,
@@ -285,7 +285,7 @@ impl Sequence {
                 Some([first, inner @ ..]) => (*first, inner.iter().copied().collect()),
                 Some([]) => {
                     let kind = OpError::invalid(
-                        "an element is a single number, without a first axis to go along"
+                        "an element is a single number, with no first axis to iterate over"
                             .to_owned(),
                     );
                     return Err(fail(kind.into()));
@@ -309,7 +309,7 @@ impl Sequence {
         Ok(Sequence { initial, facts, states, length, from_the_end })
     }
 
-    /// The lists without the elements that are next, and those.
+    /// The lists without their next elements, and those elements.
     #[track_caller]
     fn next(&self, lists: &[TensorRef]) -> (Vec<TensorRef>, Vec<TensorRef>) {
         let facts = &self.facts[self.states..];
@@ -321,7 +321,7 @@ impl Sequence {
         next.unzip()
     }
 
-    /// The node of the loop, which adds its results to lists of which `lists` is known.
+    /// The node of the loop, which appends its results to lists with the facts in `lists`.
     #[track_caller]
     fn node(
         &self,
@@ -342,8 +342,8 @@ impl Sequence {
         Ok(repeat("while", graph, &initial, test?, step))
     }
 
-    /// The elements of a list of results along a new first axis. Their shape has to be given where it
-    /// is not known and there may be none.
+    /// The elements of a list of results along a new first axis. Their shape must be given if it is
+    /// unknown and there may be none.
     #[track_caller]
     fn stack(&self, list: Tensor, fact: &Fact, given: Option<&Operand>) -> Tensor {
         let (shape, dtype) = element_of(fact);

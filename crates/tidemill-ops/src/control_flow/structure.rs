@@ -3,13 +3,13 @@ use std::hash::{BuildHasher, Hash};
 
 use crate::{Operation, Tensor, TensorArray};
 
-/// Tensors and operations in an arrangement that the host program works with: a tensor, a
-/// [`TensorArray`], an operation, nothing, or a tuple, an array, a vector, an option or a map of
-/// such. A struct of a program's own becomes one by rebuilding its fields in turn.
+/// Tensors and operations in a structure of the host program: a tensor, a [`TensorArray`], an
+/// operation, nothing, or a tuple, an array, a vector, an option or a map of these. A struct of a
+/// program can implement it by rebuilding its fields in turn.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` is not a structure of tensors",
     label = "not a structure of tensors",
-    note = "loops and branches hand on tensors, operations, and tuples, arrays, vectors, options and \
+    note = "loops and branches pass on tensors, operations, and tuples, arrays, vectors, options and \
             maps of them; a number becomes a tensor by `constant(..)`, a variable by `.read()`"
 )]
 pub trait Structure: Sized {
@@ -57,7 +57,8 @@ impl<K: Ord, S: Structure> Structure for BTreeMap<K, S> {
 }
 
 impl<K: Ord + Hash, S: Structure, H: BuildHasher + Default> Structure for HashMap<K, S, H> {
-    /// In the order of the keys: that of the map differs from one run of the program to the next.
+    /// In the order of the keys: the order of the map differs from one run of the program to the
+    /// next.
     fn rebuild(self, with: &mut dyn Rebuild) -> Self {
         let mut parts: Vec<(K, S)> = self.into_iter().collect();
         parts.sort_by(|(left, _), (right, _)| left.cmp(right));

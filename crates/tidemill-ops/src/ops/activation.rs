@@ -113,7 +113,7 @@ pub fn swish(x: impl Into<Operand>, beta: impl Into<Operand>) -> Tensor {
     composite(x.graph(), "swish", |_| x * sigmoid(mul(x, beta)))
 }
 
-/// The logarithm of [`sigmoid`], exact where that is tiny: `-softplus(-x)`.
+/// The logarithm of [`sigmoid`], accurate even for tiny values: `-softplus(-x)`.
 ///
 /// ```
 /// use tidemill_ops::{constant, log_sigmoid};

@@ -99,16 +99,16 @@ pub static ADD_V1: OpDef = with_gradient!(
     (|cx| cx.grad(), cx.grad())
 );
 
-/// The gradient of a base. An exponent of 0 makes it 0 whatever the base is, and so do the powers
-/// that further derivatives are made of.
+/// The gradient of a base. An exponent of 0 makes it 0 whatever the base is, and likewise the
+/// powers in further derivatives.
 fn by_base(x: Tensor, y: Tensor, grad: Tensor) -> Tensor {
     mul_no_nan(mul_no_nan(pow(x, y - 1.0), y), grad)
 }
 
-/// The gradient of an exponent, the power times the logarithm of its base, by way of
-/// [`xlogy`], which is 0 where the power is.
+/// The gradient of an exponent, the power times the logarithm of its base, by way of [`xlogy`],
+/// which is 0 where the power is.
 fn by_exponent([x, y]: [Tensor; 2], power: Tensor, grad: Tensor) -> Tensor {
-    // The powers of 0 jump at 0, those of negative numbers are only there for whole exponents.
+    // The powers of 0 jump at 0; those of negative numbers exist only for whole exponents.
     let is_none = less(x, 0.0) | (equal(x, 0.0) & greater_equal(y, 0.0));
     mul_no_nan(xlogy(power, select(is_none, ones_like(power), x)), grad)
 }
@@ -121,7 +121,7 @@ fn where_false(condition: Tensor, grad: Tensor) -> Tensor {
     select(condition, zeros_like(grad), grad)
 }
 
-/// The types that have sums: numbers, and lists of them.
+/// The types that can be summed: numbers, and lists of them.
 const SUMMABLE: &[DType] = &[
     DType::F32,
     DType::F64,

@@ -47,7 +47,7 @@ fn infer_assign(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
     }
 }
 
-/// A write that changes the value there is.
+/// A write that changes the existing value.
 const fn update(name: &'static str, summary: &'static str) -> OpDef {
     OpDef::new(name, summary)
         .inputs(const { &[Arg::of("ref", "T").access(Access::Update), Arg::of("value", "T")] })

@@ -11,7 +11,7 @@ use super::reduce::reduce_sum;
 use crate::operand::{composite, tensor};
 use crate::{Operand, Tensor};
 
-/// The axes before matrices, and their own two; `None` where the rank is unknown.
+/// The leading axes, and the two axes of the matrices; `None` if the rank is unknown.
 type Matrices<'a> = Option<(&'a [Dim], [Dim; 2])>;
 
 /// The axes of the matrices of input `i`.
@@ -29,7 +29,7 @@ pub(crate) fn matrices<'a>(node: &'a NodeView<'_>, i: usize) -> Result<Matrices<
     }
 }
 
-/// A shape of axes before matrices, and theirs.
+/// A shape of leading axes and the two of matrices.
 pub(crate) fn with_matrix(batch: &PartialShape, matrix: [Dim; 2]) -> PartialShape {
     match batch.dims() {
         Some(dims) => dims.iter().copied().chain(matrix).collect(),
@@ -37,8 +37,8 @@ pub(crate) fn with_matrix(batch: &PartialShape, matrix: [Dim; 2]) -> PartialShap
     }
 }
 
-/// The gradient of `x` from one in which the axes between the first `before` and the last
-/// `after` were stretched to those of others: summed back.
+/// The gradient of `x` from one in which the axes between the first `before` and the last `after`
+/// were broadcast, summed back to the shape of `x`.
 #[track_caller]
 pub(crate) fn sum_stretched(grad: Tensor, x: Tensor, before: usize, after: usize) -> Tensor {
     let (of_grad, of_x) = (grad.shape(), x.shape());

@@ -24,7 +24,7 @@ const fn product(name: &'static str, summary: &'static str) -> OpDef {
                     AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::bool("adj_x", false),
                     AttrDef::bool("adj_y", false),
-                    // What TensorFlow notes of gradients for its compilers.
+                    // Hints that TensorFlow's gradients give to its compilers.
                     AttrDef::bool("grad_x", false),
                     AttrDef::bool("grad_y", false),
                 ]
@@ -155,11 +155,11 @@ pub struct BatchMatMul {
     pub adj_y: bool,
 }
 
-/// The products of the matrices in the last two axes of `x`, of shape `[.., m, k]`, and `y`, of
-/// shape `[.., k, n]`: of shape `[.., m, n]`. The axes before them broadcast.
+/// The products of the matrices in the last two axes of `x`, of shape `[.., m, k]`, and of `y`, of
+/// shape `[.., k, n]`. The result has shape `[.., m, n]`. The other axes broadcast.
 ///
 /// # Errors
-/// Tensors of less than two axes or of two types, inner dimensions that differ, and other axes
+/// Tensors of fewer than two axes or of two types, inner dimensions that differ, and other axes
 /// that do not broadcast.
 ///
 /// ```

@@ -37,7 +37,7 @@ impl Channels {
             _ => {
                 return Err(OpError::attr(
                     "data_format",
-                    format!("there is no data format {format:?}"),
+                    format!("unknown data format {format:?}"),
                 ));
             }
         };
@@ -121,8 +121,8 @@ pub static FUSED_BATCH_NORM_V2: OpDef = normalisation("FusedBatchNormV2")
 
 /// Channels scaled to a mean and a variance: given ones, or those of the batch in training.
 ///
-/// The variance that scales is the biased one, the second reserve; the one reported is not. The
-/// first reserve is the mean, the third is of no use.
+/// The variance used for scaling, the second reserve, is the biased one; the reported one is
+/// unbiased. The first reserve is the mean; the third is unused.
 pub static FUSED_BATCH_NORM_V3: OpDef = normalisation("FusedBatchNormV3")
     .inputs(const { &inputs("U") })
     .outputs(OF_STATISTICS)
@@ -185,7 +185,7 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     Ok(shapes.into_iter().take(node.op().outputs.len()).map(Inferred::from).collect())
 }
 
-/// The shape of input `x`, and how many channels it and the lists have.
+/// The shape of input `x`, and the number of channels that it and the lists have.
 fn infer_channels(
     node: &NodeView<'_>,
     x: usize,
@@ -258,8 +258,8 @@ fn check_axes(x: &Value, rank: usize) -> Result<(), OpError> {
     }
 }
 
-/// What came in for `y` passes through [`FUSED_BATCH_NORM_GRAD_V3`]; what came in for the
-/// statistics adds to it.
+/// The gradient of `y` passes through [`FUSED_BATCH_NORM_GRAD_V3`]; the gradients of the statistics
+/// are added.
 fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (node, channels) = (cx.node(), Channels::of(cx.node())?);
     let training = node.bool_attr("is_training")?;
@@ -408,10 +408,10 @@ pub static FUSED_BATCH_NORM_GRAD_V3: OpDef =
 
 /// The gradients of [`FUSED_BATCH_NORM_GRAD_V3`].
 ///
-/// With `r = 1 / sqrt(variance + epsilon)`, `z = x - mean`, and what comes in, `a`, `b` and `c`,
-/// the function to differentiate is, summed over each channel of `n` elements,
+/// With `r = 1 / sqrt(variance + epsilon)`, `z = x - mean`, and the incoming gradients `a`, `b` and
+/// `c`, the function to differentiate is, summed over each channel of `n` elements,
 /// `scale r (Σ a dy - [Σa Σdy / n + r² Σaz Σ(dy z) / n]) + b r Σ(dy z) + c Σdy`,
-/// with what is in brackets in training only.
+/// where the bracketed part applies only in training.
 fn second_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (node, channels) = (cx.node(), Channels::of(cx.node())?);
     let (dtype, of_lists) = (node.dtype(0), node.dtype(2));

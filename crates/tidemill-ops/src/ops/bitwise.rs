@@ -26,7 +26,7 @@ macro_rules! bitwise_family {
         #[doc = $summary]
         $(#[doc = $doc])*
         ///
-        /// Shapes broadcast; both operands are of one type, which a number takes from the other.
+        /// Shapes broadcast; both operands have the same type, which a number takes from the other.
         #[doc = example!($function(constant([12, 5]), 3) => "[2]")]
         #[doc(alias = $name)]
         #[track_caller]

@@ -127,7 +127,7 @@ pub fn clip_by_norm(
     composite(t.graph(), "clip_by_norm", |_| of_values(t, clipped))
 }
 
-/// What `change` makes of a tensor, or of the values of one that is a sum of slices.
+/// Applies `change` to a tensor, or to the values of one that is a sum of slices.
 #[track_caller]
 fn of_values(t: Tensor, change: impl FnOnce(Tensor) -> Tensor) -> Tensor {
     match IndexedSlices::of(t) {
@@ -173,7 +173,7 @@ pub fn clip_by_global_norm<T: Into<Operand>>(
     composite(graph_of(&tensors), "clip_by_global_norm", |_| {
         let norm = composite(graph_of(&tensors), "global_norm", |_| norm_of(&tensors));
         let limit = limit.to_tensor_like(norm, "clip_norm");
-        // One by a norm of 0 has no finite derivative.
+        // The reciprocal of a norm of 0 has no finite derivative.
         let scale = limit * (1.0 / maximum(norm, limit));
         let scale = select(is_finite(norm), scale, f64::NAN);
         let clipped = |&t: &Tensor| of_values(t, |t| t * scale);

@@ -29,8 +29,8 @@ const fn comparison(name: &'static str, summary: &'static str, types: &'static [
         .not_differentiable()
 }
 
-/// The attribute of `Equal` and `NotEqual` that says whether shapes must broadcast. Where they
-/// need not and do not, the tensors differ as a whole.
+/// The attribute of `Equal` and `NotEqual` that requires shapes to broadcast. If it is false and
+/// they do not, the tensors differ as a whole.
 const MUST_BROADCAST: &str = "incompatible_shape_error";
 
 fn must_broadcast(node: &NodeView<'_>) -> bool {
@@ -49,10 +49,10 @@ fn compared_shape(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpErro
     }
 }
 
-/// Compares by `kernel`, unless the shapes need not broadcast and do not.
+/// Compares with `kernel`, unless the shapes need not broadcast and do not.
 struct WholeKernel {
     kernel: Box<dyn Kernel>,
-    /// What comes of tensors that differ.
+    /// The result for tensors that differ as a whole.
     differ: bool,
 }
 
@@ -101,7 +101,7 @@ macro_rules! comparison_family {
 
         #[doc = $summary]
         ///
-        /// The result is `bool`. Shapes broadcast; both operands are of one type, which a number
+        /// The result is `bool`. Shapes broadcast; both operands have the same type, which a number
         /// takes from the other.
         #[doc = example!($function(constant([0.5_f32, 2.0]), 1.0) => "[2]")]
         #[doc(alias = $name)]
@@ -196,7 +196,7 @@ pub fn logical_or(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
     binary(&LOGICAL_OR, "LogicalOr", x, y)
 }
 
-/// Whether one holds, but not both. Shapes broadcast.
+/// True where exactly one is true. Shapes broadcast.
 ///
 /// ```
 /// use tidemill_ops::{constant, logical_xor};
@@ -212,7 +212,7 @@ pub fn logical_xor(x: impl Into<Operand>, y: impl Into<Operand>) -> Tensor {
     })
 }
 
-/// Whether it does not hold.
+/// True where `x` is false.
 ///
 /// ```
 /// use tidemill_ops::{constant, logical_not};

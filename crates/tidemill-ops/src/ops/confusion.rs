@@ -9,15 +9,15 @@ use super::reduce::reduce_max;
 use crate::operand::composite;
 use crate::{Operand, Tensor};
 
-/// How often each class was taken for each other: the element in row `i` and column `j` is the
-/// number of times, or the sum of `weights`, that the label was `i` and the prediction `j`. It is of
-/// type `dtype` and shape `[num_classes, num_classes]`.
+/// The confusion matrix: the element in row `i` and column `j` counts the pairs, or sums their
+/// `weights`, whose label is `i` and whose prediction is `j`. It has type `dtype` and shape
+/// `[num_classes, num_classes]`.
 ///
-/// `labels` and `predictions` are classes, integers from 0, of one shape, and so are `weights` if
-/// there are some. If `num_classes` is `None`, it is one more than the largest class of either.
+/// `labels` and `predictions` are class numbers, integers from 0, of one shape, and so are
+/// `weights` if given. If `num_classes` is `None`, it is one more than the largest class of either.
 ///
 /// # Errors
-/// Labels, predictions or weights that differ in shape. A run fails where a class is negative, or is
+/// Labels, predictions or weights that differ in shape. A run fails if a class is negative, or is
 /// not below `num_classes`.
 ///
 /// ```

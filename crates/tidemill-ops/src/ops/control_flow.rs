@@ -78,7 +78,7 @@ fn infer_branch(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
     let types = node.types_attr("Tout")?;
     let mut bodies = node.bodies();
     let Some(first) = bodies.next() else {
-        return Err(OpError::body("there is no branch".to_owned()));
+        return Err(OpError::body("there are no branches".to_owned()));
     };
     check_parameters(first, node, 1)?;
     for body in std::iter::once(first).chain(bodies) {
@@ -139,7 +139,7 @@ fn infer_loop(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
         if !is_variable && parameter.shape.relax(&result.shape) != parameter.shape {
             return Err(OpError::body(format!(
                 "value {i} of the loop is {parameter} when an iteration begins, but {result} when it \
-                 ends: say what holds of it all the time by a shape invariant"
+                 ends: give it a shape invariant that always holds"
             )));
         }
     }

@@ -29,11 +29,11 @@ fn method(node: &NodeView<'_>) -> Result<Method, OpError> {
     match &method[..] {
         b"bilinear" => Ok(Method::Bilinear),
         b"nearest" => Ok(Method::Nearest),
-        _ => Err(OpError::attr("method", format!("there is no method {method:?} to crop by"))),
+        _ => Err(OpError::attr("method", format!("unknown crop method {method:?}"))),
     }
 }
 
-/// The boxes that two inputs from `first` on describe.
+/// The boxes that the two inputs from `first` on describe.
 fn boxes<'a>(cx: &'a KernelCx<'_>, first: usize) -> Result<Boxes<'a>, KernelError> {
     Ok(Boxes { boxes: cx.input(first)?, images: cx.input(first + 1)? })
 }
@@ -47,7 +47,7 @@ fn check_boxes(node: &NodeView<'_>, first: usize) -> Result<Dim, OpError> {
     Ok(if count(first).known().is_some() { count(first) } else { count(first + 1) })
 }
 
-/// Checks that input 0 can be crops, as many as there are boxes.
+/// Checks that input 0 can be crops, one for each box.
 fn check_crops(node: &NodeView<'_>, count: Dim, depth: Dim) -> Result<(), OpError> {
     let crops = [count, Dim::UNKNOWN, Dim::UNKNOWN, depth];
     check_shape(node, 0, &crops.into_iter().collect())
@@ -57,7 +57,7 @@ fn check_bilinear(node: &NodeView<'_>) -> Result<(), OpError> {
     match method(node)? {
         Method::Bilinear => Ok(()),
         Method::Nearest => {
-            Err(OpError::attr("method", "the gradient of boxes is that of bilinear crops"))
+            Err(OpError::attr("method", "only bilinear crops have a gradient for their boxes"))
         }
     }
 }
@@ -243,21 +243,21 @@ fn samples() -> Vec<Sample> {
         Sample::error(with(all(), -1), "-1"),
         Sample::error(with(array([1, 4], [0.0_f32, 0.0, f32::NAN, 1.0]), 0), "not finite"),
     ];
-    // The differences of `float32` are too coarse to compare with.
+    // Finite differences in `float32` are too coarse to compare with.
     samples.into_iter().map(Sample::at_kink).collect()
 }
 
 /// The parts of images inside `boxes`, resized to `crop_size`, `[height, width]`, as `float32` of
 /// shape `[boxes, height, width, channels]`.
 ///
-/// `image` is of shape `[batch, height, width, channels]`, `boxes`, `float32`, of shape
-/// `[boxes, 4]`: the first row and column and the last of each, `[y1, x1, y2, x2]`, where 0 is the
-/// first pixel of the image and 1 the last. `box_index`, `int32`, has the image number of each box.
-/// Pixels are interpolated bilinearly from the four around; pixels outside of the image are
+/// `image` has shape `[batch, height, width, channels]`. `boxes`, `float32`, has shape `[boxes,
+/// 4]`: the first row and column and the last of each, `[y1, x1, y2, x2]`, where 0 is the first
+/// pixel of the image and 1 the last. `box_index`, `int32`, has the image number of each box.
+/// Pixels are interpolated bilinearly from the four around them; pixels outside the image are
 /// `extrapolation_value`. The gradient goes to the image and to the boxes.
 ///
 /// # Errors
-/// Tensors of other ranks, sizes below 1; in a run, boxes of no image, or that are not finite.
+/// Tensors of other ranks, or sizes below 1. A run fails if a box is not finite or has no image.
 ///
 /// ```
 /// use tidemill_ops::{crop_and_resize, placeholder};

@@ -37,7 +37,7 @@ pub static CUSTOM_GRADIENT: OpDef =
             let rule: Arc<HostFunction> = Arc::new(|_: &[Value]| Ok(Vec::new()));
             let (value, input) = (Value::from([1.0_f32, 2.0]), Value::from(3.0_f32));
             let sample = Sample::new([value.clone(), input], value).attr("rule", rule);
-            // The rule need not have anything to do with differences.
+            // The rule need not agree with finite differences.
             vec![sample.gradient_error("without a rule")]
         });
 
@@ -47,8 +47,8 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     Ok(facts.map(|fact| Inferred::from(fact.shape.clone())).collect())
 }
 
-/// A call of a rule. It is handed over by the thread, because what a node holds of the host
-/// program is a function of values, and a rule is one of tensors.
+/// A call of a rule. It is passed through a thread-local, because a node can hold only host
+/// functions of values, and a rule is a function of tensors.
 struct Call {
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,

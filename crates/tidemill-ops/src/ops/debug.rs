@@ -12,7 +12,7 @@ use crate::operand::tensor;
 use crate::summarize::{Limit, summarize};
 use crate::{Operand, Operation, Tensor};
 
-/// So many elements of a tensor are written unless told otherwise.
+/// The default number of elements of a tensor to print.
 const SUMMARIZE: i64 = 3;
 
 /// The input itself; prints other tensors.
@@ -168,9 +168,9 @@ impl Kernel for CheckNumerics {
 pub struct PrintOptions<'a> {
     /// The text before the tensors.
     pub message: &'a str,
-    /// How many elements of each tensor are written; all of them if negative.
+    /// The number of elements of each tensor to print; all if negative.
     pub summarize: i64,
-    /// How many runs of a session print; all of them if `None`.
+    /// The number of runs of a session that print; all if `None`.
     pub first_n: Option<u32>,
 }
 

@@ -32,7 +32,7 @@ fn slides(node: &NodeView<'_>) -> Result<[Slide; 2], OpError> {
     Ok([0, 1].map(|i| Slide { stride: strides[i], dilation: rates[i], padding: paddings[i] }))
 }
 
-/// Checks the operands, and gives what is known of the shape of the output.
+/// Checks the operands, and returns the known shape of the output.
 fn output_shape(node: &NodeView<'_>) -> Result<PartialShape, OpError> {
     let slides = slides(node)?;
     check_rank(node, 0, 4, "4 axes")?;
@@ -45,7 +45,7 @@ fn output_shape(node: &NodeView<'_>) -> Result<PartialShape, OpError> {
     Ok([input[0], rows, columns, channels].into_iter().collect())
 }
 
-/// What a plan computes of the inputs of a node: images, filter and what else there is.
+/// The computation of a plan from the inputs of a node: images, filter and further ones.
 type Compute = fn(&Dilation, &KernelCx<'_>) -> Result<Value, KernelError>;
 
 fn plan_kernel(node: &NodeView<'_>, compute: Compute) -> Result<Box<dyn Kernel>, OpError> {
@@ -56,7 +56,7 @@ fn plan_kernel(node: &NodeView<'_>, compute: Compute) -> Result<Box<dyn Kernel>,
     }))
 }
 
-/// The gradient of a node that is linear in its third input: by that alone.
+/// The gradient of a node that is linear in its third input, with respect to that input only.
 fn linear(cx: &GradCx<'_>, op: &'static OpDef) -> Result<Grads, GradientError> {
     Ok(grads([None, None, Some(beside(op, cx, [cx.input(0), cx.input(1), cx.grad()])?)]))
 }
@@ -65,7 +65,7 @@ const fn dilation(name: &'static str, summary: &'static str) -> OpDef {
     OpDef::new(name, summary).attrs(ATTRS).fallible(Fallible::Values)
 }
 
-/// The largest sums of a filter and what it moves over.
+/// The largest sums of a filter and the images that it moves over.
 pub static DILATION_2D: OpDef =
     dilation("Dilation2D", "The largest sums of a filter and the images that it moves over.")
         .inputs(INPUTS.split_at(2).0)
@@ -110,7 +110,7 @@ const fn pick<O: Summand>(name: &'static str, summary: &'static str) -> OpDef {
         })
 }
 
-/// One of the two that are summed up.
+/// One of the two summands.
 trait Summand {
     const SIDE: Side;
     const INPUT: usize;
@@ -199,7 +199,7 @@ fn samples() -> Vec<Sample> {
         moved(Sample::shapes([image(), square()]), [2, 1], [1, 1], "VALID"),
         moved(Sample::shapes([image(), square()]), [1, 2], [2, 1], "SAME"),
         moved(Sample::error(inputs(), "above 0"), [0, 1], [1, 1], "SAME"),
-        moved(Sample::error(inputs(), "no padding"), [1, 1], [1, 1], "NONE"),
+        moved(Sample::error(inputs(), "unknown padding"), [1, 1], [1, 1], "NONE"),
         moved(Sample::error([row(), square()], "2"), [1, 1], [1, 1], "SAME"),
     ]
 }
@@ -227,7 +227,7 @@ fn pick_samples(values: Value, picked: [f32; 3]) -> Vec<Sample> {
 ///
 /// # Errors
 /// Tensors that differ in type or channels or have other ranks; strides and dilations below 1;
-/// explicit padding, images whose channels come first.
+/// explicit padding; images whose channels come first.
 ///
 /// ```
 /// use tidemill_ops::{Conv, dilation2d, fill, placeholder};

@@ -11,11 +11,11 @@ use crate::Tensor;
 use crate::family::{binary_family, unary_family};
 
 binary_family! {
-    /// The quotient, `x / y`; that of integers is truncated towards zero. Dividing an integer by
-    /// zero is an error.
+    /// The quotient, `x / y`; for integers, truncated towards zero. Dividing an integer by zero is
+    /// an error.
     ///
-    /// It is the oldest of TensorFlow's divisions; [`div`](super::arithmetic::div) and
-    /// [`floor_div`](super::arithmetic::floor_div) say what they mean.
+    /// It is the oldest of TensorFlow's divisions; prefer [`div`](super::arithmetic::div) and
+    /// [`floor_div`](super::arithmetic::floor_div), whose names say what they do.
     DIV_V1 div_v1 = "Div"["div"], NUMBERS(Integers), kernels::div,
         (|cx|
             cx.grad::<Tensor>() / cx.input::<Tensor>(1),
@@ -69,7 +69,7 @@ binary_family! {
                 * neg(truncate_div(cx.input::<Tensor>(0), cx.input::<Tensor>(1)))),
         [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [1.0, -1.0, 1.5];
 
-    /// The remainder that has the sign of `x`, by the older name of [`truncate_mod`].
+    /// The remainder that has the sign of `x`: the older name of [`truncate_mod`].
     MOD_V1 mod_v1 = "Mod"["mod"], NUMBERS(Integers), kernels::truncate_mod,
         (|cx|
             cx.grad(),
@@ -78,7 +78,7 @@ binary_family! {
         [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [1.0, -1.0, 1.5];
 }
 
-/// One by `y`, and 0 where both are 0.
+/// The reciprocal of `y`, and 0 where both are 0.
 fn reciprocal_where_defined(x: Tensor, y: Tensor) -> Tensor {
     let is_defined = not_equal(x, 0.0) | not_equal(y, 0.0);
     let safe = select(is_defined, y, ones_like(y));

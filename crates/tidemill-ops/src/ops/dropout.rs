@@ -19,11 +19,10 @@ use crate::{Operand, Tensor};
 /// a default of 0 that only training feeds.
 ///
 /// `noise_shape` is a shape that broadcasts to that of `x`: along its axes of extent 1, elements
-/// are kept or dropped together. If nothing is known of it, each is by itself.
+/// are kept or dropped together. If it is unknown, each element is dropped independently.
 ///
 /// # Errors
-/// An `x` that is not of floats. `rate` must be at least 0 and below 1; a run fails where a tensor
-/// is not.
+/// `x` is not float. `rate` must be at least 0 and below 1; if a tensor is not, the run fails.
 ///
 /// ```
 /// use tidemill_ops::{dropout, placeholder};

@@ -14,7 +14,7 @@ use super::select::select;
 use crate::operand::{composite, tensor};
 use crate::{Operand, Tensor, s};
 
-/// How ids are distributed over several tables.
+/// The distribution of ids over several tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum PartitionStrategy {
     /// Round robin: with `n` tables, table `id % n` has the row at `id / n`.
@@ -77,7 +77,7 @@ pub fn embedding_lookup_sharded<T: Into<Operand>>(
     }
 }
 
-/// Parts the ids by table, looks each part up, and puts the rows in the order of the ids.
+/// Partitions the ids by table, looks up each part, and puts the rows in the order of the ids.
 fn lookup(shards: &[Tensor], ids: Tensor, partition: PartitionStrategy) -> Tensor {
     let list = reshape(ids, [-1]);
     let (shard, row) = match partition {
@@ -97,7 +97,7 @@ fn lookup(shards: &[Tensor], ids: Tensor, partition: PartitionStrategy) -> Tenso
     reshape(flat, concat([shape(ids), row_shape], 0))
 }
 
-/// The tables and rows of ids, where each table has a run of them.
+/// The tables and rows of ids, if each table has a contiguous range of ids.
 fn runs(shards: &[Tensor], ids: Tensor) -> (Tensor, Tensor) {
     let rows = shards.iter().map(|&table| shape(table).slice(s![0]));
     let total = rows.reduce(|total, rows| total + rows).unwrap_or(ids);

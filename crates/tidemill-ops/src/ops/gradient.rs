@@ -1,5 +1,4 @@
-//! The operations that gradients of element-wise functions are written with. They have
-//! gradients themselves.
+//! The operations of the gradients of element-wise functions. They have gradients themselves.
 
 use tidemill_graph::{Arg, OpDef, Sample};
 use tidemill_kernels::elementwise as kernels;

@@ -97,8 +97,8 @@ impl HostOutput {
     }
 }
 
-/// Calls `function` with the values of `inputs`, in every run that needs one of the tensors
-/// returned, once.
+/// Calls `function` with the values of `inputs`, once in every run that needs one of the returned
+/// tensors.
 ///
 /// The function may do anything, so runs call it in the order of the graph, never twice, and
 /// never skip it. It must not run the session that calls it. No gradient passes through it.

@@ -27,7 +27,7 @@ const fn identity_like(name: &'static str, summary: &'static str) -> OpDef {
         })
 }
 
-/// All that is known of the first input.
+/// All facts known about the first input.
 pub(super) fn same_fact(node: &NodeView<'_>) -> Result<smallvec::SmallVec<[Inferred; 1]>, OpError> {
     Ok(smallvec::smallvec![Inferred::same_as(&node.inputs()[0])])
 }
@@ -51,7 +51,7 @@ pub static IDENTITY_N: OpDef =
         .gradient(|cx| Ok((0..cx.input_count()).map(|i| cx.grad_of(i)).collect()))
         .kernel(|_| {
             Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-                // An input may be there twice, so that none is taken before all are read.
+                // An input may occur twice, so none is taken before all are read.
                 let values: SmallVec<[Value; 4]> = cx.all_inputs()?.into_iter().cloned().collect();
                 values.into_iter().enumerate().for_each(|(i, value)| cx.set(i, value));
                 Ok(())

@@ -1,11 +1,11 @@
-//! Images as a whole, built of moves of their pixels.
+//! Operations on whole images, composed of moves of their pixels.
 
 use super::array::{reverse, transpose};
 use crate::operand::composite;
 use crate::{Operand, Tensor};
 
-/// Images turned by `k` quarters of a circle against the clock: one of shape `[height, width,
-/// channels]`, or many with a batch before that. Where `k` is odd, height and width are swapped.
+/// Images rotated counterclockwise by `k` quarter turns: one of shape `[height, width, channels]`,
+/// or a batch of them with one more axis. If `k` is odd, height and width are swapped.
 ///
 /// # Errors
 /// A tensor whose rank is known and neither 3 nor 4.

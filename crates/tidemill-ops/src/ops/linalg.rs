@@ -20,7 +20,7 @@ use crate::kernel::{kernel, map_kernel};
 use crate::operand::{tensor, unary};
 use crate::{Operand, Tensor};
 
-/// The axes before square matrices, and their extent; `None` where the rank is unknown.
+/// The axes before square matrices, and their extent; `None` if the rank is unknown.
 fn square<'a>(node: &'a NodeView<'_>) -> Result<Option<(&'a [Dim], Dim)>, OpError> {
     let Some((batch, [rows, columns])) = matrices(node, 0)? else { return Ok(None) };
     match rows.merge(columns) {
@@ -82,7 +82,7 @@ pub static CHOLESKY: OpDef =
             let x = [4.0, 2.0, 2.0, 5.0, 1.0, 0.5, 0.5, 2.5];
             let y = [2.0, 0.0, 1.0, 2.0, 1.0, 0.0, 0.5, 1.5];
             let samples = wrong.flat_map(|wrong| square_samples(x, y, wrong));
-            // The gradient is symmetric, but differences in the upper triangle change nothing.
+            // The gradient is symmetric, but finite differences in the upper triangle are 0.
             samples.map(Sample::at_kink).collect()
         });
 
@@ -100,7 +100,7 @@ fn cholesky_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads([Some((of_lower + matrix_transpose(of_lower)) * 0.5)]))
 }
 
-/// The positions in square matrices: those of rows as a column, those of columns as a row.
+/// The positions in square matrices: row numbers as a column, column numbers as a row.
 fn positions(matrices: Tensor) -> (Tensor, Tensor) {
     let numbers = range(0, gather(shape(matrices), rank(matrices) - 1, 0), 1);
     (expand_dims(numbers, 1), expand_dims(numbers, 0))
@@ -197,7 +197,7 @@ pub static LOG_MATRIX_DETERMINANT: OpDef = OpDef::new(
     x.map(|x| Sample::shapes([x]).outputs(outputs())).collect()
 });
 
-/// A number for each matrix, to multiply its elements with.
+/// A number for each matrix, to multiply its elements by.
 fn by_matrix(numbers: Tensor) -> Tensor {
     expand_dims(expand_dims(numbers, -1), -1)
 }
@@ -208,7 +208,7 @@ fn inverse_transposed(x: Tensor) -> Tensor {
 
 const SYSTEM: &[Arg] = &[Arg::of("matrix", "T"), Arg::of("rhs", "T")];
 
-/// The rows of a right side that there must be for square matrices.
+/// The number of rows that a right side must have for square matrices.
 fn infer_system(
     node: &NodeView<'_>,
     combine: impl Fn(&PartialShape, &PartialShape) -> Result<PartialShape, OpError>,
@@ -219,7 +219,10 @@ fn infer_system(
         return Inferred::one(PartialShape::unknown());
     };
     let rows = extent.merge(rows).map_err(|_| {
-        OpError::shape("rhs", format!("matrices of {extent} rows do not fit right sides of {rows}"))
+        OpError::shape(
+            "rhs",
+            format!("matrices of {extent} rows do not match right sides of {rows}"),
+        )
     })?;
     let batch = combine(&left.into(), &right.into())?;
     Inferred::one(with_matrix(&batch, [rows, columns]))
@@ -333,7 +336,7 @@ fn triangular_samples() -> Vec<Sample> {
 /// whose product with their own transposes is `x`. Only the lower triangles of `x` are read.
 ///
 /// # Errors
-/// Matrices that are not square. A run fails where one is not positive definite.
+/// Matrices that are not square. A run fails if one is not positive definite.
 ///
 /// ```
 /// use tidemill_ops::{cholesky, placeholder};
@@ -348,7 +351,7 @@ pub fn cholesky(x: impl Into<Operand>) -> Tensor {
 /// The inverses of the square matrices in the last two axes of `x`.
 ///
 /// # Errors
-/// Matrices that are not square. A run fails where one has no inverse.
+/// Matrices that are not square. A run fails if one has no inverse.
 ///
 /// ```
 /// use tidemill_ops::{constant, matrix_inverse};
@@ -401,7 +404,7 @@ pub fn log_matrix_determinant(x: impl Into<Operand>) -> (Tensor, Tensor) {
 /// n, n]`, `rhs` and the result `[.., n, k]`.
 ///
 /// # Errors
-/// Matrices that are not square, and shapes that do not fit. A run fails where a matrix has no
+/// Matrices that are not square, and shapes that do not fit. A run fails if a matrix has no
 /// inverse.
 ///
 /// ```
@@ -440,7 +443,7 @@ impl Default for TriangularSolve {
 /// axes broadcast.
 ///
 /// # Errors
-/// Matrices that are not square, and shapes that do not fit. A run fails where an element of a
+/// Matrices that are not square, and shapes that do not fit. A run fails if an element of a
 /// diagonal is 0.
 ///
 /// ```

@@ -58,7 +58,7 @@ pub static LRN: OpDef = OpDef::new("LRN", "Channels normalised by their neighbou
     .samples(|| {
         let x = || array([1, 1, 1, 3], [1.0_f32, 2.0, 2.0]);
         let halved = array([1, 1, 1, 3], [0.5_f32, 0.5, 0.25]);
-        // Its gradients are those of `float32`, too coarse to compare with.
+        // Gradients in `float32` are too coarse to compare with.
         vec![
             with(
                 Sample::new([x()], array([1, 1, 1, 3], [0.166_666_67_f32, 0.2, 0.222_222_22])),
@@ -112,8 +112,9 @@ pub static LRN_GRAD: OpDef =
             ]
         });
 
-/// With `n = bias + alpha * B(x²)`, where `B` sums up what is around each channel, the gradient of
-/// `LRN` is `grad * n^-beta - 2 * alpha * beta * x * B(grad * y / n)`. This is the gradient of that.
+/// With `n = bias + alpha * B(x²)`, where `B` sums the neighbourhood of each channel, the gradient
+/// of `LRN` is `grad * n^-beta - 2 * alpha * beta * x * B(grad * y / n)`. This is the gradient of
+/// that gradient.
 fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let LocalResponse { radius, bias, alpha, beta } = options(cx.node())?;
     let (up, grad): (Tensor, Tensor) = (cx.grad(), cx.input(0));
@@ -142,7 +143,7 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
 /// 1, 1 and 0.5.
 ///
 /// # Errors
-/// Tensors of another type or rank, a radius below 0.
+/// Tensors of another type or rank, or a radius below 0.
 ///
 /// ```
 /// use tidemill_ops::{lrn, placeholder};

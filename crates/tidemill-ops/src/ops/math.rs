@@ -33,7 +33,7 @@ unary_family! {
 
     /// The square root; NaN for negative numbers.
     ///
-    /// Its gradient is 0 wherever that of the output is, even at 0.
+    /// Its gradient is 0 wherever the incoming gradient is, even at 0.
     SQRT sqrt = "Sqrt"("x"), FLOATS, kernels::sqrt,
         (|cx| sqrt_grad(cx.output(0), cx.grad())),
         [0.25, 0.5, 1.0, 3.0] => [0.5, 0.70710677, 1.0, 1.7320508];
@@ -50,7 +50,7 @@ unary_family! {
 
     /// The exponential function.
     ///
-    /// Its gradient is 0 wherever it is, whatever comes in.
+    /// Its gradient is 0 wherever the function is, whatever the incoming gradient.
     EXP exp = "Exp"("x"), FLOATS, kernels::exp,
         (|cx| mul_no_nan(cx.grad::<Tensor>(), cx.output::<Tensor>(0))),
         [-1.5, -0.25, 0.5, 2.0] => [0.22313017, 0.7788008, 1.6487212, 7.389056];

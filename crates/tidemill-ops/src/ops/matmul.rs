@@ -23,7 +23,7 @@ pub static OP: OpDef = OpDef::new("MatMul", "The product of two matrices.")
         AttrDef::widened("T", DType::NUMBERS),
         AttrDef::bool("transpose_a", false),
         AttrDef::bool("transpose_b", false),
-        // Hints to TensorFlow's own rewriting, without a meaning of their own.
+        // Hints for TensorFlow's own rewriting, without any other meaning.
         AttrDef::bool("grad_a", false),
         AttrDef::bool("grad_b", false),
     ])
@@ -105,9 +105,9 @@ pub struct MatMul {
     pub transpose_b: bool,
 }
 
-/// The product of the matrices `a`, of shape `[m, k]`, and `b`, of shape `[k, n]`: of shape
-/// `[m, n]`. If one is known to have more axes, it is a batch of matrices, and the product is that
-/// of [`batch_matmul`](super::batch_matmul::batch_matmul).
+/// The product of the matrices `a`, of shape `[m, k]`, and `b`, of shape `[k, n]`. The result has
+/// shape `[m, n]`. If one is known to have more axes, it is a batch of matrices, and the product is
+/// that of [`batch_matmul`](super::batch_matmul::batch_matmul).
 ///
 /// # Errors
 /// Tensors that are not matrices of one type, or whose inner dimensions differ.
@@ -123,11 +123,11 @@ pub fn matmul(a: impl Into<Operand>, b: impl Into<Operand>) -> Tensor {
     matmul_with(a, b, MatMul::default())
 }
 
-/// `x · weights + biases`: the layer of `x` of shape `[batch, inputs]`, `weights` of shape `[inputs,
-/// outputs]` and `biases` of shape `[outputs]`; of shape `[batch, outputs]`.
+/// The layer `x · weights + biases`, for `x` of shape `[batch, inputs]`, `weights` of shape
+/// `[inputs, outputs]` and `biases` of shape `[outputs]`. The result has shape `[batch, outputs]`.
 ///
 /// # Errors
-/// As of [`matmul`] and [`bias_add`].
+/// As for [`matmul`] and [`bias_add`].
 ///
 /// ```
 /// use tidemill_ops::{placeholder, xw_plus_b};

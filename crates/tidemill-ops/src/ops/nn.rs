@@ -22,7 +22,7 @@ use crate::operand::{composite, tensor, unary};
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// Where the channels of a layer's values are: along the last axis.
+/// The position of the channels of a layer's values: along the last axis.
 const DATA_FORMAT: AttrDef = AttrDef::str("data_format", "NHWC");
 
 /// The axis of the channels of values of a rank.
@@ -35,7 +35,7 @@ fn channel_axis(node: &NodeView<'_>, rank: usize) -> Result<usize, OpError> {
             "value",
             format!("a value with channels must have at least 2 axes, not {rank}"),
         )),
-        _ => Err(OpError::attr("data_format", format!("there is no data format {format:?}"))),
+        _ => Err(OpError::attr("data_format", format!("unknown data format {format:?}"))),
     }
 }
 
@@ -94,13 +94,17 @@ fn add_bias<T: Element>(
     channels_first: bool,
 ) -> Result<Value, KernelError> {
     let (value, bias) = (cx.input(0)?, cx.input(1)?);
-    // Along the last axis, a list broadcasts by itself; before others, it needs their axes.
+    // Along the last axis, a list broadcasts by itself; along others, it needs the axes after them.
     let trailing = if channels_first { value.shape().rank().saturating_sub(2) } else { 0 };
     let extents = bias.shape().iter().copied().chain(std::iter::repeat_n(1, trailing));
     let stretched: Shape = extents.collect();
     let plan = Broadcast::new([value.shape(), &stretched])?;
     if plan.shape() != value.shape() {
-        let message = format!("bias {} does not fit values {}", bias.shape(), value.shape());
+        let message = format!(
+            "a bias of shape {} does not match values of shape {}",
+            bias.shape(),
+            value.shape()
+        );
         return Err(OpError::shape("bias", message).into());
     }
     let mut output = Value::zeros(T::DTYPE, plan.shape().clone())?;
@@ -323,8 +327,8 @@ pub static SPARSE_SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
     ]
 });
 
-/// Logits stretched along the axis of classes, as far as `stretched` is; its rows are left to the
-/// arithmetic that follows.
+/// Logits stretched along the axis of classes, as far as `stretched` is; the following arithmetic
+/// broadcasts the rows.
 fn with_all_classes(logits: Tensor, stretched: Tensor) -> Tensor {
     let classes = |tensor: Tensor| {
         let last = tensor.shape().dims().and_then(|dims| dims.last().copied());
@@ -336,7 +340,7 @@ fn with_all_classes(logits: Tensor, stretched: Tensor) -> Tensor {
     }
 }
 
-/// Rows times a number each.
+/// Rows, each times a number.
 fn by_row(numbers: Tensor, rows: Tensor) -> Tensor {
     mul(expand_dims(numbers, -1), rows)
 }
@@ -348,7 +352,7 @@ fn sum_of(left: Option<Tensor>, right: Option<Tensor>) -> Option<Tensor> {
     }
 }
 
-/// The gradient of logits from that of the gradient that a cross entropy gives.
+/// The gradient of logits, given the gradient of a cross entropy's second output.
 fn through_backprop(grad: Option<Tensor>, logits: Tensor) -> Option<Tensor> {
     let grad = grad?;
     let softmax = softmax(logits);
@@ -378,7 +382,7 @@ fn half_sum_of_squares(x: &Value) -> Result<Value, NumericError> {
 /// `value` plus `bias`, a list with a number for each channel, along the last axis.
 ///
 /// # Errors
-/// A value of fewer than 2 axes, or another number of channels than of biases.
+/// A value of fewer than 2 axes, or a number of channels other than the number of biases.
 ///
 /// ```
 /// use tidemill_ops::{bias_add, constant, placeholder};
@@ -439,8 +443,8 @@ pub fn softmax_cross_entropy_with_logits(
     tensor(NodeBuilder::new(&SOFTMAX_CROSS_ENTROPY).input(logits).input(labels))
 }
 
-/// The cross entropy of [`softmax`] of `logits`, of shape `[rows, classes]`, and of `labels`,
-/// the number of a class for each row: of shape `[rows]`.
+/// The cross entropy of [`softmax`] of `logits`, of shape `[rows, classes]`, and of `labels`, one
+/// class number for each row. The result has shape `[rows]`.
 ///
 /// # Errors
 /// A run fails if a label is out of range.
@@ -486,9 +490,9 @@ pub fn sigmoid_cross_entropy_with_logits(
     })
 }
 
-/// The positive part of numbers and the negative one. At 0, where [`relu`](super::activation::relu)
-/// and [`abs`](super::math::abs) both have the slope 0, the first has the slope 1, so that a sum of
-/// both is smooth if it should be.
+/// The positive and the negative part of numbers. At 0, where [`relu`](super::activation::relu) and
+/// [`abs`](super::math::abs) both have slope 0, the first has slope 1, so that a sum of both is
+/// smooth where it should be.
 fn parts(x: Tensor) -> [Tensor; 2] {
     [maximum(x, 0.0), minimum(0.0, x)]
 }

@@ -1,4 +1,4 @@
-//! Lengths of vectors, built of reductions.
+//! Lengths of vectors, composed of reductions.
 
 use super::arithmetic::{maximum, pow};
 use super::math::{abs, rsqrt, square};
@@ -6,7 +6,7 @@ use super::reduce::{Axes, reduce_euclidean_norm, reduce_max, reduce_sum};
 use crate::operand::composite;
 use crate::{Operand, Tensor};
 
-/// How [`norm`] measures.
+/// The measure of [`norm`].
 #[derive(Clone, Copy, PartialEq, Debug, Default)]
 pub enum Norm {
     /// The square root of the sum of squares; over two axes, the Frobenius norm of matrices.
@@ -16,15 +16,14 @@ pub enum Norm {
     L1,
     /// The largest absolute value.
     Infinity,
-    /// The root of this degree of the sum of such powers of absolute values.
+    /// The root of this degree of the sum of these powers of absolute values.
     P(f64),
 }
 
-/// The length of `x` along `axes` (see [`reduce_sum`]): of the type of `x`, in the shape that is
-/// left.
+/// The length of `x` along `axes` (see [`reduce_sum`]), of the type of `x`, without those axes.
 ///
 /// # Errors
-/// An `x` that is not of floats; an axis that there is not, or that is named twice.
+/// `x` is not float; an axis does not exist, or is named twice.
 ///
 /// ```
 /// use tidemill_ops::{Norm, constant, norm};
@@ -42,11 +41,11 @@ pub fn norm(x: impl Into<Operand>, norm: Norm, axes: impl Into<Axes>) -> Tensor 
     })
 }
 
-/// `x` divided by its Euclidean length along `axes`, or by the square root of `epsilon` where that
-/// is more: in the shape of `x`. TensorFlow's `epsilon` is 1e-12 unless one is given.
+/// `x` divided by its Euclidean length along `axes`, or by the square root of `epsilon` if that is
+/// larger. The result has the shape of `x`. TensorFlow's default `epsilon` is 1e-12.
 ///
 /// # Errors
-/// An `x` that is not of floats; an axis that there is not, or that is named twice.
+/// `x` is not float; an axis does not exist, or is named twice.
 ///
 /// ```
 /// use tidemill_ops::{constant, l2_normalize};

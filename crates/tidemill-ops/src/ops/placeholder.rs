@@ -58,7 +58,7 @@ pub static PLACEHOLDER_WITH_DEFAULT: OpDef =
             ]
         });
 
-/// A placeholder: a node that has to be fed in every run that needs it. The shape may be partial:
+/// A placeholder: a node that must be fed in every run that needs it. The shape may be partial:
 /// `placeholder::<f32>(shape![?, 784])`.
 ///
 /// A run that needs the placeholder but does not feed it fails with an error that shows the chain
@@ -87,7 +87,7 @@ pub fn placeholder<T: Element>(shape: impl Into<PartialShape>) -> Tensor {
 #[track_caller]
 pub fn placeholder_of(dtype: DType, shape: impl Into<PartialShape>) -> Tensor {
     let node = NodeBuilder::new(&PLACEHOLDER).attr("dtype", dtype).attr("shape", shape.into());
-    // What is fed is fed from outside.
+    // Placeholders are always made outside of bodies, where they can be fed.
     at_location(Location::caller(), || outside(|| tensor(node)))
 }
 

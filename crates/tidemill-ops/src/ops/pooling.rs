@@ -37,11 +37,11 @@ fn channels_first(node: &NodeView<'_>) -> Result<bool, OpError> {
     match &format[..] {
         b"NHWC" => Ok(false),
         b"NCHW" => Ok(true),
-        _ => Err(OpError::attr("data_format", format!("there is no data format {format:?}"))),
+        _ => Err(OpError::attr("data_format", format!("unknown data format {format:?}"))),
     }
 }
 
-/// The windows whose extents and strides, for all four axes, are given.
+/// The windows with the given extents and strides for all four axes.
 fn pool_of(node: &NodeView<'_>, extents: &[i64], strides: &[i64]) -> Result<Pool, OpError> {
     let channels_first = channels_first(node)?;
     let spatial = if channels_first { [2, 3] } else { [1, 2] };
@@ -85,20 +85,16 @@ fn paddings(node: &NodeView<'_>, spatial: [usize; 2]) -> Result<[window::Padding
                 Some(window::Padding::Explicit(before, after))
             };
             let wrong = || {
-                OpError::attr(
-                    "explicit_paddings",
-                    format!("there are no explicit paddings {given:?}"),
-                )
+                OpError::attr("explicit_paddings", format!("invalid explicit paddings {given:?}"))
             };
             let both = around(spatial[0]).zip(around(spatial[1])).ok_or_else(wrong)?;
             if given.len() == 8 { Ok([both.0, both.1]) } else { Err(wrong()) }
         }
-        _ => Err(OpError::attr("padding", format!("there is no padding {padding:?}"))),
+        _ => Err(OpError::attr("padding", format!("unknown padding {padding:?}"))),
     }
 }
 
-/// The windows of a node, if they are known: its last two inputs, or else its attributes, say
-/// which.
+/// The windows of a node, if they are known: from its last two inputs, or else from its attributes.
 fn known_pool(node: &NodeView<'_>) -> Result<Option<Pool>, OpError> {
     if node.op().attr("ksize").is_some() {
         let (extents, strides) = (node.ints_attr("ksize")?, node.ints_attr("strides")?);
@@ -130,7 +126,7 @@ fn windows_of(node: &NodeView<'_>, images: &PartialShape) -> Result<PartialShape
     Ok(dims.into_iter().collect())
 }
 
-/// A kernel of windows.
+/// A kernel for a fixed pool.
 fn pool_kernel<F>(node: &NodeView<'_>, compute: F) -> Result<Box<dyn Kernel>, OpError>
 where
     F: Fn(&KernelCx<'_>, &Pool) -> Result<Value, KernelError> + Send + Sync + 'static,
@@ -155,7 +151,7 @@ fn fed_pool(
     let numbers = |i: usize| -> Result<[usize; 2], KernelError> {
         let list = integers(cx.input(i)?)?;
         let alone = |i: usize| spatial.contains(&i) || list[i] == 1;
-        let wrong = || OpError::elements("ksize", format!("there are no windows of {list:?}"));
+        let wrong = || OpError::elements("ksize", format!("invalid window {list:?}"));
         if list.len() != 4 || !(0..4).all(alone) {
             return Err(wrong().into());
         }
@@ -167,7 +163,7 @@ fn fed_pool(
     Ok(Pool { extents, slides: [slide(0), slide(1)], channels_first })
 }
 
-/// The gradients of a node that is linear in its third input: by the first two, they are zero.
+/// The gradients of a node that is linear in its third input; those of the first two are zero.
 fn through_last<const N: usize>(
     cx: &GradCx<'_>,
     op: &'static OpDef,
@@ -214,7 +210,7 @@ pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each wind
             windowed(Sample::error([x()], "smaller than the window"), [1, 2], [1, 1], "EXPLICIT")
                 .attr("explicit_paddings", explicit),
             windowed(Sample::error([x()], "must be positive"), [0, 1], [1, 1], "SAME"),
-            windowed(Sample::error([x()], "no padding"), [1, 1], [1, 1], "NONE"),
+            windowed(Sample::error([x()], "unknown padding"), [1, 1], [1, 1], "NONE"),
             windowed(Sample::error([Value::from(1.0_f32)], "4 axes"), [1, 1], [1, 1], "SAME"),
         ];
         let exact = largest.map(|largest| Sample::new([x()], largest));
@@ -383,7 +379,7 @@ pub static MAX_POOL_WITH_ARGMAX: OpDef =
             let of_image = !node.bool_attr("include_batch_in_index")?;
             Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
                 let x = cx.input(0)?;
-                // Not as in `MaxPool`, NaN comes through if it is the first.
+                // Unlike in `MaxPool`, a NaN that comes first is the result.
                 let largest = kernels::pick_largest(x, x, &pool)?;
                 let places = kernels::arg_max_pool(x, &pool, of_image, indices)?;
                 cx.set(0, largest);
@@ -472,7 +468,7 @@ fn pool_node(
 ) -> NodeBuilder {
     let node = options.moved(NodeBuilder::new(op).input(x.into().to_tensor()));
     let node = node.attr("ksize", options.spread(extents, 1));
-    // That there is no such attribute tells that pools have no dilations.
+    // Pools have no dilations, so the missing attribute is the error.
     match options.dilations {
         [1, 1] => node,
         dilations => node.attr("dilations", options.spread(dilations, 1)),
@@ -480,11 +476,11 @@ fn pool_node(
 }
 
 /// The largest element of each window of `extents`, `[height, width]`, that moves over the images
-/// `x`, numbers of shape `[batch, height, width, channels]`. NaN is passed over. The gradient goes
-/// to the first of the largest.
+/// `x`, numbers of shape `[batch, height, width, channels]`. NaN is ignored. The gradient goes to
+/// the first of the largest.
 ///
 /// # Errors
-/// Images of another rank, windows or strides that are not positive, dilations.
+/// Images of another rank, windows or strides that are not positive, or dilations.
 ///
 /// ```
 /// use tidemill_ops::{Conv, max_pool, placeholder};

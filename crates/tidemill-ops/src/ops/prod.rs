@@ -29,8 +29,8 @@ pub static PROD: OpDef = reduction("Prod", "The product along some axes.")
         samples([6.0, 120.0], 720.0).into_iter().chain(at_zero).collect()
     });
 
-/// The gradient of an element is the product of the others: of those before and behind it, so that
-/// nothing is divided by elements that may be zero.
+/// The gradient of an element is the product of the others, those before it times those after it,
+/// so nothing is divided by elements that may be zero.
 fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, axes, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
     let grad = spread(grad, x, axes, cx.node().bool_attr("keep_dims")?);
@@ -47,7 +47,7 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads([Some(grad), None]))
 }
 
-/// Factors of the product of the other elements: of those along the first axis, of the products of
+/// Factors of the product of the other elements: those along the first axis, then the products of
 /// lines of these along the next, and so on.
 fn others_along_each(x: Tensor, axes: Tensor, known: &[usize]) -> Vec<Tensor> {
     let mut lines = x;
@@ -61,7 +61,7 @@ fn others_along_each(x: Tensor, axes: Tensor, known: &[usize]) -> Vec<Tensor> {
     factors
 }
 
-/// The product of the other elements along axes that are known in a run alone, which are joined to
+/// The product of the other elements along axes that are known only in a run, which are joined into
 /// a first one.
 fn others_along(x: Tensor, axes: Tensor) -> Tensor {
     let extents = shape(x);

@@ -1,9 +1,9 @@
 //! Queues: `FIFOQueueV2`, and the operations that enqueue and dequeue elements.
 //!
-//! A queue is a variable of a session that starts without elements: its value is a list of
-//! strings, one for each element, with the bytes of its components. So a run that fails leaves a
-//! queue as it was. Nothing blocks: dequeuing from an empty queue is an error, and a queue accepts
-//! more elements than its capacity.
+//! A queue is a variable of a session that starts without elements: its value is a list of strings,
+//! one for each element, with the bytes of its components. So a run that fails leaves a queue
+//! unchanged. Nothing blocks: dequeuing from an empty queue is an error, and a queue accepts more
+//! elements than its capacity.
 
 use tidemill_formats::SplatBudget;
 use tidemill_formats::proto::{ListValue, Message, TensorProto};

@@ -69,7 +69,7 @@ pub static TRUNCATED_NORMAL: OpDef = draw_floats(
     float_kernel(node, kernels::truncated_normal::<f32>, kernels::truncated_normal::<f64>)
 });
 
-/// What a node draws its numbers by.
+/// The seeds from which a node draws its numbers.
 pub(super) struct Seeds {
     pub(super) seed: i64,
     pub(super) seed2: i64,
@@ -80,7 +80,7 @@ impl Seeds {
         Ok(Seeds { seed: node.int_attr("seed")?, seed2: node.int_attr("seed2")? })
     }
 
-    /// Seeds of zero stand for none: then the numbers depend on the session and the node.
+    /// Seeds of zero mean no seeds: then the numbers depend on the session and the node.
     pub(super) fn key(&self, draw: Draw) -> RandomKey {
         let (seed, stream) = match (self.seed, self.seed2) {
             (0, 0) => (draw.session_seed, draw.key),
@@ -208,7 +208,7 @@ pub fn random(
 /// [`random`] numbers from `min` up to, but not including, `max`, all equally likely.
 ///
 /// # Errors
-/// As of [`random`].
+/// As for [`random`].
 ///
 /// ```
 /// use tidemill_ops::random_uniform;
@@ -230,7 +230,7 @@ pub fn random_uniform(
 /// [`random`] numbers of a normal distribution.
 ///
 /// # Errors
-/// As of [`random`].
+/// As for [`random`].
 ///
 /// ```
 /// use tidemill_ops::random_normal;
@@ -297,7 +297,7 @@ fn number(graph: GraphKey, name: &'static str, number: f64, dtype: DType) -> Ten
 /// The seeds of an operation, from its own and that of the graph, as TensorFlow's `get_seed`
 /// combines them.
 pub(super) fn seeds(graph: &Graph, seed: Option<i64>) -> Seeds {
-    /// What TensorFlow takes for the seed of a graph that has none.
+    /// TensorFlow's default seed for graphs that have none.
     const DEFAULT_GRAPH_SEED: i64 = 87_654_321;
     let reader = graph.read();
     match (reader.seed(), seed) {
@@ -305,7 +305,7 @@ pub(super) fn seeds(graph: &Graph, seed: Option<i64>) -> Seeds {
         (graph_seed, op_seed) => {
             let seed = graph_seed.unwrap_or(DEFAULT_GRAPH_SEED);
             let seed2 = op_seed.unwrap_or(reader.len() as i64);
-            // Seeds of zero would stand for none.
+            // Seeds of zero would mean no seeds.
             if (seed, seed2) == (0, 0) {
                 Seeds { seed: 0, seed2: i64::from(i32::MAX) }
             } else {

@@ -129,7 +129,7 @@ pub static EUCLIDEAN_NORM: OpDef =
         .gradient(|cx| {
             let (x, axes): (Tensor, Tensor) = (cx.input(0), cx.input(1));
             let keeps = cx.node().bool_attr("keep_dims")?;
-            // Their quotient is at most 1, where one by the norm could overflow.
+            // Their quotient is at most 1, whereas the reciprocal of the norm could overflow.
             let direction = div_no_nan(x, spread(cx.output(0), x, axes, keeps));
             Ok(grads([Some(direction * spread(cx.grad(), x, axes, keeps)), None]))
         })
@@ -147,7 +147,7 @@ pub static MIN: OpDef = reduction("Min", "The smallest element along some axes."
     .gradient(extremum_gradient)
     .samples(|| samples([1.0, 4.0], 1.0));
 
-/// The gradient of the largest or smallest element: split evenly among those that are.
+/// The gradient of the largest or smallest element: split evenly among those that attain it.
 fn extremum_gradient(
     cx: &tidemill_graph::GradCx<'_>,
 ) -> Result<tidemill_graph::Grads, tidemill_graph::GradientError> {
@@ -165,7 +165,7 @@ pub(super) fn spread(reduced: Tensor, x: Tensor, axes: Tensor, keeps_dims: bool)
     let known_axes = x.shape().rank().zip(known_axes);
     let kept = match known_axes.and_then(|(rank, axes)| axes_of(&axes, rank).ok()) {
         _ if keeps_dims => reduced,
-        // Axes before all others are added by the stretching itself.
+        // Leading axes are added by broadcasting itself.
         Some(axes) if axes.iter().enumerate().all(|(i, &axis)| i == axis) => reduced,
         Some(axes) => axes.iter().fold(reduced, |kept, &axis| expand_dims(kept, axis as i32)),
         None => {
@@ -283,7 +283,7 @@ pub static ARG_MIN: OpDef =
         .samples(|| position_samples([0, 1]));
 
 /// The axes that a reduction combines: a number, a list of numbers, `..` or `None` for all of them,
-/// or a tensor of integers. Negative numbers count from behind the last axis.
+/// or a tensor of integers. Negative numbers count from the end.
 #[derive(Clone, Debug)]
 pub struct Axes {
     axes: Which,
@@ -317,7 +317,7 @@ impl From<std::ops::RangeFull> for Axes {
 }
 
 impl From<Option<i32>> for Axes {
-    /// All axes where it is `None`.
+    /// All axes if it is `None`.
     fn from(axis: Option<i32>) -> Self {
         axis.map_or(Which::All.dropped(), Axes::from)
     }

@@ -27,13 +27,13 @@ fn align(node: &NodeView<'_>) -> Result<Align, OpError> {
         (true, false) => Ok(Align::Corners),
         (false, true) => Ok(Align::HalfPixels),
         (true, true) => {
-            let message = "`align_corners` and `half_pixel_centers` exclude each other";
+            let message = "`align_corners` and `half_pixel_centers` are mutually exclusive";
             Err(OpError::attr("align_corners", message))
         }
     }
 }
 
-/// The shape of images whose size input 1 gives.
+/// The shape of images whose size is input 1.
 fn infer_size(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     align(node)?;
     check_rank(node, 0, 4, "4 axes")?;
@@ -126,7 +126,7 @@ pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
 type Resize = fn(&Value, [usize; 2], Align) -> Result<Value, NumericError>;
 type Gradient = fn(&Value, [usize; 2], Align, DType) -> Result<Value, NumericError>;
 
-/// A way to make pixels of those around.
+/// A way to interpolate pixels from those around them.
 trait Interpolation {
     const RESIZE: Resize;
     const GRADIENT: Gradient;
@@ -228,15 +228,15 @@ pub static RESIZE_BICUBIC_GRAD: OpDef =
     interpolated_grad::<Cubic>("ResizeBicubicGrad", "The gradient of bicubic resizing.")
         .samples(|| vec![divided(array([1, 1, 2, 1], [1.625_f32, 8.375]))]);
 
-/// Samples of which one stretches a [`pair`] to these pixels.
+/// Samples, one of which stretches a [`pair`] to these pixels.
 fn between(stretched: Value) -> Vec<Sample> {
     let mut samples = samples();
     samples.push(Sample::new([pair(), Value::from([1, 4])], stretched));
-    // The differences of `float32` are too coarse to compare with.
+    // Finite differences in `float32` are too coarse to compare with.
     samples.into_iter().map(Sample::at_kink).collect()
 }
 
-/// A sample of a gradient that gives these sums.
+/// A sample of a gradient with these sums as its result.
 fn divided(sums: Value) -> Sample {
     let grad = array([1, 1, 4, 1], [1.0_f32, 2.0, 3.0, 4.0]);
     Sample::new([grad, pair()], sums).at_kink()
@@ -257,7 +257,7 @@ fn samples() -> Vec<Sample> {
         Sample::shapes(inputs(0, 2)),
         Sample::error(inputs(-1, 2), "-1"),
         Sample::error([empty, Value::from([2, 2])], "empty"),
-        Sample::error(inputs(1, 1), "exclude each other")
+        Sample::error(inputs(1, 1), "mutually exclusive")
             .attr("align_corners", true)
             .attr("half_pixel_centers", true),
     ]

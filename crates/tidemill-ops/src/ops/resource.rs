@@ -1,4 +1,4 @@
-//! Resource variables: `VarHandleOp`, and the operations that read and write a variable by its
+//! Resource variables: `VarHandleOp`, and the operations that read and write a variable through its
 //! handle.
 
 use tidemill_graph::{
@@ -108,7 +108,7 @@ pub static ASSIGN_VARIABLE: OpDef =
             ]
         });
 
-/// A write that changes the value there is.
+/// A write that changes the existing value.
 const fn update(name: &'static str, summary: &'static str) -> OpDef {
     OpDef::new(name, summary)
         .inputs(
@@ -142,7 +142,7 @@ pub static ASSIGN_SUB_VARIABLE: OpDef =
     update("AssignSubVariableOp", "Subtracts from a resource variable.")
         .kernel(|node| update_kernel(node, kernels::sub));
 
-/// Slices of a variable by their numbers along its first axis.
+/// Slices of a variable by index along its first axis.
 pub static RESOURCE_GATHER: OpDef = OpDef::new(
     "ResourceGather",
     "Slices of a resource variable selected by index along its first axis.",
@@ -213,7 +213,7 @@ pub static RESOURCE_GATHER_ND: OpDef = OpDef::new(
     ]
 });
 
-/// Declares writes to the rows of a variable that indices number, a row for each.
+/// Declares writes to the rows of a variable at indices, a row for each.
 macro_rules! scatters {
     ($($op:ident = $name:literal, $summary:literal, $types:expr, $combine:ident;)*) => {$(
         #[doc = $summary]
@@ -302,7 +302,7 @@ scatters_nd! {
         "Replaces slices of a resource variable by their maximum with updates.", DType::NUMBERS, Max;
 }
 
-/// Whether a tensor is the handle of a variable.
+/// True if a tensor is the handle of a variable.
 pub(crate) fn is_handle(tensor: TensorRef) -> bool {
     Tensor::from(tensor).fact().is_some_and(|fact| fact.role == Role::Handle)
 }
@@ -313,9 +313,8 @@ fn read_handle(variable: TensorRef) -> Tensor {
     tensor(NodeBuilder::new(&READ_VARIABLE).input(variable))
 }
 
-/// The value that a variable has after a write, by the first of two operations, or for a
-/// resource variable by the second. `complete` adds to the node what it takes beside the
-/// variable.
+/// The value that a variable has after a write, by the first of two operations, or for a resource
+/// variable by the second. `complete` adds the node's inputs other than the variable.
 #[track_caller]
 pub(crate) fn written(
     [by_storage, by_handle]: [&'static OpDef; 2],
@@ -330,8 +329,8 @@ pub(crate) fn written(
     control_dependencies([written], || read_handle(variable))
 }
 
-/// What gives a resource variable its initial value, and the read that all uses share. Whether it
-/// has a value is a node of its own, as in TensorFlow.
+/// The operation that initializes a resource variable, and the read that all uses share. As in
+/// TensorFlow, a separate node tells whether it has a value.
 #[track_caller]
 pub(crate) fn initializer_and_read(
     variable: Variable,

@@ -93,8 +93,8 @@ pub static RESTORE: OpDef = OpDef::new("RestoreV2", "Reads tensors from a checkp
         vec![Sample::error(nowhere, "no/such/checkpoint").attr("dtypes", vec![DType::F32])]
     });
 
-/// The part of a value that a text such as `7 4 0,3:-` says: the extents of the whole, and for
-/// each axis where the part begins and its extent, or `-` for all of the axis.
+/// The part of a value that a text such as `7 4 0,3:-` describes: the extents of the whole, and for
+/// each axis the start and extent of the part, or `-` for all of the axis.
 fn part_of(value: Value, text: &str) -> Result<Value, KernelError> {
     if text.is_empty() {
         return Ok(value);
@@ -115,7 +115,7 @@ fn part_of(value: Value, text: &str) -> Result<Value, KernelError> {
         part.collect::<Option<(Vec<usize>, Vec<usize>)>>().filter(|_| fits)
     });
     let (begin, size) = part.ok_or_else(|| {
-        OpError::Invalid(format!("`{text}` is no part of a tensor of shape {}", value.shape()))
+        OpError::Invalid(format!("`{text}` is not a part of a tensor of shape {}", value.shape()))
     })?;
     Ok(layout::slice(&value, &begin, &size)?)
 }
@@ -171,7 +171,7 @@ fn merge(
     for part in old {
         remove_checkpoint(part).map_err(file_error)?;
         if let Some(folder) = part.parent() {
-            // It stays if there is anything else in it.
+            // The folder stays if it contains anything else.
             let _ = std::fs::remove_dir(folder);
         }
     }

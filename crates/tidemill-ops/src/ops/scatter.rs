@@ -11,7 +11,7 @@ use super::writes::{Scatter, infer_parts, infer_rows};
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// A write to the parts of a variable that indices name.
+/// A write to the parts of a variable at indices.
 const fn scatter(name: &'static str, summary: &'static str, infer: InferFn) -> OpDef {
     OpDef::new(name, summary)
         .inputs(
@@ -30,7 +30,7 @@ const fn scatter(name: &'static str, summary: &'static str, infer: InferFn) -> O
         .not_differentiable()
 }
 
-/// The attributes, where the variable holds one of these types.
+/// The attributes of a write to a variable of one of these types.
 macro_rules! attrs {
     ($types:expr, $locks:literal $(, $more:expr)?) => {
         &[
@@ -84,12 +84,12 @@ macro_rules! scatters {
 
         $(#[doc = $doc])*
         ///
-        /// `updates` have the shape of `indices`, followed by that of a row, or are a single number
+        /// `updates` has the shape of `indices`, followed by that of a row, or is a single number
         /// for all rows. The result is the variable's new value.
         ///
         /// # Errors
-        /// Updates of another type or shape; in a run, an index that is out of range. The variable
-        /// does not change then.
+        /// Updates of another type or shape. A run fails if an index is out of range; then the
+        /// variable does not change.
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(
@@ -159,8 +159,8 @@ macro_rules! nd_scatters {
         /// The result is the variable's new value.
         ///
         /// # Errors
-        /// Updates of another type or shape; in a run, a position that does not exist. The variable
-        /// does not change then.
+        /// Updates of another type or shape. A run fails if a position does not exist; then the
+        /// variable does not change.
         #[doc(alias = $name)]
         #[track_caller]
         pub fn $function(

@@ -102,7 +102,7 @@ fn infer_v1(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let shape = node.shape(1).merge(node.shape(2))?;
     let (Some(extents), Some(dims)) = (condition.dims(), shape.dims()) else {
         return Inferred::one(match condition.rank() {
-            // Conditions of more axes than one have the shape of the branches.
+            // Conditions of more than one axis have the shape of the branches.
             Some(2..) => condition.merge(&shape)?,
             _ => shape,
         });

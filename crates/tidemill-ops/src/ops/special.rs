@@ -83,8 +83,9 @@ pub fn polygamma(a: impl Into<Operand>, x: impl Into<Operand>) -> Tensor {
 }
 
 binary_family! {
-    /// The angle of the point (`y`, `x`), from -π to π: the arc tangent of ordinate `x` by
-    /// abscissa `y` in the right quadrant.
+    /// The angle of the point (`y`, `x`), from -π to π.
+    ///
+    /// It is the arc tangent of `x / y`, ordinate by abscissa, in the right quadrant.
     ATAN2 atan2 = "Atan2"["Atan2"], FLOATS, kernels::atan2,
         (|cx|
             cx.grad::<Tensor>() * slopes_of_angle(cx.input(0), cx.input(1)).0,
@@ -101,8 +102,8 @@ binary_family! {
         [2.0, -1.0, 0.5], [0.5, 3.0, 1.0] => [-1.3862944, -1.0986123, 0.0];
 }
 
-/// The derivatives of the angle by its ordinate, `y / (x² + y²)`, and its abscissa,
-/// `-x / (x² + y²)`, by way of the quotient of the smaller and the larger one: their squares could
+/// The derivatives of the angle by its ordinate, `y / (x² + y²)`, and its abscissa, `-x / (x² +
+/// y²)`, by way of the quotient of the smaller and the larger one, because their squares could
 /// overflow or vanish.
 fn slopes_of_angle(x: Tensor, y: Tensor) -> (Tensor, Tensor) {
     let is_flat = greater_equal(abs(y), abs(x));
@@ -114,7 +115,7 @@ fn slopes_of_angle(x: Tensor, y: Tensor) -> (Tensor, Tensor) {
     (by_x, neg(select(is_flat, quotient, one)) / distance)
 }
 
-/// The logarithm of `y`, and 0 where `x` is 0 and `y` has none that is finite.
+/// The logarithm of `y`, and 0 where `x` is 0 and the logarithm is not finite.
 fn log_where_defined(x: Tensor, y: Tensor) -> Tensor {
     let is_defined = not_equal(x, 0.0) | greater(y, 0.0);
     log(select(is_defined, y, ones_like(y)))

@@ -1,4 +1,4 @@
-//! Statistics of tensors, built of reductions.
+//! Statistics of tensors, composed of reductions.
 
 use super::arithmetic::squared_difference;
 use super::array::{reshape, shape, zeros_like};
@@ -27,7 +27,7 @@ pub fn reduce_logsumexp(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor 
     let (x, axes) = (x.into().to_tensor(), axes.into());
     composite(x.graph(), "ReduceLogSumExp", |_| {
         let largest = reduce_max(x, axes.clone().keep_dims());
-        // An infinite one would take itself away to NaN.
+        // Subtracting an infinite shift would give NaN.
         let shift = select(is_finite(largest), largest, zeros_like(largest));
         let shift = stop_gradient(shift);
         let logarithm = log(reduce_sum(exp(x - shift), axes));

@@ -1,4 +1,4 @@
-//! Texts: `StringJoin`, `StringFormat`, `StaticRegexFullMatch`, `ShardedFilename`, and `PrintV2`.
+//! Strings: `StringJoin`, `StringFormat`, `StaticRegexFullMatch`, `ShardedFilename`, and `PrintV2`.
 
 use regex_lite::Regex;
 use smallvec::SmallVec;
@@ -37,7 +37,7 @@ pub static STRING_JOIN: OpDef =
             ]
         });
 
-/// The shape that all have in common that are no single strings.
+/// The common shape of all inputs that are not scalars.
 fn joined_shape<'a>(
     shapes: impl Iterator<Item = &'a PartialShape>,
 ) -> Result<PartialShape, ValueError> {
@@ -117,7 +117,7 @@ pub static STRING_FORMAT: OpDef =
             vec![sample.attr("template", "x = {}, {}!").attr("placeholder", "{}"), none]
         });
 
-/// Where the placeholders of a template begin.
+/// The positions of the placeholders in a template.
 fn gaps(template: &[u8], placeholder: &[u8]) -> Vec<usize> {
     let (mut gaps, mut start) = (Vec::new(), 0);
     while !placeholder.is_empty()
@@ -142,7 +142,7 @@ pub static PRINT_V2: OpDef = OpDef::new("PrintV2", "Prints a string.")
     })
     .kernel(|node| {
         let end = node.str_attr("end")?;
-        // A line of its own is what a sink makes of it.
+        // A sink ends each line itself.
         let end = end.strip_suffix(b"\n").unwrap_or(&end).to_vec();
         Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
             let text = [cx.input(0)?.as_slice::<ByteString>()?.concat(), end.clone()].concat();
@@ -167,7 +167,7 @@ pub static STATIC_REGEX_FULL_MATCH: OpDef =
             let regex = pattern(node)?;
             Ok(kernel(move |cx| {
                 let input = cx.input(0)?;
-                // What is no text is matched by none.
+                // A regular expression does not match bytes that are not UTF-8.
                 let matches =
                     |x: &ByteString| std::str::from_utf8(x).is_ok_and(|x| regex.is_match(x));
                 let matched: Vec<bool> =
@@ -214,14 +214,14 @@ pub static SHARDED_FILENAME: OpDef =
             vec![Sample::new(inputs, Value::from("x-00001-of-00012"))]
         });
 
-/// The pattern that whole texts have to match.
+/// The pattern that whole strings must match.
 fn pattern(node: &NodeView<'_>) -> Result<Regex, OpError> {
     let pattern = node.str_attr("pattern")?.to_string();
     let regex = Regex::new(&format!("^(?:{pattern})$"));
     regex.map_err(|error| OpError::attr("pattern", format!("`{pattern}`: {error}")))
 }
 
-/// Operands as tensors, with the line of the caller, which a closure would not have.
+/// Operands as tensors, with the line of the caller, which a closure would lose.
 #[track_caller]
 fn to_tensors<T: Into<Operand>>(operands: impl IntoIterator<Item = T>) -> Vec<Tensor> {
     let mut tensors = Vec::new();
@@ -246,7 +246,7 @@ pub fn string_join<T: Into<Operand>>(
     tensor(NodeBuilder::new(&STRING_JOIN).inputs(inputs).attr("separator", separator))
 }
 
-/// A text with `inputs` in place of the `{}` in `template`.
+/// A string: `template` with each `{}` replaced by one of `inputs`.
 ///
 /// # Errors
 /// The number of `{}` differs from the number of inputs.

@@ -9,7 +9,7 @@ use tidemill_value::{PartialShape, Shape, Value, ValueError};
 use super::array::parts_shape;
 
 pub(super) struct Assign {
-    /// The shapes that the variable takes.
+    /// The shapes that the variable can take.
     pub(super) admitted: PartialShape,
 }
 

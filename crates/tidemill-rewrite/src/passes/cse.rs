@@ -6,8 +6,8 @@ use tidemill_graph::{Attr, NodeId, Subgraph, TensorId};
 
 use crate::{GraphEdit, Pass, Replacement, Rewrite, sweep};
 
-/// Common sub-expression elimination: of nodes of equal type, attributes and inputs, only the
-/// first is computed.
+/// Common sub-expression elimination: only the first of several nodes of equal type, attributes and
+/// inputs is computed.
 pub struct Cse;
 
 impl Pass for Cse {
@@ -16,7 +16,7 @@ impl Pass for Cse {
     }
 
     fn run(&self, subgraph: Subgraph, rewrites: &mut Vec<Rewrite>) -> Subgraph {
-        // By hash, the nodes seen so far. Only look-ups touch the map, so its order is nowhere.
+        // The nodes seen so far, by hash. The map is only looked up, so its order does not matter.
         let mut seen: FxHashMap<u64, SmallVec<[NodeId; 1]>> = FxHashMap::default();
         sweep(subgraph, rewrites, |edit| {
             let same_hash = seen.entry(hash(edit)).or_default();

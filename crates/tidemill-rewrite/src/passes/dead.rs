@@ -2,8 +2,8 @@ use tidemill_graph::{Commit, Guarded, NodeId, Subgraph, TensorId};
 
 use crate::{Pass, Rewrite};
 
-/// Removes the nodes that nothing needs: those on no way to a fetch, a variable, an effect, or
-/// a node that can fail.
+/// Removes the nodes that nothing needs: those on no path to a fetch, a variable, an effect, or a
+/// node that can fail.
 pub struct DeadNodes;
 
 impl Pass for DeadNodes {
@@ -51,7 +51,7 @@ impl Pass for DeadNodes {
     }
 }
 
-/// A tensor under its node's new number. What is live has one.
+/// A tensor under its node's new number. Live tensors have one.
 fn renamed(new_ids: &[Option<NodeId>], old: TensorId) -> TensorId {
     TensorId { node: new_ids[old.node.index()].unwrap_or(old.node), ..old }
 }
@@ -63,7 +63,7 @@ fn live(subgraph: &Subgraph) -> Vec<bool> {
     for node in fetched.chain(committed).chain(subgraph.feeds.iter().copied()) {
         live[node.index()] = true;
     }
-    // Whether a node that may fail runs is for the node that it waits for to say.
+    // The node that a fallible node waits for decides whether it runs, so it must stay, too.
     for guarded in &subgraph.guarded {
         live[guarded.call.index()] |= subgraph.must_keep(subgraph.node(guarded.node));
     }

@@ -6,8 +6,8 @@ use crate::{GraphEdit, Pass, Replacement, Rewrite, sweep};
 
 /// Computes nodes whose inputs are constants, by their own kernels.
 ///
-/// A node whose kernel fails stays, and fails in the run. So does one whose result would take
-/// much more memory than what it is computed from.
+/// A node whose kernel fails stays, and fails in the run. So does one whose result would take much
+/// more memory than its inputs.
 pub struct Fold;
 
 /// Results of up to this many bytes are always worth it.

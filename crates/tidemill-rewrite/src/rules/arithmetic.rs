@@ -41,12 +41,12 @@ pub(super) const RULES: &[Rule] = &[
     }),
 ];
 
-/// The left operand, if the right one is a single number that changes nothing.
+/// The left operand, if the right one is a single number that is neutral.
 fn neutral_right(edit: &GraphEdit<'_>, is_neutral: fn(&Value) -> bool) -> Option<TensorId> {
     neutral(edit, edit.input(0)?, edit.input(1)?, is_neutral)
 }
 
-/// The right operand, if the left one is a single number that changes nothing.
+/// The right operand, if the left one is a single number that is neutral.
 fn neutral_left(edit: &GraphEdit<'_>, is_neutral: fn(&Value) -> bool) -> Option<TensorId> {
     neutral(edit, edit.input(1)?, edit.input(0)?, is_neutral)
 }
@@ -58,7 +58,7 @@ fn neutral(
     is_neutral: fn(&Value) -> bool,
 ) -> Option<TensorId> {
     let value = edit.constant(dropped)?;
-    // A number of rank zero stretches to any shape, and stretches none.
+    // A number of rank zero broadcasts to any shape, and never enlarges the other operand.
     (value.shape().rank() == 0 && is_neutral(value)).then_some(kept)
 }
 

@@ -1,4 +1,4 @@
-//! Shapes, and what only moves values around.
+//! Shapes, and operations that only move values around.
 
 use tidemill_graph::{Attrs, TensorId, may_fail};
 use tidemill_ops::ops::{array, select};
@@ -13,7 +13,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("stop-gradient", "stop_gradient(x) = x", "StopGradient", |e| e.input(0)),
     rule("prevent-gradient", "prevent_gradient(x) = x", "PreventGradient", |e| e.input(0)),
     rule("default", "a placeholder that is not fed = its default", "PlaceholderWithDefault", |e| {
-        // A default whose shape a run may find not to fit has to stay.
+        // A default whose shape may turn out not to fit in a run has to stay.
         let admitted = e.with_view(|node| node.shape_attr("shape")).ok()?;
         let default = &e.fact(e.input(0)?).shape;
         let fits = default.merge(&admitted).ok()? == *default;
@@ -35,7 +35,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("transpose", "transpose(x, p) = x, if p moves no axis", "Transpose", |e| {
         let (x, permutation) = (e.input(0)?, constant_elements(e, e.input(1)?)?);
         let moves_none = permutation.iter().enumerate().all(|(i, &axis)| axis == i as i64);
-        // Of another number of axes, a run has to fail.
+        // With another number of axes, the run has to fail.
         let has_its_axes = e.fact(x).shape.rank() == Some(permutation.len());
         if moves_none && has_its_axes { Some(x) } else { None }
     }),
@@ -49,7 +49,7 @@ pub(super) const RULES: &[Rule] = &[
     rule("select-false", "select(false, x, y) = y", "SelectV2", |e| selected(e, false)),
 ];
 
-/// So many elements of a constant are no burden.
+/// A constant of up to this many elements costs little.
 const SMALL: usize = 1024;
 
 fn known_shape<'a>(edit: &'a GraphEdit<'_>) -> Option<&'a PartialShape> {

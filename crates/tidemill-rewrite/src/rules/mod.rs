@@ -6,7 +6,7 @@ mod rule;
 
 pub use rule::Rule;
 
-/// Every rule. All are exact: both sides are equal to the bit, also for NaN, infinities and
+/// Every rule. All are exact: both sides are equal to the bit, even for NaN, infinities and
 /// negative zero.
 pub static RULES: &[&[Rule]] = &[arithmetic::RULES, layout::RULES];
 

@@ -4,7 +4,7 @@ use crate::GraphEdit;
 
 /// One equation, read from left to right.
 pub struct Rule {
-    /// What reports call it.
+    /// The name of the rule in reports.
     pub name: &'static str,
     /// The equation.
     pub equation: &'static str,

@@ -10,12 +10,13 @@ use tidemill_value::PartialShape;
 use crate::lower::prune::{Lowering, Shapes, nodes_on_path};
 use crate::lower::signature::Signature;
 
-/// Which input names a variable that a node writes, and which output has what it leaves there.
+/// The inputs that name variables which a node writes, each with the output that holds the value it
+/// leaves.
 pub(crate) type States = SmallVec<[(usize, u32); 2]>;
 
 impl Lowering<'_> {
     /// Gives a node the paths through its bodies, if it has any, and outputs for the variables that
-    /// branches write. A loop has those that it takes among its outputs.
+    /// branches write. A loop returns the variables that it takes among its outputs.
     pub(crate) fn lower_bodies(&mut self, id: NodeId, node: &Node, lowered: &mut Node) -> States {
         let Some(before) = node.op.execution.inputs_before_bodies() else { return States::new() };
         let bodies: SmallVec<[&Body; 2]> = node.bodies().collect();
@@ -33,7 +34,7 @@ impl Lowering<'_> {
         let repeats = node.op.execution == Execution::Loop;
         let kept: &[usize] = if repeats { &[] } else { &states };
         let shapes = self.shapes_taken(node, lowered);
-        // The results of what says whether a loop goes on are no parameters.
+        // The results of a loop's condition are not parameters.
         let paths = bodies.iter().enumerate().map(|(i, body)| {
             let repeats = repeats && i > 0;
             path_through(body, &Call { written: &written, kept, repeats, shapes })
@@ -73,13 +74,13 @@ fn open(fact: &mut Fact) {
     (fact.shape, fact.elements) = (PartialShape::unknown(), None);
 }
 
-/// What a node that runs bodies does with them.
+/// The way in which a node runs its bodies.
 struct Call<'a> {
     /// The variables that any of the bodies writes.
     written: &'a FxHashSet<Root>,
-    /// The parameters whose values a body gives after its results.
+    /// The parameters whose values a body returns after its results.
     kept: &'a [usize],
-    /// Whether the results are the parameters of the next time.
+    /// True if the results are the parameters of the next iteration.
     repeats: bool,
     shapes: Shapes,
 }
@@ -116,7 +117,7 @@ fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
             lowering.starts.insert(parameter.node, TensorId::new(feed, 0));
         }
     }
-    // What was read outside, of a variable that is written inside, is its present value.
+    // A value read outside, of a variable that is written inside, becomes its current value.
     for parameter in parameters {
         if let ParameterKind::Read(root) = parameter.kind
             && call.written.contains(&root)
@@ -149,7 +150,7 @@ fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
 }
 
 impl Lowering<'_> {
-    /// Whether the shapes of what a node takes are as declared.
+    /// The shapes of the node's inputs: as declared, or open.
     fn shapes_taken(&self, node: &Node, lowered: &Node) -> Shapes {
         let mut pairs = node.inputs.iter().zip(&lowered.inputs);
         let is_open = pairs.any(|(&input, &taken)| match self.graph.variable_of(input) {
@@ -165,8 +166,8 @@ impl Lowering<'_> {
         if is_open { Shapes::Open } else { Shapes::Declared }
     }
 
-    /// Notes which variables the bodies of a node may need the values of. Those that start by themselves
-    /// have to have one, whether the body runs or not.
+    /// Notes the variables whose values the bodies of a node may need. Self-starting ones must have
+    /// one, whether the body runs or not.
     fn note_reads(&mut self, id: NodeId, node: &Node, paths: &[BodyPath]) {
         let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
         for (i, &input) in node.inputs.iter().skip(before).enumerate() {
@@ -183,7 +184,7 @@ impl Lowering<'_> {
         }
     }
 
-    /// The value that a variable has in the end.
+    /// The final value of a variable.
     fn end(&mut self, variable: NodeId) -> TensorId {
         let written = self.written.get(&variable).copied();
         written.unwrap_or_else(|| self.start(variable))

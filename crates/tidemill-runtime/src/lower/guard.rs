@@ -1,11 +1,11 @@
-//! Which nodes that may fail a run wait for a branch.
+//! The fallible nodes that wait for a branch.
 
 use rustc_hash::FxHashMap;
 use tidemill_graph::{BodyPath, Effect, Execution, GraphReader, Guarded, NodeId, Subgraph};
 
 use crate::lower::signature::Signature;
 
-/// Which of several branches need a parameter.
+/// The branches that need a parameter.
 pub(crate) enum Need {
     Nobody,
     One(usize),
@@ -23,9 +23,9 @@ impl Need {
     }
 }
 
-/// The nodes of a path that may fail the run and that only one branch needs, by data or control. The
-/// graph settles that, so that it does not depend on rewriting. `lowered` has the nodes of the subgraph
-/// by those of the graph.
+/// The nodes of a path that may fail the run and that only one branch needs, by data or control.
+/// The graph decides this, so it does not depend on rewriting. `lowered` maps nodes of the graph to
+/// those of the subgraph.
 pub(crate) fn guarded(
     graph: &GraphReader<'_>,
     signature: &Signature,

@@ -20,14 +20,14 @@ pub(crate) struct Path {
     pub(crate) random: Vec<NodeId>,
 }
 
-/// How a run uses a variable.
+/// The use of a variable by a run.
 #[derive(Clone, Debug)]
 pub(crate) struct VariableUse {
     pub(crate) node: NodeId,
     pub(crate) written: bool,
-    /// Whether it is written by its initializer.
+    /// True if it is written by its initializer.
     pub(crate) initialized: bool,
-    /// The first node that needs the value the variable has when the run starts.
+    /// The first node that needs the variable's value at the start of the run.
     pub(crate) first_reader: Option<NodeId>,
 }
 
@@ -38,7 +38,7 @@ pub(crate) struct Unfed(pub(crate) Vec<NodeId>);
 /// Takes the path out of the graph.
 ///
 /// # Errors
-/// [`Unfed`] where it needs placeholders that are not fed.
+/// [`Unfed`] if it needs placeholders that are not fed.
 pub(crate) fn prune(graph: &GraphReader<'_>, signature: &Signature) -> Result<Path, Unfed> {
     let path = nodes_on_path(graph, signature);
     let is_placeholder = |id: &NodeId| graph.node(*id).op.execution == Execution::Placeholder;
@@ -58,7 +58,7 @@ pub(crate) fn prune(graph: &GraphReader<'_>, signature: &Signature) -> Result<Pa
 }
 
 pub(crate) fn nodes_on_path(graph: &GraphReader<'_>, signature: &Signature) -> Vec<NodeId> {
-    // Its value is there from the start, and so it is for what runs after it.
+    // The value of a fed placeholder is available from the start, so nothing waits for it.
     let is_fed_placeholder = |id: NodeId| {
         let is_placeholder = graph.node(id).op.execution == Execution::Placeholder;
         is_placeholder && signature.is_fed(TensorId::new(id, 0))
@@ -71,7 +71,7 @@ pub(crate) fn nodes_on_path(graph: &GraphReader<'_>, signature: &Signature) -> V
     })
 }
 
-/// What holds of the shapes of what a body takes.
+/// The shapes of a body's inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Shapes {
     /// They are as declared.
@@ -87,22 +87,23 @@ pub(crate) struct Lowering<'a> {
     signature: &'a Signature,
     pub(crate) subgraph: Subgraph,
     lowered: FxHashMap<NodeId, NodeId>,
-    /// For each tensor that is fed, and each variable that is read as it is at the start, by the
-    /// tensor of the graph, that of the subgraph.
+    /// For each tensor that is fed, and each variable that is read as it is at the start, the
+    /// tensor of the subgraph for the tensor of the graph.
     pub(crate) given: FxHashMap<TensorId, TensorId>,
     /// For each variable, its value at the start of the run.
     pub(crate) starts: FxHashMap<NodeId, TensorId>,
-    /// For each variable whose shape may not be the declared one, its value at the start of the run.
+    /// The value at the start of the run of each variable whose shape may differ from the declared
+    /// one.
     currents: FxHashMap<NodeId, TensorId>,
     shapes: Shapes,
-    /// For each variable written so far, the value that the last write left.
+    /// For each variable written so far, the value after the last write.
     pub(crate) written: FxHashMap<NodeId, TensorId>,
-    /// What each write left in each of the variables that it writes.
+    /// The value that each write leaves in each of the variables that it writes.
     left: FxHashMap<(NodeId, NodeId), TensorId>,
-    /// The nodes that write a variable, or have one that does among their ancestors.
+    /// The nodes that write a variable, or have an ancestor that does.
     after_write: FxHashSet<NodeId>,
     pub(crate) variables: FxHashMap<NodeId, VariableUse>,
-    /// The variables that bodies may need the values of.
+    /// The variables whose values bodies may need.
     pub(crate) may_read: FxHashSet<NodeId>,
 }
 
@@ -140,8 +141,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Lowers the nodes of a path. Of those that extend one another, it is the last alone, in the place
-    /// of the first.
+    /// Lowers the nodes of a path. Of nodes that extend one another, only the last is lowered, in
+    /// the place of the first.
     pub(crate) fn lower_all(&mut self, path: &[NodeId]) {
         if self.graph.extensions().next().is_none() {
             path.iter().for_each(|&id| self.lower(id, id));
@@ -164,7 +165,7 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Takes a node for one that extends it, which is lowered.
+    /// Records that a node is replaced by one that extends it, which is lowered.
     fn lower_as(&mut self, id: NodeId, extension: NodeId) {
         self.lowered.insert(id, self.lowered[&extension]);
         for (_, variable) in self.graph.written_by(id) {
@@ -176,8 +177,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Lowers what a node takes that was made after the node in whose place it is: lists without
-    /// elements, and what they are made of.
+    /// Lowers the inputs of a node that were made after the node it replaces: empty lists, and the
+    /// nodes that these are made from.
     fn lower_before(&mut self, id: NodeId) {
         let mut pending = vec![id];
         while let Some(&next) = pending.last() {
@@ -238,8 +239,8 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// Whether as much is known of the inputs of a node as in the graph. Of the elements of a
-    /// tensor that is fed, nothing is.
+    /// True if as much is known of the inputs of a node as in the graph. Nothing is known of the
+    /// elements of a fed tensor.
     fn inputs_are_as_known(&self, node: &Node, lowered: &Node) -> bool {
         let mut pairs = node.inputs.iter().zip(&lowered.inputs);
         pairs.all(|(&input, &tensor)| self.graph.fact(input) == Some(self.subgraph.fact(tensor)))
@@ -278,7 +279,7 @@ impl<'a> Lowering<'a> {
         self.start(variable)
     }
 
-    /// The value of a variable at the start of the run, of which no more is known than holds.
+    /// The value of a variable at the start of the run, with the facts that are certain.
     pub(crate) fn current(&mut self, variable: NodeId) -> TensorId {
         let start = self.start(variable);
         if !self.may_be_reshaped(variable) {
@@ -288,12 +289,12 @@ impl<'a> Lowering<'a> {
         *self.currents.entry(variable).or_insert_with(|| subgraph.push_current(start))
     }
 
-    /// Whether the shape of a variable at the start of the run may not be the declared one.
+    /// True if the shape of a variable at the start of the run may differ from the declared one.
     pub(crate) fn may_be_reshaped(&self, variable: NodeId) -> bool {
         self.shapes == Shapes::Open || self.graph.is_reshaped(variable)
     }
 
-    /// What the last write of `variable` among the ancestors of `reader` left behind.
+    /// The value after the last write of `variable` among the ancestors of `reader`.
     fn last_write_before(&self, reader: NodeId, variable: NodeId) -> Option<TensorId> {
         if !self.after_write.contains(&reader) {
             return None;
@@ -349,13 +350,13 @@ impl<'a> Lowering<'a> {
     }
 }
 
-/// The nodes whose evaluation flows into a node.
+/// The nodes on which the evaluation of a node depends.
 fn dependencies<'a>(signature: &'a Signature, node: &'a Node) -> impl Iterator<Item = NodeId> + 'a {
     let inputs = node.inputs.iter().filter(|input| !signature.is_fed(**input));
     inputs.map(|input| input.node).chain(node.control_inputs.iter().copied())
 }
 
-/// The variable that a tensor names: that of a variable's own node.
+/// The variable that a tensor names, if it is the output of a variable's own node.
 fn named_variable(graph: &GraphReader<'_>, tensor: TensorId) -> Option<NodeId> {
     let is_variable = graph.node(tensor.node).op.execution == Execution::Variable;
     if is_variable { graph.variable_of(tensor) } else { None }

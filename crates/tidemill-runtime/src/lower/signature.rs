@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use smallvec::SmallVec;
 use tidemill_graph::{GraphReader, NodeId, Role, TensorId};
 
-/// What a run is asked for. Runs of one signature share a plan.
+/// The request of a run. Runs of the same signature share a plan.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Signature {
     /// The tensors that are fed, ascending, each once.
@@ -12,7 +12,7 @@ pub(crate) struct Signature {
     pub(crate) fetches: SmallVec<[TensorId; 4]>,
     /// The operations to run without returning anything, in order.
     pub(crate) targets: SmallVec<[NodeId; 2]>,
-    /// Whether each step is to be looked at, and can fail the run.
+    /// True if each step is checked for NaN and infinity, which can fail the run.
     pub(crate) checked: bool,
 }
 
@@ -21,8 +21,9 @@ impl Signature {
         self.feeds.binary_search(&tensor).is_ok()
     }
 
-    /// The same, which also returns what the targets give, behind all else, so that they are computed
-    /// even if they have no effect. Of a group of operations these are those in it.
+    /// The same signature, which also returns the outputs of the targets, after all others, so that
+    /// they are computed even if they have no effect. For a group of operations these are the
+    /// outputs of its members.
     pub(crate) fn with_outputs_of_targets(mut self, graph: &GraphReader<'_>) -> Self {
         let mut pending: Vec<NodeId> = self.targets.to_vec();
         let mut targets = BTreeSet::new();
@@ -40,7 +41,7 @@ impl Signature {
         self
     }
 
-    /// The nodes that the run begins from, walking backwards.
+    /// The nodes at which the run begins, walking backwards.
     pub(crate) fn roots(&self) -> impl Iterator<Item = NodeId> {
         let unfed = self.fetches.iter().filter(|fetch| !self.is_fed(**fetch));
         unfed.map(|fetch| fetch.node).chain(self.targets.iter().copied())

@@ -23,20 +23,20 @@ pub(crate) struct NoKernel {
     pub(crate) source: Box<OpError>,
 }
 
-/// How a plan is compiled.
+/// The mode of compiling a plan.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Mode {
     pub(crate) writes: Writes,
-    /// Whether steps that compute single numbers are joined, and others can run at once.
+    /// True if steps that compute single numbers are joined, and others can run at once.
     pub(crate) regroups: bool,
-    /// Whether it is the plan of a body, whose steps run one after the other.
+    /// True for the plan of a body, whose steps run one after the other.
     pub(crate) is_body: bool,
 }
 
 /// Compiles a path whose subgraph may have been rewritten.
 ///
 /// # Errors
-/// [`NoKernel`] where a node's kernel cannot be made.
+/// [`NoKernel`] if a node's kernel cannot be made.
 pub(crate) fn compile(
     subgraph: &Subgraph,
     variables: Vec<VariableUse>,
@@ -46,10 +46,10 @@ pub(crate) fn compile(
     compile_with(subgraph, variables, random, mode, None)
 }
 
-/// Compiles the path through a body; of a loop, with the feeds that do not change.
+/// Compiles the path through a body; for a loop, given the feeds that do not change.
 ///
 /// # Errors
-/// [`NoKernel`] where a node's kernel cannot be made.
+/// [`NoKernel`] if a node's kernel cannot be made.
 fn compile_body(
     subgraph: &Subgraph,
     mode: Mode,
@@ -124,7 +124,7 @@ fn plan_feed(subgraph: &Subgraph, id: NodeId, slots: &mut Slots) -> Feed {
     Feed { fact: subgraph.fact(tensor).clone(), slot }
 }
 
-/// By the nodes of variables, the slots of their values at the start, and their declared shapes.
+/// The slots of variables at the start and their declared shapes, by the nodes of the variables.
 type VariableStarts = FxHashMap<NodeId, (u32, Option<Shape>)>;
 
 fn plan_starts(subgraph: &Subgraph, slots: &mut Slots) -> VariableStarts {
@@ -202,7 +202,7 @@ impl Planner<'_> {
         Ok(Candidate { step, is_numeric })
     }
 
-    /// The check of a write that comes later.
+    /// The check of a later write.
     fn check(&self, id: NodeId) -> Result<Candidate, NoKernel> {
         let node = self.subgraph.node(id);
         let written = node.op.written();
@@ -233,14 +233,14 @@ fn is_number(fact: &Fact) -> bool {
     fact.shape.rank() == Some(0)
 }
 
-/// Steps where they run.
+/// The steps in the order in which they run.
 struct Arranged {
     steps: Vec<Step>,
     prologue: usize,
     commit_start: usize,
 }
 
-/// Joins steps where that is allowed, but not across the borders of the prologue and the commit.
+/// Joins steps if that is allowed, but not across the borders of the prologue and the commit.
 fn arrange(candidates: Vec<Candidate>, schedule: &Schedule, mode: Mode) -> Arranged {
     let mut candidates = candidates.into_iter();
     let mut part = |length: usize| {
@@ -258,7 +258,7 @@ fn arrange(candidates: Vec<Candidate>, schedule: &Schedule, mode: Mode) -> Arran
     Arranged { steps, prologue, commit_start }
 }
 
-/// The positions of the steps that are in strands, by their numbers there.
+/// The positions of the steps in strands, by their numbers there.
 fn positions_of_members(steps: &[Step], count: usize) -> Vec<usize> {
     let mut positions = vec![0; count];
     for (position, step) in steps.iter().enumerate() {
@@ -289,7 +289,7 @@ fn tell_branches(steps: &mut [Step]) {
 /// The bodies of a node of a subgraph, if it runs any.
 ///
 /// # Errors
-/// [`NoKernel`] where the kernel of a node cannot be made.
+/// [`NoKernel`] if the kernel of a node cannot be made.
 fn compile_call(id: NodeId, node: &Node, mode: Mode) -> Result<Option<Call>, NoKernel> {
     match (node.op.execution, node.paths()) {
         (Execution::Branch(select), paths) => {

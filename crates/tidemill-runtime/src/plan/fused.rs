@@ -6,13 +6,13 @@ use smallvec::SmallVec;
 use tidemill_graph::{Function, Kernel, KernelCx, KernelError};
 use tidemill_value::{Element, Scalar};
 
-/// More numbers than this a program does not hold.
+/// The most numbers that a program holds.
 pub(crate) const REGISTERS: usize = 256;
 
 /// The registers of a short program.
 const FEW: usize = 32;
 
-/// What a joined step does.
+/// The program of a joined step.
 pub(crate) struct Program<T> {
     pub(crate) registers: usize,
     /// The registers that the inputs go to.
@@ -28,7 +28,7 @@ pub(crate) struct Instruction<T> {
     pub(crate) result: u8,
 }
 
-/// A number of which the machine itself computes the basic operations.
+/// A number whose basic operations the machine computes.
 pub(crate) trait Number:
     Element
     + Copy
@@ -45,14 +45,14 @@ impl Number for f64 {}
 
 impl<T: Number> Kernel for Program<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        // To clear all registers takes longer than a short program does.
+        // Clearing all registers takes longer than a short program does.
         if self.registers <= FEW { self.run_in::<FEW>(cx) } else { self.run_in::<REGISTERS>(cx) }
     }
 }
 
 impl<T: Number> Program<T> {
     fn run_in<const N: usize>(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        // All numbers are below N; the remainder says so to the compiler.
+        // All registers are below N; the remainder tells the compiler so.
         let at = |register: u8| usize::from(register) % N;
         let mut registers = [T::default(); N];
         for (i, &register) in self.inputs.iter().enumerate() {

@@ -1,8 +1,8 @@
 //! Fuses steps that compute single numbers into one step.
 //!
-//! Such a step takes a few nanoseconds; to find its inputs, call it and put its output away takes
-//! several times as long. A joined step keeps the numbers between in registers of its own. It
-//! calls the same functions in the same order, so that it gives the same bits.
+//! Such a step takes a few nanoseconds; finding its inputs, calling it and storing its output takes
+//! several times as long. A joined step keeps the intermediate numbers in registers of its own. It
+//! calls the same functions in the same order, so it gives the same bits.
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
@@ -11,7 +11,7 @@ use tidemill_graph::{Function, NumberFunction, Operand};
 use crate::plan::fused::{Instruction, Number, Program, REGISTERS};
 use crate::plan::step::{Action, Fused, Step};
 
-/// A step, and whether it takes and gives single numbers and cannot fail.
+/// A step, and whether its inputs and outputs are single numbers and it cannot fail.
 pub(crate) struct Candidate {
     pub(crate) step: Step,
     pub(crate) is_numeric: bool,
@@ -51,10 +51,10 @@ struct Block<T> {
     steps: Vec<Step>,
     program: Program<T>,
     inputs: SmallVec<[Operand; 3]>,
-    /// The registers of the constants and slots that the steps have met, with their present
+    /// The registers of the constants and slots that the steps have used, with their current
     /// values.
     registers: FxHashMap<Operand, u8>,
-    /// The slots that have their present values from these steps.
+    /// The slots whose current values come from these steps.
     computed: Vec<u32>,
 }
 
@@ -116,7 +116,7 @@ impl<T: Number> Block<T> {
         (self.program.registers - 1) as u8
     }
 
-    /// Adds what has been joined so far to `steps`, and begins anew.
+    /// Appends the joined steps so far to `steps`, and begins anew.
     fn flush(&mut self, steps: &mut Vec<Step>) {
         let block = std::mem::take(self);
         let [.., last] = &block.steps[..] else { return };
@@ -130,7 +130,7 @@ impl<T: Number> Block<T> {
         steps.push(Step {
             inputs: block.inputs,
             outputs: block.computed.into(),
-            // Numbers hold no memory that would have to be freed.
+            // Numbers hold no memory to free.
             clear: SmallVec::new(),
             node: last.node,
             random: None,

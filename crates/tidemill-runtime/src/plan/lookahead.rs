@@ -1,4 +1,4 @@
-//! Finds the steps that can run ahead of their turn, beside another one.
+//! Finds the steps that can run ahead of their turn, alongside another one.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_graph::{Effect, Execution, Fact, Node, Operand, Subgraph};
@@ -6,17 +6,17 @@ use tidemill_graph::{Effect, Execution, Fact, Node, Operand, Subgraph};
 use crate::plan::schedule::{Lazy, Task};
 use crate::plan::step::{Member, Step, Strand, Turn};
 
-/// A step with less bytes of inputs and outputs is over before another thread has heard of it.
+/// A step with fewer bytes of inputs and outputs ends before another thread could start it.
 const LEAST_BYTES: usize = 1 << 14;
-/// How far to look for steps that can run beside one.
+/// The number of positions in which to look for steps that can run alongside one.
 const WINDOW: usize = 128;
-/// How many strands run at once at most.
+/// The most strands that run at once.
 pub(crate) const MOST_STRANDS: usize = 16;
 
-/// Which nodes of an order can run ahead, and beside which.
+/// The nodes of an order that can run ahead, and the nodes alongside which they do.
 #[derive(Default)]
 pub(crate) struct Lookahead {
-    /// What can run at once, in the turn of the first.
+    /// The strands that can run at once, in the turn of the first.
     strands: Vec<Vec<Candidates>>,
     followers: FxHashSet<usize>,
 }
@@ -24,7 +24,7 @@ pub(crate) struct Lookahead {
 /// The nodes of a strand, by their positions.
 struct Candidates {
     members: Vec<usize>,
-    /// Those of other strands whose outputs they take.
+    /// The nodes of other strands whose outputs they take.
     needs: Vec<usize>,
 }
 
@@ -45,13 +45,13 @@ impl Lookahead {
         search.found
     }
 
-    /// Whether the node at a position can run ahead. Then no other value may have had the slots of
-    /// its outputs before.
+    /// True if the node at a position can run ahead. Then the slots of its outputs must not have
+    /// held another value before.
     pub(crate) fn follows(&self, position: usize) -> bool {
         self.followers.contains(&position)
     }
 
-    /// Tells the steps of the nodes their turns, and returns how many there are in strands.
+    /// Assigns the steps of the nodes their turns, and returns the number of steps in strands.
     pub(crate) fn assign<'a>(&self, steps: impl Iterator<Item = &'a mut Step>) -> usize {
         let mut steps: Vec<&mut Step> = steps.collect();
         let members = self.strands.iter().flatten().flat_map(|strand| &strand.members);
@@ -83,7 +83,7 @@ impl Search<'_> {
         self.subgraph.node(self.order[position].node())
     }
 
-    /// Whether nothing but its outputs tells that a node ran.
+    /// True if a node has no observable effect but its outputs.
     fn is_pure(&self, position: usize) -> bool {
         let op = self.node(position).op;
         op.execution == Execution::Kernel
@@ -98,10 +98,10 @@ impl Search<'_> {
         self.is_pure(position) && bytes.fold(0, usize::saturating_add) >= LEAST_BYTES
     }
 
-    /// Finds strands that can run beside the node at a position.
+    /// Finds strands that can run alongside the node at a position.
     fn look_ahead(&mut self, leader: usize) {
         let mut strands = vec![Candidates { members: vec![leader], needs: Vec::new() }];
-        // Light nodes that could run as well, if a heavy one asked for them.
+        // Light nodes that could run as well, if a heavy one needed them.
         let mut ready = FxHashSet::default();
         for position in (leader + 1..self.order.len()).take(WINDOW) {
             if self.found.follows(position)
@@ -128,7 +128,7 @@ impl Search<'_> {
         }
     }
 
-    /// Whether all inputs of a node are there in the turn of `leader`, or can be.
+    /// True if all inputs of a node are available in the turn of `leader`, or can be.
     fn can_run(&self, position: usize, leader: usize, ready: &FxHashSet<usize>) -> bool {
         self.producers(position).all(|producer| {
             producer < leader || self.found.follows(producer) || ready.contains(&producer)
@@ -140,7 +140,7 @@ impl Search<'_> {
         inputs.filter_map(|input| self.positions[input.node.index()])
     }
 
-    /// A node with what it needs of `ready`.
+    /// The strand of a node and the nodes of `ready` that it needs.
     fn strand(&self, position: usize, leader: usize, ready: &FxHashSet<usize>) -> Candidates {
         let mut members = vec![position];
         let mut needs = Vec::new();
@@ -159,7 +159,7 @@ impl Search<'_> {
     }
 }
 
-/// The bytes of a tensor, where unknown extents are taken to be 1.
+/// The bytes of a tensor; unknown extents count as 1.
 fn known_bytes(fact: &Fact) -> usize {
     let extents = fact.shape.dims().into_iter().flatten().map(|dim| dim.known().unwrap_or(1));
     extents.fold(fact.dtype.size(), usize::saturating_mul)

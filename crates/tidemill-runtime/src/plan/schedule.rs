@@ -6,11 +6,11 @@ use tidemill_value::Value;
 
 use crate::lower::guard::Need;
 
-/// What to do with a node.
+/// The treatment of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Task {
     Run(NodeId),
-    /// Fail if its run, which comes later, would.
+    /// Fail if its later run would.
     Check(NodeId),
 }
 
@@ -22,20 +22,20 @@ impl Task {
     }
 }
 
-/// What to do, in order.
+/// The tasks, in order.
 #[derive(Debug, PartialEq)]
 pub(crate) struct Schedule {
     pub(crate) order: Vec<Task>,
-    /// Of the body of a loop, what is before this position need run only the first time.
+    /// In the body of a loop, tasks before this position run only the first time.
     pub(crate) prologue: usize,
     /// From this position on, nothing can fail, and variables may be overwritten in place.
     pub(crate) commit_start: usize,
-    /// For nodes that only one branch of another node needs, that node and the number of the branch.
-    /// They come right before it.
+    /// For each node that only one branch of another node needs, that node and the number of the
+    /// branch. These nodes come right before it.
     pub(crate) lazy: Lazy,
 }
 
-/// The branch that alone needs a node.
+/// The only branch that needs a node.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) struct OfBranch {
     pub(crate) node: NodeId,
@@ -44,21 +44,21 @@ pub(crate) struct OfBranch {
 
 pub(crate) type Lazy = FxHashMap<NodeId, OfBranch>;
 
-/// When variables are written.
+/// The time at which variables are written.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Writes {
-    /// As late as can be, in place.
+    /// As late as possible, in place.
     Late,
     /// In their turn, to copies. Each write can still fail the run.
     InTurn,
 }
 
-/// Orders the nodes of a subgraph; of the body of a loop, whose feeds `unchanging` do not change,
-/// those first that need run only the first time.
+/// Orders the nodes of a subgraph. In the body of a loop, whose feeds `unchanging` do not change,
+/// nodes that need to run only the first time come first.
 ///
-/// Effects, and nodes that can fail, keep the order of the graph. Writes that cannot fail, and
-/// what can wait for them, go last where they may: by then nothing can fail any more. So do those
-/// that a check in their turn finds not to fail.
+/// Effects, and nodes that can fail, keep the order of the graph. Infallible writes, and nodes that
+/// can wait for them, go last if possible: by then nothing can fail any more. So do writes for
+/// which a check in their turn has found that they will not fail.
 pub(crate) fn schedule(
     subgraph: &Subgraph,
     writes: Writes,
@@ -99,14 +99,14 @@ pub(crate) fn schedule(
     Schedule { order, prologue, commit_start, lazy }
 }
 
-/// The nodes that do nothing but compute, or check, what one branch of a node takes. They need to run only
-/// where that branch is taken.
+/// The nodes that only compute, or check, the inputs of one branch of a node. They need to run only
+/// if that branch is taken.
 fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
     let mut lazy = Lazy::default();
     if !subgraph.nodes().any(|(_, node)| matches!(node.op.execution, Execution::Branch(_))) {
         return lazy;
     }
-    // For each node, the branch that needs it, as far as is known; `None` where others do, too.
+    // For each node, the branch that needs it, as far as is known; `None` if others do, too.
     let mut users: FxHashMap<NodeId, Option<OfBranch>> = FxHashMap::default();
     let needs = |users: &mut FxHashMap<_, _>, node: NodeId, user: Option<OfBranch>| {
         let known = users.entry(node).or_insert(user);
@@ -122,7 +122,7 @@ fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
     }
     for (id, node) in subgraph.nodes().rev() {
         let may_wait = match subgraph.must_keep(node) {
-            // An operation that is asked for by itself has no user here.
+            // An operation fetched for itself has no user here.
             true => subgraph.guarded.binary_search_by_key(&id, |guarded| guarded.node).is_ok(),
             false => node.op.is_pure(),
         };
@@ -147,8 +147,8 @@ fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
     lazy
 }
 
-/// Which nodes of the body of a loop compute the same each time, and nothing tells when: those that
-/// depend on constants and on parameters that do not change alone, and cannot fail.
+/// The nodes of the body of a loop that compute the same each time, unobservably: those that depend
+/// only on constants and on parameters that do not change, and cannot fail.
 fn unchanging_nodes(subgraph: &Subgraph, feeds: &[NodeId]) -> Vec<bool> {
     let mut unchanging = vec![false; subgraph.len()];
     for (id, node) in subgraph.nodes() {
@@ -160,14 +160,14 @@ fn unchanging_nodes(subgraph: &Subgraph, feeds: &[NodeId]) -> Vec<bool> {
     unchanging
 }
 
-/// Which nodes to put off until nothing can fail.
+/// The nodes to defer until nothing can fail.
 fn deferred(subgraph: &Subgraph) -> Vec<bool> {
     let mut can_wait = vec![true; subgraph.len()];
     for (id, node) in subgraph.nodes().rev() {
         let is_checked = is_checked(subgraph, node);
         let may_fail = may_lack_memory(node) || (subgraph.must_keep(node) && !is_checked);
         can_wait[id.index()] &= !may_fail;
-        // What a check needs cannot wait; the variables are not among it.
+        // The inputs of a check cannot wait; the variables are not among them.
         let first = if can_wait[id.index()] && is_checked { node.op.written() } else { 0 };
         if !can_wait[id.index()] || is_checked {
             for input in &node.inputs[first..] {
@@ -184,7 +184,7 @@ fn deferred(subgraph: &Subgraph) -> Vec<bool> {
     deferred
 }
 
-/// Whether a check in its turn tells if a write fails. It knows the variables by their shapes.
+/// True if a check in its turn tells whether a write fails. It knows the variables by their shapes.
 fn is_checked(subgraph: &Subgraph, node: &Node) -> bool {
     let mut variables = node.inputs.iter().take(node.op.written());
     node.op.execution == Execution::Write
@@ -192,8 +192,7 @@ fn is_checked(subgraph: &Subgraph, node: &Node) -> bool {
         && variables.all(|&variable| subgraph.fact(variable).shape.is_known())
 }
 
-/// Whether there may not be the memory for an output of a node. Writes take that of their
-/// variable.
+/// True if memory may be short for an output of a node. Writes use the memory of their variable.
 fn may_lack_memory(node: &Node) -> bool {
     let is_certain = |fact: &Fact| {
         let bytes = fact.shape.elements().and_then(|count| count.checked_mul(fact.dtype.size()));

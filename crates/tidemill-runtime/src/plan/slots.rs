@@ -1,11 +1,11 @@
-//! Where the values of a run are.
+//! The slots of the values of a run.
 
 use smallvec::SmallVec;
 use tidemill_graph::{Node, NodeId, Operand, Subgraph, TensorId};
 
 use crate::plan::schedule::{Schedule, Task};
 
-/// Assigns values to slots, which are used again when nothing needs their value any more.
+/// Assigns values to slots, which are reused when nothing needs their value any more.
 pub(crate) struct Slots {
     /// The number of the first output of each node.
     first_output: Vec<u32>,
@@ -14,11 +14,11 @@ pub(crate) struct Slots {
     last_use: Vec<Option<u32>>,
     pub(crate) free: Vec<u32>,
     pub(crate) count: u32,
-    /// Whether values may be put where others were before.
+    /// True if slots may be reused.
     pub(crate) reuses: bool,
 }
 
-/// The position of what is needed after the last step.
+/// The position of values that are needed after the last step.
 const END: u32 = u32::MAX;
 
 impl Slots {
@@ -43,11 +43,11 @@ impl Slots {
             outlives[task.node().index()] = true;
         }
         for (position, &task) in schedule.order.iter().enumerate() {
-            // A write needs what its check needs, and comes later.
+            // A write needs the inputs of its check, and comes later.
             let Task::Run(id) = task else { continue };
             for &input in &subgraph.node(id).inputs {
                 let number = slots.number(input);
-                // What was computed the first time is needed the next time.
+                // Values computed the first time are needed in later iterations.
                 let again = outlives[input.node.index()] && position >= schedule.prologue;
                 let last_use = if again { END } else { position as u32 };
                 slots.last_use[number] = slots.last_use[number].max(Some(last_use));
@@ -88,13 +88,13 @@ impl Slots {
         slot
     }
 
-    /// Where a tensor is. Every tensor has its place before a later node asks for it.
+    /// The place of a tensor. Every tensor has its place before a later node asks for it.
     pub(crate) fn operand(&self, tensor: TensorId) -> Operand {
         self.operands[self.number(tensor)].unwrap_or(Operand::slot(0))
     }
 }
 
-/// Where a node finds its inputs; adds the slots that nothing needs after it to `clear`.
+/// The places of a node's inputs; adds the slots that nothing needs after it to `clear`.
 pub(crate) fn plan_inputs(
     node: &Node,
     position: usize,
@@ -113,7 +113,7 @@ pub(crate) fn plan_inputs(
             if !clear.contains(&slot) {
                 clear.push(slot);
             }
-            // An input that the node takes twice must not be gone the second time.
+            // An input that the node takes twice must still be there the second time.
             if occurrences(input) == 1 { operand.last_use() } else { operand }
         })
         .collect()

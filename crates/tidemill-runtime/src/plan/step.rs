@@ -14,24 +14,25 @@ pub(crate) struct Plan {
     pub(crate) feeds: Vec<Feed>,
     pub(crate) constants: Vec<Value>,
     pub(crate) steps: Vec<Step>,
-    /// Of the body of a loop, the number of steps that run only the first time.
+    /// In the body of a loop, the number of steps that run only the first time.
     pub(crate) prologue: usize,
     /// From this step on, nothing can fail, and variables may be overwritten in place.
     pub(crate) commit_start: usize,
-    /// Whether the steps from there on overwrite values that variables have at the start.
+    /// True if the steps from there on overwrite initial values of variables.
     pub(crate) overwrites: bool,
-    /// Whether it initializes variables.
+    /// True if it initializes variables.
     pub(crate) initializes: bool,
-    /// Where the values to return are, in the order of the signature.
+    /// The places of the values to return, in the order of the signature.
     pub(crate) fetches: Vec<Operand>,
     pub(crate) variables: Vec<PlannedVariable>,
     /// The nodes that draw random numbers, ascending.
     pub(crate) random: Vec<NodeId>,
     /// The number of values that a run holds at once.
     pub(crate) slots: usize,
-    /// The positions of the steps that can run with others at once, by their numbers.
+    /// The positions of the steps that can run alongside others, by their numbers.
     pub(crate) ahead: Vec<usize>,
-    /// How many variables of the graph might not have their declared shapes, which the plan allows for.
+    /// The number of variables of the graph that may differ from their declared shapes, as the plan
+    /// allows for.
     pub(crate) reshaped: usize,
 }
 
@@ -64,17 +65,17 @@ pub(crate) struct Step {
     pub(crate) node: NodeId,
     /// The number of the node among those that draw random numbers.
     pub(crate) random: Option<u32>,
-    /// The branch that alone needs it, and runs it.
+    /// The only branch that needs it, which runs it.
     pub(crate) lazy: Option<OfBranch>,
     /// Its part among the steps that can run at once, if it has one.
     pub(crate) turn: Option<Box<Turn>>,
 }
 
-/// What a step does.
+/// The action of a step.
 pub(crate) enum Action {
     /// It runs the kernel of a node.
     Kernel(Box<dyn Kernel>),
-    /// It tells whether a write that comes later will fail.
+    /// It checks whether a later write will fail.
     Check(Box<dyn Kernel>),
     /// It runs several nodes that compute single numbers.
     Fused(Fused),
@@ -89,7 +90,7 @@ pub(crate) struct Fused {
 }
 
 impl Step {
-    /// The type of the operation that it computes; `Fused` of several, and `Check` of a check.
+    /// The type of the operation that it computes; `Fused` for several, and `Check` for a check.
     pub(crate) fn op(&self, graph: &GraphReader<'_>) -> &'static str {
         match self.action {
             Action::Kernel(_) | Action::Call(_) => graph.node(self.node).op.name,
@@ -106,7 +107,7 @@ impl Step {
         }
     }
 
-    /// The bodies that it runs, if it does.
+    /// The bodies that it runs, if any.
     pub(crate) fn call(&self) -> Option<&Call> {
         match &self.action {
             Action::Call(call) => Some(call),
@@ -146,7 +147,7 @@ pub(crate) struct Routine {
     pub(crate) results: Vec<Source>,
     /// The parameters that are variables whose values are needed from the start.
     pub(crate) needed: Vec<usize>,
-    /// What runs that have ended leave to those to come.
+    /// Buffers that finished runs leave for later ones.
     pub(crate) frames: Mutex<Vec<Frame>>,
 }
 
@@ -156,13 +157,13 @@ impl Routine {
     }
 }
 
-/// Where a routine has one of its results.
+/// The place of a result of a routine.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Source {
-    /// In a slot that nothing needs any more.
+    /// In a slot that nothing else needs.
     Move(Operand),
     Copy(Operand),
-    /// Where it was given: it never changes.
+    /// In the parameter itself, which never changes.
     Parameter,
 }
 
@@ -170,7 +171,7 @@ pub(crate) enum Source {
 #[derive(Default)]
 pub(crate) struct Frame {
     pub(crate) slots: Vec<Option<Value>>,
-    /// Of a loop, the state that the next iteration takes.
+    /// In a loop, the state that the next iteration takes.
     pub(crate) state: Vec<Option<Value>>,
 }
 
@@ -178,14 +179,14 @@ pub(crate) struct Frame {
 pub(crate) struct Turn {
     /// Its number among the steps of all strands.
     pub(crate) number: u32,
-    /// The strands that can run in its turn, the first of which begins with the step itself. There are
-    /// none if the step is to run in the turn of another.
+    /// The strands that can run in its turn, the first of which begins with the step itself. There
+    /// are none if the step runs in the turn of another.
     pub(crate) strands: Vec<Strand>,
 }
 
-/// Steps that run one after another on one thread. Their values have places of their own there.
+/// Steps that run one after another on one thread. Their values have their own places there.
 pub(crate) struct Strand {
-    /// The slots of what they take of the run, and the places that it goes to.
+    /// The slots of the run that they take, and the places to move them to.
     pub(crate) inputs: Vec<(u32, u32)>,
     /// The numbers of steps in other strands whose outputs they take.
     pub(crate) needs: Vec<u32>,

@@ -55,7 +55,7 @@ pub(crate) fn uninitialized(
     RunError::Uninitialized(variables.iter().map(report).collect())
 }
 
-/// The last operation that runs initializers: this variable's, or those of others alone.
+/// The last operation that runs initializers: this variable's, or only those of others.
 pub(crate) fn remedy(graph: &GraphReader<'_>, variable: NodeId) -> Remedy {
     let initializers: FxHashMap<NodeId, NodeId> = graph
         .variables()
@@ -93,15 +93,15 @@ pub(crate) fn failed_node<E>(graph: &GraphReader<'_>, id: NodeId, source: E) -> 
     })
 }
 
-/// A body that a failure happened in: the node that runs it, which of its bodies it is, and the
-/// graph of that.
+/// A body in which a failure happened: the node that runs it, the number of the body, and its
+/// graph.
 struct Frame {
     call: NodeId,
     body: usize,
     graph: Graph,
 }
 
-/// What is said of a run that failed.
+/// The report of a run that failed.
 pub(crate) fn failure(
     graph: &GraphReader<'_>,
     signature: &Signature,
@@ -111,7 +111,7 @@ pub(crate) fn failure(
     let mut frames: Vec<Frame> = Vec::new();
     while let Failure::Inside { call, body, failure: inner } = failure {
         let graph_of_body = in_graph(graph, &frames, |graph| {
-            // The run may have run what extends the node, whose bodies have more nodes.
+            // The run may have used a node that extends this one, whose bodies have more nodes.
             let bodies = graph.node(graph.latest_extension(call)).bodies().nth(body);
             bodies.map(|body| body.graph().clone())
         });
@@ -143,7 +143,7 @@ pub(crate) fn failure(
     }
 }
 
-/// Looks into the graph of the innermost body.
+/// Reads the graph of the innermost body.
 fn in_graph<R>(
     graph: &GraphReader<'_>,
     frames: &[Frame],
@@ -173,7 +173,7 @@ fn failed_inside<E>(
     failed
 }
 
-/// A variable that is taken by the innermost body as this parameter has no value.
+/// The variable without a value that the innermost body takes as this parameter.
 fn unset(
     graph: &GraphReader<'_>,
     signature: &Signature,
@@ -205,7 +205,7 @@ pub(crate) fn feed(graph: &GraphReader<'_>, tensor: TensorId, kind: FeedErrorKin
     RunError::Feed(Box::new(FeedError { tensor, kind }))
 }
 
-/// The shortest way from anything that the run is asked for to a node that it needs.
+/// The shortest path from anything that the run requests to a node that it needs.
 fn way_to(graph: &GraphReader<'_>, signature: &Signature, node: NodeId) -> Way {
     let mut came_from: FxHashMap<NodeId, Option<NodeId>> = FxHashMap::default();
     let mut pending: VecDeque<NodeId> = VecDeque::new();

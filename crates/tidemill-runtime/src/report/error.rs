@@ -41,8 +41,8 @@ pub enum RunError {
     Lookup(#[from] LookupError),
     /// A handle belongs to another graph than the session's.
     #[error(
-        "`{}` is of {actual}, but the session runs {expected}{}\n  --> {}\n  help: make a session of \
-         its graph, as in Session::with_graph(&graph)",
+        "`{}` is in {actual}, but the session runs {expected}{}\n  --> {}\n  help: make a session \
+         for its graph, as in Session::with_graph(&graph)",
         site.name,
         if *is_empty { ", which is empty" } else { "" },
         site.location
@@ -54,7 +54,7 @@ pub enum RunError {
         actual: GraphKey,
         /// The graph of the session.
         expected: GraphKey,
-        /// Whether that has no operations.
+        /// True if that graph has no operations.
         is_empty: bool,
     },
     /// A value is fed for a name that no tensor has.
@@ -108,7 +108,7 @@ pub enum RunError {
     Closed,
     /// The fetched tensor is the handle of a variable.
     #[error(
-        "`{tensor}` is the handle of a variable, and no value: fetch the variable, or a read of it"
+        "`{tensor}` is the handle of a variable, not a value: fetch the variable or a read of it"
     )]
     Handle {
         /// The name of the tensor.
@@ -371,7 +371,7 @@ impl fmt::Display for FeedError {
     }
 }
 
-/// A number of a type as Rust writes it.
+/// A literal of this type, as Rust writes it.
 fn literal(dtype: DType) -> Option<&'static str> {
     Some(match dtype {
         DType::F32 => "1.0_f32",
@@ -388,7 +388,7 @@ fn literal(dtype: DType) -> Option<&'static str> {
     })
 }
 
-/// So many placeholders are listed.
+/// The most placeholders that are listed.
 const SHOWN_PLACEHOLDERS: usize = 10;
 
 fn feed_hint(near: &Option<String>, placeholders: &[String]) -> String {

@@ -20,8 +20,8 @@ pub(crate) struct Overwriting {
 }
 
 impl Overwriting {
-    /// The variables that a run will initialize although they have a value, as long as there was
-    /// no warning of that.
+    /// The variables that a run will initialize although they have a value, unless a warning was
+    /// already given.
     #[inline]
     pub(crate) fn look(&self, plan: &Plan, state: &State) -> Vec<NodeId> {
         if !plan.initializes || self.warned.load(Ordering::Relaxed) {
@@ -53,8 +53,8 @@ fn initialized(plan: &Plan) -> impl Iterator<Item = NodeId> {
     initialized.map(|variable| variable.usage.node)
 }
 
-/// A warning where a plan initializes variables by an operation older than a variable without a
-/// value that no operation initializes.
+/// A warning if a plan initializes variables by an operation that is older than a variable without
+/// a value that no operation initializes.
 pub(crate) fn early_initializer(
     graph: &GraphReader<'_>,
     signature: &Signature,
@@ -82,14 +82,14 @@ pub(crate) struct Onlookers(Mutex<Unreached>);
 
 #[derive(Default)]
 struct Unreached {
-    /// The number of nodes of the graph that have been looked at.
+    /// The number of nodes of the graph that have been examined.
     seen: usize,
-    /// Each of them, and whether a run computed something that it takes.
+    /// Each of them, and whether a run computed one of its inputs.
     nodes: BTreeMap<NodeId, bool>,
 }
 
 impl Onlookers {
-    /// Looks at what a new plan computes.
+    /// Examines the nodes that a new plan computes.
     pub(crate) fn look(&self, graph: &GraphReader<'_>, signature: &Signature, plan: &Plan) {
         let mut unreached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let Unreached { seen, nodes } = &mut *unreached;
@@ -111,7 +111,7 @@ impl Onlookers {
         });
     }
 
-    /// Warnings of those whose inputs were computed, at the end of a session.
+    /// Warnings about those whose inputs were computed, at the end of a session.
     pub(crate) fn warnings(&self, graph: &GraphReader<'_>) -> Vec<String> {
         let mut unreached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         let nodes = std::mem::take(&mut unreached.nodes).into_iter();

@@ -88,7 +88,7 @@ impl fmt::Display for MemoryReport {
         for (kind, Holding { count, bytes }) in self.kinds() {
             writeln!(f, "{kind:>10} {count:>9} {bytes:>12} bytes")?;
         }
-        write!(f, "{:>10} {:>9} {:>12} bytes", "in all", "", self.bytes())
+        write!(f, "{:>10} {:>9} {:>12} bytes", "total", "", self.bytes())
     }
 }
 
@@ -97,7 +97,7 @@ impl fmt::Display for MemoryReport {
 /// It visits every node and plan, and waits for threads that add to a graph: call it every thousand
 /// runs, not in each run.
 pub fn memory_report() -> MemoryReport {
-    // A session may lose its last handle meanwhile, and is dropped here then: not under the lock.
+    // A session may lose its last handle meanwhile, and is then dropped here: not under the lock.
     let sessions = alive();
     let mut tally = Tally::default();
     let graphs = sessions.iter().map(|session| session.graph().clone());
@@ -108,7 +108,7 @@ pub fn memory_report() -> MemoryReport {
     MemoryReport { graphs, nodes, constants, names, diagnoses, threads, ..tally.report }
 }
 
-/// Adds up what sessions hold.
+/// Sums the memory of sessions.
 #[derive(Default)]
 struct Tally {
     report: MemoryReport,
@@ -131,7 +131,7 @@ impl Tally {
         }
     }
 
-    /// Adds a plan, with those of bodies within it, but for what their runs left.
+    /// Adds a plan, with those of bodies inside it, except for the buffers of their runs.
     fn plan(&mut self, plan: &Plan) {
         let bytes = plan.constants.capacity() * size_of::<Value>()
             + plan.steps.capacity() * size_of::<Step>()
@@ -152,7 +152,7 @@ impl Tally {
         }
     }
 
-    /// Adds what the run of a body left.
+    /// Adds the buffers left by the run of a body.
     fn idle_frame(&mut self, frame: &Frame) {
         let places = frame.slots.capacity() + frame.state.capacity();
         let bytes = places * size_of::<Option<Value>>() + size_of::<Frame>();
@@ -160,7 +160,7 @@ impl Tally {
     }
 }
 
-/// What a step holds outside of itself.
+/// The memory that a step owns outside itself.
 fn outside(step: &Step) -> usize {
     let action = match &step.action {
         Action::Kernel(kernel) | Action::Check(kernel) => size_of_val(&**kernel),

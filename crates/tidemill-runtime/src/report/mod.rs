@@ -1,4 +1,4 @@
-//! What is told of runs: errors, explanations, traces, warnings, memory.
+//! Reports on runs: errors, explanations, traces, warnings, memory.
 
 pub(crate) mod describe;
 pub(crate) mod error;

@@ -1,10 +1,10 @@
-//! Finds where NaN and infinity come from.
+//! Finds the source of NaN and infinity.
 
 use std::fmt;
 
 use tidemill_value::{Element, Value, match_dtype};
 
-/// The first node of a run that gave NaN or infinity, and what it took.
+/// The first node of a run that produced NaN or infinity, and its inputs.
 #[derive(Clone, Debug)]
 pub struct NonFinite<N> {
     /// The node.

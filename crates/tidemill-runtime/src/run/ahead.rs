@@ -1,9 +1,9 @@
-//! Steps that run ahead of their turn, beside another one.
+//! Steps that run ahead of their turn, alongside another one.
 //!
-//! A kernel with much work cuts it into tiles and has all threads for itself. One with little
-//! computes on one thread, and where a graph is wide, several of them can compute at once: when the
-//! turn of one comes, later ones whose inputs are there run beside it. Each keeps its turn, in which
-//! its failure is reported, so that nothing but the time tells that it ran before.
+//! A kernel with much work cuts it into tiles and has all threads for itself. A kernel with little
+//! work computes on one thread, and in a wide graph several of them can compute at once: when the
+//! turn of one comes, later ones whose inputs are available run alongside it. Each keeps its turn,
+//! in which its failure is reported, so that only the timing shows that it ran before.
 
 use std::mem;
 
@@ -15,17 +15,17 @@ use tidemill_value::{DType, Recycler, Value, recycle};
 use crate::plan::lookahead::MOST_STRANDS;
 use crate::plan::step::{Action, Plan, Step, Strand, Turn};
 
-/// A strand that takes more bytes is cut into tiles.
+/// A strand that takes more bytes than this is cut into tiles.
 const MOST_BYTES: usize = 1 << 18;
 
-/// Whether what a strand takes of the run is there, and little enough.
+/// True if the inputs of a strand are available, and small enough.
 fn can_run(strand: &Strand, slots: &[Option<Value>], outcomes: &[Outcome]) -> bool {
     let bytes = |&(slot, _): &(u32, u32)| slots[slot as usize].as_ref().map_or(0, Value::bytes);
     strand.needs.iter().all(|&number| matches!(outcomes[number as usize], Outcome::Done))
         && strand.inputs.iter().map(bytes).sum::<usize>() <= MOST_BYTES
 }
 
-/// What has become of a step.
+/// The outcome of a step.
 #[derive(Default)]
 enum Outcome {
     #[default]
@@ -34,21 +34,21 @@ enum Outcome {
     Failed(KernelError),
 }
 
-/// What one run knows of its strands.
+/// The state of the strands of a run.
 #[derive(Default)]
 pub(crate) struct Ahead {
     outcomes: Vec<Outcome>,
     tasks: Vec<Task>,
 }
 
-/// A strand as it runs.
+/// A running strand.
 #[derive(Default)]
 struct Task {
     values: Vec<Option<Value>>,
     memory: Recycler,
-    /// What its outputs were, in the run before.
+    /// Its outputs in the run before.
     outputs: Vec<(DType, usize)>,
-    /// How many of its members are done.
+    /// The number of its members that are done.
     done: usize,
     failure: Option<KernelError>,
 }
@@ -63,13 +63,13 @@ impl Ahead {
         }
     }
 
-    /// The bytes that it keeps for runs to come.
+    /// The bytes that it keeps for later runs.
     pub(crate) fn idle_bytes(&self) -> usize {
         let values = |task: &Task| task.values.capacity() * size_of::<Option<Value>>();
         self.tasks.iter().map(|task| values(task) + task.memory.idle_bytes()).sum()
     }
 
-    /// Runs at once what can run in a step's turn, if it is much enough and not too much.
+    /// Runs the strands of a step's turn at once, if the work is neither too little nor too much.
     pub(crate) fn run(
         &mut self,
         plan: &Plan,
@@ -100,7 +100,7 @@ impl Ahead {
         }
     }
 
-    /// What came of a step, if it ran.
+    /// The outcome of a step, if it ran.
     pub(crate) fn take(&mut self, turn: &Turn) -> Option<Result<(), KernelError>> {
         match mem::take(&mut self.outcomes[turn.number as usize]) {
             Outcome::Waits => None,

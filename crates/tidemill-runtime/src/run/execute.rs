@@ -20,26 +20,26 @@ pub(crate) struct BoundPlan {
     pub(crate) plan: Plan,
     /// The cells of the plan's variables, and after them those of its counts of random draws.
     uses: Vec<Use>,
-    /// What runs that have ended leave to those to come.
+    /// Buffers that finished runs leave for later ones.
     states: Mutex<Vec<RunState>>,
 }
 
 /// The values of one run.
 struct RunState {
     slots: Vec<Option<Value>>,
-    /// How often the nodes that draw random numbers ran before.
+    /// The number of earlier runs of each node that draws random numbers.
     draws: Vec<u64>,
     memory: Recycler,
     ahead: Ahead,
 }
 
-/// What a run has of its session.
+/// The parts of its session that a run uses.
 pub(crate) struct RunCx<'a> {
     pub(crate) store: &'a Store<Value>,
     pub(crate) host: &'a dyn Host,
     pub(crate) seed: u64,
     pub(crate) threads: usize,
-    /// The values that variables start with by themselves, by their numbers in a plan.
+    /// The initial values of self-starting variables, by their numbers in a plan.
     pub(crate) starts: &'a dyn Fn(&Plan, Missing) -> Result<Starts, Failure>,
 }
 
@@ -55,7 +55,7 @@ impl BoundPlan {
         BoundPlan { uses: uses.collect(), states: Mutex::default(), plan }
     }
 
-    /// The bytes that each of the runs that have ended leaves to those to come.
+    /// The bytes that each finished run leaves for later ones.
     pub(crate) fn idle_bytes(&self) -> Vec<usize> {
         let bytes = |state: &RunState| {
             let slots = state.slots.capacity() * size_of::<Option<Value>>();
@@ -71,7 +71,8 @@ impl BoundPlan {
 
 /// Runs a plan: all of it, or, if it fails, without any effect on variables and counts.
 ///
-/// `feed` puts the values of the plan's feeds in their places, `fetch` takes what the run returns.
+/// `feed` puts the values of the plan's feeds in their places, `fetch` takes the results of the
+/// run.
 pub(crate) fn run<R>(
     cx: &RunCx<'_>,
     bound: &BoundPlan,
@@ -89,7 +90,7 @@ pub(crate) fn run<R>(
     let RunState { slots, draws, memory, ahead } = &mut state;
     let installed = memory.install();
     let result = run_in(cx, bound, (slots, draws, ahead), feed, watch, fetch);
-    // The memory of what a failed run leaves is for runs of this plan, and freed if they have no use
+    // The memory left by a failed run is for runs of this plan, and is freed if they have no use
     // for it.
     slots.iter_mut().for_each(free);
     drop(installed);
@@ -140,9 +141,9 @@ fn run_in<R>(
     Ok(fetch(&mut Fetched { places, slots, constants }))
 }
 
-/// Takes hold of what the plan uses, and hands the values at the start of the run to the slots; for
-/// variables without one, those of `starts`. Says whether variables have the shapes that they were
-/// declared with.
+/// Acquires the cells that the plan uses, and moves the values at the start of the run to the
+/// slots; for variables without one, the values of `starts`. Returns whether variables have their
+/// declared shapes.
 fn begin<'a>(
     cx: &RunCx<'a>,
     bound: &'a BoundPlan,

@@ -10,7 +10,7 @@ use crate::run::ahead::Ahead;
 use crate::run::failure::Failure;
 use crate::run::watch::Watch;
 
-/// The steps of a plan as one run has them.
+/// The steps of a plan, as one run sees them.
 #[derive(Clone, Copy)]
 pub(crate) struct Sequence<'a> {
     pub(crate) plan: &'a Plan,
@@ -21,7 +21,7 @@ pub(crate) struct Sequence<'a> {
 /// The source of the numbers that steps draw.
 #[derive(Clone, Copy)]
 pub(crate) enum Draws<'a> {
-    /// How often each node that draws ran before.
+    /// The number of earlier runs of each node that draws.
     Counts { seed: u64, counts: &'a [u64] },
     /// The draw of the step that runs this body.
     Within(Draw),
@@ -41,8 +41,8 @@ impl Draws<'_> {
     }
 }
 
-/// Runs the steps of a plan at these positions, one after the other, but for those that wait for a
-/// branch. Given `ahead`, steps run at once where they can.
+/// Runs the steps of a plan at these positions, one after the other, except those that wait for a
+/// branch. Given `ahead`, steps run at once if they can.
 pub(crate) fn run_steps(
     sequence: Sequence<'_>,
     positions: Range<usize>,
@@ -116,7 +116,7 @@ fn failed(step: &Step, source: KernelError) -> Failure {
     Failure::Kernel { node: step.node, source }
 }
 
-/// Frees the memory of the values that nothing needs after a step, for those to come.
+/// Recycles the memory of the values that nothing needs after a step.
 #[inline]
 fn clear(step: &Step, slots: &mut [Option<Value>]) {
     for &slot in &step.clear {
@@ -124,7 +124,8 @@ fn clear(step: &Step, slots: &mut [Option<Value>]) {
     }
 }
 
-/// Frees the memory of a value. A number has none, and stays until another value takes its place.
+/// Recycles the memory of a value. A number has none, and stays until another value takes its
+/// place.
 #[inline]
 pub(crate) fn free(slot: &mut Option<Value>) {
     if slot.as_ref().is_some_and(|value| !value.is_scalar())
@@ -173,7 +174,7 @@ struct Caller<'a> {
 }
 
 impl<'a> Caller<'a> {
-    /// The same step as it runs body number `index`, a loop for the `iteration`-th time.
+    /// The same step, running body number `index`, for a loop the `iteration`-th time.
     fn of_body(self, index: usize, iteration: u64) -> Self {
         let Draw { session_seed, key, count } = self.draw;
         let key = mix(key, index as u64);
@@ -199,7 +200,7 @@ impl<'a> Caller<'a> {
         }
     }
 
-    /// Takes an input of the step from its slot, or clones it if it is needed further.
+    /// Takes an input of the step from its slot, or clones it if it is still needed.
     fn take(&self, slots: &mut [Option<Value>], operand: Operand) -> Option<Value> {
         match (operand.is_constant(), operand.is_last_use()) {
             (true, _) => self.sequence.plan.constants.get(operand.index()).cloned(),
@@ -209,8 +210,8 @@ impl<'a> Caller<'a> {
     }
 }
 
-/// A number that two numbers have to themselves, as far as 64 bits allow: the finalizer of
-/// SplitMix64 (Steele, Lea and Flood, "Fast splittable pseudorandom number generators", 2014).
+/// A hash of two numbers, unique as far as 64 bits allow: the finalizer of SplitMix64 (Steele, Lea
+/// and Flood, "Fast splittable pseudorandom number generators", 2014).
 fn mix(left: u64, right: u64) -> u64 {
     let mut x = left.wrapping_mul(0x9e37_79b9_7f4a_7c15).wrapping_add(right).wrapping_add(1);
     x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
@@ -233,7 +234,7 @@ fn selected(
     })
 }
 
-/// Whether a value is a number other than zero, a text that is not empty, or an array that has
+/// True if a value is a number other than zero, a string that is not empty, or an array that has
 /// elements.
 fn is_true(value: &Value) -> Result<bool, KernelError> {
     if value.shape().rank() > 0 {
@@ -317,7 +318,7 @@ fn iterate(
     Ok(())
 }
 
-/// Whether the condition of a loop holds.
+/// Evaluates the condition of a loop.
 fn holds(
     condition: &Routine,
     caller: Caller<'_>,
@@ -333,7 +334,7 @@ fn holds(
     run_routine(condition, caller, &mut frame.slots, 0, watch)?;
     let source = condition.results.first();
     let value = source.and_then(|&source| result_of(condition, source, &mut frame.slots));
-    // The body may overwrite what the condition looks at.
+    // The body may overwrite the inputs of the condition.
     for slot in condition.plan.feeds.iter().filter_map(|feed| feed.slot) {
         free(&mut frame.slots[slot as usize]);
     }
@@ -372,7 +373,7 @@ fn repeat(
     Ok(())
 }
 
-/// Runs the steps of a body from one on.
+/// Runs the steps of a body, from one on.
 fn run_routine(
     routine: &Routine,
     caller: Caller<'_>,

@@ -9,8 +9,8 @@ use std::time::Duration;
 
 use crate::sync::{Condvar, Mutex, MutexGuard};
 
-/// What a run uses, by cell: which cells it reads at its start, and which it writes. Both are in
-/// the order of the cells.
+/// The use of a cell by a run: whether it reads the cell at its start, and whether it writes it.
+/// Uses are in the order of the cells.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Use {
     pub(crate) cell: u32,
@@ -21,31 +21,31 @@ pub(crate) struct Use {
 #[derive(Debug)]
 pub(crate) struct Store<V> {
     cells: Mutex<Cells<V>>,
-    /// Told when a run gives cells back.
+    /// Notified when a run releases cells.
     freed: Condvar,
 }
 
 #[derive(Debug)]
 struct Cells<V> {
     cells: Vec<Cell<V>>,
-    /// The number of runs that wait.
+    /// The number of waiting runs.
     waiting: usize,
 }
 
 #[derive(Debug)]
 struct Cell<V> {
     value: Option<V>,
-    /// A run holds it to write to it.
+    /// A run holds it in order to write it.
     written: bool,
-    /// So many runs that write other cells rely on its value.
+    /// The number of runs writing other cells that rely on its value.
     relied_on: u32,
-    /// So many runs wait for it, and come before those that ask later.
+    /// The number of runs that wait for it, which come before those that ask later.
     awaited: u32,
-    /// The run that holds it has taken the value to overwrite it in place.
+    /// The run that holds it has taken the value, to overwrite it in place.
     taken: bool,
 }
 
-/// How long a run that waits goes without asking whether it should still wait.
+/// The interval at which a waiting run checks for cancellation.
 const PATIENCE: Duration = Duration::from_millis(5);
 
 impl<V> Default for Store<V> {
@@ -79,11 +79,11 @@ impl<V: Clone> Store<V> {
         self.lock().cells.iter_mut().for_each(|cell| cell.value = None);
     }
 
-    /// Waits until a run may use what it uses, and hands each value at its start to `take`, with
-    /// its place in `uses`.
+    /// Waits until a run may use its cells, and passes each value at its start to `take`, with its
+    /// place in `uses`.
     ///
-    /// `give_up` is asked from time to time while the run waits, with what it should wait for at
-    /// most; if it says so, the run holds nothing.
+    /// While the run waits, `give_up` is called from time to time with the longest time to wait; if
+    /// it returns true, the run gives up and holds nothing.
     pub(crate) fn begin<'a>(
         &'a self,
         uses: &'a [Use],
@@ -125,7 +125,7 @@ impl<V: Clone> Store<V> {
             waits = !give_up();
         }
         cells.await_all(uses, false);
-        // Those that came later may have waited for this run alone.
+        // Runs that came later may have waited for this run alone.
         self.notify(&cells);
         waits.then_some(cells)
     }
@@ -141,14 +141,14 @@ impl<V: Clone> Store<V> {
         woken.unwrap_or_else(PoisonError::into_inner).0
     }
 
-    // A run that panics leaves no value half written, so that a poisoned lock is as good as any.
+    // A run that panics leaves no value half written, so a poisoned lock is as good as any.
     fn lock(&self) -> MutexGuard<'_, Cells<V>> {
         self.cells.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl<V> Cells<V> {
-    /// Whether a run may begin. One that writes, if it is `new`, lets those that wait go first.
+    /// True if a run may begin. A `new` one that writes lets those that wait go first.
     fn are_free(&self, uses: &[Use], writes: bool, new: bool) -> bool {
         uses.iter().all(|used| {
             let cell = &self.cells[used.cell as usize];
@@ -171,7 +171,7 @@ impl<V> Cells<V> {
     }
 }
 
-/// What a run holds. Dropping it gives everything back as it was.
+/// The cells held by a run. Dropping it releases them unchanged.
 #[derive(Debug)]
 pub(crate) struct Held<'a, V: Clone> {
     store: &'a Store<V>,
@@ -179,8 +179,8 @@ pub(crate) struct Held<'a, V: Clone> {
 }
 
 impl<V: Clone> Held<'_, V> {
-    /// Leaves the run as the only owner of the values that it will overwrite in place: those of
-    /// the written cells for which `overwrites` says so, by their place among the run's uses.
+    /// Makes the run the only owner of the values that it will overwrite in place: those of the
+    /// written cells for which `overwrites` returns true, by their place among the run's uses.
     pub(crate) fn take(&mut self, overwrites: impl Fn(usize) -> bool) {
         let mut cells = self.store.lock();
         for (i, used) in self.uses.iter().enumerate() {
@@ -191,7 +191,7 @@ impl<V: Clone> Held<'_, V> {
         }
     }
 
-    /// Gives the written cells the values that `value` has for them, all at once.
+    /// Sets the written cells to the values from `value`, all at once.
     pub(crate) fn commit(mut self, mut value: impl FnMut(usize) -> Option<V>) {
         if self.uses.is_empty() {
             return;

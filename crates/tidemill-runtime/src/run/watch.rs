@@ -17,10 +17,10 @@ pub(crate) trait Watch {
     /// The handle that can cancel the run.
     fn cancellation(&self) -> Option<Cancellation>;
 
-    /// Whether the run was asked to end.
+    /// True if the run was asked to end.
     fn is_interrupted(&self) -> bool;
 
-    /// Whether each step has to run in its turn, alone.
+    /// True if each step must run in its turn, alone.
     fn looks_at_steps(&self) -> bool;
 
     fn before(
@@ -37,10 +37,10 @@ pub(crate) trait Watch {
         slots: &[Option<Value>],
     ) -> Result<(), Failure>;
 
-    /// A step begins to run steps of its own.
+    /// Called when a step begins to run steps of its own.
     fn enter(&mut self);
 
-    /// They are done.
+    /// Called when they are done.
     fn leave(&mut self);
 
     fn before_commit(&mut self, position: usize);
@@ -48,7 +48,7 @@ pub(crate) trait Watch {
     fn after_commit(&mut self, plan: &Plan, position: usize, slots: &[Option<Value>]);
 }
 
-/// Looks on while a run takes effect, which nothing can end any more.
+/// Watches a run that is taking effect, which nothing can end any more.
 pub(crate) struct Committing<'a, W>(pub(crate) &'a mut W);
 
 impl<W: Watch> Watch for Committing<'_, W> {
@@ -105,7 +105,7 @@ impl<W: Watch> Watch for Committing<'_, W> {
     }
 }
 
-/// Nobody looks on.
+/// Watches nothing.
 pub(crate) struct Unwatched;
 
 impl Watch for Unwatched {
@@ -147,13 +147,13 @@ impl Watch for Unwatched {
     fn after_commit(&mut self, _: &Plan, _: usize, _: &[Option<Value>]) {}
 }
 
-/// Monitors a run as its options ask for.
+/// Monitors a run as its options request.
 pub(crate) struct Watcher {
     cancellation: Option<Cancellation>,
-    /// The inputs of the step that runs, where its outputs are looked at for NaN and infinity.
+    /// The inputs of the current step, if its outputs are checked for NaN and infinity.
     numerics: Option<Vec<Option<Value>>>,
     trace: Option<Trace>,
-    /// How many steps that run others are under way.
+    /// The number of nested steps under way.
     depth: usize,
     pub(crate) steps: u64,
 }
@@ -182,7 +182,7 @@ impl Watcher {
         }
     }
 
-    /// What was seen of the steps, if the run is traced.
+    /// The events of the steps, if the run is traced.
     pub(crate) fn into_events(self) -> Option<Vec<Event>> {
         self.trace.map(|trace| trace.events)
     }
@@ -252,7 +252,7 @@ impl Watch for Watcher {
         slots: &[Option<Value>],
     ) -> Result<(), Failure> {
         self.end(plan, position, slots);
-        // A kernel that was interrupted has not computed all of its output.
+        // An interrupted kernel has not computed all of its output.
         if self.is_interrupted() {
             return Err(Failure::Interrupted);
         }
@@ -280,7 +280,7 @@ impl Watch for Watcher {
     }
 }
 
-/// Looks for NaN and infinity in the outputs of a step that has run.
+/// Checks the outputs of a finished step for NaN and infinity.
 fn check(
     step: &Step,
     inputs: &[Option<Value>],

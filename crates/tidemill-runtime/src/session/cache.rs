@@ -5,7 +5,7 @@ use rustc_hash::FxHashMap;
 
 use crate::sync::{Arc, AtomicU64, Ordering, RwLock};
 
-/// Plans by what they are for. When there are too many, the one unused for longest goes.
+/// Plans by their keys. If there are too many, the least recently used one is dropped.
 pub(crate) struct PlanCache<K, P> {
     plans: RwLock<FxHashMap<K, Entry<P>>>,
     capacity: usize,
@@ -46,12 +46,11 @@ impl<K: Hash + Eq + Clone, P> PlanCache<K, P> {
         Arc::clone(&entry.plan)
     }
 
-    /// Removes a plan.
     pub(crate) fn remove(&self, key: &K) {
         self.plans.write().unwrap_or_else(PoisonError::into_inner).remove(key);
     }
 
-    /// The plans that there are, in no order.
+    /// All plans, in no particular order.
     pub(crate) fn all(&self) -> Vec<Arc<P>> {
         let plans = self.plans.read().unwrap_or_else(PoisonError::into_inner);
         plans.values().map(|entry| Arc::clone(&entry.plan)).collect()

@@ -30,7 +30,7 @@ pub struct Callable<F> {
     pub(crate) session: Arc<Inner>,
     pub(crate) signature: Signature,
     pub(crate) bound: Arc<BoundPlan>,
-    /// For each argument, which feed of the signature it is.
+    /// For each argument, the number of its feed in the signature.
     pub(crate) places: SmallVec<[u32; 4]>,
     pub(crate) fetches: F,
 }

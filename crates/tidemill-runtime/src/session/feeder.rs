@@ -1,4 +1,4 @@
-//! Puts fed values in their slots, checked.
+//! Checks fed values and puts them in their slots.
 
 use tidemill_graph::Fact;
 use tidemill_value::{TensorList, Value, ValueError};
@@ -30,10 +30,10 @@ impl Feeder<'_> {
     }
 }
 
-/// The value as one of the tensor's type. A single number takes it.
+/// The value as one of the tensor's type. A single number adopts it.
 ///
 /// # Errors
-/// [`FeedErrorKind`] where the type or the shape does not fit.
+/// [`FeedErrorKind`] if the type or the shape does not fit.
 #[inline]
 pub(crate) fn fit(value: Value, fact: &Fact) -> Result<Value, FeedErrorKind> {
     let value = match value.number() {
@@ -53,7 +53,7 @@ pub(crate) fn fit(value: Value, fact: &Fact) -> Result<Value, FeedErrorKind> {
     Ok(value)
 }
 
-/// Whether lists only take tensors of which `elements` is true.
+/// Checks that all lists hold tensors that satisfy `elements`.
 fn check_lists(value: &Value, elements: &Fact) -> Result<(), ValueError> {
     for list in value.as_slice::<TensorList>()? {
         let (expected, actual) = (elements.dtype, list.dtype());

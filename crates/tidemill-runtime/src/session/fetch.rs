@@ -9,23 +9,23 @@ use tidemill_value::Value;
 /// Anything that a run can fetch: a tensor, a variable, an operation, the name of a tensor, and
 /// tuples, arrays, vectors, slices, options and maps of these, nested freely.
 ///
-/// What the run returns has the same form, with a [`Value`] for each tensor, variable and name,
+/// The result of the run has the same form, with a [`Value`] for each tensor, variable and name,
 /// and `()` for each operation.
 #[diagnostic::on_unimplemented(
     message = "`{Self}` cannot be fetched",
-    label = "a run cannot be asked for this",
-    note = "a run is asked for tensors, variables, operations, names of tensors, and tuples, arrays, \
+    label = "a run cannot fetch this",
+    note = "a run fetches tensors, variables, operations, names of tensors, and tuples, arrays, \
             vectors, options and maps of them"
 )]
 pub trait Fetch {
-    /// What the run returns for it.
+    /// The result of the run for it.
     type Output;
 
     /// Lists the fetches, in order.
     #[doc(hidden)]
     fn list(&self, fetches: &mut FetchList);
 
-    /// Puts the values together, in the same order.
+    /// Assembles the values, in the same order.
     #[doc(hidden)]
     fn assemble(&self, values: &mut Fetched<'_>) -> Option<Self::Output>;
 }

@@ -6,12 +6,12 @@ use std::sync::{Mutex, PoisonError};
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_graph::{Graph, Location, NodeId};
 
-/// So often a line may add nodes between runs until there is a warning.
+/// The number of times a line may add nodes between runs before a warning.
 const LIMIT: u32 = 32;
-/// More new nodes than this between two runs are the making of a graph.
+/// More new nodes than this between two runs mean that the graph is being built.
 const BURST: usize = 4096;
 
-/// Watches the graph of a session grow from run to run.
+/// Monitors the growth of a session's graph from run to run.
 #[derive(Default)]
 pub(crate) struct Growth {
     /// The number of nodes that the graph had at the last run; 0 before the first.
@@ -21,17 +21,17 @@ pub(crate) struct Growth {
 
 #[derive(Default)]
 struct Lines {
-    /// How often each line added nodes between runs.
+    /// The number of times that each line added nodes between runs.
     grew: FxHashMap<Location, u32>,
     warned: bool,
 }
 
 impl Growth {
-    /// Looks at the graph before a run. Returns a warning, once, when a line keeps adding nodes.
+    /// Checks the graph before a run. Returns a warning, once, when a line keeps adding nodes.
     #[inline]
     pub(crate) fn check(&self, graph: &Graph) -> Option<String> {
         let len = graph.len();
-        // A run on another thread may have seen more.
+        // A run on another thread may have seen more nodes.
         if len <= self.seen.load(Ordering::Relaxed) {
             return None;
         }
@@ -60,7 +60,7 @@ impl Growth {
         let line = lines_at_limit.into_iter().min_by_key(ToString::to_string)?;
         lines.warned = true;
         Some(format!(
-            "warning: the graph grows as it is run: {LIMIT} times, nodes were added between runs\n  \
+            "warning: the graph keeps growing: nodes were added between runs {LIMIT} times\n  \
              --> {line}\n  help: make nodes before the loop that runs them; graph.finalize() makes \
              it an error"
         ))

@@ -26,10 +26,10 @@ use crate::session::request::Request;
 /// A session can be made before or after the nodes it runs. Several sessions of one graph have
 /// their own values. A session can be shared by threads. It keeps its graph alive.
 ///
-/// What a run promises: it computes what its fetches need and nothing else, each node at most
-/// once, as if one after the other in the order in which they were made. A tensor that reads a
-/// variable has the value from before the run, unless it depends on a node that writes it. A run
-/// that fails changes no variable.
+/// A run computes what its fetches need and nothing else, each node at most once, as if one after
+/// the other in the order in which they were made. A tensor that reads a variable has the value
+/// from before the run, unless it depends on a node that writes it. A run that fails changes no
+/// variable.
 pub struct Session {
     pub(crate) inner: Arc<Inner>,
 }
@@ -133,7 +133,7 @@ impl Session {
     /// Prepares a run of `fetches` in which `feeds` are fed.
     ///
     /// # Errors
-    /// [`RunError`], where it could not run whatever the values.
+    /// [`RunError`], if it could not run whatever the values.
     pub fn callable<F: Fetch>(
         &self,
         feeds: &[Tensor],
@@ -154,7 +154,8 @@ impl Session {
     /// the run before. It adds nothing to the graph.
     ///
     /// # Errors
-    /// [`RunError`]: what runs before the one that failed have initialized keeps its value.
+    /// [`RunError`]: variables initialized by the runs before the one that failed keep their
+    /// values.
     pub fn init_missing(&self) -> Result<(), RunError> {
         if self.inner.runs_on_this_thread() {
             return Err(RunError::Nested);
@@ -176,10 +177,10 @@ impl Session {
         Ok(())
     }
 
-    /// What a run of `fetches`, fed `feeds`, would do.
+    /// Explains what a run of `fetches`, fed `feeds`, would do.
     ///
     /// # Errors
-    /// [`RunError`], where it could not run whatever the values.
+    /// [`RunError`], if it could not run whatever the values.
     pub fn explain<F: Fetch>(&self, fetches: F, feeds: &[Tensor]) -> Result<Explanation, RunError> {
         self.inner.explain(fetches, feeds)
     }
@@ -191,9 +192,9 @@ impl Session {
         DefaultSession { inner: Arc::clone(&self.inner), _of_this_thread: PhantomData }
     }
 
-    /// Closes the session: its values are gone, and running it is an error.
+    /// Closes the session: its values are dropped, and running it is an error.
     ///
-    /// A run that closes its own session still ends as it would have.
+    /// A run that closes its own session still finishes normally.
     pub fn close(&self) {
         self.inner.close();
     }
@@ -228,11 +229,11 @@ pub(crate) fn run_in_default<F: Fetch>(fetches: F, feeds: Feeds) -> Result<F::Ou
     session.ok_or(RunError::NoSession)?.run_with(fetches, feeds)
 }
 
-/// A variable, and what initializes it.
+/// A variable and its initializer.
 type Initialized = (NodeId, NodeId);
 
-/// The variables whose initial values depend on none of `missing`, and the others. If all depend
-/// on others, all of them: the run says what is wrong.
+/// The variables whose initial values depend on none of `missing`, and the others. If all depend on
+/// others, returns all: the run reports the error.
 fn split_ready(
     graph: &GraphReader<'_>,
     missing: Vec<Initialized>,

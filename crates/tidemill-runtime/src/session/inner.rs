@@ -1,4 +1,4 @@
-//! What sessions and callables share.
+//! The shared core of sessions and callables.
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
@@ -66,7 +66,7 @@ pub(crate) struct Inner {
     closed: AtomicBool,
 }
 
-/// More plans than this a session does not keep.
+/// The most plans that a session keeps.
 const PLANS: usize = 1024;
 
 /// A seed that differs from one process to the next.
@@ -109,7 +109,8 @@ impl Inner {
         inner
     }
 
-    /// Ends its values, and refuses runs. A run that is under way on this thread ends as it would have.
+    /// Drops its values, and refuses further runs. A run that is under way on this thread finishes
+    /// normally.
     pub(crate) fn close(&self) {
         self.closed.store(true, Ordering::Release);
         if !self.runs_on_this_thread() {
@@ -194,8 +195,8 @@ impl Inner {
         self.request(fetches, &feeds)
     }
 
-    /// Puts given values in the places of the feeds of a signature. `order` says for each feed
-    /// which value it has.
+    /// Puts given values in the places of the feeds of a signature. `order` gives the number of the
+    /// value of each feed.
     fn feed(
         &self,
         signature: &Signature,
@@ -211,7 +212,7 @@ impl Inner {
         Ok(())
     }
 
-    /// Warns of a graph that grows from run to run.
+    /// Warns about a graph that grows from run to run.
     #[inline]
     fn watch_growth(&self) {
         self.warn(self.growth.check(&self.graph));
@@ -222,8 +223,8 @@ impl Inner {
         warnings.into_iter().for_each(|warning| self.options.warn_to.print(&warning));
     }
 
-    /// The plan of a signature: the one there is, or a new one. It stays valid while the graph
-    /// grows, because nodes never change, unless a write is added that changes the shape of a variable.
+    /// The plan of a signature: the cached one, or a new one. It stays valid while the graph grows,
+    /// because nodes never change, unless a write is added that changes the shape of a variable.
     pub(crate) fn plan(&self, signature: &Signature) -> Result<Arc<BoundPlan>, RunError> {
         match self.plans.get(signature) {
             Some(bound) if self.allows_for_shapes(&bound) => return Ok(bound),
@@ -241,7 +242,7 @@ impl Inner {
         Ok(self.plans.insert(signature.clone(), bound))
     }
 
-    /// Whether a plan was made when as many variables as now might not have their declared shapes.
+    /// True if a plan allows for as many variables with other shapes as there may be now.
     fn allows_for_shapes(&self, bound: &BoundPlan) -> bool {
         bound.plan.reshaped == self.graph.reshaped_variables()
     }
@@ -336,10 +337,10 @@ impl Inner {
         Ok(output.ok_or(missing))
     }
 
-    /// The values that variables of a plan start with.
+    /// The initial values of variables of a plan.
     ///
     /// # Errors
-    /// [`Failure::Uninitialized`], with those that do not start by themselves, and what fails a run
+    /// [`Failure::Uninitialized`] for those that are not self-starting, and the failures of the run
     /// that computes the values.
     #[cold]
     fn starts(&self, plan: &Plan, missing: Missing) -> Result<Starts, Failure> {
@@ -380,7 +381,7 @@ impl Inner {
     }
 }
 
-/// Why a run with these options was interrupted.
+/// The error of a run with these options that was interrupted.
 fn interrupted(options: &RunOptions) -> RunError {
     match (&options.cancellation, options.timeout) {
         (Some(cancellation), _) if cancellation.is_requested() => RunError::Cancelled,
@@ -389,7 +390,7 @@ fn interrupted(options: &RunOptions) -> RunError {
     }
 }
 
-/// What kernels may ask of a session.
+/// The services of a session that kernels may use.
 struct SessionHost<'a> {
     sink: &'a Sink,
     state: &'a State,

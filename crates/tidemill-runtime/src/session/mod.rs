@@ -1,4 +1,4 @@
-//! Sessions: what programs ask of a graph, and what lasts from run to run.
+//! Sessions: running a graph, and the state that lasts from run to run.
 
 pub(crate) mod arguments;
 pub(crate) mod cache;

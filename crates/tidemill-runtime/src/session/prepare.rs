@@ -12,17 +12,18 @@ use crate::report::describe;
 use crate::report::error::{FeedErrorKind, RunError};
 use crate::session::options::Rewriting;
 
-/// Makes the plan of a signature, and tells what was rewritten.
+/// Makes the plan of a signature, and returns the rewrites.
 ///
 /// # Errors
-/// [`RunError`] where a placeholder is missing or a kernel cannot be made.
+/// [`RunError`] if a placeholder is missing or a kernel cannot be made.
 pub(crate) fn prepare(
     graph: &Graph,
     signature: &Signature,
     rewriting: Rewriting,
     mode: Mode,
 ) -> Result<(Plan, Vec<Rewrite>), RunError> {
-    // The graph is read only while the path is taken out of it: kernels of the user's run after.
+    // The graph is locked only while the path is taken out of it: the user's kernels run
+    // afterwards.
     let (pruned, reshaped) = {
         let reshaped = graph.reshaped_variables();
         let graph = graph.read();
@@ -44,7 +45,7 @@ pub(crate) fn prepare(
     Ok((Plan { reshaped, ..plan }, rewrites))
 }
 
-/// Checks that what is fed and fetched are outputs that its nodes have.
+/// Checks that the fed and fetched tensors are outputs that their nodes have.
 fn check_tensors(graph: &GraphReader<'_>, signature: &Signature) -> Result<(), RunError> {
     let mut tensors = signature.feeds.iter().chain(&signature.fetches);
     let Some(&TensorId { node, slot }) = tensors.find(|tensor| graph.fact(**tensor).is_none())

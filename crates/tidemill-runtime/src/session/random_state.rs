@@ -41,7 +41,7 @@ impl Session {
                 draws.insert(name.clone(), count);
             }
         };
-        // Nobody gives up, so that this has taken them all.
+        // Nobody gives up, so this has taken them all.
         let _ = self.inner.state.store.begin(&uses, take, || false);
         RandomState { seed: self.seed(), draws }
     }

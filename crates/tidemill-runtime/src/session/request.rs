@@ -13,18 +13,18 @@ use crate::report::error::{FeedErrorKind, RunError};
 use crate::session::feeds::{FeedKey, Feeds};
 use crate::session::fetch::{FetchItem, FetchList};
 
-/// What a run is asked for.
+/// The request of a run.
 pub(crate) struct Request {
     pub(crate) signature: Signature,
-    /// For each feed of the signature, which of the given ones it is.
+    /// For each feed of the signature, its number among the given ones.
     pub(crate) order: SmallVec<[u32; 4]>,
 }
 
 /// Finds the nodes behind handles and names.
 ///
 /// # Errors
-/// [`RunError`] where the graph is empty, a handle is invalid or of another graph, a name unknown,
-/// or a tensor cannot be fed.
+/// [`RunError`] if the graph is empty, a handle is invalid or of another graph, a name unknown, or
+/// a tensor cannot be fed.
 pub(crate) fn resolve(
     graph: &Graph,
     fetches: FetchList,
@@ -91,7 +91,7 @@ fn tensor_id(graph: &Graph, tensor: Tensor) -> Result<TensorId, RunError> {
     Ok(TensorId::new(node_id(graph, tensor.into())?, slot))
 }
 
-/// A tensor to fetch, which must not be the handle of a variable: that is no value.
+/// A tensor to fetch, which must not be the handle of a variable, because that is not a value.
 fn value_id(graph: &Graph, tensor: Tensor) -> Result<TensorId, RunError> {
     let id = tensor_id(graph, tensor)?;
     let reader = graph.read();
@@ -101,7 +101,7 @@ fn value_id(graph: &Graph, tensor: Tensor) -> Result<TensorId, RunError> {
     }
 }
 
-/// The read of a variable that everything shares.
+/// The shared read of a variable.
 fn variable_id(graph: &Graph, variable: Variable) -> Result<TensorId, RunError> {
     let node = node_id(graph, variable.into())?;
     let reader = graph.read();
@@ -119,7 +119,7 @@ fn node_id(graph: &Graph, operation: OperationRef) -> Result<NodeId, RunError> {
     }
 }
 
-/// Why a run cannot take a handle of a graph that is not the session's.
+/// The error of a handle of another graph than the session's.
 fn foreign(graph: &Graph, operation: OperationRef) -> RunError {
     match Graph::find(operation.graph()) {
         Err(gone) => RunError::GraphGone(Box::new(gone)),

@@ -18,12 +18,12 @@ pub(crate) struct State {
 }
 
 impl State {
-    /// The cell of a node, which is made if there is none.
+    /// The cell of a node, which is created if there is none.
     pub(crate) fn cell(&self, node: NodeId) -> u32 {
         *lock(&self.cells).entry(node).or_insert_with(|| self.store.add())
     }
 
-    /// The nodes that have cells, and these, in the order of the cells.
+    /// The nodes that have cells, and the cells, in the order of the cells.
     pub(crate) fn cells(&self) -> Vec<(NodeId, u32)> {
         let mut cells: Vec<(NodeId, u32)> =
             lock(&self.cells).iter().map(|(&node, &cell)| (node, cell)).collect();
@@ -37,7 +37,7 @@ impl State {
         cell.is_some_and(|cell| self.store.get(cell).is_some())
     }
 
-    /// How often this was asked about the node of a key before.
+    /// The number of earlier calls with this key.
     pub(crate) fn count_print(&self, key: u64) -> u64 {
         let mut prints = lock(&self.prints);
         let count = prints.entry(key).or_default();

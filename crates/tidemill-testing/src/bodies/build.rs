@@ -95,8 +95,8 @@ impl Env {
         env.tensors(&body.results)
     }
 
-    /// The results of a body that are its next arguments, with static shapes: a loop must not lose what
-    /// is known of the shapes of its state.
+    /// The results of a body that are its next arguments, with static shapes: a loop must not lose
+    /// static shapes of its state.
     fn call_again(&self, body: &Block, arguments: Vec<Tensor>, state: &[Slot]) -> Vec<Tensor> {
         let mut results = self.call(body, arguments);
         results.iter_mut().zip(state).for_each(|(result, slot)| *result = shaped(*result, slot));
@@ -118,7 +118,7 @@ impl Env {
             Operation::Map => map_fn(operands, |parts| {
                 let results = self.call(&bodies[0], parts);
                 let rows = step.outputs[0].shape().map_or(0, |shape| shape[0]);
-                // Without rows, no run can find their shape.
+                // Without rows, no run can infer their shape.
                 let shaped = |(x, slot): (Tensor, &Slot)| if rows == 0 { row(x, slot) } else { x };
                 results.into_iter().zip(&step.outputs).map(shaped).collect()
             }),

@@ -25,7 +25,7 @@ const STEP: f64 = 1e-3;
 pub struct Failed {
     /// The rule.
     pub rule: &'static str,
-    /// How the program breaks it.
+    /// A description of the violation.
     pub message: String,
 }
 

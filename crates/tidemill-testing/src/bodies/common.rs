@@ -65,7 +65,7 @@ pub(super) struct Derivatives {
     pub(super) second: Option<(Tensor, Vec<Option<Tensor>>)>,
 }
 
-/// Differentiates the loss of a program. `tensor` gives the tensor of an id, `x` the handle to
+/// Differentiates the loss of a program. `tensor` returns the tensor of an id, `x` the handle to
 /// differentiate by. `counts` selects the gradients that second-order gradients are taken of.
 pub(super) fn differentiate(
     program: &Program,

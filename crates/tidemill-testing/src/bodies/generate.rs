@@ -54,7 +54,7 @@ pub(super) struct Maker<'a> {
     pub(super) steps: Vec<Step>,
     /// The deepest nesting of bodies in this block.
     pub(super) depth: usize,
-    /// An upper bound on how often the block runs.
+    /// An upper bound on the number of runs of the block.
     pub(super) runs: usize,
 }
 

@@ -108,7 +108,7 @@ pub(super) enum Operation {
     /// An integer selects a body.
     Switch,
     /// A loop. The first operand is the number of iterations, the others are the initial state. The
-    /// body takes a counter and the state, and gives the state; the outputs are both.
+    /// body takes a counter and the state, and returns the state; the outputs are both.
     While(While),
     /// Maps the body over the rows of the operands.
     Map,
@@ -126,13 +126,13 @@ pub(super) struct While {
 
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(super) enum Sequence {
-    /// Gives the states of all rows.
+    /// Returns the states of all rows.
     Scan,
     ScanReverse,
-    /// Gives the last state.
+    /// Returns the last state.
     Foldl,
     Foldr,
-    /// Gives the last state, and the further results of the body for all rows.
+    /// Returns the last state, and the further results of the body for all rows.
     MapAccumulate,
 }
 
@@ -197,7 +197,7 @@ impl Program {
 }
 
 impl Block {
-    /// An estimate of how many steps a run takes.
+    /// An estimate of the number of steps in a run.
     pub(super) fn cost(&self) -> usize {
         let body = |step: &Step, body: &Block| match step.operation {
             Operation::Cond | Operation::Switch => body.cost(),

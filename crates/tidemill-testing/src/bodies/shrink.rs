@@ -242,7 +242,7 @@ impl Program {
         block.steps.splice(i..=i, steps);
     }
 
-    /// Replaces each output of a step by an operand of the same kind, if there are such.
+    /// Replaces each output of a step by an operand of the same kind, if there is one.
     fn replacements(&self, step: &Step, operands: &[Id]) -> Option<Vec<(Id, Id)>> {
         let slots = self.slots();
         let other = |slot: &Slot| {
@@ -253,7 +253,7 @@ impl Program {
     }
 
     /// Replaces each output of a step by a result of the body, and each parameter of the body by an
-    /// operand, if there are such of the same kinds.
+    /// operand, if there are any of the same kinds.
     fn replacements_of_body(&self, step: &Step, body: &Block) -> Option<Vec<(Id, Id)>> {
         let slots = self.slots();
         let mut others = Vec::new();

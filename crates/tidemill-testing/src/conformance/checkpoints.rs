@@ -40,7 +40,7 @@ pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong.join("\n")) }
 }
 
-/// Reads the tensors that a malformed checkpoint is said to have.
+/// Reads the tensors that a malformed checkpoint should have.
 pub(super) fn read_all(corpus: &Path, case: &Case) -> Result<(), String> {
     let reader = open(corpus, case)?;
     let read = |name: &String| reader.read(name).map(drop).map_err(|error| error.to_string());
@@ -76,7 +76,7 @@ fn check_tensor(
         }
         None => tensors.get(&format!("tensor:{}", stored.name))?.clone(),
     };
-    // The corpus has numbers of `bfloat16` widened.
+    // The corpus stores `bfloat16` numbers widened.
     let value = if value.dtype() == DType::BF16 { converted(&value, DType::F32) } else { value };
     compare(&value, &expected, Tolerance { relative: 0.0, absolute: 0.0 })
 }
@@ -98,7 +98,7 @@ fn check_restored(corpus: &Path, case: &Case, reader: &CheckpointReader) -> Resu
     })
 }
 
-/// Tensors that assign what they are fed, and what to feed.
+/// Tensors that assign their feeds, and the feeds.
 fn restoring(
     graph: &Graph,
     case: &Case,

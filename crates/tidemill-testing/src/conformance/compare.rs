@@ -2,7 +2,7 @@ use tidemill_value::{DType, Element, Scalar, Value, bf16, f16, match_dtype};
 
 use crate::values::same;
 
-/// How far a float may be from the expected one.
+/// The allowed difference of a float from the expected one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Tolerance {
     pub(super) relative: f64,
@@ -12,7 +12,7 @@ pub(super) struct Tolerance {
 /// Compares a value with the expected one.
 ///
 /// # Errors
-/// How they differ: the first element that does, and how many do.
+/// The difference: the first element that differs, and the number of those that do.
 pub(super) fn compare(
     actual: &Value,
     expected: &Value,
@@ -40,7 +40,7 @@ pub(super) fn compare(
 /// Compares two values to the bit.
 ///
 /// # Errors
-/// That they differ.
+/// A description of the difference.
 pub(super) fn compare_bits(rewritten: &Value, plain: &Value) -> Result<(), String> {
     match same(rewritten, plain) {
         true => Ok(()),
@@ -90,7 +90,7 @@ fn show<T: Element>(element: &T) -> String {
     }
 }
 
-/// Where in the shape an element is.
+/// The position of an element in the shape.
 fn coordinates(mut index: usize, value: &Value) -> Vec<usize> {
     let strides = value.shape().strides();
     let place = |&stride: &usize| {

@@ -7,7 +7,7 @@ use tidemill_ops::{Inspect, Tensor};
 use super::Case;
 use super::graph::{Expected, Tensors, check_values, expected, import_file};
 
-/// Builds gradients of imported nodes, and those of the gradients, and compares them.
+/// Builds gradients of imported nodes, and gradients of those gradients, and compares them.
 pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     let tensors = Tensors::load(corpus, case)?;
     let graph = import_file(corpus, case)?;
@@ -29,8 +29,8 @@ pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     check_values(&graph, case, &compared, &[], &tensors.feeds("", &case.feeds)?)
 }
 
-/// Checks that just the gradients of `none` are missing, and gives the others with what they
-/// must be.
+/// Checks that exactly the gradients of `none` are missing, and returns the others with their
+/// expected values.
 fn check_none(
     tensors: &Tensors,
     prefix: &str,

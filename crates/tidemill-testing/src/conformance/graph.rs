@@ -12,7 +12,7 @@ use tidemill_value::Value;
 use super::compare::{Tolerance, compare, compare_bits};
 use super::manifest::{Case, read};
 
-/// The random operations of all sessions draw from this seed.
+/// The seed of the random operations of all sessions.
 const SEED: u64 = 17;
 
 /// The tensors of a case's file, by key.
@@ -33,7 +33,7 @@ impl Tensors {
         self.0.keys().map(String::as_str)
     }
 
-    /// What to feed, by keys that begin with `prefix`.
+    /// The feeds, by keys that begin with `prefix`.
     pub(super) fn feeds(&self, prefix: &str, names: &[String]) -> Result<Feeds, String> {
         names.iter().try_fold(Feeds::new(), |feeds, name| {
             let value = self.get(&format!("{prefix}feed:{name}"))?;
@@ -42,7 +42,7 @@ impl Tensors {
     }
 }
 
-/// Imports a case's graph into a graph of its own.
+/// Imports a case's graph into a new graph.
 pub(super) fn import<'a>(graph_def: impl Into<GraphDefSource<'a>>) -> Result<Graph, String> {
     let graph = Graph::new();
     let _default = graph.as_default();
@@ -50,7 +50,7 @@ pub(super) fn import<'a>(graph_def: impl Into<GraphDefSource<'a>>) -> Result<Gra
     Ok(graph)
 }
 
-/// Imports the graph of a case. Exported and imported again it must be the same.
+/// Imports the graph of a case. After an export and another import, it must be the same.
 pub(super) fn import_file(corpus: &Path, case: &Case) -> Result<Graph, String> {
     let file = case.graph.as_ref().ok_or("the case has no graph")?;
     let graph = import(&read(corpus, file)?)?;
@@ -61,14 +61,14 @@ pub(super) fn import_file(corpus: &Path, case: &Case) -> Result<Graph, String> {
     };
     let again = import(&exported).map_err(|error| format!("export, then {error}"))?;
     let exported_again = to_graph_def(&again).map_err(|error| format!("export again: {error}"))?;
-    // The text has no bodies, the message has them as functions.
+    // The text has no bodies; the message has them as functions.
     match again.to_text() == graph.to_text() && exported_again == exported {
         true => Ok(graph),
         false => Err("the graph differs after export and import".to_owned()),
     }
 }
 
-/// How a case runs. Each must give the same bits.
+/// The mode in which a case runs. All modes must give the same bits.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Mode {
     rewriting: Rewriting,
@@ -102,14 +102,14 @@ pub(super) fn session(graph: &Graph, mode: Mode) -> Session {
     Session::with_options(graph, options)
 }
 
-/// A tensor to compare, and what it must be.
+/// A tensor to compare, and its expected value.
 pub(super) struct Expected {
     pub(super) key: String,
     pub(super) tensor: Tensor,
     pub(super) value: Value,
 }
 
-/// The tensors that a case fetches, with what they must be by keys that begin with `prefix`.
+/// The tensors that a case fetches, with their expected values, by keys that begin with `prefix`.
 pub(super) fn expected(
     graph: &Graph,
     tensors: &Tensors,
@@ -130,8 +130,8 @@ pub(super) fn operations(graph: &Graph, names: &[String]) -> Result<Vec<Operatio
     names.iter().map(operation).collect()
 }
 
-/// Runs a graph in each mode, compares what is fetched with what it must be, and the runs with each
-/// other, to the bit.
+/// Runs a graph in each mode, compares the fetched values with the expected ones, and the runs with
+/// each other, to the bit.
 pub(super) fn check_values(
     graph: &Graph,
     case: &Case,
@@ -148,7 +148,7 @@ pub(super) fn check_values(
     })
 }
 
-/// Calls `run` in each mode, and compares what it gives, to the bit.
+/// Calls `run` in each mode, and compares the results, to the bit.
 pub(super) fn in_all_modes(
     mut run: impl FnMut(Mode) -> Result<Vec<Value>, String>,
 ) -> Result<(), String> {
@@ -164,7 +164,7 @@ pub(super) fn in_all_modes(
     Ok(())
 }
 
-/// Compares values with what they must be.
+/// Compares values with the expected ones.
 pub(super) fn compare_all(
     case: &Case,
     expected: &[Expected],

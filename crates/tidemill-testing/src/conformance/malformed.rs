@@ -6,7 +6,7 @@ use super::checkpoints;
 use super::graph::{Mode, import, session};
 use super::manifest::{Case, Expect, Kind, read};
 
-/// Reads a malformed file, up to the run of what it is about. Something must refuse it.
+/// Reads a malformed file, up to running its graph. Something must reject it.
 pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     let file = case.file.as_deref().unwrap_or_default();
     let result = match case.kind {

@@ -18,7 +18,7 @@ pub struct Manifest {
 pub struct Case {
     /// The category and the name within it.
     pub name: String,
-    /// What kind of case it is.
+    /// The category.
     pub category: String,
     /// The file of the graph.
     pub graph: Option<String>,
@@ -36,23 +36,23 @@ pub struct Case {
     pub rtol: f64,
     /// The absolute tolerance.
     pub atol: f64,
-    /// What must happen, if the case must not succeed.
+    /// The expected outcome, if the case need not succeed.
     pub expect: Option<Expect>,
     /// The tensors to differentiate.
     pub ys: Vec<String>,
-    /// With respect to which tensors.
+    /// The tensors to differentiate with respect to.
     pub xs: Vec<String>,
-    /// The gradients of the `ys` to begin with.
+    /// The initial gradients of the `ys`.
     pub grad_ys: Vec<String>,
     /// The `xs` that have no gradient.
     pub none_grads: Vec<String>,
     /// The `xs` that have no second gradient.
     pub none_grads2: Vec<String>,
-    /// How often to differentiate.
+    /// The number of times to differentiate.
     pub order: usize,
     /// Runs of one session, one after the other.
     pub runs: Vec<Run>,
-    /// What a malformed file claims to be.
+    /// The kind of file that a malformed file claims to be.
     pub kind: Option<Kind>,
     /// The malformed file.
     pub file: Option<String>,
@@ -68,7 +68,7 @@ pub struct Case {
     pub saved_model: Option<String>,
     /// The tags of its graph.
     pub tags: Vec<String>,
-    /// The signature to ask for.
+    /// The signature to run.
     pub signature: Option<String>,
     /// The tensors to read from a malformed checkpoint.
     pub read: Vec<String>,
@@ -80,13 +80,13 @@ pub struct Case {
     pub loss: String,
     /// The number of steps.
     pub steps: usize,
-    /// Whether each step has its own values to feed, one after the other along a first axis.
+    /// True if each step has its own feeds, one after the other along a first axis.
     pub feeds_per_step: bool,
-    /// The norm that all gradients together are clipped to.
+    /// The global norm that the gradients are clipped to.
     pub clip_by_global_norm: Option<f64>,
-    /// How the learning rate changes.
+    /// The schedule of the learning rate.
     pub learning_rate_schedule: Option<Schedule>,
-    /// The variables whose gradients have only some rows.
+    /// The variables with sparse gradients.
     pub sparse_gradient_variables: Vec<String>,
 }
 
@@ -96,10 +96,10 @@ pub struct OptimizerOfCase {
     /// The name of the class.
     #[serde(rename = "type")]
     pub class: String,
-    /// Whether momentum looks ahead.
+    /// True if momentum looks ahead.
     #[serde(default)]
     pub use_nesterov: bool,
-    /// Whether the mean of squares is centered.
+    /// True if the mean of squares is centered.
     #[serde(default)]
     pub centered: bool,
     /// The hyperparameters.
@@ -112,13 +112,13 @@ pub struct OptimizerOfCase {
 pub struct Schedule {
     /// The number of steps to which `decay_rate` applies.
     pub decay_steps: f64,
-    /// What the rate is multiplied by.
+    /// The factor of the rate.
     pub decay_rate: f64,
-    /// Whether it changes only after so many steps.
+    /// True if it changes only every `decay_steps`.
     pub staircase: bool,
 }
 
-/// A variable that a case is about.
+/// A variable or tensor of a case.
 #[derive(Clone, Debug, Deserialize)]
 #[serde(untagged)]
 pub enum VariableOfCase {
@@ -139,19 +139,19 @@ pub struct StoredTensor {
     pub shape: Vec<usize>,
 }
 
-/// What must happen in a case that need not succeed.
+/// The expected outcome of a case that need not succeed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Expect {
     /// A run fails.
     Error,
-    /// The file is refused.
+    /// The file is rejected.
     Reject,
     /// Anything but a crash.
     NoCrash,
 }
 
-/// What a malformed file claims to be.
+/// The kind of file that a malformed file claims to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Kind {
@@ -170,7 +170,7 @@ pub struct Run {
     pub fetches: Vec<String>,
     /// Nodes to run as well.
     pub targets: Vec<String>,
-    /// What must happen, if the run must not succeed.
+    /// The expected outcome, if the run need not succeed.
     pub expect: Option<Expect>,
 }
 
@@ -178,7 +178,7 @@ impl Manifest {
     /// Reads the list in the folder of a corpus.
     ///
     /// # Errors
-    /// Where there is none, or it is of another format.
+    /// If there is no list, or it has another format.
     pub fn load(corpus: &Path) -> Result<Manifest, String> {
         let bytes = read(corpus, "manifest.json")?;
         let manifest: Manifest =

@@ -1,8 +1,8 @@
 //! Runs a corpus of graphs, inputs and expected results that were recorded from TensorFlow.
 //!
-//! [`run`] loads the cases of a folder, runs those that a filter admits, each with rewriting on
-//! and off, on one thread and on two, and reports what differs. Cases that are known to fail are listed in a file, with
-//! the reason; the list must be true.
+//! [`run`] loads the cases of a folder, runs those that a filter admits, each with rewriting on and
+//! off, on one thread and on two, and reports the differences. Cases that are known to fail are
+//! listed in a file, with the reason; the list must be accurate.
 
 mod case;
 mod checkpoints;
@@ -29,23 +29,23 @@ pub use pending::Pending;
 pub use report::{Outcome, Report};
 pub use training::Training;
 
-/// What to run.
+/// The selection of cases to run.
 #[derive(Clone, Debug)]
 pub struct Options {
     /// The folder of the corpus.
     pub corpus: PathBuf,
     /// The file that lists the cases that are known to fail.
     pub pending: PathBuf,
-    /// Parts of names of cases to run. If there are none, all are.
+    /// Parts of the names of cases to run. Without any, all cases run.
     pub filters: Vec<String>,
-    /// How many threads run cases.
+    /// The number of threads that run cases.
     pub threads: usize,
 }
 
 /// Runs the cases of a corpus.
 ///
 /// # Errors
-/// Where the corpus, or the list of cases that are known to fail, cannot be read.
+/// If the corpus, or the list of cases that are known to fail, cannot be read.
 pub fn run(options: &Options) -> Result<Report, String> {
     let manifest = Manifest::load(&options.corpus)?;
     let pending = Pending::load(&options.pending)?;
@@ -72,17 +72,17 @@ pub fn run(options: &Options) -> Result<Report, String> {
 }
 
 thread_local! {
-    /// What the last panic of the thread said, and where.
+    /// The message and place of the thread's last panic.
     static PANIC: RefCell<String> = const { RefCell::new(String::new()) };
 }
 
-/// Calls `check`, and takes a panic for a failure.
+/// Calls `check`, and turns a panic into a failure.
 fn catch(check: impl FnOnce() -> Result<(), String>) -> Result<(), String> {
     panic::catch_unwind(AssertUnwindSafe(check))
         .unwrap_or_else(|_| Err(format!("panicked: {}", PANIC.take())))
 }
 
-/// From now on, threads keep what their panics say instead of printing it.
+/// From now on, threads keep the messages of their panics instead of printing them.
 pub fn keep_panics() {
     panic::set_hook(Box::new(|info| {
         PANIC.with_borrow_mut(|text| *text = info.to_string().replace('\n', " "));

@@ -9,7 +9,7 @@ use super::Case;
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Pending {
-    /// Categories of which no case is run.
+    /// Categories that are skipped.
     pub categories: BTreeMap<String, String>,
     /// Cases that fail.
     pub cases: BTreeMap<String, String>,
@@ -22,12 +22,12 @@ impl Pending {
         toml::from_str(&text).map_err(|error| format!("{}: {error}", file.display()))
     }
 
-    /// Why a case is known to fail.
+    /// The reason that a case is known to fail.
     pub fn reason(&self, case: &Case) -> Option<&str> {
         self.cases.get(&case.name).map(String::as_str)
     }
 
-    /// Why a category is not run.
+    /// The reason that a category is skipped.
     pub fn category(&self, case: &Case) -> Option<&str> {
         self.categories.get(&case.category).map(String::as_str)
     }

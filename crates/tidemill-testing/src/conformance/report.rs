@@ -4,34 +4,34 @@ use std::{fmt, fs, io};
 
 use super::{Case, Pending};
 
-/// What became of a case.
+/// The outcome of a case.
 #[derive(Clone, Debug)]
 pub struct Outcome {
     /// The name of the case.
     pub name: String,
     /// Its category.
     pub category: String,
-    /// What came of it.
+    /// The verdict.
     pub verdict: Verdict,
 }
 
-/// What came of a case.
+/// The verdict on a case.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// It does what it must.
+    /// It passes.
     Passed,
-    /// It does not.
+    /// It fails.
     Failed(String),
-    /// It does not, as is known.
+    /// It fails, as is known.
     Pending {
-        /// Why, by the list.
+        /// The reason given by the list.
         reason: String,
-        /// What was found.
+        /// The failure.
         found: String,
     },
-    /// It does what it must, but is listed as one that does not.
+    /// It passes, but is listed as one that fails.
     Unexpected {
-        /// Why it should fail, by the list.
+        /// The reason given by the list.
         reason: String,
     },
 }
@@ -50,7 +50,7 @@ impl Outcome {
     }
 }
 
-/// What became of all cases.
+/// The outcomes of all cases.
 #[derive(Clone, Debug)]
 pub struct Report {
     /// The cases by name.
@@ -78,7 +78,7 @@ impl Counts {
 }
 
 impl Report {
-    /// Whether no case fails that is not listed, and no case is listed that does not.
+    /// True if exactly the listed cases fail.
     pub fn is_good(&self) -> bool {
         let is_good = |outcome: &Outcome| {
             matches!(outcome.verdict, Verdict::Passed | Verdict::Pending { .. })
@@ -86,10 +86,10 @@ impl Report {
         self.outcomes.iter().all(is_good)
     }
 
-    /// Strikes the cases that pass from the list of those that are known to fail.
+    /// Removes the cases that pass from the list of those that are known to fail.
     ///
     /// # Errors
-    /// Where the file cannot be read or written.
+    /// If the file cannot be read or written.
     pub fn strike(&self, pending: &Path) -> io::Result<()> {
         let is_unexpected =
             |outcome: &&Outcome| matches!(outcome.verdict, Verdict::Unexpected { .. });
@@ -102,7 +102,7 @@ impl Report {
         fs::write(pending, kept.flat_map(|line| [line, "\n"]).collect::<String>())
     }
 
-    /// What is wrong, one case after the other.
+    /// The failures, one case after the other.
     pub fn failures(&self) -> String {
         let failure = |outcome: &Outcome| match &outcome.verdict {
             Verdict::Failed(found) => Some(indented(&outcome.name, found)),
@@ -115,7 +115,7 @@ impl Report {
         self.outcomes.iter().filter_map(failure).collect()
     }
 
-    /// What is known to be wrong, one case after the other.
+    /// The known failures, one case after the other.
     pub fn known_failures(&self) -> String {
         let failure = |outcome: &Outcome| match &outcome.verdict {
             Verdict::Pending { reason, found } => {

@@ -7,7 +7,7 @@ use super::Case;
 use super::compare::{Tolerance, compare};
 use super::graph::Tensors;
 
-/// Loads a model and asks it for a signature.
+/// Loads a model and runs a signature.
 pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     let folder = corpus.join(case.saved_model.as_deref().unwrap_or_default());
     let tensors = Tensors::load(corpus, case)?;

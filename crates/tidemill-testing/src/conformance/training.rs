@@ -29,14 +29,14 @@ pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {
     })
 }
 
-/// A graph of the corpus that was given the optimizer of its case.
+/// A graph of the corpus with the optimizer of its case.
 pub struct Training {
-    /// The operations that give all variables the values they start with.
+    /// The operations that initialize all variables.
     pub initializers: Vec<Operation>,
     /// The operation that trains.
     pub train: Operation,
     variables: Vec<Variable>,
-    /// The slots, by the names that the corpus has for them.
+    /// The slots, by their names in the corpus.
     slots: Vec<(String, Variable)>,
     init: Operation,
     loss: Tensor,
@@ -47,7 +47,7 @@ impl Training {
     /// Adds the optimizer of a case to its graph, which is the default graph.
     ///
     /// # Errors
-    /// The error.
+    /// A description of the failure.
     pub fn new(graph: &Graph, case: &Case) -> Result<Self, String> {
         let shown = |error: tidemill_ops::LookupError| error.to_string();
         let wanted = case.optimizer.as_ref().ok_or("the case has no optimizer")?;
@@ -91,7 +91,7 @@ impl Training {
         Ok(Training { initializers, train, variables, slots, init, loss, norm })
     }
 
-    /// Trains in a session, and returns all that was compared.
+    /// Trains in a session, and returns all values to compare.
     fn run(&self, session: &Session, case: &Case, tensors: &Tensors) -> Result<Vec<Value>, String> {
         let mut seen = Vec::new();
         let mut check = |key: String, value: Value| {
@@ -203,7 +203,7 @@ fn learning_rate(case: &Case, rate: f64) -> Operand {
     (rate * pow(schedule.decay_rate as f32, step)).into()
 }
 
-/// What is fed in a step.
+/// The feeds of a step.
 fn feeds_of(case: &Case, tensors: &Tensors, step: usize) -> Result<Feeds, String> {
     case.feeds.iter().try_fold(Feeds::new(), |feeds, name| {
         let value = tensors.get(&format!("feed:{name}"))?;
@@ -212,7 +212,7 @@ fn feeds_of(case: &Case, tensors: &Tensors, step: usize) -> Result<Feeds, String
     })
 }
 
-/// A part of a value along its first axis.
+/// A row of a value, along its first axis.
 fn row(value: &Value, i: usize) -> Result<Value, String> {
     let part: Shape = value.shape().iter().skip(1).copied().collect();
     let width = part.elements().ok_or("a shape is too large")?;
@@ -223,7 +223,7 @@ fn row(value: &Value, i: usize) -> Result<Value, String> {
     }, else unreachable!("`all` covers every data type"))
 }
 
-/// Numbers one after the other.
+/// Numbers stacked along a new axis.
 fn stacked(numbers: &[Value]) -> Result<Value, String> {
     let numbers = numbers.iter().map(Value::to_scalar::<f32>).collect::<Result<Vec<f32>, _>>();
     numbers.map(Value::list).map_err(|error| error.to_string())

@@ -10,7 +10,7 @@ use tidemill_value::DType;
 use super::grow::Grower;
 use super::random_values::{pick, random_shape};
 
-/// Steps that look at the shapes of tensors.
+/// Steps that depend on the shapes of tensors.
 impl Grower {
     pub(super) fn matmul(&mut self) {
         let is_matrix = |dtype: DType, rank: Option<usize>| {
@@ -136,7 +136,7 @@ impl Grower {
         self.keep(y);
     }
 
-    /// Adds nodes that can fail because of values: of indices out of range.
+    /// Adds nodes that can fail because of values: indices out of range.
     pub(super) fn gather(&mut self) {
         let is_list = |dtype: DType| DType::INDICES.contains(&dtype);
         let Some((indices, _)) = self.find_typed(is_list) else { return };

@@ -24,7 +24,7 @@ pub(super) struct Grower {
 
 type Step = fn(&mut Grower);
 
-/// What a step can add, and how often it does, compared to the others.
+/// The kinds of steps, and their weights.
 const STEPS: &[(u32, Step)] = &[
     (6, Grower::constant),
     (5, Grower::placeholder),
@@ -61,7 +61,7 @@ impl Grower {
         Grower { rng, graph: default_graph(), tensors: Vec::new(), variables: Vec::new() }
     }
 
-    /// Adds something, perhaps to run after other nodes.
+    /// Adds something, perhaps with control dependencies.
     pub(super) fn step(&mut self) {
         let total = STEPS.iter().map(|(weight, _)| weight).sum();
         let mut left = self.rng.random_range(0..total);
@@ -96,14 +96,14 @@ impl Grower {
         (0..self.rng.random_range(1..=3)).map(|_| pick(&operations, &mut self.rng)).collect()
     }
 
-    /// Keeps a tensor to build others from.
+    /// Keeps a tensor as a possible input of others.
     pub(super) fn keep(&mut self, tensor: Tensor) {
         if let (true, Some(fact)) = (is_valid(tensor), tensor.fact()) {
             self.tensors.push((tensor, fact));
         }
     }
 
-    /// A tensor that `admits`, rather a late one.
+    /// A tensor that `admits`, with a preference for late ones.
     pub(super) fn find(&mut self, admits: impl Fn(&Fact) -> bool) -> Option<Tensor> {
         let fitting = self.tensors.iter().filter(|(_, fact)| admits(fact));
         let fitting: Vec<Tensor> = fitting.map(|(tensor, _)| *tensor).collect();
@@ -120,7 +120,7 @@ impl Grower {
         Some((tensor, tensor.fact()?))
     }
 
-    /// A tensor of the type of `fact` whose shape broadcasts with its.
+    /// A tensor of the type of `fact` whose shape broadcasts with that of `fact`.
     fn find_beside(&mut self, fact: &Fact) -> Option<Tensor> {
         self.find(|other| other.dtype == fact.dtype && other.shape.broadcast(&fact.shape).is_ok())
     }
@@ -163,7 +163,7 @@ impl Grower {
         self.keep(y);
     }
 
-    /// A function of numbers for which there are rules of rewriting.
+    /// A numeric function that has rewriting rules.
     fn exact_unary(&mut self) -> fn(Tensor) -> Tensor {
         pick(&[|x| neg(x), |x| abs(x), |x| square(x), |x| relu(x), |x| sign(x)], &mut self.rng)
     }
@@ -204,7 +204,7 @@ impl Grower {
         self.keep(if is_quotient { x / y } else { function(x, y) });
     }
 
-    /// Combines a tensor with a number, often one that changes nothing.
+    /// Combines a tensor with a number, often a neutral one.
     fn with_number(&mut self) {
         let Some((x, fact)) = self.find_typed(|_| true) else { return };
         let number = pick(&[0, 1, 1, 0, 2], &mut self.rng);

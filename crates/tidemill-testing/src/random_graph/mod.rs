@@ -27,8 +27,8 @@ pub struct Scenario {
 }
 
 impl Scenario {
-    /// The graph and runs of a seed. The graph has at least `nodes` nodes, and few more; a
-    /// smaller graph of the same seed is the beginning of a larger one.
+    /// The graph and runs of a seed. The graph has at least `nodes` nodes, and few more; a smaller
+    /// graph of the same seed is the beginning of a larger one.
     pub fn new(seed: u64, nodes: usize) -> Self {
         let graph = Graph::new();
         let _default = graph.as_default();

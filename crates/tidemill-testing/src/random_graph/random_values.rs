@@ -5,7 +5,7 @@ use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 
 use crate::values::from_numbers;
 
-/// The data types of random tensors; those that meet most often stand more than once.
+/// The data types of random tensors; frequent ones are listed more than once.
 const DTYPES: &[DType] = &[
     DType::F32,
     DType::F32,
@@ -20,7 +20,7 @@ const DTYPES: &[DType] = &[
     DType::Bool,
 ];
 
-/// The shapes of random tensors: few, so that they fit each other.
+/// The shapes of random tensors: few, so that they often match.
 const SHAPES: &[&[usize]] = &[
     &[],
     &[],
@@ -50,12 +50,12 @@ pub(super) fn random_shape(rng: &mut Xoshiro256PlusPlus) -> Shape {
     pick(SHAPES, rng).into()
 }
 
-/// One of `items`, which are not empty.
+/// One of `items`, which must not be empty.
 pub(crate) fn pick<T: Copy>(items: &[T], rng: &mut Xoshiro256PlusPlus) -> T {
     items[rng.random_range(0..items.len())]
 }
 
-/// A value of small numbers, and now and then of special ones.
+/// A value of small numbers, and occasionally of special ones.
 pub(super) fn random_value(dtype: DType, shape: &[usize], rng: &mut Xoshiro256PlusPlus) -> Value {
     let has_special = rng.random_bool(0.2);
     let number = |_| match dtype {
@@ -88,7 +88,7 @@ pub(super) fn admitted(shape: &PartialShape, rng: &mut Xoshiro256PlusPlus) -> Sh
     dims.iter().map(extent).collect()
 }
 
-/// A random value that a tensor may have.
+/// A random value that fits a tensor.
 pub fn random_value_of(fact: &Fact, rng: &mut Xoshiro256PlusPlus) -> Value {
     let shape = admitted(&fact.shape, rng);
     random_value(fact.dtype, &shape, rng)

@@ -9,12 +9,12 @@ use tidemill_value::Value;
 use super::random_values::{admitted, pick, random_value};
 use crate::Run;
 
-/// What can be fetched, run and fed.
+/// The tensors and operations that can be fetched, run and fed.
 struct Choices {
     /// All tensors.
     tensors: Vec<Tensor>,
     operations: Vec<Operation>,
-    /// The tensors that have to be fed, where they are needed.
+    /// The tensors that must be fed if they are needed.
     placeholders: Vec<Tensor>,
     /// The other tensors that can be fed.
     feedable: Vec<Tensor>,
@@ -89,14 +89,14 @@ fn random_run(choices: &Choices, rng: &mut Xoshiro256PlusPlus) -> Run {
     run
 }
 
-/// One of `items`, rather one of the last.
+/// One of `items`, with a preference for the last ones.
 fn late<T: Copy>(items: &[T], rng: &mut Xoshiro256PlusPlus) -> Option<T> {
     let last = items.len().checked_sub(1)?;
     let index = rng.random_range(0..=last).max(rng.random_range(0..=last));
     items.get(index).copied()
 }
 
-/// Values for all placeholders, of which one is left out now and then.
+/// Values for all placeholders; occasionally one is left out.
 fn fed_placeholders(choices: &Choices, rng: &mut Xoshiro256PlusPlus) -> Vec<(Tensor, Value)> {
     let mut feeds = Vec::new();
     for &placeholder in &choices.placeholders {
@@ -107,7 +107,7 @@ fn fed_placeholders(choices: &Choices, rng: &mut Xoshiro256PlusPlus) -> Vec<(Ten
     feeds
 }
 
-/// A value for a tensor, which now and then does not fit.
+/// A value for a tensor; occasionally it does not fit.
 fn fed(tensor: Tensor, rng: &mut Xoshiro256PlusPlus) -> (Tensor, Value) {
     let fact = tensor.fact().expect("a node of the graph");
     let shape = match rng.random_bool(0.01) {
@@ -117,7 +117,7 @@ fn fed(tensor: Tensor, rng: &mut Xoshiro256PlusPlus) -> (Tensor, Value) {
     (tensor, random_value(fact.dtype, &shape, rng))
 }
 
-/// Whether a handle is that of a node.
+/// True if a handle is valid.
 pub(super) fn is_valid(operation: impl Into<OperationRef>) -> bool {
     matches!(operation.into().referent(), Referent::Node(_))
 }

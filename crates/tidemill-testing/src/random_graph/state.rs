@@ -15,7 +15,7 @@ use super::grow::Grower;
 use super::random_values::{pick, random_shape, random_value};
 use super::runs::is_valid;
 
-/// Steps that add effects, and what has to do with variables.
+/// Steps that add effects and use variables.
 impl Grower {
     pub(super) fn variable(&mut self) {
         let dtype =
@@ -37,7 +37,7 @@ impl Grower {
         }
     }
 
-    /// Reads a variable in one of the ways there are.
+    /// Reads a variable in one of several ways.
     pub(super) fn read(&mut self) {
         if self.variables.is_empty() {
             return;
@@ -59,7 +59,7 @@ impl Grower {
         }
         let chosen = pick(&self.variables, &mut self.rng);
         let (Some(dtype), shape) = (chosen.dtype(), chosen.shape()) else { return };
-        // What an earlier write gives names the variable as well.
+        // The output of an earlier write names the variable as well.
         let earlier = self.find(|fact| {
             fact.role == Role::Ref && fact.dtype == dtype && fact.shape.merge(&shape).is_ok()
         });

@@ -6,15 +6,15 @@ use tidemill_value::{DType, NumericError, Value};
 use super::{Given, Knowledge, SampleNode};
 use crate::values::{all_same, converted, converted_lists};
 
-/// A sample runs with every data type that the type attributes of the operation allow. Only if
-/// the type does not have its numbers may the run fail, because of the other ones it gets.
+/// A sample runs with every data type that the type attributes of the operation allow. The run may
+/// fail only if the type cannot represent the sample's numbers.
 pub fn check_every_dtype(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
     if matches!(sample.expect, Expect::Error(_)) {
         return Ok(());
     }
     for attr in op.attrs {
         let AttrKind::Type(allowed) = attr.kind else { continue };
-        // Lists are no numbers; operations on them have samples of them.
+        // Lists are not numbers; operations on them have samples of their own.
         for &dtype in allowed.iter().filter(|dtype| **dtype != DType::Variant) {
             let Some(typed) = with_type(op, sample, attr.name, dtype) else { continue };
             let runs = check_runs(op, &typed, has_numbers_of(&typed, sample));
@@ -61,7 +61,7 @@ fn own_name(op: &OpDef, attr: &str) -> Option<&'static str> {
     op.attr(attr).map(|def| def.name)
 }
 
-/// Whether the inputs of both samples are the same numbers.
+/// True if the inputs of both samples are the same numbers.
 fn has_numbers_of(left: &Sample, right: &Sample) -> bool {
     let inputs = |sample: &Sample| -> Vec<Value> {
         let plain = sample.inputs.iter().flatten().filter(|x| x.dtype().is_plain());
@@ -94,7 +94,7 @@ fn check_runs(op: &'static OpDef, sample: &Sample, is_exact: bool) -> Result<(),
     Err(format!("it gives {outputs:?}, but was to give {facts:?}"))
 }
 
-/// Whether a kernel failed because of the values of its inputs, not their types.
+/// True if a kernel failed because of the values of its inputs, not their types.
 fn is_about_values(error: &KernelError) -> bool {
     match error {
         KernelError::Op(error) => {

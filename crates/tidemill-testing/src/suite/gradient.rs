@@ -10,8 +10,8 @@ use super::node::node_of;
 use super::{Given, Knowledge, SampleNode};
 use crate::check_gradients;
 
-/// The gradient of a sample is what the operation says of it: that of finite differences, and so
-/// is the gradient of the gradient; or none; or an error.
+/// The gradient of a sample is as the operation declares: equal to finite differences, and so is
+/// the gradient of the gradient; or none; or an error.
 ///
 /// # Panics
 /// If a gradient differs from finite differences.
@@ -19,7 +19,7 @@ pub fn check_gradient_of(op: &'static OpDef, sample: &Sample) -> Result<(), Stri
     if matches!(sample.expect, Expect::Error(_)) {
         return Ok(());
     }
-    // Differences are taken of values that are fed, and a handle is none.
+    // Differences need fed values, and a handle is not a value.
     if op.inputs.iter().any(|arg| arg.role == Role::Handle)
         && matches!(op.gradient, Gradient::Rule(_))
     {
@@ -42,7 +42,7 @@ fn check_rule(op: &'static OpDef, sample: &Sample) {
     check_gradients(|xs| Operation::from(node_of(op, sample, xs)).outputs(), &inputs);
 }
 
-/// The sample in `float64` instead of `float32`, where the operation takes it.
+/// The sample in `float64` instead of `float32`, if the operation takes it.
 fn in_f64(op: &OpDef, sample: &Sample) -> Sample {
     let is_f32 = |name: &str| {
         let mut arguments = op.inputs.iter().zip(&sample.inputs);
@@ -62,7 +62,7 @@ fn in_f64(op: &OpDef, sample: &Sample) -> Sample {
     converted
 }
 
-/// The float outputs of a node, and what others can be cast to; strings cannot.
+/// The float outputs of a node, and casts of the others; strings cannot be cast.
 fn float_outputs(node: &SampleNode) -> Vec<Tensor> {
     let as_float = |output: Tensor| match output.dtype() {
         Some(dtype) if dtype.is_float() => Some(output),

@@ -5,8 +5,8 @@ use tidemill_value::Value;
 use super::{Given, Knowledge, SampleNode};
 use crate::values::all_same;
 
-/// What inference says of the outputs holds of what is computed, however little is known of the
-/// inputs; and what is computed does not depend on what is known.
+/// Inferred facts about the outputs hold for the computed values, however little is known about the
+/// inputs; and the computed values do not depend on what is known.
 pub fn check_inference(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
     if matches!(sample.expect, Expect::Error(_)) {
         return Ok(());
@@ -38,7 +38,7 @@ pub fn check_inference(op: &'static OpDef, sample: &Sample) -> Result<(), String
     Ok(())
 }
 
-/// Whether what is known of a tensor is true of its value.
+/// True if the facts about a tensor hold for its value.
 pub(crate) fn holds(fact: &Fact, value: &Value) -> bool {
     let element_holds = |(known, actual): (&Option<i64>, &Option<i64>)| {
         known.is_none_or(|known| Some(known) == *actual)

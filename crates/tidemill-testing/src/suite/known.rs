@@ -10,12 +10,12 @@ use super::{Given, Knowledge, SampleNode};
 
 /// First extents that are tried in place of those of a sample, besides its other extents.
 const FEW: [usize; 5] = [0, 1, 2, 3, 4];
-/// No more combinations of first extents are tried than these.
+/// The most combinations of first extents that are tried.
 const MOST_BATCHES: usize = 125;
 
-/// A node that cannot run with inputs of known shapes, and of known elements where they are small
-/// lists of integers, cannot be built with them either. The sample is tried as it is, and with every
-/// input of other shapes.
+/// A node that cannot run with inputs of known shapes, and of known elements if they are small
+/// lists of integers, cannot be built with them either. The sample is tried as it is, and with
+/// every input in other shapes.
 pub fn check_known_is_checked_when_built(
     op: &'static OpDef,
     sample: &Sample,
@@ -28,7 +28,8 @@ fn check(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
     if let Some(message) = failure_when_run(op, sample, Given::Constants) {
         return Err(format!("{} is built, and fails: {message}", shapes(sample)));
     }
-    // Batches are usually unknown. The rest must do to find what fails with every batch.
+    // Batches are usually unknown. The other extents must be enough to find failures that every
+    // batch has.
     match failure_when_run(op, sample, Given::Batches) {
         Some(message) if with_other_batches(sample).iter().all(|other| fails(op, other)) => {
             Err(format!("{} without first extents is built, and fails: {message}", shapes(sample)))
@@ -42,8 +43,8 @@ fn shapes(sample: &Sample) -> String {
     shapes.collect::<Vec<_>>().join(" ")
 }
 
-/// Why a node that can be built cannot be run, where that follows from what can be known of its
-/// inputs.
+/// The failure of a node that can be built but not run, if it follows from facts that can be known
+/// about its inputs.
 fn failure_when_run(op: &'static OpDef, sample: &Sample, given: Given) -> Option<String> {
     let node = SampleNode::build(op, sample, given).ok()?;
     let error = match node.run(Rewriting::Off) {
@@ -52,7 +53,7 @@ fn failure_when_run(op: &'static OpDef, sample: &Sample, given: Given) -> Option
             return None;
         }
         Err(error @ (RunError::Kernel(_) | RunError::NoKernel(_))) => error.to_string(),
-        // It is about the sample, not the node.
+        // The sample is at fault, not the node.
         Err(_) => return None,
     };
     Some(error.lines().next().unwrap_or_default().to_owned())
@@ -63,8 +64,8 @@ fn fails(op: &'static OpDef, sample: &Sample) -> bool {
     SampleNode::build(op, sample, shapes).is_err() || failure_when_run(op, sample, shapes).is_some()
 }
 
-/// The sample with other first extents: with the same for all inputs, with another for one of them,
-/// and with combinations of those of the first inputs.
+/// The sample with other first extents: the same for all inputs, another for one of them, and
+/// combinations for the first inputs.
 fn with_other_batches(sample: &Sample) -> Vec<Sample> {
     let places = places(sample);
     let extents = sample.inputs.iter().flatten().flat_map(|value| value.shape().iter().copied());
@@ -89,11 +90,10 @@ fn with_other_batches(sample: &Sample) -> Vec<Sample> {
     others.into_iter().chain(combined).collect()
 }
 
-/// Where an input stands: its argument, and its number among those of the argument.
+/// The place of an input: its argument, and its number in that argument.
 type Place = (usize, usize);
 
-/// The inputs whose first extents are not known to a node that is given
-/// [batches](Given::Batches).
+/// The inputs whose first extents are unknown to a node that is given [batches](Given::Batches).
 fn places(sample: &Sample) -> Vec<Place> {
     let arguments = sample.inputs.iter().enumerate();
     let values = arguments
@@ -112,7 +112,7 @@ fn of_extent(sample: &Sample, (argument, i): Place, extent: usize) -> Sample {
     other
 }
 
-/// Whether a kernel failed because of elements that are not looked into before a run.
+/// True if a kernel failed because of elements that are not examined before a run.
 fn depends_on_elements(op: &OpDef, sample: &Sample, error: &KernelError) -> bool {
     match error {
         KernelError::Numeric(error) => matches!(
@@ -126,7 +126,7 @@ fn depends_on_elements(op: &OpDef, sample: &Sample, error: &KernelError) -> bool
                 | NumericError::NotFinite { .. }
                 | NumericError::EmptyInterval { .. }
         ),
-        // What lists and queues hold is found out in a run.
+        // The contents of lists and queues are known only in a run.
         KernelError::Op(error) if holds_others(op) => !matches!(**error, OpError::NoKernel { .. }),
         KernelError::Op(error) => match &**error {
             OpError::Elements { input, .. } => {
@@ -141,7 +141,7 @@ fn depends_on_elements(op: &OpDef, sample: &Sample, error: &KernelError) -> bool
     }
 }
 
-/// Whether inputs of an operation hold other values.
+/// True if inputs of an operation hold other values.
 fn holds_others(op: &OpDef) -> bool {
     let is_holder = |arg: &Arg| {
         arg.dtype == ArgType::Is(DType::Variant) || arg.role == Role::Handle && arg.name == "handle"
@@ -149,10 +149,11 @@ fn holds_others(op: &OpDef) -> bool {
     op.inputs.iter().any(is_holder)
 }
 
-/// The sample with an axis of one input longer or of extent 1, with one more, or with one less.
+/// The sample with an axis of one input longer or of extent 1, with one axis more, or with one
+/// less.
 fn with_other_shapes(op: &OpDef, sample: &Sample) -> Vec<Sample> {
     let mut others = Vec::new();
-    // Functions of samples take what they are given there.
+    // Functions of samples work only on the samples' own inputs.
     if op.effect == Effect::Host {
         return others;
     }
@@ -196,7 +197,7 @@ fn other_shapes(shape: &[usize]) -> Vec<Shape> {
     others.into_iter().map(Shape::from_iter).collect()
 }
 
-/// A value of another shape whose elements are those of `value`, again and again.
+/// A value of another shape that repeats the elements of `value`.
 fn resized(value: &Value, shape: Shape) -> Value {
     let count = shape.elements().expect("shapes of samples are small");
     let resized = match_dtype!(value.dtype(), any, T => {

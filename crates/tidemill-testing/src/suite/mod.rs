@@ -1,6 +1,6 @@
-//! The tests that every operation has to pass, on the samples it brings along.
+//! The tests that every operation must pass, on its own samples.
 //!
-//! Each check takes an operation and one of its samples and says what is wrong with them.
+//! Each check takes an operation and one of its samples and reports what is wrong.
 
 mod dtypes;
 mod gradient;
@@ -23,13 +23,13 @@ pub use outputs::{
     check_failures_are_expected, check_feeds_are_unchanged, check_outputs, check_text_form,
 };
 
-/// What a check of an operation on a sample finds wrong.
+/// A check of an operation on a sample; its error says what is wrong.
 pub type Check = fn(&'static OpDef, &Sample) -> Result<(), String>;
 
 /// Runs a check on every sample of every operation.
 ///
 /// # Panics
-/// With the list of all that is wrong, or a check that panicked.
+/// With the list of all failures, including checks that panicked.
 #[track_caller]
 pub fn check_all(ops: &[&'static OpDef], check: Check) {
     let mut wrong = Vec::new();

@@ -13,18 +13,19 @@ use tidemill_ops::{
 use tidemill_runtime::{Feeds, Rewriting, RunError, Session, SessionOptions, Sink};
 use tidemill_value::{DType, Dim, PartialShape, TensorList, Value};
 
-/// How a node under test is given its inputs.
+/// The way in which a node under test gets its inputs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Given {
     /// As constants.
     Constants,
-    /// As placeholders that are fed, of shapes known so far.
+    /// As placeholders that are fed, with partly known shapes.
     Fed(Knowledge),
-    /// Small lists of integers as constants, all else fed, of shapes known but for the first extents.
+    /// Small lists of integers as constants, all else fed, with shapes known except for the first
+    /// extents.
     Batches,
 }
 
-/// What is known of the shapes of a node's inputs before a run.
+/// The knowledge of the shapes of a node's inputs before a run.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Knowledge {
     /// All of them.
@@ -42,7 +43,7 @@ pub enum Knowledge {
 }
 
 impl Knowledge {
-    /// Every kind that is short of known shapes, for a node of so many inputs.
+    /// Every kind of incomplete knowledge, for a node with this many inputs.
     pub fn partial(inputs: usize) -> Vec<Knowledge> {
         let each = (0..inputs).flat_map(|i| [Knowledge::RankOf(i), Knowledge::NothingOf(i)]);
         [Knowledge::AllButFirst, Knowledge::Ranks, Knowledge::Nothing]
@@ -51,7 +52,7 @@ impl Knowledge {
             .collect()
     }
 
-    /// What is known of the shape of input `i`.
+    /// The known part of the shape of input `i`.
     pub fn of(self, i: usize, shape: &[usize]) -> PartialShape {
         match self {
             Knowledge::AllButFirst => {
@@ -76,7 +77,7 @@ pub struct SampleNode {
     node: OperationRef,
     inputs: Vec<Tensor>,
     feeds: Vec<(Tensor, Value)>,
-    /// They give the variables among the inputs their values.
+    /// The initializers of the variables among the inputs.
     initializers: Vec<Operation>,
 }
 
@@ -84,7 +85,7 @@ impl SampleNode {
     /// Builds the node of a sample.
     ///
     /// # Errors
-    /// The text of the error, where it cannot be built.
+    /// The text of the error, if it cannot be built.
     pub fn build(op: &'static OpDef, sample: &Sample, given: Given) -> Result<Self, String> {
         let graph = Graph::new();
         let _default = graph.as_default();
@@ -118,13 +119,13 @@ impl SampleNode {
         Operation::from(self.node).outputs()
     }
 
-    /// What is known of the outputs before a run.
+    /// The facts known about the outputs before a run.
     pub fn output_facts(&self) -> Vec<Fact> {
         self.outputs().into_iter().filter_map(Tensor::fact).collect()
     }
 
-    /// Whether plans take a run of the node to be able to fail. They find the variables without a
-    /// value, and the kernels that cannot be made, before anything runs.
+    /// True if plans assume that a run of the node can fail. Variables without a value, and kernels
+    /// that cannot be made, are found before anything runs.
     pub fn may_fail(&self) -> bool {
         let Referent::Node(id) = self.node.referent() else { return true };
         let reader = self.graph.read();
@@ -137,10 +138,10 @@ impl SampleNode {
             || may_fail(node, facts.iter())
     }
 
-    /// Runs the node, after what gives its variables their values, and returns its outputs.
+    /// Runs the node, after the initializers of its variables, and returns its outputs.
     ///
     /// # Errors
-    /// That of the run.
+    /// The error of the run.
     pub fn run(&self, rewriting: Rewriting) -> Result<Vec<Value>, RunError> {
         let (print_to, _) = Sink::lines();
         let options =
@@ -170,7 +171,7 @@ pub(super) fn node_of(op: &'static OpDef, sample: &Sample, inputs: &[Tensor]) ->
     attrs.fold(node, |node, (name, attr)| node.attr(*name, attr.clone())).build()
 }
 
-/// Lists are no constants, but made in a run.
+/// Lists cannot be constants; they are built in a run.
 fn lists_of(value: &Value) -> Tensor {
     let lists = value.as_slice::<TensorList>().expect("it is a value of lists");
     let made = lists.iter().map(|list| {
@@ -215,7 +216,7 @@ impl Inputs {
         let shape = match self.given {
             Given::Fed(knowledge) => knowledge.of(i, value.shape()),
             Given::Constants => value.shape().into(),
-            // A filter is none of a batch.
+            // A filter has no batch.
             Given::Batches if arg.name == "filter" => value.shape().into(),
             Given::Batches => Knowledge::AllButFirst.of(i, value.shape()),
         };
@@ -241,7 +242,7 @@ impl Inputs {
     fn add_variable(&mut self, op: &'static OpDef, value: &Value, shape: PartialShape) -> Tensor {
         let mut node = NodeBuilder::new(op).attr("dtype", value.dtype()).attr("shape", shape);
         if op == &VAR_HANDLE {
-            // Handles without a name name one variable.
+            // Handles without a name would name the same variable.
             node = node.attr("shared_name", self.tensors.len().to_string().as_str());
         }
         let variable: TensorRef = node.build().output(0);

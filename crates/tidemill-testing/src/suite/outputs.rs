@@ -6,10 +6,10 @@ use tidemill_value::Value;
 use super::{Given, Knowledge, SampleNode};
 use crate::values::{all_same, close, deep_copy};
 
-/// Floats of a sample's outputs are right within this, relative or absolute.
+/// The tolerance of a sample's float outputs, relative or absolute.
 const TOLERANCE: f64 = 1e-5;
 
-/// The ways to run a sample: all have to give the same.
+/// The ways to run a sample: all must give the same result.
 const WAYS: [(Given, Rewriting); 4] = [
     (Given::Fed(Knowledge::Shapes), Rewriting::On),
     (Given::Fed(Knowledge::Shapes), Rewriting::Off),
@@ -17,8 +17,8 @@ const WAYS: [(Given, Rewriting); 4] = [
     (Given::Constants, Rewriting::Off),
 ];
 
-/// A sample gives what it says, to the same bit whether its inputs are fed or constants, and
-/// whether the run is rewritten or not; or it fails with the text that it says.
+/// A sample gives its expected outputs, to the same bit whether its inputs are fed or constants,
+/// and whether the run is rewritten or not; or it fails with the expected text.
 pub fn check_outputs(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
     let mut first: Option<Vec<Value>> = None;
     for (given, rewriting) in WAYS {
@@ -52,8 +52,8 @@ pub fn check_outputs(op: &'static OpDef, sample: &Sample) -> Result<(), String> 
     Ok(())
 }
 
-/// A node that a run may not fail, as plans take it, does not: a sample that fails does so when it is
-/// built, or is known to be able to.
+/// A node that plans classify as infallible does not fail a run: a sample that fails does so when
+/// it is built, or is known to be able to.
 pub fn check_failures_are_expected(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
     if !matches!(sample.expect, Expect::Error(_)) {
         return Ok(());
@@ -68,12 +68,12 @@ pub fn check_failures_are_expected(op: &'static OpDef, sample: &Sample) -> Resul
     Ok(())
 }
 
-/// A run leaves the values that it is fed as they were.
+/// A run leaves fed values unchanged.
 pub fn check_feeds_are_unchanged(op: &'static OpDef, sample: &Sample) -> Result<(), String> {
     for (given, rewriting) in WAYS {
         let Ok(node) = SampleNode::build(op, sample, given) else { continue };
         let before: Vec<Value> = node.feeds().iter().map(|(_, value)| deep_copy(value)).collect();
-        // Whether it succeeds is not the question.
+        // It need not succeed.
         let _ = node.run(rewriting);
         for ((_, after), before) in node.feeds().iter().zip(&before) {
             if !after.bits_eq(before) {

@@ -10,12 +10,12 @@ use tidemill_formats::checkpoint::{CheckpointState, exists, remove_checkpoint};
 use crate::SaverError;
 use crate::saver::at_step;
 
-/// The name of the number of a step in its checkpoint: `int64`.
+/// The name of the step number in its checkpoint: `int64`.
 pub(super) const STEP: &str = "_tidemill/step";
 /// The name of the metric of a checkpoint: `float64`.
 pub(super) const METRIC: &str = "_tidemill/metric";
 
-/// A checkpoint of a training.
+/// A checkpoint of a training run.
 #[derive(Clone, PartialEq, Debug)]
 pub(super) struct Entry {
     pub(super) prefix: PathBuf,
@@ -33,7 +33,7 @@ pub enum Goal {
     Highest,
 }
 
-/// Which checkpoints are kept.
+/// The rules that decide which checkpoints are kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Policy {
     pub(super) last: usize,
@@ -48,7 +48,8 @@ impl Default for Policy {
 }
 
 impl Policy {
-    /// The places of the checkpoints that have metrics, the best first, of equal ones the newest.
+    /// The places of the checkpoints that have metrics, the best first; of equal ones, the newest
+    /// first.
     pub(super) fn ranked(self, entries: &[Entry]) -> Vec<usize> {
         let scored = entries.iter().enumerate().rev();
         let mut scored: Vec<(usize, f64)> =
@@ -60,7 +61,7 @@ impl Policy {
         scored.into_iter().map(|(i, _)| i).collect()
     }
 
-    /// Takes those that are not kept out of `entries`.
+    /// Takes the checkpoints that are not kept out of `entries`.
     fn take_surplus(self, entries: &mut Vec<Entry>) -> Vec<Entry> {
         if self.last == 0 {
             return Vec::new();
@@ -76,7 +77,7 @@ impl Policy {
     }
 }
 
-/// Adds a checkpoint that was written, and removes those that are not kept.
+/// Adds a new checkpoint, and removes those that are not kept.
 pub(super) fn add(
     entries: &mut Vec<Entry>,
     entry: Entry,
@@ -86,13 +87,13 @@ pub(super) fn add(
     let latest = entry.prefix.clone();
     entries.push(entry);
     let surplus = policy.take_surplus(entries);
-    // A checkpoint that is removed must not be listed.
+    // A checkpoint must be unlisted before it is removed.
     let all = entries.iter().map(|entry| entry.prefix.clone()).collect();
     CheckpointState { latest: latest.clone(), all }.write(CheckpointState::folder(&latest))?;
     Ok(surplus.iter().try_for_each(|entry| remove_checkpoint(&entry.prefix))?)
 }
 
-/// The checkpoints `prefix-step` that a folder has, in the order in which they were written.
+/// The checkpoints `prefix-step` of a folder, in the order in which they were written.
 pub(super) fn find(prefix: &Path) -> Result<Vec<Entry>, SaverError> {
     let folder = CheckpointState::folder(prefix);
     let mut steps = steps_in(folder, prefix)?;
@@ -101,7 +102,7 @@ pub(super) fn find(prefix: &Path) -> Result<Vec<Entry>, SaverError> {
     let number = |path: &Path| step_of(prefix, path);
     let listed: Vec<u64> = listed.iter().filter_map(|path| number(path)).collect();
     let newest = listed.iter().max().copied();
-    // A process that was killed has not listed its last one, or not removed what it had unlisted.
+    // A killed process may have left its last checkpoint unlisted, or unlisted ones not removed.
     let is_newer = |step: &u64| newest.is_none_or(|newest| *step > newest);
     let unlisted = || steps.iter().copied().filter(|step| !listed.contains(step));
     let older = unlisted().filter(|step| !is_newer(step));
@@ -116,7 +117,7 @@ pub(super) fn find(prefix: &Path) -> Result<Vec<Entry>, SaverError> {
     Ok(entries.collect())
 }
 
-/// The numbers of the steps of which a folder has checkpoints.
+/// The step numbers of the checkpoints in a folder.
 fn steps_in(folder: &Path, prefix: &Path) -> Result<Vec<u64>, SaverError> {
     let at = |error| SaverError::Folder { path: folder.to_owned(), source: error };
     let entries = match fs::read_dir(folder) {
@@ -138,7 +139,7 @@ fn steps_in(folder: &Path, prefix: &Path) -> Result<Vec<u64>, SaverError> {
     Ok(steps)
 }
 
-/// The number of the step that a path is the checkpoint of, if it is one.
+/// The step number of a checkpoint's path, if it is one.
 fn step_of(prefix: &Path, path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
     let own = stem(prefix);
@@ -148,7 +149,7 @@ fn step_of(prefix: &Path, path: &Path) -> Option<u64> {
     (at_step(prefix, step).file_name()? == path.file_name()?).then_some(step)
 }
 
-/// A prefix without the end that tells its format.
+/// A prefix without the extension of its format.
 pub(super) fn stem(prefix: &Path) -> PathBuf {
     match prefix.extension() {
         Some(end) if end == "safetensors" => prefix.with_extension(""),

@@ -65,7 +65,7 @@ pub struct Checkpointer {
     /// The checkpoints that are not removed yet, in the order in which they were written.
     kept: Arc<Mutex<Vec<Entry>>>,
     saving: Option<JoinHandle<Result<(), SaverError>>>,
-    /// When the last save began, and at which step.
+    /// The time at which the last save began, and its step.
     last: (Instant, u64),
 }
 
@@ -155,7 +155,7 @@ impl Checkpointer {
         for entry in entries.iter().rev() {
             match self.saver.restore(session, &entry.prefix) {
                 Ok(report) => {
-                    // They must not count among those that are kept.
+                    // They must not count as kept checkpoints.
                     lock(&self.kept).truncate(entries.len() - skipped.len());
                     self.last = (Instant::now(), entry.step);
                     let Entry { step, metric, .. } = *entry;
@@ -267,7 +267,7 @@ impl Drop for Checkpointer {
     }
 }
 
-/// Writes a checkpoint, notes it, and removes those that are not kept.
+/// Writes a checkpoint, records it, and removes those that are not kept.
 fn write(
     saver: &Saver,
     snapshot: &Snapshot,

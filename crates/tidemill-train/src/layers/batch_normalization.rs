@@ -85,7 +85,7 @@ pub fn batch_normalization(
     })
 }
 
-/// Why there is no number of channels.
+/// The error of an unknown number of channels.
 fn unknown_channels(actual: PartialShape, axis: i64) -> OpError {
     match actual.rank() {
         Some(rank) if axis < -(rank as i64) || axis >= rank as i64 => OpError::Axis { axis, rank },
@@ -143,7 +143,7 @@ impl Layer<'_> {
         }
     }
 
-    /// The format of images that one fused operation normalizes.
+    /// The format of the images, if one fused operation can normalize them.
     fn fused_format(&self) -> Option<&'static str> {
         match (self.rank, self.axis) {
             (4, 3) => Some("NHWC"),
@@ -152,7 +152,7 @@ impl Layer<'_> {
         }
     }
 
-    /// Normalized by the statistics of the batch; its mean and variance.
+    /// The input normalized by the statistics of the batch, and the batch's mean and variance.
     fn trained(&self, parameters: &Parameters) -> (Tensor, Tensor, Tensor) {
         if let Some(data_format) = self.fused_format() {
             return self.fused(parameters, data_format, BatchStatistics::OfBatch);
@@ -162,7 +162,7 @@ impl Layer<'_> {
         (self.normalized(parameters, mean, variance), mean, variance)
     }
 
-    /// Normalized by the moving averages.
+    /// The input normalized by the moving averages.
     fn inferred(&self, parameters: &Parameters) -> Tensor {
         let (mean, variance) = (parameters.mean.read(), parameters.variance.read());
         match self.fused_format() {

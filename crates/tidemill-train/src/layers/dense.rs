@@ -6,24 +6,24 @@ use tidemill_value::DType;
 
 use crate::broadcast::invalid;
 
-/// How [`dense`] is built.
+/// Options of [`dense`].
 #[derive(Clone, Debug)]
 pub struct Dense {
-    /// What is applied to the outputs, such as `relu`; nothing if it is `None`.
+    /// The function applied to the outputs, such as `relu`; `None` applies none.
     pub activation: Option<fn(Tensor) -> Tensor>,
-    /// Whether a learned bias is added.
+    /// Whether to add a learned bias.
     pub use_bias: bool,
-    /// What the kernel starts with; by default what the variable scope says, or else Glorot's uniform
-    /// distribution.
+    /// The initializer of the kernel; by default that of the variable scope, or else Glorot's
+    /// uniform distribution.
     pub kernel_initializer: Initializer,
-    /// What the bias starts with.
+    /// The initializer of the bias.
     pub bias_initializer: Initializer,
-    /// The variable scope, which can share variables. Otherwise it is `dense`, made unique.
+    /// The variable scope, which can share variables. The default is `dense`, made unique.
     pub name: Option<&'static str>,
 }
 
 impl Default for Dense {
-    /// No activation, with a bias that starts with zeros.
+    /// No activation, and a bias that starts at 0.
     fn default() -> Self {
         Dense {
             activation: None,
@@ -35,14 +35,13 @@ impl Default for Dense {
     }
 }
 
-/// A layer of `units` outputs, each of which is a linear function of all inputs: `x · kernel + bias`,
-/// along the last axis of `x`; of the shape of `x` with `units` in place of its last extent.
+/// A layer of `units` outputs, each a linear function of all inputs: `x · kernel + bias` along the
+/// last axis of `x`. The result has the shape of `x`, with `units` as its last extent.
 ///
-/// Its variables are `kernel` and `bias`, of the type of `x`, as those of TensorFlow's
-/// `tf.layers.dense`.
+/// Its variables are `kernel` and `bias`, of the type of `x`, as in TensorFlow's `tf.layers.dense`.
 ///
 /// # Errors
-/// An `x` whose last extent is not known, or that has no axis.
+/// The last extent of `x` is unknown, or `x` has no axis.
 ///
 /// ```
 /// use tidemill_ops::{placeholder, relu};
@@ -56,12 +55,12 @@ pub fn dense(x: impl Into<Operand>, units: usize, options: Dense) -> Tensor {
     build(x.into().to_tensor(), units, options, ["dense", "kernel", "bias"])
 }
 
-/// A [`dense`] layer as TensorFlow's `tf.contrib.layers.fully_connected`: its variables are `weights`
-/// and `biases` in the scope `fully_connected`, made unique. TensorFlow's activation is `relu` unless
-/// one is given.
+/// A [`dense`] layer like TensorFlow's `tf.contrib.layers.fully_connected`: its variables are
+/// `weights` and `biases` in the scope `fully_connected`, made unique. TensorFlow's default
+/// activation is `relu`; here, it must be given.
 ///
 /// # Errors
-/// As of [`dense`].
+/// As for [`dense`].
 ///
 /// ```
 /// use tidemill_ops::{placeholder, relu};
@@ -88,7 +87,9 @@ fn build(x: Tensor, units: usize, options: Dense, names: [&'static str; 3]) -> T
         if x.is_invalid() {
             return x;
         }
-        let message = format!("the input must have a last axis of a known extent, but is {shape}");
+        let message = format!(
+            "the last axis of the input must have a known extent, but its shape is {shape}"
+        );
         return invalid(x, scope, OpError::invalid(message));
     };
     let graph = x.graph().unwrap_or_else(default_graph);

@@ -85,7 +85,7 @@ fn num_elements(losses: Tensor) -> Tensor {
     as_dtype(size(losses), DType::F32)
 }
 
-/// How many losses have a weight other than 0.
+/// The number of losses whose weight is not 0.
 fn num_present(losses: Tensor, weights: Tensor) -> Tensor {
     composite(losses.graph(), "num_present", |_| {
         let present = select(equal(weights, 0.0), zeros_like(weights), ones_like(weights));
@@ -93,7 +93,7 @@ fn num_present(losses: Tensor, weights: Tensor) -> Tensor {
     })
 }
 
-/// A loss of labels and predictions of one shape, which are taken as `float32`.
+/// A loss of labels and predictions of one shape, cast to `float32`.
 #[track_caller]
 fn elementwise(
     name: &'static str,
@@ -397,7 +397,7 @@ pub fn sparse_softmax_cross_entropy(
         };
         let own = labels.shape().rank();
         if own.zip(logits.shape().rank()).is_some_and(|(labels, logits)| labels + 1 != logits) {
-            let rule = "have the same axes, but for one more of logits";
+            let rule = "have the same axes, with one more in the logits";
             return disagree(name, ("labels", labels), ("logits", logits), rule);
         }
         let losses = by_row(logits, |logits| {
@@ -408,7 +408,7 @@ pub fn sparse_softmax_cross_entropy(
     })
 }
 
-/// Losses of rows, in the shape that logits have without their last axis.
+/// Losses of rows, in the shape of the logits without their last axis.
 fn by_row(logits: Tensor, losses: impl FnOnce(Tensor) -> Tensor) -> Tensor {
     match logits.shape().rank() {
         Some(2) => losses(logits),

@@ -3,7 +3,7 @@ use tidemill_value::{Scalar, Value};
 
 use super::LOSSES;
 
-/// How the elements' losses are reduced to one number.
+/// The reduction of the elements' losses to one number.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Reduction {
     /// No reduction: the loss has the shape of the elements.
@@ -19,7 +19,7 @@ pub enum Reduction {
     SumByNonzeroWeights,
 }
 
-/// How losses are weighted, reduced and collected. A number or a tensor converts to weights, with
+/// The weights, reduction and collection of a loss. A number or a tensor converts to weights, with
 /// TensorFlow's defaults for everything else.
 #[derive(Clone, Debug)]
 pub struct LossOptions {
@@ -54,7 +54,7 @@ impl LossOptions {
         self
     }
 
-    /// Whether it is known before a run that no weight is 0.
+    /// True if it is known before a run that no weight is 0.
     pub(super) fn all_count(&self) -> bool {
         match self.weights {
             Operand::Number(Scalar::F32(weight)) => weight != 0.0,

@@ -1,4 +1,4 @@
-//! The losses of sequences of classes, as TensorFlow's sequence-to-sequence library has them.
+//! The losses of sequences of classes, as in TensorFlow's sequence-to-sequence library.
 
 use tidemill_graph::OpError;
 use tidemill_ops::{
@@ -8,13 +8,13 @@ use tidemill_ops::{
 
 use crate::broadcast::invalid;
 
-/// What keeps the divisor of a mean from being 0, as TensorFlow has it.
+/// Added to the divisor of a mean to keep it from being 0, as in TensorFlow.
 const TINY: f64 = 1e-12;
 
-/// Over which axes [`sequence_loss`] takes the mean.
+/// The axes over which [`sequence_loss`] takes the mean.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct SequenceLoss {
-    /// Over the steps; the sum of the weights of each sequence is what it divides by.
+    /// Over the steps; the divisor is the sum of the weights of each sequence.
     pub average_across_timesteps: bool,
     /// Over the sequences.
     pub average_across_batch: bool,
@@ -27,12 +27,12 @@ impl Default for SequenceLoss {
     }
 }
 
-/// The weighted cross entropy of softmax and classes, for sequences: `logits` are of shape `[batch,
-/// time, classes]`, `targets`, which are classes, and `weights` of shape `[batch, time]`. It is of the
-/// type of the logits, and of the shape of the axes over which no mean is taken.
+/// The weighted cross entropy of softmax and classes, for sequences. `logits` has shape `[batch,
+/// time, classes]`; `targets`, which are class numbers, and `weights` have shape `[batch, time]`.
+/// The result has the type of the logits, and the axes over which no mean is taken.
 ///
 /// # Errors
-/// Tensors of other ranks.
+/// The tensors have other ranks.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -72,13 +72,13 @@ pub fn sequence_loss(
     })
 }
 
-/// The weighted cross entropy of softmax and classes, for sequences that are lists: of each step the
-/// `logits`, of shape `[batch, classes]`, and the `targets`, which are classes, and `weights`, both of
-/// shape `[batch]`. It is of shape `[batch]`: the sum over the steps, or their mean, which is the sum
-/// over that of the weights.
+/// The weighted cross entropy of softmax and classes, for sequences given as lists of steps. Each
+/// step has `logits` of shape `[batch, classes]`, and `targets`, which are class numbers, and
+/// `weights` of shape `[batch]`. The result has shape `[batch]`: the sum over the steps, or the
+/// mean, which is the sum divided by the sum of the weights.
 ///
 /// # Errors
-/// Lists that are empty or differ in length.
+/// The lists are empty or differ in length.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -100,7 +100,7 @@ pub fn sequence_loss_by_example(
     composite(graph, "sequence_loss_by_example", |_| {
         if (targets.len(), weights.len()) != (logits.len(), logits.len()) {
             let message = format!(
-                "there are logits of {} steps, targets of {} and weights of {}",
+                "the logits have {} steps, the targets {} and the weights {}",
                 logits.len(),
                 targets.len(),
                 weights.len()

@@ -19,7 +19,7 @@ pub enum Curve {
     Pr,
 }
 
-/// How an [`auc`] computes the area between two thresholds.
+/// The way that an [`auc`] computes the area between two thresholds.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum SummationMethod {
     /// The area of a trapezoid.
@@ -39,7 +39,7 @@ pub enum SummationMethod {
 pub struct AucOptions {
     /// The curve.
     pub curve: Curve,
-    /// How areas are computed.
+    /// The method of computing areas.
     pub summation_method: SummationMethod,
     /// The number of evenly spaced thresholds from 0 to 1; at least 2.
     pub num_thresholds: usize,
@@ -91,12 +91,12 @@ impl AucOptions {
     }
 }
 
-/// At all thresholds but the last one.
+/// The elements at all thresholds but the last.
 fn upper(x: Tensor) -> Tensor {
     x.slice(s![..-1])
 }
 
-/// At all thresholds but the first one.
+/// The elements at all thresholds but the first.
 fn lower(x: Tensor) -> Tensor {
     x.slice(s![1..])
 }
@@ -118,7 +118,7 @@ fn interpolated_area(true_p: Tensor, false_p: Tensor, false_n: Tensor) -> Tensor
     reduce_sum(div_no_nan(slope * (steps + intercept * log(ratio)), labelled), ..)
 }
 
-/// How often predictions are right and wrong at each threshold.
+/// The counts of right and wrong predictions at each threshold.
 #[derive(Clone, Copy)]
 struct Counts<T> {
     true_p: T,

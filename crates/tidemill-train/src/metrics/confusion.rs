@@ -21,7 +21,7 @@ impl Compared {
         Compared { labels, predictions, weights }
     }
 
-    /// How often `condition` holds of labels and predictions.
+    /// The total weight of the labels and predictions that satisfy `condition`.
     #[track_caller]
     fn count(self, name: &'static str, condition: fn(Tensor, Tensor) -> Tensor) -> Metric {
         let Compared { labels, predictions, weights } = self;
@@ -53,7 +53,7 @@ impl Compared {
         self.count("false_negatives", |label, prediction| label & !prediction)
     }
 
-    /// The part that one count is of its sum with another; 0 where both are 0.
+    /// One count divided by its sum with another; 0 if both are 0.
     #[track_caller]
     fn share(self, name: &str, of: fn(Self) -> Metric, and: fn(Self) -> Metric) -> Metric {
         scope(name, self.predictions, |graph| {

@@ -49,7 +49,7 @@ pub const METRIC_VARIABLES: &str = "metric_variables";
 pub struct Metric {
     /// The value over the batches that were added before the run: `float32`, of shape `[]`.
     pub value: Tensor,
-    /// Adds a batch, and gives the value that includes it.
+    /// Adds a batch, and returns the value that includes it.
     pub update: Tensor,
     /// The local variables that it accumulates in.
     pub variables: Vec<Variable>,
@@ -64,7 +64,7 @@ impl Metric {
     }
 }
 
-/// Builds a metric beside a tensor, in a variable scope of its own.
+/// Builds a metric in the graph of a tensor, in a variable scope of its own.
 #[track_caller]
 fn scope<R>(name: &str, beside: Tensor, build: impl FnOnce(&Graph) -> R) -> R {
     let graph = beside.graph().unwrap_or_else(default_graph);
@@ -72,13 +72,13 @@ fn scope<R>(name: &str, beside: Tensor, build: impl FnOnce(&Graph) -> R) -> R {
     at_location(Location::caller(), || unique_variable_scope(name, || build(&graph)))
 }
 
-/// A variable to count in.
+/// A variable that counts.
 fn metric_variable(name: &str, shape: impl Into<PartialShape>) -> Variable {
     let counter = variable(name, shape).dtype(DType::F32).initializer(zeros());
     counter.local().self_starting(true).collection(METRIC_VARIABLES).get()
 }
 
-/// What is made of variables, apart from what a run does to them.
+/// The result of `build`, without the control dependencies of the caller.
 fn value(graph: &Graph, build: impl FnOnce() -> Tensor) -> Tensor {
     without_control_dependencies(graph.key(), build).named("value")
 }
@@ -109,7 +109,7 @@ fn mean_of(name: &str, values: Tensor, weights: Option<Tensor>) -> Metric {
     })
 }
 
-/// Labels and predictions without an axis of extent 1 that one of them has too many.
+/// Labels and predictions without a surplus axis of extent 1 on either.
 #[track_caller]
 fn compared(labels: Operand, predictions: Operand) -> (Tensor, Tensor) {
     let predictions = predictions.to_tensor();

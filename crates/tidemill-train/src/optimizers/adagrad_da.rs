@@ -22,8 +22,8 @@ pub struct AdagradDa {
 }
 
 impl AdagradDa {
-    /// With a learning rate, a number or a tensor of shape `[]`, and the variable that counts the
-    /// steps.
+    /// Creates the optimizer with a learning rate, a number or a tensor of shape `[]`, and the
+    /// variable that counts the steps.
     pub fn new(learning_rate: impl Into<Operand>, global_step: Variable) -> Self {
         AdagradDa {
             base: OptimizerBase::new("AdagradDA"),

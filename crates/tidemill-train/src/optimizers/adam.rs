@@ -71,7 +71,7 @@ impl Adam {
         use_nesterov: bool,
     }
 
-    /// The updates by an operation and its slots.
+    /// The updates by one operation, with its slots.
     pub(super) fn moments(
         &self,
         graph: &Graph,
@@ -117,7 +117,7 @@ impl Optimizer for Adam {
     }
 }
 
-/// The updates of [`Adam`] and of what is built on it.
+/// The updates of [`Adam`] and of the optimizers built on it.
 pub(super) struct Moments {
     pub(super) fused: Fused,
     /// The variables `beta1_power` and `beta2_power`.
@@ -156,8 +156,8 @@ impl Updates for Moments {
 }
 
 impl Moments {
-    /// The update of a variable by several operations. `means` updates a mean by the gradient or its
-    /// squares, with a weight, and gives what it is then.
+    /// The update of a variable by several operations. `means` updates a mean by the gradient or
+    /// its squares, with a weight, and returns the new mean.
     fn composed(
         &self,
         variable: Variable,

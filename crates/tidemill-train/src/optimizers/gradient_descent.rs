@@ -59,7 +59,7 @@ impl Updates for Descent {
         scatter_sub(variable, slices.indices, change).op()
     }
 
-    /// Changes of one row are subtracted one after the other.
+    /// Repeated changes of one row are subtracted one after the other.
     fn deduplicates(&self) -> bool {
         false
     }

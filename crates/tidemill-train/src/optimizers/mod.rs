@@ -28,7 +28,7 @@ pub use rms_prop::RmsProp;
 
 use crate::TrainError;
 
-/// The access to what all optimizers have.
+/// Access to the common part of all optimizers.
 macro_rules! base {
     () => {
         fn base(&self) -> &crate::OptimizerBase {
@@ -60,7 +60,7 @@ fn positive(name: &'static str, value: f64) -> Result<(), TrainError> {
     if value > 0.0 { Ok(()) } else { Err(TrainError::Hyperparameter { name, value, wanted }) }
 }
 
-/// Checks that a hyperparameter is not below 0.
+/// Checks that a hyperparameter is not negative.
 fn not_negative(name: &'static str, value: f64) -> Result<(), TrainError> {
     let wanted = "at least 0";
     if value >= 0.0 { Ok(()) } else { Err(TrainError::Hyperparameter { name, value, wanted }) }

@@ -216,7 +216,7 @@ impl GruCell {
     }
 }
 
-/// The variables of a cell, made when they are first needed.
+/// The variables of a cell, created when first needed.
 #[derive(Debug)]
 pub(super) struct Layer<V = (Variable, Variable)> {
     name: &'static str,

@@ -12,9 +12,9 @@ use crate::broadcast::invalid_input;
 /// Runs a cell along sequences in a loop. Returns the outputs of each step and the state after the
 /// last step.
 ///
-/// `inputs` are of shape `[batch, time, inputs]`, and the outputs of shape `[batch, time, outputs]`.
-/// The cell runs in a loop, begins with zeros and has its variables in the scope `rnn`. After no
-/// steps there are no outputs, and the state is the one to begin with. For sequences of different
+/// `inputs` has shape `[batch, time, inputs]`, and the outputs have shape `[batch, time, outputs]`.
+/// The cell runs in a loop, starts from zeros and has its variables in the scope `rnn`. With no
+/// steps there are no outputs, and the state is the initial one. For sequences of different
 /// lengths, and for other layouts, see [`DynamicRnn`].
 ///
 /// # Errors
@@ -36,7 +36,7 @@ pub fn dynamic_rnn<C: RnnCell>(cell: &C, inputs: impl Into<Operand>) -> (Tensor,
 /// assert_eq!(outputs.shape().to_string(), "[?, ?, 5]");
 /// ```
 #[derive(Debug)]
-#[must_use = "nothing is built before `run`"]
+#[must_use = "nothing is built until `run`"]
 pub struct DynamicRnn<'a, C: RnnCell> {
     cell: &'a C,
     initial_state: Option<C::State>,
@@ -101,7 +101,7 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
         }
         let inputs = if self.time_major { inputs } else { transpose(inputs, &[1, 0, 2]) };
         let state = self.initial_state.unwrap_or_else(|| cell.zero_state(extent(inputs, 1), dtype));
-        // Without a step, nothing else tells the shape of what there is none of.
+        // Without a step, nothing else determines the shape of the empty outputs.
         let shape = vec![output_shape(inputs, cell.output_size())];
         let (state, outputs) = match self.sequence_length {
             None => map_accumulate_shaped(inputs, state, shape, |state, input| {
@@ -125,10 +125,10 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
     }
 }
 
-/// The outputs and the last states of two cells, of which one runs along sequences from the front and
-/// the other from the back (see [`dynamic_rnn`]): each a pair, and the outputs of both in the order of
-/// the inputs. `sequence_length` has one integer for each sequence, unless all are whole. The
-/// variables are in the scopes `bidirectional_rnn/fw` and `bidirectional_rnn/bw`.
+/// Runs two cells along sequences, one from the front and the other from the back (see
+/// [`dynamic_rnn`]). Returns a pair of outputs, both in the order of the inputs, and a pair of last
+/// states. `sequence_length` has one integer for each sequence; without it, all have full length.
+/// The variables are in the scopes `bidirectional_rnn/fw` and `bidirectional_rnn/bw`.
 ///
 /// ```
 /// use tidemill_ops::{concat, placeholder};
@@ -141,7 +141,7 @@ impl<'a, C: RnnCell> DynamicRnn<'a, C> {
 /// ```
 ///
 /// # Errors
-/// As of [`DynamicRnn::run`].
+/// As for [`DynamicRnn::run`].
 #[track_caller]
 pub fn bidirectional_dynamic_rnn<F: RnnCell, B: RnnCell>(
     forward: &F,
@@ -169,9 +169,9 @@ pub fn bidirectional_dynamic_rnn<F: RnnCell, B: RnnCell>(
     })
 }
 
-/// The outputs of a cell for each of `inputs`, of shape `[batch, inputs]`, and the state behind the
-/// last: a step of the graph for each, and no loop. The state begins with zeros unless one is given.
-/// The variables are in the scope `rnn`.
+/// Runs a cell along a list of `inputs`, each of shape `[batch, inputs]`, without a loop: the graph
+/// gets nodes for each step. Returns the outputs of each step and the state after the last one. The
+/// initial state is zeros unless one is given. The variables are in the scope `rnn`.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -208,8 +208,8 @@ pub fn static_rnn<C: RnnCell>(
     })
 }
 
-/// [`static_rnn`], where the input of each step but the first is what `loop_function` makes of the
-/// output of the step before and of its number, counted from 0. Without a function it is the one of
+/// [`static_rnn`] in which `loop_function` computes the input of each step but the first from the
+/// output of the previous step and its number, counted from 0. Without a function, the inputs are
 /// `inputs`. The variables are in the scope `rnn_decoder`.
 ///
 /// ```
@@ -223,7 +223,7 @@ pub fn static_rnn<C: RnnCell>(
 /// ```
 ///
 /// # Errors
-/// Inputs whose last extent is not known.
+/// The last dimension of the inputs is unknown.
 #[track_caller]
 pub fn rnn_decoder<C: RnnCell>(
     cell: &C,

@@ -124,10 +124,10 @@ impl<C: RnnCell> RnnCell for DropoutWrapper<C> {
     }
 }
 
-/// A cell whose outputs are a linear function of those of another, without an activation.
+/// A cell whose outputs are a linear function of the outputs of another, without an activation.
 ///
-/// Its variables are `kernel` and `bias` in the scope `output_projection_wrapper`, as are those of the
-/// cell.
+/// Its variables are `kernel` and `bias` in the scope `output_projection_wrapper`, which also holds
+/// the variables of the cell.
 ///
 /// ```
 /// use tidemill_ops::placeholder;
@@ -145,7 +145,7 @@ pub struct OutputProjectionWrapper<C> {
 }
 
 impl<C: RnnCell> OutputProjectionWrapper<C> {
-    /// A cell that projects the outputs of `cell` to so many.
+    /// A cell that projects the outputs of `cell` to `size` outputs.
     pub fn new(cell: C, size: usize) -> Self {
         OutputProjectionWrapper { cell, size, layer: Layer::new("output_projection_wrapper") }
     }

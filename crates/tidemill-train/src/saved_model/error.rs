@@ -19,23 +19,23 @@ pub enum SavedModelError {
     Io {
         /// The file.
         path: PathBuf,
-        /// Why not.
+        /// The cause.
         source: io::Error,
     },
-    /// The folder already has a model.
-    #[error("{} has a model already", path.display())]
+    /// The folder already contains a model.
+    #[error("{} already contains a model", path.display())]
     Exists {
         /// The folder.
         path: PathBuf,
     },
     /// The bytes are not a valid message.
-    #[error("this is no SavedModel: {0}")]
+    #[error("not a SavedModel: {0}")]
     Decode(#[from] DecodeError),
     /// The text is not a valid message.
-    #[error("this is no SavedModel: {0}")]
+    #[error("not a SavedModel: {0}")]
     Text(#[from] TextFormatError),
     /// No graph in the folder has these tags.
-    #[error("no graph has the tags {tags:?}, but there are {known:?}")]
+    #[error("no graph has the tags {tags:?}; the graphs have {known:?}")]
     NoTags {
         /// The requested tags.
         tags: Vec<String>,
@@ -43,7 +43,7 @@ pub enum SavedModelError {
         known: Vec<Vec<String>>,
     },
     /// The model has no such signature.
-    #[error("there is no signature `{name}`, but there are {known:?}")]
+    #[error("there is no signature `{name}`; the model has {known:?}")]
     NoSignature {
         /// The requested name.
         name: String,
@@ -51,7 +51,7 @@ pub enum SavedModelError {
         known: Vec<String>,
     },
     /// A signature has no such argument.
-    #[error("the signature `{signature}` has no argument `{name}`, but there are {known:?}")]
+    #[error("the signature `{signature}` has no argument `{name}`; it has {known:?}")]
     NoArgument {
         /// The signature.
         signature: String,

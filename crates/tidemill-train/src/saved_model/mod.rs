@@ -99,7 +99,7 @@ impl SavedModel {
                     Ok(text) => text,
                     Err(_) => {
                         let found = instead_of_model(folder);
-                        let message = format!("there is no SavedModel: {found}");
+                        let message = format!("no SavedModel here: {found}");
                         let source = io::Error::new(error.kind(), message);
                         return Err(SavedModelError::Io { path: folder.to_owned(), source });
                     }
@@ -171,13 +171,13 @@ fn is_missing(error: &io::Error) -> bool {
     matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory)
 }
 
-/// What there is at a path that is not the folder of a model.
+/// A description of a path that is not the folder of a model.
 fn instead_of_model(path: &Path) -> String {
     match FileKind::of(path) {
         Ok(FileKind::CheckpointFolder) => {
             "the folder has checkpoints, which a Saver restores".to_owned()
         }
-        Ok(kind) => format!("this is of kind {kind}"),
+        Ok(kind) => format!("this is a different kind of file: {kind}"),
         Err(_) if path.is_dir() => "the folder has no `saved_model.pb`".to_owned(),
         Err(_) if path.exists() => "this is a file, not a folder".to_owned(),
         Err(_) => "the folder does not exist".to_owned(),
@@ -202,7 +202,7 @@ fn with_tags(
     })
 }
 
-/// Gives the variables the values of the folder, if it has any.
+/// Restores the variables from the folder, if it has values.
 fn restore(session: &Session, meta: &MetaGraph, folder: &Path) -> Result<(), SavedModelError> {
     let prefix = folder.join(VARIABLES);
     if !checkpoint::exists(&prefix) {

@@ -39,7 +39,7 @@ const SCHEMA: i64 = 1;
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Debug)]
-#[must_use = "nothing is saved before `save`"]
+#[must_use = "nothing is saved until `save`"]
 pub struct SavedModelBuilder<'a> {
     session: &'a Session,
     parts: MetaGraphParts,
@@ -112,7 +112,7 @@ impl<'a> SavedModelBuilder<'a> {
         let model =
             proto::SavedModel { saved_model_schema_version: SCHEMA, meta_graphs: vec![meta_graph] };
         create(folder)?;
-        // The model is there when its graph is.
+        // The model exists once its graph does, so the graph is written last.
         let written = write_file(&path, |file| file.write_all(&model.encode_to_vec()));
         written.map_err(|FileError { path, kind }| SavedModelError::Io { path, source: *kind })
     }

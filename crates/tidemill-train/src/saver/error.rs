@@ -18,13 +18,13 @@ pub enum SaverError {
     #[error("there are no variables to save")]
     NoVariables,
     /// Two variables have the same name.
-    #[error("two variables are to be saved as `{name}`")]
+    #[error("two variables would be saved as `{name}`")]
     DuplicateName {
         /// The name.
         name: String,
     },
     /// One variable has two names.
-    #[error("the variable `{variable}` is to be saved twice, as `{}` and `{}`", names[0], names[1])]
+    #[error("the variable `{variable}` would be saved twice, as `{}` and `{}`", names[0], names[1])]
     SavedTwice {
         /// The name of the variable.
         variable: String,
@@ -32,7 +32,7 @@ pub enum SaverError {
         names: [String; 2],
     },
     /// The variables belong to different graphs.
-    #[error("the variable `{name}` is of {variable}, but others are of {first}")]
+    #[error("the variable `{name}` is in {variable}, but others are in {first}")]
     SeveralGraphs {
         /// The name of a variable.
         name: String,
@@ -73,10 +73,10 @@ pub enum SaverError {
         source: io::Error,
     },
     /// The background thread could not be started.
-    #[error("no thread can be started to save: {0}")]
+    #[error("the thread that saves cannot be started: {0}")]
     Thread(#[source] io::Error),
     /// The background thread panicked.
-    #[error("the thread that saves has panicked")]
+    #[error("the thread that saves panicked")]
     Panicked,
     /// There are checkpoints, but none is readable.
     #[error("none of the checkpoints can be read; the newest: {newest}")]
@@ -85,7 +85,7 @@ pub enum SaverError {
         newest: TensorFileError,
     },
     /// The checkpoint lacks variables or has them with another type or shape.
-    #[error("no variable was restored, because the checkpoint does not have them all\n{0}")]
+    #[error("no variable was restored, because the checkpoint does not have all of them\n{0}")]
     Incomplete(Box<RestoreReport>),
 }
 

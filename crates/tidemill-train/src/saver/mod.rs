@@ -63,13 +63,13 @@ pub struct Saver {
 struct Kept {
     /// The oldest first.
     prefixes: Vec<PathBuf>,
-    /// The folders and names for which earlier ones were looked for.
+    /// The folders and names that have been searched for earlier ones.
     known: Vec<PathBuf>,
 }
 
 impl Kept {
-    /// Takes over the checkpoints of the same name and other steps that savers before this one have
-    /// left, as the folder's state file lists them.
+    /// Takes over the checkpoints of the same name and other steps that earlier savers have left,
+    /// as the folder's state file lists them.
     fn take_over(&mut self, prefix: &Path) -> Result<(), SaverError> {
         let stem = without_step(prefix);
         if self.known.contains(&stem) {
@@ -90,10 +90,10 @@ impl Kept {
 /// A variable that is saved.
 #[derive(Clone, Debug)]
 struct Saved {
-    /// What it is called in checkpoints.
+    /// Its name in checkpoints.
     name: String,
     variable: Variable,
-    /// What is fed to restore it.
+    /// The tensor that is fed to restore it.
     value: Tensor,
     /// The node that restores it.
     assign: Operation,
@@ -186,14 +186,14 @@ impl Saver {
         self
     }
 
-    /// Sets whether a variable takes the elements of one that has another shape in the checkpoint and
-    /// as many elements, in row-major order. It does not, unless told otherwise.
+    /// Sets whether a variable takes the elements, in row-major order, of a tensor in the
+    /// checkpoint that has another shape but as many elements. The default is false.
     pub fn reshape(mut self, is_allowed: bool) -> Self {
         self.reshape = is_allowed;
         self
     }
 
-    /// The variables, with what they are called in checkpoints.
+    /// The variables, with their names in checkpoints.
     pub fn variables(&self) -> impl Iterator<Item = (&str, Variable)> {
         self.saved.iter().map(|saved| (saved.name.as_str(), saved.variable))
     }
@@ -214,7 +214,7 @@ impl Saver {
         Ok(prefix.to_owned())
     }
 
-    /// What is to be saved, as it is now. It shares the memory of the session.
+    /// The current values to save. They share the memory of the session.
     pub(crate) fn snapshot(&self, session: &Session) -> Result<Snapshot, SaverError> {
         let variables: Vec<Variable> = self.saved.iter().map(|saved| saved.variable).collect();
         let names = self.saved.iter().map(|saved| saved.name.clone());
@@ -226,7 +226,7 @@ impl Saver {
         Ok(Snapshot { graph: session.graph().clone(), tensors })
     }
 
-    /// Writes what was to be saved as the checkpoint `prefix`.
+    /// Writes a snapshot as the checkpoint `prefix`.
     pub(crate) fn write(&self, snapshot: &Snapshot, prefix: &Path) -> Result<(), SaverError> {
         if self.meta_graph {
             let saved = saved_variables(self.variables());
@@ -251,7 +251,7 @@ impl Saver {
         self.save(session, at_step(prefix.as_ref(), step))
     }
 
-    /// Notes that a checkpoint was written, and removes those that are too old.
+    /// Records a new checkpoint, and removes those that are too old.
     fn keep(&self, prefix: &Path) -> Result<(), SaverError> {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
         kept.take_over(prefix)?;
@@ -263,7 +263,7 @@ impl Saver {
             most => kept.len().saturating_sub(most),
         };
         let old: Vec<PathBuf> = kept.drain(..surplus).collect();
-        // A checkpoint that is removed must not be listed.
+        // A checkpoint must be unlisted before it is removed.
         let state = CheckpointState { latest: prefix.to_owned(), all: kept.clone() };
         state.write(CheckpointState::folder(prefix))?;
         Ok(old.iter().try_for_each(remove_checkpoint)?)
@@ -303,7 +303,7 @@ impl Saver {
         self.assign(session, &reader, report)
     }
 
-    /// What of a checkpoint fits the variables.
+    /// Compares a checkpoint with the variables.
     fn compare(&self, reader: &TensorReader) -> Result<RestoreReport, SaverError> {
         Graph::find(self.graph).map_err(|source| SaverError::GraphGone(Box::new(source)))?;
         Ok(RestoreReport::new(reader, self.variables(), self.reshape)?)
@@ -339,7 +339,7 @@ impl Saver {
     }
 }
 
-/// What a session has to be saved.
+/// The values of a session to save.
 pub(crate) struct Snapshot {
     graph: Graph,
     /// Tensors by their names in the checkpoint.
@@ -359,7 +359,7 @@ pub(crate) fn at_step(prefix: &Path, step: u64) -> PathBuf {
     path.into()
 }
 
-/// The path that [`at_step`] made a path of, or the path itself if it is of no step.
+/// The path from which [`at_step`] made this one, or the path itself if it has no step.
 fn without_step(path: &Path) -> PathBuf {
     let suffix = path.extension().filter(|extension| *extension == "safetensors");
     let stem = if suffix.is_some() { path.with_extension("") } else { path.to_owned() };
@@ -375,7 +375,7 @@ fn without_step(path: &Path) -> PathBuf {
     }
 }
 
-/// What a message says of variables that are saved.
+/// The description of saved variables in a message.
 pub(crate) fn saved_variables<'a>(
     variables: impl Iterator<Item = (&'a str, Variable)>,
 ) -> Vec<SavedVariable> {

@@ -6,12 +6,12 @@ use tidemill_formats::{TensorFileError, TensorReader};
 use tidemill_runtime::{RandomState, RunError, Session};
 use tidemill_value::Value;
 
-/// The name of the seed: `int64`, of the same bits.
+/// The name of the seed: its bits as an `int64`.
 const SEED: &str = "_tidemill/random/seed";
-/// What comes before the names of operations in those of their counts: `int64`.
+/// The prefix of the names of operations' counts: `int64`.
 const DRAWS: &str = "_tidemill/random/draws/";
 
-/// What `read` gives, and the random state from when it did, as tensors.
+/// The result of `read`, and the random state at that moment, as tensors.
 pub(super) fn with_state<T>(
     session: &Session,
     read: impl Fn() -> Result<T, RunError>,
@@ -19,7 +19,7 @@ pub(super) fn with_state<T>(
     loop {
         let before = session.random_state();
         let values = read()?;
-        // Counts only grow. Where none did, they were these when the values were read.
+        // Counts only grow. If they are unchanged, they were the same when the values were read.
         if session.random_state() == before {
             return Ok((values, to_tensors(before)));
         }

@@ -9,7 +9,7 @@ use tidemill_value::{PartialShape, Shape};
 /// Names with this prefix are none of variables.
 const RESERVED: &str = "_tidemill/";
 
-/// How a checkpoint fits the variables of a [`Saver`](crate::Saver).
+/// The match between a checkpoint and the variables of a [`Saver`](crate::Saver).
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct RestoreReport {
@@ -95,7 +95,7 @@ fn has_as_many_elements(variable: &PartialShape, stored: &Shape) -> bool {
 }
 
 impl fmt::Display for RestoreReport {
-    /// Writes what does not fit, one line for each.
+    /// Writes the differences, one line for each.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let prefix = self.prefix.display();
         let count = |names: usize, total: usize| format!("{names} of {total} variables");
@@ -114,7 +114,7 @@ impl fmt::Display for RestoreReport {
             )?;
         }
         for name in &self.unexpected {
-            write!(f, "\n  `{name}` of the checkpoint is no variable of the saver")?;
+            write!(f, "\n  `{name}` of the checkpoint is not a variable of the saver")?;
         }
         Ok(())
     }

@@ -1,4 +1,4 @@
-//! rust-autograd, timed by the driver. A graph lives as long as a closure runs, so that each block
+//! rust-autograd, timed by the driver. A graph lives as long as a closure runs, so each block
 //! builds its graph and runs it once before the clock starts. A graph holds 500,000 nodes at most.
 
 use std::hint::black_box;
@@ -25,7 +25,7 @@ fn main() -> Result<()> {
 
 type Build = for<'g> fn(Tensor<'g, f32>) -> Tensor<'g, f32>;
 
-/// The first of the values that an evaluation gave.
+/// The first of the values of an evaluation.
 fn first(values: Vec<std::result::Result<ArrayD<f32>, EvalError>>) -> Result<ArrayD<f32>> {
     Ok(values.into_iter().next().ok_or("no value")??)
 }
@@ -69,7 +69,7 @@ impl Line {
         Line { variables }
     }
 
-    /// Trains `steps` times on samples of `shape`, with what `run` makes of a single step.
+    /// Trains `steps` times on samples of `shape`; `run` evaluates a single step.
     fn train<T>(
         &self,
         shape: &[usize],

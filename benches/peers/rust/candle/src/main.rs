@@ -1,4 +1,4 @@
-//! candle, timed by the driver. It has no graph to be built once: each iteration records anew.
+//! candle, timed by the driver. It has no graph to build once: each iteration records anew.
 
 use std::hint::black_box;
 

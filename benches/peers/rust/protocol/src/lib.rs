@@ -1,4 +1,4 @@
-//! What a driver and the process of a peer say to each other, line by line:
+//! The protocol between a driver and the process of a peer, line by line:
 //!
 //! | request | reply |
 //! | --- | --- |
@@ -15,16 +15,16 @@ pub type Result<T> = std::result::Result<T, Box<dyn Error>>;
 
 /// A timed number of iterations.
 pub struct Block {
-    /// What the last iteration computed.
+    /// The result of the last iteration.
     pub value: f32,
-    /// The nanoseconds of an iteration; more than one number where a case has parts.
+    /// The nanoseconds of an iteration; more than one number if a case has parts.
     pub nanoseconds: Vec<f64>,
 }
 
-/// A case made ready: it runs a number of iterations.
+/// A prepared case: it runs a number of iterations.
 pub type Runner = Box<dyn FnMut(u64) -> Result<Block>>;
 
-/// A name and what makes the case ready.
+/// The name of a case, and the function that prepares it.
 pub type Case = (&'static str, fn() -> Result<Runner>);
 
 /// Trains for a number of steps, reports the first loss, returns m and b.
@@ -98,7 +98,8 @@ pub fn serve(version: &str, cases: &[Case], tutorial: Tutorial) -> Result<()> {
     Ok(())
 }
 
-/// A driver that hung up ends the process at the next request, so a failure here needs no word.
+/// After a driver has hung up, the next request ends the process, so a failure here needs no
+/// report.
 fn say(reply: &str) {
     let mut out = stdout().lock();
     let _ = writeln!(out, "{reply}").and_then(|()| out.flush());

@@ -22,7 +22,7 @@ fn main() -> Result<()> {
     serve("Tidemill", CASES, tutorial)
 }
 
-/// A run made ready to be called with one value for each of `feeds`.
+/// A prepared run, called with one value for each of `feeds`.
 fn prepared<F: Fetch, V: IntoValue, const N: usize>(
     session: &Session,
     feeds: [Tensor; N],

@@ -1,7 +1,7 @@
 //! Converts `TensorArrayV3` and its relatives to tensor lists.
 //!
-//! An array is a handle and a *flow*, a number that orders what is done to it. As a list, the flow is
-//! the array itself, and there is no handle.
+//! An array is a handle and a *flow*, a number that orders the operations on it. As a list, the
+//! flow is the array itself, and there is no handle.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{AnyValue, DataType, TensorProto, TensorShapeProto};
@@ -11,17 +11,18 @@ use super::super::error::ImportError;
 use super::flow::{Flow, refused};
 use super::net::{Net, Port};
 
-/// What is made of an operation on an array.
+/// The conversion of an operation on an array.
 struct Rule {
     array: &'static str,
     list: &'static str,
-    /// Which of the array's inputs the list's are; `Shape` stands for one that says the shape.
+    /// The array's inputs that the list's inputs come from; `Shape` stands for one that gives the
+    /// shape.
     inputs: &'static [Input],
-    /// The number of the input that is the flow, beside which constants are put.
+    /// The number of the input that is the flow, next to which constants are put.
     flow: usize,
-    /// The output that is the flow.
+    /// True if the operation outputs the flow.
     gives_flow: bool,
-    /// The attribute that has the data type of elements.
+    /// The attribute that holds the data type of elements.
     dtype: Option<&'static str>,
 }
 
@@ -94,7 +95,7 @@ const RULES: &[Rule] = &[
 
 const MAKE: &str = "TensorArrayV3";
 const CLOSE: &str = "TensorArrayCloseV3";
-/// What gradients of loops are made of in TensorFlow 1.
+/// The operations of gradients of loops in TensorFlow 1.
 const OF_GRADIENTS: &[&str] = &[
     "TensorArrayGradV3",
     "TensorArrayGradWithShape",
@@ -112,11 +113,11 @@ fn rule_of(op: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.array == op)
 }
 
-/// Puts lists in place of arrays.
+/// Replaces arrays by lists.
 pub(super) fn to_lists(net: &mut Net) -> Result<(), ImportError> {
     if let Some(node) = net.nodes.iter().find(|node| OF_GRADIENTS.contains(&node.def.op.as_str())) {
-        let problem = "it is part of the gradient of a loop, which can be built anew, but not \
-                       imported: extract the graph without gradients";
+        let problem = "it is part of the gradient of a loop, which cannot be imported: extract the \
+                       graph without gradients, then build them again";
         return Err(refused(&node.def, problem));
     }
     let count = net.nodes.len();
@@ -154,7 +155,7 @@ pub(super) fn to_lists(net: &mut Net) -> Result<(), ImportError> {
     Ok(())
 }
 
-/// For each node, those that take something of it.
+/// For each node, the nodes that take one of its outputs.
 fn takers(net: &Net) -> Vec<Vec<usize>> {
     let mut takers = vec![Vec::new(); net.nodes.len()];
     for (node, member) in net.nodes.iter().enumerate() {
@@ -163,7 +164,7 @@ fn takers(net: &Net) -> Vec<Vec<usize>> {
     takers
 }
 
-/// The tensors that are passed on from those that `start` gives, with the node that gave each.
+/// The tensors passed on from the outputs of `start`, with the node that passed on each.
 fn follow(
     net: &Net,
     takers: &[Vec<usize>],
@@ -194,7 +195,7 @@ fn follow(
     found
 }
 
-/// Makes an operation on an array one on a list.
+/// Converts an operation on an array to one on a list.
 fn to_list(
     net: &mut Net,
     node: usize,
@@ -215,7 +216,9 @@ fn to_list(
         MAKE => node,
         _ => {
             let handle = member.inputs.first().and_then(|handle| makers.get(handle));
-            *handle.ok_or_else(|| refused(&member.def, "its handle is not that of an array"))?
+            *handle.ok_or_else(|| {
+                refused(&member.def, "its handle does not belong to a tensor array")
+            })?
         }
     };
     if op == MAKE {
@@ -279,8 +282,8 @@ fn with_unknown_first(mut shape: TensorShapeProto) -> TensorShapeProto {
     shape
 }
 
-/// A constant of the shape that an attribute of a node has, or of an unknown one. It runs where
-/// node `beside` does.
+/// A constant of the shape in an attribute of a node, or of an unknown one. It runs in the frame of
+/// node `beside`.
 fn shape_constant(
     net: &mut Net,
     node: usize,

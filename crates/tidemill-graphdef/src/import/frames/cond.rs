@@ -1,4 +1,4 @@
-//! `Switch` and `Merge` raised to `If`.
+//! Converts `Switch` and `Merge` to `If`.
 
 use std::collections::BTreeMap;
 
@@ -10,10 +10,10 @@ use super::flow::{Flow, refused};
 use super::function::{Argument, Edge, Part, Step, function_attr, types, unknown_shapes};
 use super::net::{Net, Port};
 
-/// Conditionals lie in one another at most this deep.
+/// The limit on the nesting of conditionals.
 const MAX_DEPTH: usize = 1000;
 
-/// What has to hold where a node runs, within its frame. The first says nothing.
+/// The conditions under which a node runs, in its frame. The first branch has none.
 struct Branch {
     parent: usize,
     depth: usize,
@@ -27,12 +27,12 @@ struct Branches {
     known: FxHashMap<(usize, Port, bool), usize>,
     /// By node. The branch of a `Switch` is the one that it is in itself.
     of: FxHashMap<usize, usize>,
-    /// The condition of each `Switch`, as it was before conditionals were raised.
+    /// The condition of each `Switch`, as it was before conditionals were converted.
     conditions: FxHashMap<usize, Port>,
     frame: usize,
 }
 
-/// The results of one conditional: `Merge` nodes with what each takes if the condition holds, and
+/// The results of one conditional: `Merge` nodes with the input of each if the condition holds, and
 /// if not.
 struct Conditional {
     /// The branch that the conditional is in.
@@ -41,7 +41,7 @@ struct Conditional {
     merges: Vec<(usize, [Port; 2])>,
 }
 
-/// Raises the conditionals that are in a frame, the inner ones first.
+/// Converts the conditionals of a frame, the inner ones first.
 pub(super) fn raise_conds(net: &mut Net, frame: usize) -> Result<(), ImportError> {
     let members = net.members(frame)?;
     if !members.iter().any(|&node| is_conditional(net, node)) {
@@ -60,7 +60,7 @@ pub(super) fn raise_conds(net: &mut Net, frame: usize) -> Result<(), ImportError
         }
     }
     let mut ordered: Vec<((usize, Port, String), Conditional)> = found.into_iter().collect();
-    // What has the same depth stays in the order of its first results.
+    // Conditionals of the same depth stay in the order of their first results.
     ordered.sort_by_key(|(_, conditional)| {
         let first = conditional.merges.first().map(|(node, _)| *node);
         (std::cmp::Reverse(branches.all[conditional.outer].depth), first)
@@ -75,7 +75,7 @@ pub(super) fn raise_conds(net: &mut Net, frame: usize) -> Result<(), ImportError
     parts.into_iter().try_for_each(|node| branches.drop_part(net, node, &merged))
 }
 
-/// Whether a node is a part of a conditional, and not of the loop that it is in.
+/// True if a node is part of a conditional, and not of the loop around it.
 fn is_conditional(net: &Net, node: usize) -> bool {
     let member = &net.nodes[node];
     match member.flow {
@@ -97,7 +97,7 @@ impl Branches {
         Branches { all, known, of, conditions, frame }
     }
 
-    /// The branch in another one where a condition holds or does not.
+    /// The branch inside another one in which a condition holds or does not.
     fn within(&mut self, parent: usize, condition: Port, holds: bool) -> usize {
         let next = self.all.len();
         let branch = *self.known.entry((parent, condition, holds)).or_insert(next);
@@ -108,7 +108,7 @@ impl Branches {
         branch
     }
 
-    /// The branch that a tensor is in.
+    /// The branch of a tensor.
     fn of_port(&mut self, port: Port) -> usize {
         let of_node = self.of.get(&port.node).copied().unwrap_or(0);
         match self.conditions.get(&port.node) {
@@ -124,7 +124,7 @@ impl Branches {
         branch == outer
     }
 
-    /// The inner one of two branches, if one is in the other.
+    /// The inner one of two branches, if one is inside the other.
     fn inner(&self, left: usize, right: usize) -> Option<usize> {
         match () {
             () if self.is_in(right, left) => Some(right),
@@ -133,8 +133,8 @@ impl Branches {
         }
     }
 
-    /// Finds the branch of a node whose inputs have theirs. Of the `Merge` of a conditional, gives
-    /// the branch that it is in, the condition, and what it takes if that holds and if not.
+    /// Finds the branch of a node whose inputs have theirs. For the `Merge` of a conditional,
+    /// returns its branch, the condition, and the inputs for when that holds and when it does not.
     fn place(
         &mut self,
         net: &Net,
@@ -177,7 +177,7 @@ impl Branches {
         let unpaired = || {
             refused(
                 &member.def,
-                "what it takes is not of the two branches of one condition, as in `cond`",
+                "its inputs are not of the two branches of one condition, as in `cond`",
             )
         };
         let &[left, right] = member.inputs.as_slice() else { return Err(unpaired()) };
@@ -198,7 +198,7 @@ impl Branches {
         }
     }
 
-    /// Takes a node that was part of a branch, and is part of bodies now, out of the net.
+    /// Removes a node that was part of a branch, and is now part of bodies, from the net.
     fn drop_part(
         &self,
         net: &mut Net,
@@ -227,7 +227,7 @@ impl Branches {
     }
 }
 
-/// Puts the node of a conditional in place of what leads to its results.
+/// Replaces the nodes that lead to the results of a conditional by its node.
 fn raise(
     net: &mut Net,
     branches: &mut Branches,
@@ -247,7 +247,7 @@ fn raise(
     let merge = |&(node, _): &(usize, [Port; 2])| {
         let member = &net.nodes[node];
         let dtype = member.type_attr("T");
-        dtype.ok_or_else(|| refused(&member.def, "it does not say its data type"))
+        dtype.ok_or_else(|| refused(&member.def, "it does not name its data type"))
     };
     let results: Vec<i32> = merges.iter().map(merge).collect::<Result<_, _>>()?;
     let is_stateful = parts.iter().any(|part| part.is_stateful(net))
@@ -284,7 +284,7 @@ fn raise(
     Ok(())
 }
 
-/// What an edge is to a branch.
+/// The role of an edge for a branch.
 fn step(
     net: &Net,
     branches: &mut Branches,
@@ -303,7 +303,7 @@ fn step(
     match edge {
         Edge::Data(port) if leads_in => {
             let data = net.nodes[port.node].inputs.first().copied();
-            let missing = || refused(&net.nodes[port.node].def, "it takes nothing");
+            let missing = || refused(&net.nodes[port.node].def, "it has no inputs");
             Ok(Step::Argument(data.ok_or_else(missing)?))
         }
         Edge::Control(_) if leads_in => Ok(Step::Begun),

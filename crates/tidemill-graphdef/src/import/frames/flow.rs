@@ -4,7 +4,7 @@ use tidemill_formats::proto::NodeDef;
 
 use super::super::error::{ImportError, ImportErrorKind, node_error};
 
-/// What a node of control flow does.
+/// The role of a node in control flow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Flow {
     Switch,
@@ -31,7 +31,7 @@ impl Flow {
     }
 }
 
-/// The error of a node whose control flow is none that can be raised.
+/// The error of a node whose control flow cannot be converted.
 pub(super) fn refused(node: &NodeDef, problem: impl Into<String>) -> ImportError {
     node_error(node, ImportErrorKind::ControlFlow { problem: problem.into() })
 }

@@ -12,38 +12,38 @@ use super::super::error::ImportError;
 use super::flow::{Flow, refused};
 use super::net::{Net, Port};
 
-/// What one node has of another.
+/// A reference from one node to another.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Edge {
     Data(Port),
     Control(usize),
 }
 
-/// What becomes of an edge on the way back from the results of a body.
+/// The role of an edge on the way back from the results of a body.
 pub(super) enum Step {
     /// Its node is part of the body.
     Inside,
     /// It is an argument of the body, which stands for a tensor outside.
     Argument(Port),
-    /// It is nothing: what it waits for has happened when the body begins.
+    /// It is dropped: the node it waits for has run when the body begins.
     Begun,
-    /// The node outside has to run before the body does.
+    /// The node outside must run before the body.
     Before(usize),
 }
 
 /// A part of a net: the nodes that results need.
 pub(super) struct Part {
     nodes: FxHashSet<usize>,
-    /// For each tensor that is an argument, the one outside that it stands for.
+    /// For each tensor that is an argument, the tensor outside that it stands for.
     arguments: FxHashMap<Port, Port>,
-    /// The tensors outside, in the order in which they were met, some several times.
+    /// The tensors outside, in the order of discovery, with repetitions.
     pub(super) outside: Vec<Port>,
-    /// The nodes outside that must run before, some several times.
+    /// The nodes outside that must run before, with repetitions.
     pub(super) before: Vec<usize>,
     /// The nodes that control inputs need not name: they have run when the part begins.
     begun: FxHashSet<usize>,
     results: Vec<Port>,
-    /// What has to run without giving a result.
+    /// The nodes that must run without giving a result.
     controls: Vec<usize>,
 }
 
@@ -99,7 +99,7 @@ impl Part {
         self.nodes.iter().copied()
     }
 
-    /// Whether a run of the part does more than compute its results.
+    /// True if a run of the part does more than compute its results.
     pub(super) fn is_stateful(&self, net: &Net) -> bool {
         self.nodes.iter().any(|&node| is_stateful(&net.nodes[node].def))
     }
@@ -126,7 +126,7 @@ impl Part {
         let node_def = node_def.collect::<Result<_, ImportError>>()?;
         let result = |(i, &port): (usize, &Port)| {
             let member = &net.nodes[port.node];
-            let unknown = || refused(&member.def, "the data type of its output is not known");
+            let unknown = || refused(&member.def, "the data type of its output is unknown");
             let dtype = net.dtype(port).ok_or_else(unknown)?;
             let arg = ArgDef { name: format!("result{i}"), r#type: dtype, ..ArgDef::default() };
             Ok((arg, names.reference(net, port)?))
@@ -162,13 +162,13 @@ impl Part {
     }
 }
 
-/// What a function takes.
+/// An argument of a function.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Argument {
-    /// The tensor outside that is given.
+    /// The tensor outside that is passed.
     pub(super) outside: Port,
     pub(super) dtype: i32,
-    /// Whether it is the storage of a variable.
+    /// True if it is the storage of a variable.
     pub(super) is_ref: bool,
 }
 
@@ -184,7 +184,7 @@ impl Argument {
 
     fn new(net: &Net, outside: Port) -> Result<Self, ImportError> {
         let def = &net.nodes[outside.node].def;
-        let unknown = || refused(def, "the data type of its output is not known");
+        let unknown = || refused(def, "the data type of its output is unknown");
         let is_ref = match net.nodes[outside.node].flow {
             Flow::None => lookup(&def.op).is_some_and(|op| {
                 let arg = op.outputs.get(outside.slot as usize);
@@ -195,7 +195,7 @@ impl Argument {
         Ok(Argument { outside, dtype: net.dtype(outside).ok_or_else(unknown)?, is_ref })
     }
 
-    /// Whether it is a variable, whose value can be another one at another time.
+    /// True if it is a variable, whose value can differ from one time to another.
     pub(super) fn is_variable(&self) -> bool {
         self.is_ref || self.dtype == i32::from(DataType::Resource)
     }
@@ -205,7 +205,7 @@ impl Argument {
 struct Names<'a> {
     part: &'a Part,
     places: FxHashMap<Port, usize>,
-    /// What the names of arguments begin with.
+    /// The prefix of the names of arguments.
     prefix: String,
 }
 
@@ -226,7 +226,7 @@ impl<'a> Names<'a> {
     fn reference(&self, net: &Net, port: Port) -> Result<String, ImportError> {
         if let Some(outside) = self.part.arguments.get(&port) {
             let place = self.places.get(outside).copied();
-            let missing = || refused(&net.nodes[port.node].def, "it is no argument of a body");
+            let missing = || refused(&net.nodes[port.node].def, "it is not an argument of a body");
             return Ok(self.argument(place.ok_or_else(missing)?));
         }
         let (output, index) = net.output_name(port);
@@ -243,13 +243,13 @@ pub(super) fn types(types: impl IntoIterator<Item = i32>) -> AnyValue {
     AnyValue::List(ListValue { r#type: types.into_iter().collect(), ..ListValue::default() })
 }
 
-/// Shapes of which nothing is known.
+/// Unknown shapes.
 pub(super) fn unknown_shapes(count: usize) -> AnyValue {
     let unknown = TensorShapeProto { unknown_rank: true, ..TensorShapeProto::default() };
     AnyValue::List(ListValue { shape: vec![unknown; count], ..ListValue::default() })
 }
 
-/// Whether a run of a node does more than compute its outputs, or depends on more than its inputs.
+/// True if a run of a node does more than compute its outputs, or depends on more than its inputs.
 fn is_stateful(node: &NodeDef) -> bool {
     match node.op.as_str() {
         "If" | "While" | "Case" | "StatefulPartitionedCall" => return true,

@@ -26,11 +26,10 @@ use net::Net;
 /// The graph with conditionals and loops as nodes that run functions, and arrays of tensors as
 /// lists.
 ///
-/// What was fetched of them keeps its name: a `Merge` and an `Exit` become the `Identity` of a
-/// result.
+/// Fetchable names are kept: a `Merge` and an `Exit` become the `Identity` of a result.
 ///
 /// # Errors
-/// The node that is not as `tf.cond` and `tf.while_loop` write it.
+/// The node that does not have the form written by `tf.cond` and `tf.while_loop`.
 pub(super) fn raise(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>, ImportError> {
     let is_raised =
         |node: &NodeDef| Flow::of(&node.op) != Flow::None || arrays::is_of_array(&node.op);
@@ -41,7 +40,7 @@ pub(super) fn raise(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>, Impor
     let mut net = Net::new(node, library.unwrap_or_default())?;
     arrays::to_lists(&mut net)?;
     net.find_frames()?;
-    // A loop is raised before the one that it is in.
+    // A loop is converted before the one around it.
     for frame in (0..net.frames.len()).rev() {
         cond::raise_conds(&mut net, frame)?;
         if frame > 0 {

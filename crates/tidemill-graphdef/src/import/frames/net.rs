@@ -20,7 +20,7 @@ pub(super) struct Port {
     pub(super) slot: u32,
 }
 
-/// A node with what it takes. The inputs of the message are written anew from that.
+/// A node with its inputs. The inputs of the message are rewritten from them.
 pub(super) struct Member {
     pub(super) def: NodeDef,
     pub(super) flow: Flow,
@@ -28,10 +28,9 @@ pub(super) struct Member {
     pub(super) controls: Vec<usize>,
     /// The loop that it is in.
     pub(super) frame: usize,
-    /// Where it stands among the others: a node that was added stands before the one it was added
-    /// for.
+    /// Its place among the others: a node that was added comes before the one it was added for.
     rank: (usize, bool),
-    /// Whether it is part of the net: a part of a body, and what nothing needs, is not.
+    /// True if it is part of the net: parts of bodies, and nodes that nothing needs, are not.
     pub(super) is_there: bool,
 }
 
@@ -51,12 +50,12 @@ impl Member {
         self.def.attr.insert(name.to_owned(), AttrValue { value: Some(value) });
     }
 
-    /// Whether its outputs are its inputs.
+    /// True if its outputs are its inputs.
     pub(super) fn passes_on(&self) -> bool {
         self.flow != Flow::None || self.def.op == "Identity"
     }
 
-    /// Makes it pass on a tensor, under the name that it has.
+    /// Makes it pass on a tensor, under its own name.
     pub(super) fn become_identity(&mut self, input: Port, dtype: i32) {
         self.def.op = "Identity".to_owned();
         self.def.attr.clear();
@@ -65,7 +64,7 @@ impl Member {
     }
 }
 
-/// A loop: nodes that run in its iterations. The first frame is what is in no loop.
+/// A loop: nodes that run in its iterations. The first frame holds the nodes outside any loop.
 pub(super) struct Frame {
     pub(super) name: String,
     pub(super) parent: usize,
@@ -74,9 +73,9 @@ pub(super) struct Frame {
     members: Vec<usize>,
 }
 
-/// Loops lie in one another at most this deep.
+/// The limit on the nesting of loops.
 const MAX_DEPTH: usize = 100;
-/// So many nodes that only pass on a tensor are looked through.
+/// The limit on chains of nodes that only pass on a tensor.
 const MAX_CHAIN: usize = 16;
 
 pub(super) struct Net {
@@ -85,7 +84,7 @@ pub(super) struct Net {
     library: FunctionDefLibrary,
     names: FxHashSet<String>,
     functions: FxHashSet<String>,
-    /// How many nodes may still be put into functions, and how many bytes of messages.
+    /// The number of nodes that may still be put into functions, and of bytes of messages.
     budget: (usize, usize),
 }
 
@@ -108,7 +107,7 @@ impl Net {
             for input in std::mem::take(&mut def.input) {
                 let reference = input.strip_prefix('^');
                 let (name, slot) = split_reference(reference.unwrap_or(&input));
-                // What is not in the message may be given by whoever imports it.
+                // A node missing from the message may be supplied by the caller of the import.
                 let node = by_name.get(name).copied().unwrap_or_else(|| {
                     others.push(name.to_owned());
                     by_name.insert(name.to_owned(), count + others.len() - 1);
@@ -146,7 +145,7 @@ impl Net {
         })
     }
 
-    /// The nodes of the message that are left, and all functions.
+    /// The remaining nodes of the message, and all functions.
     pub(super) fn into_parts(mut self) -> (Vec<NodeDef>, FunctionDefLibrary) {
         let mut kept: Vec<usize> =
             (0..self.nodes.len()).filter(|&node| self.nodes[node].is_there).collect();
@@ -166,7 +165,7 @@ impl Net {
         (defs.collect(), self.library)
     }
 
-    /// Sorts nodes as they stand in the message.
+    /// Sorts nodes by their order in the message.
     pub(super) fn sort_by_rank(&self, nodes: &mut [usize]) {
         nodes.sort_by_key(|&node| (self.nodes[node].rank, node));
     }
@@ -176,7 +175,7 @@ impl Net {
         if slot == 0 { name.clone() } else { format!("{name}:{slot}") }
     }
 
-    /// The node that stands before another one, in its frame.
+    /// Adds a node that comes before another one, in its frame.
     pub(super) fn add(
         &mut self,
         name: &str,
@@ -200,10 +199,10 @@ impl Net {
         unique(&mut self.functions, &wish)
     }
 
-    /// Adds the function of a part of the net, which leads to node `of`.
+    /// Adds the function of a part of the net that leads to node `of`.
     ///
     /// # Errors
-    /// All functions have too many nodes: what several conditionals need is in each of them.
+    /// All functions have too many nodes: nodes that several conditionals need are in each of them.
     pub(super) fn add_function(
         &mut self,
         function: FunctionDef,
@@ -218,7 +217,7 @@ impl Net {
         Ok(())
     }
 
-    /// The nodes of a frame that are left, each after those it takes.
+    /// The remaining nodes of a frame, each after its inputs.
     pub(super) fn members(&self, frame: usize) -> Result<Vec<usize>, ImportError> {
         let is_member = |node: &&usize| {
             let member = &self.nodes[**node];
@@ -237,7 +236,7 @@ impl Net {
         self.frames[frame].members.push(node);
     }
 
-    /// Nodes, each after those it takes, but for what the iteration before gives.
+    /// Nodes, each after its inputs, ignoring values from the iteration before.
     fn sorted(&self, nodes: &[usize]) -> Result<Vec<usize>, ImportError> {
         let places = nodes.iter().enumerate().map(|(place, &node)| (node, place));
         let places: FxHashMap<usize, usize> = places.collect();
@@ -264,8 +263,8 @@ impl Net {
         }
     }
 
-    /// Finds the frame of each node: that of `Enter` and `Exit` is the loop that they lead into and
-    /// out of.
+    /// Finds the frame of each node: for `Enter` and `Exit`, the loop that they lead into and out
+    /// of.
     pub(super) fn find_frames(&mut self) -> Result<(), ImportError> {
         let all: Vec<usize> = (0..self.nodes.len()).collect();
         let mut known: FxHashMap<(usize, String), usize> = FxHashMap::default();
@@ -278,7 +277,7 @@ impl Net {
                     let [left, right] = [frame, of_source].map(|frame| &self.frames[frame].name);
                     refused(
                         &member.def,
-                        format!("it takes what the loops `{left}` and `{right}` make"),
+                        format!("it takes outputs of two loops, `{left}` and `{right}`"),
                     )
                 })?;
             }
@@ -300,7 +299,7 @@ impl Net {
                     }
                 }
                 Flow::Exit | Flow::NextIteration | Flow::LoopCond if frame == 0 => {
-                    return Err(refused(&member.def, "it is in no loop"));
+                    return Err(refused(&member.def, "it is not in a loop"));
                 }
                 _ => {}
             }
@@ -309,7 +308,7 @@ impl Net {
         Ok(())
     }
 
-    /// The nodes that a node takes something from, but for what goes around in a loop.
+    /// The nodes whose outputs a node takes, ignoring values that go around a loop.
     fn sources(&self, node: usize) -> impl Iterator<Item = usize> {
         let member = &self.nodes[node];
         let ports = member.inputs.iter().map(|port| port.node).filter(move |&source| {
@@ -324,7 +323,7 @@ impl Net {
         if member.flow == Flow::Exit { self.frames[member.frame].parent } else { member.frame }
     }
 
-    /// The inner one of two frames, if one is in the other.
+    /// The inner one of two frames, if one is inside the other.
     fn inner(&self, left: usize, right: usize) -> Option<usize> {
         let (outer, inner) = match self.frames[left].depth <= self.frames[right].depth {
             true => (left, right),
@@ -337,7 +336,7 @@ impl Net {
         (frame == outer).then_some(inner)
     }
 
-    /// Makes what took the second output of a node take the first.
+    /// Redirects uses of the second output of a node to the first.
     pub(super) fn redirect_flow(&mut self, node: usize) {
         let flow = Port { node, slot: 1 };
         for port in self.nodes.iter_mut().flat_map(|member| &mut member.inputs) {
@@ -347,7 +346,7 @@ impl Net {
         }
     }
 
-    /// What a tensor is, behind nodes that only pass it on.
+    /// The origin of a tensor, behind nodes that only pass it on.
     pub(super) fn origin(&self, mut port: Port) -> Port {
         for _ in 0..MAX_CHAIN {
             let member = &self.nodes[port.node];
@@ -433,7 +432,7 @@ fn listed_type(member: &Member, attr: &str, slot: u32) -> Option<i32> {
     }
 }
 
-/// A name that is not there yet.
+/// An unused name.
 fn unique(names: &mut FxHashSet<String>, wish: &str) -> String {
     let mut name = wish.to_owned();
     let mut number = 0;

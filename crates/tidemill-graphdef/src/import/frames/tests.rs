@@ -1,4 +1,4 @@
-//! What graphs of TensorFlow are raised to, and what graphs that it never wrote are.
+//! Conversions of TensorFlow's graphs, and of graphs that it never wrote.
 
 use std::borrow::Cow;
 use std::fmt::Write;
@@ -43,7 +43,7 @@ fn graph<const N: usize>(nodes: [(&str, &str, &[&str]); N]) -> GraphDef {
     GraphDef { node, ..GraphDef::default() }
 }
 
-/// The nodes and functions that a graph is raised to, but for constants.
+/// The nodes and functions of a converted graph, except constants.
 fn raised(graph: GraphDef) -> String {
     let raised = raise(Cow::Owned(graph)).unwrap();
     let mut text = String::new();
@@ -68,7 +68,7 @@ fn raised(graph: GraphDef) -> String {
     text
 }
 
-/// The node that is not as TensorFlow writes it, and what is wrong with it.
+/// The node that does not have TensorFlow's form, and the error.
 fn refused(graph: GraphDef) -> (String, String) {
     match raise(Cow::Owned(graph)) {
         Err(ImportError::Node { node, kind, .. }) => (node, kind.to_string()),
@@ -241,7 +241,7 @@ fn a_merge_of_other_things_than_two_branches_is_refused() {
     check_refused(graph(both), "y", "tensors of two branches");
 }
 
-/// A loop that takes a tensor down until it is false.
+/// A loop that adds to a tensor as long as it is less than a constant.
 fn a_loop() -> GraphDef {
     graph([
         ("x", "Placeholder", &[]),
@@ -292,7 +292,7 @@ fn loops_of_another_form_are_refused() {
     let merge = changed(a_loop(), "merge", &["enter", "constant"]);
     check_refused(merge, "merge", "not of the two branches of one condition");
     check_refused(changed(a_loop(), "exit", &["merge"]), "exit", "does not lead out");
-    check_refused(changed(a_loop(), "exit", &["x"]), "exit", "it is in no loop");
+    check_refused(changed(a_loop(), "exit", &["x"]), "exit", "it is not in a loop");
     check_refused(changed(a_loop(), "next", &["switch"]), "switch", "it is needed within the loop");
     check_refused(changed(a_loop(), "switch", &["merge", "less"]), "switch", "no `Merge` joins");
     let around = changed(a_loop(), "body", &["switch:1", "body"]);
@@ -308,7 +308,7 @@ fn gradients_of_loops_are_refused() {
     check_refused(stack, "stack", "extract the graph without gradients");
 }
 
-/// Graphs of the corpus, with any of their nodes left out or made to take others.
+/// Graphs of the corpus, with any of their nodes left out or given other inputs.
 #[test]
 fn graphs_that_tensorflow_never_wrote_are_raised_or_refused() {
     let mut state = 1_u64;

@@ -1,4 +1,4 @@
-//! Frames of loops raised to `While`.
+//! Converts frames of loops to `While`.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::AnyValue;
@@ -8,10 +8,10 @@ use super::flow::{Flow, refused};
 use super::function::{Argument, Edge, Part, Step, function_attr, types, unknown_shapes};
 use super::net::{Net, Port};
 
-/// The end of the frame names that `while_loop` gives.
+/// The suffix of the frame names of `while_loop`.
 const CONTEXT: &str = "/while_context";
 
-/// What goes around in a loop.
+/// A value that goes around a loop.
 struct Variable {
     enter: usize,
     /// The value for the next iteration.
@@ -19,21 +19,21 @@ struct Variable {
     next_controls: Vec<usize>,
 }
 
-/// The nodes of a loop by what they do.
+/// The nodes of a loop by their roles.
 struct Loop {
-    /// What its condition is.
+    /// The tensor of its condition.
     condition: Port,
     loop_cond: usize,
     variables: Vec<Variable>,
-    /// What is the same in all iterations.
+    /// The nodes that are the same in all iterations.
     invariants: FxHashSet<usize>,
-    /// For each `Merge`, and each `Switch` behind one, the `Enter` that its value begins with.
+    /// For each `Merge`, and each `Switch` after one, the `Enter` of its initial value.
     enters: FxHashMap<usize, usize>,
     exits: Vec<(usize, usize)>,
     members: Vec<usize>,
 }
 
-/// Puts the node of a loop in place of its frame, whose inner loops and conditionals are raised.
+/// Replaces a frame, whose inner loops and conditionals are converted, by the node of its loop.
 pub(super) fn raise_loop(net: &mut Net, frame: usize) -> Result<(), ImportError> {
     let found = Loop::find(net, frame)?;
     let step = |net: &Net, edge| found.step(net, frame, edge);
@@ -56,7 +56,7 @@ pub(super) fn raise_loop(net: &mut Net, frame: usize) -> Result<(), ImportError>
         match (member.flow, member.inputs.first()) {
             (Flow::Enter, given) if member.frame == frame => {
                 controls.extend(&member.controls);
-                inputs.push(*given.ok_or_else(|| refused(&member.def, "it takes nothing"))?);
+                inputs.push(*given.ok_or_else(|| refused(&member.def, "it has no inputs"))?);
             }
             _ => inputs.push(outside),
         }
@@ -129,7 +129,7 @@ impl Loop {
             return Err(in_frame(loop_conds.first().copied().unwrap_or(first), &problem));
         };
         let &[condition] = net.nodes[loop_cond].inputs.as_slice() else {
-            return Err(in_frame(loop_cond, "it takes no condition"));
+            return Err(in_frame(loop_cond, "it has no condition"));
         };
         let (mut variables, mut enters) = (Vec::new(), FxHashMap::default());
         for merge in of_flow(Flow::Merge) {
@@ -143,7 +143,7 @@ impl Loop {
         let mut place_of = FxHashMap::default();
         for (place, variable) in variables.iter().enumerate() {
             if place_of.insert(variable.enter, place).is_some() {
-                return Err(in_frame(variable.enter, "several values begin with it"));
+                return Err(in_frame(variable.enter, "it starts several values of the loop"));
             }
         }
         for switch in of_flow(Flow::Switch) {
@@ -178,7 +178,7 @@ impl Loop {
         Ok(Loop { condition, loop_cond, variables, invariants, enters, exits, members })
     }
 
-    /// What an edge is to the condition or the body.
+    /// The role of an edge for the condition or the body.
     fn step(&self, net: &Net, frame: usize, edge: Edge) -> Result<Step, ImportError> {
         let (node, port) = match edge {
             Edge::Data(port) => (port.node, port),
@@ -200,7 +200,7 @@ impl Loop {
             _ if net.nodes[node].flow != Flow::None => {
                 let name = &net.frames[frame].name;
                 let problem = format!(
-                    "it is needed within the loop of the frame `{name}`, which it leads out of or around"
+                    "it is needed within the loop of the frame `{name}`, but comes after or around that loop"
                 );
                 Err(refused(&net.nodes[node].def, problem))
             }
@@ -209,7 +209,7 @@ impl Loop {
     }
 }
 
-/// What a `Merge` joins, if it is that of a value that goes around.
+/// The inputs of a `Merge`, if it belongs to a value that goes around.
 fn variable_of(net: &Net, merge: usize) -> Option<Variable> {
     let &[left, right] = net.nodes[merge].inputs.as_slice() else { return None };
     let flow = |port: Port| net.nodes[port.node].flow;

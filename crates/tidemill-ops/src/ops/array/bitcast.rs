@@ -33,7 +33,7 @@ pub static BITCAST: OpDef =
             ]
         });
 
-/// The shape: with an axis more over the parts of each element, or without the last one.
+/// The shape: with an additional axis over the parts of each element, or without the last one.
 fn shape(node: &NodeView<'_>) -> Result<PartialShape, OpError> {
     let (from, to) = (node.dtype(0).size(), node.type_attr("type")?.size());
     let Some(dims) = node.shape(0).dims() else { return Ok(PartialShape::unknown()) };

@@ -49,7 +49,7 @@ pub static SPACE_TO_BATCH: OpDef = batched(
     vec![
         Sample::new(inputs(2, 1), array([2, 2, 1], [0.0_f32, 2.0, 1.0, 3.0])),
         Sample::new(inputs(1, 0), x()),
-        Sample::error(inputs(2, 0), "axis 1 of 3 is not made of blocks of 2"),
+        Sample::error(inputs(2, 0), "axis 1 of extent 3 does not divide into blocks of 2"),
         Sample::error(inputs(0, 0), "blocks of 0"),
     ]
 });
@@ -73,8 +73,8 @@ pub static BATCH_TO_SPACE: OpDef = batched(
     let inputs = |block: i32, before: i32| [x(), Value::from([block]), array([1, 2], [before, 0])];
     vec![
         Sample::new(inputs(2, 1), array([1, 3, 1], [1.0_f32, 2.0, 3.0])),
-        Sample::error(inputs(3, 0), "axis 0 of 2 is not made of blocks of 3"),
-        Sample::error(inputs(2, 5), "axis 1 of 4"),
+        Sample::error(inputs(3, 0), "axis 0 of extent 2 does not divide into blocks of 3"),
+        Sample::error(inputs(2, 5), "axis 1 of extent 4"),
     ]
 });
 
@@ -94,7 +94,7 @@ fn batched_kernel(move_blocks: MoveBlocks) -> Box<dyn Kernel> {
     })
 }
 
-/// Whether blocks are moved into the batch, or out of it.
+/// The direction in which blocks are moved: into the batch, or out of it.
 #[derive(Clone, Copy, PartialEq)]
 enum Way {
     Into,
@@ -139,7 +139,7 @@ fn infer_batched(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]
     Inferred::one([Dim::from(batch)].into_iter().chain(space).chain(rest).collect::<PartialShape>())
 }
 
-/// Checks that blocks fill what they are made of, and that no more is cropped than there is.
+/// Checks that blocks divide their axes, and that no more is cropped than there is.
 fn check_blocks(
     node: &NodeView<'_>,
     way: Way,
@@ -244,7 +244,7 @@ fn channels(node: &NodeView<'_>) -> Result<Channels, OpError> {
     match &format[..] {
         b"NHWC" => Ok(Channels::Last),
         b"NCHW" => Ok(Channels::First),
-        _ => Err(OpError::attr("data_format", format!("there is no data format {format}"))),
+        _ => Err(OpError::attr("data_format", format!("unknown data format {format}"))),
     }
 }
 
@@ -278,7 +278,7 @@ fn infer_deep(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]>, 
         if !grows && extent % factor != 0 {
             return Err(OpError::shape(
                 "input",
-                format!("axis {axis} of {extent} is not made of blocks of {factor}"),
+                format!("axis {axis} of extent {extent} does not divide into blocks of {factor}"),
             ));
         }
         Ok(Dim::from(if grows { extent.checked_mul(factor) } else { Some(extent / factor) }))

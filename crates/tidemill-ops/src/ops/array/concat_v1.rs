@@ -106,7 +106,8 @@ fn offsets(axis: i64, shapes: &[SmallVec<[i64; 4]>]) -> Result<Vec<Vec<i64>>, Op
     for shape in shapes {
         let fits = shape.len() == rank && (0..rank).all(|i| i == axis || shape[i] == shapes[0][i]);
         if !fits {
-            let message = format!("shapes {:?} and {:?} do not join", &shapes[0][..], &shape[..]);
+            let message =
+                format!("shapes {:?} and {:?} cannot be concatenated", &shapes[0][..], &shape[..]);
             return Err(OpError::elements("shape", message));
         }
         offsets.push((0..rank).map(|i| if i == axis { offset } else { 0 }).collect());

@@ -164,7 +164,7 @@ fn infer_set_diag(
     Inferred::one(node.shape(0))
 }
 
-/// The shape of the packed diagonals of input 0, which is unknown where the band is.
+/// The shape of the packed diagonals of input 0; unknown if the band is.
 fn packed_shape(node: &NodeView<'_>, band: Option<Band>) -> Result<PartialShape, OpError> {
     let Some(dims) = node.shape(0).dims() else { return Ok(PartialShape::unknown()) };
     let [outer @ .., rows, columns] = dims else {
@@ -187,23 +187,28 @@ fn packed_shape(node: &NodeView<'_>, band: Option<Band>) -> Result<PartialShape,
     Ok(outer.iter().copied().chain(packed).chain([Dim::from(width)]).collect())
 }
 
-/// How rows are packed where they are longer than their diagonals.
+/// The alignment of diagonals in rows that are longer.
 const ALIGN: AttrDef = AttrDef::str("align", "RIGHT_LEFT");
 const WITH_ALIGN: &[AttrDef] = &[AttrDef::types("T", DType::ALL), ALIGN];
 
-/// A band of the diagonals that `k` names, one or the lowest and the highest.
+/// The band of the diagonals `k`: one number, or the lowest and the highest.
 fn band(align: &[u8], k: &[i64]) -> Result<Band, OpError> {
     let (aligns_upper_left, aligns_lower_left) = match align {
         b"RIGHT_LEFT" => (false, true),
         b"LEFT_RIGHT" => (true, false),
         b"LEFT_LEFT" => (true, true),
         b"RIGHT_RIGHT" => (false, false),
-        _ => return Err(OpError::attr("align", "there is no such alignment of diagonals")),
+        _ => return Err(OpError::attr("align", "unknown alignment of diagonals")),
     };
     let (lower, upper) = match *k {
         [only] => (only, only),
         [lower, upper] if lower <= upper => (lower, upper),
-        _ => return Err(OpError::elements("k", format!("{k:?} are no diagonals, from lowest up"))),
+        _ => {
+            return Err(OpError::elements(
+                "k",
+                format!("{k:?} is not a range of diagonals, lowest first"),
+            ));
+        }
     };
     Ok(Band { lower, upper, aligns_upper_left, aligns_lower_left })
 }
@@ -218,7 +223,7 @@ fn banded(node: NodeBuilder, cx: &GradCx<'_>) -> Result<Tensor, OpError> {
     Ok(tensor(node.attr("align", cx.node().str_attr("align")?)))
 }
 
-/// The diagonals that `k` names of a tensor, with zeros where rows are longer.
+/// The diagonals `k` of a tensor, with zeros where rows are longer.
 fn part_of(x: Tensor, k: Tensor, cx: &GradCx<'_>) -> Result<Tensor, OpError> {
     let zero = Value::zeros(cx.node().dtype(0), [])?;
     let zero = Operand::from(zero).to_tensor_beside(x, "padding_value");
@@ -339,8 +344,8 @@ pub static MATRIX_DIAG_V3: OpDef = OpDef::new(
     ]
 });
 
-/// The numbers of rows and columns of matrices whose longest diagonal has `width` elements, where
-/// -1 is the least there can be.
+/// The numbers of rows and columns of matrices whose longest diagonal has `width` elements; -1
+/// means the least possible number.
 fn matrix_extents(band: Band, width: usize, wanted: [i64; 2]) -> Result<[usize; 2], OpError> {
     let (least_rows, least_columns) = band.least_matrix(width);
     let [rows, columns] = wanted.map(|extent| usize::try_from(extent).ok());
@@ -399,7 +404,7 @@ fn matrix_diag_v3(cx: &KernelCx<'_>, align: &[u8]) -> Result<Value, KernelError>
     Ok(layout::matrix_diag(diagonal, band, extents, padding)?)
 }
 
-/// The inputs of [`MATRIX_BAND_PART`] that bound the band, and the diagonals within.
+/// The inputs of [`MATRIX_BAND_PART`] that bound the band, and the names of their diagonals.
 const SIDES: [(&str, &str); 2] = [("num_lower", "lower"), ("num_upper", "upper")];
 
 fn check_reach(
@@ -408,7 +413,7 @@ fn check_reach(
     (input, side): (&'static str, &str),
 ) -> Result<(), OpError> {
     if usize::try_from(reach).is_ok_and(|reach| reach > extent) {
-        let message = format!("there are no {reach} {side} diagonals of {extent} at most");
+        let message = format!("there are no {reach} {side} diagonals, but at most {extent}");
         return Err(OpError::elements(input, message));
     }
     Ok(())
@@ -519,10 +524,10 @@ pub fn matrix_diag(x: impl Into<Operand>) -> Tensor {
     })
 }
 
-/// The diagonals of the matrices along the last two axes of `x`: the one numbered `k`, or those
-/// from `k[0]` to `k[1]`, as rows from the highest down. Diagonal 0 is the main one, those above
-/// have positive numbers. Rows that are longer than their diagonal are padded with 0, on the left
-/// above the main diagonal and on the right below it.
+/// The diagonals of the matrices along the last two axes of `x`: diagonal `k`, or those from `k[0]`
+/// to `k[1]`, as rows from the highest down. Diagonal 0 is the main one; those above it have
+/// positive numbers. Rows longer than their diagonal are padded with 0, on the left above the main
+/// diagonal and on the right below it.
 ///
 /// # Errors
 /// Tensors of fewer axes, or diagonals that do not exist.
@@ -546,7 +551,7 @@ pub fn matrix_diag_part(x: impl Into<Operand>, k: impl Into<Operand>) -> Tensor 
 /// `x` with other diagonals, named and packed as for [`matrix_diag_part`].
 ///
 /// # Errors
-/// Diagonals that do not exist, or that are of another shape.
+/// Diagonals that do not exist, or that have another shape.
 ///
 /// ```
 /// use tidemill_ops::{matrix_set_diag, placeholder};
@@ -569,9 +574,8 @@ pub fn matrix_set_diag(
     })
 }
 
-/// `x` with zeros outside of a band of its matrices: `below` diagonals below and `above` above
-/// the main one are kept, where -1 is all of them. Its gradient is the band of the incoming
-/// gradient.
+/// `x` with zeros outside a band of its matrices: `below` diagonals below and `above` above the
+/// main one are kept; -1 means all of them. Its gradient is the band of the incoming gradient.
 ///
 /// # Errors
 /// Tensors of fewer than 2 axes, or more diagonals than there are.

@@ -9,7 +9,7 @@ use tidemill_value::{DType, PartialShape, Value, ValueError};
 use crate::operand::tensor;
 use crate::{Operand, Tensor};
 
-/// The input itself; fails where its shape is another one.
+/// The input itself; fails if its shape is another one.
 pub static ENSURE_SHAPE: OpDef =
     OpDef::new("EnsureShape", "The input itself; fails where its shape is not the one expected.")
         .inputs(&[Arg::of("input", "T")])
@@ -41,11 +41,10 @@ pub static ENSURE_SHAPE: OpDef =
             ]
         });
 
-/// `x` itself, of which `shape` is known from here on. Its gradient passes through.
+/// `x` itself, with `shape` known from here on. Its gradient passes through.
 ///
 /// # Errors
-/// A shape that contradicts what is known of that of `x`; where that is known only in a run, the
-/// run fails.
+/// The shape contradicts the known shape of `x`. If that is known only in a run, the run fails.
 ///
 /// ```
 /// use tidemill_ops::{ensure_shape, placeholder};

@@ -19,7 +19,7 @@ use crate::ops::reduce::reduce_sum;
 use crate::ops::tensor_list::zeros_like_lists;
 use crate::{IntoShape, Operand, Tensor};
 
-/// The shape that the elements of input `i` describe.
+/// The shape given by the elements of input `i`.
 pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialShape, OpError> {
     if node.shape(i).rank().is_some_and(|rank| rank != 1) {
         let (input, actual) = (node.op().inputs[i].name, node.shape(i).clone());
@@ -29,7 +29,7 @@ pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialSh
         Some(elements) => elements.as_shape().ok_or_else(|| {
             OpError::elements(
                 node.op().inputs[i].name,
-                format!("{elements:?} are no extents of a shape"),
+                format!("{elements:?} are not valid extents"),
             )
         }),
         None => Ok(match node.shape(i).elements() {
@@ -110,7 +110,7 @@ fn ones_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
     Ok(map_kernel(move |x| Ok(Value::full(one, x.shape().clone())?)))
 }
 
-/// A tensor repeated along axes that it lacks, or has the extent 1 along.
+/// A tensor repeated along axes that it lacks or that have extent 1.
 pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor broadcast to a larger shape.")
     .inputs(&[Arg::of("input", "T"), Arg::of("shape", "Tidx")])
     .outputs(&[Arg::of("output", "T")])
@@ -119,10 +119,10 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor broadcast t
         let (from, to) = (node.shape(0), described_shape(node, 1)?);
         let stretched = from.broadcast(&to)?;
         if stretched.merge(&to).is_err() {
-            let message = format!("shape {from} does not stretch to {to}");
+            let message = format!("shape {from} does not broadcast to {to}");
             return Err(OpError::shape("input", message));
         }
-        // Extents that only the input has say nothing before the run: it could fail.
+        // Extents that only the input has are not inferred: the run could fail.
         Inferred::one(to)
     })
     .gradient(|cx| {
@@ -229,7 +229,7 @@ pub(crate) fn filled(
     dtype: DType,
     shape: Shape,
 ) -> Tensor {
-    /// As many elements TensorFlow's `zeros` makes a constant of.
+    /// The most elements for which TensorFlow's `zeros` makes a constant.
     const SMALL: usize = 1000;
     let key = graph.key();
     let whole = Scalar::I64(number as i64);
@@ -271,7 +271,7 @@ pub fn zeros_like(x: impl Into<Operand>) -> Tensor {
     filled_like(&ZEROS_LIKE, x.into().to_tensor(), 0.0)
 }
 
-/// A tensor that `op` fills with a number; where it needs no more than a known shape, a constant.
+/// A tensor that `op` fills with a number; a constant if only a known shape is needed.
 #[track_caller]
 fn filled_like(op: &'static OpDef, x: Tensor, number: f64) -> Tensor {
     let known = needs_no_value(x).and_then(|shape| Some((x.graph()?, x.dtype()?, shape.known()?)));

@@ -121,8 +121,8 @@ pub static GATHER_V1: OpDef =
             ]
         });
 
-/// The number of axes that both inputs have in common; a negative one counts from behind the last
-/// axis of the indices.
+/// The number of axes that both inputs share; a negative one counts from the end of the axes of the
+/// indices.
 pub(crate) fn batch_axes(batch: i64, rank: usize) -> Result<usize, OpError> {
     axis_of(batch, rank + 1 - usize::from(batch < 0)).map_err(|_| {
         OpError::attr(
@@ -147,7 +147,7 @@ pub(crate) fn infer_gather(
     };
     let axis = axis_of(axis, params.len())?;
     if axis < batch {
-        let message = format!("axis {axis} is one of the {batch} that the indices have too");
+        let message = format!("axis {axis} is one of the {batch} batch axes");
         return Err(OpError::elements("axis", message));
     }
     let common: PartialShape = params[..batch].into();
@@ -166,10 +166,10 @@ pub(crate) fn infer_gather(
     Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
 }
 
-/// The gradient of `params`: what comes in for each slice is added to the one that it is.
+/// The gradient of `params`: the incoming gradient of each slice is added at its index.
 ///
 /// The axes of `grad` are those of the batch, of `params` before `axis`, of the indices, and of
-/// `params` behind it. Those of the indices are moved to the front, so that they number segments.
+/// `params` after it. Those of the indices are moved to the front, so that they number segments.
 pub(crate) fn spread_back(
     grad: Tensor,
     params: Tensor,

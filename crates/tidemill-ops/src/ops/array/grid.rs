@@ -1,4 +1,4 @@
-//! Tensors that are patterns: identity matrices, grids of coordinates.
+//! Tensors with patterns: identity matrices, grids of coordinates.
 
 use tidemill_graph::default_graph;
 use tidemill_value::DType;
@@ -11,7 +11,7 @@ use crate::{Operand, Tensor};
 /// square if `columns` is `None`.
 ///
 /// # Errors
-/// A `dtype` that has no 0 and 1, such as a string.
+/// The `dtype` has no 0 and 1, such as string.
 ///
 /// ```
 /// use tidemill_ops::eye;
@@ -35,7 +35,7 @@ pub fn eye(rows: usize, columns: impl Into<Option<usize>>, dtype: DType) -> Tens
     })
 }
 
-/// Which axis of the result of [`meshgrid`] the first list lies along.
+/// The axis of the result of [`meshgrid`] along which the first list lies.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Indexing {
     /// The second one, as in images: x to the right, y down.
@@ -45,12 +45,12 @@ pub enum Indexing {
     Ij,
 }
 
-/// The coordinates of all points of a grid, from the coordinates along each axis: for each list a
-/// tensor that repeats it along the axes of the others. The extents of all are the lengths of the
-/// lists, with the first two swapped for [`Indexing::Xy`].
+/// The coordinates of all points of a grid, from the coordinates along each axis: for each list, a
+/// tensor that repeats it along the axes of the others. The extents are the lengths of the lists,
+/// with the first two swapped for [`Indexing::Xy`].
 ///
 /// # Errors
-/// Tensors of more axes than one.
+/// Tensors of more than one axis.
 ///
 /// ```
 /// use tidemill_ops::{Indexing, constant, meshgrid};

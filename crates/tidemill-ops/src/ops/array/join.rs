@@ -128,7 +128,7 @@ pub(super) fn concat_shape(
         };
         let shape = fact.shape.merge(&PartialShape::of_rank(rank)).map_err(|_| {
             let first = values.iter().position(|fact| fact.shape.rank() == Some(rank));
-            differ(first.unwrap_or_default(), "have as many axes as each other".to_owned())
+            differ(first.unwrap_or_default(), "have the same number of axes".to_owned())
         })?;
         let dims = shape.dims().unwrap_or_default();
         joined = joined.zip(dims[axis].known()).and_then(|(sum, extent)| sum.checked_add(extent));
@@ -137,7 +137,7 @@ pub(super) fn concat_shape(
         merged = merged.merge(&others).map_err(|_| {
             let clashes = |j: &usize| !agree_but_along(axis, &values[*j].shape, &fact.shape);
             let first = (0..i).find(clashes).unwrap_or_default();
-            differ(first, format!("agree in all extents but that of axis {axis}"))
+            differ(first, format!("agree in all extents except along axis {axis}"))
         })?;
     }
     let dims = merged.dims().unwrap_or_default().iter().enumerate();
@@ -147,7 +147,7 @@ pub(super) fn concat_shape(
     Ok([Inferred::with_elements(shape, elements)].into_iter().collect())
 }
 
-/// Whether the extents of two shapes can be equal, but for those of one axis.
+/// True if the extents of two shapes can be equal, except along one axis.
 fn agree_but_along(axis: usize, left: &PartialShape, right: &PartialShape) -> bool {
     let (left, right) = (left.dims().unwrap_or_default(), right.dims().unwrap_or_default());
     let mut pairs = left.iter().zip(right).enumerate();

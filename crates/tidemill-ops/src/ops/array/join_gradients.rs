@@ -9,13 +9,13 @@ use crate::operand::tensor;
 use crate::ops::arithmetic::floor_mod;
 use crate::ops::cast::cast;
 
-/// The gradient of what was split: the parts' gradients joined.
+/// The gradient of a split: the parts' gradients concatenated.
 #[track_caller]
 pub(super) fn concat_along(parts: &[Tensor], axis: Tensor) -> Tensor {
     tensor(NodeBuilder::new(&CONCAT).inputs(parts.iter().copied()).input(axis))
 }
 
-/// The gradients of what was joined: parts of the extents that the values have along the axis.
+/// The gradients of a concatenation: parts with the extents of the values along the axis.
 #[track_caller]
 pub(super) fn split_like(grad: Tensor, values: &[Tensor], axis: Tensor) -> Vec<Tensor> {
     let Some(&first) = values.first() else { return Vec::new() };

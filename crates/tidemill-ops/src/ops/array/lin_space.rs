@@ -56,7 +56,7 @@ fn positive(count: i64) -> Result<usize, OpError> {
     }
 }
 
-/// Each number is a mean of both ends, whose weights lie at equal distances themselves.
+/// Each number is a mean of both ends, with evenly spaced weights.
 fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (grad, count): (Tensor, Tensor) = (cx.grad(), cx.input(2));
     let weight = lin_space(Operand::from(0.0).to_tensor_like(grad, "start"), 1.0, count);

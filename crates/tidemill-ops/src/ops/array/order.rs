@@ -21,7 +21,7 @@ use crate::ops::cast::cast;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// An attribute that is the type of indices.
+/// An attribute for the type of indices.
 const fn index_type(name: &'static str) -> AttrDef {
     AttrDef::types(name, DType::INDICES).default(Default::Type(DType::I32))
 }
@@ -65,7 +65,7 @@ pub static TOP_K: OpDef =
                 sample(2).outputs([values, array([2, 2], [1, 2, 2, 0])]),
                 sample(0).outputs([none, array([2, 0], Vec::<i32>::new())]),
                 ties.outputs(tied).at_kink(),
-                Sample::error([x(), Value::from(4)], "no 4 largest among 3"),
+                Sample::error([x(), Value::from(4)], "the 4 largest of 3 elements"),
                 Sample::error([x(), Value::from(-1)], "must not be negative, but is -1"),
                 Sample::error([Value::from(1.0_f32), Value::from(1)], "at least 1 axis"),
             ]
@@ -80,7 +80,7 @@ fn infer_top_k(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
             if let (Some(count), Some(extent)) = (count, last.known())
                 && count > extent
             {
-                let message = format!("there are no {count} largest among {extent}");
+                let message = format!("cannot take the {count} largest of {extent} elements");
                 return Err(OpError::elements("k", message));
             }
             outer.iter().copied().chain([Dim::from(count)]).collect()
@@ -93,7 +93,7 @@ fn infer_top_k(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
     Ok((0..2).map(|_| shape.clone().into()).collect())
 }
 
-/// What comes in goes where the elements were taken from.
+/// The incoming gradient goes to the original positions of the elements.
 fn top_k_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, grad, indices): (Tensor, Tensor, Tensor) = (cx.input(0), cx.grad(), cx.output(1));
     let places = cast(indices, DType::I32);
@@ -102,7 +102,7 @@ fn top_k_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (total, picked) = (size(x), size(places));
     let rows = floor_div(total, maximum(extent, 1));
     let width = floor_div(picked, maximum(rows, 1));
-    // Where each row begins in the list of all elements, once for each of its places.
+    // The start of each row in the list of all elements, once for each of its positions.
     let starts = expand_dims(range(0, rows, 1) * extent, 1);
     let starts = broadcast_to(starts, super::stack([rows, width], 0));
     let flat = reshape(starts + reshape(places, super::stack([rows, width], 0)), [-1]);
@@ -233,7 +233,7 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "The number of occurrences o
             && node.shape(0).elements().is_some_and(|numbers| numbers != weights)
         {
             let (arr, weights) = (("arr", node.shape(0)), ("weights", node.shape(2)));
-            return Err(OpError::disagree(weights, arr, "have as many elements as each other"));
+            return Err(OpError::disagree(weights, arr, "have the same number of elements"));
         }
         Inferred::one([Dim::from(count)].into_iter().collect::<PartialShape>())
     })
@@ -252,7 +252,7 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "The number of occurrences o
             Sample::new(inputs(0, &[]), Value::from([1.0_f32, 2.0, 0.0])),
             Sample::new(inputs(7, &[0.5, 1.0, 2.0]), Value::from([0.0_f32, 1.5, 0.0])),
             Sample::error(inputs(-1, &[]), "index -1"),
-            Sample::error(inputs(0, &[1.0]), "as many elements"),
+            Sample::error(inputs(0, &[1.0]), "the same number of elements"),
         ]
     });
 

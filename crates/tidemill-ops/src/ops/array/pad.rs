@@ -108,8 +108,8 @@ pub static MIRROR_PAD: OpDef =
             vec![
                 sample("REFLECT", Value::from([3.0_f32, 2.0, 1.0, 2.0, 3.0, 2.0])),
                 sample("SYMMETRIC", Value::from([2.0_f32, 1.0, 1.0, 2.0, 3.0, 3.0])),
-                wrong("REFLECT", 3, "no mirror images of axis 0 of 3"),
-                wrong("SYMMETRIC", 4, "no mirror images of axis 0 of 3"),
+                wrong("REFLECT", 3, "axis 0 of extent 3 is too short to mirror"),
+                wrong("SYMMETRIC", 4, "axis 0 of extent 3 is too short to mirror"),
                 wrong("EDGE", 1, "EDGE"),
             ]
         });
@@ -147,7 +147,7 @@ pub static MIRROR_PAD_GRAD: OpDef = OpDef::new(
     ]
 });
 
-/// Whether the mirror stands on the outermost element, and not behind it.
+/// True if the mirror is on the outermost element, not past it.
 fn skips_edge(node: &NodeView<'_>) -> Result<bool, OpError> {
     let mode = node.str_attr("mode")?;
     match &mode[..] {
@@ -155,7 +155,7 @@ fn skips_edge(node: &NodeView<'_>) -> Result<bool, OpError> {
         b"SYMMETRIC" => Ok(false),
         _ => Err(OpError::attr(
             "mode",
-            format!("there is no mode {mode}, only REFLECT and SYMMETRIC"),
+            format!("unknown mode {mode}: only REFLECT and SYMMETRIC exist"),
         )),
     }
 }
@@ -165,7 +165,7 @@ fn mirrored(op: &'static OpDef, cx: &GradCx<'_>) -> Result<Tensor, OpError> {
     Ok(tensor(node.attr("mode", cx.node().str_attr("mode")?)))
 }
 
-/// The gradient of what was surrounded: the block in the middle of what comes in.
+/// The gradient of a padded tensor: the block in the middle of the incoming gradient.
 fn middle(cx: &GradCx<'_>) -> Tensor {
     let (x, paddings): (Tensor, Tensor) = (cx.input(0), cx.input(1));
     let index = cx.node().dtype(1);
@@ -177,7 +177,7 @@ fn middle(cx: &GradCx<'_>) -> Tensor {
     slice(cx.grad::<Tensor>(), before, shape_as(x, index))
 }
 
-/// Paddings as numbers of elements before and behind each axis.
+/// Paddings as numbers of elements before and after each axis.
 pub(super) fn paddings(value: &Value) -> Result<SmallVec<[(usize, usize); 4]>, KernelError> {
     if value.shape().rank() != 2 || value.shape()[1] != 2 {
         return Err(wrong_paddings(&value.shape().into()).into());
@@ -194,17 +194,17 @@ fn pair_of(before: i64, behind: i64) -> Result<(usize, usize), OpError> {
 }
 
 fn wrong_paddings(shape: &PartialShape) -> OpError {
-    OpError::shape("paddings", format!("paddings must be of a shape [rank, 2], not {shape}"))
+    OpError::shape("paddings", format!("paddings must have shape [rank, 2], not {shape}"))
 }
 
-/// Whether paddings come on top of the input's shape, or are part of it.
+/// The relation of paddings to the input's shape: added to it, or part of it.
 #[derive(Clone, Copy, PartialEq)]
 enum Grow {
     Outward,
     Inward,
 }
 
-/// Checks that no mirror image is longer than what it shows, as far as that is known.
+/// Checks that no mirror image is longer than its axis allows, as far as that is known.
 fn check_mirrors(node: &NodeView<'_>, grow: Grow) -> Result<(), OpError> {
     let skips_edge = skips_edge(node)?;
     let (Some(dims), Some(paddings)) = (node.shape(0).dims(), known_integers(node, 1)) else {

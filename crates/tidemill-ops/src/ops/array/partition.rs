@@ -125,7 +125,7 @@ fn parts(node: &NodeView<'_>) -> Result<usize, OpError> {
     }
 }
 
-/// The axes of a shape behind those of its prefix, if both ranks are known.
+/// The axes of a shape after those of its prefix, if both ranks are known.
 fn rest_of<'a>(
     shape: &'a PartialShape,
     prefix: &PartialShape,

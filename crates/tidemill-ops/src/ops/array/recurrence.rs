@@ -1,5 +1,5 @@
-//! Linear recurrences, which gradients of products of many elements are written with. They have
-//! gradients of the same kind, so that products have derivatives of any order at zeros, too.
+//! Linear recurrences, which express gradients of products of many elements. Their gradients are of
+//! the same kind, so that products have derivatives of any order even at zeros.
 
 use tidemill_graph::{
     Arg, Attr, AttrDef, Default, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
@@ -77,12 +77,12 @@ fn start(node: &NodeView<'_>) -> Result<Start, OpError> {
     Ok(Start { initial: node.float_attr("initial")?, reverse: node.bool_attr("reverse")? })
 }
 
-/// Where the recurrence of a gradient begins: at the other end.
+/// The start of the recurrence of a gradient: the other end.
 fn back(node: &NodeView<'_>) -> Result<Start, OpError> {
     Ok(Start { initial: 0.0, reverse: !node.bool_attr("reverse")? })
 }
 
-/// The first states of the products of what is before and behind an element.
+/// The initial states of the products before and after an element.
 const BOTH_ENDS: [Start; 2] =
     [Start { initial: 1.0, reverse: false }, Start { initial: 1.0, reverse: true }];
 
@@ -98,7 +98,7 @@ pub(super) fn linear_recurrence(a: Tensor, b: Tensor, axis: Tensor, start: Start
 pub(crate) fn product_of_others(x: Tensor, axis: Tensor) -> Tensor {
     let zeros = zeros_like(x);
     let [before, behind] = BOTH_ENDS.map(|start| linear_recurrence(x, zeros, axis, start));
-    // Beside a zero, the product of large elements may be infinite.
+    // Next to a zero, the product of large elements may be infinite.
     mul_no_nan(behind, before)
 }
 
@@ -168,7 +168,7 @@ pub static SEGMENT_RECURRENCE: OpDef = OpDef::new(
     ]
 });
 
-/// The segment that each row belongs to, and the number of segments.
+/// The segment of each row, and the number of segments.
 #[derive(Clone, Copy)]
 pub(super) struct Rows {
     pub(super) ids: Tensor,

@@ -40,7 +40,7 @@ pub static RESHAPE: OpDef = OpDef::new("Reshape", "The elements of a tensor with
         rows.into_iter().chain([wrong]).collect()
     });
 
-/// The shape that a list of extents asks for, where -1 stands for whatever fits.
+/// The shape given by a list of extents; -1 is inferred.
 fn reshaped(from: &Shape, wanted: &[i64]) -> Result<Shape, OpError> {
     let actual = from.elements().unwrap_or_default();
     let to: PartialShape = wanted_shape(wanted.iter().map(|&extent| Some(extent)))?;
@@ -61,7 +61,7 @@ fn reshaped(from: &Shape, wanted: &[i64]) -> Result<Shape, OpError> {
     }
 }
 
-/// Extents as a shape, of which at most one may be -1.
+/// Extents as a shape; at most one may be -1.
 fn wanted_shape(extents: impl Iterator<Item = Option<i64>>) -> Result<PartialShape, OpError> {
     let mut open = 0;
     extents
@@ -74,14 +74,14 @@ fn wanted_shape(extents: impl Iterator<Item = Option<i64>>) -> Result<PartialSha
                     _ => Err(OpError::elements("shape", "only one extent of a shape can be -1")),
                 }
             }
-            Some(extent) => usize::try_from(extent).map(Dim::from).map_err(|_| {
-                OpError::elements("shape", format!("{extent} is no extent of a shape"))
-            }),
+            Some(extent) => usize::try_from(extent)
+                .map(Dim::from)
+                .map_err(|_| OpError::elements("shape", format!("{extent} is not a valid extent"))),
         })
         .collect()
 }
 
-/// The shape with `extent` where it is unknown.
+/// The shape with its unknown extent replaced by `extent`.
 fn filled_in(shape: &PartialShape, extent: usize) -> Shape {
     let dims = shape.dims().unwrap_or_default();
     dims.iter().map(|dim| dim.known().unwrap_or(extent)).collect()
@@ -197,7 +197,7 @@ pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "A tensor without axes of leng
         samples.unwrap_or_default()
     });
 
-/// The extents without those of the axes to drop: all that are 1 if none are named.
+/// The extents without those of the axes to drop: all that are 1 if none are given.
 fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
     let is_one = |dim: &Dim| dim.known() == Some(1);
     if axes.is_empty() {
@@ -213,8 +213,8 @@ fn squeezed(dims: &[Dim], axes: &[i64]) -> Result<Vec<Dim>, OpError> {
     Ok(kept.map(|(_, dim)| *dim).collect())
 }
 
-/// The elements of `x` under another shape: a list of extents, or an integer tensor. An extent
-/// of -1 is whatever fits. With extents of type `usize`, that is `shape![?, n]`.
+/// The elements of `x` in another shape: a list of extents, or an integer tensor. An extent of -1
+/// is inferred. With extents of type `usize`, write `shape![?, n]`.
 ///
 /// # Errors
 /// A shape of another number of elements.

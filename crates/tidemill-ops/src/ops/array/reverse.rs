@@ -121,7 +121,7 @@ fn sequence_axes(node: &NodeView<'_>, rank: usize) -> Result<(usize, usize), OpE
     Ok((sequence, batch))
 }
 
-/// An axis where TensorFlow does not count from behind the last one.
+/// An axis that TensorFlow does not count from the end.
 fn positive_axis(axis: i64, rank: usize) -> Result<usize, OpError> {
     if axis < 0 { Err(OpError::Axis { axis, rank }) } else { axis_of(axis, rank) }
 }

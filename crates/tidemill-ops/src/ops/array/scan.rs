@@ -58,7 +58,7 @@ fn scan_kernel(node: &NodeView<'_>, compute: Compute) -> Result<Box<dyn Kernel>,
     }))
 }
 
-/// Samples of `[[2, 3, 4]]` along the last axis, in each direction and without the own element.
+/// Samples of `[[2, 3, 4]]` along the last axis, in each direction and without the element itself.
 fn samples(forward: [f32; 3], reverse: [f32; 3], exclusive: [f32; 3]) -> Vec<Sample> {
     let x = || array([1, 3], [2.0_f32, 3.0, 4.0]);
     let sample = |y: [f32; 3]| Sample::new([x(), Value::from(-1)], array([1, 3], y));
@@ -98,9 +98,9 @@ pub static CUMPROD: OpDef = scan("Cumprod", "The cumulative product along an axi
         samples.into_iter().chain(with_zeros).collect()
     });
 
-/// The gradient of an element is the product of those before it, times what it is multiplied with
-/// behind it: a recurrence, since what is behind an element is the next one times what is behind
-/// that. So nothing is divided by an element that may be zero.
+/// The gradient of an element is the product of those before it, times the sum of the incoming
+/// gradients after it, each times the elements up to it. That sum follows a recurrence, so nothing is
+/// divided by an element that may be zero.
 fn cumprod_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, axis, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
     let Scan { exclusive, reverse } = attrs(cx.node())?;
@@ -110,7 +110,7 @@ fn cumprod_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
         true => linear_recurrence(x, grad, axis, back),
         false => grad + linear_recurrence(x, x * grad, axis, back),
     };
-    // Behind a zero, the product of large elements may be infinite.
+    // After a zero, the product of large elements may be infinite.
     Ok(grads([Some(mul_no_nan(behind, before)), None]))
 }
 

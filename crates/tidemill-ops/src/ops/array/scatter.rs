@@ -51,7 +51,7 @@ pub static GATHER_ND: OpDef =
             ]
         });
 
-/// The shape of the parts of `shape` that `indices` name.
+/// The shape of the parts of `shape` at `indices`.
 pub(crate) fn parts_shape(
     shape: &PartialShape,
     indices: &PartialShape,
@@ -223,7 +223,7 @@ pub static TENSOR_SCATTER_MAX: OpDef = tensor_scatter(
 .kernel(|_| Ok(scatter_kernel(Combine::Max)))
 .samples(|| scatter_samples([2.0, 5.0, 4.0]));
 
-/// The gradient of an extremum: split evenly among all that are.
+/// The gradient of an extremum: split evenly among all elements that attain it.
 fn extremum_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, indices, updates): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
     let (output, grad): (Tensor, Tensor) = (cx.output(0), cx.grad());
@@ -235,7 +235,7 @@ fn extremum_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads([Some(share * own), None, Some(gather_nd(share, indices) * of_updates)]))
 }
 
-/// Checks that there is a position along all axes for each value.
+/// Checks that each value has a position along all axes.
 fn check_sparse(node: &NodeView<'_>) -> Result<(), OpError> {
     let Some(dims) = node.shape(0).dims() else { return Ok(()) };
     let count = dims.first().copied().unwrap_or(Dim::from(1));
@@ -416,7 +416,7 @@ tensor_scatters! {
 /// The gradient of the values is gathered at the positions; the rest is summed for `default`.
 ///
 /// # Errors
-/// A run fails where an index is out of range or out of order.
+/// A run fails if an index is out of range or out of order.
 #[doc(alias = "SparseToDense")]
 #[track_caller]
 pub fn sparse_to_dense(

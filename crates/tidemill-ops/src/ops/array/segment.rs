@@ -116,7 +116,7 @@ pub static SEGMENT_MAX: OpDef = sorted("SegmentMax", "The largest elements of se
     .kernel(|_| Ok(sorted_kernel(Segment::Max)))
     .samples(|| sorted_samples([3.0, 5.0], 0.0));
 
-/// The gradient of an extremum: split evenly among all rows that have it.
+/// The gradient of an extremum: split evenly among all rows that attain it.
 fn sorted_extremum_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, ids, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
     let is_extremum = equal(x, gather(cx.output::<Tensor>(0), ids, 0));
@@ -233,7 +233,7 @@ pub static UNSORTED_SEGMENT_MAX: OpDef =
         .kernel(|_| Ok(unsorted_kernel(Segment::Max)))
         .samples(|| unsorted_samples([3.0, 5.0]));
 
-/// The gradient of an extremum: split evenly among all rows that have it.
+/// The gradient of an extremum: split evenly among all rows that attain it.
 fn unsorted_extremum_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, ids, count): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
     let is_extremum = equal(x, gather_or_zero(cx.output(0), ids));
@@ -250,7 +250,7 @@ fn gather_or_zero(segments: Tensor, ids: Tensor) -> Tensor {
     select(is_member(ids, picked), picked, zeros_like(picked))
 }
 
-/// For each element of `rows` whether its row belongs to a segment.
+/// For each element of `rows`, whether its row belongs to a segment.
 fn is_member(ids: Tensor, rows: Tensor) -> Tensor {
     let own = shape(ids);
     let inner = rank(rows) - rank(ids);
@@ -286,8 +286,8 @@ segments! {
     /// the result is the sum of segment `i`. The sum of no rows is 0.
     segment_sum = SEGMENT_SUM, "SegmentSum";
 
-    /// The means of the rows of each segment (see [`segment_sum`]). It is 0 for a segment without
-    /// rows.
+    /// The means of the rows of each segment (see [`segment_sum`]). The mean of a segment without
+    /// rows is 0.
     segment_mean = SEGMENT_MEAN, "SegmentMean";
 
     /// The products of the rows of each segment (see [`segment_sum`]). It is 1 for a segment
@@ -311,7 +311,7 @@ macro_rules! unsorted_segments {
         $(#[doc = $doc])*
         ///
         /// # Errors
-        /// Shapes that do not fit; a run fails where a number is not below `count`.
+        /// Shapes that do not fit; a run fails if a number is not below `count`.
         #[doc = example!($function(constant([0.5_f32, 2.0, 3.0]), [1, 0, 1], 2) => "[2]")]
         #[doc(alias = $alias)]
         #[track_caller]

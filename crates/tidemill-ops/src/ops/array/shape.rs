@@ -20,7 +20,7 @@ const TYPES: &[AttrDef] = &[
     AttrDef::types("out_type", DType::INDICES).default(Default::Type(DType::I32)),
 ];
 
-/// An operation that tells something of the shape of its input.
+/// An operation that depends only on the shape of its input.
 const fn of_shape(name: &'static str, summary: &'static str) -> OpDef {
     OpDef::new(name, summary)
         .inputs(const { &[Arg::of("input", "T")] })
@@ -203,7 +203,7 @@ pub static BROADCAST_ARGS: OpDef =
             ]
         });
 
-/// The axes, among so many, that an operand lacks or has the extent 1 along.
+/// The axes, out of `rank`, that an operand lacks or along which it has extent 1.
 fn unit_axes(operand: &[usize], rank: usize) -> SmallVec<[usize; 4]> {
     let lacks = rank - operand.len();
     (0..rank).filter(|&axis| axis < lacks || operand[axis - lacks] == 1).collect()
@@ -226,8 +226,8 @@ pub fn shape(x: impl Into<Operand>) -> Tensor {
     }
 }
 
-/// The shape of a tensor, if what is built needs nothing else of it: gradients do not take values for
-/// their shapes alone.
+/// The shape of a tensor, if nothing else of it is needed: gradients do not take values only for
+/// their shapes.
 pub(crate) fn needs_no_value(x: Tensor) -> Option<PartialShape> {
     in_gradient().then(|| x.shape())
 }
@@ -265,7 +265,7 @@ pub fn shape_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<Ten
 /// The shape that two shapes, given as integer tensors, broadcast to.
 ///
 /// # Errors
-/// A run fails where the shapes do not broadcast.
+/// A run fails if the shapes do not broadcast.
 ///
 /// ```
 /// use tidemill_ops::{broadcast_dynamic_shape, constant};
@@ -312,8 +312,8 @@ pub fn rank(x: impl Into<Operand>) -> Tensor {
     }
 }
 
-/// For two shapes that broadcast and differ: the axes along which each was broadcast, which a
-/// gradient has to be summed over.
+/// For two shapes that broadcast and differ: the axes along which each was broadcast, over which a
+/// gradient must be summed.
 ///
 /// ```
 /// use tidemill_ops::{broadcast_gradient_args, constant};

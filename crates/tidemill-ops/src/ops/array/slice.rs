@@ -58,7 +58,7 @@ pub static SLICE: OpDef = OpDef::new("Slice", "A block cut out of a tensor.")
         ]
     });
 
-/// The cut of one axis of a block; `None` as far as something is unknown.
+/// The cut of one axis of a block; `None` if it is not known.
 fn block_cut(
     axis: usize,
     begin: Option<i64>,
@@ -84,7 +84,7 @@ fn block_cut(
             Some(count) => Ok(Cut { begin, count, step: 1 }),
             None => Err(OpError::elements(
                 "size",
-                format!("the slice begins at {begin} along axis {axis} of {extent}"),
+                format!("the slice begins at {begin} along axis {axis} of extent {extent}"),
             )),
         };
         return dim.known().map(rest).transpose();
@@ -92,7 +92,9 @@ fn block_cut(
     match dim.known() {
         Some(extent) if begin.saturating_add(count) > extent => Err(OpError::elements(
             "size",
-            format!("{count} elements from {begin} on leave axis {axis} of {extent}"),
+            format!(
+                "{count} elements from {begin} on go past the end of axis {axis} of extent {extent}"
+            ),
         )),
         _ => Ok(Some(Cut { begin, count, step: 1 })),
     }
@@ -259,7 +261,7 @@ fn strided_slice_grad_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> 
     Ok(grads([None, None, None, None, Some(grad)]))
 }
 
-/// What inputs 1 to 3 of a node say of a value of this shape.
+/// The strided slice that inputs 1 to 3 of a node describe, for a value of this shape.
 fn resolve(masks: StrideMasks, cx: &KernelCx<'_>, shape: &Shape) -> Result<Resolved, KernelError> {
     let [begin, end, strides] = [1, 2, 3].map(|i| integers(cx.input(i)?));
     let (begin, end, strides) = (begin?, end?, strides?);
@@ -290,8 +292,8 @@ fn infer_strided(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError
     Ok([Inferred::with_elements(resolved.shape(), elements)].into_iter().collect())
 }
 
-/// What inputs 1 to 3 cut out of a tensor of shape `whole`, as far as that is known; `None` where
-/// not even the number of axes is.
+/// The part that inputs 1 to 3 cut out of a tensor of shape `whole`, as far as it is known; `None`
+/// if even the number of axes is unknown.
 fn strided_part(node: &NodeView<'_>, whole: &PartialShape) -> Result<Option<Resolved>, OpError> {
     let mut lengths = PartialShape::of_rank(1);
     for i in 1..4 {
@@ -302,12 +304,12 @@ fn strided_part(node: &NodeView<'_>, whole: &PartialShape) -> Result<Option<Reso
     let (Some(dims), Some(length)) = (whole.dims(), lengths.elements()) else {
         return Ok(None);
     };
-    // There is an entry for each axis, new ones included, and one more at most.
+    // There is an entry for each axis, including new ones, and one more at most.
     if length > dims.len() + MAX_NEW_AXES {
         let rank = dims.len();
         return Err(OpError::elements(
             "begin",
-            format!("{length} axes are cut, but there are {rank}"),
+            format!("{length} axes are sliced, but there are {rank}"),
         ));
     }
     let element = |i, at: usize| node.elements(i).and_then(|elements| elements.get(at).copied()?);
@@ -317,7 +319,7 @@ fn strided_part(node: &NodeView<'_>, whole: &PartialShape) -> Result<Option<Reso
     Resolved::new(masks, &entries, dims).map(Some)
 }
 
-/// As many new axes as the bits of a mask can ask for.
+/// The most new axes that the bits of a mask can add.
 const MAX_NEW_AXES: usize = 64;
 
 fn strided_samples() -> Vec<Sample> {
@@ -342,7 +344,7 @@ fn strided_samples() -> Vec<Sample> {
         sample([&[], &[], &[]], x()),
         Sample::error(inputs(&[0], &[2], &[0]), "stride of axis 0 is zero"),
         Sample::error(inputs(&[2], &[3], &[1]), "index 2 is out of range").attr(MASKS[4], 1_i64),
-        Sample::error(inputs(&[0; 3], &[1; 3], &[1; 3]), "3 axes are cut, but there are 2"),
+        Sample::error(inputs(&[0; 3], &[1; 3], &[1; 3]), "3 axes are sliced, but there are 2"),
         Sample::error(inputs(&[0; 2], &[1; 2], &[1; 2]), "one ellipsis").attr(MASKS[2], 3_i64),
         Sample::error(inputs(&[0], &[1; 2], &[1; 2]), "contradict"),
     ]
@@ -373,9 +375,9 @@ pub fn slice(x: impl Into<Operand>, begin: impl Into<Operand>, size: impl Into<O
     })
 }
 
-/// `x` cut along its axes: entry `i` takes the elements from `begin[i]` on, by steps of
-/// `strides[i]`, to before `end[i]`. Negative bounds count from the end, and bounds beyond an end
-/// are clamped. Axes without an entry are kept whole.
+/// `x` sliced along its axes: entry `i` takes the elements from `begin[i]` up to, but not
+/// including, `end[i]`, in steps of `strides[i]`. Negative bounds count from the end, and bounds
+/// beyond an end are clamped. Axes without an entry are kept whole.
 ///
 /// [`Tensor::slice`] is a shorter notation. The gradient is that of the result, with zeros
 /// elsewhere.

@@ -50,12 +50,12 @@ pub static SPLIT: OpDef =
             vec![
                 sample.outputs([left, right]),
                 of_empty.attr("num_split", 2_i64).outputs([empty.clone(), empty]),
-                wrong(3, "4 elements are not 3 parts of equal size"),
+                wrong(3, "4 elements do not split into 3 equal parts"),
                 wrong(0, "at least 1 part"),
             ]
         });
 
-/// The number of parts that an attribute asks for.
+/// The number of parts given by an attribute.
 fn parts(node: &NodeView<'_>, attr: &'static str) -> Result<usize, OpError> {
     let count = count_of(node.int_attr(attr)?, attr)?;
     if count == 0 {
@@ -69,7 +69,7 @@ fn even_size(extent: usize, count: usize) -> Result<usize, OpError> {
     if extent.is_multiple_of(count) {
         return Ok(extent / count);
     }
-    Err(OpError::shape("value", format!("{extent} elements are not {count} parts of equal size")))
+    Err(OpError::shape("value", format!("{extent} elements do not split into {count} equal parts")))
 }
 
 fn infer_split(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
@@ -136,9 +136,9 @@ pub static SPLIT_V: OpDef =
             vec![
                 sample([1, 2]).outputs(outputs()),
                 sample([1, -1]).outputs(outputs()),
-                error([1, 1], "sizes of 2 in all"),
+                error([1, 1], "the sizes add up to 2"),
                 error([-1, -1], "only one size"),
-                error([4, -1], "sizes of 4 in all"),
+                error([4, -1], "the sizes add up to 4"),
             ]
         });
 
@@ -153,7 +153,7 @@ fn check_one_open(sizes: impl Iterator<Item = i64>) -> Result<(), OpError> {
     }
 }
 
-/// Sizes of the parts of an axis, of which one may be -1, for whatever is left.
+/// Sizes of the parts of an axis; one may be -1, for the remainder.
 fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
     check_one_open(sizes.iter().copied())?;
     let mut sum = 0_usize;
@@ -165,7 +165,7 @@ fn open_filled(sizes: &[i64], extent: usize) -> Result<Vec<usize>, OpError> {
     let rest = rest.filter(|rest| is_open || *rest == 0).ok_or_else(|| {
         OpError::elements(
             "size_splits",
-            format!("an axis of {extent} is split into sizes of {sum} in all"),
+            format!("the sizes add up to {sum}, but the axis has extent {extent}"),
         )
     })?;
     Ok(sizes.iter().map(|&size| usize::try_from(size).unwrap_or(rest)).collect())
@@ -249,10 +249,10 @@ fn check_parts(extent: usize, count: usize) -> Result<(), OpError> {
     if extent == count {
         return Ok(());
     }
-    Err(OpError::shape("value", format!("the axis has {extent} parts, not {count}")))
+    Err(OpError::shape("value", format!("the axis splits into {extent} parts, not {count}")))
 }
 
-/// A kernel of as many outputs as a function gives.
+/// A kernel with as many outputs as a function returns.
 pub(super) fn list_kernel<F>(compute: F) -> Box<dyn Kernel>
 where
     F: Fn(&KernelCx<'_>) -> Result<Vec<Value>, KernelError> + Send + Sync + 'static,
@@ -264,13 +264,13 @@ where
     })
 }
 
-/// The gradients of all outputs: zeros for those that have none.
+/// The gradients of all outputs; zeros for those without one.
 pub(super) fn output_grads(cx: &GradCx<'_>) -> Vec<Tensor> {
     let outputs = 0..cx.node().outputs().len();
     outputs.map(|i| cx.grad_of(i).unwrap_or_else(|| zeros_like(cx.output::<Tensor>(i)))).collect()
 }
 
-/// All outputs of an operation of a known number of them.
+/// All outputs of an operation of which the number is known.
 fn outputs(node: OperationRef, count: usize) -> Vec<Tensor> {
     (0..count).map(|i| node.output(i as u32).into()).collect()
 }
@@ -342,12 +342,10 @@ pub fn unstack(x: impl Into<Operand>, axis: i64) -> Vec<Tensor> {
     let shape = x.shape();
     let extent = match shape.dims().map(|dims| axis_of(axis, dims.len()).map(|i| dims[i])) {
         Some(Ok(dim)) => dim.known().ok_or_else(|| {
-            OpError::shape("value", format!("the extent of axis {axis} of {shape} is not known"))
+            OpError::shape("value", format!("the extent of axis {axis} of {shape} is unknown"))
         }),
         Some(Err(error)) => Err(error),
-        None => {
-            Err(OpError::shape("value", "the number of parts of an unknown shape is not known"))
-        }
+        None => Err(OpError::shape("value", "an unknown shape has an unknown number of parts")),
     };
     match extent {
         Ok(count) => unstack_count(x, count, axis),

@@ -54,7 +54,7 @@ pub(super) struct Entry {
     pub(super) stride: Option<i64>,
 }
 
-/// What becomes of an axis.
+/// The role of an axis.
 #[derive(Clone, Copy, Debug, PartialEq)]
 enum Piece {
     /// A new one.
@@ -84,7 +84,7 @@ impl Resolved {
             let rank = dims.len();
             return Err(OpError::shape(
                 "input",
-                format!("{named} axes are cut, but there are {rank}"),
+                format!("{named} axes are sliced, but there are {rank}"),
             ));
         };
         let mut pieces = SmallVec::new();
@@ -159,7 +159,7 @@ fn piece(
 /// One element of an axis, which is dropped.
 fn element(entry: Entry, axis: usize, dim: Dim) -> Result<Piece, OpError> {
     if entry.stride.is_some_and(|stride| stride < 0) {
-        let message = format!("axis {axis} is cut to one element: its stride must be 1");
+        let message = format!("axis {axis} is reduced to one element, so its stride must be 1");
         return Err(OpError::elements("strides", message));
     }
     let cut = match (entry.begin, dim.known()) {
@@ -168,7 +168,8 @@ fn element(entry: Entry, axis: usize, dim: Dim) -> Result<Piece, OpError> {
                 if index < 0 { index.saturating_add_unsigned(extent as u64) } else { index };
             let begin = usize::try_from(counted).ok().filter(|&begin| begin < extent);
             let begin = begin.ok_or_else(|| {
-                let message = format!("index {index} is out of range for axis {axis} of {extent}");
+                let message =
+                    format!("index {index} is out of range for axis {axis} of extent {extent}");
                 OpError::elements("begin", message)
             })?;
             Some(Cut { begin, count: 1, step: 1 })
@@ -178,8 +179,8 @@ fn element(entry: Entry, axis: usize, dim: Dim) -> Result<Piece, OpError> {
     Ok(Piece::Cut { cut, extent: Dim::from(1), is_kept: false })
 }
 
-/// The cut from `begin` to before `end`, which are pushed to the ends of the axis where they lie
-/// beyond, and stand for them where they are `None`.
+/// The cut from `begin` up to, but not including, `end`. Bounds beyond the ends of the axis are
+/// clamped, and `None` stands for the ends.
 fn cut(begin: Option<i64>, end: Option<i64>, stride: i64, extent: usize) -> Cut {
     let extent = i128::try_from(extent).unwrap_or(i128::MAX);
     let stride = i128::from(stride);

@@ -66,7 +66,7 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     Inferred::one(shape.into_iter().collect::<PartialShape>())
 }
 
-/// The sum over the copies: each axis is cut in two, and the one that counts copies summed over.
+/// The sum over the copies: each axis is cut in two, and the one that counts copies is summed over.
 fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let (x, multiples): (Tensor, Tensor) = (cx.input(0), cx.input(1));
     let own = shape_as(x, cx.node().dtype(1));

@@ -18,7 +18,7 @@ pub enum ConvPadding<const N: usize> {
     Explicit([[i64; 2]; N]),
 }
 
-/// How a filter, or the window of a pool, moves over an input along its `N` spatial axes.
+/// The movement of a filter, or of the window of a pool, over an input along its `N` spatial axes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Conv<const N: usize> {
     /// The distances between positions of the filter.
@@ -57,14 +57,14 @@ impl<const N: usize> Conv<N> {
         Conv { channels_first: true, ..self }
     }
 
-    /// The entries for the axes of space among those for all axes.
+    /// The entries for the spatial axes among those for all axes.
     pub(in crate::ops) fn spread<T: Copy>(&self, space: [T; N], other: T) -> Vec<T> {
         let (before, behind) = if self.channels_first { (2, 0) } else { (1, 1) };
         let others = |count| std::iter::repeat_n(other, count);
         others(before).chain(space).chain(others(behind)).collect()
     }
 
-    /// The node with the attributes that say how its windows move, but for the dilations.
+    /// The node with the attributes of the movement of its windows, except the dilations.
     pub(in crate::ops) fn moved(self, node: NodeBuilder) -> NodeBuilder {
         let node = match self.padding {
             ConvPadding::Same => node.attr("padding", "SAME"),
@@ -188,8 +188,8 @@ pub fn conv2d_transpose(
     })
 }
 
-/// The images `input`, with each channel filtered separately: channel `k * multiplier + q` is that
-/// of `input[.., k]` and `filter[.., k, q]`. Filters are of shape `[height, width, channels,
+/// The images `input`, with each channel filtered separately: channel `k * multiplier + q` is
+/// `input[.., k]` filtered by `filter[.., k, q]`. Filters are of shape `[height, width, channels,
 /// multiplier]`.
 ///
 /// # Errors
@@ -212,8 +212,8 @@ pub fn depthwise_conv2d_native(
     options.node(&DEPTHWISE_CONV_2D, [input, filter])
 }
 
-/// The volumes `input`, of shape `[batch, depth, height, width, channels]`, filtered as [`conv2d`]
-/// does it. Padding cannot be explicit.
+/// The volumes `input`, of shape `[batch, depth, height, width, channels]`, filtered like
+/// [`conv2d`]. Padding cannot be explicit.
 ///
 /// # Errors
 /// As for [`conv2d`].
@@ -231,7 +231,7 @@ pub fn conv3d(input: impl Into<Operand>, filter: impl Into<Operand>, options: Co
     options.node(&CONV_3D, [input, filter])
 }
 
-/// The sequences `input`, of shape `[batch, length, channels]`, filtered as [`conv2d`] does it, by
+/// The sequences `input`, of shape `[batch, length, channels]`, filtered like [`conv2d`], by
 /// filters of shape `[length, channels, filters]`.
 ///
 /// # Errors

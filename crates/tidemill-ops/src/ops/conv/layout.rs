@@ -1,4 +1,4 @@
-//! How the attributes of a convolution say that its filter moves.
+//! The movement of a filter, read from the attributes of a convolution.
 
 use std::borrow::Cow;
 
@@ -8,9 +8,9 @@ use tidemill_kernels::layout::transpose;
 use tidemill_kernels::window::{Padding, Slide};
 use tidemill_value::{Dim, PartialShape, Value};
 
-/// How a filter moves, and where the channels are.
+/// The movement of a filter, and the position of the channels.
 pub(super) struct Layout {
-    /// How it moves along each axis of space.
+    /// The movement along each spatial axis.
     pub(super) slides: SmallVec<[Slide; 3]>,
     channels_first: bool,
 }
@@ -23,10 +23,7 @@ impl Layout {
             (b"NHWC", 2) | (b"NDHWC", 3) => false,
             (b"NCHW", 2) | (b"NCDHW", 3) => true,
             _ => {
-                return Err(OpError::attr(
-                    "data_format",
-                    format!("there is no data format {format}"),
-                ));
+                return Err(OpError::attr("data_format", format!("unknown data format {format}")));
             }
         };
         let channels = if channels_first { 1 } else { space + 1 };
@@ -38,13 +35,13 @@ impl Layout {
         Ok(Layout { slides: moves.map(slide).collect(), channels_first })
     }
 
-    /// The axes in the order in which the channels are the last.
+    /// The order of the axes that puts the channels last.
     fn permutation(&self) -> SmallVec<[usize; 5]> {
         let rank = self.slides.len() + 2;
         [0].into_iter().chain(2..rank).chain([1]).collect()
     }
 
-    /// What is known of the extents of values with channels, those being the last.
+    /// The known extents of values with channels, with the channels last.
     pub(super) fn dims(&self, shape: &PartialShape) -> SmallVec<[Dim; 5]> {
         let rank = self.slides.len() + 2;
         match shape.dims() {
@@ -57,7 +54,7 @@ impl Layout {
         }
     }
 
-    /// The shape of values whose extents, that of the channels last, are these.
+    /// The shape of values with these extents, of which the channels are last.
     pub(super) fn shape(&self, dims: &[Dim]) -> PartialShape {
         match dims {
             [batch, space @ .., channels] if self.channels_first => {
@@ -78,7 +75,7 @@ impl Layout {
         Ok(Cow::Owned(transpose(value, &self.permutation())?))
     }
 
-    /// A value whose channels are last, with its channels where they belong.
+    /// A value whose channels are last, with its channels moved back.
     pub(super) fn restored(&self, value: Value) -> Result<Value, KernelError> {
         if !self.channels_first {
             return Ok(value);
@@ -90,13 +87,13 @@ impl Layout {
     }
 }
 
-/// The number of places of a filter on an axis, as far as it follows from what is known.
+/// The number of positions of a filter on an axis, as far as it is known.
 pub(in crate::ops) fn places(slide: Slide, input: Dim, filter: Dim) -> Result<Dim, OpError> {
     Ok(slide.output(input, filter)?)
 }
 
-/// The entries for the axes of space of a list with one for each axis, all above 0, of which those
-/// for batch and channels are 1.
+/// The entries for the spatial axes of a list with one for each axis. All must be above 0, and
+/// those for batch and channels must be 1.
 pub(in crate::ops) fn steps(
     node: &NodeView<'_>,
     name: &'static str,
@@ -108,14 +105,15 @@ pub(in crate::ops) fn steps(
         return Err(wrong_length(name, space + 2, steps.len()));
     }
     if steps[0] != 1 || steps[channels] != 1 {
-        let message = format!("`{name}` must be 1 for batch and channels, but are {steps:?}");
+        let message = format!("`{name}` must be 1 for batch and channels, not {steps:?}");
         return Err(OpError::attr(name, message));
     }
     let moving = steps.iter().enumerate().filter(|&(axis, _)| axis != 0 && axis != channels);
     let step = |(_, &step): (usize, &i64)| {
-        usize::try_from(step).ok().filter(|&step| step > 0).ok_or_else(|| {
-            OpError::attr(name, format!("`{name}` must be above 0, but are {steps:?}"))
-        })
+        usize::try_from(step)
+            .ok()
+            .filter(|&step| step > 0)
+            .ok_or_else(|| OpError::attr(name, format!("`{name}` must be above 0, not {steps:?}")))
     };
     moving.map(step).collect()
 }
@@ -139,7 +137,7 @@ pub(in crate::ops) fn paddings(
         (b"SAME", _) => Padding::Same,
         (b"VALID", _) => Padding::Valid,
         (b"EXPLICIT", Some(explicit)) => return explicit_paddings(explicit, space, channels),
-        _ => return Err(OpError::attr("padding", format!("there is no padding {padding}"))),
+        _ => return Err(OpError::attr("padding", format!("unknown padding {padding}"))),
     };
     if explicit.is_some_and(|explicit| !explicit.is_empty()) {
         return Err(OpError::attr(
@@ -171,8 +169,8 @@ fn explicit_paddings(
                 return Err(OpError::attr(
                     "explicit_paddings",
                     format!(
-                        "`explicit_paddings` must be 0 for batch and channels and not negative, but \
-                     are {explicit:?}"
+                        "`explicit_paddings` must be 0 for batch and channels and never negative, \
+                         not {explicit:?}"
                     ),
                 ));
             }

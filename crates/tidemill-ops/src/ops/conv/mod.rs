@@ -34,15 +34,15 @@ trait Kind {
     /// Plans the convolution of an input and a filter of these shapes, channels last.
     const PLAN: Plan;
 
-    /// The convolution, the gradient of its input, and that of its filter.
+    /// The convolution, the gradient of its input, and the gradient of its filter.
     fn family() -> [&'static OpDef; 3];
 
-    /// Whether filters that take so many channels, the first number, and are as many as the second can
-    /// be applied to an input of `channels`.
+    /// True if filters that take `taken` channels, `filters` in number, can be applied to an input
+    /// of `channels`.
     fn fits(channels: usize, taken: usize, filters: Option<usize>) -> bool;
 
-    /// The number of channels that come out, if it is known, from those that go in and the last
-    /// two extents of the filter.
+    /// The number of output channels, if it is known, from the number of input channels and the
+    /// last two extents of the filter.
     fn filters(channels: Dim, filter: [Dim; 2]) -> Dim;
 }
 
@@ -117,7 +117,7 @@ const DILATIONS: AttrDef = AttrDef {
     default: Some(Default::Ints(&[1, 1, 1, 1])),
     ..AttrDef::new("dilations", AttrKind::Ints)
 };
-/// A hint to TensorFlow's own kernels, without a meaning of its own.
+/// A hint for TensorFlow's own kernels, without any other meaning.
 const USE_CUDNN: AttrDef = AttrDef::bool("use_cudnn_on_gpu", true);
 
 const ATTRS_2D: &[AttrDef] =
@@ -266,7 +266,7 @@ pub static CONV_3D_BACKPROP_FILTER: OpDef = backprop_filter::<Grouped<3>>(
 )
 .samples(samples::conv_3d_backprop_filter);
 
-/// Checks the ranks of those inputs that are no sizes, and reads the attributes.
+/// Checks the ranks of the inputs that are not sizes, and reads the attributes.
 fn checked<K: Kind>(node: &NodeView<'_>, inputs: [usize; 2]) -> Result<Layout, OpError> {
     for i in inputs {
         check_rank(node, i, K::SPACE + 2, K::AXES)?;
@@ -274,7 +274,7 @@ fn checked<K: Kind>(node: &NodeView<'_>, inputs: [usize; 2]) -> Result<Layout, O
     Layout::of(node, K::SPACE)
 }
 
-/// The shape that comes out, channels last, from what is known of input and filter.
+/// The output shape, channels last, from the known facts about input and filter.
 fn output<K: Kind>(
     layout: &Layout,
     input: &[Dim],
@@ -286,7 +286,7 @@ fn output<K: Kind>(
     {
         let filters: PartialShape = filter.into();
         let input = layout.shape(input);
-        let rule = format!("agree in channels: filters of {taken} channels meet {channels}");
+        let rule = format!("agree in channels: the filters take {taken}, but there are {channels}");
         return Err(OpError::disagree(("filter", &filters), ("input", &input), rule));
     }
     let known = |dims: &[Dim]| dims.iter().map(|dim| dim.known()).collect::<Option<Shape>>();
@@ -314,7 +314,7 @@ fn infer_input<K: Kind>(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, 
     let filter = filter_dims::<K>(node.shape(1));
     let grad = layout.dims(node.shape(2));
     let input = match sizes_of(node, 0)? {
-        // Of the axes of space alone, the others follow.
+        // If only the spatial extents are given, the others follow.
         Some(sizes) if sizes.len() == K::SPACE => {
             let ends = ([grad[0]], [filter[K::SPACE]]);
             ends.0.into_iter().chain(sizes).chain(ends.1).collect()
@@ -340,7 +340,7 @@ fn infer_filter<K: Kind>(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>,
     Inferred::one(filter.into_iter().collect::<PartialShape>())
 }
 
-/// Checks that the incoming gradient can have the shape of what input and filter give.
+/// Checks that the incoming gradient can have the shape of the output for this input and filter.
 fn check_grad<K: Kind>(
     node: &NodeView<'_>,
     layout: &Layout,
@@ -356,13 +356,13 @@ fn filter_dims<K: Kind>(shape: &PartialShape) -> SmallVec<[Dim; 5]> {
     dims.unwrap_or_else(|| SmallVec::from_elem(Dim::UNKNOWN, K::SPACE + 2))
 }
 
-/// What is known of the extents that input `i` lists.
+/// The known extents that input `i` lists.
 fn sizes_of(node: &NodeView<'_>, i: usize) -> Result<Option<SmallVec<[Dim; 5]>>, OpError> {
     check_rank(node, i, 1, "1 axis")?;
     let Some(elements) = node.elements(i) else { return Ok(None) };
     let size = |element: &Option<i64>| match element {
         Some(size) => usize::try_from(*size).map(Dim::from).map_err(|_| {
-            OpError::elements(node.op().inputs[i].name, format!("{size} is no extent of a shape"))
+            OpError::elements(node.op().inputs[i].name, format!("{size} is not a valid extent"))
         }),
         None => Ok(Dim::UNKNOWN),
     };
@@ -373,7 +373,7 @@ fn wrong_sizes(name: &'static str, expected: usize, actual: usize) -> OpError {
     OpError::elements(name, format!("`{name}` must have {expected} entries, not {actual}"))
 }
 
-/// The extents that a value lists, of which there must be as many as axes.
+/// The extents that a value lists, one for each axis.
 fn sizes(value: &Value, name: &'static str, rank: usize) -> Result<Shape, KernelError> {
     let sizes = shape_of(value)?;
     if sizes.len() != rank {
@@ -401,7 +401,7 @@ fn input_kernel<K: Kind>(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError
     }))
 }
 
-/// The shape of the input, channels last, from its sizes, or those of its space alone.
+/// The shape of the input, channels last, from its sizes, or from its spatial sizes alone.
 fn input_shape<K: Kind>(
     layout: &Layout,
     list: &Value,

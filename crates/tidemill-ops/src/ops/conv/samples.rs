@@ -19,7 +19,7 @@ fn diagonal() -> Value {
     array([2, 2, 1, 1], [1.0_f64, 0.0, 0.0, 10.0])
 }
 
-/// Numbers that are different enough for gradients.
+/// Numbers that are different enough to check gradients.
 fn numbers<const N: usize>(shape: [usize; N]) -> Value {
     let count = shape.iter().product();
     array(shape, (0..count).map(|i| (i * 7 % 11) as f32 / 4.0 - 1.0).collect::<Vec<_>>())
@@ -41,7 +41,7 @@ pub(super) fn conv_2d() -> Vec<Sample> {
     let error = |message| Sample::error([image(), diagonal()], message);
     let narrow = Sample::error(
         [image(), array([1, 1, 2, 1], [1.0_f64, 1.0])],
-        "agree in channels: filters of 2 channels meet 1",
+        "agree in channels: the filters take 2, but there are 1",
     );
     vec![
         moving(whole(), "VALID", [1, 1]),
@@ -54,9 +54,9 @@ pub(super) fn conv_2d() -> Vec<Sample> {
         moving(Sample::shapes([numbers([1, 2, 2, 1]), numbers([3, 3, 1, 2])]), "VALID", [1, 1]),
         moving(narrow, "VALID", [1, 1]),
         moving(error("must be above 0"), "VALID", [0, 1]),
-        moving(error("no padding FULL"), "FULL", [1, 1]),
+        moving(error("unknown padding FULL"), "FULL", [1, 1]),
         moving(error("must have 8 entries, not 0"), "EXPLICIT", [1, 1]),
-        moving(error("no data format HWCN"), "SAME", [1, 1]).attr("data_format", "HWCN"),
+        moving(error("unknown data format HWCN"), "SAME", [1, 1]).attr("data_format", "HWCN"),
         moving(Sample::error([image(), Value::from([1.0_f64])], "4 axes"), "SAME", [1, 1]),
     ]
 }
@@ -100,7 +100,7 @@ pub(super) fn depthwise() -> Vec<Sample> {
     let filter = || array([1, 2, 2, 1], [1.0_f64, 10.0, 2.0, 20.0]);
     let narrow = Sample::error(
         [x(), array([1, 1, 1, 1], [1.0_f64])],
-        "agree in channels: filters of 1 channels meet",
+        "agree in channels: the filters take 1, but there are",
     );
     vec![
         moving(

@@ -17,11 +17,11 @@ pub(super) struct Equation {
 pub(super) struct Term {
     pub(super) before: String,
     pub(super) ellipsis: bool,
-    /// The letters behind the ellipsis; without one, there are none.
+    /// The letters after the ellipsis; without one, there are none.
     pub(super) after: String,
 }
 
-/// Labels from here on are axes of the ellipsis, counted from its last.
+/// The first label of the ellipsis, whose axes are counted from its last.
 const ELLIPSIS: Label = 1 << 8;
 
 impl FromStr for Equation {
@@ -52,7 +52,7 @@ impl FromStr for Equation {
     }
 }
 
-/// The labels that are there once, in alphabetical order.
+/// The labels that occur once, in alphabetical order.
 fn implicit_output(inputs: &[Term]) -> Term {
     let mut letters: Vec<char> = inputs.iter().flat_map(Term::letters).collect();
     letters.sort_unstable();
@@ -72,7 +72,7 @@ impl FromStr for Term {
         let (before, after) = text.split_once("...").unwrap_or((text, ""));
         match before.chars().chain(after.chars()).find(|c| !c.is_ascii_alphabetic()) {
             Some(other) => {
-                Err(OpError::attr("equation", format!("`{other}` in `{text}` is no label")))
+                Err(OpError::attr("equation", format!("`{other}` in `{text}` is not a label")))
             }
             None => {
                 let ellipsis = text.contains("...");
@@ -90,7 +90,7 @@ impl fmt::Display for Term {
 }
 
 impl Term {
-    /// The same term with the letters behind an ellipsis that is not there before it.
+    /// The same term; without an ellipsis, all its letters are before it.
     fn normal(mut self) -> Self {
         if !self.ellipsis {
             self.before.push_str(&std::mem::take(&mut self.after));
@@ -113,7 +113,7 @@ impl Term {
         Term { before, ellipsis: self.ellipsis, after }
     }
 
-    /// The number of axes behind `before` that the ellipsis stands for.
+    /// The number of axes after `before` that the ellipsis stands for.
     fn stretch(&self, rank: usize) -> Result<usize, OpError> {
         let letters = self.before.len() + self.after.len();
         let stretch = rank.checked_sub(letters).filter(|&axes| self.ellipsis || axes == 0);
@@ -131,13 +131,14 @@ impl Term {
 }
 
 impl Equation {
-    /// The shape of the output, as far as those of the inputs tell.
+    /// The shape of the output, as far as it follows from the shapes of the inputs.
     pub(super) fn infer(&self, shapes: &[&PartialShape]) -> Result<PartialShape, OpError> {
         if shapes.len() != self.inputs.len() || shapes.is_empty() || shapes.len() > 2 {
             return Err(OpError::shape(
                 "inputs",
                 format!(
-                    "the equation has {} terms for {} inputs, of which there are one or two",
+                    "the equation has {} terms for {} inputs, but only one or two inputs are \
+                     supported",
                     self.inputs.len(),
                     shapes.len()
                 ),
@@ -160,7 +161,7 @@ impl Equation {
                 *extent = extent.merge(dim).map_err(|_| {
                     OpError::shape(
                         "inputs",
-                        format!("the label `{letter}` stands for {extent} and {dim}"),
+                        format!("the label `{letter}` stands for both {extent} and {dim}"),
                     )
                 })?;
             }
@@ -176,7 +177,7 @@ impl Equation {
         Ok(dims.into_iter().collect())
     }
 
-    /// The labels of the axes of inputs of so many axes, and of the output.
+    /// The labels of the axes of inputs of these ranks, and of the output.
     pub(super) fn labels(&self, ranks: &[usize]) -> Result<(Vec<Vec<Label>>, Vec<Label>), OpError> {
         let mut longest = 0;
         let mut labels = Vec::new();
@@ -228,10 +229,10 @@ mod tests {
     fn what_does_not_fit_is_an_error() {
         let error = |equation, shapes: &[PartialShape]| infer(equation, shapes).unwrap_err();
         assert!(error("ij->k", &[shape![2, 2]]).contains("no input has"));
-        assert!(error("i1->i", &[shape![2, 2]]).contains("`1` in `i1` is no label"));
+        assert!(error("i1->i", &[shape![2, 2]]).contains("`1` in `i1` is not a label"));
         assert!(error("ij->i", &[shape![2]]).contains("does not label a tensor of 1 axes"));
         assert!(error("...ij->i", &[shape![2]]).contains("does not label"));
-        assert!(error("ii->i", &[shape![2, 3]]).contains("`i` stands for 2 and 3"));
+        assert!(error("ii->i", &[shape![2, 3]]).contains("`i` stands for both 2 and 3"));
         assert!(error("i,i,i->i", &[shape![2]]).contains("3 terms for 1 inputs"));
     }
 }

@@ -89,7 +89,7 @@ fn samples() -> Vec<Sample> {
         given("i,i->i", &both).outputs([Value::from([0.5_f32, -2.0, 6.0])]),
         wrong(given("ij->i", &both[..1]), "does not label a tensor of 1 axes"),
         wrong(given("i,i->", &both[..1]), "2 terms for 1 inputs"),
-        wrong(given("i,i->", &short), "`i` stands for 3 and 1"),
+        wrong(given("i,i->", &short), "`i` stands for both 3 and 1"),
     ];
     equations.into_iter().filter_map(sample).chain(checked).collect()
 }
@@ -97,7 +97,7 @@ fn samples() -> Vec<Sample> {
 fn equation_of(node: &NodeView<'_>) -> Result<Equation, OpError> {
     let text = node.str_attr("equation")?;
     let text = std::str::from_utf8(&text);
-    text.map_err(|_| OpError::attr("equation", "the equation is no text"))?.parse()
+    text.map_err(|_| OpError::attr("equation", "the equation is not UTF-8"))?.parse()
 }
 
 #[track_caller]
@@ -117,8 +117,8 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     (0..cx.input_count()).map(|i| Ok(Some(of_input(i).into()))).collect()
 }
 
-/// The gradient of an operand: the gradient of the output times the other operand, summed over
-/// what the operand does not have, and repeated along what nothing else has.
+/// The gradient of an operand: the gradient of the output times the other operand, summed over the
+/// labels that the operand does not have, and repeated along those that nothing else has.
 fn of_operand(
     (term, x): (&Term, Tensor),
     other: Option<(&Term, Tensor)>,
@@ -142,8 +142,8 @@ fn of_operand(
     if output.ellipsis { summed } else { broadcast_to(summed, shape(x)) }
 }
 
-/// `product`, whose labels are those of `target`, repeated along the other labels of `term`,
-/// those of `x`.
+/// `product`, whose labels are those of `target`, repeated along the other labels of `term`, the
+/// labels of `x`.
 fn repeated(product: Tensor, target: &Term, term: &Term, x: Tensor) -> Tensor {
     let (before, after) = (term.before.len(), term.after.len());
     let mut labels = String::new();

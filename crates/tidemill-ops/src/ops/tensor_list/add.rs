@@ -1,4 +1,4 @@
-//! Sums and zeros of lists, as gradients of lists need them: `AddN` and `ZerosLike`.
+//! Sums and zeros of lists, for gradients of lists: `AddN` and `ZerosLike`.
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{Fact, Inferred, Kernel, KernelCx, KernelError, NodeView, OpError};
@@ -18,8 +18,7 @@ pub(in crate::ops) fn add_lists_kernel() -> Box<dyn Kernel> {
     })
 }
 
-/// Adds a value to another one. Lists lie in one another only so deep, so this calls itself but a
-/// few times.
+/// Adds a value to another one. The nesting of lists is limited, so the recursion is shallow.
 fn add_to(sum: &mut Value, other: &Value) -> Result<(), KernelError> {
     if sum.shape() != other.shape() {
         let (left, right) = (sum.shape().into(), other.shape().into());
@@ -47,7 +46,7 @@ fn add_list(sum: &mut TensorList, other: &TensorList) -> Result<(), KernelError>
     }
     if sum.len() != other.len() {
         let (left, right) = (sum.len(), other.len());
-        let message = format!("lists of {left} and {right} elements have no sum");
+        let message = format!("lists of {left} and {right} elements cannot be added");
         return Err(OpError::invalid(message).into());
     }
     sum.refine(other.shape())?;
@@ -65,7 +64,7 @@ fn add_list(sum: &mut TensorList, other: &TensorList) -> Result<(), KernelError>
     Ok(())
 }
 
-/// What is known of the sum of lists.
+/// The facts known about the sum of lists.
 pub(in crate::ops) fn infer_sum(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let facts = node.inputs();
     let shape =
@@ -79,7 +78,7 @@ pub(in crate::ops) fn infer_sum(node: &NodeView<'_>) -> Result<SmallVec<[Inferre
     Ok(smallvec![Inferred { shape, ..Inferred::list_of(merged?) }])
 }
 
-/// Lists like those of a value: zeros for the elements that are there.
+/// Lists like those of a value, with zeros for the present elements.
 pub(in crate::ops) fn zeros_like_lists(value: &Value) -> Result<Value, ValueError> {
     let mut zeros = value.clone();
     for list in zeros.as_mut_slice::<TensorList>()? {

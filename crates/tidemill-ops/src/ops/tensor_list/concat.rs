@@ -1,4 +1,4 @@
-//! Lists and their elements one after the other: `TensorListConcatV2`, `TensorListSplit`,
+//! Concatenations of lists and of their elements: `TensorListConcatV2`, `TensorListSplit`,
 //! `TensorListConcatLists`.
 
 use smallvec::{SmallVec, smallvec};
@@ -23,7 +23,7 @@ use crate::{Operand, Tensor};
 
 const OUTPUTS: &[Arg] = &[Arg::of("tensor", "element_dtype"), Arg::is("lengths", DType::I64)];
 
-/// The elements of a list one after the other, and their extents.
+/// The elements of a list, concatenated, and their extents.
 pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
     "TensorListConcatV2",
     "The concatenation of a list's elements along the first axis, and their lengths.",
@@ -83,7 +83,7 @@ pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
     ]
 });
 
-/// The elements of a list one after the other, and their extents.
+/// The elements of a list, concatenated, and their extents.
 pub static TENSOR_LIST_CONCAT_V1: OpDef = OpDef::new(
     "TensorListConcat",
     "The concatenation of a list's elements along the first axis, and their lengths.",
@@ -128,8 +128,8 @@ fn concat_gradient(cx: &GradCx<'_>) -> Option<Tensor> {
     Some(tensor_list_split(grad, shape, cx.output::<Tensor>(1)))
 }
 
-/// The elements of a list one after the other, and their extents. `leading` has those of elements
-/// that are absent, where the shape of all elements does not say it.
+/// The elements of a list, concatenated, and their extents. `leading` has the extents of absent
+/// elements, if the common shape does not give them.
 fn joined(
     list: &TensorList,
     given: &PartialShape,
@@ -149,7 +149,8 @@ fn joined(
         (None, None, None) => Err(OpError::elements(
             "leading_dims",
             format!(
-                "element {i} is absent, and neither `element_shape` nor `leading_dims` tells its extent"
+                "element {i} is absent, and neither `element_shape` nor `leading_dims` gives its \
+                 extent"
             ),
         )),
     };
@@ -158,7 +159,7 @@ fn joined(
     let known = inner.known().ok_or_else(|| {
         OpError::elements(
             "element_shape",
-            format!("the shape of the elements behind the first axis, {inner}, is not known"),
+            format!("the shape of the elements after the first axis, {inner}, is unknown"),
         )
     })?;
     let of_extent =
@@ -185,7 +186,7 @@ fn joined(
     Ok((joined, Value::list(extents.into_iter().map(|extent| extent as i64).collect())))
 }
 
-/// The lengths of the parts of an axis, which have to make it up.
+/// The lengths of the parts of an axis, which must add up to its extent.
 fn sizes_of(extent: usize, lengths: &[i64]) -> Result<Vec<usize>, OpError> {
     let sizes: Vec<usize> =
         lengths.iter().map(|&n| count_of(n, "lengths")).collect::<Result<_, _>>()?;
@@ -193,7 +194,7 @@ fn sizes_of(extent: usize, lengths: &[i64]) -> Result<Vec<usize>, OpError> {
     if sum == Some(extent) {
         return Ok(sizes);
     }
-    let message = format!("parts of {sizes:?} are not the {extent} there are");
+    let message = format!("parts of {sizes:?} do not add up to {extent}");
     Err(OpError::elements("lengths", message))
 }
 
@@ -255,13 +256,13 @@ pub static TENSOR_LIST_SPLIT: OpDef =
             drop(parts.push(Value::from([2.0_f32, 3.0])));
             vec![
                 Sample::new(inputs([1, 2], Value::from([-1])), parts.into()),
-                Sample::error(inputs([1, 1], Value::from([-1])), "are not the 3 there are"),
+                Sample::error(inputs([1, 1], Value::from([-1])), "do not add up to 3"),
                 Sample::error(inputs([-1, 4], Value::from([-1])), "must not be negative"),
                 Sample::error(inputs([1, 2], Value::from([2])), "contradict"),
             ]
         });
 
-/// An extent that is not known, beside others.
+/// The unknown extent, as a constant in the graph of a tensor.
 fn constant_minus_one(beside: Tensor) -> Tensor {
     Operand::from([-1]).to_tensor_beside(beside, "unknown")
 }

@@ -98,7 +98,7 @@ pub static TENSOR_LIST_LENGTH: OpDef = OpDef::new("TensorListLength", "The lengt
         Ok(kernel(|cx| {
             let len = list_in(cx.input(0)?)?.len();
             let len = i32::try_from(len).map_err(|_| {
-                tidemill_graph::OpError::invalid(format!("the length {len} is no int32"))
+                tidemill_graph::OpError::invalid(format!("the length {len} does not fit in int32"))
             })?;
             Ok(Value::from(len))
         }))
@@ -172,7 +172,7 @@ pub static TENSOR_LIST_RESIZE: OpDef =
             ]
         });
 
-/// Adds an operation that makes a list, of a shape and a number.
+/// Adds an operation that makes a list from a shape and a number.
 #[track_caller]
 fn make(
     op: &'static OpDef,

@@ -54,7 +54,7 @@ const SHAPE_TYPE: AttrDef = AttrDef::types("shape_type", DType::INDICES);
 const INPUT_HANDLE: Arg = Arg::is("input_handle", DType::Variant);
 const OUTPUT_HANDLE: Arg = Arg::is("output_handle", DType::Variant);
 
-/// What is known of the tensors of type `dtype` in the list that input `i` is.
+/// The facts known about the tensors of type `dtype` in the list of input `i`.
 fn listed(node: &NodeView<'_>, i: usize, dtype: DType) -> Result<Fact, OpError> {
     check_rank(node, i, 0, "no axes")?;
     match node.inputs()[i].list.as_deref() {
@@ -64,8 +64,8 @@ fn listed(node: &NodeView<'_>, i: usize, dtype: DType) -> Result<Fact, OpError> 
     }
 }
 
-/// The shape of elements that input `i` describes: extents, where -1 is an unknown one, or a
-/// single -1 where not even the rank is known.
+/// The element shape that input `i` describes: extents, where -1 is an unknown one, or a single -1
+/// if even the rank is unknown.
 fn described(node: &NodeView<'_>, i: usize) -> Result<PartialShape, OpError> {
     match node.shape(i).rank() {
         Some(0) => match known_integer(node, i) {
@@ -77,7 +77,7 @@ fn described(node: &NodeView<'_>, i: usize) -> Result<PartialShape, OpError> {
     }
 }
 
-/// What is known of the elements of a list that input `i` is, of the shape that input `shape`
+/// The facts known about the elements of the list of input `i`, with the shape that input `shape`
 /// describes.
 fn element(node: &NodeView<'_>, i: usize, shape: usize) -> Result<Fact, OpError> {
     let fact = listed(node, i, node.type_attr("element_dtype")?)?;
@@ -92,7 +92,7 @@ fn no_shape(number: i64) -> OpError {
     )
 }
 
-/// The shape of elements that a value describes, as [`described`].
+/// The element shape that a value describes (see [`described`]).
 fn shape_in(value: &Value) -> Result<PartialShape, KernelError> {
     let extents = integers(value)?;
     let shape = match (value.shape().rank(), &extents[..]) {
@@ -101,23 +101,23 @@ fn shape_in(value: &Value) -> Result<PartialShape, KernelError> {
         (1, extents) => {
             let elements: Elements = extents.iter().map(|&extent| Some(extent)).collect();
             elements.as_shape().ok_or_else(|| {
-                OpError::elements("element_shape", format!("{extents:?} are no extents of a shape"))
+                OpError::elements("element_shape", format!("{extents:?} are not valid extents"))
             })?
         }
         _ => {
             return Err(
-                OpError::shape("element_shape", "a shape must be described along 1 axis").into()
+                OpError::shape("element_shape", "a shape must be a list, with 1 axis").into()
             );
         }
     };
     Ok(shape)
 }
 
-/// The shape of an element, behind the first axis.
+/// The shape of an element, without the first axis.
 fn behind_first(shape: &PartialShape) -> Result<PartialShape, OpError> {
     match shape.dims() {
         None => Ok(PartialShape::unknown()),
-        Some([]) => Err(OpError::shape("tensor", "a tensor without axes is no list of tensors")),
+        Some([]) => Err(OpError::shape("tensor", "a tensor without axes cannot become a list")),
         Some([_, inner @ ..]) => Ok(inner.iter().copied().collect()),
     }
 }
@@ -130,7 +130,7 @@ fn with_first(first: Dim, shape: &PartialShape) -> PartialShape {
     }
 }
 
-/// The list that a value is.
+/// The list in a value.
 fn list_in(value: &Value) -> Result<&TensorList, KernelError> {
     match value.as_slice::<TensorList>()? {
         [list] => Ok(list),
@@ -138,7 +138,7 @@ fn list_in(value: &Value) -> Result<&TensorList, KernelError> {
     }
 }
 
-/// The list that a value is, for writing. What nothing shares is changed where it is.
+/// The list in a value, for writing. An unshared list is changed in place.
 fn list_in_mut(value: &mut Value) -> Result<&mut TensorList, KernelError> {
     let shape = value.shape().clone();
     match value.as_mut_slice::<TensorList>()? {
@@ -147,7 +147,7 @@ fn list_in_mut(value: &mut Value) -> Result<&mut TensorList, KernelError> {
     }
 }
 
-/// The list of elements of type `dtype` that input `i` is.
+/// The list of elements of type `dtype` of input `i`.
 fn list_input<'a>(
     cx: &'a KernelCx<'_>,
     i: usize,
@@ -160,7 +160,7 @@ fn list_input<'a>(
     }
 }
 
-/// A kernel that changes the list that its input `i` is, and gives it as its first output.
+/// A kernel that changes the list of input `i`, and returns it as its first output.
 fn change_kernel<F>(i: usize, change: F) -> Box<dyn Kernel>
 where
     F: Fn(&KernelCx<'_>, &mut TensorList) -> Result<(), KernelError> + Send + Sync + 'static,
@@ -186,8 +186,8 @@ fn out_of_range(index: i64, len: usize) -> OpError {
     )
 }
 
-/// The shape that elements of a list have, as far as it is described, the list says, and those
-/// that are there show.
+/// The common shape of a list's elements, as far as it is known from the description, from the
+/// list, and from the present elements.
 fn common_shape<'a>(
     list: &TensorList,
     described: &PartialShape,
@@ -209,15 +209,15 @@ fn absent(list: &TensorList, shape: &PartialShape) -> Result<Value, KernelError>
         OpError::elements(
             "element_shape",
             format!(
-                "an element that is absent is zeros, but those of a {dtype} list of shape {shape} \
-             have no known shape"
+                "an absent element is read as zeros, which have no known shape in a {dtype} list \
+                 of shape {shape}"
             ),
         )
     })?;
     Ok(Value::zeros(list.dtype(), known)?)
 }
 
-/// What inference gives for an operation of one output, a list.
+/// The inferred output of an operation that returns a list.
 fn infer_list(elements: Fact) -> Result<smallvec::SmallVec<[Inferred; 1]>, OpError> {
     Ok(smallvec::smallvec![Inferred::list_of(elements)])
 }

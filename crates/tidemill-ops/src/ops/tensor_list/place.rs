@@ -79,7 +79,7 @@ pub static TENSOR_LIST_GET_ITEM: OpDef =
             ]
         });
 
-/// What is in a place of a list, or zeros of the shape of an element.
+/// The element at a place of a list, or zeros of the shape of an element.
 fn item(
     list: &TensorList,
     place: Option<Value>,
@@ -152,7 +152,7 @@ pub static TENSOR_LIST_SET_ITEM: OpDef =
             ]
         });
 
-/// What is known of a list after an operation that put input `item` into it.
+/// The facts known about a list after an operation that put input `item` into it.
 fn infer_with_item(node: &NodeView<'_>, item: usize) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let fact = listed(node, 0, node.type_attr("element_dtype")?)?;
     fact.shape.merge(node.shape(item))?;

@@ -4,7 +4,7 @@ use tidemill_value::{DType, PartialShape, TensorList, Value};
 
 fn list_of<const N: usize>(rows: impl IntoIterator<Item = [f32; N]>) -> TensorList {
     let mut list = TensorList::new(DType::F32, [N]);
-    // A row that did not fit would be missed in the tests.
+    // A row that did not fit would be missed by the tests.
     rows.into_iter().for_each(|row| drop(list.push(row.into())));
     list
 }
@@ -29,7 +29,7 @@ pub(super) fn absent_of(len: usize, shape: impl Into<PartialShape>) -> Value {
     list.into()
 }
 
-/// A list of a row, and places that are absent.
+/// A list of a row, and absent elements.
 pub(super) fn with_absent<const N: usize>(row: [f32; N], absent: usize) -> Value {
     let mut list = list_of([row]);
     drop(list.resize(1 + absent));

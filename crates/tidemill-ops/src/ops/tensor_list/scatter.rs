@@ -96,7 +96,7 @@ pub static TENSOR_LIST_SCATTER_V1: OpDef = OpDef::new(
     samples.collect()
 });
 
-/// Inputs, and the list or error that comes of them.
+/// Inputs, and the resulting list or error.
 fn samples() -> Vec<(Vec<Value>, Result<Value, &'static str>)> {
     let rows = Value::from_vec([2, 2], vec![1.0_f32, 2.0, 3.0, 4.0]);
     let rows = rows.unwrap_or_else(|_| Value::from(0.0_f32));
@@ -109,7 +109,7 @@ fn samples() -> Vec<(Vec<Value>, Result<Value, &'static str>)> {
     ]
 }
 
-/// The length that a list is to have; `None` for as long as its indices need.
+/// The length of the new list; `None` for as long as its indices require.
 fn length(num_elements: i64) -> Result<Option<usize>, OpError> {
     match num_elements {
         -1 => Ok(None),
@@ -117,13 +117,13 @@ fn length(num_elements: i64) -> Result<Option<usize>, OpError> {
     }
 }
 
-/// What is known of the elements of the list that parts are put into.
+/// The facts known about the elements of the list that parts are put into.
 fn infer_scatter(node: &NodeView<'_>) -> Result<Fact, OpError> {
     check_parts(node, 0, 1)?;
     list_of_parts(node, behind_first(node.shape(0))?, 2)
 }
 
-/// Checks that there are as many parts of input `tensor` as `indices`.
+/// Checks that input `tensor` has as many parts as `indices`.
 fn check_parts(node: &NodeView<'_>, tensor: usize, indices: usize) -> Result<(), OpError> {
     check_rank(node, indices, 1, "1 axis")?;
     let parts: Option<PartialShape> =
@@ -140,7 +140,7 @@ fn scatter_gradient(grad: Tensor, x: Tensor, indices: Tensor) -> Tensor {
     tensor_list_gather(grad, indices, inner_shape(x), dtype)
 }
 
-/// A list of `len` elements, or of as many as the indices need.
+/// A list of `len` elements, or of as many as the indices require.
 fn scattered(cx: &KernelCx<'_>, len: Option<usize>) -> Result<Value, KernelError> {
     let tensor = cx.input(0)?;
     let mut list = TensorList::new(tensor.dtype(), shape_in(cx.input(2)?)?);
@@ -149,7 +149,7 @@ fn scattered(cx: &KernelCx<'_>, len: Option<usize>) -> Result<Value, KernelError
     Ok(list.into())
 }
 
-/// Puts the parts of a tensor into places of a list, which can become longer by that.
+/// Puts the parts of a tensor into places of a list, which may grow.
 fn put(
     list: &mut TensorList,
     tensor: &Value,
@@ -192,7 +192,7 @@ pub static TENSOR_LIST_SCATTER_INTO_EXISTING_LIST: OpDef = OpDef::new(
     let (list, parts, indices): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.input(2));
     let grad: Tensor = cx.grad();
     let of_parts = scatter_gradient(grad, parts, indices);
-    // The list may have become longer.
+    // The list may have grown.
     let rest = tensor_list_scatter_into(grad, zeros_like(parts), indices);
     let of_list = tensor_list_resize(rest, tensor_list_length(list));
     Ok(grads([Some(of_list), Some(of_parts), None]))

@@ -53,8 +53,8 @@ pub static TENSOR_LIST_FROM_TENSOR: OpDef =
             right.into_iter().chain(wrong).chain([scalar]).collect()
         });
 
-/// What is known of the elements of a list that parts of a tensor become: the shape that input
-/// `shape` describes, to which that of the parts has to fit.
+/// The facts known about the elements of a list made from parts of a tensor: the shape that input
+/// `shape` describes, which the shape of the parts must match.
 pub(super) fn list_of_parts(
     node: &NodeView<'_>,
     part: PartialShape,
@@ -65,7 +65,7 @@ pub(super) fn list_of_parts(
     Ok(Fact::new(node.type_attr("element_dtype")?, described))
 }
 
-/// The extents of a tensor but the first: a value, or where that is not known, a tensor.
+/// The extents of a tensor without the first: a value, or if that is unknown, a tensor.
 pub(super) fn inner_shape(x: Tensor) -> Operand {
     match behind_first(&x.shape()) {
         Ok(inner) if inner.is_known() => Operand::from(inner),
@@ -125,7 +125,7 @@ pub static TENSOR_LIST_STACK: OpDef =
             samples.map(|sample| sample.attr("element_dtype", DType::F32)).collect()
         });
 
-/// What is in places of a list along a new first axis, of the shape described.
+/// Elements of a list along a new first axis, with the described shape.
 fn stacked(
     list: &TensorList,
     places: &[Option<&Value>],
@@ -163,7 +163,7 @@ pub static TENSOR_LIST_GATHER: OpDef =
         .gradient(|cx| {
             let (list, indices, grad): (Tensor, Tensor, Tensor) =
                 (cx.input(0), cx.input(1), cx.grad());
-            // An element can be there several times.
+            // An element can occur several times.
             let sums = unsorted_segment_sum(grad, indices, tensor_list_length(list));
             let inner = behind_first(&cx.node().outputs()[0].shape)?;
             Ok(grads([Some(tensor_list_from_tensor(sums, inner)), None, None]))
@@ -248,7 +248,7 @@ pub fn tensor_list_stack(
     stack_of(list.into().to_tensor(), element_shape.into(), element_dtype, None)
 }
 
-/// [`tensor_list_stack`] of a list of so many elements.
+/// [`tensor_list_stack`] of a list of `count` elements.
 #[track_caller]
 pub(crate) fn stack_of(
     list: Tensor,

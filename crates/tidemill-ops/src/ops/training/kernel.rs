@@ -5,7 +5,7 @@ use tidemill_graph::{Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef, O
 use tidemill_kernels::training::{Rule, apply, apply_rows, apply_to_number, check_rows};
 use tidemill_value::{DType, Dim, PartialShape, Shape, Value, ValueError};
 
-/// Where an update has its inputs behind the variable and its slots.
+/// The positions of an update's inputs after the variable and its slots.
 struct Layout {
     states: usize,
     gradient: usize,
@@ -29,7 +29,8 @@ impl Layout {
     }
 }
 
-/// The variable and its slots have one shape. So has a gradient, or the rows of one.
+/// The variable and its slots have one shape, and so does a dense gradient; a sparse one has rows
+/// of it.
 pub(super) fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let (op, layout) = (node.op(), Layout::of(node.op()));
     for &i in &layout.numbers {
@@ -66,7 +67,7 @@ pub(super) fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpEr
     Ok((0..layout.states).map(|_| shape.clone().into()).collect())
 }
 
-/// What a number has to be.
+/// The requirement on a number.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Limit {
     Positive,
@@ -74,7 +75,7 @@ pub(super) enum Limit {
     NotPositive,
 }
 
-/// Numbers, by the names of their inputs, with what they have to be.
+/// Numbers, by the names of their inputs, with their requirements.
 pub(super) type Limits = &'static [(&'static str, Limit)];
 
 struct Update {
@@ -83,7 +84,7 @@ struct Update {
     limits: SmallVec<[(usize, &'static str, Limit); 4]>,
     /// The shape of the variable and its slots, if it is known.
     shape: Option<Shape>,
-    /// Whether it is of a single number, without slots and limits.
+    /// True for a single number, without slots and limits.
     is_of_numbers: bool,
 }
 
@@ -117,7 +118,7 @@ impl Kernel for Update {
         }
         let shape = cx.input(0)?.shape().clone();
         self.check_inputs(cx, &shape)?;
-        // A buffer that a reader still holds is copied when it is written to.
+        // A buffer that a reader still holds is copied before it is written to.
         let states = (0..self.layout.states).map(|i| cx.take(i));
         let mut states: SmallVec<[Value; 4]> = states.collect::<Result<_, _>>()?;
         self.update(cx, &mut states)?;
@@ -156,7 +157,7 @@ impl Update {
         Ok(())
     }
 
-    /// Whether a variable of `shape` can be updated.
+    /// Checks that a variable of `shape` can be updated.
     fn check_inputs(&self, cx: &KernelCx<'_>, shape: &Shape) -> Result<(), KernelError> {
         for &(i, name, limit) in &self.limits {
             let value = cx.input(i)?;
@@ -213,7 +214,7 @@ fn sample_inputs(op: &OpDef, last_row: i32) -> Vec<Value> {
 }
 
 /// Samples of an update that leaves `expected` in the variable, as TensorFlow's does, with a choice
-/// and what it leaves then.
+/// and the result for that choice.
 pub(super) fn samples(
     op: &OpDef,
     expected: &[f32],

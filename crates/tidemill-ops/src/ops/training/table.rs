@@ -7,7 +7,7 @@ use tidemill_value::DType;
 use super::Update;
 use super::kernel::{Limit, Limits, infer, kernel, samples};
 
-/// An input that is no variable.
+/// An input that is not a variable.
 macro_rules! arg {
     (indices) => {
         Arg::of("indices", "Tindices")
@@ -82,8 +82,9 @@ macro_rules! update {
 }
 
 /// Declares updates: of variables, in brackets, and of resource variables. A row names the variable
-/// and its slots, the other inputs, a choice with its default, when it can fail, what numbers must
-/// be, the arithmetic, and what the variable of a sample becomes, without and with the other choice.
+/// and its slots, the other inputs, a choice with its default, the ways it can fail, the
+/// requirements on numbers, the arithmetic, and the result for the variable of a sample, without
+/// and with the other choice.
 macro_rules! updates {
     ($(
         $([$storage:ident])? $handle:ident = $name:literal, $summary:literal,

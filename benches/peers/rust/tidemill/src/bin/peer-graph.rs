@@ -4,9 +4,9 @@
 //! peer-graph GRAPH FEEDS FETCH THREADS
 //! ```
 //!
-//! FEEDS is a safetensors file that has a value for each tensor to feed. The first line it prints
-//! has the sums of what is fetched and of its magnitudes; then it answers a number of runs with the
-//! nanoseconds that each takes.
+//! FEEDS is a safetensors file with a value for each tensor to feed. The first output line has the
+//! sums of the fetched values and of their magnitudes; then each request for a number of runs is
+//! answered with the nanoseconds that each takes.
 
 use std::fs;
 use std::io::{BufRead, stdin};
