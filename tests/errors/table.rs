@@ -130,7 +130,9 @@ fn document() -> String {
             body.trim_end()
         ));
     }
-    format!("{INTRODUCTION}| mistake | first line of the message |\n| --- | --- |\n{table}{sections}")
+    format!(
+        "{INTRODUCTION}| mistake | first line of the message |\n| --- | --- |\n{table}{sections}"
+    )
 }
 
 /// The anchor of a heading.

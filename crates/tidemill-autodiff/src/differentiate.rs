@@ -111,7 +111,7 @@ fn descend(target: &Graph, mut levels: Vec<Level>, xs: &[TensorRef]) -> Differen
         if level.ys.is_empty() {
             continue;
         }
-        let walked = Walk::new(level, target).run(&level.ys);
+        let walked = Walk::new(level, target, gradients_given).run(&level.ys);
         for (gradient, x) in gradients.iter_mut().zip(xs) {
             if let (true, Ok(id)) = (x.graph() == level.graph.key(), x.id()) {
                 *gradient = walked.gradient(id).map(Tensor::from);
@@ -124,6 +124,16 @@ fn descend(target: &Graph, mut levels: Vec<Level>, xs: &[TensorRef]) -> Differen
         }
     }
     Differentiation { gradients, cuts }
+}
+
+/// [`gradients`] of tensors whose gradients are given.
+fn gradients_given(
+    ys: &[Tensor],
+    grad_ys: &[Option<Tensor>],
+    xs: &[TensorRef],
+) -> Vec<Option<Tensor>> {
+    let options = GradientOptions { grad_ys: grad_ys.to_vec(), ..GradientOptions::default() };
+    gradients_with(ys.iter().copied(), xs.iter().copied(), options)
 }
 
 /// Sorts tensors by their graphs, from `target` outwards.

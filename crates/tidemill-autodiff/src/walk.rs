@@ -6,7 +6,7 @@ use tidemill_graph::{
 };
 use tidemill_ops::{IndexedSlices, Tensor, add_n, ones_like};
 
-use crate::control::{self, Call};
+use crate::control::{self, Call, Differentiate};
 use crate::unbroadcast::unbroadcast;
 
 /// A node through which no gradient passes to one of its inputs.
@@ -41,6 +41,8 @@ pub(crate) struct Walk<'a> {
     graph: &'a Graph,
     /// The graph that the gradients are added to: the same one, or a body inside it.
     target: &'a Graph,
+    /// Differentiates the bodies of nodes.
+    differentiate: Differentiate,
     /// The nodes on paths from the `xs` to the `ys`, ascending, with the facts known about their
     /// inputs.
     between: Vec<(NodeId, Node, SmallVec<[Fact; 4]>)>,
@@ -57,7 +59,7 @@ pub(crate) struct Walk<'a> {
 
 impl<'a> Walk<'a> {
     /// Finds the nodes to differentiate.
-    pub(crate) fn new(level: &'a Level, target: &'a Graph) -> Self {
+    pub(crate) fn new(level: &'a Level, target: &'a Graph, differentiate: Differentiate) -> Self {
         let reader = level.graph.read();
         let between = nodes_between(&reader, level);
         let members = between.iter().copied().collect();
@@ -66,6 +68,7 @@ impl<'a> Walk<'a> {
         Walk {
             graph: &level.graph,
             target,
+            differentiate,
             between,
             members,
             stops: &level.stops,
@@ -145,8 +148,8 @@ impl<'a> Walk<'a> {
         let name = format!("{}_grad", self.graph.read().name(id));
         self.graph.on_behalf_of(id, || {
             scoped(self.target, &name, |_| {
-                let (graph, target) = (self.graph, self.target);
-                let call = Call { graph, target, id, node, grads, wanted };
+                let (graph, target, differentiate) = (self.graph, self.target, self.differentiate);
+                let call = Call { graph, target, id, node, grads, wanted, differentiate };
                 if let Some(grads) = control::gradient(&call) {
                     return grads.unwrap_or_else(|failed| {
                         node.inputs.iter().map(|_| Some(failed.output(0))).collect()

@@ -9,7 +9,7 @@ use tidemill_ops::Tensor;
 use tidemill_runtime::SessionOptions;
 use tidemill_train::freeze_session;
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::graph::{Model, ModelArgs, load};
 use crate::tensors::{read_all, write_all};
 

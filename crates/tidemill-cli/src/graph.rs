@@ -12,7 +12,7 @@ use tidemill_ops::Inspect;
 use tidemill_runtime::{RunError, Session, SessionOptions};
 use tidemill_train::{SavedModel, Saver};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// A graph as stored in its file.
 pub(crate) struct Loaded {

@@ -14,9 +14,10 @@ use tidemill_formats::{FileKind, TensorInfo, TensorReader, map_file};
 use tidemill_graphdef::{Elements, GraphSummary, TensorSummary};
 use tidemill_value::{DType, Shape};
 
+use crate::failure::Failure;
+use crate::graph;
 use crate::graph::Loaded;
 use crate::report::{Part, Report, Table};
-use crate::{Failure, graph};
 
 /// Shows the contents of a file of a graph or of tensors.
 ///

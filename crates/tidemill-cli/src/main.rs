@@ -4,6 +4,7 @@
 //! command failed, or 2 if it was called wrongly.
 
 mod convert;
+mod failure;
 mod graph;
 mod inspect;
 mod latency;
@@ -11,17 +12,12 @@ mod report;
 mod run;
 mod tensors;
 
-use std::error::Error;
 use std::io::{self, BufWriter, Write};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
 
-/// The error of a command, as it is printed.
-type Failure = Box<dyn Error>;
-
-/// A longer error is cut to this many lines.
-const MOST_LINES: usize = 20;
+use failure::{cut, is_broken_pipe};
 
 /// Looks into files of graphs and tensors, runs graphs, and converts files.
 #[derive(Parser)]
@@ -55,18 +51,4 @@ fn main() -> ExitCode {
         }
         _ => ExitCode::SUCCESS,
     }
-}
-
-/// True if the reader of the output has closed it.
-fn is_broken_pipe(error: &(dyn Error + 'static)) -> bool {
-    let error = error.downcast_ref::<io::Error>();
-    error.is_some_and(|error| error.kind() == io::ErrorKind::BrokenPipe)
-}
-
-fn cut(text: &str) -> String {
-    let mut lines: Vec<&str> = text.lines().collect();
-    let more = lines.len().saturating_sub(MOST_LINES);
-    lines.truncate(MOST_LINES);
-    let end = if more > 0 { format!("\n({more} more lines)") } else { String::new() };
-    lines.join("\n") + &end
 }

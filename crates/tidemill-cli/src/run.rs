@@ -12,7 +12,7 @@ use tidemill_ops::{Inspect, Operation, Tensor};
 use tidemill_runtime::{Feeds, RunOptions, RunTrace, SessionOptions};
 use tidemill_value::{DType, Value};
 
-use crate::Failure;
+use crate::failure::Failure;
 use crate::graph::{Model, ModelArgs, hint};
 use crate::latency::Latencies;
 use crate::tensors::{Pair, parse_file_pair, parse_pair, read_feed, write_all};

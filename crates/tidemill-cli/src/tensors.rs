@@ -9,7 +9,7 @@ use tidemill_formats::npy::{NpzReader, read_npy_file, write_npy_file, write_npz}
 use tidemill_formats::{FileKind, TensorReader, nearest, write_tensors};
 use tidemill_value::{ByteString, DType, Element, Shape, Value, bf16, f16, match_dtype};
 
-use crate::Failure;
+use crate::failure::Failure;
 
 /// `NAME=SOMETHING` on the command line.
 #[derive(Clone, Debug)]

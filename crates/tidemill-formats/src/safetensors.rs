@@ -10,7 +10,7 @@ use tidemill_value::{DType, FileMap, Shape, Value};
 use crate::bytes::{bytes_of, value_from_file};
 use crate::file::{folder_of, map_file};
 use crate::proto::DataTypeError;
-use crate::tensor_reader::{TensorInfo, nearest};
+use crate::tensor_info::{TensorInfo, nearest};
 use crate::{BytesError, FileError, value_from_bytes, write_file};
 
 /// The alignment of tensors in written files.

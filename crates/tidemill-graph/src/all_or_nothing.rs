@@ -3,7 +3,7 @@
 use std::cell::Cell;
 use std::collections::BTreeMap;
 
-use crate::graph::State;
+use crate::model::State;
 use crate::{Graph, GraphKey, NodeId};
 
 thread_local! {

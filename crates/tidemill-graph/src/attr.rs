@@ -1,37 +1,11 @@
 use std::borrow::Cow;
-use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 
 use tidemill_value::{ByteString, DType, PartialShape, Value};
 
-use crate::{Body, BodyPath};
-
-/// A function of the host program that a node calls.
-pub type HostFunction =
-    dyn Fn(&[Value]) -> Result<Vec<Value>, Box<dyn Error + Send + Sync>> + Send + Sync;
-
-/// The value of an attribute of a node.
-#[derive(Clone)]
-#[allow(missing_docs)]
-pub enum Attr {
-    Int(i64),
-    Float(f32),
-    Bool(bool),
-    Str(ByteString),
-    Type(DType),
-    Shape(PartialShape),
-    Tensor(Value),
-    Ints(Arc<[i64]>),
-    Strs(Arc<[ByteString]>),
-    Types(Arc<[DType]>),
-    Shapes(Arc<[PartialShape]>),
-    Function(Arc<HostFunction>),
-    Body(Arc<Body>),
-    Bodies(Arc<[Arc<Body>]>),
-    /// The paths through the bodies of a node in a [`Subgraph`](crate::Subgraph).
-    Paths(Arc<[BodyPath]>),
-}
+use crate::model::NamedAttr;
+use crate::{Attr, AttrDef, AttrKind, Attrs, Body, Default, HostFunction};
 
 impl Attr {
     /// The kind of the attribute, as error messages name it.
@@ -116,13 +90,6 @@ attr_from! {
     Arc<HostFunction> => Function, Arc<Body> => Body, Vec<Arc<Body>> => Bodies
 }
 
-/// The attributes stored with a node, sorted by name: those that do not have their default and are
-/// not inferred from the inputs.
-#[derive(Clone, Default, Debug)]
-pub struct Attrs(Option<Arc<[NamedAttr]>>);
-
-pub(crate) type NamedAttr = (Cow<'static, str>, Attr);
-
 impl Attrs {
     /// No attributes.
     pub const NONE: Attrs = Attrs(None);
@@ -163,5 +130,45 @@ impl FromIterator<(Cow<'static, str>, Attr)> for Attrs {
         let mut attrs: Vec<_> = attrs.into_iter().collect();
         attrs.sort_by(|(l, _), (r, _)| l.cmp(r));
         Attrs((!attrs.is_empty()).then(|| attrs.into()))
+    }
+}
+
+impl Default {
+    /// The default as an attribute.
+    pub fn to_attr(self) -> Attr {
+        match self {
+            Default::Int(x) => Attr::Int(x),
+            Default::Float(x) => Attr::Float(x),
+            Default::Bool(x) => Attr::Bool(x),
+            Default::Str(x) => Attr::from(x),
+            Default::Type(x) => Attr::Type(x),
+            Default::UnknownShape => Attr::Shape(PartialShape::unknown()),
+            Default::Ints(x) => Attr::from(x),
+            Default::NoStrs => Attr::Strs([].into()),
+            Default::NoShapes => Attr::Shapes([].into()),
+        }
+    }
+}
+
+impl AttrDef {
+    /// Whether an attribute is of this kind.
+    pub fn admits(&self, attr: &Attr) -> bool {
+        match (self.kind, attr) {
+            (AttrKind::Type(allowed), Attr::Type(dtype)) => allowed.contains(dtype),
+            (AttrKind::Int, Attr::Int(_))
+            | (AttrKind::Float, Attr::Float(_))
+            | (AttrKind::Bool, Attr::Bool(_))
+            | (AttrKind::Str, Attr::Str(_))
+            | (AttrKind::Shape, Attr::Shape(_))
+            | (AttrKind::Tensor, Attr::Tensor(_))
+            | (AttrKind::Ints, Attr::Ints(_))
+            | (AttrKind::Strs, Attr::Strs(_))
+            | (AttrKind::Types, Attr::Types(_))
+            | (AttrKind::Shapes, Attr::Shapes(_))
+            | (AttrKind::Function, Attr::Function(_))
+            | (AttrKind::Body, Attr::Body(_))
+            | (AttrKind::Bodies, Attr::Bodies(_)) => true,
+            _ => false,
+        }
     }
 }

@@ -5,8 +5,7 @@ use tidemill_value::DType;
 
 use crate::arguments::Arguments;
 use crate::diagnosis::BuildErrorKind;
-use crate::op_def::{Arg, ArgType, Arity, AttrKind};
-use crate::{Attr, Attrs, Fact, OpDef, OpError, Role, TensorId};
+use crate::{Arg, ArgType, Arity, Attr, AttrKind, Attrs, Fact, OpDef, OpError, Role, TensorId};
 
 /// The limit of an attribute that counts outputs, so that none makes a node arbitrarily large.
 const MAX_OUTPUTS: i64 = 1 << 16;

@@ -1,12 +1,8 @@
 //! Control inputs that one branch of a node needs, and not the node itself.
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::{Graph, GraphReader, NodeId, OperationRef, Referent};
-
-/// The number of the only branch that needs a control input, by node and control input.
-pub(crate) type BranchControls = FxHashMap<(NodeId, NodeId), usize>;
 
 /// Adds the control inputs of branches to those of their node, and returns the ones that only one
 /// branch needs.

@@ -2,8 +2,8 @@ use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::{Dfs, EdgeFiltered, EdgeRef, NodeFiltered, Reversed, VisitMap, Visitable};
 
+use crate::NodeId;
 use crate::chunked::Chunked;
-use crate::{Execution, Node, NodeId, TensorId};
 
 /// The way in which one node refers to another.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -18,40 +18,46 @@ pub(crate) enum Edge {
 
 /// Nodes and the edges between them, append-only.
 ///
-/// A node's input lists are the authority; the adjacency repeats them for walks.
-#[derive(Clone, Default)]
-pub(crate) struct Dag {
-    nodes: Chunked<Node>,
+/// The input lists of the nodes are the authority; the adjacency repeats them for walks.
+#[derive(Clone)]
+pub(crate) struct Dag<N> {
+    nodes: Chunked<N>,
     adjacency: DiGraph<(), Edge, u32>,
 }
 
-impl Dag {
+impl<N> Default for Dag<N> {
+    fn default() -> Self {
+        Dag { nodes: Chunked::default(), adjacency: DiGraph::default() }
+    }
+}
+
+impl<N> Dag<N> {
     pub(crate) fn len(&self) -> usize {
         self.nodes.len()
     }
 
-    pub(crate) fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> {
+    pub(crate) fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &N)> {
         (0..self.len()).map(|i| (NodeId::new(i), &self.nodes[i]))
     }
 
-    pub(crate) fn node(&self, id: NodeId) -> &Node {
+    pub(crate) fn node(&self, id: NodeId) -> &N {
         &self.nodes[id.index()]
     }
 
-    pub(crate) fn get(&self, id: NodeId) -> Option<&Node> {
+    pub(crate) fn get(&self, id: NodeId) -> Option<&N> {
         self.nodes.get(id.index())
     }
 
-    /// Appends a node. Its inputs are nodes that were appended before.
-    pub(crate) fn push(&mut self, node: Node) -> NodeId {
+    /// Appends a node, with its edges from nodes that were appended before.
+    pub(crate) fn push(
+        &mut self,
+        node: N,
+        edges: impl IntoIterator<Item = (NodeId, Edge)>,
+    ) -> NodeId {
         let id = NodeId::new(self.nodes.len());
         let index = self.adjacency.add_node(());
-        for (position, input) in node.inputs.iter().enumerate() {
-            let edge = self.edge_kind(&node, position, *input);
-            self.adjacency.add_edge(NodeIndex::new(input.node.index()), index, edge);
-        }
-        for control in &node.control_inputs {
-            self.adjacency.add_edge(NodeIndex::new(control.index()), index, Edge::Control);
+        for (source, edge) in edges {
+            self.adjacency.add_edge(node_index(source), index, edge);
         }
         self.nodes.push(node);
         id
@@ -61,15 +67,6 @@ impl Dag {
     pub(crate) fn pop(&mut self) {
         if self.nodes.pop().is_some() {
             self.adjacency.remove_node(NodeIndex::new(self.nodes.len()));
-        }
-    }
-
-    fn edge_kind(&self, node: &Node, position: usize, input: TensorId) -> Edge {
-        let names_variable = self.node(input.node).op.execution == Execution::Variable;
-        if names_variable && node.access(position).writes() {
-            Edge::Target
-        } else {
-            Edge::Data { slot: input.slot }
         }
     }
 
@@ -138,7 +135,7 @@ impl Dag {
     }
 
     /// The list of the nodes.
-    pub(crate) fn storage(&self) -> &Chunked<Node> {
+    pub(crate) fn storage(&self) -> &Chunked<N> {
         &self.nodes
     }
 

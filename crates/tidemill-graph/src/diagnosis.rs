@@ -7,10 +7,10 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 use tidemill_value::DType;
 
+use crate::body::InsideBody;
+use crate::holding::Holding;
 use crate::ids::PoisonId;
-use crate::{
-    GradientError, Graph, GraphKey, Holding, InsideBody, Location, OpError, OperationRef, Referent,
-};
+use crate::{GradientError, GraphKey, Location, OpError};
 
 /// The error of a builder call that made no node.
 #[derive(Clone)]
@@ -38,14 +38,6 @@ impl Note {
     /// A remark about a line.
     pub fn at(text: impl Into<String>, location: Location) -> Self {
         Note { text: text.into(), location: Some(location) }
-    }
-
-    /// A remark that says where an operation was created; `None` for the handle of a failed call.
-    pub fn made_here(operation: OperationRef) -> Option<Self> {
-        let Referent::Node(id) = operation.referent() else { return None };
-        let graph = Graph::find(operation.graph()).ok()?;
-        let reader = graph.read();
-        Some(Note::at(format!("`{}` was made here", reader.name(id)), reader.location(id)))
     }
 
     /// A remark.

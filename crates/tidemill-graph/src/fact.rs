@@ -1,7 +1,10 @@
 use std::fmt;
 use std::sync::Arc;
 
+use smallvec::{SmallVec, smallvec};
 use tidemill_value::{DType, Dim, PartialShape, TensorList, Value};
+
+use crate::OpError;
 
 /// The facts known about a tensor before a run: dtype, shape, role, elements.
 #[derive(Clone, PartialEq)]
@@ -169,5 +172,53 @@ impl std::ops::Deref for Elements {
 impl FromIterator<Option<i64>> for Elements {
     fn from_iter<I: IntoIterator<Item = Option<i64>>>(elements: I) -> Self {
         Elements(elements.into_iter().collect())
+    }
+}
+
+/// The result of shape inference for one output.
+#[derive(Clone, Debug)]
+pub struct Inferred {
+    /// The shape; dimensions may be unknown.
+    pub shape: PartialShape,
+    /// The elements of a small integer tensor; some may be unknown.
+    pub elements: Option<Elements>,
+    /// For a list: the facts known about all tensors in it.
+    pub list: Option<Arc<Fact>>,
+}
+
+impl From<PartialShape> for Inferred {
+    fn from(shape: PartialShape) -> Self {
+        Inferred { shape, elements: None, list: None }
+    }
+}
+
+impl Inferred {
+    /// A shape, with the elements as far as they are known.
+    pub fn with_elements(shape: PartialShape, elements: Option<Elements>) -> Self {
+        Inferred { shape, elements, list: None }
+    }
+
+    /// All known facts of a tensor except its type.
+    pub fn same_as(fact: &Fact) -> Self {
+        Inferred {
+            shape: fact.shape.clone(),
+            elements: fact.elements.clone(),
+            list: fact.list.clone(),
+        }
+    }
+
+    /// The fact of an output with this type.
+    pub fn into_fact(self, dtype: DType, role: Role) -> Fact {
+        Fact { dtype, role, shape: self.shape, elements: self.elements, list: self.list }
+    }
+
+    /// A list of tensors with this fact.
+    pub fn list_of(elements: Fact) -> Self {
+        Inferred { list: Some(Arc::new(elements)), ..Inferred::from(PartialShape::scalar()) }
+    }
+
+    /// The result of inference for an operation with one output.
+    pub fn one(shape: impl Into<PartialShape>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
+        Ok(smallvec![Inferred::from(shape.into())])
     }
 }

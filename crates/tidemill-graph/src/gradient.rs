@@ -1,23 +1,4 @@
-use smallvec::SmallVec;
-
-use crate::{GraphKey, Node, NodeId, NodeView, TensorId, TensorRef};
-
-/// The gradients of a node's inputs, one for each; `None` where the outputs do not depend on
-/// the input in a differentiable way.
-pub type Grads = SmallVec<[Option<TensorRef>; 2]>;
-
-/// The context of a gradient rule: the node whose gradient is being built.
-///
-/// The rule returns each gradient in the shape of the output; if the operation broadcasts its
-/// inputs, the gradient is then summed back to the input's shape.
-pub struct GradCx<'a> {
-    graph: GraphKey,
-    id: NodeId,
-    node: &'a Node,
-    view: NodeView<'a>,
-    output_grads: &'a [Option<TensorRef>],
-    first_grad: TensorRef,
-}
+use crate::{GradCx, GraphKey, Node, NodeId, NodeView, TensorId, TensorRef};
 
 impl<'a> GradCx<'a> {
     /// The context for node `id`, given the gradients of its outputs; `None` if no output has one.

@@ -1,108 +1,42 @@
 use std::borrow::Cow;
-use std::collections::BTreeMap;
 use std::fmt;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, PoisonError, RwLock, RwLockWriteGuard};
 
-use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::branch_controls::BranchControls;
-use crate::chunked::Chunked;
-use crate::dag::Dag;
+use crate::dag::Edge;
 use crate::diagnosis::{BuildError, BuildErrorKind, BuildErrors, PoisonTable};
-use crate::names::{self, NameTable};
+use crate::failed::fail_strictly;
+use crate::model::{Shared, State};
+use crate::names;
 use crate::reader::GraphReader;
 use crate::registry::{self, DefaultGraph};
-use crate::variable::{Member, VariableRecord, Variables};
+use crate::variable::{Member, VariableRecord};
 use crate::{
-    Execution, GraphKey, Item, Location, NodeId, OperationRef, PoisonId, Referent, Role, TensorId,
-    TensorRef, body, location, scope,
+    Execution, Graph, GraphKey, Item, Location, Node, NodeId, NodeNote, OperationRef, PoisonId,
+    Referent, Role, Slices, TensorId, TensorRef, body, location, scope,
 };
 
-/// A computation graph: an append-only record of operations.
-///
-/// Builder functions add to the default graph (see [`default_graph`](crate::default_graph));
-/// [`Graph::as_default`] makes another graph the default of the thread. Cloning a `Graph` makes
-/// a second handle to the same graph. It is dropped with its last handle and its last session.
-#[derive(Clone)]
-pub struct Graph(Arc<Shared>);
-
-/// The parts of a file's node that the runtime does not use, kept for export.
-#[derive(Clone, Default, PartialEq, Debug)]
-pub struct NodeNote {
-    /// The device assigned to it.
-    pub device: Arc<str>,
-    /// Attributes unknown to its operation, by name, in the bytes of the file.
-    pub attrs: Vec<(String, Vec<u8>)>,
-}
-
-pub(crate) struct Shared {
-    key: GraphKey,
-    state: RwLock<State>,
-    /// The number of variables that a write may leave with another shape than the declared one.
-    reshaped: AtomicUsize,
-}
-
-#[derive(Default)]
-pub(crate) struct State {
-    pub(crate) dag: Dag,
-    pub(crate) names: NameTable,
-    pub(crate) locations: Chunked<Location>,
-    /// For nodes made on behalf of another node, that node.
-    pub(crate) origins: FxHashMap<NodeId, NodeId>,
-    /// For each tensor with a stand-in, the tensor created after it that later nodes take in its
-    /// place.
-    pub(crate) stand_ins: FxHashMap<TensorId, TensorId>,
-    /// For tensors that are sums of slices, the slices.
-    pub(crate) slices: FxHashMap<TensorId, Slices>,
-    pub(crate) variables: Variables,
-    pub(crate) collections: BTreeMap<String, Vec<Item>>,
-    pub(crate) node_notes: FxHashMap<NodeId, NodeNote>,
-    pub(crate) notes: BTreeMap<&'static str, Vec<u8>>,
-    pub(crate) poison: PoisonTable,
-    pub(crate) finalized: Option<Location>,
-    pub(crate) seed: Option<i64>,
-    pub(crate) strict: bool,
-    /// For the graph of a body, the graph around it, and the node there that runs it.
-    pub(crate) within: Option<(GraphKey, Option<NodeId>)>,
-    pub(crate) extensions: Extensions,
-    pub(crate) branch_controls: BranchControls,
-}
-
-/// Nodes that do what others do, and more: their first outputs are those of the others.
-#[derive(Clone, Default)]
-pub(crate) struct Extensions {
-    /// For each such node, the first of its chain.
-    origin: FxHashMap<NodeId, NodeId>,
-    /// For each node that others extend, the last of its chain.
-    latest: FxHashMap<NodeId, NodeId>,
-}
-
-impl Extensions {
-    pub(crate) fn origin(&self, node: NodeId) -> NodeId {
-        self.origin.get(&node).copied().unwrap_or(node)
-    }
-
-    pub(crate) fn latest(&self, node: NodeId) -> NodeId {
-        self.latest.get(&self.origin(node)).copied().unwrap_or(node)
-    }
-
-    pub(crate) fn nodes(&self) -> impl Iterator<Item = NodeId> {
-        self.origin.keys().copied()
-    }
-}
-
-/// Rows and their indices: their dense sum is zeros with each row added at its index.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
-pub struct Slices {
-    pub values: TensorId,
-    pub indices: TensorId,
-    pub dense_shape: TensorId,
-}
-
 impl State {
+    /// Appends a node. Its inputs are nodes that were appended before.
+    pub(crate) fn push(&mut self, node: Node) -> NodeId {
+        let inputs = node.inputs.iter().enumerate();
+        let inputs = inputs.map(|(i, input)| (input.node, self.edge(&node, i, *input)));
+        let controls = node.control_inputs.iter().map(|control| (*control, Edge::Control));
+        let edges: SmallVec<[(NodeId, Edge); 4]> = inputs.chain(controls).collect();
+        self.dag.push(node, edges)
+    }
+
+    fn edge(&self, node: &Node, position: usize, input: TensorId) -> Edge {
+        let names_variable = self.dag.node(input.node).op.execution == Execution::Variable;
+        if names_variable && node.access(position).writes() {
+            Edge::Target
+        } else {
+            Edge::Data { slot: input.slot }
+        }
+    }
+
     /// The node of the variable that a tensor names, looking through the operations that write it.
     pub(crate) fn variable_of(&self, mut tensor: TensorId) -> Option<NodeId> {
         loop {
@@ -505,46 +439,6 @@ impl Graph {
         let own = body::redirect(self.key()) == self.key();
         location::attribute_to(own.then_some(node), location, build)
     }
-}
-
-#[track_caller]
-#[allow(clippy::panic)] // Strict graphs exist to panic.
-fn fail_strictly(error: &BuildError) -> ! {
-    panic!("{error}")
-}
-
-/// Records a failed call on a handle whose graph is gone.
-#[track_caller]
-pub(crate) fn orphan(error: BuildError) -> OperationRef {
-    if std::env::var_os("TIDEMILL_STRICT").is_some_and(|value| value == "1") {
-        fail_strictly(&error);
-    }
-    let mut orphans = registry::ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-    let id = orphans.root_once(error);
-    OperationRef::new(GraphKey::NOWHERE, Referent::Poison(id))
-}
-
-/// Reports the process's failed builder calls whose graph no longer exists; if a line fails
-/// repeatedly, only the first call.
-///
-/// # Errors
-/// The calls.
-pub fn check_orphans() -> Result<(), BuildErrors> {
-    let orphans = registry::ORPHANS.lock().unwrap_or_else(PoisonError::into_inner);
-    BuildErrors::check(orphans.all_roots())
-}
-
-/// The root causes behind the handle of a failed call, and the calls from it down to the first of
-/// them. Empty for other handles.
-pub fn diagnose(operation: OperationRef) -> (Vec<Arc<BuildError>>, Vec<String>) {
-    let Referent::Poison(id) = operation.referent() else { return Default::default() };
-    let report = |table: &PoisonTable| {
-        (table.roots([id]), table.path(id).into_iter().map(str::to_owned).collect())
-    };
-    if operation.graph() == GraphKey::NOWHERE {
-        return report(&registry::ORPHANS.lock().unwrap_or_else(PoisonError::into_inner));
-    }
-    Graph::find(operation.graph()).map(|graph| report(graph.read().poison())).unwrap_or_default()
 }
 
 impl Default for Graph {

@@ -9,8 +9,11 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod all_or_nothing;
+mod append;
+mod arg;
 mod arguments;
 mod attr;
+mod attr_def;
 mod bind;
 mod body;
 mod branch_controls;
@@ -20,17 +23,22 @@ mod dag;
 mod diagnosis;
 mod dot;
 mod error;
+mod execution;
 mod fact;
+mod failed;
 mod gradient;
 mod graph;
+mod holding;
 mod ids;
 mod kernel;
 mod lint;
 mod location;
 mod memory;
+mod model;
 mod names;
 mod node;
 mod node_def;
+mod notes;
 mod op_def;
 mod reader;
 mod registry;
@@ -42,38 +50,41 @@ mod variable;
 mod way;
 mod widen;
 
-pub use attr::{Attr, Attrs, HostFunction};
+pub use append::input_note;
+pub use arg::{Access, Arg, ArgType, Arity};
+pub use attr_def::{AttrDef, AttrKind, Default};
 pub use body::{
-    Body, BodyPath, Enclosing, Enclosure, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter,
-    ParameterKind, REF_PARAMETER, Root, Trace, add_argument, beside, enclosures, innermost,
-    outside, parameter, results_of_either, trace,
+    Enclosing, Enclosure, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter, ParameterKind,
+    REF_PARAMETER, Root, Trace, add_argument, beside, enclosures, innermost, outside, parameter,
+    results_of_either, trace,
 };
-pub use builder::{NodeBuilder, elsewhere, fail, input_note};
+pub use builder::NodeBuilder;
 pub use diagnosis::{BuildError, BuildErrorKind, BuildErrors, Note};
 pub use error::{GradientError, KernelError, OpError};
-pub use fact::{Elements, Fact, Role, ShownTensor};
-pub use gradient::{GradCx, Grads};
-pub use graph::{Graph, NodeNote, Slices, check_orphans, diagnose};
+pub use execution::{Effect, Execution, Fallible, Select};
+pub use fact::{Elements, Fact, Inferred, Role, ShownTensor};
+pub use failed::{check_orphans, diagnose, elsewhere, fail};
+pub use holding::Holding;
 pub use ids::{GraphKey, NodeId, OperationRef, PoisonId, Referent, TensorId, TensorRef};
 pub use kernel::{Draw, Function, Host, Kernel, KernelCx, NoHost, NumberFunction, Operand};
 pub use lint::Lint;
 pub use location::{Location, at_location, derived, in_gradient};
-pub use memory::{GraphMemory, Holding, Seen};
-pub use node::{Inferred, Node, NodeView};
-pub use op_def::{
-    Access, Arg, ArgType, Arity, AttrDef, AttrKind, Default, Effect, Execution, Fallible, Gradient,
-    GradientFn, InferFn, KernelFn, OpDef, SamplesFn, Select,
+pub use memory::{GraphMemory, Seen};
+pub use model::{
+    Attr, Attrs, Body, BodyPath, Commit, Expect, ExpectGradient, GradCx, Gradient, GradientFn,
+    Grads, Graph, Guarded, HostFunction, InferFn, KernelFn, Node, NodeView, OpDef, Sample,
+    SamplesFn, Subgraph,
 };
+pub use notes::{NodeNote, Slices};
 pub use reader::{EdgeKind, GraphReader, nearest_name};
 pub use registry::{DefaultGraph, default_graph, reset_default_graph};
-pub use sample::{Expect, ExpectGradient, Sample};
 pub use scope::{
     Reuse, VariableSettings, absolute_scope, clear_control_dependencies, control_dependencies,
     current_name_scope, current_variable_scope, has_control_dependencies, name_scope, scoped,
     unique_variable_scope, variable_scope, variable_scope_with, within_variable_scope,
     without_control_dependencies,
 };
-pub use subgraph::{Commit, FEED, Guarded, Subgraph, VerifyError, may_fail};
+pub use subgraph::{FEED, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};
 pub use variable::{Constraint, Item, Member, VariableRecord};
 pub use way::ShownWay;

@@ -1,8 +1,6 @@
 //! The memory of graphs, by kind.
 
-use std::iter::Sum;
 use std::mem::size_of;
-use std::ops::{Add, AddAssign};
 use std::sync::{Arc, PoisonError};
 
 use petgraph::graph::{Edge as AdjacentEdge, Node as AdjacentNode};
@@ -10,46 +8,11 @@ use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use tidemill_value::Value;
 
-use crate::attr::NamedAttr;
 use crate::dag::{Dag, Edge};
-use crate::graph::State;
+use crate::holding::Holding;
+use crate::model::{NamedAttr, State};
 use crate::registry::{self, ORPHANS};
 use crate::{Attr, Attrs, Fact, Graph, Node};
-
-/// The number of items of a kind, and the bytes that they take.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-#[allow(missing_docs)]
-pub struct Holding {
-    pub count: usize,
-    pub bytes: usize,
-}
-
-impl Holding {
-    /// One item of this size in bytes.
-    pub fn one(bytes: usize) -> Self {
-        Holding { count: 1, bytes }
-    }
-}
-
-impl Add for Holding {
-    type Output = Holding;
-
-    fn add(self, other: Holding) -> Holding {
-        Holding { count: self.count + other.count, bytes: self.bytes + other.bytes }
-    }
-}
-
-impl AddAssign for Holding {
-    fn add_assign(&mut self, other: Holding) {
-        *self = *self + other;
-    }
-}
-
-impl Sum for Holding {
-    fn sum<I: Iterator<Item = Holding>>(holdings: I) -> Holding {
-        holdings.fold(Holding::default(), Add::add)
-    }
-}
 
 /// The shared memory that has already been counted.
 #[derive(Default, Debug)]
@@ -171,7 +134,7 @@ fn constant(attr: &Attr, seen: &mut Seen) -> Holding {
     }
 }
 
-impl Dag {
+impl<N> Dag<N> {
     fn bytes(&self) -> usize {
         let (nodes, edges) = self.adjacency().capacity();
         self.storage().bytes()

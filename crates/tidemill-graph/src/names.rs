@@ -4,8 +4,9 @@ use std::hash::Hasher;
 use hashbrown::HashTable;
 use rustc_hash::FxHasher;
 
+use crate::NodeId;
 use crate::chunked::Chunked;
-use crate::{Holding, NodeId};
+use crate::holding::Holding;
 
 /// The names of a graph's nodes and scopes.
 ///

@@ -1,29 +1,16 @@
 use std::ops::Range;
 use std::sync::Arc;
 
-use smallvec::{SmallVec, smallvec};
 use tidemill_value::{ByteString, DType, PartialShape, Value};
 
-use crate::op_def::{Arg, ArgType, Arity};
 use crate::{
-    Access, Attr, Attrs, Body, BodyPath, Effect, Elements, Fact, HostFunction, NodeId, OpDef,
-    OpError, Role, TensorId, body,
+    Access, Arg, ArgType, Arity, Attr, Attrs, Body, BodyPath, Effect, Elements, Fact, HostFunction,
+    Node, NodeView, OpDef, OpError, body,
 };
 
-/// One recorded operation. A node never changes.
-#[derive(Clone, Debug)]
-pub struct Node {
-    /// The operation that it computes.
-    pub op: &'static OpDef,
-    /// The attributes that do not have their default and are not inferred from the inputs.
-    pub attrs: Attrs,
-    /// The input tensors, in the order of the operation's arguments.
-    pub inputs: SmallVec<[TensorId; 2]>,
-    /// The nodes that run before it without providing a value.
-    pub control_inputs: SmallVec<[NodeId; 2]>,
-    /// The facts known about its outputs.
-    pub outputs: SmallVec<[Fact; 1]>,
-}
+/// The attribute under which a node of a [`Subgraph`](crate::Subgraph) has the paths through its
+/// bodies.
+const PATHS: &str = "_paths";
 
 impl Node {
     /// The node's use of input `position`.
@@ -54,7 +41,7 @@ impl Node {
 
     /// The paths through the bodies of a node in a [`Subgraph`](crate::Subgraph).
     pub fn paths(&self) -> &[BodyPath] {
-        match self.attrs.get(body::PATHS) {
+        match self.attrs.get(PATHS) {
             Some(Attr::Paths(paths)) => paths,
             _ => &[],
         }
@@ -62,7 +49,7 @@ impl Node {
 
     /// Sets the paths through the bodies.
     pub fn set_paths(&mut self, paths: impl Into<Arc<[BodyPath]>>) {
-        self.attrs = self.attrs.with(body::PATHS, Attr::Paths(paths.into()));
+        self.attrs = self.attrs.with(PATHS, Attr::Paths(paths.into()));
     }
 
     /// Whether a run of it draws random numbers.
@@ -79,64 +66,6 @@ fn bodies<'a>(op: &'static OpDef, attrs: &'a Attrs) -> impl Iterator<Item = &'a 
         Attr::Bodies(bodies) => bodies,
         _ => &[],
     })
-}
-
-/// The result of shape inference for one output.
-#[derive(Clone, Debug)]
-pub struct Inferred {
-    /// The shape; dimensions may be unknown.
-    pub shape: PartialShape,
-    /// The elements of a small integer tensor; some may be unknown.
-    pub elements: Option<Elements>,
-    /// For a list: the facts known about all tensors in it.
-    pub list: Option<Arc<Fact>>,
-}
-
-impl From<PartialShape> for Inferred {
-    fn from(shape: PartialShape) -> Self {
-        Inferred { shape, elements: None, list: None }
-    }
-}
-
-impl Inferred {
-    /// A shape, with the elements as far as they are known.
-    pub fn with_elements(shape: PartialShape, elements: Option<Elements>) -> Self {
-        Inferred { shape, elements, list: None }
-    }
-
-    /// All known facts of a tensor except its type.
-    pub fn same_as(fact: &Fact) -> Self {
-        Inferred {
-            shape: fact.shape.clone(),
-            elements: fact.elements.clone(),
-            list: fact.list.clone(),
-        }
-    }
-
-    /// The fact of an output with this type.
-    pub fn into_fact(self, dtype: DType, role: Role) -> Fact {
-        Fact { dtype, role, shape: self.shape, elements: self.elements, list: self.list }
-    }
-
-    /// A list of tensors with this fact.
-    pub fn list_of(elements: Fact) -> Self {
-        Inferred { list: Some(Arc::new(elements)), ..Inferred::from(PartialShape::scalar()) }
-    }
-
-    /// The result of inference for an operation with one output.
-    pub fn one(shape: impl Into<PartialShape>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
-        Ok(smallvec![Inferred::from(shape.into())])
-    }
-}
-
-/// A node as shape inference and kernels see it: its attributes, and the facts known about its
-/// inputs and outputs.
-#[derive(Clone, Copy, Debug)]
-pub struct NodeView<'a> {
-    op: &'static OpDef,
-    attrs: &'a Attrs,
-    inputs: &'a [Fact],
-    outputs: &'a [Fact],
 }
 
 impl<'a> NodeView<'a> {

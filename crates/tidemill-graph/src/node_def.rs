@@ -6,8 +6,7 @@ use tidemill_value::{
     match_dtype,
 };
 
-use crate::op_def::{ArgType, Arity, AttrKind};
-use crate::{Attr, AttrDef, GraphReader, Node, NodeId, NodeView};
+use crate::{ArgType, Arity, Attr, AttrDef, AttrKind, GraphReader, Node, NodeId, NodeView};
 
 impl GraphReader<'_> {
     /// The node as `print(op.node_def)` shows it in TensorFlow 1: TensorFlow's `NodeDef` message in

@@ -4,7 +4,8 @@ use smallvec::SmallVec;
 
 use crate::dag::Edge;
 use crate::diagnosis::PoisonTable;
-use crate::graph::{Slices, State};
+use crate::model::State;
+use crate::notes::Slices;
 use crate::variable::VariableRecord;
 use crate::{Fact, GraphKey, Item, Location, Node, NodeId, NodeNote, TensorId};
 

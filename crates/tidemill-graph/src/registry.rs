@@ -2,7 +2,7 @@ use std::cell::RefCell;
 use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use crate::diagnosis::{BuildErrorKind, PoisonTable};
-use crate::graph::{Graph, Shared};
+use crate::model::{Graph, Shared};
 use crate::{GraphKey, Location};
 
 /// Every live graph of the process, so that a handle, which is a mere number, finds its graph.

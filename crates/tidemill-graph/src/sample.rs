@@ -1,41 +1,6 @@
 use tidemill_value::Value;
 
-use crate::Attr;
-
-/// Inputs and attributes to test an operation with, and the expected outcome.
-#[derive(Clone, Debug)]
-pub struct Sample {
-    /// The values of the inputs, one list for each argument.
-    pub inputs: Vec<Vec<Value>>,
-    /// The attributes that do not have their default.
-    pub attrs: Vec<(&'static str, Attr)>,
-    /// The expected outcome.
-    pub expect: Expect,
-    /// The expected outcome of differentiating it.
-    pub gradient: ExpectGradient,
-}
-
-/// The expected outcome of a [`Sample`].
-#[derive(Clone, Debug)]
-pub enum Expect {
-    /// These outputs: floats within 1e-5, relative or absolute; everything else exactly.
-    Outputs(Vec<Value>),
-    /// Outputs with the inferred shapes and types, whatever their values.
-    Shapes,
-    /// An error, when the node is built or when it runs, whose text contains this.
-    Error(&'static str),
-}
-
-/// The expected outcome of differentiating a [`Sample`].
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ExpectGradient {
-    /// The gradient that matches finite differences.
-    Differences,
-    /// Any gradient: the outputs have no derivative at these inputs, or only a one-sided one.
-    AtKink,
-    /// An error whose text contains this.
-    Error(&'static str),
-}
+use crate::{Attr, Expect, ExpectGradient, Sample};
 
 impl Sample {
     /// A sample with single tensors as arguments and one output.

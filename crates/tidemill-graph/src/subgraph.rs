@@ -4,48 +4,8 @@ use tidemill_value::{DType, PartialShape};
 use crate::node::argument_ranges;
 use crate::{
     Arg, AttrDef, AttrKind, BodyPath, Effect, Execution, Fact, Fallible, Inferred, Kernel,
-    KernelCx, KernelError, Node, NodeId, NodeView, OpDef, OpError, TensorId,
+    KernelCx, KernelError, Node, NodeId, NodeView, OpDef, OpError, Subgraph, TensorId,
 };
-
-/// The path of one run, extracted from its graph: the nodes to compute for given feeds and fetches.
-/// Its nodes are renumbered in an order in which they can run, which keeps the graph's creation
-/// order. It holds no control edges: the nodes that they require are in it, and effects happen in
-/// its order. Reads and writes of variables are data edges: a node of [`Execution::Variable`] gives
-/// the value at the start of the run, and a write gives the value it leaves behind.
-#[derive(Clone, Debug, std::default::Default)]
-pub struct Subgraph {
-    nodes: Vec<Node>,
-    origins: Vec<NodeId>,
-    /// For each fed tensor, the node of type [`FEED`] that stands for it.
-    pub feeds: Vec<NodeId>,
-    /// The tensors to return, in order.
-    pub fetches: Vec<TensorId>,
-    /// The variables that the run writes, by ascending node.
-    pub commits: Vec<Commit>,
-    /// The nodes that wait for a branch although they may fail the run, ascending.
-    pub guarded: Vec<Guarded>,
-}
-
-/// A node that may fail a run or is a control input, and that, in the graph, only one branch needs: it
-/// runs if that branch is taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Guarded {
-    /// The node.
-    pub node: NodeId,
-    /// The node that runs the branch.
-    pub call: NodeId,
-    /// The number of the branch.
-    pub branch: usize,
-}
-
-/// A variable and the value it has after the run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Commit {
-    /// The node of the graph that names the variable.
-    pub variable: NodeId,
-    /// The value, in the subgraph.
-    pub value: TensorId,
-}
 
 /// The placeholder in a [`Subgraph`] for a fed tensor.
 pub static FEED: OpDef = OpDef::new("_Feed", "The value that is fed for a tensor.")

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_value::ByteString;
 
-use crate::{Attr, Execution, GraphKey, Node, NodeId, OperationRef, Referent, TensorId, TensorRef};
+use crate::{GraphKey, NodeId, OperationRef, Referent, TensorId, TensorRef};
 
 /// A variable: the nodes that TensorFlow creates for one.
 #[derive(Clone, Debug)]
@@ -56,25 +56,9 @@ impl VariableRecord {
 /// `container` and `shared_name`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct SharedName {
-    op: &'static str,
-    container: ByteString,
-    name: ByteString,
-}
-
-impl SharedName {
-    /// The shared name of a node, if it names a variable that it may share.
-    pub(crate) fn of(node: &Node) -> Option<Self> {
-        if node.op.execution != Execution::Variable {
-            return None;
-        }
-        let attr = |name: &str| match node.attrs.get(name) {
-            Some(Attr::Str(text)) => text.clone(),
-            _ => ByteString::default(),
-        };
-        let (container, name) = (attr("container"), attr("shared_name"));
-        let is_shared = node.op.shares_unnamed || !name.is_empty();
-        is_shared.then_some(SharedName { op: node.op.name, container, name })
-    }
+    pub(crate) op: &'static str,
+    pub(crate) container: ByteString,
+    pub(crate) name: ByteString,
 }
 
 impl fmt::Display for SharedName {

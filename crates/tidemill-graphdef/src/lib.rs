@@ -10,15 +10,13 @@
 
 mod export;
 mod freeze;
-mod functions;
 mod import;
 mod meta_graph;
 mod saver_nodes;
-mod sub_graph;
 mod summary;
 
 pub use export::{ExportError, to_graph_def};
-pub use freeze::{FreezeError, freeze};
+pub use freeze::{FreezeError, extract_sub_graph, freeze};
 pub use import::{
     GraphDefSource, ImportError, ImportErrorKind, ImportOptions, Imported, import_graph_def,
     import_graph_def_with,
@@ -27,5 +25,4 @@ pub use meta_graph::{
     Asset, MetaGraph, MetaGraphParts, Signature, import_meta_graph, to_meta_graph,
 };
 pub use saver_nodes::{SavedVariable, add_saver_nodes};
-pub use sub_graph::extract_sub_graph;
 pub use summary::{Elements, GraphSummary, TensorSummary};

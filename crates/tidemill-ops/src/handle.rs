@@ -1,8 +1,8 @@
 use std::fmt;
 
 use tidemill_graph::{
-    Fact, Graph, GraphReader, Location, Member, NodeId, OperationRef, Referent, Role, TensorId,
-    TensorRef, diagnose, fail,
+    Fact, Graph, GraphReader, Location, Member, NodeBuilder, NodeId, OperationRef, Referent, Role,
+    TensorId, TensorRef, diagnose, fail,
 };
 use tidemill_value::{DType, PartialShape};
 
@@ -76,6 +76,32 @@ impl From<Operation> for Member {
 impl From<Tensor> for Operation {
     fn from(tensor: Tensor) -> Self {
         tensor.op()
+    }
+}
+
+/// A handle to a variable: a tensor whose value a session keeps between runs.
+///
+/// Each session has its own value, and none until an initializer or an assignment has run.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Variable(pub(crate) OperationRef);
+
+impl From<Variable> for OperationRef {
+    /// The node that names the variable.
+    fn from(variable: Variable) -> Self {
+        variable.0
+    }
+}
+
+impl From<Variable> for TensorRef {
+    /// The variable itself, to write to.
+    fn from(variable: Variable) -> Self {
+        variable.0.output(0)
+    }
+}
+
+impl From<Variable> for Member {
+    fn from(variable: Variable) -> Self {
+        Member::Operation(variable.0)
     }
 }
 
@@ -275,4 +301,10 @@ fn write_invalid(f: &mut fmt::Formatter<'_>, kind: &str, operation: OperationRef
         (None, Err(gone)) => write!(f, "{kind}({INVALID}: {gone})"),
         (None, Ok(_)) => write!(f, "{kind}({INVALID})"),
     }
+}
+
+/// Adds a node, and returns its first output.
+#[track_caller]
+pub(crate) fn tensor(node: NodeBuilder) -> Tensor {
+    node.build().output(0).into()
 }

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{Arity, Elements, KernelError, NodeView, OpError};
-use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
+use tidemill_value::{DType, Dim, Element, PartialShape, Shape, Value, ValueError};
 
 /// The elements of a value of signed integers.
 pub(crate) fn integers(value: &Value) -> Result<SmallVec<[i64; 4]>, KernelError> {
@@ -168,4 +168,29 @@ pub(crate) fn most(extent: &Dim) -> usize {
 /// An extent, or if it is unknown, the least extent that has this diagonal.
 pub(crate) fn least(extent: &Dim, diagonal: i64) -> usize {
     extent.known().unwrap_or_else(|| usize::try_from(diagonal).unwrap_or(0).saturating_add(1))
+}
+
+/// The extents of a shape as an `int32` value, or as an `int64` one if they are larger.
+pub(crate) fn shape_tensor(shape: &[usize]) -> Value {
+    index_list(shape, DType::I32).unwrap_or_else(|_| {
+        // No memory holds more than the longest axis that can be described.
+        let extents = shape.iter().map(|&extent| i64::try_from(extent).unwrap_or(i64::MAX));
+        Value::list(extents.collect())
+    })
+}
+
+/// Extents or axes as a value of an index type.
+pub(crate) fn index_list(extents: &[usize], dtype: DType) -> Result<Value, ValueError> {
+    match dtype {
+        DType::I64 => list_of::<i64>(extents),
+        _ => list_of::<i32>(extents),
+    }
+}
+
+fn list_of<T: Element + TryFrom<usize>>(extents: &[usize]) -> Result<Value, ValueError> {
+    let element = |&extent: &usize| {
+        let (number, dtype) = (extent.to_string(), T::DTYPE);
+        T::try_from(extent).map_err(|_| ValueError::Unrepresentable { number, dtype })
+    };
+    Ok(Value::list(extents.iter().map(element).collect::<Result<_, _>>()?))
 }

@@ -31,6 +31,7 @@ mod shape_operand;
 mod slicing;
 mod summarize;
 mod tensor_array;
+mod variable_builder;
 mod variable_scope;
 mod variables;
 
@@ -39,7 +40,7 @@ pub use control_flow::{
     map_accumulate_shaped, map_fn, scan, scan_reverse, switch_case, while_loop, zip_with,
 };
 pub use functions::*;
-pub use handle::{Operation, Tensor};
+pub use handle::{Operation, Tensor, Variable};
 pub use indexed_slices::IndexedSlices;
 pub use initialize::{
     global_variables, global_variables_in, global_variables_initializer, local_variables,
@@ -56,8 +57,6 @@ pub use registry::{ALL, NameTaken, lookup, register_op};
 pub use shape_operand::{IntoNewShape, IntoShape};
 pub use slicing::{Bound, Ellipsis, NewAxis, SliceItem};
 pub use tensor_array::TensorArray;
+pub use variable_builder::{VariableBuilder, variable};
 pub use variable_scope::{REGULARIZATION_LOSSES, VariableScope};
-pub use variables::{
-    GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES, Variable, VariableBuilder,
-    get_variable, variable,
-};
+pub use variables::{GLOBAL_VARIABLES, LOCAL_VARIABLES, TRAINABLE_VARIABLES, get_variable};

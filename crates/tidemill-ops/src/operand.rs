@@ -8,7 +8,8 @@ use tidemill_value::{
     ByteString, DType, Element, IntoValue, PartialShape, Scalar, Value, ValueError,
 };
 
-use crate::ops::array::shape_tensor;
+pub(crate) use crate::handle::tensor;
+use crate::index::shape_tensor;
 use crate::ops::constant::constant_node;
 use crate::{Tensor, Variable};
 
@@ -235,6 +236,19 @@ impl Operand {
     }
 }
 
+/// Converts an argument of a builder function to a tensor: a tensor stays as it is, a variable is
+/// read, and a number or a value becomes a constant.
+///
+/// ```
+/// use tidemill_ops::{convert_to_tensor, get_variable, zeros};
+/// let bias = convert_to_tensor(get_variable("bias", [3], zeros()));
+/// assert_eq!(bias.name(), "bias/read:0");
+/// ```
+#[track_caller]
+pub fn convert_to_tensor(value: impl Into<Operand>) -> Tensor {
+    value.into().to_tensor()
+}
+
 /// Adds an operation of one input and one output.
 #[track_caller]
 pub(crate) fn unary(op: &'static OpDef, x: impl Into<Operand>) -> Tensor {
@@ -286,12 +300,6 @@ pub(crate) fn indexed(
         let index = index.to_constant(Some(graph), Cow::Borrowed(index_name), None);
         tensor(finish(NodeBuilder::new(op).exact_name(full).input(x).input(index)))
     })
-}
-
-/// Adds a node, and returns its first output.
-#[track_caller]
-pub(crate) fn tensor(node: NodeBuilder) -> Tensor {
-    node.build().output(0).into()
 }
 
 /// Builds a composite function: the nodes that `build` adds are named below `name`, which is made

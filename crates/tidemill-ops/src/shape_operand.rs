@@ -2,7 +2,7 @@
 
 use tidemill_value::{PartialShape, Shape, Value};
 
-use crate::ops::array::shape_tensor;
+use crate::index::shape_tensor;
 use crate::{Operand, Tensor, Variable};
 
 /// The shape of a new tensor: extents, or a tensor of integers, such as `shape(x)`, that gives them

@@ -6,7 +6,8 @@ use tidemill_graph::{
     Graph, Reuse, VariableSettings, current_variable_scope, default_graph, within_variable_scope,
 };
 
-use crate::{Initializer, Tensor, Variable, VariableBuilder};
+use crate::variable_builder::{Regularize, VariableBuilder};
+use crate::{Initializer, Tensor, Variable};
 
 /// The collection of the losses of regularizers.
 pub const REGULARIZATION_LOSSES: &str = "regularization_losses";
@@ -54,27 +55,6 @@ struct Getter(Arc<dyn Fn(VariableBuilder) -> Variable + Send + Sync>);
 impl fmt::Debug for Getter {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Getter(..)")
-    }
-}
-
-/// A function from the value of a variable to a loss.
-#[derive(Clone)]
-pub(crate) struct Regularize(Arc<dyn Fn(Tensor) -> Tensor + Send + Sync>);
-
-impl Regularize {
-    pub(crate) fn new(loss: impl Fn(Tensor) -> Tensor + Send + Sync + 'static) -> Self {
-        Regularize(Arc::new(loss))
-    }
-
-    /// Adds the loss of a value to the graph.
-    pub(crate) fn apply(&self, value: Tensor) -> Tensor {
-        (self.0)(value)
-    }
-}
-
-impl fmt::Debug for Regularize {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Regularize(..)")
     }
 }
 

@@ -1,19 +1,20 @@
 use std::fmt;
 
 use tidemill_graph::{
-    BuildErrorKind, Constraint, Fact, Graph, GraphKey, Item, Location, Member, NodeBuilder, NodeId,
-    Note, OperationRef, Referent, Reuse, TensorId, TensorRef, VariableRecord, VariableSettings,
-    absolute_scope, at_location, default_graph, fail, has_control_dependencies, nearest_name,
-    outside, without_control_dependencies,
+    BuildErrorKind, Fact, Graph, GraphKey, Item, Location, NodeBuilder, NodeId, Note, OperationRef,
+    Referent, Reuse, TensorId, TensorRef, VariableRecord, VariableSettings, absolute_scope,
+    at_location, default_graph, fail, has_control_dependencies, nearest_name, outside,
+    without_control_dependencies,
 };
 use tidemill_value::{DType, PartialShape};
 
 use crate::handle::write_tuple;
 use crate::operand::tensor;
 use crate::ops::resource::{self, is_handle};
-use crate::ops::{assign, identity, variable};
-use crate::variable_scope::{Defaults, REGULARIZATION_LOSSES, Regularize, get_through};
-use crate::{Initializer, Operation, Tensor};
+use crate::ops::{assign, identity, variable as variable_op};
+use crate::variable_builder::{VariableBuilder, variable};
+use crate::variable_scope::{Defaults, REGULARIZATION_LOSSES, get_through};
+use crate::{Initializer, Operation, Tensor, Variable};
 
 /// The collection of the variables that are saved: all except local ones.
 pub const GLOBAL_VARIABLES: &str = "variables";
@@ -22,32 +23,6 @@ pub const TRAINABLE_VARIABLES: &str = "trainable_variables";
 
 /// The collection of the local variables, which are not saved, such as those of metrics.
 pub const LOCAL_VARIABLES: &str = "local_variables";
-
-/// A handle to a variable: a tensor whose value a session keeps between runs.
-///
-/// Each session has its own value, and none until an initializer or an assignment has run.
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Variable(OperationRef);
-
-impl From<Variable> for OperationRef {
-    /// The node that names the variable.
-    fn from(variable: Variable) -> Self {
-        variable.0
-    }
-}
-
-impl From<Variable> for TensorRef {
-    /// The variable itself, to write to.
-    fn from(variable: Variable) -> Self {
-        variable.0.output(0)
-    }
-}
-
-impl From<Variable> for Member {
-    fn from(variable: Variable) -> Self {
-        Member::Operation(variable.0)
-    }
-}
 
 impl Variable {
     /// The variable that a node names.
@@ -211,122 +186,7 @@ pub fn get_variable(
     variable(name, shape).initializer(initializer).get()
 }
 
-/// Starts the builder of a variable; [`VariableBuilder::get`] creates or reuses the variable.
-pub fn variable(name: &str, shape: impl Into<PartialShape>) -> VariableBuilder {
-    VariableBuilder {
-        name: name.to_owned(),
-        shape: shape.into(),
-        dtype: None,
-        initializer: Initializer::default(),
-        trainable: true,
-        resource: false,
-        local: false,
-        absolute: false,
-        self_starting: false,
-        constraint: None,
-        regularizer: None,
-        collections: Vec::new(),
-    }
-}
-
-/// The builder of a variable.
-#[derive(Clone, Debug)]
-#[must_use = "nothing is created until `get`"]
-pub struct VariableBuilder {
-    name: String,
-    shape: PartialShape,
-    dtype: Option<DType>,
-    initializer: Initializer,
-    trainable: bool,
-    resource: bool,
-    local: bool,
-    absolute: bool,
-    self_starting: bool,
-    constraint: Option<Constraint>,
-    regularizer: Option<Regularize>,
-    collections: Vec<String>,
-}
-
 impl VariableBuilder {
-    /// Sets the data type. The default is that of an initial tensor or value, or `float32`.
-    pub fn dtype(mut self, dtype: DType) -> Self {
-        self.dtype = Some(dtype);
-        self
-    }
-
-    /// The name, without the prefix of the variable scope.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// Sets the initializer of the variable. The default is that of the
-    /// [`VariableScope`](crate::VariableScope), or else Glorot's uniform distribution for floats,
-    /// and zero for integers.
-    pub fn initializer(mut self, initializer: impl Into<Initializer>) -> Self {
-        self.initializer = initializer.into();
-        self
-    }
-
-    /// Sets whether optimizers update the variable. The default is true.
-    pub fn trainable(mut self, trainable: bool) -> Self {
-        self.trainable = trainable;
-        self
-    }
-
-    /// Sets whether it is one of TensorFlow's resource variables, which nodes read and write
-    /// through a handle. The guarantees of a run are the same.
-    pub fn resource(mut self, resource: bool) -> Self {
-        self.resource = resource;
-        self
-    }
-
-    /// Makes it a local variable, which savers, optimizers and
-    /// [`global_variables_initializer`](crate::global_variables_initializer) ignore.
-    /// [`local_variables_initializer`](crate::local_variables_initializer) initializes it.
-    pub fn local(mut self) -> Self {
-        (self.local, self.trainable) = (true, false);
-        self
-    }
-
-    /// Uses the name as it is, regardless of the current scopes; if it is taken, a number is added.
-    pub fn absolute(mut self, absolute: bool) -> Self {
-        self.absolute = absolute;
-        self
-    }
-
-    /// Sets whether the variable initializes itself: if it has no value in a session, a run that
-    /// needs it uses the initial value. The default is false, and then such a run fails. Optimizer
-    /// slots initialize themselves.
-    pub fn self_starting(mut self, self_starting: bool) -> Self {
-        self.self_starting = self_starting;
-        self
-    }
-
-    /// Sets a constraint: after an update, optimizers replace the variable's value with
-    /// `constraint` of it.
-    pub fn constraint(
-        mut self,
-        constraint: impl Fn(Tensor) -> Tensor + Send + Sync + 'static,
-    ) -> Self {
-        self.constraint = Some(Constraint::new(move |value| constraint(value.into()).into()));
-        self
-    }
-
-    /// Sets a regularizer for the variable, if it is created here and trainable: a function from
-    /// its value to a loss of shape `[]`, which is added to the collection
-    /// [`REGULARIZATION_LOSSES`]. The default is that of the
-    /// [`VariableScope`](crate::VariableScope).
-    pub fn regularizer(mut self, loss: impl Fn(Tensor) -> Tensor + Send + Sync + 'static) -> Self {
-        self.regularizer = Some(Regularize::new(loss));
-        self
-    }
-
-    /// Adds the variable to a collection of this name as well.
-    pub fn collection(mut self, name: &str) -> Self {
-        self.collections.push(name.to_owned());
-        self
-    }
-
     /// Creates the variable in the default graph, or reuses it (see [`get_variable`]).
     ///
     /// # Errors
@@ -411,7 +271,7 @@ impl VariableBuilder {
         let shape = self.shape.merge(&initial_value.shape()).unwrap_or(self.shape);
         let node = match self.resource {
             true => NodeBuilder::new(&resource::VAR_HANDLE).attr("shared_name", name),
-            false => NodeBuilder::new(&variable::VARIABLE),
+            false => NodeBuilder::new(&variable_op::VARIABLE),
         };
         let node = node.graph(key).attr("shape", shape).attr("dtype", dtype).name(name.to_owned());
         // A failed initializer makes the variable invalid, with its own diagnosis.

@@ -9,14 +9,16 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod edit;
+mod pass;
 mod passes;
 mod pipeline;
 mod rules;
 
 pub use edit::{GraphEdit, Replacement, sweep};
+pub use pass::{Pass, Rewrite};
 pub use passes::algebra::Algebra;
 pub use passes::cse::Cse;
 pub use passes::dead::DeadNodes;
 pub use passes::fold::Fold;
-pub use pipeline::{Pass, Pipeline, Rewrite};
+pub use pipeline::Pipeline;
 pub use rules::{RULES, Rule};

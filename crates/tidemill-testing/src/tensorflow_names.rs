@@ -9,7 +9,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("tf.ConfigProto", "`SessionOptions`"),
     ("tf.contrib.layers.batch_norm", "`layers::batch_normalization`"),
     ("tf.contrib.layers.fully_connected", "`layers::fully_connected`"),
-    ("tf.contrib.layers.layer_norm", "`layer_normalization`, with variables that the program creates"),
+    (
+        "tf.contrib.layers.layer_norm",
+        "`layer_normalization`, with variables that the program creates",
+    ),
     ("tf.contrib.layers.xavier_initializer", "`glorot_uniform`"),
     ("tf.contrib.layers.xavier_initializer_conv2d", "`glorot_uniform`"),
     (

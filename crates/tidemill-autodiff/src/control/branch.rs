@@ -7,8 +7,8 @@ use tidemill_graph::{
 use tidemill_ops::{Tensor, constant, empty_tensor_list};
 use tidemill_value::{DType, PartialShape, Shape, Value};
 
+use super::call::{Call, Failed, bodies_of, zeros};
 use super::reverse::{Needs, Reverse};
-use super::{Call, Failed, bodies_of, zeros};
 
 /// A value of at most this many elements is recomputed rather than kept.
 const SMALL: usize = 16;

@@ -10,8 +10,8 @@ use tidemill_ops::{
 };
 use tidemill_value::{DType, PartialShape};
 
+use super::call::{Call, Failed, bodies_of, tensor_in, zeros};
 use super::reverse::{Needs, Reverse};
-use super::{Call, Failed, bodies_of, tensor_in, zeros};
 
 /// The most rounds of inferring the shapes of gradients.
 const ROUNDS: usize = 4;

@@ -5,8 +5,7 @@ use tidemill_graph::{
 };
 use tidemill_ops::Tensor;
 
-use super::{Call, Failed, tensor_in};
-use crate::{GradientOptions, gradients_with};
+use super::call::{Call, Failed, tensor_in};
 
 /// A body and, in the same graph, the gradients of its parameters.
 pub(super) struct Reverse {
@@ -53,14 +52,14 @@ impl Reverse {
             incoming.push((i, node));
         }
         let tensor = |tensor: TensorId| Tensor::from(tensor_in(&graph, tensor));
-        let ys = active.iter().map(|&i| tensor(body.results()[i]));
+        let ys: Vec<Tensor> = active.iter().map(|&i| tensor(body.results()[i])).collect();
         let grad_ys = incoming.iter().map(|(_, node)| Some(tensor(TensorId::new(*node, 0))));
         let parameters = body.parameters().to_vec();
         let xs = parameters.iter().map(|p| tensor_in(&graph, TensorId::new(p.node, 0)));
         let xs: Vec<TensorRef> =
             xs.zip(wanted).filter(|(_, wanted)| **wanted).map(|(x, _)| x).collect();
-        let options = GradientOptions { grad_ys: grad_ys.collect(), ..GradientOptions::default() };
-        let mut found = gradients_with(ys, xs, options).into_iter();
+        let grad_ys: Vec<Option<Tensor>> = grad_ys.collect();
+        let mut found = (call.differentiate)(&ys, &grad_ys, &xs).into_iter();
         if let Err(errors) = graph.check() {
             let failed = errors.errors().map(|error| call.target.poison(error.clone())).last();
             return Err(failed.unwrap_or_else(|| call.fail(BuildErrorKind::Full)));

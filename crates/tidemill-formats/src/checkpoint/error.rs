@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use tidemill_value::{Shape, ValueError};
 
-use super::folder::Instead;
+use super::instead::Instead;
 use super::table::TableError;
 use crate::proto::{DataTypeError, DecodeError};
 use crate::{BytesError, FileError, ShapeError, TextFormatError};

@@ -1,8 +1,9 @@
-//! The names of a checkpoint's files.
+//! The files of a checkpoint.
 
 use std::path::{Path, PathBuf};
 
 use crate::file::with_suffix;
+use crate::tensor_info::is_safetensors;
 
 /// The path of a checkpoint's index.
 pub(super) fn index_path(prefix: &Path) -> PathBuf {
@@ -17,4 +18,11 @@ pub(super) fn data_path(prefix: &Path, shard: i32, shards: i32) -> PathBuf {
 /// The path of the graph that belongs to a checkpoint.
 pub(super) fn meta_path(prefix: &Path) -> PathBuf {
     with_suffix(prefix, ".meta")
+}
+
+/// True if there is a checkpoint `prefix`: an index, or a safetensors file.
+pub fn exists(prefix: impl AsRef<Path>) -> bool {
+    let prefix = prefix.as_ref();
+    let has_index = || prefix.file_name().is_some() && index_path(prefix).is_file();
+    if is_safetensors(prefix) { prefix.is_file() } else { has_index() }
 }

@@ -1,37 +1,14 @@
 //! Describes the contents of a folder that lacks a checkpoint.
 
-use std::fmt;
 use std::fs;
 use std::io;
 use std::path::{MAIN_SEPARATOR, Path};
 
 use super::error::{CheckpointError, CheckpointErrorKind};
+use super::instead::Instead;
 use super::state::latest_checkpoint;
 use crate::file::folder_of;
-use crate::tensor_reader::nearest;
-
-/// The number of names that are shown.
-const SHOWN: usize = 5;
-
-/// The contents of a folder that lacks a checkpoint.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[non_exhaustive]
-pub enum Instead {
-    /// The folder does not exist either.
-    NoFolder,
-    /// The path is a folder, with this as its latest checkpoint.
-    Within {
-        /// The name of the latest checkpoint.
-        latest: String,
-    },
-    /// Other checkpoints, or none.
-    Others {
-        /// Their names, in order.
-        names: Vec<String>,
-        /// The name most similar to that of the checkpoint.
-        near: Option<String>,
-    },
-}
+use crate::tensor_info::nearest;
 
 impl Instead {
     /// The contents of the folder of the checkpoint `prefix`.
@@ -51,32 +28,6 @@ impl Instead {
         names.sort_by(|left, right| (left.len(), left).cmp(&(right.len(), right)));
         let near = nearest(&name_of(prefix), names.iter().map(String::as_str)).map(str::to_owned);
         Instead::Others { names, near }
-    }
-}
-
-impl fmt::Display for Instead {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Instead::NoFolder => f.write_str("its folder does not exist"),
-            Instead::Within { latest } => {
-                write!(f, "it is a folder, whose latest checkpoint is `{latest}`")
-            }
-            Instead::Others { names, .. } if names.is_empty() => {
-                f.write_str("its folder has no checkpoints")
-            }
-            Instead::Others { names, near } => {
-                let shown: Vec<String> =
-                    names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
-                write!(f, "its folder has {}", shown.join(", "))?;
-                if let Some(more @ 1..) = names.len().checked_sub(SHOWN) {
-                    write!(f, " and {more} more")?;
-                }
-                match near {
-                    Some(near) => write!(f, "\n  help: did you mean `{near}`?"),
-                    None => Ok(()),
-                }
-            }
-        }
     }
 }
 

@@ -8,6 +8,7 @@
 mod error;
 mod files;
 mod folder;
+mod instead;
 mod messages;
 mod reader;
 mod slice;
@@ -18,9 +19,11 @@ mod table_writer;
 mod writer;
 
 pub use error::{CheckpointError, CheckpointErrorKind, TensorErrorKind};
+pub use files::exists;
+pub use folder::check_prefix;
 pub(crate) use folder::missing;
-pub use folder::{Instead, check_prefix};
-pub use reader::{CheckpointReader, exists, list_variables};
+pub use instead::Instead;
+pub use reader::{CheckpointReader, list_variables};
 pub use state::{CheckpointState, latest_checkpoint};
 pub(crate) use table::MAGIC as TABLE_MAGIC;
 pub use table::TableError;

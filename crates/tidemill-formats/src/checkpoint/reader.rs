@@ -17,7 +17,7 @@ use crate::bytes::value_from_file;
 use crate::checksum::{is_right, masked};
 use crate::file::map_file;
 use crate::proto::{DataType, TensorShapeProto};
-use crate::tensor_reader::{TensorInfo, is_safetensors, nearest};
+use crate::tensor_info::{TensorInfo, nearest};
 
 /// The most data files of a checkpoint, given by the digits in their names.
 const MOST_SHARDS: i32 = 99_999;
@@ -226,13 +226,6 @@ fn are_apart(parts: &[(Slice, &BundleEntry)]) -> bool {
     places.array_windows().all(|&[(shard, offset, size), (next_shard, next, _)]| {
         shard != next_shard || offset.saturating_add(size) <= next
     })
-}
-
-/// True if there is a checkpoint `prefix`: an index, or a safetensors file.
-pub fn exists(prefix: impl AsRef<Path>) -> bool {
-    let prefix = prefix.as_ref();
-    let has_index = || prefix.file_name().is_some() && index_path(prefix).is_file();
-    if is_safetensors(prefix) { prefix.is_file() } else { has_index() }
 }
 
 /// The tensors of the checkpoint `prefix`, by name.

@@ -3,7 +3,7 @@ use std::io;
 use std::path::{Path, PathBuf, absolute};
 
 use super::error::{CheckpointError, CheckpointErrorKind};
-use super::reader::exists;
+use super::files::exists;
 use crate::file::{folder_of, write_file};
 use crate::{TextMessage, proto};
 

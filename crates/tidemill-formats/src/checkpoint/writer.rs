@@ -15,7 +15,7 @@ use crate::bytes::bytes_of;
 use crate::checksum::masked;
 use crate::file::{Staged, folder_of, write_file};
 use crate::proto::{DataType, DataTypeError, MetaGraphDef, TensorShapeProto, VersionDef};
-use crate::tensor_reader::is_safetensors;
+use crate::tensor_info::is_safetensors;
 
 /// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is created if
 /// it does not exist.

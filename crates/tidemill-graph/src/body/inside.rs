@@ -1,8 +1,8 @@
-//! Describes the bodies around a node, for errors about its use outside.
+//! The place of a node inside a body, for errors about its use outside.
 
 use std::fmt;
 
-use crate::{Execution, Graph, GraphKey, Location, NodeId, OperationRef, Referent, TensorId};
+use crate::Location;
 
 /// A node inside a body that is used outside of it.
 #[derive(Clone, Debug, PartialEq)]
@@ -26,55 +26,6 @@ pub struct Enclosing {
     pub is_loop: bool,
     /// The line that created that node.
     pub location: Location,
-}
-
-impl InsideBody {
-    /// The place of a node, if it is inside a body of a graph or of an enclosing graph.
-    pub fn of(operation: OperationRef, outside: GraphKey) -> Option<InsideBody> {
-        let Referent::Node(id) = operation.referent() else { return None };
-        let graph = Graph::find(operation.graph()).ok()?;
-        let around: Vec<GraphKey> =
-            std::iter::successors(Some(outside), |&key| Some(around(key)?.0)).collect();
-        let mut inside = InsideBody {
-            name: graph.read().name(id).to_owned(),
-            within: Vec::new(),
-            outputs: Vec::new(),
-        };
-        let mut key = operation.graph();
-        while let Some((outer, call)) = self::around(key) {
-            match call {
-                Some(call) => inside.enter(key, outer, call)?,
-                // This body is still being built, so nothing inside it is available yet.
-                None => inside.within.clear(),
-            }
-            if around.contains(&outer) {
-                return Some(inside);
-            }
-            key = outer;
-        }
-        None
-    }
-
-    fn enter(&mut self, body: GraphKey, outer: GraphKey, call: NodeId) -> Option<()> {
-        let graph = Graph::find(outer).ok()?;
-        let reader = graph.read();
-        let node = reader.node(call);
-        let body = node.bodies().find(|candidate| candidate.graph().key() == body)?;
-        self.within.push(Enclosing {
-            body: body.name().to_owned(),
-            call: reader.name(call).to_owned(),
-            is_loop: node.op.execution == Execution::Loop,
-            location: reader.location(call),
-        });
-        let slots = 0..node.outputs.len() as u32;
-        self.outputs = slots.map(|slot| reader.tensor_name(TensorId::new(call, slot))).collect();
-        Some(())
-    }
-}
-
-/// For the graph of a body, the graph around it, and the node that runs it.
-fn around(key: GraphKey) -> Option<(GraphKey, Option<NodeId>)> {
-    Graph::find(key).ok()?.read().state().within
 }
 
 impl fmt::Display for InsideBody {

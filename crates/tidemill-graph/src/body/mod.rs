@@ -1,6 +1,9 @@
 //! Bodies: the graphs that nodes run as branches of a conditional, or repeatedly in a loop.
 
+mod capture;
 mod inside;
+mod open;
+mod parameter;
 mod trace;
 
 use std::fmt;
@@ -8,67 +11,19 @@ use std::fmt;
 use smallvec::{SmallVec, smallvec};
 use tidemill_value::DType;
 
+pub use capture::parameter;
+pub(crate) use capture::{adopt, is_control_inside};
 pub use inside::{Enclosing, InsideBody};
-pub use trace::{
-    Enclosure, Trace, add_argument, beside, enclosures, innermost, outside, parameter, trace,
-};
-pub(crate) use trace::{adopt, is_control_inside, redirect};
+pub(crate) use open::redirect;
+pub use open::{Enclosure, Trace, enclosures, innermost};
+pub(crate) use parameter::parameter_access;
+pub use parameter::{Parameter, ParameterKind, Root};
+pub use trace::{add_argument, beside, outside, trace};
 
 use crate::{
-    Access, Arg, AttrDef, AttrKind, Default, Effect, Execution, Fact, Fallible, Graph, GraphKey,
-    Inferred, NodeId, NodeView, OpDef, OpError, Role, Subgraph, TensorId,
+    Arg, AttrDef, AttrKind, Body, BodyPath, Default, Effect, Execution, Fact, Fallible, Graph,
+    Inferred, NodeId, NodeView, OpDef, OpError, Role, TensorId,
 };
-
-/// A graph with parameters and results that a node of another graph runs, like a function in
-/// TensorFlow.
-///
-/// It has a parameter for each input of the node, except an input that selects a branch. Its
-/// effects happen every time it runs, in creation order.
-pub struct Body {
-    pub(crate) name: String,
-    pub(crate) graph: Graph,
-    pub(crate) parameters: Vec<Parameter>,
-    pub(crate) results: Vec<TensorId>,
-    pub(crate) effects: Vec<NodeId>,
-    pub(crate) draws: bool,
-}
-
-/// A parameter of a body.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Parameter {
-    /// The node that represents it in the body.
-    pub node: NodeId,
-    /// Its kind.
-    pub kind: ParameterKind,
-    /// Whether it is a variable that the body writes.
-    pub written: bool,
-}
-
-/// The kind of a body's parameter.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum ParameterKind {
-    /// A value.
-    Value,
-    /// The value of a variable; if a body writes the variable, the value in each iteration.
-    Read(Root),
-    /// A variable.
-    Variable(Root),
-}
-
-/// The variable behind parameters: its node, in the graph that it was created in.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-#[allow(missing_docs)]
-pub struct Root {
-    pub graph: GraphKey,
-    pub node: NodeId,
-}
-
-impl ParameterKind {
-    /// Whether it is a variable, not a value.
-    pub fn is_variable(self) -> bool {
-        matches!(self, ParameterKind::Variable(_))
-    }
-}
 
 macro_rules! parameter {
     ($(#[$doc:meta])* $name:ident, $op:literal, $summary:literal, $execution:ident, $role:ident) => {
@@ -216,18 +171,6 @@ impl fmt::Debug for Body {
     }
 }
 
-/// The path through a body: what a plan runs.
-#[derive(Clone, Debug)]
-pub struct BodyPath {
-    /// It has a feed for each parameter (variables are values there) and a fetch for each result.
-    /// In a branch, a fetch for each variable that the branches write follows.
-    pub subgraph: Subgraph,
-    /// Whether a parameter is a variable whose previous value is needed.
-    pub reads: SmallVec<[bool; 4]>,
-    /// Whether an inner body may need the previous value of a parameter.
-    pub may_read: SmallVec<[bool; 4]>,
-}
-
 impl BodyPath {
     /// Whether anything needs the value of a parameter.
     pub fn needs(&self, parameter: usize) -> bool {
@@ -235,19 +178,6 @@ impl BodyPath {
         self.subgraph.fetches.contains(&feed)
             || self.subgraph.nodes().any(|(_, node)| node.inputs.contains(&feed))
     }
-}
-
-/// The access to an input for which bodies have these parameters.
-pub(crate) fn parameter_access(parameters: impl IntoIterator<Item = Parameter>) -> Access {
-    let mut access = Access::Read;
-    for parameter in parameters {
-        match parameter.kind.is_variable() {
-            true if parameter.written => return Access::Amend,
-            true => access = Access::Peek,
-            false => {}
-        }
-    }
-    access
 }
 
 /// The facts that hold for the results of each of several bodies.
@@ -260,6 +190,3 @@ pub fn results_of_either<'a>(
     });
     facts.unwrap_or_default().iter().map(Inferred::same_as).collect()
 }
-
-/// The attribute under which a node of a [`Subgraph`] has the paths through its bodies.
-pub(crate) const PATHS: &str = "_paths";

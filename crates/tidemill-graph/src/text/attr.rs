@@ -5,8 +5,7 @@ use tidemill_value::{DType, Dim, PartialShape, Shape, Value, match_dtype};
 use super::cursor::{Cursor, is_number_char, is_word_char};
 use super::literal::Literal;
 use super::{TextError, TextErrorKind};
-use crate::op_def::AttrKind;
-use crate::{Attr, AttrDef};
+use crate::{Attr, AttrDef, AttrKind};
 
 /// TensorFlow's limit on the number of axes.
 const MAX_RANK: usize = 254;

@@ -7,8 +7,7 @@ use super::cursor::{Line, Spanned};
 use super::parse::{Argument, Name, NodeLine, Reference};
 use super::{TextError, TextErrorKind};
 use crate::arguments::Arguments;
-use crate::op_def::Arity;
-use crate::{BuildErrorKind, Fact, NodeId, TensorId};
+use crate::{Arity, BuildErrorKind, Fact, NodeId, TensorId};
 
 /// The nodes that the lines above define.
 #[derive(Default)]

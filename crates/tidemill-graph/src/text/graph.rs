@@ -5,9 +5,8 @@ use super::build::{Defined, build_error, merge_outputs};
 use super::parse::{Directive, DirectiveLine, NodeLine, Statement, statements};
 use super::print::{Names, write_name, write_node, write_reference, write_tensor_name};
 use super::{TextError, TextErrorKind};
-use crate::op_def::Arity;
 use crate::{
-    Execution, Graph, GraphReader, Item, Location, NodeBuilder, NodeId, OpDef, OperationRef,
+    Arity, Execution, Graph, GraphReader, Item, Location, NodeBuilder, NodeId, OpDef, OperationRef,
     Referent, TensorRef, VariableRecord,
 };
 

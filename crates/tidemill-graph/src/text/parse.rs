@@ -7,8 +7,7 @@ use super::attr::{parse_attr, parse_items, parse_list, parse_shape};
 use super::cursor::{Cursor, Line, Spanned, is_op_char, is_word_char};
 use super::literal::Literal;
 use super::{TextError, TextErrorKind};
-use crate::op_def::{ArgType, Arity};
-use crate::{Arg, Attr, Execution, Fact, OpDef, Role};
+use crate::{Arg, ArgType, Arity, Attr, Execution, Fact, OpDef, Role};
 
 pub(super) type Name<'t> = Spanned<Cow<'t, str>>;
 

@@ -5,8 +5,7 @@ use super::cursor::is_name_char;
 use super::literal::write_string;
 use super::parse::constant_type;
 use crate::node::argument_ranges;
-use crate::op_def::Arity;
-use crate::{Arg, Attr, Node, NodeId, TensorId};
+use crate::{Arg, Arity, Attr, Node, NodeId, TensorId};
 
 /// The names of the nodes of a graph or subgraph.
 pub(super) type Names<'a> = &'a dyn Fn(NodeId) -> &'a str;

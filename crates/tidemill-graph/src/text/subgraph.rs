@@ -8,8 +8,8 @@ use super::build::{Defined, build_error, merge_outputs};
 use super::parse::{Directive, DirectiveLine, NodeLine, Statement, statements};
 use super::print::{Names, write_name, write_node, write_tensor_name};
 use super::{TextError, TextErrorKind};
+use crate::append::infer_outputs;
 use crate::bind::bind;
-use crate::builder::infer_outputs;
 use crate::{BuildErrorKind, Commit, FEED, Fact, Node, NodeId, OpDef, Subgraph};
 
 impl Subgraph {

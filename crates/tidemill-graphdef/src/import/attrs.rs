@@ -7,7 +7,7 @@ use tidemill_formats::proto::{AnyValue, AttrValue, DataType, ListValue, Message}
 use tidemill_graph::{ArgType, Arity, Attr, AttrKind, OpDef};
 use tidemill_value::{ByteString, DType, PartialShape};
 
-use super::ImportErrorKind;
+use super::error::ImportErrorKind;
 
 /// The attributes of a node, under the operation's names for them.
 pub(super) type NamedAttrs = Vec<(&'static str, Attr)>;

@@ -11,7 +11,8 @@ use tidemill_formats::proto::{
 use tidemill_graph::{Arity, OpDef};
 use tidemill_ops::lookup;
 
-use super::{ImportError, ImportErrorKind, node_error, prefixed};
+use super::error::{ImportError, ImportErrorKind, node_error};
+use super::names::prefixed;
 
 /// The operations that call the function named by their attribute `f`.
 const CALLS: &[&str] = &["PartitionedCall", "StatefulPartitionedCall"];

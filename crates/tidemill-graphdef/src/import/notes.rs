@@ -6,7 +6,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{FunctionDefLibrary, Message, NodeDef, VersionDef};
 use tidemill_graph::{Graph, GraphReader, NodeNote};
 
-use super::NotedAttrs;
+use super::attrs::NotedAttrs;
 
 /// The functions that nodes may call.
 const LIBRARY: &str = "library";

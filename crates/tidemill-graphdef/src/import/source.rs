@@ -4,7 +4,7 @@ use tidemill_formats::FileKind;
 use tidemill_formats::proto::{Bytes, DecodeError, GraphDef, Message, MetaGraphDef, SavedModel};
 use tidemill_value::FileMap;
 
-use super::ImportError;
+use super::error::ImportError;
 
 /// A `GraphDef` to import: the message, or its bytes.
 #[derive(Clone, Debug)]

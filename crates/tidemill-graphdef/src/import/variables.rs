@@ -10,8 +10,8 @@ use tidemill_graph::{
 use tidemill_ops::ops::{identity, queue, resource};
 use tidemill_ops::{GLOBAL_VARIABLES, TRAINABLE_VARIABLES};
 
-use super::wiring::split_reference;
-use super::{ImportError, prefixed};
+use super::error::ImportError;
+use super::names::{prefixed, split_reference};
 
 /// The way in which the variables of a message are known.
 #[derive(Clone, Copy, Debug)]

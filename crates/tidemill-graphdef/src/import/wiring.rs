@@ -1,10 +1,60 @@
-//! The connections between nodes.
+//! The inputs of the nodes of a message, by number instead of by name.
 
 use rustc_hash::FxHashMap;
 use tidemill_formats::proto::{AnyValue, DataType, GraphDef, NodeDef};
-use tidemill_graph::TensorRef;
+use tidemill_graph::{Graph, TensorRef};
+use tidemill_ops::Tensor;
 
-use super::{ImportErrorKind, InputMap};
+use super::error::{ImportError, ImportErrorKind};
+use super::names::split_reference;
+
+/// The tensors that replace tensors of the message.
+#[derive(Debug)]
+pub(super) struct InputMap {
+    /// By name and output. A control input has its `^`.
+    tensors: FxHashMap<(String, u32), (TensorRef, bool)>,
+}
+
+impl InputMap {
+    pub(super) fn new(graph: &Graph, map: &[(String, Tensor)]) -> Result<Self, ImportError> {
+        let entry = |(name, tensor): &(String, Tensor)| {
+            let tensor = TensorRef::from(*tensor);
+            let is_valid = tensor.graph() == graph.key()
+                && tensor.id().is_ok_and(|id| graph.read().fact(id).is_some());
+            let (node, slot) = split_reference(name);
+            match is_valid {
+                true => Ok(((node.to_owned(), slot), (tensor, false))),
+                false => Err(ImportError::InvalidMapping { name: name.clone() }),
+            }
+        };
+        Ok(InputMap { tensors: map.iter().map(entry).collect::<Result<_, _>>()? })
+    }
+
+    /// Tensors by the names of nodes.
+    pub(super) fn of(names: &[String], tensors: &[TensorRef]) -> Self {
+        let named = names.iter().zip(tensors);
+        let entry = |(name, tensor): (&String, &TensorRef)| ((name.clone(), 0), (*tensor, false));
+        InputMap { tensors: named.map(entry).collect() }
+    }
+
+    /// The replacement of a reference, if there is one.
+    fn take(&mut self, (name, slot): (&str, u32)) -> Option<TensorRef> {
+        if self.tensors.is_empty() {
+            return None;
+        }
+        let (tensor, is_taken) = self.tensors.get_mut(&(name.to_owned(), slot))?;
+        *is_taken = true;
+        Some(*tensor)
+    }
+
+    pub(super) fn check_all_taken(self) -> Result<(), ImportError> {
+        let unused = self.tensors.into_iter().filter(|(_, (_, is_taken))| !is_taken);
+        let mut names: Vec<String> =
+            unused.map(|((name, slot), _)| format!("{name}:{slot}")).collect();
+        names.sort();
+        if names.is_empty() { Ok(()) } else { Err(ImportError::UnusedMapping { names }) }
+    }
+}
 
 /// The source of an input of a node.
 #[derive(Clone, Copy, Debug)]
@@ -23,7 +73,7 @@ pub(super) struct Wires {
 }
 
 impl Wires {
-    /// The nodes of the message that must exist before.
+    /// The nodes of the message that it needs.
     pub(super) fn nodes(&self) -> impl Iterator<Item = usize> {
         self.inputs.iter().chain(&self.controls).filter_map(|source| match source {
             Source::Node { index, .. } => Some(*index),
@@ -32,13 +82,7 @@ impl Wires {
     }
 }
 
-/// The name of a node, and the number of the output.
-pub(crate) fn split_reference(reference: &str) -> (&str, u32) {
-    let split = reference.rsplit_once(':');
-    split.and_then(|(name, slot)| Some((name, slot.parse().ok()?))).unwrap_or((reference, 0))
-}
-
-/// Finds the inputs of each node.
+/// Resolves the inputs of each node.
 ///
 /// # Errors
 /// The number of a node, and its error.
@@ -79,7 +123,7 @@ fn skip_handles(graph: &GraphDef, wires: &mut [Wires]) {
         return;
     }
     let origin = |mut source: Source| {
-        // Nodes that pass a handle around in a circle are found to be a cycle later on.
+        // Sorting finds nodes that pass a handle around in a circle.
         for _ in 0..=passed.len() {
             match source {
                 Source::Node { index, .. } if passed[index].is_some() => {

@@ -1,4 +1,4 @@
-use super::triangular::{Triangle, substitute};
+use super::triangular::{Triangle, row_minus, substitute};
 use crate::NumericError;
 use crate::float::Float;
 
@@ -106,13 +106,5 @@ impl<T: Float> Lu<T> {
             substitute(&self.factors, lower, columns, out);
             substitute(&self.factors, upper, columns, out);
         }
-    }
-}
-
-/// Subtracts `factor` times another row from a row.
-#[inline(always)]
-pub(super) fn row_minus<T: Float>(row: &mut [T], factor: T, other: &[T]) {
-    for (x, y) in row.iter_mut().zip(other) {
-        *x = *x - factor * *y;
     }
 }

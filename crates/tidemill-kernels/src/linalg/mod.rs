@@ -5,6 +5,7 @@
 mod cholesky;
 mod cross;
 mod lu;
+mod square;
 mod triangular;
 
 use tidemill_value::{Shape, Value, match_dtype};
@@ -12,24 +13,11 @@ use tidemill_value::{Shape, Value, match_dtype};
 use crate::NumericError;
 use crate::output::build;
 use lu::Lu;
+use square::{square, unsupported};
 
 pub use cholesky::cholesky;
 pub use cross::cross;
 pub use triangular::triangular_solve;
-
-/// The number of rows of square matrices, and the axes before them.
-fn square(value: &Value) -> Result<(usize, &[usize]), NumericError> {
-    let shape = value.shape();
-    match shape.split_last_chunk() {
-        Some((batch, [rows, columns])) if rows == columns => Ok((*rows, batch)),
-        Some(_) => Err(NumericError::NotSquare { shape: shape.clone() }),
-        None => Err(NumericError::Rank { expected: 2, actual: shape.rank() }),
-    }
-}
-
-fn unsupported<T>(value: &Value) -> Result<T, NumericError> {
-    Err(NumericError::UnsupportedDType { dtype: value.dtype() })
-}
 
 /// The inverses, or their transposes, of square matrices of floats. TensorFlow's
 /// `MatrixInverse`.

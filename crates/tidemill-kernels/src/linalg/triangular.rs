@@ -1,7 +1,6 @@
 use tidemill_value::{Shape, Value, match_dtype};
 
-use super::lu::row_minus;
-use super::{square, unsupported};
+use super::square::{square, unsupported};
 use crate::float::Float;
 use crate::output::build;
 use crate::{Broadcast, NumericError};
@@ -35,6 +34,14 @@ pub(super) fn substitute<T: Float>(matrix: &[T], triangle: Triangle, columns: us
             let pivot = element(i, i);
             row.iter_mut().for_each(|x| *x = *x / pivot);
         }
+    }
+}
+
+/// Subtracts `factor` times another row from a row.
+#[inline(always)]
+pub(super) fn row_minus<T: Float>(row: &mut [T], factor: T, other: &[T]) {
+    for (x, y) in row.iter_mut().zip(other) {
+        *x = *x - factor * *y;
     }
 }
 

@@ -1,7 +1,7 @@
 //! Products of small matrices. A general product would first copy its operands into blocks, which
 //! needs memory and takes about as long as the product itself.
 
-use super::MatMul;
+use super::plan::MatMul;
 use crate::NumericError;
 use crate::float::Float;
 

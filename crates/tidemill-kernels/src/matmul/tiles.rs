@@ -5,7 +5,7 @@
 
 use matrixmultiply::{dgemm, sgemm};
 
-use super::MatMul;
+use super::plan::MatMul;
 use crate::pool::for_each;
 
 /// The least number of multiplications of a tile, if the product has as many: some ten

@@ -1,8 +1,70 @@
-//! The arithmetic of each rule.
+//! The rules, and the arithmetic of each.
 
-use super::{Rule, Step, Work};
+use super::work::{Step, Work};
 use crate::NumericError;
 use crate::float::Float;
+
+/// The update rule of a variable. Each names the numbers it takes, in their order.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Rule {
+    /// `alpha`.
+    GradientDescent,
+    /// `lr`, `momentum`.
+    Momentum {
+        /// True if the step looks ahead (Nesterov).
+        nesterov: bool,
+    },
+    /// `lr`, `momentum`; the accumulator holds steps instead of gradients.
+    KerasMomentum {
+        /// True if the step looks ahead (Nesterov).
+        nesterov: bool,
+    },
+    /// `lr`.
+    Adagrad {
+        /// True if the accumulator takes in the gradient.
+        update_slots: bool,
+    },
+    /// `lr`, `epsilon`.
+    AdagradV2 {
+        /// True if the accumulator takes in the gradient.
+        update_slots: bool,
+    },
+    /// `lr`, `l1`, `l2`, `global_step`.
+    AdagradDa,
+    /// `lr`, `rho`, `epsilon`.
+    Adadelta,
+    /// `lr`, `rho`, `momentum`, `epsilon`.
+    RmsProp,
+    /// `lr`, `rho`, `momentum`, `epsilon`.
+    CenteredRmsProp,
+    /// `beta1_power`, `beta2_power`, `lr`, `beta1`, `beta2`, `epsilon`.
+    Adam {
+        /// True if the step looks ahead (Nesterov).
+        nesterov: bool,
+    },
+    /// `beta1_power`, `beta2_power`, `lr`, `beta1`, `beta2`, `epsilon`.
+    AdamWithAmsgrad,
+    /// `beta1_power`, `lr`, `beta1`, `beta2`, `epsilon`.
+    AdaMax,
+    /// `lr`, `l1`, `l2`, `lr_power`.
+    Ftrl {
+        /// True if the linear term is kept multiplied by the learning rate.
+        multiply_linear_by_lr: bool,
+    },
+    /// `lr`, `l1`, `l2`, `l2_shrinkage`, `lr_power`.
+    FtrlV2 {
+        /// True if the linear term is kept multiplied by the learning rate.
+        multiply_linear_by_lr: bool,
+    },
+    /// `alpha`, `l1`, `l2`.
+    ProximalGradientDescent,
+    /// `lr`, `l1`, `l2`.
+    ProximalAdagrad,
+    /// `lr`, `alpha`, `sign_decay`, `beta`.
+    AddSign,
+    /// `lr`, `logbase`, `sign_decay`, `beta`.
+    PowerSign,
+}
 
 /// Declares steps: the numbers and choices of each, and the update of its states by a gradient. The
 /// loops over `f32` of those marked with `vector` are compiled for several sets of vector

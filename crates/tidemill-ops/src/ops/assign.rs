@@ -2,13 +2,13 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Arg, AttrDef, Execution, Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef,
-    OpError, Sample, TensorRef,
+    Access, Arg, AttrDef, Execution, Inferred, NodeView, OpDef, OpError, Sample, TensorRef,
 };
 use tidemill_kernels::elementwise as kernels;
-use tidemill_value::{DType, PartialShape, Value, ValueError};
+use tidemill_value::{DType, PartialShape, Value};
 
 use super::resource::{ASSIGN_ADD_VARIABLE, ASSIGN_SUB_VARIABLE, ASSIGN_VARIABLE, written};
+use super::writes::Assign;
 use crate::elementwise::update_kernel;
 use crate::{Operand, Tensor};
 
@@ -44,23 +44,6 @@ fn infer_assign(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
     match node.bool_attr("validate_shape")? {
         true => Inferred::one(node.shape(0).merge(node.shape(1))?),
         false => Inferred::one(node.shape(1)),
-    }
-}
-
-pub(super) struct Assign {
-    /// The shapes that the variable can take.
-    pub(super) admitted: PartialShape,
-}
-
-impl Kernel for Assign {
-    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        let value = cx.take(1)?;
-        if !self.admitted.admits(value.shape()) {
-            let (left, right) = (self.admitted.clone(), value.shape().into());
-            return Err(ValueError::Incompatible { left, right }.into());
-        }
-        cx.set(0, value);
-        Ok(())
     }
 }
 

@@ -9,7 +9,8 @@ use tidemill_graph::{
 };
 use tidemill_value::{DType, IntoValue, Value, ValueError};
 
-use crate::{Operand, Tensor};
+use crate::Tensor;
+pub use crate::operand::convert_to_tensor;
 
 /// A value that never changes.
 pub static OP: OpDef = OpDef::new("Const", "A value that never changes.")
@@ -61,19 +62,6 @@ pub fn constant(value: impl IntoValue) -> Tensor {
     }
 }
 
-/// Converts an argument of a builder function to a tensor: a tensor stays as it is, a variable is
-/// read, and a number or a value becomes a constant.
-///
-/// ```
-/// use tidemill_ops::{convert_to_tensor, get_variable, zeros};
-/// let bias = convert_to_tensor(get_variable("bias", [3], zeros()));
-/// assert_eq!(bias.name(), "bias/read:0");
-/// ```
-#[track_caller]
-pub fn convert_to_tensor(value: impl Into<Operand>) -> Tensor {
-    value.into().to_tensor()
-}
-
 /// Adds a constant to a graph, or to the default one.
 #[track_caller]
 pub(crate) fn constant_node(
@@ -85,5 +73,5 @@ pub(crate) fn constant_node(
     if let Some(graph) = graph {
         node = node.graph(graph);
     }
-    crate::operand::tensor(node.attr("dtype", value.dtype()).attr("value", value))
+    crate::handle::tensor(node.attr("dtype", value.dtype()).attr("value", value))
 }

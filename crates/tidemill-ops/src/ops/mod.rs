@@ -55,3 +55,4 @@ pub mod strings;
 pub mod tensor_list;
 pub mod training;
 pub mod variable;
+mod writes;

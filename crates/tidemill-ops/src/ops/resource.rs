@@ -10,9 +10,7 @@ use tidemill_kernels::layout::{self, Combine};
 use tidemill_value::{DType, PartialShape, Value};
 
 use super::array;
-use super::assign::Assign;
-use super::scatter::{self, Scatter};
-use super::variable::IsInitialized;
+use super::writes::{Assign, IsInitialized, Scatter, infer_parts, infer_rows};
 use crate::elementwise::update_kernel;
 use crate::family::grads;
 use crate::index::axis_of;
@@ -231,7 +229,7 @@ macro_rules! scatters {
             ])
             .execution(Execution::Write)
             .fallible(Fallible::Checked)
-            .infer(scatter::infer_rows)
+            .infer(infer_rows)
             .kernel(|node| Ok(Box::new(Scatter::rows(node, Combine::$combine))))
             .not_differentiable()
             .samples(|| {
@@ -278,7 +276,7 @@ macro_rules! scatters_nd {
             ])
             .execution(Execution::Write)
             .fallible(Fallible::Checked)
-            .infer(scatter::infer_parts)
+            .infer(infer_parts)
             .kernel(|node| Ok(Box::new(Scatter::parts(node, Combine::$combine))))
             .not_differentiable()
             .samples(|| {

@@ -1,16 +1,13 @@
 //! Writes to parts of variables: `ScatterUpdate`, `ScatterNdAdd` and so on.
 
-use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Arg, AttrDef, Execution, Fallible, InferFn, Inferred, Kernel, KernelCx, KernelError,
-    NodeView, OpDef, OpError, Sample, TensorRef,
+    Access, Arg, AttrDef, Execution, Fallible, InferFn, OpDef, Sample, TensorRef,
 };
-use tidemill_kernels::NumericError;
-use tidemill_kernels::layout::{self, Combine};
-use tidemill_value::{DType, PartialShape, Shape, Value};
+use tidemill_kernels::layout::Combine;
+use tidemill_value::{DType, Value};
 
-use super::array::parts_shape;
 use super::resource;
+use super::writes::{Scatter, infer_parts, infer_rows};
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
@@ -43,63 +40,6 @@ macro_rules! attrs {
             $($more)?
         ]
     };
-}
-
-pub(super) fn infer_rows(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
-    let (variable, indices, updates) = (node.shape(0), node.shape(1), node.shape(2));
-    if variable.rank() == Some(0) {
-        let (input, actual) = ("ref", variable.clone());
-        return Err(OpError::Rank { input, expected: "at least 1 axis", actual });
-    }
-    if let (Some(variable), Some(indices)) = (variable.dims(), indices.dims())
-        && updates.rank() != Some(0)
-    {
-        let numbered: PartialShape = indices.iter().chain(&variable[1..]).copied().collect();
-        numbered.merge(updates)?;
-    }
-    Inferred::one(variable)
-}
-
-pub(super) fn infer_parts(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
-    parts_shape(node.shape(0), node.shape(1))?.merge(node.shape(2))?;
-    Inferred::one(node.shape(0))
-}
-
-type Write = fn(Value, &Value, &Value, Combine) -> Result<Value, NumericError>;
-type Check = fn(&Shape, &Value, &Value, Combine) -> Result<(), NumericError>;
-
-pub(super) struct Scatter {
-    combine: Combine,
-    write: Write,
-    check: Check,
-    /// The shape of the variable, if it is known.
-    shape: Option<Shape>,
-}
-
-impl Scatter {
-    pub(super) fn rows(node: &NodeView<'_>, combine: Combine) -> Self {
-        let (write, check) = (layout::scatter_rows, layout::check_scatter_rows);
-        Scatter { combine, write, check, shape: node.shape(0).known() }
-    }
-
-    pub(super) fn parts(node: &NodeView<'_>, combine: Combine) -> Self {
-        let (write, check) = (layout::tensor_scatter, layout::check_tensor_scatter);
-        Scatter { combine, write, check, shape: node.shape(0).known() }
-    }
-}
-
-impl Kernel for Scatter {
-    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        let variable = cx.take(0)?;
-        let written = (self.write)(variable, cx.input(1)?, cx.input(2)?, self.combine)?;
-        cx.set(0, written);
-        Ok(())
-    }
-
-    fn check(&self, cx: &KernelCx<'_>) -> Result<(), KernelError> {
-        let shape = self.shape.as_ref().ok_or(KernelError::Internal("an unknown shape"))?;
-        Ok((self.check)(shape, cx.input(1)?, cx.input(2)?, self.combine)?)
-    }
 }
 
 /// Samples of `[8, 6, 4]` with 2 and 3 for the last and the first.

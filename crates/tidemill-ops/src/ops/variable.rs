@@ -1,12 +1,12 @@
 //! `VariableV2` and `IsVariableInitialized`.
 
 use tidemill_graph::{
-    Access, Arg, AttrDef, AttrKind, Execution, Fallible, Inferred, Kernel, KernelCx, KernelError,
-    NodeBuilder, OpDef, Sample,
+    Access, Arg, AttrDef, AttrKind, Execution, Fallible, Inferred, NodeBuilder, OpDef, Sample,
 };
 use tidemill_value::{DType, PartialShape, Value};
 
 use super::resource::VAR_IS_INITIALIZED;
+use super::writes::IsInitialized;
 use crate::operand::tensor;
 use crate::{Tensor, Variable};
 
@@ -38,16 +38,6 @@ pub static IS_VARIABLE_INITIALIZED: OpDef =
         .kernel(|_| Ok(Box::new(IsInitialized)))
         .not_differentiable()
         .samples(|| vec![Sample::new([Value::from([1.0_f32, 2.0])], Value::from(true))]);
-
-pub(super) struct IsInitialized;
-
-impl Kernel for IsInitialized {
-    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        let present = cx.peek(0).is_some();
-        cx.set(0, Value::from(present));
-        Ok(())
-    }
-}
 
 /// Whether `variable` has a value in the session: a `bool` of shape `[]`.
 ///

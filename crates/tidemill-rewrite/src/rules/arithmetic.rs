@@ -4,7 +4,7 @@ use tidemill_graph::{Attrs, OpDef, TensorId};
 use tidemill_ops::ops::{activation, compare, math};
 use tidemill_value::{DType, Element, Value, match_dtype};
 
-use super::{Rule, rule};
+use super::rule::{Rule, rule};
 use crate::GraphEdit;
 
 pub(super) const RULES: &[Rule] = &[

@@ -4,7 +4,7 @@ use tidemill_graph::{Attrs, TensorId, may_fail};
 use tidemill_ops::ops::{array, select};
 use tidemill_value::{DType, PartialShape, Scalar, Value};
 
-use super::{Rule, rule};
+use super::rule::{Rule, rule};
 use crate::GraphEdit;
 
 pub(super) const RULES: &[Rule] = &[

@@ -10,7 +10,7 @@ use tidemill_runtime::{Feeds, Rewriting, RunError, Session, SessionOptions, Sink
 use tidemill_value::Value;
 
 use super::compare::{Tolerance, compare, compare_bits};
-use super::{Case, read};
+use super::manifest::{Case, read};
 
 /// The seed of the random operations of all sessions.
 const SEED: u64 = 17;

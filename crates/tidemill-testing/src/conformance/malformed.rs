@@ -2,9 +2,9 @@ use std::path::Path;
 
 use tidemill_formats::read_safetensors;
 
+use super::checkpoints;
 use super::graph::{Mode, import, session};
-use super::manifest::{Expect, Kind};
-use super::{Case, checkpoints, read};
+use super::manifest::{Case, Expect, Kind, read};
 
 /// Reads a malformed file, up to running its graph. Something must reject it.
 pub(super) fn check(corpus: &Path, case: &Case) -> Result<(), String> {

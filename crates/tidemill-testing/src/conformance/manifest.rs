@@ -180,7 +180,7 @@ impl Manifest {
     /// # Errors
     /// If there is no list, or it has another format.
     pub fn load(corpus: &Path) -> Result<Manifest, String> {
-        let bytes = super::read(corpus, "manifest.json")?;
+        let bytes = read(corpus, "manifest.json")?;
         let manifest: Manifest =
             serde_json::from_slice(&bytes).map_err(|error| format!("manifest.json: {error}"))?;
         match manifest.format {
@@ -188,4 +188,9 @@ impl Manifest {
             format => Err(format!("manifest.json is of format {format}, not 1")),
         }
     }
+}
+
+/// Reads a file of a corpus.
+pub(super) fn read(corpus: &Path, file: &str) -> Result<Vec<u8>, String> {
+    std::fs::read(corpus.join(file)).map_err(|error| format!("{file}: {error}"))
 }

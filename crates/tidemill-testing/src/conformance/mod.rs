@@ -19,7 +19,7 @@ mod training;
 
 use std::cell::RefCell;
 use std::panic::{self, AssertUnwindSafe};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -87,8 +87,4 @@ pub fn keep_panics() {
     panic::set_hook(Box::new(|info| {
         PANIC.with_borrow_mut(|text| *text = info.to_string().replace('\n', " "));
     }));
-}
-
-fn read(corpus: &Path, file: &str) -> Result<Vec<u8>, String> {
-    std::fs::read(corpus.join(file)).map_err(|error| format!("{file}: {error}"))
 }

@@ -5,10 +5,9 @@ use tidemill_ops::{
     Initializer, Operand, Tensor, Variable, bias_add, broadcast_to, cast, concat, constant, fill,
     matmul, ones, sigmoid, split, stack, tanh, variable, zeros,
 };
-use tidemill_value::{DType, Scalar};
+use tidemill_value::{DType, Dim, Scalar};
 
 use super::RnnCell;
-use super::unroll::last_extent;
 use crate::broadcast::invalid_input;
 
 /// A cell with `size` outputs, computed from the inputs and the previous outputs: `tanh(kernel ·
@@ -261,6 +260,11 @@ fn not_known(input: Tensor) -> Tensor {
 
 pub(super) fn dtype_of(tensor: Tensor) -> DType {
     tensor.dtype().unwrap_or(DType::F32)
+}
+
+/// The last extent of a tensor, if it is known.
+pub(super) fn last_extent(tensor: Tensor) -> Option<usize> {
+    tensor.shape().dims().and_then(|dims| dims.last().copied()).and_then(Dim::known)
 }
 
 /// Zeros of shape `[batch, size]`.

@@ -3,10 +3,10 @@ use tidemill_ops::{
     Operand, Tensor, cast, expand_dims, less, map_accumulate_shaped, range, reverse,
     reverse_sequence, s, select, shape, stack, transpose, zeros_like, zip_with,
 };
-use tidemill_value::{DType, Dim};
+use tidemill_value::DType;
 
 use super::RnnCell;
-use super::cells::dtype_of;
+use super::cells::{dtype_of, last_extent};
 use crate::broadcast::invalid_input;
 
 /// Runs a cell along sequences in a loop. Returns the outputs of each step and the state after the
@@ -267,9 +267,4 @@ fn extent(tensor: Tensor, axis: usize) -> Operand {
         Some(extent) => extent.into(),
         None => shape(tensor).slice(s![axis]).into(),
     }
-}
-
-/// The last extent of a tensor, if it is known.
-pub(super) fn last_extent(tensor: Tensor) -> Option<usize> {
-    tensor.shape().dims().and_then(|dims| dims.last().copied()).and_then(Dim::known)
 }

@@ -3,8 +3,8 @@ use tidemill_ops::{Operand, Tensor, Variable, bias_add, dropout, matmul, zeros};
 use tidemill_value::{DType, PartialShape};
 
 use super::RnnCell;
+use super::cells::last_extent;
 use super::cells::{Layer, dtype_of, kernel_and_bias};
-use super::unroll::last_extent;
 
 /// Stacked cells: the inputs of each are the outputs of the one below.
 ///

@@ -346,9 +346,6 @@ pub(crate) struct Snapshot {
     pub(crate) tensors: Vec<(String, Value)>,
 }
 
-/// The prefix of names that do not belong to variables.
-pub(crate) const RESERVED: &str = "_tidemill/";
-
 /// The path of a checkpoint `prefix` at a step.
 pub(crate) fn at_step(prefix: &Path, step: u64) -> PathBuf {
     let suffix = prefix.extension().filter(|extension| *extension == "safetensors");

@@ -6,7 +6,8 @@ use tidemill_formats::{TensorFileError, TensorReader, nearest};
 use tidemill_ops::Variable;
 use tidemill_value::{PartialShape, Shape};
 
-use super::RESERVED;
+/// Names with this prefix are none of variables.
+const RESERVED: &str = "_tidemill/";
 
 /// The match between a checkpoint and the variables of a [`Saver`](crate::Saver).
 #[derive(Clone, Debug, PartialEq)]

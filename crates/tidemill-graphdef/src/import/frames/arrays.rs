@@ -7,9 +7,9 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{AnyValue, DataType, TensorProto, TensorShapeProto};
 use tidemill_value::PartialShape;
 
-use super::super::ImportError;
+use super::super::error::ImportError;
+use super::flow::{Flow, refused};
 use super::net::{Net, Port};
-use super::{Flow, refused};
 
 /// The conversion of an operation on an array.
 struct Rule {

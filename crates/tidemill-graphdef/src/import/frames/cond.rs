@@ -5,10 +5,10 @@ use std::collections::BTreeMap;
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{AnyValue, DataType};
 
-use super::super::ImportError;
+use super::super::error::ImportError;
+use super::flow::{Flow, refused};
 use super::function::{Argument, Edge, Part, Step, function_attr, types, unknown_shapes};
 use super::net::{Net, Port};
-use super::{Flow, refused};
 
 /// The limit on the nesting of conditionals.
 const MAX_DEPTH: usize = 1000;

@@ -8,9 +8,9 @@ use tidemill_formats::proto::{
 use tidemill_graph::{Access, Effect, Execution, Role};
 use tidemill_ops::lookup;
 
-use super::super::ImportError;
+use super::super::error::ImportError;
+use super::flow::{Flow, refused};
 use super::net::{Net, Port};
-use super::{Flow, refused};
 
 /// A reference from one node to another.
 #[derive(Clone, Copy, Debug)]

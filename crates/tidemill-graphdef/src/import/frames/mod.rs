@@ -8,6 +8,7 @@
 
 mod arrays;
 mod cond;
+mod flow;
 mod function;
 mod net;
 #[cfg(test)]
@@ -18,35 +19,9 @@ use std::borrow::Cow;
 
 use tidemill_formats::proto::{GraphDef, NodeDef};
 
-use super::{ImportError, ImportErrorKind};
+use super::error::ImportError;
+use flow::Flow;
 use net::Net;
-
-/// The role of a node in control flow.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Flow {
-    Switch,
-    Merge,
-    Enter,
-    Exit,
-    NextIteration,
-    LoopCond,
-    /// Anything but control flow.
-    None,
-}
-
-impl Flow {
-    fn of(op: &str) -> Flow {
-        match op {
-            "Switch" | "RefSwitch" => Flow::Switch,
-            "Merge" | "RefMerge" => Flow::Merge,
-            "Enter" | "RefEnter" => Flow::Enter,
-            "Exit" | "RefExit" => Flow::Exit,
-            "NextIteration" | "RefNextIteration" => Flow::NextIteration,
-            "LoopCond" => Flow::LoopCond,
-            _ => Flow::None,
-        }
-    }
-}
 
 /// The graph with conditionals and loops as nodes that run functions, and arrays of tensors as
 /// lists.
@@ -74,9 +49,4 @@ pub(super) fn raise(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>, Impor
     }
     let (node, library) = net.into_parts();
     Ok(Cow::Owned(GraphDef { node, library: Some(library), versions }))
-}
-
-/// The error of a node whose control flow cannot be converted.
-fn refused(node: &NodeDef, problem: impl Into<String>) -> ImportError {
-    super::node_error(node, ImportErrorKind::ControlFlow { problem: problem.into() })
 }

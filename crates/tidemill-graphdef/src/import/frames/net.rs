@@ -7,9 +7,11 @@ use tidemill_formats::proto::{
 use tidemill_graph::{Arg, ArgType, Arity};
 use tidemill_ops::lookup;
 
-use super::super::wiring::{Source, Wires, split_reference};
-use super::super::{ImportError, ImportErrorKind, inline, node_error, order};
-use super::{Flow, refused};
+use super::super::error::{ImportError, ImportErrorKind, node_error};
+use super::super::names::split_reference;
+use super::super::wiring::{Source, Wires};
+use super::super::{inline, order};
+use super::flow::{Flow, refused};
 
 /// An output of a node.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Debug)]

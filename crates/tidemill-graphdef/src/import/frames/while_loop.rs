@@ -3,10 +3,10 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::AnyValue;
 
-use super::super::ImportError;
+use super::super::error::ImportError;
+use super::flow::{Flow, refused};
 use super::function::{Argument, Edge, Part, Step, function_attr, types, unknown_shapes};
 use super::net::{Net, Port};
-use super::{Flow, refused};
 
 /// The suffix of the frame names of `while_loop`.
 const CONTEXT: &str = "/while_context";

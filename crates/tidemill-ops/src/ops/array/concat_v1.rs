@@ -5,7 +5,8 @@ use tidemill_graph::{Arg, AttrDef, Fallible, OpDef, OpError, Sample};
 use tidemill_kernels::layout;
 use tidemill_value::{DType, Value};
 
-use super::join::{concat_shape, split_like};
+use super::join::concat_shape;
+use super::join_gradients::split_like;
 use super::split::list_kernel;
 use crate::Tensor;
 use crate::index::{

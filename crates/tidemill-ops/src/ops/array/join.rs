@@ -8,12 +8,11 @@ use tidemill_graph::{
 use tidemill_kernels::layout;
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
-use super::{SPLIT_V, gather, rank, shape, unstack_count};
+use super::join_gradients::split_like;
+use super::unstack_count;
 use crate::index::{axis_of, check_single, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
-use crate::ops::arithmetic::floor_mod;
-use crate::ops::cast::cast;
 use crate::ops::constant::constant_node;
 use crate::{Operand, Tensor};
 
@@ -162,25 +161,6 @@ fn joined_elements(values: &[Fact]) -> Option<Elements> {
         joined.extend(fact.elements.as_ref()?.iter());
     }
     (joined.len() <= Elements::LIMIT).then(|| joined.into_iter().collect())
-}
-
-/// The gradient of a split: the parts' gradients concatenated.
-#[track_caller]
-pub(super) fn concat_along(parts: &[Tensor], axis: Tensor) -> Tensor {
-    tensor(NodeBuilder::new(&CONCAT).inputs(parts.iter().copied()).input(axis))
-}
-
-/// The gradients of a concatenation: parts with the extents of the values along the axis.
-#[track_caller]
-pub(super) fn split_like(grad: Tensor, values: &[Tensor], axis: Tensor) -> Vec<Tensor> {
-    let Some(&first) = values.first() else { return Vec::new() };
-    let axis = cast(axis, DType::I32);
-    let counted = floor_mod(axis, rank(first));
-    let shapes = stack(values.iter().map(|&value| shape(value)), 0);
-    let sizes = gather(shapes, counted, 1);
-    let node = NodeBuilder::new(&SPLIT_V).input(grad).input(sizes).input(axis);
-    let node = node.attr("num_split", values.len() as i64).build();
-    (0..values.len()).map(|i| node.output(i as u32).into()).collect()
 }
 
 /// Several tensors of one type and shape along a new axis, before axis `axis`; -1 puts it last.

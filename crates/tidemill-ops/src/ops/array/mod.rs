@@ -9,6 +9,7 @@ mod fill;
 mod gather;
 mod grid;
 mod join;
+mod join_gradients;
 mod lin_space;
 mod order;
 mod pad;
@@ -26,6 +27,7 @@ mod stride;
 mod tile;
 mod transpose;
 
+pub(crate) use crate::index::shape_tensor;
 pub use bitcast::{BITCAST, bitcast};
 pub use block::{
     BATCH_TO_SPACE, DEPTH_TO_SPACE, SPACE_TO_BATCH, SPACE_TO_DEPTH, batch_to_space_nd,
@@ -81,7 +83,7 @@ pub use segment::{
 };
 pub use shape::{BROADCAST_ARGS, BROADCAST_GRADIENT_ARGS, RANK, SHAPE, SHAPE_N, SIZE};
 pub use shape::{broadcast_dynamic_shape, broadcast_gradient_args, rank, shape, shape_n, size};
-pub(crate) use shape::{needs_no_value, shape_as, shape_tensor};
+pub(crate) use shape::{needs_no_value, shape_as};
 pub use slice::{
     SLICE, STRIDED_SLICE, STRIDED_SLICE_GRAD, slice, strided_slice, strided_slice_with,
 };

@@ -5,10 +5,10 @@ use tidemill_graph::{
     Arg, AttrDef, Default, Elements, Fact, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
     OpDef, OpError, Sample, TensorRef, in_gradient,
 };
-use tidemill_value::{DType, Dim, Element, PartialShape, Scalar, Value, ValueError};
+use tidemill_value::{DType, Dim, PartialShape, Scalar, Value, ValueError};
 
 use super::split::list_kernel;
-use crate::index::{check_rank, known_extents, shape_of};
+use crate::index::{check_rank, index_list, known_extents, shape_of, shape_tensor};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{tensor, unary};
 use crate::ops::constant::constant_node;
@@ -107,31 +107,6 @@ pub static RANK: OpDef = of_shape("Rank", "The number of axes.")
     })
     .kernel(|_| Ok(map_kernel(|x| Ok(index(x.shape().rank(), DType::I32)?.into()))))
     .samples(|| vec![Sample::new([Value::from([1.0_f32, 2.0])], Value::from(1))]);
-
-/// The extents of a shape as an `int32` value, or as an `int64` one if they are larger.
-pub(crate) fn shape_tensor(shape: &[usize]) -> Value {
-    index_list(shape, DType::I32).unwrap_or_else(|_| {
-        // No memory holds more than the longest axis that can be described.
-        let extents = shape.iter().map(|&extent| i64::try_from(extent).unwrap_or(i64::MAX));
-        Value::list(extents.collect())
-    })
-}
-
-/// Extents or axes as a value of an index type.
-fn index_list(extents: &[usize], dtype: DType) -> Result<Value, ValueError> {
-    match dtype {
-        DType::I64 => list_of::<i64>(extents),
-        _ => list_of::<i32>(extents),
-    }
-}
-
-fn list_of<T: Element + TryFrom<usize>>(extents: &[usize]) -> Result<Value, ValueError> {
-    let element = |&extent: &usize| {
-        let (number, dtype) = (extent.to_string(), T::DTYPE);
-        T::try_from(extent).map_err(|_| ValueError::Unrepresentable { number, dtype })
-    };
-    Ok(Value::list(extents.iter().map(element).collect::<Result<_, _>>()?))
-}
 
 /// A count as an element of an index type.
 fn index(count: usize, dtype: DType) -> Result<Scalar, ValueError> {

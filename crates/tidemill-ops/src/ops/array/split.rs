@@ -8,7 +8,8 @@ use tidemill_graph::{
 use tidemill_kernels::layout;
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
-use super::{join, zeros_like};
+use super::join_gradients::concat_along;
+use super::zeros_like;
 use crate::family::grads;
 use crate::index::{axis_of, check_rank, check_single, count_of, integer, integers, known_integer};
 use crate::operand::composite;
@@ -24,7 +25,7 @@ pub static SPLIT: OpDef =
         .fallible(Fallible::Values)
         .infer(infer_split)
         .gradient(|cx| {
-            let grad = join::concat_along(&output_grads(cx), cx.input(0));
+            let grad = concat_along(&output_grads(cx), cx.input(0));
             Ok(grads([None, Some(grad)]))
         })
         .kernel(|node| {
@@ -106,7 +107,7 @@ pub static SPLIT_V: OpDef =
         .fallible(Fallible::Values)
         .infer(infer_split_v)
         .gradient(|cx| {
-            let grad = join::concat_along(&output_grads(cx), cx.input(2));
+            let grad = concat_along(&output_grads(cx), cx.input(2));
             Ok(grads([Some(grad), None, None]))
         })
         .kernel(|node| {

@@ -1,4 +1,6 @@
-//! Converts functions of a message to the bodies of nodes that run them.
+//! Adds the nodes of a message to a graph, with the bodies that they run.
+//!
+//! The bodies of a node are made of functions, whose nodes may run bodies in turn.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -6,26 +8,29 @@ use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use tidemill_formats::SplatBudget;
-use tidemill_formats::proto::{AnyValue, GraphDef, NameAttrList, NodeDef};
+use tidemill_formats::proto::{GraphDef, NameAttrList, NodeDef};
 use tidemill_graph::{
-    Attr, AttrKind, Body, Execution, Fact, Graph, Location, OpDef, OperationRef, Referent,
-    TensorRef, trace,
+    Arity, Attr, AttrKind, Body, Execution, Fact, Graph, Location, NodeBuilder, NodeId, OpDef,
+    OperationRef, Referent, TensorRef, trace,
 };
 
-use super::inline::{Attrs, Library};
-use super::wiring::{passes_handle, split_reference};
-use super::{ImportError, ImportErrorKind, InputMap, Plan};
+use super::error::{ImportError, ImportErrorKind, node_error};
+use super::inline::Library;
+use super::names::{prefixed, split_reference};
+use super::notes;
+use super::plan::{Named, Parts, Plan};
+use super::wiring::{InputMap, Source, passes_handle};
 
-/// The limit on the nesting of bodies.
+/// The deepest nesting of bodies.
 const MAX_DEPTH: usize = 64;
 
-/// The limit on the nodes that repeated imports of functions add to a graph, so that functions that
-/// run one another twice do not fill the memory.
+/// Repeated imports of functions add at most this many nodes, so that functions that run each other
+/// twice do not fill the memory.
 const MAX_NODES: usize = 1 << 18;
-/// The cost of making a body, in nodes.
+/// The cost of a body, in nodes.
 const BODY: usize = 128;
 
-/// The cost of bodies so far.
+/// The cost of the bodies made so far.
 #[derive(Default)]
 pub(super) struct Budget {
     spent: Cell<usize>,
@@ -47,64 +52,96 @@ impl Budget {
     }
 }
 
-/// The number of rounds after which the shapes that a loop changes are taken as unknown.
+/// After this many rounds, the shapes that a loop changes count as unknown.
 const ROUNDS: usize = 4;
 
-/// The functions that an attribute of a node names.
-pub(super) struct Named {
-    attr: &'static str,
-    kind: AttrKind,
-    functions: Vec<NameAttrList>,
-}
-
-/// Takes the functions that a node runs, and the attributes that follow from them, out of its
-/// attributes.
-///
-/// # Errors
-/// [`ImportErrorKind`] if an attribute is missing or not a function.
-pub(super) fn take_functions(
-    op: &'static OpDef,
-    attrs: &mut Attrs,
-) -> Result<Vec<Named>, ImportErrorKind> {
-    if op.execution.inputs_before_bodies().is_none() {
-        return Ok(Vec::new());
+impl Plan {
+    pub(super) fn build(
+        mut self,
+        graph: &Graph,
+        prefix: &str,
+        bodies: &Bodies<'_>,
+    ) -> Result<Vec<NodeId>, ImportError> {
+        let mut built: Vec<Option<NodeId>> = vec![None; self.parts.len()];
+        let mut nodes = Vec::with_capacity(self.parts.len());
+        let mut devices = notes::Devices::default();
+        for index in self.order {
+            let Some(mut parts) = self.parts[index].take() else { continue };
+            let node = &self.nodes[index];
+            let note = devices.note(node, std::mem::take(&mut parts.notes), prefix);
+            let name = prefixed(prefix, &node.name);
+            let id = build_node(graph, name, parts, &built, bodies)
+                .map_err(|kind| node_error(node, kind))?;
+            if let Some(note) = note {
+                graph.note_node(id, note);
+            }
+            built[index] = Some(id);
+            nodes.push(id);
+        }
+        Ok(nodes)
     }
-    let of_bodies =
-        op.attrs.iter().filter(|def| matches!(def.kind, AttrKind::Body | AttrKind::Bodies));
-    let named = of_bodies.map(|def| {
-        let value =
-            attrs.remove(def.name).ok_or(ImportErrorKind::MissingAttr { name: def.name })?;
-        let functions = match (def.kind, value.value) {
-            (AttrKind::Body, Some(AnyValue::Func(function))) => vec![function],
-            (AttrKind::Bodies, Some(AnyValue::List(list))) if list.func.len() == list.len() => {
-                list.func
-            }
-            (_, value) => {
-                return Err(ImportErrorKind::AttrKind {
-                    name: def.name.to_owned(),
-                    expected: super::attrs::name_of(def.kind),
-                    actual: value.as_ref().map_or("no value", AnyValue::kind),
-                });
-            }
-        };
-        Ok(Named { attr: def.name, kind: def.kind, functions })
-    });
-    let named = named.collect::<Result<_, _>>()?;
-    let types = op.attrs.iter().filter(|def| def.kind == AttrKind::Types);
-    types.for_each(|def| drop(attrs.remove(def.name)));
-    Ok(named)
 }
 
-/// The number of inputs of each argument of a node with bodies.
-///
-/// # Errors
-/// [`ImportErrorKind::InputCount`]
-pub(super) fn counts(op: &'static OpDef, inputs: usize) -> Result<Vec<usize>, ImportErrorKind> {
-    let before = op.execution.inputs_before_bodies().unwrap_or(0);
-    let rest = inputs
-        .checked_sub(before)
-        .ok_or(ImportErrorKind::InputCount { expected: before, actual: inputs })?;
-    Ok(std::iter::repeat_n(1, before).chain([rest]).collect())
+fn build_node(
+    graph: &Graph,
+    name: String,
+    parts: Parts,
+    built: &[Option<NodeId>],
+    bodies: &Bodies<'_>,
+) -> Result<NodeId, ImportErrorKind> {
+    let key = graph.key();
+    let tensor = |source: &Source| match *source {
+        Source::Mapped(tensor) => Some(tensor),
+        // The inputs of a node were added before it.
+        Source::Node { index, slot } => {
+            Some(OperationRef::new(key, Referent::Node(built[index]?)).output(slot))
+        }
+    };
+    let inputs: Vec<TensorRef> = parts.wires.inputs.iter().filter_map(tensor).collect();
+    check_listed_types(graph, &parts, &inputs)?;
+    let mut builder = NodeBuilder::new(parts.op).graph(key).exact_name(name);
+    let given = inputs.clone();
+    let mut rest = inputs.into_iter();
+    for (arg, count) in parts.op.inputs.iter().zip(parts.counts) {
+        let tensors = rest.by_ref().take(count);
+        builder = match arg.arity {
+            Arity::One => tensors.fold(builder, NodeBuilder::input),
+            Arity::Count(_) | Arity::Types(_) => builder.inputs(tensors),
+        };
+    }
+    let controls = parts.wires.controls.iter().filter_map(tensor);
+    builder = controls.fold(builder, |builder, tensor| builder.control(tensor.operation()));
+    let attrs = parts.attrs.into_iter();
+    let attrs = attrs.chain(bodies.attrs(graph, parts.op, &parts.functions, &given)?);
+    builder = attrs.fold(builder, |builder, (name, attr)| builder.attr(name, attr));
+    builder.try_node(bodies.location()).map_err(|kind| ImportErrorKind::Build(Box::new(kind)))
+}
+
+/// Checks the inputs of mixed types against the attribute that lists their types, which nodes do
+/// not keep.
+fn check_listed_types(
+    graph: &Graph,
+    parts: &Parts,
+    inputs: &[TensorRef],
+) -> Result<(), ImportErrorKind> {
+    let reader = graph.read();
+    let mut start = 0;
+    for (arg, &count) in parts.op.inputs.iter().zip(&parts.counts) {
+        if let Arity::Types(name) = arg.arity
+            && let Some((attr, Attr::Types(types))) =
+                parts.attrs.iter().find(|(given, _)| *given == name)
+        {
+            let inputs = inputs.iter().enumerate().skip(start);
+            for ((input, tensor), &expected) in inputs.zip(types.iter()) {
+                let fact = tensor.id().ok().and_then(|id| reader.fact(id));
+                if let Some(actual) = fact.map(|fact| fact.dtype).filter(|x| *x != expected) {
+                    return Err(ImportErrorKind::InputType { input, attr, expected, actual });
+                }
+            }
+        }
+        start += count;
+    }
+    Ok(())
 }
 
 /// Makes bodies from the functions of a message.
@@ -121,7 +158,7 @@ impl<'a> Bodies<'a> {
         Bodies { library, depth: 0, budget, location }
     }
 
-    /// The attributes of a node that runs functions, given these inputs.
+    /// The attributes of a node with these inputs that runs functions.
     ///
     /// # Errors
     /// [`ImportErrorKind`] if a function is missing, or wrong.
@@ -153,7 +190,7 @@ impl<'a> Bodies<'a> {
         Ok(attrs)
     }
 
-    /// The bodies of a loop; facts that an iteration changes are taken as unknown.
+    /// The bodies of a loop. Facts that an iteration changes are dropped.
     fn of_loop(
         &self,
         graph: &Graph,
@@ -185,7 +222,7 @@ impl<'a> Bodies<'a> {
         Ok(Vec::new())
     }
 
-    /// The body of a function, given facts about its arguments.
+    /// The body of a function for arguments with these facts.
     fn body(
         &self,
         graph: &Graph,
@@ -263,7 +300,7 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// The origin of a reference, behind nodes that pass on handles.
+/// The source of a reference, behind nodes that pass on handles.
 fn origin(nodes: &[NodeDef], reference: &String) -> String {
     let mut reference = reference;
     for _ in 0..=nodes.len() {

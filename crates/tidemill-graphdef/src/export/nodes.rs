@@ -1,20 +1,102 @@
-//! Converts the bodies that nodes run to functions of a message.
+//! Nodes of a message, and the functions that it has in place of the bodies they run.
+//!
+//! A node needs the functions of its bodies, and a function the nodes of its body.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{
-    AnyValue, ArgDef, DataType, FunctionDef, FunctionDefLibrary, ListValue, NameAttrList, OpDef,
+    AnyValue, ArgDef, AttrValue, DataType, FunctionDef, FunctionDefLibrary, ListValue, Message,
+    NameAttrList, NodeDef, OpDef, TensorProto,
 };
 use tidemill_graph::{
     Arity, Attr, Body, Fact, GraphReader, HANDLE_PARAMETER, Node, NodeId, PARAMETER, REF_PARAMETER,
     Role, TensorId,
 };
 
-use crate::export::{ExportError, to_node_def};
+use super::error::{ExportError, MAX_BYTES};
+
+/// A node of a graph, or of the body of a function.
+pub(super) fn to_node_def(
+    reader: &GraphReader<'_>,
+    id: NodeId,
+    node: &Node,
+    inside: Option<&Inside>,
+    functions: &mut Functions,
+) -> Result<NodeDef, ExportError> {
+    let inputs = references(reader, &node.inputs, inside);
+    let controls = node.control_inputs.iter().map(|control| format!("^{}", reader.name(*control)));
+    let too_large = |bytes| {
+        let node = reader.name(id).to_owned();
+        ExportError::TooLarge { bytes, node, node_bytes: bytes }
+    };
+    let types = types_with_handles(reader, id, node)?;
+    let attr = |(name, attr): (&str, Attr)| {
+        // Checked before its bytes are in memory twice.
+        if let Attr::Tensor(value) = &attr
+            && let bytes = TensorProto::content_len(value)
+            && bytes > MAX_BYTES
+        {
+            return Err(too_large(bytes));
+        }
+        if let Some(types) = types.iter().find(|(of, _)| *of == name) {
+            return Ok((name.to_owned(), AttrValue { value: Some(types.1.clone()) }));
+        }
+        if let Some(value) = functions.attr(&attr)? {
+            return Ok((name.to_owned(), AttrValue { value: Some(value) }));
+        }
+        let host_function =
+            || ExportError::HostFunction { node: reader.name(id).to_owned(), op: node.op.name };
+        let value = Some(to_any_value(&attr).ok_or_else(host_function)?);
+        Ok((name.to_owned(), AttrValue { value }))
+    };
+    let mut attrs: BTreeMap<String, AttrValue> =
+        reader.all_attrs(node).into_iter().map(attr).collect::<Result<_, ExportError>>()?;
+    let note = reader.node_note(id);
+    let kept = note.into_iter().flat_map(|note| &note.attrs);
+    attrs.extend(kept.filter_map(|(name, bytes)| {
+        Some((name.clone(), AttrValue::decode(bytes.as_slice()).ok()?))
+    }));
+    Ok(NodeDef {
+        name: reader.name(id).to_owned(),
+        op: node.op.name.to_owned(),
+        input: inputs.into_iter().chain(controls).collect(),
+        device: note.map(|note| note.device.to_string()).unwrap_or_default(),
+        attr: attrs,
+    })
+}
+
+/// The attribute in a message; a function of the host program has none.
+fn to_any_value(attr: &Attr) -> Option<AnyValue> {
+    let number = |dtype| i32::from(DataType::from(dtype));
+    let list = |list| Some(AnyValue::List(list));
+    match attr {
+        Attr::Int(x) => Some(AnyValue::I(*x)),
+        Attr::Float(x) => Some(AnyValue::F(*x)),
+        Attr::Bool(x) => Some(AnyValue::B(*x)),
+        Attr::Str(x) => Some(AnyValue::S(x.to_vec())),
+        Attr::Type(x) => Some(AnyValue::Type(number(*x))),
+        Attr::Shape(x) => Some(AnyValue::Shape(x.into())),
+        Attr::Tensor(x) => Some(AnyValue::Tensor(x.into())),
+        Attr::Ints(x) => list(ListValue { i: x.to_vec(), ..ListValue::default() }),
+        Attr::Strs(x) => {
+            let strings = x.iter().map(|string| string.to_vec()).collect();
+            list(ListValue { s: strings, ..ListValue::default() })
+        }
+        Attr::Types(x) => {
+            let types = x.iter().map(|dtype| number(*dtype)).collect();
+            list(ListValue { r#type: types, ..ListValue::default() })
+        }
+        Attr::Shapes(x) => {
+            list(ListValue { shape: x.iter().map(Into::into).collect(), ..ListValue::default() })
+        }
+        Attr::Function(_) | Attr::Body(_) | Attr::Bodies(_) | Attr::Paths(_) => None,
+    }
+}
 
 /// The functions of a message so far.
-pub(crate) struct Functions {
+pub(super) struct Functions {
     library: Option<FunctionDefLibrary>,
     /// The names of those made from bodies.
     made: FxHashSet<String>,
@@ -23,23 +105,23 @@ pub(crate) struct Functions {
 }
 
 /// The arguments of the function that nodes are in, by their nodes.
-pub(crate) struct Inside(FxHashMap<NodeId, String>);
+pub(super) struct Inside(FxHashMap<NodeId, String>);
 
 impl Functions {
     /// These functions, to which those of bodies are added.
-    pub(crate) fn new(library: Option<FunctionDefLibrary>) -> Self {
+    pub(super) fn new(library: Option<FunctionDefLibrary>) -> Self {
         Functions { library, made: FxHashSet::default(), names: FxHashMap::default() }
     }
 
-    pub(crate) fn into_library(self) -> Option<FunctionDefLibrary> {
+    pub(super) fn into_library(self) -> Option<FunctionDefLibrary> {
         self.library
     }
 
-    /// The attribute of a message for one that holds bodies.
+    /// The value in a message of an attribute that holds bodies.
     ///
     /// # Errors
     /// [`ExportError`] if the nodes of a body have no form in messages.
-    pub(crate) fn attr(&mut self, attr: &Attr) -> Result<Option<AnyValue>, ExportError> {
+    fn attr(&mut self, attr: &Attr) -> Result<Option<AnyValue>, ExportError> {
         match attr {
             Attr::Body(body) => Ok(Some(AnyValue::Func(self.name(body)?))),
             Attr::Bodies(bodies) => {
@@ -119,8 +201,7 @@ impl Functions {
     }
 }
 
-/// The parameters that a body has dropped because none of its results needs them, and the nodes
-/// that take them.
+/// The parameters that a body has dropped because no result needs them, and the nodes that take them.
 fn behind_dropped_parameters(reader: &GraphReader<'_>, inside: &Inside) -> FxHashSet<NodeId> {
     let is_parameter =
         |node: &Node| [&PARAMETER, &REF_PARAMETER, &HANDLE_PARAMETER].contains(&node.op);
@@ -145,8 +226,8 @@ fn type_of(fact: &Fact) -> i32 {
     }
 }
 
-/// The references to tensors in nodes.
-pub(crate) fn references(
+/// The references by which nodes name tensors.
+fn references(
     reader: &GraphReader<'_>,
     tensors: &[TensorId],
     inside: Option<&Inside>,
@@ -166,7 +247,7 @@ pub(crate) fn references(
 /// The type attributes of a node that runs bodies, in which variables have the type of handles.
 /// # Errors
 /// [`ExportError::RefVariable`]
-pub(crate) fn types_with_handles(
+fn types_with_handles(
     reader: &GraphReader<'_>,
     id: NodeId,
     node: &Node,

@@ -1,13 +1,13 @@
-//! Parts of messages.
+//! The part of a message that some of its nodes need.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{GraphDef, NodeDef};
 
-use crate::FreezeError;
+use super::error::FreezeError;
 use crate::import::split_reference;
 
 /// The node that an input, or the name of a tensor, refers to.
-pub(crate) fn node_of(reference: &str) -> &str {
+pub(super) fn node_of(reference: &str) -> &str {
     split_reference(reference.strip_prefix('^').unwrap_or(reference)).0
 }
 

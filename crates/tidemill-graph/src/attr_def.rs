@@ -1,0 +1,101 @@
+//! Descriptions of attributes.
+
+use tidemill_value::DType;
+
+/// The description of an attribute.
+#[derive(Clone, Copy, Debug)]
+pub struct AttrDef {
+    /// TensorFlow's name for it.
+    pub name: &'static str,
+    /// Its kind.
+    pub kind: AttrKind,
+    /// Its default; without one, it must be given.
+    pub default: Option<Default>,
+    /// For a type: whether kernels compute 16-bit floats as `float32`.
+    pub widens: bool,
+}
+
+/// The kind of an attribute's value.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[allow(missing_docs)]
+pub enum AttrKind {
+    Int,
+    Float,
+    Bool,
+    Str,
+    /// One of these data types.
+    Type(&'static [DType]),
+    Shape,
+    Tensor,
+    Ints,
+    Strs,
+    Types,
+    Shapes,
+    Function,
+    Body,
+    Bodies,
+}
+
+/// The default of an attribute.
+#[derive(Clone, Copy, PartialEq, Debug)]
+#[allow(missing_docs)]
+pub enum Default {
+    Int(i64),
+    Float(f32),
+    Bool(bool),
+    Str(&'static str),
+    Type(DType),
+    UnknownShape,
+    Ints(&'static [i64]),
+    NoStrs,
+    NoShapes,
+}
+
+impl AttrDef {
+    /// An attribute that must be given.
+    pub const fn new(name: &'static str, kind: AttrKind) -> Self {
+        AttrDef { name, kind, default: None, widens: false }
+    }
+
+    /// The type attribute `name`, one of `allowed`.
+    pub const fn types(name: &'static str, allowed: &'static [DType]) -> Self {
+        AttrDef::new(name, AttrKind::Type(allowed))
+    }
+
+    /// The type attribute `name`, one of `allowed`. The operation's kernels get no 16-bit floats:
+    /// inputs are widened to `float32`, and results are rounded.
+    pub const fn widened(name: &'static str, allowed: &'static [DType]) -> Self {
+        AttrDef { widens: true, ..AttrDef::types(name, allowed) }
+    }
+
+    /// The int attribute `name`.
+    pub const fn int(name: &'static str, default: i64) -> Self {
+        AttrDef::new(name, AttrKind::Int).default(Default::Int(default))
+    }
+
+    /// The float attribute `name`.
+    pub const fn float(name: &'static str, default: f32) -> Self {
+        AttrDef::new(name, AttrKind::Float).default(Default::Float(default))
+    }
+
+    /// The bool attribute `name`.
+    pub const fn bool(name: &'static str, default: bool) -> Self {
+        AttrDef::new(name, AttrKind::Bool).default(Default::Bool(default))
+    }
+
+    /// The string attribute `name`.
+    pub const fn str(name: &'static str, default: &'static str) -> Self {
+        AttrDef::new(name, AttrKind::Str).default(Default::Str(default))
+    }
+
+    /// The attribute `name`, a list of strings that is empty by default.
+    pub const fn strs(name: &'static str) -> Self {
+        AttrDef::new(name, AttrKind::Strs).default(Default::NoStrs)
+    }
+
+    /// The same attribute with a default.
+    pub const fn default(mut self, default: Default) -> Self {
+        self.default = Some(default);
+        self
+    }
+}
