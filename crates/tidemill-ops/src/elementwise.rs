@@ -190,6 +190,14 @@ struct ComparisonKernel<T>(Binary<T, bool>);
 
 impl<T: Element> Kernel for ComparisonKernel<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let (left, right) = (cx.input(0)?, cx.input(1)?);
+        // No comparison fails, so there always is a result.
+        if let (Some(x), Some(y)) = (left.as_scalar(), right.as_scalar())
+            && let Some(z) = (self.0.one)(x, y)
+        {
+            cx.set_scalar(0, z);
+            return Ok(());
+        }
         let output = broadcast(&self.0, cx)?;
         cx.set(0, output);
         Ok(())
@@ -200,27 +208,21 @@ fn broadcast<T: Element, O: Element>(
     function: &Binary<T, O>,
     cx: &KernelCx<'_>,
 ) -> Result<Value, KernelError> {
-    let (plan, mut output) = broadcast_output(cx, O::DTYPE)?;
-    let (left, right, out) = (cx.slice(0)?, cx.slice(1)?, output.as_mut_slice()?);
-    match plan {
-        None => function.pairs(left, right, out)?,
-        Some(plan) => function.broadcast(&plan, left, right, out)?,
+    let shape = cx.input(0)?.shape();
+    if shape == cx.input(1)?.shape() {
+        let mut output = Value::scratch(O::DTYPE, shape.clone())?;
+        function.pairs(cx.slice(0)?, cx.slice(1)?, output.as_mut_slice()?)?;
+        return Ok(output);
     }
+    let plan = plan(cx)?;
+    let mut output = Value::scratch(O::DTYPE, plan.shape().clone())?;
+    function.broadcast(&plan, cx.slice(0)?, cx.slice(1)?, output.as_mut_slice()?)?;
     Ok(output)
 }
 
-/// The broadcast of two operands, unless their shapes are equal, and a value for the result.
-fn broadcast_output(
-    cx: &KernelCx<'_>,
-    dtype: DType,
-) -> Result<(Option<Broadcast<2>>, Value), KernelError> {
-    let (left, right) = (cx.input(0)?.shape(), cx.input(1)?.shape());
-    if left == right {
-        return Ok((None, Value::scratch(dtype, left.clone())?));
-    }
-    let plan = Broadcast::new([left, right])?;
-    let output = Value::scratch(dtype, plan.shape().clone())?;
-    Ok((Some(plan), output))
+/// The walk over two operands of different shapes.
+fn plan(cx: &KernelCx<'_>) -> Result<Broadcast<2>, KernelError> {
+    Ok(Broadcast::new([cx.input(0)?.shape(), cx.input(1)?.shape()])?)
 }
 
 struct UpdateKernel<T>(Binary<T>);
