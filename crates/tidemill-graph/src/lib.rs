@@ -61,13 +61,13 @@ pub use memory::{GraphMemory, Holding, Seen};
 pub use node::{Inferred, Node, NodeView};
 pub use op_def::{
     Access, Arg, ArgType, Arity, AttrDef, AttrKind, Default, Effect, Execution, Fallible, Gradient,
-    GradientFn, InferFn, KernelFn, OpDef, SamplesFn, Select,
+    GradientFn, InferFn, KernelFn, OpDef, SamplesFn, Select, Widening,
 };
 pub use reader::{EdgeKind, GraphReader, nearest_name};
 pub use registry::{DefaultGraph, default_graph, reset_default_graph};
 pub use sample::{Expect, ExpectGradient, Sample};
 pub use scope::{
-    Reuse, VariableSettings, absolute_scope, clear_control_dependencies, control_dependencies,
+    CompositeScope, Reuse, VariableSettings, absolute_scope, clear_control_dependencies, control_dependencies,
     current_name_scope, current_variable_scope, has_control_dependencies, name_scope, scoped,
     unique_variable_scope, variable_scope, variable_scope_with, within_variable_scope,
     without_control_dependencies,

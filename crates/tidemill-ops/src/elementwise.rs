@@ -11,7 +11,7 @@ use tidemill_kernels::elementwise::{
     AnyBinary, AnyComparison, AnyPredicate, AnyUnary, Arithmetic, Binary, Plain, Side, Unary,
 };
 use tidemill_kernels::{Broadcast, with_binary, with_comparison, with_predicate, with_unary};
-use tidemill_value::{DType, Element, Scalar, Value};
+use tidemill_value::{DType, Element, Scalar, Shape, Value};
 
 /// A kernel for the function that `lookup` returns for the type of the node's first input.
 pub(crate) fn unary_kernel(
@@ -138,7 +138,7 @@ impl<T: Plain + Into<Scalar>> Kernel for BinaryKernel<T> {
         }
         let output = match self.in_place(cx)? {
             Some(output) => output,
-            None => broadcast(&self.0, cx)?,
+            None => broadcast(&self.0, cx.input(0)?, cx.input(1)?)?,
         };
         cx.set(0, output);
         Ok(())
@@ -190,18 +190,20 @@ struct ComparisonKernel<T>(Binary<T, bool>);
 
 impl<T: Element> Kernel for ComparisonKernel<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        let output = broadcast(&self.0, cx)?;
+        let output = broadcast(&self.0, cx.input(0)?, cx.input(1)?)?;
         cx.set(0, output);
         Ok(())
     }
 }
 
-fn broadcast<T: Element, O: Element>(
+/// The results of a function of two operands that broadcast.
+pub(crate) fn broadcast<T: Element, O: Element>(
     function: &Binary<T, O>,
-    cx: &KernelCx<'_>,
+    left: &Value,
+    right: &Value,
 ) -> Result<Value, KernelError> {
-    let (plan, mut output) = broadcast_output(cx, O::DTYPE)?;
-    let (left, right, out) = (cx.slice(0)?, cx.slice(1)?, output.as_mut_slice()?);
+    let (plan, mut output) = broadcast_output(left.shape(), right.shape(), O::DTYPE)?;
+    let (left, right, out) = (left.as_slice()?, right.as_slice()?, output.as_mut_slice()?);
     match plan {
         None => function.pairs(left, right, out)?,
         Some(plan) => function.broadcast(&plan, left, right, out)?,
@@ -211,10 +213,10 @@ fn broadcast<T: Element, O: Element>(
 
 /// The broadcast of two operands, unless their shapes are equal, and a value for the result.
 fn broadcast_output(
-    cx: &KernelCx<'_>,
+    left: &Shape,
+    right: &Shape,
     dtype: DType,
 ) -> Result<(Option<Broadcast<2>>, Value), KernelError> {
-    let (left, right) = (cx.input(0)?.shape(), cx.input(1)?.shape());
     if left == right {
         return Ok((None, Value::scratch(dtype, left.clone())?));
     }

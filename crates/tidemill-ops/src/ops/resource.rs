@@ -226,7 +226,7 @@ macro_rules! scatters {
                 Arg::of("updates", "dtype"),
             ])
             .attrs(&[
-                AttrDef::widened("dtype", $types),
+                scatter::element_type("dtype", $types, Combine::$combine),
                 AttrDef::types("Tindices", DType::INDICES),
             ])
             .execution(Execution::Write)
@@ -271,7 +271,7 @@ macro_rules! scatters_nd {
                 Arg::of("updates", "T"),
             ])
             .attrs(&[
-                AttrDef::widened("T", $types),
+                scatter::element_type("T", $types, Combine::$combine),
                 AttrDef::types("Tindices", DType::INDICES),
                 AttrDef::bool("use_locking", true),
                 AttrDef::str("bad_indices_policy", ""),

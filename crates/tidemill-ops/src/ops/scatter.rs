@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use tidemill_graph::{
     Access, Arg, AttrDef, Execution, Fallible, InferFn, Inferred, Kernel, KernelCx, KernelError,
-    NodeView, OpDef, OpError, Sample, TensorRef,
+    NodeView, OpDef, OpError, Sample, TensorRef, Widening,
 };
 use tidemill_kernels::NumericError;
 use tidemill_kernels::layout::{self, Combine};
@@ -33,11 +33,25 @@ const fn scatter(name: &'static str, summary: &'static str, infer: InferFn) -> O
         .not_differentiable()
 }
 
+/// The type of a variable and of the updates that are combined with it.
+pub(super) const fn element_type(
+    name: &'static str,
+    types: &'static [DType],
+    combine: Combine,
+) -> AttrDef {
+    AttrDef::types(name, types).widening(match combine {
+        Combine::Update => Widening::Never,
+        // The quotient of a short integer may wrap before another update divides it again.
+        Combine::Div => Widening::Floats,
+        _ => Widening::Wrapping,
+    })
+}
+
 /// The attributes of a write to a variable of one of these types.
 macro_rules! attrs {
-    ($types:expr, $locks:literal $(, $more:expr)?) => {
+    ($types:expr, $locks:literal, $combine:ident $(, $more:expr)?) => {
         &[
-            AttrDef::widened("T", $types),
+            element_type("T", $types, Combine::$combine),
             AttrDef::types("Tindices", DType::INDICES),
             AttrDef::bool("use_locking", $locks),
             $($more)?
@@ -138,7 +152,7 @@ macro_rules! scatters {
     )*) => {$(
         #[doc = $summary]
         pub static $op: OpDef = scatter($name, $summary, infer_rows)
-            .attrs(attrs!($types, $locks))
+            .attrs(attrs!($types, $locks, $combine))
             .kernel(|node| Ok(Box::new(Scatter::rows(node, Combine::$combine))))
             .samples(|| row_samples($expected));
 
@@ -211,7 +225,7 @@ macro_rules! nd_scatters {
     )*) => {$(
         #[doc = $summary]
         pub static $op: OpDef = scatter($name, $summary, infer_parts)
-            .attrs(attrs!($types, $locks, AttrDef::str("bad_indices_policy", "")))
+            .attrs(attrs!($types, $locks, $combine, AttrDef::str("bad_indices_policy", "")))
             .kernel(|node| Ok(Box::new(Scatter::parts(node, Combine::$combine))))
             .samples(|| part_samples($expected));
 
