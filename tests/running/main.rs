@@ -16,5 +16,6 @@ mod run_options;
 mod run_promises;
 mod session;
 mod shapes_of_a_run;
+mod short_integers;
 mod tutorial_programs;
 mod warnings;

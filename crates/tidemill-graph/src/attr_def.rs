@@ -11,8 +11,23 @@ pub struct AttrDef {
     pub kind: AttrKind,
     /// Its default; without one, it must be given.
     pub default: Option<Default>,
-    /// For a type: whether kernels compute 16-bit floats as `float32`.
-    pub widens: bool,
+    /// For a type: the types that kernels get in its place.
+    pub widening: Widening,
+}
+
+/// The wider types that an operation's kernels get in place of short ones (see [`DType::wide`]).
+/// Results are converted back: floats are rounded.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Widening {
+    /// Kernels get every type as it is.
+    Never,
+    /// Kernels get no 16-bit floats. For functions of integers whose intermediate results wrap.
+    Floats,
+    /// Kernels get neither 16-bit floats nor short integers; results wrap.
+    Wrapping,
+    /// Kernels get neither 16-bit floats nor short integers; results are limited to the range of
+    /// the short type. For functions that return an end of the range where there are no elements.
+    Saturating,
 }
 
 /// The kind of an attribute's value.
@@ -54,7 +69,7 @@ pub enum Default {
 impl AttrDef {
     /// An attribute that must be given.
     pub const fn new(name: &'static str, kind: AttrKind) -> Self {
-        AttrDef { name, kind, default: None, widens: false }
+        AttrDef { name, kind, default: None, widening: Widening::Never }
     }
 
     /// The type attribute `name`, one of `allowed`.
@@ -62,10 +77,16 @@ impl AttrDef {
         AttrDef::new(name, AttrKind::Type(allowed))
     }
 
-    /// The type attribute `name`, one of `allowed`. The operation's kernels get no 16-bit floats:
-    /// inputs are widened to `float32`, and results are rounded.
+    /// The type attribute `name`, one of `allowed`. The operation's kernels get wider types in
+    /// place of short ones, by [`Widening::Wrapping`].
     pub const fn widened(name: &'static str, allowed: &'static [DType]) -> Self {
-        AttrDef { widens: true, ..AttrDef::types(name, allowed) }
+        AttrDef::types(name, allowed).widening(Widening::Wrapping)
+    }
+
+    /// Sets the types that the operation's kernels get in place of this one.
+    pub const fn widening(mut self, widening: Widening) -> Self {
+        self.widening = widening;
+        self
     }
 
     /// The int attribute `name`.

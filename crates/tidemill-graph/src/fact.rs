@@ -171,8 +171,13 @@ impl std::ops::Deref for Elements {
 
 impl FromIterator<Option<i64>> for Elements {
     fn from_iter<I: IntoIterator<Item = Option<i64>>>(elements: I) -> Self {
-        Elements(elements.into_iter().collect())
+        collected(&mut elements.into_iter())
     }
+}
+
+/// Compiled once, not once for each iterator.
+fn collected(elements: &mut dyn Iterator<Item = Option<i64>>) -> Elements {
+    Elements(elements.collect())
 }
 
 /// The result of shape inference for one output.

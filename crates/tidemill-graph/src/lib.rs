@@ -52,7 +52,7 @@ mod widen;
 
 pub use append::input_note;
 pub use arg::{Access, Arg, ArgType, Arity};
-pub use attr_def::{AttrDef, AttrKind, Default};
+pub use attr_def::{AttrDef, AttrKind, Default, Widening};
 pub use body::{
     Enclosing, Enclosure, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter, ParameterKind,
     REF_PARAMETER, Root, Trace, add_argument, beside, enclosures, innermost, outside, parameter,
@@ -79,10 +79,10 @@ pub use notes::{NodeNote, Slices};
 pub use reader::{EdgeKind, GraphReader, nearest_name};
 pub use registry::{DefaultGraph, default_graph, reset_default_graph};
 pub use scope::{
-    Reuse, VariableSettings, absolute_scope, clear_control_dependencies, control_dependencies,
-    current_name_scope, current_variable_scope, has_control_dependencies, name_scope, scoped,
-    unique_variable_scope, variable_scope, variable_scope_with, within_variable_scope,
-    without_control_dependencies,
+    CompositeScope, Reuse, VariableSettings, absolute_scope, clear_control_dependencies,
+    control_dependencies, current_name_scope, current_variable_scope, has_control_dependencies,
+    name_scope, scoped, unique_variable_scope, variable_scope, variable_scope_with,
+    within_variable_scope, without_control_dependencies,
 };
 pub use subgraph::{FEED, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};

@@ -140,16 +140,26 @@ pub(crate) fn detached<R>(build: impl FnOnce() -> R) -> R {
 /// Calls `build`; the nodes it adds have the line `location`. A composite function uses this to
 /// give its nodes the line of its caller.
 pub fn at_location<R>(location: Location, build: impl FnOnce() -> R) -> R {
-    with_origin(ORIGIN.get().unwrap_or(Origin { location, node: None, derived: false }), build)
-}
-
-fn with_origin<R>(origin: Origin, build: impl FnOnce() -> R) -> R {
-    let _restore = Restore(ORIGIN.replace(Some(origin)));
+    let _restore = enter_location(location);
     build()
 }
 
+/// [`at_location`], until the result is dropped.
+pub(crate) fn enter_location(location: Location) -> Restore {
+    enter_origin(ORIGIN.get().unwrap_or(Origin { location, node: None, derived: false }))
+}
+
+fn with_origin<R>(origin: Origin, build: impl FnOnce() -> R) -> R {
+    let _restore = enter_origin(origin);
+    build()
+}
+
+fn enter_origin(origin: Origin) -> Restore {
+    Restore(ORIGIN.replace(Some(origin)))
+}
+
 /// Brings an origin back when it is dropped.
-struct Restore(Option<Origin>);
+pub(crate) struct Restore(Option<Origin>);
 
 impl Drop for Restore {
     fn drop(&mut self) {

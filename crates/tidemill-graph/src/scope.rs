@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use smallvec::SmallVec;
 
-use crate::{Graph, GraphKey, OperationRef, body, default_graph};
+use crate::location::{Restore, enter_location};
+use crate::{Graph, GraphKey, Location, OperationRef, body, default_graph};
 
 /// The choice of `get_variable` between creating a variable and reusing an existing one.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
@@ -78,6 +79,28 @@ impl Entered {
 impl Drop for Entered {
     fn drop(&mut self) {
         SCOPES.with_borrow_mut(Vec::pop);
+    }
+}
+
+/// A [`scoped`] call [`at_location`](crate::at_location), until it is dropped. Functions that build
+/// nodes share its code, which is not compiled for each of them.
+pub struct CompositeScope {
+    name: String,
+    _entered: Entered,
+    _located: Restore,
+}
+
+impl CompositeScope {
+    /// Enters a name scope of `graph`; nodes carry `location`.
+    pub fn enter(graph: &Graph, name: &str, location: Location) -> Self {
+        let _located = enter_location(location);
+        let (name, _entered) = enter_scoped(graph, name);
+        CompositeScope { name, _entered, _located }
+    }
+
+    /// The full name of the scope.
+    pub fn name(&self) -> &str {
+        &self.name
     }
 }
 

@@ -1,35 +1,39 @@
-//! 16-bit floats for kernels that compute with 32 bits.
+//! Wide types in place of short ones, for kernels that compute only with those.
 
 use std::borrow::Cow;
 
 use smallvec::SmallVec;
-use tidemill_value::{DType, Value, bf16, f16};
+use tidemill_value::{DType, Element, Value, bf16, f16};
 
 use crate::{
-    Attr, Attrs, Execution, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Operand,
+    Attr, AttrDef, Attrs, Execution, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError,
+    Operand, Widening,
 };
 
 impl OpDef {
-    /// Makes the kernel of a node. If the operation computes 16-bit floats as `float32` (see
-    /// [`AttrDef::widened`](crate::AttrDef::widened)), the kernel gets `float32` inputs and its
-    /// results are rounded.
+    /// Makes the kernel of a node. If the operation computes a type of the node in a wider one (see
+    /// [`Widening`]), the kernel gets wide inputs, and its results are converted back.
     ///
     /// # Errors
     /// [`OpError`] if the operation has no kernel for the attributes and types of the node.
     pub fn kernel_of(&self, node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
-        let is_short = |name| node.type_attr(name).is_ok_and(DType::is_half);
-        if !self.attrs.iter().any(|attr| attr.widens && is_short(attr.name)) {
+        let is_widened = |name, widening: Widening| {
+            node.type_attr(name).is_ok_and(|dtype| widening.of(dtype) != dtype)
+        };
+        let widened = self.attrs.iter().find(|attr| is_widened(attr.name, attr.widening));
+        let Some(&AttrDef { widening, .. }) = widened else {
             return (self.kernel)(node);
-        }
+        };
         let attrs = node.attrs().iter().map(|(name, attr)| {
             let attr = match attr {
-                Attr::Type(dtype) => Attr::Type(wide(*dtype)),
+                Attr::Type(dtype) => Attr::Type(widening.of(*dtype)),
                 other => other.clone(),
             };
             (Cow::Owned(name.to_owned()), attr)
         });
         let facts = |facts: &[Fact]| -> Vec<Fact> {
-            facts.iter().map(|fact| Fact { dtype: wide(fact.dtype), ..fact.clone() }).collect()
+            let wide = |fact: &Fact| Fact { dtype: widening.of(fact.dtype), ..fact.clone() };
+            facts.iter().map(wide).collect()
         };
         let (attrs, inputs): (Attrs, _) = (attrs.collect(), facts(node.inputs()));
         let outputs = facts(node.outputs());
@@ -41,17 +45,25 @@ impl OpDef {
             let is_added = |&i: &usize| self.state_slot(count, i) as usize >= count;
             outputs.extend((0..self.written()).filter(is_added).map(|i| node.dtype(i)));
         }
-        Ok(Box::new(Widened { kernel, outputs }))
+        Ok(Box::new(Widened { kernel, widening, outputs }))
     }
 }
 
-fn wide(dtype: DType) -> DType {
-    if dtype.is_half() { DType::F32 } else { dtype }
+impl Widening {
+    /// The type that kernels get in place of another.
+    fn of(self, dtype: DType) -> DType {
+        match self {
+            Widening::Never => dtype,
+            Widening::Floats if !dtype.is_half() => dtype,
+            Widening::Floats | Widening::Wrapping | Widening::Saturating => dtype.wide(),
+        }
+    }
 }
 
-/// A kernel that gets `float32` for 16-bit floats.
+/// A kernel that gets wide types in place of short ones.
 struct Widened {
     kernel: Box<dyn Kernel>,
+    widening: Widening,
     /// The types of the outputs.
     outputs: SmallVec<[DType; 1]>,
 }
@@ -61,7 +73,7 @@ impl Kernel for Widened {
         let results = self.with_widened(cx, |cx| self.kernel.run(cx))?;
         for (i, (output, dtype)) in results.into_iter().zip(&self.outputs).enumerate() {
             if let Some(output) = output {
-                cx.set(i, rounded(output, *dtype)?);
+                cx.set(i, narrowed(output, *dtype, self.widening)?);
             }
         }
         Ok(())
@@ -80,8 +92,9 @@ impl Widened {
         f: impl FnOnce(&mut KernelCx<'_>) -> Result<(), KernelError>,
     ) -> Result<Vec<Option<Value>>, KernelError> {
         let count = cx.input_count();
+        let wide = |value| widened(value, self.widening);
         let mut slots: Vec<Option<Value>> =
-            (0..count).map(|i| cx.peek(i).map(widened).transpose()).collect::<Result<_, _>>()?;
+            (0..count).map(|i| cx.peek(i).map(wide).transpose()).collect::<Result<_, _>>()?;
         slots.resize(count + self.outputs.len(), None);
         let inputs: SmallVec<[Operand; 4]> =
             (0..count as u32).map(|i| Operand::slot(i).last_use()).collect();
@@ -98,28 +111,43 @@ impl Widened {
     }
 }
 
-fn widened(value: &Value) -> Result<Value, KernelError> {
-    let shape = value.shape().clone();
-    Ok(match value.dtype() {
-        DType::F16 => Value::from_vec(shape, map(value.as_slice()?, |x: &f16| x.to_f32()))?,
-        DType::BF16 => Value::from_vec(shape, map(value.as_slice()?, |x: &bf16| x.to_f32()))?,
-        _ => value.clone(),
-    })
+fn widened(value: &Value, widening: Widening) -> Result<Value, KernelError> {
+    match value.dtype() {
+        dtype if widening.of(dtype) == dtype => Ok(value.clone()),
+        DType::F16 => convert(value, f16::to_f32),
+        DType::BF16 => convert(value, bf16::to_f32),
+        DType::I8 => convert::<i8, i32>(value, i32::from),
+        DType::I16 => convert::<i16, i32>(value, i32::from),
+        DType::U8 => convert::<u8, i32>(value, i32::from),
+        DType::U16 => convert::<u16, i32>(value, i32::from),
+        DType::U32 => convert::<u32, i64>(value, i64::from),
+        _ => Ok(value.clone()),
+    }
 }
 
-fn rounded(value: Value, dtype: DType) -> Result<Value, KernelError> {
-    let shape = value.shape().clone();
-    Ok(match dtype {
-        DType::F16 => {
-            let ends = [f16::MIN, f16::MAX];
-            Value::from_vec(shape, map(value.as_slice()?, |x| short(*x, ends, f16::from_f32)))?
-        }
-        DType::BF16 => {
-            let ends = [bf16::MIN, bf16::MAX];
-            Value::from_vec(shape, map(value.as_slice()?, |x| short(*x, ends, bf16::from_f32)))?
-        }
-        _ => value,
-    })
+fn narrowed(value: Value, dtype: DType, widening: Widening) -> Result<Value, KernelError> {
+    /// Converts integers back from their wide type.
+    macro_rules! cut {
+        ($wide:ident, $rust:ident) => {
+            match widening {
+                Widening::Saturating => convert(&value, |x: $wide| {
+                    x.clamp($rust::MIN.into(), $rust::MAX.into()) as $rust
+                }),
+                _ => convert(&value, |x: $wide| x as $rust),
+            }
+        };
+    }
+    match dtype {
+        _ if value.dtype() == dtype => Ok(value),
+        DType::F16 => convert(&value, |x| short(x, [f16::MIN, f16::MAX], f16::from_f32)),
+        DType::BF16 => convert(&value, |x| short(x, [bf16::MIN, bf16::MAX], bf16::from_f32)),
+        DType::I8 => cut!(i32, i8),
+        DType::I16 => cut!(i32, i16),
+        DType::U8 => cut!(i32, u8),
+        DType::U16 => cut!(i32, u16),
+        DType::U32 => cut!(i64, u32),
+        _ => Ok(value),
+    }
 }
 
 /// A rounded number. The ends of the range stand for numbers above or below all others, and become
@@ -132,6 +160,10 @@ fn short<T>(x: f32, [lowest, highest]: [T; 2], round: fn(f32) -> T) -> T {
     }
 }
 
-fn map<T, U>(elements: &[T], f: impl Fn(&T) -> U) -> Vec<U> {
-    elements.iter().map(f).collect()
+fn convert<A: Element + Copy, O: Element>(
+    value: &Value,
+    f: impl Fn(A) -> O,
+) -> Result<Value, KernelError> {
+    let elements = value.as_slice()?.iter().map(|x| f(*x)).collect();
+    Ok(Value::from_vec(value.shape().clone(), elements)?)
 }

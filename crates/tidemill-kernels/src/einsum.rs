@@ -134,7 +134,7 @@ impl Labelled {
         });
         let axes = coalesce(axes);
         let value = &self.value;
-        match_dtype!(value.dtype(), numbers, T => {
+        match_dtype!(value.dtype(), wide, T => {
             let elements = value.as_slice::<T>()?;
             build(shape, |out: &mut [T]| {
                 if !elements.is_empty() {
@@ -170,7 +170,7 @@ fn diagonal(value: &Value, labels: &[Label], once: &[Label]) -> Result<Value, Nu
     }
     let output: Shape = axes.iter().map(|axis| axis.extent).collect();
     let axes = coalesce(axes);
-    match_dtype!(value.dtype(), numbers, T => {
+    match_dtype!(value.dtype(), wide, T => {
         let elements = value.as_slice::<T>()?;
         build(output, |out: &mut [T]| {
             if !elements.is_empty() {

@@ -3,10 +3,13 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use tidemill_value::{ByteString, DType, Element, Shape, Value, bf16, f16, match_dtype};
+use tidemill_value::{
+    ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype,
+};
 
 use crate::NumericError;
 use crate::elementwise::cast;
+use crate::layout::gather;
 use crate::number::Number;
 use crate::output::build;
 
@@ -26,7 +29,7 @@ pub fn top_k(value: &Value, count: usize, indices: DType) -> Result<(Value, Valu
     }
     let shape: Shape = outer.iter().copied().chain([count]).collect();
     let dtype = value.dtype();
-    match_dtype!(dtype, numbers, T => {
+    match_dtype!(dtype, wide, T => {
         let elements = value.as_slice::<T>()?;
         let places = match count {
             0 => Vec::new(),
@@ -69,8 +72,10 @@ fn is_nan<T: PartialOrd>(x: T) -> bool {
 
 fn index_value(places: &[usize], shape: Shape, dtype: DType) -> Result<Value, NumericError> {
     let places: Vec<i64> = places.iter().map(|&place| place as i64).collect();
-    match_dtype!(dtype, integers, I => cast(&Value::from_vec(shape, places)?, I::DTYPE),
-        else Err(NumericError::UnsupportedDType { dtype }))
+    match dtype.is_integer() {
+        true => cast(&Value::from_vec(shape, places)?, dtype),
+        false => Err(NumericError::UnsupportedDType { dtype }),
+    }
 }
 
 /// For each row of `predictions`, which are `float32`, whether the element at its target is among
@@ -147,6 +152,16 @@ impl Keyed for ByteString {
     }
 }
 
+/// The keys of the elements of a value. They are dynamic so that hashing, which is much code, is
+/// compiled only once.
+fn keys<'a>(value: &'a Value) -> Result<Box<dyn Fn(usize) -> Option<Key<'a>> + 'a>, NumericError> {
+    let dtype = value.dtype();
+    match_dtype!(dtype, all, T => {
+        let elements = value.as_slice::<T>()?;
+        Ok(Box::new(move |i: usize| elements[i].key()))
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
 /// The distinct elements of a list, in the order of their first occurrence.
 #[derive(Clone, Debug)]
 pub struct Unique {
@@ -166,23 +181,15 @@ pub struct Unique {
 /// `indices` is another type.
 pub fn unique(value: &Value, indices: DType) -> Result<Unique, NumericError> {
     check_list(value)?;
-    match_dtype!(value.dtype(), all, T => unique_of(value.as_slice::<T>()?, indices),
-        else Err(unsupported(value)))
-}
-
-fn unsupported(value: &Value) -> NumericError {
-    NumericError::UnsupportedDType { dtype: value.dtype() }
-}
-
-fn unique_of<T: Keyed>(elements: &[T], indices: DType) -> Result<Unique, NumericError> {
+    let key = keys(value)?;
     let mut numbers: HashMap<Key<'_>, usize> = HashMap::new();
-    let mut found: Vec<T> = Vec::new();
-    let (mut places, mut counts) = (Vec::with_capacity(elements.len()), Vec::new());
-    for x in elements {
-        let next = found.len();
-        let number = x.key().map_or(next, |key| *numbers.entry(key).or_insert(next));
+    let (mut first, mut counts) = (Vec::new(), Vec::new());
+    let mut places = Vec::with_capacity(value.elements());
+    for i in 0..value.elements() {
+        let next = counts.len();
+        let number = key(i).map_or(next, |key| *numbers.entry(key).or_insert(next));
         if number == next {
-            found.push(x.clone());
+            first.push(i as i64);
             counts.push(0);
         }
         counts[number] += 1;
@@ -190,7 +197,7 @@ fn unique_of<T: Keyed>(elements: &[T], indices: DType) -> Result<Unique, Numeric
     }
     let (of_places, of_counts) = ([places.len()].into(), [counts.len()].into());
     Ok(Unique {
-        values: Value::list(found),
+        values: gather(value, &Value::list(first), 0)?,
         indices: index_value(&places, of_places, indices)?,
         counts: index_value(&counts, of_counts, indices)?,
     })
@@ -208,18 +215,16 @@ pub fn list_diff(
 ) -> Result<(Value, Value), NumericError> {
     check_list(value)?;
     check_list(other)?;
-    match_dtype!(value.dtype(), all, T => {
-        let (places, found) = difference(value.as_slice::<T>()?, other.as_slice()?);
-        let shape = [places.len()].into();
-        Ok((Value::list(found), index_value(&places, shape, indices)?))
-    }, else Err(unsupported(value)))
-}
-
-fn difference<T: Keyed>(elements: &[T], other: &[T]) -> (Vec<usize>, Vec<T>) {
-    let dropped: HashSet<Key<'_>> = other.iter().filter_map(Keyed::key).collect();
-    let kept = |x: &T| x.key().is_none_or(|key| !dropped.contains(&key));
-    let elements = elements.iter().enumerate().filter(|(_, x)| kept(x));
-    elements.map(|(i, x)| (i, x.clone())).unzip()
+    let (expected, actual) = (value.dtype(), other.dtype());
+    if expected != actual {
+        return Err(ValueError::DType { expected, actual }.into());
+    }
+    let (key, other_key) = (keys(value)?, keys(other)?);
+    let dropped: HashSet<Key<'_>> = (0..other.elements()).filter_map(other_key).collect();
+    let is_kept = |i: &usize| key(*i).is_none_or(|key| !dropped.contains(&key));
+    let kept: Vec<usize> = (0..value.elements()).filter(is_kept).collect();
+    let positions = index_value(&kept, [kept.len()].into(), DType::I64)?;
+    Ok((gather(value, &positions, 0)?, index_value(&kept, [kept.len()].into(), indices)?))
 }
 
 fn check_list(value: &Value) -> Result<(), NumericError> {
@@ -248,7 +253,7 @@ pub fn bincount(numbers: &[i32], count: usize, weights: &Value) -> Result<Value,
         return Err(NumericError::IndexOutOfRange { index, position, extent: count });
     }
     let dtype = weights.dtype();
-    match_dtype!(dtype, numbers, T => {
+    match_dtype!(dtype, wide, T => {
         let weights = weights.as_slice::<T>()?;
         build([count], |out: &mut [T]| {
             for (i, &number) in numbers.iter().enumerate() {

@@ -32,7 +32,7 @@ pub struct Pool {
 /// such windows, [`NumericError::UnsupportedDType`] if the elements are not numbers.
 pub fn max_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
-    match_dtype!(x.dtype(), numbers, T => {
+    match_dtype!(x.dtype(), wide, T => {
         let elements = x.as_slice::<T>()?;
         build(places.output.clone(), |out: &mut [T]| {
             places.each_line_mut(out, |line, out| largest(&places, line, elements, out));
@@ -75,7 +75,7 @@ pub fn arg_max_pool(
 pub fn max_pool_grad(x: &Value, grad: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     expect_shape(grad, &places.output)?;
-    match_dtype!(x.dtype(), numbers, T => {
+    match_dtype!(x.dtype(), wide, T => {
         let (elements, grads) = (x.as_slice::<T>()?, grad.as_slice::<T>()?);
         build(x.shape().clone(), |out: &mut [T]| {
             places.each_plane_mut(out, |plane, out| {
@@ -96,7 +96,7 @@ pub fn pick_largest(x: &Value, values: &Value, pool: &Pool) -> Result<Value, Num
     expect_shape(values, x.shape())?;
     let found = places.winners(x)?;
     let found = found.as_slice::<i64>()?;
-    match_dtype!(x.dtype(), numbers, T => {
+    match_dtype!(x.dtype(), wide, T => {
         let values = values.as_slice::<T>()?;
         build(places.output.clone(), |out: &mut [T]| {
             for (out, &place) in out.iter_mut().zip(found) {
@@ -294,7 +294,7 @@ impl Places {
         if out.is_empty() {
             return;
         }
-        let taps = volume(&self.windows.map(|window| window.filter()));
+        let taps = self.windows[0].filter().saturating_mul(self.windows[1].filter());
         let line = self.windows[1].output() * self.inner;
         let lines = TILE.div_ceil(line.saturating_mul(taps));
         for_each_chunk_mut(out, lines * line, |i, out| {
@@ -320,7 +320,7 @@ impl Places {
 
     /// The position of the first largest element for each window and channel; -1 if there is none.
     fn winners(&self, x: &Value) -> Result<Value, NumericError> {
-        match_dtype!(x.dtype(), numbers, T => {
+        match_dtype!(x.dtype(), wide, T => {
             let elements = x.as_slice::<T>()?;
             build(self.output.clone(), |out: &mut [i64]| {
                 self.each_line_mut(out, |line, out| {
@@ -354,7 +354,7 @@ impl Places {
     /// channels in the output.
     #[inline(always)]
     fn windows(&self, plane: usize, mut visit: impl FnMut(usize, usize, usize)) {
-        let [rows, columns] = self.windows.map(|window| window.output());
+        let [rows, columns] = [self.windows[0].output(), self.windows[1].output()];
         for row in 0..rows {
             for column in 0..columns {
                 visit(row, column, ((plane * rows + row) * columns + column) * self.inner);

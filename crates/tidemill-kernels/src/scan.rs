@@ -22,7 +22,7 @@ pub struct Scan {
 /// elements are not numbers.
 pub fn cumsum(value: &Value, axis: usize, scan: Scan) -> Result<Value, NumericError> {
     let dtype = value.dtype();
-    match_dtype!(dtype, numbers, T => run::<T>(value, axis, scan, T::ZERO, T::plus),
+    match_dtype!(dtype, wide, T => run::<T>(value, axis, scan, T::ZERO, T::plus),
         else Err(NumericError::UnsupportedDType { dtype }))
 }
 
@@ -32,7 +32,7 @@ pub fn cumsum(value: &Value, axis: usize, scan: Scan) -> Result<Value, NumericEr
 /// As for [`cumsum`].
 pub fn cumprod(value: &Value, axis: usize, scan: Scan) -> Result<Value, NumericError> {
     let dtype = value.dtype();
-    match_dtype!(dtype, numbers, T => run::<T>(value, axis, scan, T::ONE, T::times),
+    match_dtype!(dtype, wide, T => run::<T>(value, axis, scan, T::ONE, T::times),
         else Err(NumericError::UnsupportedDType { dtype }))
 }
 

@@ -88,7 +88,7 @@ fn combine(
     let shape: Shape = [count].iter().chain(part).copied().collect();
     let width = volume(part);
     let dtype = value.dtype();
-    match_dtype!(dtype, numbers, T => {
+    match_dtype!(dtype, wide, T => {
         let elements = value.as_slice::<T>()?;
         build(shape, |out: &mut [T]| {
             if !out.is_empty() {

@@ -138,7 +138,7 @@ impl<T: Plain + Into<Scalar>> Kernel for BinaryKernel<T> {
         }
         let output = match self.in_place(cx)? {
             Some(output) => output,
-            None => broadcast(&self.0, cx)?,
+            None => broadcast(&self.0, cx.input(0)?, cx.input(1)?)?,
         };
         cx.set(0, output);
         Ok(())
@@ -198,31 +198,28 @@ impl<T: Element> Kernel for ComparisonKernel<T> {
             cx.set_scalar(0, z);
             return Ok(());
         }
-        let output = broadcast(&self.0, cx)?;
+        let output = broadcast(&self.0, left, right)?;
         cx.set(0, output);
         Ok(())
     }
 }
 
-fn broadcast<T: Element, O: Element>(
+/// The results of a function of two operands that broadcast.
+pub(crate) fn broadcast<T: Element, O: Element>(
     function: &Binary<T, O>,
-    cx: &KernelCx<'_>,
+    left: &Value,
+    right: &Value,
 ) -> Result<Value, KernelError> {
-    let shape = cx.input(0)?.shape();
-    if shape == cx.input(1)?.shape() {
+    let shape = left.shape();
+    if shape == right.shape() {
         let mut output = Value::scratch(O::DTYPE, shape.clone())?;
-        function.pairs(cx.slice(0)?, cx.slice(1)?, output.as_mut_slice()?)?;
+        function.pairs(left.as_slice()?, right.as_slice()?, output.as_mut_slice()?)?;
         return Ok(output);
     }
-    let plan = plan(cx)?;
+    let plan = Broadcast::new([shape, right.shape()])?;
     let mut output = Value::scratch(O::DTYPE, plan.shape().clone())?;
-    function.broadcast(&plan, cx.slice(0)?, cx.slice(1)?, output.as_mut_slice()?)?;
+    function.broadcast(&plan, left.as_slice()?, right.as_slice()?, output.as_mut_slice()?)?;
     Ok(output)
-}
-
-/// The walk over two operands of different shapes.
-fn plan(cx: &KernelCx<'_>) -> Result<Broadcast<2>, KernelError> {
-    Ok(Broadcast::new([cx.input(0)?.shape(), cx.input(1)?.shape()])?)
 }
 
 struct UpdateKernel<T>(Binary<T>);

@@ -1,8 +1,8 @@
 use std::borrow::Cow;
 
 use tidemill_graph::{
-    BuildErrorKind, Graph, GraphKey, Location, NodeBuilder, OpDef, TensorRef, at_location,
-    default_graph, fail, scoped,
+    BuildErrorKind, CompositeScope, Graph, GraphKey, Location, NodeBuilder, OpDef, TensorRef,
+    default_graph, fail,
 };
 use tidemill_value::{
     ByteString, DType, Element, IntoValue, PartialShape, Scalar, Value, ValueError,
@@ -306,8 +306,12 @@ pub(crate) fn indexed(
 /// unique and passed to `build`, and carry the line of the caller.
 #[track_caller]
 pub fn composite<R>(graph: Option<Graph>, name: &str, build: impl FnOnce(&str) -> R) -> R {
-    let graph = graph.unwrap_or_else(default_graph);
-    at_location(Location::caller(), || scoped(&graph, name, build))
+    let scope = enter_composite(graph, name, Location::caller());
+    build(scope.name())
+}
+
+fn enter_composite(graph: Option<Graph>, name: &str, location: Location) -> CompositeScope {
+    CompositeScope::enter(&graph.unwrap_or_else(default_graph), name, location)
 }
 
 /// True if a constant next to this tensor would only add noise to an existing error.

@@ -178,6 +178,17 @@ impl DType {
         matches!(self, DType::F16 | DType::BF16)
     }
 
+    /// The type that kernels compute numbers of this type in: `float32` for floats of 16 bits,
+    /// `int32` or `int64` for integers that these hold; for all others, the type itself.
+    pub const fn wide(self) -> DType {
+        match self {
+            DType::F16 | DType::BF16 => DType::F32,
+            DType::I8 | DType::I16 | DType::U8 | DType::U16 => DType::I32,
+            DType::U32 => DType::I64,
+            _ => self,
+        }
+    }
+
     /// Whether this is a signed or unsigned integer type.
     pub const fn is_integer(self) -> bool {
         self.is_plain() && !self.is_float() && !matches!(self, DType::Bool)
@@ -215,8 +226,9 @@ impl FromStr for DType {
 /// Evaluates an expression with a type name bound to the Rust type of a [`DType`].
 ///
 /// The second argument restricts the types the expression is compiled for: `floats` and `numbers`,
-/// except those of 16 bits, `integers`, `indices`, `plain` (all but strings), `all`, or `any`,
-/// which includes `variant`. Any other data type evaluates the `else` expression.
+/// except those of 16 bits, `wide` (the numbers that are their own [`wide`](DType::wide) type),
+/// `integers`, `indices`, `plain` (all but strings), `all`, or `any`, which includes `variant`. Any
+/// other data type evaluates the `else` expression.
 ///
 /// ```
 /// use tidemill_value::{DType, match_dtype};
@@ -244,6 +256,10 @@ macro_rules! match_dtype {
     ($dtype:expr, integers, $T:ident => $body:expr, else $other:expr) => {
         $crate::match_dtype!(@ $dtype, $T, $body, $other,
             I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64)
+    };
+    ($dtype:expr, wide, $T:ident => $body:expr, else $other:expr) => {
+        $crate::match_dtype!(@ $dtype, $T, $body, $other,
+            F32 f32, F64 f64, I32 i32, I64 i64, U64 u64)
     };
     ($dtype:expr, numbers, $T:ident => $body:expr, else $other:expr) => {
         $crate::match_dtype!(@ $dtype, $T, $body, $other, F32 f32, F64 f64,

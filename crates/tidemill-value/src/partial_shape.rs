@@ -182,8 +182,13 @@ impl PartialShape {
 
 impl FromIterator<Dim> for PartialShape {
     fn from_iter<I: IntoIterator<Item = Dim>>(dims: I) -> Self {
-        PartialShape(Some(dims.into_iter().collect()))
+        collected(&mut dims.into_iter())
     }
+}
+
+/// Compiled once, not once for each iterator.
+fn collected(dims: &mut dyn Iterator<Item = Dim>) -> PartialShape {
+    PartialShape(Some(dims.collect()))
 }
 
 impl<const N: usize> From<[usize; N]> for PartialShape {

@@ -79,8 +79,13 @@ impl From<Vec<usize>> for Shape {
 
 impl FromIterator<usize> for Shape {
     fn from_iter<I: IntoIterator<Item = usize>>(dims: I) -> Self {
-        Shape(dims.into_iter().collect())
+        collected(&mut dims.into_iter())
     }
+}
+
+/// Compiled once, not once for each iterator.
+fn collected(dims: &mut dyn Iterator<Item = usize>) -> Shape {
+    Shape(dims.collect())
 }
 
 impl fmt::Display for Shape {

@@ -1,4 +1,4 @@
-use tidemill_value::{ByteString, DType, bf16, f16};
+use tidemill_value::{ByteString, DType};
 
 use super::{Binary, Unary};
 
@@ -39,8 +39,7 @@ any! {
     ///
     /// [`with_unary!`](crate::with_unary) takes it apart.
     AnyUnary:
-        F32 Unary<f32>, F64 Unary<f64>, I8 Unary<i8>, I16 Unary<i16>, I32 Unary<i32>,
-        I64 Unary<i64>, U8 Unary<u8>, U16 Unary<u16>, U32 Unary<u32>, U64 Unary<u64>,
+        F32 Unary<f32>, F64 Unary<f64>, I32 Unary<i32>, I64 Unary<i64>, U64 Unary<u64>,
         Bool Unary<bool>
 }
 
@@ -56,8 +55,7 @@ any! {
     ///
     /// [`with_binary!`](crate::with_binary) takes it apart.
     AnyBinary:
-        F32 Binary<f32>, F64 Binary<f64>, I8 Binary<i8>, I16 Binary<i16>, I32 Binary<i32>,
-        I64 Binary<i64>, U8 Binary<u8>, U16 Binary<u16>, U32 Binary<u32>, U64 Binary<u64>,
+        F32 Binary<f32>, F64 Binary<f64>, I32 Binary<i32>, I64 Binary<i64>, U64 Binary<u64>,
         Bool Binary<bool>
 }
 
@@ -66,11 +64,9 @@ any! {
     ///
     /// [`with_comparison!`](crate::with_comparison) takes it apart.
     AnyComparison:
-        F32 Binary<f32, bool>, F64 Binary<f64, bool>, F16 Binary<f16, bool>,
-        BF16 Binary<bf16, bool>, I8 Binary<i8, bool>,
-        I16 Binary<i16, bool>, I32 Binary<i32, bool>, I64 Binary<i64, bool>,
-        U8 Binary<u8, bool>, U16 Binary<u16, bool>, U32 Binary<u32, bool>,
-        U64 Binary<u64, bool>, Bool Binary<bool, bool>, String Binary<ByteString, bool>
+        F32 Binary<f32, bool>, F64 Binary<f64, bool>, I32 Binary<i32, bool>,
+        I64 Binary<i64, bool>, U64 Binary<u64, bool>, Bool Binary<bool, bool>,
+        String Binary<ByteString, bool>
 }
 
 #[doc(hidden)]
@@ -89,14 +85,14 @@ macro_rules! __with_function {
 /// ```
 /// use tidemill_kernels::{elementwise, with_unary};
 /// use tidemill_value::DType;
-/// let square = elementwise::square(DType::I16).unwrap();
-/// assert_eq!(with_unary!(square, f => size_of_val(&(f.one)(Default::default()))), 2);
+/// let square = elementwise::square(DType::I32).unwrap();
+/// assert_eq!(with_unary!(square, f => size_of_val(&(f.one)(Default::default()))), 4);
 /// ```
 #[macro_export]
 macro_rules! with_unary {
     ($function:expr, $f:ident => $body:expr) => {
         $crate::__with_function!(AnyUnary, $function, $f => $body,
-            F32 F64 I8 I16 I32 I64 U8 U16 U32 U64 Bool)
+            F32 F64 I32 I64 U64 Bool)
     };
 }
 
@@ -115,7 +111,7 @@ macro_rules! with_predicate {
 macro_rules! with_binary {
     ($function:expr, $f:ident => $body:expr) => {
         $crate::__with_function!(AnyBinary, $function, $f => $body,
-            F32 F64 I8 I16 I32 I64 U8 U16 U32 U64 Bool)
+            F32 F64 I32 I64 U64 Bool)
     };
 }
 
@@ -125,6 +121,6 @@ macro_rules! with_binary {
 macro_rules! with_comparison {
     ($function:expr, $f:ident => $body:expr) => {
         $crate::__with_function!(AnyComparison, $function, $f => $body,
-            F32 F64 F16 BF16 I8 I16 I32 I64 U8 U16 U32 U64 Bool String)
+            F32 F64 I32 I64 U64 Bool String)
     };
 }

@@ -50,7 +50,7 @@ pub fn leaky_relu_grad(
 /// a bound has another number of elements.
 pub fn clip(x: &Value, low: &Value, high: &Value) -> Result<Value, NumericError> {
     let dtype = x.dtype();
-    match_dtype!(dtype, numbers, T => {
+    match_dtype!(dtype, wide, T => {
         let bounds = [low.as_slice::<T>()?, high.as_slice::<T>()?];
         build(x.shape().clone(), |out| clip_all(x.as_slice()?, bounds, out))
     }, else Err(NumericError::UnsupportedDType { dtype }))

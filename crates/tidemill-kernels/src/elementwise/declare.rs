@@ -3,22 +3,18 @@
 //! A row names the function, the private type that carries its arithmetic, and for each group of
 //! data types the arithmetic itself. The public function looks the loops up by data type.
 
-/// Invokes `$macro!(T $arguments)` for every type of a group.
+/// Invokes `$macro!(T $arguments)` for every type of a group. Short types are computed in wide ones,
+/// see [`DType::wide`](tidemill_value::DType::wide).
 macro_rules! for_each_type {
     (floats, $macro:ident $arguments:tt) => {
         $macro!(f32 $arguments);
         $macro!(f64 $arguments);
     };
     (signed, $macro:ident $arguments:tt) => {
-        $macro!(i8 $arguments);
-        $macro!(i16 $arguments);
         $macro!(i32 $arguments);
         $macro!(i64 $arguments);
     };
     (unsigned, $macro:ident $arguments:tt) => {
-        $macro!(u8 $arguments);
-        $macro!(u16 $arguments);
-        $macro!(u32 $arguments);
         $macro!(u64 $arguments);
     };
     (integers, $macro:ident $arguments:tt) => {
@@ -35,8 +31,6 @@ macro_rules! for_each_type {
     (all, $macro:ident $arguments:tt) => {
         for_each_type!(numbers, $macro $arguments);
         for_each_type!(bool, $macro $arguments);
-        $macro!(tidemill_value::f16 $arguments);
-        $macro!(tidemill_value::bf16 $arguments);
         $macro!(tidemill_value::ByteString $arguments);
     };
 }
@@ -44,18 +38,26 @@ macro_rules! for_each_type {
 /// `match_dtype!` for the groups above.
 macro_rules! look_up {
     (signed, $dtype:expr, $T:ident => $found:expr) => {
-        tidemill_value::match_dtype!(@ $dtype, $T, Some($found), None,
-            I8 i8, I16 i16, I32 i32, I64 i64)
+        tidemill_value::match_dtype!($dtype, indices, $T => Some($found), else None)
     };
     (unsigned, $dtype:expr, $T:ident => $found:expr) => {
-        tidemill_value::match_dtype!(@ $dtype, $T, Some($found), None,
-            U8 u8, U16 u16, U32 u32, U64 u64)
+        tidemill_value::match_dtype!(@ $dtype, $T, Some($found), None, U64 u64)
     };
     (bool, $dtype:expr, $T:ident => $found:expr) => {
         tidemill_value::match_dtype!(@ $dtype, $T, Some($found), None, Bool bool)
     };
-    ($group:ident, $dtype:expr, $T:ident => $found:expr) => {
-        tidemill_value::match_dtype!($dtype, $group, $T => Some($found), else None)
+    (floats, $dtype:expr, $T:ident => $found:expr) => {
+        tidemill_value::match_dtype!($dtype, floats, $T => Some($found), else None)
+    };
+    (integers, $dtype:expr, $T:ident => $found:expr) => {
+        tidemill_value::match_dtype!(@ $dtype, $T, Some($found), None, I32 i32, I64 i64, U64 u64)
+    };
+    (numbers, $dtype:expr, $T:ident => $found:expr) => {
+        tidemill_value::match_dtype!($dtype, wide, $T => Some($found), else None)
+    };
+    (all, $dtype:expr, $T:ident => $found:expr) => {
+        tidemill_value::match_dtype!(@ $dtype, $T, Some($found), None, F32 f32, F64 f64,
+            I32 i32, I64 i64, U64 u64, Bool bool, String tidemill_value::ByteString)
     };
 }
 

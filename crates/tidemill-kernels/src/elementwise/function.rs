@@ -136,7 +136,7 @@ impl<A, O> fmt::Debug for Binary<A, O> {
 
 impl<A: Sync, O: Send> Unary<A, O> {
     pub(super) const fn of<F: UnaryOp<A, O>>() -> Self {
-        Unary { one: |x| F::apply(&x), map: map::<F, A, O>, drive: drive_unary::<A, O> }
+        Unary { one: unary_one::<F, A, O>, map: map::<F, A, O>, drive: drive_unary::<A, O> }
     }
 
     /// Computes as many elements as the shorter slice has.
@@ -165,7 +165,7 @@ impl<A: Clone + Sync, O: Send> Binary<A, O> {
             None
         };
         Binary {
-            one: |left, right| F::apply(&left, &right).ok(),
+            one: binary_one::<F, A, O>,
             arithmetic: None,
             loops: Loops { pairs: zip::<F, A, O>, scalars },
             drive: drive::<A, O>,
@@ -321,6 +321,15 @@ fn copies<A: Clone>(element: &A, needed: usize) -> SmallVec<[A; COPIES]> {
     SmallVec::from_elem(element.clone(), needed.min(COPIES))
 }
 
+// Pointers to functions are less code than pointers to closures, which have a shim each.
+fn unary_one<F: UnaryOp<A, O>, A, O>(x: A) -> O {
+    F::apply(&x)
+}
+
+fn binary_one<F: BinaryOp<A, O>, A, O>(left: A, right: A) -> Option<O> {
+    F::apply(&left, &right).ok()
+}
+
 vectorized! {
     if F::VECTOR;
     fn map<F, A, O>(input: &[A], out: &mut [O])
@@ -404,7 +413,7 @@ macro_rules! plain {
     )*};
 }
 
-plain!(f32, f64, i8, i16, i32, i64, u8, u16, u32, u64, bool);
+plain!(f32, f64, i32, i64, u64, bool);
 
 /// The number of operands copied out of a buffer before their results overwrite them. The loops
 /// read and write different memory, so the same ones serve in place.

@@ -1,6 +1,7 @@
-use tidemill_value::{Element, Scalar, Shape, Value, match_dtype};
+use tidemill_value::{DType, Element, Scalar, Shape, Value, match_dtype};
 
 use crate::NumericError;
+use crate::elementwise::cast;
 use crate::moved;
 use crate::output::build;
 
@@ -16,7 +17,7 @@ use crate::output::build;
 /// [`NumericError::UnsupportedDType`] if they are truth values.
 pub fn range(start: Scalar, limit: Scalar, delta: Scalar) -> Result<Value, NumericError> {
     let dtype = start.dtype();
-    match_dtype!(dtype, numbers, T => {
+    match_dtype!(dtype, wide, T => {
         let [start, limit, delta] = numbers_of::<T>([start, limit, delta])?;
         build([length_of(start, limit, delta)?], |out| {
             for (i, o) in out.iter_mut().enumerate() {
@@ -33,7 +34,7 @@ pub fn range(start: Scalar, limit: Scalar, delta: Scalar) -> Result<Value, Numer
 /// As for [`range`], except that memory is not needed.
 pub fn range_length(start: Scalar, limit: Scalar, delta: Scalar) -> Result<usize, NumericError> {
     let dtype = start.dtype();
-    match_dtype!(dtype, numbers, T => {
+    match_dtype!(dtype, wide, T => {
         let [start, limit, delta] = numbers_of::<T>([start, limit, delta])?;
         length_of(start, limit, delta)
     }, else Err(NumericError::UnsupportedDType { dtype }))
@@ -106,7 +107,7 @@ macro_rules! integers {
 }
 
 floats!(f32, f64);
-integers!(i8, i16, i32, i64, u8, u16, u32, u64);
+integers!(i32, i64, u64);
 
 /// `count` numbers at equal distances, `start` the first and `stop` the last of them.
 /// TensorFlow's `LinSpace`.
@@ -155,8 +156,11 @@ pub fn one_hot(
     let shape: Shape = outer.iter().chain([&depth]).chain(inner).copied().collect();
     let width = inner.iter().fold(1, |width: usize, extent| width.saturating_mul(*extent));
     let dtype = indices.dtype();
-    let indices = match_dtype!(dtype, integers, I => indices_or_none(indices.as_slice::<I>()?),
-        else return Err(NumericError::UnsupportedDType { dtype }));
+    if !dtype.is_integer() {
+        return Err(NumericError::UnsupportedDType { dtype });
+    }
+    let indices = match_dtype!(dtype, indices, I => indices_or_none(indices.as_slice::<I>()?),
+        else indices_or_none(cast(indices, DType::I64)?.as_slice::<i64>()?));
     let dtype = on.dtype();
     match_moved!(dtype, T => {
         let (on, off) = (moved::read_one::<T>(on, dtype)?, moved::read_one::<T>(off, dtype)?);

@@ -95,7 +95,7 @@ fn add_along(
     let shape: Shape = outer.iter().chain([&extent]).chain(inner).copied().collect();
     let width = volume(inner);
     let dtype = value.dtype();
-    match_dtype!(dtype, numbers, T => {
+    match_dtype!(dtype, wide, T => {
         let elements = value.as_slice::<T>()?;
         build(shape, |out| {
             if !out.is_empty() {

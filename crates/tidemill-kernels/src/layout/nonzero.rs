@@ -1,6 +1,7 @@
 use tidemill_value::{DType, Element, Value, match_dtype};
 
 use crate::NumericError;
+use crate::elementwise::cast;
 use crate::output::build;
 
 /// The positions of the elements that are true or not 0, NaN included: an `int64` value of shape
@@ -9,8 +10,12 @@ use crate::output::build;
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if the elements are strings.
 pub fn nonzero(value: &Value) -> Result<Value, NumericError> {
-    match_dtype!(value.dtype(), plain, T => nonzero_of::<T>(value),
-        else Err(NumericError::UnsupportedDType { dtype: DType::String }))
+    match_dtype!(value.dtype(), wide, T => nonzero_of::<T>(value), else {
+        if !value.dtype().is_plain() {
+            return Err(NumericError::UnsupportedDType { dtype: value.dtype() });
+        }
+        nonzero_of::<bool>(&cast(value, DType::Bool)?)
+    })
 }
 
 fn nonzero_of<T: Element>(value: &Value) -> Result<Value, NumericError> {

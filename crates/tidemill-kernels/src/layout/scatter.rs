@@ -1,5 +1,5 @@
 use smallvec::SmallVec;
-use tidemill_value::{Shape, Value, ValueError, match_dtype};
+use tidemill_value::{DType, Shape, Value, ValueError, match_dtype};
 
 use super::indices::Indices;
 use super::view::broadcast_to;
@@ -123,15 +123,24 @@ impl<'a> Parts<'a> {
             });
             return Ok(value);
         }
-        match_dtype!(dtype, numbers, T => {
+        if combine == Combine::Div {
+            // The quotient of short integers may wrap before it is divided again.
+            match_dtype!(dtype, numbers, T => {
+                let (updates, out) = (updates.as_slice::<T>()?, value.as_mut_slice::<T>()?);
+                self.each(updates, out, &combined(T::over));
+            }, else return Err(NumericError::UnsupportedDType { dtype }));
+            return Ok(value);
+        }
+        match_dtype!(dtype, wide, T => {
             let (updates, out) = (updates.as_slice::<T>()?, value.as_mut_slice::<T>()?);
             match combine {
-                Combine::Update | Combine::Add => self.each(updates, out, &combined(T::plus)),
+                Combine::Add | Combine::Update | Combine::Div => {
+                    self.each(updates, out, &combined(T::plus));
+                }
                 Combine::Sub => self.each(updates, out, &combined(T::minus)),
                 Combine::Min => self.each(updates, out, &combined(T::smaller)),
                 Combine::Max => self.each(updates, out, &combined(T::larger)),
                 Combine::Mul => self.each(updates, out, &combined(T::times)),
-                Combine::Div => self.each(updates, out, &combined(T::over)),
             }
             Ok(value)
         }, else Err(NumericError::UnsupportedDType { dtype }))
@@ -159,16 +168,14 @@ impl<'a> Parts<'a> {
 /// Checks that elements can be combined with others.
 fn check_elements(updates: &Value, combine: Combine) -> Result<(), NumericError> {
     let dtype = updates.dtype();
-    match_dtype!(dtype, numbers, T => {
-        let divides = combine == Combine::Div && dtype.is_integer();
-        match divides && updates.as_slice()?.contains(&T::ZERO) {
-            true => Err(NumericError::DivisionByZero),
-            false => Ok(()),
-        }
-    }, else match combine {
+    let has_zero =
+        match_dtype!(dtype, integers, I => updates.as_slice::<I>()?.contains(&0), else false);
+    match combine {
+        Combine::Div if has_zero => Err(NumericError::DivisionByZero),
         Combine::Update => Ok(()),
+        _ if DType::NUMBERS.contains(&dtype) => Ok(()),
         _ => Err(NumericError::UnsupportedDType { dtype }),
-    })
+    }
 }
 
 /// The parts of a value that the rows of `indices` name, in their place. TensorFlow's

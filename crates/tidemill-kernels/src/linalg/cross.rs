@@ -17,7 +17,7 @@ pub fn cross(left: &Value, right: &Value) -> Result<Value, NumericError> {
         let (expected, actual) = (left.shape().clone(), right.shape().clone());
         return Err(NumericError::Shape { expected, actual });
     }
-    match_dtype!(left.dtype(), numbers, T => {
+    match_dtype!(left.dtype(), wide, T => {
         let (x, y) = (left.as_slice::<T>()?, right.as_slice::<T>()?);
         build(left.shape().clone(), |out: &mut [T]| {
             let vectors = x.as_chunks::<3>().0.iter().zip(y.as_chunks::<3>().0);

@@ -83,7 +83,7 @@ pub fn batch_matmul(
     let batch = Broadcast::new([left_batch, right_batch])?;
     let shape: Shape = batch.shape().iter().copied().chain(plan.output()).collect();
     let dtype = left.0.dtype();
-    match_dtype!(dtype, numbers, T => {
+    match_dtype!(dtype, wide, T => {
         let (left, right) = (left.0.as_slice::<T>()?, right.0.as_slice::<T>()?);
         build(shape, |out| run_batch(&plan, &batch, left, right, out))
     }, else Err(NumericError::UnsupportedDType { dtype }))
@@ -125,7 +125,7 @@ fn run_batch<T: Multiply>(
     })
 }
 
-/// An element type of matrices that can be multiplied: every number.
+/// An element type of matrices that can be multiplied.
 pub trait Multiply: Element {
     #[doc(hidden)]
     fn multiply(
@@ -185,7 +185,7 @@ macro_rules! integers {
 }
 
 floats!(f32, f64);
-integers!(i8, i16, i32, i64, u8, u16, u32, u64);
+integers!(i32, i64, u64);
 
 /// Adds the product to `out` row by row, so that the inner loop runs along rows.
 fn accumulate<T: Number>(plan: &MatMul, left: &[T], right: &[T], out: &mut [T]) {

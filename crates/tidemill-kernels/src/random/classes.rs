@@ -29,23 +29,35 @@ pub fn classes(
         return Err(NumericError::EmptyAxis { axis: 1, shape: shape.clone() });
     }
     let dtype = logits.dtype();
-    match_dtype!(dtype, numbers, T => {
+    match_dtype!(dtype, wide, T => {
         let logits = logits.as_slice::<T>()?;
-        match_dtype!(indices, indices, I => build([rows, count], |out: &mut [I]| {
-            let mut samples = vec![0.0_f64; out.len()];
-            uniform(key, &mut samples);
-            if count > 0 {
-                let drawn = out.chunks_exact_mut(count).zip(samples.chunks_exact(count));
-                for (row, (out, samples)) in logits.chunks_exact(extent.max(1)).zip(drawn) {
-                    let sums = cumulated(row.iter().map(|x| x.to_f64()));
-                    for (o, sample) in out.iter_mut().zip(samples) {
-                        *o = class_of(&sums, *sample) as I;
-                    }
+        draw(key, [rows, count], indices, &|row| {
+            cumulated(logits[row * extent..][..extent].iter().map(|x| x.to_f64()))
+        })
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+/// Draws classes for each row, given the cumulative probabilities of its classes.
+fn draw(
+    key: RandomKey,
+    [rows, count]: [usize; 2],
+    indices: DType,
+    sums_of: &dyn Fn(usize) -> Vec<f64>,
+) -> Result<Value, NumericError> {
+    match_dtype!(indices, indices, I => build([rows, count], |out: &mut [I]| {
+        let mut samples = vec![0.0_f64; out.len()];
+        uniform(key, &mut samples);
+        if count > 0 {
+            let drawn = out.chunks_exact_mut(count).zip(samples.chunks_exact(count));
+            for (row, (out, samples)) in drawn.enumerate() {
+                let sums = sums_of(row);
+                for (o, sample) in out.iter_mut().zip(samples) {
+                    *o = class_of(&sums, *sample) as I;
                 }
             }
-            Ok(())
-        }), else Err(NumericError::UnsupportedDType { dtype: indices }))
-    }, else Err(NumericError::UnsupportedDType { dtype }))
+        }
+        Ok(())
+    }), else Err(NumericError::UnsupportedDType { dtype: indices }))
 }
 
 /// The cumulative probabilities of the classes, up to a common factor.

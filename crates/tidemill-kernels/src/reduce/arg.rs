@@ -8,6 +8,14 @@ use crate::elementwise::cast;
 use crate::output::build;
 use crate::pool::{TILE, for_each_chunk_mut};
 
+/// `match_dtype!` for the types that are searched.
+macro_rules! match_ordered {
+    ($dtype:expr, $T:ident => $body:expr, else $other:expr) => {
+        match_dtype!(@ $dtype, $T, $body, $other, F32 f32, F64 f64, F16 f16, BF16 bf16,
+            I32 i32, I64 i64, U64 u64)
+    };
+}
+
 /// The position of the largest element along `axis`, as `indices`; of equal ones, the first.
 /// TensorFlow's `ArgMax`.
 ///
@@ -19,9 +27,9 @@ use crate::pool::{TILE, for_each_chunk_mut};
 /// type, [`NumericError::Axis`] if there is no such axis, [`NumericError::EmptyAxis`] if it has no
 /// elements.
 pub fn arg_max(input: &Value, axis: usize, indices: DType) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), plain, T => {
-        arg(input, axis, indices, T::LOWEST, is_above)
-    }, else unsupported(input.dtype()))
+    let input = &in_wide(input)?;
+    match_ordered!(input.dtype(), T => arg(input, axis, indices, T::LOWEST, is_above),
+        else unsupported(input.dtype()))
 }
 
 /// The position of the smallest element along `axis`, as `indices`; of equal ones, the first.
@@ -33,9 +41,19 @@ pub fn arg_max(input: &Value, axis: usize, indices: DType) -> Result<Value, Nume
 /// # Errors
 /// As for [`arg_max`].
 pub fn arg_min(input: &Value, axis: usize, indices: DType) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), plain, T => {
-        arg(input, axis, indices, T::HIGHEST, is_below)
-    }, else unsupported(input.dtype()))
+    let input = &in_wide(input)?;
+    match_ordered!(input.dtype(), T => arg(input, axis, indices, T::HIGHEST, is_below),
+        else unsupported(input.dtype()))
+}
+
+/// The elements in a type that is searched: a wide one, unless their own range of finite numbers
+/// counts.
+fn in_wide(input: &Value) -> Result<Value, NumericError> {
+    match input.dtype() {
+        DType::Bool => cast(input, DType::I32),
+        dtype if dtype.is_integer() => cast(input, dtype.wide()),
+        _ => Ok(input.clone()),
+    }
 }
 
 #[inline(always)]
@@ -144,9 +162,4 @@ macro_rules! ends {
     )*};
 }
 
-ends!(f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64);
-
-impl Ends for bool {
-    const LOWEST: Self = false;
-    const HIGHEST: Self = true;
-}
+ends!(f32, f64, f16, bf16, i32, i64, u64);

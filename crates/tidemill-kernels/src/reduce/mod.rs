@@ -12,6 +12,7 @@ use std::marker::PhantomData;
 use tidemill_value::{DType, Element, Value, match_dtype};
 
 use crate::NumericError;
+use crate::elementwise::cast;
 use crate::number::Number;
 use crate::output::build;
 use axes::Reduction;
@@ -26,7 +27,7 @@ pub(crate) use fold::{Reducer, fold_row};
 /// [`NumericError::UnsupportedDType`] if the elements are not numbers, [`NumericError::Axis`] and
 /// [`NumericError::DuplicateAxis`] if `axes` are not axes of the value.
 pub fn sum(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), numbers, T => reduce::<Sum<T>>(input, axes),
+    match_dtype!(input.dtype(), wide, T => reduce::<Sum<T>>(input, axes),
         else unsupported(input.dtype()))
 }
 
@@ -35,7 +36,7 @@ pub fn sum(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 /// # Errors
 /// As for [`sum`].
 pub fn prod(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), numbers, T => reduce::<Product<T>>(input, axes),
+    match_dtype!(input.dtype(), wide, T => reduce::<Product<T>>(input, axes),
         else unsupported(input.dtype()))
 }
 
@@ -45,7 +46,7 @@ pub fn prod(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 /// # Errors
 /// As for [`sum`].
 pub fn max(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), numbers, T => reduce::<Max<T>>(input, axes),
+    match_dtype!(input.dtype(), wide, T => reduce::<Max<T>>(input, axes),
         else unsupported(input.dtype()))
 }
 
@@ -55,7 +56,7 @@ pub fn max(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 /// # Errors
 /// As for [`sum`].
 pub fn min(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), numbers, T => reduce::<Min<T>>(input, axes),
+    match_dtype!(input.dtype(), wide, T => reduce::<Min<T>>(input, axes),
         else unsupported(input.dtype()))
 }
 
@@ -65,7 +66,7 @@ pub fn min(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 /// # Errors
 /// As for [`sum`].
 pub fn mean(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), numbers, T => mean_of::<T>(input, axes),
+    match_dtype!(input.dtype(), wide, T => mean_of::<T>(input, axes),
         else unsupported(input.dtype()))
 }
 
@@ -79,10 +80,12 @@ pub fn euclidean_norm(input: &Value, axes: &[usize]) -> Result<Value, NumericErr
     match input.dtype() {
         DType::F32 => norm_f32(input, axes),
         DType::F64 => norm_f64(input, axes),
-        dtype => match_dtype!(dtype, numbers, T => {
-            let mut norms = reduce::<SquareSum<T>>(input, axes)?;
+        dtype => match_dtype!(dtype.wide(), wide, T => {
+            let sums = reduce::<SquareSum<T>>(&cast(input, T::DTYPE)?, axes)?;
+            // They wrap in the type of the elements.
+            let mut norms = cast(&cast(&sums, dtype)?, T::DTYPE)?;
             norms.as_mut_slice::<T>()?.iter_mut().for_each(|x| *x = x.root());
-            Ok(norms)
+            cast(&norms, dtype)
         }, else unsupported(dtype)),
     }
 }

@@ -45,7 +45,7 @@ pub enum Align {
 /// no pixel, [`NumericError::UnsupportedDType`] if the elements are not numbers.
 pub fn nearest(images: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
     let grid = Grid::new(images.shape(), size, |extent, count| nearest_taps(extent, count, align))?;
-    match_dtype!(images.dtype(), numbers, T => {
+    match_dtype!(images.dtype(), wide, T => {
         let pixels = images.as_slice::<T>()?;
         build(grid.resized.clone(), |out: &mut [T]| {
             grid.for_each(&mut |at, [[pixel]], _| {
@@ -65,7 +65,7 @@ pub fn nearest(images: &Value, size: [usize; 2], align: Align) -> Result<Value, 
 pub fn nearest_grad(grad: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
     let (images, resized) = original(grad.shape(), size)?;
     let grid = Grid::new(&images, resized, |extent, count| nearest_taps(extent, count, align))?;
-    match_dtype!(grad.dtype(), numbers, T => {
+    match_dtype!(grad.dtype(), wide, T => {
         let grads = grad.as_slice::<T>()?;
         build(images.clone(), |out: &mut [T]| {
             grid.for_each(&mut |at, [[pixel]], _| {
@@ -120,7 +120,7 @@ fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
 
 /// Reads the pixels of images as `f32`.
 fn read_as_f32(images: &Value) -> Result<Box<dyn Fn(usize) -> f32 + '_>, NumericError> {
-    match_dtype!(images.dtype(), numbers, T => {
+    match_dtype!(images.dtype(), wide, T => {
         let pixels = images.as_slice::<T>()?;
         Ok(Box::new(|i: usize| pixels[i].to_f64() as f32))
     }, else unsupported(images.dtype()))

@@ -84,6 +84,7 @@ const BLOCK: usize = 128;
 /// The length of the blocks at the end of slices, which are padded.
 const SMALL: usize = 16;
 
+#[allow(clippy::needless_range_loop)]
 fn tile<T: Float, S: Step<T, N>, const N: usize>(
     step: &S,
     mut states: [&mut [T]; N],
@@ -91,9 +92,13 @@ fn tile<T: Float, S: Step<T, N>, const N: usize>(
 ) {
     // A block costs more than a single number.
     if let [gradient] = gradient {
-        let updated = step.step(states.each_ref().map(|state| state[0]), *gradient);
-        for (state, updated) in states.iter_mut().zip(updated) {
-            state[0] = updated;
+        let mut values = [T::ZERO; N];
+        for n in 0..N {
+            values[n] = states[n][0];
+        }
+        let updated = step.step(values, *gradient);
+        for n in 0..N {
+            states[n][0] = updated[n];
         }
         return;
     }
@@ -123,6 +128,8 @@ vectorized! {
     }
 }
 
+// Loops instead of iterators and maps of arrays, which are much code for each step.
+#[allow(clippy::needless_range_loop)]
 #[inline(always)]
 fn block<T: Float, S: Step<T, N>, const N: usize, const B: usize>(
     step: &S,
@@ -133,17 +140,21 @@ fn block<T: Float, S: Step<T, N>, const N: usize, const B: usize>(
     let count = part.len().min(B);
     let mut values = [[T::ZERO; B]; N];
     let mut gradients = [T::ZERO; B];
-    for (values, state) in values.iter_mut().zip(&*states) {
-        values[..count].copy_from_slice(&state[part.clone()]);
+    for n in 0..N {
+        values[n][..count].copy_from_slice(&states[n][part.clone()]);
     }
     gradients[..count].copy_from_slice(&gradient[part.clone()]);
     for i in 0..B {
-        let updated = step.step(std::array::from_fn(|n| values[n][i]), gradients[i]);
+        let mut own = [T::ZERO; N];
+        for n in 0..N {
+            own[n] = values[n][i];
+        }
+        let updated = step.step(own, gradients[i]);
         for n in 0..N {
             values[n][i] = updated[n];
         }
     }
-    for (values, state) in values.iter().zip(states) {
-        state[part.clone()].copy_from_slice(&values[..count]);
+    for n in 0..N {
+        states[n][part.clone()].copy_from_slice(&values[n][..count]);
     }
 }

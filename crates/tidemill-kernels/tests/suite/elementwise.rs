@@ -89,10 +89,10 @@ fn rounding_goes_to_the_even_neighbour() {
 
 #[test]
 fn integers_of_one_operand_wrap() {
-    assert_eq!(unary(neg, [-128_i8, 127]), value([-128_i8, -127]));
-    assert_eq!(unary(abs, [-128_i8, -127]), value([-128_i8, 127]));
-    assert_eq!(unary(sign, [-128_i8, 127, 0]), value([-1_i8, 1, 0]));
-    assert_eq!(unary(square, [16_u8, 15]), value([0_u8, 225]));
+    assert_eq!(unary(neg, [i32::MIN, i32::MAX]), value([i32::MIN, -i32::MAX]));
+    assert_eq!(unary(abs, [i32::MIN, -i32::MAX]), value([i32::MIN, i32::MAX]));
+    assert_eq!(unary(sign, [i32::MIN, i32::MAX, 0]), value([-1, 1, 0]));
+    assert_eq!(unary(square, [1_u64 << 32, 15]), value([0_u64, 225]));
     assert_eq!(unary(relu, [-1, 2]), value([0, 2]));
     assert_eq!(unary(relu6, [-1_i64, 2, 7]), value([0_i64, 2, 6]));
     assert_eq!(unary(logical_not, [true, false]), value([false, true]));
@@ -101,7 +101,7 @@ fn integers_of_one_operand_wrap() {
 #[test]
 fn arithmetic_on_integers_wraps() {
     assert_eq!(binary(add, [i32::MAX, 1], [1, 2]), value([i32::MIN, 3]));
-    assert_eq!(binary(sub, [0_u8, 5], [1_u8, 3]), value([255_u8, 2]));
+    assert_eq!(binary(sub, [0_u64, 5], [1_u64, 3]), value([u64::MAX, 2]));
     assert_eq!(binary(mul, [1_i64 << 62, 3], [4_i64, -3]), value([0_i64, -9]));
     assert_eq!(binary(squared_difference, [1, 100], [100, 1]), value([9801, 9801]));
 }
@@ -114,16 +114,16 @@ fn division_of_integers_has_four_kinds() {
     assert_eq!(binary(floor_div, x, y), value([3, -4, -4, 3, i32::MIN]));
     assert_eq!(binary(floor_mod, x, y), value([1, 1, -1, -1, 0]));
     assert_eq!(binary(truncate_mod, x, y), value([1, -1, 1, -1, 0]));
-    let (x, y) = ([7_i8, -7, 7, -7, -128], [3_i8, 3, -3, -3, -1]);
-    assert_eq!(binary(floor_mod, x, y), value([1_i8, 2, -2, -1, 0]));
-    assert_eq!(binary(floor_div, [7_u16, 6], [4_u16, 3]), value([1_u16, 2]));
+    let (x, y) = ([7, -7, 7, -7, i32::MIN], [3, 3, -3, -3, -1]);
+    assert_eq!(binary(floor_mod, x, y), value([1, 2, -2, -1, 0]));
+    assert_eq!(binary(floor_div, [7_u64, 6], [4_u64, 3]), value([1_u64, 2]));
     assert_eq!(binary(floor_mod, [u64::MAX, 6], [10_u64, 3]), value([5_u64, 0]));
 }
 
 #[test]
 fn an_integer_divided_by_zero_is_an_error_for_every_kind() {
     for f in [div, truncate_div, floor_div, floor_mod, truncate_mod] {
-        for &dtype in DType::INTEGERS {
+        for dtype in [DType::I32, DType::I64, DType::U64] {
             let one = cast(&1_i32.into(), dtype).unwrap();
             let zeros = Value::zeros(dtype, [3]).unwrap();
             assert_eq!(try_binary(f, one, zeros), Err(NumericError::DivisionByZero));
@@ -157,7 +157,10 @@ fn division_of_floats_agrees_with_tensorflow() {
 fn powers_of_integers_wrap_and_have_no_negative_exponents() {
     let powers = binary(pow, [2, -2, 3, 0, 0, 7], [31, 31, 40, 0, 5, 1]);
     assert_eq!(powers, value([i32::MIN, i32::MIN, 689956897, 1, 0, 7]));
-    assert_eq!(binary(pow, [3_i8, 2, 5, 0], [7_i8, 9, 0, 0]), value([-117_i8, 0, 1, 1]));
+    assert_eq!(
+        binary(pow, [3_u64, 2, 5, 0], [41_u64, 64, 0, 0]),
+        value([3_u64.wrapping_pow(41), 0, 1, 1])
+    );
     assert_eq!(binary(pow, [1_i64, -1], [i64::MAX, i64::MAX]), value([1_i64, -1]));
     for base in [1, 2] {
         assert_eq!(try_binary(pow, [base], [-1]), Err(NumericError::NegativeExponent));
@@ -178,7 +181,7 @@ fn nan_comes_through_extremes_and_equals_keep_the_first() {
     assert!(binary(maximum, x, y).bits_eq(&value(expected)));
     let expected = [0.0, -0.0, NAN, NAN, NAN, -INF];
     assert!(binary(minimum, x, y).bits_eq(&value(expected)));
-    assert_eq!(binary(maximum, [1_u8, 200], [2_u8, 100]), value([2_u8, 200]));
+    assert_eq!(binary(maximum, [1, u64::MAX], [2, 100_u64]), value([2, u64::MAX]));
     assert_eq!(binary(minimum, [-1, 2], [1, -2]), value([-1, -2]));
 }
 
@@ -269,14 +272,15 @@ fn truth_values_combine() {
 #[test]
 fn functions_are_defined_on_the_types_they_name() {
     for &dtype in DType::ALL {
-        let computes = |dtypes: &[DType]| dtypes.contains(&dtype) && !dtype.is_half();
+        let is_wide = dtype.wide() == dtype;
+        let computes = |dtypes: &[DType]| dtypes.contains(&dtype) && is_wide;
         assert_eq!(add(dtype).is_some(), computes(DType::NUMBERS), "{dtype}");
         assert_eq!(exp(dtype).is_some(), computes(DType::FLOATS), "{dtype}");
         assert_eq!(div_no_nan(dtype).is_some(), computes(DType::FLOATS), "{dtype}");
         assert_eq!(logical_or(dtype).is_some(), dtype == DType::Bool, "{dtype}");
-        assert!(equal(dtype).is_some_and(|f| f.dtype() == dtype));
+        assert_eq!(equal(dtype).map(|f| f.dtype()), is_wide.then_some(dtype));
     }
-    assert!(neg(DType::U8).is_none() && neg(DType::I8).is_some());
+    assert!(neg(DType::U64).is_none() && neg(DType::I32).is_some());
 }
 
 #[test]

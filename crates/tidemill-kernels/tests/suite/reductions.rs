@@ -161,9 +161,9 @@ fn nan_comes_through_wherever_it_stands() {
 
 #[test]
 fn integer_sums_wrap_and_means_do_not() {
-    assert_eq!(reduced::<i8>(sum, &value([100_i8, 100]), &[0]), [-56]);
-    assert_eq!(reduced::<i8>(mean, &value([100_i8, 100]), &[0]), [100]);
-    assert_eq!(reduced::<u32>(mean, &value([u32::MAX, u32::MAX]), &[0]), [u32::MAX]);
+    assert_eq!(reduced::<i32>(sum, &value([i32::MAX, i32::MAX]), &[0]), [-2]);
+    assert_eq!(reduced::<i32>(mean, &value([i32::MAX, i32::MAX]), &[0]), [i32::MAX]);
+    assert_eq!(reduced::<u64>(mean, &value([u64::MAX - 1, 1]), &[0]), [u64::MAX / 2]);
     assert_eq!(reduced::<i64>(mean, &value([1_i64 << 62, 1 << 62]), &[0]), [-(1 << 62)]);
     assert_eq!(reduced::<i32>(mean, &value([[-3], [0]]), &[0]), [-1]);
 }

@@ -89,8 +89,8 @@ proptest! {
     }
 
     #[test]
-    fn shifts_are_limited_to_the_bits_there_are(x: i8, by: i8) {
-        let limited = by.clamp(0, 7) as u32;
+    fn shifts_are_limited_to_the_bits_there_are(x: i32, by in -40..40_i32) {
+        let limited = by.clamp(0, 31) as u32;
         prop_assert_eq!(binary(left_shift, x, by), Value::from(x.wrapping_shl(limited)));
         prop_assert_eq!(binary(right_shift, x, by), Value::from(x >> limited));
     }
@@ -102,10 +102,10 @@ fn factorial(n: u32) -> f64 {
 
 #[test]
 fn bits_are_combined() {
-    assert_eq!(binary(bitwise_and, 0b1100_u8, 0b1010_u8), Value::from(0b1000_u8));
-    assert_eq!(binary(bitwise_or, 0b1100_u8, 0b1010_u8), Value::from(0b1110_u8));
-    assert_eq!(binary(bitwise_xor, 0b1100_u8, 0b1010_u8), Value::from(0b0110_u8));
-    assert_eq!(unary(invert, 0b1100_u8), Value::from(0b1111_0011_u8));
+    assert_eq!(binary(bitwise_and, 0b1100_u64, 0b1010_u64), Value::from(0b1000_u64));
+    assert_eq!(binary(bitwise_or, 0b1100_u64, 0b1010_u64), Value::from(0b1110_u64));
+    assert_eq!(binary(bitwise_xor, 0b1100_u64, 0b1010_u64), Value::from(0b0110_u64));
+    assert_eq!(unary(invert, 0b1100_u64), Value::from(u64::MAX - 0b1100));
     assert_eq!(binary(left_shift, i64::MIN, 200_i64), Value::from(0_i64));
     assert_eq!(binary(right_shift, i64::MIN, 200_i64), Value::from(-1_i64));
 }

@@ -1,26 +1,31 @@
 //! Operations on the bits of integers.
 
-use tidemill_graph::{Arg, AttrDef, OpDef, Sample};
-use tidemill_kernels::elementwise as kernels;
+use tidemill_graph::{Arg, AttrDef, Kernel, NodeView, OpDef, OpError, Sample};
+use tidemill_kernels::elementwise::{self as kernels, AnyBinary, cast, clip};
+use tidemill_kernels::with_binary;
 use tidemill_value::{DType, Value};
 
-use crate::elementwise::{binary_kernel, unary_kernel};
+use crate::elementwise::{binary_kernel, broadcast, unary_kernel};
 use crate::family::{binary_op, example, unary_op};
+use crate::kernel::kernel;
 use crate::operand::{binary, unary};
 use crate::{Operand, Tensor};
 
-const INTEGERS: &[AttrDef] = &[AttrDef::types("T", DType::INTEGERS)];
+const INTEGERS: &[AttrDef] = &[AttrDef::widened("T", DType::INTEGERS)];
+/// For functions that depend on the number of bits.
+const OWN_BITS: &[AttrDef] = &[AttrDef::types("T", DType::INTEGERS)];
 
 macro_rules! bitwise_family {
     ($(
         #[doc = $summary:literal]
         $(#[doc = $doc:literal])*
-        $op:ident $function:ident = $name:literal, $x:expr, $y:expr => $expected:expr;
+        $op:ident $function:ident = $name:literal, $types:ident, $kernel:ident,
+            $x:expr, $y:expr => $expected:expr;
     )*) => {$(
         #[doc = $summary]
-        pub static $op: OpDef = binary_op($name, $summary, INTEGERS)
+        pub static $op: OpDef = binary_op($name, $summary, $types)
             .not_differentiable()
-            .kernel(|node| binary_kernel(node, kernels::$function))
+            .kernel(|node| $kernel(node, kernels::$function))
             .samples(|| vec![Sample::new([$x, $y].map(Value::from), Value::from($expected))]);
 
         #[doc = $summary]
@@ -38,23 +43,48 @@ macro_rules! bitwise_family {
 
 bitwise_family! {
     /// The bits that are set in both of two integers.
-    BITWISE_AND bitwise_and = "BitwiseAnd", [12, 5, -1], [10, 3, 7] => [8, 1, 7];
+    BITWISE_AND bitwise_and = "BitwiseAnd", INTEGERS, binary_kernel,
+        [12, 5, -1], [10, 3, 7] => [8, 1, 7];
 
     /// The bits that are set in either of two integers.
-    BITWISE_OR bitwise_or = "BitwiseOr", [12, 5, -1], [10, 3, 7] => [14, 7, -1];
+    BITWISE_OR bitwise_or = "BitwiseOr", INTEGERS, binary_kernel,
+        [12, 5, -1], [10, 3, 7] => [14, 7, -1];
 
     /// The bits that are set in one of two integers, but not in both.
-    BITWISE_XOR bitwise_xor = "BitwiseXor", [12, 5, -1], [10, 3, 7] => [6, 6, -8];
+    BITWISE_XOR bitwise_xor = "BitwiseXor", INTEGERS, binary_kernel,
+        [12, 5, -1], [10, 3, 7] => [6, 6, -8];
 
     /// The bits of `x` moved up by `y`.
     ///
     /// A negative `y` counts as 0, one that is too large as one less than the number of bits.
-    LEFT_SHIFT left_shift = "LeftShift", [1, 5, -1], [3, 0, 2] => [8, 5, -4];
+    LEFT_SHIFT left_shift = "LeftShift", OWN_BITS, shift_kernel,
+        [1, 5, -1], [3, 0, 2] => [8, 5, -4];
 
     /// The bits of `x` moved down by `y`; a negative `x` stays negative.
     ///
     /// A negative `y` counts as 0, one that is too large as one less than the number of bits.
-    RIGHT_SHIFT right_shift = "RightShift", [8, 5, -4], [3, 0, 1] => [1, 5, -2];
+    RIGHT_SHIFT right_shift = "RightShift", OWN_BITS, shift_kernel,
+        [8, 5, -4], [3, 0, 1] => [1, 5, -2];
+}
+
+/// A kernel for a shift. Short integers are shifted in their wide type, but not by more bits than
+/// they have.
+fn shift_kernel(
+    node: &NodeView<'_>,
+    lookup: fn(DType) -> Option<AnyBinary>,
+) -> Result<Box<dyn Kernel>, OpError> {
+    let (op, dtype) = (node.op().name, node.dtype(0));
+    let wide = dtype.wide();
+    if wide == dtype {
+        return binary_kernel(node, lookup);
+    }
+    let shift = lookup(wide).ok_or(OpError::UnsupportedDType { op, dtype })?;
+    let [least, most] = [0, 8 * dtype.size() as i64 - 1].map(Value::scalar);
+    Ok(kernel(move |cx| {
+        let [x, by] = [cast(cx.input(0)?, wide)?, cast(cx.input(1)?, wide)?];
+        let by = clip(&by, &cast(&least, wide)?, &cast(&most, wide)?)?;
+        Ok(cast(&with_binary!(shift, f => broadcast(&f, &x, &by))?, dtype)?)
+    }))
 }
 
 /// The bits that are not set in an integer.

@@ -17,7 +17,7 @@ use crate::{Operand, Tensor};
 
 const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS)];
 const EQUALITY: &[AttrDef] =
-    &[AttrDef::types("T", DType::ALL), AttrDef::bool(MUST_BROADCAST, true)];
+    &[AttrDef::widened("T", DType::ALL), AttrDef::bool(MUST_BROADCAST, true)];
 
 const fn comparison(name: &'static str, summary: &'static str, types: &'static [AttrDef]) -> OpDef {
     OpDef::new(name, summary)

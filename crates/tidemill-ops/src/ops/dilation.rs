@@ -2,7 +2,7 @@
 
 use tidemill_graph::{
     Arg, AttrDef, AttrKind, Fallible, GradCx, GradientError, Grads, Inferred, Kernel, KernelCx,
-    KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample,
+    KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, Widening,
 };
 use tidemill_kernels::dilation::{Dilation, Side};
 use tidemill_kernels::window::Slide;
@@ -18,7 +18,8 @@ use crate::sample::array;
 use crate::{Operand, Tensor};
 
 const ATTRS: &[AttrDef] = &[
-    AttrDef::widened("T", DType::NUMBERS),
+    // The sums of short integers wrap before they are compared.
+    AttrDef::types("T", DType::NUMBERS).widening(Widening::Floats),
     AttrDef::new("strides", AttrKind::Ints),
     AttrDef::new("rates", AttrKind::Ints),
     AttrDef::new("padding", AttrKind::Str),

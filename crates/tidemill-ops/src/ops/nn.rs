@@ -7,15 +7,18 @@ use tidemill_graph::{
     Arg, AttrDef, Fallible, Inferred, KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError,
     Sample,
 };
-use tidemill_kernels::elementwise::{self, Binary};
+use tidemill_kernels::elementwise::add;
 use tidemill_kernels::softmax::{self as kernels, CrossEntropy};
-use tidemill_kernels::{Broadcast, reduce, with_binary};
-use tidemill_value::{DType, Dim, Element, NumericError, PartialShape, Shape, Value, match_dtype};
+use tidemill_kernels::{reduce, with_binary};
+use tidemill_value::{
+    DType, Dim, NumericError, PartialShape, Shape, Value, broadcast, match_dtype,
+};
 
 use super::arithmetic::{maximum, minimum, mul};
 use super::array::{broadcast_to, concat, expand_dims, ones_like, range, rank, reshape, shape};
 use super::math::{exp, log1p, neg};
 use super::reduce::{Axes, reduce_sum};
+use crate::elementwise;
 use crate::family::{FLOATS, NUMBERS, grads};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
@@ -55,8 +58,11 @@ pub static BIAS_ADD: OpDef = OpDef::new("BiasAdd", "Values with a bias added to 
         let (format, dtype) = (node.str_attr("data_format")?, node.dtype(0));
         let channels_first = &format[..] == b"NCHW";
         let unsupported = OpError::UnsupportedDType { op: "BiasAdd", dtype };
-        let add = elementwise::add(dtype).ok_or(unsupported)?;
-        Ok(with_binary!(add, add => kernel(move |cx| add_bias(cx, add, channels_first))))
+        let add = add(dtype).ok_or(unsupported)?;
+        Ok(kernel(move |cx| {
+            let bias = stretched_bias(cx, channels_first)?;
+            with_binary!(add, add => elementwise::broadcast(&add, cx.input(0)?, &bias))
+        }))
     })
     .samples(|| {
         let value = Value::from_vec([2, 2], vec![1.0_f32, 2.0, 3.0, 4.0]);
@@ -88,18 +94,14 @@ fn infer_bias_add(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpErro
     Inferred::one(dims.collect::<PartialShape>())
 }
 
-fn add_bias<T: Element>(
-    cx: &KernelCx<'_>,
-    add: Binary<T>,
-    channels_first: bool,
-) -> Result<Value, KernelError> {
+/// The bias in a shape that broadcasts to that of the value.
+fn stretched_bias(cx: &KernelCx<'_>, channels_first: bool) -> Result<Value, KernelError> {
     let (value, bias) = (cx.input(0)?, cx.input(1)?);
     // Along the last axis, a list broadcasts by itself; along others, it needs the axes after them.
     let trailing = if channels_first { value.shape().rank().saturating_sub(2) } else { 0 };
     let extents = bias.shape().iter().copied().chain(std::iter::repeat_n(1, trailing));
     let stretched: Shape = extents.collect();
-    let plan = Broadcast::new([value.shape(), &stretched])?;
-    if plan.shape() != value.shape() {
+    if broadcast(value.shape(), &stretched)? != *value.shape() {
         let message = format!(
             "a bias of shape {} does not match values of shape {}",
             bias.shape(),
@@ -107,9 +109,7 @@ fn add_bias<T: Element>(
         );
         return Err(OpError::shape("bias", message).into());
     }
-    let mut output = Value::zeros(T::DTYPE, plan.shape().clone())?;
-    add.broadcast(&plan, value.as_slice()?, bias.as_slice()?, output.as_mut_slice()?)?;
-    Ok(output)
+    Ok(bias.clone().reshape(stretched)?)
 }
 
 /// The gradient of a bias: the sum over all but the channels.

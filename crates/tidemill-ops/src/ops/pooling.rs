@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use tidemill_graph::{
     Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
-    KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef,
+    KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef, Widening,
 };
 use tidemill_kernels::pooling::{self as kernels, Pool};
 use tidemill_kernels::window::{self, Slide};
@@ -26,6 +26,8 @@ const EXPLICIT: AttrDef =
     AttrDef::new("explicit_paddings", AttrKind::Ints).default(Default::Ints(&[]));
 const FORMAT: AttrDef = AttrDef::str("data_format", "NHWC");
 const NUMBERS: AttrDef = AttrDef::widened("T", DType::NUMBERS);
+/// For windows on padding alone, whose largest element is the lowest number.
+const LIMITED: AttrDef = NUMBERS.widening(Widening::Saturating);
 const FLOATS: AttrDef = AttrDef::widened("T", DType::FLOATS);
 
 /// Whether the channels come before the spatial axes.
@@ -185,7 +187,7 @@ const fn pooled(name: &'static str, summary: &'static str) -> OpDef {
 /// The largest element of each window.
 pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each window.")
     .inputs(&[Arg::of("input", "T")])
-    .attrs(const { &[NUMBERS, KSIZE, STRIDES, PADDING, EXPLICIT, FORMAT] })
+    .attrs(const { &[LIMITED, KSIZE, STRIDES, PADDING, EXPLICIT, FORMAT] })
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.output(0), cx.grad()];
         Ok(grads([Some(beside(&MAX_POOL_GRAD, cx, inputs)?)]))
@@ -226,7 +228,7 @@ pub static MAX_POOL_V2: OpDef =
             Arg::is("ksize", DType::I32),
             Arg::is("strides", DType::I32),
         ])
-        .attrs(const { &[NUMBERS, PADDING, FORMAT] })
+        .attrs(const { &[LIMITED, PADDING, FORMAT] })
         .gradient(|cx| {
             let inputs = [cx.input(0), cx.output(0), cx.grad(), cx.input(1), cx.input(2)];
             Ok(grads([Some(beside(&MAX_POOL_GRAD_V2, cx, inputs)?), None, None]))

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use tidemill_graph::{
     Arg, AttrDef, Default, Elements, Fallible, Inferred, Kernel, KernelError, NodeBuilder,
-    NodeView, OpDef, OpError, Sample,
+    NodeView, OpDef, OpError, Sample, Widening,
 };
 use tidemill_kernels::{NumericError, reduce as kernels};
 use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
@@ -20,7 +20,12 @@ use crate::{Operand, Tensor};
 
 const INDEX: AttrDef = AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32));
 const KEEP_DIMS: AttrDef = AttrDef::bool("keep_dims", false);
-const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS), INDEX, KEEP_DIMS];
+const NUMBERS: &[AttrDef] = &numbers(Widening::Wrapping);
+
+/// The attributes of a reduction of numbers.
+const fn numbers(widening: Widening) -> [AttrDef; 3] {
+    [AttrDef::widened("T", DType::NUMBERS).widening(widening), INDEX, KEEP_DIMS]
+}
 
 /// An operation that combines the elements along some axes.
 pub(super) const fn reduction(name: &'static str, summary: &'static str) -> OpDef {
@@ -125,6 +130,8 @@ pub static MEAN: OpDef = reduction("Mean", "The mean along some axes.")
 /// The square root of the sum of squares along some axes.
 pub static EUCLIDEAN_NORM: OpDef =
     reduction("EuclideanNorm", "The square root of the sum of squares along some axes.")
+        // The sum of the squares of short integers wraps before its root is taken.
+        .attrs(const { &numbers(Widening::Floats) })
         .kernel(|node| reduce_kernel(node, kernels::euclidean_norm))
         .gradient(|cx| {
             let (x, axes): (Tensor, Tensor) = (cx.input(0), cx.input(1));
@@ -137,12 +144,14 @@ pub static EUCLIDEAN_NORM: OpDef =
 
 /// The largest element along some axes.
 pub static MAX: OpDef = reduction("Max", "The largest element along some axes.")
+    .attrs(const { &numbers(Widening::Saturating) })
     .kernel(|node| reduce_kernel(node, kernels::max))
     .gradient(extremum_gradient)
     .samples(|| samples([3.0, 6.0], 6.0));
 
 /// The smallest element along some axes.
 pub static MIN: OpDef = reduction("Min", "The smallest element along some axes.")
+    .attrs(const { &numbers(Widening::Saturating) })
     .kernel(|node| reduce_kernel(node, kernels::min))
     .gradient(extremum_gradient)
     .samples(|| samples([1.0, 4.0], 1.0));

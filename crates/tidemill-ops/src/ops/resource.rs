@@ -10,7 +10,7 @@ use tidemill_kernels::layout::{self, Combine};
 use tidemill_value::{DType, PartialShape, Value};
 
 use super::array;
-use super::writes::{Assign, IsInitialized, Scatter, infer_parts, infer_rows};
+use super::writes::{Assign, IsInitialized, Scatter, element_type, infer_parts, infer_rows};
 use crate::elementwise::update_kernel;
 use crate::family::grads;
 use crate::index::axis_of;
@@ -224,7 +224,7 @@ macro_rules! scatters {
                 Arg::of("updates", "dtype"),
             ])
             .attrs(&[
-                AttrDef::widened("dtype", $types),
+                element_type("dtype", $types, Combine::$combine),
                 AttrDef::types("Tindices", DType::INDICES),
             ])
             .execution(Execution::Write)
@@ -269,7 +269,7 @@ macro_rules! scatters_nd {
                 Arg::of("updates", "T"),
             ])
             .attrs(&[
-                AttrDef::widened("T", $types),
+                element_type("T", $types, Combine::$combine),
                 AttrDef::types("Tindices", DType::INDICES),
                 AttrDef::bool("use_locking", true),
                 AttrDef::str("bad_indices_policy", ""),

@@ -7,7 +7,7 @@ use tidemill_kernels::layout::Combine;
 use tidemill_value::{DType, Value};
 
 use super::resource;
-use super::writes::{Scatter, infer_parts, infer_rows};
+use super::writes::{Scatter, element_type, infer_parts, infer_rows};
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
@@ -32,9 +32,9 @@ const fn scatter(name: &'static str, summary: &'static str, infer: InferFn) -> O
 
 /// The attributes of a write to a variable of one of these types.
 macro_rules! attrs {
-    ($types:expr, $locks:literal $(, $more:expr)?) => {
+    ($types:expr, $locks:literal, $combine:ident $(, $more:expr)?) => {
         &[
-            AttrDef::widened("T", $types),
+            element_type("T", $types, Combine::$combine),
             AttrDef::types("Tindices", DType::INDICES),
             AttrDef::bool("use_locking", $locks),
             $($more)?
@@ -78,7 +78,7 @@ macro_rules! scatters {
     )*) => {$(
         #[doc = $summary]
         pub static $op: OpDef = scatter($name, $summary, infer_rows)
-            .attrs(attrs!($types, $locks))
+            .attrs(attrs!($types, $locks, $combine))
             .kernel(|node| Ok(Box::new(Scatter::rows(node, Combine::$combine))))
             .samples(|| row_samples($expected));
 
@@ -151,7 +151,7 @@ macro_rules! nd_scatters {
     )*) => {$(
         #[doc = $summary]
         pub static $op: OpDef = scatter($name, $summary, infer_parts)
-            .attrs(attrs!($types, $locks, AttrDef::str("bad_indices_policy", "")))
+            .attrs(attrs!($types, $locks, $combine, AttrDef::str("bad_indices_policy", "")))
             .kernel(|node| Ok(Box::new(Scatter::parts(node, Combine::$combine))))
             .samples(|| part_samples($expected));
 

@@ -1,10 +1,12 @@
 //! Kernels of writes to variables, which are named by their storage or by a handle.
 
 use smallvec::SmallVec;
-use tidemill_graph::{Inferred, Kernel, KernelCx, KernelError, NodeView, OpError};
+use tidemill_graph::{
+    AttrDef, Inferred, Kernel, KernelCx, KernelError, NodeView, OpError, Widening,
+};
 use tidemill_kernels::NumericError;
 use tidemill_kernels::layout::{self, Combine};
-use tidemill_value::{PartialShape, Shape, Value, ValueError};
+use tidemill_value::{DType, PartialShape, Shape, Value, ValueError};
 
 use super::array::parts_shape;
 
@@ -90,4 +92,18 @@ impl Kernel for IsInitialized {
         cx.set(0, Value::from(present));
         Ok(())
     }
+}
+
+/// The type of a variable and of the updates that are combined with it.
+pub(super) const fn element_type(
+    name: &'static str,
+    types: &'static [DType],
+    combine: Combine,
+) -> AttrDef {
+    AttrDef::types(name, types).widening(match combine {
+        Combine::Update => Widening::Never,
+        // The quotient of a short integer may wrap before another update divides it again.
+        Combine::Div => Widening::Floats,
+        _ => Widening::Wrapping,
+    })
 }

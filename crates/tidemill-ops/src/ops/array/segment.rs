@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use tidemill_graph::{
     Arg, AttrDef, Default, Elements, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
-    NodeBuilder, NodeView, OpDef, OpError, Sample,
+    NodeBuilder, NodeView, OpDef, OpError, Sample, Widening,
 };
 use tidemill_kernels::segment::{self as kernels, Segment};
 use tidemill_value::{DType, Dim, PartialShape, Value};
@@ -132,6 +132,14 @@ fn reshape_as_rows(counts: Tensor, rows: Tensor) -> Tensor {
     reshape(counts, super::concat([shape(counts), ones], 0))
 }
 
+const fn unsorted_attrs(widening: Widening) -> [AttrDef; 3] {
+    [
+        AttrDef::types("T", DType::NUMBERS).widening(widening),
+        AttrDef::types("Tindices", DType::INDICES),
+        AttrDef::types("Tnumsegments", DType::INDICES).default(Default::Type(DType::I32)),
+    ]
+}
+
 /// An operation over rows whose segment numbers come in any order.
 const fn unsorted(name: &'static str, summary: &'static str) -> OpDef {
     OpDef::new(name, summary)
@@ -145,16 +153,7 @@ const fn unsorted(name: &'static str, summary: &'static str) -> OpDef {
             },
         )
         .outputs(const { &[Arg::of("output", "T")] })
-        .attrs(
-            const {
-                &[
-                    AttrDef::widened("T", DType::NUMBERS),
-                    AttrDef::types("Tindices", DType::INDICES),
-                    AttrDef::types("Tnumsegments", DType::INDICES)
-                        .default(Default::Type(DType::I32)),
-                ]
-            },
-        )
+        .attrs(const { &unsorted_attrs(Widening::Wrapping) })
         .fallible(Fallible::Values)
         .infer(infer_unsorted)
 }
@@ -222,6 +221,7 @@ pub static UNSORTED_SEGMENT_PROD: OpDef =
 /// The smallest elements of rows by segment.
 pub static UNSORTED_SEGMENT_MIN: OpDef =
     unsorted("UnsortedSegmentMin", "The smallest elements of rows by segment.")
+        .attrs(const { &unsorted_attrs(Widening::Saturating) })
         .gradient(unsorted_extremum_gradient)
         .kernel(|_| Ok(unsorted_kernel(Segment::Min)))
         .samples(|| unsorted_samples([2.0, 4.0]));
@@ -229,6 +229,7 @@ pub static UNSORTED_SEGMENT_MIN: OpDef =
 /// The largest elements of rows by segment.
 pub static UNSORTED_SEGMENT_MAX: OpDef =
     unsorted("UnsortedSegmentMax", "The largest elements of rows by segment.")
+        .attrs(const { &unsorted_attrs(Widening::Saturating) })
         .gradient(unsorted_extremum_gradient)
         .kernel(|_| Ok(unsorted_kernel(Segment::Max)))
         .samples(|| unsorted_samples([3.0, 5.0]));

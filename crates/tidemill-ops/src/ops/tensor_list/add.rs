@@ -29,9 +29,9 @@ fn add_to(sum: &mut Value, other: &Value) -> Result<(), KernelError> {
         let lists = sum.as_mut_slice::<TensorList>()?.iter_mut();
         return lists.zip(other.as_slice::<TensorList>()?).try_for_each(|(l, r)| add_list(l, r));
     }
-    if dtype.is_half() {
-        let mut wide = cast(sum, DType::F32)?;
-        add_to(&mut wide, &cast(other, DType::F32)?)?;
+    if dtype.wide() != dtype {
+        let mut wide = cast(sum, dtype.wide())?;
+        add_to(&mut wide, &cast(other, dtype.wide())?)?;
         *sum = cast(&wide, dtype)?;
         return Ok(());
     }
