@@ -140,7 +140,12 @@ macro_rules! tests_of {
                 let negated = |x: T| (0 as T).wrapping_sub(x);
                 let is_negative = |x: T| i128::from(x) < 0;
                 let signum = |x: T| if is_negative(x) { negated(1) } else { x.min(1) };
+                let step = T::MAX - 27;
+                let second = T::MIN.wrapping_add(step);
                 expected.extend([
+                    ("far range", range(T::MIN, T::MAX, step), Value::from(vec![
+                        T::MIN, second, second.wrapping_add(step),
+                    ])),
                     ("neg", neg(x), each(&negated)),
                     ("abs", abs(x), each(&|x| if is_negative(x) { negated(x) } else { x })),
                     ("sign", sign(x), each(&signum)),
@@ -154,7 +159,7 @@ macro_rules! tests_of {
             let graph = Graph::new();
             let _default = graph.as_default();
             let x = matrix()?;
-            let none = constant(Value::zeros(T::DTYPE, [2, 0])?);
+            let none = constant(Value::from_vec([2, 0], Vec::<T>::new())?);
             let sum = |row: &[T]| row.iter().fold(0 as T, |sum, x| sum.wrapping_add(*x));
             let product = |row: &[T]| row.iter().fold(1 as T, |sum, x| sum.wrapping_mul(*x));
             let mean = |row: &[T]| {
@@ -241,8 +246,10 @@ macro_rules! tests_of {
             let [low, high] = [last[0].min(last[1]), last[0].max(last[1])];
             let half = ((2 + i128::from(TOP_BIT)) / 2) as T;
             let image = |row: &[T]| Value::from_vec([1, 1, row.len(), 1], row.to_vec());
-            let padded = Conv::explicit([(0, 0), (0, 2)]).strides([1, 2]);
-            let pooled = max_pool(constant(image(&[T::MIN, 1])?), [1, 2], padded);
+            let around = ConvPadding::Explicit([[0, 0], [1, 1]]);
+            let padded = Conv { padding: around, ..Conv::VALID };
+            let pooled = max_pool(constant(image(&[1, T::MAX])?), [1, 2], padded);
+            let padding_alone = max_pool(constant(image(&[])?), [1, 2], padded);
             // The sums are 0 and, of the highest number and 1, the lowest.
             let filter = constant(Value::from_vec([1, 2, 1], vec![0 as T, 1])?);
             let dilated = dilation2d(constant(image(&[0, T::MAX])?), filter, Conv::VALID);
@@ -253,7 +260,8 @@ macro_rules! tests_of {
                 ("max", unsorted_segment_max(x, ids, 3), vec![T::MAX, T::MIN, high].into()),
                 ("min", unsorted_segment_min(x, ids, 3), vec![T::MAX, T::MAX, low].into()),
                 ("products", unsorted_segment_prod(x, ids, 3), vec![T::MAX, 1, 0].into()),
-                ("windows", pooled, image(&[1, T::MIN])?),
+                ("windows", pooled, image(&[1, T::MAX, T::MAX])?),
+                ("padding alone", padding_alone, image(&[T::MIN])?),
                 ("dilation", dilated, image(&[0])?),
             ])
         }
@@ -263,7 +271,7 @@ macro_rules! tests_of {
             let graph = Graph::new();
             let _default = graph.as_default();
             let minus_one = (0 as T).wrapping_sub(1);
-            let variable = |name| get_variable(name).initializer(vec![TOP_BIT, T::MAX]).get();
+            let variable = |name| get_variable(name, [2], constant(vec![TOP_BIT, T::MAX]));
             let quotient = TOP_BIT.wrapping_div(minus_one).wrapping_div(2);
             let twice = |f: fn(T, T) -> T, y: [T; 2]| {
                 Value::from(vec![f(f(TOP_BIT, y[0]), y[1]), T::MAX])

@@ -67,10 +67,10 @@ pub use reader::{EdgeKind, GraphReader, nearest_name};
 pub use registry::{DefaultGraph, default_graph, reset_default_graph};
 pub use sample::{Expect, ExpectGradient, Sample};
 pub use scope::{
-    CompositeScope, Reuse, VariableSettings, absolute_scope, clear_control_dependencies, control_dependencies,
-    current_name_scope, current_variable_scope, has_control_dependencies, name_scope, scoped,
-    unique_variable_scope, variable_scope, variable_scope_with, within_variable_scope,
-    without_control_dependencies,
+    CompositeScope, Reuse, VariableSettings, absolute_scope, clear_control_dependencies,
+    control_dependencies, current_name_scope, current_variable_scope, has_control_dependencies,
+    name_scope, scoped, unique_variable_scope, variable_scope, variable_scope_with,
+    within_variable_scope, without_control_dependencies,
 };
 pub use subgraph::{Commit, FEED, Guarded, Subgraph, VerifyError, may_fail};
 pub use text::{TextError, TextErrorKind};

@@ -6,8 +6,8 @@ use smallvec::SmallVec;
 use tidemill_value::{DType, Element, Value, bf16, f16};
 
 use crate::{
-    Attr, AttrDef, Attrs, Execution, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError, Operand,
-    Widening,
+    Attr, AttrDef, Attrs, Execution, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError,
+    Operand, Widening,
 };
 
 impl OpDef {

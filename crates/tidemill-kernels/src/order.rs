@@ -3,7 +3,9 @@
 use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
-use tidemill_value::{ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype};
+use tidemill_value::{
+    ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype,
+};
 
 use crate::NumericError;
 use crate::elementwise::cast;

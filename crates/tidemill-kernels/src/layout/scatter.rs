@@ -168,7 +168,8 @@ impl<'a> Parts<'a> {
 /// Checks that elements can be combined with others.
 fn check_elements(updates: &Value, combine: Combine) -> Result<(), NumericError> {
     let dtype = updates.dtype();
-    let has_zero = match_dtype!(dtype, integers, I => updates.as_slice::<I>()?.contains(&0), else false);
+    let has_zero =
+        match_dtype!(dtype, integers, I => updates.as_slice::<I>()?.contains(&0), else false);
     match combine {
         Combine::Div if has_zero => Err(NumericError::DivisionByZero),
         Combine::Update => Ok(()),

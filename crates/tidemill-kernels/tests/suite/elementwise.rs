@@ -157,7 +157,10 @@ fn division_of_floats_agrees_with_tensorflow() {
 fn powers_of_integers_wrap_and_have_no_negative_exponents() {
     let powers = binary(pow, [2, -2, 3, 0, 0, 7], [31, 31, 40, 0, 5, 1]);
     assert_eq!(powers, value([i32::MIN, i32::MIN, 689956897, 1, 0, 7]));
-    assert_eq!(binary(pow, [3_u64, 2, 5, 0], [41_u64, 64, 0, 0]), value([3_u64.wrapping_pow(41), 0, 1, 1]));
+    assert_eq!(
+        binary(pow, [3_u64, 2, 5, 0], [41_u64, 64, 0, 0]),
+        value([3_u64.wrapping_pow(41), 0, 1, 1])
+    );
     assert_eq!(binary(pow, [1_i64, -1], [i64::MAX, i64::MAX]), value([1_i64, -1]));
     for base in [1, 2] {
         assert_eq!(try_binary(pow, [base], [-1]), Err(NumericError::NegativeExponent));

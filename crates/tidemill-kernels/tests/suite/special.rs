@@ -89,7 +89,7 @@ proptest! {
     }
 
     #[test]
-    fn shifts_are_limited_to_the_bits_there_are(x: i32, by in -40..40) {
+    fn shifts_are_limited_to_the_bits_there_are(x: i32, by in -40..40_i32) {
         let limited = by.clamp(0, 31) as u32;
         prop_assert_eq!(binary(left_shift, x, by), Value::from(x.wrapping_shl(limited)));
         prop_assert_eq!(binary(right_shift, x, by), Value::from(x >> limited));

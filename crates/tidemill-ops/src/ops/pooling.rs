@@ -3,8 +3,7 @@
 use smallvec::SmallVec;
 use tidemill_graph::{
     Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
-    KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef,
-    Widening,
+    KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef, Widening,
 };
 use tidemill_kernels::pooling::{self as kernels, Pool};
 use tidemill_kernels::window::{self, Slide};
