@@ -1,5 +1,5 @@
-//! Short integers give the results of arithmetic in their own type, although kernels compute them in
-//! a wider one.
+//! Short integers give the results of arithmetic in their own type, although kernels compute them
+//! in a wider one.
 
 use crate::common::Outcome;
 use tidemill::prelude::*;
@@ -85,8 +85,10 @@ macro_rules! tests_of {
                 ("xor", bitwise_xor(x, y), map(&xs, &ys, |x, y| x ^ y)),
                 ("left", left_shift(x, y), map(&xs, &ys, |x, y| x << shift(y))),
                 ("right", right_shift(x, y), map(&xs, &ys, |x, y| x >> shift(y))),
-                ("left by one number", left_shift(x, T::MAX), map(&xs, &ys, |x, _| x << (BITS - 1))),
-                ("sum", add_n([x, y, x]), map(&xs, &ys, |x, y| x.wrapping_add(y).wrapping_add(x))),
+                ("far left", left_shift(x, T::MAX), map(&xs, &ys, |x, _| x << (BITS - 1))),
+                ("sum", add_n([x, y, x]), map(&xs, &ys, |x, y| {
+                    x.wrapping_add(y).wrapping_add(x)
+                })),
                 ("clip", clip_by_value(x, 2 as T, y), map(&xs, &ys, |x, y| x.min(y).max(2))),
             ])
         }
@@ -115,7 +117,9 @@ macro_rules! tests_of {
                 ("truncated", truncate_div(x, y), map(&dividends, &divisors, T::wrapping_div)),
                 ("rest", truncate_mod(x, y), map(&dividends, &divisors, T::wrapping_rem)),
                 ("floored", floor_div(x, y), map(&dividends, &divisors, |x, y| floored(x, y).0)),
-                ("floored rest", floor_mod(x, y), map(&dividends, &divisors, |x, y| floored(x, y).1)),
+                ("floored rest", floor_mod(x, y), map(&dividends, &divisors, |x, y| {
+                    floored(x, y).1
+                })),
                 ("power", pow(bases.clone(), exponents.clone()), map(&bases, &exponents, power)),
             ])
         }
@@ -166,11 +170,12 @@ macro_rules! tests_of {
                 (row.iter().map(|x| i128::from(*x)).sum::<i128>() / COUNT as i128) as T
             };
             let norm = |row: &[T]| {
-                let squares = row.iter().fold(0 as T, |sum, x| sum.wrapping_add(x.wrapping_mul(*x)));
+                let square = |x: &T| x.wrapping_mul(*x);
+                let squares = row.iter().map(square).fold(0, T::wrapping_add);
                 (squares as f64).sqrt() as T
             };
             // The lowest numbers of the wide types.
-            let (of_32_bits, of_64_bits) = (constant(vec![2 as T; 31]), constant(vec![2 as T; 63]));
+            let [of_32_bits, of_64_bits] = [31, 63].map(|count| constant(vec![2 as T; count]));
             let position = |largest: bool| {
                 let of_row = |row: &[T]| {
                     let best = if largest { row.iter().max() } else { row.iter().min() };
@@ -209,12 +214,12 @@ macro_rules! tests_of {
             };
             let element = |i: usize| rows()[i];
             let product = |i: usize| {
-                (0..COUNT).fold(0 as T, |sum, k| {
-                    let [row, column] = [i / COUNT, i % COUNT];
-                    sum.wrapping_add(element(row * COUNT + k).wrapping_mul(element(k * COUNT + column)))
-                })
+                let [row, column] = [i / COUNT, i % COUNT];
+                let term = |k| element(row * COUNT + k).wrapping_mul(element(k * COUNT + column));
+                (0..COUNT).map(term).fold(0, T::wrapping_add)
             };
-            let product = Value::from_vec([COUNT, COUNT], (0..COUNT * COUNT).map(product).collect())?;
+            let products = (0..COUNT * COUNT).map(product).collect();
+            let product = Value::from_vec([COUNT, COUNT], products)?;
             let [a, b, c] = [T::MAX, 3, TOP_BIT];
             let minus = |x: T, y: T, z: T, w: T| x.wrapping_mul(y).wrapping_sub(z.wrapping_mul(w));
             let (sorted, unique_of) = (top_k(x, 3), unique(constant(vec![T::MAX, 1, T::MAX])));
