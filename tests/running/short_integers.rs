@@ -186,7 +186,7 @@ macro_rules! tests_of {
             assert_values(vec![
                 ("sum", reduce_sum(x, 1), of_rows(sum)),
                 ("product", reduce_prod(x, 1), of_rows(product)),
-                ("a power of two", reduce_prod(of_32_bits, 0), Value::scalar(T::wrapping_pow(2, 31))),
+                ("a power", reduce_prod(of_32_bits, 0), Value::scalar(T::wrapping_pow(2, 31))),
                 ("another one", reduce_prod(of_64_bits, 0), Value::scalar(T::wrapping_pow(2, 63))),
                 ("max", reduce_max(x, 1), of_rows(|row| *row.iter().max().unwrap())),
                 ("min", reduce_min(x, 1), of_rows(|row| *row.iter().min().unwrap())),
