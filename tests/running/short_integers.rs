@@ -1,5 +1,5 @@
-//! Short integers give the results of arithmetic in their own type, although kernels compute them in
-//! a wider one.
+//! Short integers give the results of arithmetic in their own type, although kernels compute them
+//! in a wider one.
 
 use crate::common::Outcome;
 use tidemill::prelude::*;
@@ -85,8 +85,10 @@ macro_rules! tests_of {
                 ("xor", bitwise_xor(x, y), map(&xs, &ys, |x, y| x ^ y)),
                 ("left", left_shift(x, y), map(&xs, &ys, |x, y| x << shift(y))),
                 ("right", right_shift(x, y), map(&xs, &ys, |x, y| x >> shift(y))),
-                ("left by one number", left_shift(x, T::MAX), map(&xs, &ys, |x, _| x << (BITS - 1))),
-                ("sum", add_n([x, y, x]), map(&xs, &ys, |x, y| x.wrapping_add(y).wrapping_add(x))),
+                ("far left", left_shift(x, T::MAX), map(&xs, &ys, |x, _| x << (BITS - 1))),
+                ("sum", add_n([x, y, x]), map(&xs, &ys, |x, y| {
+                    x.wrapping_add(y).wrapping_add(x)
+                })),
                 ("clip", clip_by_value(x, 2 as T, y), map(&xs, &ys, |x, y| x.min(y).max(2))),
             ])
         }
@@ -115,7 +117,9 @@ macro_rules! tests_of {
                 ("truncated", truncate_div(x, y), map(&dividends, &divisors, T::wrapping_div)),
                 ("rest", truncate_mod(x, y), map(&dividends, &divisors, T::wrapping_rem)),
                 ("floored", floor_div(x, y), map(&dividends, &divisors, |x, y| floored(x, y).0)),
-                ("floored rest", floor_mod(x, y), map(&dividends, &divisors, |x, y| floored(x, y).1)),
+                ("floored rest", floor_mod(x, y), map(&dividends, &divisors, |x, y| {
+                    floored(x, y).1
+                })),
                 ("power", pow(bases.clone(), exponents.clone()), map(&bases, &exponents, power)),
             ])
         }
@@ -140,7 +144,12 @@ macro_rules! tests_of {
                 let negated = |x: T| (0 as T).wrapping_sub(x);
                 let is_negative = |x: T| i128::from(x) < 0;
                 let signum = |x: T| if is_negative(x) { negated(1) } else { x.min(1) };
+                let step = T::MAX - 27;
+                let second = T::MIN.wrapping_add(step);
                 expected.extend([
+                    ("far range", range(T::MIN, T::MAX, step), Value::from(vec![
+                        T::MIN, second, second.wrapping_add(step),
+                    ])),
                     ("neg", neg(x), each(&negated)),
                     ("abs", abs(x), each(&|x| if is_negative(x) { negated(x) } else { x })),
                     ("sign", sign(x), each(&signum)),
@@ -161,11 +170,12 @@ macro_rules! tests_of {
                 (row.iter().map(|x| i128::from(*x)).sum::<i128>() / COUNT as i128) as T
             };
             let norm = |row: &[T]| {
-                let squares = row.iter().fold(0 as T, |sum, x| sum.wrapping_add(x.wrapping_mul(*x)));
+                let square = |x: &T| x.wrapping_mul(*x);
+                let squares = row.iter().map(square).fold(0, T::wrapping_add);
                 (squares as f64).sqrt() as T
             };
             // The lowest numbers of the wide types.
-            let (of_32_bits, of_64_bits) = (constant(vec![2 as T; 31]), constant(vec![2 as T; 63]));
+            let [of_32_bits, of_64_bits] = [31, 63].map(|count| constant(vec![2 as T; count]));
             let position = |largest: bool| {
                 let of_row = |row: &[T]| {
                     let best = if largest { row.iter().max() } else { row.iter().min() };
@@ -176,7 +186,7 @@ macro_rules! tests_of {
             assert_values(vec![
                 ("sum", reduce_sum(x, 1), of_rows(sum)),
                 ("product", reduce_prod(x, 1), of_rows(product)),
-                ("a power of two", reduce_prod(of_32_bits, 0), Value::scalar(T::wrapping_pow(2, 31))),
+                ("a power", reduce_prod(of_32_bits, 0), Value::scalar(T::wrapping_pow(2, 31))),
                 ("another one", reduce_prod(of_64_bits, 0), Value::scalar(T::wrapping_pow(2, 63))),
                 ("max", reduce_max(x, 1), of_rows(|row| *row.iter().max().unwrap())),
                 ("min", reduce_min(x, 1), of_rows(|row| *row.iter().min().unwrap())),
@@ -204,12 +214,12 @@ macro_rules! tests_of {
             };
             let element = |i: usize| rows()[i];
             let product = |i: usize| {
-                (0..COUNT).fold(0 as T, |sum, k| {
-                    let [row, column] = [i / COUNT, i % COUNT];
-                    sum.wrapping_add(element(row * COUNT + k).wrapping_mul(element(k * COUNT + column)))
-                })
+                let [row, column] = [i / COUNT, i % COUNT];
+                let term = |k| element(row * COUNT + k).wrapping_mul(element(k * COUNT + column));
+                (0..COUNT).map(term).fold(0, T::wrapping_add)
             };
-            let product = Value::from_vec([COUNT, COUNT], (0..COUNT * COUNT).map(product).collect())?;
+            let products = (0..COUNT * COUNT).map(product).collect();
+            let product = Value::from_vec([COUNT, COUNT], products)?;
             let [a, b, c] = [T::MAX, 3, TOP_BIT];
             let minus = |x: T, y: T, z: T, w: T| x.wrapping_mul(y).wrapping_sub(z.wrapping_mul(w));
             let (sorted, unique_of) = (top_k(x, 3), unique(constant(vec![T::MAX, 1, T::MAX])));
@@ -241,9 +251,10 @@ macro_rules! tests_of {
             let [low, high] = [last[0].min(last[1]), last[0].max(last[1])];
             let half = ((2 + i128::from(TOP_BIT)) / 2) as T;
             let image = |row: &[T]| Value::from_vec([1, 1, row.len(), 1], row.to_vec());
-            let around = ConvPadding::Explicit([[0, 0], [0, 2]]);
-            let padded = Conv { padding: around, ..Conv::VALID.strides([1, 2]) };
-            let pooled = max_pool(constant(image(&[T::MIN, 1])?), [1, 2], padded);
+            let around = ConvPadding::Explicit([[0, 0], [1, 1]]);
+            let padded = Conv { padding: around, ..Conv::VALID };
+            let pooled = max_pool(constant(image(&[1, T::MAX])?), [1, 2], padded);
+            let padding_alone = max_pool(constant(image(&[])?), [1, 2], padded);
             // The sums are 0 and, of the highest number and 1, the lowest.
             let filter = constant(Value::from_vec([1, 2, 1], vec![0 as T, 1])?);
             let dilated = dilation2d(constant(image(&[0, T::MAX])?), filter, Conv::VALID);
@@ -254,7 +265,8 @@ macro_rules! tests_of {
                 ("max", unsorted_segment_max(x, ids, 3), vec![T::MAX, T::MIN, high].into()),
                 ("min", unsorted_segment_min(x, ids, 3), vec![T::MAX, T::MAX, low].into()),
                 ("products", unsorted_segment_prod(x, ids, 3), vec![T::MAX, 1, 0].into()),
-                ("windows", pooled, image(&[1, T::MIN])?),
+                ("windows", pooled, image(&[1, T::MAX, T::MAX])?),
+                ("padding alone", padding_alone, image(&[T::MIN])?),
                 ("dilation", dilated, image(&[0])?),
             ])
         }

@@ -168,10 +168,10 @@ impl<'a> Parts<'a> {
 /// Checks that elements can be combined with others.
 fn check_elements(updates: &Value, combine: Combine) -> Result<(), NumericError> {
     let dtype = updates.dtype();
-    let has_zero =
-        match_dtype!(dtype, integers, I => updates.as_slice::<I>()?.contains(&0), else false);
+    let has_zero = combine == Combine::Div
+        && match_dtype!(dtype, integers, I => updates.as_slice::<I>()?.contains(&0), else false);
     match combine {
-        Combine::Div if has_zero => Err(NumericError::DivisionByZero),
+        _ if has_zero => Err(NumericError::DivisionByZero),
         Combine::Update => Ok(()),
         _ if DType::NUMBERS.contains(&dtype) => Ok(()),
         _ => Err(NumericError::UnsupportedDType { dtype }),
