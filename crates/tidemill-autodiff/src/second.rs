@@ -96,7 +96,7 @@ fn one_at<T: tidemill_value::Element + From<u8>>(known: &Shape, element: usize) 
 }
 
 /// The product of the Hessian (the matrix of second derivatives of the sum of `y` with respect to
-/// `xs`) and `vectors`, one for each of `xs` and of its shape.
+/// `xs`) and `vectors`, which has one tensor for each of `xs`, of the same shape.
 ///
 /// It is a gradient of a gradient and never builds the Hessian itself. A part is `None` if the
 /// gradient does not depend on that `x`.

@@ -212,9 +212,9 @@ pub fn current_variable_scope(graph: GraphKey) -> VariableSettings {
 
 /// Calls `build`; the nodes it adds run after `operations`, in every run that needs them.
 ///
-/// Inside a body, the operations may be outside of it: then the node that runs the body runs after
-/// them, or, if only one branch of a conditional asks for them, the branch. They must have no effect, or
-/// be assertions.
+/// Inside a body, the operations may be outside of it: then the whole conditional or loop runs
+/// after them. If only one branch of a conditional depends on them, they run only if that branch is
+/// taken. They must have no effect, or be assertions.
 pub fn control_dependencies<T, R>(
     operations: impl IntoIterator<Item = T>,
     build: impl FnOnce() -> R,

@@ -168,8 +168,8 @@ impl Operand {
         self.as_tensor().unwrap_or_else(|| self.to_constant(Some(graph), Cow::Borrowed(name), None))
     }
 
-    /// The operand as a tensor next to another one: a number takes its type. A number or value
-    /// becomes a constant of its graph, with this name.
+    /// The operand as a tensor next to `other`: a number takes the type of `other`. A number or
+    /// value becomes a constant called `name` in the graph of `other`.
     #[track_caller]
     pub fn to_tensor_like(&self, other: Tensor, name: &'static str) -> Tensor {
         match self.as_tensor() {

@@ -124,7 +124,7 @@ impl TensorArray {
         TensorArray { flow, dtype, grows: false }
     }
 
-    /// The same array, extended by writes beyond its end.
+    /// The same array, but a write beyond its end extends it instead of failing.
     pub fn dynamic_size(self) -> Self {
         TensorArray { grows: true, ..self }
     }
@@ -171,7 +171,8 @@ impl TensorArray {
     /// The array with `value` at `index`.
     ///
     /// # Errors
-    /// A value of another type or shape than the elements have, and in a run, an index out of range.
+    /// A value of another type or shape than the elements have, and in a run, an index out of
+    /// range.
     #[track_caller]
     pub fn write(self, index: impl Into<Operand>, value: impl Into<Operand>) -> Self {
         let flow = set_item(self.flow.into(), index.into(), value.into(), self.grows);
@@ -191,7 +192,8 @@ impl TensorArray {
     /// The elements along a new first axis.
     ///
     /// # Errors
-    /// In a run, elements of different shapes, or none whose shape is known.
+    /// In a run: elements of different shapes, or no written element if the shape of elements is
+    /// unknown.
     #[track_caller]
     pub fn stack(self) -> Tensor {
         tensor_list_stack(self.flow, self.element_shape(), self.dtype)

@@ -88,8 +88,8 @@ impl Variable {
         self.tensor(|record| record.start.map_or(TensorId::new(record.node, 0), |start| start.0))
     }
 
-    /// The operation that initializes the variable. If an imported graph has none, the handle is
-    /// that of the variable itself, which does nothing.
+    /// The operation that initializes the variable. If an imported graph has none, this is the node
+    /// of the variable itself; running it does nothing.
     pub fn initializer(self) -> Operation {
         self.operation(|record| record.initializer().unwrap_or(record.node))
     }

@@ -141,7 +141,7 @@ pub trait Optimizer {
     /// A run that also fetches the loss gives the loss before the update.
     ///
     /// # Errors
-    /// The handle is invalid if there is no such variable, or if no gradient reaches one.
+    /// The handle is invalid if there is no such variable, or if none of them has a gradient.
     #[track_caller]
     fn minimize(&self, loss: Tensor) -> Operation {
         self.minimize_with(loss, MinimizeOptions::default())
@@ -168,7 +168,7 @@ pub trait Optimizer {
     /// would train.
     ///
     /// # Errors
-    /// The handles are invalid if there are no such variables, or if no gradient reaches one.
+    /// The handles are invalid if there are no such variables, or if none of them has a gradient.
     #[track_caller]
     fn compute_gradients(
         &self,
@@ -324,7 +324,7 @@ fn check_floats(variables: &[Variable]) -> Result<(), TrainError> {
 /// The gradients of a loss with respect to the variables to change.
 ///
 /// # Errors
-/// An invalid handle if there are no such variables, or no gradient reaches one.
+/// An invalid handle if there are no such variables, or none of them has a gradient.
 fn gradients_of(
     loss: Tensor,
     call: &'static str,

@@ -122,7 +122,8 @@ pub struct BroadcastError {
     pub left: PartialShape,
     /// The right shape.
     pub right: PartialShape,
-    /// The first axis that fails, counted from the last, which is 1.
+    /// The position, counted from the last axis, which is 1, of the failing axis nearest to the
+    /// end.
     pub axis: usize,
     /// The left extent of that axis.
     pub left_dim: usize,

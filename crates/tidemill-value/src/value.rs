@@ -28,7 +28,8 @@ enum Data {
 }
 
 impl Value {
-    /// Above this size in bytes, making a value fails if memory cannot hold its elements.
+    /// The size in bytes above which making a value returns an error if there is not enough memory.
+    /// Smaller values are assumed to fit.
     pub const CERTAIN_BYTES: usize = 1 << 26;
 
     /// A single element, of shape `[]`.

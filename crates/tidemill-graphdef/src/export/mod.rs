@@ -18,7 +18,8 @@ const PRODUCER: i32 = 2474;
 /// writes back the parts of the original message that the runtime does not use: devices, attributes
 /// that begin with `_`, the function library, versions.
 ///
-/// It does not contain variables, collections, seeds or source lines.
+/// It contains the nodes of variables, but no values of theirs, and no collections, seeds or source
+/// lines.
 ///
 /// # Errors
 /// [`ExportError`]

@@ -98,8 +98,8 @@ pub(crate) fn pass_through() -> Box<dyn Kernel> {
     Box::new(PassThrough)
 }
 
-/// A new node whose value is that of `x`. Under `control_dependencies`, it is the value after
-/// them.
+/// A new node whose value is that of `x`. Under `control_dependencies`, the node runs after them,
+/// and reads a variable after them.
 ///
 /// ```
 /// use tidemill_ops::{constant, identity};

@@ -106,7 +106,7 @@ pub enum RunError {
     /// The session was closed.
     #[error("the session is closed")]
     Closed,
-    /// The fetched tensor is the handle of a variable.
+    /// The fetched tensor is the resource handle of a variable, which is not a value.
     #[error(
         "`{tensor}` is the handle of a variable, not a value: fetch the variable or a read of it"
     )]

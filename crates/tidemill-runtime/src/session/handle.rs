@@ -150,8 +150,8 @@ impl Session {
 
     /// Initializes the variables that have no value, and no others.
     ///
-    /// It takes one run, and another one for variables whose initial values depend on those of
-    /// the run before. It adds nothing to the graph.
+    /// It takes one run; variables whose initial values depend on other variables take a further
+    /// run for each level of dependency. It adds nothing to the graph.
     ///
     /// # Errors
     /// [`RunError`]: variables initialized by the runs before the one that failed keep their

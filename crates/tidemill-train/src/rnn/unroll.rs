@@ -209,7 +209,7 @@ pub fn static_rnn<C: RnnCell>(
 }
 
 /// [`static_rnn`] in which `loop_function` computes the input of each step but the first from the
-/// output of the previous step and its number, counted from 0. Without a function, the inputs are
+/// output and the number of the previous step, counted from 0. Without a function, the inputs are
 /// `inputs`. The variables are in the scope `rnn_decoder`.
 ///
 /// ```

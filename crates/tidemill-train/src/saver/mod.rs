@@ -162,8 +162,8 @@ impl Saver {
     /// Sets how many checkpoints are kept: when there are more, the oldest is removed. The default
     /// is 5; 0 keeps all.
     ///
-    /// Checkpoints of the same name and other steps that an earlier process has saved count, if the
-    /// folder's file `checkpoint` lists them.
+    /// Checkpoints of the same prefix that an earlier process saved also count towards the limit,
+    /// if the folder's file `checkpoint` lists them.
     pub fn max_to_keep(mut self, count: usize) -> Self {
         self.max_to_keep = count;
         self
