@@ -64,6 +64,11 @@ pub(crate) fn read_one<T: Moved>(value: &Value, dtype: DType) -> Result<T, Value
     }
 }
 
+/// Sets all elements to `element`.
+pub(crate) fn fill<T: Moved>(out: &mut [T], element: &T) {
+    out.fill(element.clone());
+}
+
 /// Makes a value of `shape`; `fill` writes its elements, which start out zero.
 pub(crate) fn build<T: Moved>(
     dtype: DType,

@@ -30,8 +30,8 @@ pub(super) trait BinaryOp<A, O> {
 pub struct Unary<A, O = A> {
     /// Computes one element.
     pub one: fn(A) -> O,
-    map: fn(&[A], &mut [O]),
-    drive: fn(fn(&[A], &mut [O]), &[A], &mut [O]),
+    map: Map<A, O>,
+    drive: fn(Map<A, O>, &[A], &mut [O]),
 }
 
 /// A function of two operands, from elements of type `A` to elements of type `O`.
@@ -47,16 +47,21 @@ pub struct Binary<A, O = A> {
     drive: Drive<A, O>,
 }
 
+type Map<A, O> = fn(&[A], &mut [O]);
+type Zip<A, O> = fn(&[A], &[A], &mut [O]) -> Result<(), NumericError>;
+type ZipLeft<A, O> = fn(&A, &[A], &mut [O]) -> Result<(), NumericError>;
+type ZipRight<A, O> = fn(&[A], &A, &mut [O]) -> Result<(), NumericError>;
+
 /// The loops over a tile. All slices have the same length.
 struct Loops<A, O> {
-    pairs: fn(&[A], &[A], &mut [O]) -> Result<(), NumericError>,
+    pairs: Zip<A, O>,
     scalars: Option<ScalarLoops<A, O>>,
 }
 
 /// The loops for a scalar left or right operand.
 struct ScalarLoops<A, O> {
-    left: fn(&A, &[A], &mut [O]) -> Result<(), NumericError>,
-    right: fn(&[A], &A, &mut [O]) -> Result<(), NumericError>,
+    left: ZipLeft<A, O>,
+    right: ZipRight<A, O>,
 }
 
 /// The operands of a function of two.

@@ -2,7 +2,7 @@ use tidemill_value::{Shape, Value, ValueError};
 
 use super::view::broadcast_to;
 use crate::NumericError;
-use crate::moved::{Moved, build, read, read_one};
+use crate::moved::{Moved, build, fill, read, read_one};
 use crate::output::volume;
 
 /// Neighbouring diagonals of matrices, packed as rows of one length.
@@ -107,7 +107,7 @@ pub fn matrix_diag_part(value: &Value, band: Band, padding: &Value) -> Result<Va
     match_moved!(dtype, T => {
         let (elements, padding) = (read::<T>(value, dtype)?, read_one::<T>(padding, dtype)?);
         build(dtype, shape, |out| {
-            out.fill(padding.clone());
+            fill(out, &padding);
             take_diagonals(elements, out, band, [rows, columns]);
         })
     })

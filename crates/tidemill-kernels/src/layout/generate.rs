@@ -165,7 +165,7 @@ pub fn one_hot(
     match_moved!(dtype, T => {
         let (on, off) = (moved::read_one::<T>(on, dtype)?, moved::read_one::<T>(off, dtype)?);
         moved::build(dtype, shape, |out| {
-            out.fill(off.clone());
+            moved::fill(out, &off);
             mark(&indices, [depth, width], &on, out);
         })
     })

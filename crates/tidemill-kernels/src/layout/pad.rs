@@ -2,7 +2,7 @@ use tidemill_value::{Shape, Value, ValueError};
 
 use super::transfer::Transfer;
 use crate::NumericError;
-use crate::moved::{build, read, read_one};
+use crate::moved::{build, fill, read, read_one};
 use crate::strided::Axis;
 
 /// Puts `padding[i].0` elements before and `padding[i].1` after the value along each axis `i`, all
@@ -32,7 +32,7 @@ pub fn pad(
     match_moved!(dtype, T => {
         let (elements, constant) = (read::<T>(value, dtype)?, read_one::<T>(constant, dtype)?);
         build(dtype, shape, |out| {
-            out.fill(constant.clone());
+            fill(out, &constant);
             transfer.run(elements, out);
         })
     })

@@ -23,6 +23,9 @@ pub(super) struct Work<'a, T> {
     pub(super) parts: Parts<'a>,
 }
 
+/// The step of a tile of all states, given that of the gradient.
+type Tile<'a, T, const N: usize> = dyn Fn([&mut [T]; N], &[T]) + Sync + 'a;
+
 /// Updates one element of a variable and its slots by an element of the gradient.
 pub(super) trait Step<T, const N: usize>: Sync {
     /// Whether the loop has a copy for each instruction set.
@@ -49,10 +52,7 @@ impl<T: Float> Work<'_, T> {
     }
 
     /// Compiled once per number of states, not per step.
-    fn run_tiles<const N: usize>(
-        self,
-        tile: &(dyn Fn([&mut [T]; N], &[T]) + Sync),
-    ) -> Result<(), NumericError> {
+    fn run_tiles<const N: usize>(self, tile: &Tile<'_, T, N>) -> Result<(), NumericError> {
         let Work { states, gradient, parts, .. } = self;
         let actual = states.len();
         if actual != N {

@@ -6,9 +6,8 @@ use super::program::{Block, Id, Operation, Program, Step, Unary};
 /// all its inputs. The connections of a gradient taken by the program depend on the rules of
 /// operations, which this does not know; `gradients` says whether to assume them.
 pub(super) fn is_connected(program: &Program, x: Id, gradients: bool) -> bool {
-    let ids = BTreeSet::from([x]);
-    let mut reached = Reached { x, ids, stops: &program.stops, gradients };
-    reached.block(&program.main);
+    let unstopped = Reached::by(program, x, &[], gradients, &BTreeSet::new()).ids;
+    let reached = Reached::by(program, x, &program.stops, gradients, &unstopped);
     program.main.results.iter().any(|id| reached.is_reached(*id))
 }
 
@@ -17,9 +16,25 @@ struct Reached<'a> {
     ids: BTreeSet<Id>,
     stops: &'a [Id],
     gradients: bool,
+    /// The tensors that would be connected if none was stopped at: a gradient uses values from within
+    /// the computation of its target, beyond a stop at the target.
+    unstopped: &'a BTreeSet<Id>,
 }
 
-impl Reached<'_> {
+impl<'a> Reached<'a> {
+    fn by(
+        program: &Program,
+        x: Id,
+        stops: &'a [Id],
+        gradients: bool,
+        unstopped: &'a BTreeSet<Id>,
+    ) -> Reached<'a> {
+        let ids = BTreeSet::from([x]);
+        let mut reached = Reached { x, ids, stops, gradients, unstopped };
+        reached.block(&program.main);
+        reached
+    }
+
     fn block(&mut self, block: &Block) {
         for step in &block.steps {
             let outputs = self.step(step);
@@ -54,6 +69,9 @@ impl Reached<'_> {
             return false;
         }
         let mut is_used = step.operands.iter().any(|id| self.is_reached(*id));
+        if step.operation == Operation::Gradient {
+            is_used |= step.operands.iter().any(|id| self.unstopped.contains(id));
+        }
         for body in &step.bodies {
             is_used |= body.results.iter().any(|id| self.is_reached(*id));
             is_used |= body.steps.iter().any(|step| self.is_used(step));
