@@ -15,7 +15,8 @@ pub enum Execution {
     /// one that is not written, name the variables. The next value of the first variable is the
     /// first output, if that output names the variable. For every other variable the kernel has an
     /// extra output after the operation's outputs, in the order of the inputs. The kernel's inputs
-    /// are the variables' current values, if the access is [`Access::Update`] or [`Access::Amend`].
+    /// are the variables' current values, if the access is [`Access::Update`](crate::Access::Update)
+    /// or [`Access::Amend`](crate::Access::Amend).
     Write,
     /// Runs one of its bodies, which take the inputs after the first and return the outputs.
     Branch(Select),
@@ -73,6 +74,7 @@ pub enum Fallible {
     Elements(&'static [usize]),
     /// Depending on the values of its inputs.
     Values,
-    /// As [`Fallible::Values`], for a write whose [`Kernel::check`] detects the failure beforehand.
+    /// As [`Fallible::Values`], for a write whose [`Kernel::check`](crate::Kernel::check) detects the
+    /// failure beforehand.
     Checked,
 }

@@ -111,7 +111,7 @@ impl VariableBuilder {
 
     /// Sets a regularizer for the variable, if it is created here and trainable: a function from
     /// its value to a loss of shape `[]`, which is added to the collection
-    /// [`REGULARIZATION_LOSSES`]. The default is that of the
+    /// [`REGULARIZATION_LOSSES`](crate::REGULARIZATION_LOSSES). The default is that of the
     /// [`VariableScope`](crate::VariableScope).
     pub fn regularizer(mut self, loss: impl Fn(Tensor) -> Tensor + Send + Sync + 'static) -> Self {
         self.regularizer = Some(Regularize::new(loss));
