@@ -117,13 +117,14 @@ impl Checkpointer {
         })
     }
 
-    /// Saves when `steps` steps have passed since the last save.
+    /// Saves when `steps` steps have passed since the last save, in place of the ten minutes. With
+    /// [`every`](Checkpointer::every) too, whichever comes first counts.
     pub fn every_steps(mut self, steps: u64) -> Self {
         self.every_steps = Some(steps.max(1));
         self
     }
 
-    /// Saves when `time` has passed since the last save.
+    /// Saves when `time` has passed since the last save, in place of the ten minutes.
     pub fn every(mut self, time: Duration) -> Self {
         self.every = Some(time);
         self
