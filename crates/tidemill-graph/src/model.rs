@@ -34,7 +34,7 @@ use crate::{
 #[derive(Clone)]
 pub struct Graph(pub(crate) Arc<Shared>);
 
-/// What the handles of a graph share.
+/// The state that all handles of a graph share.
 pub(crate) struct Shared {
     pub(crate) key: GraphKey,
     pub(crate) state: RwLock<State>,
