@@ -1,6 +1,12 @@
 use ndarray::{ArrayBase, Data, Dimension};
 
-use crate::{ByteString, Element, Shape, Value, ValueError, bf16, copied, f16};
+use bstr::BString as ByteString;
+use half::{bf16, f16};
+
+use crate::copied::{self, copy};
+use crate::error::ValueError;
+use crate::model::{Element, Value};
+use crate::shape::Shape;
 
 /// Rust data that can be laid out as the elements of an n-dimensional value: numbers, strings, and
 /// arrays, slices and vectors of them to any depth.
@@ -120,11 +126,6 @@ impl<N: Nested + Clone, const LEN: usize> Nested for &[N; LEN] {
     fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<N::Element>), ValueError> {
         concat_lists(parts.into_iter().map(|part| copy(part)).collect(), LEN)
     }
-}
-
-fn copy<T: Clone>(elements: &[T]) -> Vec<T> {
-    copied::count(elements);
-    elements.to_vec()
 }
 
 /// The shape and elements of an `ndarray` array; owned ones in row-major order move without a
