@@ -1,5 +1,5 @@
 use smallvec::SmallVec;
-use tidemill_value::{Element, Scalar, Value};
+use tidemill_value::{Element, Memory, Scalar, Value};
 
 use crate::KernelError;
 
@@ -154,6 +154,8 @@ pub struct KernelCx<'a> {
     pub inputs: &'a [Operand],
     /// The slots that the outputs go to.
     pub outputs: &'a [u32],
+    /// The memory for outputs and workspaces.
+    pub memory: &'a Memory,
     /// Determines the random numbers to draw.
     pub draw: Draw,
     /// The session.

@@ -4,7 +4,7 @@
 //! over all other axes.
 
 use smallvec::SmallVec;
-use tidemill_value::{Element, Shape, Value, match_dtype};
+use tidemill_value::{Element, Memory, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::float::Float;
@@ -19,9 +19,13 @@ const BLOCK: usize = 128;
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Axis`] if
 /// there is no such axis.
-pub fn channel_moments(x: &Value, axis: usize) -> Result<(Value, Value), NumericError> {
+pub fn channel_moments(
+    memory: &Memory,
+    x: &Value,
+    axis: usize,
+) -> Result<(Value, Value), NumericError> {
     let layout = Layout::new(x.shape(), axis)?;
-    let mean = reduce::mean(x, &layout.others(x.shape().rank()))?;
+    let mean = reduce::mean(memory, x, &layout.others(x.shape().rank()))?;
     match_dtype!(x.dtype(), floats, T => {
         let (elements, centers) = (x.as_slice::<T>()?, mean.as_slice::<T>()?);
         let squares = layout.sums(elements, elements, centers, |_, distance| distance * distance);
@@ -37,8 +41,13 @@ pub fn channel_moments(x: &Value, axis: usize) -> Result<(Value, Value), Numeric
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Shape`] if
 /// the shapes differ.
-pub fn blend(new: &Value, factor: f64, old: Option<(&Value, f64)>) -> Result<Value, NumericError> {
-    match_dtype!(new.dtype(), floats, T => build(new.shape().clone(), |out: &mut [T]| {
+pub fn blend(
+    memory: &Memory,
+    new: &Value,
+    factor: f64,
+    old: Option<(&Value, f64)>,
+) -> Result<Value, NumericError> {
+    match_dtype!(new.dtype(), floats, T => build(memory, new.shape().clone(), |out: &mut [T]| {
         let factor = T::from_f64(factor);
         for (out, new) in out.iter_mut().zip(new.as_slice::<T>()?) {
             *out = *new * factor;
@@ -115,6 +124,7 @@ pub struct NormalizationGrads {
 /// As for [`normalize`]; [`NumericError::Shape`] also if the gradient is not of the shape of the
 /// values.
 pub fn normalize_grad(
+    memory: &Memory,
     mut grad: Value,
     x: &Value,
     by: &Normalization<'_>,
@@ -125,7 +135,7 @@ pub fn normalize_grad(
         return Err(NumericError::Shape { expected, actual });
     }
     let layout = Layout::new(x.shape(), by.axis)?;
-    let offset = reduce::sum(&grad, &layout.others(x.shape().rank()))?;
+    let offset = reduce::sum(memory, &grad, &layout.others(x.shape().rank()))?;
     match_dtype!(x.dtype(), floats, T => {
         let Given { scale, mean, inverse } = by.given::<T>(&layout)?;
         let elements = x.as_slice::<T>()?;

@@ -1,12 +1,12 @@
 //! The largest and the mean elements of windows that move over images.
 
-use tidemill_value::{DType, Shape, Value, match_dtype};
+use tidemill_value::{DType, Memory, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::elementwise::cast;
 use crate::float::Float;
 use crate::number::Number;
-use crate::output::{build, expect_shape, volume};
+use crate::output::{build, build_zeroed, expect_shape, volume};
 use crate::pool::{TILE, for_each_chunk_mut};
 use crate::window::{Slide, Window};
 
@@ -30,11 +30,11 @@ pub struct Pool {
 /// # Errors
 /// [`NumericError::Rank`] if `x` does not have 4 axes, [`NumericError::Window`] if there are no
 /// such windows, [`NumericError::UnsupportedDType`] if the elements are not numbers.
-pub fn max_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
+pub fn max_pool(memory: &Memory, x: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     match_dtype!(x.dtype(), wide, T => {
         let elements = x.as_slice::<T>()?;
-        build(places.output.clone(), |out: &mut [T]| {
+        build(memory, places.output.clone(), |out: &mut [T]| {
             places.each_line_mut(out, |line, out| largest(&places, line, elements, out));
             Ok(())
         })
@@ -48,6 +48,7 @@ pub fn max_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
 /// # Errors
 /// As for [`max_pool`]; [`NumericError::UnsupportedDType`] also for other types of indices.
 pub fn arg_max_pool(
+    memory: &Memory,
     x: &Value,
     pool: &Pool,
     of_image: bool,
@@ -58,13 +59,13 @@ pub fn arg_max_pool(
         return unsupported(indices);
     }
     let image = volume(&x.shape()[1..]);
-    let mut found = places.winners(x)?;
+    let mut found = places.winners(memory, x)?;
     if of_image {
         for place in found.as_mut_slice::<i64>()?.iter_mut().filter(|place| **place >= 0) {
             *place %= image as i64;
         }
     }
-    cast(&found, indices)
+    cast(memory, &found, indices)
 }
 
 /// The gradient of [`max_pool`] with respect to `x`: the incoming gradient of a window goes to the
@@ -72,12 +73,17 @@ pub fn arg_max_pool(
 ///
 /// # Errors
 /// As for [`max_pool`]; [`NumericError::Shape`] if `grad` is not of the shape of its result.
-pub fn max_pool_grad(x: &Value, grad: &Value, pool: &Pool) -> Result<Value, NumericError> {
+pub fn max_pool_grad(
+    memory: &Memory,
+    x: &Value,
+    grad: &Value,
+    pool: &Pool,
+) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     expect_shape(grad, &places.output)?;
     match_dtype!(x.dtype(), wide, T => {
         let (elements, grads) = (x.as_slice::<T>()?, grad.as_slice::<T>()?);
-        build(x.shape().clone(), |out: &mut [T]| {
+        build_zeroed(memory, x.shape().clone(), |out: &mut [T]| {
             places.each_plane_mut(out, |plane, out| {
                 give_to_winners(&places, plane, elements, grads, out);
             });
@@ -91,14 +97,19 @@ pub fn max_pool_grad(x: &Value, grad: &Value, pool: &Pool) -> Result<Value, Nume
 ///
 /// # Errors
 /// As for [`max_pool`]; [`NumericError::Shape`] if the shapes differ.
-pub fn pick_largest(x: &Value, values: &Value, pool: &Pool) -> Result<Value, NumericError> {
+pub fn pick_largest(
+    memory: &Memory,
+    x: &Value,
+    values: &Value,
+    pool: &Pool,
+) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     expect_shape(values, x.shape())?;
-    let found = places.winners(x)?;
+    let found = places.winners(memory, x)?;
     let found = found.as_slice::<i64>()?;
     match_dtype!(x.dtype(), wide, T => {
         let values = values.as_slice::<T>()?;
-        build(places.output.clone(), |out: &mut [T]| {
+        build(memory, places.output.clone(), |out: &mut [T]| {
             for (out, &place) in out.iter_mut().zip(found) {
                 *out = usize::try_from(place).map_or(T::ZERO, |place| values[place]);
             }
@@ -111,11 +122,11 @@ pub fn pick_largest(x: &Value, values: &Value, pool: &Pool) -> Result<Value, Num
 ///
 /// # Errors
 /// As for [`max_pool`], for elements that are not floats.
-pub fn mean_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
+pub fn mean_pool(memory: &Memory, x: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     match_dtype!(x.dtype(), floats, T => {
         let elements = x.as_slice::<T>()?;
-        build(places.output.clone(), |out: &mut [T]| {
+        build(memory, places.output.clone(), |out: &mut [T]| {
             places.each_line_mut(out, |line, out| mean(&places, line, elements, out));
             Ok(())
         })
@@ -127,12 +138,17 @@ pub fn mean_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
 ///
 /// # Errors
 /// As for [`mean_pool`]; [`NumericError::Shape`] if `grad` is not of the shape of its result.
-pub fn mean_pool_grad(shape: &Shape, grad: &Value, pool: &Pool) -> Result<Value, NumericError> {
+pub fn mean_pool_grad(
+    memory: &Memory,
+    shape: &Shape,
+    grad: &Value,
+    pool: &Pool,
+) -> Result<Value, NumericError> {
     let places = Places::new(shape, pool)?;
     expect_shape(grad, &places.output)?;
     match_dtype!(grad.dtype(), floats, T => {
         let grads = grad.as_slice::<T>()?;
-        build(shape.clone(), |out: &mut [T]| {
+        build_zeroed(memory, shape.clone(), |out: &mut [T]| {
             places.each_plane_mut(out, |plane, out| spread_mean(&places, plane, grads, out));
             Ok(())
         })
@@ -319,10 +335,10 @@ impl Places {
     }
 
     /// The position of the first largest element for each window and channel; -1 if there is none.
-    fn winners(&self, x: &Value) -> Result<Value, NumericError> {
+    fn winners(&self, memory: &Memory, x: &Value) -> Result<Value, NumericError> {
         match_dtype!(x.dtype(), wide, T => {
             let elements = x.as_slice::<T>()?;
-            build(self.output.clone(), |out: &mut [i64]| {
+            build(memory, self.output.clone(), |out: &mut [i64]| {
                 self.each_line_mut(out, |line, out| {
                     let first = line / self.windows[0].output() * self.plane();
                     let (elements, row) = self.of_line(elements, line);

@@ -15,11 +15,11 @@ use crate::storage::Storage;
 macro_rules! plain_elements {
     ($($rust:ty, $variant:ident;)*) => {$(
         impl Stored for $rust {
-            fn store(elements: Vec<Self>) -> Data {
+            fn into_data(elements: Vec<Self>) -> Data {
                 Data::Plain(Arc::new(Storage::from_vec(elements)))
             }
 
-            unsafe fn store_foreign(
+            unsafe fn foreign_data(
                 elements: &[Self],
                 owner: Arc<dyn Any + Send + Sync>,
             ) -> Data {
@@ -28,7 +28,7 @@ macro_rules! plain_elements {
             }
 
             #[inline]
-            fn read(data: &Data) -> Option<&[Self]> {
+            fn in_data(data: &Data) -> Option<&[Self]> {
                 match data {
                     Data::Scalar(scalar) => Self::in_scalar(scalar).map(std::slice::from_ref),
                     Data::Plain(storage) => storage.elements(),
@@ -37,7 +37,7 @@ macro_rules! plain_elements {
             }
 
             #[inline]
-            fn write(data: &mut Data) -> Option<&mut [Self]> {
+            fn in_data_mut(data: &mut Data) -> Option<&mut [Self]> {
                 match data {
                     Data::Scalar(scalar) => Self::in_scalar_mut(scalar).map(std::slice::from_mut),
                     Data::Plain(storage) => own(storage)?.elements_mut(),
@@ -45,7 +45,7 @@ macro_rules! plain_elements {
                 }
             }
 
-            fn take(data: Data) -> Option<Vec<Self>> {
+            fn from_data(data: Data) -> Option<Vec<Self>> {
                 match data {
                     Data::Scalar(scalar) => Self::in_scalar(&scalar).map(|element| vec![*element]),
                     Data::Plain(storage) => match Arc::try_unwrap(storage) {
@@ -109,19 +109,19 @@ pub(crate) fn own(storage: &mut Arc<Storage>) -> Option<&mut Storage> {
 macro_rules! other_elements {
     ($($rust:ty, $variant:ident, $data:ident;)*) => {$(
         impl Stored for $rust {
-            fn store(elements: Vec<Self>) -> Data {
+            fn into_data(elements: Vec<Self>) -> Data {
                 Data::$data(Arc::new(elements))
             }
 
-            unsafe fn store_foreign(elements: &[Self], _: Arc<dyn Any + Send + Sync>) -> Data {
-                Self::store(copied::copy(elements))
+            unsafe fn foreign_data(elements: &[Self], _: Arc<dyn Any + Send + Sync>) -> Data {
+                Self::into_data(copied::copy(elements))
             }
 
-            fn read(data: &Data) -> Option<&[Self]> {
+            fn in_data(data: &Data) -> Option<&[Self]> {
                 if let Data::$data(elements) = data { Some(elements) } else { None }
             }
 
-            fn write(data: &mut Data) -> Option<&mut [Self]> {
+            fn in_data_mut(data: &mut Data) -> Option<&mut [Self]> {
                 let Data::$data(elements) = data else { return None };
                 if Arc::get_mut(elements).is_none() {
                     copied::count(elements);
@@ -129,7 +129,7 @@ macro_rules! other_elements {
                 Some(Arc::make_mut(elements).as_mut_slice())
             }
 
-            fn take(data: Data) -> Option<Vec<Self>> {
+            fn from_data(data: Data) -> Option<Vec<Self>> {
                 let Data::$data(elements) = data else { return None };
                 Some(Arc::try_unwrap(elements).unwrap_or_else(|shared| copied::copy(&shared)))
             }

@@ -78,22 +78,22 @@ pub trait Element:
 /// How values hold elements of a type.
 pub trait Stored: Sized {
     /// Holds elements, without copying them.
-    fn store(elements: Vec<Self>) -> Data;
+    fn into_data(elements: Vec<Self>) -> Data;
 
     /// Holds elements that `owner` keeps. Copies them if the type is not plain.
     ///
     /// # Safety
     /// The elements must live, in place and unchanged, as long as `owner` is shared.
-    unsafe fn store_foreign(elements: &[Self], owner: Arc<dyn Any + Send + Sync>) -> Data;
+    unsafe fn foreign_data(elements: &[Self], owner: Arc<dyn Any + Send + Sync>) -> Data;
 
     /// The elements, if they are of this type.
-    fn read(data: &Data) -> Option<&[Self]>;
+    fn in_data(data: &Data) -> Option<&[Self]>;
 
     /// The elements for writing, if they are of this type. Shared ones are copied first.
-    fn write(data: &mut Data) -> Option<&mut [Self]>;
+    fn in_data_mut(data: &mut Data) -> Option<&mut [Self]>;
 
     /// Takes the elements out, if they are of this type. Shared ones are copied.
-    fn take(data: Data) -> Option<Vec<Self>>;
+    fn from_data(data: Data) -> Option<Vec<Self>>;
 }
 
 impl DType {

@@ -24,7 +24,7 @@ impl Value {
     pub fn scalar<T: Element>(element: T) -> Value {
         let data = match element.clone().into_scalar() {
             Some(scalar) => Data::Scalar(scalar),
-            None => T::store(vec![element]),
+            None => T::into_data(vec![element]),
         };
         Value { shape: Shape::scalar(), data }
     }
@@ -56,7 +56,7 @@ impl Value {
         {
             return Value::scalar(element);
         }
-        Value { shape, data: T::store(elements) }
+        Value { shape, data: T::into_data(elements) }
     }
 
     /// A value whose elements are all zero, false or empty.
@@ -70,8 +70,8 @@ impl Value {
         }
         let count = checked_elements(&shape)?;
         let data = match dtype {
-            DType::String => ByteString::store(repeated(ByteString::default(), &shape)?),
-            DType::Variant => TensorList::store(repeated(TensorList::default(), &shape)?),
+            DType::String => ByteString::into_data(repeated(ByteString::default(), &shape)?),
+            DType::Variant => TensorList::into_data(repeated(TensorList::default(), &shape)?),
             _ => match Storage::zeroed(dtype, count) {
                 Some(storage) => Data::Plain(Arc::new(storage)),
                 None => return Err(ValueError::TooLarge { shape }),
@@ -103,7 +103,7 @@ impl Value {
         let keeper: Arc<dyn Any + Send + Sync> = Arc::clone(&owner) as _;
         // SAFETY: While a clone of the owner exists, nobody can borrow the object exclusively or
         // drop it, so a slice that was borrowed from it stays as it is.
-        let data = unsafe { T::store_foreign(elements, keeper) };
+        let data = unsafe { T::foreign_data(elements, keeper) };
         Ok(Value { shape, data })
     }
 
@@ -194,7 +194,7 @@ impl Value {
     #[inline]
     pub fn as_slice<T: Element>(&self) -> Result<&[T], ValueError> {
         let mismatch = || ValueError::DType { expected: T::DTYPE, actual: self.dtype() };
-        T::read(&self.data).ok_or_else(mismatch)
+        T::in_data(&self.data).ok_or_else(mismatch)
     }
 
     /// The elements in row-major order, for writing. A shared buffer is copied first.
@@ -204,7 +204,7 @@ impl Value {
     pub fn as_mut_slice<T: Element>(&mut self) -> Result<&mut [T], ValueError> {
         let actual = self.dtype();
         let Value { shape, data } = self;
-        T::write(data).ok_or_else(|| match T::DTYPE == actual {
+        T::in_data_mut(data).ok_or_else(|| match T::DTYPE == actual {
             true => ValueError::TooLarge { shape: shape.clone() },
             false => ValueError::DType { expected: T::DTYPE, actual },
         })
@@ -217,7 +217,7 @@ impl Value {
     /// [`ValueError::DType`] if they are not of type `T`.
     pub fn into_vec<T: Element>(self) -> Result<Vec<T>, ValueError> {
         let mismatch = ValueError::DType { expected: T::DTYPE, actual: self.dtype() };
-        T::take(self.data).ok_or(mismatch)
+        T::from_data(self.data).ok_or(mismatch)
     }
 
     /// The element, if the value has type `T` and rank zero.

@@ -224,17 +224,21 @@ fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError>
         let x = cx.take(0)?;
         check_axes(&x, rank)?;
         let (dtype, of_lists) = (x.dtype(), cx.input(1)?.dtype());
-        let list = |i: usize| Ok::<_, KernelError>(elementwise::cast(cx.input(i)?, dtype)?);
+        let list =
+            |i: usize| Ok::<_, KernelError>(elementwise::cast(cx.memory, cx.input(i)?, dtype)?);
         let (scale, offset) = (list(1)?, list(2)?);
-        let (mean, variance) =
-            if training { kernels::channel_moments(&x, axis)? } else { (list(3)?, list(4)?) };
+        let (mean, variance) = if training {
+            kernels::channel_moments(cx.memory, &x, axis)?
+        } else {
+            (list(3)?, list(4)?)
+        };
         let (next_mean, next_variance) = if training {
             let count = (x.elements().checked_div(mean.elements())).unwrap_or_default() as f64;
             let unbiased = count / (count - 1.0).max(1.0);
             let old = if factor == 1.0 { None } else { Some((list(3)?, list(4)?)) };
             let old = old.as_ref();
             let blend = |new, bias: f64, old: Option<&Value>| {
-                kernels::blend(new, bias * factor, old.map(|old| (old, 1.0 - factor)))
+                kernels::blend(cx.memory, new, bias * factor, old.map(|old| (old, 1.0 - factor)))
             };
             let next_mean = blend(&mean, 1.0, old.map(|old| &old.0))?;
             (next_mean, blend(&variance, unbiased, old.map(|old| &old.1))?)
@@ -245,7 +249,7 @@ fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError>
         cx.set(0, kernels::normalize(x, &by, &offset)?);
         let lists = [next_mean, next_variance, mean, variance, Value::from(0.0_f32)];
         for (i, list) in lists.iter().take(2 + reserves).enumerate() {
-            cx.set(1 + i, elementwise::cast(list, of_lists)?);
+            cx.set(1 + i, elementwise::cast(cx.memory, list, of_lists)?);
         }
         Ok(())
     }))
@@ -367,7 +371,9 @@ pub static FUSED_BATCH_NORM_GRAD_V3: OpDef =
                 let x = cx.input(1)?;
                 check_axes(x, rank)?;
                 let (dtype, of_lists) = (x.dtype(), cx.input(2)?.dtype());
-                let list = |i: usize| Ok::<_, KernelError>(elementwise::cast(cx.input(i)?, dtype)?);
+                let list = |i: usize| {
+                    Ok::<_, KernelError>(elementwise::cast(cx.memory, cx.input(i)?, dtype)?)
+                };
                 let (scale, mean, variance) = (list(2)?, list(3)?, list(4)?);
                 let by = Normalization {
                     axis,
@@ -376,10 +382,10 @@ pub static FUSED_BATCH_NORM_GRAD_V3: OpDef =
                     variance: &variance,
                     epsilon,
                 };
-                let grads = kernels::normalize_grad(grad, x, &by, training)?;
+                let grads = kernels::normalize_grad(cx.memory, grad, x, &by, training)?;
                 cx.set(0, grads.x);
-                cx.set(1, elementwise::cast(&grads.scale, of_lists)?);
-                cx.set(2, elementwise::cast(&grads.offset, of_lists)?);
+                cx.set(1, elementwise::cast(cx.memory, &grads.scale, of_lists)?);
+                cx.set(2, elementwise::cast(cx.memory, &grads.offset, of_lists)?);
                 cx.set(3, Value::zeros(of_lists, [0])?);
                 cx.set(4, Value::zeros(of_lists, [0])?);
                 Ok(())

@@ -42,7 +42,7 @@ pub static CLIP_BY_VALUE: OpDef = OpDef::new("ClipByValue", "The elements, clipp
                     return Err(unfit(&t.shape().into(), &bound.shape().into()).into());
                 }
             }
-            Ok(elementwise::clip(t, low, high)?)
+            Ok(elementwise::clip(cx.memory, t, low, high)?)
         }))
     })
     .samples(samples);

@@ -99,7 +99,7 @@ pub static CROP_AND_RESIZE: OpDef =
             let (method, outside) = (method(node)?, node.float_attr("extrapolation_value")?);
             Ok(kernel(move |cx| {
                 let size = crop_size(&integers(cx.input(3)?)?)?;
-                Ok(kernels::crop(cx.input(0)?, boxes(cx, 1)?, size, method, outside)?)
+                Ok(kernels::crop(cx.memory, cx.input(0)?, boxes(cx, 1)?, size, method, outside)?)
             }))
         })
         .samples(samples);
@@ -160,7 +160,14 @@ pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
     let (method, dtype) = (method(node)?, node.type_attr("T")?);
     Ok(kernel(move |cx| {
         let shape = shape_of(cx.input(3)?)?;
-        Ok(kernels::crop_grad_images(cx.input(0)?, boxes(cx, 1)?, &shape, method, dtype)?)
+        Ok(kernels::crop_grad_images(
+            cx.memory,
+            cx.input(0)?,
+            boxes(cx, 1)?,
+            &shape,
+            method,
+            dtype,
+        )?)
     }))
 })
 .samples(|| {
@@ -202,7 +209,9 @@ pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef = OpDef::new(
 })
 .kernel(|node| {
     check_bilinear(node)?;
-    Ok(kernel(|cx| Ok(kernels::crop_grad_boxes(cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)))
+    Ok(kernel(|cx| {
+        Ok(kernels::crop_grad_boxes(cx.memory, cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)
+    }))
 })
 .samples(|| {
     let inputs = |boxes: Value| {

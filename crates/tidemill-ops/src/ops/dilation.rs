@@ -77,7 +77,9 @@ pub static DILATION_2D: OpDef =
             let by_input = backprop(&DILATION_2D_BACKPROP_INPUT)?;
             Ok(grads([Some(by_input), Some(backprop(&DILATION_2D_BACKPROP_FILTER)?)]))
         })
-        .kernel(|node| plan_kernel(node, |plan, cx| Ok(plan.forward(cx.input(0)?, cx.input(1)?)?)))
+        .kernel(|node| {
+            plan_kernel(node, |plan, cx| Ok(plan.forward(cx.memory, cx.input(0)?, cx.input(1)?)?))
+        })
         .samples(samples);
 
 const fn backprop<O: Summand>(name: &'static str, summary: &'static str) -> OpDef {
@@ -90,7 +92,7 @@ const fn backprop<O: Summand>(name: &'static str, summary: &'static str) -> OpDe
         .gradient(|cx| linear(cx, O::pick()))
         .kernel(|node| {
             plan_kernel(node, |plan, cx| {
-                Ok(plan.gradient(O::SIDE, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
+                Ok(plan.gradient(cx.memory, O::SIDE, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
             })
         })
 }
@@ -106,7 +108,7 @@ const fn pick<O: Summand>(name: &'static str, summary: &'static str) -> OpDef {
         .gradient(|cx| linear(cx, O::backprop()))
         .kernel(|node| {
             plan_kernel(node, |plan, cx| {
-                Ok(plan.pick(O::SIDE, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
+                Ok(plan.pick(cx.memory, O::SIDE, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
             })
         })
 }
