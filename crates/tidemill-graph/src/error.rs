@@ -45,8 +45,9 @@ pub enum OpError {
     },
     /// An extent that must be known before a run is not.
     #[error(
-        "axis {axis} of `{input}` must have a known extent, but its shape is {actual}\n  help: give \
-         the placeholder that it comes from this extent, as in shape![?, 3]"
+        "axis {axis} of `{input}` must have a known extent, but its shape is {actual}\n  help: \
+         specify this extent in the shape of the placeholder that `{input}` comes from, as in \
+         shape![?, 3]"
     )]
     UnknownExtent {
         /// The name of the input.

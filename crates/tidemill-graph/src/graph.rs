@@ -236,8 +236,8 @@ impl Graph {
         self.0.key
     }
 
-    /// Reads the graph. While the reader lives, no thread can add to the graph, so a reader is
-    /// dropped before anything is built.
+    /// Reads the graph. While the reader lives, no thread can add to the graph, so drop the reader
+    /// before building anything.
     pub fn read(&self) -> GraphReader<'_> {
         GraphReader::new(self.key(), self.0.state.read().unwrap_or_else(PoisonError::into_inner))
     }

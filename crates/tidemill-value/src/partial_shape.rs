@@ -271,7 +271,7 @@ impl fmt::Debug for PartialShape {
     }
 }
 
-/// Writes a [`PartialShape`]: `shape![?, 784]` has an axis of unknown extent, `shape![..]` an
+/// Builds a [`PartialShape`]: `shape![?, 784]` has an axis of unknown extent, `shape![..]` an
 /// unknown number of axes.
 ///
 /// ```

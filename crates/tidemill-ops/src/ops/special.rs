@@ -20,8 +20,8 @@ use crate::operand::binary;
 use crate::{Operand, Tensor};
 
 unary_family! {
-    /// The error function: the probability, between -1 and 1, that is 2 / √π times the integral
-    /// of exp(-t²) from 0 to `x`.
+    /// The error function: 2 / √π times the integral of exp(-t²) from 0 to `x`. Its values are
+    /// between -1 and 1.
     ERF erf = "Erf"("x"), FLOATS, kernels::erf,
         (|cx| cx.grad::<Tensor>() * bell_curve(cx.input(0))),
         [-1.5, -0.25, 0.5, 2.0] => [-0.96610516, -0.2763264, 0.5204999, 0.9953223];
@@ -83,9 +83,10 @@ pub fn polygamma(a: impl Into<Operand>, x: impl Into<Operand>) -> Tensor {
 }
 
 binary_family! {
-    /// The angle of the point (`y`, `x`), from -π to π.
+    /// The angle of the point whose ordinate is the first operand and whose abscissa is the second,
+    /// from -π to π.
     ///
-    /// It is the arc tangent of `x / y`, ordinate by abscissa, in the right quadrant.
+    /// It is the arc tangent of their quotient, in the correct quadrant.
     ATAN2 atan2 = "Atan2"["Atan2"], FLOATS, kernels::atan2,
         (|cx|
             cx.grad::<Tensor>() * slopes_of_angle(cx.input(0), cx.input(1)).0,

@@ -16,8 +16,8 @@ use crate::session::inner::{Inner, alive};
 /// bytes.
 ///
 /// It shows which kind makes a program's memory grow. Its bytes are the capacities of lists and
-/// arrays. It does not include memory that kernels and functions of the program hold beyond their
-/// own size, plans that only a [`Callable`](crate::Callable) still has, values that the program
+/// arrays. It does not include heap memory owned by kernels or by the program's own functions
+/// (only the size of the objects themselves is counted), plans that only a [`Callable`](crate::Callable) still has, values that the program
 /// holds, or freed memory that the allocator keeps, which is most of the difference from what the
 /// operating system reports.
 ///

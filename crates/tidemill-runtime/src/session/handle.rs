@@ -26,8 +26,8 @@ use crate::session::request::Request;
 /// A session can be made before or after the nodes it runs. Several sessions of one graph have
 /// their own values. A session can be shared by threads. It keeps its graph alive.
 ///
-/// A run computes what its fetches need and nothing else, each node at most once, as if one after
-/// the other in the order in which they were made. A tensor that reads a variable has the value
+/// A run computes what its fetches need and nothing else: each node at most once, with the same
+/// result as running the nodes one by one in creation order. A tensor that reads a variable has the value
 /// from before the run, unless it depends on a node that writes it. A run that fails changes no
 /// variable.
 pub struct Session {
@@ -206,7 +206,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// While it lives, tensors and operations run in the session that gave it, on this thread.
+/// A guard, returned by [`Session::as_default`]: while it lives, tensors and operations on this
+/// thread run in that session.
 #[must_use = "the session is the default only as long as the guard lives"]
 pub struct DefaultSession {
     inner: Arc<Inner>,
