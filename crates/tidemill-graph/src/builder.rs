@@ -24,7 +24,7 @@ pub struct NodeBuilder {
     name: Name,
     arguments: Arguments<TensorRef>,
     controls: SmallVec<[OperationRef; 2]>,
-    /// The nodes that must run before a branch of it, with the number of that.
+    /// Nodes that must run before a branch of the node, each with the branch's number.
     branch_controls: Vec<(OperationRef, usize)>,
     attrs: Vec<(Cow<'static, str>, Attr)>,
     graph: Option<GraphKey>,
@@ -34,7 +34,7 @@ pub struct NodeBuilder {
 enum Failure {
     /// The call is wrong.
     Cause(Box<BuildErrorKind>, Vec<Note>),
-    /// Inputs are poison themselves, in the graph that the node would have been added to.
+    /// Inputs are poison handles of the graph that the node would have been added to.
     FedBy(Graph, SmallVec<[PoisonId; 2]>),
     /// An input is poison, in another graph.
     ForeignPoison(OperationRef),
@@ -126,7 +126,7 @@ impl NodeBuilder {
         self
     }
 
-    /// Adds a node that must run before.
+    /// Adds a node that must run before this one.
     pub fn control(mut self, operation: OperationRef) -> Self {
         self.controls.push(operation);
         self

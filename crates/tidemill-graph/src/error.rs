@@ -15,7 +15,7 @@ pub enum OpError {
     /// A value or shape is invalid.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// The numeric function has no result for it.
+    /// The numeric function rejects the inputs or attributes.
     #[error(transparent)]
     Numeric(Box<NumericError>),
     /// An input has the wrong number of axes.

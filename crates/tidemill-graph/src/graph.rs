@@ -153,7 +153,7 @@ impl Graph {
         state.within.is_some() && state.finalized.is_some()
     }
 
-    /// Records the node that runs the body that this is the graph of, if it is the first.
+    /// Records the node that runs the body whose graph this is; only the first such node counts.
     pub(crate) fn set_caller(&self, outer: GraphKey, call: NodeId) {
         let mut state = self.write();
         if matches!(state.within, None | Some((_, None))) {

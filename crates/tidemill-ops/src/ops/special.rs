@@ -103,8 +103,8 @@ binary_family! {
         [2.0, -1.0, 0.5], [0.5, 3.0, 1.0] => [-1.3862944, -1.0986123, 0.0];
 }
 
-/// The derivatives of the angle by its ordinate, `y / (x² + y²)`, and its abscissa, `-x / (x² +
-/// y²)`, by way of the quotient of the smaller and the larger one, because their squares could
+/// The derivatives of the angle with respect to its ordinate, `y / (x² + y²)`, and its abscissa,
+/// `-x / (x² + y²)`, by way of the quotient of the smaller and the larger one, because their squares could
 /// overflow or vanish.
 fn slopes_of_angle(x: Tensor, y: Tensor) -> (Tensor, Tensor) {
     let is_flat = greater_equal(abs(y), abs(x));
