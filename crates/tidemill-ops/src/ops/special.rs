@@ -104,8 +104,8 @@ binary_family! {
 }
 
 /// The derivatives of the angle with respect to its ordinate, `y / (x² + y²)`, and its abscissa,
-/// `-x / (x² + y²)`, by way of the quotient of the smaller and the larger one, because their squares could
-/// overflow or vanish.
+/// `-x / (x² + y²)`. They are computed from the quotient of the smaller and the larger coordinate,
+/// because the squares could overflow or vanish.
 fn slopes_of_angle(x: Tensor, y: Tensor) -> (Tensor, Tensor) {
     let is_flat = greater_equal(abs(y), abs(x));
     let (larger, smaller) = (select(is_flat, y, x), select(is_flat, x, y));
