@@ -172,7 +172,7 @@ fn tensors_of_two_graphs() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     tensors of two graphs cannot be combined: one is in graph #, the other in graph #
       --> +7:13 (in `add`)
-      input `x`: `here`, in graph # (+6:13)
+      input `x`: `here`, in graph # (+6:16)
       input `y`: `elsewhere`, in graph # (+3:9)
     ");
 }

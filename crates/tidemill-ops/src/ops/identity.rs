@@ -40,7 +40,7 @@ pub static IDENTITY: OpDef = identity_like("Identity", "The input itself.")
 /// output.
 pub static SNAPSHOT: OpDef =
     identity_like("Snapshot", "The input itself, even if the variable that it comes from changes.")
-    .gradient(|cx| Ok([Some(cx.grad())].into_iter().collect()));
+        .gradient(|cx| Ok([Some(cx.grad())].into_iter().collect()));
 
 /// The inputs themselves, all of them computed before any is used.
 pub static IDENTITY_N: OpDef =

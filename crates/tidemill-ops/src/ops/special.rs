@@ -83,10 +83,9 @@ pub fn polygamma(a: impl Into<Operand>, x: impl Into<Operand>) -> Tensor {
 }
 
 binary_family! {
-    /// The angle of the point whose ordinate is the first operand and whose abscissa is the second,
-    /// from -π to π.
+    /// The angle, from -π to π, of the point with the ordinate `x` and the abscissa `y`.
     ///
-    /// It is the arc tangent of their quotient, in the correct quadrant.
+    /// It is the arc tangent of `x / y`, in the correct quadrant. The first operand is the ordinate.
     ATAN2 atan2 = "Atan2"["Atan2"], FLOATS, kernels::atan2,
         (|cx|
             cx.grad::<Tensor>() * slopes_of_angle(cx.input(0), cx.input(1)).0,

@@ -445,7 +445,10 @@ fn write_within(f: &mut fmt::Formatter<'_>, within: &[(String, Site)]) -> fmt::R
 fn report_invalid(path: &[String], causes: &[Arc<BuildError>]) -> String {
     let mut report: Vec<String> = causes.iter().map(|cause| cause.to_string()).collect();
     if let (Some(handle), true) = (path.first(), path.len() > 1) {
-        report.push(format!("  `{handle}` could not be built because it depends on this call: {}", ShownWay(path)));
+        let way = ShownWay(path);
+        report.push(format!(
+            "  `{handle}` could not be built because it depends on this call: {way}"
+        ));
     }
     report.join("\n")
 }
