@@ -174,8 +174,8 @@ impl DType {
         matches!(self, DType::F16 | DType::BF16)
     }
 
-    /// The type that kernels compute numbers of this type in: `float32` for floats of 16 bits,
-    /// `int32` or `int64` for integers that these hold; for all others, the type itself.
+    /// The type that kernels compute numbers of this type in: `float32` for 16-bit floats, `int32`
+    /// for integers of 8 and 16 bits, `int64` for `uint32`, and otherwise the type itself.
     pub const fn wide(self) -> DType {
         match self {
             DType::F16 | DType::BF16 => DType::F32,

@@ -14,8 +14,9 @@ pub trait Nested: Sized {
     /// The type of the elements at the bottom.
     type Element: Element;
 
-    /// The elements of several parts of equal shape in row-major order, and that shape. Without
-    /// parts, axes of vectors and slices have extent 0.
+    /// Joins `parts`, which must have equal shapes. Returns the shape of one part and the elements of
+    /// all parts in row-major order. If `parts` is empty, axes that come from vectors and slices get
+    /// extent 0.
     ///
     /// # Errors
     /// [`ValueError::Ragged`] if the parts differ in shape.

@@ -1,4 +1,4 @@
-/// Writes a [`PartialShape`]: `shape![?, 784]` has an axis of unknown extent, `shape![..]` an
+/// Builds a [`PartialShape`]: `shape![?, 784]` has an axis of unknown extent, `shape![..]` an
 /// unknown number of axes.
 ///
 /// ```

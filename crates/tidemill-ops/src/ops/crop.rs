@@ -125,7 +125,7 @@ fn grad_boxes(grad: Tensor, image: Tensor, boxes: Tensor, of: Tensor) -> Tensor 
     tensor(node.input(image).input(boxes).input(of))
 }
 
-/// The gradient of [`CROP_AND_RESIZE`] by its images.
+/// The gradient of [`CROP_AND_RESIZE`] with respect to its images.
 pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
     "CropAndResizeGradImage",
     "The gradient of bilinear crops with respect to the images.",
@@ -187,7 +187,7 @@ pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
     ]
 });
 
-/// The gradient of [`CROP_AND_RESIZE`] by its boxes.
+/// The gradient of [`CROP_AND_RESIZE`] with respect to its boxes.
 pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef = OpDef::new(
     "CropAndResizeGradBoxes",
     "The gradient of bilinear crops with respect to the boxes.",

@@ -152,7 +152,7 @@ impl Summand for Filter {
     }
 }
 
-/// The gradient of [`DILATION_2D`] by its images.
+/// The gradient of [`DILATION_2D`] with respect to its images.
 pub static DILATION_2D_BACKPROP_INPUT: OpDef = backprop::<Images>(
     "Dilation2DBackpropInput",
     "The gradient of dilation with respect to the images.",
@@ -160,7 +160,7 @@ pub static DILATION_2D_BACKPROP_INPUT: OpDef = backprop::<Images>(
 .outputs(&[Arg::of("in_backprop", "T")])
 .samples(|| backprop_samples(array([1, 1, 3, 1], [0.0_f32, 1.0, 6.0])));
 
-/// The gradient of [`DILATION_2D`] by its filter.
+/// The gradient of [`DILATION_2D`] with respect to its filter.
 pub static DILATION_2D_BACKPROP_FILTER: OpDef = backprop::<Filter>(
     "Dilation2DBackpropFilter",
     "The gradient of dilation with respect to the filter.",

@@ -298,7 +298,7 @@ pub static SPARSE_SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
     let rows: PartialShape = features.dims().unwrap_or_default().iter().take(1).copied().collect();
     let loss = rows.merge(node.shape(1)).map_err(|_| {
         let (features, labels) = (("features", node.shape(0)), ("labels", node.shape(1)));
-        OpError::disagree(labels, features, "have a label for each row of features")
+        OpError::disagree(labels, features, "have equal first extents: one label for each row")
     })?;
     Ok([loss.into(), features.into()].into_iter().collect())
 })
