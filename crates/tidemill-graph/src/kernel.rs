@@ -221,6 +221,17 @@ impl KernelCx<'_> {
         self.input(i).cloned()
     }
 
+    /// As [`KernelCx::take`], to write to the value: if others share its elements, they are copied.
+    ///
+    /// # Errors
+    /// [`KernelError::Internal`] if there is none.
+    #[inline]
+    pub fn take_unique(&mut self, i: usize) -> Result<Value, KernelError> {
+        let mut value = self.take(i)?;
+        self.memory.make_unique(&mut value);
+        Ok(value)
+    }
+
     /// Takes input `i` if its buffer may be overwritten: nothing needs it afterwards, and
     /// nothing shares it.
     #[inline]

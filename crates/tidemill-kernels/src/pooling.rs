@@ -1,5 +1,6 @@
 //! The largest and the mean elements of windows that move over images.
 
+use smallvec::SmallVec;
 use tidemill_value::{DType, Memory, Shape, Value, match_dtype};
 
 use crate::NumericError;
@@ -219,15 +220,13 @@ vectorized! {
     where [T: Number + PartialOrd]
     {
         let elements = &elements[plane * places.plane()..][..places.plane()];
-        let mut winners = Winners::new(places.inner);
+        let mut winners = Winners::new();
         places.windows(plane, |row, column, at| {
-            if winners.choose(places, elements, row, column) {
-                let grads = &grads[at..at + places.inner];
-                for (channel, (start, grad)) in winners.starts().zip(grads).enumerate() {
-                    let out = &mut out[start + channel];
-                    *out = out.plus(*grad);
-                }
-            }
+            winners.enter(places, row, column);
+            winners.each(places, elements, |channel, start| {
+                let out = &mut out[start + channel];
+                *out = out.plus(grads[at + channel]);
+            });
         });
     }
 }
@@ -235,42 +234,48 @@ vectorized! {
 /// The first of the largest elements of a window in each channel. As in TensorFlow, NaN counts only
 /// if it comes first: nothing is above it then.
 struct Winners<T> {
-    best: Vec<T>,
-    /// The number of each winner among the elements of the window that lie on the input.
-    numbers: Vec<u32>,
-    /// The start of the channels of those elements.
-    elements: Vec<usize>,
+    /// The start of the channels of the elements of the window that lie on the input.
+    elements: SmallVec<[usize; 32]>,
+    best: [T; LANES],
+    /// The number of each winner among the elements.
+    numbers: [u32; LANES],
 }
 
 impl<T: Number + PartialOrd> Winners<T> {
-    fn new(channels: usize) -> Self {
-        let (best, numbers) = (vec![T::BOTTOM; channels], vec![0; channels]);
-        Winners { best, numbers, elements: Vec::new() }
+    fn new() -> Self {
+        Winners { elements: SmallVec::new(), best: [T::ZERO; LANES], numbers: [0; LANES] }
     }
 
-    /// Finds them among the elements of a plane. Returns whether the window has any.
+    /// Goes to a window. Returns whether it has elements.
     #[inline(always)]
-    fn choose(&mut self, places: &Places, plane: &[T], row: usize, column: usize) -> bool {
+    fn enter(&mut self, places: &Places, row: usize, column: usize) -> bool {
         self.elements.clear();
         places.starts(row, column, |start| self.elements.push(start));
-        let Some((&first, rest)) = self.elements.split_first() else { return false };
-        self.best.copy_from_slice(&plane[first..first + places.inner]);
-        self.numbers.fill(0);
-        for (number, &start) in (1..).zip(rest) {
-            let each = self.best.iter_mut().zip(&mut self.numbers);
-            for ((best, winner), x) in each.zip(&plane[start..start + places.inner]) {
-                let wins = *x > *best;
-                *best = if wins { *x } else { *best };
-                *winner = if wins { number } else { *winner };
-            }
-        }
-        true
+        !self.elements.is_empty()
     }
 
-    /// The start of the winner's channels, for each channel.
+    /// Calls `visit` with each channel and the start of its winner's channels, if there are
+    /// elements.
     #[inline(always)]
-    fn starts(&self) -> impl Iterator<Item = usize> {
-        self.numbers.iter().map(|&number| self.elements[number as usize])
+    fn each(&mut self, places: &Places, plane: &[T], mut visit: impl FnMut(usize, usize)) {
+        let Some((&head, tail)) = self.elements.split_first() else { return };
+        for first in (0..places.inner).step_by(LANES) {
+            let count = LANES.min(places.inner - first);
+            let (best, numbers) = (&mut self.best[..count], &mut self.numbers[..count]);
+            best.copy_from_slice(&plane[head + first..][..count]);
+            numbers.fill(0);
+            for (number, &start) in (1..).zip(tail) {
+                let each = best.iter_mut().zip(&mut *numbers);
+                for ((best, winner), x) in each.zip(&plane[start + first..][..count]) {
+                    let wins = *x > *best;
+                    *best = if wins { *x } else { *best };
+                    *winner = if wins { number } else { *winner };
+                }
+            }
+            for (channel, &number) in (first..).zip(&*numbers) {
+                visit(channel, self.elements[number as usize]);
+            }
+        }
     }
 }
 
@@ -342,16 +347,15 @@ impl Places {
                 self.each_line_mut(out, |line, out| {
                     let first = line / self.windows[0].output() * self.plane();
                     let (elements, row) = self.of_line(elements, line);
-                    let mut winners = Winners::new(self.inner);
+                    let mut winners = Winners::new();
                     for (column, out) in out.chunks_exact_mut(self.inner).enumerate() {
-                        if !winners.choose(self, elements, row, column) {
+                        if !winners.enter(self, row, column) {
                             out.fill(-1);
                             continue;
                         }
-                        let starts = winners.starts();
-                        for (channel, (out, start)) in out.iter_mut().zip(starts).enumerate() {
-                            *out = (first + start + channel) as i64;
-                        }
+                        winners.each(self, elements, |channel, start| {
+                            out[channel] = (first + start + channel) as i64;
+                        });
                     }
                 });
                 Ok(())

@@ -52,7 +52,7 @@ pub fn recurrence(
         let (a, b) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
         build(memory, shape.clone(), |out| {
             let initial = T::from(start.initial);
-            let mut state = vec![initial; width];
+            let mut state = memory.workspace::<T>(width)?;
             for slab in slabs(out.len(), extent * width) {
                 state.fill(initial);
                 for i in 0..extent {

@@ -61,30 +61,31 @@ fn run<T: Number>(
     let elements = value.as_slice::<T>()?;
     build(memory, shape.clone(), |out| {
         if !out.is_empty() {
+            let mut totals = memory.workspace::<T>(width)?;
             let slabs = elements.chunks_exact(extent * width);
             for (slab, out) in slabs.zip(out.chunks_exact_mut(extent * width)) {
-                scan_slab(slab, out, width, scan, start, combine);
+                totals.fill(start);
+                scan_slab(slab, out, &mut totals, scan, combine);
             }
         }
         Ok(())
     })
 }
 
-/// Scans rows of `width` elements, each column by itself.
+/// Scans rows as wide as `totals`, each column by itself. The totals are those of the rows before.
 fn scan_slab<T: Number>(
     slab: &[T],
     out: &mut [T],
-    width: usize,
+    totals: &mut [T],
     scan: Scan,
-    start: T,
     combine: impl Fn(T, T) -> T,
 ) {
-    let mut totals = vec![start; width];
+    let width = totals.len();
     let count = slab.len() / width;
     for i in 0..count {
         let i = if scan.reverse { count - 1 - i } else { i };
         let (row, out) = (&slab[i * width..][..width], &mut out[i * width..][..width]);
-        for ((x, o), total) in row.iter().zip(out).zip(&mut totals) {
+        for ((x, o), total) in row.iter().zip(out).zip(&mut *totals) {
             let next = combine(*total, *x);
             *o = if scan.exclusive { *total } else { next };
             *total = next;

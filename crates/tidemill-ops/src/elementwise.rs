@@ -233,7 +233,7 @@ impl<T: Plain> Kernel for UpdateKernel<T> {
             return Err(tidemill_value::ValueError::Incompatible { left, right }.into());
         }
         // `as_mut_slice` copies values that a reader still holds.
-        let mut variable = cx.take(0)?;
+        let mut variable = cx.take_unique(0)?;
         self.0.in_place(Side::Left, variable.as_mut_slice()?, cx.slice(1)?)?;
         cx.set(0, variable);
         Ok(())

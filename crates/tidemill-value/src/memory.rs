@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::fmt;
 use std::marker::PhantomData;
-use std::mem;
 use std::ops::{Deref, DerefMut};
 use std::sync::Arc;
 
@@ -74,7 +73,7 @@ impl Memory {
     /// # Errors
     /// [`ValueError::TooLarge`] if there is not enough memory for the elements.
     pub fn workspace<T: Element>(&self, len: usize) -> Result<Workspace<'_, T>, ValueError> {
-        let value = self.scratch(T::DTYPE, [len])?;
+        let value = if len > 0 { Some(self.scratch(T::DTYPE, [len])?) } else { None };
         Ok(Workspace { memory: self, value, elements: PhantomData })
     }
 
@@ -142,12 +141,12 @@ impl Memory {
     }
 
     fn give(&self, mut storage: Arc<Storage>) {
-        let Some(capacity) = storage.capacity().filter(|capacity| *capacity > 0) else { return };
+        let Some(capacity) = storage.capacity() else { return };
         if Arc::get_mut(&mut storage).is_none() {
             return;
         }
         let idle = &mut *self.idle.borrow_mut();
-        let bin = capacity.ilog2() as usize;
+        let bin = bin_of(capacity);
         if idle.bins.len() <= bin {
             idle.bins.resize_with(bin + 1, Vec::new);
         }
@@ -161,12 +160,16 @@ impl Memory {
             return None;
         }
         let capacity = Storage::capacity_for(dtype, count)?;
-        let bin = idle.bins.get_mut(capacity.checked_ilog2()? as usize)?;
+        let bin = idle.bins.get_mut(bin_of(capacity))?;
         let found = bin.iter().rposition(|block| block.storage.capacity() == Some(capacity))?;
         idle.count -= 1;
         let mut storage = bin.swap_remove(found).storage;
         Arc::get_mut(&mut storage)?.reuse(dtype, count).then_some(storage)
     }
+}
+
+fn bin_of(capacity: usize) -> usize {
+    capacity.checked_ilog2().map_or(0, |log| log as usize)
 }
 
 /// In builds with debug assertions, fills elements that should be overwritten with a number that
@@ -192,7 +195,8 @@ impl fmt::Debug for Memory {
 #[derive(Debug)]
 pub struct Workspace<'a, T: Element> {
     memory: &'a Memory,
-    value: Value,
+    /// `None` if there are no elements.
+    value: Option<Value>,
     elements: PhantomData<[T]>,
 }
 
@@ -200,18 +204,20 @@ impl<T: Element> Deref for Workspace<'_, T> {
     type Target = [T];
 
     fn deref(&self) -> &[T] {
-        self.value.as_slice().unwrap_or_default()
+        self.value.as_ref().and_then(|value| value.as_slice().ok()).unwrap_or_default()
     }
 }
 
 impl<T: Element> DerefMut for Workspace<'_, T> {
     fn deref_mut(&mut self) -> &mut [T] {
-        self.value.as_mut_slice().unwrap_or_default()
+        self.value.as_mut().and_then(|value| value.as_mut_slice().ok()).unwrap_or_default()
     }
 }
 
 impl<T: Element> Drop for Workspace<'_, T> {
     fn drop(&mut self) {
-        self.memory.recycle(mem::replace(&mut self.value, Value::scalar(false)));
+        if let Some(value) = self.value.take() {
+            self.memory.recycle(value);
+        }
     }
 }

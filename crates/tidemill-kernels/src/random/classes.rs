@@ -47,7 +47,7 @@ fn draw(
     sums_of: &dyn Fn(usize) -> Vec<f64>,
 ) -> Result<Value, NumericError> {
     match_dtype!(indices, indices, I => build(memory, [rows, count], |out: &mut [I]| {
-        let mut samples = vec![0.0_f64; out.len()];
+        let mut samples = memory.workspace::<f64>(out.len())?;
         uniform(key, &mut samples);
         if count > 0 {
             let drawn = out.chunks_exact_mut(count).zip(samples.chunks_exact(count));

@@ -131,10 +131,11 @@ fn reduce_by<I: Element + Copy, T: Element + Copy>(
     let dtype = input.dtype();
     let elements = input.as_slice().map_err(|_| NumericError::UnsupportedDType { dtype })?;
     let reduction = Reduction::new(input.shape(), axes)?;
-    build(memory, reduction.output().clone(), |out| {
-        reduction.run(loops, elements, out);
-        Ok(())
-    })
+    build(
+        memory,
+        reduction.output().clone(),
+        |out| Ok(reduction.run(memory, loops, elements, out)?),
+    )
 }
 
 fn mean_of<T: Number>(
@@ -145,24 +146,28 @@ fn mean_of<T: Number>(
     let count = Reduction::new(input.shape(), axes)?.count;
     let totals = reduce::<WideSum<T>>(memory, input, axes)?;
     let elements = totals.as_slice::<T::Wide>()?;
-    build(memory, totals.shape().clone(), |out| {
+    let means = build(memory, totals.shape().clone(), |out| {
         for (total, o) in elements.iter().zip(out) {
             *o = T::mean(*total, count);
         }
         Ok(())
-    })
+    });
+    memory.recycle(totals);
+    means
 }
 
 /// Sums in `float64`, whose range holds the square of every `float32`.
 fn norm_f32(memory: &Memory, input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
     let sums = reduce::<WideSquareSum>(memory, input, axes)?;
     let elements = sums.as_slice::<f64>()?;
-    build(memory, sums.shape().clone(), |out: &mut [f32]| {
+    let norms = build(memory, sums.shape().clone(), |out: &mut [f32]| {
         for (sum, o) in elements.iter().zip(out) {
             *o = sum.sqrt() as f32;
         }
         Ok(())
-    })
+    });
+    memory.recycle(sums);
+    norms
 }
 
 /// Squares that overflow or vanish are summed again from scaled elements.

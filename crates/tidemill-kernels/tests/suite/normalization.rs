@@ -85,7 +85,7 @@ proptest! {
             let (mean, variance) =
                 if of_batch { channel_moments(&Memory::new(), x, axis).unwrap() } else { given.clone() };
             let by = Normalization { axis, scale, mean: &mean, variance: &variance, epsilon };
-            normalize(x.clone(), &by, offset).unwrap()
+            normalize(&Memory::new(), x.clone(), &by, offset).unwrap()
         };
         let y = normalized(&x, &scale, &offset);
         let lists = [&scale, &offset, &given.0, &given.1].map(|x| x.as_slice::<f64>().unwrap());

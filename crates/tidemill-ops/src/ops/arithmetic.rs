@@ -177,7 +177,7 @@ fn add_n_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
 
 impl<T: Plain> Kernel for AddN<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        let mut sum = cx.take(0)?;
+        let mut sum = cx.take_unique(0)?;
         for i in 1..cx.input_count() {
             let other = cx.input(i)?;
             if other.shape() != sum.shape() {

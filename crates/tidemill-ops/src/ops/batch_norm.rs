@@ -221,16 +221,14 @@ fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError>
     let factor = f64::from(node.float_attr("exponential_avg_factor")?);
     let reserves = node.op().outputs.len() - 3;
     Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let x = cx.take(0)?;
+        let x = cx.take_unique(0)?;
         check_axes(&x, rank)?;
         let (dtype, of_lists) = (x.dtype(), cx.input(1)?.dtype());
-        let list =
-            |i: usize| Ok::<_, KernelError>(elementwise::cast(cx.memory, cx.input(i)?, dtype)?);
+        let list = |i| list_as(cx, i, dtype);
         let (scale, offset) = (list(1)?, list(2)?);
-        let (mean, variance) = if training {
-            kernels::channel_moments(cx.memory, &x, axis)?
-        } else {
-            (list(3)?, list(4)?)
+        let (mean, variance) = match training {
+            true => kernels::channel_moments(cx.memory, &x, axis)?,
+            false => (list(3)?, list(4)?),
         };
         let (next_mean, next_variance) = if training {
             let count = (x.elements().checked_div(mean.elements())).unwrap_or_default() as f64;
@@ -246,13 +244,21 @@ fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError>
             (mean.clone(), variance.clone())
         };
         let by = Normalization { axis, scale: &scale, mean: &mean, variance: &variance, epsilon };
-        cx.set(0, kernels::normalize(x, &by, &offset)?);
+        cx.set(0, kernels::normalize(cx.memory, x, &by, &offset)?);
         let lists = [next_mean, next_variance, mean, variance, Value::from(0.0_f32)];
-        for (i, list) in lists.iter().take(2 + reserves).enumerate() {
-            cx.set(1 + i, elementwise::cast(cx.memory, list, of_lists)?);
+        for (i, list) in lists.into_iter().enumerate() {
+            if i < 2 + reserves {
+                cx.set(1 + i, elementwise::cast(cx.memory, &list, of_lists)?);
+            }
+            cx.memory.recycle(list);
         }
         Ok(())
     }))
+}
+
+/// Input `i`, a list, with elements of type `dtype`.
+fn list_as(cx: &KernelCx<'_>, i: usize, dtype: DType) -> Result<Value, KernelError> {
+    Ok(elementwise::cast(cx.memory, cx.input(i)?, dtype)?)
 }
 
 fn check_axes(x: &Value, rank: usize) -> Result<(), OpError> {
@@ -367,13 +373,11 @@ pub static FUSED_BATCH_NORM_GRAD_V3: OpDef =
             let Channels { axis, rank } = Channels::of(node)?;
             let (training, epsilon) = (node.bool_attr("is_training")?, node.float_attr("epsilon")?);
             Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-                let grad = cx.take(0)?;
+                let grad = cx.take_unique(0)?;
                 let x = cx.input(1)?;
                 check_axes(x, rank)?;
                 let (dtype, of_lists) = (x.dtype(), cx.input(2)?.dtype());
-                let list = |i: usize| {
-                    Ok::<_, KernelError>(elementwise::cast(cx.memory, cx.input(i)?, dtype)?)
-                };
+                let list = |i| list_as(cx, i, dtype);
                 let (scale, mean, variance) = (list(2)?, list(3)?, list(4)?);
                 let by = Normalization {
                     axis,
@@ -386,8 +390,8 @@ pub static FUSED_BATCH_NORM_GRAD_V3: OpDef =
                 cx.set(0, grads.x);
                 cx.set(1, elementwise::cast(cx.memory, &grads.scale, of_lists)?);
                 cx.set(2, elementwise::cast(cx.memory, &grads.offset, of_lists)?);
-                cx.set(3, Value::zeros(of_lists, [0])?);
-                cx.set(4, Value::zeros(of_lists, [0])?);
+                cx.set(3, cx.memory.zeros(of_lists, [0])?);
+                cx.set(4, cx.memory.zeros(of_lists, [0])?);
                 Ok(())
             }))
         })

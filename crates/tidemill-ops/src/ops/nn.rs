@@ -203,7 +203,7 @@ type OverRows = fn(Value) -> Result<Value, NumericError>;
 /// A kernel that overwrites its input where it may.
 fn over_last_axis(compute: OverRows) -> Box<dyn tidemill_graph::Kernel> {
     Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let logits = cx.take(0)?;
+        let logits = cx.take_unique(0)?;
         cx.set(0, compute(logits)?);
         Ok(())
     })
@@ -255,7 +255,7 @@ pub static SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
 })
 .kernel(|_| {
     Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let features = cx.take(0)?;
+        let features = cx.take_unique(0)?;
         let computed = kernels::softmax_cross_entropy(cx.memory, features, cx.input(1)?);
         set_cross_entropy(cx, computed)
     }))
@@ -310,7 +310,7 @@ pub static SPARSE_SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
 })
 .kernel(|_| {
     Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let features = cx.take(0)?;
+        let features = cx.take_unique(0)?;
         let computed = kernels::sparse_softmax_cross_entropy(cx.memory, features, cx.input(1)?);
         set_cross_entropy(cx, computed)
     }))

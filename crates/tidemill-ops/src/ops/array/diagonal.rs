@@ -83,14 +83,9 @@ pub static MATRIX_DIAG: OpDef =
         .gradient(|cx| Ok(grads([Some(unary(&MATRIX_DIAG_PART, cx.grad::<Tensor>()))])))
         .kernel(|_| {
             Ok(map_kernel(|memory, x| {
-                let width = x.shape().last().copied().unwrap_or_default();
-                layout::matrix_diag(
-                    memory,
-                    x,
-                    Band::MAIN,
-                    [width, width],
-                    &Value::zeros(x.dtype(), [])?,
-                )
+                let extents = [x.shape().last().copied().unwrap_or_default(); 2];
+                let zero = Value::zeros(x.dtype(), [])?;
+                layout::matrix_diag(memory, x, Band::MAIN, extents, &zero)
             }))
         })
         .samples(|| {

@@ -146,7 +146,7 @@ fn infer_tensor_scatter(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, 
 
 fn scatter_kernel(combine: Combine) -> Box<dyn tidemill_graph::Kernel> {
     Box::new(move |cx: &mut tidemill_graph::KernelCx<'_>| {
-        let value = cx.take(0)?;
+        let value = cx.take_unique(0)?;
         let output = layout::tensor_scatter(value, cx.input(1)?, cx.input(2)?, combine)?;
         cx.set(0, output);
         Ok(())

@@ -9,7 +9,7 @@ use tidemill_value::{DType, Memory, PartialShape, TensorList, Value, ValueError}
 /// A kernel that sums tensors of lists element by element: an absent element counts as zeros.
 pub(in crate::ops) fn add_lists_kernel() -> Box<dyn Kernel> {
     Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let mut sum = cx.take(0)?;
+        let mut sum = cx.take_unique(0)?;
         for i in 1..cx.input_count() {
             add_to(cx.memory, &mut sum, cx.input(i)?)?;
         }
