@@ -32,7 +32,7 @@ pub fn channel_moments(
         let sums = variance.as_mut_slice::<T>()?;
         layout.sums(memory, elements, elements, centers, |_, distance| distance * distance, sums)?;
         let count = T::from_f64(layout.count() as f64);
-        sums.iter_mut().for_each(|sum| *sum = *sum / count);
+        sums.iter_mut().for_each(|sum| *sum /= count);
         Ok((mean, variance))
     }, else unsupported(x))
 }
@@ -158,7 +158,7 @@ pub fn normalize_grad(
         } else {
             layout.update(grad.as_mut_slice::<T>()?, |grad, c| *grad * factors[c]);
         }
-        sums.iter_mut().zip(&*inverse).for_each(|(sum, r)| *sum = *sum * *r);
+        sums.iter_mut().zip(&*inverse).for_each(|(sum, r)| *sum *= *r);
         Ok(NormalizationGrads { x: grad, scale: products, offset })
     }, else unsupported(x))
 }
