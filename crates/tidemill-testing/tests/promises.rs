@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use tidemill_graph::{Execution, Graph, NodeId, Subgraph, TensorId, TensorRef};
 use tidemill_ops::{Tensor, lookup};
-use tidemill_rewrite::{Algebra, Cse, DeadNodes, Fold, Pass};
+use tidemill_rewrite::{Algebra, Cse, DeadNodes, Fold, Pass, RewriteLog};
 use tidemill_runtime::{Feeds, Lines, Rewriting, Session, SessionOptions, Sink};
 use tidemill_testing::values::{all_same, same};
 use tidemill_testing::{Failure, Reference, Run, Scenario, evaluate, random_value_of, subgraph_of};
@@ -151,7 +151,7 @@ fn each_pass_keeps_subgraphs_whole_and_what_they_compute() {
         let expected = outcome(&before);
         let mut subgraph = before;
         for pass in PASSES.iter().cycle().take(2 * PASSES.len()) {
-            subgraph = pass.run(subgraph, &mut Vec::new());
+            subgraph = pass.run(subgraph, &mut RewriteLog::counting());
             assert_eq!(subgraph.verify(), Ok(()), "seed {seed}, after {}", pass.name());
             let actual = outcome(&subgraph);
             let agrees = match (&actual, &expected) {
