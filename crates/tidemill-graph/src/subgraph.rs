@@ -51,7 +51,7 @@ pub struct Instr {
 }
 
 /// The path through a body: what a plan runs.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Region {
     /// It has a feed for each parameter (variables are values there) and a fetch for each result.
     /// In a branch, a fetch for each variable that the branches write follows.

@@ -98,9 +98,9 @@ impl Workspace {
     /// Puts tensors in the place of the outputs of the current instruction. The instructions from
     /// number `first_new` on were added for them.
     pub(crate) fn replace(&mut self, id: NodeId, outputs: &[TensorId], first_new: usize) {
-        self.uses();
-        let Workspace { subgraph, has_news, known_before, uses, .. } = self;
-        let Some(uses) = uses.get_mut() else { return };
+        let uses = self.uses.take();
+        let mut uses = uses.unwrap_or_else(|| Uses::new(&self.subgraph));
+        let Workspace { subgraph, has_news, known_before, .. } = self;
         let instr = subgraph.instr(id);
         uses.unlink(id, &instr.inputs);
         let before = known_before.take().unwrap_or_else(|| instr.outputs.clone());
@@ -115,6 +115,7 @@ impl Workspace {
                 self.returned.insert(old, new);
             }
         }
+        self.uses = OnceCell::from(uses);
         self.is_replaced[id.index()] = true;
         // Instructions that existed before also serve others.
         if let Ok(i) = self.subgraph.guarded.binary_search_by_key(&id, |guarded| guarded.node) {

@@ -3,11 +3,11 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use tidemill_graph::{Draw, Execution, Host, KernelCx, KernelError, NodeView, Operand};
+use tidemill_graph::{Draw, Host, KernelCx, KernelError, NodeView, Operand};
 use tidemill_value::Value;
 
-/// Computes the outputs of a node by its own kernel. Nothing is overwritten: the kernel sees that
-/// its inputs are needed afterwards.
+/// Computes the outputs of a node by its own kernel, `count` in all, with the values that a write
+/// leaves in variables. Nothing is overwritten: the kernel sees that its inputs are needed afterwards.
 ///
 /// An input is `None` if a variable has no value.
 ///
@@ -16,14 +16,11 @@ use tidemill_value::Value;
 pub(crate) fn run_kernel(
     node: &NodeView<'_>,
     inputs: Vec<Option<Value>>,
+    count: usize,
     draw: Draw,
     host: &dyn Host,
 ) -> Result<Vec<Value>, KernelError> {
-    let (op, outputs) = (node.op(), node.outputs().len());
-    let kernel = op.kernel_of(node)?;
-    let written = if op.execution == Execution::Write { op.written() } else { 0 };
-    let states = (0..written).map(|i| op.state_slot(outputs, i) as usize + 1);
-    let count = states.fold(outputs, usize::max);
+    let kernel = node.op().kernel_of(node)?;
     let (first, last) = (inputs.len() as u32, (inputs.len() + count) as u32);
     let operands: Vec<Operand> = (0..first).map(Operand::slot).collect();
     let outputs: Vec<u32> = (first..last).collect();

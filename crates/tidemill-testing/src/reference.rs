@@ -228,7 +228,10 @@ impl Reference {
         let count = self.draws.get(&id).copied().unwrap_or(0);
         let draw = Draw { session_seed: self.seed, key: id.index() as u64, count };
         let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
-        run_kernel(&view, inputs.collect(), draw, &self.host)
+        let states = self.written_by(id);
+        let states = states.map(|(i, _)| node.op.state_slot(node.outputs.len(), i) as usize + 1);
+        let outputs = states.fold(node.outputs.len(), usize::max);
+        run_kernel(&view, inputs.collect(), outputs, draw, &self.host)
             .map_err(|error| self.failed(id, &error))
     }
 
