@@ -72,9 +72,8 @@ pub use lint::Lint;
 pub use location::{Location, at_location, derived, in_gradient};
 pub use memory::{GraphMemory, Seen};
 pub use model::{
-    Attr, Attrs, Body, Expect, ExpectGradient, GradCx, Gradient, GradientFn,
-    Grads, Graph, HostFunction, InferFn, KernelFn, Node, NodeView, OpDef, Sample,
-    SamplesFn,
+    Attr, Attrs, Body, Expect, ExpectGradient, GradCx, Gradient, GradientFn, Grads, Graph,
+    HostFunction, InferFn, KernelFn, Node, NodeView, OpDef, Sample, SamplesFn,
 };
 pub use notes::{NodeNote, Slices};
 pub use reader::{EdgeKind, GraphReader, nearest_name};

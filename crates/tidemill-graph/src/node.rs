@@ -4,8 +4,8 @@ use std::sync::Arc;
 use tidemill_value::{ByteString, DType, PartialShape, Value};
 
 use crate::{
-    Access, Arg, ArgType, Arity, Attr, Attrs, Body, Effect, Elements, Fact, HostFunction,
-    Node, NodeView, OpDef, OpError, body,
+    Access, Arg, ArgType, Arity, Attr, Attrs, Body, Effect, Elements, Fact, HostFunction, Node,
+    NodeView, OpDef, OpError, body,
 };
 
 impl Node {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use smallvec::{SmallVec, smallvec};
 use tidemill_value::{DType, PartialShape};
 
@@ -44,8 +46,8 @@ pub struct Instr {
     /// The facts known about its outputs.
     pub outputs: SmallVec<[Fact; 1]>,
     /// The paths through the bodies that it runs: the branches, or the condition and the body of a
-    /// loop.
-    pub regions: Vec<Region>,
+    /// loop. Clones of the instruction share them.
+    pub regions: Vec<Arc<Region>>,
     /// The node of the graph that it comes from.
     pub origin: NodeId,
 }
@@ -114,11 +116,7 @@ impl Kernel for Current {
 
 impl Instr {
     /// The instruction of a node, with inputs in the subgraph and without regions.
-    pub fn of(
-        node: &Node,
-        inputs: impl IntoIterator<Item = TensorId>,
-        origin: NodeId,
-    ) -> Self {
+    pub fn of(node: &Node, inputs: impl IntoIterator<Item = TensorId>, origin: NodeId) -> Self {
         let runs_bodies = node.op.execution.inputs_before_bodies().is_some();
         Instr {
             op: node.op,
@@ -132,7 +130,7 @@ impl Instr {
 
     /// Whether a run of it draws random numbers.
     pub fn draws(&self) -> bool {
-        let draws = |region: &Region| region.subgraph.instrs().any(|(_, instr)| instr.draws());
+        let draws = |region: &Arc<Region>| region.subgraph.instrs().any(|(_, instr)| instr.draws());
         self.op.effect == Effect::Random || self.regions.iter().any(draws)
     }
 }

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
     Attr, Attrs, Execution, Fact, Instr, NodeId, NodeView, OpDef, Region, Subgraph, TensorId,
@@ -128,7 +130,8 @@ impl GraphEdit<'_> {
     ) -> Result<TensorId, WhyNot> {
         let origin = self.instr().origin;
         let instr = self.work.subgraph.typed(op, attrs, arguments, origin);
-        let instr = instr.map_err(|_| WhyNot("an operation does not take what it would be given"))?;
+        let instr =
+            instr.map_err(|_| WhyNot("an operation does not take what it would be given"))?;
         match instr.outputs.len() {
             1 => Ok(self.push(instr)),
             _ => Err(WhyNot("an operation has more than one output")),
@@ -211,14 +214,15 @@ impl GraphEdit<'_> {
         i: usize,
         change: impl FnOnce(Region, &mut RewriteLog) -> Region,
     ) -> Result<(), WhyNot> {
-        let region = self.instr().regions.get(i).ok_or(WhyNot("it lacks a region"))?.clone();
+        let region = self.instr().regions.get(i).ok_or(WhyNot("it lacks a region"))?;
+        let region = Region::clone(region);
         let origin = self.instr().origin;
         let new = self.log.within(origin, |log| change(region, log));
         let present = &mut self.work.subgraph.instr_mut(self.id).regions[i];
         if !takes_and_gives_the_same(&new.subgraph, &present.subgraph) {
             return Err(WhyNot("the region would take or give something else"));
         }
-        *present = new;
+        *present = Arc::new(new);
         Ok(())
     }
 

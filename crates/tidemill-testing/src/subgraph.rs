@@ -49,7 +49,8 @@ pub fn evaluate(
                 let view = NodeView::new(op, attrs, &facts, outputs);
                 let inputs = inputs.iter().map(|input| values.get(input).cloned()).collect();
                 let draw = Draw { session_seed: 0, key: origin.index() as u64, count: 0 };
-                run_kernel(&view, inputs, outputs.len(), draw, &host).map_err(|error| (*origin, error))?
+                run_kernel(&view, inputs, outputs.len(), draw, &host)
+                    .map_err(|error| (*origin, error))?
             }
         };
         let tensors = (0..).map(|slot| TensorId::new(id, slot));

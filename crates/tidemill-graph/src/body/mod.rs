@@ -21,8 +21,8 @@ pub use parameter::{Parameter, ParameterKind, Root};
 pub use trace::{add_argument, beside, outside, trace};
 
 use crate::{
-    Arg, AttrDef, AttrKind, Body, Default, Effect, Execution, Fact, Fallible, Graph,
-    Inferred, NodeId, NodeView, OpDef, OpError, Role, TensorId,
+    Arg, AttrDef, AttrKind, Body, Default, Effect, Execution, Fact, Fallible, Graph, Inferred,
+    NodeId, NodeView, OpDef, OpError, Role, TensorId,
 };
 
 macro_rules! parameter {

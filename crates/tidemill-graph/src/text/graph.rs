@@ -3,7 +3,7 @@ use std::fmt::{self, Write};
 use super::attr::Constants;
 use super::build::{Defined, build_error, merge_outputs};
 use super::parse::{Directive, DirectiveLine, NodeLine, Statement, statements};
-use super::print::{Names, write_name, write_line, write_reference, write_tensor_name};
+use super::print::{Names, write_line, write_name, write_reference, write_tensor_name};
 use super::{TextError, TextErrorKind};
 use crate::{
     Arity, Execution, Graph, GraphReader, Item, Location, NodeBuilder, NodeId, OpDef, OperationRef,

@@ -5,17 +5,17 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use super::attr::Constants;
 use super::build::{Defined, build_error, merge_outputs};
 use super::parse::{Directive, DirectiveLine, NodeLine, Statement, statements};
-use super::print::{Names, write_name, write_line, write_tensor_name};
+use super::print::{Names, write_line, write_name, write_tensor_name};
 use super::{TextError, TextErrorKind};
 use crate::append::infer_outputs;
 use crate::bind::bind;
 use crate::{BuildErrorKind, Commit, FEED, Instr, NodeId, OpDef, Subgraph};
 
 impl Subgraph {
-    /// The subgraph as text that [`Subgraph::from_text`] reads back, one node per line. `names`
-    /// returns the names of the nodes of the graph that the subgraph's nodes come from.
+    /// The subgraph as text that [`Subgraph::from_text`] reads back, one instruction per line. `names`
+    /// returns the names of the nodes of the graph that the instructions come from.
     ///
-    /// The lines are those of [`Graph::to_text`](crate::Graph::to_text). Further nodes of the same
+    /// The lines are those of [`Graph::to_text`](crate::Graph::to_text). Further instructions of the same
     /// origin are named `name.1`, `name.2`, and so on.
     ///
     /// ```text
@@ -28,7 +28,7 @@ impl Subgraph {
     /// ```
     ///
     /// The `_Feed` nodes are the feeds, in the order of their lines; if they are in another order,
-    /// a line `@feed` lists them.
+    /// a line `@feed` lists them. Regions are left out; each has a text of its own.
     pub fn to_text(&self, names: &dyn Fn(NodeId) -> String) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.

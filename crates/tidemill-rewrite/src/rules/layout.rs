@@ -11,21 +11,32 @@ pub(super) const RULES: &[Rule] = &[
     rule("identity", "identity(x) = x", &identity::IDENTITY, |e| e.input(0)),
     rule("read", "a read of a variable = its value", &resource::READ_VARIABLE, |e| e.input(0)),
     rule("stop-gradient", "stop_gradient(x) = x", &identity::STOP_GRADIENT, |e| e.input(0)),
-    rule("prevent-gradient", "prevent_gradient(x) = x", &identity::PREVENT_GRADIENT, |e| e.input(0)),
-    rule("default", "a placeholder that is not fed = its default", &placeholder::PLACEHOLDER_WITH_DEFAULT, |e| {
-        // A default whose shape may turn out not to fit in a run has to stay.
-        let admitted = e.with_view(|node| node.shape_attr("shape"));
-        let admitted = admitted.map_err(|_| WhyNot("the shape is not given"))?;
-        let default = &e.fact(e.input(0)?).shape;
-        let fits = default.merge(&admitted).is_ok_and(|both| both == *default);
-        only_if(fits, "the shape of the default may not fit")?;
+    rule("prevent-gradient", "prevent_gradient(x) = x", &identity::PREVENT_GRADIENT, |e| {
         e.input(0)
     }),
+    rule(
+        "default",
+        "a placeholder that is not fed = its default",
+        &placeholder::PLACEHOLDER_WITH_DEFAULT,
+        |e| {
+            // A default whose shape may turn out not to fit in a run has to stay.
+            let admitted = e.with_view(|node| node.shape_attr("shape"));
+            let admitted = admitted.map_err(|_| WhyNot("the shape is not given"))?;
+            let default = &e.fact(e.input(0)?).shape;
+            let fits = default.merge(&admitted).is_ok_and(|both| both == *default);
+            only_if(fits, "the shape of the default may not fit")?;
+            e.input(0)
+        },
+    ),
     rule("shape", "shape of x = a constant, if it is known", &array::SHAPE, shape_of_known),
     rule("size", "size of x = a constant, if its shape is known", &array::SIZE, size_of_known),
     rule("rank", "rank of x = a constant, if it is known", &array::RANK, rank_of_known),
-    rule("zeros-like", "zeros like x = a constant, if small", &array::ZEROS_LIKE, |e| filled_like(e, 0)),
-    rule("ones-like", "ones like x = a constant, if small", &array::ONES_LIKE, |e| filled_like(e, 1)),
+    rule("zeros-like", "zeros like x = a constant, if small", &array::ZEROS_LIKE, |e| {
+        filled_like(e, 0)
+    }),
+    rule("ones-like", "ones like x = a constant, if small", &array::ONES_LIKE, |e| {
+        filled_like(e, 1)
+    }),
     rule("cast", "cast(x) = x, to its own type", &cast::OP, same_fact),
     rule("reshape", "reshape(x, s) = x, of shape s", &array::RESHAPE, same_fact),
     rule("reshape-reshape", "reshape(reshape(x, s), t) = reshape(x, t)", &array::RESHAPE, |e| {

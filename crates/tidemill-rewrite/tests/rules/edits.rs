@@ -163,10 +163,10 @@ fn a_region_keeps_its_parameters_and_results() {
         attrs: attrs.into_iter().collect(),
         inputs: smallvec![p, x],
         outputs: smallvec![named.subgraph.fact(x).clone()],
-        regions: vec![region(identity), region(identity)],
+        regions: vec![region(identity).into(), region(identity).into()],
         origin: ids[1],
     });
-    let mut replace = |text: &str| {
+    let replace = |text: &str| {
         let subgraph = named.subgraph.clone();
         let mut replaced = Ok(());
         let subgraph = sweep(subgraph, &mut RewriteLog::counting(), |edit| {

@@ -1,5 +1,7 @@
 //! The passes that are no table of rules.
 
+use std::sync::Arc;
+
 use smallvec::smallvec;
 use tidemill_graph::{Instr, Region, Subgraph, TensorId};
 use tidemill_ops::ops::control_flow;
@@ -122,7 +124,7 @@ fn calling(op: &'static tidemill_graph::OpDef, inputs: &[usize], regions: &[&str
         attrs: attrs.into_iter().collect(),
         inputs: inputs.iter().map(|&i| TensorId::new(ids[i], 0)).collect(),
         outputs: smallvec![fact.clone(), fact],
-        regions: regions.iter().map(region).collect(),
+        regions: regions.iter().map(|text| region(text).into()).collect(),
         origin: ids[1],
     });
     named.subgraph.fetches = vec![TensorId::new(call, 0)];
@@ -131,7 +133,7 @@ fn calling(op: &'static tidemill_graph::OpDef, inputs: &[usize], regions: &[&str
 
 fn texts_of_regions(subgraph: &Subgraph) -> Vec<String> {
     let (_, call) = subgraph.instrs().last().expect("the call");
-    let text = |region: &Region| {
+    let text = |region: &Arc<Region>| {
         let names = ["a", "b", "c", "d"];
         Named { subgraph: region.subgraph.clone(), names: names.map(str::to_owned).into() }.text()
     };

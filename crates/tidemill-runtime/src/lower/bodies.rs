@@ -1,5 +1,7 @@
 //! From the bodies of a node to the paths through them, its regions, in which variables are values.
 
+use std::sync::Arc;
+
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use tidemill_graph::{
@@ -40,7 +42,7 @@ impl Lowering<'_> {
             let repeats = repeats && i > 0;
             region_of(body, &Call { written: &written, kept, repeats, shapes })
         });
-        lowered.regions = regions.collect();
+        lowered.regions = regions.map(Arc::new).collect();
         if shapes == Shapes::Open {
             lowered.outputs.iter_mut().for_each(open);
         }
@@ -170,10 +172,10 @@ impl Lowering<'_> {
 
     /// Notes the variables whose values the bodies of a node may need. Self-starting ones must have
     /// one, whether the body runs or not.
-    fn note_reads(&mut self, id: NodeId, node: &Node, regions: &[Region]) {
+    fn note_reads(&mut self, id: NodeId, node: &Node, regions: &[Arc<Region>]) {
         let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
         for (i, &input) in node.inputs.iter().skip(before).enumerate() {
-            let reads = |region: &Region| region.reads[i] || region.may_read[i];
+            let reads = |region: &Arc<Region>| region.reads[i] || region.may_read[i];
             if !regions.iter().any(reads) {
                 continue;
             }

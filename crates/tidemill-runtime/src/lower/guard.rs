@@ -1,5 +1,7 @@
 //! The fallible nodes that wait for a branch.
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_graph::{Effect, Execution, GraphReader, Guarded, NodeId, Region, Subgraph};
 
@@ -13,7 +15,7 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    pub(crate) fn of_branches(branches: &[Region], parameter: usize) -> Need {
+    pub(crate) fn of_branches(branches: &[Arc<Region>], parameter: usize) -> Need {
         let mut needing = (0..branches.len()).filter(|&branch| branches[branch].needs(parameter));
         match (needing.next(), needing.next()) {
             (None, _) => Need::Nobody,
@@ -105,11 +107,12 @@ pub(crate) fn guarded(
                 continue;
             }
             let taken = call.zip(i.checked_sub(1));
-            let user = match taken.map(|((call, branches), i)| (call, Need::of_branches(branches, i))) {
-                Some((_, Need::Nobody)) => continue,
-                Some((node, Need::One(branch))) => Some(OfBranch { node, branch }),
-                Some((_, Need::Several)) | None => user,
-            };
+            let user =
+                match taken.map(|((call, branches), i)| (call, Need::of_branches(branches, i))) {
+                    Some((_, Need::Nobody)) => continue,
+                    Some((node, Need::One(branch))) => Some(OfBranch { node, branch }),
+                    Some((_, Need::Several)) | None => user,
+                };
             users.needs(input.node, user);
         }
     }

@@ -10,11 +10,11 @@ use tidemill_value::DType;
 use super::grow::Grower;
 use super::random_values::pick;
 
-/// The tensors that a pattern is made of.
-type Admits = fn(&Fact) -> bool;
+/// The tensors that a pattern takes, and how it is made of one.
+type Pattern = (fn(&Fact) -> bool, fn(Tensor) -> Tensor);
 
-/// The left sides of rewriting rules, each with the tensors that it takes.
-const PATTERNS: &[(Admits, fn(Tensor) -> Tensor)] = &[
+/// The left sides of rewriting rules.
+const PATTERNS: &[Pattern] = &[
     (any, |x| identity(x)),
     (any, |x| stop_gradient(x)),
     (any, |x| prevent_gradient(x, "as a pattern")),
