@@ -186,6 +186,9 @@ impl GraphEdit<'_> {
     /// types and shapes.
     fn check(&self, outputs: &[TensorId], first_new: usize) -> Result<(), WhyNot> {
         let instr = self.instr();
+        if self.work.is_replaced(self.id) {
+            return Err(WhyNot("it is replaced already"));
+        }
         if !self.is_replaceable() {
             return Err(WhyNot("it has an effect"));
         }
@@ -196,8 +199,7 @@ impl GraphEdit<'_> {
             if tensor.node >= self.id && tensor.node.index() < first_new {
                 return Err(WhyNot("the replacement comes later"));
             }
-            let new = self.fact(tensor);
-            if new.dtype != fact.dtype || new.shape.merge(&fact.shape).is_err() {
+            if !fits(self.fact(tensor), fact) {
                 return Err(WhyNot("the data type or the shape would change"));
             }
         }
@@ -233,16 +235,19 @@ impl GraphEdit<'_> {
 }
 
 fn takes_and_gives_the_same(new: &Subgraph, old: &Subgraph) -> bool {
-    let agree = |new_fact: &Fact, old_fact: &Fact| {
-        new_fact.dtype == old_fact.dtype && new_fact.shape.merge(&old_fact.shape).is_ok()
-    };
-    let parameter = |of: &Subgraph, feed: NodeId| of.fact(TensorId::new(feed, 0)).clone();
-    let mut parameters = new.feeds.iter().zip(&old.feeds);
-    let mut results = new.fetches.iter().zip(&old.fetches);
+    let agree = |(left, right): (TensorId, TensorId)| fits(new.fact(left), old.fact(right));
+    let parameter = |&feed: &NodeId| TensorId::new(feed, 0);
+    let mut parameters = new.feeds.iter().map(parameter).zip(old.feeds.iter().map(parameter));
+    let mut results = new.fetches.iter().copied().zip(old.fetches.iter().copied());
     new.feeds.len() == old.feeds.len()
         && new.fetches.len() == old.fetches.len()
-        && parameters.all(|(&l, &r)| agree(&parameter(new, l), &parameter(old, r)))
-        && results.all(|(&l, &r)| agree(new.fact(l), old.fact(r)))
+        && parameters.all(agree)
+        && results.all(agree)
+}
+
+/// True if a tensor has the data type of another and may have its shape.
+fn fits(new: &Fact, old: &Fact) -> bool {
+    new.dtype == old.dtype && new.shape.merge(&old.shape).is_ok()
 }
 
 /// Visits the instructions of a subgraph in order. `rewrite` may replace each, if it has no effect,

@@ -58,12 +58,9 @@ impl Workspace {
         }
     }
 
-    /// Passes on what has become known about the outputs of an instruction.
+    /// Passes on what has become known about the outputs of an instruction, if it stays.
     pub(crate) fn end(&mut self, id: NodeId) {
         let Some(before) = self.known_before.take() else { return };
-        if self.is_replaced[id.index()] {
-            return;
-        }
         for (slot, before) in (0..).zip(&before) {
             let tensor = TensorId::new(id, slot);
             if self.subgraph.fact(tensor) != before {
@@ -71,6 +68,10 @@ impl Workspace {
                 uses.each_reader(tensor).for_each(|reader| self.has_news[reader.index()] = true);
             }
         }
+    }
+
+    pub(crate) fn is_replaced(&self, id: NodeId) -> bool {
+        self.is_replaced[id.index()]
     }
 
     /// Adds an instruction before `place`.

@@ -117,6 +117,16 @@ fn an_edit_says_why_it_is_refused() {
         random.inputs[..1].into()
     };
     assert_eq!(refused(2, of_other_type), ["the data type or the shape would change"]);
+    let mut log = RewriteLog::detailed();
+    sweep(Named::read(CHAIN).subgraph, &mut log, |edit| {
+        if edit.id().index() == 1 {
+            (0..2).for_each(|_| {
+                edit.apply("test", |edit| Ok(smallvec![edit.input(0)?]));
+            });
+        }
+    });
+    let again = ("test", WhyNot("it is replaced already"), 1);
+    assert_eq!((log.count(), log.refusals().collect::<Vec<_>>()), (1, vec![again]));
 }
 
 #[test]
