@@ -26,9 +26,11 @@ pub struct RewriteLog {
 #[derive(Clone, Debug, Default)]
 struct Details {
     rewrites: Vec<Rewrite>,
-    /// By rule and reason.
-    refusals: BTreeMap<(&'static str, &'static str), usize>,
+    refusals: Refusals,
 }
+
+/// How often rules did not apply, by rule and reason.
+pub(crate) type Refusals = BTreeMap<(&'static str, &'static str), usize>;
 
 impl RewriteLog {
     /// A log that only counts.
@@ -51,7 +53,8 @@ impl RewriteLog {
         self.details.as_ref().map_or(&[], |details| &details.rewrites)
     }
 
-    /// How often each rule did not apply to a node of its type, and why, if the log keeps that.
+    /// The number of nodes of its operation to which each rule did not apply, and why, if the log
+    /// keeps that. A pipeline counts them in the last round of each subgraph.
     pub fn refusals(&self) -> impl Iterator<Item = (&'static str, WhyNot, usize)> {
         let refusals = self.details.iter().flat_map(|details| &details.refusals);
         refusals.map(|(&(rule, reason), &times)| (rule, WhyNot(reason), times))
@@ -70,6 +73,22 @@ impl RewriteLog {
     pub(crate) fn refused(&mut self, rule: &'static str, WhyNot(reason): WhyNot) {
         if let Some(details) = &mut self.details {
             *details.refusals.entry((rule, reason)).or_default() += 1;
+        }
+    }
+
+    /// Takes the refusals out of the log.
+    pub(crate) fn take_refusals(&mut self) -> Refusals {
+        self.details
+            .as_mut()
+            .map(|details| std::mem::take(&mut details.refusals))
+            .unwrap_or_default()
+    }
+
+    /// Puts refusals back.
+    pub(crate) fn add_refusals(&mut self, refusals: Refusals) {
+        let Some(details) = &mut self.details else { return };
+        for (refusal, times) in refusals {
+            *details.refusals.entry(refusal).or_default() += times;
         }
     }
 

@@ -24,8 +24,11 @@ impl Pipeline {
 
     /// Runs the passes repeatedly until nothing changes, and records the changes.
     pub fn run(&self, mut subgraph: Subgraph, log: &mut RewriteLog) -> Subgraph {
+        let of_other_subgraphs = log.take_refusals();
         for _ in 0..ROUNDS {
             let before = log.count();
+            // What a rule did not apply to in an earlier round may be gone.
+            log.take_refusals();
             for pass in &self.passes {
                 subgraph = pass.run(subgraph, log);
                 debug_assert_eq!(subgraph.verify(), Ok(()), "after {}", pass.name());
@@ -34,6 +37,7 @@ impl Pipeline {
                 break;
             }
         }
+        log.add_refusals(of_other_subgraphs);
         let has_regions = subgraph.instrs().any(|(_, instr)| !instr.regions.is_empty());
         match has_regions {
             true => sweep(subgraph, log, |edit| self.run_inside(edit)),

@@ -35,9 +35,8 @@ pub struct RuleReport {
     /// The lines of the program that made the nodes it was applied to, each with the number of
     /// rewrites there, in the order of the first.
     pub lines: Vec<(Location, usize)>,
-    /// The reasons for which it was not applied to other nodes of its operation, each with the
-    /// number of times that it was tried there in vain. A rule is tried again in each round of
-    /// rewriting.
+    /// The reasons for which it was not applied to the nodes of its operation that remain, each
+    /// with the number of nodes.
     pub refusals: Vec<(&'static str, usize)>,
 }
 
