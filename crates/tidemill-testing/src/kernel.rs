@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use tidemill_graph::{Draw, Host, KernelCx, KernelError, NodeView, Operand};
-use tidemill_value::Value;
+use tidemill_value::{Memory, Value};
 
 /// Computes the outputs of a node by its own kernel, `count` in all, with the values that a write
 /// leaves in variables. Nothing is overwritten: the kernel sees that its inputs are needed afterwards.
@@ -27,6 +27,7 @@ pub(crate) fn run_kernel(
     let mut slots = inputs;
     slots.resize(last as usize, None);
     kernel.run(&mut KernelCx {
+        memory: &Memory::new(),
         slots: &mut slots,
         constants: &[],
         inputs: &operands,

@@ -1,6 +1,6 @@
 use smallvec::SmallVec;
 use tidemill_graph::{Draw, Execution, KernelCx, NoHost, Operand, Subgraph};
-use tidemill_value::Value;
+use tidemill_value::{Memory, Value};
 
 use crate::{GraphEdit, Pass, RewriteLog, WhyNot, sweep};
 
@@ -57,6 +57,7 @@ fn fold(edit: &GraphEdit<'_>) -> Result<SmallVec<[Value; 1]>, WhyNot> {
     let kernel = edit.with_view(|view| instr.op.kernel_of(view));
     let kernel = kernel.map_err(|_| WhyNot("there is no kernel"))?;
     let run = kernel.run(&mut KernelCx {
+        memory: &Memory::new(),
         slots: &mut slots,
         constants: &constants,
         inputs: &operands,
