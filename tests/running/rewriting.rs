@@ -195,6 +195,40 @@ fn rewriting_makes_fewer_calls() -> Outcome {
 }
 
 #[test]
+fn an_explanation_reports_each_rule_with_the_lines_it_rewrote() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let x = placeholder::<f32>([2]);
+    let first = line!() + 1;
+    let ones: Vec<Tensor> = (0..3).map(|_| x * 1.0).collect();
+    let y = identity(x * 2.0);
+    let session = Session::new();
+    let explained = session.explain((ones, y), &[x])?;
+    let find = |rule: &str| explained.rules.iter().find(|report| report.rule == rule);
+    let product = find("mul-one").ok_or("it was tried")?;
+    let lines: Vec<(u32, usize)> = product.lines.iter().map(|(at, n)| (at.line(), *n)).collect();
+    assert_eq!((product.count(), lines), (3, vec![(first, 3)]));
+    assert_eq!(product.refusals, [("the constant is not neutral", 1)]);
+    let passed_on = find("identity").ok_or("it was tried")?;
+    assert_eq!((passed_on.count(), passed_on.lines[0].0.line()), (1, first + 1));
+    let printed = explained.to_string();
+    let expected = format!("mul-one: 3, at tests/running/rewriting.rs:{first}:");
+    assert!(printed.contains(&expected) && printed.contains(" (x3)"), "{printed}");
+    Ok(())
+}
+
+#[test]
+fn without_rewriting_there_is_no_report() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let y = constant(2.0_f32) * 1.0;
+    let [_, plain] = in_both_modes();
+    let explained = plain.explain(y, &[])?;
+    assert!(explained.rules.is_empty() && explained.rewrites.is_empty(), "{explained}");
+    Ok(())
+}
+
+#[test]
 fn rewriting_adds_nothing_to_the_graph() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();

@@ -25,7 +25,6 @@ impl Attr {
             Attr::Function(_) => "function",
             Attr::Body(_) => "body",
             Attr::Bodies(_) => "list(body)",
-            Attr::Paths(_) => "paths",
         }
     }
 
@@ -68,7 +67,6 @@ impl fmt::Debug for Attr {
             Attr::Function(_) => f.write_str("<host function>"),
             Attr::Body(x) => x.fmt(f),
             Attr::Bodies(x) => x.fmt(f),
-            Attr::Paths(x) => x.fmt(f),
         }
     }
 }
@@ -118,10 +116,11 @@ impl Attrs {
         self.0.as_deref()
     }
 
-    /// These attributes plus the attribute `name`.
-    pub fn with(&self, name: &'static str, attr: Attr) -> Attrs {
-        let others = self.0.iter().flat_map(|stored| stored.iter()).filter(|(n, _)| n != name);
-        others.cloned().chain([(Cow::Borrowed(name), attr)]).collect()
+    /// These attributes except the bodies.
+    pub(crate) fn without_bodies(&self) -> Attrs {
+        let is_body = |attr: &Attr| matches!(attr, Attr::Body(_) | Attr::Bodies(_));
+        let stored = self.0.iter().flat_map(|stored| stored.iter());
+        stored.filter(|(_, attr)| !is_body(attr)).cloned().collect()
     }
 }
 

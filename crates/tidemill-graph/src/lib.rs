@@ -47,6 +47,7 @@ mod scope;
 mod subgraph;
 mod text;
 mod variable;
+mod verify;
 mod way;
 mod widen;
 
@@ -71,9 +72,8 @@ pub use lint::Lint;
 pub use location::{Location, at_location, derived, in_gradient};
 pub use memory::{GraphMemory, Seen};
 pub use model::{
-    Attr, Attrs, Body, BodyPath, Commit, Expect, ExpectGradient, GradCx, Gradient, GradientFn,
-    Grads, Graph, Guarded, HostFunction, InferFn, KernelFn, Node, NodeView, OpDef, Sample,
-    SamplesFn, Subgraph,
+    Attr, Attrs, Body, Expect, ExpectGradient, GradCx, Gradient, GradientFn, Grads, Graph,
+    HostFunction, InferFn, KernelFn, Node, NodeView, OpDef, Sample, SamplesFn,
 };
 pub use notes::{NodeNote, Slices};
 pub use reader::{EdgeKind, GraphReader, nearest_name};
@@ -84,7 +84,8 @@ pub use scope::{
     name_scope, scoped, unique_variable_scope, variable_scope, variable_scope_with,
     within_variable_scope, without_control_dependencies,
 };
-pub use subgraph::{FEED, VerifyError, may_fail};
+pub use subgraph::{Commit, FEED, Guarded, Instr, Region, Subgraph, may_fail};
 pub use text::{TextError, TextErrorKind};
 pub use variable::{Constraint, Item, Member, VariableRecord};
+pub use verify::VerifyError;
 pub use way::ShownWay;

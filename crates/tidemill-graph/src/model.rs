@@ -116,8 +116,6 @@ pub enum Attr {
     Function(Arc<HostFunction>),
     Body(Arc<Body>),
     Bodies(Arc<[Arc<Body>]>),
-    /// The paths through the bodies of a node in a [`Subgraph`](crate::Subgraph).
-    Paths(Arc<[BodyPath]>),
 }
 
 /// The attributes stored with a node, sorted by name: those that do not have their default and are
@@ -139,58 +137,6 @@ pub struct Body {
     pub(crate) results: Vec<TensorId>,
     pub(crate) effects: Vec<NodeId>,
     pub(crate) draws: bool,
-}
-
-/// The path through a body: what a plan runs.
-#[derive(Clone, Debug)]
-pub struct BodyPath {
-    /// It has a feed for each parameter (variables are values there) and a fetch for each result.
-    /// In a branch, a fetch for each variable that the branches write follows.
-    pub subgraph: Subgraph,
-    /// Whether a parameter is a variable whose previous value is needed.
-    pub reads: SmallVec<[bool; 4]>,
-    /// Whether an inner body may need the previous value of a parameter.
-    pub may_read: SmallVec<[bool; 4]>,
-}
-
-/// The path of one run, extracted from its graph: the nodes to compute for given feeds and fetches.
-/// Its nodes are renumbered in an order in which they can run, which keeps the graph's creation
-/// order. It holds no control edges: the nodes that they require are in it, and effects happen in
-/// its order. Reads and writes of variables are data edges: a node of [`Execution::Variable`] gives
-/// the value at the start of the run, and a write gives the value it leaves behind.
-#[derive(Clone, Debug, std::default::Default)]
-pub struct Subgraph {
-    pub(crate) nodes: Vec<Node>,
-    pub(crate) origins: Vec<NodeId>,
-    /// For each fed tensor, the node of type [`FEED`](crate::FEED) that stands for it.
-    pub feeds: Vec<NodeId>,
-    /// The tensors to return, in order.
-    pub fetches: Vec<TensorId>,
-    /// The variables that the run writes, by ascending node.
-    pub commits: Vec<Commit>,
-    /// The nodes that only one branch needs although they may fail the run, ascending.
-    pub guarded: Vec<Guarded>,
-}
-
-/// A node that may fail a run or is a control input, and that, in the graph, only one branch needs: it
-/// runs if that branch is taken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Guarded {
-    /// The node.
-    pub node: NodeId,
-    /// The node that runs the branch.
-    pub call: NodeId,
-    /// The number of the branch.
-    pub branch: usize,
-}
-
-/// A variable and the value it has after the run.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct Commit {
-    /// The node of the graph that names the variable.
-    pub variable: NodeId,
-    /// The value, in the subgraph.
-    pub value: TensorId,
 }
 
 /// The static description of an operation type: its inputs, outputs and behaviour.

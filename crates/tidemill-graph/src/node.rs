@@ -4,13 +4,9 @@ use std::sync::Arc;
 use tidemill_value::{ByteString, DType, PartialShape, Value};
 
 use crate::{
-    Access, Arg, ArgType, Arity, Attr, Attrs, Body, BodyPath, Effect, Elements, Fact, HostFunction,
-    Node, NodeView, OpDef, OpError, body,
+    Access, Arg, ArgType, Arity, Attr, Attrs, Body, Effect, Elements, Fact, HostFunction, Node,
+    NodeView, OpDef, OpError, body,
 };
-
-/// The attribute under which a node of a [`Subgraph`](crate::Subgraph) has the paths through its
-/// bodies.
-const PATHS: &str = "_paths";
 
 impl Node {
     /// The node's use of input `position`.
@@ -37,19 +33,6 @@ impl Node {
     /// The graphs that the node runs, in the order in which its operation names them.
     pub fn bodies(&self) -> impl Iterator<Item = &Body> {
         bodies(self.op, &self.attrs).map(AsRef::as_ref)
-    }
-
-    /// The paths through the bodies of a node in a [`Subgraph`](crate::Subgraph).
-    pub fn paths(&self) -> &[BodyPath] {
-        match self.attrs.get(PATHS) {
-            Some(Attr::Paths(paths)) => paths,
-            _ => &[],
-        }
-    }
-
-    /// Sets the paths through the bodies.
-    pub fn set_paths(&mut self, paths: impl Into<Arc<[BodyPath]>>) {
-        self.attrs = self.attrs.with(PATHS, Attr::Paths(paths.into()));
     }
 
     /// Whether a run of it draws random numbers.

@@ -131,7 +131,6 @@ fn write_attr(text: &mut Text, attr: &Attr) -> fmt::Result {
         Attr::Bodies(x) => text.message("list", |text| {
             x.iter().try_for_each(|x| text.message("func", |text| text.string("name", x.name())))
         }),
-        Attr::Paths(_) => Ok(()),
     }
 }
 

@@ -1,11 +1,89 @@
+use std::sync::Arc;
+
 use smallvec::{SmallVec, smallvec};
 use tidemill_value::{DType, PartialShape};
 
+use crate::append::infer_outputs;
+use crate::arguments::Arguments;
+use crate::bind::bind;
+use crate::diagnosis::BuildErrorKind;
 use crate::node::argument_ranges;
 use crate::{
-    Arg, AttrDef, AttrKind, BodyPath, Effect, Execution, Fact, Fallible, Inferred, Kernel,
-    KernelCx, KernelError, Node, NodeId, NodeView, OpDef, OpError, Subgraph, TensorId,
+    Arg, AttrDef, AttrKind, Attrs, Effect, Execution, Fact, Fallible, Inferred, Kernel, KernelCx,
+    KernelError, Node, NodeId, NodeView, OpDef, TensorId,
 };
+
+/// The path of one run, extracted from its graph: what to compute for given feeds and fetches.
+/// Its instructions are numbered in an order in which they can run, which keeps the graph's creation
+/// order. It holds no control edges: the nodes that they require are in it, and effects happen in
+/// its order. Reads and writes of variables are data edges: an instruction of
+/// [`Execution::Variable`] gives the value at the start of the run, and a write gives the value it
+/// leaves behind.
+#[derive(Clone, Debug, Default)]
+pub struct Subgraph {
+    instrs: Vec<Instr>,
+    /// For each fed tensor, the instruction of type [`FEED`] that stands for it.
+    pub feeds: Vec<NodeId>,
+    /// The tensors to return, in order.
+    pub fetches: Vec<TensorId>,
+    /// The variables that the run writes, by ascending node.
+    pub commits: Vec<Commit>,
+    /// The instructions that only one branch needs although they may fail the run, ascending.
+    pub guarded: Vec<Guarded>,
+}
+
+/// One instruction of a [`Subgraph`]: an operation, the tensors that it takes, and the facts known
+/// about those that it gives.
+#[derive(Clone, Debug)]
+pub struct Instr {
+    /// The operation.
+    pub op: &'static OpDef,
+    /// The attributes that do not have their default and are not inferred from the inputs. Bodies
+    /// are not among them: the instruction runs its regions.
+    pub attrs: Attrs,
+    /// The tensors of the subgraph that it takes, in the order of the operation's arguments.
+    pub inputs: SmallVec<[TensorId; 2]>,
+    /// The facts known about its outputs.
+    pub outputs: SmallVec<[Fact; 1]>,
+    /// The paths through the bodies that it runs: the branches, or the condition and the body of a
+    /// loop. Clones of the instruction share them.
+    pub regions: Vec<Arc<Region>>,
+    /// The node of the graph that it comes from.
+    pub origin: NodeId,
+}
+
+/// The path through a body: what a plan runs.
+#[derive(Clone, Debug, Default)]
+pub struct Region {
+    /// It has a feed for each parameter (variables are values there) and a fetch for each result.
+    /// In a branch, a fetch for each variable that the branches write follows.
+    pub subgraph: Subgraph,
+    /// Whether a parameter is a variable whose previous value is needed.
+    pub reads: SmallVec<[bool; 4]>,
+    /// Whether an inner body may need the previous value of a parameter.
+    pub may_read: SmallVec<[bool; 4]>,
+}
+
+/// An instruction that may fail a run or stands for a control input, and that, in the graph, only
+/// one branch needs: it runs if that branch is taken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Guarded {
+    /// The instruction.
+    pub node: NodeId,
+    /// The instruction that runs the branch.
+    pub call: NodeId,
+    /// The number of the branch.
+    pub branch: usize,
+}
+
+/// A variable and the value it has after the run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Commit {
+    /// The node of the graph that names the variable.
+    pub variable: NodeId,
+    /// The value, in the subgraph.
+    pub value: TensorId,
+}
 
 /// The placeholder in a [`Subgraph`] for a fed tensor.
 pub static FEED: OpDef = OpDef::new("_Feed", "The value that is fed for a tensor.")
@@ -36,251 +114,254 @@ impl Kernel for Current {
     }
 }
 
+impl Instr {
+    /// The instruction of a node, with inputs in the subgraph and without regions.
+    pub fn of(node: &Node, inputs: impl IntoIterator<Item = TensorId>, origin: NodeId) -> Self {
+        let runs_bodies = node.op.execution.inputs_before_bodies().is_some();
+        Instr {
+            op: node.op,
+            attrs: if runs_bodies { node.attrs.without_bodies() } else { node.attrs.clone() },
+            inputs: inputs.into_iter().collect(),
+            outputs: node.outputs.clone(),
+            regions: Vec::new(),
+            origin,
+        }
+    }
+
+    /// Whether a run of it draws random numbers.
+    pub fn draws(&self) -> bool {
+        let draws = |region: &Arc<Region>| region.subgraph.instrs().any(|(_, instr)| instr.draws());
+        self.op.effect == Effect::Random || self.regions.iter().any(draws)
+    }
+}
+
+impl Region {
+    /// A parameter.
+    pub fn parameter(&self, parameter: usize) -> TensorId {
+        TensorId::new(self.subgraph.feeds[parameter], 0)
+    }
+
+    /// Whether anything needs the value of a parameter.
+    pub fn needs(&self, parameter: usize) -> bool {
+        let feed = self.parameter(parameter);
+        self.subgraph.fetches.contains(&feed)
+            || self.subgraph.instrs().any(|(_, instr)| instr.inputs.contains(&feed))
+    }
+}
+
 impl Subgraph {
-    /// Appends a node whose inputs are already in the subgraph. `origin` is the node of the graph
-    /// that it comes from.
-    pub fn push(&mut self, node: Node, origin: NodeId) -> NodeId {
-        let id = self.next_id();
-        self.nodes.push(node);
-        self.origins.push(origin);
+    /// Appends an instruction whose inputs are already in the subgraph.
+    pub fn push(&mut self, instr: Instr) -> NodeId {
+        let id = NodeId::new(self.instrs.len());
+        self.instrs.push(instr);
         id
     }
 
-    /// The number that the next node will have.
-    pub fn next_id(&self) -> NodeId {
-        NodeId::new(self.nodes.len())
-    }
-
-    /// Appends the node that stands for a fed tensor, of node `origin`.
+    /// Appends the instruction that stands for a fed tensor, of node `origin`.
     pub fn push_feed(&mut self, fact: &Fact, origin: NodeId) -> NodeId {
         let attrs =
             [("dtype".into(), fact.dtype.into()), ("shape".into(), fact.shape.clone().into())];
-        let node = Node {
+        self.push(Instr {
             op: &FEED,
             attrs: attrs.into_iter().collect(),
             inputs: SmallVec::new(),
-            control_inputs: SmallVec::new(),
             outputs: smallvec![Fact {
                 list: fact.list.clone(),
                 ..Fact::new(fact.dtype, fact.shape.clone())
             }],
-        };
-        self.push(node, origin)
+            regions: Vec::new(),
+            origin,
+        })
     }
 
-    /// Appends the node that stands for the value, given by `start`, of a variable whose shape may
-    /// differ from the declared one.
+    /// Appends the instruction that stands for the value, given by `start`, of a variable whose
+    /// shape may differ from the declared one.
     pub fn push_current(&mut self, start: TensorId) -> TensorId {
         let dtype = self.fact(start).dtype;
-        let node = Node {
+        let current = self.push(Instr {
             op: &CURRENT,
             attrs: [("T".into(), dtype.into())].into_iter().collect(),
             inputs: smallvec![start],
-            control_inputs: SmallVec::new(),
             outputs: smallvec![Fact::new(dtype, PartialShape::unknown())],
-        };
-        let origin = self.origin(start.node);
-        TensorId::new(self.push(node, origin), 0)
+            regions: Vec::new(),
+            origin: self.instr(start.node).origin,
+        });
+        TensorId::new(current, 0)
     }
 
-    /// Replaces the paths through the bodies of nodes. `change` gets a node, with its paths, and
-    /// its inputs.
-    pub fn change_paths(&mut self, mut change: impl FnMut(&Subgraph, NodeId) -> Vec<BodyPath>) {
-        let with_paths = self.nodes().filter(|(_, node)| !node.paths().is_empty());
-        let ids: Vec<NodeId> = with_paths.map(|(id, _)| id).collect();
-        for id in ids {
-            let paths = change(self, id);
-            self.nodes[id.index()].set_paths(paths);
-        }
+    /// The instruction of an operation whose arguments are in the subgraph. The operation determines
+    /// the data types and shapes of the outputs.
+    ///
+    /// # Errors
+    /// [`BuildErrorKind`] if the operation does not take these arguments or attributes.
+    pub fn typed(
+        &self,
+        op: &'static OpDef,
+        attrs: &Attrs,
+        arguments: &[&[TensorId]],
+        origin: NodeId,
+    ) -> Result<Instr, BuildErrorKind> {
+        let arguments: Arguments<TensorId> =
+            arguments.iter().map(|tensors| tensors.iter().copied()).collect();
+        let facts = self.facts(&arguments.inputs);
+        let attrs = attrs.shared().unwrap_or_default().to_vec();
+        let bound = bind(op, &arguments, &facts, attrs)?;
+        let outputs = infer_outputs(op, &bound, &facts)?;
+        let (attrs, inputs) = (bound.attrs, arguments.inputs);
+        Ok(Instr { op, attrs, inputs, outputs, regions: Vec::new(), origin })
     }
 
-    /// Replaces a value that is given as a parameter by the constant `node`.
-    pub fn fix_parameter(&mut self, parameter: usize, node: Node) {
+    /// Replaces a value that is given as a parameter by a constant.
+    pub fn fix_parameter(&mut self, parameter: usize, constant: Instr) {
         let old = self.feeds[parameter];
-        let fact = self.node(old).outputs[0].clone();
-        let feed = self.push_feed(&fact, self.origin(old));
+        let Instr { outputs, origin, .. } = self.instr(old);
+        let (fact, origin) = (outputs[0].clone(), *origin);
+        let feed = self.push_feed(&fact, origin);
         for fetch in self.fetches.iter_mut().filter(|fetch| fetch.node == old) {
             fetch.node = feed;
         }
         self.feeds[parameter] = feed;
-        self.nodes[old.index()] = node;
+        self.instrs[old.index()] = Instr { origin, ..constant };
     }
 
-    /// The number of nodes.
+    /// Keeps the instructions of `order`, in that order, and renumbers them. Whatever else refers to
+    /// them follows; the guards of instructions that go, go too.
+    pub fn renumber(&mut self, order: &[NodeId]) {
+        let mut new_ids: Vec<Option<NodeId>> = vec![None; self.instrs.len()];
+        for (i, id) in order.iter().enumerate() {
+            new_ids[id.index()] = Some(NodeId::new(i));
+        }
+        let mut old: Vec<Option<Instr>> =
+            std::mem::take(&mut self.instrs).into_iter().map(Some).collect();
+        self.instrs = order.iter().filter_map(|id| old[id.index()].take()).collect();
+        let renumber = |id: &mut NodeId| *id = new_ids[id.index()].unwrap_or(*id);
+        let inputs = self.instrs.iter_mut().flat_map(|instr| &mut instr.inputs);
+        let values = self.commits.iter_mut().map(|commit| &mut commit.value);
+        for tensor in inputs.chain(&mut self.fetches).chain(values) {
+            renumber(&mut tensor.node);
+        }
+        self.feeds.iter_mut().for_each(renumber);
+        let guarded = std::mem::take(&mut self.guarded).into_iter().filter_map(|guarded| {
+            let (node, call) = (new_ids[guarded.node.index()]?, new_ids[guarded.call.index()]?);
+            Some(Guarded { node, call, ..guarded })
+        });
+        self.guarded = guarded.collect();
+    }
+
+    /// The number of instructions.
     pub fn len(&self) -> usize {
-        self.nodes.len()
+        self.instrs.len()
     }
 
-    /// Whether there are no nodes.
+    /// Whether there are no instructions.
     pub fn is_empty(&self) -> bool {
-        self.nodes.is_empty()
+        self.instrs.is_empty()
     }
 
-    /// The nodes, in the order in which they can run.
-    pub fn nodes(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Node)> + ExactSizeIterator {
-        self.nodes.iter().enumerate().map(|(i, node)| (NodeId::new(i), node))
+    /// The instructions, in the order in which they can run.
+    pub fn instrs(&self) -> impl DoubleEndedIterator<Item = (NodeId, &Instr)> + ExactSizeIterator {
+        self.instrs.iter().enumerate().map(|(i, instr)| (NodeId::new(i), instr))
     }
 
-    /// The nodes, by value, each with the node of the graph that it comes from.
-    pub fn into_nodes(self) -> impl ExactSizeIterator<Item = (NodeId, Node)> {
-        self.origins.into_iter().zip(self.nodes)
+    /// An instruction.
+    pub fn instr(&self, id: NodeId) -> &Instr {
+        &self.instrs[id.index()]
     }
 
-    /// A node.
-    pub fn node(&self, id: NodeId) -> &Node {
-        &self.nodes[id.index()]
+    /// An instruction, to change. [`Subgraph::verify`] has the rules to keep.
+    pub fn instr_mut(&mut self, id: NodeId) -> &mut Instr {
+        &mut self.instrs[id.index()]
     }
 
-    /// The node of the graph that a node comes from.
-    pub fn origin(&self, id: NodeId) -> NodeId {
-        self.origins[id.index()]
+    /// Removes the instructions after the first `len`.
+    pub fn truncate(&mut self, len: usize) {
+        self.instrs.truncate(len);
     }
 
     /// The facts known about a tensor.
     pub fn fact(&self, tensor: TensorId) -> &Fact {
-        &self.node(tensor.node).outputs[tensor.slot as usize]
+        &self.instr(tensor.node).outputs[tensor.slot as usize]
     }
 
-    /// The facts known about the inputs of a node.
-    pub fn input_facts(&self, node: &Node) -> SmallVec<[Fact; 4]> {
-        node.inputs.iter().map(|&input| self.fact(input).clone()).collect()
+    pub(crate) fn get_fact(&self, tensor: TensorId) -> Option<&Fact> {
+        self.instrs.get(tensor.node.index())?.outputs.get(tensor.slot as usize)
+    }
+
+    /// The facts known about some tensors.
+    pub fn facts(&self, tensors: &[TensorId]) -> SmallVec<[Fact; 4]> {
+        tensors.iter().map(|&tensor| self.fact(tensor).clone()).collect()
     }
 
     /// Adds to a write the outputs for the values that it leaves behind without one, as its last
     /// outputs.
-    pub fn add_state(&self, node: &mut Node) {
-        let (outputs, written) = (node.outputs.len(), node.op.written());
-        let last = written.checked_sub(1).map(|i| node.op.state_slot(outputs, i) as usize);
-        if node.op.execution != Execution::Write || last.is_none_or(|last| last < outputs) {
+    pub fn add_state(&self, instr: &mut Instr) {
+        let Instr { op, attrs, inputs, outputs, .. } = instr;
+        let (count, written) = (outputs.len(), op.written());
+        let last = written.checked_sub(1).map(|i| op.state_slot(count, i) as usize);
+        if op.execution != Execution::Write || last.is_none_or(|last| last < count) {
             return;
         }
-        let facts = self.input_facts(node);
-        let inferred = (node.op.infer)(&NodeView::new(node.op, &node.attrs, &facts, &[]));
-        let inferred = inferred.unwrap_or_default();
+        let facts = self.facts(inputs);
+        let inferred = (op.infer)(&NodeView::new(op, attrs, &facts, &[])).unwrap_or_default();
         for (i, variable) in facts.iter().take(written).enumerate() {
-            let slot = node.op.state_slot(outputs, i) as usize;
-            if slot >= outputs {
+            let slot = op.state_slot(count, i) as usize;
+            if slot >= count {
                 let state = inferred.get(slot).map(|state| state.shape.clone());
                 let shape = state.unwrap_or_else(PartialShape::unknown);
-                node.outputs.push(Fact::new(variable.dtype, shape));
+                outputs.push(Fact::new(variable.dtype, shape));
             }
         }
     }
 
-    /// Infers the facts about the outputs of a node again, with inputs in the subgraph. If the
-    /// inputs contradict each other, so that a run will fail, nothing is known.
-    pub fn infer_again(&self, node: &mut Node) {
-        if !node.paths().is_empty() {
-            return;
-        }
-        let facts = self.input_facts(node);
-        let inferred = (node.op.infer)(&NodeView::new(node.op, &node.attrs, &facts, &[]));
+    /// The facts about the outputs of an instruction that follow from those about its inputs now. If
+    /// the inputs contradict each other, so that a run will fail, nothing is known but the data
+    /// types. `attrs` are those of the instruction or, with the bodies, those of its node.
+    pub fn infer_again(&self, instr: &Instr, attrs: &Attrs) -> SmallVec<[Fact; 1]> {
+        let facts = self.facts(&instr.inputs);
+        let inferred = (instr.op.infer)(&NodeView::new(instr.op, attrs, &facts, &[]));
         let mut inferred = inferred.unwrap_or_default().into_iter();
-        for fact in &mut node.outputs {
+        let outputs = instr.outputs.iter().map(|fact| {
             let Inferred { shape, elements, list } =
                 inferred.next().unwrap_or_else(|| PartialShape::unknown().into());
-            (fact.shape, fact.elements, fact.list) = (shape, elements, list);
-        }
+            Fact { dtype: fact.dtype, role: fact.role, shape, elements, list }
+        });
+        outputs.collect()
     }
 
-    /// True if a node must stay even if nothing needs its outputs.
-    pub fn must_keep(&self, node: &Node) -> bool {
-        node.op.effect != Effect::None
-            || may_fail(node, node.inputs.iter().map(|&input| self.fact(input)))
+    /// True if an instruction must stay even if nothing needs its outputs.
+    pub fn must_keep(&self, instr: &Instr) -> bool {
+        instr.op.effect != Effect::None || self.may_fail(instr)
     }
 
-    /// Checks the invariants of a subgraph.
-    ///
-    /// # Errors
-    /// The first rule that is broken: inputs exist and come before the node, their number is right
-    /// for the operation, the outputs are as inferred or better known, and feeds, fetches and
-    /// commits exist.
-    pub fn verify(&self) -> Result<(), VerifyError> {
-        for (id, node) in self.nodes() {
-            for &input in &node.inputs {
-                if input.node >= id || self.get_fact(input).is_none() {
-                    return Err(VerifyError::Input { node: id, op: node.op.name, input });
-                }
-            }
-            let arguments = argument_ranges(node.op.inputs, &node.attrs);
-            let expected = arguments.last().map_or(0, |range| range.end);
-            let actual = node.inputs.len();
-            if expected != actual {
-                let op = node.op.name;
-                return Err(VerifyError::InputCount { node: id, op, expected, actual });
-            }
-            self.verify_outputs(id, node)?;
-        }
-        let tensors = self.fetches.iter().copied();
-        let tensors = tensors.chain(self.commits.iter().map(|commit| commit.value));
-        for tensor in tensors.chain(self.feeds.iter().map(|&feed| TensorId::new(feed, 0))) {
-            self.get_fact(tensor).ok_or(VerifyError::Root { tensor })?;
-        }
-        Ok(())
-    }
-
-    fn get_fact(&self, tensor: TensorId) -> Option<&Fact> {
-        self.nodes.get(tensor.node.index())?.outputs.get(tensor.slot as usize)
-    }
-
-    fn verify_outputs(&self, id: NodeId, node: &Node) -> Result<(), VerifyError> {
-        let facts = self.input_facts(node);
-        let view = NodeView::new(node.op, &node.attrs, &facts, &[]);
-        let inferred = match (node.op.infer)(&view) {
-            Ok(inferred) => inferred,
-            // The run will report it.
-            Err(_) if may_fail(node, facts.iter()) => return Ok(()),
-            Err(source) => {
-                let (op, source) = (node.op.name, source.into());
-                return Err(VerifyError::Inference { node: id, op, source });
-            }
-        };
-        // The values that branches leave in variables come after the inferred outputs.
-        let has_states = matches!(node.op.execution, Execution::Branch(_));
-        let agree = (inferred.len() == node.outputs.len()
-            || (has_states && inferred.len() < node.outputs.len()))
-            && inferred.iter().zip(&node.outputs).all(|(l, r)| l.shape.merge(&r.shape).is_ok());
-        if agree { Ok(()) } else { Err(VerifyError::Outputs { node: id, op: node.op.name }) }
+    /// True if a run of an instruction can fail.
+    pub fn may_fail(&self, instr: &Instr) -> bool {
+        let inputs = instr.inputs.iter().map(|&input| self.fact(input));
+        may_fail((instr.op, &instr.attrs), inputs, &instr.outputs)
     }
 }
 
-/// True if a run of a node can fail, given the facts about its inputs.
-pub fn may_fail<'a>(node: &'a Node, inputs: impl Iterator<Item = &'a Fact>) -> bool {
+/// True if a run of an operation can fail, given the facts about its inputs and outputs.
+pub fn may_fail<'a>(
+    (op, attrs): (&OpDef, &Attrs),
+    inputs: impl Iterator<Item = &'a Fact>,
+    outputs: &'a [Fact],
+) -> bool {
     // The contents of a list are known only in the run.
     let is_unknown = |fact: &Fact| !fact.shape.is_known() || fact.dtype == DType::Variant;
-    match node.op.fallible {
+    match op.fallible {
         Fallible::Never => false,
         Fallible::Values | Fallible::Checked => true,
-        Fallible::Shapes => inputs.chain(&node.outputs).any(is_unknown),
+        Fallible::Shapes => inputs.chain(outputs).any(is_unknown),
         Fallible::Elements(arguments) => {
-            let ranges: SmallVec<[_; 4]> = argument_ranges(node.op.inputs, &node.attrs).collect();
+            let ranges: SmallVec<[_; 4]> = argument_ranges(op.inputs, attrs).collect();
             let counts = |i: usize| arguments.iter().any(|&argument| ranges[argument].contains(&i));
             let is_known =
                 |fact: &Fact| fact.elements.as_ref().is_some_and(|e| e.known().is_some());
-            let mut inputs = inputs.enumerate();
-            inputs.any(|(i, fact)| is_unknown(fact) || (counts(i) && !is_known(fact)))
-                || node.outputs.iter().any(is_unknown)
+            inputs.enumerate().any(|(i, fact)| is_unknown(fact) || (counts(i) && !is_known(fact)))
+                || outputs.iter().any(is_unknown)
         }
         Fallible::Integers => {
-            inputs.chain(&node.outputs).any(|fact| fact.dtype.is_integer() || is_unknown(fact))
+            inputs.chain(outputs).any(|fact| fact.dtype.is_integer() || is_unknown(fact))
         }
     }
 }
-
-/// A rule that a [`Subgraph`] breaks.
-#[derive(Clone, PartialEq, thiserror::Error)]
-#[allow(missing_docs)]
-pub enum VerifyError {
-    #[error("{op} ({node:?}) takes {input:?}, which does not come before it")]
-    Input { node: NodeId, op: &'static str, input: TensorId },
-    #[error("{op} ({node:?}) takes {expected} inputs, but has {actual}")]
-    InputCount { node: NodeId, op: &'static str, expected: usize, actual: usize },
-    #[error("{op} ({node:?}) cannot take its inputs: {source}")]
-    Inference { node: NodeId, op: &'static str, source: Box<OpError> },
-    #[error("{op} ({node:?}) does not have the outputs that its inputs imply")]
-    Outputs { node: NodeId, op: &'static str },
-    #[error("{tensor:?} is fed, fetched or committed, but does not exist")]
-    Root { tensor: TensorId },
-}
-
-tidemill_value::debug_as_report!(VerifyError);

@@ -8,7 +8,7 @@ use common::ops::{ADD, CONST, NEG};
 use common::*;
 use smallvec::smallvec;
 use tidemill_graph::{
-    Attrs, Commit, FEED, Fact, Graph, Node, NodeId, OpDef, Subgraph, TensorId, TextError,
+    Attrs, Commit, FEED, Fact, Graph, Instr, NodeId, OpDef, Subgraph, TensorId, TextError,
     TextErrorKind, VerifyError,
 };
 use tidemill_value::{DType, PartialShape, Value, shape};
@@ -42,20 +42,21 @@ fn node_ids<const N: usize>() -> [NodeId; N] {
     std::array::from_fn(|_| id(no_op()))
 }
 
-fn float_node(op: &'static OpDef, inputs: &[TensorId]) -> Node {
-    Node {
+fn of_floats(op: &'static OpDef, inputs: &[TensorId], origin: NodeId) -> Instr {
+    Instr {
         op,
         attrs: Attrs::NONE,
         inputs: inputs.into(),
-        control_inputs: smallvec![],
         outputs: smallvec![Fact::new(DType::F32, [2])],
+        regions: vec![],
+        origin,
     }
 }
 
-fn constant_node() -> Node {
+fn constant(origin: NodeId) -> Instr {
     let value = Value::from([1.0_f32, 2.0]);
     let attrs = [("dtype".into(), DType::F32.into()), ("value".into(), value.into())];
-    Node { attrs: attrs.into_iter().collect(), ..float_node(&CONST, &[]) }
+    Instr { attrs: attrs.into_iter().collect(), ..of_floats(&CONST, &[], origin) }
 }
 
 #[test]
@@ -69,10 +70,10 @@ fn a_subgraph_reads_back_from_its_text() {
 #[test]
 fn feeds_fetches_commits_and_origins_are_read() {
     let (subgraph, _) = read(STEP);
-    let ids: Vec<NodeId> = subgraph.nodes().map(|(id, _)| id).collect();
-    assert!(ids.iter().all(|&id| subgraph.origin(id) == id));
+    let ids: Vec<NodeId> = subgraph.instrs().map(|(id, _)| id).collect();
+    assert!(ids.iter().all(|&id| subgraph.instr(id).origin == id));
     assert_eq!(subgraph.feeds, [ids[0]]);
-    assert_eq!(subgraph.node(ids[0]).op, &FEED);
+    assert_eq!(subgraph.instr(ids[0]).op, &FEED);
     assert_eq!(subgraph.fetches, [TensorId::new(ids[3], 0), TensorId::new(ids[1], 0)]);
     let commit = Commit { variable: ids[1], value: TensorId::new(ids[5], 0) };
     assert_eq!(subgraph.commits, [commit]);
@@ -97,7 +98,7 @@ fn feeds_in_another_order_than_their_nodes_are_listed() {
                 y: int32[] = _Feed() dtype=int32 shape=[]\n\
                 @feed y x\n";
     let read = read(text);
-    let ids: Vec<NodeId> = read.0.nodes().map(|(id, _)| id).collect();
+    let ids: Vec<NodeId> = read.0.instrs().map(|(id, _)| id).collect();
     assert_eq!(read.0.feeds, [ids[1], ids[0]]);
     assert_eq!(text_of(&read), text);
 }
@@ -143,7 +144,7 @@ fn control_edges_and_directives_of_graphs_are_errors() {
 fn the_text_of_a_broken_subgraph_can_be_written() {
     let [origin, missing] = node_ids();
     let mut subgraph = Subgraph::default();
-    subgraph.push(float_node(&ADD, &[TensorId::new(missing, 0)]), origin);
+    subgraph.push(of_floats(&ADD, &[TensorId::new(missing, 0)], origin));
     let text = subgraph.to_text(&|_| "sum".to_owned());
     assert_eq!(text, "sum: float32[2] = AddV2(\"<no node>\", )\n");
 }
@@ -153,8 +154,8 @@ fn inputs_must_come_before_a_node() {
     let [origin, next] = node_ids();
     let mut subgraph = Subgraph::default();
     let input = TensorId::new(next, 0);
-    let node = subgraph.push(float_node(&NEG, &[input]), origin);
-    subgraph.push(constant_node(), next);
+    let node = subgraph.push(of_floats(&NEG, &[input], origin));
+    subgraph.push(constant(next));
     assert_eq!(subgraph.verify(), Err(VerifyError::Input { node, op: "Neg", input }));
 }
 
@@ -162,9 +163,9 @@ fn inputs_must_come_before_a_node() {
 fn inputs_must_exist() {
     let [first, second] = node_ids();
     let mut subgraph = Subgraph::default();
-    let constant = subgraph.push(constant_node(), first);
+    let constant = subgraph.push(constant(first));
     let input = TensorId::new(constant, 1);
-    let node = subgraph.push(float_node(&NEG, &[input]), second);
+    let node = subgraph.push(of_floats(&NEG, &[input], second));
     assert_eq!(subgraph.verify(), Err(VerifyError::Input { node, op: "Neg", input }));
 }
 
@@ -172,8 +173,8 @@ fn inputs_must_exist() {
 fn a_node_has_as_many_inputs_as_its_operation_takes() {
     let [first, second] = node_ids();
     let mut subgraph = Subgraph::default();
-    let constant = TensorId::new(subgraph.push(constant_node(), first), 0);
-    let node = subgraph.push(float_node(&ADD, &[constant]), second);
+    let constant = TensorId::new(subgraph.push(constant(first)), 0);
+    let node = subgraph.push(of_floats(&ADD, &[constant], second));
     let expected = VerifyError::InputCount { node, op: "AddV2", expected: 2, actual: 1 };
     assert_eq!(subgraph.verify(), Err(expected));
 }
@@ -182,9 +183,9 @@ fn a_node_has_as_many_inputs_as_its_operation_takes() {
 fn inputs_must_be_what_the_operation_takes() {
     let (mut subgraph, _) = read("x: float32[3] = _Feed() dtype=float32 shape=[3]\n");
     let [origin, _] = node_ids();
-    let constant = subgraph.push(constant_node(), origin);
+    let constant = subgraph.push(constant(origin));
     let inputs = [TensorId::new(subgraph.feeds[0], 0), TensorId::new(constant, 0)];
-    subgraph.push(float_node(&ADD, &inputs), origin);
+    subgraph.push(of_floats(&ADD, &inputs, origin));
     let error = subgraph.verify().expect_err("3 and 2 do not broadcast");
     assert!(matches!(error, VerifyError::Inference { op: "AddV2", .. }), "{error}");
     assert!(error.to_string().starts_with("AddV2 (node2) cannot take its inputs: shapes [3]"));
@@ -197,12 +198,12 @@ fn outputs_must_agree_with_what_is_inferred() {
         let [origin] = node_ids();
         let outputs = smallvec![Fact::new(DType::F32, shape)];
         let mut subgraph = Subgraph::default();
-        let node = subgraph.push(Node { outputs, ..constant_node() }, origin);
+        let node = subgraph.push(Instr { outputs, ..constant(origin) });
         assert_eq!(subgraph.verify(), Err(VerifyError::Outputs { node, op: "Const" }));
     }
     let [origin] = node_ids();
     let mut subgraph = Subgraph::default();
-    let node = subgraph.push(Node { outputs: smallvec![], ..constant_node() }, origin);
+    let node = subgraph.push(Instr { outputs: smallvec![], ..constant(origin) });
     assert_eq!(subgraph.verify(), Err(VerifyError::Outputs { node, op: "Const" }));
 }
 
@@ -217,7 +218,7 @@ fn more_may_be_known_of_outputs_than_is_inferred() {
 fn feeds_fetches_and_commits_must_exist() {
     let [origin, missing] = node_ids();
     let mut subgraph = Subgraph::default();
-    let node = subgraph.push(constant_node(), origin);
+    let node = subgraph.push(constant(origin));
     assert!(subgraph.verify().is_ok());
     let tensor = TensorId::new(node, 1);
     let mut fetched = subgraph.clone();

@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use proptest::sample::Index;
 use tidemill_graph::{
-    Attr, Graph, NodeBuilder, NodeId, OperationRef, Referent, Subgraph, TensorId, TensorRef,
+    Attr, Graph, Instr, NodeBuilder, NodeId, OperationRef, Referent, Subgraph, TensorId, TensorRef,
 };
 use tidemill_value::{ByteString, DType, Dim, PartialShape, Value};
 
@@ -174,10 +174,8 @@ fn subgraph_of(graph: &Graph, fetches: &[Index]) -> Subgraph {
     let mut subgraph = Subgraph::default();
     let ids: Vec<NodeId> = reader.nodes().map(|(id, _)| id).collect();
     for (id, node) in reader.nodes() {
-        let mut node = node.clone();
-        node.control_inputs.clear();
         let two_nodes_share = ids[id.index() / 2 * 2];
-        subgraph.push(node, two_nodes_share);
+        subgraph.push(Instr::of(node, node.inputs.iter().copied(), two_nodes_share));
     }
     let tensors: Vec<TensorId> = reader
         .nodes()

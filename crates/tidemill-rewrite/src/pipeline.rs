@@ -1,6 +1,6 @@
-use tidemill_graph::{BodyPath, Execution, Node, Subgraph, TensorId};
+use tidemill_graph::{Execution, Instr, Region, Subgraph};
 
-use crate::{Algebra, Cse, DeadNodes, Fold, Pass, Rewrite};
+use crate::{Algebra, Cse, DeadNodes, Fold, GraphEdit, Pass, RewriteLog, sweep};
 
 /// Passes, in order.
 #[derive(Clone)]
@@ -22,54 +22,60 @@ impl Pipeline {
         Pipeline { passes: passes.into_iter().collect() }
     }
 
-    /// Runs the passes repeatedly until nothing changes, and returns the changes.
-    pub fn run(&self, mut subgraph: Subgraph) -> (Subgraph, Vec<Rewrite>) {
-        let mut rewrites = Vec::new();
+    /// Runs the passes repeatedly until nothing changes, and records the changes.
+    pub fn run(&self, mut subgraph: Subgraph, log: &mut RewriteLog) -> Subgraph {
+        let of_other_subgraphs = log.take_refusals();
         for _ in 0..ROUNDS {
-            let before = rewrites.len();
+            let before = log.count();
+            // What a rule did not apply to in an earlier round may be gone.
+            log.take_refusals();
             for pass in &self.passes {
-                subgraph = pass.run(subgraph, &mut rewrites);
+                subgraph = pass.run(subgraph, log);
                 debug_assert_eq!(subgraph.verify(), Ok(()), "after {}", pass.name());
             }
-            if rewrites.len() == before {
+            if log.count() == before {
                 break;
             }
         }
-        self.run_inside(&mut subgraph, &mut rewrites);
-        (subgraph, rewrites)
+        log.add_refusals(of_other_subgraphs);
+        let has_regions = subgraph.instrs().any(|(_, instr)| !instr.regions.is_empty());
+        match has_regions {
+            true => sweep(subgraph, log, |edit| self.run_inside(edit)),
+            false => subgraph,
+        }
     }
 
-    /// Runs the passes on the bodies of nodes, where a parameter that is given a constant becomes
-    /// that constant.
-    fn run_inside(&self, subgraph: &mut Subgraph, rewrites: &mut Vec<Rewrite>) {
-        subgraph.change_paths(|outer, id| {
-            let node = outer.node(id);
-            let origin = outer.origin(id);
-            let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
-            let inputs = &node.inputs[before.min(node.inputs.len())..];
-            let repeats = node.op.execution == Execution::Loop;
-            let is_passed_on = |i: usize| {
-                let body = node.paths().last().map(|path| &path.subgraph);
-                body.is_some_and(|body| body.fetches[i] == TensorId::new(body.feeds[i], 0))
-            };
-            let constants: Vec<(usize, &Node)> = inputs
-                .iter()
-                .enumerate()
-                .map(|(i, input)| (i, outer.node(input.node)))
-                .filter(|(_, input)| input.op.execution == Execution::Constant)
-                .filter(|(i, _)| !repeats || is_passed_on(*i))
-                .collect();
-            let rewritten = node.paths().iter().map(|path| {
-                let mut inner = path.subgraph.clone();
-                for &(i, constant) in &constants {
-                    inner.fix_parameter(i, constant.clone());
+    /// Runs the passes on the regions of an instruction, where a parameter that is given a constant
+    /// becomes that constant.
+    fn run_inside(&self, edit: &mut GraphEdit<'_>) {
+        let constants = constant_arguments(edit);
+        for i in 0..edit.instr().regions.len() {
+            let replaced = edit.replace_region(i, |mut region, log| {
+                for (parameter, constant) in &constants {
+                    region.subgraph.fix_parameter(*parameter, constant.clone());
                 }
-                let (subgraph, done) = self.run(inner);
-                rewrites
-                    .extend(done.into_iter().map(|rewrite| Rewrite { node: origin, ..rewrite }));
-                BodyPath { subgraph, ..path.clone() }
+                Region { subgraph: self.run(region.subgraph, log), ..region }
             });
-            rewritten.collect()
-        });
+            debug_assert_eq!(replaced, Ok(()));
+        }
+        constants.iter().for_each(|_| edit.applied_inside("constant argument"));
     }
+}
+
+/// The parameters of the regions of an instruction that always have the value of a constant.
+fn constant_arguments(edit: &GraphEdit<'_>) -> Vec<(usize, Instr)> {
+    let instr = edit.instr();
+    let Some(before) = instr.op.execution.inputs_before_bodies() else { return Vec::new() };
+    let repeats = instr.op.execution == Execution::Loop;
+    let is_passed_on = |i: usize| {
+        let body = instr.regions.last();
+        body.is_some_and(|body| body.subgraph.fetches[i] == body.parameter(i))
+    };
+    let inputs = instr.inputs.iter().skip(before).enumerate();
+    inputs
+        .map(|(i, &input)| (i, edit.producer(input)))
+        .filter(|(_, input)| input.op.execution == Execution::Constant)
+        .filter(|(i, _)| !repeats || is_passed_on(*i))
+        .map(|(i, constant)| (i, constant.clone()))
+        .collect()
 }

@@ -20,7 +20,7 @@ pub use report::error::{
     Code, FailedNode, FeedError, FeedErrorKind, NullVariable, Remedy, RunError, Site,
     UnfedPlaceholder, Way,
 };
-pub use report::explain::Explanation;
+pub use report::explain::{Explanation, RuleReport};
 pub use report::memory::{MemoryReport, memory_report};
 pub use report::numerics::{NonFinite, Range};
 pub use report::trace::{RunTrace, TraceStep};

@@ -3,28 +3,24 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 
-use tidemill_graph::{Draw, Execution, Fact, Host, KernelCx, KernelError, Node, NodeView, Operand};
+use tidemill_graph::{Draw, Host, KernelCx, KernelError, NodeView, Operand};
 use tidemill_value::{Memory, Value};
 
-/// Computes the outputs of a node by its own kernel. Nothing is overwritten: the kernel sees that
-/// its inputs are needed afterwards.
+/// Computes the outputs of a node by its own kernel, `count` in all, with the values that a write
+/// leaves in variables. Nothing is overwritten: the kernel sees that its inputs are needed afterwards.
 ///
 /// An input is `None` if a variable has no value.
 ///
 /// # Errors
 /// Those of the kernel, and an error if there is none.
 pub(crate) fn run_kernel(
-    node: &Node,
-    facts: &[Fact],
+    node: &NodeView<'_>,
     inputs: Vec<Option<Value>>,
+    count: usize,
     draw: Draw,
     host: &dyn Host,
 ) -> Result<Vec<Value>, KernelError> {
-    let view = NodeView::new(node.op, &node.attrs, facts, &node.outputs);
-    let kernel = node.op.kernel_of(&view)?;
-    let written = if node.op.execution == Execution::Write { node.op.written() } else { 0 };
-    let states = (0..written).map(|i| node.op.state_slot(node.outputs.len(), i) as usize + 1);
-    let count = states.fold(node.outputs.len(), usize::max);
+    let kernel = node.op().kernel_of(node)?;
     let (first, last) = (inputs.len() as u32, (inputs.len() + count) as u32);
     let operands: Vec<Operand> = (0..first).map(Operand::slot).collect();
     let outputs: Vec<u32> = (first..last).collect();

@@ -3,8 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use tidemill_graph::{
-    Access, Attr, Draw, Effect, Execution, Fact, Graph, KernelError, Node, NodeId, OperationRef,
-    Referent, TensorId, TensorRef,
+    Access, Attr, Draw, Effect, Execution, Fact, Graph, KernelError, Node, NodeId, NodeView,
+    OperationRef, Referent, TensorId, TensorRef,
 };
 use tidemill_ops::{Operation, Tensor};
 use tidemill_value::Value;
@@ -227,7 +227,11 @@ impl Reference {
         let facts: Vec<Fact> = node.inputs.iter().map(fact).collect();
         let count = self.draws.get(&id).copied().unwrap_or(0);
         let draw = Draw { session_seed: self.seed, key: id.index() as u64, count };
-        run_kernel(node, &facts, inputs.collect(), draw, &self.host)
+        let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
+        let states = self.written_by(id);
+        let states = states.map(|(i, _)| node.op.state_slot(node.outputs.len(), i) as usize + 1);
+        let outputs = states.fold(node.outputs.len(), usize::max);
+        run_kernel(&view, inputs.collect(), outputs, draw, &self.host)
             .map_err(|error| self.failed(id, &error))
     }
 

@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use smallvec::SmallVec;
 use tidemill_graph::{
-    Attr, Commit, Draw, Execution, Graph, KernelError, Node, NodeId, Subgraph, TensorId,
+    Attr, Commit, Draw, Execution, Graph, Instr, KernelError, NodeId, NodeView, Subgraph, TensorId,
 };
 use tidemill_value::Value;
 
@@ -24,11 +23,11 @@ pub struct Evaluation {
 /// A node of a subgraph that failed: its origin in the graph, and the error.
 pub type FailedOrigin = (NodeId, KernelError);
 
-/// Evaluates every node of a subgraph, in order, by its own kernel. `feeds` are the values of its
+/// Evaluates every instruction of a subgraph, in order, by its own kernel. `feeds` are the values of its
 /// feeds, in order; `variable` returns the initial value of a variable of the graph.
 ///
 /// # Errors
-/// The first node that fails.
+/// The first that fails.
 pub fn evaluate(
     subgraph: &Subgraph,
     feeds: &[Value],
@@ -39,17 +38,19 @@ pub fn evaluate(
     for (&feed, value) in subgraph.feeds.iter().zip(feeds) {
         values.insert(TensorId::new(feed, 0), value.clone());
     }
-    for (id, node) in subgraph.nodes() {
-        let origin = subgraph.origin(id);
-        let outputs = match (node.op.execution, node.attrs.get("value")) {
+    for (id, instr) in subgraph.instrs() {
+        let Instr { op, attrs, inputs, outputs, origin, .. } = instr;
+        let outputs = match (op.execution, attrs.get("value")) {
             (Execution::Placeholder, _) => continue,
-            (Execution::Variable, _) => variable(origin).into_iter().collect(),
+            (Execution::Variable, _) => variable(*origin).into_iter().collect(),
             (Execution::Constant, Some(Attr::Tensor(value))) => vec![value.clone()],
             _ => {
-                let inputs = node.inputs.iter().map(|input| values.get(input).cloned()).collect();
+                let facts = subgraph.facts(inputs);
+                let view = NodeView::new(op, attrs, &facts, outputs);
+                let inputs = inputs.iter().map(|input| values.get(input).cloned()).collect();
                 let draw = Draw { session_seed: 0, key: origin.index() as u64, count: 0 };
-                run_kernel(node, &subgraph.input_facts(node), inputs, draw, &host)
-                    .map_err(|error| (origin, error))?
+                run_kernel(&view, inputs, outputs.len(), draw, &host)
+                    .map_err(|error| (*origin, error))?
             }
         };
         let tensors = (0..).map(|slot| TensorId::new(id, slot));
@@ -82,11 +83,9 @@ pub fn subgraph_of(graph: &Graph) -> Subgraph {
             }
             _ => {
                 let input = |input: &TensorId| TensorId::new(lowered[&input.node], input.slot);
-                let inputs = node.inputs.iter().map(input).collect();
-                let control_inputs = SmallVec::new();
-                let mut node = Node { inputs, control_inputs, ..node.clone() };
-                subgraph.add_state(&mut node);
-                subgraph.push(node, id)
+                let mut instr = Instr::of(node, node.inputs.iter().map(input), id);
+                subgraph.add_state(&mut instr);
+                subgraph.push(instr)
             }
         };
         lowered.insert(id, new);

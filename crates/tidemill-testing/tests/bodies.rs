@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use tidemill_testing::bodies::{Program, check, smallest};
+use tidemill_testing::bodies::{Program, check, rewrites, smallest};
 
 /// Checks the programs of many seeds. A program that fails is shrunk first.
 fn check_seeds(seeds: Range<u64>) {
@@ -23,6 +23,15 @@ fn gradients_of_random_bodies_are_those_of_unrolled_programs() {
 #[test]
 fn gradients_of_random_bodies_are_those_of_unrolled_programs_on_other_seeds() {
     check_seeds(1_000_000..1_000_250);
+}
+
+#[test]
+fn constants_often_reach_random_bodies() {
+    let of_seed =
+        |seed| rewrites(&Program::new(seed)).unwrap_or_else(|failed| panic!("{failed:?}"));
+    let rules = (0..50).flat_map(of_seed);
+    let arguments = rules.filter(|rule| *rule == "constant argument").count();
+    assert!(arguments >= 20, "{arguments}");
 }
 
 #[test]

@@ -7,9 +7,9 @@ use std::collections::BTreeMap;
 
 use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
-use tidemill_graph::{Execution, Graph, NodeId, Subgraph, TensorId, TensorRef};
+use tidemill_graph::{Execution, Graph, NodeId, Role, Subgraph, TensorId, TensorRef};
 use tidemill_ops::{Tensor, lookup};
-use tidemill_rewrite::{Algebra, Cse, DeadNodes, Fold, Pass};
+use tidemill_rewrite::{Algebra, Cse, DeadNodes, Fold, Pass, RULES, RewriteLog};
 use tidemill_runtime::{Feeds, Lines, Rewriting, Session, SessionOptions, Sink};
 use tidemill_testing::values::{all_same, same};
 use tidemill_testing::{Failure, Reference, Run, Scenario, evaluate, random_value_of, subgraph_of};
@@ -42,17 +42,22 @@ impl Subject {
         Ok(values)
     }
 
-    fn variable(&self, storage: Tensor) -> Option<Value> {
-        self.session.run(storage).ok()
+    fn variable(&self, value: Tensor) -> Option<Value> {
+        self.session.run(value).ok()
     }
 }
 
-/// The variables of the graph: their storage and their nodes.
+/// The variables of the graph: tensors that have their values, and their nodes.
 fn variables(scenario: &Scenario) -> Vec<(Tensor, NodeId)> {
     let reader = scenario.graph.read();
     let variables = reader.nodes().filter(|(_, node)| node.op.execution == Execution::Variable);
-    let storage = |id| Tensor::from(TensorRef::new(reader.key(), TensorId::new(id, 0)));
-    variables.map(|(id, _)| (storage(id), id)).collect()
+    let is_handle = |id| reader.node(id).outputs[0].role == Role::Handle;
+    let tensor = |id| match reader.variable(id).filter(|_| is_handle(id)) {
+        Some(record) => record.read,
+        None => TensorId::new(id, 0),
+    };
+    let tensor = |id| Tensor::from(TensorRef::new(reader.key(), tensor(id)));
+    variables.map(|(id, _)| (tensor(id), id)).collect()
 }
 
 /// Runs a scenario in two sessions and the reference. The error describes the difference.
@@ -84,14 +89,14 @@ fn check(scenario: &Scenario) -> Result<(), String> {
             if lines != expected_lines {
                 return differ("what it prints", lines.join("\n"), expected_lines.join("\n"));
             }
-            for (storage, node) in &variables {
-                let (actual, expected) = (subject.variable(*storage), reference.variable(*node));
+            for (value, node) in &variables {
+                let (actual, expected) = (subject.variable(*value), reference.variable(*node));
                 let agrees = match (&actual, expected) {
                     (Some(actual), Some(expected)) => same(actual, expected),
                     (actual, expected) => actual.is_none() && expected.is_none(),
                 };
                 if !agrees {
-                    let what = format!("variable {}", storage.name());
+                    let what = format!("variable {}", value.name());
                     return differ(&what, format!("{actual:?}"), format!("{expected:?}"));
                 }
             }
@@ -133,9 +138,27 @@ fn feeds_of(subgraph: &Subgraph, rng: &mut Xoshiro256PlusPlus) -> Vec<Value> {
     subgraph.feeds.iter().map(|feed| random_value_of(fact(feed), rng)).collect()
 }
 
+const PASSES: [&dyn Pass; 4] = [&DeadNodes, &Fold, &Algebra, &Cse];
+
+/// The number of rewrites by which a test has to have seen a rule.
+const OFTEN: usize = 20;
+
+/// Checks that each rule, and each pass, made many of the rewrites.
+fn check_frequencies(log: &RewriteLog) {
+    let mut counts: BTreeMap<&str, usize> = BTreeMap::new();
+    for rewrite in log.rewrites() {
+        *counts.entry(rewrite.rule).or_default() += 1;
+    }
+    let rules = RULES.iter().copied().flatten().map(|rule| rule.name);
+    let all = PASSES.iter().filter(|pass| pass.name() != Algebra.name()).map(|pass| pass.name());
+    let count = |rule: &&str| counts.get(rule).copied().unwrap_or(0);
+    let rare: Vec<_> = rules.chain(all).filter(|rule| count(rule) < OFTEN).collect();
+    assert!(rare.is_empty(), "{rare:?} are rare among {counts:#?}");
+}
+
 #[test]
 fn each_pass_keeps_subgraphs_whole_and_what_they_compute() {
-    const PASSES: [&dyn Pass; 4] = [&DeadNodes, &Fold, &Algebra, &Cse];
+    let mut log = RewriteLog::detailed();
     for seed in 0..1000 {
         let scenario = Scenario::new(seed, Scenario::size_of(seed));
         let mut rng = Xoshiro256PlusPlus::seed_from_u64(seed);
@@ -143,7 +166,7 @@ fn each_pass_keeps_subgraphs_whole_and_what_they_compute() {
         let feeds = feeds_of(&before, &mut rng);
         let starts: BTreeMap<NodeId, Value> = variables(&scenario)
             .into_iter()
-            .filter_map(|(storage, node)| Some((node, random_value_of(&storage.fact()?, &mut rng))))
+            .filter_map(|(value, node)| Some((node, random_value_of(&value.fact()?, &mut rng))))
             .collect();
         let outcome = |subgraph: &Subgraph| {
             evaluate(subgraph, &feeds, |variable| starts.get(&variable).cloned())
@@ -151,7 +174,7 @@ fn each_pass_keeps_subgraphs_whole_and_what_they_compute() {
         let expected = outcome(&before);
         let mut subgraph = before;
         for pass in PASSES.iter().cycle().take(2 * PASSES.len()) {
-            subgraph = pass.run(subgraph, &mut Vec::new());
+            subgraph = pass.run(subgraph, &mut log);
             assert_eq!(subgraph.verify(), Ok(()), "seed {seed}, after {}", pass.name());
             let actual = outcome(&subgraph);
             let agrees = match (&actual, &expected) {
@@ -171,6 +194,7 @@ fn each_pass_keeps_subgraphs_whole_and_what_they_compute() {
             );
         }
     }
+    check_frequencies(&log);
 }
 
 #[test]

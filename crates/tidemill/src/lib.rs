@@ -36,8 +36,9 @@ pub use tidemill_ops::{
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
     FeedErrorKind, FeedKey, Feeds, Fetch, Holding, Lines, MemoryReport, NonFinite, NullVariable,
-    RandomState, Range, Rewriting, Run, RunError, RunOperation, RunOptions, RunStats, RunTrace,
-    Session, SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds, memory_report,
+    RandomState, Range, Rewriting, RuleReport, Run, RunError, RunOperation, RunOptions, RunStats,
+    RunTrace, Session, SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds,
+    memory_report,
 };
 pub use tidemill_train::{
     Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, ExponentialMovingAverage, Ftrl,

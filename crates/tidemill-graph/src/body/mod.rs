@@ -21,8 +21,8 @@ pub use parameter::{Parameter, ParameterKind, Root};
 pub use trace::{add_argument, beside, outside, trace};
 
 use crate::{
-    Arg, AttrDef, AttrKind, Body, BodyPath, Default, Effect, Execution, Fact, Fallible, Graph,
-    Inferred, NodeId, NodeView, OpDef, OpError, Role, TensorId,
+    Arg, AttrDef, AttrKind, Body, Default, Effect, Execution, Fact, Fallible, Graph, Inferred,
+    NodeId, NodeView, OpDef, OpError, Role, TensorId,
 };
 
 macro_rules! parameter {
@@ -168,15 +168,6 @@ impl Body {
 impl fmt::Debug for Body {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Body({:?}, {:?})", self.name, self.graph)
-    }
-}
-
-impl BodyPath {
-    /// Whether anything needs the value of a parameter.
-    pub fn needs(&self, parameter: usize) -> bool {
-        let feed = TensorId::new(self.subgraph.feeds[parameter], 0);
-        self.subgraph.fetches.contains(&feed)
-            || self.subgraph.nodes().any(|(_, node)| node.inputs.contains(&feed))
     }
 }
 

@@ -56,7 +56,6 @@ pub(super) fn write_attr(
         Attr::Function(_) => out.write_str(HOST_FUNCTION),
         Attr::Body(x) => out.write_str(x.name()),
         Attr::Bodies(x) => write_list(out, x, |out, x| out.write_str(x.name())),
-        Attr::Paths(_) => Ok(()),
     }
 }
 

@@ -3,7 +3,7 @@ use std::fmt::{self, Write};
 use super::attr::Constants;
 use super::build::{Defined, build_error, merge_outputs};
 use super::parse::{Directive, DirectiveLine, NodeLine, Statement, statements};
-use super::print::{Names, write_name, write_node, write_reference, write_tensor_name};
+use super::print::{Names, write_line, write_name, write_reference, write_tensor_name};
 use super::{TextError, TextErrorKind};
 use crate::{
     Arity, Execution, Graph, GraphReader, Item, Location, NodeBuilder, NodeId, OpDef, OperationRef,
@@ -171,7 +171,7 @@ fn apply(
 fn write_graph(out: &mut dyn Write, graph: &GraphReader<'_>, constants: Constants) -> fmt::Result {
     let names = |id: NodeId| graph.name(id);
     for (id, node) in graph.nodes() {
-        write_node(out, id, node, &names, constants)?;
+        write_line(out, id, node, &names, constants)?;
     }
     for variable in graph.variables() {
         write_variable(out, variable, &names)?;

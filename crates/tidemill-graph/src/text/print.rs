@@ -5,7 +5,7 @@ use super::cursor::is_name_char;
 use super::literal::write_string;
 use super::parse::constant_type;
 use crate::node::argument_ranges;
-use crate::{Arg, Arity, Attr, Node, NodeId, TensorId};
+use crate::{Arg, Arity, Attr, Attrs, Fact, Instr, Node, NodeId, OpDef, TensorId};
 
 /// The names of the nodes of a graph or subgraph.
 pub(super) type Names<'a> = &'a dyn Fn(NodeId) -> &'a str;
@@ -39,28 +39,53 @@ pub(super) fn write_tensor_name(
     write!(out, ":{}", tensor.slot)
 }
 
-/// Writes the line of a node.
-pub(super) fn write_node(
+/// The contents of a line: a node of a graph, or an instruction of a subgraph.
+#[derive(Clone, Copy)]
+pub(super) struct Line<'a> {
+    op: &'static OpDef,
+    attrs: &'a Attrs,
+    inputs: &'a [TensorId],
+    control_inputs: &'a [NodeId],
+    outputs: &'a [Fact],
+}
+
+impl<'a> From<&'a Node> for Line<'a> {
+    fn from(node: &'a Node) -> Self {
+        let Node { op, attrs, inputs, control_inputs, outputs } = node;
+        Line { op, attrs, inputs, control_inputs, outputs }
+    }
+}
+
+impl<'a> From<&'a Instr> for Line<'a> {
+    fn from(instr: &'a Instr) -> Self {
+        let Instr { op, attrs, inputs, outputs, .. } = instr;
+        Line { op, attrs, inputs, control_inputs: &[], outputs }
+    }
+}
+
+/// Writes the line of a node or instruction.
+pub(super) fn write_line<'a>(
     out: &mut dyn Write,
     id: NodeId,
-    node: &Node,
+    line: impl Into<Line<'a>>,
     names: Names<'_>,
     constants: Constants,
 ) -> fmt::Result {
+    let line = line.into();
     write_name(out, names(id))?;
-    for (i, fact) in node.outputs.iter().enumerate() {
+    for (i, fact) in line.outputs.iter().enumerate() {
         write!(out, "{} {fact}", if i == 0 { ":" } else { "," })?;
     }
-    write!(out, " = {}(", node.op.name)?;
-    write_arguments(out, node, names)?;
+    write!(out, " = {}(", line.op.name)?;
+    write_arguments(out, &line, names)?;
     out.write_str(")")?;
-    for (name, attr) in node.attrs.iter().filter(|(name, attr)| !is_derived(node, name, attr)) {
+    for (name, attr) in line.attrs.iter().filter(|(name, attr)| !is_derived(&line, name, attr)) {
         out.write_str(" ")?;
         write_name(out, name)?;
         out.write_str("=")?;
-        write_attr(out, attr, node.op.attr(name), constants)?;
+        write_attr(out, attr, line.op.attr(name), constants)?;
     }
-    for &control in &node.control_inputs {
+    for &control in line.control_inputs {
         out.write_str(" ^")?;
         write_name(out, names(control))?;
     }
@@ -69,7 +94,7 @@ pub(super) fn write_node(
 
 /// True if an attribute follows from the rest of the line: the number of tensors of an argument, or
 /// the type of a constant.
-fn is_derived(node: &Node, name: &str, attr: &Attr) -> bool {
+fn is_derived(node: &Line<'_>, name: &str, attr: &Attr) -> bool {
     let counts =
         |arg: &Arg| matches!(arg.arity, Arity::Count(attr) | Arity::Types(attr) if attr == name);
     let of_constant = constant_type(node.op, node.attrs.get("value"));
@@ -77,9 +102,9 @@ fn is_derived(node: &Node, name: &str, attr: &Attr) -> bool {
         || of_constant.is_some_and(|(of, dtype)| of == name && attr.same(&Attr::Type(dtype)))
 }
 
-fn write_arguments(out: &mut dyn Write, node: &Node, names: Names<'_>) -> fmt::Result {
+fn write_arguments(out: &mut dyn Write, node: &Line<'_>, names: Names<'_>) -> fmt::Result {
     for (i, (arg, range)) in
-        node.op.inputs.iter().zip(argument_ranges(node.op.inputs, &node.attrs)).enumerate()
+        node.op.inputs.iter().zip(argument_ranges(node.op.inputs, node.attrs)).enumerate()
     {
         let (open, close) = if arg.arity == Arity::One { ("", "") } else { ("[", "]") };
         write!(out, "{}{open}", if i > 0 { ", " } else { "" })?;

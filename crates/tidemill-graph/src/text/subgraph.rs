@@ -1,22 +1,21 @@
 use std::fmt::{self, Write};
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use smallvec::SmallVec;
 
 use super::attr::Constants;
 use super::build::{Defined, build_error, merge_outputs};
 use super::parse::{Directive, DirectiveLine, NodeLine, Statement, statements};
-use super::print::{Names, write_name, write_node, write_tensor_name};
+use super::print::{Names, write_line, write_name, write_tensor_name};
 use super::{TextError, TextErrorKind};
 use crate::append::infer_outputs;
 use crate::bind::bind;
-use crate::{BuildErrorKind, Commit, FEED, Fact, Node, NodeId, OpDef, Subgraph};
+use crate::{BuildErrorKind, Commit, FEED, Instr, NodeId, OpDef, Subgraph};
 
 impl Subgraph {
-    /// The subgraph as text that [`Subgraph::from_text`] reads back, one node per line. `names`
-    /// returns the names of the nodes of the graph that the subgraph's nodes come from.
+    /// The subgraph as text that [`Subgraph::from_text`] reads back, one instruction per line. `names`
+    /// returns the names of the nodes of the graph that the instructions come from.
     ///
-    /// The lines are those of [`Graph::to_text`](crate::Graph::to_text). Further nodes of the same
+    /// The lines are those of [`Graph::to_text`](crate::Graph::to_text). Further instructions of the same
     /// origin are named `name.1`, `name.2`, and so on.
     ///
     /// ```text
@@ -29,7 +28,7 @@ impl Subgraph {
     /// ```
     ///
     /// The `_Feed` nodes are the feeds, in the order of their lines; if they are in another order,
-    /// a line `@feed` lists them.
+    /// a line `@feed` lists them. Regions are left out; each has a text of its own.
     pub fn to_text(&self, names: &dyn Fn(NodeId) -> String) -> String {
         let mut text = String::new();
         // Writing to a string cannot fail.
@@ -68,7 +67,7 @@ impl Subgraph {
 
 /// The nodes that stand for fed tensors, in the order of their numbers.
 fn feeds_of(subgraph: &Subgraph) -> Vec<NodeId> {
-    subgraph.nodes().filter(|(_, node)| *node.op == FEED).map(|(id, _)| id).collect()
+    subgraph.instrs().filter(|(_, instr)| *instr.op == FEED).map(|(id, _)| id).collect()
 }
 
 /// A partly read subgraph.
@@ -88,32 +87,32 @@ impl<'t> Reading<'t> {
         if self.subgraph.len() + 1 >= NodeId::LIMIT {
             return Err(build_error(&line, BuildErrorKind::Full));
         }
-        let node = self.derive(&line)?;
-        self.defined.add(line.name.value.clone(), node.outputs.len());
-        self.subgraph.push(node, NodeId::new(self.names.len()));
+        let instr = self.derive(&line)?;
+        self.defined.add(line.name.value.clone(), instr.outputs.len());
+        self.subgraph.push(instr);
         self.names.push(line.name.value.into_owned());
         Ok(())
     }
 
-    /// The node of a line, with the facts that follow from its inputs.
-    fn derive(&self, line: &NodeLine<'t>) -> Result<Node, TextError> {
+    /// The instruction of a line, with the facts that follow from its inputs.
+    fn derive(&self, line: &NodeLine<'t>) -> Result<Instr, TextError> {
         let op = line.op.value;
         let arguments = self.defined.arguments(line)?;
-        let fact = |tensor: &crate::TensorId| self.subgraph.fact(*tensor).clone();
-        let facts: SmallVec<[Fact; 4]> = arguments.inputs.iter().map(fact).collect();
+        let facts = self.subgraph.facts(&arguments.inputs);
         let fail = |kind| build_error(line, kind);
         let bound = bind(op, &arguments, &facts, line.attrs.clone()).map_err(fail)?;
         let outputs = infer_outputs(op, &bound, &facts).map_err(fail)?;
-        let mut node = Node {
+        let mut instr = Instr {
             op,
             attrs: bound.attrs,
             inputs: arguments.inputs,
-            control_inputs: SmallVec::new(),
             outputs,
+            regions: Vec::new(),
+            origin: NodeId::new(self.names.len()),
         };
-        self.subgraph.add_state(&mut node);
-        node.outputs = merge_outputs(line, &node.outputs)?;
-        Ok(node)
+        self.subgraph.add_state(&mut instr);
+        instr.outputs = merge_outputs(line, &instr.outputs)?;
+        Ok(instr)
     }
 
     fn apply(&mut self, directive: DirectiveLine<'t>) -> Result<(), TextError> {
@@ -157,8 +156,8 @@ fn write_subgraph(
 ) -> fmt::Result {
     let unique = unique_names(subgraph, origin_names);
     let names = |id: NodeId| unique.get(id.index()).map_or("<no node>", String::as_str);
-    for (id, node) in subgraph.nodes() {
-        write_node(out, id, node, &names, Constants::Whole)?;
+    for (id, instr) in subgraph.instrs() {
+        write_line(out, id, instr, &names, Constants::Whole)?;
     }
     if subgraph.feeds != feeds_of(subgraph) {
         out.write_str("@feed")?;
@@ -199,8 +198,8 @@ fn write_roots(
 fn unique_names(subgraph: &Subgraph, origin_names: &dyn Fn(NodeId) -> String) -> Vec<String> {
     let mut taken = FxHashSet::default();
     let mut further: FxHashMap<NodeId, usize> = FxHashMap::default();
-    let unique = |(id, _)| {
-        let origin = subgraph.origin(id);
+    let unique = |(_, instr): (NodeId, &Instr)| {
+        let origin = instr.origin;
         let base = origin_names(origin);
         let mut name = base.clone();
         while !taken.insert(name.clone()) {
@@ -210,5 +209,5 @@ fn unique_names(subgraph: &Subgraph, origin_names: &dyn Fn(NodeId) -> String) ->
         }
         name
     };
-    subgraph.nodes().map(unique).collect()
+    subgraph.instrs().map(unique).collect()
 }

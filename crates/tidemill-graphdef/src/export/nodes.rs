@@ -91,7 +91,7 @@ fn to_any_value(attr: &Attr) -> Option<AnyValue> {
         Attr::Shapes(x) => {
             list(ListValue { shape: x.iter().map(Into::into).collect(), ..ListValue::default() })
         }
-        Attr::Function(_) | Attr::Body(_) | Attr::Bodies(_) | Attr::Paths(_) => None,
+        Attr::Function(_) | Attr::Body(_) | Attr::Bodies(_) => None,
     }
 }
 

@@ -1,6 +1,8 @@
-use crate::rules::rules_for;
-use crate::{Pass, Replacement, Rewrite, sweep};
+use smallvec::smallvec;
 use tidemill_graph::Subgraph;
+
+use crate::rules::rules_of;
+use crate::{Pass, RewriteLog, sweep};
 
 /// Replaces nodes by the algebraic [rules](crate::RULES).
 pub struct Algebra;
@@ -10,13 +12,14 @@ impl Pass for Algebra {
         "algebra"
     }
 
-    fn run(&self, subgraph: Subgraph, rewrites: &mut Vec<Rewrite>) -> Subgraph {
-        sweep(subgraph, rewrites, |edit| {
-            let op = edit.node().op;
-            rules_for(op.name).find_map(|rule| {
-                let output = (rule.apply)(edit)?;
-                Some(Replacement { rule: rule.name, outputs: [output].into_iter().collect() })
-            })
+    fn run(&self, subgraph: Subgraph, log: &mut RewriteLog) -> Subgraph {
+        sweep(subgraph, log, |edit| {
+            let rules = rules_of(edit.instr().op).iter();
+            for rule in rules {
+                if edit.apply(rule.name, |edit| Ok(smallvec![(rule.apply)(edit)?])) {
+                    break;
+                }
+            }
         })
     }
 }

@@ -2,9 +2,9 @@ use std::hash::{Hash, Hasher};
 
 use rustc_hash::{FxHashMap, FxHasher};
 use smallvec::SmallVec;
-use tidemill_graph::{Attr, NodeId, Subgraph, TensorId};
+use tidemill_graph::{Attr, Instr, NodeId, Subgraph, TensorId};
 
-use crate::{GraphEdit, Pass, Replacement, Rewrite, sweep};
+use crate::{Pass, RewriteLog, sweep};
 
 /// Common sub-expression elimination: only the first of several nodes of equal type, attributes and
 /// inputs is computed.
@@ -15,33 +15,29 @@ impl Pass for Cse {
         "common sub-expression"
     }
 
-    fn run(&self, subgraph: Subgraph, rewrites: &mut Vec<Rewrite>) -> Subgraph {
+    fn run(&self, subgraph: Subgraph, log: &mut RewriteLog) -> Subgraph {
         // The nodes seen so far, by hash. The map is only looked up, so its order does not matter.
         let mut seen: FxHashMap<u64, SmallVec<[NodeId; 1]>> = FxHashMap::default();
-        sweep(subgraph, rewrites, |edit| {
-            let same_hash = seen.entry(hash(edit)).or_default();
-            let found = same_hash.iter().copied().find(|&id| edit.is_same_as(id));
-            match found {
-                Some(id) => {
-                    let outputs = 0..edit.node().outputs.len() as u32;
-                    let outputs = outputs.map(|slot| TensorId::new(id, slot)).collect();
-                    Some(Replacement { rule: "common sub-expression", outputs })
-                }
-                None => {
-                    same_hash.push(edit.next_id());
-                    None
-                }
+        sweep(subgraph, log, |edit| {
+            if !edit.is_replaceable() {
+                return;
             }
+            let same_hash = seen.entry(hash(edit.instr())).or_default();
+            let found = same_hash.iter().copied().find(|&id| edit.is_same_as(id));
+            let Some(id) = found else { return same_hash.push(edit.id()) };
+            edit.apply(self.name(), |edit| {
+                let outputs = 0..edit.instr().outputs.len() as u32;
+                Ok(outputs.map(|slot| TensorId::new(id, slot)).collect())
+            });
         })
     }
 }
 
-fn hash(edit: &GraphEdit<'_>) -> u64 {
-    let node = edit.node();
+fn hash(instr: &Instr) -> u64 {
     let mut hasher = FxHasher::default();
-    node.op.name.hash(&mut hasher);
-    node.inputs.hash(&mut hasher);
-    for (name, attr) in node.attrs.iter() {
+    instr.op.name.hash(&mut hasher);
+    instr.inputs.hash(&mut hasher);
+    for (name, attr) in instr.attrs.iter() {
         name.hash(&mut hasher);
         hash_attr(attr, &mut hasher);
     }
@@ -65,6 +61,6 @@ fn hash_attr(attr: &Attr, hasher: &mut FxHasher) {
             x.shape().hash(hasher);
             x.number().map(|number| number.to_string()).hash(hasher);
         }
-        Attr::Function(_) | Attr::Body(_) | Attr::Bodies(_) | Attr::Paths(_) => {}
+        Attr::Function(_) | Attr::Body(_) | Attr::Bodies(_) => {}
     }
 }

@@ -1,53 +1,54 @@
 //! Arithmetic and logic.
 
 use tidemill_graph::{Attrs, OpDef, TensorId};
-use tidemill_ops::ops::{activation, compare, math};
+use tidemill_ops::ops::{activation, arithmetic, compare, math};
 use tidemill_value::{DType, Element, Value, match_dtype};
 
-use super::rule::{Rule, rule};
-use crate::GraphEdit;
+use super::rule::{Outcome, Rule, no, only_if, rule};
+use crate::{GraphEdit, WhyNot};
 
 pub(super) const RULES: &[Rule] = &[
-    rule("mul-one", "x * 1 = x", "Mul", |e| neutral_right(e, is_one)),
-    rule("one-mul", "1 * x = x", "Mul", |e| neutral_left(e, is_one)),
-    rule("div-one", "x / 1 = x", "RealDiv", |e| neutral_right(e, is_one)),
-    rule("floor-div-one", "x // 1 = x, of integers", "FloorDiv", |e| {
+    rule("mul-one", "x * 1 = x", &arithmetic::MUL, |e| neutral_right(e, is_one)),
+    rule("one-mul", "1 * x = x", &arithmetic::MUL, |e| neutral_left(e, is_one)),
+    rule("div-one", "x / 1 = x", &arithmetic::DIV, |e| neutral_right(e, is_one)),
+    rule("floor-div-one", "x // 1 = x, of integers", &arithmetic::FLOOR_DIV, |e| {
         neutral_right(e, |value| value.dtype().is_integer() && is_one(value))
     }),
     // Adding positive zero would turn -0 into +0.
-    rule("add-zero", "x + -0 = x; x + 0 = x, of integers", "AddV2", |e| {
+    rule("add-zero", "x + -0 = x; x + 0 = x, of integers", &arithmetic::ADD, |e| {
         neutral_right(e, is_negative_zero)
     }),
-    rule("zero-add", "-0 + x = x; 0 + x = x, of integers", "AddV2", |e| {
+    rule("zero-add", "-0 + x = x; 0 + x = x, of integers", &arithmetic::ADD, |e| {
         neutral_left(e, is_negative_zero)
     }),
-    rule("sub-zero", "x - 0 = x", "Sub", |e| neutral_right(e, is_positive_zero)),
-    rule("neg-neg", "-(-x) = x", "Neg", |e| inner(e, &math::NEG)),
-    rule("not-not", "!!x = x", "LogicalNot", |e| inner(e, &compare::LOGICAL_NOT)),
-    rule("abs-abs", "|(|x|)| = |x|", "Abs", |e| same(e, &math::ABS)),
-    rule("abs-neg", "|-x| = |x|", "Abs", |e| through(e, &math::NEG)),
-    rule("square-neg", "(-x)² = x²", "Square", |e| through(e, &math::NEG)),
-    rule("square-abs", "|x|² = x²", "Square", |e| through(e, &math::ABS)),
-    rule("relu-relu", "relu(relu(x)) = relu(x)", "Relu", |e| same(e, &activation::RELU)),
-    rule("floor-floor", "floor(floor(x)) = floor(x)", "Floor", |e| same(e, &math::FLOOR)),
-    rule("ceil-ceil", "ceil(ceil(x)) = ceil(x)", "Ceil", |e| same(e, &math::CEIL)),
-    rule("rint-rint", "rint(rint(x)) = rint(x)", "Rint", |e| same(e, &math::RINT)),
-    rule("and-true", "x & true = x", "LogicalAnd", |e| neutral_right(e, is_true)),
-    rule("true-and", "true & x = x", "LogicalAnd", |e| neutral_left(e, is_true)),
-    rule("or-false", "x | false = x", "LogicalOr", |e| neutral_right(e, is_false)),
-    rule("false-or", "false | x = x", "LogicalOr", |e| neutral_left(e, is_false)),
-    rule("add-n-one", "sum of one tensor = the tensor", "AddN", |e| {
-        if e.node().inputs.len() == 1 { e.input(0) } else { None }
+    rule("sub-zero", "x - 0 = x", &arithmetic::SUB, |e| neutral_right(e, is_positive_zero)),
+    rule("neg-neg", "-(-x) = x", &math::NEG, |e| inner(e, &math::NEG)),
+    rule("not-not", "!!x = x", &compare::LOGICAL_NOT, |e| inner(e, &compare::LOGICAL_NOT)),
+    rule("abs-abs", "|(|x|)| = |x|", &math::ABS, |e| same(e, &math::ABS)),
+    rule("abs-neg", "|-x| = |x|", &math::ABS, |e| through(e, &math::NEG)),
+    rule("square-neg", "(-x)² = x²", &math::SQUARE, |e| through(e, &math::NEG)),
+    rule("square-abs", "|x|² = x²", &math::SQUARE, |e| through(e, &math::ABS)),
+    rule("relu-relu", "relu(relu(x)) = relu(x)", &activation::RELU, |e| same(e, &activation::RELU)),
+    rule("floor-floor", "floor(floor(x)) = floor(x)", &math::FLOOR, |e| same(e, &math::FLOOR)),
+    rule("ceil-ceil", "ceil(ceil(x)) = ceil(x)", &math::CEIL, |e| same(e, &math::CEIL)),
+    rule("rint-rint", "rint(rint(x)) = rint(x)", &math::RINT, |e| same(e, &math::RINT)),
+    rule("and-true", "x & true = x", &compare::LOGICAL_AND, |e| neutral_right(e, is_true)),
+    rule("true-and", "true & x = x", &compare::LOGICAL_AND, |e| neutral_left(e, is_true)),
+    rule("or-false", "x | false = x", &compare::LOGICAL_OR, |e| neutral_right(e, is_false)),
+    rule("false-or", "false | x = x", &compare::LOGICAL_OR, |e| neutral_left(e, is_false)),
+    rule("add-n-one", "sum of one tensor = the tensor", &arithmetic::ADD_N, |e| {
+        only_if(e.instr().inputs.len() == 1, "there are several")?;
+        e.input(0)
     }),
 ];
 
 /// The left operand, if the right one is a single number that is neutral.
-fn neutral_right(edit: &GraphEdit<'_>, is_neutral: fn(&Value) -> bool) -> Option<TensorId> {
+fn neutral_right(edit: &GraphEdit<'_>, is_neutral: fn(&Value) -> bool) -> Outcome {
     neutral(edit, edit.input(0)?, edit.input(1)?, is_neutral)
 }
 
 /// The right operand, if the left one is a single number that is neutral.
-fn neutral_left(edit: &GraphEdit<'_>, is_neutral: fn(&Value) -> bool) -> Option<TensorId> {
+fn neutral_left(edit: &GraphEdit<'_>, is_neutral: fn(&Value) -> bool) -> Outcome {
     neutral(edit, edit.input(1)?, edit.input(0)?, is_neutral)
 }
 
@@ -56,28 +57,34 @@ fn neutral(
     kept: TensorId,
     dropped: TensorId,
     is_neutral: fn(&Value) -> bool,
-) -> Option<TensorId> {
-    let value = edit.constant(dropped)?;
+) -> Outcome {
+    let Some(value) = edit.constant(dropped) else { return no("the other operand is no constant") };
     // A number of rank zero broadcasts to any shape, and never enlarges the other operand.
-    (value.shape().rank() == 0 && is_neutral(value)).then_some(kept)
+    only_if(value.shape().rank() == 0, "the constant is no single number")?;
+    only_if(is_neutral(value), "the constant is not neutral")?;
+    Ok(kept)
 }
 
+const OTHER_INPUT: &str = "the input is of another operation";
+
 /// The input of the input, if that is of type `op`.
-fn inner(edit: &GraphEdit<'_>, op: &OpDef) -> Option<TensorId> {
-    edit.produced_by(edit.input(0)?, op)?.inputs.first().copied()
+fn inner(edit: &GraphEdit<'_>, op: &OpDef) -> Outcome {
+    let inner = edit.produced_by(edit.input(0)?, op).ok_or(WhyNot(OTHER_INPUT))?;
+    inner.inputs.first().copied().ok_or(WhyNot(OTHER_INPUT))
 }
 
 /// The input, if it is of type `op`.
-fn same(edit: &GraphEdit<'_>, op: &OpDef) -> Option<TensorId> {
+fn same(edit: &GraphEdit<'_>, op: &OpDef) -> Outcome {
     let input = edit.input(0)?;
-    edit.produced_by(input, op).map(|_| input)
+    only_if(edit.produced_by(input, op).is_some(), OTHER_INPUT)?;
+    Ok(input)
 }
 
 /// The same operation on the input of the input, if that is of type `op`.
-fn through(edit: &mut GraphEdit<'_>, op: &OpDef) -> Option<TensorId> {
+fn through(edit: &mut GraphEdit<'_>, op: &OpDef) -> Outcome {
     let input = inner(edit, op)?;
-    let root = edit.node().op;
-    edit.add(root, Attrs::NONE, [input])
+    let root = edit.instr().op;
+    edit.add(root, &Attrs::NONE, &[&[input]])
 }
 
 fn only<T: Element>(value: &Value) -> Option<T> {

@@ -1,10 +1,12 @@
-//! From the bodies of a node to the paths through them, in which variables are values.
+//! From the bodies of a node to the paths through them, its regions, in which variables are values.
+
+use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Body, BodyPath, Effect, Execution, Fact, Node, NodeId, Parameter, ParameterKind, Root,
-    TensorId,
+    Access, Body, Effect, Execution, Fact, Instr, Node, NodeId, Parameter, ParameterKind, Region,
+    Root, TensorId,
 };
 use tidemill_value::PartialShape;
 
@@ -16,9 +18,9 @@ use crate::lower::signature::Signature;
 pub(crate) type States = SmallVec<[(usize, u32); 2]>;
 
 impl Lowering<'_> {
-    /// Gives a node the paths through its bodies, if it has any, and outputs for the variables that
-    /// branches write. A loop returns the variables that it takes among its outputs.
-    pub(crate) fn lower_bodies(&mut self, id: NodeId, node: &Node, lowered: &mut Node) -> States {
+    /// Gives an instruction the paths through the bodies of its node, if there are any, and outputs
+    /// for the variables that branches write. A loop returns the variables that it takes among its outputs.
+    pub(crate) fn lower_bodies(&mut self, id: NodeId, node: &Node, lowered: &mut Instr) -> States {
         let Some(before) = node.op.execution.inputs_before_bodies() else { return States::new() };
         let bodies: SmallVec<[&Body; 2]> = node.bodies().collect();
         let parameters = || bodies.iter().flat_map(|body| body.parameters());
@@ -36,15 +38,15 @@ impl Lowering<'_> {
         let kept: &[usize] = if repeats { &[] } else { &states };
         let shapes = self.shapes_taken(node, lowered);
         // The results of a loop's condition are not parameters.
-        let paths = bodies.iter().enumerate().map(|(i, body)| {
+        let regions = bodies.iter().enumerate().map(|(i, body)| {
             let repeats = repeats && i > 0;
-            path_through(body, &Call { written: &written, kept, repeats, shapes })
+            region_of(body, &Call { written: &written, kept, repeats, shapes })
         });
-        let paths: Vec<BodyPath> = paths.collect();
+        lowered.regions = regions.map(Arc::new).collect();
         if shapes == Shapes::Open {
             lowered.outputs.iter_mut().for_each(open);
         }
-        self.note_reads(id, node, &paths);
+        self.note_reads(id, node, &lowered.regions);
         let value_of_variable = |&i: &usize| {
             let fact = self.subgraph.fact(lowered.inputs[i + before]);
             let mut value = Fact::new(fact.dtype, fact.shape.clone());
@@ -59,13 +61,11 @@ impl Lowering<'_> {
                     lowered.outputs[i] = value_of_variable(&i);
                 }
             }
-            lowered.set_paths(paths);
             return states.into_iter().map(|i| (i, i as u32)).collect();
         }
         let first = lowered.outputs.len();
         let facts: Vec<Fact> = states.iter().map(value_of_variable).collect();
         lowered.outputs.extend(facts);
-        lowered.set_paths(paths);
         states.into_iter().zip(first as u32..).map(|(i, slot)| (i + before, slot)).collect()
     }
 }
@@ -87,7 +87,7 @@ struct Call<'a> {
 }
 
 /// The path through a body.
-fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
+fn region_of(body: &Body, call: &Call<'_>) -> Region {
     let parameters = body.parameters();
     let values = parameters.iter().filter(|parameter| !parameter.kind.is_variable());
     let mut feeds: SmallVec<[TensorId; 4]> =
@@ -150,12 +150,12 @@ fn path_through(body: &Body, call: &Call<'_>) -> BodyPath {
     };
     let reads = parameters.iter().map(is_read).collect();
     let may_read = parameters.iter().map(|p| lowering.may_read.contains(&p.node)).collect();
-    BodyPath { reads, may_read, subgraph: lowering.subgraph }
+    Region { reads, may_read, subgraph: lowering.subgraph }
 }
 
 impl Lowering<'_> {
     /// The shapes of the node's inputs: as declared, or open.
-    fn shapes_taken(&self, node: &Node, lowered: &Node) -> Shapes {
+    fn shapes_taken(&self, node: &Node, lowered: &Instr) -> Shapes {
         let mut pairs = node.inputs.iter().zip(&lowered.inputs);
         let is_open = pairs.any(|(&input, &taken)| match self.graph.variable_of(input) {
             Some(variable) => self.may_be_reshaped(variable),
@@ -172,11 +172,11 @@ impl Lowering<'_> {
 
     /// Notes the variables whose values the bodies of a node may need. Self-starting ones must have
     /// one, whether the body runs or not.
-    fn note_reads(&mut self, id: NodeId, node: &Node, paths: &[BodyPath]) {
+    fn note_reads(&mut self, id: NodeId, node: &Node, regions: &[Arc<Region>]) {
         let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
         for (i, &input) in node.inputs.iter().skip(before).enumerate() {
-            let reads = |path: &BodyPath| path.reads[i] || path.may_read[i];
-            if !paths.iter().any(reads) {
+            let reads = |region: &Arc<Region>| region.reads[i] || region.may_read[i];
+            if !regions.iter().any(reads) {
                 continue;
             }
             let Some(variable) = self.graph.variable_of(input) else { continue };

@@ -1,7 +1,9 @@
 //! The fallible nodes that wait for a branch.
 
+use std::sync::Arc;
+
 use rustc_hash::{FxHashMap, FxHashSet};
-use tidemill_graph::{BodyPath, Effect, Execution, GraphReader, Guarded, NodeId, Subgraph};
+use tidemill_graph::{Effect, Execution, GraphReader, Guarded, NodeId, Region, Subgraph};
 
 use crate::lower::signature::Signature;
 
@@ -13,7 +15,7 @@ pub(crate) enum Need {
 }
 
 impl Need {
-    pub(crate) fn of_branches(branches: &[BodyPath], parameter: usize) -> Need {
+    pub(crate) fn of_branches(branches: &[Arc<Region>], parameter: usize) -> Need {
         let mut needing = (0..branches.len()).filter(|&branch| branches[branch].needs(parameter));
         match (needing.next(), needing.next()) {
             (None, _) => Need::Nobody,
@@ -56,12 +58,12 @@ impl<'a> Users<'a> {
 }
 
 fn are_taken_together(subgraph: &Subgraph, left: OfBranch, right: OfBranch) -> bool {
-    let [l, r] = [left, right].map(|of| subgraph.node(of.node));
+    let [l, r] = [left, right].map(|of| subgraph.instr(of.node));
     left == right
         || (left.branch == right.branch
             && l.op.execution == r.op.execution
             && l.inputs.first() == r.inputs.first()
-            && l.bodies().count() == r.bodies().count())
+            && l.regions.len() == r.regions.len())
 }
 
 /// The nodes of a path that may fail the run or are control inputs, and that only one branch needs, by
@@ -89,7 +91,7 @@ pub(crate) fn guarded(
         let user = users.of(id).filter(|_| may_wait);
         let own = lowered.get(&id).copied();
         if let (Some(OfBranch { node: call, branch }), Some(node)) = (user, own)
-            && (controls.contains(&id) || subgraph.must_keep(subgraph.node(node)))
+            && (controls.contains(&id) || subgraph.must_keep(subgraph.instr(node)))
         {
             guarded.push(Guarded { node, call, branch });
         }
@@ -99,17 +101,18 @@ pub(crate) fn guarded(
             let branch = own.zip(branch).map(|(node, branch)| OfBranch { node, branch });
             users.needs(control, branch.or(user));
         }
-        let call = own.filter(|_| is_branch(id)).map(|call| (call, subgraph.node(call).paths()));
+        let call = own.filter(|_| is_branch(id)).map(|call| (call, &subgraph.instr(call).regions));
         for (i, input) in node.inputs.iter().enumerate() {
             if signature.is_fed(*input) {
                 continue;
             }
             let taken = call.zip(i.checked_sub(1));
-            let user = match taken.map(|((call, paths), i)| (call, Need::of_branches(paths, i))) {
-                Some((_, Need::Nobody)) => continue,
-                Some((node, Need::One(branch))) => Some(OfBranch { node, branch }),
-                Some((_, Need::Several)) | None => user,
-            };
+            let user =
+                match taken.map(|((call, branches), i)| (call, Need::of_branches(branches, i))) {
+                    Some((_, Need::Nobody)) => continue,
+                    Some((node, Need::One(branch))) => Some(OfBranch { node, branch }),
+                    Some((_, Need::Several)) | None => user,
+                };
             users.needs(input.node, user);
         }
     }

@@ -3,7 +3,7 @@
 use rustc_hash::{FxHashMap, FxHashSet};
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Access, Commit, EdgeKind, Execution, GraphReader, Node, NodeId, Subgraph, TensorId,
+    Access, Commit, EdgeKind, Execution, GraphReader, Instr, Node, NodeId, Subgraph, TensorId,
 };
 use tidemill_value::PartialShape;
 
@@ -219,14 +219,15 @@ impl<'a> Lowering<'a> {
             return;
         }
         let inputs = node.inputs.iter().enumerate();
-        let inputs = inputs.map(|(i, &input)| self.input(id, node.access(i), input)).collect();
-        let mut lowered = Node { inputs, control_inputs: SmallVec::new(), ..node.clone() };
+        let inputs = inputs.map(|(i, &input)| self.input(id, node.access(i), input));
+        let inputs: SmallVec<[TensorId; 2]> = inputs.collect();
+        let mut lowered = Instr::of(node, inputs, origin);
         if !self.inputs_are_as_known(node, &lowered) {
-            self.subgraph.infer_again(&mut lowered);
+            lowered.outputs = self.subgraph.infer_again(&lowered, &node.attrs);
         }
         self.subgraph.add_state(&mut lowered);
         let states = self.lower_bodies(id, node, &mut lowered);
-        let lowered = self.subgraph.push(lowered, origin);
+        let lowered = self.subgraph.push(lowered);
         self.lowered.insert(id, lowered);
         for (input, variable) in self.graph.written_by(id) {
             let slot = match states.iter().find(|(written, _)| *written == input) {
@@ -246,7 +247,7 @@ impl<'a> Lowering<'a> {
 
     /// True if as much is known of the inputs of a node as in the graph. Nothing is known of the
     /// elements of a fed tensor.
-    fn inputs_are_as_known(&self, node: &Node, lowered: &Node) -> bool {
+    fn inputs_are_as_known(&self, node: &Node, lowered: &Instr) -> bool {
         let mut pairs = node.inputs.iter().zip(&lowered.inputs);
         pairs.all(|(&input, &tensor)| self.graph.fact(input) == Some(self.subgraph.fact(tensor)))
     }
@@ -323,8 +324,8 @@ impl<'a> Lowering<'a> {
         if let Some(&start) = self.starts.get(&variable) {
             return start;
         }
-        let node = self.graph.node(variable).clone();
-        let start = TensorId::new(self.subgraph.push(node, variable), 0);
+        let instr = Instr::of(self.graph.node(variable), [], variable);
+        let start = TensorId::new(self.subgraph.push(instr), 0);
         self.variable(variable);
         self.starts.insert(variable, start);
         start

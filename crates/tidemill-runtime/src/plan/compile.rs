@@ -3,9 +3,10 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Attr, BodyPath, Execution, Fact, Kernel, Node, NodeId, NodeView, OpError, Operand, Subgraph,
+    Attr, Execution, Fact, Instr, Kernel, NodeId, NodeView, OpError, Operand, Region, Subgraph,
     TensorId,
 };
+use tidemill_rewrite::RewriteLog;
 use tidemill_value::{Shape, Value};
 
 use crate::lower::guard::OfBranch;
@@ -56,8 +57,8 @@ fn compile_body(
     mode: Mode,
     unchanging: Option<&[NodeId]>,
 ) -> Result<Plan, NoKernel> {
-    let draws = subgraph.nodes().filter(|(_, node)| node.draws());
-    let mut random: Vec<NodeId> = draws.map(|(id, _)| subgraph.origin(id)).collect();
+    let draws = subgraph.instrs().filter(|(_, instr)| instr.draws());
+    let mut random: Vec<NodeId> = draws.map(|(_, instr)| instr.origin).collect();
     random.sort_unstable();
     let mode = Mode { writes: Writes::InTurn, is_body: true, ..mode };
     compile_with(subgraph, Vec::new(), random, mode, unchanging)
@@ -102,15 +103,16 @@ fn compile_with(
         slots: slots.count as usize,
         ahead,
         reshaped: 0,
+        rewrites: RewriteLog::default(),
     })
 }
 
 /// The constants of a subgraph, which take no slots.
 fn place_constants(subgraph: &Subgraph, slots: &mut Slots) -> Vec<Value> {
     let mut constants = Vec::new();
-    for (id, node) in subgraph.nodes() {
+    for (id, instr) in subgraph.instrs() {
         if let (Execution::Constant, Some(Attr::Tensor(value))) =
-            (node.op.execution, node.attrs.get("value"))
+            (instr.op.execution, instr.attrs.get("value"))
         {
             slots.place(TensorId::new(id, 0), Operand::constant(constants.len() as u32));
             constants.push(value.clone());
@@ -129,11 +131,12 @@ fn plan_feed(subgraph: &Subgraph, id: NodeId, slots: &mut Slots) -> Feed {
 type VariableStarts = FxHashMap<NodeId, (u32, Option<Shape>)>;
 
 fn plan_starts(subgraph: &Subgraph, slots: &mut Slots) -> VariableStarts {
-    let variables = subgraph.nodes().filter(|(_, node)| node.op.execution == Execution::Variable);
-    let start = |(id, _)| {
+    let is_variable = |instr: &Instr| instr.op.execution == Execution::Variable;
+    let variables = subgraph.instrs().filter(|(_, instr)| is_variable(instr));
+    let start = |(id, instr): (NodeId, &Instr)| {
         let tensor = TensorId::new(id, 0);
         let shape = subgraph.fact(tensor).shape.known();
-        (subgraph.origin(id), (slots.allocate(tensor), shape))
+        (instr.origin, (slots.allocate(tensor), shape))
     };
     variables.map(start).collect()
 }
@@ -181,25 +184,27 @@ impl Planner<'_> {
 
     fn run(&mut self, id: NodeId, position: usize) -> Result<Candidate, NoKernel> {
         let Planner { subgraph, schedule, random, slots, mode } = self;
-        let (node, origin) = (subgraph.node(id), subgraph.origin(id));
+        let instr = subgraph.instr(id);
+        let origin = instr.origin;
         let inside = |inner: NoKernel| NoKernel { node: origin, ..inner };
-        let action = match compile_call(id, node, *mode).map_err(inside)? {
+        let action = match compile_call(id, instr, *mode).map_err(inside)? {
             Some(call) => Action::Call(Box::new(call)),
             None => Action::Kernel(kernel_of(subgraph, id)?),
         };
         let mut clear = SmallVec::new();
-        let inputs = plan_inputs(node, position, slots, &mut clear);
-        let tensors = (0..node.outputs.len()).map(|slot| TensorId::new(id, slot as u32));
+        let inputs = plan_inputs(instr, position, slots, &mut clear);
+        let tensors = (0..instr.outputs.len()).map(|slot| TensorId::new(id, slot as u32));
         let outputs: SmallVec<[u32; 1]> = tensors.clone().map(|t| slots.allocate(t)).collect();
         clear.extend(tensors.zip(&outputs).filter(|(t, _)| !slots.is_needed(*t)).map(|(_, &s)| s));
         slots.free.extend(clear.iter().copied());
-        let is_drawing = |_: &usize| node.draws();
+        let is_drawing = |_: &usize| instr.draws();
         let random = random.binary_search(&origin).ok().filter(is_drawing).map(|i| i as u32);
-        let mut facts = node.inputs.iter().map(|&input| subgraph.fact(input));
-        let dtype = node.inputs.first().map(|&input| subgraph.fact(input).dtype);
-        let is_numeric =
-            !subgraph.must_keep(node) && facts.all(is_number) && node.outputs.iter().all(is_number);
-        let scalar = node.op.scalar.zip(dtype).filter(|_| is_numeric);
+        let mut facts = instr.inputs.iter().map(|&input| subgraph.fact(input));
+        let dtype = instr.inputs.first().map(|&input| subgraph.fact(input).dtype);
+        let is_numeric = !subgraph.must_keep(instr)
+            && facts.all(is_number)
+            && instr.outputs.iter().all(is_number);
+        let scalar = instr.op.scalar.zip(dtype).filter(|_| is_numeric);
         let lazy = schedule.lazy.get(&id).copied();
         let step = Step { action, inputs, outputs, clear, node: origin, random, lazy, turn: None };
         Ok(Candidate { step, scalar })
@@ -207,15 +212,15 @@ impl Planner<'_> {
 
     /// The check of a later write.
     fn check(&self, id: NodeId) -> Result<Candidate, NoKernel> {
-        let node = self.subgraph.node(id);
-        let written = node.op.written();
-        let others = node.inputs.iter().skip(written).map(|&input| self.slots.operand(input));
+        let instr = self.subgraph.instr(id);
+        let written = instr.op.written();
+        let others = instr.inputs.iter().skip(written).map(|&input| self.slots.operand(input));
         let step = Step {
             action: Action::Check(kernel_of(self.subgraph, id)?),
             inputs: std::iter::repeat_n(Operand::NONE, written).chain(others).collect(),
             outputs: SmallVec::new(),
             clear: SmallVec::new(),
-            node: self.subgraph.origin(id),
+            node: instr.origin,
             random: None,
             lazy: None,
             turn: None,
@@ -225,11 +230,11 @@ impl Planner<'_> {
 }
 
 fn kernel_of(subgraph: &Subgraph, id: NodeId) -> Result<Box<dyn Kernel>, NoKernel> {
-    let node = subgraph.node(id);
-    let facts = subgraph.input_facts(node);
-    let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
-    let no_kernel = |source: OpError| NoKernel { node: subgraph.origin(id), source: source.into() };
-    node.op.kernel_of(&view).map_err(no_kernel)
+    let Instr { op, attrs, inputs, outputs, origin, .. } = subgraph.instr(id);
+    let facts = subgraph.facts(inputs);
+    let view = NodeView::new(op, attrs, &facts, outputs);
+    let no_kernel = |source: OpError| NoKernel { node: *origin, source: source.into() };
+    op.kernel_of(&view).map_err(no_kernel)
 }
 
 fn is_number(fact: &Fact) -> bool {
@@ -289,14 +294,14 @@ fn tell_branches(steps: &mut [Step]) {
     }
 }
 
-/// The bodies of a node of a subgraph, if it runs any.
+/// The bodies that an instruction runs, if any.
 ///
 /// # Errors
 /// [`NoKernel`] if the kernel of a node cannot be made.
-fn compile_call(id: NodeId, node: &Node, mode: Mode) -> Result<Option<Call>, NoKernel> {
-    match (node.op.execution, node.paths()) {
-        (Execution::Branch(select), paths) => {
-            let branches = paths.iter().map(|path| compile_routine(path, mode, false));
+fn compile_call(id: NodeId, instr: &Instr, mode: Mode) -> Result<Option<Call>, NoKernel> {
+    match (instr.op.execution, &instr.regions[..]) {
+        (Execution::Branch(select), regions) => {
+            let branches = regions.iter().map(|region| compile_routine(region, mode, false));
             let branches = branches.collect::<Result<_, _>>()?;
             Ok(Some(Call::Branch { select, branches, id, lazy: Vec::new() }))
         }
@@ -309,8 +314,8 @@ fn compile_call(id: NodeId, node: &Node, mode: Mode) -> Result<Option<Call>, NoK
 }
 
 /// The plan of a body; that of a loop repeats.
-fn compile_routine(path: &BodyPath, mode: Mode, repeats: bool) -> Result<Routine, NoKernel> {
-    let subgraph = &path.subgraph;
+fn compile_routine(region: &Region, mode: Mode, repeats: bool) -> Result<Routine, NoKernel> {
+    let subgraph = &region.subgraph;
     let is_kept = |i: usize| repeats && subgraph.fetches[i] == TensorId::new(subgraph.feeds[i], 0);
     let kept = (0..subgraph.feeds.len()).filter(|&i| is_kept(i)).map(|i| subgraph.feeds[i]);
     let kept: Vec<NodeId> = kept.collect();
@@ -332,6 +337,6 @@ fn compile_routine(path: &BodyPath, mode: Mode, repeats: bool) -> Result<Routine
         }
     };
     let results = plan.fetches.iter().enumerate().map(source).collect();
-    let needed = (0..path.reads.len()).filter(|&i| path.reads[i]).collect();
+    let needed = (0..region.reads.len()).filter(|&i| region.reads[i]).collect();
     Ok(Routine { plan, results, needed, frames: Mutex::default() })
 }

@@ -1,7 +1,7 @@
 //! Finds the steps that can run ahead of their turn, alongside another one.
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use tidemill_graph::{Effect, Execution, Fact, Node, Operand, Subgraph};
+use tidemill_graph::{Effect, Execution, Fact, Instr, Operand, Subgraph};
 
 use crate::plan::schedule::{Lazy, Task};
 use crate::plan::step::{Member, Step, Strand, Turn};
@@ -79,22 +79,22 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    fn node(&self, position: usize) -> &Node {
-        self.subgraph.node(self.order[position].node())
+    fn instr(&self, position: usize) -> &Instr {
+        self.subgraph.instr(self.order[position].node())
     }
 
     /// True if a node has no observable effect but its outputs.
     fn is_pure(&self, position: usize) -> bool {
-        let op = self.node(position).op;
+        let op = self.instr(position).op;
         op.execution == Execution::Kernel
             && matches!(op.effect, Effect::None | Effect::Random)
             && !self.lazy.contains_key(&self.order[position].node())
     }
 
     fn is_heavy(&self, position: usize) -> bool {
-        let node = self.node(position);
-        let inputs = node.inputs.iter().map(|&input| self.subgraph.fact(input));
-        let bytes = inputs.chain(&node.outputs).map(known_bytes);
+        let instr = self.instr(position);
+        let inputs = instr.inputs.iter().map(|&input| self.subgraph.fact(input));
+        let bytes = inputs.chain(&instr.outputs).map(known_bytes);
         self.is_pure(position) && bytes.fold(0, usize::saturating_add) >= LEAST_BYTES
     }
 
@@ -136,7 +136,7 @@ impl Search<'_> {
     }
 
     fn producers(&self, position: usize) -> impl Iterator<Item = usize> {
-        let inputs = self.node(position).inputs.iter();
+        let inputs = self.instr(position).inputs.iter();
         inputs.filter_map(|input| self.positions[input.node.index()])
     }
 

@@ -1,7 +1,7 @@
 //! The order in which the nodes of a subgraph run.
 
 use rustc_hash::FxHashMap;
-use tidemill_graph::{Execution, Fact, Fallible, Guarded, Node, NodeId, Subgraph};
+use tidemill_graph::{Execution, Fact, Fallible, Guarded, Instr, NodeId, Subgraph};
 use tidemill_value::Value;
 
 use crate::lower::guard::{Need, OfBranch, Users};
@@ -62,14 +62,14 @@ pub(crate) fn schedule(
         Writes::InTurn => vec![false; subgraph.len()],
     };
     let runs = |id: &NodeId| {
-        let execution = subgraph.node(*id).op.execution;
+        let execution = subgraph.instr(*id).op.execution;
         matches!(execution, Execution::Kernel | Execution::Write)
             || execution.inputs_before_bodies().is_some()
     };
-    let ids = || subgraph.nodes().map(|(id, _)| id).filter(runs);
+    let ids = || subgraph.instrs().map(|(id, _)| id).filter(runs);
     let in_turn = |id: NodeId| match deferred[id.index()] {
         false => Some(Task::Run(id)),
-        true => is_checked(subgraph, subgraph.node(id)).then_some(Task::Check(id)),
+        true => is_checked(subgraph, subgraph.instr(id)).then_some(Task::Check(id)),
     };
     let mut order: Vec<Task> = ids().filter_map(in_turn).collect();
     let lazy = lazy_nodes(subgraph);
@@ -96,7 +96,7 @@ pub(crate) fn schedule(
 /// if that branch is taken.
 fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
     let mut lazy = Lazy::default();
-    if !subgraph.nodes().any(|(_, node)| matches!(node.op.execution, Execution::Branch(_))) {
+    if !subgraph.instrs().any(|(_, instr)| matches!(instr.op.execution, Execution::Branch(_))) {
         return lazy;
     }
     let mut users = Users::new(subgraph);
@@ -106,21 +106,21 @@ fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
     for &Guarded { node, call, branch } in &subgraph.guarded {
         users.needs(node, Some(OfBranch { node: call, branch }));
     }
-    for (id, node) in subgraph.nodes().rev() {
-        let may_wait = match subgraph.must_keep(node) {
+    for (id, instr) in subgraph.instrs().rev() {
+        let may_wait = match subgraph.must_keep(instr) {
             // An operation fetched for itself has no user here.
             true => subgraph.guarded.binary_search_by_key(&id, |guarded| guarded.node).is_ok(),
-            false => node.op.is_pure(),
+            false => instr.op.is_pure(),
         };
         let user = users.of(id).filter(|_| may_wait);
         if let Some(user) = user {
             lazy.insert(id, user);
         }
-        let branches = match node.op.execution {
-            Execution::Branch(_) => node.paths(),
+        let branches = match instr.op.execution {
+            Execution::Branch(_) => &instr.regions[..],
             _ => &[],
         };
-        for (i, input) in node.inputs.iter().enumerate() {
+        for (i, input) in instr.inputs.iter().enumerate() {
             let taken = i.checked_sub(1).filter(|_| !branches.is_empty());
             let user = match taken.map(|i| Need::of_branches(branches, i)) {
                 Some(Need::Nobody) => continue,
@@ -137,11 +137,11 @@ fn lazy_nodes(subgraph: &Subgraph) -> Lazy {
 /// only on constants and on parameters that do not change, and cannot fail.
 fn unchanging_nodes(subgraph: &Subgraph, feeds: &[NodeId]) -> Vec<bool> {
     let mut unchanging = vec![false; subgraph.len()];
-    for (id, node) in subgraph.nodes() {
-        let is_free = node.op.is_pure() && !subgraph.must_keep(node);
-        unchanging[id.index()] = node.op.execution == Execution::Constant
+    for (id, instr) in subgraph.instrs() {
+        let is_free = instr.op.is_pure() && !subgraph.must_keep(instr);
+        unchanging[id.index()] = instr.op.execution == Execution::Constant
             || feeds.contains(&id)
-            || (is_free && node.inputs.iter().all(|input| unchanging[input.node.index()]));
+            || (is_free && instr.inputs.iter().all(|input| unchanging[input.node.index()]));
     }
     unchanging
 }
@@ -149,40 +149,40 @@ fn unchanging_nodes(subgraph: &Subgraph, feeds: &[NodeId]) -> Vec<bool> {
 /// The nodes to defer until nothing can fail.
 fn deferred(subgraph: &Subgraph) -> Vec<bool> {
     let mut can_wait = vec![true; subgraph.len()];
-    for (id, node) in subgraph.nodes().rev() {
-        let is_checked = is_checked(subgraph, node);
-        let may_fail = may_lack_memory(node) || (subgraph.must_keep(node) && !is_checked);
+    for (id, instr) in subgraph.instrs().rev() {
+        let is_checked = is_checked(subgraph, instr);
+        let may_fail = may_lack_memory(instr) || (subgraph.must_keep(instr) && !is_checked);
         can_wait[id.index()] &= !may_fail;
         // The inputs of a check cannot wait; the variables are not among them.
-        let first = if can_wait[id.index()] && is_checked { node.op.written() } else { 0 };
+        let first = if can_wait[id.index()] && is_checked { instr.op.written() } else { 0 };
         if !can_wait[id.index()] || is_checked {
-            for input in &node.inputs[first..] {
+            for input in &instr.inputs[first..] {
                 can_wait[input.node.index()] = false;
             }
         }
     }
     let mut deferred = vec![false; subgraph.len()];
-    for (id, node) in subgraph.nodes() {
-        let follows = node.inputs.iter().any(|input| deferred[input.node.index()]);
+    for (id, instr) in subgraph.instrs() {
+        let follows = instr.inputs.iter().any(|input| deferred[input.node.index()]);
         deferred[id.index()] =
-            can_wait[id.index()] && (follows || node.op.execution == Execution::Write);
+            can_wait[id.index()] && (follows || instr.op.execution == Execution::Write);
     }
     deferred
 }
 
 /// True if a check in its turn tells whether a write fails. It knows the variables by their shapes.
-fn is_checked(subgraph: &Subgraph, node: &Node) -> bool {
-    let mut variables = node.inputs.iter().take(node.op.written());
-    node.op.execution == Execution::Write
-        && node.op.fallible == Fallible::Checked
+fn is_checked(subgraph: &Subgraph, instr: &Instr) -> bool {
+    let mut variables = instr.inputs.iter().take(instr.op.written());
+    instr.op.execution == Execution::Write
+        && instr.op.fallible == Fallible::Checked
         && variables.all(|&variable| subgraph.fact(variable).shape.is_known())
 }
 
 /// True if memory may be short for an output of a node. Writes use the memory of their variable.
-fn may_lack_memory(node: &Node) -> bool {
+fn may_lack_memory(instr: &Instr) -> bool {
     let is_certain = |fact: &Fact| {
         let bytes = fact.shape.elements().and_then(|count| count.checked_mul(fact.dtype.size()));
         bytes.is_some_and(|bytes| bytes <= Value::CERTAIN_BYTES)
     };
-    node.op.execution == Execution::Kernel && !node.outputs.iter().all(is_certain)
+    instr.op.execution == Execution::Kernel && !instr.outputs.iter().all(is_certain)
 }

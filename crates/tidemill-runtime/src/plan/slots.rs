@@ -1,7 +1,7 @@
 //! The slots of the values of a run.
 
 use smallvec::SmallVec;
-use tidemill_graph::{Node, NodeId, Operand, Subgraph, TensorId};
+use tidemill_graph::{Instr, NodeId, Operand, Subgraph, TensorId};
 
 use crate::plan::schedule::{Schedule, Task};
 
@@ -25,9 +25,9 @@ impl Slots {
     pub(crate) fn new(subgraph: &Subgraph, schedule: &Schedule, unchanging: &[NodeId]) -> Self {
         let mut first_output = Vec::with_capacity(subgraph.len());
         let mut count = 0u32;
-        for (_, node) in subgraph.nodes() {
+        for (_, instr) in subgraph.instrs() {
             first_output.push(count);
-            count += node.outputs.len() as u32;
+            count += instr.outputs.len() as u32;
         }
         let mut slots = Slots {
             first_output,
@@ -45,7 +45,7 @@ impl Slots {
         for (position, &task) in schedule.order.iter().enumerate() {
             // A write needs the inputs of its check, and comes later.
             let Task::Run(id) = task else { continue };
-            for &input in &subgraph.node(id).inputs {
+            for &input in &subgraph.instr(id).inputs {
                 let number = slots.number(input);
                 // Values computed the first time are needed in later iterations.
                 let again = outlives[input.node.index()] && position >= schedule.prologue;
@@ -94,15 +94,16 @@ impl Slots {
     }
 }
 
-/// The places of a node's inputs; adds the slots that nothing needs after it to `clear`.
+/// The places of an instruction's inputs; adds the slots that nothing needs after it to `clear`.
 pub(crate) fn plan_inputs(
-    node: &Node,
+    instr: &Instr,
     position: usize,
     slots: &Slots,
     clear: &mut SmallVec<[u32; 2]>,
 ) -> SmallVec<[Operand; 3]> {
-    let occurrences = |input| node.inputs.iter().filter(|other| **other == input).count();
-    node.inputs
+    let occurrences = |input| instr.inputs.iter().filter(|other| **other == input).count();
+    instr
+        .inputs
         .iter()
         .map(|&input| {
             let operand = slots.operand(input);

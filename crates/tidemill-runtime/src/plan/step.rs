@@ -2,6 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{Fact, GraphReader, Kernel, NodeId, Operand, Select};
+use tidemill_rewrite::RewriteLog;
 use tidemill_value::{Shape, Value};
 
 use crate::lower::guard::OfBranch;
@@ -34,6 +35,8 @@ pub(crate) struct Plan {
     /// The number of variables of the graph that may differ from their declared shapes, as the plan
     /// allows for.
     pub(crate) reshaped: usize,
+    /// What rewriting did to the path, in detail only if that was asked for.
+    pub(crate) rewrites: RewriteLog,
 }
 
 /// A tensor that is fed.

@@ -11,7 +11,7 @@ use smallvec::SmallVec;
 use tidemill_graph::{Graph, Host, TensorRef};
 use tidemill_kernels::pool;
 use tidemill_ops::Tensor;
-use tidemill_rewrite::Rewrite;
+use tidemill_rewrite::RewriteLog;
 use tidemill_value::{Value, copied_bytes};
 
 use crate::lower::signature::Signature;
@@ -231,7 +231,7 @@ impl Inner {
             Some(_) => self.plans.remove(signature),
             None => {}
         }
-        let (plan, _) = self.prepare(signature)?;
+        let plan = self.prepare(signature, RewriteLog::counting())?;
         let early = {
             let graph = self.graph.read();
             self.onlookers.look(&graph, signature, &plan);
@@ -247,11 +247,11 @@ impl Inner {
         bound.plan.reshaped == self.graph.reshaped_variables()
     }
 
-    fn prepare(&self, signature: &Signature) -> Result<(Plan, Vec<Rewrite>), RunError> {
+    fn prepare(&self, signature: &Signature, log: RewriteLog) -> Result<Plan, RunError> {
         let rewriting = if signature.checked { Rewriting::Off } else { self.options.rewriting };
         let writes = if signature.checked { Writes::InTurn } else { Writes::Late };
         let mode = Mode { writes, regroups: rewriting == Rewriting::On, is_body: false };
-        prepare(&self.graph, signature, rewriting, mode)
+        prepare(&self.graph, signature, rewriting, mode, log)
     }
 
     #[cold]
@@ -376,8 +376,8 @@ impl Inner {
         feeds: &[Tensor],
     ) -> Result<Explanation, RunError> {
         let Request { signature, .. } = self.request_for_tensors(&fetches, feeds)?;
-        let (plan, rewrites) = self.prepare(&signature)?;
-        Ok(Explanation::new(&self.graph.read(), &plan, rewrites))
+        let plan = self.prepare(&signature, RewriteLog::detailed())?;
+        Ok(Explanation::new(&self.graph.read(), &plan))
     }
 }
 

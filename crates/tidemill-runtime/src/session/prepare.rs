@@ -2,7 +2,7 @@
 
 use tidemill_graph::{Execution, Graph, GraphReader, TensorId};
 use tidemill_ops::LookupError;
-use tidemill_rewrite::{Pipeline, Rewrite};
+use tidemill_rewrite::{Pipeline, RewriteLog};
 
 use crate::lower::prune::{Path, prune};
 use crate::lower::signature::Signature;
@@ -12,7 +12,7 @@ use crate::report::describe;
 use crate::report::error::{FeedErrorKind, RunError};
 use crate::session::options::Rewriting;
 
-/// Makes the plan of a signature, and returns the rewrites.
+/// Makes the plan of a signature, which keeps the log of its rewrites.
 ///
 /// # Errors
 /// [`RunError`] if a placeholder is missing or a kernel cannot be made.
@@ -21,7 +21,8 @@ pub(crate) fn prepare(
     signature: &Signature,
     rewriting: Rewriting,
     mode: Mode,
-) -> Result<(Plan, Vec<Rewrite>), RunError> {
+    mut rewrites: RewriteLog,
+) -> Result<Plan, RunError> {
     // The graph is locked only while the path is taken out of it: the user's kernels run
     // afterwards.
     let (pruned, reshaped) = {
@@ -34,15 +35,15 @@ pub(crate) fn prepare(
         (pruned, reshaped)
     };
     let Path { subgraph, variables, random } = pruned?;
-    let (subgraph, rewrites) = match rewriting {
-        Rewriting::On => Pipeline::standard().run(subgraph),
-        Rewriting::Off => (subgraph, Vec::new()),
+    let subgraph = match rewriting {
+        Rewriting::On => Pipeline::standard().run(subgraph, &mut rewrites),
+        Rewriting::Off => subgraph,
     };
     let plan =
         compile(&subgraph, variables, random, mode).map_err(|NoKernel { node, source }| {
             RunError::NoKernel(describe::failed_node(&graph.read(), node, *source))
         })?;
-    Ok((Plan { reshaped, ..plan }, rewrites))
+    Ok(Plan { reshaped, rewrites, ..plan })
 }
 
 /// Checks that the fed and fetched tensors are outputs that their nodes have.

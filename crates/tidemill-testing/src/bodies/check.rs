@@ -51,6 +51,19 @@ pub fn check(program: &Program) -> Result<(), Failed> {
     twin.check_differences(program, &expected[1..])
 }
 
+/// The rules that rewrite a program and its gradients, each as often as it is applied.
+///
+/// # Errors
+/// The program is not valid, or cannot be run.
+pub fn rewrites(program: &Program) -> Result<Vec<&'static str>, Failed> {
+    let subject = Subject::new(program, &Twin::new(program)?)?;
+    let fetches: Vec<Tensor> = subject.derivatives.gradients().flatten().collect();
+    let feeds: Vec<Tensor> = subject.feeds.iter().map(|(tensor, _)| *tensor).collect();
+    let explained = session(&subject.graph, Rewriting::On, 1).explain(&fetches[..], &feeds);
+    let explained = explained.map_err(|error| failed("a run succeeds", error.to_string()))?;
+    Ok(explained.rewrites.into_iter().map(|(rule, _)| rule).collect())
+}
+
 /// The program unrolled to plain nodes.
 struct Twin {
     unrolled: Unrolled,

@@ -14,6 +14,6 @@ mod shrink;
 mod steps;
 mod unroll;
 
-pub use check::{Failed, check};
+pub use check::{Failed, check, rewrites};
 pub use program::Program;
 pub use shrink::smallest;

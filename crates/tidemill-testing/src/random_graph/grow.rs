@@ -1,6 +1,6 @@
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
-use tidemill_graph::{Fact, Graph, NodeBuilder, control_dependencies, default_graph};
+use tidemill_graph::{Fact, Graph, NodeBuilder, Role, control_dependencies, default_graph};
 use tidemill_ops::{
     Inspect, Operation, Tensor, Variable, abs, add, cast, ceil, constant, cos, equal, exp, floor,
     floor_div, floor_mod, global_variables_initializer, greater, greater_equal, identity, is_nan,
@@ -34,6 +34,7 @@ const STEPS: &[(u32, Step)] = &[
     (4, Grower::comparison),
     (3, Grower::logic),
     (3, Grower::twice),
+    (8, Grower::pattern),
     (3, Grower::select),
     (3, Grower::cast),
     (4, Grower::pass_on),
@@ -300,6 +301,10 @@ impl Grower {
             tidemill_graph::Referent::Node(id) => self.graph.read().node(id).clone(),
             tidemill_graph::Referent::Poison(_) => return,
         };
+        // The handle would be one of the same variable.
+        if node.outputs.iter().any(|fact| fact.role == Role::Handle) {
+            return;
+        }
         let inputs: Vec<_> = original.inputs().into_iter().map(Into::into).collect();
         let copy = Operation::from(NodeBuilder::like(&node, &inputs).build());
         copy.outputs().into_iter().for_each(|output| self.keep(output));

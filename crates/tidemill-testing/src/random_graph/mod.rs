@@ -2,6 +2,7 @@
 
 mod arrays;
 mod grow;
+mod patterns;
 mod random_values;
 mod runs;
 mod state;

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 use rand::RngExt;
 use rand::rngs::Xoshiro256PlusPlus;
-use tidemill_graph::{Execution, Graph, OperationRef, Referent, TensorId, TensorRef};
+use tidemill_graph::{Execution, Graph, OperationRef, Referent, Role, TensorId, TensorRef};
 use tidemill_ops::{Inspect, Operation, Tensor};
 use tidemill_value::Value;
 
@@ -11,7 +11,7 @@ use crate::Run;
 
 /// The tensors and operations that can be fetched, run and fed.
 struct Choices {
-    /// All tensors.
+    /// All tensors that have a value.
     tensors: Vec<Tensor>,
     operations: Vec<Operation>,
     /// The tensors that must be fed if they are needed.
@@ -23,7 +23,9 @@ struct Choices {
 impl Choices {
     fn new(graph: &Graph) -> Self {
         let operations = graph.operations();
-        let tensors: Vec<Tensor> = operations.iter().flat_map(|op| op.outputs()).collect();
+        let outputs = operations.iter().flat_map(|op| op.outputs());
+        let is_value = |x: &Tensor| x.fact().is_some_and(|fact| fact.role != Role::Handle);
+        let tensors: Vec<Tensor> = outputs.filter(is_value).collect();
         let execution = |tensor: &Tensor| {
             let id = TensorRef::from(*tensor).id().expect("a node of the graph");
             graph.read().node(id.node).op.execution

@@ -30,7 +30,9 @@ impl Grower {
             _ => Initializer::from(random_value(dtype, &shape, &mut self.rng)),
         };
         let name = format!("v{}", self.variables.len());
-        let made = variable(&name, shape).dtype(dtype).initializer(initializer).get();
+        let is_resource = self.rng.random_bool(0.3);
+        let builder = variable(&name, shape).dtype(dtype).initializer(initializer);
+        let made = builder.resource(is_resource).get();
         if is_valid(made) {
             self.variables.push(made);
             self.keep(made.read());
@@ -44,6 +46,8 @@ impl Grower {
         }
         let chosen = pick(&self.variables, &mut self.rng);
         let tensor = match self.rng.random_range(0..5) {
+            // A handle is no value.
+            0 | 1 if chosen.is_resource() => chosen.read(),
             0 => chosen.op().output(0),
             1 => identity(chosen.op().output(0)),
             2 => is_variable_initialized(chosen),

@@ -135,7 +135,7 @@ impl SampleNode {
         node.op.execution == Execution::Variable
             || node.op.effect != Effect::None
             || node.op.kernel_of(&view).is_err()
-            || may_fail(node, facts.iter())
+            || may_fail((node.op, &node.attrs), facts.iter(), &node.outputs)
     }
 
     /// Runs the node, after the initializers of its variables, and returns its outputs.
