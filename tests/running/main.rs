@@ -15,6 +15,7 @@ mod run_errors;
 mod run_options;
 mod run_promises;
 mod session;
+mod shaped_plans;
 mod shapes_of_a_run;
 mod short_integers;
 mod tutorial_programs;

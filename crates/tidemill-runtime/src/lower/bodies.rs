@@ -101,7 +101,7 @@ fn region_of(body: &Body, call: &Call<'_>) -> Region {
     };
     let reader = body.graph().read();
     let path = nodes_on_path(&reader, &signature);
-    let mut lowering = Lowering::new(&reader, &signature, call.shapes);
+    let mut lowering = Lowering::new(&reader, &signature, call.shapes, None);
     lowering.subgraph.feeds.clear();
     for parameter in parameters {
         let tensor = TensorId::new(parameter.node, 0);

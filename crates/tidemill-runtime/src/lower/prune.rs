@@ -5,7 +5,7 @@ use smallvec::SmallVec;
 use tidemill_graph::{
     Access, Commit, EdgeKind, Execution, GraphReader, Instr, Node, NodeId, Subgraph, TensorId,
 };
-use tidemill_value::PartialShape;
+use tidemill_value::{PartialShape, Shape};
 
 use crate::lower::guard::guarded;
 use crate::lower::signature::Signature;
@@ -35,18 +35,23 @@ pub(crate) struct VariableUse {
 #[derive(Debug)]
 pub(crate) struct Unfed(pub(crate) Vec<NodeId>);
 
-/// Takes the path out of the graph.
+/// Takes the path out of the graph. If the shapes that are fed are known, so is all that follows from
+/// them.
 ///
 /// # Errors
 /// [`Unfed`] if it needs placeholders that are not fed.
-pub(crate) fn prune(graph: &GraphReader<'_>, signature: &Signature) -> Result<Path, Unfed> {
+pub(crate) fn prune(
+    graph: &GraphReader<'_>,
+    signature: &Signature,
+    fed: Option<&[Shape]>,
+) -> Result<Path, Unfed> {
     let path = nodes_on_path(graph, signature);
     let is_placeholder = |id: &NodeId| graph.node(*id).op.execution == Execution::Placeholder;
     let unfed: Vec<NodeId> = path.iter().copied().filter(is_placeholder).collect();
     if !unfed.is_empty() {
         return Err(Unfed(unfed));
     }
-    let mut lowering = Lowering::new(graph, signature, Shapes::Declared);
+    let mut lowering = Lowering::new(graph, signature, Shapes::Declared, fed);
     lowering.lower_all(&path);
     lowering.guard(signature.roots(), &path);
     let random = path.into_iter().filter(|&id| graph.node(id).draws());
@@ -111,13 +116,17 @@ impl<'a> Lowering<'a> {
         graph: &'a GraphReader<'a>,
         signature: &'a Signature,
         shapes: Shapes,
+        fed: Option<&[Shape]>,
     ) -> Self {
         let mut subgraph = Subgraph::default();
         let mut given = FxHashMap::default();
-        for feed in &signature.feeds {
+        for (i, feed) in signature.feeds.iter().enumerate() {
             let mut fact = graph.node(feed.node).outputs[feed.slot as usize].clone();
             if shapes == Shapes::Open {
                 fact.shape = PartialShape::unknown();
+            }
+            if let Some(shape) = fed.and_then(|shapes| shapes.get(i)) {
+                fact.shape = shape.into();
             }
             let id = subgraph.push_feed(&fact, feed.node);
             subgraph.feeds.push(id);

@@ -10,7 +10,9 @@ use tidemill_value::Value;
 
 use crate::lower::signature::Signature;
 use crate::plan::step::{Action, Feed, Frame, Plan, PlannedVariable, Routine, Step};
+use crate::run::execute::BoundPlan;
 use crate::session::inner::{Inner, alive};
+use crate::session::shaped::FedShapes;
 
 /// The memory of a process's graphs and sessions: the number of items of each kind, and their
 /// bytes.
@@ -123,12 +125,20 @@ impl Tally {
                 self.report.variables += Holding::one(self.seen.value(&value));
             }
         }
-        for plan in session.plans() {
-            self.report.plans.bytes += size_of::<Signature>() + size_of_val(&*plan);
-            self.plan(&plan.plan);
-            let idle = plan.idle_bytes();
-            self.report.idle_runs += idle.into_iter().map(Holding::one).sum();
+        for planned in session.plans() {
+            self.report.plans.bytes += size_of::<Signature>() + size_of_val(&*planned);
+            self.bound_plan(&planned.bound);
+            for bound in planned.shaped_plans() {
+                self.report.plans.bytes += size_of::<FedShapes>() + size_of_val(&*bound);
+                self.bound_plan(&bound);
+            }
         }
+    }
+
+    fn bound_plan(&mut self, bound: &BoundPlan) {
+        self.plan(&bound.plan);
+        let idle = bound.idle_bytes();
+        self.report.idle_runs += idle.into_iter().map(Holding::one).sum();
     }
 
     /// Adds a plan, with those of bodies inside it, except for the buffers of their runs.

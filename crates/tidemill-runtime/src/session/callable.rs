@@ -5,12 +5,12 @@ use smallvec::SmallVec;
 
 use crate::lower::signature::Signature;
 use crate::report::error::RunError;
-use crate::run::execute::BoundPlan;
 use crate::session::arguments::Arguments;
 use crate::session::feeder::Feeder;
 use crate::session::fetch::Fetch;
 use crate::session::inner::Inner;
 use crate::session::options::{Run, RunOptions};
+use crate::session::shaped::Planned;
 
 /// A prepared run: its feeds and fetches are fixed, only the fed values vary.
 ///
@@ -29,7 +29,7 @@ use crate::session::options::{Run, RunOptions};
 pub struct Callable<F> {
     pub(crate) session: Arc<Inner>,
     pub(crate) signature: Signature,
-    pub(crate) bound: Arc<BoundPlan>,
+    pub(crate) planned: Arc<Planned>,
     /// For each argument, the number of its feed in the signature.
     pub(crate) places: SmallVec<[u32; 4]>,
     pub(crate) fetches: F,
@@ -46,7 +46,7 @@ impl<F: Fetch> Callable<F> {
     pub fn call(&self, arguments: impl Arguments) -> Result<F::Output, RunError> {
         let _running = self.session.enter()?;
         let feed = |feeder: &mut Feeder<'_>| self.feed(arguments, feeder);
-        self.session.execute(&self.signature, &self.bound, feed, &self.fetches)
+        self.session.execute(&self.signature, &self.planned, feed, &self.fetches)
     }
 
     /// Runs it as [`call`](Callable::call) does, with options.

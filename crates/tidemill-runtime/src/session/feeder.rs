@@ -21,12 +21,17 @@ impl Feeder<'_> {
         i: usize,
         value: Result<Value, ValueError>,
     ) -> Result<(), FeedErrorKind> {
-        let Feed { fact, slot } = &self.feeds[i];
-        let value = fit(value?, fact)?;
-        if let Some(slot) = slot {
-            self.slots[*slot as usize] = Some(value);
-        }
+        let value = fit(value?, &self.feeds[i].fact)?;
+        self.place(i, Some(value));
         Ok(())
+    }
+
+    /// Puts a value that fits feed `i` in its place, if anything needs it.
+    #[inline]
+    pub(crate) fn place(&mut self, i: usize, value: Option<Value>) {
+        if let Some(slot) = self.feeds[i].slot {
+            self.slots[slot as usize] = value;
+        }
     }
 }
 

@@ -140,12 +140,12 @@ impl Session {
         fetches: F,
     ) -> Result<Callable<F>, RunError> {
         let Request { signature, order } = self.inner.request_for_tensors(&fetches, feeds)?;
-        let bound = self.inner.plan(&signature)?;
+        let planned = self.inner.plan(&signature)?;
         let mut places: SmallVec<[u32; 4]> = smallvec![0; order.len()];
         for (&given, place) in order.iter().zip(0..) {
             places[given as usize] = place;
         }
-        Ok(Callable { session: Arc::clone(&self.inner), signature, bound, places, fetches })
+        Ok(Callable { session: Arc::clone(&self.inner), signature, planned, places, fetches })
     }
 
     /// Initializes the variables that have no value, and no others.

@@ -12,7 +12,7 @@ use tidemill_graph::{Graph, Host, TensorRef};
 use tidemill_kernels::pool;
 use tidemill_ops::Tensor;
 use tidemill_rewrite::RewriteLog;
-use tidemill_value::{Value, copied_bytes};
+use tidemill_value::{Shape, Value, copied_bytes};
 
 use crate::lower::signature::Signature;
 use crate::plan::compile::Mode;
@@ -33,6 +33,7 @@ use crate::session::growth::Growth;
 use crate::session::options::{Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
 use crate::session::prepare::prepare;
 use crate::session::request::{Request, resolve};
+use crate::session::shaped::{Fed, Planned, Sight, shapes_of};
 use crate::session::state::State;
 
 /// The sessions that are alive, by their addresses.
@@ -56,7 +57,7 @@ thread_local! {
 pub(crate) struct Inner {
     graph: Graph,
     pub(crate) state: State,
-    plans: PlanCache<Signature, BoundPlan>,
+    plans: PlanCache<Signature, Planned>,
     growth: Growth,
     overwriting: Overwriting,
     onlookers: Onlookers,
@@ -128,7 +129,7 @@ impl Inner {
     }
 
     /// The plans that it keeps.
-    pub(crate) fn plans(&self) -> Vec<Arc<BoundPlan>> {
+    pub(crate) fn plans(&self) -> Vec<Arc<Planned>> {
         self.plans.all()
     }
 
@@ -225,21 +226,53 @@ impl Inner {
 
     /// The plan of a signature: the cached one, or a new one. It stays valid while the graph grows,
     /// because nodes never change, unless a write is added that changes the shape of a variable.
-    pub(crate) fn plan(&self, signature: &Signature) -> Result<Arc<BoundPlan>, RunError> {
+    pub(crate) fn plan(&self, signature: &Signature) -> Result<Arc<Planned>, RunError> {
         match self.plans.get(signature) {
-            Some(bound) if self.allows_for_shapes(&bound) => return Ok(bound),
+            Some(planned) if self.allows_for_shapes(&planned.bound) => return Ok(planned),
             Some(_) => self.plans.remove(signature),
             None => {}
         }
-        let plan = self.prepare(signature, RewriteLog::counting())?;
+        let plan = self.prepare(signature, None, RewriteLog::counting())?;
         let early = {
             let graph = self.graph.read();
             self.onlookers.look(&graph, signature, &plan);
             lint::early_initializer(&graph, signature, &plan, &self.state)
         };
         self.warn(early);
-        let bound = BoundPlan::new(plan, |node| self.state.cell(node));
-        Ok(self.plans.insert(signature.clone(), bound))
+        let planned = match self.rewriting(signature) {
+            Rewriting::On => Planned::new(self.bind(plan)),
+            Rewriting::Off => Planned::fixed(self.bind(plan)),
+        };
+        Ok(self.plans.insert(signature.clone(), planned))
+    }
+
+    fn bind(&self, plan: Plan) -> BoundPlan {
+        BoundPlan::new(plan, |node| self.state.cell(node))
+    }
+
+    /// The plan for the shapes that `feed` gives, if one has been made or the shapes are fed again,
+    /// and what to feed to it.
+    fn specialise<F>(
+        &self,
+        signature: &Signature,
+        planned: &Planned,
+        feed: F,
+    ) -> Result<(Option<Arc<BoundPlan>>, Fed<F>), RunError>
+    where
+        F: FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
+    {
+        let Some(shaped) = &planned.shaped else { return Ok((None, Fed::By(feed))) };
+        let values = shaped.stage(feed)?;
+        let shapes = shapes_of(&values);
+        let bound = match shaped.look(&shapes) {
+            Sight::First => None,
+            Sight::Planned(bound) => Some(bound),
+            Sight::Again => {
+                let plan = self.prepare(signature, Some(&shapes), RewriteLog::counting())?;
+                Some(shaped.insert(shapes, self.bind(plan)))
+            }
+        };
+        Ok((bound, Fed::Values(values)))
     }
 
     /// True if a plan allows for as many variables with other shapes as there may be now.
@@ -247,11 +280,21 @@ impl Inner {
         bound.plan.reshaped == self.graph.reshaped_variables()
     }
 
-    fn prepare(&self, signature: &Signature, log: RewriteLog) -> Result<Plan, RunError> {
-        let rewriting = if signature.checked { Rewriting::Off } else { self.options.rewriting };
+    fn rewriting(&self, signature: &Signature) -> Rewriting {
+        if signature.checked { Rewriting::Off } else { self.options.rewriting }
+    }
+
+    /// Makes a plan, for the shapes `fed` alone if they are given.
+    fn prepare(
+        &self,
+        signature: &Signature,
+        fed: Option<&[Shape]>,
+        log: RewriteLog,
+    ) -> Result<Plan, RunError> {
+        let rewriting = self.rewriting(signature);
         let writes = if signature.checked { Writes::InTurn } else { Writes::Late };
         let mode = Mode { writes, regroups: rewriting == Rewriting::On, is_body: false };
-        prepare(&self.graph, signature, rewriting, mode, log)
+        prepare(&self.graph, signature, fed, rewriting, mode, log)
     }
 
     #[cold]
@@ -268,18 +311,21 @@ impl Inner {
     pub(crate) fn execute<F: Fetch>(
         &self,
         signature: &Signature,
-        bound: &BoundPlan,
+        planned: &Planned,
         feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
         fetches: &F,
     ) -> Result<F::Output, RunError> {
         let renewed;
-        let bound = match self.allows_for_shapes(bound) {
-            true => bound,
+        let planned = match self.allows_for_shapes(&planned.bound) {
+            true => planned,
             false => {
                 renewed = self.plan(signature)?;
                 &renewed
             }
         };
+        let (shaped, fed) = self.specialise(signature, planned, feed)?;
+        let bound = shaped.as_deref().unwrap_or(&planned.bound);
+        let feed = |feeder: &mut Feeder<'_>| fed.put(feeder);
         let result = self.run_plan(bound, feed, &mut Unwatched, fetches);
         result.unwrap_or_else(|failure| Err(self.report(signature, bound, failure)))
     }
@@ -298,13 +344,16 @@ impl Inner {
             true => signature.with_outputs_of_targets(&self.graph.read()),
             false => signature,
         };
-        let bound = self.plan(&signature)?;
+        let planned = self.plan(&signature)?;
+        let (shaped, fed) = self.specialise(&signature, &planned, feed)?;
+        let bound = shaped.as_deref().unwrap_or(&planned.bound);
         let mut watcher = Watcher::new(options);
-        let result = self.run_plan(&bound, feed, &mut watcher, fetches);
+        let feed = |feeder: &mut Feeder<'_>| fed.put(feeder);
+        let result = self.run_plan(bound, feed, &mut watcher, fetches);
         let output = result.unwrap_or_else(|failure| {
             Err(match failure {
                 Failure::Interrupted => interrupted(options),
-                failure => self.report(&signature, &bound, failure),
+                failure => self.report(&signature, bound, failure),
             })
         })?;
         let bytes_copied = copied_bytes().wrapping_sub(copied);
@@ -376,7 +425,7 @@ impl Inner {
         feeds: &[Tensor],
     ) -> Result<Explanation, RunError> {
         let Request { signature, .. } = self.request_for_tensors(&fetches, feeds)?;
-        let plan = self.prepare(&signature, RewriteLog::detailed())?;
+        let plan = self.prepare(&signature, None, RewriteLog::detailed())?;
         Ok(Explanation::new(&self.graph.read(), &plan))
     }
 }

@@ -14,4 +14,5 @@ pub(crate) mod options;
 mod prepare;
 pub(crate) mod random_state;
 mod request;
+pub(crate) mod shaped;
 pub(crate) mod state;

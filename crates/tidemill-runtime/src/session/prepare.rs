@@ -3,6 +3,7 @@
 use tidemill_graph::{Execution, Graph, GraphReader, TensorId};
 use tidemill_ops::LookupError;
 use tidemill_rewrite::{Pipeline, RewriteLog};
+use tidemill_value::Shape;
 
 use crate::lower::prune::{Path, prune};
 use crate::lower::signature::Signature;
@@ -12,13 +13,15 @@ use crate::report::describe;
 use crate::report::error::{FeedErrorKind, RunError};
 use crate::session::options::Rewriting;
 
-/// Makes the plan of a signature, which keeps the log of its rewrites.
+/// Makes the plan of a signature, which keeps the log of its rewrites; for the shapes `fed` alone, if
+/// they are given.
 ///
 /// # Errors
 /// [`RunError`] if a placeholder is missing or a kernel cannot be made.
 pub(crate) fn prepare(
     graph: &Graph,
     signature: &Signature,
+    fed: Option<&[Shape]>,
     rewriting: Rewriting,
     mode: Mode,
     mut rewrites: RewriteLog,
@@ -30,7 +33,7 @@ pub(crate) fn prepare(
         let graph = graph.read();
         check_tensors(&graph, signature)?;
         check_feeds(&graph, signature)?;
-        let pruned = prune(&graph, signature);
+        let pruned = prune(&graph, signature, fed);
         let pruned = pruned.map_err(|unfed| describe::unfed(&graph, signature, &unfed.0));
         (pruned, reshaped)
     };

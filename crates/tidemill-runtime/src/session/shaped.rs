@@ -1,0 +1,145 @@
+//! Plans for the shapes that are fed.
+//!
+//! A plan of a signature allows for all shapes that its feeds may have. When the same shapes are fed
+//! again, a plan for them alone is made: it is known then which nodes cannot fail, and more can be
+//! rewritten. Both compute the same bits.
+
+use std::collections::VecDeque;
+use std::mem;
+use std::sync::PoisonError;
+
+use smallvec::SmallVec;
+use tidemill_value::{Shape, Value};
+
+use crate::plan::step::{Feed, Plan};
+use crate::run::execute::BoundPlan;
+use crate::session::cache::PlanCache;
+use crate::session::feeder::Feeder;
+use crate::sync::{Arc, Mutex};
+
+/// The most plans for shapes of one signature.
+const PLANS: usize = 16;
+/// The most shapes to remember that were fed once.
+const SEEN: usize = 64;
+
+/// The plan of a signature, and those for the shapes of its feeds.
+pub(crate) struct Planned {
+    pub(crate) bound: BoundPlan,
+    /// `None` if the shapes of all feeds are known.
+    pub(crate) shaped: Option<ShapedPlans>,
+}
+
+/// The shapes of all feeds of a signature.
+pub(crate) type FedShapes = SmallVec<[Shape; 2]>;
+
+/// The values of all feeds of a signature, checked.
+pub(crate) type FedValues = SmallVec<[Option<Value>; 4]>;
+
+pub(crate) struct ShapedPlans {
+    plans: PlanCache<FedShapes, BoundPlan>,
+    /// The shapes that were fed once, the last ones at the end.
+    seen: Mutex<VecDeque<FedShapes>>,
+    /// Places for the values of the feeds, in order.
+    places: Vec<Feed>,
+}
+
+/// The plans there are for shapes.
+pub(crate) enum Sight {
+    First,
+    Again,
+    Planned(Arc<BoundPlan>),
+}
+
+impl Planned {
+    pub(crate) fn new(bound: BoundPlan) -> Self {
+        let shaped = ShapedPlans::for_feeds_of(&bound.plan);
+        Planned { bound, shaped }
+    }
+
+    /// The plan of the signature, which no shapes are fed to that differ from run to run.
+    pub(crate) fn fixed(bound: BoundPlan) -> Self {
+        Planned { bound, shaped: None }
+    }
+
+    /// Its plans for shapes.
+    pub(crate) fn shaped_plans(&self) -> Vec<Arc<BoundPlan>> {
+        self.shaped.as_ref().map_or_else(Vec::new, |shaped| shaped.plans.all())
+    }
+}
+
+impl ShapedPlans {
+    fn for_feeds_of(plan: &Plan) -> Option<Self> {
+        if plan.feeds.iter().all(|feed| feed.fact.shape.is_known()) {
+            return None;
+        }
+        let feeds = plan.feeds.iter().zip(0..);
+        let places = feeds.map(|(feed, slot)| Feed { fact: feed.fact.clone(), slot: Some(slot) });
+        let places = places.collect();
+        Some(ShapedPlans { plans: PlanCache::new(PLANS), seen: Mutex::default(), places })
+    }
+
+    /// The values that `feed` puts in their places.
+    pub(crate) fn stage<E>(
+        &self,
+        feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), E>,
+    ) -> Result<FedValues, E> {
+        let mut values = FedValues::from_elem(None, self.places.len());
+        feed(&mut Feeder { feeds: &self.places, slots: &mut values })?;
+        Ok(values)
+    }
+
+    /// Looks for the plan for these shapes, and remembers that they were fed.
+    pub(crate) fn look(&self, shapes: &FedShapes) -> Sight {
+        if let Some(plan) = self.plans.get(shapes) {
+            return Sight::Planned(plan);
+        }
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        match seen.iter().position(|fed| fed == shapes) {
+            Some(i) => {
+                seen.remove(i);
+                Sight::Again
+            }
+            None => {
+                if seen.len() == SEEN {
+                    seen.pop_front();
+                }
+                seen.push_back(shapes.clone());
+                Sight::First
+            }
+        }
+    }
+
+    pub(crate) fn insert(&self, shapes: FedShapes, plan: BoundPlan) -> Arc<BoundPlan> {
+        self.plans.insert(shapes, plan)
+    }
+}
+
+/// The shapes of values.
+pub(crate) fn shapes_of(values: &FedValues) -> FedShapes {
+    let scalar = Shape::scalar();
+    values.iter().map(|value| value.as_ref().map_or(&scalar, Value::shape).clone()).collect()
+}
+
+/// What a run is fed: by a function, or values that have been checked.
+pub(crate) enum Fed<F> {
+    By(F),
+    Values(FedValues),
+}
+
+impl<F> Fed<F> {
+    /// Puts the values in their places.
+    pub(crate) fn put<E>(self, feeder: &mut Feeder<'_>) -> Result<(), E>
+    where
+        F: FnOnce(&mut Feeder<'_>) -> Result<(), E>,
+    {
+        match self {
+            Fed::By(feed) => feed(feeder)?,
+            Fed::Values(mut values) => {
+                for (i, value) in values.iter_mut().enumerate() {
+                    feeder.place(i, mem::take(value));
+                }
+            }
+        }
+        Ok(())
+    }
+}
