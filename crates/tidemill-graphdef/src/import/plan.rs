@@ -1,24 +1,25 @@
-//! A message whose nodes are read and in order.
-
-use std::collections::BTreeMap;
+//! A net whose nodes are read and in order.
 
 use tidemill_formats::SplatBudget;
-use tidemill_formats::proto::{AnyValue, AttrValue, GraphDef, NameAttrList, NodeDef};
+use tidemill_formats::proto::{AnyValue, NameAttrList};
 use tidemill_graph::{AttrKind, OpDef};
 use tidemill_ops::lookup;
 
 use super::attrs::{NamedAttrs, NotedAttrs, argument_counts, name_of, read_attrs};
-use super::error::{ImportError, ImportErrorKind, node_error};
-use super::inline::Attrs;
+use super::error::{ImportError, ImportErrorKind};
+use super::net::{Attrs, Net, NetNode, cycle_error};
 use super::order;
-use super::wiring::{InputMap, Wires, connect, passes_handle};
+use super::wiring::{Given, Source, Wires, connect, passes_handle};
 
-/// A message whose nodes can be added one after the other.
+/// A net whose nodes can be added one after the other.
 pub(super) struct Plan {
-    pub(super) nodes: Vec<NodeDef>,
-    /// The parts of each node; `None` for nodes that only pass on handles, which are not built.
+    pub(super) nodes: Vec<NetNode>,
+    /// The parts of each node; `None` for nodes that are not built: those that only pass on handles,
+    /// and those outside the net.
     pub(super) parts: Vec<Option<Parts>>,
     pub(super) order: Vec<usize>,
+    /// The results, of a function.
+    pub(super) results: Vec<Source>,
 }
 
 /// The parts of a node to build.
@@ -35,35 +36,30 @@ pub(super) struct Parts {
 
 impl Plan {
     pub(super) fn new(
-        mut graph_def: GraphDef,
-        map: &mut InputMap,
+        mut net: Net,
+        given: &Given,
         budget: &mut SplatBudget,
     ) -> Result<Self, ImportError> {
-        let wires = connect(&graph_def, map)
-            .map_err(|(index, kind)| node_error(&graph_def.node[index], kind))?;
-        let order = order::sort(&wires).map_err(|cycle| {
-            let name = |index: &usize| graph_def.node[*index].name.clone();
-            let first = cycle.first().copied().unwrap_or_default();
-            let kind = ImportErrorKind::Cycle { cycle: cycle.iter().map(name).collect() };
-            node_error(&graph_def.node[first], kind)
-        })?;
-        let parts = graph_def.node.iter_mut().zip(wires).map(|(node, wires)| {
-            if passes_handle(node) {
+        let (wires, results) = connect(&net, given)?;
+        let order = order::sort(wires.len(), |node| wires[node].nodes());
+        let order = order.map_err(|cycle| cycle_error(&net.nodes, &cycle))?;
+        let parts = net.nodes.iter_mut().zip(wires).map(|(node, wires)| {
+            if node.is_outside || passes_handle(node) {
                 return Ok(None);
             }
             // A constant's bytes are freed as soon as its value exists.
-            let attrs = std::mem::take(&mut node.attr);
+            let attrs = std::mem::take(&mut node.attrs);
             let parts = read_node(&node.op, attrs, wires, budget);
-            parts.map(Some).map_err(|kind| node_error(node, kind))
+            parts.map(Some).map_err(|kind| node.error(kind))
         });
         let parts: Vec<Option<Parts>> = parts.collect::<Result<_, _>>()?;
-        Ok(Plan { nodes: graph_def.node, parts, order })
+        Ok(Plan { nodes: net.nodes, parts, order, results })
     }
 }
 
 fn read_node(
     op: &str,
-    mut attrs: BTreeMap<String, AttrValue>,
+    mut attrs: Attrs,
     wires: Wires,
     budget: &mut SplatBudget,
 ) -> Result<Parts, ImportErrorKind> {
