@@ -20,7 +20,7 @@ use super::names::prefixed;
 use super::net::{Net, NetNode, Port};
 use super::notes;
 use super::plan::{Named, Parts, Plan};
-use super::wiring::{Given, Source};
+use super::wiring::Given;
 
 /// The deepest nesting of bodies.
 const MAX_DEPTH: usize = 64;
@@ -69,72 +69,73 @@ impl Plan {
         prefix: &str,
         bodies: &Bodies<'_>,
     ) -> Result<Built, ImportError> {
-        let mut made = Made { graph, nodes: vec![None; self.parts.len()] };
+        let nodes = vec![None; self.parts.len()];
+        let mut made = Made { graph, given: &self.given, nodes };
         let mut nodes = Vec::with_capacity(self.parts.len());
         let mut devices = notes::Devices::default();
         for index in self.order {
             let Some(mut parts) = self.parts[index].take() else { continue };
-            let node = &self.nodes[index];
+            let node = &self.net.nodes[index];
             let note = devices.note(&node.device, std::mem::take(&mut parts.notes), prefix);
             let name = prefixed(prefix, &node.name);
-            let id = build_node(&made, name, parts, bodies).map_err(|kind| node.error(kind))?;
+            let id =
+                build_node(&made, name, node, parts, bodies).map_err(|kind| node.error(kind))?;
             if let Some(note) = note {
                 graph.note_node(id, note);
             }
             made.nodes[index] = Some(id);
             nodes.push(id);
         }
-        let result =
-            |source| made.result(source).ok_or_else(|| missing_result(&self.nodes, source));
-        let results = self.results.iter().map(result).collect::<Result<_, _>>()?;
+        let result = |port: &Port| made.result(port).ok_or_else(|| missing(&self.net, port));
+        let results = self.net.results.iter().map(result).collect::<Result<_, _>>()?;
         Ok(Built { nodes, results })
     }
 }
 
-/// The nodes of a net made so far, by their numbers in it.
+/// The nodes of a net made so far, by their numbers in it. The inputs of a node are made before it.
 struct Made<'a> {
     graph: &'a Graph,
+    given: &'a Given,
     nodes: Vec<Option<NodeId>>,
 }
 
 impl Made<'_> {
-    /// The tensor of a source whose node has been made.
-    fn tensor(&self, source: &Source) -> Option<TensorRef> {
-        match *source {
-            Source::Given(tensor) => Some(tensor),
-            Source::Node(Port { node, slot }) => {
-                let node = Referent::Node(self.nodes[node]?);
-                Some(OperationRef::new(self.graph.key(), node).output(slot))
-            }
-        }
+    fn operation(&self, node: usize) -> Option<OperationRef> {
+        Some(OperationRef::new(self.graph.key(), Referent::Node(self.nodes[node]?)))
+    }
+
+    fn tensor(&self, port: &Port) -> Option<TensorRef> {
+        let given = self.given.outputs.get(port).copied();
+        given.or_else(|| Some(self.operation(port.node)?.output(port.slot)))
+    }
+
+    fn control(&self, node: &usize) -> Option<OperationRef> {
+        let given = self.given.controls.get(node).map(|tensor| tensor.operation());
+        given.or_else(|| self.operation(*node))
     }
 
     /// The tensor of a result, if its node has that output.
-    fn result(&self, source: &Source) -> Option<TensorRef> {
-        let tensor = self.tensor(source)?;
+    fn result(&self, port: &Port) -> Option<TensorRef> {
+        let tensor = self.tensor(port)?;
         let exists = |id| self.graph.read().fact(id).is_some();
         tensor.id().is_ok_and(exists).then_some(tensor)
     }
 }
 
-fn missing_result(nodes: &[NetNode], source: &Source) -> ImportError {
-    let (node, slot) = match *source {
-        Source::Node(Port { node, slot }) => (nodes[node].name.as_str(), slot),
-        Source::Given(_) => ("", 0),
-    };
+fn missing(net: &Net, Port { node, slot }: &Port) -> ImportError {
+    let node = &net.nodes[*node].name;
     node_error(node, "result", ImportErrorKind::MissingInput { input: format!("{node}:{slot}") })
 }
 
 fn build_node(
     made: &Made<'_>,
     name: String,
+    node: &NetNode,
     parts: Parts,
     bodies: &Bodies<'_>,
 ) -> Result<NodeId, ImportErrorKind> {
     let graph = made.graph;
-    // The inputs of a node were added before it.
-    let tensor = |source: &Source| made.tensor(source);
-    let inputs: Vec<TensorRef> = parts.wires.inputs.iter().filter_map(tensor).collect();
+    let inputs: Vec<TensorRef> = node.inputs.iter().filter_map(|port| made.tensor(port)).collect();
     check_listed_types(graph, &parts, &inputs)?;
     let mut builder = NodeBuilder::new(parts.op).graph(graph.key()).exact_name(name);
     let given = inputs.clone();
@@ -146,8 +147,8 @@ fn build_node(
             Arity::Count(_) | Arity::Types(_) => builder.inputs(tensors),
         };
     }
-    let controls = parts.wires.controls.iter().filter_map(tensor);
-    builder = controls.fold(builder, |builder, tensor| builder.control(tensor.operation()));
+    let controls = node.controls.iter().filter_map(|control| made.control(control));
+    builder = controls.fold(builder, NodeBuilder::control);
     let attrs = parts.attrs.into_iter();
     let attrs = attrs.chain(bodies.attrs(graph, parts.op, &parts.functions, &given)?);
     builder = attrs.fold(builder, |builder, (name, attr)| builder.attr(name, attr));
@@ -295,7 +296,7 @@ impl<'a> Bodies<'a> {
 
     /// Builds the nodes of a body in its graph, which is the default one, and returns the results.
     fn build(&self, net: Net, arguments: &[TensorRef]) -> Result<Vec<TensorRef>, ImportError> {
-        let plan = Plan::new(net, &Given::arguments(arguments), &mut SplatBudget::default())?;
+        let plan = Plan::new(net, Given::arguments(arguments), &mut SplatBudget::default())?;
         Ok(plan.build(&tidemill_graph::default_graph(), "", self)?.results)
     }
 

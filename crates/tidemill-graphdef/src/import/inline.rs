@@ -8,7 +8,7 @@ use tidemill_formats::proto::{AnyValue, AttrValue, ListValue, Message};
 use super::error::{ImportError, ImportErrorKind};
 use super::function::result_types;
 use super::library::Library;
-use super::names::prefixed;
+use super::names::{prefixed, unused_name};
 use super::net::{Attrs, Net, NetNode, Port};
 
 /// The limit on the nodes, and bytes of messages, that calls put into a graph, so that functions
@@ -86,17 +86,6 @@ impl Inliner<'_> {
         }
     }
 
-    /// A scope for the body of a call: the name of the call, unless other nodes are in it.
-    fn scope(&mut self, call: &str) -> String {
-        let mut scope = call.to_owned();
-        let mut number = 0;
-        while !self.scopes.insert(scope.clone()) {
-            number += 1;
-            scope = format!("{call}_{number}");
-        }
-        scope
-    }
-
     fn check_recursion(&self, name: &str, mut frame: Option<usize>) -> Result<(), ImportErrorKind> {
         while let Some(index) = frame {
             if self.frames[index].function == name {
@@ -122,7 +111,8 @@ impl Inliner<'_> {
         if self.bytes > MAX_BYTES {
             return Err(ImportErrorKind::TooManyNodes);
         }
-        let scope = self.scope(&call.name);
+        // The name of the call, unless other nodes are in that scope.
+        let scope = unused_name(&mut self.scopes, &call.name);
         let body = self.library.body(name, attrs, call.inputs.len())?;
         let start = self.net.nodes.len();
         // The first node of the body stands for the arguments.

@@ -27,14 +27,14 @@ use tidemill_ops::{Inspect, LookupError, Operation, Tensor};
 use build::{Bodies, Budget};
 pub use error::{ImportError, ImportErrorKind};
 use library::Library;
-pub(crate) use names::node_of;
 use names::prefixed;
+pub(crate) use names::{node_of, unused_name};
 use net::Net;
 use plan::Plan;
 pub use source::GraphDefSource;
 pub(crate) use variables::Variables;
 use variables::record_variables;
-use wiring::InputMap;
+use wiring::Given;
 
 /// Options of [`import_graph_def_with`].
 #[derive(Clone, Debug, Default)]
@@ -141,9 +141,8 @@ fn import_into(
     let (net, raised) = frames::raise(Net::of_graph(node)?, library.names())?;
     library.add(raised);
     let net = inline::inline(net, &library)?;
-    let given = InputMap::new(graph, &options.input_map)?.find_in(&net);
-    let plan = Plan::new(net, &given, &mut SplatBudget::default())?;
-    given.check_all_taken()?;
+    let given = Given::new(graph, &net, &options.input_map)?;
+    let plan = Plan::new(net, given, &mut SplatBudget::default())?;
     let prefix = match options.prefix.trim_end_matches('/') {
         "" => String::new(),
         prefix => graph.reserve_name(prefix),

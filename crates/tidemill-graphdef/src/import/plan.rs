@@ -9,17 +9,17 @@ use super::attrs::{NamedAttrs, NotedAttrs, argument_counts, name_of, read_attrs}
 use super::error::{ImportError, ImportErrorKind};
 use super::net::{Attrs, Net, NetNode, cycle_error};
 use super::order;
-use super::wiring::{Given, Source, Wires, connect, passes_handle};
+use super::wiring::{Given, passes_handle, skip_handles};
 
 /// A net whose nodes can be added one after the other.
 pub(super) struct Plan {
-    pub(super) nodes: Vec<NetNode>,
+    pub(super) net: Net,
+    /// The tensors of the graph that its nodes take.
+    pub(super) given: Given,
     /// The parts of each node; `None` for nodes that are not built: those that only pass on handles,
     /// and those outside the net.
     pub(super) parts: Vec<Option<Parts>>,
     pub(super) order: Vec<usize>,
-    /// The results, of a function.
-    pub(super) results: Vec<Source>,
 }
 
 /// The parts of a node to build.
@@ -29,7 +29,6 @@ pub(super) struct Parts {
     pub(super) notes: NotedAttrs,
     /// The number of inputs of each argument.
     pub(super) counts: Vec<usize>,
-    pub(super) wires: Wires,
     /// The functions that it runs.
     pub(super) functions: Vec<Named>,
 }
@@ -37,40 +36,36 @@ pub(super) struct Parts {
 impl Plan {
     pub(super) fn new(
         mut net: Net,
-        given: &Given,
+        mut given: Given,
         budget: &mut SplatBudget,
     ) -> Result<Self, ImportError> {
-        let (wires, results) = connect(&net, given)?;
-        let order = order::sort(wires.len(), |node| wires[node].nodes());
+        given.check(&net)?;
+        skip_handles(&mut net, &mut given);
+        let order = order::sort(net.nodes.len(), |node| given.needs(&net.nodes[node]));
         let order = order.map_err(|cycle| cycle_error(&net.nodes, &cycle))?;
-        let parts = net.nodes.iter_mut().zip(wires).map(|(node, wires)| {
-            if node.is_outside || passes_handle(node) {
-                return Ok(None);
-            }
-            // A constant's bytes are freed as soon as its value exists.
-            let attrs = std::mem::take(&mut node.attrs);
-            let parts = read_node(&node.op, attrs, wires, budget);
-            parts.map(Some).map_err(|kind| node.error(kind))
+        let parts = net.nodes.iter_mut().map(|node| match node.is_outside || passes_handle(node) {
+            true => Ok(None),
+            false => read_node(node, budget).map(Some).map_err(|kind| node.error(kind)),
         });
         let parts: Vec<Option<Parts>> = parts.collect::<Result<_, _>>()?;
-        Ok(Plan { nodes: net.nodes, parts, order, results })
+        given.check_all_taken()?;
+        Ok(Plan { net, given, parts, order })
     }
 }
 
-fn read_node(
-    op: &str,
-    mut attrs: Attrs,
-    wires: Wires,
-    budget: &mut SplatBudget,
-) -> Result<Parts, ImportErrorKind> {
-    let op = lookup(op).ok_or_else(|| ImportErrorKind::UnknownOp { op: op.to_owned() })?;
+/// Reads the attributes of a node, which loses them: the bytes of a constant are freed as soon as
+/// its value exists.
+fn read_node(node: &mut NetNode, budget: &mut SplatBudget) -> Result<Parts, ImportErrorKind> {
+    let unknown = || ImportErrorKind::UnknownOp { op: node.op.clone() };
+    let op = lookup(&node.op).ok_or_else(unknown)?;
+    let mut attrs = std::mem::take(&mut node.attrs);
     let functions = take_functions(op, &mut attrs)?;
     let (attrs, notes) = read_attrs(op, attrs, budget)?;
     let counts = match functions.is_empty() {
-        true => argument_counts(op, &attrs, wires.inputs.len())?,
-        false => counts(op, wires.inputs.len())?,
+        true => argument_counts(op, &attrs, node.inputs.len())?,
+        false => counts(op, node.inputs.len())?,
     };
-    Ok(Parts { op, attrs, notes, counts, wires, functions })
+    Ok(Parts { op, attrs, notes, counts, functions })
 }
 
 /// An attribute that names functions.

@@ -6,6 +6,7 @@ use tidemill_graph::{ArgType, Arity};
 use tidemill_ops::lookup;
 
 use super::super::error::{ImportError, ImportErrorKind};
+use super::super::names::unused_name;
 use super::super::net::{Net, NetNode, Port, cycle_error};
 use super::super::outputs::outputs_of;
 use super::super::{inline, order};
@@ -104,7 +105,7 @@ impl Framed {
         controls: Vec<usize>,
         (beside, frame): (usize, usize),
     ) -> usize {
-        let name = unique(&mut self.names, name);
+        let name = unused_name(&mut self.names, name);
         let rank = (self.places[beside].rank.0, false);
         self.frames[frame].members.push(self.nodes.len());
         self.nodes.push(NetNode {
@@ -135,7 +136,7 @@ impl Framed {
         let too_many = || self.nodes[of].error(ImportErrorKind::TooManyNodes);
         self.budget = nodes.zip(bytes).ok_or_else(too_many)?;
         let wish = wish.replace(|c: char| !c.is_ascii_alphanumeric(), "_");
-        let name = unique(&mut self.function_names, &wish);
+        let name = unused_name(&mut self.function_names, &wish);
         self.functions.push((name.clone(), body));
         Ok(name)
     }
@@ -334,15 +335,4 @@ fn listed_type(node: &NetNode, attr: &str, slot: usize) -> Option<i32> {
         AnyValue::List(list) => list.r#type.get(slot).copied(),
         _ => None,
     }
-}
-
-/// An unused name.
-fn unique(names: &mut FxHashSet<String>, wish: &str) -> String {
-    let mut name = wish.to_owned();
-    let mut number = 0;
-    while !names.insert(name.clone()) {
-        number += 1;
-        name = format!("{wish}_{number}");
-    }
-    name
 }
