@@ -215,7 +215,9 @@ impl<'a> Bodies<'a> {
         let mut attrs = Vec::new();
         let mut types = None;
         for Named { attr, kind, functions } in named {
-            let bodies = functions.iter().map(|function| self.body(graph, function, &facts));
+            let body =
+                |function| self.body(graph, function, self.net(function, facts.len())?, &facts);
+            let bodies = functions.iter().map(body);
             let bodies: Vec<Arc<Body>> = bodies.collect::<Result<_, _>>()?;
             if let (None, Some(body)) = (&types, bodies.first()) {
                 let dtypes = body.result_facts().iter().map(|fact| fact.dtype).collect::<Vec<_>>();
@@ -235,15 +237,20 @@ impl<'a> Bodies<'a> {
         named: &[Named],
         mut facts: Vec<Fact>,
     ) -> Result<Vec<(&'static str, Attr)>, ImportErrorKind> {
+        let functions = named
+            .iter()
+            .flat_map(|named| named.functions.iter().map(|function| (named.attr, function)));
+        let mut nets: Vec<Net> = Vec::new();
         for round in 0.. {
             let mut attrs = Vec::new();
             let mut results = Vec::new();
-            for Named { attr, functions, .. } in named {
-                for function in functions {
-                    let body = self.body(graph, function, &facts)?;
-                    results = body.result_facts();
-                    attrs.push((*attr, Attr::from(body)));
+            for (i, (attr, function)) in functions.clone().enumerate() {
+                if i == nets.len() {
+                    nets.push(self.net(function, facts.len())?);
                 }
+                let body = self.body(graph, function, nets[i].clone(), &facts)?;
+                results = body.result_facts();
+                attrs.push((attr, Attr::from(body)));
             }
             let both = facts.iter().zip(&results).map(|(fact, result)| match round < ROUNDS {
                 true => fact.either(result),
@@ -260,22 +267,23 @@ impl<'a> Bodies<'a> {
         Ok(Vec::new())
     }
 
+    /// The nodes of a function, with the calls in it inlined.
+    fn net(&self, function: &NameAttrList, arguments: usize) -> Result<Net, ImportErrorKind> {
+        if self.depth == MAX_DEPTH {
+            return Err(ImportErrorKind::Recursion { function: function.name.clone() });
+        }
+        let net = self.library.body(&function.name, &function.attr, arguments)?;
+        inline(net, self.library).map_err(|error| in_function(function, error))
+    }
+
     /// The body of a function for arguments with these facts.
     fn body(
         &self,
         graph: &Graph,
         function: &NameAttrList,
+        net: Net,
         facts: &[Fact],
     ) -> Result<Arc<Body>, ImportErrorKind> {
-        if self.depth == MAX_DEPTH {
-            return Err(ImportErrorKind::Recursion { function: function.name.clone() });
-        }
-        let net = self.library.body(&function.name, &function.attr, facts.len())?;
-        let in_function = |error: ImportError| ImportErrorKind::Function {
-            function: function.name.clone(),
-            error: Box::new(error),
-        };
-        let net = inline(net, self.library).map_err(in_function)?;
         self.budget.spend(&function.name, net.nodes.len())?;
         let mut failure = None;
         let traced = trace(graph, Location::caller(), facts, |arguments| {
@@ -286,7 +294,7 @@ impl<'a> Bodies<'a> {
             })
         });
         if let Some(error) = failure {
-            return Err(in_function(error));
+            return Err(in_function(function, error));
         }
         let trace = traced
             .map_err(|_| ImportErrorKind::UnknownFunction { function: function.name.clone() })?;
@@ -304,6 +312,10 @@ impl<'a> Bodies<'a> {
     pub(super) fn location(&self) -> Location {
         self.location
     }
+}
+
+fn in_function(function: &NameAttrList, error: ImportError) -> ImportErrorKind {
+    ImportErrorKind::Function { function: function.name.clone(), error: Box::new(error) }
 }
 
 fn facts_of(graph: &Graph, tensors: &[TensorRef]) -> Vec<Fact> {

@@ -1,4 +1,7 @@
 //! The bodies of functions as nets.
+//!
+//! The attributes that a function is called with determine how many outputs its nodes have, so a
+//! function is read once for each node that calls or runs it.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! A net with the loops that its nodes are in, parts of which can be taken out.
+//! A net whose nodes have places in loops, and parts of which can be taken out.
 
 use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{AnyValue, DataType, Message};
@@ -37,6 +37,7 @@ const MAX_DEPTH: usize = 100;
 /// The limit on chains of nodes that only pass on a tensor.
 const MAX_CHAIN: usize = 16;
 
+/// The nodes of a graph, with their places in its control flow, and the functions made of parts.
 pub(super) struct Framed {
     pub(super) nodes: Vec<NetNode>,
     pub(super) places: Vec<Place>,

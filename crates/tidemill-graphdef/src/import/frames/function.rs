@@ -126,13 +126,9 @@ impl Part {
             let member = &net.nodes[node];
             let waits = member.controls.iter().filter(|node| !self.begun.contains(node));
             Ok(NetNode {
-                name: member.name.clone(),
-                op: member.op.clone(),
-                device: member.device.clone(),
-                attrs: member.attrs.clone(),
                 inputs: member.inputs.iter().map(moved).collect::<Result<_, _>>()?,
                 controls: waits.filter_map(|node| numbers.get(node)).copied().collect(),
-                is_outside: false,
+                ..member.clone()
             })
         });
         let members: Vec<NetNode> = members.collect::<Result<_, ImportError>>()?;
