@@ -74,6 +74,12 @@ impl NetNode {
         self.attrs.insert(name.to_owned(), AttrValue { value: Some(value) });
     }
 
+    /// Changes the operation, and drops the attributes.
+    pub(super) fn become_op(&mut self, op: &str) {
+        self.op = op.to_owned();
+        self.attrs.clear();
+    }
+
     /// A reference to an output, as messages have it.
     pub(super) fn reference(&self, slot: u32) -> String {
         if slot == 0 { self.name.clone() } else { format!("{}:{slot}", self.name) }
@@ -89,7 +95,7 @@ impl NetNode {
 pub(super) struct Net {
     /// The nodes in the order of the message.
     pub(super) nodes: Vec<NetNode>,
-    /// The number of arguments of a function. Its first node stands for them: they are the outputs.
+    /// The number of arguments of a function. Its first node stands for them: they are its outputs.
     pub(super) arguments: usize,
     /// The results of a function.
     pub(super) results: Vec<Port>,

@@ -8,7 +8,7 @@ use tidemill_formats::proto::{AnyValue, DataType, TensorProto, TensorShapeProto}
 use tidemill_value::PartialShape;
 
 use super::super::error::ImportError;
-use super::super::net::Port;
+use super::super::net::{NetNode, Port};
 use super::flow::{Flow, refused};
 use super::framed::Framed;
 
@@ -199,64 +199,40 @@ fn to_list(
     makers: &FxHashMap<Port, usize>,
     growing: &FxHashSet<usize>,
 ) -> Result<(), ImportError> {
-    let member = &net.nodes[node];
-    let op = member.op.clone();
-    let missing = |net: &Framed| refused(&net.nodes[node], "it lacks an input or attribute");
-    if op == CLOSE {
-        let member = &mut net.nodes[node];
-        member.op = "NoOp".to_owned();
-        member.attrs.clear();
-        member.inputs.clear();
-        return Ok(());
-    }
-    let maker = match op.as_str() {
-        MAKE => node,
-        _ => {
-            let handle = member.inputs.first().and_then(|handle| makers.get(handle));
-            *handle
-                .ok_or_else(|| refused(member, "its handle does not belong to a tensor array"))?
+    let member = &mut net.nodes[node];
+    match member.op.as_str() {
+        MAKE => return make_list(net, node),
+        CLOSE => {
+            member.become_op("NoOp");
+            member.inputs.clear();
+            return Ok(());
         }
-    };
-    if op == MAKE {
-        let size = *member.inputs.first().ok_or_else(|| missing(net))?;
-        let dtype = member.type_attr("dtype").ok_or_else(|| missing(net))?;
-        let shape = shape_constant(net, node, node, "element_shape")?;
-        net.redirect_flow(node);
-        let member = &mut net.nodes[node];
-        member.op = "TensorListReserve".to_owned();
-        member.attrs.clear();
-        member.set("element_dtype", AnyValue::Type(dtype));
-        member.set("shape_type", AnyValue::Type(DataType::Int32.into()));
-        member.inputs = vec![Port { node: shape, slot: 0 }, size];
-        return Ok(());
+        _ => {}
     }
-    let rule = rule_of(&op).ok_or_else(|| missing(net))?;
-    let dtype = rule.dtype.map(|attr| member.type_attr(attr).ok_or_else(|| missing(net)));
+    let maker = member.inputs.first().and_then(|handle| makers.get(handle));
+    let unknown = || refused(member, "its handle does not belong to a tensor array");
+    let grows = growing.contains(maker.ok_or_else(unknown)?);
+    let rule = rule_of(&member.op).ok_or_else(|| missing(member))?;
+    let dtype = rule.dtype.map(|attr| member.type_attr(attr).ok_or_else(|| missing(member)));
     let dtype = dtype.transpose()?;
-    let except = member.attrs.get("element_shape_except0").cloned();
+    let except = member.attrs.remove("element_shape_except0");
     if member.inputs.len() <= rule.flow {
-        return Err(missing(net));
+        return Err(missing(member));
     }
     let given = member.inputs.clone();
-    let mut inputs = Vec::with_capacity(rule.inputs.len());
-    for input in rule.inputs {
-        inputs.push(match *input {
-            Of(i) => given[i],
-            Shape => {
-                let beside = given[rule.flow].node;
-                Port { node: shape_constant(net, node, beside, "element_shape")?, slot: 0 }
-            }
-        });
-    }
+    let inputs = rule.inputs.iter().map(|input| match *input {
+        Of(i) => Ok(given[i]),
+        Shape => shape_constant(net, node, given[rule.flow].node),
+    });
+    let inputs = inputs.collect::<Result<_, _>>()?;
     let member = &mut net.nodes[node];
-    member.op = rule.list.to_owned();
-    member.attrs.clear();
+    member.become_op(rule.list);
     member.inputs = inputs;
     if let Some(dtype) = dtype {
         member.set("element_dtype", AnyValue::Type(dtype));
     }
     match rule.list {
-        "TensorListSetItem" if growing.contains(&maker) => {
+        "TensorListSetItem" if grows => {
             member.set("resize_if_index_out_of_bounds", AnyValue::B(true));
         }
         "TensorListSplit" => member.set("shape_type", AnyValue::Type(DataType::Int32.into())),
@@ -270,6 +246,25 @@ fn to_list(
     Ok(())
 }
 
+/// Converts the node that makes an array.
+fn make_list(net: &mut Framed, node: usize) -> Result<(), ImportError> {
+    let member = &net.nodes[node];
+    let size = *member.inputs.first().ok_or_else(|| missing(member))?;
+    let dtype = member.type_attr("dtype").ok_or_else(|| missing(member))?;
+    let shape = shape_constant(net, node, node)?;
+    net.redirect_flow(node);
+    let member = &mut net.nodes[node];
+    member.become_op("TensorListReserve");
+    member.set("element_dtype", AnyValue::Type(dtype));
+    member.set("shape_type", AnyValue::Type(DataType::Int32.into()));
+    member.inputs = vec![shape, size];
+    Ok(())
+}
+
+fn missing(node: &NetNode) -> ImportError {
+    refused(node, "it lacks an input or attribute")
+}
+
 fn with_unknown_first(mut shape: TensorShapeProto) -> TensorShapeProto {
     if !shape.unknown_rank {
         let first = tidemill_formats::proto::Dim { size: -1, ..Default::default() };
@@ -278,16 +273,11 @@ fn with_unknown_first(mut shape: TensorShapeProto) -> TensorShapeProto {
     shape
 }
 
-/// A constant of the shape in an attribute of a node, or of an unknown one. It runs in the frame of
-/// node `beside`.
-fn shape_constant(
-    net: &mut Framed,
-    node: usize,
-    beside: usize,
-    attr: &str,
-) -> Result<usize, ImportError> {
+/// A constant of the shape of a node's elements, or of an unknown one. It runs in the frame of node
+/// `beside`.
+fn shape_constant(net: &mut Framed, node: usize, beside: usize) -> Result<Port, ImportError> {
     let member = &net.nodes[node];
-    let shape = match member.attr(attr) {
+    let shape = match member.attr("element_shape") {
         Some(AnyValue::Shape(shape)) if !shape.unknown_rank => {
             let partial = shape.partial_shape();
             partial.map_err(|error| refused(member, error.to_string()))?
@@ -300,5 +290,5 @@ fn shape_constant(
     let member = &mut net.nodes[constant];
     member.set("dtype", AnyValue::Type(DataType::Int32.into()));
     member.set("value", AnyValue::Tensor(TensorProto::from(&shape.to_value())));
-    Ok(constant)
+    Ok(Port { node: constant, slot: 0 })
 }

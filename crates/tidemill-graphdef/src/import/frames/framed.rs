@@ -290,8 +290,7 @@ impl Framed {
     pub(super) fn become_identity(&mut self, node: usize, input: Port, dtype: i32) {
         self.places[node].flow = Flow::None;
         let node = &mut self.nodes[node];
-        node.op = "Identity".to_owned();
-        node.attrs.clear();
+        node.become_op("Identity");
         node.set("T", AnyValue::Type(dtype));
         (node.inputs, node.controls) = (vec![input], Vec::new());
     }
