@@ -79,7 +79,7 @@ mod matrices {
     use tidemill_kernels::matmul::Orientation::Normal;
     use tidemill_kernels::matmul::matmul;
     use tidemill_kernels::softmax::softmax;
-    use tidemill_value::{DType, Value};
+    use tidemill_value::{DType, Memory, Value};
 
     use super::*;
 
@@ -97,7 +97,9 @@ mod matrices {
         let left = Value::full(0.5_f32.into(), [rows, inner]).unwrap();
         let right = Value::full(0.5_f32.into(), [inner, columns]).unwrap();
         on(threads, || {
-            bencher.bench_local(|| matmul((black_box(&left), Normal), (&right, Normal)));
+            bencher.bench_local(|| {
+                matmul(&Memory::new(), (black_box(&left), Normal), (&right, Normal))
+            });
         });
     }
 

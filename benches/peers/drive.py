@@ -46,7 +46,7 @@ CASES = {
 }
 PROCESS = [
     Row("process start to the first loss", "≤ 5 ms", "ms"),
-    Row("peak memory of the tutorial", "≤ 10 MB", "MiB"),
+    Row("peak memory of `linear_regression`", "≤ 10 MB", "MiB"),
 ]
 SIZE = Row("size: program, stripped; or package with what it needs", "≤ 8 MB", "MiB")
 SCALES = {"µs": 1e3, "ms": 1e6, "MiB": 2**20}

@@ -20,8 +20,8 @@ fn types_that_differ() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     `x` is float32 and `y` is int32, but they must have the same type
       --> +3:13 (in `mul`)
-      `x` is `price`, float32[] (+1:17)
-      `y` is `count`, int32[] (+2:17)
+      input `x`: `price`, float32[] (+1:17)
+      input `y`: `count`, int32[] (+2:17)
       help: convert one of them, as in cast(y, DType::F32)
     ");
 }
@@ -38,16 +38,16 @@ fn a_type_that_an_operation_does_not_take() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     `x` is int32, but must be float32, float64, float16 or bfloat16
       --> +2:5 (in `Exp`)
-      `x` is `count`, int32[] (+1:17)
+      input `x`: `count`, int32[] (+1:17)
       help: convert it, as in cast(x, DType::F32)
     `x` is int32, but must be bool
       --> +3:13 (in `LogicalNot`)
-      `x` is `count`, int32[] (+1:17)
+      input `x`: `count`, int32[] (+1:17)
       help: convert it, as in cast(x, DType::Bool)
     `x` is int32, but must be float32, float64, float16 or bfloat16
       --> +4:13 (in `truediv`)
-      `x` is `count`, int32[] (+1:17)
-      `y` is `count`, int32[] (+1:17)
+      input `x`: `count`, int32[] (+1:17)
+      input `y`: `count`, int32[] (+1:17)
       help: convert it, as in cast(x, DType::F32)
     ");
 }
@@ -79,8 +79,8 @@ fn shapes_that_do_not_broadcast() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     shapes [?, 3] and [4] do not broadcast: counted from the last, axis -1 is 3 on the left and 4 on the right, and neither is 1
       --> +3:13 (in `mul`)
-      `x` is `x`, float32[?, 3] (+1:13)
-      `y` is `weights/read`, float32[4] (+2:19)
+      input `x`: `x`, float32[?, 3] (+1:13)
+      input `y`: `weights/read`, float32[4] (+2:19)
     ");
 }
 
@@ -95,8 +95,8 @@ fn a_matrix_product_of_a_vector() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     `b` must have 2 axes, but its shape is [3]
       --> +3:5 (in `MatMul`)
-      `a` is `row`, float32[1, 2] (+1:15)
-      `b` is `vector`, float32[3] (+2:18)
+      input `a`: `row`, float32[1, 2] (+1:15)
+      input `b`: `vector`, float32[3] (+2:18)
     ");
 }
 
@@ -111,8 +111,8 @@ fn a_matrix_product_of_matrices_that_do_not_fit() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     the inner dimensions of [?, 2] and [3, 4] differ: 2 columns on the left, 3 rows on the right
       --> +3:5 (in `MatMul`)
-      `a` is `left`, float32[?, 2] (+1:16)
-      `b` is `right/read`, float32[3, 4] (+2:17)
+      input `a`: `left`, float32[?, 2] (+1:16)
+      input `b`: `right/read`, float32[3, 4] (+2:17)
     ");
 }
 
@@ -126,8 +126,8 @@ fn a_shape_of_another_number_of_elements() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     a tensor of shape [2, 3] has 6 elements, but shape [4, 2] needs 8
       --> +2:5 (in `Reshape`)
-      `tensor` is `x`, float32[2, 3] (+1:13)
-      `shape` is `Reshape/shape`, int32[2] (+2:5)
+      input `tensor`: `x`, float32[2, 3] (+1:13)
+      input `shape`: `Reshape/shape`, int32[2] (+2:5)
     ");
 }
 
@@ -141,8 +141,8 @@ fn an_axis_that_is_not_there() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     axis 2 is out of range for 2 axes: it must be at least -2 and below 2
       --> +2:5 (in `Sum`)
-      `input` is `x`, float32[2, 3] (+1:13)
-      `reduction_indices` is `Sum/reduction_indices`, int32[] (+2:5)
+      input `input`: `x`, float32[2, 3] (+1:13)
+      input `reduction_indices`: `Sum/reduction_indices`, int32[] (+2:5)
     ");
 }
 
@@ -162,18 +162,18 @@ fn a_ragged_list() {
 fn tensors_of_two_graphs() {
     let (graph, other) = (Graph::new(), Graph::new());
     let base = line!();
-    let x = {
+    let elsewhere = {
         let _default = other.as_default();
-        constant(1).named("x")
+        constant(1).named("elsewhere")
     };
     let _default = graph.as_default();
-    let y = constant(2).named("y");
-    let _ = y + x;
+    let here = constant(2).named("here");
+    let _ = here + elsewhere;
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     tensors of two graphs cannot be combined: one is in graph #, the other in graph #
       --> +7:13 (in `add`)
-      `x` is `y`, of graph # (+6:13)
-      `y` is `x`, of graph # (+3:9)
+      input `x`: `here`, in graph # (+6:16)
+      input `y`: `elsewhere`, in graph # (+3:9)
     ");
 }
 
@@ -199,7 +199,7 @@ fn a_variable_that_exists() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     the variable `weights` already exists
       --> +2:5 (in `get_variable`)
-      it was first made here (+1:5)
+      `weights` was made here (+1:5)
       help: keep the handle that the first call returned, or share variables by variable_scope_with(.., Reuse::Auto, ..)
     ");
 }
@@ -230,10 +230,10 @@ fn a_variable_to_reuse_that_is_of_another_shape_or_type() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     the variable `weights` is float32[2], but float32[3] was requested
       --> +3:9 (in `get_variable`)
-      it was made here (+1:5)
+      `weights` was made here (+1:5)
     the variable `weights` is float32[2], but int32[2] was requested
       --> +4:52 (in `get_variable`)
-      it was made here (+1:5)
+      `weights` was made here (+1:5)
     ");
 }
 
@@ -272,12 +272,12 @@ fn an_assigned_value_of_another_shape_or_type() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     shapes [3] and [2] contradict each other
       --> +2:5 (in `Assign`)
-      `ref` is the variable `weights`, float32[3] (+1:19)
-      `value` is `Const`, float32[2] (+2:21)
+      input `ref`: the variable `weights`, float32[3] (+1:19)
+      input `value`: `Const`, float32[2] (+2:21)
     `ref` is float32 and `value` is int32, but they must have the same type
       --> +3:5 (in `AssignAdd`)
-      `ref` is the variable `weights`, float32[3] (+1:19)
-      `value` is `Const_1`, int32[3] (+3:25)
+      input `ref`: the variable `weights`, float32[3] (+1:19)
+      input `value`: `Const_1`, int32[3] (+3:25)
       help: convert one of them, as in cast(value, DType::F32)
     ");
 }
@@ -426,9 +426,9 @@ fn a_learning_rate_that_is_no_single_number() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     `alpha` must have no axes, but its shape is [2]
       --> +2:52 (in `ApplyGradientDescent`)
-      `var` is the variable `v`, float32[] (+1:13)
-      `alpha` is `Const`, float32[2] (+2:26)
-      `delta` is `gradients/Square_grad/mul_1`, float32[] (+2:61)
+      input `var`: the variable `v`, float32[] (+1:13)
+      input `alpha`: `Const`, float32[2] (+2:26)
+      input `delta`: `gradients/Square_grad/mul_1`, float32[] (+2:61)
     ");
 }
 
@@ -442,8 +442,8 @@ fn a_condition_that_is_no_single_truth_value() {
     insta::assert_snapshot!(relative(errors_of(&graph), file!(), base), @"
     `condition` must have no axes, but its shape is [2]
       --> +2:5 (in `Assert`)
-      `condition` is `Greater`, bool[2] (+2:27)
-      `data` is `x`, float32[2] (+1:13)
+      input `condition`: `Greater`, bool[2] (+2:27)
+      input `data`: `x`, float32[2] (+1:13)
     ");
 }
 
@@ -463,17 +463,17 @@ fn several_mistakes_are_listed_in_the_order_in_which_they_were_made() {
     insta::assert_snapshot!(relative(errors, file!(), base), @"
     shapes [2] and [3] do not broadcast: counted from the last, axis -1 is 2 on the left and 3 on the right, and neither is 1
       --> +2:17 (in `add`)
-      `x` is `x`, float32[2] (+1:13)
-      `y` is `Const`, float32[3] (+2:21)
+      input `x`: `x`, float32[2] (+1:13)
+      input `y`: `Const`, float32[3] (+2:21)
     `x` is float32 and `y` is int32, but they must have the same type
       --> +3:18 (in `add`)
-      `x` is `x`, float32[2] (+1:13)
-      `y` is `Const_1`, int32[] (+3:22)
+      input `x`: `x`, float32[2] (+1:13)
+      input `y`: `Const_1`, int32[] (+3:22)
       help: convert one of them, as in cast(y, DType::F32)
     a tensor of shape [2] has 2 elements, but shape [3] needs 3
       --> +5:17 (in `Reshape`)
-      `tensor` is `x`, float32[2] (+1:13)
-      `shape` is `Reshape/shape`, int32[1] (+5:17)
+      input `tensor`: `x`, float32[2] (+1:13)
+      input `shape`: `Reshape/shape`, int32[1] (+5:17)
     ");
 }
 

@@ -112,9 +112,9 @@ fn elements_and_states_that_do_not_fit() {
       --> +2:13 (in `elems`)
     value 0 of the loop is float32[] when an iteration begins, but float32[2] when it ends: give it a shape invariant that always holds
       --> +3:13 (in `while`)
-      `input[0]` is `Const_4`, float32[] (+3:26)
-      `input[1]` is `scan/TensorListFromTensor`, variant[] (+3:13)
-      `input[2]` is `scan_1/EmptyTensorList`, variant[] (+3:13)
+      input `input[0]`: `Const_4`, float32[] (+3:26)
+      input `input[1]`: `scan/TensorListFromTensor`, variant[] (+3:13)
+      input `input[2]`: `scan_1/EmptyTensorList`, variant[] (+3:13)
     ");
 }
 
@@ -291,8 +291,8 @@ fn a_failure_in_a_body_names_the_body_and_what_runs_it() {
     insta::assert_snapshot!(relative(error, file!(), base), @"
     integer division by zero
       --> +4:46 (in `floordiv`, of type FloorDiv)
-      it takes `arg_1`, int32[] (+1:25)
-      it takes `arg`, int32[] (+1:25)
+      input: `arg_1`, int32[] (+1:25)
+      input: `arg`, int32[] (+1:25)
       inside `cond` (+4:26), in its `then`
       inside `while` (+1:25), in its `body`
     ");
@@ -310,13 +310,13 @@ fn a_loop_that_changes_a_shape_or_a_type_is_an_error() {
     insta::assert_snapshot!(relative(errors, file!(), base), @"
     value 0 of the loop is float32[1] when an iteration begins, but float32[2] when it ends: give it a shape invariant that always holds
       --> +1:13 (in `while`)
-      `input` is `Const`, float32[1] (+1:24)
+      input `input`: `Const`, float32[1] (+1:24)
     `body` gives float64 as its value 0, not float32
       --> +2:13 (in `while`)
-      `input` is `Const_1`, float32[] (+2:24)
+      input `input`: `Const_1`, float32[] (+2:24)
     the condition of a loop must be one bool, but is float32[]
       --> +3:13 (in `while`)
-      `input` is `Const_2`, float32[] (+3:24)
+      input `input`: `Const_2`, float32[] (+3:24)
     ");
 }
 

@@ -203,16 +203,16 @@ fn an_error_of_a_method_names_the_line_that_calls_it() {
     insta::assert_snapshot!(relative(graph.check().unwrap_err(), file!(), base), @"
     the inner dimensions of [2, 3] and [2, 3] differ: 3 columns on the left, 2 rows on the right
       --> +2:7 (in `MatMul`)
-      `a` is `Placeholder`, float32[2, 3] (+1:13)
-      `b` is `Placeholder`, float32[2, 3] (+1:13)
+      input `a`: `Placeholder`, float32[2, 3] (+1:13)
+      input `b`: `Placeholder`, float32[2, 3] (+1:13)
     a tensor of shape [2, 3] has 6 elements, and 6 is not a multiple of 4, as shape [4, ?] requires
       --> +3:40 (in `Reshape`)
-      `tensor` is `w/read`, float32[2, 3] (+3:5)
-      `shape` is `Reshape/shape`, int32[2] (+3:40)
+      input `tensor`: `w/read`, float32[2, 3] (+3:5)
+      input `shape`: `Reshape/shape`, int32[2] (+3:40)
     axis 7 is out of range for 2 axes: it must be at least -2 and below 2
       --> +4:7 (in `Sum`)
-      `input` is `Placeholder`, float32[2, 3] (+1:13)
-      `reduction_indices` is `Sum/reduction_indices`, int32[] (+4:7)
+      input `input`: `Placeholder`, float32[2, 3] (+1:13)
+      input `reduction_indices`: `Sum/reduction_indices`, int32[] (+4:7)
     ");
 }
 

@@ -30,7 +30,7 @@ pub(crate) fn missing_folder() -> Outcome {
     Ok(())
 }
 
-/// A folder of checkpoints in place of one of them.
+/// A folder of checkpoints passed as a checkpoint.
 pub(crate) fn folder_for_checkpoint() -> Outcome {
     get_variable("weights", [2], ones());
     let (session, saver) = (Session::new(), Saver::new()?);
@@ -40,7 +40,7 @@ pub(crate) fn folder_for_checkpoint() -> Outcome {
     Ok(())
 }
 
-/// A checkpoint below a file.
+/// A checkpoint path whose parent is a file.
 pub(crate) fn file_for_folder() -> Outcome {
     get_variable("weights", [2], ones());
     let session = Session::new();
@@ -107,7 +107,7 @@ pub(crate) fn fetch_of_another_graph() -> Outcome {
     Ok(())
 }
 
-/// A tensor fetched by a session that was made for an empty graph.
+/// A tensor fetched by a session of an empty graph.
 pub(crate) fn session_of_an_empty_graph() -> Outcome {
     let x = constant(1.0_f32).named("x");
     let session = Session::with_graph(&Graph::new());
@@ -117,11 +117,11 @@ pub(crate) fn session_of_an_empty_graph() -> Outcome {
 
 /// Tensors of two graphs in one operation.
 pub(crate) fn two_graphs() -> Outcome {
-    let x = constant(1.0_f32).named("x");
+    let outer = constant(1.0_f32).named("outer");
     let graph = Graph::new();
     let _default = graph.as_default();
-    let y = constant(2.0_f32).named("y");
-    Session::new().run(y + x)?;
+    let inner = constant(2.0_f32).named("inner");
+    Session::new().run(inner + outer)?;
     Ok(())
 }
 
@@ -158,7 +158,7 @@ pub(crate) fn predictions_of_another_shape() -> Outcome {
     Ok(())
 }
 
-/// A convolution whose filter takes another number of channels than the input has.
+/// A convolution whose filter and input differ in channels.
 pub(crate) fn channels_that_differ() -> Outcome {
     let images = placeholder::<f32>(shape![?, 28, 28, 3]).named("images");
     let filter = get_variable("filter", [5, 5, 1, 16], ones());
@@ -166,7 +166,7 @@ pub(crate) fn channels_that_differ() -> Outcome {
     Ok(())
 }
 
-/// Sequences of one number each for a recurrent network.
+/// Sequences without a feature axis passed to a recurrent network.
 pub(crate) fn sequences_without_inputs() -> Outcome {
     let x = placeholder::<f32>([8, 20]).named("x");
     let (outputs, _) = rnn::dynamic_rnn(&rnn::GruCell::new(5), x);
@@ -174,7 +174,7 @@ pub(crate) fn sequences_without_inputs() -> Outcome {
     Ok(())
 }
 
-/// Batch normalization of an unknown number of channels.
+/// Batch normalization along an axis of unknown extent.
 pub(crate) fn unknown_channels() -> Outcome {
     let x = placeholder::<f32>(shape![?, ?]).named("x");
     let y = layers::batch_normalization(x, true, layers::BatchNormalization::default());
@@ -182,7 +182,7 @@ pub(crate) fn unknown_channels() -> Outcome {
     Ok(())
 }
 
-/// A variable to reuse that does not exist.
+/// Reuse of a variable that does not exist.
 pub(crate) fn variable_to_reuse_is_missing() -> Outcome {
     get_variable("layer/weights", [2], ones());
     let reuse = || get_variable("wieghts", [2], ones());
@@ -191,7 +191,7 @@ pub(crate) fn variable_to_reuse_is_missing() -> Outcome {
     Ok(())
 }
 
-/// A variable reused with another shape.
+/// Reuse of a variable with another shape.
 pub(crate) fn variable_of_another_shape() -> Outcome {
     get_variable("weights", [2], ones());
     let reuse = || get_variable("weights", [3], ones());
@@ -200,7 +200,7 @@ pub(crate) fn variable_of_another_shape() -> Outcome {
     Ok(())
 }
 
-/// A loss without variables.
+/// A loss in a graph without variables.
 pub(crate) fn nothing_to_train() -> Outcome {
     let loss = square(placeholder::<f32>([])).named("loss");
     Session::new().run(GradientDescent::new(0.1).minimize(loss))?;
@@ -222,7 +222,7 @@ pub(crate) fn integers_for_floats() -> Outcome {
     Ok(())
 }
 
-/// A value fed under a name that is nearly right.
+/// A value fed under a misspelled name.
 pub(crate) fn fed_by_a_near_name() -> Outcome {
     let images = placeholder::<f32>([]).named("images");
     placeholder::<f32>([]).named("labels");
@@ -230,21 +230,21 @@ pub(crate) fn fed_by_a_near_name() -> Outcome {
     Ok(())
 }
 
-/// Rust's own floats fed to a tensor of `float32`.
+/// `f64` numbers fed to a tensor of `float32`.
 pub(crate) fn floats_of_64_bits() -> Outcome {
     let x = placeholder::<f32>([2]).named("x");
     Session::new().run_with(x, feeds![x => [1.0, 2.0]])?;
     Ok(())
 }
 
-/// Rust's own floats beside a tensor of `float32`.
+/// `f64` numbers multiplied with a tensor of `float32`.
 pub(crate) fn floats_of_64_bits_in_an_operation() -> Outcome {
     let x = placeholder::<f32>([2]).named("x");
     Session::new().run(x * [1.0, 2.0])?;
     Ok(())
 }
 
-/// A single number read from a list.
+/// A single number read from a vector.
 pub(crate) fn number_of_a_list() -> Outcome {
     let x = constant([1.0_f32, 2.0]);
     let _number: f32 = Session::new().run(x)?.into_scalars()?;
@@ -310,7 +310,7 @@ pub(crate) fn saved_model_for_graph() -> Outcome {
     Ok(())
 }
 
-/// The graph of a checkpoint imported without its variables.
+/// The MetaGraphDef of a checkpoint imported as if it were a graph.
 pub(crate) fn meta_graph_for_graph() -> Outcome {
     constant(1.0_f32);
     let meta = tidemill::to_meta_graph(&default_graph(), &MetaGraphParts::default())?;

@@ -68,9 +68,10 @@ const COMMAND: &str = "TIDEMILL_WRITE_DOCUMENTS=1 cargo test --test errors table
 const INTRODUCTION: &str = "\
 # Errors
 
-The messages for common mistakes. Each program ends in an error that its `main` returns; the text below
-it is what the user sees after `Error: `. Line numbers count from the first line shown. `folder()` is a
-temporary folder, which the messages call `runs`.
+The messages for common mistakes. Each program below ends with an error that its `main` returns; the text
+under the program is what the user sees after `Error: `. Line numbers count from the first line shown.
+`folder()` is a temporary folder, shown as `runs` in the messages. Graph numbers vary, so they are shown as
+`#`.
 
 A test generates this document from `tests/errors/mistakes.rs` and keeps it current.
 

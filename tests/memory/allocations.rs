@@ -66,10 +66,47 @@ pub(crate) fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_r
     // A returned array is new: its elements, and the handle that shares them.
     assert!(steady_calls(&session.callable(&[x], scaled)?, || (&input,)) <= 2);
 
+    layers_of_any_size_take_their_memory_from_runs_before()?;
     runs_that_fail_leave_no_more_memory_than_the_last_of_them()?;
     steps_that_run_at_once_take_their_memory_from_runs_before()?;
     a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone()?;
     an_update_takes_no_more_than_its_variables_and_activations()
+}
+
+/// Forward and backward, on the ways that kernels have for small and for large operands.
+fn layers_of_any_size_take_their_memory_from_runs_before() -> Outcome {
+    fn filter<const N: usize>(extents: [usize; N]) -> Tensor {
+        constant(Value::full(0.1_f32.into(), extents).unwrap())
+    }
+    let layers: [(&str, fn(Tensor) -> Tensor); 7] = [
+        ("few filters", |x| conv2d(x, filter([3, 3, 8, 4]), Conv::SAME)),
+        ("groups", |x| conv2d(x, filter([3, 3, 4, 8]), Conv::SAME)),
+        ("a filter for each channel", |x| {
+            depthwise_conv2d_native(x, filter([3, 3, 8, 2]), Conv::SAME)
+        }),
+        ("pools", |x| max_pool(avg_pool(x, [2, 2], Conv::VALID), [2, 2], Conv::SAME)),
+        ("batch norm", |x| {
+            let options = FusedBatchNorm::default();
+            fused_batch_norm(x, filter([8]), filter([8]), options).0
+        }),
+        ("softmax", softmax),
+        ("sums", |x| reduce_sum(x, [0, 2]) + reduce_mean(cumsum(x, 1), [0, 1])),
+    ];
+    for (name, layer) in layers {
+        for size in [4_usize, 24] {
+            let graph = Graph::new();
+            let _default = graph.as_default();
+            let options = SessionOptions { threads: Some(1), ..SessionOptions::default() };
+            let session = Session::with_options(&graph, options);
+            let x = placeholder::<f32>([2, size, size, 8]);
+            let loss = reduce_sum(square(layer(x)), ..);
+            let gradient = gradients([loss], [x])[0].unwrap();
+            let step = session.callable(&[x], (loss, reduce_sum(gradient, ..)))?;
+            let input = Value::full(0.25_f32.into(), [2, size, size, 8])?;
+            assert_eq!(steady_calls(&step, || (&input,)), 0, "{name}, {size}");
+        }
+    }
+    Ok(())
 }
 
 /// Their feeds, and the values that they had computed.

@@ -26,7 +26,9 @@ pub(crate) fn everything_is_counted_by_kind_as_long_as_something_holds_it() -> O
         assert!(graph.check().is_err(), "{failed:?}");
         let step = assign_add(weights, chosen);
         session.init_missing()?;
-        session.run_with(step.op(), feeds![x => vec![1.0_f32; 1000]])?;
+        // A value that the program keeps: the run needs memory of its own.
+        let input = Value::from(vec![1.0_f32; 1000]);
+        session.run_with(step.op(), feeds![x => &input])?;
         x
     };
     let report = memory_report();

@@ -13,7 +13,7 @@ use std::fs;
 use std::path::Path;
 
 /// Crates that still have cycles.
-const CIRCULAR: &[&str] = &["tidemill-value"];
+const CIRCULAR: &[&str] = &[];
 
 type Module = Vec<String>;
 

@@ -130,7 +130,7 @@ fn a_tensor_that_could_not_be_built() {
     insta::assert_snapshot!(report((), feeds![broken => 1], base), @"
     shapes [2] and [3] do not broadcast: counted from the last, axis -1 is 2 on the left and 3 on the right, and neither is 1
       --> +1:18 (in `add`)
-      `x` is `Const`, int32[2] (+1:18)
-      `y` is `Const_1`, int32[3] (+1:37)
+      input `x`: `Const`, int32[2] (+1:18)
+      input `y`: `Const_1`, int32[3] (+1:37)
     ");
 }

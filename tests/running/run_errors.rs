@@ -152,15 +152,15 @@ fn a_fetch_that_could_not_be_built() {
     insta::assert_snapshot!(relative(error_of(&session, loss), file!(), base), @"
     shapes [2] and [3] do not broadcast: counted from the last, axis -1 is 2 on the left and 3 on the right, and neither is 1
       --> +2:15 (in `add`)
-      `x` is `x`, float32[2] (+1:13)
-      `y` is `Const`, float32[3] (+2:19)
-      `loss` could not be built without it: loss ← Square ← add
+      input `x`: `x`, float32[2] (+1:13)
+      input `y`: `Const`, float32[3] (+2:19)
+      `loss` could not be built because it depends on this call: loss ← Square ← add
     ");
     insta::assert_snapshot!(relative(error_of(&session, sum), file!(), base), @"
     shapes [2] and [3] do not broadcast: counted from the last, axis -1 is 2 on the left and 3 on the right, and neither is 1
       --> +2:15 (in `add`)
-      `x` is `x`, float32[2] (+1:13)
-      `y` is `Const`, float32[3] (+2:19)
+      input `x`: `x`, float32[2] (+1:13)
+      input `y`: `Const`, float32[3] (+2:19)
     ");
 }
 
@@ -179,13 +179,13 @@ fn a_fetch_that_could_not_be_built_for_two_reasons() {
     insta::assert_snapshot!(relative(error, file!(), base), @"
     shapes [2] and [3] do not broadcast: counted from the last, axis -1 is 2 on the left and 3 on the right, and neither is 1
       --> +2:17 (in `add`)
-      `x` is `x`, float32[2] (+1:13)
-      `y` is `Const`, float32[3] (+2:21)
+      input `x`: `x`, float32[2] (+1:13)
+      input `y`: `Const`, float32[3] (+2:21)
     `a` must have 2 axes, but its shape is [2]
       --> +3:18 (in `MatMul`)
-      `a` is `x`, float32[2] (+1:13)
-      `b` is `x`, float32[2] (+1:13)
-      `mul` could not be built without it: mul ← add
+      input `a`: `x`, float32[2] (+1:13)
+      input `b`: `x`, float32[2] (+1:13)
+      `mul` could not be built because it depends on this call: mul ← add
     ");
 }
 
@@ -264,8 +264,8 @@ fn a_division_by_zero() {
     insta::assert_snapshot!(relative(error, file!(), base), @"
     integer division by zero
       --> +2:20 (in `floordiv`, of type FloorDiv)
-      it takes `total`, int32[2] (+2:30)
-      it takes `x`, int32[?] (+1:13)
+      input: `total`, int32[2] (+2:30)
+      input: `x`, int32[?] (+1:13)
     ");
 }
 
@@ -282,8 +282,8 @@ fn shapes_that_are_found_to_differ_in_a_run() {
     insta::assert_snapshot!(relative(error, file!(), base), @"
     shapes [2] and [3] do not broadcast: counted from the last, axis -1 is 2 on the left and 3 on the right, and neither is 1
       --> +3:15 (in `add`, of type AddV2)
-      it takes `x`, float32[?] (+2:10)
-      it takes `y`, float32[?] (+2:52)
+      input: `x`, float32[?] (+2:10)
+      input: `y`, float32[?] (+2:52)
     ");
 }
 
@@ -301,9 +301,9 @@ fn an_index_out_of_range() {
     insta::assert_snapshot!(relative(error, file!(), base), @"
     index 3 at position 1 is not in [0, 3)
       --> +3:18 (in `GatherV2`, of type GatherV2)
-      it takes `table/read`, float32[3, 2] (+1:17)
-      it takes `row`, int32[?] (+2:15)
-      it takes `GatherV2/axis`, int32[] (+3:18)
+      input: `table/read`, float32[3, 2] (+1:17)
+      input: `row`, int32[?] (+2:15)
+      input: `GatherV2/axis`, int32[] (+3:18)
     ");
 }
 
@@ -319,9 +319,9 @@ fn an_assertion_that_does_not_hold() {
     insta::assert_snapshot!(relative(error, file!(), base), @"
     assertion failed: [x must be positive, but is] [-1]
       --> +3:20 (in `positive`, of type Assert)
-      it takes `Greater`, bool[] (+3:42)
-      it takes `Const`, string[] (+2:17)
-      it takes `x`, float32[] (+1:13)
+      input: `Greater`, bool[] (+3:42)
+      input: `Const`, string[] (+2:17)
+      input: `x`, float32[] (+1:13)
     ");
 }
 
@@ -336,7 +336,7 @@ fn numbers_that_are_not_finite() {
     insta::assert_snapshot!(relative(error, file!(), base), @"
     the logarithm : Tensor had Inf values
       --> +2:19 (in `CheckNumerics`, of type CheckNumerics)
-      it takes `Log`, float32[2] (+2:34)
+      input: `Log`, float32[2] (+2:34)
     ");
 }
 

@@ -129,7 +129,7 @@ fn the_first_node_that_gives_nan_is_named_with_what_it_took() {
     insta::assert_snapshot!(relative(error, file!(), base), @r"
     `root` gives NaN: 1 NaN, 1 to 2 among 3 elements
       --> +1:16 (of type Sqrt)
-      it takes `sub`, float32[3], of -1 to 4 among 3 elements (+1:21)
+      input: `sub`, float32[3], values: -1 to 4 among 3 elements (+1:21)
     ");
 }
 
@@ -142,8 +142,8 @@ fn infinity_is_found_even_where_constants_alone_give_it() {
     insta::assert_snapshot!(relative(error, file!(), base), @r"
     `truediv` gives infinity: 1 infinite
       --> +1:20 (of type RealDiv)
-      it takes `Const`, float32[], of 1 (+1:20)
-      it takes `Const_1`, float32[], of 0 (+1:40)
+      input: `Const`, float32[], values: 1 (+1:20)
+      input: `Const_1`, float32[], values: 0 (+1:40)
     ");
 }
 

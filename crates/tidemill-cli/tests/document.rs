@@ -22,7 +22,7 @@ fn transcript(folder: &Path, arguments: &str) -> String {
     let Output { status, stdout, stderr } = call(folder, arguments);
     let mut text = String::from_utf8([stdout, stderr].concat()).unwrap();
     if !status.success() {
-        text.push_str(&format!("(ends with {})\n", status.code().unwrap()));
+        text.push_str(&format!("(exit status {})\n", status.code().unwrap()));
     }
     text
 }

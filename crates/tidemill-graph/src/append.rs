@@ -264,7 +264,7 @@ pub fn input_note(arg: &str, tensor: TensorRef) -> Option<Note> {
 fn note_of(state: &State, arg: &str, tensor: TensorId) -> Note {
     let fact = &state.dag.node(tensor.node).outputs[tensor.slot as usize];
     let shown = ShownTensor { name: state.names.name(tensor.node), fact };
-    Note::at(format!("`{arg}` is {shown}"), state.locations[tensor.node.index()])
+    Note::at(format!("input `{arg}`: {shown}"), state.locations[tensor.node.index()])
 }
 
 /// Notes that say where the inputs were made.

@@ -21,12 +21,14 @@ pub struct AttrDef {
 pub enum Widening {
     /// Kernels get every type as it is.
     Never,
-    /// Kernels get no 16-bit floats. For functions of integers whose intermediate results wrap.
+    /// 16-bit floats are widened; short integers are not. For integer functions whose intermediate
+    /// results must wrap in the short type.
     Floats,
     /// Kernels get neither 16-bit floats nor short integers; results wrap.
     Wrapping,
     /// Kernels get neither 16-bit floats nor short integers; results are limited to the range of
-    /// the short type. For functions that return an end of the range where there are no elements.
+    /// the short type. For functions that return the type's minimum or maximum when there are no
+    /// elements, such as `reduce_max`.
     Saturating,
 }
 

@@ -24,7 +24,7 @@ pub struct NodeBuilder {
     name: Name,
     arguments: Arguments<TensorRef>,
     controls: SmallVec<[OperationRef; 2]>,
-    /// The nodes that must run before a branch of it, with the number of that.
+    /// Nodes that must run before a branch of the node, each with the branch's number.
     branch_controls: Vec<(OperationRef, usize)>,
     attrs: Vec<(Cow<'static, str>, Attr)>,
     graph: Option<GraphKey>,
@@ -34,7 +34,7 @@ pub struct NodeBuilder {
 enum Failure {
     /// The call is wrong.
     Cause(Box<BuildErrorKind>, Vec<Note>),
-    /// Inputs are poison themselves, in the graph that the node would have been added to.
+    /// Inputs are poison handles of the graph that the node would have been added to.
     FedBy(Graph, SmallVec<[PoisonId; 2]>),
     /// An input is poison, in another graph.
     ForeignPoison(OperationRef),
@@ -126,14 +126,14 @@ impl NodeBuilder {
         self
     }
 
-    /// Adds a node that must run before.
+    /// Adds a node that must run before this one.
     pub fn control(mut self, operation: OperationRef) -> Self {
         self.controls.push(operation);
         self
     }
 
-    /// Adds nodes that must run before a branch of the node. If no other branch, nor the node itself,
-    /// has to run after an assertion, it runs only where the branch is taken.
+    /// Adds nodes that must run before a branch of the node. An assertion among these nodes runs only
+    /// if the branch is taken, unless another branch or the node itself must also run after it.
     pub fn branch_controls(
         mut self,
         branch: usize,
@@ -335,11 +335,11 @@ fn graph_notes(
         };
         let graph = Graph::find(key).ok()?;
         let reader = graph.read();
-        let text = format!("{what}`{}`, of {key}", reader.name(id));
+        let text = format!("{what}: `{}`, in {key}", reader.name(id));
         Some(Note::at(text, reader.location(id)))
     };
     let inputs = named_inputs(op, arguments);
-    let inputs = inputs.filter_map(|(arg, x)| note(&format!("`{arg}` is "), x.operation()));
-    let controls = controls.iter().filter_map(|&control| note("it must run after ", control));
+    let inputs = inputs.filter_map(|(arg, x)| note(&format!("input `{arg}`"), x.operation()));
+    let controls = controls.iter().filter_map(|&control| note("control input", control));
     inputs.chain(controls).collect()
 }

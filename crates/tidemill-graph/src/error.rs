@@ -15,7 +15,7 @@ pub enum OpError {
     /// A value or shape is invalid.
     #[error(transparent)]
     Value(#[from] ValueError),
-    /// The numeric function has no result for it.
+    /// The numeric function rejects the inputs or attributes.
     #[error(transparent)]
     Numeric(Box<NumericError>),
     /// An input has the wrong number of axes.
@@ -45,8 +45,9 @@ pub enum OpError {
     },
     /// An extent that must be known before a run is not.
     #[error(
-        "axis {axis} of `{input}` must have a known extent, but its shape is {actual}\n  help: give \
-         the placeholder that it comes from this extent, as in shape![?, 3]"
+        "axis {axis} of `{input}` must have a known extent, but its shape is {actual}\n  help: \
+         specify this extent in the shape of the placeholder that `{input}` comes from, as in \
+         shape![?, 3]"
     )]
     UnknownExtent {
         /// The name of the input.

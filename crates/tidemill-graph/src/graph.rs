@@ -153,7 +153,7 @@ impl Graph {
         state.within.is_some() && state.finalized.is_some()
     }
 
-    /// Records the node that runs the body that this is the graph of, if it is the first.
+    /// Records the node that runs the body whose graph this is; only the first such node counts.
     pub(crate) fn set_caller(&self, outer: GraphKey, call: NodeId) {
         let mut state = self.write();
         if matches!(state.within, None | Some((_, None))) {
@@ -236,8 +236,8 @@ impl Graph {
         self.0.key
     }
 
-    /// Reads the graph. While the reader lives, no thread can add to the graph, so a reader is
-    /// dropped before anything is built.
+    /// Reads the graph. While the reader lives, no thread can add to the graph, so drop the reader
+    /// before building anything.
     pub fn read(&self) -> GraphReader<'_> {
         GraphReader::new(self.key(), self.0.state.read().unwrap_or_else(PoisonError::into_inner))
     }

@@ -1,5 +1,5 @@
 use smallvec::SmallVec;
-use tidemill_value::{Element, Scalar, Value};
+use tidemill_value::{Element, Memory, Scalar, Value};
 
 use crate::KernelError;
 
@@ -154,6 +154,8 @@ pub struct KernelCx<'a> {
     pub inputs: &'a [Operand],
     /// The slots that the outputs go to.
     pub outputs: &'a [u32],
+    /// The memory for outputs and workspaces.
+    pub memory: &'a Memory,
     /// Determines the random numbers to draw.
     pub draw: Draw,
     /// The session.
@@ -217,6 +219,17 @@ impl KernelCx<'_> {
             return slot.take().ok_or(KernelError::Internal("an input has no value"));
         }
         self.input(i).cloned()
+    }
+
+    /// As [`KernelCx::take`], to write to the value: if others share its elements, they are copied.
+    ///
+    /// # Errors
+    /// [`KernelError::Internal`] if there is none.
+    #[inline]
+    pub fn take_unique(&mut self, i: usize) -> Result<Value, KernelError> {
+        let mut value = self.take(i)?;
+        self.memory.make_unique(&mut value);
+        Ok(value)
     }
 
     /// Takes input `i` if its buffer may be overwritten: nothing needs it afterwards, and

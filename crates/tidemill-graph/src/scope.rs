@@ -82,8 +82,8 @@ impl Drop for Entered {
     }
 }
 
-/// A [`scoped`] call [`at_location`](crate::at_location), until it is dropped. Functions that build
-/// nodes share its code, which is not compiled for each of them.
+/// A guard: until it is dropped, nodes are added as if inside [`scoped`] and
+/// [`at_location`](crate::at_location). It is not generic, so its code is compiled only once.
 pub struct CompositeScope {
     name: String,
     _entered: Entered,
@@ -134,7 +134,8 @@ pub(crate) fn prefixed(graph: GraphKey, name: Cow<'_, str>) -> Cow<'_, str> {
 /// Calls `build` in a name scope of `graph`: the names of the nodes it adds begin with the name of
 /// the scope, which is made unique and passed to `build`, and a slash.
 ///
-/// Inside a body, a graph around it stands for that of the body, where the nodes are added.
+/// If `graph` encloses the body that is being built, the scope is opened in the body's graph
+/// instead, because that is where the nodes are added.
 pub fn scoped<R>(graph: &Graph, name: &str, build: impl FnOnce(&str) -> R) -> R {
     let (full, _entered) = enter_scoped(graph, name);
     build(&full)

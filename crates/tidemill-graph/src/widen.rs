@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use smallvec::SmallVec;
-use tidemill_value::{DType, Element, Value, bf16, f16};
+use tidemill_value::{DType, Element, Memory, Value, bf16, f16};
 
 use crate::{
     Attr, AttrDef, Attrs, Execution, Fact, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError,
@@ -73,7 +73,7 @@ impl Kernel for Widened {
         let results = self.with_widened(cx, |cx| self.kernel.run(cx))?;
         for (i, (output, dtype)) in results.into_iter().zip(&self.outputs).enumerate() {
             if let Some(output) = output {
-                cx.set(i, narrowed(output, *dtype, self.widening)?);
+                cx.set(i, narrowed(cx.memory, output, *dtype, self.widening)?);
             }
         }
         Ok(())
@@ -92,7 +92,7 @@ impl Widened {
         f: impl FnOnce(&mut KernelCx<'_>) -> Result<(), KernelError>,
     ) -> Result<Vec<Option<Value>>, KernelError> {
         let count = cx.input_count();
-        let wide = |value| widened(value, self.widening);
+        let wide = |value| widened(cx.memory, value, self.widening);
         let mut slots: Vec<Option<Value>> =
             (0..count).map(|i| cx.peek(i).map(wide).transpose()).collect::<Result<_, _>>()?;
         slots.resize(count + self.outputs.len(), None);
@@ -104,43 +104,53 @@ impl Widened {
             constants: &[],
             inputs: &inputs,
             outputs: &outputs,
+            memory: cx.memory,
             draw: cx.draw,
             host: cx.host,
         })?;
-        Ok(slots.split_off(count))
+        let outputs = slots.split_off(count);
+        slots.into_iter().flatten().for_each(|input| cx.memory.recycle(input));
+        Ok(outputs)
     }
 }
 
-fn widened(value: &Value, widening: Widening) -> Result<Value, KernelError> {
+fn widened(memory: &Memory, value: &Value, widening: Widening) -> Result<Value, KernelError> {
     match value.dtype() {
         dtype if widening.of(dtype) == dtype => Ok(value.clone()),
-        DType::F16 => convert(value, f16::to_f32),
-        DType::BF16 => convert(value, bf16::to_f32),
-        DType::I8 => convert::<i8, i32>(value, i32::from),
-        DType::I16 => convert::<i16, i32>(value, i32::from),
-        DType::U8 => convert::<u8, i32>(value, i32::from),
-        DType::U16 => convert::<u16, i32>(value, i32::from),
-        DType::U32 => convert::<u32, i64>(value, i64::from),
+        DType::F16 => convert(memory, value, f16::to_f32),
+        DType::BF16 => convert(memory, value, bf16::to_f32),
+        DType::I8 => convert::<i8, i32>(memory, value, i32::from),
+        DType::I16 => convert::<i16, i32>(memory, value, i32::from),
+        DType::U8 => convert::<u8, i32>(memory, value, i32::from),
+        DType::U16 => convert::<u16, i32>(memory, value, i32::from),
+        DType::U32 => convert::<u32, i64>(memory, value, i64::from),
         _ => Ok(value.clone()),
     }
 }
 
-fn narrowed(value: Value, dtype: DType, widening: Widening) -> Result<Value, KernelError> {
+fn narrowed(
+    memory: &Memory,
+    value: Value,
+    dtype: DType,
+    widening: Widening,
+) -> Result<Value, KernelError> {
     /// Converts integers back from their wide type.
     macro_rules! cut {
         ($wide:ident, $rust:ident) => {
             match widening {
-                Widening::Saturating => convert(&value, |x: $wide| {
+                Widening::Saturating => convert(memory, &value, |x: $wide| {
                     x.clamp($rust::MIN.into(), $rust::MAX.into()) as $rust
                 }),
-                _ => convert(&value, |x: $wide| x as $rust),
+                _ => convert(memory, &value, |x: $wide| x as $rust),
             }
         };
     }
     match dtype {
         _ if value.dtype() == dtype => Ok(value),
-        DType::F16 => convert(&value, |x| short(x, [f16::MIN, f16::MAX], f16::from_f32)),
-        DType::BF16 => convert(&value, |x| short(x, [bf16::MIN, bf16::MAX], bf16::from_f32)),
+        DType::F16 => convert(memory, &value, |x| short(x, [f16::MIN, f16::MAX], f16::from_f32)),
+        DType::BF16 => {
+            convert(memory, &value, |x| short(x, [bf16::MIN, bf16::MAX], bf16::from_f32))
+        }
         DType::I8 => cut!(i32, i8),
         DType::I16 => cut!(i32, i16),
         DType::U8 => cut!(i32, u8),
@@ -161,9 +171,13 @@ fn short<T>(x: f32, [lowest, highest]: [T; 2], round: fn(f32) -> T) -> T {
 }
 
 fn convert<A: Element + Copy, O: Element>(
+    memory: &Memory,
     value: &Value,
     f: impl Fn(A) -> O,
 ) -> Result<Value, KernelError> {
-    let elements = value.as_slice()?.iter().map(|x| f(*x)).collect();
-    Ok(Value::from_vec(value.shape().clone(), elements)?)
+    let mut converted = memory.scratch(O::DTYPE, value.shape().clone())?;
+    for (x, o) in value.as_slice()?.iter().zip(converted.as_mut_slice()?) {
+        *o = f(*x);
+    }
+    Ok(converted)
 }

@@ -170,8 +170,8 @@ fn two_inputs_of_different_types_are_both_named() {
     assert_eq!(error.location.line(), line_of_add);
     let notes: Vec<&str> = error.notes.iter().map(|note| note.text.as_str()).collect();
     let expected = [
-        "`x` is `weights`, float32[]",
-        "`y` is `Placeholder`, int32[?]",
+        "input `x`: `weights`, float32[]",
+        "input `y`: `Placeholder`, int32[?]",
         "help: convert one of them, as in cast(y, DType::F32)",
     ];
     assert_eq!(notes, expected);
@@ -186,8 +186,8 @@ fn the_items_of_a_list_are_named_by_their_number() {
     NodeBuilder::new(&ADD_N).inputs([constant(1), constant(1.0_f32)]).build();
     let notes: Vec<String> = only_error(&graph).notes.into_iter().map(|note| note.text).collect();
     let expected = [
-        "`inputs[0]` is `Const`, int32[]",
-        "`inputs[1]` is `Const_1`, float32[]",
+        "input `inputs[0]`: `Const`, int32[]",
+        "input `inputs[1]`: `Const_1`, float32[]",
         "help: convert those that differ with cast",
     ];
     assert_eq!(notes, expected);

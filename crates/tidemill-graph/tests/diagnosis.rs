@@ -127,8 +127,8 @@ fn the_text_of_an_error_says_what_where_and_why() {
         "shapes [2] and [3] do not broadcast: counted from the last, axis -1 is 2 on the left and \
          3 on the right, and neither is 1\n  \
          --> {file}:{line_of_sum}:5 (in `add`)\n  \
-         `x` is `weights`, float32[2] ({file}:{line}:{})\n  \
-         `y` is `bias`, float32[3] ({file}:{line_of_sum}:{})",
+         input `x`: `weights`, float32[2] ({file}:{line}:{})\n  \
+         input `y`: `bias`, float32[3] ({file}:{line_of_sum}:{})",
         column(0),
         column(1),
     );

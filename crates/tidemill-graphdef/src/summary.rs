@@ -21,7 +21,8 @@ pub struct GraphSummary {
     pub ops: Vec<(String, usize)>,
     /// The placeholders.
     pub inputs: Vec<TensorSummary>,
-    /// The tensors of computing operations that no node takes.
+    /// The graph's outputs: tensors that no node consumes, excluding constants, variables and
+    /// placeholders.
     pub outputs: Vec<TensorSummary>,
     /// The variables.
     pub variables: Vec<TensorSummary>,

@@ -4,7 +4,7 @@
 //! over all other axes.
 
 use smallvec::SmallVec;
-use tidemill_value::{Element, Shape, Value, match_dtype};
+use tidemill_value::{Element, Memory, Shape, Value, Workspace, match_dtype};
 
 use crate::NumericError;
 use crate::float::Float;
@@ -19,15 +19,21 @@ const BLOCK: usize = 128;
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Axis`] if
 /// there is no such axis.
-pub fn channel_moments(x: &Value, axis: usize) -> Result<(Value, Value), NumericError> {
+pub fn channel_moments(
+    memory: &Memory,
+    x: &Value,
+    axis: usize,
+) -> Result<(Value, Value), NumericError> {
     let layout = Layout::new(x.shape(), axis)?;
-    let mean = reduce::mean(x, &layout.others(x.shape().rank()))?;
+    let mean = reduce::mean(memory, x, &layout.others(x.shape().rank()))?;
     match_dtype!(x.dtype(), floats, T => {
         let (elements, centers) = (x.as_slice::<T>()?, mean.as_slice::<T>()?);
-        let squares = layout.sums(elements, elements, centers, |_, distance| distance * distance);
+        let mut variance = memory.scratch(T::DTYPE, mean.shape().clone())?;
+        let sums = variance.as_mut_slice::<T>()?;
+        layout.sums(memory, elements, elements, centers, |_, distance| distance * distance, sums)?;
         let count = T::from_f64(layout.count() as f64);
-        let variance = squares.into_iter().map(|sum| sum / count).collect::<Vec<T>>();
-        Ok((mean, Value::list(variance)))
+        sums.iter_mut().for_each(|sum| *sum /= count);
+        Ok((mean, variance))
     }, else unsupported(x))
 }
 
@@ -37,8 +43,13 @@ pub fn channel_moments(x: &Value, axis: usize) -> Result<(Value, Value), Numeric
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Shape`] if
 /// the shapes differ.
-pub fn blend(new: &Value, factor: f64, old: Option<(&Value, f64)>) -> Result<Value, NumericError> {
-    match_dtype!(new.dtype(), floats, T => build(new.shape().clone(), |out: &mut [T]| {
+pub fn blend(
+    memory: &Memory,
+    new: &Value,
+    factor: f64,
+    old: Option<(&Value, f64)>,
+) -> Result<Value, NumericError> {
+    match_dtype!(new.dtype(), floats, T => build(memory, new.shape().clone(), |out: &mut [T]| {
         let factor = T::from_f64(factor);
         for (out, new) in out.iter_mut().zip(new.as_slice::<T>()?) {
             *out = *new * factor;
@@ -81,6 +92,7 @@ pub struct Normalization<'a> {
 /// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Axis`] if
 /// there is no such axis, [`NumericError::Shape`] if a list is not as long as there are channels.
 pub fn normalize(
+    memory: &Memory,
     mut x: Value,
     by: &Normalization<'_>,
     offset: &Value,
@@ -88,8 +100,7 @@ pub fn normalize(
     let layout = Layout::new(x.shape(), by.axis)?;
     let dtype = x.dtype();
     match_dtype!(dtype, floats, T => {
-        let Given { scale, mean, inverse } = by.given::<T>(&layout)?;
-        let factors: Vec<T> = inverse.iter().zip(scale).map(|(l, r)| *l * *r).collect();
+        let Given { mean, factors, .. } = by.given::<T>(memory, &layout)?;
         let offset = layout.list::<T>(offset)?;
         layout.update(x.as_mut_slice::<T>()?, |x, c| (*x - mean[c]) * factors[c] + offset[c]);
         Ok(x)
@@ -115,6 +126,7 @@ pub struct NormalizationGrads {
 /// As for [`normalize`]; [`NumericError::Shape`] also if the gradient is not of the shape of the
 /// values.
 pub fn normalize_grad(
+    memory: &Memory,
     mut grad: Value,
     x: &Value,
     by: &Normalization<'_>,
@@ -125,26 +137,29 @@ pub fn normalize_grad(
         return Err(NumericError::Shape { expected, actual });
     }
     let layout = Layout::new(x.shape(), by.axis)?;
-    let offset = reduce::sum(&grad, &layout.others(x.shape().rank()))?;
+    let offset = reduce::sum(memory, &grad, &layout.others(x.shape().rank()))?;
     match_dtype!(x.dtype(), floats, T => {
-        let Given { scale, mean, inverse } = by.given::<T>(&layout)?;
+        let Given { mean, inverse, factors } = by.given::<T>(memory, &layout)?;
         let elements = x.as_slice::<T>()?;
-        let products = layout.sums(grad.as_slice()?, elements, mean, |grad, x| grad * x);
-        let factors: Vec<T> = inverse.iter().zip(scale).map(|(l, r)| *l * *r).collect();
+        let mut products = memory.scratch(T::DTYPE, offset.shape().clone())?;
+        let sums = products.as_mut_slice::<T>()?;
+        layout.sums(memory, grad.as_slice()?, elements, mean, |grad, x| grad * x, sums)?;
         if of_batch {
             let count = T::from_f64(layout.count() as f64);
-            let means = offset.as_slice::<T>()?.iter().map(|sum| *sum / count);
-            let means: Vec<T> = means.collect();
-            let slopes = products.iter().zip(&inverse);
-            let slopes: Vec<T> = slopes.map(|(sum, r)| *sum / count * *r * *r).collect();
+            let (totals, sums) = (offset.as_slice::<T>()?, &*sums);
+            let slope = |c: usize| sums[c] / count * inverse[c] * inverse[c];
+            let mut shifts = memory.workspace::<T>(2 * layout.channels)?;
+            let (means, slopes) = shifts.split_at_mut(layout.channels);
+            means.iter_mut().zip(totals).for_each(|(mean, sum)| *mean = *sum / count);
+            slopes.iter_mut().enumerate().for_each(|(c, out)| *out = slope(c));
             layout.update_by(grad.as_mut_slice::<T>()?, elements, |grad, x, c| {
                 (*grad - means[c] - (x - mean[c]) * slopes[c]) * factors[c]
             });
         } else {
             layout.update(grad.as_mut_slice::<T>()?, |grad, c| *grad * factors[c]);
         }
-        let of_scale = products.iter().zip(&inverse).map(|(sum, r)| *sum * *r);
-        Ok(NormalizationGrads { x: grad, scale: Value::list(of_scale.collect::<Vec<T>>()), offset })
+        sums.iter_mut().zip(&*inverse).for_each(|(sum, r)| *sum *= *r);
+        Ok(NormalizationGrads { x: grad, scale: products, offset })
     }, else unsupported(x))
 }
 
@@ -152,23 +167,31 @@ fn unsupported<R>(value: &Value) -> Result<R, NumericError> {
     Err(NumericError::UnsupportedDType { dtype: value.dtype() })
 }
 
-/// The numbers of a [`Normalization`], and the inverse standard deviations.
-struct Given<'a, T> {
-    scale: &'a [T],
+/// The numbers of a [`Normalization`], for each channel.
+struct Given<'a, T: Element> {
     mean: &'a [T],
-    inverse: Vec<T>,
+    /// The inverse standard deviations.
+    inverse: Workspace<'a, T>,
+    /// These, times the scale.
+    factors: Workspace<'a, T>,
 }
 
 impl Normalization<'_> {
-    fn given<T: Float>(&self, layout: &Layout) -> Result<Given<'_, T>, NumericError> {
+    fn given<'a, T: Float>(
+        &'a self,
+        memory: &'a Memory,
+        layout: &Layout,
+    ) -> Result<Given<'a, T>, NumericError> {
         let epsilon = T::from_f64(self.epsilon.into());
+        let (scale, mean) = (layout.list::<T>(self.scale)?, layout.list(self.mean)?);
         let variance = layout.list::<T>(self.variance)?;
-        let inverse = variance.iter().map(|variance| T::ONE / (*variance + epsilon).sqrt());
-        Ok(Given {
-            scale: layout.list(self.scale)?,
-            mean: layout.list(self.mean)?,
-            inverse: inverse.collect(),
-        })
+        let mut inverse = memory.workspace::<T>(layout.channels)?;
+        let mut factors = memory.workspace::<T>(layout.channels)?;
+        for (c, (inverse, factor)) in inverse.iter_mut().zip(&mut *factors).enumerate() {
+            *inverse = T::ONE / (variance[c] + epsilon).sqrt();
+            *factor = *inverse * scale[c];
+        }
+        Ok(Given { mean, inverse, factors })
     }
 }
 
@@ -207,14 +230,22 @@ impl Layout {
         Ok(value.as_slice()?)
     }
 
-    /// The sum of `f(a, x - mean)` for each channel.
-    fn sums<T: Float>(&self, a: &[T], x: &[T], mean: &[T], f: impl Fn(T, T) -> T) -> Vec<T> {
-        let mut totals = vec![T::ZERO; self.channels];
+    /// Writes the sum of `f(a, x - mean)` for each channel to `totals`.
+    fn sums<T: Float>(
+        &self,
+        memory: &Memory,
+        a: &[T],
+        x: &[T],
+        mean: &[T],
+        f: impl Fn(T, T) -> T,
+        totals: &mut [T],
+    ) -> Result<(), NumericError> {
+        totals.fill(T::ZERO);
         if a.is_empty() {
-            return totals;
+            return Ok(());
         }
         if self.inner == 1 {
-            let mut sums = totals.clone();
+            let mut sums = memory.workspace::<T>(self.channels)?;
             let width = self.channels * BLOCK;
             for (a, x) in a.chunks(width).zip(x.chunks(width)) {
                 sums.fill(T::ZERO);
@@ -223,18 +254,19 @@ impl Layout {
                         *sum = *sum + f(*a, *x - *mean);
                     }
                 }
-                totals.iter_mut().zip(&sums).for_each(|(total, sum)| *total = *total + *sum);
+                totals.iter_mut().zip(&*sums).for_each(|(total, sum)| *total = *total + *sum);
             }
-            return totals;
+            return Ok(());
         }
-        let mut terms = Vec::with_capacity(self.inner);
+        let mut terms = memory.workspace::<T>(self.inner)?;
         for (i, (a, x)) in a.chunks_exact(self.inner).zip(x.chunks_exact(self.inner)).enumerate() {
             let channel = i % self.channels;
-            terms.clear();
-            terms.extend(a.iter().zip(x).map(|(a, x)| f(*a, *x - mean[channel])));
+            for ((term, a), x) in terms.iter_mut().zip(a).zip(x) {
+                *term = f(*a, *x - mean[channel]);
+            }
             totals[channel] = totals[channel] + fold_row::<Sum<T>>(&terms);
         }
-        totals
+        Ok(())
     }
 
     /// Overwrites each element by a function of it and of its channel.

@@ -1,10 +1,10 @@
 //! Grey-scale dilation: the largest sums of images and a filter, and their gradients.
 
-use tidemill_value::{Shape, Value, match_dtype};
+use tidemill_value::{Memory, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::number::Number;
-use crate::output::{build, expect_shape};
+use crate::output::{build, build_zeroed, expect_shape};
 use crate::window::{Slide, Window};
 
 /// A filter of shape `[height, width, channels]` that moves over images of shape
@@ -52,11 +52,16 @@ impl Dilation {
     /// # Errors
     /// [`NumericError::UnsupportedDType`] if the elements are not numbers, [`NumericError::Shape`]
     /// if they are not of the shapes of the plan.
-    pub fn forward(&self, input: &Value, filter: &Value) -> Result<Value, NumericError> {
+    pub fn forward(
+        &self,
+        memory: &Memory,
+        input: &Value,
+        filter: &Value,
+    ) -> Result<Value, NumericError> {
         self.check(input, filter)?;
         match_dtype!(input.dtype(), numbers, T => {
             let (input, filter) = (input.as_slice::<T>()?, filter.as_slice::<T>()?);
-            build(self.output.clone(), |out: &mut [T]| {
+            build(memory, self.output.clone(), |out: &mut [T]| {
                 self.for_each(&mut |at, places| out[at] = largest(input, filter, places).0);
                 Ok(())
             })
@@ -71,6 +76,7 @@ impl Dilation {
     /// As for [`forward`](Dilation::forward).
     pub fn gradient(
         &self,
+        memory: &Memory,
         side: Side,
         input: &Value,
         filter: &Value,
@@ -81,7 +87,7 @@ impl Dilation {
         match_dtype!(input.dtype(), numbers, T => {
             let (input, filter) = (input.as_slice::<T>()?, filter.as_slice::<T>()?);
             let grads = grad.as_slice::<T>()?;
-            build(self.operand(side).clone(), |out: &mut [T]| {
+            build_zeroed(memory, self.operand(side).clone(), |out: &mut [T]| {
                 self.for_each(&mut |at, places| {
                     if let Some(place) = winner(side, input, filter, places) {
                         out[place] = out[place].plus(grads[at]);
@@ -99,6 +105,7 @@ impl Dilation {
     /// As for [`forward`](Dilation::forward).
     pub fn pick(
         &self,
+        memory: &Memory,
         side: Side,
         input: &Value,
         filter: &Value,
@@ -109,7 +116,7 @@ impl Dilation {
         match_dtype!(input.dtype(), numbers, T => {
             let (input, filter) = (input.as_slice::<T>()?, filter.as_slice::<T>()?);
             let values = values.as_slice::<T>()?;
-            build(self.output.clone(), |out: &mut [T]| {
+            build_zeroed(memory, self.output.clone(), |out: &mut [T]| {
                 self.for_each(&mut |at, places| {
                     if let Some(place) = winner(side, input, filter, places) {
                         out[at] = values[place];

@@ -1,9 +1,9 @@
 //! Sums of products over labelled axes, Einstein's notation.
 
-use tidemill_value::{Dim, Shape, Value, ValueError, match_dtype};
+use tidemill_value::{Dim, Memory, Shape, Value, ValueError, match_dtype};
 
 use crate::matmul::{Orientation, batch_matmul};
-use crate::output::build;
+use crate::output::{build, build_zeroed};
 use crate::strided::{Axis, Odometer, coalesce};
 use crate::{NumericError, layout, reduce};
 
@@ -21,15 +21,30 @@ pub type Label = usize;
 /// operand does not have an axis for each label, or the output a label that no operand has,
 /// [`NumericError::Broadcast`] and [`NumericError::Value`] if extents or types differ,
 /// [`NumericError::UnsupportedDType`] if the elements are not numbers.
-pub fn einsum(operands: &[(&Value, &[Label])], output: &[Label]) -> Result<Value, NumericError> {
+pub fn einsum(
+    memory: &Memory,
+    operands: &[(&Value, &[Label])],
+    output: &[Label],
+) -> Result<Value, NumericError> {
     let distinct = distinct(output);
     let product = match operands {
-        [operand] => Labelled::new(operand)?.summed_but(|label| distinct.contains(&label))?,
-        [left, right] => multiplied(Labelled::new(left)?, Labelled::new(right)?, &distinct)?,
+        [operand] => {
+            Labelled::new(memory, operand)?.summed_but(memory, |label| distinct.contains(&label))?
+        }
+        [left, right] => multiplied(
+            memory,
+            Labelled::new(memory, left)?,
+            Labelled::new(memory, right)?,
+            &distinct,
+        )?,
         _ => return Err(NumericError::NoOperands),
     };
-    let product = product.transposed_to(&distinct)?;
-    if distinct.len() == output.len() { Ok(product.value) } else { product.on_diagonal(output) }
+    let product = product.transposed_to(memory, &distinct)?;
+    if distinct.len() == output.len() {
+        Ok(product.value)
+    } else {
+        product.on_diagonal(memory, output)
+    }
 }
 
 fn distinct(labels: &[Label]) -> Vec<Label> {
@@ -50,7 +65,7 @@ struct Labelled {
 
 impl Labelled {
     /// An operand with each label once: of repeated ones, the diagonal.
-    fn new((value, labels): &(&Value, &[Label])) -> Result<Self, NumericError> {
+    fn new(memory: &Memory, (value, labels): &(&Value, &[Label])) -> Result<Self, NumericError> {
         let (expected, actual) = (value.shape().rank(), labels.len());
         if expected != actual {
             return Err(NumericError::Rank { expected, actual });
@@ -59,7 +74,7 @@ impl Labelled {
         let value = if once.len() == labels.len() {
             (*value).clone()
         } else {
-            diagonal(value, labels, &once)?
+            diagonal(memory, value, labels, &once)?
         };
         Ok(Labelled { value, labels: once })
     }
@@ -75,17 +90,21 @@ impl Labelled {
     }
 
     /// The sum over all labels but those to keep.
-    fn summed_but(self, keep: impl Fn(Label) -> bool) -> Result<Self, NumericError> {
+    fn summed_but(
+        self,
+        memory: &Memory,
+        keep: impl Fn(Label) -> bool,
+    ) -> Result<Self, NumericError> {
         let (kept, summed): (Vec<usize>, Vec<usize>) =
             (0..self.labels.len()).partition(|&axis| keep(self.labels[axis]));
         if summed.is_empty() {
             return Ok(self);
         }
         let labels = kept.into_iter().map(|axis| self.labels[axis]).collect();
-        Ok(Labelled { value: reduce::sum(&self.value, &summed)?, labels })
+        Ok(Labelled { value: reduce::sum(memory, &self.value, &summed)?, labels })
     }
 
-    fn transposed_to(self, labels: &[Label]) -> Result<Self, NumericError> {
+    fn transposed_to(self, memory: &Memory, labels: &[Label]) -> Result<Self, NumericError> {
         if self.labels == labels {
             return Ok(self);
         }
@@ -94,13 +113,17 @@ impl Labelled {
         let (expected, actual) = (labels.len(), self.labels.len());
         let order = order.filter(|order| order.len() == actual);
         let order = order.ok_or(NumericError::Rank { expected, actual })?;
-        Ok(Labelled { value: layout::transpose(&self.value, &order)?, labels: labels.to_vec() })
+        Ok(Labelled {
+            value: layout::transpose(memory, &self.value, &order)?,
+            labels: labels.to_vec(),
+        })
     }
 
     /// Matrices whose rows and columns are the elements of several axes; they are copied only if
     /// they lie in neither orientation.
     fn matrices(
         self,
+        memory: &Memory,
         batch: &[Label],
         rows: &[Label],
         columns: &[Label],
@@ -119,12 +142,12 @@ impl Labelled {
             return Ok((self.value.reshape(shape)?, Orientation::Transposed));
         }
         let shape = shape(normal)?;
-        let value = self.transposed_to(&normal.concat())?.value;
+        let value = self.transposed_to(memory, &normal.concat())?.value;
         Ok((value.reshape(shape)?, Orientation::Normal))
     }
 
     /// The elements where the output's positions of equal labels are equal, zeros elsewhere.
-    fn on_diagonal(&self, output: &[Label]) -> Result<Value, NumericError> {
+    fn on_diagonal(&self, memory: &Memory, output: &[Label]) -> Result<Value, NumericError> {
         let shape = self.extents(output);
         let from = self.value.shape().strides();
         let to = shape.strides();
@@ -136,7 +159,7 @@ impl Labelled {
         let value = &self.value;
         match_dtype!(value.dtype(), wide, T => {
             let elements = value.as_slice::<T>()?;
-            build(shape, |out: &mut [T]| {
+            build_zeroed(memory, shape, |out: &mut [T]| {
                 if !elements.is_empty() {
                     for [from, to] in Odometer::new(&axes, [0, 0]) {
                         out[to] = elements[from];
@@ -156,7 +179,12 @@ fn steps_of(label: Label, labels: &[Label], strides: &[usize]) -> isize {
 }
 
 /// The elements whose positions along axes of one label are equal.
-fn diagonal(value: &Value, labels: &[Label], once: &[Label]) -> Result<Value, NumericError> {
+fn diagonal(
+    memory: &Memory,
+    value: &Value,
+    labels: &[Label],
+    once: &[Label],
+) -> Result<Value, NumericError> {
     let (shape, strides) = (value.shape(), value.shape().strides());
     let mut axes = Vec::new();
     for &label in once {
@@ -172,7 +200,7 @@ fn diagonal(value: &Value, labels: &[Label], once: &[Label]) -> Result<Value, Nu
     let axes = coalesce(axes);
     match_dtype!(value.dtype(), wide, T => {
         let elements = value.as_slice::<T>()?;
-        build(output, |out: &mut [T]| {
+        build(memory, output, |out: &mut [T]| {
             if !elements.is_empty() {
                 for (o, [from]) in out.iter_mut().zip(Odometer::new(&axes, [0])) {
                     *o = elements[from];
@@ -184,7 +212,12 @@ fn diagonal(value: &Value, labels: &[Label], once: &[Label]) -> Result<Value, Nu
 }
 
 /// The product of two operands with the labels of the output, in some order.
-fn multiplied(left: Labelled, right: Labelled, output: &[Label]) -> Result<Labelled, NumericError> {
+fn multiplied(
+    memory: &Memory,
+    left: Labelled,
+    right: Labelled,
+    output: &[Label],
+) -> Result<Labelled, NumericError> {
     let is_in_output = |label: Label| output.contains(&label);
     // Sum a label that only one operand runs along before multiplying by the other.
     let runs_together = |label: Label| match (left.extent(label), right.extent(label)) {
@@ -194,7 +227,7 @@ fn multiplied(left: Labelled, right: Labelled, output: &[Label]) -> Result<Label
     let shared: Vec<Label> =
         left.labels.iter().copied().filter(|&label| runs_together(label)).collect();
     let keep = |label: Label| is_in_output(label) || shared.contains(&label);
-    let (left, right) = (left.summed_but(keep)?, right.summed_but(keep)?);
+    let (left, right) = (left.summed_but(memory, keep)?, right.summed_but(memory, keep)?);
     let has = |operand: &Labelled, label: Label| operand.labels.contains(&label);
     let of_output = |kind: [bool; 2]| -> Vec<Label> {
         let is_kind = |&label: &Label| [has(&left, label), has(&right, label)] == kind;
@@ -209,9 +242,9 @@ fn multiplied(left: Labelled, right: Labelled, output: &[Label]) -> Result<Label
         return Err(NumericError::Shape { expected: of_left, actual: of_right });
     }
     let (row_extents, column_extents) = (left.extents(&rows), right.extents(&columns));
-    let (left, left_orientation) = left.matrices(&batch, &rows, &inner)?;
-    let (right, right_orientation) = right.matrices(&batch, &inner, &columns)?;
-    let product = batch_matmul((&left, left_orientation), (&right, right_orientation))?;
+    let (left, left_orientation) = left.matrices(memory, &batch, &rows, &inner)?;
+    let (right, right_orientation) = right.matrices(memory, &batch, &inner, &columns)?;
+    let product = batch_matmul(memory, (&left, left_orientation), (&right, right_orientation))?;
     let batch_extents = product.shape()[..batch.len()].iter();
     let shape: Shape =
         batch_extents.chain(row_extents.iter()).chain(column_extents.iter()).copied().collect();

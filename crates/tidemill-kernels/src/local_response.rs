@@ -1,11 +1,11 @@
 //! Normalisation of each channel by those around it, and its gradient.
 
-use tidemill_value::{Shape, Value, match_dtype};
+use tidemill_value::{Memory, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::float::Float;
 use crate::number::Number;
-use crate::output::{build, expect_shape};
+use crate::output::{build, build_zeroed, expect_shape};
 
 /// The normalisation of a channel `x` to `x / (bias + alpha * s)^beta`, where `s` is the sum of the
 /// squares of `x` and of the channels up to `radius` before and after it.
@@ -23,10 +23,10 @@ impl LocalResponse {
     ///
     /// # Errors
     /// [`NumericError::UnsupportedDType`] if the elements are not floats.
-    pub fn normalize(&self, x: &Value) -> Result<Value, NumericError> {
+    pub fn normalize(&self, memory: &Memory, x: &Value) -> Result<Value, NumericError> {
         match_dtype!(x.dtype(), floats, T => {
             let elements = x.as_slice::<T>()?;
-            build(x.shape().clone(), |out: &mut [T]| {
+            build(memory, x.shape().clone(), |out: &mut [T]| {
                 let depth = depth(x.shape());
                 for (out, x) in out.chunks_exact_mut(depth).zip(elements.chunks_exact(depth)) {
                     for (i, out) in out.iter_mut().enumerate() {
@@ -44,13 +44,19 @@ impl LocalResponse {
     /// # Errors
     /// As for [`normalize`](LocalResponse::normalize); [`NumericError::Shape`] if the shapes
     /// differ.
-    pub fn gradient(&self, grad: &Value, x: &Value, y: &Value) -> Result<Value, NumericError> {
+    pub fn gradient(
+        &self,
+        memory: &Memory,
+        grad: &Value,
+        x: &Value,
+        y: &Value,
+    ) -> Result<Value, NumericError> {
         expect_shape(x, grad.shape())?;
         expect_shape(y, grad.shape())?;
         match_dtype!(x.dtype(), floats, T => {
             let (grads, xs, ys) = (grad.as_slice::<T>()?, x.as_slice::<T>()?, y.as_slice::<T>()?);
             let slope = T::from_f64((-2.0 * self.alpha * self.beta).into());
-            build(x.shape().clone(), |out: &mut [T]| {
+            build_zeroed(memory, x.shape().clone(), |out: &mut [T]| {
                 let depth = depth(x.shape());
                 let rows = grads.chunks_exact(depth).zip(xs.chunks_exact(depth));
                 let rows = rows.zip(ys.chunks_exact(depth)).zip(out.chunks_exact_mut(depth));

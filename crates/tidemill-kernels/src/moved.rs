@@ -1,6 +1,6 @@
 //! Element types for moving data without computing. Numbers of the same length share the code.
 
-use tidemill_value::{ByteString, DType, Element, Shape, TensorList, Value, ValueError};
+use tidemill_value::{ByteString, DType, Element, Memory, Shape, TensorList, Value, ValueError};
 
 use crate::NumericError;
 
@@ -69,22 +69,31 @@ pub(crate) fn fill<T: Moved>(out: &mut [T], element: &T) {
     out.fill(element.clone());
 }
 
-/// Makes a value of `shape`; `fill` writes its elements, which start out zero.
+/// Makes a value of `shape`; `fill` writes all of its elements.
 pub(crate) fn build<T: Moved>(
+    memory: &Memory,
     dtype: DType,
     shape: impl Into<Shape>,
     mut fill: impl FnMut(&mut [T]),
 ) -> Result<Value, NumericError> {
-    build_by(dtype, shape.into(), &mut fill)
+    fill_by(memory.scratch(dtype, shape)?, &mut fill)
+}
+
+/// Makes a value of `shape`; `fill` writes its elements, which start out zero or empty.
+pub(crate) fn build_zeroed<T: Moved>(
+    memory: &Memory,
+    dtype: DType,
+    shape: impl Into<Shape>,
+    mut fill: impl FnMut(&mut [T]),
+) -> Result<Value, NumericError> {
+    fill_by(memory.zeros(dtype, shape)?, &mut fill)
 }
 
 #[inline(never)]
-fn build_by<T: Moved>(
-    dtype: DType,
-    shape: Shape,
+fn fill_by<T: Moved>(
+    mut value: Value,
     fill: &mut dyn FnMut(&mut [T]),
 ) -> Result<Value, NumericError> {
-    let mut value = Value::zeros(dtype, shape)?;
     fill(T::write(&mut value)?);
     Ok(value)
 }

@@ -4,14 +4,14 @@ use std::cmp::Ordering;
 use std::collections::{HashMap, HashSet};
 
 use tidemill_value::{
-    ByteString, DType, Element, Shape, Value, ValueError, bf16, f16, match_dtype,
+    ByteString, DType, Element, Memory, Shape, Value, ValueError, bf16, f16, match_dtype,
 };
 
 use crate::NumericError;
 use crate::elementwise::cast;
 use crate::layout::gather;
 use crate::number::Number;
-use crate::output::build;
+use crate::output::{build, build_zeroed};
 
 /// The `count` largest elements along the last axis, in descending order, and their positions, as
 /// `int32` or `int64`. Of equal ones, the first comes first; NaN counts as larger than any number.
@@ -20,7 +20,12 @@ use crate::output::build;
 /// # Errors
 /// [`NumericError::Rank`] if there is no axis, [`NumericError::TooFew`] if it has fewer elements,
 /// [`NumericError::UnsupportedDType`] if the elements are not numbers or `indices` is another type.
-pub fn top_k(value: &Value, count: usize, indices: DType) -> Result<(Value, Value), NumericError> {
+pub fn top_k(
+    memory: &Memory,
+    value: &Value,
+    count: usize,
+    indices: DType,
+) -> Result<(Value, Value), NumericError> {
     let Some((&extent, outer)) = value.shape().split_last() else {
         return Err(NumericError::Rank { expected: 1, actual: 0 });
     };
@@ -35,13 +40,13 @@ pub fn top_k(value: &Value, count: usize, indices: DType) -> Result<(Value, Valu
             0 => Vec::new(),
             _ => elements.chunks_exact(extent).flat_map(|row| largest_of(row, count)).collect(),
         };
-        let values = build(shape.clone(), |out: &mut [T]| {
+        let values = build(memory, shape.clone(), |out: &mut [T]| {
             for (i, (o, &place)) in out.iter_mut().zip(&places).enumerate() {
                 *o = elements[i / count * extent + place];
             }
             Ok(())
         })?;
-        Ok((values, index_value(&places, shape, indices)?))
+        Ok((values, index_value(memory, &places, shape, indices)?))
     }, else Err(NumericError::UnsupportedDType { dtype }))
 }
 
@@ -70,10 +75,15 @@ fn is_nan<T: PartialOrd>(x: T) -> bool {
     x.partial_cmp(&x) != Some(Ordering::Equal)
 }
 
-fn index_value(places: &[usize], shape: Shape, dtype: DType) -> Result<Value, NumericError> {
+fn index_value(
+    memory: &Memory,
+    places: &[usize],
+    shape: Shape,
+    dtype: DType,
+) -> Result<Value, NumericError> {
     let places: Vec<i64> = places.iter().map(|&place| place as i64).collect();
     match dtype.is_integer() {
-        true => cast(&Value::from_vec(shape, places)?, dtype),
+        true => cast(memory, &Value::from_vec(shape, places)?, dtype),
         false => Err(NumericError::UnsupportedDType { dtype }),
     }
 }
@@ -179,7 +189,7 @@ pub struct Unique {
 /// # Errors
 /// [`NumericError::Rank`] if the value is not a list, [`NumericError::UnsupportedDType`] if
 /// `indices` is another type.
-pub fn unique(value: &Value, indices: DType) -> Result<Unique, NumericError> {
+pub fn unique(memory: &Memory, value: &Value, indices: DType) -> Result<Unique, NumericError> {
     check_list(value)?;
     let key = keys(value)?;
     let mut numbers: HashMap<Key<'_>, usize> = HashMap::new();
@@ -197,9 +207,9 @@ pub fn unique(value: &Value, indices: DType) -> Result<Unique, NumericError> {
     }
     let (of_places, of_counts) = ([places.len()].into(), [counts.len()].into());
     Ok(Unique {
-        values: gather(value, &Value::list(first), 0)?,
-        indices: index_value(&places, of_places, indices)?,
-        counts: index_value(&counts, of_counts, indices)?,
+        values: gather(memory, value, &Value::list(first), 0)?,
+        indices: index_value(memory, &places, of_places, indices)?,
+        counts: index_value(memory, &counts, of_counts, indices)?,
     })
 }
 
@@ -209,6 +219,7 @@ pub fn unique(value: &Value, indices: DType) -> Result<Unique, NumericError> {
 /// # Errors
 /// As for [`unique`], and [`NumericError::Value`] if the types differ.
 pub fn list_diff(
+    memory: &Memory,
     value: &Value,
     other: &Value,
     indices: DType,
@@ -223,8 +234,11 @@ pub fn list_diff(
     let dropped: HashSet<Key<'_>> = (0..other.elements()).filter_map(other_key).collect();
     let is_kept = |i: &usize| key(*i).is_none_or(|key| !dropped.contains(&key));
     let kept: Vec<usize> = (0..value.elements()).filter(is_kept).collect();
-    let positions = index_value(&kept, [kept.len()].into(), DType::I64)?;
-    Ok((gather(value, &positions, 0)?, index_value(&kept, [kept.len()].into(), indices)?))
+    let positions = index_value(memory, &kept, [kept.len()].into(), DType::I64)?;
+    Ok((
+        gather(memory, value, &positions, 0)?,
+        index_value(memory, &kept, [kept.len()].into(), indices)?,
+    ))
 }
 
 fn check_list(value: &Value) -> Result<(), NumericError> {
@@ -242,7 +256,12 @@ fn check_list(value: &Value) -> Result<(), NumericError> {
 /// [`NumericError::IndexOutOfRange`] if a number is negative, [`NumericError::Length`] if there are
 /// not as many weights, [`NumericError::UnsupportedDType`] if they are not numbers,
 /// [`NumericError::Value`] if memory cannot hold the result.
-pub fn bincount(numbers: &[i32], count: usize, weights: &Value) -> Result<Value, NumericError> {
+pub fn bincount(
+    memory: &Memory,
+    numbers: &[i32],
+    count: usize,
+    weights: &Value,
+) -> Result<Value, NumericError> {
     let (expected, actual) = (numbers.len(), weights.elements());
     if actual != 0 && actual != expected {
         return Err(NumericError::Length { expected, actual });
@@ -255,7 +274,7 @@ pub fn bincount(numbers: &[i32], count: usize, weights: &Value) -> Result<Value,
     let dtype = weights.dtype();
     match_dtype!(dtype, wide, T => {
         let weights = weights.as_slice::<T>()?;
-        build([count], |out: &mut [T]| {
+        build_zeroed(memory, [count], |out: &mut [T]| {
             for (i, &number) in numbers.iter().enumerate() {
                 if let Some(o) = out.get_mut(number as usize) {
                     *o = o.plus(weights.get(i).copied().unwrap_or(T::ONE));

@@ -1,22 +1,31 @@
-use tidemill_value::{Element, Shape, Value};
+use tidemill_value::{Element, Memory, Shape, Value};
 
 use crate::NumericError;
 
-/// Makes a value of `shape`; `fill` writes its elements, which start out zero.
+/// Makes a value of `shape`; `fill` writes all of its elements.
 pub(crate) fn build<T: Element>(
+    memory: &Memory,
     shape: impl Into<Shape>,
     mut fill: impl FnMut(&mut [T]) -> Result<(), NumericError>,
 ) -> Result<Value, NumericError> {
-    build_by(shape.into(), &mut fill)
+    fill_by(memory.scratch(T::DTYPE, shape)?, &mut fill)
+}
+
+/// Makes a value of `shape`; `fill` writes its elements, which start out zero.
+pub(crate) fn build_zeroed<T: Element>(
+    memory: &Memory,
+    shape: impl Into<Shape>,
+    mut fill: impl FnMut(&mut [T]) -> Result<(), NumericError>,
+) -> Result<Value, NumericError> {
+    fill_by(memory.zeros(T::DTYPE, shape)?, &mut fill)
 }
 
 /// Compiled once per element type, not once per `fill`.
 #[inline(never)]
-fn build_by<T: Element>(
-    shape: Shape,
+fn fill_by<T: Element>(
+    mut value: Value,
     fill: &mut dyn FnMut(&mut [T]) -> Result<(), NumericError>,
 ) -> Result<Value, NumericError> {
-    let mut value = Value::zeros(T::DTYPE, shape)?;
     fill(value.as_mut_slice()?)?;
     Ok(value)
 }

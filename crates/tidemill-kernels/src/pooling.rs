@@ -1,12 +1,13 @@
 //! The largest and the mean elements of windows that move over images.
 
-use tidemill_value::{DType, Shape, Value, match_dtype};
+use smallvec::SmallVec;
+use tidemill_value::{DType, Memory, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::elementwise::cast;
 use crate::float::Float;
 use crate::number::Number;
-use crate::output::{build, expect_shape, volume};
+use crate::output::{build, build_zeroed, expect_shape, volume};
 use crate::pool::{TILE, for_each_chunk_mut};
 use crate::window::{Slide, Window};
 
@@ -30,11 +31,11 @@ pub struct Pool {
 /// # Errors
 /// [`NumericError::Rank`] if `x` does not have 4 axes, [`NumericError::Window`] if there are no
 /// such windows, [`NumericError::UnsupportedDType`] if the elements are not numbers.
-pub fn max_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
+pub fn max_pool(memory: &Memory, x: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     match_dtype!(x.dtype(), wide, T => {
         let elements = x.as_slice::<T>()?;
-        build(places.output.clone(), |out: &mut [T]| {
+        build(memory, places.output.clone(), |out: &mut [T]| {
             places.each_line_mut(out, |line, out| largest(&places, line, elements, out));
             Ok(())
         })
@@ -48,6 +49,7 @@ pub fn max_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
 /// # Errors
 /// As for [`max_pool`]; [`NumericError::UnsupportedDType`] also for other types of indices.
 pub fn arg_max_pool(
+    memory: &Memory,
     x: &Value,
     pool: &Pool,
     of_image: bool,
@@ -58,13 +60,13 @@ pub fn arg_max_pool(
         return unsupported(indices);
     }
     let image = volume(&x.shape()[1..]);
-    let mut found = places.winners(x)?;
+    let mut found = places.winners(memory, x)?;
     if of_image {
         for place in found.as_mut_slice::<i64>()?.iter_mut().filter(|place| **place >= 0) {
             *place %= image as i64;
         }
     }
-    cast(&found, indices)
+    cast(memory, &found, indices)
 }
 
 /// The gradient of [`max_pool`] with respect to `x`: the incoming gradient of a window goes to the
@@ -72,12 +74,17 @@ pub fn arg_max_pool(
 ///
 /// # Errors
 /// As for [`max_pool`]; [`NumericError::Shape`] if `grad` is not of the shape of its result.
-pub fn max_pool_grad(x: &Value, grad: &Value, pool: &Pool) -> Result<Value, NumericError> {
+pub fn max_pool_grad(
+    memory: &Memory,
+    x: &Value,
+    grad: &Value,
+    pool: &Pool,
+) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     expect_shape(grad, &places.output)?;
     match_dtype!(x.dtype(), wide, T => {
         let (elements, grads) = (x.as_slice::<T>()?, grad.as_slice::<T>()?);
-        build(x.shape().clone(), |out: &mut [T]| {
+        build_zeroed(memory, x.shape().clone(), |out: &mut [T]| {
             places.each_plane_mut(out, |plane, out| {
                 give_to_winners(&places, plane, elements, grads, out);
             });
@@ -91,14 +98,19 @@ pub fn max_pool_grad(x: &Value, grad: &Value, pool: &Pool) -> Result<Value, Nume
 ///
 /// # Errors
 /// As for [`max_pool`]; [`NumericError::Shape`] if the shapes differ.
-pub fn pick_largest(x: &Value, values: &Value, pool: &Pool) -> Result<Value, NumericError> {
+pub fn pick_largest(
+    memory: &Memory,
+    x: &Value,
+    values: &Value,
+    pool: &Pool,
+) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     expect_shape(values, x.shape())?;
-    let found = places.winners(x)?;
+    let found = places.winners(memory, x)?;
     let found = found.as_slice::<i64>()?;
     match_dtype!(x.dtype(), wide, T => {
         let values = values.as_slice::<T>()?;
-        build(places.output.clone(), |out: &mut [T]| {
+        build(memory, places.output.clone(), |out: &mut [T]| {
             for (out, &place) in out.iter_mut().zip(found) {
                 *out = usize::try_from(place).map_or(T::ZERO, |place| values[place]);
             }
@@ -111,11 +123,11 @@ pub fn pick_largest(x: &Value, values: &Value, pool: &Pool) -> Result<Value, Num
 ///
 /// # Errors
 /// As for [`max_pool`], for elements that are not floats.
-pub fn mean_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
+pub fn mean_pool(memory: &Memory, x: &Value, pool: &Pool) -> Result<Value, NumericError> {
     let places = Places::new(x.shape(), pool)?;
     match_dtype!(x.dtype(), floats, T => {
         let elements = x.as_slice::<T>()?;
-        build(places.output.clone(), |out: &mut [T]| {
+        build(memory, places.output.clone(), |out: &mut [T]| {
             places.each_line_mut(out, |line, out| mean(&places, line, elements, out));
             Ok(())
         })
@@ -127,12 +139,17 @@ pub fn mean_pool(x: &Value, pool: &Pool) -> Result<Value, NumericError> {
 ///
 /// # Errors
 /// As for [`mean_pool`]; [`NumericError::Shape`] if `grad` is not of the shape of its result.
-pub fn mean_pool_grad(shape: &Shape, grad: &Value, pool: &Pool) -> Result<Value, NumericError> {
+pub fn mean_pool_grad(
+    memory: &Memory,
+    shape: &Shape,
+    grad: &Value,
+    pool: &Pool,
+) -> Result<Value, NumericError> {
     let places = Places::new(shape, pool)?;
     expect_shape(grad, &places.output)?;
     match_dtype!(grad.dtype(), floats, T => {
         let grads = grad.as_slice::<T>()?;
-        build(shape.clone(), |out: &mut [T]| {
+        build_zeroed(memory, shape.clone(), |out: &mut [T]| {
             places.each_plane_mut(out, |plane, out| spread_mean(&places, plane, grads, out));
             Ok(())
         })
@@ -203,15 +220,13 @@ vectorized! {
     where [T: Number + PartialOrd]
     {
         let elements = &elements[plane * places.plane()..][..places.plane()];
-        let mut winners = Winners::new(places.inner);
+        let mut winners = Winners::new();
         places.windows(plane, |row, column, at| {
-            if winners.choose(places, elements, row, column) {
-                let grads = &grads[at..at + places.inner];
-                for (channel, (start, grad)) in winners.starts().zip(grads).enumerate() {
-                    let out = &mut out[start + channel];
-                    *out = out.plus(*grad);
-                }
-            }
+            winners.enter(places, row, column);
+            winners.each(places, elements, |channel, start| {
+                let out = &mut out[start + channel];
+                *out = out.plus(grads[at + channel]);
+            });
         });
     }
 }
@@ -219,42 +234,48 @@ vectorized! {
 /// The first of the largest elements of a window in each channel. As in TensorFlow, NaN counts only
 /// if it comes first: nothing is above it then.
 struct Winners<T> {
-    best: Vec<T>,
-    /// The number of each winner among the elements of the window that lie on the input.
-    numbers: Vec<u32>,
-    /// The start of the channels of those elements.
-    elements: Vec<usize>,
+    /// The start of the channels of the elements of the window that lie on the input.
+    elements: SmallVec<[usize; 32]>,
+    best: [T; LANES],
+    /// The number of each winner among the elements.
+    numbers: [u32; LANES],
 }
 
 impl<T: Number + PartialOrd> Winners<T> {
-    fn new(channels: usize) -> Self {
-        let (best, numbers) = (vec![T::BOTTOM; channels], vec![0; channels]);
-        Winners { best, numbers, elements: Vec::new() }
+    fn new() -> Self {
+        Winners { elements: SmallVec::new(), best: [T::ZERO; LANES], numbers: [0; LANES] }
     }
 
-    /// Finds them among the elements of a plane. Returns whether the window has any.
+    /// Goes to a window. Returns whether it has elements.
     #[inline(always)]
-    fn choose(&mut self, places: &Places, plane: &[T], row: usize, column: usize) -> bool {
+    fn enter(&mut self, places: &Places, row: usize, column: usize) -> bool {
         self.elements.clear();
         places.starts(row, column, |start| self.elements.push(start));
-        let Some((&first, rest)) = self.elements.split_first() else { return false };
-        self.best.copy_from_slice(&plane[first..first + places.inner]);
-        self.numbers.fill(0);
-        for (number, &start) in (1..).zip(rest) {
-            let each = self.best.iter_mut().zip(&mut self.numbers);
-            for ((best, winner), x) in each.zip(&plane[start..start + places.inner]) {
-                let wins = *x > *best;
-                *best = if wins { *x } else { *best };
-                *winner = if wins { number } else { *winner };
-            }
-        }
-        true
+        !self.elements.is_empty()
     }
 
-    /// The start of the winner's channels, for each channel.
+    /// Calls `visit` with each channel and the start of its winner's channels, if there are
+    /// elements.
     #[inline(always)]
-    fn starts(&self) -> impl Iterator<Item = usize> {
-        self.numbers.iter().map(|&number| self.elements[number as usize])
+    fn each(&mut self, places: &Places, plane: &[T], mut visit: impl FnMut(usize, usize)) {
+        let Some((&head, tail)) = self.elements.split_first() else { return };
+        for first in (0..places.inner).step_by(LANES) {
+            let count = LANES.min(places.inner - first);
+            let (best, numbers) = (&mut self.best[..count], &mut self.numbers[..count]);
+            best.copy_from_slice(&plane[head + first..][..count]);
+            numbers.fill(0);
+            for (number, &start) in (1..).zip(tail) {
+                let each = best.iter_mut().zip(&mut *numbers);
+                for ((best, winner), x) in each.zip(&plane[start + first..][..count]) {
+                    let wins = *x > *best;
+                    *best = if wins { *x } else { *best };
+                    *winner = if wins { number } else { *winner };
+                }
+            }
+            for (channel, &number) in (first..).zip(&*numbers) {
+                visit(channel, self.elements[number as usize]);
+            }
+        }
     }
 }
 
@@ -319,23 +340,22 @@ impl Places {
     }
 
     /// The position of the first largest element for each window and channel; -1 if there is none.
-    fn winners(&self, x: &Value) -> Result<Value, NumericError> {
+    fn winners(&self, memory: &Memory, x: &Value) -> Result<Value, NumericError> {
         match_dtype!(x.dtype(), wide, T => {
             let elements = x.as_slice::<T>()?;
-            build(self.output.clone(), |out: &mut [i64]| {
+            build(memory, self.output.clone(), |out: &mut [i64]| {
                 self.each_line_mut(out, |line, out| {
                     let first = line / self.windows[0].output() * self.plane();
                     let (elements, row) = self.of_line(elements, line);
-                    let mut winners = Winners::new(self.inner);
+                    let mut winners = Winners::new();
                     for (column, out) in out.chunks_exact_mut(self.inner).enumerate() {
-                        if !winners.choose(self, elements, row, column) {
+                        if !winners.enter(self, row, column) {
                             out.fill(-1);
                             continue;
                         }
-                        let starts = winners.starts();
-                        for (channel, (out, start)) in out.iter_mut().zip(starts).enumerate() {
-                            *out = (first + start + channel) as i64;
-                        }
+                        winners.each(self, elements, |channel, start| {
+                            out[channel] = (first + start + channel) as i64;
+                        });
                     }
                 });
                 Ok(())

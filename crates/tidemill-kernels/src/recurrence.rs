@@ -5,7 +5,7 @@
 
 use std::ops::Range;
 
-use tidemill_value::{Element, Shape, Value, match_dtype};
+use tidemill_value::{Element, Memory, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::layout::Indices;
@@ -36,7 +36,13 @@ impl Start {
 /// # Errors
 /// [`NumericError::Shape`] if `a` and `b` differ in shape, [`NumericError::Axis`] if there is no
 /// such axis, [`NumericError::UnsupportedDType`] if the elements are not floats.
-pub fn recurrence(a: &Value, b: &Value, axis: usize, start: Start) -> Result<Value, NumericError> {
+pub fn recurrence(
+    memory: &Memory,
+    a: &Value,
+    b: &Value,
+    axis: usize,
+    start: Start,
+) -> Result<Value, NumericError> {
     let shape = a.shape();
     let rank = shape.rank();
     let extent = *shape.get(axis).ok_or(NumericError::Axis { axis, rank })?;
@@ -44,9 +50,9 @@ pub fn recurrence(a: &Value, b: &Value, axis: usize, start: Start) -> Result<Val
     let width = volume(&shape[axis + 1..]);
     match_dtype!(a.dtype(), floats, T => {
         let (a, b) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
-        build(shape.clone(), |out| {
+        build(memory, shape.clone(), |out| {
             let initial = T::from(start.initial);
-            let mut state = vec![initial; width];
+            let mut state = memory.workspace::<T>(width)?;
             for slab in slabs(out.len(), extent * width) {
                 state.fill(initial);
                 for i in 0..extent {
@@ -86,6 +92,7 @@ pub struct Segments<'a> {
 /// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Value`] if
 /// memory cannot hold the states.
 pub fn segment_recurrence(
+    memory: &Memory,
     a: &Value,
     b: &Value,
     segments: Segments<'_>,
@@ -103,10 +110,10 @@ pub fn segment_recurrence(
     match_dtype!(a.dtype(), floats, T => {
         let (a, b) = (a.as_slice::<T>()?, b.as_slice::<T>()?);
         let initial = T::from(start.initial);
-        let mut states = Value::zeros(T::DTYPE, states)?;
+        let mut states = memory.zeros(T::DTYPE, states)?;
         let states = states.as_mut_slice::<T>()?;
         states.fill(initial);
-        build(shape.clone(), |out| {
+        build(memory, shape.clone(), |out| {
             out.fill(initial);
             for i in 0..ids.len() {
                 let row = start.place(i, ids.len());

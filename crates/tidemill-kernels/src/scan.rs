@@ -1,6 +1,6 @@
 //! Cumulative sums and products.
 
-use tidemill_value::{Value, match_dtype};
+use tidemill_value::{Memory, Value, match_dtype};
 
 use crate::NumericError;
 use crate::number::Number;
@@ -20,9 +20,14 @@ pub struct Scan {
 /// # Errors
 /// [`NumericError::Axis`] if there is no such axis, [`NumericError::UnsupportedDType`] if the
 /// elements are not numbers.
-pub fn cumsum(value: &Value, axis: usize, scan: Scan) -> Result<Value, NumericError> {
+pub fn cumsum(
+    memory: &Memory,
+    value: &Value,
+    axis: usize,
+    scan: Scan,
+) -> Result<Value, NumericError> {
     let dtype = value.dtype();
-    match_dtype!(dtype, wide, T => run::<T>(value, axis, scan, T::ZERO, T::plus),
+    match_dtype!(dtype, wide, T => run::<T>(memory, value, axis, scan, T::ZERO, T::plus),
         else Err(NumericError::UnsupportedDType { dtype }))
 }
 
@@ -30,13 +35,19 @@ pub fn cumsum(value: &Value, axis: usize, scan: Scan) -> Result<Value, NumericEr
 ///
 /// # Errors
 /// As for [`cumsum`].
-pub fn cumprod(value: &Value, axis: usize, scan: Scan) -> Result<Value, NumericError> {
+pub fn cumprod(
+    memory: &Memory,
+    value: &Value,
+    axis: usize,
+    scan: Scan,
+) -> Result<Value, NumericError> {
     let dtype = value.dtype();
-    match_dtype!(dtype, wide, T => run::<T>(value, axis, scan, T::ONE, T::times),
+    match_dtype!(dtype, wide, T => run::<T>(memory, value, axis, scan, T::ONE, T::times),
         else Err(NumericError::UnsupportedDType { dtype }))
 }
 
 fn run<T: Number>(
+    memory: &Memory,
     value: &Value,
     axis: usize,
     scan: Scan,
@@ -48,32 +59,33 @@ fn run<T: Number>(
     let extent = *shape.get(axis).ok_or(NumericError::Axis { axis, rank })?;
     let width = volume(&shape[axis + 1..]);
     let elements = value.as_slice::<T>()?;
-    build(shape.clone(), |out| {
+    build(memory, shape.clone(), |out| {
         if !out.is_empty() {
+            let mut totals = memory.workspace::<T>(width)?;
             let slabs = elements.chunks_exact(extent * width);
             for (slab, out) in slabs.zip(out.chunks_exact_mut(extent * width)) {
-                scan_slab(slab, out, width, scan, start, combine);
+                totals.fill(start);
+                scan_slab(slab, out, &mut totals, scan, combine);
             }
         }
         Ok(())
     })
 }
 
-/// Scans rows of `width` elements, each column by itself.
+/// Scans rows as wide as `totals`, each column by itself. The totals are those of the rows before.
 fn scan_slab<T: Number>(
     slab: &[T],
     out: &mut [T],
-    width: usize,
+    totals: &mut [T],
     scan: Scan,
-    start: T,
     combine: impl Fn(T, T) -> T,
 ) {
-    let mut totals = vec![start; width];
+    let width = totals.len();
     let count = slab.len() / width;
     for i in 0..count {
         let i = if scan.reverse { count - 1 - i } else { i };
         let (row, out) = (&slab[i * width..][..width], &mut out[i * width..][..width]);
-        for ((x, o), total) in row.iter().zip(out).zip(&mut totals) {
+        for ((x, o), total) in row.iter().zip(out).zip(&mut *totals) {
             let next = combine(*total, *x);
             *o = if scan.exclusive { *total } else { next };
             *total = next;

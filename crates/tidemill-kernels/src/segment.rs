@@ -1,6 +1,6 @@
 //! Rows combined by segment number.
 
-use tidemill_value::{Shape, Value, match_dtype};
+use tidemill_value::{Memory, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::layout::Indices;
@@ -29,7 +29,12 @@ pub enum Segment {
 /// [`NumericError::Length`] if there is not one number for each row, [`NumericError::Unsorted`] if
 /// they do not ascend, [`NumericError::IndexOutOfRange`] if one is negative,
 /// [`NumericError::UnsupportedDType`] if the elements are not numbers.
-pub fn segment(value: &Value, ids: &Value, how: Segment) -> Result<Value, NumericError> {
+pub fn segment(
+    memory: &Memory,
+    value: &Value,
+    ids: &Value,
+    how: Segment,
+) -> Result<Value, NumericError> {
     let Some((&rows, part)) = value.shape().split_first() else {
         return Err(NumericError::Rank { expected: 1, actual: 0 });
     };
@@ -42,7 +47,7 @@ pub fn segment(value: &Value, ids: &Value, how: Segment) -> Result<Value, Numeri
         return Err(NumericError::Unsorted { position: position + 1 });
     }
     let count = ids.iter().last().map_or(0, |last| last + 1);
-    combine(value, ids, count, part, how, Empty::Zero)
+    combine(memory, value, ids, count, part, how, Empty::Zero)
 }
 
 /// Combines rows by segment numbers in any order, of which there are `count`; those that are
@@ -55,6 +60,7 @@ pub fn segment(value: &Value, ids: &Value, how: Segment) -> Result<Value, Numeri
 /// below `count`, [`NumericError::UnsupportedDType`] if the elements are not numbers,
 /// [`NumericError::Value`] if memory cannot hold the result.
 pub fn unsorted_segment(
+    memory: &Memory,
     value: &Value,
     ids: &Value,
     count: usize,
@@ -65,7 +71,7 @@ pub fn unsorted_segment(
         return Err(NumericError::Shape { expected, actual });
     };
     let ids = Indices::below_or_negative(ids, count)?;
-    combine(value, ids, count, part, how, Empty::Identity)
+    combine(memory, value, ids, count, part, how, Empty::Identity)
 }
 
 /// The result of segments without rows.
@@ -78,6 +84,7 @@ enum Empty {
 }
 
 fn combine(
+    memory: &Memory,
     value: &Value,
     ids: Indices<'_>,
     count: usize,
@@ -90,7 +97,7 @@ fn combine(
     let dtype = value.dtype();
     match_dtype!(dtype, wide, T => {
         let elements = value.as_slice::<T>()?;
-        build(shape, |out: &mut [T]| {
+        build(memory, shape, |out: &mut [T]| {
             if !out.is_empty() {
                 let rows = Rows { elements, ids, width };
                 rows.run(out, how, empty);

@@ -4,12 +4,12 @@
 
 use std::marker::PhantomData;
 
-use tidemill_value::{Element, Shape, Value, broadcast, match_dtype};
+use tidemill_value::{Element, Memory, Shape, Value, broadcast, match_dtype};
 
 use crate::NumericError;
 use crate::float::Float;
 use crate::layout::{Indices, broadcast_to};
-use crate::output::build;
+use crate::output::build_zeroed;
 use crate::pool::{TILE, for_each_chunk_mut, for_each_chunk_pair_mut};
 use crate::reduce::{Max, Reducer, Sum, fold_row};
 
@@ -55,15 +55,19 @@ pub struct CrossEntropy {
 /// [`NumericError::UnsupportedDType`] if the logits are not floats, [`NumericError::Rank`] if they
 /// have no axis, [`NumericError::Broadcast`] and [`NumericError::Value`] if the labels are of a
 /// shape that does not fit, or of another type.
-pub fn softmax_cross_entropy(logits: Value, labels: &Value) -> Result<CrossEntropy, NumericError> {
+pub fn softmax_cross_entropy(
+    memory: &Memory,
+    logits: Value,
+    labels: &Value,
+) -> Result<CrossEntropy, NumericError> {
     if labels.shape() != logits.shape() {
         let both = broadcast(logits.shape(), labels.shape())?;
-        let labels = broadcast_to(labels, &both)?;
-        return softmax_cross_entropy(broadcast_to(&logits, &both)?, &labels);
+        let labels = broadcast_to(memory, labels, &both)?;
+        return softmax_cross_entropy(memory, broadcast_to(memory, &logits, &both)?, &labels);
     }
     match_dtype!(logits.dtype(), floats, T => {
         let labels = labels.as_slice::<T>()?;
-        cross_entropy(logits, |i, row: &mut [T], scratch: &mut Vec<T>| {
+        cross_entropy(memory, logits, |i, row: &mut [T], scratch: &mut Vec<T>| {
             let labels = &labels[i * row.len()..(i + 1) * row.len()];
             scratch.resize(row.len(), T::default());
             dense_cross_entropy(row, labels, scratch)
@@ -83,6 +87,7 @@ pub fn softmax_cross_entropy(logits: Value, labels: &Value) -> Result<CrossEntro
 /// [`NumericError::Rank`] if the logits have no axis, [`NumericError::Shape`] if the labels are of
 /// another shape.
 pub fn sparse_softmax_cross_entropy(
+    memory: &Memory,
     logits: Value,
     labels: &Value,
 ) -> Result<CrossEntropy, NumericError> {
@@ -92,7 +97,7 @@ pub fn sparse_softmax_cross_entropy(
     }
     let labels = Indices::below(labels, classes)?;
     match_dtype!(logits.dtype(), floats, T => {
-        cross_entropy(logits, |i, row: &mut [T], _| sparse_cross_entropy(row, labels.get(i)))
+        cross_entropy(memory, logits, |i, row: &mut [T], _| sparse_cross_entropy(row, labels.get(i)))
     }, else unsupported(&logits))
 }
 
@@ -127,12 +132,13 @@ fn over_rows<T: Element>(mut value: Value, f: fn(&mut [T])) -> Result<Value, Num
 /// Overwrites each row of logits with its gradient and stores its loss, by a function that gets the
 /// number of the row and a scratch vector. Without classes, there is no loss.
 fn cross_entropy<T: Element>(
+    memory: &Memory,
     mut logits: Value,
     row_loss: impl Fn(usize, &mut [T], &mut Vec<T>) -> T + Sync,
 ) -> Result<CrossEntropy, NumericError> {
     let (rows, classes) = split_last(logits.shape())?;
     let elements = logits.as_mut_slice::<T>()?;
-    let loss = build(rows, |losses| {
+    let loss = build_zeroed(memory, rows, |losses| {
         if !elements.is_empty() {
             let rows = rows_of_tile(classes);
             let tiles = ((&mut *elements, rows * classes), (losses, rows));

@@ -11,7 +11,7 @@ use tidemill_kernels::elementwise::{
     AnyBinary, AnyComparison, AnyPredicate, AnyUnary, Arithmetic, Binary, Plain, Side, Unary,
 };
 use tidemill_kernels::{Broadcast, with_binary, with_comparison, with_predicate, with_unary};
-use tidemill_value::{DType, Element, Scalar, Value};
+use tidemill_value::{DType, Element, Memory, Scalar, Value};
 
 /// A kernel for the function that `lookup` returns for the type of the node's first input.
 pub(crate) fn unary_kernel(
@@ -94,7 +94,7 @@ impl<T: Plain + Into<Scalar>> Kernel for UnaryKernel<T> {
             }
             None => {
                 let input = cx.input(0)?;
-                let mut output = Value::scratch(T::DTYPE, input.shape().clone())?;
+                let mut output = cx.memory.scratch(T::DTYPE, input.shape().clone())?;
                 self.0.slice(input.as_slice()?, output.as_mut_slice()?);
                 output
             }
@@ -116,7 +116,7 @@ struct PredicateKernel<T>(Unary<T, bool>);
 impl<T: Plain> Kernel for PredicateKernel<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
         let input = cx.input(0)?;
-        let mut output = Value::scratch(DType::Bool, input.shape().clone())?;
+        let mut output = cx.memory.scratch(DType::Bool, input.shape().clone())?;
         self.0.slice(input.as_slice()?, output.as_mut_slice()?);
         cx.set(0, output);
         Ok(())
@@ -138,7 +138,7 @@ impl<T: Plain + Into<Scalar>> Kernel for BinaryKernel<T> {
         }
         let output = match self.in_place(cx)? {
             Some(output) => output,
-            None => broadcast(&self.0, cx.input(0)?, cx.input(1)?)?,
+            None => broadcast(cx.memory, &self.0, cx.input(0)?, cx.input(1)?)?,
         };
         cx.set(0, output);
         Ok(())
@@ -198,7 +198,7 @@ impl<T: Element> Kernel for ComparisonKernel<T> {
             cx.set_scalar(0, z);
             return Ok(());
         }
-        let output = broadcast(&self.0, left, right)?;
+        let output = broadcast(cx.memory, &self.0, left, right)?;
         cx.set(0, output);
         Ok(())
     }
@@ -206,18 +206,19 @@ impl<T: Element> Kernel for ComparisonKernel<T> {
 
 /// The results of a function of two operands that broadcast.
 pub(crate) fn broadcast<T: Element, O: Element>(
+    memory: &Memory,
     function: &Binary<T, O>,
     left: &Value,
     right: &Value,
 ) -> Result<Value, KernelError> {
     let shape = left.shape();
     if shape == right.shape() {
-        let mut output = Value::scratch(O::DTYPE, shape.clone())?;
+        let mut output = memory.scratch(O::DTYPE, shape.clone())?;
         function.pairs(left.as_slice()?, right.as_slice()?, output.as_mut_slice()?)?;
         return Ok(output);
     }
     let plan = Broadcast::new([shape, right.shape()])?;
-    let mut output = Value::scratch(O::DTYPE, plan.shape().clone())?;
+    let mut output = memory.scratch(O::DTYPE, plan.shape().clone())?;
     function.broadcast(&plan, left.as_slice()?, right.as_slice()?, output.as_mut_slice()?)?;
     Ok(output)
 }
@@ -232,7 +233,7 @@ impl<T: Plain> Kernel for UpdateKernel<T> {
             return Err(tidemill_value::ValueError::Incompatible { left, right }.into());
         }
         // `as_mut_slice` copies values that a reader still holds.
-        let mut variable = cx.take(0)?;
+        let mut variable = cx.take_unique(0)?;
         self.0.in_place(Side::Left, variable.as_mut_slice()?, cx.slice(1)?)?;
         cx.set(0, variable);
         Ok(())

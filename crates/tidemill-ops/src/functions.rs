@@ -25,9 +25,7 @@ pub use crate::ops::array::{
 pub use crate::ops::assign::{assign, assign_add, assign_sub};
 pub use crate::ops::batch::matrix_transpose;
 pub use crate::ops::batch_matmul::{BatchMatMul, batch_matmul, batch_matmul_with};
-pub use crate::ops::batch_norm::{
-    BatchStatistics, FusedBatchNorm, batch_normalization, fused_batch_norm, layer_normalization,
-};
+pub use crate::ops::batch_norm::{BatchStatistics, FusedBatchNorm, fused_batch_norm};
 pub use crate::ops::bitwise::{
     bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift,
 };
@@ -77,6 +75,7 @@ pub use crate::ops::nn::{
     weighted_cross_entropy_with_logits,
 };
 pub use crate::ops::norm::{Norm, l2_normalize, norm};
+pub use crate::ops::normalization::{batch_normalization, layer_normalization};
 pub use crate::ops::placeholder::{placeholder, placeholder_of, placeholder_with_default};
 pub use crate::ops::pooling::{avg_pool, max_pool, max_pool_with_argmax};
 pub use crate::ops::prod::reduce_prod;

@@ -2,7 +2,7 @@
 
 use tidemill_graph::{Kernel, KernelCx, KernelError};
 use tidemill_kernels::NumericError;
-use tidemill_value::Value;
+use tidemill_value::{Memory, Value};
 
 /// A kernel of one output, computed by a function of the inputs.
 pub(crate) fn kernel<F>(compute: F) -> Box<dyn Kernel>
@@ -19,7 +19,7 @@ where
 /// A kernel of one input and one output.
 pub(crate) fn map_kernel<F>(compute: F) -> Box<dyn Kernel>
 where
-    F: Fn(&Value) -> Result<Value, NumericError> + Send + Sync + 'static,
+    F: Fn(&Memory, &Value) -> Result<Value, NumericError> + Send + Sync + 'static,
 {
-    kernel(move |cx| Ok(compute(cx.input(0)?)?))
+    kernel(move |cx| Ok(compute(cx.memory, cx.input(0)?)?))
 }

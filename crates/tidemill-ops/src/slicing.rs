@@ -151,7 +151,7 @@ items_from! {
     Tensor: Bound::Tensor;
 }
 
-/// Writes a slice for [`Tensor::slice`], an item for each axis:
+/// Builds a slice for [`Tensor::slice`] from one item for each axis:
 ///
 /// - `3` or `-1` takes one element and drops the axis;
 /// - `1..4`, `..-1`, `2..`, `..` takes a range, `0..=2` with its end;

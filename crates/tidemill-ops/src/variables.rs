@@ -228,7 +228,7 @@ impl VariableBuilder {
             (Some(node), Reuse::Never) => {
                 let first = graph.read().location(node);
                 let notes = vec![
-                    Note::at("it was first made here", first),
+                    Note::at(format!("`{name}` was made here"), first),
                     Note::new(
                         "help: keep the handle that the first call returned, or share \
                                variables by variable_scope_with(.., Reuse::Auto, ..)",
@@ -259,7 +259,7 @@ impl VariableBuilder {
             wanted: Fact::new(self.dtype.unwrap_or(DType::F32), self.shape.clone()).to_string(),
         };
         let first = graph.read().location(node);
-        failed(graph, kind, vec![Note::at("it was made here", first)])
+        failed(graph, kind, vec![Note::at(format!("`{name}` was made here"), first)])
     }
 
     fn make(self, graph: &Graph, name: &str) -> Variable {
@@ -327,7 +327,7 @@ fn missing_notes(graph: &Graph, name: &str) -> Vec<Note> {
     let near = nearest_name(name, variables);
     let near = near.and_then(|near| {
         let node = reader.find(near)?;
-        Some(Note::at(format!("there is `{near}`"), reader.location(node)))
+        Some(Note::at(format!("a variable has a similar name: `{near}`"), reader.location(node)))
     });
     let help =
         "help: create it first, or open the scope with Reuse::Auto, which creates what is missing";

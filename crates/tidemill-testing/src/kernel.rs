@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use tidemill_graph::{Draw, Execution, Fact, Host, KernelCx, KernelError, Node, NodeView, Operand};
-use tidemill_value::Value;
+use tidemill_value::{Memory, Value};
 
 /// Computes the outputs of a node by its own kernel. Nothing is overwritten: the kernel sees that
 /// its inputs are needed afterwards.
@@ -31,6 +31,7 @@ pub(crate) fn run_kernel(
     let mut slots = inputs;
     slots.resize(last as usize, None);
     kernel.run(&mut KernelCx {
+        memory: &Memory::new(),
         slots: &mut slots,
         constants: &[],
         inputs: &operands,

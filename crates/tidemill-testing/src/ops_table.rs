@@ -15,8 +15,9 @@ use crate::tensorflow_names::tensorflow_names;
 pub const COMMAND: &str = "cargo run -p tidemill-testing --example ops_table";
 
 const HEAD: &str = "\
-Names, attributes and data types are TensorFlow's. *Function* is the builder function of
-`tidemill::ops`; operators, gradients, rewriting and imports build operations without one.
+The operations have TensorFlow's names, attributes and data types. The second column is the function in
+`tidemill::ops` that adds the operation to a graph. Operations without such a function are added by
+operators, gradients, rewriting or imports.
 
 Numbers are floats and integers of all sizes. 16-bit floats, float16 and bfloat16, are computed as
 float32 and rounded.

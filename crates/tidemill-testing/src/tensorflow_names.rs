@@ -82,10 +82,10 @@ const MISSING: &[(&str, &str)] = &[
 /// The names, in Markdown.
 pub(crate) fn tensorflow_names() -> String {
     let mut text = "\
-## Names of TensorFlow's programs
+## Names used in TensorFlow programs
 
-Operations and the functions above have TensorFlow's names. Programs written for TensorFlow 1 also use
-these, which have other names here or are built differently:
+The operations and functions above have TensorFlow's names. TensorFlow 1 programs also use the following
+names, which differ here or are built from other functions:
 
 "
     .to_owned();

@@ -315,8 +315,8 @@ fn local_response_normalisation_and_its_gradients_are_those_of_what_it_is_made_o
     Ok(())
 }
 
-/// `y`, its gradient by `x` with the incoming gradient `weights`, and the gradient of the sum of
-/// its squares.
+/// `y`, its gradient with respect to `x` with the incoming gradient `weights`, and the gradient of
+/// the sum of its squares.
 fn derivatives(y: Tensor, x: Tensor, weights: Tensor) -> Result<[Vec<f32>; 3], RunError> {
     let first = gradients([y * weights], [x])[0].unwrap_or(x);
     let second = gradients([square(first)], [x])[0].unwrap_or(x);

@@ -7,11 +7,11 @@ use tidemill_value::DType;
 
 use crate::GradientAndVariable;
 
-/// Sums gradients over several batches: training on batches that do not fit into memory processes
-/// them in parts, and updates the variables once for all parts.
+/// Sums gradients over several batches. To train on batches that do not fit into memory, process
+/// each in parts and update the variables once at the end.
 ///
-/// The sums are self-initializing variables, so checkpoints include them. Adding [`IndexedSlices`]
-/// costs only the rows that they have.
+/// The sums are self-initializing variables, so checkpoints include them. The cost of
+/// adding [`IndexedSlices`] depends only on the rows that they contain.
 ///
 /// ```
 /// use tidemill_ops::{get_variable, ones, placeholder, square};

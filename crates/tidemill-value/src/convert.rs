@@ -1,7 +1,13 @@
+use std::str::FromStr;
+
+use bstr::BString as ByteString;
+use half::{bf16, f16};
 use ndarray::{ArrayBase, ArrayD, Data, Dimension};
 
-use crate::nested::from_array;
-use crate::{Element, Nested, TensorList, Value, ValueError, bf16, f16};
+use crate::dtype::DType;
+use crate::error::ValueError;
+use crate::model::{Element, TensorList, Value};
+use crate::nested::{Nested, from_array};
 
 /// Conversion to a [`Value`], from numbers, strings, nested arrays, slices and vectors of them, and
 /// `ndarray` arrays.
@@ -21,6 +27,18 @@ pub trait IntoValue {
     /// # Errors
     /// [`ValueError::Ragged`] if nested lists differ in length.
     fn into_value(self) -> Result<Value, ValueError>;
+}
+
+impl FromStr for DType {
+    type Err = ValueError;
+
+    fn from_str(name: &str) -> Result<Self, ValueError> {
+        DType::ANY
+            .iter()
+            .copied()
+            .find(|dtype| dtype.name() == name)
+            .ok_or_else(|| ValueError::UnknownDType { name: name.to_owned() })
+    }
 }
 
 impl IntoValue for Value {
@@ -102,7 +120,7 @@ from_scalar!(f32, f64, f16, bf16, i8, i16, i32, i64, u8, u16, u32, u64, bool);
 
 impl From<&str> for Value {
     fn from(text: &str) -> Self {
-        Value::scalar(crate::ByteString::from(text))
+        Value::scalar(ByteString::from(text))
     }
 }
 

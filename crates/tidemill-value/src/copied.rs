@@ -17,3 +17,9 @@ pub fn copied_bytes() -> u64 {
 pub(crate) fn count<T>(elements: &[T]) {
     COPIED.set(COPIED.get().wrapping_add(size_of_val(elements) as u64));
 }
+
+/// A copy of elements, which counts.
+pub(crate) fn copy<T: Clone>(elements: &[T]) -> Vec<T> {
+    count(elements);
+    elements.to_vec()
+}

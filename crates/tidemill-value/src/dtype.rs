@@ -1,7 +1,4 @@
 use std::fmt;
-use std::str::FromStr;
-
-use crate::ValueError;
 
 /// The type of the elements of a value or tensor.
 ///
@@ -156,15 +153,14 @@ impl DType {
         }
     }
 
-    /// The bytes that one element takes; for `string` and `variant`, those of its header.
-    pub const fn size(self) -> usize {
+    /// The bytes that one element takes; 0 for `string` and `variant`.
+    pub(crate) const fn plain_size(self) -> usize {
         match self {
             DType::I8 | DType::U8 | DType::Bool => 1,
             DType::F16 | DType::BF16 | DType::I16 | DType::U16 => 2,
             DType::F32 | DType::I32 | DType::U32 => 4,
             DType::F64 | DType::I64 | DType::U64 => 8,
-            DType::String => size_of::<crate::ByteString>(),
-            DType::Variant => size_of::<crate::TensorList>(),
+            DType::String | DType::Variant => 0,
         }
     }
 
@@ -178,8 +174,8 @@ impl DType {
         matches!(self, DType::F16 | DType::BF16)
     }
 
-    /// The type that kernels compute numbers of this type in: `float32` for floats of 16 bits,
-    /// `int32` or `int64` for integers that these hold; for all others, the type itself.
+    /// The type that kernels compute numbers of this type in: `float32` for 16-bit floats, `int32`
+    /// for integers of 8 and 16 bits, `int64` for `uint32`, and otherwise the type itself.
     pub const fn wide(self) -> DType {
         match self {
             DType::F16 | DType::BF16 => DType::F32,
@@ -209,77 +205,4 @@ impl fmt::Display for DType {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
     }
-}
-
-impl FromStr for DType {
-    type Err = ValueError;
-
-    fn from_str(name: &str) -> Result<Self, ValueError> {
-        DType::ANY
-            .iter()
-            .copied()
-            .find(|dtype| dtype.name() == name)
-            .ok_or_else(|| ValueError::UnknownDType { name: name.to_owned() })
-    }
-}
-
-/// Evaluates an expression with a type name bound to the Rust type of a [`DType`].
-///
-/// The second argument restricts the types the expression is compiled for: `floats` and `numbers`,
-/// except those of 16 bits, `wide` (the numbers that are their own [`wide`](DType::wide) type),
-/// `integers`, `indices`, `plain` (all but strings), `all`, or `any`, which includes `variant`. Any
-/// other data type evaluates the `else` expression.
-///
-/// ```
-/// use tidemill_value::{DType, match_dtype};
-/// let bytes = match_dtype!(DType::F64, numbers, T => size_of::<T>(), else 0);
-/// assert_eq!(bytes, 8);
-/// ```
-#[macro_export]
-macro_rules! match_dtype {
-    (@ $dtype:expr, $T:ident, $body:expr, $other:expr, $($variant:ident $rust:ty),*) => {
-        match $dtype {
-            $($crate::DType::$variant => {
-                type $T = $rust;
-                $body
-            })*
-            #[allow(unreachable_patterns)]
-            _ => $other,
-        }
-    };
-    ($dtype:expr, floats, $T:ident => $body:expr, else $other:expr) => {
-        $crate::match_dtype!(@ $dtype, $T, $body, $other, F32 f32, F64 f64)
-    };
-    ($dtype:expr, indices, $T:ident => $body:expr, else $other:expr) => {
-        $crate::match_dtype!(@ $dtype, $T, $body, $other, I32 i32, I64 i64)
-    };
-    ($dtype:expr, integers, $T:ident => $body:expr, else $other:expr) => {
-        $crate::match_dtype!(@ $dtype, $T, $body, $other,
-            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64)
-    };
-    ($dtype:expr, wide, $T:ident => $body:expr, else $other:expr) => {
-        $crate::match_dtype!(@ $dtype, $T, $body, $other,
-            F32 f32, F64 f64, I32 i32, I64 i64, U64 u64)
-    };
-    ($dtype:expr, numbers, $T:ident => $body:expr, else $other:expr) => {
-        $crate::match_dtype!(@ $dtype, $T, $body, $other, F32 f32, F64 f64,
-            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64)
-    };
-    ($dtype:expr, plain, $T:ident => $body:expr, else $other:expr) => {
-        $crate::match_dtype!(@ $dtype, $T, $body, $other, F32 f32, F64 f64,
-            F16 $crate::f16, BF16 $crate::bf16,
-            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool)
-    };
-    ($dtype:expr, all, $T:ident => $body:expr, else $other:expr) => {
-        $crate::match_dtype!(@ $dtype, $T, $body, $other, F32 f32, F64 f64,
-            F16 $crate::f16, BF16 $crate::bf16,
-            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool,
-            String $crate::ByteString)
-    };
-    ($dtype:expr, any, $T:ident => $body:expr) => {
-        $crate::match_dtype!(@ $dtype, $T, $body, unreachable!("`any` covers every data type"),
-            F32 f32, F64 f64, F16 $crate::f16, BF16 $crate::bf16,
-            I8 i8, I16 i16, I32 i32, I64 i64, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool,
-            String $crate::ByteString, Variant $crate::TensorList)
-    };
 }

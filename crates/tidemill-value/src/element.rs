@@ -1,107 +1,84 @@
-use std::fmt::{Debug, Display};
+//! The types of elements.
 
-use crate::buffer::Buffer;
+use std::any::Any;
+use std::sync::Arc;
+
+use bstr::BString as ByteString;
+use half::{bf16, f16};
+
+use crate::copied;
+use crate::dtype::DType;
+use crate::model::{Data, Element, Stored, TensorList};
 use crate::scalar::Scalar;
-use crate::{ByteString, DType, TensorList, bf16, f16};
+use crate::storage::Storage;
 
-/// A Rust type that a value can hold elements of.
-///
-/// Implemented for `f32`, `f64`, [`f16`](struct@f16), [`bf16`](struct@bf16), the integers of 8 to 64 bits, `bool`, [`ByteString`] and
-/// [`TensorList`]. The trait is sealed: data types are a closed set.
-#[diagnostic::on_unimplemented(
-    message = "`{Self}` is not an element type",
-    label = "tensors cannot hold elements of this type",
-    note = "elements are floats and integers of 8 to 64 bits, `bool` and `ByteString`; instead of \
-            `usize`, write `i64`"
-)]
-pub trait Element:
-    Clone + Debug + Display + PartialEq + Default + Send + Sync + sealed::Sealed + 'static
-{
-    /// The data type of such elements.
-    const DTYPE: DType;
+macro_rules! plain_elements {
+    ($($rust:ty, $variant:ident;)*) => {$(
+        impl Stored for $rust {
+            fn into_data(elements: Vec<Self>) -> Data {
+                Data::Plain(Arc::new(Storage::from_vec(elements)))
+            }
 
-    /// Stores elements as a buffer, without copying them.
-    fn into_buffer(elements: Vec<Self>) -> Buffer;
+            unsafe fn foreign_data(
+                elements: &[Self],
+                owner: Arc<dyn Any + Send + Sync>,
+            ) -> Data {
+                // SAFETY: The caller ensures it.
+                Data::Plain(Arc::new(unsafe { Storage::foreign(elements, owner) }))
+            }
 
-    /// The elements of a buffer, if they are of this type.
-    fn in_buffer(buffer: &Buffer) -> Option<&[Self]>;
+            #[inline]
+            fn in_data(data: &Data) -> Option<&[Self]> {
+                match data {
+                    Data::Scalar(scalar) => Self::in_scalar(scalar).map(std::slice::from_ref),
+                    Data::Plain(storage) => storage.elements(),
+                    Data::Strings(_) | Data::Lists(_) => None,
+                }
+            }
 
-    /// The elements of a buffer for writing, if they are of this type.
-    fn in_buffer_mut(buffer: &mut Buffer) -> Option<&mut [Self]>;
+            #[inline]
+            fn in_data_mut(data: &mut Data) -> Option<&mut [Self]> {
+                match data {
+                    Data::Scalar(scalar) => Self::in_scalar_mut(scalar).map(std::slice::from_mut),
+                    Data::Plain(storage) => own(storage)?.elements_mut(),
+                    Data::Strings(_) | Data::Lists(_) => None,
+                }
+            }
 
-    /// Takes the elements out of a buffer without copying them, if they are of this type.
-    fn from_buffer(buffer: Buffer) -> Option<Vec<Self>>;
-
-    /// The element as a scalar, for the types that have one.
-    fn into_scalar(self) -> Option<Scalar>;
-
-    /// The element inside a scalar, if it is of this type.
-    fn in_scalar(scalar: &Scalar) -> Option<&Self>;
-
-    /// The element inside a scalar for writing, if it is of this type.
-    fn in_scalar_mut(scalar: &mut Scalar) -> Option<&mut Self>;
-}
-
-mod sealed {
-    pub trait Sealed {}
-}
-
-macro_rules! element {
-    ($($rust:ty, $variant:ident, $scalar:pat => $into:expr, $from:pat => $found:expr;)*) => {$(
-        impl sealed::Sealed for $rust {}
+            fn from_data(data: Data) -> Option<Vec<Self>> {
+                match data {
+                    Data::Scalar(scalar) => Self::in_scalar(&scalar).map(|element| vec![*element]),
+                    Data::Plain(storage) => match Arc::try_unwrap(storage) {
+                        Ok(storage) => storage.into_vec(),
+                        Err(shared) => shared.elements().map(copied::copy),
+                    },
+                    Data::Strings(_) | Data::Lists(_) => None,
+                }
+            }
+        }
 
         impl Element for $rust {
             const DTYPE: DType = DType::$variant;
 
-            fn into_buffer(elements: Vec<Self>) -> Buffer {
-                Buffer::$variant(elements)
-            }
-
-            #[inline]
-            fn in_buffer(buffer: &Buffer) -> Option<&[Self]> {
-                if let Buffer::$variant(elements) = buffer { Some(elements) } else { None }
-            }
-
-            #[inline]
-            fn in_buffer_mut(buffer: &mut Buffer) -> Option<&mut [Self]> {
-                if let Buffer::$variant(elements) = buffer { Some(elements) } else { None }
-            }
-
-            fn from_buffer(buffer: Buffer) -> Option<Vec<Self>> {
-                if let Buffer::$variant(elements) = buffer { Some(elements) } else { None }
-            }
-
             #[inline]
             fn into_scalar(self) -> Option<Scalar> {
-                let $scalar = self;
-                $into
+                Some(Scalar::$variant(self))
             }
 
             #[inline]
             fn in_scalar(scalar: &Scalar) -> Option<&Self> {
-                match scalar {
-                    $from => $found,
-                    #[allow(unreachable_patterns)]
-                    _ => None,
-                }
+                if let Scalar::$variant(element) = scalar { Some(element) } else { None }
             }
 
             #[inline]
             fn in_scalar_mut(scalar: &mut Scalar) -> Option<&mut Self> {
-                match scalar {
-                    $from => $found,
-                    #[allow(unreachable_patterns)]
-                    _ => None,
-                }
+                if let Scalar::$variant(element) = scalar { Some(element) } else { None }
             }
         }
     )*};
-    ($($rust:ty, $variant:ident;)*) => {
-        element! {$($rust, $variant, x => Some(Scalar::$variant(x)), Scalar::$variant(x) => Some(x);)*}
-    };
 }
 
-element! {
+plain_elements! {
     f32, F32;
     f64, F64;
     f16, F16;
@@ -117,7 +94,66 @@ element! {
     bool, Bool;
 }
 
-element! {
-    ByteString, String, _ => None, _ => None;
-    TensorList, Variant, _ => None, _ => None;
+/// The only owner of the elements, which are copied if others share or own them. `None` if there is
+/// no memory for the copy.
+pub(crate) fn own(storage: &mut Arc<Storage>) -> Option<&mut Storage> {
+    if Arc::get_mut(storage).is_none_or(|storage| !storage.is_owned()) {
+        let count = storage.count();
+        let mut copy = Storage::zeroed(storage.dtype(), count)?;
+        copy.copy_from(storage);
+        *storage = Arc::new(copy);
+    }
+    Arc::get_mut(storage)
+}
+
+macro_rules! other_elements {
+    ($($rust:ty, $variant:ident, $data:ident;)*) => {$(
+        impl Stored for $rust {
+            fn into_data(elements: Vec<Self>) -> Data {
+                Data::$data(Arc::new(elements))
+            }
+
+            unsafe fn foreign_data(elements: &[Self], _: Arc<dyn Any + Send + Sync>) -> Data {
+                Self::into_data(copied::copy(elements))
+            }
+
+            fn in_data(data: &Data) -> Option<&[Self]> {
+                if let Data::$data(elements) = data { Some(elements) } else { None }
+            }
+
+            fn in_data_mut(data: &mut Data) -> Option<&mut [Self]> {
+                let Data::$data(elements) = data else { return None };
+                if Arc::get_mut(elements).is_none() {
+                    copied::count(elements);
+                }
+                Some(Arc::make_mut(elements).as_mut_slice())
+            }
+
+            fn from_data(data: Data) -> Option<Vec<Self>> {
+                let Data::$data(elements) = data else { return None };
+                Some(Arc::try_unwrap(elements).unwrap_or_else(|shared| copied::copy(&shared)))
+            }
+        }
+
+        impl Element for $rust {
+            const DTYPE: DType = DType::$variant;
+
+            fn into_scalar(self) -> Option<Scalar> {
+                None
+            }
+
+            fn in_scalar(_: &Scalar) -> Option<&Self> {
+                None
+            }
+
+            fn in_scalar_mut(_: &mut Scalar) -> Option<&mut Self> {
+                None
+            }
+        }
+    )*};
+}
+
+other_elements! {
+    ByteString, String, Strings;
+    TensorList, Variant, Lists;
 }

@@ -1,4 +1,6 @@
-use crate::{DType, Dim, PartialShape, Shape};
+use crate::dtype::DType;
+use crate::partial_shape::{Dim, PartialShape};
+use crate::shape::Shape;
 
 /// The error of making a value, or of a conversion to or from one.
 #[derive(Clone, PartialEq, thiserror::Error)]

@@ -9,7 +9,12 @@
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
-mod buffer;
+#[macro_use]
+mod match_dtype;
+#[macro_use]
+mod shape_macro;
+
+mod broadcast;
 mod convert;
 mod copied;
 mod display;
@@ -17,34 +22,35 @@ mod dtype;
 mod element;
 mod error;
 mod error_report;
+mod format;
 mod mapped;
+mod memory;
+mod model;
 mod nested;
 mod numeric_error;
 mod partial_shape;
-mod recycle;
 mod scalar;
 mod shape;
+mod storage;
 mod tensor_list;
 mod value;
 mod words;
 
+pub use broadcast::{BroadcastError, broadcast};
 pub use bstr::BString as ByteString;
-pub use buffer::Buffer;
 pub use convert::{IntoScalars, IntoValue};
 pub use copied::copied_bytes;
-pub use display::{format_bfloat16, format_float16, format_float32, format_float64};
 pub use dtype::DType;
-pub use element::Element;
 pub use error::ValueError;
 pub use error_report::write_error_report;
+pub use format::{format_bfloat16, format_float16, format_float32, format_float64};
 pub use half::{bf16, f16};
 pub use mapped::FileMap;
+pub use memory::{Memory, Workspace};
+pub use model::{Element, TensorList, Value};
 pub use nested::Nested;
 pub use numeric_error::NumericError;
 pub use partial_shape::{Dim, PartialShape};
-pub use recycle::{Installed, Recycler, recycle};
 pub use scalar::Scalar;
-pub use shape::{BroadcastError, Shape, broadcast};
-pub use tensor_list::TensorList;
-pub use value::Value;
+pub use shape::Shape;
 pub use words::{Bits, Word};

@@ -1,6 +1,12 @@
 use ndarray::{ArrayBase, Data, Dimension};
 
-use crate::{ByteString, Element, Shape, Value, ValueError, bf16, copied, f16};
+use bstr::BString as ByteString;
+use half::{bf16, f16};
+
+use crate::copied::{self, copy};
+use crate::error::ValueError;
+use crate::model::{Element, Value};
+use crate::shape::Shape;
 
 /// Rust data that can be laid out as the elements of an n-dimensional value: numbers, strings, and
 /// arrays, slices and vectors of them to any depth.
@@ -8,8 +14,9 @@ pub trait Nested: Sized {
     /// The type of the elements at the bottom.
     type Element: Element;
 
-    /// The elements of several parts of equal shape in row-major order, and that shape. Without
-    /// parts, axes of vectors and slices have extent 0.
+    /// Joins `parts`, which must have equal shapes. Returns the shape of one part and the elements of
+    /// all parts in row-major order. If `parts` is empty, axes that come from vectors and slices get
+    /// extent 0.
     ///
     /// # Errors
     /// [`ValueError::Ragged`] if the parts differ in shape.
@@ -120,11 +127,6 @@ impl<N: Nested + Clone, const LEN: usize> Nested for &[N; LEN] {
     fn concat(parts: Vec<Self>) -> Result<(Shape, Vec<N::Element>), ValueError> {
         concat_lists(parts.into_iter().map(|part| copy(part)).collect(), LEN)
     }
-}
-
-fn copy<T: Clone>(elements: &[T]) -> Vec<T> {
-    copied::count(elements);
-    elements.to_vec()
 }
 
 /// The shape and elements of an `ndarray` array; owned ones in row-major order move without a

@@ -1,4 +1,7 @@
-use crate::{BroadcastError, DType, Shape, ValueError};
+use crate::broadcast::BroadcastError;
+use crate::dtype::DType;
+use crate::error::ValueError;
+use crate::shape::Shape;
 
 /// Why a numeric function has no result.
 #[derive(Clone, PartialEq, thiserror::Error)]

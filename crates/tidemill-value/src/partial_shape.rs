@@ -2,8 +2,7 @@ use std::fmt;
 
 use smallvec::SmallVec;
 
-use crate::shape::write_list;
-use crate::{BroadcastError, Shape, ValueError};
+use crate::shape::{Shape, write_list};
 
 /// The extent of one axis, which may be unknown.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -16,20 +15,6 @@ impl Dim {
     /// The extent, if it is known.
     pub const fn known(self) -> Option<usize> {
         if self.0 == usize::MAX { None } else { Some(self.0) }
-    }
-
-    /// The extent that both agree on.
-    ///
-    /// # Errors
-    /// [`ValueError::IncompatibleDims`] if both are known and differ.
-    pub fn merge(self, other: Dim) -> Result<Dim, ValueError> {
-        match (self.known(), other.known()) {
-            (Some(l), Some(r)) if l != r => {
-                Err(ValueError::IncompatibleDims { left: self, right: other })
-            }
-            (None, _) => Ok(other),
-            _ => Ok(self),
-        }
     }
 }
 
@@ -117,22 +102,6 @@ impl PartialShape {
             && dims.iter().zip(shape).all(|(dim, &extent)| dim.known().is_none_or(|d| d == extent))
     }
 
-    /// Combines what both shapes know, like TensorFlow's shape merge.
-    ///
-    /// # Errors
-    /// [`ValueError::Incompatible`] if they differ in rank or in a known extent.
-    pub fn merge(&self, other: &PartialShape) -> Result<PartialShape, ValueError> {
-        let (Some(left), Some(right)) = (&self.0, &other.0) else {
-            return Ok(if self.0.is_none() { other.clone() } else { self.clone() });
-        };
-        let merged: Option<SmallVec<[Dim; 4]>> = (left.len() == right.len())
-            .then(|| left.iter().zip(right).map(|(l, r)| l.merge(*r).ok()).collect())
-            .flatten();
-        merged
-            .map(|dims| PartialShape(Some(dims)))
-            .ok_or_else(|| ValueError::Incompatible { left: self.clone(), right: other.clone() })
-    }
-
     /// The most specific shape that admits both shapes.
     pub fn relax(&self, other: &PartialShape) -> PartialShape {
         match (&self.0, &other.0) {
@@ -143,40 +112,6 @@ impl PartialShape {
                 .collect(),
             _ => PartialShape::unknown(),
         }
-    }
-
-    /// The shape that two partly known shapes broadcast to (see [`broadcast`](crate::broadcast)).
-    ///
-    /// An unknown extent paired with one above 1 must be that extent or 1, so the result is known.
-    ///
-    /// # Errors
-    /// [`BroadcastError`] if an axis has two known extents, neither of them 1.
-    pub fn broadcast(&self, other: &PartialShape) -> Result<PartialShape, BroadcastError> {
-        let (Some(left), Some(right)) = (&self.0, &other.0) else {
-            return Ok(PartialShape::unknown());
-        };
-        let rank = left.len().max(right.len());
-        let mut dims = SmallVec::from_elem(Dim::UNKNOWN, rank);
-        for axis in 1..=rank {
-            let l = left.len().checked_sub(axis).map_or(Dim(1), |i| left[i]);
-            let r = right.len().checked_sub(axis).map_or(Dim(1), |i| right[i]);
-            dims[rank - axis] = match (l.known(), r.known()) {
-                (Some(1), _) => r,
-                (_, Some(1)) => l,
-                (Some(left_dim), Some(right_dim)) if left_dim != right_dim => {
-                    return Err(BroadcastError {
-                        left: self.clone(),
-                        right: other.clone(),
-                        axis,
-                        left_dim,
-                        right_dim,
-                    });
-                }
-                (Some(_), _) => l,
-                (None, _) => r,
-            };
-        }
-        Ok(PartialShape(Some(dims)))
     }
 }
 
@@ -269,29 +204,4 @@ impl fmt::Debug for PartialShape {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         fmt::Display::fmt(self, f)
     }
-}
-
-/// Writes a [`PartialShape`]: `shape![?, 784]` has an axis of unknown extent, `shape![..]` an
-/// unknown number of axes.
-///
-/// ```
-/// use tidemill_value::{PartialShape, shape};
-/// let images = shape![?, 28, 28];
-/// assert_eq!(images.to_string(), "[?, 28, 28]");
-/// assert!(images.admits(&[32, 28, 28]));
-/// assert_eq!(shape![..], PartialShape::unknown());
-/// ```
-#[macro_export]
-macro_rules! shape {
-    (..) => { $crate::PartialShape::unknown() };
-    (@ [$($dims:expr),*] $(,)?) => {
-        <$crate::PartialShape as ::core::iter::FromIterator<$crate::Dim>>::from_iter([$($dims),*])
-    };
-    (@ [$($dims:expr),*] ? $(, $($rest:tt)*)?) => {
-        $crate::shape!(@ [$($dims,)* $crate::Dim::UNKNOWN] $($($rest)*)?)
-    };
-    (@ [$($dims:expr),*] $dim:expr $(, $($rest:tt)*)?) => {
-        $crate::shape!(@ [$($dims,)* $crate::Dim::from($dim)] $($($rest)*)?)
-    };
-    ($($dims:tt)*) => { $crate::shape!(@ [] $($dims)*) };
 }

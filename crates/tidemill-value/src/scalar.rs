@@ -1,8 +1,10 @@
 use std::fmt;
 
-use crate::{
-    DType, ValueError, bf16, f16, format_bfloat16, format_float16, format_float32, format_float64,
-};
+use half::{bf16, f16};
+
+use crate::dtype::DType;
+use crate::error::ValueError;
+use crate::format::{format_bfloat16, format_float16, format_float32, format_float64};
 
 /// One element of a plain data type, stored without a heap allocation.
 ///

@@ -3,8 +3,6 @@ use std::ops::Deref;
 
 use smallvec::SmallVec;
 
-use crate::PartialShape;
-
 /// The extents of a value along its axes. `[]` is the shape of a single number.
 #[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shape(SmallVec<[usize; 4]>);
@@ -109,57 +107,4 @@ pub(crate) fn write_list<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T
         write!(f, "{item}")?;
     }
     f.write_str("]")
-}
-
-/// Two shapes that do not broadcast.
-#[derive(Clone, PartialEq, thiserror::Error)]
-#[error(
-    "shapes {left} and {right} do not broadcast: counted from the last, axis -{axis} is \
-     {left_dim} on the left and {right_dim} on the right, and neither is 1"
-)]
-pub struct BroadcastError {
-    /// The left shape.
-    pub left: PartialShape,
-    /// The right shape.
-    pub right: PartialShape,
-    /// The position, counted from the last axis, which is 1, of the failing axis nearest to the
-    /// end.
-    pub axis: usize,
-    /// The left extent of that axis.
-    pub left_dim: usize,
-    /// The right extent of that axis.
-    pub right_dim: usize,
-}
-
-crate::debug_as_report!(BroadcastError);
-
-/// The shape that two shapes broadcast to in an element-wise operation.
-///
-/// Axes are aligned from the last; an axis of extent 1 or a missing axis broadcasts to the other's
-/// extent.
-///
-/// # Errors
-/// [`BroadcastError`] if an axis has two extents, neither of them 1.
-pub fn broadcast(left: &[usize], right: &[usize]) -> Result<Shape, BroadcastError> {
-    let rank = left.len().max(right.len());
-    let mut dims = SmallVec::from_elem(1, rank);
-    for axis in 1..=rank {
-        let l = left.len().checked_sub(axis).map_or(1, |i| left[i]);
-        let r = right.len().checked_sub(axis).map_or(1, |i| right[i]);
-        dims[rank - axis] = match (l, r) {
-            (1, dim) => dim,
-            (dim, 1) => dim,
-            (l, r) if l == r => l,
-            (left_dim, right_dim) => {
-                return Err(BroadcastError {
-                    left: PartialShape::from(left),
-                    right: PartialShape::from(right),
-                    axis,
-                    left_dim,
-                    right_dim,
-                });
-            }
-        };
-    }
-    Ok(Shape(dims))
 }

@@ -1,20 +1,9 @@
 use std::fmt;
 
-use crate::{DType, Dim, PartialShape, Value, ValueError};
-
-/// A list of tensors, the only kind of element in values of [`DType::Variant`].
-///
-/// Its tensors have one data type, and their shapes match a common, possibly partial shape. An
-/// element is absent if it was never set.
-#[derive(Clone, Debug, PartialEq)]
-pub struct TensorList {
-    dtype: DType,
-    shape: PartialShape,
-    most: Option<usize>,
-    elements: Vec<Option<Value>>,
-    /// The nesting depth of lists: 1 if no element is a list.
-    depth: usize,
-}
+use crate::dtype::DType;
+use crate::error::ValueError;
+use crate::model::{TensorList, Value};
+use crate::partial_shape::{Dim, PartialShape};
 
 impl TensorList {
     /// The maximum nesting depth of lists.
@@ -233,7 +222,6 @@ impl PartialShape {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::shape;
 
     fn list_of(values: impl IntoIterator<Item = f32>) -> TensorList {
         let mut list = TensorList::new(DType::F32, shape![]);

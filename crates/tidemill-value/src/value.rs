@@ -1,31 +1,19 @@
+//! The methods of values.
+
+use std::any::Any;
 use std::sync::Arc;
 
+use bstr::BString as ByteString;
+use half::{bf16, f16};
 use ndarray::{ArrayD, ArrayViewD, IxDyn};
 
-use crate::mapped::{self, Mapped};
-use crate::{
-    Buffer, ByteString, DType, Element, FileMap, Scalar, Shape, TensorList, ValueError, bf16,
-    copied, f16, match_dtype, recycle,
-};
-
-/// A concrete n-dimensional array: feeds, fetched results and the contents of variables are values.
-///
-/// The elements are in row-major order in a shared buffer. Cloning copies no elements; writing to a
-/// shared buffer copies it first.
-#[derive(Clone)]
-pub struct Value {
-    shape: Shape,
-    data: Data,
-}
-
-#[derive(Clone)]
-enum Data {
-    /// The element of a value of rank zero.
-    Scalar(Scalar),
-    Shared(Arc<Buffer>),
-    /// Elements in a file, which are copied before they are written to.
-    Mapped(Arc<Mapped>),
-}
+use crate::dtype::DType;
+use crate::error::ValueError;
+use crate::mapped::FileMap;
+use crate::model::{Data, Element, Stored, TensorList, Value};
+use crate::scalar::Scalar;
+use crate::shape::Shape;
+use crate::storage::{Storage, bytes_of};
 
 impl Value {
     /// The size in bytes above which making a value returns an error if there is not enough memory.
@@ -36,7 +24,7 @@ impl Value {
     pub fn scalar<T: Element>(element: T) -> Value {
         let data = match element.clone().into_scalar() {
             Some(scalar) => Data::Scalar(scalar),
-            None => Data::Shared(Arc::new(T::into_buffer(vec![element]))),
+            None => T::into_data(vec![element]),
         };
         Value { shape: Shape::scalar(), data }
     }
@@ -68,7 +56,7 @@ impl Value {
         {
             return Value::scalar(element);
         }
-        Value { shape, data: Data::Shared(Arc::new(T::into_buffer(elements))) }
+        Value { shape, data: T::into_data(elements) }
     }
 
     /// A value whose elements are all zero, false or empty.
@@ -77,46 +65,46 @@ impl Value {
     /// [`ValueError::TooLarge`] if memory cannot hold the elements.
     pub fn zeros(dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
         let shape = shape.into();
-        Ok(match_dtype!(dtype, any, T => {
-            if shape.rank() == 0 {
-                return Ok(Value::scalar(T::default()));
-            }
-            if let Some(mut recycled) = Value::recycled(dtype, &shape) {
-                recycled.as_mut_slice::<T>()?.fill(T::default());
-                return Ok(recycled);
-            }
-            let elements = repeated(T::default(), &shape)?;
-            Value::from_parts(shape, elements)
-        }))
+        if shape.rank() == 0 {
+            return Ok(match_dtype!(dtype, any, T => Value::scalar(T::default())));
+        }
+        let count = checked_elements(&shape)?;
+        let data = match dtype {
+            DType::String => ByteString::into_data(repeated(ByteString::default(), &shape)?),
+            DType::Variant => TensorList::into_data(repeated(TensorList::default(), &shape)?),
+            _ => match Storage::zeroed(dtype, count) {
+                Some(storage) => Data::Plain(Arc::new(storage)),
+                None => return Err(ValueError::TooLarge { shape }),
+            },
+        };
+        Ok(Value { shape, data })
     }
 
-    /// A value to write to, with unspecified elements. If a [`Recycler`](crate::Recycler) has
-    /// memory of the right size, it is reused as it is.
+    /// A value whose elements lie in an object of the program, such as an array of another library,
+    /// in row-major order. Nothing is copied, and the value shares the object. Writing to the value
+    /// copies the elements first.
     ///
     /// # Errors
-    /// [`ValueError::TooLarge`] if memory cannot hold the elements.
-    pub fn scratch(dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
+    /// [`ValueError::Elements`] if the shape has another number of elements.
+    pub fn foreign<T, O>(shape: impl Into<Shape>, owner: Arc<O>) -> Result<Value, ValueError>
+    where
+        T: Element + Copy,
+        O: AsRef<[T]> + Send + Sync + 'static,
+    {
         let shape = shape.into();
-        match Value::recycled(dtype, &shape) {
-            Some(recycled) => Ok(recycled),
-            None => Value::zeros(dtype, shape),
+        let elements: &[T] = (*owner).as_ref();
+        let (expected, actual) = (checked_elements(&shape)?, elements.len());
+        if expected != actual {
+            return Err(ValueError::Elements { shape, expected, actual });
         }
-    }
-
-    fn recycled(dtype: DType, shape: &Shape) -> Option<Value> {
-        if shape.rank() == 0 {
-            return None;
+        if let ([], [element]) = (&shape[..], elements) {
+            return Ok(Value::scalar(*element));
         }
-        let buffer = recycle::take(dtype, shape.elements()?)?;
-        Some(Value { shape: shape.clone(), data: Data::Shared(buffer) })
-    }
-
-    #[inline]
-    pub(crate) fn into_shared_buffer(self) -> Option<Arc<Buffer>> {
-        match self.data {
-            Data::Scalar(_) | Data::Mapped(_) => None,
-            Data::Shared(buffer) => Some(buffer),
-        }
+        let keeper: Arc<dyn Any + Send + Sync> = Arc::clone(&owner) as _;
+        // SAFETY: While a clone of the owner exists, nobody can borrow the object exclusively or
+        // drop it, so a slice that was borrowed from it stays as it is.
+        let data = unsafe { T::foreign_data(elements, keeper) };
+        Ok(Value { shape, data })
     }
 
     /// A value whose elements are in a file, from byte `begin`, in little-endian order. Nothing is
@@ -129,19 +117,24 @@ impl Value {
         if shape.rank() == 0 {
             return None;
         }
-        let data = Data::Mapped(Arc::new(Mapped::new(dtype, shape.elements()?, file, begin)?));
-        Some(Value { shape: shape.clone(), data })
+        let storage = Storage::mapped(dtype, shape.elements()?, file, begin)?;
+        Some(Value { shape: shape.clone(), data: Data::Plain(Arc::new(storage)) })
     }
 
     /// Whether the elements lie in a file that is mapped into memory.
     pub fn is_mapped(&self) -> bool {
-        matches!(self.data, Data::Mapped(_))
+        matches!(&self.data, Data::Plain(storage) if storage.is_mapped())
     }
 
     /// The bytes of the elements in memory, in this machine's order. Strings and lists have none.
     pub fn as_bytes(&self) -> Option<&[u8]> {
-        match_dtype!(self.dtype(), plain, T => self.as_slice::<T>().ok().map(mapped::bytes_of),
-            else None)
+        match &self.data {
+            Data::Scalar(scalar) => match_dtype!(scalar.dtype(), plain, T => {
+                T::in_scalar(scalar).map(bytes_of)
+            }, else None),
+            Data::Plain(storage) => Some(storage.bytes()),
+            Data::Strings(_) | Data::Lists(_) => None,
+        }
     }
 
     /// A value of `shape` whose elements are all `scalar`.
@@ -155,8 +148,9 @@ impl Value {
         }
         Ok(match_dtype!(scalar.dtype(), plain, T => {
             let element = T::in_scalar(&scalar).copied().unwrap_or_default();
-            let elements = repeated(element, &shape)?;
-            Value::from_parts(shape, elements)
+            let mut value = Value::zeros(T::DTYPE, shape)?;
+            value.as_mut_slice()?.fill(element);
+            value
         }, else unreachable!("a scalar is never a string")))
     }
 
@@ -165,8 +159,9 @@ impl Value {
     pub fn dtype(&self) -> DType {
         match &self.data {
             Data::Scalar(scalar) => scalar.dtype(),
-            Data::Shared(buffer) => buffer.dtype(),
-            Data::Mapped(mapped) => mapped.dtype(),
+            Data::Plain(storage) => storage.dtype(),
+            Data::Strings(_) => DType::String,
+            Data::Lists(_) => DType::Variant,
         }
     }
 
@@ -198,12 +193,8 @@ impl Value {
     /// [`ValueError::DType`] if they are not of type `T`.
     #[inline]
     pub fn as_slice<T: Element>(&self) -> Result<&[T], ValueError> {
-        let elements = match &self.data {
-            Data::Scalar(scalar) => T::in_scalar(scalar).map(std::slice::from_ref),
-            Data::Shared(buffer) => T::in_buffer(buffer),
-            Data::Mapped(mapped) => mapped.elements(),
-        };
-        elements.ok_or_else(|| ValueError::DType { expected: T::DTYPE, actual: self.dtype() })
+        let mismatch = || ValueError::DType { expected: T::DTYPE, actual: self.dtype() };
+        T::in_data(&self.data).ok_or_else(mismatch)
     }
 
     /// The elements in row-major order, for writing. A shared buffer is copied first.
@@ -212,38 +203,21 @@ impl Value {
     /// [`ValueError::DType`] if they are not of type `T`.
     pub fn as_mut_slice<T: Element>(&mut self) -> Result<&mut [T], ValueError> {
         let actual = self.dtype();
-        if let Data::Mapped(mapped) = &self.data {
-            self.data = Data::Shared(Arc::new(mapped.to_buffer()));
-        }
-        let elements = match &mut self.data {
-            Data::Scalar(scalar) => T::in_scalar_mut(scalar).map(std::slice::from_mut),
-            Data::Shared(buffer) => {
-                own(buffer);
-                Arc::get_mut(buffer).and_then(T::in_buffer_mut)
-            }
-            Data::Mapped(_) => None,
-        };
-        elements.ok_or(ValueError::DType { expected: T::DTYPE, actual })
+        let Value { shape, data } = self;
+        T::in_data_mut(data).ok_or_else(|| match T::DTYPE == actual {
+            true => ValueError::TooLarge { shape: shape.clone() },
+            false => ValueError::DType { expected: T::DTYPE, actual },
+        })
     }
 
-    /// Takes the elements out; they are copied only if another value shares them.
+    /// Takes the elements out. Those of a vector or array that the value was made of are moved,
+    /// unless another value shares them; others are copied.
     ///
     /// # Errors
     /// [`ValueError::DType`] if they are not of type `T`.
     pub fn into_vec<T: Element>(self) -> Result<Vec<T>, ValueError> {
         let mismatch = ValueError::DType { expected: T::DTYPE, actual: self.dtype() };
-        let elements = match self.data {
-            Data::Scalar(scalar) => T::in_scalar(&scalar).map(|x| vec![x.clone()]),
-            Data::Shared(buffer) => match Arc::try_unwrap(buffer) {
-                Ok(buffer) => T::from_buffer(buffer),
-                Err(shared) => T::in_buffer(&shared).map(|elements| {
-                    copied::count(elements);
-                    elements.to_vec()
-                }),
-            },
-            Data::Mapped(mapped) => T::from_buffer(mapped.to_buffer()),
-        };
-        elements.ok_or(mismatch)
+        T::from_data(self.data).ok_or(mismatch)
     }
 
     /// The element, if the value has type `T` and rank zero.
@@ -253,7 +227,7 @@ impl Value {
     pub fn as_scalar<T: Element>(&self) -> Option<T> {
         match &self.data {
             Data::Scalar(scalar) => T::in_scalar(scalar).cloned(),
-            Data::Shared(_) | Data::Mapped(_) => None,
+            Data::Plain(_) | Data::Strings(_) | Data::Lists(_) => None,
         }
     }
 
@@ -266,7 +240,7 @@ impl Value {
                 *element = scalar;
                 true
             }
-            Data::Shared(_) | Data::Mapped(_) => false,
+            Data::Plain(_) | Data::Strings(_) | Data::Lists(_) => false,
         }
     }
 
@@ -280,7 +254,7 @@ impl Value {
     pub fn number(&self) -> Option<Scalar> {
         match &self.data {
             Data::Scalar(scalar) => Some(*scalar),
-            Data::Shared(_) | Data::Mapped(_) => None,
+            Data::Plain(_) | Data::Strings(_) | Data::Lists(_) => None,
         }
     }
 
@@ -300,16 +274,18 @@ impl Value {
     pub fn is_unique(&mut self) -> bool {
         match &mut self.data {
             Data::Scalar(_) => true,
-            Data::Shared(buffer) => Arc::get_mut(buffer).is_some(),
-            Data::Mapped(_) => false,
+            Data::Plain(storage) => Arc::get_mut(storage).is_some_and(|storage| storage.is_owned()),
+            Data::Strings(strings) => Arc::get_mut(strings).is_some(),
+            Data::Lists(lists) => Arc::get_mut(lists).is_some(),
         }
     }
 
     /// Whether both values share one buffer.
     pub fn shares_buffer(&self, other: &Value) -> bool {
         match (&self.data, &other.data) {
-            (Data::Shared(left), Data::Shared(right)) => Arc::ptr_eq(left, right),
-            (Data::Mapped(left), Data::Mapped(right)) => Arc::ptr_eq(left, right),
+            (Data::Plain(left), Data::Plain(right)) => Arc::ptr_eq(left, right),
+            (Data::Strings(left), Data::Strings(right)) => Arc::ptr_eq(left, right),
+            (Data::Lists(left), Data::Lists(right)) => Arc::ptr_eq(left, right),
             _ => false,
         }
     }
@@ -329,13 +305,10 @@ impl Value {
             Data::Scalar(scalar) if shape.rank() > 0 => {
                 return Value::full(scalar, shape);
             }
-            Data::Shared(buffer) if shape.rank() == 0 => {
-                only_scalar(&buffer).map_or_else(|| Data::Shared(Arc::clone(&buffer)), Data::Scalar)
-            }
-            Data::Mapped(mapped) if shape.rank() == 0 => {
-                let buffer = mapped.to_buffer();
-                only_scalar(&buffer).map_or_else(|| Data::Shared(Arc::new(buffer)), Data::Scalar)
-            }
+            Data::Plain(storage) if shape.rank() == 0 => match only_scalar(&storage) {
+                Some(scalar) => Data::Scalar(scalar),
+                None => Data::Plain(storage),
+            },
             data => data,
         };
         Ok(Value { shape, data })
@@ -351,8 +324,8 @@ impl Value {
             .map_err(|_| ValueError::TooLarge { shape: self.shape.clone() })
     }
 
-    /// The elements as an owned `ndarray` array; they are copied only if another value shares
-    /// them.
+    /// The elements as an owned `ndarray` array. Those of a vector or array that the value was made
+    /// of are moved, unless another value shares them; others are copied.
     ///
     /// # Errors
     /// [`ValueError::DType`] if they are not of type `T`.
@@ -382,34 +355,13 @@ impl Value {
     }
 }
 
-/// Makes a buffer the only owner of its elements, which are copied if others share them.
-fn own(buffer: &mut Arc<Buffer>) {
-    if Arc::get_mut(buffer).is_some() {
-        return;
-    }
-    match_dtype!(buffer.dtype(), any, T => {
-        let Some(elements) = T::in_buffer(buffer) else { return };
-        copied::count(elements);
-        let copy = match recycle::take(T::DTYPE, elements.len()) {
-            Some(mut recycled) => {
-                if let Some(copy) = Arc::get_mut(&mut recycled).and_then(T::in_buffer_mut) {
-                    copy.clone_from_slice(elements);
-                }
-                recycled
-            }
-            None => Arc::new(T::into_buffer(elements.to_vec())),
-        };
-        *buffer = copy;
-    });
-}
-
 fn bits_of<T: Element + Copy, B>(value: &Value, bits: fn(T) -> B) -> impl Iterator<Item = B> {
     value.as_slice::<T>().unwrap_or_default().iter().map(move |x| bits(*x))
 }
 
-fn only_scalar(buffer: &Buffer) -> Option<Scalar> {
-    match_dtype!(buffer.dtype(), plain, T => {
-        let [element] = T::in_buffer(buffer)? else { return None };
+fn only_scalar(storage: &Storage) -> Option<Scalar> {
+    match_dtype!(storage.dtype(), plain, T => {
+        let [element] = storage.elements::<T>()? else { return None };
         element.into_scalar()
     }, else None)
 }

@@ -1,6 +1,10 @@
 use std::slice;
 
-use crate::{DType, Element, Value, ValueError, bf16, f16};
+use half::{bf16, f16};
+
+use crate::dtype::DType;
+use crate::error::ValueError;
+use crate::model::{Element, Value};
 
 /// An unsigned integer that represents the bits of any number of the same length.
 pub trait Word: Element + Copy {
@@ -95,7 +99,6 @@ impl Value {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::DType;
 
     #[test]
     fn words_are_the_bits_of_numbers_of_their_length() {

@@ -1,12 +1,12 @@
 //! Convolutions as products of patches and filters.
 
-use std::borrow::Cow;
+use tidemill_value::{Memory, ValueError, Workspace};
 
 use super::{Convolution, add_to, narrow};
 use crate::NumericError;
 use crate::matmul::{MatMul, Multiply, Orientation};
 use crate::number::Number;
-use crate::pool::try_for_each_chunk_mut;
+use crate::pool::try_for_each_chunk_mut_with;
 use crate::window::Window;
 
 /// The number of elements of a tile's patches: they fit into a cache beside the filter.
@@ -38,36 +38,50 @@ impl Convolution {
 
     pub(super) fn forward_dense<T: Number + Multiply>(
         &self,
+        memory: &Memory,
         input: &[T],
         filter: &[T],
         out: &mut [T],
     ) -> Result<(), NumericError> {
         if self.is_product() {
-            return self.product(self.pixels())?.run(input, filter, out);
+            return self.product(self.pixels())?.run(input, filter, out, &mut []);
         }
-        let filters = Columns::of(filter, self.filters, self.groups);
-        let tile = self.tile();
-        try_for_each_chunk_mut(out, tile * self.filters, |i, out| {
+        let mut sorted = Columns::space(memory, filter, self.groups)?;
+        let filters = Columns::of(filter, self.filters, self.groups, &mut sorted);
+        let (tile, share) = (self.tile().min(self.pixels()), self.filters / self.groups);
+        let is_narrow = share <= narrow::COLUMNS;
+        let of_filter = if is_narrow { self.patch() * narrow::width(share) } else { 0 };
+        let mut padded = memory.workspace::<T>(self.groups * of_filter)?;
+        if is_narrow {
+            for (group, padded) in padded.chunks_exact_mut(of_filter).enumerate() {
+                narrow::pad(filters.group(group), share, padded);
+            }
+        }
+        let padded = &padded[..];
+        let of_patches = tile * self.patch();
+        let of_product = if self.groups > 1 { tile * share } else { 0 };
+        let space = of_patches + of_product;
+        try_for_each_chunk_mut_with(memory, space, out, tile * self.filters, |i, out, space| {
             let count = out.len() / self.filters;
-            let mut patches = vec![T::ZERO; count * self.patch()];
-            let share = self.filters / self.groups;
+            let (patches, product) = space.split_at_mut(of_patches);
+            let patches = &mut patches[..count * self.patch()];
             let plan = self.product(count)?;
-            let multiply = |patches: &[T], filter: &[T], out: &mut [T]| match share {
-                ..=narrow::COLUMNS => {
+            let mut multiply = |group: usize, out: &mut [T]| {
+                self.gather(i * tile, group, input, patches);
+                if is_narrow {
+                    let filter = &padded[group * of_filter..(group + 1) * of_filter];
                     narrow::multiply(patches, filter, share, out);
-                    Ok(())
+                    return Ok(());
                 }
-                _ => plan.run(patches, filter, out),
+                plan.run(patches, filters.group(group), out, &mut [])
             };
             if self.groups == 1 {
-                self.gather(i * tile, 0, input, &mut patches);
-                return multiply(&patches, filter, out);
+                return multiply(0, out);
             }
-            let mut product = vec![T::ZERO; out.len() / self.groups];
+            let product = &mut product[..count * share];
             for group in 0..self.groups {
-                self.gather(i * tile, group, input, &mut patches);
-                multiply(&patches, filters.group(group), &mut product)?;
-                filters.put(group, &product, out);
+                multiply(group, product)?;
+                filters.put(group, product, out);
             }
             Ok(())
         })
@@ -75,31 +89,42 @@ impl Convolution {
 
     pub(super) fn input_gradient_dense<T: Number + Multiply>(
         &self,
+        memory: &Memory,
         filter: &[T],
         grad: &[T],
         out: &mut [T],
     ) -> Result<(), NumericError> {
-        let filters = Columns::of(filter, self.filters, self.groups);
+        let share = self.filters / self.groups;
         let plan = |count: usize| {
-            let share = self.filters / self.groups;
             let filter = ([self.patch(), share], Orientation::Transposed);
             MatMul::new(([count, share], Orientation::Normal), filter)
         };
         if self.is_product() {
-            return plan(self.pixels())?.run(grad, filter, out);
+            let plan = plan(self.pixels())?;
+            return plan.run(grad, filter, out, &mut memory.workspace(plan.spare::<T>())?);
         }
+        let mut sorted = Columns::space(memory, filter, self.groups)?;
+        let filters = Columns::of(filter, self.filters, self.groups, &mut sorted);
         let pixels = self.image_pixels();
+        let tile = self.tile().min(pixels);
+        let of_patches = tile * self.patch();
+        let of_grad = if self.groups > 1 { tile * self.filters } else { 0 };
+        // The last tile is smaller, and its product may be computed in another way.
+        let spare = plan(tile)?.spare::<T>().max(plan(last(pixels, tile))?.spare::<T>());
+        let space = of_patches + of_grad + spare;
         // Windows overlap, but not with those of another image.
-        try_for_each_chunk_mut(out, self.image_volume(), |i, image| {
+        let image = self.image_volume();
+        try_for_each_chunk_mut_with(memory, space, out, image, |i, image, space| {
+            image.fill(T::ZERO);
             let grad = &grad[i * pixels * self.filters..(i + 1) * pixels * self.filters];
-            let tile = self.tile();
-            let mut patches = vec![T::ZERO; tile.min(pixels) * self.patch()];
+            let (patches, space) = space.split_at_mut(of_patches);
+            let (sorted, spare) = space.split_at_mut(of_grad);
             for (j, grad) in grad.chunks(tile * self.filters).enumerate() {
                 let count = grad.len() / self.filters;
                 let (patches, plan) = (&mut patches[..count * self.patch()], plan(count)?);
-                let grad = Columns::of(grad, self.filters, self.groups);
+                let grad = Columns::of(grad, self.filters, self.groups, sorted);
                 for group in 0..self.groups {
-                    plan.run(grad.group(group), filters.group(group), patches)?;
+                    plan.run(grad.group(group), filters.group(group), patches, spare)?;
                     self.scatter(j * tile, group, patches, image);
                 }
             }
@@ -109,6 +134,7 @@ impl Convolution {
 
     pub(super) fn filter_gradient_dense<T: Number + Multiply>(
         &self,
+        memory: &Memory,
         input: &[T],
         grad: &[T],
         out: &mut [T],
@@ -119,21 +145,31 @@ impl Convolution {
             MatMul::new(patches, ([count, share], Orientation::Normal))
         };
         if self.is_product() {
-            return plan(self.pixels())?.run(input, grad, out);
+            let plan = plan(self.pixels())?;
+            return plan.run(input, grad, out, &mut memory.workspace(plan.spare::<T>())?);
         }
-        let tile = self.tile();
-        self.sum_parts(tile, out, |first, count, sum| {
-            let mut patches = vec![T::ZERO; tile.min(count) * self.patch()];
-            let mut product = vec![T::ZERO; self.patch() * share];
+        let parts = self.parts(self.tile(), out.len());
+        let tile = self.tile().min(parts.windows);
+        let [of_patches, of_product] = [tile * self.patch(), self.patch() * share];
+        let of_grad = if self.groups > 1 { tile * self.filters } else { 0 };
+        // The last tile of a part is smaller, and its product may be computed in another way.
+        let spares = [tile, last(parts.windows, tile), last(parts.last_windows(), tile)]
+            .map(|count| plan(count).map(|plan| plan.spare::<T>()));
+        let spare = spares.into_iter().try_fold(0, |most, spare| spare.map(|n| most.max(n)))?;
+        let space = of_patches + of_product + of_grad + spare;
+        self.sum_parts(memory, parts, space, out, |first, count, sum, space| {
+            let (patches, space) = space.split_at_mut(of_patches);
+            let (product, space) = space.split_at_mut(of_product);
+            let (sorted, spare) = space.split_at_mut(of_grad);
             let grad = &grad[first * self.filters..(first + count) * self.filters];
             for (i, grad) in grad.chunks(tile * self.filters).enumerate() {
                 let count = grad.len() / self.filters;
                 let (patches, plan) = (&mut patches[..count * self.patch()], plan(count)?);
-                let grad = Columns::of(grad, self.filters, self.groups);
+                let grad = Columns::of(grad, self.filters, self.groups, sorted);
                 for group in 0..self.groups {
                     self.gather(first + i * tile, group, input, patches);
-                    plan.run(patches, grad.group(group), &mut product)?;
-                    grad.add(group, &product, sum);
+                    plan.run(patches, grad.group(group), product, spare)?;
+                    grad.add(group, product, sum);
                 }
             }
             Ok(())
@@ -141,27 +177,46 @@ impl Convolution {
     }
 }
 
+/// The length of the last of the parts of length `part` that `count` is cut into.
+fn last(count: usize, part: usize) -> usize {
+    match count % part {
+        0 => part,
+        rest => rest,
+    }
+}
+
 /// The columns of a matrix in groups, each of which is a matrix of its own.
-struct Columns<'a, T: Clone> {
-    groups: Cow<'a, [T]>,
+struct Columns<'a, T> {
+    groups: &'a [T],
     group: usize,
     columns: usize,
     share: usize,
 }
 
 impl<'a, T: Number> Columns<'a, T> {
-    fn of(matrix: &'a [T], columns: usize, groups: usize) -> Self {
+    /// Memory for the groups of a matrix.
+    fn space<'m>(
+        memory: &'m Memory,
+        matrix: &[T],
+        groups: usize,
+    ) -> Result<Workspace<'m, T>, ValueError> {
+        memory.workspace(if groups > 1 { matrix.len() } else { 0 })
+    }
+
+    /// Copies the groups, if there are several, to `space`.
+    fn of(matrix: &'a [T], columns: usize, groups: usize, space: &'a mut [T]) -> Self {
         let (group, share) = (matrix.len() / groups, columns / groups);
         if groups == 1 {
-            return Columns { groups: matrix.into(), group, columns, share };
+            return Columns { groups: matrix, group, columns, share };
         }
-        let mut sorted = Vec::with_capacity(matrix.len());
+        let sorted = &mut space[..matrix.len()];
+        let mut rows = sorted.chunks_exact_mut(share);
         for i in 0..groups {
-            for row in matrix.chunks_exact(columns) {
-                sorted.extend_from_slice(&row[i * share..(i + 1) * share]);
+            for (row, sorted) in matrix.chunks_exact(columns).zip(&mut rows) {
+                sorted.copy_from_slice(&row[i * share..(i + 1) * share]);
             }
         }
-        Columns { groups: sorted.into(), group, columns, share }
+        Columns { groups: sorted, group, columns, share }
     }
 
     fn group(&self, i: usize) -> &[T] {

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use smallvec::SmallVec;
+use tidemill_value::Memory;
 
 use super::Convolution;
 use super::patches::Row;
@@ -39,6 +40,7 @@ impl Convolution {
     ) -> Result<(), NumericError> {
         let tile = self.light_tile();
         for_each_chunk_mut(out, tile * self.filters, |i, out| {
+            out.fill(T::ZERO);
             forward(self, i * tile, input, filter, out);
         });
         Ok(())
@@ -54,6 +56,7 @@ impl Convolution {
         // Windows overlap, but not with those of another image.
         for_each_chunk_mut(out, self.image_volume(), |i, image| {
             let grad = &grad[i * pixels * self.filters..(i + 1) * pixels * self.filters];
+            image.fill(T::ZERO);
             input_gradient(self, filter, grad, image);
         });
         Ok(())
@@ -61,11 +64,13 @@ impl Convolution {
 
     pub(super) fn filter_gradient_depthwise<T: Number>(
         &self,
+        memory: &Memory,
         input: &[T],
         grad: &[T],
         out: &mut [T],
     ) -> Result<(), NumericError> {
-        self.sum_parts(self.light_tile(), out, |first, count, sum| {
+        let parts = self.parts(self.light_tile(), out.len());
+        self.sum_parts(memory, parts, 0, out, |first, count, sum, _| {
             filter_gradient(self, first..first + count, input, grad, sum);
             Ok(())
         })

@@ -9,12 +9,12 @@ mod depthwise;
 mod narrow;
 mod patches;
 
-use tidemill_value::{DType, Shape, Value, match_dtype};
+use tidemill_value::{DType, Memory, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::number::Number;
 use crate::output::{build, expect_shape, volume};
-use crate::pool::try_for_each_chunk_mut;
+use crate::pool::try_for_each_chunk_mut_with;
 use crate::window::{Slide, Window};
 
 /// The most axes that a filter moves along.
@@ -131,16 +131,21 @@ impl Convolution {
     /// Like all functions here: [`NumericError::Shape`] where an operand does not have the planned
     /// shape, [`NumericError::Value`] where the types differ or memory cannot hold the result,
     /// [`NumericError::UnsupportedDType`] where the elements are neither floats nor `int32`.
-    pub fn forward(&self, input: &Value, filter: &Value) -> Result<Value, NumericError> {
+    pub fn forward(
+        &self,
+        memory: &Memory,
+        input: &Value,
+        filter: &Value,
+    ) -> Result<Value, NumericError> {
         expect_shape(input, &self.input)?;
         expect_shape(filter, &self.filter)?;
         let dtype = input.dtype();
         match_element!(dtype, T => {
             let (input, filter) = (input.as_slice::<T>()?, filter.as_slice::<T>()?);
-            build(self.output.clone(), |out| match self.is_depthwise() {
+            build(memory, self.output.clone(), |out| match self.is_depthwise() {
                 _ if out.is_empty() => Ok(()),
                 true => self.forward_depthwise(input, filter, out),
-                false => self.forward_dense(input, filter, out),
+                false => self.forward_dense(memory, input, filter, out),
             })
         }, else unsupported(dtype))
     }
@@ -149,16 +154,24 @@ impl Convolution {
     ///
     /// # Errors
     /// As [`Convolution::forward`].
-    pub fn input_gradient(&self, filter: &Value, grad: &Value) -> Result<Value, NumericError> {
+    pub fn input_gradient(
+        &self,
+        memory: &Memory,
+        filter: &Value,
+        grad: &Value,
+    ) -> Result<Value, NumericError> {
         expect_shape(filter, &self.filter)?;
         expect_shape(grad, &self.output)?;
         let dtype = grad.dtype();
         match_element!(dtype, T => {
             let (filter, grad) = (filter.as_slice::<T>()?, grad.as_slice::<T>()?);
-            build(self.input.clone(), |out| match self.is_depthwise() {
-                _ if out.is_empty() || grad.is_empty() => Ok(()),
+            build(memory, self.input.clone(), |out| match self.is_depthwise() {
+                _ if out.is_empty() || grad.is_empty() => {
+                    out.fill(T::ZERO);
+                    Ok(())
+                }
                 true => self.input_gradient_depthwise(filter, grad, out),
-                false => self.input_gradient_dense(filter, grad, out),
+                false => self.input_gradient_dense(memory, filter, grad, out),
             })
         }, else unsupported(dtype))
     }
@@ -167,16 +180,24 @@ impl Convolution {
     ///
     /// # Errors
     /// As [`Convolution::forward`].
-    pub fn filter_gradient(&self, input: &Value, grad: &Value) -> Result<Value, NumericError> {
+    pub fn filter_gradient(
+        &self,
+        memory: &Memory,
+        input: &Value,
+        grad: &Value,
+    ) -> Result<Value, NumericError> {
         expect_shape(input, &self.input)?;
         expect_shape(grad, &self.output)?;
         let dtype = input.dtype();
         match_element!(dtype, T => {
             let (input, grad) = (input.as_slice::<T>()?, grad.as_slice::<T>()?);
-            build(self.filter.clone(), |out| match self.is_depthwise() {
-                _ if out.is_empty() || input.is_empty() || grad.is_empty() => Ok(()),
-                true => self.filter_gradient_depthwise(input, grad, out),
-                false => self.filter_gradient_dense(input, grad, out),
+            build(memory, self.filter.clone(), |out| match self.is_depthwise() {
+                _ if out.is_empty() || input.is_empty() || grad.is_empty() => {
+                    out.fill(T::ZERO);
+                    Ok(())
+                }
+                true => self.filter_gradient_depthwise(memory, input, grad, out),
+                false => self.filter_gradient_dense(memory, input, grad, out),
             })
         }, else unsupported(dtype))
     }
@@ -205,29 +226,54 @@ impl Convolution {
         volume(&self.windows.map(|window| window.filter()))
     }
 
-    /// Cuts all windows into at most as many parts as may be summed side by side, calls `add` with
-    /// each part's first window, number of windows and accumulator, and returns the sum.
+    /// Cuts all windows into at most as many parts as may be summed side by side, each of at least
+    /// `least` windows.
+    fn parts(&self, least: usize, len: usize) -> Parts {
+        let pixels = self.pixels();
+        let most = (PARTS_VOLUME / len).clamp(1, PARTS);
+        let windows = pixels.div_ceil(most).max(least).min(pixels);
+        Parts { windows, count: pixels.div_ceil(windows), pixels }
+    }
+
+    /// Calls `add` with each part's first window, number of windows, accumulator, and `space`
+    /// elements to compute with, and returns the sum.
     fn sum_parts<T: Number>(
         &self,
-        least: usize,
+        memory: &Memory,
+        parts: Parts,
+        space: usize,
         out: &mut [T],
-        add: impl Fn(usize, usize, &mut [T]) -> Result<(), NumericError> + Sync,
+        add: impl Fn(usize, usize, &mut [T], &mut [T]) -> Result<(), NumericError> + Sync,
     ) -> Result<(), NumericError> {
-        let pixels = self.pixels();
-        let most = (PARTS_VOLUME / out.len()).clamp(1, PARTS);
-        let part = pixels.div_ceil(most).max(least);
-        let add_part = |i: usize, sum: &mut [T]| add(i * part, part.min(pixels - i * part), sum);
-        let rest = pixels.div_ceil(part) - 1;
-        if rest == 0 {
-            return add_part(0, out);
+        out.fill(T::ZERO);
+        if parts.count == 1 {
+            return add(0, parts.pixels, out, &mut memory.workspace(space)?);
         }
         let len = out.len();
-        let mut sums = vec![T::ZERO; (rest + 1) * len];
-        try_for_each_chunk_mut(&mut sums, len, add_part)?;
+        let mut sums = memory.workspace::<T>(parts.count * len)?;
+        try_for_each_chunk_mut_with(memory, space, &mut sums, len, |i, sum, space| {
+            sum.fill(T::ZERO);
+            let first = i * parts.windows;
+            add(first, parts.windows.min(parts.pixels - first), sum, space)
+        })?;
         for sum in sums.chunks_exact(len) {
             add_to(out, sum);
         }
         Ok(())
+    }
+}
+
+/// Parts of all windows. The last may have fewer.
+#[derive(Clone, Copy)]
+struct Parts {
+    windows: usize,
+    count: usize,
+    pixels: usize,
+}
+
+impl Parts {
+    fn last_windows(self) -> usize {
+        self.pixels - (self.count - 1) * self.windows
     }
 }
 

@@ -8,22 +8,31 @@ pub(super) const COLUMNS: usize = 16;
 /// The number of rows that are added up at once, so that no sum waits for another.
 const ROWS: usize = 4;
 
-/// `out[i, j] = Σ left[i, k] · right[k, j]`, each sum in the order of `k`.
-pub(super) fn multiply<T: Number>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
+/// The columns that a product of so many is computed with.
+pub(super) fn width(columns: usize) -> usize {
     match columns {
-        0..=4 => padded::<T, 4>(left, right, columns, out),
-        5..=8 => padded::<T, 8>(left, right, columns, out),
-        _ => padded::<T, COLUMNS>(left, right, columns, out),
+        0..=4 => 4,
+        5..=8 => 8,
+        _ => COLUMNS,
     }
 }
 
-/// The product, padded with columns of zeros.
-fn padded<T: Number, const N: usize>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
-    let mut padded = vec![[T::ZERO; N]; right.len() / columns];
-    for (padded, row) in padded.iter_mut().zip(right.chunks_exact(columns)) {
+/// Adds columns of zeros to a matrix, up to its [`width`].
+pub(super) fn pad<T: Number>(matrix: &[T], columns: usize, padded: &mut [T]) {
+    for (padded, row) in padded.chunks_exact_mut(width(columns)).zip(matrix.chunks_exact(columns)) {
         padded[..columns].copy_from_slice(row);
+        padded[columns..].fill(T::ZERO);
     }
-    multiply_rows(left, &padded, columns, out);
+}
+
+/// `out[i, j] = Σ left[i, k] · right[k, j]`, each sum in the order of `k`. The right matrix is
+/// [padded](pad).
+pub(super) fn multiply<T: Number>(left: &[T], right: &[T], columns: usize, out: &mut [T]) {
+    match width(columns) {
+        4 => multiply_rows(left, right.as_chunks::<4>().0, columns, out),
+        8 => multiply_rows(left, right.as_chunks::<8>().0, columns, out),
+        _ => multiply_rows(left, right.as_chunks::<COLUMNS>().0, columns, out),
+    }
 }
 
 vectorized! {

@@ -1,6 +1,6 @@
 //! Functions with a slope or bounds besides their operands.
 
-use tidemill_value::{Element, Value, match_dtype};
+use tidemill_value::{Element, Memory, Value, match_dtype};
 
 use crate::NumericError;
 use crate::number::Number;
@@ -48,11 +48,11 @@ pub fn leaky_relu_grad(
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if the elements are not numbers, [`NumericError::Length`] if
 /// a bound has another number of elements.
-pub fn clip(x: &Value, low: &Value, high: &Value) -> Result<Value, NumericError> {
+pub fn clip(memory: &Memory, x: &Value, low: &Value, high: &Value) -> Result<Value, NumericError> {
     let dtype = x.dtype();
     match_dtype!(dtype, wide, T => {
         let bounds = [low.as_slice::<T>()?, high.as_slice::<T>()?];
-        build(x.shape().clone(), |out| clip_all(x.as_slice()?, bounds, out))
+        build(memory, x.shape().clone(), |out| clip_all(x.as_slice()?, bounds, out))
     }, else Err(NumericError::UnsupportedDType { dtype }))
 }
 

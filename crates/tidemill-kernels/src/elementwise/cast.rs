@@ -1,4 +1,4 @@
-use tidemill_value::{DType, Element, Value, bf16, f16, match_dtype};
+use tidemill_value::{DType, Element, Memory, Value, bf16, f16, match_dtype};
 
 use crate::NumericError;
 use crate::output::build;
@@ -13,30 +13,40 @@ use crate::pool::{TILE, for_each_chunk_mut};
 ///
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if strings are to become another type, or the reverse.
-pub fn cast(value: &Value, to: DType) -> Result<Value, NumericError> {
+pub fn cast(memory: &Memory, value: &Value, to: DType) -> Result<Value, NumericError> {
     let from = value.dtype();
     if from == to {
         return Ok(value.clone());
     }
     if let Some(between) = between(from, to) {
-        return cast(&cast(value, between)?, to);
+        return cast(memory, &cast(memory, value, between)?, to);
     }
     match from {
-        DType::F32 => match_dtype!(@ to, O, convert::<f32, O>(value), unsupported(to), F64 f64,
-            F16 f16, BF16 bf16, I32 i32, I64 i64, U64 u64, Bool bool),
-        DType::F64 => match_dtype!(@ to, O, convert::<f64, O>(value), unsupported(to), F32 f32,
-            I32 i32, I64 i64, U64 u64, Bool bool),
-        DType::I32 => match_dtype!(@ to, O, convert::<i32, O>(value), unsupported(to), F32 f32,
-            F64 f64, I8 i8, I16 i16, I64 i64),
-        DType::I64 => match_dtype!(@ to, O, convert::<i64, O>(value), unsupported(to), F32 f32,
-            F64 f64, I8 i8, I16 i16, I32 i32, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool),
-        DType::U64 => match_dtype!(@ to, O, convert::<u64, O>(value), unsupported(to), F32 f32,
-            F64 f64, I64 i64),
-        DType::F16 => convert::<f16, f32>(value),
-        DType::BF16 => convert::<bf16, f32>(value),
+        DType::F32 => {
+            match_dtype!(@ to, O, convert::<f32, O>(memory, value), unsupported(to), F64 f64,
+            F16 f16, BF16 bf16, I32 i32, I64 i64, U64 u64, Bool bool)
+        }
+        DType::F64 => {
+            match_dtype!(@ to, O, convert::<f64, O>(memory, value), unsupported(to), F32 f32,
+            I32 i32, I64 i64, U64 u64, Bool bool)
+        }
+        DType::I32 => {
+            match_dtype!(@ to, O, convert::<i32, O>(memory, value), unsupported(to), F32 f32,
+            F64 f64, I8 i8, I16 i16, I64 i64)
+        }
+        DType::I64 => {
+            match_dtype!(@ to, O, convert::<i64, O>(memory, value), unsupported(to), F32 f32,
+            F64 f64, I8 i8, I16 i16, I32 i32, U8 u8, U16 u16, U32 u32, U64 u64, Bool bool)
+        }
+        DType::U64 => {
+            match_dtype!(@ to, O, convert::<u64, O>(memory, value), unsupported(to), F32 f32,
+            F64 f64, I64 i64)
+        }
+        DType::F16 => convert::<f16, f32>(memory, value),
+        DType::BF16 => convert::<bf16, f32>(memory, value),
         _ => match_dtype!(@ from, A, match to {
-            DType::F32 => convert::<A, f32>(value),
-            _ => convert::<A, i64>(value),
+            DType::F32 => convert::<A, f32>(memory, value),
+            _ => convert::<A, i64>(memory, value),
         }, unsupported(from), I8 i8, I16 i16, U8 u8, U16 u16, U32 u32, Bool bool),
     }
 }
@@ -64,13 +74,13 @@ fn unsupported(dtype: DType) -> Result<Value, NumericError> {
     Err(NumericError::UnsupportedDType { dtype })
 }
 
-fn convert<A, O>(value: &Value) -> Result<Value, NumericError>
+fn convert<A, O>(memory: &Memory, value: &Value) -> Result<Value, NumericError>
 where
     A: Element + Copy + CastTo<O>,
     O: Element,
 {
     let input = value.as_slice::<A>()?;
-    build(value.shape().clone(), |out: &mut [O]| {
+    build(memory, value.shape().clone(), |out: &mut [O]| {
         for_each_chunk_mut(out, TILE, |i, out| {
             for (x, o) in input[i * TILE..].iter().zip(out) {
                 *o = x.cast_to();

@@ -1,6 +1,6 @@
 use std::iter::repeat;
 
-use tidemill_value::{DType, Value, ValueError};
+use tidemill_value::{DType, Memory, Value, ValueError};
 
 use crate::moved::{Moved, build, read};
 use crate::pool::{TILE, for_each_chunk_mut};
@@ -14,7 +14,12 @@ use crate::{Broadcast, NumericError};
 /// # Errors
 /// [`NumericError::Broadcast`] if the shapes do not broadcast, [`NumericError::Value`] if the types
 /// do not fit.
-pub fn select(condition: &Value, a: &Value, b: &Value) -> Result<Value, NumericError> {
+pub fn select(
+    memory: &Memory,
+    condition: &Value,
+    a: &Value,
+    b: &Value,
+) -> Result<Value, NumericError> {
     let plan = Broadcast::new([condition.shape(), a.shape(), b.shape()])?;
     let condition = condition.as_slice()?;
     let dtype = a.dtype();
@@ -23,7 +28,7 @@ pub fn select(condition: &Value, a: &Value, b: &Value) -> Result<Value, NumericE
     }
     match_moved!(dtype, T => {
         let (a, b) = (read::<T>(a, dtype)?, read::<T>(b, dtype)?);
-        build(dtype, plan.shape().clone(), |out| select_runs(&plan, condition, a, b, out))
+        build(memory, dtype, plan.shape().clone(), |out| select_runs(&plan, condition, a, b, out))
     })
 }
 

@@ -1,4 +1,4 @@
-use tidemill_value::{DType, Shape, Value, bf16, f16, match_dtype};
+use tidemill_value::{DType, Memory, Shape, Value, bf16, f16, match_dtype};
 
 use crate::NumericError;
 use crate::output::build;
@@ -28,13 +28,13 @@ macro_rules! match_number {
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if a type is not numeric, [`NumericError::Shape`] if the last
 /// axis does not hold the parts of one element.
-pub fn bitcast(value: &Value, dtype: DType) -> Result<Value, NumericError> {
+pub fn bitcast(memory: &Memory, value: &Value, dtype: DType) -> Result<Value, NumericError> {
     let shape = cast_shape(value.shape(), value.dtype().size(), dtype.size())?;
     let from = value.dtype();
     let bytes = match_number!(from, T => {
         value.as_slice::<T>()?.iter().flat_map(|x| x.to_ne_bytes()).collect::<Vec<u8>>()
     }, else return Err(NumericError::UnsupportedDType { dtype: from }));
-    match_number!(dtype, T => build(shape, |out: &mut [T]| {
+    match_number!(dtype, T => build(memory, shape, |out: &mut [T]| {
         for (bytes, o) in bytes.chunks_exact(size_of::<T>()).zip(out) {
             let mut own = [0; size_of::<T>()];
             own.copy_from_slice(bytes);

@@ -1,5 +1,5 @@
 use smallvec::SmallVec;
-use tidemill_value::{Shape, Value};
+use tidemill_value::{Memory, Shape, Value};
 
 use super::pad::pad;
 use super::view::{Cut, strided_slice, transpose};
@@ -15,6 +15,7 @@ type Extents = SmallVec<[usize; 8]>;
 /// [`NumericError::Rank`] if there are fewer axes, [`NumericError::Blocks`] if a block does not
 /// divide its padded axis, [`NumericError::Value`] if memory cannot hold the result.
 pub fn space_to_batch(
+    memory: &Memory,
     value: &Value,
     blocks: &[usize],
     paddings: &[(usize, usize)],
@@ -26,7 +27,7 @@ pub fn space_to_batch(
         .chain(paddings.iter().copied())
         .chain(std::iter::repeat_n((0, 0), behind))
         .collect();
-    let padded = pad(value, &around, &Value::zeros(value.dtype(), [])?)?;
+    let padded = pad(memory, value, &around, &Value::zeros(value.dtype(), [])?)?;
     let (batch, space, rest) = parts(padded.shape(), blocks.len());
     let mut cut: Extents = [batch].into_iter().collect();
     for (axis, (&extent, &block)) in space.iter().zip(blocks).enumerate() {
@@ -48,7 +49,7 @@ pub fn space_to_batch(
         .chain(smaller)
         .chain(rest.iter().copied())
         .collect();
-    let reordered = transpose(&padded.reshape(&cut[..])?, &order)?;
+    let reordered = transpose(memory, &padded.reshape(&cut[..])?, &order)?;
     Ok(reordered.reshape(shape)?)
 }
 
@@ -59,6 +60,7 @@ pub fn space_to_batch(
 /// [`NumericError::Rank`] if there are fewer axes, [`NumericError::Blocks`] if the blocks do not
 /// divide the first axis, [`NumericError::Bounds`] if more is cropped than there is.
 pub fn batch_to_space(
+    memory: &Memory,
     value: &Value,
     blocks: &[usize],
     crops: &[(usize, usize)],
@@ -79,7 +81,7 @@ pub fn batch_to_space(
     let larger: Extents =
         space.iter().zip(blocks).map(|(x, block)| x.saturating_mul(*block)).collect();
     let shape: Shape = [&outer].into_iter().chain(&larger).chain(rest).copied().collect();
-    let whole = transpose(&value.clone().reshape(&cut[..])?, &order)?.reshape(shape)?;
+    let whole = transpose(memory, &value.clone().reshape(&cut[..])?, &order)?.reshape(shape)?;
     let mut cuts: SmallVec<[Cut; 4]> =
         whole.shape().iter().map(|&count| Cut { begin: 0, count, step: 1 }).collect();
     for (axis, &(begin, end)) in crops.iter().enumerate() {
@@ -88,7 +90,7 @@ pub fn batch_to_space(
         let beyond = NumericError::Bounds { axis, begin, count: end, step: 1, extent };
         cuts[axis] = Cut { begin, count: count.ok_or(beyond)?, step: 1 };
     }
-    strided_slice(&whole, &cuts)
+    strided_slice(memory, &whole, &cuts)
 }
 
 fn check_rank(
@@ -126,6 +128,7 @@ pub enum Channels {
 /// [`NumericError::Rank`] if the value does not have 4 axes, [`NumericError::Blocks`] if the block
 /// does not divide height and width.
 pub fn space_to_depth(
+    memory: &Memory,
     value: &Value,
     block: usize,
     channels: Channels,
@@ -150,7 +153,7 @@ pub fn space_to_depth(
             [batch, deeper, rows, columns],
         ),
     };
-    Ok(transpose(&value.clone().reshape(cut)?, &order)?.reshape(shape)?)
+    Ok(transpose(memory, &value.clone().reshape(cut)?, &order)?.reshape(shape)?)
 }
 
 /// Moves parts of the channels of images to positions within square blocks. TensorFlow's
@@ -159,6 +162,7 @@ pub fn space_to_depth(
 /// # Errors
 /// As for [`space_to_depth`], if the square of the block does not divide the channels.
 pub fn depth_to_space(
+    memory: &Memory,
     value: &Value,
     block: usize,
     channels: Channels,
@@ -183,7 +187,7 @@ pub fn depth_to_space(
             [batch, depth, height, width],
         ),
     };
-    Ok(transpose(&value.clone().reshape(cut)?, &order)?.reshape(shape)?)
+    Ok(transpose(memory, &value.clone().reshape(cut)?, &order)?.reshape(shape)?)
 }
 
 /// Batch, height, width and channels of images.

@@ -1,8 +1,8 @@
-use tidemill_value::{Shape, Value, ValueError};
+use tidemill_value::{Memory, Shape, Value, ValueError};
 
 use super::view::broadcast_to;
 use crate::NumericError;
-use crate::moved::{Moved, build, fill, read, read_one};
+use crate::moved::{Moved, build, build_zeroed, fill, read, read_one};
 use crate::output::volume;
 
 /// Neighbouring diagonals of matrices, packed as rows of one length.
@@ -97,7 +97,12 @@ fn matrices(shape: &Shape) -> Result<(&[usize], usize, usize), NumericError> {
 /// # Errors
 /// [`NumericError::Rank`] if there are no matrices, [`NumericError::Diagonals`] if they have no
 /// such diagonals, [`NumericError::Value`] if `padding` is not one element of their type.
-pub fn matrix_diag_part(value: &Value, band: Band, padding: &Value) -> Result<Value, NumericError> {
+pub fn matrix_diag_part(
+    memory: &Memory,
+    value: &Value,
+    band: Band,
+    padding: &Value,
+) -> Result<Value, NumericError> {
     let (outer, rows, columns) = matrices(value.shape())?;
     band.check(rows, columns)?;
     let (count, width) = (band.count(), band.width(rows, columns));
@@ -106,7 +111,7 @@ pub fn matrix_diag_part(value: &Value, band: Band, padding: &Value) -> Result<Va
     let dtype = value.dtype();
     match_moved!(dtype, T => {
         let (elements, padding) = (read::<T>(value, dtype)?, read_one::<T>(padding, dtype)?);
-        build(dtype, shape, |out| {
+        build(memory, dtype, shape, |out| {
             fill(out, &padding);
             take_diagonals(elements, out, band, [rows, columns]);
         })
@@ -183,6 +188,7 @@ fn set_diagonals<T: Moved>(
 /// # Errors
 /// As for [`matrix_set_diag`], and [`NumericError::Value`] if memory cannot hold the result.
 pub fn matrix_diag(
+    memory: &Memory,
     diagonals: &Value,
     band: Band,
     [rows, columns]: [usize; 2],
@@ -197,7 +203,7 @@ pub fn matrix_diag(
     if shape.elements().is_none() {
         return Err(ValueError::TooLarge { shape }.into());
     }
-    matrix_set_diag(broadcast_to(padding, &shape)?, diagonals, band)
+    matrix_set_diag(broadcast_to(memory, padding, &shape)?, diagonals, band)
 }
 
 /// Matrices with zeros outside a band: `below` diagonals below and `above` above the main one are
@@ -205,14 +211,19 @@ pub fn matrix_diag(
 ///
 /// # Errors
 /// [`NumericError::Rank`] if there are no matrices.
-pub fn matrix_band_part(value: &Value, below: i64, above: i64) -> Result<Value, NumericError> {
+pub fn matrix_band_part(
+    memory: &Memory,
+    value: &Value,
+    below: i64,
+    above: i64,
+) -> Result<Value, NumericError> {
     let (_, rows, columns) = matrices(value.shape())?;
     let reach = |diagonals: i64| usize::try_from(diagonals).unwrap_or(usize::MAX);
     let (below, above) = (reach(below), reach(above));
     let dtype = value.dtype();
     match_moved!(dtype, T => {
         let elements = read::<T>(value, dtype)?;
-        build(dtype, value.shape().clone(), |out| {
+        build_zeroed(memory, dtype, value.shape().clone(), |out| {
             if out.is_empty() {
                 return;
             }
@@ -234,19 +245,19 @@ pub fn matrix_band_part(value: &Value, below: i64, above: i64) -> Result<Value, 
 ///
 /// # Errors
 /// [`NumericError::Value`] if memory cannot hold the result.
-pub fn diag(value: &Value) -> Result<Value, NumericError> {
+pub fn diag(memory: &Memory, value: &Value) -> Result<Value, NumericError> {
     let (shape, count) = (value.shape().clone(), value.elements());
     let twice: Shape = shape.iter().chain(&shape[..]).copied().collect();
     let list = value.clone().reshape([count])?;
     let zero = Value::zeros(value.dtype(), [])?;
-    Ok(matrix_diag(&list, Band::MAIN, [count, count], &zero)?.reshape(twice)?)
+    Ok(matrix_diag(memory, &list, Band::MAIN, [count, count], &zero)?.reshape(twice)?)
 }
 
 /// The elements on the diagonal of a value of shape `S + S`. TensorFlow's `DiagPart`.
 ///
 /// # Errors
 /// [`NumericError::Shape`] if the shape has other halves.
-pub fn diag_part(value: &Value) -> Result<Value, NumericError> {
+pub fn diag_part(memory: &Memory, value: &Value) -> Result<Value, NumericError> {
     let shape = value.shape();
     let (first, second) = shape.split_at(shape.rank() / 2);
     if first != second {
@@ -256,5 +267,5 @@ pub fn diag_part(value: &Value) -> Result<Value, NumericError> {
     let count = volume(first);
     let matrix = value.clone().reshape([count, count])?;
     let zero = Value::zeros(value.dtype(), [])?;
-    Ok(matrix_diag_part(&matrix, Band::MAIN, &zero)?.reshape(first)?)
+    Ok(matrix_diag_part(memory, &matrix, Band::MAIN, &zero)?.reshape(first)?)
 }

@@ -1,4 +1,4 @@
-use tidemill_value::{Shape, Value};
+use tidemill_value::{Memory, Shape, Value};
 
 use super::indices::Indices;
 use crate::NumericError;
@@ -16,7 +16,12 @@ use crate::pool::{TILE, for_each_chunk_mut};
 /// [`NumericError::IndexOutOfRange`] if there is no such part (negative indices name none),
 /// [`NumericError::Axis`] if there is no such axis, [`NumericError::UnsupportedDType`] if the
 /// indices are of another type.
-pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, NumericError> {
+pub fn gather(
+    memory: &Memory,
+    value: &Value,
+    indices: &Value,
+    axis: usize,
+) -> Result<Value, NumericError> {
     let shape = value.shape();
     let rank = shape.rank();
     let extent = *shape.get(axis).ok_or(NumericError::Axis { axis, rank })?;
@@ -27,7 +32,7 @@ pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, Nume
     let dtype = value.dtype();
     match_moved!(dtype, T => {
         let elements = read::<T>(value, dtype)?;
-        build(dtype, output, |out| {
+        build(memory, dtype, output, |out| {
             if !out.is_empty() {
                 gather_rows(elements, extent, inner.iter().product(), indices, out);
             }
@@ -42,13 +47,14 @@ pub fn gather(value: &Value, indices: &Value, axis: usize) -> Result<Value, Nume
 /// As for [`gather()`], and [`NumericError::Shape`] if the first axes differ, or `axis` is one of
 /// them.
 pub fn gather_batches(
+    memory: &Memory,
     value: &Value,
     indices: &Value,
     axis: usize,
     batch: usize,
 ) -> Result<Value, NumericError> {
     if batch == 0 {
-        return gather(value, indices, axis);
+        return gather(memory, value, indices, axis);
     }
     let shape = value.shape();
     let rank = shape.rank();
@@ -66,7 +72,7 @@ pub fn gather_batches(
     let dtype = value.dtype();
     match_moved!(dtype, T => {
         let elements = read::<T>(value, dtype)?;
-        build(dtype, output, |out| {
+        build(memory, dtype, output, |out| {
             if !out.is_empty() {
                 let slabs = elements.chunks_exact(outer * extent * width);
                 let outs = out.chunks_exact_mut(outer * count * width);

@@ -1,4 +1,4 @@
-use tidemill_value::{DType, Element, Scalar, Shape, Value, match_dtype};
+use tidemill_value::{DType, Element, Memory, Scalar, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::elementwise::cast;
@@ -15,11 +15,16 @@ use crate::output::build;
 /// [`NumericError::Range`] if the steps do not lead to `limit`, or one of the numbers is not
 /// finite, [`NumericError::Value`] if the types differ or memory cannot hold the numbers,
 /// [`NumericError::UnsupportedDType`] if they are truth values.
-pub fn range(start: Scalar, limit: Scalar, delta: Scalar) -> Result<Value, NumericError> {
+pub fn range(
+    memory: &Memory,
+    start: Scalar,
+    limit: Scalar,
+    delta: Scalar,
+) -> Result<Value, NumericError> {
     let dtype = start.dtype();
     match_dtype!(dtype, wide, T => {
         let [start, limit, delta] = numbers_of::<T>([start, limit, delta])?;
-        build([length_of(start, limit, delta)?], |out| {
+        build(memory, [length_of(start, limit, delta)?], |out| {
             for (i, o) in out.iter_mut().enumerate() {
                 *o = T::nth(start, delta, i);
             }
@@ -115,11 +120,16 @@ integers!(i32, i64, u64);
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if `start` is not a float, [`NumericError::Value`] if the
 /// types differ or memory cannot hold the numbers.
-pub fn lin_space(start: Scalar, stop: Scalar, count: usize) -> Result<Value, NumericError> {
+pub fn lin_space(
+    memory: &Memory,
+    start: Scalar,
+    stop: Scalar,
+    count: usize,
+) -> Result<Value, NumericError> {
     let dtype = start.dtype();
     match_dtype!(dtype, floats, T => {
         let (start, stop): (T, T) = (Value::from(start).to_scalar()?, Value::from(stop).to_scalar()?);
-        build([count], |out| {
+        build(memory, [count], |out| {
             let step = (stop - start) / count.saturating_sub(1).max(1) as T;
             for (i, o) in out.iter_mut().enumerate() {
                 *o = start + step * i as T;
@@ -142,6 +152,7 @@ pub fn lin_space(start: Scalar, stop: Scalar, count: usize) -> Result<Value, Num
 /// [`NumericError::UnsupportedDType`] if they are not integers, [`NumericError::Value`] if `on` and
 /// `off` are not single elements of one type or memory cannot hold the result.
 pub fn one_hot(
+    memory: &Memory,
     indices: &Value,
     depth: usize,
     axis: usize,
@@ -160,11 +171,11 @@ pub fn one_hot(
         return Err(NumericError::UnsupportedDType { dtype });
     }
     let indices = match_dtype!(dtype, indices, I => indices_or_none(indices.as_slice::<I>()?),
-        else indices_or_none(cast(indices, DType::I64)?.as_slice::<i64>()?));
+        else indices_or_none(cast(memory, indices, DType::I64)?.as_slice::<i64>()?));
     let dtype = on.dtype();
     match_moved!(dtype, T => {
         let (on, off) = (moved::read_one::<T>(on, dtype)?, moved::read_one::<T>(off, dtype)?);
-        moved::build(dtype, shape, |out| {
+        moved::build(memory, dtype, shape, |out| {
             moved::fill(out, &off);
             mark(&indices, [depth, width], &on, out);
         })

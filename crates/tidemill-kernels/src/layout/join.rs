@@ -1,5 +1,5 @@
 use smallvec::SmallVec;
-use tidemill_value::{Shape, Value, ValueError};
+use tidemill_value::{Memory, Shape, Value, ValueError};
 
 use super::view::{Cut, strided_slice};
 use crate::NumericError;
@@ -12,7 +12,7 @@ use crate::moved::{Moved, build, read};
 /// # Errors
 /// [`NumericError::NoOperands`] if there are none, [`NumericError::Axis`] if there is no such axis,
 /// [`NumericError::Shape`] and [`NumericError::Value`] if shapes or types do not fit.
-pub fn concat(values: &[&Value], axis: usize) -> Result<Value, NumericError> {
+pub fn concat(memory: &Memory, values: &[&Value], axis: usize) -> Result<Value, NumericError> {
     let first = values.first().ok_or(NumericError::NoOperands)?;
     let rank = first.shape().rank();
     if axis >= rank {
@@ -27,14 +27,14 @@ pub fn concat(values: &[&Value], axis: usize) -> Result<Value, NumericError> {
     if let [only] = values {
         return Ok((*only).clone());
     }
-    join(values, &first.shape()[..axis], with_extent(first.shape(), axis, Some(joined)))
+    join(memory, values, &first.shape()[..axis], with_extent(first.shape(), axis, Some(joined)))
 }
 
 /// Joins values of one type and shape along a new axis. TensorFlow's `Pack`.
 ///
 /// # Errors
 /// As for [`concat()`]; `axis` may be up to the rank of the values.
-pub fn pack(values: &[&Value], axis: usize) -> Result<Value, NumericError> {
+pub fn pack(memory: &Memory, values: &[&Value], axis: usize) -> Result<Value, NumericError> {
     let first = values.first().ok_or(NumericError::NoOperands)?.shape();
     if axis > first.rank() {
         return Err(NumericError::Axis { axis, rank: first.rank() + 1 });
@@ -44,7 +44,7 @@ pub fn pack(values: &[&Value], axis: usize) -> Result<Value, NumericError> {
     }
     let (outer, inner) = first.split_at(axis);
     let shape = outer.iter().chain([&values.len()]).chain(inner).copied().collect();
-    join(values, outer, shape)
+    join(memory, values, outer, shape)
 }
 
 /// Cuts a value into parts of the given sizes along an axis. TensorFlow's `SplitV` and `Split`.
@@ -52,7 +52,12 @@ pub fn pack(values: &[&Value], axis: usize) -> Result<Value, NumericError> {
 /// # Errors
 /// [`NumericError::Axis`] if there is no such axis, [`NumericError::Length`] if the sizes do not
 /// add up to its extent.
-pub fn split(value: &Value, axis: usize, sizes: &[usize]) -> Result<Vec<Value>, NumericError> {
+pub fn split(
+    memory: &Memory,
+    value: &Value,
+    axis: usize,
+    sizes: &[usize],
+) -> Result<Vec<Value>, NumericError> {
     let expected = extent_of(value, axis)?;
     let actual = sizes.iter().fold(0_usize, |sum, size| sum.saturating_add(*size));
     if actual != expected {
@@ -60,7 +65,7 @@ pub fn split(value: &Value, axis: usize, sizes: &[usize]) -> Result<Vec<Value>, 
     }
     let mut begin = 0;
     let cut = |&count: &usize| {
-        let part = part_of(value, axis, begin, count);
+        let part = part_of(memory, value, axis, begin, count);
         begin += count;
         part
     };
@@ -72,7 +77,7 @@ pub fn split(value: &Value, axis: usize, sizes: &[usize]) -> Result<Vec<Value>, 
 /// # Errors
 /// [`NumericError::Axis`] if there is no such axis, [`NumericError::Value`] if memory cannot hold
 /// as many parts.
-pub fn unpack(value: &Value, axis: usize) -> Result<Vec<Value>, NumericError> {
+pub fn unpack(memory: &Memory, value: &Value, axis: usize) -> Result<Vec<Value>, NumericError> {
     let extent = extent_of(value, axis)?;
     let (outer, inner) = (&value.shape()[..axis], &value.shape()[axis + 1..]);
     let shape: Shape = outer.iter().chain(inner).copied().collect();
@@ -81,7 +86,7 @@ pub fn unpack(value: &Value, axis: usize) -> Result<Vec<Value>, NumericError> {
         .try_reserve_exact(extent)
         .map_err(|_| ValueError::TooLarge { shape: value.shape().clone() })?;
     for begin in 0..extent {
-        parts.push(part_of(value, axis, begin, 1)?.reshape(shape.clone())?);
+        parts.push(part_of(memory, value, axis, begin, 1)?.reshape(shape.clone())?);
     }
     Ok(parts)
 }
@@ -91,11 +96,17 @@ fn extent_of(value: &Value, axis: usize) -> Result<usize, NumericError> {
     value.shape().get(axis).copied().ok_or(NumericError::Axis { axis, rank })
 }
 
-fn part_of(value: &Value, axis: usize, begin: usize, count: usize) -> Result<Value, NumericError> {
+fn part_of(
+    memory: &Memory,
+    value: &Value,
+    axis: usize,
+    begin: usize,
+    count: usize,
+) -> Result<Value, NumericError> {
     let whole = value.shape().iter().map(|&count| Cut { begin: 0, count, step: 1 });
     let mut cuts: SmallVec<[Cut; 4]> = whole.collect();
     cuts[axis] = Cut { begin, count, step: 1 };
-    strided_slice(value, &cuts)
+    strided_slice(memory, value, &cuts)
 }
 
 fn with_extent(shape: &Shape, axis: usize, extent: Option<usize>) -> Shape {
@@ -109,7 +120,12 @@ fn check_shape(value: &Value, expected: Shape) -> Result<(), NumericError> {
 }
 
 /// Joins the elements after the `outer` axes of each value.
-fn join(values: &[&Value], outer: &[usize], shape: Shape) -> Result<Value, NumericError> {
+fn join(
+    memory: &Memory,
+    values: &[&Value],
+    outer: &[usize],
+    shape: Shape,
+) -> Result<Value, NumericError> {
     let Some(first) = values.first() else {
         return Err(NumericError::NoOperands);
     };
@@ -118,7 +134,7 @@ fn join(values: &[&Value], outer: &[usize], shape: Shape) -> Result<Value, Numer
         let parts: Result<SmallVec<[&[T]; 4]>, ValueError> =
             values.iter().map(|value| read(value, dtype)).collect();
         let parts = parts?;
-        build(dtype, shape, |out| {
+        build(memory, dtype, shape, |out| {
             if !out.is_empty() {
                 join_rows(&parts, outer.iter().product(), out);
             }

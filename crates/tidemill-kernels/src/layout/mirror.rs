@@ -1,9 +1,9 @@
-use tidemill_value::{Shape, Value, ValueError, match_dtype};
+use tidemill_value::{Memory, Shape, Value, ValueError, match_dtype};
 
 use super::gather::gather;
 use crate::NumericError;
 use crate::number::Number;
-use crate::output::{build, volume};
+use crate::output::{build_zeroed, volume};
 
 /// Extends a value beyond its ends by its mirror images: `padding[i].0` elements before and
 /// `padding[i].1` after it along each axis `i`. TensorFlow's `MirrorPad`.
@@ -14,6 +14,7 @@ use crate::output::{build, volume};
 /// [`NumericError::Rank`] if the list does not describe every axis, [`NumericError::Mirror`] if an
 /// image would be longer than the value, [`NumericError::Value`] if memory cannot hold the result.
 pub fn mirror_pad(
+    memory: &Memory,
     value: &Value,
     padding: &[(usize, usize)],
     skips_edge: bool,
@@ -27,7 +28,7 @@ pub fn mirror_pad(
     for (axis, &around) in padding.iter().enumerate().filter(|(_, around)| **around != (0, 0)) {
         let sources = sources(axis, value.shape()[axis], around, skips_edge)?;
         let sources = sources.into_iter().map(|source| source as i64).collect();
-        padded = gather(&padded, &Value::list(sources), axis)?;
+        padded = gather(memory, &padded, &Value::list(sources), axis)?;
     }
     Ok(padded)
 }
@@ -38,6 +39,7 @@ pub fn mirror_pad(
 /// # Errors
 /// As for [`mirror_pad`], and [`NumericError::UnsupportedDType`] if the elements are not numbers.
 pub fn mirror_pad_grad(
+    memory: &Memory,
     padded: &Value,
     padding: &[(usize, usize)],
     skips_edge: bool,
@@ -52,7 +54,7 @@ pub fn mirror_pad_grad(
         let extent = padded.shape()[axis].checked_sub(before.saturating_add(behind));
         let extent = extent.ok_or(NumericError::Mirror { axis, before, behind, extent: 0 })?;
         let targets = sources(axis, extent, around, skips_edge)?;
-        sum = add_along(&sum, axis, &targets, extent)?;
+        sum = add_along(memory, &sum, axis, &targets, extent)?;
     }
     Ok(sum)
 }
@@ -86,6 +88,7 @@ fn sources(
 
 /// Sums the parts of a value along an axis by destination.
 fn add_along(
+    memory: &Memory,
     value: &Value,
     axis: usize,
     targets: &[usize],
@@ -97,7 +100,7 @@ fn add_along(
     let dtype = value.dtype();
     match_dtype!(dtype, wide, T => {
         let elements = value.as_slice::<T>()?;
-        build(shape, |out| {
+        build_zeroed(memory, shape, |out| {
             if !out.is_empty() {
                 add_rows(elements, targets, [extent, width], out);
             }

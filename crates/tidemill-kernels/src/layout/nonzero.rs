@@ -1,4 +1,4 @@
-use tidemill_value::{DType, Element, Value, match_dtype};
+use tidemill_value::{DType, Element, Memory, Value, match_dtype};
 
 use crate::NumericError;
 use crate::elementwise::cast;
@@ -9,21 +9,21 @@ use crate::output::build;
 ///
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if the elements are strings.
-pub fn nonzero(value: &Value) -> Result<Value, NumericError> {
-    match_dtype!(value.dtype(), wide, T => nonzero_of::<T>(value), else {
+pub fn nonzero(memory: &Memory, value: &Value) -> Result<Value, NumericError> {
+    match_dtype!(value.dtype(), wide, T => nonzero_of::<T>(memory, value), else {
         if !value.dtype().is_plain() {
             return Err(NumericError::UnsupportedDType { dtype: value.dtype() });
         }
-        nonzero_of::<bool>(&cast(value, DType::Bool)?)
+        nonzero_of::<bool>(memory, &cast(memory, value, DType::Bool)?)
     })
 }
 
-fn nonzero_of<T: Element>(value: &Value) -> Result<Value, NumericError> {
+fn nonzero_of<T: Element>(memory: &Memory, value: &Value) -> Result<Value, NumericError> {
     let zero = T::default();
     let elements = value.as_slice::<T>()?;
     let found = || elements.iter().enumerate().filter(|(_, x)| **x != zero);
     let (rank, strides) = (value.shape().rank(), value.shape().strides());
-    build([found().count(), rank], |out: &mut [i64]| {
+    build(memory, [found().count(), rank], |out: &mut [i64]| {
         if rank == 0 {
             return Ok(());
         }

@@ -1,4 +1,4 @@
-use tidemill_value::{Shape, Value, ValueError};
+use tidemill_value::{Memory, Shape, Value, ValueError};
 
 use super::transfer::Transfer;
 use crate::NumericError;
@@ -12,6 +12,7 @@ use crate::strided::Axis;
 /// [`NumericError::Rank`] if the list does not describe every axis, [`NumericError::Value`] if
 /// `constant` is not one element of the value's type or memory cannot hold the result.
 pub fn pad(
+    memory: &Memory,
     value: &Value,
     padding: &[(usize, usize)],
     constant: &Value,
@@ -31,7 +32,7 @@ pub fn pad(
     let dtype = value.dtype();
     match_moved!(dtype, T => {
         let (elements, constant) = (read::<T>(value, dtype)?, read_one::<T>(constant, dtype)?);
-        build(dtype, shape, |out| {
+        build(memory, dtype, shape, |out| {
             fill(out, &constant);
             transfer.run(elements, out);
         })

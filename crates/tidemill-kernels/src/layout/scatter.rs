@@ -1,10 +1,10 @@
 use smallvec::SmallVec;
-use tidemill_value::{DType, Shape, Value, ValueError, match_dtype};
+use tidemill_value::{DType, Memory, Shape, Value, ValueError, match_dtype};
 
 use super::indices::Indices;
 use super::view::broadcast_to;
 use crate::NumericError;
-use crate::moved::{Moved, build, read};
+use crate::moved::{Moved, build, build_zeroed, read};
 use crate::number::{Number, combined};
 use crate::output::volume;
 
@@ -185,12 +185,12 @@ fn check_elements(updates: &Value, combine: Combine) -> Result<(), NumericError>
 /// [`NumericError::IndexOutOfRange`] if there is no such part, [`NumericError::Rank`] if rows are
 /// longer than the value has axes, or there are none, [`NumericError::UnsupportedDType`] if the
 /// indices are not `int32` or `int64`.
-pub fn gather_nd(value: &Value, indices: &Value) -> Result<Value, NumericError> {
+pub fn gather_nd(memory: &Memory, value: &Value, indices: &Value) -> Result<Value, NumericError> {
     let parts = Parts::new(value.shape(), indices)?;
     let dtype = value.dtype();
     match_moved!(dtype, T => {
         let elements = read::<T>(value, dtype)?;
-        build(dtype, parts.shape.clone(), |out| {
+        build(memory, dtype, parts.shape.clone(), |out| {
             if parts.width > 0 {
                 for (start, o) in parts.starts().zip(out.chunks_exact_mut(parts.width)) {
                     o.clone_from_slice(&elements[start..start + parts.width]);
@@ -205,9 +205,14 @@ pub fn gather_nd(value: &Value, indices: &Value) -> Result<Value, NumericError> 
 ///
 /// # Errors
 /// As for [`tensor_scatter`], and [`NumericError::Value`] if memory cannot hold the result.
-pub fn scatter_nd(indices: &Value, updates: &Value, shape: &Shape) -> Result<Value, NumericError> {
+pub fn scatter_nd(
+    memory: &Memory,
+    indices: &Value,
+    updates: &Value,
+    shape: &Shape,
+) -> Result<Value, NumericError> {
     Parts::new(shape, indices)?.check(updates, Combine::Add)?;
-    let zeros = Value::zeros(updates.dtype(), shape.clone())?;
+    let zeros = memory.zeros(updates.dtype(), shape.clone())?;
     tensor_scatter(zeros, indices, updates, Combine::Add)
 }
 
@@ -280,6 +285,7 @@ pub fn check_scatter_rows(
 /// As for [`tensor_scatter`]; [`NumericError::Unsorted`] if the indices are to be checked and are
 /// out of order or repeated.
 pub fn sparse_to_dense(
+    memory: &Memory,
     indices: &Value,
     shape: &Shape,
     values: &Value,
@@ -293,8 +299,8 @@ pub fn sparse_to_dense(
     if checks_order && let Some(position) = pairs.position(|(start, next)| start >= next) {
         return Err(NumericError::Unsorted { position: position + 1 });
     }
-    let values = broadcast_to(values, &[count])?;
-    tensor_scatter(broadcast_to(default, shape)?, &indices, &values, Combine::Update)
+    let values = broadcast_to(memory, values, &[count])?;
+    tensor_scatter(broadcast_to(memory, default, shape)?, &indices, &values, Combine::Update)
 }
 
 /// Cuts a value into parts by a number for each of its rows. TensorFlow's `DynamicPartition`.
@@ -305,6 +311,7 @@ pub fn sparse_to_dense(
 /// [`NumericError::Shape`] if they are not, [`NumericError::IndexOutOfRange`] if a number is not in
 /// `[0, count)`.
 pub fn dynamic_partition(
+    memory: &Memory,
     value: &Value,
     partitions: &Value,
     count: usize,
@@ -318,7 +325,7 @@ pub fn dynamic_partition(
         let shape: Shape = [members.len()].iter().chain(part).copied().collect();
         match_moved!(dtype, T => {
             let elements = read::<T>(value, dtype)?;
-            build(dtype, shape, |out| {
+            build(memory, dtype, shape, |out| {
                 if width > 0 {
                     for (&row, out) in members.iter().zip(out.chunks_exact_mut(width)) {
                         out.clone_from_slice(&elements[row * width..(row + 1) * width]);
@@ -337,7 +344,11 @@ pub fn dynamic_partition(
 /// [`NumericError::NoOperands`] if there are no values, [`NumericError::Shape`] if the axes of the
 /// indices are not the first axes of their value, or rows differ in shape,
 /// [`NumericError::IndexOutOfRange`] if a number is negative.
-pub fn dynamic_stitch(indices: &[&Value], values: &[&Value]) -> Result<Value, NumericError> {
+pub fn dynamic_stitch(
+    memory: &Memory,
+    indices: &[&Value],
+    values: &[&Value],
+) -> Result<Value, NumericError> {
     let (Some(first), Some(first_indices)) = (values.first(), indices.first()) else {
         return Err(NumericError::NoOperands);
     };
@@ -359,7 +370,7 @@ pub fn dynamic_stitch(indices: &[&Value], values: &[&Value]) -> Result<Value, Nu
         let values: Result<Vec<&[T]>, ValueError> =
             values.iter().map(|value| read(value, dtype)).collect();
         let values = values?;
-        build(dtype, shape, |out| {
+        build_zeroed(memory, dtype, shape, |out| {
             for (&rows, elements) in rows.iter().zip(&values) {
                 stitch(rows, elements, width, out);
             }

@@ -1,4 +1,4 @@
-use tidemill_value::Value;
+use tidemill_value::{Memory, Value};
 
 use crate::NumericError;
 use crate::moved::{Moved, build, read};
@@ -12,6 +12,7 @@ use crate::output::volume;
 /// value, [`NumericError::Length`] if there is not one length for each element,
 /// [`NumericError::IndexOutOfRange`] if one is longer than the axis.
 pub fn reverse_sequence(
+    memory: &Memory,
     value: &Value,
     lengths: &[i64],
     sequence: usize,
@@ -39,7 +40,7 @@ pub fn reverse_sequence(
     let dtype = value.dtype();
     match_moved!(dtype, T => {
         let elements = read::<T>(value, dtype)?;
-        build(dtype, shape.clone(), |out| {
+        build(memory, dtype, shape.clone(), |out| {
             if !out.is_empty() {
                 walk.run(elements, &lengths, sequence < batch, out);
             }

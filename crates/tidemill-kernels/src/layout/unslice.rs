@@ -1,9 +1,9 @@
-use tidemill_value::{Shape, Value, ValueError};
+use tidemill_value::{Memory, Shape, Value, ValueError};
 
 use super::transfer::Transfer;
 use super::view::{Cut, check_cut};
 use crate::NumericError;
-use crate::moved::{build, read};
+use crate::moved::{build_zeroed, read};
 use crate::strided::Axis;
 
 /// A value of `shape` with the elements of `part` where `cuts` would take them from, and zeros
@@ -13,7 +13,12 @@ use crate::strided::Axis;
 /// [`NumericError::Rank`] if there is not one cut for each axis, [`NumericError::Bounds`] if one
 /// reaches beyond its axis, [`NumericError::Shape`] if the part does not have the shape that they
 /// cut out, [`NumericError::Value`] if memory cannot hold the result.
-pub fn unslice(part: &Value, shape: &Shape, cuts: &[Cut]) -> Result<Value, NumericError> {
+pub fn unslice(
+    memory: &Memory,
+    part: &Value,
+    shape: &Shape,
+    cuts: &[Cut],
+) -> Result<Value, NumericError> {
     let (expected, actual) = (shape.rank(), cuts.len());
     if actual != expected {
         return Err(NumericError::Rank { expected, actual });
@@ -39,6 +44,6 @@ pub fn unslice(part: &Value, shape: &Shape, cuts: &[Cut]) -> Result<Value, Numer
     let dtype = part.dtype();
     match_moved!(dtype, T => {
         let elements = read::<T>(part, dtype)?;
-        build(dtype, shape.clone(), |out| transfer.run(elements, out))
+        build_zeroed(memory, dtype, shape.clone(), |out| transfer.run(elements, out))
     })
 }

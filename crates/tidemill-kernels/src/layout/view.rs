@@ -1,5 +1,5 @@
 use smallvec::SmallVec;
-use tidemill_value::{Shape, Value, ValueError, broadcast};
+use tidemill_value::{Memory, Shape, Value, ValueError, broadcast};
 
 use super::transfer::Transfer;
 use crate::NumericError;
@@ -34,7 +34,7 @@ impl View {
 
     /// The elements of `value` in the order of the view. If that is their own order, the buffer is
     /// shared.
-    fn read(&self, value: &Value) -> Result<Value, NumericError> {
+    fn read(&self, memory: &Memory, value: &Value) -> Result<Value, NumericError> {
         let shape: Shape = self.axes.iter().map(|&(extent, _)| extent).collect();
         let elements = shape.elements();
         let count = elements.ok_or_else(|| ValueError::TooLarge { shape: shape.clone() })?;
@@ -51,7 +51,7 @@ impl View {
         let dtype = value.dtype();
         match_moved!(dtype, T => {
             let elements = read::<T>(value, dtype)?;
-            build(dtype, shape, |out| transfer.run(elements, out))
+            build(memory, dtype, shape, |out| transfer.run(elements, out))
         })
     }
 }
@@ -62,12 +62,16 @@ impl View {
 /// # Errors
 /// [`NumericError::Rank`], [`NumericError::Axis`] and [`NumericError::DuplicateAxis`] if
 /// `permutation` does not name every axis once.
-pub fn transpose(value: &Value, permutation: &[usize]) -> Result<Value, NumericError> {
+pub fn transpose(
+    memory: &Memory,
+    value: &Value,
+    permutation: &[usize],
+) -> Result<Value, NumericError> {
     let view = View::of(value);
     check_rank(value, permutation.len())?;
     check_axes(value, permutation)?;
     let axes = permutation.iter().map(|&axis| view.axes[axis]).collect();
-    View { axes, ..view }.read(value)
+    View { axes, ..view }.read(memory, value)
 }
 
 /// Repeats a value along the axes it lacks, or that have extent 1, until it has `shape`.
@@ -76,7 +80,11 @@ pub fn transpose(value: &Value, permutation: &[usize]) -> Result<Value, NumericE
 /// # Errors
 /// [`NumericError::Broadcast`] and [`NumericError::Shape`] if the value does not broadcast to
 /// `shape`, [`NumericError::Value`] if memory cannot hold the result.
-pub fn broadcast_to(value: &Value, shape: &[usize]) -> Result<Value, NumericError> {
+pub fn broadcast_to(
+    memory: &Memory,
+    value: &Value,
+    shape: &[usize],
+) -> Result<Value, NumericError> {
     let stretched = broadcast(value.shape(), shape)?;
     if stretched[..] != *shape {
         let (expected, actual) = (shape.into(), value.shape().clone());
@@ -88,7 +96,7 @@ pub fn broadcast_to(value: &Value, shape: &[usize]) -> Result<Value, NumericErro
         Some(axis) if own.axes[axis].0 == extent => own.axes[axis],
         _ => (extent, 0),
     });
-    View { axes: axes.collect(), start: 0 }.read(value)
+    View { axes: axes.collect(), start: 0 }.read(memory, value)
 }
 
 /// Takes `size[i]` elements from `begin[i]` on along each axis `i`. TensorFlow's `Slice`.
@@ -96,11 +104,16 @@ pub fn broadcast_to(value: &Value, shape: &[usize]) -> Result<Value, NumericErro
 /// # Errors
 /// [`NumericError::Rank`] if the lists do not describe every axis, [`NumericError::Bounds`] if they
 /// reach beyond one.
-pub fn slice(value: &Value, begin: &[usize], size: &[usize]) -> Result<Value, NumericError> {
+pub fn slice(
+    memory: &Memory,
+    value: &Value,
+    begin: &[usize],
+    size: &[usize],
+) -> Result<Value, NumericError> {
     check_rank(value, begin.len())?;
     check_rank(value, size.len())?;
     let cuts = begin.iter().zip(size).map(|(&begin, &count)| Cut { begin, count, step: 1 });
-    strided_slice(value, &cuts.collect::<SmallVec<[Cut; 4]>>())
+    strided_slice(memory, value, &cuts.collect::<SmallVec<[Cut; 4]>>())
 }
 
 /// Cuts each axis. Implements TensorFlow's `StridedSlice`.
@@ -108,7 +121,7 @@ pub fn slice(value: &Value, begin: &[usize], size: &[usize]) -> Result<Value, Nu
 /// # Errors
 /// [`NumericError::Rank`] if there is not one cut for each axis, [`NumericError::Bounds`] if one
 /// reaches beyond its axis.
-pub fn strided_slice(value: &Value, cuts: &[Cut]) -> Result<Value, NumericError> {
+pub fn strided_slice(memory: &Memory, value: &Value, cuts: &[Cut]) -> Result<Value, NumericError> {
     check_rank(value, cuts.len())?;
     let mut view = View::of(value);
     for (axis, ((extent, step), cut)) in view.axes.iter_mut().zip(cuts).enumerate() {
@@ -118,14 +131,14 @@ pub fn strided_slice(value: &Value, cuts: &[Cut]) -> Result<Value, NumericError>
         // The step past the last element is not taken, so it may be too long for the buffer.
         *step = step.wrapping_mul(cut.step);
     }
-    view.read(value)
+    view.read(memory, value)
 }
 
 /// Reverses the order along `axes`. TensorFlow's `ReverseV2`.
 ///
 /// # Errors
 /// [`NumericError::Axis`] and [`NumericError::DuplicateAxis`] if `axes` are not axes of the value.
-pub fn reverse(value: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+pub fn reverse(memory: &Memory, value: &Value, axes: &[usize]) -> Result<Value, NumericError> {
     check_axes(value, axes)?;
     let whole = value.shape().iter().map(|&count| Cut { begin: 0, count, step: 1 });
     let mut cuts: SmallVec<[Cut; 4]> = whole.collect();
@@ -133,7 +146,7 @@ pub fn reverse(value: &Value, axes: &[usize]) -> Result<Value, NumericError> {
         let cut = &mut cuts[axis];
         *cut = Cut { begin: cut.count.saturating_sub(1), step: -1, ..*cut };
     }
-    strided_slice(value, &cuts)
+    strided_slice(memory, value, &cuts)
 }
 
 /// Repeats the value `multiples[i]` times along each axis `i`. TensorFlow's `Tile`.
@@ -141,7 +154,7 @@ pub fn reverse(value: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 /// # Errors
 /// [`NumericError::Rank`] if the list does not describe every axis, [`NumericError::Value`] if
 /// memory cannot hold the result.
-pub fn tile(value: &Value, multiples: &[usize]) -> Result<Value, NumericError> {
+pub fn tile(memory: &Memory, value: &Value, multiples: &[usize]) -> Result<Value, NumericError> {
     check_rank(value, multiples.len())?;
     let extents = value.shape().iter().zip(multiples);
     let shape: Shape = extents.map(|(&extent, &times)| extent.saturating_mul(times)).collect();
@@ -150,7 +163,7 @@ pub fn tile(value: &Value, multiples: &[usize]) -> Result<Value, NumericError> {
     }
     let own = View::of(value).axes.into_iter().zip(multiples);
     let axes = own.flat_map(|(axis, &times)| [(times, 0), axis]).collect();
-    Ok(View { axes, start: 0 }.read(value)?.reshape(shape)?)
+    Ok(View { axes, start: 0 }.read(memory, value)?.reshape(shape)?)
 }
 
 fn check_rank(value: &Value, actual: usize) -> Result<(), NumericError> {

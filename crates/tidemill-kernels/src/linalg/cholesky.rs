@@ -1,9 +1,9 @@
-use tidemill_value::{Value, match_dtype};
+use tidemill_value::{Memory, Value, match_dtype};
 
 use super::{square, unsupported};
 use crate::NumericError;
 use crate::float::Float;
-use crate::output::build;
+use crate::output::build_zeroed;
 
 /// The lower triangular matrices that give positive definite ones when multiplied by their own
 /// transposes. Only the lower triangles of the input are read. TensorFlow's `Cholesky`.
@@ -12,11 +12,11 @@ use crate::output::build;
 /// [`NumericError::NotPositiveDefinite`] if there is none, [`NumericError::Rank`] and
 /// [`NumericError::NotSquare`] if the shape is wrong, [`NumericError::UnsupportedDType`] if the
 /// elements are not floats.
-pub fn cholesky(matrices: &Value) -> Result<Value, NumericError> {
+pub fn cholesky(memory: &Memory, matrices: &Value) -> Result<Value, NumericError> {
     let (rows, _) = square(matrices)?;
     match_dtype!(matrices.dtype(), floats, T => {
         let elements = matrices.as_slice::<T>()?;
-        build(matrices.shape().clone(), |out: &mut [T]| {
+        build_zeroed(memory, matrices.shape().clone(), |out: &mut [T]| {
             if rows == 0 {
                 return Ok(());
             }

@@ -8,7 +8,7 @@ mod lu;
 mod square;
 mod triangular;
 
-use tidemill_value::{Shape, Value, match_dtype};
+use tidemill_value::{Memory, Shape, Value, match_dtype};
 
 use crate::NumericError;
 use crate::output::build;
@@ -26,11 +26,11 @@ pub use triangular::triangular_solve;
 /// [`NumericError::Singular`] if there is none, [`NumericError::Rank`] and
 /// [`NumericError::NotSquare`] if the shape is wrong, [`NumericError::UnsupportedDType`] if the
 /// elements are not floats.
-pub fn inverse(matrices: &Value, transposed: bool) -> Result<Value, NumericError> {
+pub fn inverse(memory: &Memory, matrices: &Value, transposed: bool) -> Result<Value, NumericError> {
     let (rows, _) = square(matrices)?;
     match_dtype!(matrices.dtype(), floats, T => {
         let elements = matrices.as_slice::<T>()?;
-        build(matrices.shape().clone(), |out: &mut [T]| {
+        build(memory, matrices.shape().clone(), |out: &mut [T]| {
             if rows == 0 {
                 return Ok(());
             }
@@ -52,7 +52,12 @@ pub fn inverse(matrices: &Value, transposed: bool) -> Result<Value, NumericError
 /// # Errors
 /// As for [`inverse`], [`NumericError::Shape`] if `right` does not have as many matrices of as many
 /// rows, [`NumericError::Value`] if the types differ.
-pub fn solve(matrices: &Value, right: &Value, transposed: bool) -> Result<Value, NumericError> {
+pub fn solve(
+    memory: &Memory,
+    matrices: &Value,
+    right: &Value,
+    transposed: bool,
+) -> Result<Value, NumericError> {
     let (rows, batch) = square(matrices)?;
     let columns = right.shape().last().copied().unwrap_or(0);
     let expected: Shape = batch.iter().copied().chain([rows, columns]).collect();
@@ -61,7 +66,7 @@ pub fn solve(matrices: &Value, right: &Value, transposed: bool) -> Result<Value,
     }
     match_dtype!(matrices.dtype(), floats, T => {
         let (elements, right) = (matrices.as_slice::<T>()?, right.as_slice::<T>()?);
-        build(expected, |out: &mut [T]| {
+        build(memory, expected, |out: &mut [T]| {
             if rows == 0 {
                 return Ok(());
             }
@@ -81,11 +86,11 @@ pub fn solve(matrices: &Value, right: &Value, transposed: bool) -> Result<Value,
 ///
 /// # Errors
 /// As for [`inverse`], but every square matrix has a determinant.
-pub fn determinant(matrices: &Value) -> Result<Value, NumericError> {
+pub fn determinant(memory: &Memory, matrices: &Value) -> Result<Value, NumericError> {
     let (rows, batch) = square(matrices)?;
     match_dtype!(matrices.dtype(), floats, T => {
         let elements = matrices.as_slice::<T>()?;
-        build(batch, |out: &mut [T]| {
+        build(memory, batch, |out: &mut [T]| {
             out.fill(1.0);
             if rows > 0 {
                 for (matrix, o) in elements.chunks_exact(rows * rows).zip(out) {
@@ -102,12 +107,12 @@ pub fn determinant(matrices: &Value) -> Result<Value, NumericError> {
 ///
 /// # Errors
 /// As for [`determinant`].
-pub fn log_determinant(matrices: &Value) -> Result<(Value, Value), NumericError> {
+pub fn log_determinant(memory: &Memory, matrices: &Value) -> Result<(Value, Value), NumericError> {
     let (rows, batch) = square(matrices)?;
     match_dtype!(matrices.dtype(), floats, T => {
         let elements = matrices.as_slice::<T>()?;
-        let mut logarithms = Value::zeros(matrices.dtype(), batch)?;
-        let signs = build(batch, |signs: &mut [T]| {
+        let mut logarithms = memory.zeros(matrices.dtype(), batch)?;
+        let signs = build(memory, batch, |signs: &mut [T]| {
             signs.fill(1.0);
             if rows > 0 {
                 let out = signs.iter_mut().zip(logarithms.as_mut_slice::<T>()?);

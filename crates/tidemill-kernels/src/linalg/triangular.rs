@@ -1,4 +1,4 @@
-use tidemill_value::{Shape, Value, match_dtype};
+use tidemill_value::{Memory, Shape, Value, match_dtype};
 
 use super::square::{square, unsupported};
 use crate::float::Float;
@@ -55,6 +55,7 @@ pub(super) fn row_minus<T: Float>(row: &mut [T], factor: T, other: &[T]) {
 /// if a shape is wrong, [`NumericError::UnsupportedDType`] if the elements are not floats,
 /// [`NumericError::Value`] if the types differ.
 pub fn triangular_solve(
+    memory: &Memory,
     matrices: &Value,
     right: &Value,
     lower: bool,
@@ -72,7 +73,7 @@ pub fn triangular_solve(
     let triangle = Triangle { rows, lower, unit: false, transposed };
     match_dtype!(matrices.dtype(), floats, T => {
         let (matrices, right) = (matrices.as_slice::<T>()?, right.as_slice::<T>()?);
-        build(shape, |out: &mut [T]| solve_all(&plan, triangle, matrices, right, columns, out))
+        build(memory, shape, |out: &mut [T]| solve_all(&plan, triangle, matrices, right, columns, out))
     }, else unsupported(matrices))
 }
 

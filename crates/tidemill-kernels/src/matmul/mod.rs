@@ -5,17 +5,23 @@ mod small;
 mod tiles;
 mod vector;
 
-use tidemill_value::{Element, Shape, Value, match_dtype};
+use tidemill_value::{Element, Memory, Shape, Value, match_dtype};
 
 use crate::float::Float;
 use crate::number::Number;
 use crate::output::build;
-use crate::pool::{for_each_chunk_mut, try_for_each_chunk_mut};
+use crate::pool::{for_each_chunk_mut, try_for_each_chunk_mut_with};
 use crate::{Broadcast, NumericError};
 pub use plan::{MatMul, Orientation};
 
 impl MatMul {
-    /// Computes the product. With an inner dimension of 0, it is 0.
+    /// The number of elements that [`MatMul::run`] needs to compute with.
+    pub fn spare<T: Multiply>(&self) -> usize {
+        T::spare(self)
+    }
+
+    /// Computes the product. With an inner dimension of 0, it is 0. Overwrites `spare`, which has
+    /// [`MatMul::spare`] elements.
     ///
     /// # Errors
     /// [`NumericError::Length`] if a buffer does not have the shape planned for.
@@ -24,8 +30,9 @@ impl MatMul {
         left: &[T],
         right: &[T],
         out: &mut [T],
+        spare: &mut [T],
     ) -> Result<(), NumericError> {
-        T::multiply(self, left, right, out)
+        T::multiply(self, left, right, out, spare)
     }
 
     /// The operands as vector and matrix, if one is a vector, and the function that multiplies
@@ -53,6 +60,7 @@ type VectorProduct<T> = fn(&[T], &[T], &mut [T]);
 /// # Errors
 /// [`NumericError::Rank`] if a value is not a matrix, and as for [`batch_matmul`].
 pub fn matmul(
+    memory: &Memory,
     left: (&Value, Orientation),
     right: (&Value, Orientation),
 ) -> Result<Value, NumericError> {
@@ -62,7 +70,7 @@ pub fn matmul(
             return Err(NumericError::Rank { expected: 2, actual });
         }
     }
-    batch_matmul(left, right)
+    batch_matmul(memory, left, right)
 }
 
 /// The products of the matrices in the last two axes of two values, whose other axes broadcast;
@@ -74,6 +82,7 @@ pub fn matmul(
 /// differ or memory cannot hold the result, [`NumericError::UnsupportedDType`] if the elements are
 /// not numbers.
 pub fn batch_matmul(
+    memory: &Memory,
     left: (&Value, Orientation),
     right: (&Value, Orientation),
 ) -> Result<Value, NumericError> {
@@ -85,7 +94,7 @@ pub fn batch_matmul(
     let dtype = left.0.dtype();
     match_dtype!(dtype, wide, T => {
         let (left, right) = (left.0.as_slice::<T>()?, right.0.as_slice::<T>()?);
-        build(shape, |out| run_batch(&plan, &batch, left, right, out))
+        build(memory, shape, |out| run_batch(memory, &plan, &batch, left, right, out))
     }, else Err(NumericError::UnsupportedDType { dtype }))
 }
 
@@ -97,6 +106,7 @@ fn split_batch(value: &Value) -> Result<(&[usize], [usize; 2]), NumericError> {
 }
 
 fn run_batch<T: Multiply>(
+    memory: &Memory,
     plan: &MatMul,
     batch: &Broadcast<2>,
     left: &[T],
@@ -107,43 +117,53 @@ fn run_batch<T: Multiply>(
         return Ok(());
     }
     let (left_size, right_size) = (plan.rows * plan.inner, plan.inner * plan.columns);
-    let run_some = |first: usize, out: &mut [T]| {
+    let run_some = |first: usize, out: &mut [T], spare: &mut [T]| {
         let positions = batch.positions_from(first);
         for (out, [l, r]) in out.chunks_exact_mut(plan.rows * plan.columns).zip(positions) {
             let left = &left[l * left_size..(l + 1) * left_size];
             let right = &right[r * right_size..(r + 1) * right_size];
-            plan.run(left, right, out)?;
+            plan.run(left, right, out, spare)?;
         }
         Ok(())
     };
     if plan.work() >= tiles::MOST_WORK {
-        return run_some(0, out);
+        return run_some(0, out, &mut memory.workspace(plan.spare::<T>())?);
     }
     let matrices = tiles::LEAST_WORK.div_ceil(plan.work().max(1));
-    try_for_each_chunk_mut(out, matrices * plan.rows * plan.columns, |i, out| {
-        run_some(i * matrices, out)
+    let chunk = matrices * plan.rows * plan.columns;
+    try_for_each_chunk_mut_with(memory, plan.spare::<T>(), out, chunk, |i, out, spare| {
+        run_some(i * matrices, out, spare)
     })
 }
 
 /// An element type of matrices that can be multiplied.
 pub trait Multiply: Element {
     #[doc(hidden)]
+    fn spare(plan: &MatMul) -> usize;
+
+    #[doc(hidden)]
     fn multiply(
         plan: &MatMul,
         left: &[Self],
         right: &[Self],
         out: &mut [Self],
+        spare: &mut [Self],
     ) -> Result<(), NumericError>;
 }
 
 macro_rules! floats {
     ($($rust:ty),*) => {$(
         impl Multiply for $rust {
+            fn spare(plan: &MatMul) -> usize {
+                if small::is_small(plan) { plan.turned() } else { 0 }
+            }
+
             fn multiply(
                 plan: &MatMul,
                 left: &[Self],
                 right: &[Self],
                 out: &mut [Self],
+                spare: &mut [Self],
             ) -> Result<(), NumericError> {
                 plan.check(left.len(), right.len(), out.len())?;
                 if plan.inner == 0 || out.is_empty() {
@@ -154,8 +174,8 @@ macro_rules! floats {
                     by(vector, matrix, out);
                     return Ok(());
                 }
-                if plan.work() <= tiles::LEAST_WORK && plan.inner <= small::MOST_INNER {
-                    return small::multiply(plan, left, right, out);
+                if small::is_small(plan) {
+                    return small::multiply(plan, left, right, out, spare);
                 }
                 tiles::multiply(plan, left, right, out);
                 Ok(())
@@ -167,18 +187,24 @@ macro_rules! floats {
 macro_rules! integers {
     ($($rust:ty),*) => {$(
         impl Multiply for $rust {
+            fn spare(plan: &MatMul) -> usize {
+                plan.turned()
+            }
+
             fn multiply(
                 plan: &MatMul,
                 left: &[Self],
                 right: &[Self],
                 out: &mut [Self],
+                spare: &mut [Self],
             ) -> Result<(), NumericError> {
                 plan.check(left.len(), right.len(), out.len())?;
                 out.fill(0);
                 if plan.inner == 0 || out.is_empty() {
                     return Ok(());
                 }
-                plan.by_rows(left, right, |left, right| accumulate(plan, left, right, out))
+                let add = |left: &[Self], right: &[Self]| accumulate(plan, left, right, out);
+                plan.by_rows(left, right, spare, add)
             }
         }
     )*};

@@ -1,6 +1,6 @@
 //! The shape of a product, and how its operands lie.
 
-use tidemill_value::{Bits, Shape, Value, ValueError, recycle};
+use tidemill_value::{Bits, Shape, ValueError};
 
 use crate::NumericError;
 use crate::layout::transpose_into;
@@ -66,28 +66,39 @@ impl MatMul {
         Ok(())
     }
 
-    /// Calls `f` with the operands, both row by row.
+    /// Calls `f` with the operands, both row by row. Those that lie otherwise are transposed to
+    /// `spare`, which has [`MatMul::turned`] elements.
     pub(super) fn by_rows<T: Bits>(
         &self,
         left: &[T],
         right: &[T],
+        spare: &mut [T],
         f: impl FnOnce(&[T], &[T]),
     ) -> Result<(), NumericError> {
-        let turn = |matrix: &[T], orientation, columns| match orientation {
-            Orientation::Normal => Ok(None),
-            Orientation::Transposed => {
-                let mut turned = Value::scratch(T::DTYPE, [matrix.len()])?;
-                transpose_into(matrix, columns, turned.as_mut_slice()?);
-                Ok::<_, NumericError>(Some(turned))
-            }
+        let (expected, actual) = (self.turned(), spare.len());
+        let of_left = if self.left == Orientation::Transposed { left.len() } else { 0 };
+        let Some((turned_left, turned_right)) = spare.split_at_mut_checked(of_left) else {
+            return Err(NumericError::Length { expected, actual });
         };
-        let turned_left = turn(left, self.left, self.inner)?;
-        let turned_right = turn(right, self.right, self.columns)?;
-        let left = turned_left.as_ref().map_or(Ok(left), Value::as_slice)?;
-        let right = turned_right.as_ref().map_or(Ok(right), Value::as_slice)?;
-        f(left, right);
-        [turned_left, turned_right].into_iter().flatten().for_each(recycle);
+        let Some(turned_right) = turned_right.get_mut(..expected - of_left) else {
+            return Err(NumericError::Length { expected, actual });
+        };
+        let left = turn(left, self.left, self.inner, turned_left);
+        f(left, turn(right, self.right, self.columns, turned_right));
         Ok(())
+    }
+
+    /// The number of elements of the operands that lie column by column.
+    pub(super) fn turned(&self) -> usize {
+        let turned = |orientation, rows: usize, columns: usize| match orientation {
+            Orientation::Normal => 0,
+            Orientation::Transposed => rows.saturating_mul(columns),
+        };
+        turned(self.left, self.rows, self.inner).saturating_add(turned(
+            self.right,
+            self.inner,
+            self.columns,
+        ))
     }
 
     /// The number of multiplications.
@@ -102,6 +113,22 @@ impl MatMul {
             Orientation::Transposed => [1, rows as isize],
         };
         [steps(self.left, self.rows, self.inner), steps(self.right, self.inner, self.columns)]
+    }
+}
+
+/// A matrix row by row: itself, or its transpose, written to `turned`.
+fn turn<'a, T: Bits>(
+    matrix: &'a [T],
+    orientation: Orientation,
+    columns: usize,
+    turned: &'a mut [T],
+) -> &'a [T] {
+    match orientation {
+        Orientation::Normal => matrix,
+        Orientation::Transposed => {
+            transpose_into(matrix, columns, turned);
+            turned
+        }
     }
 }
 

@@ -2,11 +2,12 @@
 //! needs memory and takes about as long as the product itself.
 
 use super::plan::MatMul;
+use super::tiles;
 use crate::NumericError;
 use crate::float::Float;
 
 /// The number of terms that the general product sums before it adds them to the total.
-pub(super) const MOST_INNER: usize = 1 << 8;
+const MOST_INNER: usize = 1 << 8;
 /// The number of rows of the product computed at once.
 const ROWS: usize = 4;
 
@@ -17,9 +18,18 @@ pub(super) fn multiply<T: Float>(
     left: &[T],
     right: &[T],
     out: &mut [T],
+    spare: &mut [T],
 ) -> Result<(), NumericError> {
-    let (inner, columns) = (plan.inner, plan.columns);
-    plan.by_rows(left, right, |left, right| bands(left, right, out, [inner, columns]))
+    let extents = [plan.inner, plan.columns];
+    plan.by_rows(left, right, spare, |left, right| bands(left, right, out, extents))
+}
+
+/// Whether a product is small. One of a vector is not: it is computed in another way.
+pub(super) fn is_small(plan: &MatMul) -> bool {
+    plan.rows != 1
+        && plan.columns != 1
+        && plan.work() <= tiles::LEAST_WORK
+        && plan.inner <= MOST_INNER
 }
 
 vectorized! {

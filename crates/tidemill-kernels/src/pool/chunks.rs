@@ -2,7 +2,12 @@
 
 use std::marker::PhantomData;
 use std::slice;
+use std::sync::{Mutex, PoisonError};
 
+use smallvec::SmallVec;
+use tidemill_value::{Element, Memory, ValueError};
+
+use super::context::threads;
 use super::{for_each, try_for_each};
 
 /// A slice in chunks of one length, the last of which may be shorter.
@@ -63,6 +68,33 @@ pub fn try_for_each_chunk_mut<T: Send, E: Send>(
     let chunks = Chunks::of(slice, chunk);
     // SAFETY: each index comes up once.
     try_for_each(chunks.count(), |i| tile(i, unsafe { chunks.take(i) }))
+}
+
+/// As [`try_for_each_chunk_mut`], for tiles that need `space` elements to compute with. These are
+/// arbitrary at first.
+///
+/// # Errors
+/// If a tile fails, or memory cannot hold the elements.
+pub fn try_for_each_chunk_mut_with<T: Element, E: Send + From<ValueError>>(
+    memory: &Memory,
+    space: usize,
+    slice: &mut [T],
+    chunk: usize,
+    tile: impl Fn(usize, &mut [T], &mut [T]) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let chunks = Chunks::of(slice, chunk);
+    let most = threads().min(chunks.count());
+    let mut workspace = memory.workspace::<T>(space.saturating_mul(most))?;
+    let spaces: SmallVec<[&mut [T]; 16]> = workspace.chunks_mut(space.max(1)).collect();
+    let spaces = Mutex::new(spaces);
+    let lock = || spaces.lock().unwrap_or_else(PoisonError::into_inner);
+    try_for_each(chunks.count(), |i| {
+        let space = lock().pop().unwrap_or_default();
+        // SAFETY: each index comes up once.
+        let result = tile(i, unsafe { chunks.take(i) }, space);
+        lock().push(space);
+        result
+    })
 }
 
 /// As [`for_each_chunk_mut`], for two slices cut into as many chunks, each of its own length.

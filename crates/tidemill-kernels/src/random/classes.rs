@@ -1,4 +1,4 @@
-use tidemill_value::{DType, Value, match_dtype};
+use tidemill_value::{DType, Memory, Value, match_dtype};
 
 use super::{RandomKey, uniform};
 use crate::NumericError;
@@ -16,6 +16,7 @@ use crate::output::build;
 /// no classes, [`NumericError::UnsupportedDType`] if it holds no numbers or `indices` is not an
 /// index type, [`NumericError::Value`] if memory cannot hold the result.
 pub fn classes(
+    memory: &Memory,
     key: RandomKey,
     logits: &Value,
     count: usize,
@@ -31,7 +32,7 @@ pub fn classes(
     let dtype = logits.dtype();
     match_dtype!(dtype, wide, T => {
         let logits = logits.as_slice::<T>()?;
-        draw(key, [rows, count], indices, &|row| {
+        draw(memory, key, [rows, count], indices, &|row| {
             cumulated(logits[row * extent..][..extent].iter().map(|x| x.to_f64()))
         })
     }, else Err(NumericError::UnsupportedDType { dtype }))
@@ -39,13 +40,14 @@ pub fn classes(
 
 /// Draws classes for each row, given the cumulative probabilities of its classes.
 fn draw(
+    memory: &Memory,
     key: RandomKey,
     [rows, count]: [usize; 2],
     indices: DType,
     sums_of: &dyn Fn(usize) -> Vec<f64>,
 ) -> Result<Value, NumericError> {
-    match_dtype!(indices, indices, I => build([rows, count], |out: &mut [I]| {
-        let mut samples = vec![0.0_f64; out.len()];
+    match_dtype!(indices, indices, I => build(memory, [rows, count], |out: &mut [I]| {
+        let mut samples = memory.workspace::<f64>(out.len())?;
         uniform(key, &mut samples);
         if count > 0 {
             let drawn = out.chunks_exact_mut(count).zip(samples.chunks_exact(count));

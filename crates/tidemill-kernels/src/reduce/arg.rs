@@ -1,11 +1,11 @@
 use std::slice::ChunksExact;
 
-use tidemill_value::{DType, Element, Shape, Value, bf16, f16, match_dtype};
+use tidemill_value::{DType, Element, Memory, Shape, Value, bf16, f16, match_dtype};
 
 use super::unsupported;
 use crate::NumericError;
 use crate::elementwise::cast;
-use crate::output::build;
+use crate::output::build_zeroed;
 use crate::pool::{TILE, for_each_chunk_mut};
 
 /// `match_dtype!` for the types that are searched.
@@ -26,9 +26,14 @@ macro_rules! match_ordered {
 /// [`NumericError::UnsupportedDType`] if the elements are strings or `indices` is not an integer
 /// type, [`NumericError::Axis`] if there is no such axis, [`NumericError::EmptyAxis`] if it has no
 /// elements.
-pub fn arg_max(input: &Value, axis: usize, indices: DType) -> Result<Value, NumericError> {
-    let input = &in_wide(input)?;
-    match_ordered!(input.dtype(), T => arg(input, axis, indices, T::LOWEST, is_above),
+pub fn arg_max(
+    memory: &Memory,
+    input: &Value,
+    axis: usize,
+    indices: DType,
+) -> Result<Value, NumericError> {
+    let input = &in_wide(memory, input)?;
+    match_ordered!(input.dtype(), T => arg(memory, input, axis, indices, T::LOWEST, is_above),
         else unsupported(input.dtype()))
 }
 
@@ -40,18 +45,23 @@ pub fn arg_max(input: &Value, axis: usize, indices: DType) -> Result<Value, Nume
 ///
 /// # Errors
 /// As for [`arg_max`].
-pub fn arg_min(input: &Value, axis: usize, indices: DType) -> Result<Value, NumericError> {
-    let input = &in_wide(input)?;
-    match_ordered!(input.dtype(), T => arg(input, axis, indices, T::HIGHEST, is_below),
+pub fn arg_min(
+    memory: &Memory,
+    input: &Value,
+    axis: usize,
+    indices: DType,
+) -> Result<Value, NumericError> {
+    let input = &in_wide(memory, input)?;
+    match_ordered!(input.dtype(), T => arg(memory, input, axis, indices, T::HIGHEST, is_below),
         else unsupported(input.dtype()))
 }
 
 /// The elements in a type that is searched: a wide one, unless their own range of finite numbers
 /// counts.
-fn in_wide(input: &Value) -> Result<Value, NumericError> {
+fn in_wide(memory: &Memory, input: &Value) -> Result<Value, NumericError> {
     match input.dtype() {
-        DType::Bool => cast(input, DType::I32),
-        dtype if dtype.is_integer() => cast(input, dtype.wide()),
+        DType::Bool => cast(memory, input, DType::I32),
+        dtype if dtype.is_integer() => cast(memory, input, dtype.wide()),
         _ => Ok(input.clone()),
     }
 }
@@ -67,6 +77,7 @@ fn is_below<T: PartialOrd>(x: T, best: T) -> bool {
 }
 
 fn arg<T: Element + Copy>(
+    memory: &Memory,
     input: &Value,
     axis: usize,
     indices: DType,
@@ -84,14 +95,14 @@ fn arg<T: Element + Copy>(
     }
     let output: Shape = shape[..axis].iter().chain(&shape[axis + 1..]).copied().collect();
     let elements = input.as_slice::<T>()?;
-    let found = build(output, |out: &mut [i64]| {
+    let found = build_zeroed(memory, output, |out: &mut [i64]| {
         if !elements.is_empty() {
             let inner = shape[axis + 1..].iter().product();
             find_all(elements, [extent, inner], start, beats, out);
         }
         Ok(())
     })?;
-    cast(&found, indices)
+    cast(memory, &found, indices)
 }
 
 /// Finds along the middle axis of elements of shape `[_, extent, inner]`.

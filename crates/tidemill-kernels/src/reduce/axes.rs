@@ -1,9 +1,9 @@
 use smallvec::SmallVec;
-use tidemill_value::Shape;
+use tidemill_value::{Element, Memory, Shape, ValueError};
 
 use super::fold::Loops;
 use crate::NumericError;
-use crate::pool::{TILE, for_each_chunk_mut};
+use crate::pool::{TILE, try_for_each_chunk_mut_with};
 
 /// The plan for reducing a shape over some of its axes.
 ///
@@ -50,37 +50,40 @@ impl Reduction {
     /// others with `again`.
     pub(super) fn run<I, T>(
         &self,
+        memory: &Memory,
         (loops, again): (Loops<I, T>, Loops<T, T>),
         input: &[I],
         out: &mut [T],
-    ) where
+    ) -> Result<(), ValueError>
+    where
         I: Copy + Sync,
-        T: Copy + Send + Sync,
+        T: Element + Copy,
     {
         if input.is_empty() {
             out.fill(loops.identity);
-            return;
+            return Ok(());
         }
         let mut axes = self.axes.clone();
         let Some(last) = pop_reduced(&mut axes) else {
             for (x, o) in input.iter().zip(out) {
                 *o = (loops.take)(*x);
             }
-            return;
+            return Ok(());
         };
         if !axes.iter().any(|axis| axis.reduced) {
-            return fold_axis(&loops, input, last, out);
+            return fold_axis(memory, &loops, input, last, out);
         }
-        let mut totals = vec![loops.identity; input.len() / last.extent];
-        fold_axis(&loops, input, last, &mut totals);
+        let mut totals = memory.workspace::<T>(input.len() / last.extent)?;
+        fold_axis(memory, &loops, input, last, &mut totals)?;
         while let Some(axis) = pop_reduced(&mut axes) {
             if !axes.iter().any(|axis| axis.reduced) {
-                return fold_axis(&again, &totals, axis, out);
+                return fold_axis(memory, &again, &totals, axis, out);
             }
-            let mut next = vec![loops.identity; totals.len() / axis.extent];
-            fold_axis(&again, &totals, axis, &mut next);
+            let mut next = memory.workspace::<T>(totals.len() / axis.extent)?;
+            fold_axis(memory, &again, &totals, axis, &mut next)?;
             totals = next;
         }
+        Ok(())
     }
 }
 
@@ -111,20 +114,28 @@ fn pop_reduced(axes: &mut SmallVec<[Axis; 4]>) -> Option<Middle> {
     Some(Middle { extent, inner: axes[at..].iter().map(|axis| axis.extent).product() })
 }
 
-fn fold_axis<I, T>(loops: &Loops<I, T>, input: &[I], axis: Middle, out: &mut [T])
+fn fold_axis<I, T>(
+    memory: &Memory,
+    loops: &Loops<I, T>,
+    input: &[I],
+    axis: Middle,
+    out: &mut [T],
+) -> Result<(), ValueError>
 where
     I: Copy + Sync,
-    T: Copy + Send + Sync,
+    T: Element + Copy,
 {
     let slab = axis.extent * axis.inner;
     let slabs = TILE.div_ceil(slab);
-    for_each_chunk_mut(out, slabs * axis.inner, |i, out| {
+    let space = Loops::<I, T>::space(slab, axis.inner);
+    try_for_each_chunk_mut_with(memory, space, out, slabs * axis.inner, |i, out, space| {
         let input = input[i * slabs * slab..].chunks_exact(slab);
         for (slab, out) in input.zip(out.chunks_exact_mut(axis.inner)) {
             match out {
-                [total] => *total = loops.fold_row(slab),
-                _ => loops.fold_columns(slab, out),
+                [total] => *total = loops.fold_row(slab, space),
+                _ => loops.fold_columns(slab, out, space),
             }
         }
-    });
+        Ok(())
+    })
 }

@@ -63,17 +63,27 @@ impl<I: Copy + Sync, T: Copy + Send + Sync> Loops<I, T> {
         }
     }
 
+    /// The number of totals to compute with that [`fold_row`](Loops::fold_row) and
+    /// [`fold_columns`](Loops::fold_columns) need for `len` elements.
+    pub(super) fn space(len: usize, columns: usize) -> usize {
+        let branch = if columns == 1 { TILE } else { branch(columns) };
+        match len.div_ceil(branch) {
+            0 | 1 => 0,
+            branches => (branches + levels(branches)) * columns,
+        }
+    }
+
     /// Reduces a row, on several threads if it is long. A power of two of blocks is a branch of the
     /// tree of pairs, so the tree is the same.
-    pub(super) fn fold_row(&self, row: &[I]) -> T {
+    pub(super) fn fold_row(&self, row: &[I], space: &mut [T]) -> T {
         if row.len() <= TILE {
             return self.fold_short_row(row);
         }
-        let mut branches = vec![self.identity; row.len().div_ceil(TILE)];
-        for_each_chunk_mut(&mut branches, 1, |i, total| {
+        let branches = &mut space[..row.len().div_ceil(TILE)];
+        for_each_chunk_mut(branches, 1, |i, total| {
             total[0] = self.fold_short_row(&row[i * TILE..row.len().min((i + 1) * TILE)]);
         });
-        combine_row(self.combine, self.identity, branches)
+        combine_row(self.combine, self.identity, branches.iter().copied())
     }
 
     fn fold_short_row(&self, row: &[I]) -> T {
@@ -84,73 +94,91 @@ impl<I: Copy + Sync, T: Copy + Send + Sync> Loops<I, T> {
     }
 
     /// Reduces each column of a matrix in row-major order; `out` has one element per column.
-    pub(super) fn fold_columns(&self, matrix: &[I], out: &mut [T]) {
+    pub(super) fn fold_columns(&self, matrix: &[I], out: &mut [T], space: &mut [T]) {
         let columns = out.len();
-        let blocks = TILE.div_ceil(COLUMN_BLOCK * columns).next_power_of_two();
-        let branch = blocks * COLUMN_BLOCK * columns;
+        let branch = branch(columns);
         if matrix.len() <= branch {
-            let rows = matrix.len() / columns;
-            let width = TILE.div_ceil(SIDE_BY_SIDE * rows.max(1)) * SIDE_BY_SIDE;
-            return for_each_chunk_mut(out, width, |tile, totals| {
-                for (i, totals) in totals.chunks_mut(SIDE_BY_SIDE).enumerate() {
-                    self.fold_tile(matrix, columns, tile * width + i * SIDE_BY_SIDE, totals);
-                }
-            });
+            return self.fold_branch(matrix, out);
         }
-        let mut branches = vec![self.identity; matrix.len().div_ceil(branch) * columns];
-        for_each_chunk_mut(&mut branches, columns, |i, totals| {
-            let rows = &matrix[i * branch..matrix.len().min((i + 1) * branch)];
-            self.fold_columns(rows, totals);
+        let branches = matrix.len().div_ceil(branch);
+        let (totals, levels) = space.split_at_mut(branches * columns);
+        for_each_chunk_mut(totals, columns, |i, totals| {
+            self.fold_branch(&matrix[i * branch..matrix.len().min((i + 1) * branch)], totals);
         });
-        let mut tree = Pairwise::new(self.combine);
-        branches.chunks_exact_mut(columns).for_each(|totals| tree.push(totals));
+        let mut tree = Pairwise::new(self.combine, columns, levels);
+        totals.chunks_exact_mut(columns).for_each(|totals| tree.push(totals));
         tree.finish(out);
+    }
+
+    fn fold_branch(&self, matrix: &[I], out: &mut [T]) {
+        let columns = out.len();
+        let rows = matrix.len() / columns;
+        let width = TILE.div_ceil(SIDE_BY_SIDE * rows.max(1)) * SIDE_BY_SIDE;
+        for_each_chunk_mut(out, width, |tile, totals| {
+            for (i, totals) in totals.chunks_mut(SIDE_BY_SIDE).enumerate() {
+                self.fold_tile(matrix, columns, tile * width + i * SIDE_BY_SIDE, totals);
+            }
+        });
     }
 
     /// Reduces columns into `totals`, from column `start` on.
     fn fold_tile(&self, matrix: &[I], columns: usize, start: usize, totals: &mut [T]) {
-        let mut tree = Pairwise::new(self.combine);
+        totals.fill(self.identity);
         let mut blocks = matrix.chunks(COLUMN_BLOCK * columns);
-        loop {
-            totals.fill(self.identity);
-            let block = blocks.next().unwrap_or_default();
-            (self.columns)(block, columns, start, totals);
-            let last = blocks.len() == 0;
-            if last && tree.blocks == 0 {
-                return;
-            }
-            tree.push(totals);
-            if last {
-                return tree.finish(totals);
-            }
+        (self.columns)(blocks.next().unwrap_or_default(), columns, start, totals);
+        if blocks.len() == 0 {
+            return;
         }
+        let mut levels = [self.identity; TILE_LEVELS];
+        let mut tree = Pairwise::new(self.combine, totals.len(), &mut levels);
+        tree.push(totals);
+        for block in blocks {
+            totals.fill(self.identity);
+            (self.columns)(block, columns, start, totals);
+            tree.push(totals);
+        }
+        tree.finish(totals);
     }
 }
+
+/// The number of elements of a branch of the tree over columns.
+fn branch(columns: usize) -> usize {
+    TILE.div_ceil(COLUMN_BLOCK * columns).next_power_of_two() * COLUMN_BLOCK * columns
+}
+
+/// The number of levels of a tree over so many blocks.
+fn levels(blocks: usize) -> usize {
+    (usize::BITS - blocks.leading_zeros()) as usize
+}
+
+/// The most totals that the levels of a tree over the blocks of one branch have: 2 levels of up to
+/// 256 columns, 3 of up to 128, and so on.
+const TILE_LEVELS: usize = 2 * SIDE_BY_SIDE;
+const _: () = assert!(TILE / COLUMN_BLOCK == SIDE_BY_SIDE);
 
 /// The pending results of blocks, for several columns side by side.
 ///
 /// As in a binary counter, a level holds the results of twice as many blocks as the one below.
-struct Pairwise<T> {
+struct Pairwise<'a, T> {
     combine: Combine<T>,
-    levels: Vec<Vec<T>>,
+    width: usize,
+    levels: &'a mut [T],
     blocks: usize,
 }
 
-impl<T: Copy> Pairwise<T> {
-    fn new(combine: Combine<T>) -> Self {
-        Pairwise { combine, levels: Vec::new(), blocks: 0 }
+impl<'a, T: Copy> Pairwise<'a, T> {
+    /// A tree over blocks with `width` results, for which `levels` has room.
+    fn new(combine: Combine<T>, width: usize, levels: &'a mut [T]) -> Self {
+        Pairwise { combine, width, levels, blocks: 0 }
     }
 
     /// Takes the results of the next block; `block` is scratch afterwards.
     fn push(&mut self, block: &mut [T]) {
-        let full = self.blocks.trailing_ones() as usize;
-        for level in &self.levels[..full] {
+        let full = self.blocks.trailing_ones() as usize * self.width;
+        for level in self.levels[..full].chunks_exact(self.width) {
             (self.combine)(level, block);
         }
-        match self.levels.get_mut(full) {
-            Some(level) => level.copy_from_slice(block),
-            None => self.levels.push(block.to_vec()),
-        }
+        self.levels[full..full + self.width].copy_from_slice(block);
         self.blocks += 1;
     }
 
@@ -158,7 +186,8 @@ impl<T: Copy> Pairwise<T> {
     fn finish(&self, out: &mut [T]) {
         let lowest = self.blocks.trailing_zeros() as usize;
         let occupied = |level: usize| self.blocks >> level & 1 == 1;
-        for (i, level) in self.levels.iter().enumerate().filter(|(i, _)| occupied(*i)) {
+        let levels = self.levels.chunks_exact(self.width).take(levels(self.blocks)).enumerate();
+        for (i, level) in levels.filter(|(i, _)| occupied(*i)) {
             if i == lowest {
                 out.copy_from_slice(level);
             } else {
@@ -190,7 +219,8 @@ fn combine_row<T: Copy>(
     identity: T,
     totals: impl IntoIterator<Item = T>,
 ) -> T {
-    let mut blocks = Pairwise::new(combine);
+    let mut levels = [identity; usize::BITS as usize];
+    let mut blocks = Pairwise::new(combine, 1, &mut levels);
     for total in totals {
         blocks.push(&mut [total]);
     }

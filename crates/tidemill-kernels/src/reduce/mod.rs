@@ -9,7 +9,7 @@ mod fold;
 
 use std::marker::PhantomData;
 
-use tidemill_value::{DType, Element, Value, match_dtype};
+use tidemill_value::{DType, Element, Memory, Value, match_dtype};
 
 use crate::NumericError;
 use crate::elementwise::cast;
@@ -26,8 +26,8 @@ pub(crate) use fold::{Reducer, fold_row};
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if the elements are not numbers, [`NumericError::Axis`] and
 /// [`NumericError::DuplicateAxis`] if `axes` are not axes of the value.
-pub fn sum(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), wide, T => reduce::<Sum<T>>(input, axes),
+pub fn sum(memory: &Memory, input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), wide, T => reduce::<Sum<T>>(memory, input, axes),
         else unsupported(input.dtype()))
 }
 
@@ -35,8 +35,8 @@ pub fn sum(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 ///
 /// # Errors
 /// As for [`sum`].
-pub fn prod(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), wide, T => reduce::<Product<T>>(input, axes),
+pub fn prod(memory: &Memory, input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), wide, T => reduce::<Product<T>>(memory, input, axes),
         else unsupported(input.dtype()))
 }
 
@@ -45,8 +45,8 @@ pub fn prod(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 ///
 /// # Errors
 /// As for [`sum`].
-pub fn max(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), wide, T => reduce::<Max<T>>(input, axes),
+pub fn max(memory: &Memory, input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), wide, T => reduce::<Max<T>>(memory, input, axes),
         else unsupported(input.dtype()))
 }
 
@@ -55,8 +55,8 @@ pub fn max(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 ///
 /// # Errors
 /// As for [`sum`].
-pub fn min(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), wide, T => reduce::<Min<T>>(input, axes),
+pub fn min(memory: &Memory, input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), wide, T => reduce::<Min<T>>(memory, input, axes),
         else unsupported(input.dtype()))
 }
 
@@ -65,8 +65,8 @@ pub fn min(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 ///
 /// # Errors
 /// As for [`sum`].
-pub fn mean(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    match_dtype!(input.dtype(), wide, T => mean_of::<T>(input, axes),
+pub fn mean(memory: &Memory, input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    match_dtype!(input.dtype(), wide, T => mean_of::<T>(memory, input, axes),
         else unsupported(input.dtype()))
 }
 
@@ -76,16 +76,20 @@ pub fn mean(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
 ///
 /// # Errors
 /// As for [`sum`].
-pub fn euclidean_norm(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+pub fn euclidean_norm(
+    memory: &Memory,
+    input: &Value,
+    axes: &[usize],
+) -> Result<Value, NumericError> {
     match input.dtype() {
-        DType::F32 => norm_f32(input, axes),
-        DType::F64 => norm_f64(input, axes),
+        DType::F32 => norm_f32(memory, input, axes),
+        DType::F64 => norm_f64(memory, input, axes),
         dtype => match_dtype!(dtype.wide(), wide, T => {
-            let sums = reduce::<SquareSum<T>>(&cast(input, T::DTYPE)?, axes)?;
+            let sums = reduce::<SquareSum<T>>(memory, &cast(memory, input, T::DTYPE)?, axes)?;
             // They wrap in the type of the elements.
-            let mut norms = cast(&cast(&sums, dtype)?, T::DTYPE)?;
+            let mut norms = cast(memory, &cast(memory, &sums, dtype)?, T::DTYPE)?;
             norms.as_mut_slice::<T>()?.iter_mut().for_each(|x| *x = x.root());
-            cast(&norms, dtype)
+            cast(memory, &norms, dtype)
         }, else unsupported(dtype)),
     }
 }
@@ -94,16 +98,16 @@ pub fn euclidean_norm(input: &Value, axes: &[usize]) -> Result<Value, NumericErr
 ///
 /// # Errors
 /// As for [`sum`], for elements other than `bool`.
-pub fn all(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    reduce::<All>(input, axes)
+pub fn all(memory: &Memory, input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    reduce::<All>(memory, input, axes)
 }
 
 /// Whether any element over `axes` is true. Of no elements it is false. TensorFlow's `Any`.
 ///
 /// # Errors
 /// As for [`sum`], for elements other than `bool`.
-pub fn any(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    reduce::<Any>(input, axes)
+pub fn any(memory: &Memory, input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    reduce::<Any>(memory, input, axes)
 }
 
 fn unsupported(dtype: DType) -> Result<Value, NumericError> {
@@ -111,13 +115,15 @@ fn unsupported(dtype: DType) -> Result<Value, NumericError> {
 }
 
 fn reduce<R: Reducer<Item: Element, Total: Element>>(
+    memory: &Memory,
     input: &Value,
     axes: &[usize],
 ) -> Result<Value, NumericError> {
-    reduce_by((Loops::of::<R>(), Loops::of::<R::Again>()), input, axes)
+    reduce_by(memory, (Loops::of::<R>(), Loops::of::<R::Again>()), input, axes)
 }
 
 fn reduce_by<I: Element + Copy, T: Element + Copy>(
+    memory: &Memory,
     loops: (Loops<I, T>, Loops<T, T>),
     input: &Value,
     axes: &[usize],
@@ -125,43 +131,52 @@ fn reduce_by<I: Element + Copy, T: Element + Copy>(
     let dtype = input.dtype();
     let elements = input.as_slice().map_err(|_| NumericError::UnsupportedDType { dtype })?;
     let reduction = Reduction::new(input.shape(), axes)?;
-    build(reduction.output().clone(), |out| {
-        reduction.run(loops, elements, out);
-        Ok(())
-    })
+    build(
+        memory,
+        reduction.output().clone(),
+        |out| Ok(reduction.run(memory, loops, elements, out)?),
+    )
 }
 
-fn mean_of<T: Number>(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+fn mean_of<T: Number>(
+    memory: &Memory,
+    input: &Value,
+    axes: &[usize],
+) -> Result<Value, NumericError> {
     let count = Reduction::new(input.shape(), axes)?.count;
-    let totals = reduce::<WideSum<T>>(input, axes)?;
+    let totals = reduce::<WideSum<T>>(memory, input, axes)?;
     let elements = totals.as_slice::<T::Wide>()?;
-    build(totals.shape().clone(), |out| {
+    let means = build(memory, totals.shape().clone(), |out| {
         for (total, o) in elements.iter().zip(out) {
             *o = T::mean(*total, count);
         }
         Ok(())
-    })
+    });
+    memory.recycle(totals);
+    means
 }
 
 /// Sums in `float64`, whose range holds the square of every `float32`.
-fn norm_f32(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
-    let sums = reduce::<WideSquareSum>(input, axes)?;
+fn norm_f32(memory: &Memory, input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+    let sums = reduce::<WideSquareSum>(memory, input, axes)?;
     let elements = sums.as_slice::<f64>()?;
-    build(sums.shape().clone(), |out: &mut [f32]| {
+    let norms = build(memory, sums.shape().clone(), |out: &mut [f32]| {
         for (sum, o) in elements.iter().zip(out) {
             *o = sum.sqrt() as f32;
         }
         Ok(())
-    })
+    });
+    memory.recycle(sums);
+    norms
 }
 
 /// Squares that overflow or vanish are summed again from scaled elements.
-fn norm_f64(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
+fn norm_f64(memory: &Memory, input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
     // Powers of two scale exactly.
     let large = 2.0_f64.powi(600);
     let is_small: fn(f64) -> bool = |sum| sum < 1e-270;
     let is_large: fn(f64) -> bool = |sum| sum > 1e300;
-    let sums = reduce::<SquareSum<f64>>(input, axes)?;
+    let sums = reduce::<SquareSum<f64>>(memory, input, axes)?;
     let mut norms = sums.clone();
     norms.as_mut_slice::<f64>()?.iter_mut().for_each(|x| *x = x.sqrt());
     for (is_bad, scale) in [(is_small, large), (is_large, large.recip())] {
@@ -170,7 +185,7 @@ fn norm_f64(input: &Value, axes: &[usize]) -> Result<Value, NumericError> {
         }
         let scaled = input.as_slice::<f64>()?.iter().map(|x| x * scale).collect();
         let scaled = Value::from_vec(input.shape().clone(), scaled)?;
-        let scaled = reduce::<SquareSum<f64>>(&scaled, axes)?;
+        let scaled = reduce::<SquareSum<f64>>(memory, &scaled, axes)?;
         let each = sums.as_slice::<f64>()?.iter().zip(scaled.as_slice::<f64>()?);
         for (norm, (sum, scaled)) in norms.as_mut_slice::<f64>()?.iter_mut().zip(each) {
             if is_bad(*sum) {

@@ -1,9 +1,9 @@
-use tidemill_value::{DType, Shape, Value, match_dtype};
+use tidemill_value::{DType, Memory, Shape, Value, match_dtype};
 
 use super::unsupported;
 use crate::NumericError;
 use crate::float::Float;
-use crate::output::{build, expect_shape};
+use crate::output::{build, build_zeroed, expect_shape};
 
 /// The source pixels of a pixel of a crop.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +34,7 @@ pub struct Boxes<'a> {
 /// [`NumericError::IndexOutOfRange`] if a box is on no image or not finite,
 /// [`NumericError::UnsupportedDType`] if the elements are not numbers.
 pub fn crop(
+    memory: &Memory,
     images: &Value,
     boxes: Boxes<'_>,
     size: [usize; 2],
@@ -41,7 +42,7 @@ pub fn crop(
     outside: f32,
 ) -> Result<Value, NumericError> {
     let cuts = Cuts::new(images.shape(), boxes, size)?;
-    with_pixels!(images, pixels => build(cuts.crops(), |out: &mut [f32]| {
+    with_pixels!(images, pixels => build(memory, cuts.crops(), |out: &mut [f32]| {
             out.fill(outside);
             cuts.for_each(&mut |place| {
                 for (channel, out) in out[place.at..place.at + cuts.depth].iter_mut().enumerate() {
@@ -63,6 +64,7 @@ pub fn crop(
 /// As for [`crop`], for a `dtype` that is not a float; [`NumericError::Shape`] also if `grads` does
 /// not have the shape of the crops.
 pub fn crop_grad_images(
+    memory: &Memory,
     grads: &Value,
     boxes: Boxes<'_>,
     shape: &Shape,
@@ -72,7 +74,7 @@ pub fn crop_grad_images(
     let cuts = Cuts::new(shape, boxes, size_of(grads)?)?;
     cuts.expect(grads)?;
     let grads = grads.as_slice::<f32>()?;
-    match_dtype!(dtype, floats, T => build(shape.clone(), |out: &mut [T]| {
+    match_dtype!(dtype, floats, T => build_zeroed(memory, shape.clone(), |out: &mut [T]| {
         cuts.for_each(&mut |place| {
             for (channel, grad) in grads[place.at..place.at + cuts.depth].iter().enumerate() {
                 let mut add = |start: usize, part: f32| {
@@ -99,6 +101,7 @@ pub fn crop_grad_images(
 /// # Errors
 /// As for [`crop`]; [`NumericError::Shape`] also if `grads` does not have the shape of the crops.
 pub fn crop_grad_boxes(
+    memory: &Memory,
     grads: &Value,
     images: &Value,
     boxes: Boxes<'_>,
@@ -106,7 +109,7 @@ pub fn crop_grad_boxes(
     let cuts = Cuts::new(images.shape(), boxes, size_of(grads)?)?;
     cuts.expect(grads)?;
     let grads = grads.as_slice::<f32>()?;
-    with_pixels!(images, pixels => build(boxes.boxes.shape().clone(), |out: &mut [f32]| {
+    with_pixels!(images, pixels => build_zeroed(memory, boxes.boxes.shape().clone(), |out: &mut [f32]| {
             cuts.for_each(&mut |place| {
                 let [y1, x1, y2, x2] = [0, 1, 2, 3].map(|i| 4 * place.number + i);
                 let [down, right] = place.parts;

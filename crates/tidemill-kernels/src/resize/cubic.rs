@@ -1,4 +1,4 @@
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, Memory, Value};
 
 use super::{Align, Grid, Tap, original, position, step};
 use crate::NumericError;
@@ -12,9 +12,14 @@ const PARTS: f32 = 1024.0;
 ///
 /// # Errors
 /// As for [`nearest`](super::nearest).
-pub fn bicubic(images: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
-    let grid = Grid::new(images.shape(), size, |extent, count| taps(extent, count, align))?;
-    with_pixels!(images, pixels => build(grid.resized.clone(), |out: &mut [f32]| {
+pub fn bicubic(
+    memory: &Memory,
+    images: &Value,
+    size: [usize; 2],
+    align: Align,
+) -> Result<Value, NumericError> {
+    let grid = Grid::new(memory, images.shape(), size, |extent, count| taps(extent, count, align))?;
+    with_pixels!(images, pixels => build(memory, grid.resized.clone(), |out: &mut [f32]| {
         grid.for_each(&mut |at, starts, [down, right]| {
             for (channel, out) in out[at..at + grid.depth].iter_mut().enumerate() {
                 let rows = starts.map(|row| row.map(|start| pixels(start + channel)));
@@ -32,14 +37,15 @@ pub fn bicubic(images: &Value, size: [usize; 2], align: Align) -> Result<Value, 
 /// # Errors
 /// As for [`nearest`](super::nearest), for a `dtype` that is not a float.
 pub fn bicubic_grad(
+    memory: &Memory,
     grad: &Value,
     size: [usize; 2],
     align: Align,
     dtype: DType,
 ) -> Result<Value, NumericError> {
     let (images, resized) = original(grad.shape(), size)?;
-    let grid = Grid::new(&images, resized, |extent, count| taps(extent, count, align))?;
-    grid.spread(grad, &images, dtype)
+    let grid = Grid::new(memory, &images, resized, |extent, count| taps(extent, count, align))?;
+    grid.spread(memory, grad, &images, dtype)
 }
 
 fn weighted(values: [f32; 4], weights: [f32; 4]) -> f32 {

@@ -1,6 +1,6 @@
 //! Images of shape `[batch, height, width, channels]` at other sizes.
 
-use tidemill_value::{DType, Shape, Value, match_dtype};
+use tidemill_value::{DType, Memory, Shape, Value, match_dtype};
 
 /// Evaluates an expression with a function that reads pixels as `f32`. The expression is compiled
 /// twice: for `f32`, the usual type, and for all other types, through a pointer.
@@ -25,7 +25,7 @@ pub use cubic::{bicubic, bicubic_grad};
 use crate::NumericError;
 use crate::float::Float;
 use crate::number::Number;
-use crate::output::build;
+use crate::output::{build, build_zeroed};
 
 /// The alignment of an image with its resized version.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -43,11 +43,18 @@ pub enum Align {
 /// # Errors
 /// [`NumericError::Rank`] if `images` does not have 4 axes, [`NumericError::EmptyAxis`] if there is
 /// no pixel, [`NumericError::UnsupportedDType`] if the elements are not numbers.
-pub fn nearest(images: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
-    let grid = Grid::new(images.shape(), size, |extent, count| nearest_taps(extent, count, align))?;
+pub fn nearest(
+    memory: &Memory,
+    images: &Value,
+    size: [usize; 2],
+    align: Align,
+) -> Result<Value, NumericError> {
+    let grid = Grid::new(memory, images.shape(), size, |extent, count| {
+        nearest_taps(extent, count, align)
+    })?;
     match_dtype!(images.dtype(), wide, T => {
         let pixels = images.as_slice::<T>()?;
-        build(grid.resized.clone(), |out: &mut [T]| {
+        build(memory, grid.resized.clone(), |out: &mut [T]| {
             grid.for_each(&mut |at, [[pixel]], _| {
                 out[at..at + grid.depth].copy_from_slice(&pixels[pixel..pixel + grid.depth]);
             });
@@ -62,12 +69,18 @@ pub fn nearest(images: &Value, size: [usize; 2], align: Align) -> Result<Value, 
 ///
 /// # Errors
 /// As for [`nearest`].
-pub fn nearest_grad(grad: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
+pub fn nearest_grad(
+    memory: &Memory,
+    grad: &Value,
+    size: [usize; 2],
+    align: Align,
+) -> Result<Value, NumericError> {
     let (images, resized) = original(grad.shape(), size)?;
-    let grid = Grid::new(&images, resized, |extent, count| nearest_taps(extent, count, align))?;
+    let grid =
+        Grid::new(memory, &images, resized, |extent, count| nearest_taps(extent, count, align))?;
     match_dtype!(grad.dtype(), wide, T => {
         let grads = grad.as_slice::<T>()?;
-        build(images.clone(), |out: &mut [T]| {
+        build_zeroed(memory, images.clone(), |out: &mut [T]| {
             grid.for_each(&mut |at, [[pixel]], _| {
                 let sums = out[pixel..pixel + grid.depth].iter_mut();
                 sums.zip(&grads[at..]).for_each(|(sum, grad)| *sum = sum.plus(*grad));
@@ -81,9 +94,15 @@ pub fn nearest_grad(grad: &Value, size: [usize; 2], align: Align) -> Result<Valu
 ///
 /// # Errors
 /// As for [`nearest`].
-pub fn bilinear(images: &Value, size: [usize; 2], align: Align) -> Result<Value, NumericError> {
-    let grid = Grid::new(images.shape(), size, |extent, count| linear_taps(extent, count, align))?;
-    with_pixels!(images, pixels => build(grid.resized.clone(), |out: &mut [f32]| {
+pub fn bilinear(
+    memory: &Memory,
+    images: &Value,
+    size: [usize; 2],
+    align: Align,
+) -> Result<Value, NumericError> {
+    let grid =
+        Grid::new(memory, images.shape(), size, |extent, count| linear_taps(extent, count, align))?;
+    with_pixels!(images, pixels => build(memory, grid.resized.clone(), |out: &mut [f32]| {
         grid.for_each(&mut |at, corners, [[_, down], [_, right]]| {
             for (channel, out) in out[at..at + grid.depth].iter_mut().enumerate() {
                 let pixel = |start: usize| pixels(start + channel);
@@ -104,14 +123,16 @@ pub fn bilinear(images: &Value, size: [usize; 2], align: Align) -> Result<Value,
 /// # Errors
 /// As for [`nearest`], for a `dtype` that is not a float.
 pub fn bilinear_grad(
+    memory: &Memory,
     grad: &Value,
     size: [usize; 2],
     align: Align,
     dtype: DType,
 ) -> Result<Value, NumericError> {
     let (images, resized) = original(grad.shape(), size)?;
-    let grid = Grid::new(&images, resized, |extent, count| linear_taps(extent, count, align))?;
-    grid.spread(grad, &images, dtype)
+    let grid =
+        Grid::new(memory, &images, resized, |extent, count| linear_taps(extent, count, align))?;
+    grid.spread(memory, grad, &images, dtype)
 }
 
 fn unsupported<R>(dtype: DType) -> Result<R, NumericError> {
@@ -193,6 +214,7 @@ struct Grid<const N: usize> {
 
 impl<const N: usize> Grid<N> {
     fn new(
+        memory: &Memory,
         images: &Shape,
         size: [usize; 2],
         taps: impl Fn(usize, usize) -> Vec<Tap<N>>,
@@ -212,16 +234,22 @@ impl<const N: usize> Grid<N> {
         let taps = if is_empty {
             [Vec::new(), Vec::new()]
         } else {
-            Value::zeros(DType::U8, resized.clone())?;
+            memory.zeros(DType::U8, resized.clone())?;
             [taps(height, size[0]), taps(width, size[1])]
         };
         Ok(Grid { resized, batch, extents, depth, taps })
     }
 
     /// The incoming gradient of resized pixels, divided among their sources by weight.
-    fn spread(&self, grad: &Value, images: &Shape, dtype: DType) -> Result<Value, NumericError> {
+    fn spread(
+        &self,
+        memory: &Memory,
+        grad: &Value,
+        images: &Shape,
+        dtype: DType,
+    ) -> Result<Value, NumericError> {
         let grads = grad.as_slice::<f32>()?;
-        match_dtype!(dtype, floats, T => build(images.clone(), |out: &mut [T]| {
+        match_dtype!(dtype, floats, T => build_zeroed(memory, images.clone(), |out: &mut [T]| {
             self.for_each(&mut |at, starts, [down, right]| {
                 for (row, down) in starts.into_iter().zip(down) {
                     for (start, right) in row.into_iter().zip(right) {

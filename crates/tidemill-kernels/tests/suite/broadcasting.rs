@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use tidemill_kernels::elementwise::{AnyBinary, less, select, sub};
 use tidemill_kernels::{Broadcast, NumericError};
-use tidemill_value::{DType, Value, broadcast};
+use tidemill_value::{DType, Memory, Value, broadcast};
 
 use crate::support::*;
 
@@ -41,7 +41,7 @@ proptest! {
         });
         let expected = Value::from_vec(shape, elements.collect()).unwrap();
         let (x, y) = (filled(&left, |i| i as i64), filled(&right, |i| -(i as i64)));
-        prop_assert_eq!(select(&filled(&condition, test), &x, &y), Ok(expected));
+        prop_assert_eq!(select(&Memory::new(), &filled(&condition, test), &x, &y), Ok(expected));
     }
 }
 

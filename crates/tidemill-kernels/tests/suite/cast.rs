@@ -1,9 +1,9 @@
 use tidemill_kernels::NumericError;
 use tidemill_kernels::elementwise::cast;
-use tidemill_value::{DType, Element, Value, bf16, f16};
+use tidemill_value::{DType, Element, Memory, Value, bf16, f16};
 
 fn to<O: Element>(value: impl Into<Value>) -> Vec<O> {
-    cast(&value.into(), O::DTYPE).unwrap().into_vec().unwrap()
+    cast(&Memory::new(), &value.into(), O::DTYPE).unwrap().into_vec().unwrap()
 }
 
 #[test]
@@ -59,9 +59,9 @@ fn every_number_but_zero_is_true() {
 #[test]
 fn plain_types_all_convert_to_each_other() {
     for &from in DType::PLAIN {
-        let one = cast(&Value::from([0.0_f32, 1.0]), from).unwrap();
+        let one = cast(&Memory::new(), &Value::from([0.0_f32, 1.0]), from).unwrap();
         for &to in DType::PLAIN {
-            let same = cast(&cast(&one, to).unwrap(), DType::F32);
+            let same = cast(&Memory::new(), &cast(&Memory::new(), &one, to).unwrap(), DType::F32);
             assert_eq!(same, Ok(Value::from([0.0_f32, 1.0])), "{from} to {to}");
         }
     }
@@ -70,21 +70,21 @@ fn plain_types_all_convert_to_each_other() {
 #[test]
 fn a_value_of_the_right_type_is_shared() {
     let value = Value::list(vec![1_u16, 2]);
-    assert!(cast(&value, DType::U16).unwrap().shares_buffer(&value));
+    assert!(cast(&Memory::new(), &value, DType::U16).unwrap().shares_buffer(&value));
     let strings = Value::from("a");
-    assert_eq!(cast(&strings, DType::String), Ok(strings));
+    assert_eq!(cast(&Memory::new(), &strings, DType::String), Ok(strings));
 }
 
 #[test]
 fn strings_do_not_become_numbers() {
     let error = NumericError::UnsupportedDType { dtype: DType::String };
-    assert_eq!(cast(&Value::from("1"), DType::F32), Err(error.clone()));
-    assert_eq!(cast(&Value::from(1.0_f32), DType::String), Err(error));
+    assert_eq!(cast(&Memory::new(), &Value::from("1"), DType::F32), Err(error.clone()));
+    assert_eq!(cast(&Memory::new(), &Value::from(1.0_f32), DType::String), Err(error));
 }
 
 #[test]
 fn shapes_are_kept() {
     let empty = Value::zeros(DType::F32, [0, 3]).unwrap();
-    assert_eq!(&cast(&empty, DType::I64).unwrap().shape()[..], [0, 3]);
-    assert_eq!(cast(&Value::from(2.5_f32), DType::I64), Ok(Value::from(2_i64)));
+    assert_eq!(&cast(&Memory::new(), &empty, DType::I64).unwrap().shape()[..], [0, 3]);
+    assert_eq!(cast(&Memory::new(), &Value::from(2.5_f32), DType::I64), Ok(Value::from(2_i64)));
 }

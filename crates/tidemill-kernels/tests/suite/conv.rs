@@ -4,7 +4,7 @@ use tidemill_kernels::NumericError;
 use tidemill_kernels::conv::Convolution;
 use tidemill_kernels::pool::{self, Context};
 use tidemill_kernels::window::{Padding, Slide, Window};
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, Memory, Value};
 
 use crate::support::*;
 
@@ -116,13 +116,13 @@ fn convolutions_and_their_gradients_are_sums_of_products() {
         let (input, filter) = (noise(&case.input, 1), noise(&case.filter, 2));
         let grad = noise(case.plan.output(), 3);
         let expected = sums(case.plan.output(), &input, &filter, meetings.iter().copied());
-        assert_close(&case.plan.forward(&input, &filter).unwrap(), &expected);
+        assert_close(&case.plan.forward(&Memory::new(), &input, &filter).unwrap(), &expected);
         let back = meetings.iter().map(|&[x, f, y]| [f, y, x]);
         let expected = sums(&case.input, &filter, &grad, back);
-        assert_close(&case.plan.input_gradient(&filter, &grad).unwrap(), &expected);
+        assert_close(&case.plan.input_gradient(&Memory::new(), &filter, &grad).unwrap(), &expected);
         let back = meetings.iter().map(|&[x, f, y]| [x, y, f]);
         let expected = sums(&case.filter, &input, &grad, back);
-        assert_close(&case.plan.filter_gradient(&input, &grad).unwrap(), &expected);
+        assert_close(&case.plan.filter_gradient(&Memory::new(), &input, &grad).unwrap(), &expected);
     }
 }
 
@@ -131,9 +131,13 @@ fn integers_are_convolved_as_floats_are() {
     for case in cases() {
         let whole = |shape: &[usize], seed| filled(shape, |i| ((i * 31 + seed) % 23) as i32 - 11);
         let (input, filter) = (whole(&case.input, 1), whole(&case.filter, 2));
-        let float = |x: &Value| tidemill_kernels::elementwise::cast(x, DType::F64).unwrap();
-        let expected = case.plan.forward(&float(&input), &float(&filter)).unwrap();
-        assert_close(&float(&case.plan.forward(&input, &filter).unwrap()), &expected);
+        let float =
+            |x: &Value| tidemill_kernels::elementwise::cast(&Memory::new(), x, DType::F64).unwrap();
+        let expected = case.plan.forward(&Memory::new(), &float(&input), &float(&filter)).unwrap();
+        assert_close(
+            &float(&case.plan.forward(&Memory::new(), &input, &filter).unwrap()),
+            &expected,
+        );
     }
 }
 
@@ -144,9 +148,9 @@ fn convolutions_are_the_same_bits_on_any_number_of_threads() {
         let grad = noise(case.plan.output(), 3);
         let compute = || {
             [
-                case.plan.forward(&input, &filter).unwrap(),
-                case.plan.input_gradient(&filter, &grad).unwrap(),
-                case.plan.filter_gradient(&input, &grad).unwrap(),
+                case.plan.forward(&Memory::new(), &input, &filter).unwrap(),
+                case.plan.input_gradient(&Memory::new(), &filter, &grad).unwrap(),
+                case.plan.filter_gradient(&Memory::new(), &input, &grad).unwrap(),
             ]
         };
         let alone = compute();
@@ -172,8 +176,11 @@ fn operands_that_do_not_fit_are_errors() {
     assert!(matches!(plan(&[1, 2, 2, 1], &[0, 1, 1, 1]), Err(NumericError::Window { .. })));
     let plan = plan(&[1, 2, 2, 1], &[1, 1, 1, 1]).unwrap();
     let (small, wrong) = (noise(&[1, 1, 1, 1], 0), noise(&[1, 1, 2, 1], 0));
-    assert!(matches!(plan.forward(&wrong, &small), Err(NumericError::Shape { .. })));
+    assert!(matches!(
+        plan.forward(&Memory::new(), &wrong, &small),
+        Err(NumericError::Shape { .. })
+    ));
     let integers = |shape: [usize; 4]| Value::zeros(DType::I64, shape).unwrap();
-    let refused = plan.forward(&integers([1, 2, 2, 1]), &integers([1, 1, 1, 1]));
+    let refused = plan.forward(&Memory::new(), &integers([1, 2, 2, 1]), &integers([1, 1, 1, 1]));
     assert!(matches!(refused, Err(NumericError::UnsupportedDType { dtype: DType::I64 })));
 }

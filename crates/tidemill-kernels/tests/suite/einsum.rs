@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use tidemill_kernels::einsum::{Label, einsum};
-use tidemill_value::Value;
+use tidemill_value::{Memory, Value};
 
 use crate::support::*;
 
@@ -56,7 +56,7 @@ proptest! {
         let (x, y) = (operand(&left, &extents, 1), operand(&right, &extents, 2));
         let operands = [(&x, &left[..]), (&y, &right[..])];
         let expected = reference(&operands, &output, &extents);
-        prop_assert_eq!(einsum(&operands, &output).unwrap(), expected);
+        prop_assert_eq!(einsum(&Memory::new(), &operands, &output).unwrap(), expected);
     }
 
     #[test]
@@ -69,25 +69,25 @@ proptest! {
         let x = operand(&labels, &extents, 1);
         let operands = [(&x, &labels[..])];
         let expected = reference(&operands, &output, &extents);
-        prop_assert_eq!(einsum(&operands, &output).unwrap(), expected);
+        prop_assert_eq!(einsum(&Memory::new(), &operands, &output).unwrap(), expected);
     }
 }
 
 #[test]
 fn an_extent_of_one_broadcasts() {
     let (x, y) = (value([[1, 2]]), value([[1, 1], [2, 2], [3, 3]]));
-    let product = einsum(&[(&x, &[0, 1]), (&y, &[0, 1])], &[0, 1]).unwrap();
+    let product = einsum(&Memory::new(), &[(&x, &[0, 1]), (&y, &[0, 1])], &[0, 1]).unwrap();
     assert_eq!(product, value([[1, 2], [2, 4], [3, 6]]));
-    assert_eq!(einsum(&[(&x, &[0, 1]), (&y, &[0, 1])], &[]).unwrap(), value(18));
+    assert_eq!(einsum(&Memory::new(), &[(&x, &[0, 1]), (&y, &[0, 1])], &[]).unwrap(), value(18));
 }
 
 #[test]
 fn what_does_not_fit_is_an_error() {
     let x = value([[1, 2, 3], [4, 5, 6]]);
-    assert!(einsum(&[(&x, &[0])], &[0]).is_err());
-    assert!(einsum(&[(&x, &[0, 0])], &[0]).is_err());
-    assert!(einsum(&[(&x, &[0, 1])], &[2]).is_err());
-    assert!(einsum(&[(&x, &[0, 1]), (&x, &[1, 2])], &[0, 2]).is_err());
-    assert!(einsum(&[(&x, &[0, 1]), (&x, &[1, 0])], &[0]).is_err());
-    assert!(einsum(&[], &[]).is_err());
+    assert!(einsum(&Memory::new(), &[(&x, &[0])], &[0]).is_err());
+    assert!(einsum(&Memory::new(), &[(&x, &[0, 0])], &[0]).is_err());
+    assert!(einsum(&Memory::new(), &[(&x, &[0, 1])], &[2]).is_err());
+    assert!(einsum(&Memory::new(), &[(&x, &[0, 1]), (&x, &[1, 2])], &[0, 2]).is_err());
+    assert!(einsum(&Memory::new(), &[(&x, &[0, 1]), (&x, &[1, 0])], &[0]).is_err());
+    assert!(einsum(&Memory::new(), &[], &[]).is_err());
 }

@@ -2,7 +2,7 @@ use std::f64::consts::FRAC_PI_4;
 
 use tidemill_kernels::NumericError;
 use tidemill_kernels::elementwise::*;
-use tidemill_value::{ByteString, DType, Value};
+use tidemill_value::{ByteString, DType, Memory, Value};
 
 use crate::support::*;
 
@@ -124,7 +124,7 @@ fn division_of_integers_has_four_kinds() {
 fn an_integer_divided_by_zero_is_an_error_for_every_kind() {
     for f in [div, truncate_div, floor_div, floor_mod, truncate_mod] {
         for dtype in [DType::I32, DType::I64, DType::U64] {
-            let one = cast(&1_i32.into(), dtype).unwrap();
+            let one = cast(&Memory::new(), &1_i32.into(), dtype).unwrap();
             let zeros = Value::zeros(dtype, [3]).unwrap();
             assert_eq!(try_binary(f, one, zeros), Err(NumericError::DivisionByZero));
         }

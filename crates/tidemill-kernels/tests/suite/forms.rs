@@ -2,7 +2,7 @@
 
 use tidemill_kernels::elementwise::*;
 use tidemill_kernels::{NumericError, with_binary, with_unary};
-use tidemill_value::{DType, Element, Value};
+use tidemill_value::{DType, Element, Memory, Value};
 
 /// Numbers that include the corner cases of every function, more than a chunk of them.
 fn operands(dtype: DType, seed: usize) -> Value {
@@ -11,7 +11,7 @@ fn operands(dtype: DType, seed: usize) -> Value {
         0 => corners[(i * 7 + seed) % corners.len()],
         k => (k as f64 - 2.5) * ((i * 37 + seed) % 101) as f64 / 7.0,
     });
-    cast(&Value::list(numbers.collect::<Vec<f64>>()), dtype).unwrap()
+    cast(&Memory::new(), &Value::list(numbers.collect::<Vec<f64>>()), dtype).unwrap()
 }
 
 fn same_bits<T: Element>(left: &[T], right: &[T]) -> bool {

@@ -1,7 +1,7 @@
 use proptest::prelude::*;
 use tidemill_kernels::NumericError;
 use tidemill_kernels::layout::*;
-use tidemill_value::{ByteString, DType, Scalar, Value, ValueError, broadcast};
+use tidemill_value::{ByteString, DType, Memory, Scalar, Value, ValueError, broadcast};
 
 use crate::support::*;
 
@@ -55,13 +55,13 @@ proptest! {
             }
             offset(&shape, &source) as i32
         });
-        prop_assert_eq!(transpose(&numbered(&shape), &permutation), Ok(expected));
+        prop_assert_eq!(transpose(&Memory::new(), &numbered(&shape), &permutation), Ok(expected));
     }
 
     #[test]
     fn large_matrices_are_transposed_block_by_block(rows in 1_usize..80, columns in 1_usize..80) {
         let expected = picked(&[columns, 2, rows], |at| ((at[1] * rows + at[2]) * columns + at[0]) as i32);
-        prop_assert_eq!(transpose(&numbered(&[2, rows, columns]), &[2, 0, 1]), Ok(expected));
+        prop_assert_eq!(transpose(&Memory::new(), &numbered(&[2, rows, columns]), &[2, 0, 1]), Ok(expected));
     }
 
     #[test]
@@ -72,7 +72,7 @@ proptest! {
             let source = source.map(|(cut, &i)| (cut.begin as isize + i as isize * cut.step) as usize);
             offset(&shape, &source.collect::<Vec<_>>()) as i32
         });
-        prop_assert_eq!(strided_slice(&numbered(&shape), &cuts), Ok(expected));
+        prop_assert_eq!(strided_slice(&Memory::new(), &numbered(&shape), &cuts), Ok(expected));
     }
 
     #[test]
@@ -85,7 +85,7 @@ proptest! {
             }
             offset(&shape, &source) as i32
         });
-        prop_assert_eq!(reverse(&numbered(&shape), axes), Ok(expected));
+        prop_assert_eq!(reverse(&Memory::new(), &numbered(&shape), axes), Ok(expected));
     }
 
     #[test]
@@ -98,7 +98,7 @@ proptest! {
             let source: Vec<usize> = position.iter().zip(&shape).map(|(i, extent)| i % extent).collect();
             offset(&shape, &source) as i32
         });
-        prop_assert_eq!(tile(&numbered(&shape), &multiples), Ok(expected));
+        prop_assert_eq!(tile(&Memory::new(), &numbered(&shape), &multiples), Ok(expected));
     }
 
     #[test]
@@ -106,7 +106,7 @@ proptest! {
         let own: Vec<usize> = shape.iter().enumerate().skip(missing.min(shape.len()))
             .map(|(i, &extent)| if ones >> i & 1 == 1 { 1 } else { extent }).collect();
         let expected = picked(&shape, |position| offset(&own, position) as i32);
-        prop_assert_eq!(broadcast_to(&numbered(&own), &shape), Ok(expected));
+        prop_assert_eq!(broadcast_to(&Memory::new(), &numbered(&own), &shape), Ok(expected));
     }
 
     #[test]
@@ -119,20 +119,20 @@ proptest! {
         let mut whole = shape.clone();
         whole[axis] = extents.iter().sum();
         let whole = numbered(&whole);
-        let parts = split(&whole, axis, &extents).unwrap();
+        let parts = split(&Memory::new(), &whole, axis, &extents).unwrap();
         for (part, &extent) in parts.iter().zip(&extents) {
             prop_assert_eq!(part.shape()[axis], extent);
         }
-        prop_assert_eq!(concat(&parts.iter().collect::<Vec<_>>(), axis), Ok(whole));
+        prop_assert_eq!(concat(&Memory::new(), &parts.iter().collect::<Vec<_>>(), axis), Ok(whole));
     }
 
     #[test]
     fn values_packed_are_unpacked_again(shape in small_shape(3), axis in 0_usize..4, count in 1_usize..4) {
         prop_assume!(axis <= shape.len());
         let values: Vec<Value> = (0..count).map(|k| filled(&shape, |i| (100 * k + i) as i64)).collect();
-        let packed = pack(&values.iter().collect::<Vec<_>>(), axis).unwrap();
+        let packed = pack(&Memory::new(), &values.iter().collect::<Vec<_>>(), axis).unwrap();
         prop_assert_eq!(packed.shape()[axis], count);
-        prop_assert_eq!(unpack(&packed, axis), Ok(values));
+        prop_assert_eq!(unpack(&Memory::new(), &packed, axis), Ok(values));
     }
 
     #[test]
@@ -153,9 +153,9 @@ proptest! {
         });
         let value = numbered(&shape);
         let narrow = filled(&indices, |i| index(i) as i32);
-        prop_assert_eq!(gather(&value, &narrow, axis), Ok(expected.clone()));
+        prop_assert_eq!(gather(&Memory::new(), &value, &narrow, axis), Ok(expected.clone()));
         let wide = filled(&indices, |i| index(i) as i64);
-        prop_assert_eq!(gather(&value, &wide, axis), Ok(expected));
+        prop_assert_eq!(gather(&Memory::new(), &value, &wide, axis), Ok(expected));
     }
 
     #[test]
@@ -172,7 +172,7 @@ proptest! {
                 .collect();
             source.map_or(-1, |source| offset(&shape, &source) as i32)
         });
-        prop_assert_eq!(pad(&numbered(&shape), &padding, &Value::from(-1)), Ok(expected));
+        prop_assert_eq!(pad(&Memory::new(), &numbered(&shape), &padding, &Value::from(-1)), Ok(expected));
     }
 
     #[test]
@@ -183,22 +183,23 @@ proptest! {
             .flat_map(|(position, _)| position.iter().map(|&i| i as i64)).collect();
         let count = truth.iter().filter(|truth| **truth).count();
         let expected = Value::from_vec([count, shape.len()], found).unwrap();
-        prop_assert_eq!(nonzero(&value), Ok(expected));
+        prop_assert_eq!(nonzero(&Memory::new(), &value), Ok(expected));
     }
 }
 
 #[test]
 fn strings_move_as_numbers_do() {
     let words = value([["a", "b"], ["c", "d"]]);
-    assert_eq!(transpose(&words, &[1, 0]), Ok(value([["a", "c"], ["b", "d"]])));
+    assert_eq!(transpose(&Memory::new(), &words, &[1, 0]), Ok(value([["a", "c"], ["b", "d"]])));
     assert_eq!(
-        concat(&[&words, &words], 1),
+        concat(&Memory::new(), &[&words, &words], 1),
         Ok(value([["a", "b", "a", "b"], ["c", "d", "c", "d"]]))
     );
-    assert_eq!(gather(&words, &value(1), 0), Ok(value(["c", "d"])));
-    assert_eq!(pad(&value(["a"]), &[(1, 0)], &value("")), Ok(value(["", "a"])));
+    assert_eq!(gather(&Memory::new(), &words, &value(1), 0), Ok(value(["c", "d"])));
+    assert_eq!(pad(&Memory::new(), &value(["a"]), &[(1, 0)], &value("")), Ok(value(["", "a"])));
     let large = filled(&[40, 30], |i| ByteString::from(i.to_string()));
-    let twice = transpose(&transpose(&large, &[1, 0]).unwrap(), &[1, 0]);
+    let twice =
+        transpose(&Memory::new(), &transpose(&Memory::new(), &large, &[1, 0]).unwrap(), &[1, 0]);
     assert_eq!(twice, Ok(large));
 }
 
@@ -206,28 +207,43 @@ fn strings_move_as_numbers_do() {
 fn what_keeps_its_order_shares_its_buffer() {
     let matrix = numbered(&[4, 5]);
     let shared = [
-        transpose(&matrix, &[0, 1]),
-        transpose(&numbered(&[4, 5]).reshape([1, 20]).unwrap(), &[1, 0]),
-        slice(&matrix, &[0, 0], &[4, 5]),
-        broadcast_to(&matrix, &[1, 4, 5]),
-        tile(&matrix, &[1, 1]),
-        concat(&[&matrix], 0),
+        transpose(&Memory::new(), &matrix, &[0, 1]),
+        transpose(&Memory::new(), &numbered(&[4, 5]).reshape([1, 20]).unwrap(), &[1, 0]),
+        slice(&Memory::new(), &matrix, &[0, 0], &[4, 5]),
+        broadcast_to(&Memory::new(), &matrix, &[1, 4, 5]),
+        tile(&Memory::new(), &matrix, &[1, 1]),
+        concat(&Memory::new(), &[&matrix], 0),
     ];
     for (i, value) in shared.into_iter().enumerate() {
         assert!(i == 1 || value.unwrap().shares_buffer(&matrix), "case {i}");
     }
     let row = numbered(&[1, 20]);
-    assert!(transpose(&row, &[1, 0]).unwrap().shares_buffer(&row));
+    assert!(transpose(&Memory::new(), &row, &[1, 0]).unwrap().shares_buffer(&row));
 }
 
 #[test]
 fn axes_must_be_named_once_each() {
     let matrix = numbered(&[2, 3]);
-    assert_eq!(transpose(&matrix, &[0]), Err(NumericError::Rank { expected: 2, actual: 1 }));
-    assert_eq!(transpose(&matrix, &[0, 2]), Err(NumericError::Axis { axis: 2, rank: 2 }));
-    assert_eq!(transpose(&matrix, &[1, 1]), Err(NumericError::DuplicateAxis { axis: 1 }));
-    assert_eq!(reverse(&matrix, &[0, 0]), Err(NumericError::DuplicateAxis { axis: 0 }));
-    assert_eq!(tile(&matrix, &[2]), Err(NumericError::Rank { expected: 2, actual: 1 }));
+    assert_eq!(
+        transpose(&Memory::new(), &matrix, &[0]),
+        Err(NumericError::Rank { expected: 2, actual: 1 })
+    );
+    assert_eq!(
+        transpose(&Memory::new(), &matrix, &[0, 2]),
+        Err(NumericError::Axis { axis: 2, rank: 2 })
+    );
+    assert_eq!(
+        transpose(&Memory::new(), &matrix, &[1, 1]),
+        Err(NumericError::DuplicateAxis { axis: 1 })
+    );
+    assert_eq!(
+        reverse(&Memory::new(), &matrix, &[0, 0]),
+        Err(NumericError::DuplicateAxis { axis: 0 })
+    );
+    assert_eq!(
+        tile(&Memory::new(), &matrix, &[2]),
+        Err(NumericError::Rank { expected: 2, actual: 1 })
+    );
 }
 
 #[test]
@@ -235,11 +251,15 @@ fn cuts_beyond_an_axis_are_an_error() {
     let row = numbered(&[5]);
     let error =
         |begin, count, step| Err(NumericError::Bounds { axis: 0, begin, count, step, extent: 5 });
-    assert_eq!(slice(&row, &[3], &[3]), error(3, 3, 1));
-    assert_eq!(slice(&row, &[6], &[0]), error(6, 0, 1));
-    assert_eq!(slice(&row, &[usize::MAX], &[usize::MAX]), error(usize::MAX, usize::MAX, 1));
-    assert_eq!(slice(&row, &[5], &[0]).unwrap().elements(), 0);
-    let strided = |begin, count, step| strided_slice(&row, &[Cut { begin, count, step }]);
+    assert_eq!(slice(&Memory::new(), &row, &[3], &[3]), error(3, 3, 1));
+    assert_eq!(slice(&Memory::new(), &row, &[6], &[0]), error(6, 0, 1));
+    assert_eq!(
+        slice(&Memory::new(), &row, &[usize::MAX], &[usize::MAX]),
+        error(usize::MAX, usize::MAX, 1)
+    );
+    assert_eq!(slice(&Memory::new(), &row, &[5], &[0]).unwrap().elements(), 0);
+    let strided =
+        |begin, count, step| strided_slice(&Memory::new(), &row, &[Cut { begin, count, step }]);
     assert_eq!(strided(4, 3, -2), Ok(value([4, 2, 0])));
     assert_eq!(strided(4, 4, -2), error(4, 4, -2));
     assert_eq!(strided(2, 1, isize::MIN), Ok(value([2])));
@@ -249,10 +269,10 @@ fn cuts_beyond_an_axis_are_an_error() {
 
 #[test]
 fn a_value_stretches_to_no_other_shape() {
-    let error = broadcast_to(&numbered(&[3]), &[2]).unwrap_err();
+    let error = broadcast_to(&Memory::new(), &numbered(&[3]), &[2]).unwrap_err();
     assert_eq!(error, broadcast(&[3], &[2]).unwrap_err().into());
     let error = NumericError::Shape { expected: [1].into(), actual: [3].into() };
-    assert_eq!(broadcast_to(&numbered(&[3]), &[1]), Err(error));
+    assert_eq!(broadcast_to(&Memory::new(), &numbered(&[3]), &[1]), Err(error));
 }
 
 #[test]
@@ -261,38 +281,52 @@ fn results_too_large_for_memory_are_an_error() {
     let too_large = |result: Result<Value, NumericError>| {
         matches!(result, Err(NumericError::Value(ValueError::TooLarge { .. })))
     };
-    assert!(too_large(broadcast_to(&row, &[1 << 40, 1 << 40, 2])));
-    assert!(too_large(broadcast_to(&row, &[1 << 55, 2])));
-    assert!(too_large(tile(&row, &[1 << 63])));
-    assert!(too_large(tile(&row, &[1 << 57])));
-    assert!(too_large(pad(&row, &[(1 << 60, 1 << 60)], &Value::from(0))));
-    assert!(too_large(pad(&row, &[(usize::MAX, usize::MAX)], &Value::from(0))));
+    assert!(too_large(broadcast_to(&Memory::new(), &row, &[1 << 40, 1 << 40, 2])));
+    assert!(too_large(broadcast_to(&Memory::new(), &row, &[1 << 55, 2])));
+    assert!(too_large(tile(&Memory::new(), &row, &[1 << 63])));
+    assert!(too_large(tile(&Memory::new(), &row, &[1 << 57])));
+    assert!(too_large(pad(&Memory::new(), &row, &[(1 << 60, 1 << 60)], &Value::from(0))));
+    assert!(too_large(pad(&Memory::new(), &row, &[(usize::MAX, usize::MAX)], &Value::from(0))));
     let (on, off) = (Value::from(1), Value::from(0));
-    assert!(too_large(one_hot(&row, 1 << 60, 1, &on, &off)));
+    assert!(too_large(one_hot(&Memory::new(), &row, 1 << 60, 1, &on, &off)));
     let empty = Value::zeros(DType::F32, [1 << 50, 0]).unwrap();
-    assert!(unpack(&empty, 0).is_err());
-    assert_eq!(transpose(&empty, &[1, 0]).unwrap().elements(), 0);
+    assert!(unpack(&Memory::new(), &empty, 0).is_err());
+    assert_eq!(transpose(&Memory::new(), &empty, &[1, 0]).unwrap().elements(), 0);
     let cube = Value::zeros(DType::F32, [1 << 40, 1 << 40, 0]).unwrap();
-    assert_eq!(&transpose(&cube, &[2, 0, 1]).unwrap().shape()[..], [0, 1 << 40, 1 << 40]);
-    assert!(too_large(pad(&cube, &[(0, 0), (0, 0), (0, 1)], &Value::from(0.0_f32))));
+    assert_eq!(
+        &transpose(&Memory::new(), &cube, &[2, 0, 1]).unwrap().shape()[..],
+        [0, 1 << 40, 1 << 40]
+    );
+    assert!(too_large(pad(
+        &Memory::new(),
+        &cube,
+        &[(0, 0), (0, 0), (0, 1)],
+        &Value::from(0.0_f32)
+    )));
 }
 
 #[test]
 fn parts_that_do_not_fit_are_an_error() {
     let (a, b) = (numbered(&[2, 3]), numbered(&[2, 4]));
-    assert_eq!(concat(&[&a, &b], 1).unwrap().shape()[..], [2, 7]);
+    assert_eq!(concat(&Memory::new(), &[&a, &b], 1).unwrap().shape()[..], [2, 7]);
     let error = NumericError::Shape { expected: [2, 3].into(), actual: [2, 4].into() };
-    assert_eq!(pack(&[&a, &b], 0), Err(error));
+    assert_eq!(pack(&Memory::new(), &[&a, &b], 0), Err(error));
     let error = NumericError::Shape { expected: [2, 3].into(), actual: [2, 4].into() };
-    assert_eq!(concat(&[&a, &b], 0), Err(error));
-    assert!(concat(&[&a, &numbered(&[2])], 0).is_err());
-    assert_eq!(concat(&[], 0), Err(NumericError::NoOperands));
-    assert_eq!(concat(&[&value(1), &value(2)], 0), Err(NumericError::Axis { axis: 0, rank: 0 }));
-    assert_eq!(pack(&[&value(1), &value(2)], 0), Ok(value([1, 2])));
+    assert_eq!(concat(&Memory::new(), &[&a, &b], 0), Err(error));
+    assert!(concat(&Memory::new(), &[&a, &numbered(&[2])], 0).is_err());
+    assert_eq!(concat(&Memory::new(), &[], 0), Err(NumericError::NoOperands));
+    assert_eq!(
+        concat(&Memory::new(), &[&value(1), &value(2)], 0),
+        Err(NumericError::Axis { axis: 0, rank: 0 })
+    );
+    assert_eq!(pack(&Memory::new(), &[&value(1), &value(2)], 0), Ok(value([1, 2])));
     let floats = Value::zeros(DType::F32, [2, 3]).unwrap();
     let error = ValueError::DType { expected: DType::I32, actual: DType::F32 };
-    assert_eq!(concat(&[&a, &floats], 0), Err(error.into()));
-    assert_eq!(split(&a, 1, &[1, 1]), Err(NumericError::Length { expected: 3, actual: 2 }));
+    assert_eq!(concat(&Memory::new(), &[&a, &floats], 0), Err(error.into()));
+    assert_eq!(
+        split(&Memory::new(), &a, 1, &[1, 1]),
+        Err(NumericError::Length { expected: 3, actual: 2 })
+    );
 }
 
 #[test]
@@ -300,27 +334,29 @@ fn indices_out_of_range_are_an_error() {
     let rows = numbered(&[3, 2]);
     let error =
         |index, position, extent| Err(NumericError::IndexOutOfRange { index, position, extent });
-    assert_eq!(gather(&rows, &value([[0, 3]]), 0), error(3, 1, 3));
-    assert_eq!(gather(&rows, &value([-1_i64]), 0), error(-1, 0, 3));
-    assert_eq!(gather(&numbered(&[0]), &value([0]), 0), error(0, 0, 0));
+    assert_eq!(gather(&Memory::new(), &rows, &value([[0, 3]]), 0), error(3, 1, 3));
+    assert_eq!(gather(&Memory::new(), &rows, &value([-1_i64]), 0), error(-1, 0, 3));
+    assert_eq!(gather(&Memory::new(), &numbered(&[0]), &value([0]), 0), error(0, 0, 0));
     assert_eq!(
-        gather(&numbered(&[0, 2]), &Value::zeros(DType::I32, [0]).unwrap(), 0).unwrap().elements(),
+        gather(&Memory::new(), &numbered(&[0, 2]), &Value::zeros(DType::I32, [0]).unwrap(), 0)
+            .unwrap()
+            .elements(),
         0
     );
     let error = NumericError::UnsupportedDType { dtype: DType::F32 };
-    assert_eq!(gather(&rows, &value([0.0_f32]), 0), Err(error));
+    assert_eq!(gather(&Memory::new(), &rows, &value([0.0_f32]), 0), Err(error));
 }
 
 #[test]
 fn nan_is_not_zero() {
-    let found = nonzero(&value([[1.0, 0.0], [NAN, -0.0]]));
+    let found = nonzero(&Memory::new(), &value([[1.0, 0.0], [NAN, -0.0]]));
     assert_eq!(found, Ok(value([[0_i64, 0], [1, 0]])));
-    assert_eq!(&nonzero(&value(true)).unwrap().shape()[..], [1, 0]);
-    assert!(nonzero(&value("a")).is_err());
+    assert_eq!(&nonzero(&Memory::new(), &value(true)).unwrap().shape()[..], [1, 0]);
+    assert!(nonzero(&Memory::new(), &value("a")).is_err());
 }
 
 fn ints(start: i32, limit: i32, delta: i32) -> Result<Value, NumericError> {
-    range(Scalar::I32(start), Scalar::I32(limit), Scalar::I32(delta))
+    range(&Memory::new(), Scalar::I32(start), Scalar::I32(limit), Scalar::I32(delta))
 }
 
 #[test]
@@ -328,9 +364,15 @@ fn ranges_of_integers_stop_before_their_limit() {
     assert_eq!(ints(2, 11, 3), Ok(value([2, 5, 8])));
     assert_eq!(ints(5, -4, -2), Ok(value([5, 3, 1, -1, -3])));
     assert_eq!(ints(3, 3, 1).unwrap().elements(), 0);
-    let wide = range(Scalar::I64(i64::MIN), Scalar::I64(i64::MAX), Scalar::I64(1 << 62));
+    let wide =
+        range(&Memory::new(), Scalar::I64(i64::MIN), Scalar::I64(i64::MAX), Scalar::I64(1 << 62));
     assert_eq!(wide, Ok(value([i64::MIN, -(1 << 62), 0, 1 << 62])));
-    let narrow = range(Scalar::I32(i32::MIN), Scalar::I32(i32::MAX), Scalar::I32(i32::MAX - 27));
+    let narrow = range(
+        &Memory::new(),
+        Scalar::I32(i32::MIN),
+        Scalar::I32(i32::MAX),
+        Scalar::I32(i32::MAX - 27),
+    );
     assert_eq!(narrow, Ok(value([i32::MIN, -28, i32::MAX - 55])));
 }
 
@@ -340,27 +382,30 @@ fn ranges_that_lead_nowhere_are_an_error() {
     assert_eq!(ints(0, 5, 0), error(0.0, 5.0, 0.0));
     assert_eq!(ints(0, 5, -1), error(0.0, 5.0, -1.0));
     assert_eq!(ints(5, 0, 1), error(5.0, 0.0, 1.0));
-    let floats =
-        |start, limit, delta| range(Scalar::F32(start), Scalar::F32(limit), Scalar::F32(delta));
+    let floats = |start, limit, delta| {
+        range(&Memory::new(), Scalar::F32(start), Scalar::F32(limit), Scalar::F32(delta))
+    };
     for (start, limit, delta) in
         [(0.0, NAN, 1.0), (0.0, INF, 1.0), (0.0, 3.0, NAN), (0.0, 1e30, 1e-30)]
     {
         assert!(matches!(floats(start, limit, delta), Err(NumericError::Range { .. })));
     }
-    let endless = range(Scalar::I64(0), Scalar::I64(i64::MAX), Scalar::I64(1));
+    let endless = range(&Memory::new(), Scalar::I64(0), Scalar::I64(i64::MAX), Scalar::I64(1));
     assert!(matches!(endless, Err(NumericError::Value(ValueError::TooLarge { .. }))));
-    assert!(range(Scalar::I32(0), Scalar::I64(1), Scalar::I32(1)).is_err());
-    assert!(range(Scalar::Bool(false), Scalar::Bool(true), Scalar::Bool(true)).is_err());
+    assert!(range(&Memory::new(), Scalar::I32(0), Scalar::I64(1), Scalar::I32(1)).is_err());
+    assert!(
+        range(&Memory::new(), Scalar::Bool(false), Scalar::Bool(true), Scalar::Bool(true)).is_err()
+    );
 }
 
 /// TensorFlow 2.21's counts and numbers.
 #[test]
 fn ranges_of_floats_are_counted_in_their_own_type() {
     let single = |start, limit, delta| {
-        range(Scalar::F32(start), Scalar::F32(limit), Scalar::F32(delta)).unwrap()
+        range(&Memory::new(), Scalar::F32(start), Scalar::F32(limit), Scalar::F32(delta)).unwrap()
     };
     let double = |start, limit, delta| {
-        range(Scalar::F64(start), Scalar::F64(limit), Scalar::F64(delta)).unwrap()
+        range(&Memory::new(), Scalar::F64(start), Scalar::F64(limit), Scalar::F64(delta)).unwrap()
     };
     assert_eq!(single(0.0, 1e-3, 1e-4).elements(), 11);
     assert_eq!(double(0.0, 1e-3, 1e-4).elements(), 10);
@@ -374,12 +419,18 @@ fn one_hot_rows_lie_along_the_new_axis() {
     let (indices, on, off) = (value([2, 0, -1, 3]), value(1.0_f32), value(0.0_f32));
     let rows = [[0.0, 0.0, 1.0], [1.0, 0.0, 0.0], [0.0; 3], [0.0; 3_usize]];
     let rows = value(rows.map(|row| row.map(|x: f64| x as f32)));
-    assert_eq!(one_hot(&indices, 3, 1, &on, &off), Ok(rows.clone()));
-    assert_eq!(one_hot(&indices, 3, 0, &on, &off), transpose(&rows, &[1, 0]));
+    assert_eq!(one_hot(&Memory::new(), &indices, 3, 1, &on, &off), Ok(rows.clone()));
+    assert_eq!(
+        one_hot(&Memory::new(), &indices, 3, 0, &on, &off),
+        transpose(&Memory::new(), &rows, &[1, 0])
+    );
     let bytes = value([2_u8, 0, 200, 3]);
-    assert_eq!(one_hot(&bytes, 3, 1, &on, &off), Ok(rows));
-    assert_eq!(one_hot(&value(1), 2, 0, &value("on"), &value("off")), Ok(value(["off", "on"])));
-    assert_eq!(one_hot(&indices, 0, 1, &on, &off).unwrap().elements(), 0);
+    assert_eq!(one_hot(&Memory::new(), &bytes, 3, 1, &on, &off), Ok(rows));
+    assert_eq!(
+        one_hot(&Memory::new(), &value(1), 2, 0, &value("on"), &value("off")),
+        Ok(value(["off", "on"]))
+    );
+    assert_eq!(one_hot(&Memory::new(), &indices, 0, 1, &on, &off).unwrap().elements(), 0);
     let error = NumericError::Axis { axis: 2, rank: 2 };
-    assert_eq!(one_hot(&indices, 3, 2, &on, &off), Err(error));
+    assert_eq!(one_hot(&Memory::new(), &indices, 3, 2, &on, &off), Err(error));
 }

@@ -3,7 +3,7 @@ use tidemill_kernels::NumericError;
 use tidemill_kernels::linalg::*;
 use tidemill_kernels::matmul::Orientation::{Normal, Transposed};
 use tidemill_kernels::matmul::batch_matmul;
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, Memory, Value};
 
 use crate::support::*;
 
@@ -28,7 +28,7 @@ fn assert_near(left: &Value, right: &Value) {
 
 fn times(left: &Value, right: &Value, transposed: bool) -> Value {
     let orientation = if transposed { Transposed } else { Normal };
-    batch_matmul((left, orientation), (right, Normal)).unwrap()
+    batch_matmul(&Memory::new(), (left, orientation), (right, Normal)).unwrap()
 }
 
 /// The determinant by its first row.
@@ -55,7 +55,7 @@ proptest! {
     ) {
         let matrices = matrices(&[batch], rows, seed);
         let right = filled(&[batch, rows, columns], |i| (i % 7) as f64 - 3.0);
-        let solution = solve(&matrices, &right, transposed).unwrap();
+        let solution = solve(&Memory::new(), &matrices, &right, transposed).unwrap();
         assert_near(&times(&matrices, &solution, transposed), &right);
     }
 
@@ -66,7 +66,7 @@ proptest! {
         seed in 0_usize..1000,
     ) {
         let matrices = matrices(&[2], rows, seed);
-        let inverses = inverse(&matrices, transposed).unwrap();
+        let inverses = inverse(&Memory::new(), &matrices, transposed).unwrap();
         let identity = filled(&[2, rows, rows], |i| {
             if i / rows % rows == i % rows { 1.0 } else { 0.0 }
         });
@@ -77,8 +77,8 @@ proptest! {
     fn determinants_are_what_expansion_gives(rows in 0_usize..6, seed in 0_usize..1000) {
         let matrix = matrices(&[], rows, seed);
         let expected = expanded(matrix.as_slice().unwrap(), rows);
-        assert_near(&determinant(&matrix).unwrap(), &expected.into());
-        let (sign, logarithm) = log_determinant(&matrix).unwrap();
+        assert_near(&determinant(&Memory::new(), &matrix).unwrap(), &expected.into());
+        let (sign, logarithm) = log_determinant(&Memory::new(), &matrix).unwrap();
         assert_near(&sign, &expected.signum().into());
         assert_near(&logarithm, &expected.abs().ln().into());
     }
@@ -108,7 +108,7 @@ proptest! {
         // A zero inside the triangle would be read.
         let given = if zeros == 2 * triangle { &full } else { &matrix };
         let right = filled(&[3, rows, 2], |i| (i % 7) as f64 - 3.0);
-        let solution = triangular_solve(given, &right, lower, transposed).unwrap();
+        let solution = triangular_solve(&Memory::new(), given, &right, lower, transposed).unwrap();
         prop_assert_eq!(&solution.shape()[..], &[2, 3, rows, 2]);
         let product = times(&matrix, &solution, transposed);
         let zero = Value::zeros(DType::F64, [2, 1, 1, 1]).unwrap();
@@ -119,9 +119,9 @@ proptest! {
     #[test]
     fn a_factor_times_its_transpose_is_the_matrix(rows in 0_usize..12, seed in 0_usize..1000) {
         let root = matrices(&[2], rows, seed);
-        let matrix = batch_matmul((&root, Normal), (&root, Transposed)).unwrap();
-        let factor = cholesky(&matrix).unwrap();
-        let product = batch_matmul((&factor, Normal), (&factor, Transposed)).unwrap();
+        let matrix = batch_matmul(&Memory::new(), (&root, Normal), (&root, Transposed)).unwrap();
+        let factor = cholesky(&Memory::new(), &matrix).unwrap();
+        let product = batch_matmul(&Memory::new(), (&factor, Normal), (&factor, Transposed)).unwrap();
         assert_near(&product, &matrix);
         let above = |(i, x): (usize, &f64)| i / rows % rows < i % rows && *x != 0.0;
         prop_assert!(!factor.as_slice::<f64>().unwrap().iter().enumerate().any(above));
@@ -132,29 +132,37 @@ proptest! {
 fn singular_and_indefinite_matrices_are_told_by_their_number() {
     let both = value([[[1.0_f32, 0.0], [0.0, 1.0]], [[1.0, 2.0], [2.0, 4.0]]]);
     let singular = NumericError::Singular { index: 1 };
-    assert_eq!(inverse(&both, false), Err(singular.clone()));
-    assert_eq!(solve(&both, &both, true), Err(singular));
-    assert_eq!(determinant(&both).unwrap(), value([1.0_f32, 0.0]));
-    assert_eq!(cholesky(&both), Err(NumericError::NotPositiveDefinite { index: 1 }));
-    let (sign, logarithm) = log_determinant(&both).unwrap();
+    assert_eq!(inverse(&Memory::new(), &both, false), Err(singular.clone()));
+    assert_eq!(solve(&Memory::new(), &both, &both, true), Err(singular));
+    assert_eq!(determinant(&Memory::new(), &both).unwrap(), value([1.0_f32, 0.0]));
+    assert_eq!(
+        cholesky(&Memory::new(), &both),
+        Err(NumericError::NotPositiveDefinite { index: 1 })
+    );
+    let (sign, logarithm) = log_determinant(&Memory::new(), &both).unwrap();
     assert_eq!((sign, logarithm), (value([1.0_f32, 0.0]), value([0.0, -INF])));
 }
 
 #[test]
 fn matrices_that_are_not_square_are_an_error() {
     let wide = Value::zeros(DType::F32, [2, 3]).unwrap();
-    assert_eq!(inverse(&wide, false), Err(NumericError::NotSquare { shape: [2, 3].into() }));
-    assert!(determinant(&value([1.0_f32])).is_err());
-    assert!(cholesky(&value([[1]])).is_err());
+    assert_eq!(
+        inverse(&Memory::new(), &wide, false),
+        Err(NumericError::NotSquare { shape: [2, 3].into() })
+    );
+    assert!(determinant(&Memory::new(), &value([1.0_f32])).is_err());
+    assert!(cholesky(&Memory::new(), &value([[1]])).is_err());
     let square = value([[1.0_f32]]);
-    assert!(solve(&square, &wide, false).is_err());
-    assert!(triangular_solve(&square, &wide, true, false).is_err());
+    assert!(solve(&Memory::new(), &square, &wide, false).is_err());
+    assert!(triangular_solve(&Memory::new(), &square, &wide, true, false).is_err());
 }
 
 #[test]
 fn nan_goes_through() {
     let matrix = value([[NAN, 1.0], [1.0, 2.0]]);
-    assert!(determinant(&matrix).unwrap().to_scalar::<f32>().unwrap().is_nan());
-    assert!(cholesky(&matrix).unwrap().as_slice::<f32>().unwrap()[0].is_nan());
-    assert!(inverse(&matrix, false).unwrap().as_slice::<f32>().unwrap()[0].is_nan());
+    assert!(determinant(&Memory::new(), &matrix).unwrap().to_scalar::<f32>().unwrap().is_nan());
+    assert!(cholesky(&Memory::new(), &matrix).unwrap().as_slice::<f32>().unwrap()[0].is_nan());
+    assert!(
+        inverse(&Memory::new(), &matrix, false).unwrap().as_slice::<f32>().unwrap()[0].is_nan()
+    );
 }

@@ -4,7 +4,7 @@ use tidemill_kernels::elementwise::cast;
 use tidemill_kernels::layout::transpose;
 use tidemill_kernels::matmul::Orientation::{Normal, Transposed};
 use tidemill_kernels::matmul::{MatMul, Orientation, batch_matmul, matmul};
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, Memory, Value};
 
 use crate::support::*;
 
@@ -26,8 +26,12 @@ fn reference(left: &Value, right: &Value) -> Value {
 }
 
 fn laid(matrix: &Value, orientation: Orientation, dtype: DType) -> Value {
-    let matrix = cast(matrix, dtype).unwrap();
-    if orientation == Normal { matrix } else { transpose(&matrix, &[1, 0]).unwrap() }
+    let matrix = cast(&Memory::new(), matrix, dtype).unwrap();
+    if orientation == Normal {
+        matrix
+    } else {
+        transpose(&Memory::new(), &matrix, &[1, 0]).unwrap()
+    }
 }
 
 proptest! {
@@ -42,8 +46,8 @@ proptest! {
         let expected = reference(&left, &right);
         for dtype in [DType::F32, DType::F64, DType::I32, DType::I64, DType::U64] {
             let (left, right) = (laid(&left, left_lies, dtype), laid(&right, right_lies, dtype));
-            let product = matmul((&left, left_lies), (&right, right_lies)).unwrap();
-            prop_assert_eq!(product, cast(&expected, dtype).unwrap());
+            let product = matmul(&Memory::new(), (&left, left_lies), (&right, right_lies)).unwrap();
+            prop_assert_eq!(product, cast(&Memory::new(), &expected, dtype).unwrap());
         }
     }
 
@@ -54,14 +58,14 @@ proptest! {
         (left_lies, right_lies) in (orientation(), orientation()),
     ) {
         let (row, matrix) = (integers(1, inner, 1), integers(inner, columns, 2));
-        let expected = cast(&reference(&row, &matrix), DType::F32).unwrap();
+        let expected = cast(&Memory::new(), &reference(&row, &matrix), DType::F32).unwrap();
         let (left, right) =
             (laid(&row, left_lies, DType::F32), laid(&matrix, right_lies, DType::F32));
-        prop_assert_eq!(matmul((&left, left_lies), (&right, right_lies)).unwrap(), expected.clone());
+        prop_assert_eq!(matmul(&Memory::new(), (&left, left_lies), (&right, right_lies)).unwrap(), expected.clone());
 
         let turn = |o| if o == Normal { Transposed } else { Normal };
-        let column = matmul((&right, turn(right_lies)), (&left, turn(left_lies))).unwrap();
-        prop_assert_eq!(column, transpose(&expected, &[1, 0]).unwrap());
+        let column = matmul(&Memory::new(), (&right, turn(right_lies)), (&left, turn(left_lies))).unwrap();
+        prop_assert_eq!(column, transpose(&Memory::new(), &expected, &[1, 0]).unwrap());
     }
 
     #[test]
@@ -72,7 +76,7 @@ proptest! {
             filled(&shrunk.chain(matrix).collect::<Vec<_>>(), |i| (i * 7919 % 23) as i32 - 11)
         };
         let (left, right) = (part(left_ones, [2, 3]), part(right_ones, [3, 4]));
-        let product = batch_matmul((&left, Normal), (&right, Normal)).unwrap();
+        let product = batch_matmul(&Memory::new(), (&left, Normal), (&right, Normal)).unwrap();
         let (l, r) = (left.as_slice::<i32>().unwrap(), right.as_slice::<i32>().unwrap());
         let shape = product.shape().clone();
         let batch_of = |value: &Value| value.shape()[..batch.len()].to_vec();
@@ -92,32 +96,33 @@ fn an_inner_dimension_of_zero_gives_zeros() {
     for dtype in [DType::F32, DType::I32] {
         let (left, right) =
             (Value::zeros(dtype, [2, 0]).unwrap(), Value::zeros(dtype, [0, 3]).unwrap());
-        let product = matmul((&left, Normal), (&right, Normal));
+        let product = matmul(&Memory::new(), (&left, Normal), (&right, Normal));
         assert_eq!(product, Ok(Value::zeros(dtype, [2, 3]).unwrap()));
     }
     let mut stale = [7.0_f32; 2];
     let plan = MatMul::new(([2, 0], Normal), ([0, 1], Normal)).unwrap();
-    plan.run(&[], &[], &mut stale).unwrap();
+    plan.run(&[], &[], &mut stale, &mut []).unwrap();
     assert_eq!(stale, [0.0; 2]);
 }
 
 #[test]
 fn integers_wrap() {
     let left = value([[1 << 16, 5]]);
-    assert_eq!(matmul((&left, Normal), (&left, Transposed)), Ok(value([[25]])));
+    assert_eq!(matmul(&Memory::new(), (&left, Normal), (&left, Transposed)), Ok(value([[25]])));
 }
 
 #[test]
 fn nan_and_infinity_are_multiplied_too() {
     let left = value([[NAN, 1.0], [0.0, 1.0], [INF, 0.0], [0.0, 0.0]]);
-    let product = matmul((&left, Normal), (&value([[INF], [2.0]]), Normal)).unwrap();
+    let product =
+        matmul(&Memory::new(), (&left, Normal), (&value([[INF], [2.0]]), Normal)).unwrap();
     assert_close(&product, &[f64::NAN, f64::NAN, f64::INFINITY, f64::NAN], 0.0);
 }
 
 #[test]
 fn shapes_and_types_that_do_not_fit_are_an_error() {
     let (matrix, vector) = (filled(&[2, 3], |i| i as f32), filled(&[3], |i| i as f32));
-    let product = |left, right| matmul((left, Normal), (right, Normal));
+    let product = |left, right| matmul(&Memory::new(), (left, Normal), (right, Normal));
     let error = NumericError::InnerDimensions { left: 3, right: 2 };
     assert_eq!(product(&matrix, &matrix), Err(error));
     assert_eq!(product(&matrix, &vector), Err(NumericError::Rank { expected: 2, actual: 1 }));
@@ -137,8 +142,8 @@ fn shapes_and_types_that_do_not_fit_are_an_error() {
 fn buffers_that_do_not_fit_the_plan_are_an_error() {
     let plan = MatMul::new(([2, 3], Normal), ([3, 2], Normal)).unwrap();
     let error = NumericError::Length { expected: 6, actual: 5 };
-    assert_eq!(plan.run(&[0.0_f32; 5], &[0.0; 6], &mut [0.0; 4]), Err(error.clone()));
-    assert_eq!(plan.run(&[0_i32; 6], &[0; 5], &mut [0; 4]), Err(error));
+    assert_eq!(plan.run(&[0.0_f32; 5], &[0.0; 6], &mut [0.0; 4], &mut []), Err(error.clone()));
+    assert_eq!(plan.run(&[0_i32; 6], &[0; 5], &mut [0; 4], &mut []), Err(error));
     let error = NumericError::Length { expected: 4, actual: 3 };
-    assert_eq!(plan.run(&[0.0_f64; 6], &[0.0; 6], &mut [0.0; 3]), Err(error));
+    assert_eq!(plan.run(&[0.0_f64; 6], &[0.0; 6], &mut [0.0; 3], &mut []), Err(error));
 }

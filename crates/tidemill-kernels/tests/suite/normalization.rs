@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tidemill_kernels::batch_norm::*;
 use tidemill_kernels::local_response::LocalResponse;
-use tidemill_value::Value;
+use tidemill_value::{Memory, Value};
 
 use crate::support::*;
 
@@ -67,7 +67,7 @@ proptest! {
     fn moments_are_those_of_each_channel((shape, axis) in shapes()) {
         let x = noise(&shape, 1);
         let channels = by_channel(&x, axis);
-        let (means, variances) = channel_moments(&x, axis).unwrap();
+        let (means, variances) = channel_moments(&Memory::new(), &x, axis).unwrap();
         assert_near(&means, &channels.iter().map(|c| mean(c)).collect::<Vec<_>>(), 1e-12);
         assert_near(&variances, &channels.iter().map(|c| variance(c)).collect::<Vec<_>>(), 1e-12);
     }
@@ -83,9 +83,9 @@ proptest! {
         let given = (list(5), filled(&[shape[axis]], |i| 0.5 + i as f64));
         let normalized = |x: &Value, scale: &Value, offset: &Value| {
             let (mean, variance) =
-                if of_batch { channel_moments(x, axis).unwrap() } else { given.clone() };
+                if of_batch { channel_moments(&Memory::new(), x, axis).unwrap() } else { given.clone() };
             let by = Normalization { axis, scale, mean: &mean, variance: &variance, epsilon };
-            normalize(x.clone(), &by, offset).unwrap()
+            normalize(&Memory::new(), x.clone(), &by, offset).unwrap()
         };
         let y = normalized(&x, &scale, &offset);
         let lists = [&scale, &offset, &given.0, &given.1].map(|x| x.as_slice::<f64>().unwrap());
@@ -104,9 +104,9 @@ proptest! {
         assert_near(&y, &expected, 1e-9);
 
         let (mean, variance) =
-            if of_batch { channel_moments(&x, axis).unwrap() } else { given.clone() };
+            if of_batch { channel_moments(&Memory::new(), &x, axis).unwrap() } else { given.clone() };
         let by = Normalization { axis, scale: &scale, mean: &mean, variance: &variance, epsilon };
-        let grads = normalize_grad(grad.clone(), &x, &by, of_batch).unwrap();
+        let grads = normalize_grad(&Memory::new(), grad.clone(), &x, &by, of_batch).unwrap();
         let sum = |x: &Value, scale: &Value, offset: &Value| dot(&normalized(x, scale, offset), &grad);
         assert_near(&grads.x, &differences(&x, |x| sum(x, &scale, &offset)), 1e-5);
         assert_near(&grads.scale, &differences(&scale, |scale| sum(&x, scale, &offset)), 1e-5);
@@ -130,10 +130,10 @@ proptest! {
                 elements[i] / (1.5 + 0.25 * squares).powf(beta.into())
             })
             .collect();
-        let y = options.normalize(&x).unwrap();
+        let y = options.normalize(&Memory::new(), &x).unwrap();
         assert_near(&y, &expected, 1e-12);
-        let found = options.gradient(&grad, &x, &y).unwrap();
-        let expected = differences(&x, |x| dot(&options.normalize(x).unwrap(), &grad));
+        let found = options.gradient(&Memory::new(), &grad, &x, &y).unwrap();
+        let expected = differences(&x, |x| dot(&options.normalize(&Memory::new(), x).unwrap(), &grad));
         assert_near(&found, &expected, 1e-6);
     }
 }

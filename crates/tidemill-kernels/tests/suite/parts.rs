@@ -7,7 +7,7 @@ use tidemill_kernels::recurrence::{Segments, Start, recurrence, segment_recurren
 use tidemill_kernels::scan::{Scan, cumsum};
 use tidemill_kernels::segment::{Segment, unsorted_segment};
 use tidemill_kernels::{NumericError, reduce};
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, Memory, Value};
 
 use crate::support::*;
 
@@ -23,7 +23,7 @@ proptest! {
         places.truncate(count);
         let expected = places.iter().map(|&place| row[place]).collect();
         let places = places.iter().map(|&place| place as i32).collect();
-        let found = top_k(&Value::list(row), count, DType::I32);
+        let found = top_k(&Memory::new(), &Value::list(row), count, DType::I32);
         prop_assert_eq!(found, Ok((Value::list(expected), Value::list(places))));
     }
 
@@ -34,7 +34,7 @@ proptest! {
             if reverse { row[i + 1 - own..].iter().sum() } else { row[..i + own].iter().sum() }
         };
         let expected = Value::list((0..row.len()).map(sum).collect());
-        prop_assert_eq!(cumsum(&Value::list(row), 0, Scan { exclusive, reverse }), Ok(expected));
+        prop_assert_eq!(cumsum(&Memory::new(), &Value::list(row), 0, Scan { exclusive, reverse }), Ok(expected));
     }
 
     #[test]
@@ -54,10 +54,10 @@ proptest! {
         let [a, b] = [|(a, _): &(i32, i32)| *a, |(_, b): &(i32, i32)| *b]
             .map(|part| Value::list(steps.iter().map(part).map(f64::from).collect()));
         let start = Start { initial: first as f32, reverse };
-        prop_assert_eq!(recurrence(&a, &b, 0, start), Ok(Value::list(expected.clone())));
+        prop_assert_eq!(recurrence(&Memory::new(), &a, &b, 0, start), Ok(Value::list(expected.clone())));
         let ids = Value::list(vec![1_i32; steps.len()]);
         let segments = Segments { ids: &ids, count: 2 };
-        prop_assert_eq!(segment_recurrence(&a, &b, segments, start), Ok(Value::list(expected)));
+        prop_assert_eq!(segment_recurrence(&Memory::new(), &a, &b, segments, start), Ok(Value::list(expected)));
     }
 
     #[test]
@@ -67,7 +67,7 @@ proptest! {
             .map(|(x, _)| *x).sum::<i32>();
         let expected = Value::list((0..4).map(sum).collect());
         let (rows, ids) = (Value::list(rows.clone()), Value::list(ids.clone()));
-        prop_assert_eq!(unsorted_segment(&rows, &ids, 4, Segment::Sum), Ok(expected));
+        prop_assert_eq!(unsorted_segment(&Memory::new(), &rows, &ids, 4, Segment::Sum), Ok(expected));
     }
 
     #[test]
@@ -76,9 +76,9 @@ proptest! {
         prop_assume!(extent > 0);
         let around = [(before, rows * block - extent - before.min(rows * block - extent))];
         let x = filled(&[batch, extent, 2], |i| i as i32);
-        let moved = space_to_batch(&x, &[block], &around).unwrap();
+        let moved = space_to_batch(&Memory::new(), &x, &[block], &around).unwrap();
         prop_assert_eq!(moved.shape()[0], batch * block);
-        prop_assert_eq!(batch_to_space(&moved, &[block], &around), Ok(x));
+        prop_assert_eq!(batch_to_space(&Memory::new(), &moved, &[block], &around), Ok(x));
     }
 
     #[test]
@@ -92,7 +92,7 @@ proptest! {
         let (lower, upper) = (first.min(last), first.max(last));
         let band = Band { lower, upper, aligns_upper_left: left, aligns_lower_left: !left };
         let (x, zero) = (filled(&[2, rows, columns], |i| i as i32 + 1), Value::from(0));
-        let taken = matrix_diag_part(&x, band, &zero).unwrap();
+        let taken = matrix_diag_part(&Memory::new(), &x, band, &zero).unwrap();
         let zeros = Value::zeros(DType::I32, [2, rows, columns]).unwrap();
         let set = matrix_set_diag(zeros, &taken, band).unwrap();
         let expected = filled(&[2, rows, columns], |i| {
@@ -107,23 +107,25 @@ proptest! {
         let updates = filled(&[extent, 2], |i| i as i32 + 1);
         let indices: Vec<i64> = (0..extent).map(|i| ((i + seed) % extent) as i64).collect();
         let indices = Value::from_vec([extent, 1], indices).unwrap();
-        let scattered = scatter_nd(&indices, &updates, &[extent, 2].into()).unwrap();
-        prop_assert_eq!(gather_nd(&scattered, &indices), Ok(updates));
+        let scattered = scatter_nd(&Memory::new(), &indices, &updates, &[extent, 2].into()).unwrap();
+        prop_assert_eq!(gather_nd(&Memory::new(), &scattered, &indices), Ok(updates));
     }
 
     #[test]
     fn mirror_images_and_their_gradient_keep_the_sum(extent in 2_usize..6, before in 0_usize..2, behind in 0_usize..2, skips: bool) {
         let x = filled(&[extent, 2], |i| i as i64);
-        let padded = mirror_pad(&x, &[(before, behind), (0, 1)], skips).unwrap();
-        let back = mirror_pad_grad(&padded, &[(before, behind), (0, 1)], skips).unwrap();
+        let padded = mirror_pad(&Memory::new(), &x, &[(before, behind), (0, 1)], skips).unwrap();
+        let back = mirror_pad_grad(&Memory::new(), &padded, &[(before, behind), (0, 1)], skips).unwrap();
         prop_assert_eq!(back.shape(), x.shape());
-        prop_assert_eq!(reduce::sum(&back, &[0, 1]), reduce::sum(&padded, &[0, 1]));
+        prop_assert_eq!(reduce::sum(&Memory::new(), &back, &[0, 1]), reduce::sum(&Memory::new(), &padded, &[0, 1]));
     }
 }
 
 #[test]
 fn both_zeros_are_one_number_and_nan_is_none() {
-    let found = unique(&Value::from([0.0_f32, -0.0, f32::NAN, f32::NAN]), DType::I32).unwrap();
+    let found =
+        unique(&Memory::new(), &Value::from([0.0_f32, -0.0, f32::NAN, f32::NAN]), DType::I32)
+            .unwrap();
     assert_eq!(found.indices, Value::from([0, 0, 1, 2]));
     assert_eq!(found.counts, Value::from([2, 1, 1]));
 }
@@ -131,12 +133,12 @@ fn both_zeros_are_one_number_and_nan_is_none() {
 #[test]
 fn a_segment_of_infinities_is_infinite_and_one_of_nothing_finite() {
     let rows = Value::from([f32::NEG_INFINITY, f32::NEG_INFINITY]);
-    let largest = unsorted_segment(&rows, &Value::from([0, 0]), 2, Segment::Max);
+    let largest = unsorted_segment(&Memory::new(), &rows, &Value::from([0, 0]), 2, Segment::Max);
     assert_eq!(largest, Ok(Value::from([f32::NEG_INFINITY, f32::MIN])));
 }
 
 #[test]
 fn an_image_longer_than_what_it_shows_is_an_error() {
     let error = NumericError::Mirror { axis: 0, before: 2, behind: 0, extent: 2 };
-    assert_eq!(mirror_pad(&Value::from([1, 2]), &[(2, 0)], true), Err(error));
+    assert_eq!(mirror_pad(&Memory::new(), &Value::from([1, 2]), &[(2, 0)], true), Err(error));
 }

@@ -5,7 +5,7 @@ use tidemill_kernels::dilation::{Dilation, Side};
 use tidemill_kernels::layout::transpose;
 use tidemill_kernels::pooling::*;
 use tidemill_kernels::window::{Padding, Slide};
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, Memory, Value};
 
 use crate::support::*;
 
@@ -90,10 +90,10 @@ proptest! {
                 sum / window.len().max(1) as f64
             })
             .collect();
-        let pooled = max_pool(&x, &pool).unwrap();
+        let pooled = max_pool(&Memory::new(), &x, &pool).unwrap();
         assert_close(&pooled, &largest, 0.0);
-        assert_close(&mean_pool(&x, &pool).unwrap(), &means, 1e-12);
-        let found = arg_max_pool(&x, &pool, false, DType::I64).unwrap();
+        assert_close(&mean_pool(&Memory::new(), &x, &pool).unwrap(), &means, 1e-12);
+        let found = arg_max_pool(&Memory::new(), &x, &pool, false, DType::I64).unwrap();
         let expected: Vec<i64> = winners.iter().map(|w| w.map_or(-1, |i| i as i64)).collect();
         prop_assert_eq!(found.as_slice::<i64>().unwrap(), &expected[..]);
 
@@ -104,21 +104,21 @@ proptest! {
             winner.iter().for_each(|&i| of_max[i] += grad);
             window.iter().for_each(|&i| of_mean[i] += grad / window.len() as f64);
         }
-        assert_close(&max_pool_grad(&x, &grad, &pool).unwrap(), &of_max, 1e-12);
-        assert_close(&mean_pool_grad(x.shape(), &grad, &pool).unwrap(), &of_mean, 1e-9);
+        assert_close(&max_pool_grad(&Memory::new(), &x, &grad, &pool).unwrap(), &of_max, 1e-12);
+        assert_close(&mean_pool_grad(&Memory::new(), x.shape(), &grad, &pool).unwrap(), &of_mean, 1e-9);
         let values = noise(&shape, 3);
-        let picked = pick_largest(&x, &values, &pool).unwrap();
-        let back = max_pool_grad(&x, &grad, &pool).unwrap();
+        let picked = pick_largest(&Memory::new(), &x, &values, &pool).unwrap();
+        let back = max_pool_grad(&Memory::new(), &x, &grad, &pool).unwrap();
         prop_assert!((dot(&picked, &grad) - dot(&values, &back)).abs() < 1e-9);
     }
 
     #[test]
     fn channels_may_come_first((pool, shape) in pools()) {
         let (x, first) = (noise(&shape, 1), Pool { channels_first: true, ..pool });
-        let turned = transpose(&x, &[0, 3, 1, 2]).unwrap();
+        let turned = transpose(&Memory::new(), &x, &[0, 3, 1, 2]).unwrap();
         for pooled in [max_pool, mean_pool] {
-            let expected = transpose(&pooled(&x, &pool).unwrap(), &[0, 3, 1, 2]).unwrap();
-            prop_assert!(pooled(&turned, &first).unwrap().bits_eq(&expected));
+            let expected = transpose(&Memory::new(), &pooled(&Memory::new(), &x, &pool).unwrap(), &[0, 3, 1, 2]).unwrap();
+            prop_assert!(pooled(&Memory::new(), &turned, &first).unwrap().bits_eq(&expected));
         }
     }
 
@@ -155,13 +155,13 @@ proptest! {
                 sums.fold(f64::MIN, f64::max)
             }));
         }
-        let dilated = plan.forward(&input, &weights).unwrap();
+        let dilated = plan.forward(&Memory::new(), &input, &weights).unwrap();
         assert_close(&dilated, &expected, 1e-12);
         let grad = noise(dilated.shape(), 3);
         for (side, operand) in [(Side::Input, &input), (Side::Filter, &weights)] {
             let values = noise(operand.shape(), 4);
-            let back = plan.gradient(side, &input, &weights, &grad).unwrap();
-            let picked = plan.pick(side, &input, &weights, &values).unwrap();
+            let back = plan.gradient(&Memory::new(), side, &input, &weights, &grad).unwrap();
+            let picked = plan.pick(&Memory::new(), side, &input, &weights, &values).unwrap();
             prop_assert!((dot(&picked, &grad) - dot(&values, &back)).abs() < 1e-9);
         }
     }
@@ -179,9 +179,12 @@ fn nan_is_passed_over_unless_it_is_the_first() {
     let slide = Slide { stride: 2, dilation: 1, padding: Padding::Valid };
     let pool = Pool { extents: [1, 2], slides: [Slide::UNIT, slide], channels_first: false };
     let x = nan_and([NAN, 1.0, 2.0, NAN]);
-    assert_eq!(max_pool(&x, &pool).unwrap().as_slice::<f32>().unwrap(), [1.0, 2.0]);
-    let places = arg_max_pool(&x, &pool, true, DType::I32).unwrap();
+    assert_eq!(max_pool(&Memory::new(), &x, &pool).unwrap().as_slice::<f32>().unwrap(), [1.0, 2.0]);
+    let places = arg_max_pool(&Memory::new(), &x, &pool, true, DType::I32).unwrap();
     assert_eq!(places.as_slice::<i32>().unwrap(), [0, 2]);
     let x = nan_and([NAN, NAN, -INF, -INF]);
-    assert_eq!(max_pool(&x, &pool).unwrap().as_slice::<f32>().unwrap(), [f32::MIN; 2]);
+    assert_eq!(
+        max_pool(&Memory::new(), &x, &pool).unwrap().as_slice::<f32>().unwrap(),
+        [f32::MIN; 2]
+    );
 }

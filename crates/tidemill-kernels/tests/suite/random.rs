@@ -3,7 +3,7 @@
 use tidemill_kernels::NumericError;
 use tidemill_kernels::random::*;
 use tidemill_kernels::reduce::mean;
-use tidemill_value::Value;
+use tidemill_value::{Memory, Value};
 
 use crate::support::*;
 
@@ -110,7 +110,8 @@ fn every_draw_differs_from_the_one_before() {
 fn distributions_have_their_moments() {
     let moments = |numbers: Vec<f64>| {
         let squares = numbers.iter().map(|x| x * x).collect::<Vec<f64>>();
-        [numbers, squares].map(|x| mean(&Value::list(x), &[0]).unwrap().to_scalar().unwrap())
+        [numbers, squares]
+            .map(|x| mean(&Memory::new(), &Value::list(x), &[0]).unwrap().to_scalar().unwrap())
     };
     let numbers = drawn::<f64, 20_000>(uniform, key(3, 4));
     assert!(numbers.iter().all(|x| (0.0..1.0).contains(x)));

@@ -2,14 +2,14 @@ use proptest::prelude::*;
 use tidemill_kernels::NumericError;
 use tidemill_kernels::elementwise::cast;
 use tidemill_kernels::reduce::{self, all, arg_max, arg_min, max, mean, min, prod, sum};
-use tidemill_value::{DType, Element, Value};
+use tidemill_value::{DType, Element, Memory, Value};
 
 use crate::support::*;
 
-type Reduction = fn(&Value, &[usize]) -> Result<Value, NumericError>;
+type Reduction = fn(&Memory, &Value, &[usize]) -> Result<Value, NumericError>;
 
 fn reduced<T: Element>(f: Reduction, value: &Value, axes: &[usize]) -> Vec<T> {
-    f(value, axes).unwrap().into_vec().unwrap()
+    f(&Memory::new(), value, axes).unwrap().into_vec().unwrap()
 }
 
 /// The elements that each element of the result is made of.
@@ -45,21 +45,21 @@ proptest! {
             let of_group = |group: &Vec<usize>| f(&group.iter().map(|&i| element(i)).collect::<Vec<_>>());
             Value::from_vec(&output[..], groups.iter().map(of_group).collect())
         };
-        prop_assert_eq!(sum(&value, &axes).ok(), expect(|x| x.iter().sum()).ok());
+        prop_assert_eq!(sum(&Memory::new(), &value, &axes).ok(), expect(|x| x.iter().sum()).ok());
         prop_assert_eq!(
-            prod(&value, &axes).ok(),
+            prod(&Memory::new(), &value, &axes).ok(),
             expect(|x| x.iter().fold(1, |product, x| i32::wrapping_mul(product, *x))).ok()
         );
         prop_assert_eq!(
-            max(&value, &axes).ok(),
+            max(&Memory::new(), &value, &axes).ok(),
             expect(|x| x.iter().copied().max().unwrap_or(i32::MIN)).ok()
         );
         prop_assert_eq!(
-            min(&value, &axes).ok(),
+            min(&Memory::new(), &value, &axes).ok(),
             expect(|x| x.iter().copied().min().unwrap_or(i32::MAX)).ok()
         );
         prop_assert_eq!(
-            mean(&value, &axes).ok(),
+            mean(&Memory::new(), &value, &axes).ok(),
             expect(|x| x.iter().sum::<i32>().checked_div(x.len() as i32).unwrap_or(0)).ok()
         );
     }
@@ -74,8 +74,8 @@ proptest! {
         };
         let every = |group: &Vec<usize>| group.iter().all(|&i| elements[i]);
         let some = |group: &Vec<usize>| group.iter().any(|&i| elements[i]);
-        prop_assert_eq!(all(&value, &axes).ok(), expect(&every));
-        prop_assert_eq!(reduce::any(&value, &axes).ok(), expect(&some));
+        prop_assert_eq!(all(&Memory::new(), &value, &axes).ok(), expect(&every));
+        prop_assert_eq!(reduce::any(&Memory::new(), &value, &axes).ok(), expect(&some));
     }
 
     #[test]
@@ -90,7 +90,7 @@ proptest! {
             let (_, groups) = groups(&[outer, rows, columns], axes);
             let of_group = |group: &Vec<usize>| group.iter().map(|&i| element(i)).sum();
             let expected: Vec<f64> = groups.iter().map(of_group).collect();
-            assert_close(&sum(&value, axes).unwrap(), &expected, 1e-13);
+            assert_close(&sum(&Memory::new(), &value, axes).unwrap(), &expected, 1e-13);
         }
     }
 
@@ -108,8 +108,8 @@ proptest! {
         let smallest = groups.iter().map(|group| first(group, |x, y| x < y) as i32).collect();
         let largest = Value::from_vec(&output[..], largest).unwrap();
         let smallest = Value::from_vec(&output[..], smallest).unwrap();
-        prop_assert_eq!(arg_max(&value, axis, DType::I64), Ok(largest));
-        prop_assert_eq!(arg_min(&value, axis, DType::I32), Ok(smallest));
+        prop_assert_eq!(arg_max(&Memory::new(), &value, axis, DType::I64), Ok(largest));
+        prop_assert_eq!(arg_min(&Memory::new(), &value, axis, DType::I32), Ok(smallest));
     }
 }
 
@@ -117,10 +117,10 @@ proptest! {
 fn ten_million_tenths_add_up_to_a_million() {
     let value = Value::list(vec![0.1_f32; 10_000_000]);
     let tenth = f64::from(0.1_f32);
-    assert_close(&sum(&value, &[0]).unwrap(), &[tenth * 1e7], 1e-5);
-    assert_close(&mean(&value, &[0]).unwrap(), &[tenth], 1e-5);
+    assert_close(&sum(&Memory::new(), &value, &[0]).unwrap(), &[tenth * 1e7], 1e-5);
+    assert_close(&mean(&Memory::new(), &value, &[0]).unwrap(), &[tenth], 1e-5);
     let columns = value.reshape([2_000_000, 5]).unwrap();
-    assert_close(&sum(&columns, &[0]).unwrap(), &[tenth * 2e6; 5], 1e-5);
+    assert_close(&sum(&Memory::new(), &columns, &[0]).unwrap(), &[tenth * 2e6; 5], 1e-5);
 }
 
 #[test]
@@ -171,34 +171,34 @@ fn integer_sums_wrap_and_means_do_not() {
 #[test]
 fn a_reduction_over_no_axes_changes_nothing() {
     let matrix = filled(&[2, 3], |i| i as f32);
-    assert_eq!(sum(&matrix, &[]), Ok(matrix.clone()));
-    assert_eq!(mean(&matrix, &[]), Ok(matrix));
-    assert_eq!(max(&Value::from(3_i64), &[]), Ok(Value::from(3_i64)));
+    assert_eq!(sum(&Memory::new(), &matrix, &[]), Ok(matrix.clone()));
+    assert_eq!(mean(&Memory::new(), &matrix, &[]), Ok(matrix));
+    assert_eq!(max(&Memory::new(), &Value::from(3_i64), &[]), Ok(Value::from(3_i64)));
 }
 
 #[test]
 fn axes_that_do_not_exist_or_stand_twice_are_an_error() {
     let matrix = filled(&[2, 3], |i| i as f32);
-    assert_eq!(sum(&matrix, &[2]), Err(NumericError::Axis { axis: 2, rank: 2 }));
-    assert_eq!(sum(&matrix, &[1, 1]), Err(NumericError::DuplicateAxis { axis: 1 }));
+    assert_eq!(sum(&Memory::new(), &matrix, &[2]), Err(NumericError::Axis { axis: 2, rank: 2 }));
+    assert_eq!(sum(&Memory::new(), &matrix, &[1, 1]), Err(NumericError::DuplicateAxis { axis: 1 }));
 }
 
 #[test]
 fn types_that_a_reduction_is_not_defined_on_are_an_error() {
     let error = |dtype| Err(NumericError::UnsupportedDType { dtype });
-    assert_eq!(sum(&value([true]), &[0]), error(DType::Bool));
-    assert_eq!(max(&value(["a"]), &[0]), error(DType::String));
-    assert_eq!(all(&value([1.0_f32]), &[0]), error(DType::F32));
-    assert_eq!(arg_max(&value(["a"]), 0, DType::I64), error(DType::String));
-    assert_eq!(arg_max(&value([1.0_f32]), 0, DType::F32), error(DType::F32));
+    assert_eq!(sum(&Memory::new(), &value([true]), &[0]), error(DType::Bool));
+    assert_eq!(max(&Memory::new(), &value(["a"]), &[0]), error(DType::String));
+    assert_eq!(all(&Memory::new(), &value([1.0_f32]), &[0]), error(DType::F32));
+    assert_eq!(arg_max(&Memory::new(), &value(["a"]), 0, DType::I64), error(DType::String));
+    assert_eq!(arg_max(&Memory::new(), &value([1.0_f32]), 0, DType::F32), error(DType::F32));
 }
 
 #[test]
 fn huge_shapes_without_elements_are_reduced_or_refused() {
     let empty = Value::zeros(DType::F64, [1 << 50, 0, 1 << 50]).unwrap();
-    assert!(matches!(sum(&empty, &[1]), Err(NumericError::Value(_))));
-    assert!(matches!(mean(&empty, &[1]), Err(NumericError::Value(_))));
-    assert_eq!(mean(&empty, &[0, 2]).unwrap().elements(), 0);
+    assert!(matches!(sum(&Memory::new(), &empty, &[1]), Err(NumericError::Value(_))));
+    assert!(matches!(mean(&Memory::new(), &empty, &[1]), Err(NumericError::Value(_))));
+    assert_eq!(mean(&Memory::new(), &empty, &[0, 2]).unwrap().elements(), 0);
     assert_eq!(reduced::<f64>(sum, &empty, &[0, 1, 2]), [0.0]);
 }
 
@@ -211,7 +211,8 @@ fn a_sum_depends_on_the_length_alone() {
         let three = Value::from_vec([3, length], elements.repeat(3)).unwrap();
         let total = reduced::<f32>(sum, &one, &[0])[0];
         assert_eq!(reduced::<f32>(sum, &three, &[1]), [total; 3]);
-        let twice = sum(&cast(&one, DType::F64).unwrap(), &[0]).unwrap();
+        let twice =
+            sum(&Memory::new(), &cast(&Memory::new(), &one, DType::F64).unwrap(), &[0]).unwrap();
         assert_close(&Value::from(total), twice.as_slice().unwrap(), 1e-6);
     }
 }

@@ -3,7 +3,7 @@
 use proptest::prelude::*;
 use tidemill_kernels::NumericError;
 use tidemill_kernels::resize::*;
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, Memory, Value};
 
 use crate::support::*;
 
@@ -80,7 +80,7 @@ proptest! {
             let at = position(i, extent, count, align).clamp(0.0, (extent - 1) as f64);
             (1.0 - (at - pixel as f64).abs()).max(0.0)
         });
-        assert_near(&bilinear(&images, size, align).unwrap(), &expected, 1e-4);
+        assert_near(&bilinear(&Memory::new(), &images, size, align).unwrap(), &expected, 1e-4);
     }
 
     #[test]
@@ -103,7 +103,7 @@ proptest! {
             }
         });
         // Positions are rounded to 1/1024.
-        assert_near(&bicubic(&images, size, align).unwrap(), &expected, 2e-2);
+        assert_near(&bicubic(&Memory::new(), &images, size, align).unwrap(), &expected, 2e-2);
     }
 
     #[test]
@@ -112,9 +112,9 @@ proptest! {
         let grad = noise(&[shape[0], size[0], size[1], shape[3]], 2);
         let own = [shape[1], shape[2]];
         let pairs = [
-            (nearest(&images, size, align), nearest_grad(&grad, own, align)),
-            (bilinear(&images, size, align), bilinear_grad(&grad, own, align, DType::F32)),
-            (bicubic(&images, size, align), bicubic_grad(&grad, own, align, DType::F32)),
+            (nearest(&Memory::new(), &images, size, align), nearest_grad(&Memory::new(), &grad, own, align)),
+            (bilinear(&Memory::new(), &images, size, align), bilinear_grad(&Memory::new(), &grad, own, align, DType::F32)),
+            (bicubic(&Memory::new(), &images, size, align), bicubic_grad(&Memory::new(), &grad, own, align, DType::F32)),
         ];
         for (resized, back) in pairs {
             let (resized, back) = (resized.unwrap(), back.unwrap());
@@ -131,8 +131,8 @@ proptest! {
         let of = Value::list((0..shape[0] as i32).collect());
         let all = Boxes { boxes: &boxes, images: &of };
         let larger = size.map(|extent| extent + 1);
-        let cropped = crop(&images, all, larger, Method::Bilinear, NAN).unwrap();
-        let expected = bilinear(&images, larger, Align::Corners).unwrap();
+        let cropped = crop(&Memory::new(), &images, all, larger, Method::Bilinear, NAN).unwrap();
+        let expected = bilinear(&Memory::new(), &images, larger, Align::Corners).unwrap();
         let expected: Vec<f64> =
             expected.as_slice::<f32>().unwrap().iter().map(|x| (*x).into()).collect();
         // A position rounded to outside is not a number.
@@ -152,19 +152,19 @@ proptest! {
         let all = Boxes { boxes: &boxes, images: &of };
         let grad = noise(&[3, size[0], size[1], shape[3]], 2);
         for method in [Method::Bilinear, Method::Nearest] {
-            let cropped = crop(&images, all, size, method, 0.0).unwrap();
-            let back = crop_grad_images(&grad, all, images.shape(), method, DType::F32).unwrap();
+            let cropped = crop(&Memory::new(), &images, all, size, method, 0.0).unwrap();
+            let back = crop_grad_images(&Memory::new(), &grad, all, images.shape(), method, DType::F32).unwrap();
             let difference = dot(&cropped, &grad) - dot(&images, &back);
             prop_assert!(difference.abs() < 1e-3, "{difference}");
         }
         // As long as the step does not carry a pixel over an edge, the crops are linear in it.
-        let back = crop_grad_boxes(&grad, &images, all).unwrap();
+        let back = crop_grad_boxes(&Memory::new(), &grad, &images, all).unwrap();
         let shifted = |i: usize, by: f32| {
             let mut edges = edges.clone();
             edges[i] += by;
             let boxes = Value::from_vec([3, 4], edges).unwrap();
             let boxes = Boxes { boxes: &boxes, images: &of };
-            dot(&crop(&images, boxes, size, Method::Bilinear, 0.0).unwrap(), &grad)
+            dot(&crop(&Memory::new(), &images, boxes, size, Method::Bilinear, 0.0).unwrap(), &grad)
         };
         for i in 0..12 {
             let step = 1.0 / 256.0;
@@ -184,15 +184,22 @@ fn pixels_that_are_not_there_are_errors() {
     let empty = Value::zeros(DType::F32, [1, 0, 2, 1]).unwrap();
     let one = Value::zeros(DType::F32, [1, 1, 1, 1]).unwrap();
     for resize in [nearest, bilinear, bicubic] {
-        let error = resize(&empty, [2, 2], Align::Origin);
+        let error = resize(&Memory::new(), &empty, [2, 2], Align::Origin);
         assert!(matches!(error, Err(NumericError::EmptyAxis { axis: 1, .. })));
-        let error = resize(&one, [1 << 40, 1 << 40], Align::Origin);
+        let error = resize(&Memory::new(), &one, [1 << 40, 1 << 40], Align::Origin);
         assert!(matches!(error, Err(NumericError::Value(_))));
     }
     let boxes = Value::from_vec([1, 4], vec![0.0_f32, 0.0, 1.0, INF]).unwrap();
     let cut = |of: i32| {
         let images = Value::from([of]);
-        crop(&one, Boxes { boxes: &boxes, images: &images }, [1, 1], Method::Nearest, 0.0)
+        crop(
+            &Memory::new(),
+            &one,
+            Boxes { boxes: &boxes, images: &images },
+            [1, 1],
+            Method::Nearest,
+            0.0,
+        )
     };
     assert!(matches!(cut(1), Err(NumericError::IndexOutOfRange { index: 1, .. })));
     assert!(matches!(cut(0), Err(NumericError::NotFinite { position: 3 })));

@@ -1,6 +1,6 @@
 use proptest::prelude::*;
 use tidemill_kernels::elementwise::*;
-use tidemill_value::Value;
+use tidemill_value::{Memory, Value};
 
 use crate::support::*;
 
@@ -113,12 +113,12 @@ fn bits_are_combined() {
 #[test]
 fn bounds_keep_nan_and_the_lower_one_wins() {
     let clipped = |x: f32, low: f32, high: f32| -> f32 {
-        clip(&x.into(), &low.into(), &high.into()).unwrap().to_scalar().unwrap()
+        clip(&Memory::new(), &x.into(), &low.into(), &high.into()).unwrap().to_scalar().unwrap()
     };
     assert!(clipped(NAN, 0.0, 1.0).is_nan());
     assert_eq!(clipped(INF, 0.0, 1.0), 1.0);
     assert_eq!(clipped(0.5, 2.0, 1.0), 2.0);
-    let error = clip(&value([1, 2, 3]), &value([0, 0]), &value(5));
+    let error = clip(&Memory::new(), &value([1, 2, 3]), &value([0, 0]), &value(5));
     assert!(error.is_err());
 }
 

@@ -7,7 +7,7 @@ use tidemill_kernels::elementwise::{
 use tidemill_kernels::{
     Broadcast, NumericError, with_binary, with_comparison, with_predicate, with_unary,
 };
-use tidemill_value::{DType, Element, IntoValue, Value};
+use tidemill_value::{DType, Element, IntoValue, Memory, Value};
 
 pub(crate) const NAN: f32 = f32::NAN;
 pub(crate) const INF: f32 = f32::INFINITY;
@@ -79,7 +79,7 @@ pub(crate) fn compare(
 /// is equal to NaN, and an infinity to the same infinity.
 #[track_caller]
 pub(crate) fn assert_close(actual: &Value, expected: &[f64], tolerance: f64) {
-    let wide = tidemill_kernels::elementwise::cast(actual, DType::F64).unwrap();
+    let wide = tidemill_kernels::elementwise::cast(&Memory::new(), actual, DType::F64).unwrap();
     let actual = wide.as_slice::<f64>().unwrap();
     assert_eq!(actual.len(), expected.len());
     for (i, (a, e)) in actual.iter().zip(expected).enumerate() {

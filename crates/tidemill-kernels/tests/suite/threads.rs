@@ -9,7 +9,7 @@ use tidemill_kernels::pool::{self, Cancellation, Context};
 use tidemill_kernels::reduce::{arg_max, max, mean, prod, sum};
 use tidemill_kernels::softmax::*;
 use tidemill_kernels::training::{Rule, apply};
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, Memory, Value};
 
 use crate::support::*;
 
@@ -65,7 +65,7 @@ proptest! {
         same_on_any(|| binary(div, 2.5_f32, y.clone()));
         same_on_any(|| binary(sub, x.clone(), 2.5_f32));
         same_on_any(|| compare(less, x.clone(), y.clone()));
-        same_on_any(|| cast(&x, DType::I16).unwrap());
+        same_on_any(|| cast(&Memory::new(), &x, DType::I16).unwrap());
         same_on_any(|| {
             let mut states = [x.clone(), y.clone(), x.clone()];
             let numbers = [0.9, 0.99, 0.1, 0.9, 0.99, 0.01].map(|number: f32| Value::from(number));
@@ -90,7 +90,7 @@ proptest! {
         same_on_any(|| binary(mul, table.clone(), row.clone()));
         same_on_any(|| binary(div, column.clone(), table.clone()));
         let chosen = compare(less, row.clone(), column.clone());
-        same_on_any(|| select(&chosen, &table, &column).unwrap());
+        same_on_any(|| select(&Memory::new(), &chosen, &table, &column).unwrap());
     }
 
     #[test]
@@ -98,14 +98,14 @@ proptest! {
         let table = noise(&[rows, columns], seed);
         for axes in [&[0][..], &[1], &[0, 1]] {
             for f in [sum, mean, prod, max] {
-                same_on_any(|| f(&table, axes).unwrap());
+                same_on_any(|| f(&Memory::new(), &table, axes).unwrap());
             }
         }
         for axis in [0, 1] {
-            same_on_any(|| arg_max(&table, axis, DType::I32).unwrap());
+            same_on_any(|| arg_max(&Memory::new(), &table, axis, DType::I32).unwrap());
         }
         let cube = table.reshape([rows, 1, columns]).unwrap();
-        same_on_any(|| sum(&cube, &[0, 2]).unwrap());
+        same_on_any(|| sum(&Memory::new(), &cube, &[0, 2]).unwrap());
     }
 
     #[test]
@@ -114,22 +114,22 @@ proptest! {
         same_on_any(|| softmax(logits.clone()).unwrap());
         same_on_any(|| log_softmax(logits.clone()).unwrap());
         let labels = noise(&[rows, columns], seed + 1);
-        same_on_any(|| softmax_cross_entropy(logits.clone(), &labels).unwrap().loss);
-        same_on_any(|| softmax_cross_entropy(logits.clone(), &labels).unwrap().backprop);
+        same_on_any(|| softmax_cross_entropy(&Memory::new(), logits.clone(), &labels).unwrap().loss);
+        same_on_any(|| softmax_cross_entropy(&Memory::new(), logits.clone(), &labels).unwrap().backprop);
         let labels = filled(&[rows], |i| (i % columns) as i32);
-        same_on_any(|| sparse_softmax_cross_entropy(logits.clone(), &labels).unwrap().loss);
+        same_on_any(|| sparse_softmax_cross_entropy(&Memory::new(), logits.clone(), &labels).unwrap().loss);
     }
 
     #[test]
     fn elements_are_moved_alike([rows, columns] in matrix(), seed in 0_usize..100) {
         let table = noise(&[rows, columns], seed);
-        same_on_any(|| transpose(&table, &[1, 0]).unwrap());
-        same_on_any(|| layout::reverse(&table, &[0, 1]).unwrap());
-        same_on_any(|| layout::broadcast_to(&table, &[2, rows, columns]).unwrap());
+        same_on_any(|| transpose(&Memory::new(), &table, &[1, 0]).unwrap());
+        same_on_any(|| layout::reverse(&Memory::new(), &table, &[0, 1]).unwrap());
+        same_on_any(|| layout::broadcast_to(&Memory::new(), &table, &[2, rows, columns]).unwrap());
         let indices = filled(&[rows], |i| ((i * 7919 + seed) % rows) as i32);
-        same_on_any(|| gather(&table, &indices, 0).unwrap());
-        let transposed = transpose(&table, &[1, 0]).unwrap();
-        prop_assert!(transpose(&transposed, &[1, 0]).unwrap().bits_eq(&table));
+        same_on_any(|| gather(&Memory::new(), &table, &indices, 0).unwrap());
+        let transposed = transpose(&Memory::new(), &table, &[1, 0]).unwrap();
+        prop_assert!(transpose(&Memory::new(), &transposed, &[1, 0]).unwrap().bits_eq(&table));
     }
 
     #[test]
@@ -141,11 +141,11 @@ proptest! {
         let shape = |o, [m, n]: [usize; 2]| if o == Normal { [m, n] } else { [n, m] };
         let left = noise(&shape(left_lies, [rows, inner]), seed);
         let right = noise(&shape(right_lies, [inner, columns]), seed + 1);
-        same_on_any(|| matmul((&left, left_lies), (&right, right_lies)).unwrap());
-        let cast = |value: &Value, dtype| cast(value, dtype).unwrap();
+        same_on_any(|| matmul(&Memory::new(), (&left, left_lies), (&right, right_lies)).unwrap());
+        let cast = |value: &Value, dtype| cast(&Memory::new(), value, dtype).unwrap();
         for dtype in [DType::F64, DType::I32] {
             let (left, right) = (cast(&left, dtype), cast(&right, dtype));
-            same_on_any(|| matmul((&left, left_lies), (&right, right_lies)).unwrap());
+            same_on_any(|| matmul(&Memory::new(), (&left, left_lies), (&right, right_lies)).unwrap());
         }
     }
 
@@ -157,7 +157,7 @@ proptest! {
     ) {
         let left = noise(&[batch, 3, rows, inner], seed);
         let right = noise(&[3, inner, columns], seed + 1);
-        same_on_any(|| batch_matmul((&left, Normal), (&right, Normal)).unwrap());
+        same_on_any(|| batch_matmul(&Memory::new(), (&left, Normal), (&right, Normal)).unwrap());
     }
 
     /// So it does not depend on the shape of the product either, which the tiles follow.
@@ -169,19 +169,19 @@ proptest! {
         double: bool,
     ) {
         let dtype = if double { DType::F64 } else { DType::F32 };
-        let left = cast(&noise(&[rows, inner], 1), dtype).unwrap();
-        let right = cast(&noise(&[inner, columns], 2), dtype).unwrap();
+        let left = cast(&Memory::new(), &noise(&[rows, inner], 1), dtype).unwrap();
+        let right = cast(&Memory::new(), &noise(&[inner, columns], 2), dtype).unwrap();
         let lay = |value: &Value, o| {
-            if o == Normal { value.clone() } else { transpose(value, &[1, 0]).unwrap() }
+            if o == Normal { value.clone() } else { transpose(&Memory::new(), value, &[1, 0]).unwrap() }
         };
         let product = |left: &Value, right: &Value| {
             let (left, right) = (lay(left, left_lies), lay(right, right_lies));
-            matmul((&left, left_lies), (&right, right_lies)).unwrap()
+            matmul(&Memory::new(), (&left, left_lies), (&right, right_lies)).unwrap()
         };
         let (row, column) = (from_row.min(rows - 2), from_column.min(columns - 2));
         let (height, width) = (rows - row, columns - column);
         let part = |value: &Value, at: [usize; 2], size: [usize; 2]| {
-            layout::slice(value, &at, &size).unwrap()
+            layout::slice(&Memory::new(), value, &at, &size).unwrap()
         };
         let whole = product(&left, &right);
         let own = product(
@@ -195,12 +195,12 @@ proptest! {
 #[test]
 fn long_vectors_are_multiplied_alike() {
     let (matrix, row) = (noise(&[300, 700], 1), noise(&[1, 300], 2));
-    same_on_any(|| matmul((&row, Normal), (&matrix, Normal)).unwrap());
-    same_on_any(|| matmul((&matrix, Transposed), (&row, Transposed)).unwrap());
+    same_on_any(|| matmul(&Memory::new(), (&row, Normal), (&matrix, Normal)).unwrap());
+    same_on_any(|| matmul(&Memory::new(), (&matrix, Transposed), (&row, Transposed)).unwrap());
     let column = noise(&[700, 1], 3);
-    same_on_any(|| matmul((&matrix, Normal), (&column, Normal)).unwrap());
+    same_on_any(|| matmul(&Memory::new(), (&matrix, Normal), (&column, Normal)).unwrap());
     let wide = noise(&[3, 100_000], 4);
-    same_on_any(|| matmul((&noise(&[1, 3], 5), Normal), (&wide, Normal)).unwrap());
+    same_on_any(|| matmul(&Memory::new(), (&noise(&[1, 3], 5), Normal), (&wide, Normal)).unwrap());
 }
 
 #[test]
@@ -221,7 +221,10 @@ fn a_large_product_stops_soon_after_a_request() {
     for threads in [1, 2] {
         let context = Context { threads, cancellation: Some(&request) };
         let start = std::time::Instant::now();
-        pool::with_context(&context, || matmul((&matrix, Normal), (&matrix, Normal))).unwrap();
+        pool::with_context(&context, || {
+            matmul(&Memory::new(), (&matrix, Normal), (&matrix, Normal))
+        })
+        .unwrap();
         assert!(start.elapsed().as_millis() < 200);
     }
 }

@@ -99,8 +99,8 @@ pub static ADD_V1: OpDef = with_gradient!(
     (|cx| cx.grad(), cx.grad())
 );
 
-/// The gradient of a base. An exponent of 0 makes it 0 whatever the base is, and likewise the
-/// powers in further derivatives.
+/// The gradient with respect to a base. If the exponent is 0, so is the gradient, whatever the base
+/// is; the same holds for the powers in higher derivatives.
 fn by_base(x: Tensor, y: Tensor, grad: Tensor) -> Tensor {
     mul_no_nan(mul_no_nan(pow(x, y - 1.0), y), grad)
 }
@@ -177,7 +177,7 @@ fn add_n_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
 
 impl<T: Plain> Kernel for AddN<T> {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        let mut sum = cx.take(0)?;
+        let mut sum = cx.take_unique(0)?;
         for i in 1..cx.input_count() {
             let other = cx.input(i)?;
             if other.shape() != sum.shape() {

@@ -47,7 +47,7 @@ pub static BATCH_MATMUL: OpDef =
                     let (left, right) = (x.shape().into(), y.shape().into());
                     return Err(ValueError::Incompatible { left, right }.into());
                 }
-                Ok(kernels::batch_matmul((x, left), (y, right))?)
+                Ok(kernels::batch_matmul(cx.memory, (x, left), (y, right))?)
             }))
         })
         .samples(samples);
@@ -59,7 +59,7 @@ pub static BATCH_MATMUL_V2: OpDef =
         .kernel(|node| {
             let [left, right] = orientations(node)?;
             Ok(kernel(move |cx| {
-                Ok(kernels::batch_matmul((cx.input(0)?, left), (cx.input(1)?, right))?)
+                Ok(kernels::batch_matmul(cx.memory, (cx.input(0)?, left), (cx.input(1)?, right))?)
             }))
         })
         .samples(|| {

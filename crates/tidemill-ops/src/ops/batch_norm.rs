@@ -14,7 +14,6 @@ use super::array::{reshape, size, zeros_like};
 use super::cast::cast;
 use super::math::rsqrt;
 use super::reduce::{Axes, reduce_sum};
-use super::statistics::moments;
 use crate::operand::composite;
 use crate::sample::array;
 use crate::{Operand, Tensor};
@@ -221,20 +220,22 @@ fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError>
     let factor = f64::from(node.float_attr("exponential_avg_factor")?);
     let reserves = node.op().outputs.len() - 3;
     Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let x = cx.take(0)?;
+        let x = cx.take_unique(0)?;
         check_axes(&x, rank)?;
         let (dtype, of_lists) = (x.dtype(), cx.input(1)?.dtype());
-        let list = |i: usize| Ok::<_, KernelError>(elementwise::cast(cx.input(i)?, dtype)?);
+        let list = |i| list_as(cx, i, dtype);
         let (scale, offset) = (list(1)?, list(2)?);
-        let (mean, variance) =
-            if training { kernels::channel_moments(&x, axis)? } else { (list(3)?, list(4)?) };
+        let (mean, variance) = match training {
+            true => kernels::channel_moments(cx.memory, &x, axis)?,
+            false => (list(3)?, list(4)?),
+        };
         let (next_mean, next_variance) = if training {
             let count = (x.elements().checked_div(mean.elements())).unwrap_or_default() as f64;
             let unbiased = count / (count - 1.0).max(1.0);
             let old = if factor == 1.0 { None } else { Some((list(3)?, list(4)?)) };
             let old = old.as_ref();
             let blend = |new, bias: f64, old: Option<&Value>| {
-                kernels::blend(new, bias * factor, old.map(|old| (old, 1.0 - factor)))
+                kernels::blend(cx.memory, new, bias * factor, old.map(|old| (old, 1.0 - factor)))
             };
             let next_mean = blend(&mean, 1.0, old.map(|old| &old.0))?;
             (next_mean, blend(&variance, unbiased, old.map(|old| &old.1))?)
@@ -242,13 +243,21 @@ fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError>
             (mean.clone(), variance.clone())
         };
         let by = Normalization { axis, scale: &scale, mean: &mean, variance: &variance, epsilon };
-        cx.set(0, kernels::normalize(x, &by, &offset)?);
+        cx.set(0, kernels::normalize(cx.memory, x, &by, &offset)?);
         let lists = [next_mean, next_variance, mean, variance, Value::from(0.0_f32)];
-        for (i, list) in lists.iter().take(2 + reserves).enumerate() {
-            cx.set(1 + i, elementwise::cast(list, of_lists)?);
+        for (i, list) in lists.into_iter().enumerate() {
+            if i < 2 + reserves {
+                cx.set(1 + i, elementwise::cast(cx.memory, &list, of_lists)?);
+            }
+            cx.memory.recycle(list);
         }
         Ok(())
     }))
+}
+
+/// Input `i`, a list, with elements of type `dtype`.
+fn list_as(cx: &KernelCx<'_>, i: usize, dtype: DType) -> Result<Value, KernelError> {
+    Ok(elementwise::cast(cx.memory, cx.input(i)?, dtype)?)
 }
 
 fn check_axes(x: &Value, rank: usize) -> Result<(), OpError> {
@@ -363,11 +372,11 @@ pub static FUSED_BATCH_NORM_GRAD_V3: OpDef =
             let Channels { axis, rank } = Channels::of(node)?;
             let (training, epsilon) = (node.bool_attr("is_training")?, node.float_attr("epsilon")?);
             Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-                let grad = cx.take(0)?;
+                let grad = cx.take_unique(0)?;
                 let x = cx.input(1)?;
                 check_axes(x, rank)?;
                 let (dtype, of_lists) = (x.dtype(), cx.input(2)?.dtype());
-                let list = |i: usize| Ok::<_, KernelError>(elementwise::cast(cx.input(i)?, dtype)?);
+                let list = |i| list_as(cx, i, dtype);
                 let (scale, mean, variance) = (list(2)?, list(3)?, list(4)?);
                 let by = Normalization {
                     axis,
@@ -376,12 +385,12 @@ pub static FUSED_BATCH_NORM_GRAD_V3: OpDef =
                     variance: &variance,
                     epsilon,
                 };
-                let grads = kernels::normalize_grad(grad, x, &by, training)?;
+                let grads = kernels::normalize_grad(cx.memory, grad, x, &by, training)?;
                 cx.set(0, grads.x);
-                cx.set(1, elementwise::cast(&grads.scale, of_lists)?);
-                cx.set(2, elementwise::cast(&grads.offset, of_lists)?);
-                cx.set(3, Value::zeros(of_lists, [0])?);
-                cx.set(4, Value::zeros(of_lists, [0])?);
+                cx.set(1, elementwise::cast(cx.memory, &grads.scale, of_lists)?);
+                cx.set(2, elementwise::cast(cx.memory, &grads.offset, of_lists)?);
+                cx.set(3, cx.memory.zeros(of_lists, [0])?);
+                cx.set(4, cx.memory.zeros(of_lists, [0])?);
                 Ok(())
             }))
         })
@@ -535,65 +544,5 @@ pub fn fused_batch_norm(
         let node = node.attr("data_format", options.data_format);
         let node = node.attr("exponential_avg_factor", factor).build();
         (node.output(0).into(), node.output(1).into(), node.output(2).into())
-    })
-}
-
-/// `(x - mean) / sqrt(variance + epsilon)`, times `scale` and plus `offset` if they are given.
-/// Shapes broadcast.
-///
-/// # Errors
-/// Tensors that differ in type or do not broadcast.
-///
-/// ```
-/// use tidemill_ops::{batch_normalization, moments, placeholder};
-/// let x = placeholder::<f32>([8, 3]);
-/// let (mean, variance) = moments(x, 0);
-/// let y = batch_normalization(x, mean, variance, None, None, 1e-3);
-/// assert_eq!(y.shape().to_string(), "[8, 3]");
-/// ```
-#[track_caller]
-pub fn batch_normalization(
-    x: impl Into<Operand>,
-    mean: impl Into<Operand>,
-    variance: impl Into<Operand>,
-    offset: Option<Tensor>,
-    scale: Option<Tensor>,
-    epsilon: f32,
-) -> Tensor {
-    let x = x.into().to_tensor();
-    let mean = mean.into().to_tensor_like(x, "mean");
-    let variance = variance.into().to_tensor_like(x, "variance");
-    composite(x.graph(), "batchnorm", |_| {
-        let inverse = rsqrt(variance + epsilon);
-        let factor = scale.map_or(inverse, |scale| inverse * scale);
-        let shift = mean * factor;
-        x * factor + offset.map_or_else(|| -shift, |offset| offset - shift)
-    })
-}
-
-/// `x` scaled to mean 0 and variance 1 along `axes`, times `scale` and plus `offset`, which
-/// broadcast, if they are given.
-///
-/// # Errors
-/// An axis that does not exist, or that is named twice; tensors that differ in type or do not
-/// broadcast.
-///
-/// ```
-/// use tidemill_ops::{layer_normalization, placeholder};
-/// let x = placeholder::<f32>([8, 16]);
-/// assert_eq!(layer_normalization(x, -1, None, None, 1e-5).shape(), x.shape());
-/// ```
-#[track_caller]
-pub fn layer_normalization(
-    x: impl Into<Operand>,
-    axes: impl Into<Axes>,
-    offset: Option<Tensor>,
-    scale: Option<Tensor>,
-    epsilon: f32,
-) -> Tensor {
-    let (x, axes) = (x.into().to_tensor(), axes.into().keep_dims());
-    composite(x.graph(), "LayerNorm", |_| {
-        let (mean, variance) = moments(x, axes);
-        batch_normalization(x, mean, variance, offset, scale, epsilon)
     })
 }

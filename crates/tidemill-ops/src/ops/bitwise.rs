@@ -81,9 +81,10 @@ fn shift_kernel(
     let shift = lookup(wide).ok_or(OpError::UnsupportedDType { op, dtype })?;
     let [least, most] = [0, 8 * dtype.size() as i64 - 1].map(Value::scalar);
     Ok(kernel(move |cx| {
-        let [x, by] = [cast(cx.input(0)?, wide)?, cast(cx.input(1)?, wide)?];
-        let by = clip(&by, &cast(&least, wide)?, &cast(&most, wide)?)?;
-        Ok(cast(&with_binary!(shift, f => broadcast(&f, &x, &by))?, dtype)?)
+        let [x, by] = [cast(cx.memory, cx.input(0)?, wide)?, cast(cx.memory, cx.input(1)?, wide)?];
+        let by =
+            clip(cx.memory, &by, &cast(cx.memory, &least, wide)?, &cast(cx.memory, &most, wide)?)?;
+        Ok(cast(cx.memory, &with_binary!(shift, f => broadcast(cx.memory, &f, &x, &by))?, dtype)?)
     }))
 }
 

@@ -38,7 +38,7 @@ pub static OP: OpDef = OpDef::new("Cast", "The elements as another data type.")
     })
     .kernel(|node| {
         let to = node.type_attr("DstT")?;
-        Ok(map_kernel(move |x| elementwise::cast(x, to)))
+        Ok(map_kernel(move |memory, x| elementwise::cast(memory, x, to)))
     })
     .samples(|| {
         let x = Value::from([1.9_f32, -1.9, 0.0]);

@@ -42,7 +42,7 @@ pub static CLIP_BY_VALUE: OpDef = OpDef::new("ClipByValue", "The elements, clipp
                     return Err(unfit(&t.shape().into(), &bound.shape().into()).into());
                 }
             }
-            Ok(elementwise::clip(t, low, high)?)
+            Ok(elementwise::clip(cx.memory, t, low, high)?)
         }))
     })
     .samples(samples);
@@ -153,8 +153,9 @@ pub fn global_norm<T: Into<Operand>>(tensors: impl IntoIterator<Item = T>) -> Te
     composite(graph_of(&tensors), "global_norm", |_| norm_of(&tensors))
 }
 
-/// Several tensors of one type, scaled down together to norm `limit` if their [`global_norm`]
-/// exceeds it, and the norm before. If the norm is not finite, they become NaN.
+/// Scales down several tensors of one type together to norm `limit`, if their [`global_norm`]
+/// exceeds it. Returns the tensors and their norm before scaling. If the norm is not finite, the
+/// tensors become NaN.
 ///
 /// # Errors
 /// No tensors, or tensors that differ in type.

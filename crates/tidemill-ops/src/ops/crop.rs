@@ -99,7 +99,7 @@ pub static CROP_AND_RESIZE: OpDef =
             let (method, outside) = (method(node)?, node.float_attr("extrapolation_value")?);
             Ok(kernel(move |cx| {
                 let size = crop_size(&integers(cx.input(3)?)?)?;
-                Ok(kernels::crop(cx.input(0)?, boxes(cx, 1)?, size, method, outside)?)
+                Ok(kernels::crop(cx.memory, cx.input(0)?, boxes(cx, 1)?, size, method, outside)?)
             }))
         })
         .samples(samples);
@@ -125,7 +125,7 @@ fn grad_boxes(grad: Tensor, image: Tensor, boxes: Tensor, of: Tensor) -> Tensor 
     tensor(node.input(image).input(boxes).input(of))
 }
 
-/// The gradient of [`CROP_AND_RESIZE`] by its images.
+/// The gradient of [`CROP_AND_RESIZE`] with respect to its images.
 pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
     "CropAndResizeGradImage",
     "The gradient of bilinear crops with respect to the images.",
@@ -160,7 +160,14 @@ pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
     let (method, dtype) = (method(node)?, node.type_attr("T")?);
     Ok(kernel(move |cx| {
         let shape = shape_of(cx.input(3)?)?;
-        Ok(kernels::crop_grad_images(cx.input(0)?, boxes(cx, 1)?, &shape, method, dtype)?)
+        Ok(kernels::crop_grad_images(
+            cx.memory,
+            cx.input(0)?,
+            boxes(cx, 1)?,
+            &shape,
+            method,
+            dtype,
+        )?)
     }))
 })
 .samples(|| {
@@ -180,7 +187,7 @@ pub static CROP_AND_RESIZE_GRAD_IMAGE: OpDef = OpDef::new(
     ]
 });
 
-/// The gradient of [`CROP_AND_RESIZE`] by its boxes.
+/// The gradient of [`CROP_AND_RESIZE`] with respect to its boxes.
 pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef = OpDef::new(
     "CropAndResizeGradBoxes",
     "The gradient of bilinear crops with respect to the boxes.",
@@ -202,7 +209,9 @@ pub static CROP_AND_RESIZE_GRAD_BOXES: OpDef = OpDef::new(
 })
 .kernel(|node| {
     check_bilinear(node)?;
-    Ok(kernel(|cx| Ok(kernels::crop_grad_boxes(cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)))
+    Ok(kernel(|cx| {
+        Ok(kernels::crop_grad_boxes(cx.memory, cx.input(0)?, cx.input(1)?, boxes(cx, 2)?)?)
+    }))
 })
 .samples(|| {
     let inputs = |boxes: Value| {

@@ -77,7 +77,9 @@ pub static DILATION_2D: OpDef =
             let by_input = backprop(&DILATION_2D_BACKPROP_INPUT)?;
             Ok(grads([Some(by_input), Some(backprop(&DILATION_2D_BACKPROP_FILTER)?)]))
         })
-        .kernel(|node| plan_kernel(node, |plan, cx| Ok(plan.forward(cx.input(0)?, cx.input(1)?)?)))
+        .kernel(|node| {
+            plan_kernel(node, |plan, cx| Ok(plan.forward(cx.memory, cx.input(0)?, cx.input(1)?)?))
+        })
         .samples(samples);
 
 const fn backprop<O: Summand>(name: &'static str, summary: &'static str) -> OpDef {
@@ -90,7 +92,7 @@ const fn backprop<O: Summand>(name: &'static str, summary: &'static str) -> OpDe
         .gradient(|cx| linear(cx, O::pick()))
         .kernel(|node| {
             plan_kernel(node, |plan, cx| {
-                Ok(plan.gradient(O::SIDE, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
+                Ok(plan.gradient(cx.memory, O::SIDE, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
             })
         })
 }
@@ -106,7 +108,7 @@ const fn pick<O: Summand>(name: &'static str, summary: &'static str) -> OpDef {
         .gradient(|cx| linear(cx, O::backprop()))
         .kernel(|node| {
             plan_kernel(node, |plan, cx| {
-                Ok(plan.pick(O::SIDE, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
+                Ok(plan.pick(cx.memory, O::SIDE, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
             })
         })
 }
@@ -150,7 +152,7 @@ impl Summand for Filter {
     }
 }
 
-/// The gradient of [`DILATION_2D`] by its images.
+/// The gradient of [`DILATION_2D`] with respect to its images.
 pub static DILATION_2D_BACKPROP_INPUT: OpDef = backprop::<Images>(
     "Dilation2DBackpropInput",
     "The gradient of dilation with respect to the images.",
@@ -158,7 +160,7 @@ pub static DILATION_2D_BACKPROP_INPUT: OpDef = backprop::<Images>(
 .outputs(&[Arg::of("in_backprop", "T")])
 .samples(|| backprop_samples(array([1, 1, 3, 1], [0.0_f32, 1.0, 6.0])));
 
-/// The gradient of [`DILATION_2D`] by its filter.
+/// The gradient of [`DILATION_2D`] with respect to its filter.
 pub static DILATION_2D_BACKPROP_FILTER: OpDef = backprop::<Filter>(
     "Dilation2DBackpropFilter",
     "The gradient of dilation with respect to the filter.",

@@ -36,9 +36,11 @@ pub(super) fn same_fact(node: &NodeView<'_>) -> Result<smallvec::SmallVec<[Infer
 pub static IDENTITY: OpDef = identity_like("Identity", "The input itself.")
     .gradient(|cx| Ok([Some(cx.grad())].into_iter().collect()));
 
-/// The input itself, as it is now. Its gradient is that of the output.
-pub static SNAPSHOT: OpDef = identity_like("Snapshot", "The input itself, as it is now.")
-    .gradient(|cx| Ok([Some(cx.grad())].into_iter().collect()));
+/// The input itself, even if the variable that it comes from changes. Its gradient is that of the
+/// output.
+pub static SNAPSHOT: OpDef =
+    identity_like("Snapshot", "The input itself, even if the variable that it comes from changes.")
+        .gradient(|cx| Ok([Some(cx.grad())].into_iter().collect()));
 
 /// The inputs themselves, all of them computed before any is used.
 pub static IDENTITY_N: OpDef =
@@ -158,7 +160,10 @@ pub fn identity_n<T: Into<Operand>>(values: impl IntoIterator<Item = T>) -> Vec<
     (0..count).map(|i| node.output(i as u32).into()).collect()
 }
 
-/// `x` itself, as it is now. Its gradient passes through.
+/// The value of `x`, as with [`identity`]. Its gradient passes through.
+///
+/// TensorFlow copies the value in case it changes later in the run. Here, values never change, so
+/// nothing is copied.
 ///
 /// ```
 /// use tidemill_ops::{constant, snapshot};

@@ -27,7 +27,7 @@ pub static LEAKY_RELU: OpDef =
         .kernel(|node| {
             let alpha = node.float_attr("alpha")?;
             Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-                let features = cx.take(0)?;
+                let features = cx.take_unique(0)?;
                 cx.set(0, kernels::leaky_relu(features, alpha)?);
                 Ok(())
             }))
@@ -56,7 +56,7 @@ pub static LEAKY_RELU_GRAD: OpDef =
         .kernel(|node| {
             let alpha = node.float_attr("alpha")?;
             Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-                let gradients = cx.take(0)?;
+                let gradients = cx.take_unique(0)?;
                 let backprops = kernels::leaky_relu_grad(gradients, cx.input(1)?, alpha)?;
                 cx.set(0, backprops);
                 Ok(())

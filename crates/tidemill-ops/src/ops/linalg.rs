@@ -129,7 +129,7 @@ pub static MATRIX_INVERSE: OpDef = OpDef::new("MatrixInverse", "The inverses of 
     })
     .kernel(|node| {
         let adjoint = node.bool_attr("adjoint")?;
-        Ok(map_kernel(move |x| kernels::inverse(x, adjoint)))
+        Ok(map_kernel(move |memory, x| kernels::inverse(memory, x, adjoint)))
     })
     .samples(|| {
         let x = [1.0, 2.0, 3.0, 4.0, 0.0, 2.0, 1.0, 3.0];
@@ -185,7 +185,7 @@ pub static LOG_MATRIX_DETERMINANT: OpDef = OpDef::new(
 })
 .kernel(|_| {
     Ok(Box::new(|cx: &mut tidemill_graph::KernelCx<'_>| {
-        let (signs, logarithms) = kernels::log_determinant(cx.input(0)?)?;
+        let (signs, logarithms) = kernels::log_determinant(cx.memory, cx.input(0)?)?;
         cx.set(0, signs);
         cx.set(1, logarithms);
         Ok::<_, tidemill_graph::KernelError>(())
@@ -254,7 +254,9 @@ pub static MATRIX_SOLVE: OpDef =
         })
         .kernel(|node| {
             let adjoint = node.bool_attr("adjoint")?;
-            Ok(kernel(move |cx| Ok(kernels::solve(cx.input(0)?, cx.input(1)?, adjoint)?)))
+            Ok(kernel(move |cx| {
+                Ok(kernels::solve(cx.memory, cx.input(0)?, cx.input(1)?, adjoint)?)
+            }))
         })
         .samples(|| {
             let matrix = pairs([0.0, 2.0, 4.0, 1.0]).into_iter();
@@ -304,7 +306,13 @@ pub static MATRIX_TRIANGULAR_SOLVE: OpDef =
         .kernel(|node| {
             let (lower, adjoint) = (node.bool_attr("lower")?, node.bool_attr("adjoint")?);
             Ok(kernel(move |cx| {
-                Ok(kernels::triangular_solve(cx.input(0)?, cx.input(1)?, lower, adjoint)?)
+                Ok(kernels::triangular_solve(
+                    cx.memory,
+                    cx.input(0)?,
+                    cx.input(1)?,
+                    lower,
+                    adjoint,
+                )?)
             }))
         })
         .samples(triangular_samples);
@@ -484,7 +492,7 @@ pub static CROSS: OpDef = OpDef::new("Cross", "The cross products of vectors of 
         let (a, b, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
         Ok(grads([Some(cross(b, grad)), Some(cross(grad, a))]))
     })
-    .kernel(|_| Ok(kernel(|cx| Ok(kernels::cross(cx.input(0)?, cx.input(1)?)?))))
+    .kernel(|_| Ok(kernel(|cx| Ok(kernels::cross(cx.memory, cx.input(0)?, cx.input(1)?)?))))
     .samples(|| {
         let (a, b) = (Value::from([1.0_f32, 2.0, 3.0]), Value::from([4.0_f32, 0.5, -1.0]));
         let short = Value::from([1.0_f32, 2.0]);

@@ -53,7 +53,7 @@ pub static LRN: OpDef = OpDef::new("LRN", "Channels normalised by their neighbou
     })
     .kernel(|node| {
         let options = options(node)?;
-        Ok(kernel(move |cx| Ok(options.normalize(cx.input(0)?)?)))
+        Ok(kernel(move |cx| Ok(options.normalize(cx.memory, cx.input(0)?)?)))
     })
     .samples(|| {
         let x = || array([1, 1, 1, 3], [1.0_f32, 2.0, 2.0]);
@@ -95,7 +95,9 @@ pub static LRN_GRAD: OpDef =
         .gradient(gradient)
         .kernel(|node| {
             let options = options(node)?;
-            Ok(kernel(move |cx| Ok(options.gradient(cx.input(0)?, cx.input(1)?, cx.input(2)?)?)))
+            Ok(kernel(move |cx| {
+                Ok(options.gradient(cx.memory, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
+            }))
         })
         .samples(|| {
             let row = |elements: [f32; 3]| array([1, 1, 1, 3], elements);

@@ -50,7 +50,7 @@ unary_family! {
 
     /// The exponential function.
     ///
-    /// Its gradient is 0 wherever the function is, whatever the incoming gradient.
+    /// Where the function is 0, so is its gradient, whatever the incoming gradient.
     EXP exp = "Exp"("x"), FLOATS, kernels::exp,
         (|cx| mul_no_nan(cx.grad::<Tensor>(), cx.output::<Tensor>(0))),
         [-1.5, -0.25, 0.5, 2.0] => [0.22313017, 0.7788008, 1.6487212, 7.389056];

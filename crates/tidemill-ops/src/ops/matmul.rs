@@ -32,7 +32,9 @@ pub static OP: OpDef = OpDef::new("MatMul", "The product of two matrices.")
     .kernel(|node| {
         let left = orientation(node.bool_attr("transpose_a")?);
         let right = orientation(node.bool_attr("transpose_b")?);
-        Ok(kernel(move |cx| Ok(kernels::matmul((cx.input(0)?, left), (cx.input(1)?, right))?)))
+        Ok(kernel(move |cx| {
+            Ok(kernels::matmul(cx.memory, (cx.input(0)?, left), (cx.input(1)?, right))?)
+        }))
     })
     .samples(samples);
 

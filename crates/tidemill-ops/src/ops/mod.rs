@@ -35,6 +35,7 @@ pub mod math;
 pub mod matmul;
 pub mod nn;
 pub mod norm;
+pub mod normalization;
 pub mod placeholder;
 pub mod pooling;
 pub mod prod;

@@ -11,7 +11,7 @@ use tidemill_kernels::elementwise::add;
 use tidemill_kernels::softmax::{self as kernels, CrossEntropy};
 use tidemill_kernels::{reduce, with_binary};
 use tidemill_value::{
-    DType, Dim, NumericError, PartialShape, Shape, Value, broadcast, match_dtype,
+    DType, Dim, Memory, NumericError, PartialShape, Shape, Value, broadcast, match_dtype,
 };
 
 use super::arithmetic::{maximum, minimum, mul};
@@ -61,7 +61,7 @@ pub static BIAS_ADD: OpDef = OpDef::new("BiasAdd", "Values with a bias added to 
         let add = add(dtype).ok_or(unsupported)?;
         Ok(kernel(move |cx| {
             let bias = stretched_bias(cx, channels_first)?;
-            with_binary!(add, add => elementwise::broadcast(&add, cx.input(0)?, &bias))
+            with_binary!(add, add => elementwise::broadcast(cx.memory, &add, cx.input(0)?, &bias))
         }))
     })
     .samples(|| {
@@ -138,12 +138,12 @@ pub static BIAS_ADD_GRAD: OpDef =
         .kernel(|node| {
             let format = node.str_attr("data_format")?;
             let channels_first = &format[..] == b"NCHW";
-            Ok(map_kernel(move |x| {
+            Ok(map_kernel(move |memory, x| {
                 let rank = x.shape().rank();
                 let channels = if channels_first { 1 } else { rank.saturating_sub(1) };
                 let axes: SmallVec<[usize; 4]> =
                     (0..rank).filter(|&axis| axis != channels).collect();
-                reduce::sum(x, &axes)
+                reduce::sum(memory, x, &axes)
             }))
         })
         .samples(|| {
@@ -203,7 +203,7 @@ type OverRows = fn(Value) -> Result<Value, NumericError>;
 /// A kernel that overwrites its input where it may.
 fn over_last_axis(compute: OverRows) -> Box<dyn tidemill_graph::Kernel> {
     Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let logits = cx.take(0)?;
+        let logits = cx.take_unique(0)?;
         cx.set(0, compute(logits)?);
         Ok(())
     })
@@ -255,8 +255,8 @@ pub static SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
 })
 .kernel(|_| {
     Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let features = cx.take(0)?;
-        let computed = kernels::softmax_cross_entropy(features, cx.input(1)?);
+        let features = cx.take_unique(0)?;
+        let computed = kernels::softmax_cross_entropy(cx.memory, features, cx.input(1)?);
         set_cross_entropy(cx, computed)
     }))
 })
@@ -298,7 +298,7 @@ pub static SPARSE_SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
     let rows: PartialShape = features.dims().unwrap_or_default().iter().take(1).copied().collect();
     let loss = rows.merge(node.shape(1)).map_err(|_| {
         let (features, labels) = (("features", node.shape(0)), ("labels", node.shape(1)));
-        OpError::disagree(labels, features, "have a label for each row of features")
+        OpError::disagree(labels, features, "have equal first extents: one label for each row")
     })?;
     Ok([loss.into(), features.into()].into_iter().collect())
 })
@@ -310,8 +310,8 @@ pub static SPARSE_SOFTMAX_CROSS_ENTROPY: OpDef = cross_entropy(
 })
 .kernel(|_| {
     Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let features = cx.take(0)?;
-        let computed = kernels::sparse_softmax_cross_entropy(features, cx.input(1)?);
+        let features = cx.take_unique(0)?;
+        let computed = kernels::sparse_softmax_cross_entropy(cx.memory, features, cx.input(1)?);
         set_cross_entropy(cx, computed)
     }))
 })
@@ -371,10 +371,10 @@ pub static L2_LOSS: OpDef = OpDef::new("L2Loss", "Half the sum of the squares.")
     .kernel(|_| Ok(map_kernel(half_sum_of_squares)))
     .samples(|| vec![Sample::new([Value::from([3.0_f32, 4.0])], Value::from(12.5_f32))]);
 
-fn half_sum_of_squares(x: &Value) -> Result<Value, NumericError> {
+fn half_sum_of_squares(memory: &Memory, x: &Value) -> Result<Value, NumericError> {
     match_dtype!(x.dtype(), floats, T => {
         let squares: Vec<T> = x.as_slice::<T>()?.iter().map(|x| x * x).collect();
-        let sum: T = reduce::sum(&Value::list(squares), &[0])?.to_scalar()?;
+        let sum: T = reduce::sum(memory, &Value::list(squares), &[0])?.to_scalar()?;
         Ok(Value::from(sum / 2.0))
     }, else Err(NumericError::UnsupportedDType { dtype: x.dtype() }))
 }

@@ -192,7 +192,9 @@ pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each wind
         let inputs = [cx.input(0), cx.output(0), cx.grad()];
         Ok(grads([Some(beside(&MAX_POOL_GRAD, cx, inputs)?)]))
     })
-    .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::max_pool(cx.input(0)?, pool)?)))
+    .kernel(|node| {
+        pool_kernel(node, |cx, pool| Ok(kernels::max_pool(cx.memory, cx.input(0)?, pool)?))
+    })
     .samples(|| {
         let x = || image([1, 2, 3, 1]);
         let largest = Value::from_vec([1, 1, 2, 1], vec![5.0_f32, 6.0]);
@@ -233,7 +235,9 @@ pub static MAX_POOL_V2: OpDef =
             let inputs = [cx.input(0), cx.output(0), cx.grad(), cx.input(1), cx.input(2)];
             Ok(grads([Some(beside(&MAX_POOL_GRAD_V2, cx, inputs)?), None, None]))
         })
-        .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::max_pool(cx.input(0)?, pool)?)))
+        .kernel(|node| {
+            pool_kernel(node, |cx, pool| Ok(kernels::max_pool(cx.memory, cx.input(0)?, pool)?))
+        })
         .samples(|| {
             let inputs = |extents: [i32; 4]| {
                 [image([1, 2, 3, 1]), Value::from(extents), Value::from([1, 1, 1, 1])]
@@ -263,7 +267,7 @@ const fn grad_of_max(name: &'static str) -> OpDef {
         })
         .kernel(|node| {
             pool_kernel(node, |cx, pool| {
-                Ok(kernels::max_pool_grad(cx.input(0)?, cx.input(2)?, pool)?)
+                Ok(kernels::max_pool_grad(cx.memory, cx.input(0)?, cx.input(2)?, pool)?)
             })
         })
 }
@@ -276,7 +280,7 @@ const fn grad_of_grad(name: &'static str) -> OpDef {
         })
         .kernel(|node| {
             pool_kernel(node, |cx, pool| {
-                Ok(kernels::pick_largest(cx.input(0)?, cx.input(2)?, pool)?)
+                Ok(kernels::pick_largest(cx.memory, cx.input(0)?, cx.input(2)?, pool)?)
             })
         })
 }
@@ -382,8 +386,8 @@ pub static MAX_POOL_WITH_ARGMAX: OpDef =
             Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
                 let x = cx.input(0)?;
                 // Unlike in `MaxPool`, a NaN that comes first is the result.
-                let largest = kernels::pick_largest(x, x, &pool)?;
-                let places = kernels::arg_max_pool(x, &pool, of_image, indices)?;
+                let largest = kernels::pick_largest(cx.memory, x, x, &pool)?;
+                let places = kernels::arg_max_pool(cx.memory, x, &pool, of_image, indices)?;
                 cx.set(0, largest);
                 cx.set(1, places);
                 Ok(())
@@ -403,7 +407,9 @@ pub static AVG_POOL: OpDef = pooled("AvgPool", "The mean of each window.")
         let extents = shape_as(cx.input::<Tensor>(0), DType::I32);
         Ok(grads([Some(beside(&AVG_POOL_GRAD, cx, [extents, cx.grad()])?)]))
     })
-    .kernel(|node| pool_kernel(node, |cx, pool| Ok(kernels::mean_pool(cx.input(0)?, pool)?)))
+    .kernel(|node| {
+        pool_kernel(node, |cx, pool| Ok(kernels::mean_pool(cx.memory, cx.input(0)?, pool)?))
+    })
     .samples(|| {
         let x = || image([1, 2, 3, 1]);
         vec![
@@ -435,7 +441,7 @@ pub static AVG_POOL_GRAD: OpDef = pooled(
 .gradient(|cx| Ok(grads([None, Some(beside(&AVG_POOL, cx, [cx.grad()])?)])))
 .kernel(|node| {
     pool_kernel(node, |cx, pool| {
-        Ok(kernels::mean_pool_grad(&shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)
+        Ok(kernels::mean_pool_grad(cx.memory, &shape_of(cx.input(0)?)?, cx.input(1)?, pool)?)
     })
 })
 .samples(|| {

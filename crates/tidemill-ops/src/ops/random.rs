@@ -98,7 +98,7 @@ fn float_kernel(
     let (seeds, dtype) = (Seeds::of(node)?, node.type_attr("dtype")?);
     Ok(kernel(move |cx| {
         let key = seeds.key(cx.draw);
-        let mut drawn = Value::zeros(dtype, shape_of(cx.input(0)?)?)?;
+        let mut drawn = cx.memory.scratch(dtype, shape_of(cx.input(0)?)?)?;
         match dtype {
             DType::F64 => f64s(key, drawn.as_mut_slice()?),
             _ => f32s(key, drawn.as_mut_slice()?),
@@ -130,7 +130,7 @@ pub static RANDOM_UNIFORM_INT: OpDef =
             let (seeds, dtype) = (Seeds::of(node)?, node.dtype(1));
             Ok(kernel(move |cx| {
                 let key = seeds.key(cx.draw);
-                let mut drawn = Value::zeros(dtype, shape_of(cx.input(0)?)?)?;
+                let mut drawn = cx.memory.scratch(dtype, shape_of(cx.input(0)?)?)?;
                 match_dtype!(dtype, indices, T => {
             let (low, high): (T, T) = (cx.input(1)?.to_scalar()?, cx.input(2)?.to_scalar()?);
             kernels::uniform_integer(key, low, high, drawn.as_mut_slice()?)?;

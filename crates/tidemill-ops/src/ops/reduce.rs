@@ -6,7 +6,7 @@ use tidemill_graph::{
     NodeView, OpDef, OpError, Sample, Widening,
 };
 use tidemill_kernels::{NumericError, reduce as kernels};
-use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
+use tidemill_value::{DType, Dim, Memory, PartialShape, Shape, Value};
 
 use super::array::{broadcast_to, expand_dims, range, rank, reshape, shape, shape_tensor, size};
 use super::cast::cast;
@@ -59,7 +59,7 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     Inferred::one(dims.collect::<PartialShape>())
 }
 
-type Reduce = fn(&Value, &[usize]) -> Result<Value, NumericError>;
+type Reduce = fn(&Memory, &Value, &[usize]) -> Result<Value, NumericError>;
 
 pub(super) fn reduce_kernel(
     node: &NodeView<'_>,
@@ -69,7 +69,7 @@ pub(super) fn reduce_kernel(
     Ok(kernel(move |cx| {
         let x = cx.input(0)?;
         let axes = axes_of(&integers(cx.input(1)?)?, x.shape().rank())?;
-        let reduced = reduce(x, &axes)?;
+        let reduced = reduce(cx.memory, x, &axes)?;
         if !keep_dims {
             return Ok(reduced);
         }
@@ -250,7 +250,7 @@ const fn position(name: &'static str, summary: &'static str) -> OpDef {
         .not_differentiable()
 }
 
-type Position = fn(&Value, usize, DType) -> Result<Value, NumericError>;
+type Position = fn(&Memory, &Value, usize, DType) -> Result<Value, NumericError>;
 
 fn position_kernel(node: &NodeView<'_>, position: Position) -> Result<Box<dyn Kernel>, OpError> {
     let dtype = node.type_attr("output_type")?;
@@ -264,7 +264,7 @@ fn position_kernel(node: &NodeView<'_>, position: Position) -> Result<Box<dyn Ke
                 );
             }
         };
-        Ok::<_, KernelError>(position(x, axis, dtype)?)
+        Ok::<_, KernelError>(position(cx.memory, x, axis, dtype)?)
     }))
 }
 

@@ -6,7 +6,7 @@ use tidemill_graph::{
 };
 use tidemill_kernels::NumericError;
 use tidemill_kernels::resize::{self as kernels, Align};
-use tidemill_value::{DType, Dim, PartialShape, Value};
+use tidemill_value::{DType, Dim, Memory, PartialShape, Value};
 
 use super::array::{shape_as, slice};
 use crate::family::{beside, grads};
@@ -84,7 +84,12 @@ pub static RESIZE_NEAREST_NEIGHBOR: OpDef =
         .kernel(|node| {
             let align = align(node)?;
             Ok(kernel(move |cx| {
-                Ok(kernels::nearest(cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
+                Ok(kernels::nearest(
+                    cx.memory,
+                    cx.input(0)?,
+                    two(&shape_of(cx.input(1)?)?)?,
+                    align,
+                )?)
             }))
         })
         .samples(|| {
@@ -114,7 +119,12 @@ pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
         .kernel(|node| {
             let align = align(node)?;
             Ok(kernel(move |cx| {
-                Ok(kernels::nearest_grad(cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
+                Ok(kernels::nearest_grad(
+                    cx.memory,
+                    cx.input(0)?,
+                    two(&shape_of(cx.input(1)?)?)?,
+                    align,
+                )?)
             }))
         })
         .samples(|| {
@@ -123,8 +133,8 @@ pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
             vec![Sample::new([grad, Value::from([1, 2])], sums)]
         });
 
-type Resize = fn(&Value, [usize; 2], Align) -> Result<Value, NumericError>;
-type Gradient = fn(&Value, [usize; 2], Align, DType) -> Result<Value, NumericError>;
+type Resize = fn(&Memory, &Value, [usize; 2], Align) -> Result<Value, NumericError>;
+type Gradient = fn(&Memory, &Value, [usize; 2], Align, DType) -> Result<Value, NumericError>;
 
 /// A way to interpolate pixels from those around them.
 trait Interpolation {
@@ -172,7 +182,7 @@ const fn interpolated<I: Interpolation>(name: &'static str, summary: &'static st
         .kernel(|node| {
             let align = align(node)?;
             Ok(kernel(move |cx| {
-                Ok((I::RESIZE)(cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
+                Ok((I::RESIZE)(cx.memory, cx.input(0)?, two(&shape_of(cx.input(1)?)?)?, align)?)
             }))
         })
 }
@@ -203,7 +213,7 @@ const fn interpolated_grad<I: Interpolation>(name: &'static str, summary: &'stat
             Ok(kernel(move |cx| {
                 let image = cx.input(1)?;
                 let size = two(image.shape().get(1..3).unwrap_or_default())?;
-                Ok((I::GRADIENT)(cx.input(0)?, size, align, image.dtype())?)
+                Ok((I::GRADIENT)(cx.memory, cx.input(0)?, size, align, image.dtype())?)
             }))
         })
 }

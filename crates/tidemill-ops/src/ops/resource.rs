@@ -176,7 +176,7 @@ pub static RESOURCE_GATHER: OpDef = OpDef::new(
         let (value, indices) = (cx.input(0)?, cx.input(1)?);
         let batch_axes = array::batch_axes(batch, indices.shape().rank())?;
         let axis = axis_of(batch, value.shape().rank())?;
-        Ok(layout::gather_batches(value, indices, axis, batch_axes)?)
+        Ok(layout::gather_batches(cx.memory, value, indices, axis, batch_axes)?)
     }))
 })
 .samples(|| {
@@ -203,7 +203,7 @@ pub static RESOURCE_GATHER_ND: OpDef = OpDef::new(
     let extents = tensor(node.attr("out_type", cx.node().dtype(1)));
     Ok(grads([Some(array::scatter_nd(indices, cx.grad::<Tensor>(), extents)), None]))
 })
-.kernel(|_| Ok(kernel(|cx| Ok(layout::gather_nd(cx.input(0)?, cx.input(1)?)?))))
+.kernel(|_| Ok(kernel(|cx| Ok(layout::gather_nd(cx.memory, cx.input(0)?, cx.input(1)?)?))))
 .samples(|| {
     let variable = || sample::array([2, 2], [1.0_f32, 2.0, 3.0, 4.0]);
     let at = |row, column| sample::array([1, 2], [row, column]);

@@ -11,7 +11,7 @@ use tidemill_graph::{
     OpError, Sample,
 };
 use tidemill_kernels::layout;
-use tidemill_value::{ByteString, DType, PartialShape, Value};
+use tidemill_value::{ByteString, DType, Memory, PartialShape, Value};
 
 use crate::index::check_rank;
 
@@ -117,7 +117,7 @@ fn part_of(value: Value, text: &str) -> Result<Value, KernelError> {
     let (begin, size) = part.ok_or_else(|| {
         OpError::Invalid(format!("`{text}` is not a part of a tensor of shape {}", value.shape()))
     })?;
-    Ok(layout::slice(&value, &begin, &size)?)
+    Ok(layout::slice(&Memory::new(), &value, &begin, &size)?)
 }
 
 /// Merges several checkpoints into one.

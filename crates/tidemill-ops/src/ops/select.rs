@@ -34,7 +34,9 @@ pub static SELECT: OpDef =
             ]))
         })
         .kernel(|_| {
-            Ok(kernel(|cx| Ok(elementwise::select(cx.input(0)?, cx.input(1)?, cx.input(2)?)?)))
+            Ok(kernel(|cx| {
+                Ok(elementwise::select(cx.memory, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
+            }))
         })
         .samples(|| {
             let condition = Value::from([true, false, true]);
@@ -135,14 +137,14 @@ fn run_v1(cx: &KernelCx<'_>) -> Result<Value, KernelError> {
         return Err(tidemill_value::ValueError::Incompatible { left, right }.into());
     }
     if condition.shape() == t.shape() || condition.shape().rank() == 0 {
-        return Ok(elementwise::select(condition, t, e)?);
+        return Ok(elementwise::select(cx.memory, condition, t, e)?);
     }
     if condition.shape().rank() != 1 || condition.shape().first() != t.shape().first() {
         return Err(unfit(&condition.shape().into(), &t.shape().into()).into());
     }
     let ones = std::iter::repeat_n(1, t.shape().rank() - 1);
     let by_row: Shape = condition.shape().iter().copied().chain(ones).collect();
-    Ok(elementwise::select(&condition.clone().reshape(by_row)?, t, e)?)
+    Ok(elementwise::select(cx.memory, &condition.clone().reshape(by_row)?, t, e)?)
 }
 
 fn samples_v1() -> Vec<Sample> {

@@ -33,7 +33,7 @@ pub static RANDOM_SHUFFLE: OpDef =
                 };
                 let order = kernels::shuffle_permutation(seeds.key(cx.draw), rows);
                 let order = order.into_iter().map(|row| row as i64).collect();
-                Ok::<_, KernelError>(layout::gather(value, &Value::list(order), 0)?)
+                Ok::<_, KernelError>(layout::gather(cx.memory, value, &Value::list(order), 0)?)
             }))
         })
         .samples(|| {
@@ -79,7 +79,7 @@ pub static MULTINOMIAL: OpDef =
             let (seeds, dtype) = (Seeds::of(node)?, node.type_attr("output_dtype")?);
             Ok(kernel(move |cx| {
                 let count = count_of(integer(cx.input(1)?, "num_samples")?, "num_samples")?;
-                Ok(kernels::classes(seeds.key(cx.draw), cx.input(0)?, count, dtype)?)
+                Ok(kernels::classes(cx.memory, seeds.key(cx.draw), cx.input(0)?, count, dtype)?)
             }))
         })
         .samples(|| {

@@ -20,8 +20,8 @@ use crate::operand::binary;
 use crate::{Operand, Tensor};
 
 unary_family! {
-    /// The error function: the probability, between -1 and 1, that is 2 / √π times the integral
-    /// of exp(-t²) from 0 to `x`.
+    /// The error function: 2 / √π times the integral of exp(-t²) from 0 to `x`. Its values are
+    /// between -1 and 1.
     ERF erf = "Erf"("x"), FLOATS, kernels::erf,
         (|cx| cx.grad::<Tensor>() * bell_curve(cx.input(0))),
         [-1.5, -0.25, 0.5, 2.0] => [-0.96610516, -0.2763264, 0.5204999, 0.9953223];
@@ -83,9 +83,9 @@ pub fn polygamma(a: impl Into<Operand>, x: impl Into<Operand>) -> Tensor {
 }
 
 binary_family! {
-    /// The angle of the point (`y`, `x`), from -π to π.
+    /// The angle, from -π to π, of the point with the ordinate `x` and the abscissa `y`.
     ///
-    /// It is the arc tangent of `x / y`, ordinate by abscissa, in the right quadrant.
+    /// It is the arc tangent of `x / y`, in the correct quadrant. The first operand is the ordinate.
     ATAN2 atan2 = "Atan2"["Atan2"], FLOATS, kernels::atan2,
         (|cx|
             cx.grad::<Tensor>() * slopes_of_angle(cx.input(0), cx.input(1)).0,
@@ -102,9 +102,9 @@ binary_family! {
         [2.0, -1.0, 0.5], [0.5, 3.0, 1.0] => [-1.3862944, -1.0986123, 0.0];
 }
 
-/// The derivatives of the angle by its ordinate, `y / (x² + y²)`, and its abscissa, `-x / (x² +
-/// y²)`, by way of the quotient of the smaller and the larger one, because their squares could
-/// overflow or vanish.
+/// The derivatives of the angle with respect to its ordinate, `y / (x² + y²)`, and its abscissa,
+/// `-x / (x² + y²)`. They are computed from the quotient of the smaller and the larger coordinate,
+/// because the squares could overflow or vanish.
 fn slopes_of_angle(x: Tensor, y: Tensor) -> (Tensor, Tensor) {
     let is_flat = greater_equal(abs(y), abs(x));
     let (larger, smaller) = (select(is_flat, y, x), select(is_flat, x, y));

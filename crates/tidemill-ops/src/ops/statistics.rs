@@ -53,7 +53,8 @@ pub fn reduce_variance(x: impl Into<Operand>, axes: impl Into<Axes>) -> Tensor {
     })
 }
 
-/// The square root of [`reduce_variance`], the standard deviation. Its gradient is 0 where it is.
+/// The square root of [`reduce_variance`], the standard deviation. Where the standard
+/// deviation is 0, so is its gradient.
 ///
 /// # Errors
 /// An axis that does not exist, or that is named twice.

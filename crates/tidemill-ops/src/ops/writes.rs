@@ -72,7 +72,7 @@ impl Scatter {
 
 impl Kernel for Scatter {
     fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
-        let variable = cx.take(0)?;
+        let variable = cx.take_unique(0)?;
         let written = (self.write)(variable, cx.input(1)?, cx.input(2)?, self.combine)?;
         cx.set(0, written);
         Ok(())

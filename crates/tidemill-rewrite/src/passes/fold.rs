@@ -1,6 +1,6 @@
 use smallvec::SmallVec;
 use tidemill_graph::{Draw, Execution, KernelCx, NoHost, Operand, Subgraph};
-use tidemill_value::Value;
+use tidemill_value::{Memory, Value};
 
 use crate::{GraphEdit, Pass, Replacement, Rewrite, sweep};
 
@@ -50,6 +50,7 @@ fn fold(edit: &GraphEdit<'_>) -> Option<SmallVec<[Value; 1]>> {
     let kernel = edit.with_view(|view| node.op.kernel_of(view)).ok()?;
     kernel
         .run(&mut KernelCx {
+            memory: &Memory::new(),
             slots: &mut slots,
             constants: &constants,
             inputs: &operands,

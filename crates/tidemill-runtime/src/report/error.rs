@@ -414,7 +414,7 @@ impl<E: fmt::Display> fmt::Display for FailedNode<E> {
         write!(f, "{}\n  --> {location} (in `{name}`, of type {})", self.source, self.op)?;
         for (input, fact) in &self.inputs {
             let shown = ShownTensor { name: &input.name, fact };
-            write!(f, "\n  it takes {shown} ({})", input.location)?;
+            write!(f, "\n  input: {shown} ({})", input.location)?;
         }
         write_within(f, &self.within)
     }
@@ -425,9 +425,9 @@ impl fmt::Display for NonFinite<FailedNode<&'static str>> {
         let FailedNode { node: Site { name, location }, op, inputs, within, source } = &self.node;
         write!(f, "`{name}` {source}: {}\n  --> {location} (of type {op})", self.values)?;
         for ((input, fact), range) in inputs.iter().zip(&self.inputs) {
-            write!(f, "\n  it takes {}", ShownTensor { name: &input.name, fact })?;
+            write!(f, "\n  input: {}", ShownTensor { name: &input.name, fact })?;
             if let Some(range) = range {
-                write!(f, ", of {range}")?;
+                write!(f, ", values: {range}")?;
             }
             write!(f, " ({})", input.location)?;
         }
@@ -445,7 +445,10 @@ fn write_within(f: &mut fmt::Formatter<'_>, within: &[(String, Site)]) -> fmt::R
 fn report_invalid(path: &[String], causes: &[Arc<BuildError>]) -> String {
     let mut report: Vec<String> = causes.iter().map(|cause| cause.to_string()).collect();
     if let (Some(handle), true) = (path.first(), path.len() > 1) {
-        report.push(format!("  `{handle}` could not be built without it: {}", ShownWay(path)));
+        let way = ShownWay(path);
+        report.push(format!(
+            "  `{handle}` could not be built because it depends on this call: {way}"
+        ));
     }
     report.join("\n")
 }

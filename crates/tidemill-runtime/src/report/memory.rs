@@ -15,11 +15,11 @@ use crate::session::inner::{Inner, alive};
 /// The memory of a process's graphs and sessions: the number of items of each kind, and their
 /// bytes.
 ///
-/// It shows which kind makes a program's memory grow. Its bytes are the capacities of lists and
-/// arrays. It does not include memory that kernels and functions of the program hold beyond their
-/// own size, plans that only a [`Callable`](crate::Callable) still has, values that the program
-/// holds, or freed memory that the allocator keeps, which is most of the difference from what the
-/// operating system reports.
+/// The report shows which kind makes a program's memory grow. Its bytes are the capacities of lists
+/// and arrays. It does not include heap memory owned by kernels or by the program's own functions
+/// (only the size of the objects themselves is counted), plans that only a
+/// [`Callable`](crate::Callable) still has, values that the program holds, or freed memory that the
+/// allocator keeps. The last is most of the difference from the figure of the operating system.
 ///
 /// ```
 /// let graph = tidemill_graph::Graph::new();

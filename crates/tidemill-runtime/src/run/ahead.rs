@@ -10,7 +10,7 @@ use std::mem;
 use smallvec::SmallVec;
 use tidemill_graph::{Draw, Kernel, KernelCx, KernelError, NoHost};
 use tidemill_kernels::pool;
-use tidemill_value::{DType, Recycler, Value, recycle};
+use tidemill_value::{DType, Memory, Value};
 
 use crate::plan::lookahead::MOST_STRANDS;
 use crate::plan::step::{Action, Plan, Step, Strand, Turn};
@@ -45,7 +45,7 @@ pub(crate) struct Ahead {
 #[derive(Default)]
 struct Task {
     values: Vec<Option<Value>>,
-    memory: Recycler,
+    memory: Memory,
     /// Its outputs in the run before.
     outputs: Vec<(DType, usize)>,
     /// The number of its members that are done.
@@ -75,6 +75,7 @@ impl Ahead {
         plan: &Plan,
         turn: &Turn,
         slots: &mut [Option<Value>],
+        memory: &Memory,
         draw: &(dyn Fn(&Step) -> Draw + Sync),
     ) {
         let Ahead { outcomes, tasks } = self;
@@ -90,7 +91,7 @@ impl Ahead {
         }
         let tasks = &mut tasks[..strands.len()];
         for (task, strand) in tasks.iter_mut().zip(&strands) {
-            task.take_inputs(strand, slots);
+            task.take_inputs(memory, strand, slots);
         }
         pool::for_each_chunk_mut(tasks, 1, |i, task| {
             task.iter_mut().for_each(|task| task.run(plan, strands[i], draw));
@@ -111,18 +112,17 @@ impl Ahead {
 }
 
 impl Task {
-    fn take_inputs(&mut self, strand: &Strand, slots: &[Option<Value>]) {
+    fn take_inputs(&mut self, memory: &Memory, strand: &Strand, slots: &[Option<Value>]) {
         self.values.resize(strand.places as usize, None);
         for &(slot, place) in &strand.inputs {
             self.values[place as usize].clone_from(&slots[slot as usize]);
         }
         for (dtype, elements) in self.outputs.drain(..) {
-            self.memory.take_over(dtype, elements);
+            self.memory.take_over(memory, dtype, elements);
         }
     }
 
     fn run(&mut self, plan: &Plan, strand: &Strand, draw: &dyn Fn(&Step) -> Draw) {
-        let _memory = self.memory.install();
         self.done = 0;
         for member in &strand.members {
             let step = &plan.steps[plan.ahead[member.number as usize]];
@@ -131,6 +131,7 @@ impl Task {
                 constants: &plan.constants,
                 inputs: &member.inputs,
                 outputs: &member.outputs,
+                memory: &self.memory,
                 draw: draw(step),
                 host: &NoHost,
             });
@@ -161,7 +162,8 @@ impl Task {
         if let (Some(error), Some(member)) = (self.failure.take(), strand.members.get(self.done)) {
             outcomes[member.number as usize] = Outcome::Failed(error);
         }
-        self.values.drain(..).flatten().for_each(recycle);
+        self.values.drain(..).flatten().for_each(|value| self.memory.recycle(value));
+        self.memory.end_round();
     }
 }
 

@@ -2,7 +2,7 @@
 
 use tidemill_graph::{Host, NodeId, Operand};
 use tidemill_kernels::pool::{self, Context};
-use tidemill_value::{Recycler, Value};
+use tidemill_value::{Memory, Value};
 
 use crate::plan::step::Plan;
 use crate::report::error::RunError;
@@ -29,7 +29,7 @@ struct RunState {
     slots: Vec<Option<Value>>,
     /// The number of earlier runs of each node that draws random numbers.
     draws: Vec<u64>,
-    memory: Recycler,
+    memory: Memory,
     ahead: Ahead,
 }
 
@@ -84,16 +84,15 @@ pub(crate) fn run<R>(
     let mut state = idle.unwrap_or_else(|| RunState {
         slots: vec![None; bound.plan.slots],
         draws: vec![0; bound.plan.random.len()],
-        memory: Recycler::new(),
+        memory: Memory::new(),
         ahead: Ahead::default(),
     });
     let RunState { slots, draws, memory, ahead } = &mut state;
-    let installed = memory.install();
-    let result = run_in(cx, bound, (slots, draws, ahead), feed, watch, fetch);
+    let result = run_in(cx, bound, (slots, draws, memory, ahead), feed, watch, fetch);
     // The memory left by a failed run is for runs of this plan, and is freed if they have no use
     // for it.
-    slots.iter_mut().for_each(free);
-    drop(installed);
+    slots.iter_mut().for_each(|slot| free(memory, slot));
+    memory.end_round();
     bound.states().push(state);
     result
 }
@@ -101,7 +100,7 @@ pub(crate) fn run<R>(
 fn run_in<R>(
     cx: &RunCx<'_>,
     bound: &BoundPlan,
-    (slots, draws, ahead): (&mut [Option<Value>], &mut [u64], &mut Ahead),
+    (slots, draws, memory, ahead): (&mut [Option<Value>], &mut [u64], &Memory, &mut Ahead),
     feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
     watch: &mut impl Watch,
     fetch: impl FnOnce(&mut Fetched<'_>) -> R,
@@ -118,7 +117,7 @@ fn run_in<R>(
     };
     let counts: &[u64] = draws;
     let draws = Draws::Counts { seed: cx.seed, counts };
-    let sequence = Sequence { plan, host: cx.host, draws };
+    let sequence = Sequence { plan, host: cx.host, draws, memory };
     let (threads, cancellation) = (cx.threads, watch.cancellation());
     let ahead = (threads > 1 && !watch.looks_at_steps()).then_some(ahead);
     pool::with_context(&Context { threads, cancellation: cancellation.as_ref() }, || {

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use tidemill_graph::{Draw, Host, Kernel, KernelCx, KernelError, Operand, Select};
-use tidemill_value::{ByteString, DType, Scalar, Value, recycle};
+use tidemill_value::{ByteString, DType, Memory, Scalar, Value};
 
 use crate::plan::step::{Action, Call, Frame, Plan, Routine, Source, Step};
 use crate::run::ahead::Ahead;
@@ -16,6 +16,7 @@ pub(crate) struct Sequence<'a> {
     pub(crate) plan: &'a Plan,
     pub(crate) host: &'a dyn Host,
     pub(crate) draws: Draws<'a>,
+    pub(crate) memory: &'a Memory,
 }
 
 /// The source of the numbers that steps draw.
@@ -72,7 +73,9 @@ fn run_in_turn(
     watch.before(sequence.plan, position, slots)?;
     match (&step.turn, ahead) {
         (Some(turn), Some(ahead)) => {
-            ahead.run(sequence.plan, turn, slots, &|step: &Step| sequence.draws.of(step));
+            ahead.run(sequence.plan, turn, slots, sequence.memory, &|step: &Step| {
+                sequence.draws.of(step)
+            });
             match ahead.take(turn) {
                 Some(result) => result.map_err(|source| failed(step, source))?,
                 None => run_step(sequence, step, slots, watch)?,
@@ -81,7 +84,7 @@ fn run_in_turn(
         _ => run_step(sequence, step, slots, watch)?,
     }
     watch.after(sequence.plan, position, slots)?;
-    clear(step, slots);
+    clear(sequence.memory, step, slots);
     Ok(())
 }
 
@@ -98,6 +101,7 @@ fn run_step(
             constants: &sequence.plan.constants,
             inputs: &step.inputs,
             outputs: &step.outputs,
+            memory: sequence.memory,
             draw: sequence.draws.of(step),
             host: sequence.host,
         };
@@ -118,20 +122,20 @@ fn failed(step: &Step, source: KernelError) -> Failure {
 
 /// Recycles the memory of the values that nothing needs after a step.
 #[inline]
-fn clear(step: &Step, slots: &mut [Option<Value>]) {
+fn clear(memory: &Memory, step: &Step, slots: &mut [Option<Value>]) {
     for &slot in &step.clear {
-        free(&mut slots[slot as usize]);
+        free(memory, &mut slots[slot as usize]);
     }
 }
 
 /// Recycles the memory of a value. A number has none, and stays until another value takes its
 /// place.
 #[inline]
-pub(crate) fn free(slot: &mut Option<Value>) {
+pub(crate) fn free(memory: &Memory, slot: &mut Option<Value>) {
     if slot.as_ref().is_some_and(|value| !value.is_scalar())
         && let Some(value) = slot.take()
     {
-        recycle(value);
+        memory.recycle(value);
     }
 }
 
@@ -153,7 +157,7 @@ fn run_call(
                 let waiting = &sequence.plan.steps[position];
                 match branch == index {
                     true => run_in_turn(sequence, position, waiting, slots, None, watch)?,
-                    false => clear(waiting, slots),
+                    false => clear(sequence.memory, waiting, slots),
                 }
             }
             run_branch(&branches[index], caller.of_body(index, 0), slots, watch)
@@ -186,6 +190,10 @@ impl<'a> Caller<'a> {
     fn body(self, routine: &'a Routine) -> Sequence<'a> {
         let draws = Draws::Within(self.draw);
         Sequence { plan: &routine.plan, draws, ..self.sequence }
+    }
+
+    fn memory(self) -> &'a Memory {
+        self.sequence.memory
     }
 
     /// The value that says which branch to run.
@@ -269,7 +277,7 @@ fn run_branch(
             slots[slot as usize] = result_of(routine, source, &mut frame.slots);
         }
     }
-    leave(routine, frame);
+    leave(caller.memory(), routine, frame);
     result
 }
 
@@ -291,8 +299,8 @@ fn run_loop(
             slots[slot as usize] = value.take();
         }
     }
-    leave(condition, test);
-    leave(body, frame);
+    leave(caller.memory(), condition, test);
+    leave(caller.memory(), body, frame);
     result
 }
 
@@ -336,7 +344,7 @@ fn holds(
     let value = source.and_then(|&source| result_of(condition, source, &mut frame.slots));
     // The body may overwrite the inputs of the condition.
     for slot in condition.plan.feeds.iter().filter_map(|feed| feed.slot) {
-        free(&mut frame.slots[slot as usize]);
+        free(caller.memory(), &mut frame.slots[slot as usize]);
     }
     let absent = || failed(caller.step, KernelError::Internal("a condition has no value"));
     let value = value.ok_or_else(absent)?;
@@ -354,13 +362,14 @@ fn repeat(
     is_first: bool,
     watch: &mut impl Watch,
 ) -> Result<(), Failure> {
+    let memory = caller.memory();
     let parameters = body.plan.feeds.iter().zip(&body.results).zip(state.iter_mut());
     for ((feed, source), value) in parameters {
         match (feed.slot, *source) {
             (Some(slot), Source::Parameter) if is_first => slots[slot as usize].clone_from(value),
             (_, Source::Parameter) => {}
             (Some(slot), _) => slots[slot as usize] = value.take(),
-            (None, _) => value.take().into_iter().for_each(recycle),
+            (None, _) => value.take().into_iter().for_each(|value| memory.recycle(value)),
         }
     }
     let begin = if is_first { 0 } else { body.plan.prologue };
@@ -410,8 +419,8 @@ fn enter(routine: &Routine) -> Frame {
     })
 }
 
-fn leave(routine: &Routine, mut frame: Frame) {
-    frame.slots.iter_mut().for_each(free);
-    frame.state.drain(..).flatten().for_each(recycle);
+fn leave(memory: &Memory, routine: &Routine, mut frame: Frame) {
+    frame.slots.iter_mut().for_each(|slot| free(memory, slot));
+    frame.state.drain(..).flatten().for_each(|value| memory.recycle(value));
     routine.frames().push(frame);
 }

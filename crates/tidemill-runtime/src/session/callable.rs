@@ -36,7 +36,7 @@ pub struct Callable<F> {
 }
 
 impl<F: Fetch> Callable<F> {
-    /// Runs it with values for its feeds, in the order in which the feeds were given to
+    /// Runs the callable with values for its feeds, in the order in which the feeds were given to
     /// [`Session::callable`](crate::Session::callable): a tuple, an array or a vector.
     ///
     /// Values passed by value are moved and a `&Value` is shared; no elements are copied.

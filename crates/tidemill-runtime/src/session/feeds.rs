@@ -2,8 +2,8 @@ use smallvec::SmallVec;
 use tidemill_ops::{Tensor, Variable};
 use tidemill_value::{IntoValue, Value, ValueError, copied_bytes};
 
-/// The values that a run takes for tensors instead of computing them. [`feeds!`](crate::feeds!)
-/// writes them.
+/// The values that a run takes for tensors instead of computing them, built by
+/// [`feeds!`](crate::feeds!).
 #[derive(Clone, Default, Debug)]
 pub struct Feeds {
     pub(crate) values: SmallVec<[(FeedKey, Result<Value, ValueError>); 2]>,
@@ -71,7 +71,7 @@ impl Feeds {
     }
 }
 
-/// Writes [`Feeds`]: `feeds![x => 1.0, labels => array]`.
+/// Builds [`Feeds`]: `feeds![x => 1.0, labels => array]`.
 #[macro_export]
 macro_rules! feeds {
     ($($key:expr => $value:expr),* $(,)?) => {

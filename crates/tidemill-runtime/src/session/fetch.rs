@@ -18,7 +18,7 @@ use tidemill_value::Value;
             vectors, options and maps of them"
 )]
 pub trait Fetch {
-    /// The result of the run for it.
+    /// The type of its result.
     type Output;
 
     /// Lists the fetches, in order.

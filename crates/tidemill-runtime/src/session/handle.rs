@@ -26,10 +26,10 @@ use crate::session::request::Request;
 /// A session can be made before or after the nodes it runs. Several sessions of one graph have
 /// their own values. A session can be shared by threads. It keeps its graph alive.
 ///
-/// A run computes what its fetches need and nothing else, each node at most once, as if one after
-/// the other in the order in which they were made. A tensor that reads a variable has the value
-/// from before the run, unless it depends on a node that writes it. A run that fails changes no
-/// variable.
+/// A run computes what its fetches need and nothing else: each node at most once, with the same
+/// result as running the nodes one by one in creation order. A tensor that reads a variable has the
+/// variable's value from before the run, unless it depends on a node that writes the variable. A run
+/// that fails changes no variable.
 pub struct Session {
     pub(crate) inner: Arc<Inner>,
 }
@@ -65,7 +65,7 @@ impl Session {
         self.inner.graph()
     }
 
-    /// The seed of random operations that have none, of their own or of the graph.
+    /// The seed of random operations that have neither a seed of their own nor one from the graph.
     pub fn seed(&self) -> u64 {
         self.inner.seed.load(Ordering::Acquire)
     }
@@ -89,7 +89,7 @@ impl Session {
         self.run_with(fetches, Feeds::new())
     }
 
-    /// Computes `fetches` and what they need, with values from `feeds` in place of tensors.
+    /// Computes `fetches` and what they need, with the values in `feeds` for the fed tensors.
     ///
     /// ```
     /// use tidemill_ops::placeholder;
@@ -206,7 +206,8 @@ impl fmt::Debug for Session {
     }
 }
 
-/// While it lives, tensors and operations run in the session that gave it, on this thread.
+/// A guard, returned by [`Session::as_default`]: while it lives, tensors and operations on this
+/// thread run in that session.
 #[must_use = "the session is the default only as long as the guard lives"]
 pub struct DefaultSession {
     inner: Arc<Inner>,

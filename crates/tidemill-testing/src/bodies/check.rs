@@ -263,7 +263,7 @@ fn compare(
             };
             let (actual, expected) = (text(actual), text(expected));
             let message = format!(
-                "the gradient of order {order} by x{id} is {actual}, that of the twin {expected}"
+                "the gradient of order {order} with respect to x{id} is {actual}, that of the twin {expected}"
             );
             return Err(failed(rule, message));
         }

@@ -56,7 +56,7 @@ fn binary(function: Binary, x: Tensor, y: Tensor) -> Tensor {
     }
 }
 
-/// The loss of a program and its gradients by `Program::by`.
+/// The loss of a program and its gradients with respect to `Program::by`.
 #[derive(Clone, Debug)]
 pub(super) struct Derivatives {
     pub(super) loss: Tensor,

@@ -17,7 +17,12 @@ impl fmt::Display for Program {
             }
         }
         steps(f, &self.main, 0)?;
-        write!(f, "loss of {}, gradient by {}", list(&self.main.results), list(&self.by))?;
+        write!(
+            f,
+            "loss of {}, gradient with respect to {}",
+            list(&self.main.results),
+            list(&self.by)
+        )?;
         if !self.stops.is_empty() {
             write!(f, ", stop_gradients: {}", list(&self.stops))?;
         }

@@ -101,7 +101,7 @@ pub(super) enum Operation {
     Even,
     /// Tests the sum of a float: the condition depends on the data.
     Positive,
-    /// The gradients of the sum of the first operand by the others, zeros in place of `None`.
+    /// The gradients of the sum of the first operand with respect to the others, with zeros instead of `None`.
     Gradient,
     /// A bool or an integer selects one of two bodies.
     Cond,

@@ -18,8 +18,8 @@ use crate::{RestoreReport, Saver, SaverError};
 pub use kept::Goal;
 use kept::{Entry, METRIC, Policy, STEP, stem};
 
-/// Saves a training run every N steps or seconds without making it wait, and restores it so that it
-/// continues bit for bit.
+/// Saves a training run every N steps or seconds without making it wait, and restores it. Training
+/// resumed from a checkpoint gives the same bits as uninterrupted training.
 ///
 /// A checkpoint has the values of the variables, including optimizer slots and the global step, the
 /// session's seed, and how often random operations have run. It has the format of a [`Saver`]'s
@@ -117,14 +117,14 @@ impl Checkpointer {
         })
     }
 
-    /// Saves when `steps` steps have passed since the last save, in place of the ten minutes. With
-    /// [`every`](Checkpointer::every) too, whichever comes first counts.
+    /// Saves when `steps` steps have passed since the last save, instead of every ten minutes.
+    /// If [`every`](Checkpointer::every) is set too, whichever comes first counts.
     pub fn every_steps(mut self, steps: u64) -> Self {
         self.every_steps = Some(steps.max(1));
         self
     }
 
-    /// Saves when `time` has passed since the last save, in place of the ten minutes.
+    /// Saves when `time` has passed since the last save, instead of every ten minutes.
     pub fn every(mut self, time: Duration) -> Self {
         self.every = Some(time);
         self

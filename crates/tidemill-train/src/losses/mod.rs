@@ -250,7 +250,7 @@ pub fn log_loss(
 }
 
 /// One minus the inner products of labels and predictions along `axis`, weighted and reduced. Both
-/// should have length 1 along it.
+/// should be normalized to Euclidean norm 1 along that axis.
 ///
 /// # Errors
 /// As for [`mean_squared_error`], and if the axis does not exist.

@@ -208,9 +208,9 @@ pub fn static_rnn<C: RnnCell>(
     })
 }
 
-/// [`static_rnn`] in which `loop_function` computes the input of each step but the first from the
-/// output and the number of the previous step, counted from 0. Without a function, the inputs are
-/// `inputs`. The variables are in the scope `rnn_decoder`.
+/// [`static_rnn`] whose inputs may be computed. For every step after the first, `loop_function`
+/// computes the input; it receives the previous step's output and index (from 0). Without a
+/// function, the inputs are `inputs`. The variables are in the scope `rnn_decoder`.
 ///
 /// ```
 /// use tidemill_ops::placeholder;

@@ -186,8 +186,8 @@ impl Saver {
         self
     }
 
-    /// Sets whether a variable takes the elements, in row-major order, of a tensor in the
-    /// checkpoint that has another shape but as many elements. The default is false.
+    /// Sets whether a variable can be restored from a tensor of another shape with the same number
+    /// of elements, which it takes in row-major order. The default is false.
     pub fn reshape(mut self, is_allowed: bool) -> Self {
         self.reshape = is_allowed;
         self

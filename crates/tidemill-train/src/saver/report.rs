@@ -6,7 +6,7 @@ use tidemill_formats::{TensorFileError, TensorReader, nearest};
 use tidemill_ops::Variable;
 use tidemill_value::{PartialShape, Shape};
 
-/// Names with this prefix are none of variables.
+/// Names with this prefix do not belong to variables.
 const RESERVED: &str = "_tidemill/";
 
 /// The match between a checkpoint and the variables of a [`Saver`](crate::Saver).

@@ -20,7 +20,7 @@ pub static BITCAST: OpDef =
         .not_differentiable()
         .kernel(|node| {
             let dtype = node.type_attr("type")?;
-            Ok(map_kernel(move |x| layout::bitcast(x, dtype)))
+            Ok(map_kernel(move |memory, x| layout::bitcast(memory, x, dtype)))
         })
         .samples(|| {
             let bits = Value::from([1.5_f32, -0.0]);

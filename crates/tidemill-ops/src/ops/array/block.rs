@@ -7,7 +7,7 @@ use tidemill_graph::{
 };
 use tidemill_kernels::NumericError;
 use tidemill_kernels::layout::{self, Channels};
-use tidemill_value::{DType, Dim, PartialShape, Value};
+use tidemill_value::{DType, Dim, Memory, PartialShape, Value};
 
 use super::pad::paddings;
 use crate::family::grads;
@@ -83,14 +83,14 @@ fn moved_back(op: &'static OpDef, cx: &GradCx<'_>) -> Tensor {
     tensor(node.input(cx.input::<Tensor>(1)).input(cx.input::<Tensor>(2)))
 }
 
-type MoveBlocks = fn(&Value, &[usize], &[(usize, usize)]) -> Result<Value, NumericError>;
+type MoveBlocks = fn(&Memory, &Value, &[usize], &[(usize, usize)]) -> Result<Value, NumericError>;
 
 fn batched_kernel(move_blocks: MoveBlocks) -> Box<dyn Kernel> {
     kernel(move |cx| {
         let blocks = integers(cx.input(1)?)?;
         let blocks: Result<SmallVec<[usize; 4]>, OpError> =
             blocks.into_iter().map(|block| count_of(block, "block_shape")).collect();
-        Ok(move_blocks(cx.input(0)?, &blocks?, &paddings(cx.input(2)?)?)?)
+        Ok(move_blocks(cx.memory, cx.input(0)?, &blocks?, &paddings(cx.input(2)?)?)?)
     })
 }
 
@@ -254,11 +254,11 @@ fn deep_back(op: &'static OpDef, cx: &GradCx<'_>) -> Result<Tensor, OpError> {
     Ok(tensor(node.attr("data_format", cx.node().str_attr("data_format")?)))
 }
 
-type MoveDeep = fn(&Value, usize, Channels) -> Result<Value, NumericError>;
+type MoveDeep = fn(&Memory, &Value, usize, Channels) -> Result<Value, NumericError>;
 
 fn deep_kernel(node: &NodeView<'_>, move_blocks: MoveDeep) -> Result<Box<dyn Kernel>, OpError> {
     let (block, channels) = (block_size(node)?, channels(node)?);
-    Ok(kernel(move |cx| Ok(move_blocks(cx.input(0)?, block, channels)?)))
+    Ok(kernel(move |cx| Ok(move_blocks(cx.memory, cx.input(0)?, block, channels)?)))
 }
 
 fn infer_deep(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]>, OpError> {

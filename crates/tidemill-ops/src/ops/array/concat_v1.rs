@@ -39,7 +39,7 @@ pub static CONCAT_V1: OpDef =
                     return Err(OpError::invalid("there is nothing to join").into());
                 };
                 let rank = values.first().map_or(0, |value| value.shape().rank());
-                Ok(layout::concat(values, axis_of(integer(axis, "concat_dim")?, rank)?)?)
+                Ok(layout::concat(cx.memory, values, axis_of(integer(axis, "concat_dim")?, rank)?)?)
             }))
         })
         .samples(|| {
@@ -82,8 +82,9 @@ pub static CONCAT_OFFSET: OpDef =
                 let shapes = shapes.iter().map(|shape| integers(shape));
                 let shapes: Vec<SmallVec<[i64; 4]>> = shapes.collect::<Result<_, _>>()?;
                 let offsets = offsets(axis, &shapes)?;
-                let list =
-                    |offset| tidemill_kernels::elementwise::cast(&Value::list(offset), dtype);
+                let list = |offset| {
+                    tidemill_kernels::elementwise::cast(cx.memory, &Value::list(offset), dtype)
+                };
                 Ok(offsets.into_iter().map(list).collect::<Result<_, _>>()?)
             }))
         })

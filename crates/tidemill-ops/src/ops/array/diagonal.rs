@@ -82,9 +82,10 @@ pub static MATRIX_DIAG: OpDef =
         })
         .gradient(|cx| Ok(grads([Some(unary(&MATRIX_DIAG_PART, cx.grad::<Tensor>()))])))
         .kernel(|_| {
-            Ok(map_kernel(|x| {
-                let width = x.shape().last().copied().unwrap_or_default();
-                layout::matrix_diag(x, Band::MAIN, [width, width], &Value::zeros(x.dtype(), [])?)
+            Ok(map_kernel(|memory, x| {
+                let extents = [x.shape().last().copied().unwrap_or_default(); 2];
+                let zero = Value::zeros(x.dtype(), [])?;
+                layout::matrix_diag(memory, x, Band::MAIN, extents, &zero)
             }))
         })
         .samples(|| {
@@ -112,8 +113,8 @@ pub static MATRIX_DIAG_PART: OpDef =
             Ok(grads([Some(tensor(node.input(cx.grad::<Tensor>())))]))
         })
         .kernel(|_| {
-            Ok(map_kernel(|x| {
-                layout::matrix_diag_part(x, Band::MAIN, &Value::zeros(x.dtype(), [])?)
+            Ok(map_kernel(|memory, x| {
+                layout::matrix_diag_part(memory, x, Band::MAIN, &Value::zeros(x.dtype(), [])?)
             }))
         })
         .samples(|| {
@@ -252,7 +253,7 @@ pub static MATRIX_DIAG_PART_V3: OpDef =
             let align = node.str_attr("align")?;
             Ok(kernel(move |cx| {
                 let band = band(&align, &integers(cx.input(1)?)?)?;
-                Ok(layout::matrix_diag_part(cx.input(0)?, band, cx.input(2)?)?)
+                Ok(layout::matrix_diag_part(cx.memory, cx.input(0)?, band, cx.input(2)?)?)
             }))
         })
         .samples(|| {
@@ -401,7 +402,7 @@ fn matrix_diag_v3(cx: &KernelCx<'_>, align: &[u8]) -> Result<Value, KernelError>
     let wanted = [integer(cx.input(2)?, "num_rows")?, integer(cx.input(3)?, "num_cols")?];
     let width = diagonal.shape().last().copied().unwrap_or_default();
     let extents = matrix_extents(band, width, wanted)?;
-    Ok(layout::matrix_diag(diagonal, band, extents, padding)?)
+    Ok(layout::matrix_diag(cx.memory, diagonal, band, extents, padding)?)
 }
 
 /// The inputs of [`MATRIX_BAND_PART`] that bound the band, and the names of their diagonals.
@@ -460,7 +461,7 @@ pub static MATRIX_BAND_PART: OpDef =
                 for (i, reach) in [below, above].into_iter().enumerate() {
                     check_reach(reach, extents[i], SIDES[i])?;
                 }
-                Ok(layout::matrix_band_part(x, below, above)?)
+                Ok(layout::matrix_band_part(cx.memory, x, below, above)?)
             }))
         })
         .samples(|| {

@@ -6,7 +6,7 @@ use tidemill_graph::{
     OpDef, OpError, Sample, scoped,
 };
 use tidemill_kernels::layout;
-use tidemill_value::{DType, PartialShape, Scalar, Shape, Value, ValueError};
+use tidemill_value::{DType, Memory, PartialShape, Scalar, Shape, Value, ValueError};
 
 use super::{broadcast_gradient_args, needs_no_value, reshape, shape, shape_tensor};
 use crate::elementwise::same_shape;
@@ -56,7 +56,7 @@ pub static FILL: OpDef = OpDef::new("Fill", "A tensor filled with one value.")
     .kernel(|_| {
         Ok(kernel(|cx| {
             let shape = shape_of(cx.input(0)?)?;
-            Ok(layout::broadcast_to(cx.input(1)?, &shape)?)
+            Ok(layout::broadcast_to(cx.memory, cx.input(1)?, &shape)?)
         }))
     })
     .samples(|| {
@@ -75,10 +75,10 @@ pub static ZEROS_LIKE: OpDef = like("ZerosLike", "Zeros of the shape and type of
     })
     .kernel(|node| {
         let dtype = node.dtype(0);
-        Ok(map_kernel(move |x| {
+        Ok(map_kernel(move |memory, x| {
             Ok(match dtype {
                 DType::Variant => zeros_like_lists(x)?,
-                _ => Value::zeros(dtype, x.shape().clone())?,
+                _ => memory.zeros(dtype, x.shape().clone())?,
             })
         }))
     })
@@ -107,7 +107,7 @@ fn ones_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
         _ => Scalar::U8(1).adopt(dtype),
     };
     let one = one.map_err(|_| OpError::UnsupportedDType { op: node.op().name, dtype })?;
-    Ok(map_kernel(move |x| Ok(Value::full(one, x.shape().clone())?)))
+    Ok(map_kernel(move |_, x| Ok(Value::full(one, x.shape().clone())?)))
 }
 
 /// A tensor repeated along axes that it lacks or that have extent 1.
@@ -134,7 +134,7 @@ pub static BROADCAST_TO: OpDef = OpDef::new("BroadcastTo", "A tensor broadcast t
     .kernel(|_| {
         Ok(kernel(|cx| {
             let shape = shape_of(cx.input(1)?)?;
-            Ok(layout::broadcast_to(cx.input(0)?, &shape)?)
+            Ok(layout::broadcast_to(cx.memory, cx.input(0)?, &shape)?)
         }))
     })
     .samples(|| {
@@ -159,7 +159,7 @@ pub static RANGE: OpDef = OpDef::new("Range", "Evenly spaced numbers.")
                 let shape = value.shape().clone();
                 Ok(value.number().ok_or(ValueError::NotScalar { shape })?)
             };
-            Ok(layout::range(number(0)?, number(1)?, number(2)?)?)
+            Ok(layout::range(cx.memory, number(0)?, number(1)?, number(2)?)?)
         }))
     })
     .not_differentiable()
@@ -183,7 +183,7 @@ fn infer_range(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> 
     };
     match layout::range_length(start, limit, delta) {
         Ok(length) if length <= 64 => {
-            let numbers = layout::range(start, limit, delta)?;
+            let numbers = layout::range(&Memory::new(), start, limit, delta)?;
             let elements = Elements::of(&numbers);
             Ok([Inferred::with_elements([length].into(), elements)].into_iter().collect())
         }

@@ -77,7 +77,7 @@ pub static GATHER: OpDef =
                 let (params, indices) = (cx.input(0)?, cx.input(1)?);
                 let axis = axis_of(integer(cx.input(2)?, "axis")?, params.shape().rank())?;
                 let batch = batch_axes(batch, indices.shape().rank())?;
-                Ok(layout::gather_batches(params, indices, axis, batch)?)
+                Ok(layout::gather_batches(cx.memory, params, indices, axis, batch)?)
             }))
         })
         .samples(|| {
@@ -112,7 +112,7 @@ pub static GATHER_V1: OpDef =
             let (params, indices): (Tensor, Tensor) = (cx.input(0), cx.input(1));
             Ok(grads([Some(rows_gradient(cx.grad(), params, indices)), None]))
         })
-        .kernel(|_| Ok(kernel(|cx| Ok(layout::gather(cx.input(0)?, cx.input(1)?, 0)?))))
+        .kernel(|_| Ok(kernel(|cx| Ok(layout::gather(cx.memory, cx.input(0)?, cx.input(1)?, 0)?))))
         .samples(|| {
             let params = || array([3, 1], [1.0_f32, 2.0, 3.0]);
             vec![

@@ -32,7 +32,7 @@ pub static PACK: OpDef = OpDef::new("Pack", "Tensors of one shape stacked along 
         Ok(kernel(move |cx| {
             let values = cx.all_inputs()?;
             let rank = values.first().map_or(0, |value| value.shape().rank());
-            Ok(layout::pack(&values, axis_of(axis, rank + 1)?)?)
+            Ok(layout::pack(cx.memory, &values, axis_of(axis, rank + 1)?)?)
         }))
     })
     .samples(|| {
@@ -88,7 +88,7 @@ pub static CONCAT: OpDef = OpDef::new("ConcatV2", "The concatenation of tensors 
                 }
             };
             let rank = values.first().map_or(0, |value| value.shape().rank());
-            Ok(layout::concat(values, axis_of(axis, rank)?)?)
+            Ok(layout::concat(cx.memory, values, axis_of(axis, rank)?)?)
         }))
     })
     .samples(|| {

@@ -37,7 +37,7 @@ pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "A given number of evenly s
                 Ok(value.number().ok_or(ValueError::NotScalar { shape })?)
             };
             let count = positive(integer(cx.input(2)?, "num")?)?;
-            Ok(layout::lin_space(number(0)?, number(1)?, count)?)
+            Ok(layout::lin_space(cx.memory, number(0)?, number(1)?, count)?)
         }))
     })
     .samples(|| {

@@ -50,7 +50,7 @@ pub static TOP_K: OpDef =
             let indices = node.type_attr("index_type")?;
             Ok(list_kernel(move |cx| {
                 let count = count_of(integer(cx.input(1)?, "k")?, "k")?;
-                let (values, places) = kernels::top_k(cx.input(0)?, count, indices)?;
+                let (values, places) = kernels::top_k(cx.memory, cx.input(0)?, count, indices)?;
                 Ok(vec![values, places])
             }))
         })
@@ -188,7 +188,8 @@ fn infer_unique(node: &NodeView<'_>, count: usize) -> Result<SmallVec<[Inferred;
 fn unique_kernel(node: &NodeView<'_>, count: usize) -> Result<Box<dyn Kernel>, OpError> {
     let indices = node.type_attr("out_idx")?;
     Ok(list_kernel(move |cx: &KernelCx<'_>| {
-        let kernels::Unique { values, indices, counts } = kernels::unique(cx.input(0)?, indices)?;
+        let kernels::Unique { values, indices, counts } =
+            kernels::unique(cx.memory, cx.input(0)?, indices)?;
         Ok([values, indices, counts].into_iter().take(count).collect())
     }))
 }
@@ -208,7 +209,7 @@ pub static LIST_DIFF: OpDef = of_list(
 .kernel(|node| {
     let indices = node.type_attr("out_idx")?;
     Ok(list_kernel(move |cx| {
-        let (values, places) = kernels::list_diff(cx.input(0)?, cx.input(1)?, indices)?;
+        let (values, places) = kernels::list_diff(cx.memory, cx.input(0)?, cx.input(1)?, indices)?;
         Ok(vec![values, places])
     }))
 })
@@ -241,7 +242,7 @@ pub static BINCOUNT: OpDef = OpDef::new("Bincount", "The number of occurrences o
     .kernel(|_| {
         Ok(kernel(|cx| {
             let count = count_of(integer(cx.input(1)?, "size")?, "size")?;
-            Ok(kernels::bincount(cx.slice(0)?, count, cx.input(2)?)?)
+            Ok(kernels::bincount(cx.memory, cx.slice(0)?, count, cx.input(2)?)?)
         }))
     })
     .samples(|| {

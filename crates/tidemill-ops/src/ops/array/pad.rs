@@ -33,7 +33,7 @@ pub static PAD: OpDef = OpDef::new("Pad", "A tensor padded with zeros.")
         Ok(kernel(|cx| {
             let x = cx.input(0)?;
             let zero = Value::zeros(x.dtype(), [])?;
-            Ok(layout::pad(x, &paddings(cx.input(1)?)?, &zero)?)
+            Ok(layout::pad(cx.memory, x, &paddings(cx.input(1)?)?, &zero)?)
         }))
     })
     .samples(|| {
@@ -65,7 +65,9 @@ pub static PAD_V2: OpDef = OpDef::new("PadV2", "A tensor padded with a given num
         Ok(grads([Some(of_x), None, Some(around)]))
     })
     .kernel(|_| {
-        Ok(kernel(|cx| Ok(layout::pad(cx.input(0)?, &paddings(cx.input(1)?)?, cx.input(2)?)?)))
+        Ok(kernel(|cx| {
+            Ok(layout::pad(cx.memory, cx.input(0)?, &paddings(cx.input(1)?)?, cx.input(2)?)?)
+        }))
     })
     .samples(|| {
         let inputs = [Value::from([1.0_f32]), array([1, 2], [1, 1]), Value::from(3.0_f32)];
@@ -95,7 +97,12 @@ pub static MIRROR_PAD: OpDef =
         .kernel(|node| {
             let skips_edge = skips_edge(node)?;
             Ok(kernel(move |cx| {
-                Ok(layout::mirror_pad(cx.input(0)?, &paddings(cx.input(1)?)?, skips_edge)?)
+                Ok(layout::mirror_pad(
+                    cx.memory,
+                    cx.input(0)?,
+                    &paddings(cx.input(1)?)?,
+                    skips_edge,
+                )?)
             }))
         })
         .samples(|| {
@@ -135,7 +142,7 @@ pub static MIRROR_PAD_GRAD: OpDef = OpDef::new(
 .kernel(|node| {
     let skips_edge = skips_edge(node)?;
     Ok(kernel(move |cx| {
-        Ok(layout::mirror_pad_grad(cx.input(0)?, &paddings(cx.input(1)?)?, skips_edge)?)
+        Ok(layout::mirror_pad_grad(cx.memory, cx.input(0)?, &paddings(cx.input(1)?)?, skips_edge)?)
     }))
 })
 .samples(|| {

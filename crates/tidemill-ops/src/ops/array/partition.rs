@@ -52,7 +52,7 @@ pub static ONE_HOT: OpDef =
                 let indices = cx.input(0)?;
                 let depth = count_of(integer(cx.input(1)?, "depth")?, "depth")?;
                 let axis = axis_of(axis, indices.shape().rank() + 1)?;
-                Ok(layout::one_hot(indices, depth, axis, cx.input(2)?, cx.input(3)?)?)
+                Ok(layout::one_hot(cx.memory, indices, depth, axis, cx.input(2)?, cx.input(3)?)?)
             }))
         })
         .samples(|| {
@@ -97,7 +97,7 @@ pub static DYNAMIC_PARTITION: OpDef =
         .kernel(|node| {
             let count = parts(node)?;
             Ok(list_kernel(move |cx| {
-                Ok(layout::dynamic_partition(cx.input(0)?, cx.input(1)?, count)?)
+                Ok(layout::dynamic_partition(cx.memory, cx.input(0)?, cx.input(1)?, count)?)
             }))
         })
         .samples(|| {
@@ -204,7 +204,7 @@ fn stitch_kernel(_: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
     Ok(kernel(|cx| {
         let inputs = cx.all_inputs()?;
         let (indices, data) = inputs.split_at(inputs.len() / 2);
-        Ok(layout::dynamic_stitch(indices, data)?)
+        Ok(layout::dynamic_stitch(cx.memory, indices, data)?)
     }))
 }
 

@@ -56,7 +56,7 @@ pub static LINEAR_RECURRENCE: OpDef = OpDef::new(
     Ok(kernel(move |cx| {
         let (a, b) = (cx.input(0)?, cx.input(1)?);
         let axis = axis_of(integer(cx.input(2)?, "axis")?, a.shape().rank())?;
-        Ok(kernels::recurrence(a, b, axis, start)?)
+        Ok(kernels::recurrence(cx.memory, a, b, axis, start)?)
     }))
 })
 .samples(|| {
@@ -150,7 +150,7 @@ pub static SEGMENT_RECURRENCE: OpDef = OpDef::new(
     Ok(kernel(move |cx| {
         let (a, b, ids) = (cx.input(0)?, cx.input(1)?, cx.input(2)?);
         let count = count_of(integer(cx.input(3)?, "num_segments")?, "num_segments")?;
-        Ok(kernels::segment_recurrence(a, b, Segments { ids, count }, start)?)
+        Ok(kernels::segment_recurrence(cx.memory, a, b, Segments { ids, count }, start)?)
     }))
 })
 .samples(|| {

@@ -35,7 +35,7 @@ pub static REVERSE: OpDef = OpDef::new("ReverseV2", "A tensor reversed along som
         Ok(kernel(|cx| {
             let x = cx.input(0)?;
             let axes = axes_of(&integers(cx.input(1)?)?, x.shape().rank())?;
-            Ok(layout::reverse(x, &axes)?)
+            Ok(layout::reverse(cx.memory, x, &axes)?)
         }))
     })
     .samples(|| {
@@ -88,7 +88,7 @@ pub static REVERSE_SEQUENCE: OpDef = OpDef::new(
         let x = cx.input(0)?;
         let rank = x.shape().rank();
         let (sequence, batch) = (positive_axis(axes.0, rank)?, positive_axis(axes.1, rank)?);
-        Ok(layout::reverse_sequence(x, &integers(cx.input(1)?)?, sequence, batch)?)
+        Ok(layout::reverse_sequence(cx.memory, x, &integers(cx.input(1)?)?, sequence, batch)?)
     }))
 })
 .samples(|| {

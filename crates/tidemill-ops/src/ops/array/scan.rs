@@ -7,7 +7,7 @@ use tidemill_graph::{
 use tidemill_kernels::NumericError;
 use tidemill_kernels::recurrence::Start;
 use tidemill_kernels::scan::{self as kernels, Scan};
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, Memory, Value};
 
 use super::recurrence::linear_recurrence;
 use super::zeros_like;
@@ -48,14 +48,14 @@ fn attrs(node: &NodeView<'_>) -> Result<Scan, OpError> {
     Ok(Scan { exclusive: node.bool_attr("exclusive")?, reverse: node.bool_attr("reverse")? })
 }
 
-type Compute = fn(&Value, usize, Scan) -> Result<Value, NumericError>;
+type Compute = fn(&Memory, &Value, usize, Scan) -> Result<Value, NumericError>;
 
 fn scan_kernel(node: &NodeView<'_>, compute: Compute) -> Result<Box<dyn Kernel>, OpError> {
     let scan = attrs(node)?;
     Ok(kernel(move |cx| {
         let x = cx.input(0)?;
         let axis = axis_of(integer(cx.input(1)?, "axis")?, x.shape().rank())?;
-        Ok(compute(x, axis, scan)?)
+        Ok(compute(cx.memory, x, axis, scan)?)
     }))
 }
 

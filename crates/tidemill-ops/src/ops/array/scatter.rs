@@ -36,7 +36,7 @@ pub static GATHER_ND: OpDef =
             let extents = shape_as(params, cx.node().dtype(1));
             Ok(grads([Some(scatter_nd(indices, cx.grad::<Tensor>(), extents)), None]))
         })
-        .kernel(|_| Ok(kernel(|cx| Ok(layout::gather_nd(cx.input(0)?, cx.input(1)?)?))))
+        .kernel(|_| Ok(kernel(|cx| Ok(layout::gather_nd(cx.memory, cx.input(0)?, cx.input(1)?)?))))
         .samples(|| {
             let x = || array([2, 2], [1.0_f32, 2.0, 3.0, 4.0]);
             let of_all = array([2, 0], Vec::<i32>::new());
@@ -102,7 +102,7 @@ pub static SCATTER_ND: OpDef =
         .kernel(|_| {
             Ok(kernel(|cx| {
                 let shape = shape_of(cx.input(2)?)?;
-                Ok(layout::scatter_nd(cx.input(0)?, cx.input(1)?, &shape)?)
+                Ok(layout::scatter_nd(cx.memory, cx.input(0)?, cx.input(1)?, &shape)?)
             }))
         })
         .samples(|| {
@@ -146,7 +146,7 @@ fn infer_tensor_scatter(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, 
 
 fn scatter_kernel(combine: Combine) -> Box<dyn tidemill_graph::Kernel> {
     Box::new(move |cx: &mut tidemill_graph::KernelCx<'_>| {
-        let value = cx.take(0)?;
+        let value = cx.take_unique(0)?;
         let output = layout::tensor_scatter(value, cx.input(1)?, cx.input(2)?, combine)?;
         cx.set(0, output);
         Ok(())
@@ -303,7 +303,7 @@ pub static SPARSE_TO_DENSE: OpDef = OpDef::new(
     Ok(kernel(move |cx| {
         let (indices, shape) = (cx.input(0)?, shape_of(cx.input(1)?)?);
         let (values, default) = (cx.input(2)?, cx.input(3)?);
-        Ok(layout::sparse_to_dense(indices, &shape, values, default, checks_order)?)
+        Ok(layout::sparse_to_dense(cx.memory, indices, &shape, values, default, checks_order)?)
     }))
 })
 .samples(|| {

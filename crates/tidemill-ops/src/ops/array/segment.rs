@@ -53,7 +53,7 @@ fn infer_sorted(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError>
 }
 
 fn sorted_kernel(how: Segment) -> Box<dyn Kernel> {
-    kernel(move |cx| Ok(kernels::segment(cx.input(0)?, cx.input(1)?, how)?))
+    kernel(move |cx| Ok(kernels::segment(cx.memory, cx.input(0)?, cx.input(1)?, how)?))
 }
 
 /// Samples of the rows `[2, 5]`, `[3, 4]`, `[1, 1.5]` in segments 0, 0 and 2.
@@ -176,7 +176,7 @@ fn infer_unsorted(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpErro
 fn unsorted_kernel(how: Segment) -> Box<dyn Kernel> {
     kernel(move |cx| {
         let count = count_of(integer(cx.input(2)?, "num_segments")?, "num_segments")?;
-        Ok(kernels::unsorted_segment(cx.input(0)?, cx.input(1)?, count, how)?)
+        Ok(kernels::unsorted_segment(cx.memory, cx.input(0)?, cx.input(1)?, count, how)?)
     })
 }
 

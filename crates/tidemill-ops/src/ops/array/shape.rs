@@ -46,7 +46,7 @@ pub static SHAPE: OpDef = of_shape("Shape", "The extents along the axes.")
     })
     .kernel(|node| {
         let dtype = node.type_attr("out_type")?;
-        Ok(map_kernel(move |x| Ok(index_list(x.shape(), dtype)?)))
+        Ok(map_kernel(move |_, x| Ok(index_list(x.shape(), dtype)?)))
     })
     .samples(|| {
         let x = Value::from_vec([2, 3], vec![0.0_f32; 6]);
@@ -92,7 +92,7 @@ pub static SIZE: OpDef = of_shape("Size", "The number of elements.")
     })
     .kernel(|node| {
         let dtype = node.type_attr("out_type")?;
-        Ok(map_kernel(move |x| Ok(index(x.elements(), dtype)?.into())))
+        Ok(map_kernel(move |_, x| Ok(index(x.elements(), dtype)?.into())))
     })
     .samples(|| vec![Sample::new([Value::from([1.0_f32, 2.0])], Value::from(2))]);
 
@@ -105,7 +105,7 @@ pub static RANK: OpDef = of_shape("Rank", "The number of axes.")
         let elements = elements.map(|rank| [rank].into_iter().collect());
         Ok(smallvec![Inferred::with_elements(PartialShape::scalar(), elements)])
     })
-    .kernel(|_| Ok(map_kernel(|x| Ok(index(x.shape().rank(), DType::I32)?.into()))))
+    .kernel(|_| Ok(map_kernel(|_, x| Ok(index(x.shape().rank(), DType::I32)?.into()))))
     .samples(|| vec![Sample::new([Value::from([1.0_f32, 2.0])], Value::from(1))]);
 
 /// A count as an element of an index type.

@@ -35,7 +35,7 @@ pub static SLICE: OpDef = OpDef::new("Slice", "A block cut out of a tensor.")
             let x = cx.input(0)?;
             let (begin, size) = (integers(cx.input(1)?)?, integers(cx.input(2)?)?);
             let cuts = block(x.shape(), &begin, &size)?;
-            Ok(layout::strided_slice(x, &cuts)?)
+            Ok(layout::strided_slice(cx.memory, x, &cuts)?)
         }))
     })
     .samples(|| {
@@ -179,7 +179,7 @@ pub static STRIDED_SLICE: OpDef = strided(
         let x = cx.input(0)?;
         let resolved = resolve(masks, cx, x.shape())?;
         let (cuts, shape) = known(&resolved)?;
-        Ok(layout::strided_slice(x, &cuts)?.reshape(shape)?)
+        Ok(layout::strided_slice(cx.memory, x, &cuts)?.reshape(shape)?)
     }))
 })
 .samples(strided_samples);
@@ -216,7 +216,7 @@ pub static STRIDED_SLICE_GRAD: OpDef = strided(
             return Err(tidemill_kernels::NumericError::Shape { expected, actual }.into());
         }
         let counts: Shape = cuts.iter().map(|cut| cut.count).collect();
-        Ok(layout::unslice(&part.clone().reshape(counts)?, &shape, &cuts)?)
+        Ok(layout::unslice(cx.memory, &part.clone().reshape(counts)?, &shape, &cuts)?)
     }))
 })
 .samples(|| {

@@ -34,7 +34,7 @@ pub static SPLIT: OpDef =
                 let x = cx.input(1)?;
                 let axis = axis_of(integer(cx.input(0)?, "split_dim")?, x.shape().rank())?;
                 let size = even_size(x.shape()[axis], count)?;
-                Ok(layout::split(x, axis, &vec![size; count])?)
+                Ok(layout::split(cx.memory, x, axis, &vec![size; count])?)
             }))
         })
         .samples(|| {
@@ -120,7 +120,7 @@ pub static SPLIT_V: OpDef =
                     return Err(wrong_count(sizes.len(), count).into());
                 }
                 let sizes = open_filled(&sizes, x.shape()[axis])?;
-                Ok(layout::split(x, axis, &sizes)?)
+                Ok(layout::split(cx.memory, x, axis, &sizes)?)
             }))
         })
         .samples(|| {
@@ -230,7 +230,7 @@ pub static UNPACK: OpDef =
                 let x = cx.input(0)?;
                 let axis = axis_of(axis, x.shape().rank())?;
                 check_parts(x.shape()[axis], count)?;
-                Ok(layout::unpack(x, axis)?)
+                Ok(layout::unpack(cx.memory, x, axis)?)
             }))
         })
         .samples(|| {

@@ -30,7 +30,7 @@ pub static TILE: OpDef = OpDef::new("Tile", "A tensor repeated along its axes.")
             let multiples = integers(cx.input(1)?)?;
             let multiples: Result<SmallVec<[usize; 4]>, OpError> =
                 multiples.into_iter().map(|times| count_of(times, "multiples")).collect();
-            Ok(layout::tile(cx.input(0)?, &multiples?)?)
+            Ok(layout::tile(cx.memory, cx.input(0)?, &multiples?)?)
         }))
     })
     .samples(|| {

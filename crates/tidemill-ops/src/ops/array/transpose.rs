@@ -33,7 +33,7 @@ pub static TRANSPOSE: OpDef = OpDef::new("Transpose", "A tensor with its axes in
     .kernel(|_| {
         Ok(kernel(|cx| {
             let perm = permutation(&integers(cx.input(1)?)?)?;
-            Ok(layout::transpose(cx.input(0)?, &perm)?)
+            Ok(layout::transpose(cx.memory, cx.input(0)?, &perm)?)
         }))
     })
     .samples(|| {
@@ -142,7 +142,7 @@ pub static INVERT_PERMUTATION: OpDef =
             let dtype = node.dtype(0);
             Ok(kernel(move |cx| {
                 let inverted = Value::list(inverse(&integers(cx.input(0)?)?)?);
-                Ok(cast(&inverted, dtype)?)
+                Ok(cast(cx.memory, &inverted, dtype)?)
             }))
         })
         .not_differentiable()

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 use tidemill_graph::{KernelError, NodeView, OpError};
 use tidemill_kernels::layout::transpose;
 use tidemill_kernels::window::{Padding, Slide};
-use tidemill_value::{Dim, PartialShape, Value};
+use tidemill_value::{Dim, Memory, PartialShape, Value};
 
 /// The movement of a filter, and the position of the channels.
 pub(super) struct Layout {
@@ -67,23 +67,24 @@ impl Layout {
     /// A value with its channels last.
     pub(super) fn channels_last<'a>(
         &self,
+        memory: &Memory,
         value: &'a Value,
     ) -> Result<Cow<'a, Value>, KernelError> {
         if !self.channels_first {
             return Ok(Cow::Borrowed(value));
         }
-        Ok(Cow::Owned(transpose(value, &self.permutation())?))
+        Ok(Cow::Owned(transpose(memory, value, &self.permutation())?))
     }
 
     /// A value whose channels are last, with its channels moved back.
-    pub(super) fn restored(&self, value: Value) -> Result<Value, KernelError> {
+    pub(super) fn restored(&self, memory: &Memory, value: Value) -> Result<Value, KernelError> {
         if !self.channels_first {
             return Ok(value);
         }
         let rank = self.slides.len() + 2;
         let permutation: SmallVec<[usize; 5]> =
             [0, rank - 1].into_iter().chain(1..rank - 1).collect();
-        Ok(transpose(&value, &permutation)?)
+        Ok(transpose(memory, &value, &permutation)?)
     }
 }
 

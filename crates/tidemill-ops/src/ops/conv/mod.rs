@@ -385,19 +385,19 @@ fn sizes(value: &Value, name: &'static str, rank: usize) -> Result<Shape, Kernel
 fn forward_kernel<K: Kind>(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
     let layout = Layout::of(node, K::SPACE)?;
     Ok(kernel(move |cx| {
-        let (input, filter) = (layout.channels_last(cx.input(0)?)?, cx.input(1)?);
+        let (input, filter) = (layout.channels_last(cx.memory, cx.input(0)?)?, cx.input(1)?);
         let plan = (K::PLAN)(input.shape(), filter.shape(), &layout.slides)?;
-        layout.restored(plan.forward(&input, filter)?)
+        layout.restored(cx.memory, plan.forward(cx.memory, &input, filter)?)
     }))
 }
 
 fn input_kernel<K: Kind>(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
     let layout = Layout::of(node, K::SPACE)?;
     Ok(kernel(move |cx: &KernelCx<'_>| {
-        let (filter, grad) = (cx.input(1)?, layout.channels_last(cx.input(2)?)?);
+        let (filter, grad) = (cx.input(1)?, layout.channels_last(cx.memory, cx.input(2)?)?);
         let input = input_shape::<K>(&layout, cx.input(0)?, filter, &grad)?;
         let plan = (K::PLAN)(&input, filter.shape(), &layout.slides)?;
-        layout.restored(plan.input_gradient(filter, &grad)?)
+        layout.restored(cx.memory, plan.input_gradient(cx.memory, filter, &grad)?)
     }))
 }
 
@@ -423,10 +423,10 @@ fn input_shape<K: Kind>(
 fn filter_kernel<K: Kind>(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
     let layout = Layout::of(node, K::SPACE)?;
     Ok(kernel(move |cx: &KernelCx<'_>| {
-        let input = layout.channels_last(cx.input(0)?)?;
+        let input = layout.channels_last(cx.memory, cx.input(0)?)?;
         let filter = sizes(cx.input(1)?, "filter_sizes", K::SPACE + 2)?;
-        let grad = layout.channels_last(cx.input(2)?)?;
+        let grad = layout.channels_last(cx.memory, cx.input(2)?)?;
         let plan = (K::PLAN)(input.shape(), &filter, &layout.slides)?;
-        Ok(plan.filter_gradient(&input, &grad)?)
+        Ok(plan.filter_gradient(cx.memory, &input, &grad)?)
     }))
 }

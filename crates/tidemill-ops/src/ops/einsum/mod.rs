@@ -37,7 +37,7 @@ pub static EINSUM: OpDef = OpDef::new("Einsum", "The sum of products that an equ
             let (labels, output) = equation.labels(&ranks)?;
             let labels = labels.iter().map(|labels| &labels[..]);
             let operands: Vec<(&Value, &[Label])> = inputs.into_iter().zip(labels).collect();
-            Ok(kernels::einsum(&operands, &output)?)
+            Ok(kernels::einsum(cx.memory, &operands, &output)?)
         }))
     })
     .samples(samples);

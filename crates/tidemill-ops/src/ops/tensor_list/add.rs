@@ -4,14 +4,14 @@ use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{Fact, Inferred, Kernel, KernelCx, KernelError, NodeView, OpError};
 use tidemill_kernels::elementwise::{self as kernels, Side, cast};
 use tidemill_kernels::with_binary;
-use tidemill_value::{DType, PartialShape, TensorList, Value, ValueError};
+use tidemill_value::{DType, Memory, PartialShape, TensorList, Value, ValueError};
 
 /// A kernel that sums tensors of lists element by element: an absent element counts as zeros.
 pub(in crate::ops) fn add_lists_kernel() -> Box<dyn Kernel> {
     Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let mut sum = cx.take(0)?;
+        let mut sum = cx.take_unique(0)?;
         for i in 1..cx.input_count() {
-            add_to(&mut sum, cx.input(i)?)?;
+            add_to(cx.memory, &mut sum, cx.input(i)?)?;
         }
         cx.set(0, sum);
         Ok(())
@@ -19,7 +19,7 @@ pub(in crate::ops) fn add_lists_kernel() -> Box<dyn Kernel> {
 }
 
 /// Adds a value to another one. The nesting of lists is limited, so the recursion is shallow.
-fn add_to(sum: &mut Value, other: &Value) -> Result<(), KernelError> {
+fn add_to(memory: &Memory, sum: &mut Value, other: &Value) -> Result<(), KernelError> {
     if sum.shape() != other.shape() {
         let (left, right) = (sum.shape().into(), other.shape().into());
         return Err(ValueError::Incompatible { left, right }.into());
@@ -27,12 +27,14 @@ fn add_to(sum: &mut Value, other: &Value) -> Result<(), KernelError> {
     let dtype = sum.dtype();
     if dtype == DType::Variant {
         let lists = sum.as_mut_slice::<TensorList>()?.iter_mut();
-        return lists.zip(other.as_slice::<TensorList>()?).try_for_each(|(l, r)| add_list(l, r));
+        return lists
+            .zip(other.as_slice::<TensorList>()?)
+            .try_for_each(|(l, r)| add_list(memory, l, r));
     }
     if dtype.wide() != dtype {
-        let mut wide = cast(sum, dtype.wide())?;
-        add_to(&mut wide, &cast(other, dtype.wide())?)?;
-        *sum = cast(&wide, dtype)?;
+        let mut wide = cast(memory, sum, dtype.wide())?;
+        add_to(memory, &mut wide, &cast(memory, other, dtype.wide())?)?;
+        *sum = cast(memory, &wide, dtype)?;
         return Ok(());
     }
     let add = kernels::add(dtype).ok_or(OpError::UnsupportedDType { op: "AddN", dtype })?;
@@ -40,7 +42,7 @@ fn add_to(sum: &mut Value, other: &Value) -> Result<(), KernelError> {
     Ok(())
 }
 
-fn add_list(sum: &mut TensorList, other: &TensorList) -> Result<(), KernelError> {
+fn add_list(memory: &Memory, sum: &mut TensorList, other: &TensorList) -> Result<(), KernelError> {
     if sum.dtype() != other.dtype() {
         return Err(ValueError::DType { expected: sum.dtype(), actual: other.dtype() }.into());
     }
@@ -55,7 +57,7 @@ fn add_list(sum: &mut TensorList, other: &TensorList) -> Result<(), KernelError>
         let total = match sum.take(i)? {
             None => other.clone(),
             Some(mut value) => {
-                add_to(&mut value, other)?;
+                add_to(memory, &mut value, other)?;
                 value
             }
         };

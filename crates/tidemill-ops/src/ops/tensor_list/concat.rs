@@ -7,7 +7,7 @@ use tidemill_graph::{
     NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
-use tidemill_value::{DType, Dim, PartialShape, Shape, TensorList, Value};
+use tidemill_value::{DType, Dim, Memory, PartialShape, Shape, TensorList, Value};
 
 use super::samples::{lists, with_absent};
 use super::whole::{inner_shape, list_of_parts};
@@ -45,7 +45,7 @@ pub static TENSOR_LIST_CONCAT: OpDef = OpDef::new(
     let dtype = node.type_attr("element_dtype")?;
     Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
         let (shape, leading) = (shape_in(cx.input(1)?)?, integers(cx.input(2)?)?);
-        let (joined, lengths) = joined(list_input(cx, 0, dtype)?, &shape, &leading)?;
+        let (joined, lengths) = joined(cx.memory, list_input(cx, 0, dtype)?, &shape, &leading)?;
         cx.set(0, joined);
         cx.set(1, lengths);
         Ok(())
@@ -100,7 +100,7 @@ pub static TENSOR_LIST_CONCAT_V1: OpDef = OpDef::new(
 .kernel(|node| {
     let (dtype, shape) = (node.type_attr("element_dtype")?, node.shape_attr("element_shape")?);
     Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let (joined, lengths) = joined(list_input(cx, 0, dtype)?, &shape, &[])?;
+        let (joined, lengths) = joined(cx.memory, list_input(cx, 0, dtype)?, &shape, &[])?;
         cx.set(0, joined);
         cx.set(1, lengths);
         Ok(())
@@ -131,6 +131,7 @@ fn concat_gradient(cx: &GradCx<'_>) -> Option<Tensor> {
 /// The elements of a list, concatenated, and their extents. `leading` has the extents of absent
 /// elements, if the common shape does not give them.
 fn joined(
+    memory: &Memory,
     list: &TensorList,
     given: &PartialShape,
     leading: &[i64],
@@ -181,7 +182,7 @@ fn joined(
         .collect();
     let joined = match values.is_empty() {
         true => Value::zeros(list.dtype(), of_extent(0))?,
-        false => layout::concat(&values, 0)?,
+        false => layout::concat(memory, &values, 0)?,
     };
     Ok((joined, Value::list(extents.into_iter().map(|extent| extent as i64).collect())))
 }
@@ -241,7 +242,7 @@ pub static TENSOR_LIST_SPLIT: OpDef =
                 let lengths = integers(cx.input(2)?)?;
                 let sizes = sizes_of(tensor.shape()[0], &lengths)?;
                 let mut list = TensorList::new(tensor.dtype(), shape_in(cx.input(1)?)?);
-                layout::split(tensor, 0, &sizes)?
+                layout::split(cx.memory, tensor, 0, &sizes)?
                     .into_iter()
                     .try_for_each(|part| list.push(part))?;
                 Ok(list.into())

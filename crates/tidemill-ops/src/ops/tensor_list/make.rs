@@ -128,7 +128,7 @@ pub static TENSOR_LIST_ELEMENT_SHAPE: OpDef =
             let dtype = node.type_attr("shape_type")?;
             Ok(kernel(move |cx| {
                 let shape = list_in(cx.input(0)?)?.shape().to_value();
-                Ok(tidemill_kernels::elementwise::cast(&shape, dtype)?)
+                Ok(tidemill_kernels::elementwise::cast(cx.memory, &shape, dtype)?)
             }))
         })
         .not_differentiable()

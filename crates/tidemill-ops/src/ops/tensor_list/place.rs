@@ -258,7 +258,7 @@ pub static TENSOR_LIST_PUSH_BACK_BATCH: OpDef =
             Ok(Box::new(|cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
                 let tensor = cx.input(1)?;
                 behind_first(&tensor.shape().into())?;
-                let elements = layout::unpack(tensor, 0)?;
+                let elements = layout::unpack(cx.memory, tensor, 0)?;
                 let mut handles = cx.take(0)?;
                 let lists = handles.as_mut_slice::<TensorList>()?;
                 if lists.len() != elements.len() {

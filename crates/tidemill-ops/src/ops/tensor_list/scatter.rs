@@ -4,7 +4,7 @@ use tidemill_graph::{
     Arg, Fact, Fallible, KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
-use tidemill_value::{DType, PartialShape, TensorList, Value};
+use tidemill_value::{DType, Memory, PartialShape, TensorList, Value};
 
 use super::samples::{list, with_absent};
 use super::whole::{inner_shape, list_of_parts};
@@ -145,19 +145,20 @@ fn scattered(cx: &KernelCx<'_>, len: Option<usize>) -> Result<Value, KernelError
     let tensor = cx.input(0)?;
     let mut list = TensorList::new(tensor.dtype(), shape_in(cx.input(2)?)?);
     list.resize(len.unwrap_or(0))?;
-    put(&mut list, tensor, cx.input(1)?, len.is_none())?;
+    put(cx.memory, &mut list, tensor, cx.input(1)?, len.is_none())?;
     Ok(list.into())
 }
 
 /// Puts the parts of a tensor into places of a list, which may grow.
 fn put(
+    memory: &Memory,
     list: &mut TensorList,
     tensor: &Value,
     indices: &Value,
     grows: bool,
 ) -> Result<(), KernelError> {
     behind_first(&tensor.shape().into())?;
-    let parts = layout::unpack(tensor, 0)?;
+    let parts = layout::unpack(memory, tensor, 0)?;
     let indices = integers(indices)?;
     if parts.len() != indices.len() {
         let (left, right) = ([parts.len()].into(), [indices.len()].into());
@@ -197,7 +198,7 @@ pub static TENSOR_LIST_SCATTER_INTO_EXISTING_LIST: OpDef = OpDef::new(
     let of_list = tensor_list_resize(rest, tensor_list_length(list));
     Ok(grads([Some(of_list), Some(of_parts), None]))
 })
-.kernel(|_| Ok(change_kernel(0, |cx, list| put(list, cx.input(1)?, cx.input(2)?, true))))
+.kernel(|_| Ok(change_kernel(0, |cx, list| put(cx.memory, list, cx.input(1)?, cx.input(2)?, true))))
 .samples(|| {
     let rows = Value::from_vec([1, 2], vec![5.0_f32, 6.0]);
     let two = || list([[1.0, 2.0], [3.0, 4.0]]);

@@ -6,7 +6,7 @@ use tidemill_graph::{
     Sample,
 };
 use tidemill_kernels::layout;
-use tidemill_value::{DType, Dim, PartialShape, Shape, TensorList, Value};
+use tidemill_value::{DType, Dim, Memory, PartialShape, Shape, TensorList, Value};
 
 use super::samples::{absent_of, list, with_absent};
 use super::{
@@ -40,7 +40,9 @@ pub static TENSOR_LIST_FROM_TENSOR: OpDef =
                 let tensor = cx.input(0)?;
                 behind_first(&tensor.shape().into())?;
                 let mut list = TensorList::new(tensor.dtype(), shape_in(cx.input(1)?)?);
-                layout::unpack(tensor, 0)?.into_iter().try_for_each(|part| list.push(part))?;
+                layout::unpack(cx.memory, tensor, 0)?
+                    .into_iter()
+                    .try_for_each(|part| list.push(part))?;
                 Ok(list.into())
             }))
         })
@@ -99,7 +101,7 @@ pub static TENSOR_LIST_STACK: OpDef =
                     return Err(OpError::attr("num_elements", message).into());
                 }
                 let places: SmallVec<[_; 8]> = list.elements().iter().map(Option::as_ref).collect();
-                stacked(list, &places, &shape_in(cx.input(1)?)?)
+                stacked(cx.memory, list, &places, &shape_in(cx.input(1)?)?)
             }))
         })
         .samples(|| {
@@ -127,6 +129,7 @@ pub static TENSOR_LIST_STACK: OpDef =
 
 /// Elements of a list along a new first axis, with the described shape.
 fn stacked(
+    memory: &Memory,
     list: &TensorList,
     places: &[Option<&Value>],
     described: &PartialShape,
@@ -141,7 +144,7 @@ fn stacked(
     let zeros = zeros.then(|| absent(list, &shape)).transpose()?;
     let values: SmallVec<[&Value; 8]> =
         places.iter().filter_map(|place| place.or(zeros.as_ref())).collect();
-    Ok(layout::pack(&values, 0)?)
+    Ok(layout::pack(memory, &values, 0)?)
 }
 
 /// Selected elements of a list, stacked along a new first axis.
@@ -178,7 +181,7 @@ pub static TENSOR_LIST_GATHER: OpDef =
                 };
                 let places: SmallVec<[_; 8]> =
                     indices.iter().map(place).collect::<Result<_, _>>()?;
-                stacked(list, &places, &shape_in(cx.input(2)?)?)
+                stacked(cx.memory, list, &places, &shape_in(cx.input(2)?)?)
             }))
         })
         .samples(|| {

@@ -119,7 +119,7 @@ impl Kernel for Update {
         let shape = cx.input(0)?.shape().clone();
         self.check_inputs(cx, &shape)?;
         // A buffer that a reader still holds is copied before it is written to.
-        let states = (0..self.layout.states).map(|i| cx.take(i));
+        let states = (0..self.layout.states).map(|i| cx.take_unique(i));
         let mut states: SmallVec<[Value; 4]> = states.collect::<Result<_, _>>()?;
         self.update(cx, &mut states)?;
         states.into_iter().enumerate().for_each(|(i, state)| cx.set(i, state));
