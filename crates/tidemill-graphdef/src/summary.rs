@@ -5,6 +5,7 @@ use tidemill_graph::Execution;
 use tidemill_ops::{Inspect, lookup};
 use tidemill_value::{DType, PartialShape};
 
+use crate::import::node_of;
 use crate::{ImportError, import_graph_def};
 
 /// A summary of a `GraphDef`.
@@ -106,7 +107,7 @@ impl GraphSummary {
     /// Sorts the nodes by their roles.
     fn classify(&mut self, graph_def: &GraphDef) {
         let inputs = graph_def.node.iter().flat_map(|node| &node.input);
-        let taken: BTreeSet<&str> = inputs.map(|input| node_name(input)).collect();
+        let taken: BTreeSet<&str> = inputs.map(|input| node_of(input)).collect();
         for node in &graph_def.node {
             let Some(op) = lookup(&node.op) else { continue };
             match op.execution {
@@ -177,10 +178,4 @@ fn type_and_elements(value: &TensorProto) -> Option<(DType, usize)> {
     let dtype = DataType::dtype(value.dtype).ok()?;
     let shape = value.tensor_shape.clone().unwrap_or_default().shape().ok()?;
     Some((dtype, shape.elements()?))
-}
-
-/// The node that an input such as `x:1` or `^x` names.
-fn node_name(input: &str) -> &str {
-    let name = input.strip_prefix('^').unwrap_or(input);
-    name.split_once(':').map_or(name, |(name, _)| name)
 }

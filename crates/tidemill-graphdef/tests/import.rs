@@ -57,6 +57,49 @@ fn mapped_inputs_are_taken_from_the_graph() {
 }
 
 #[test]
+fn mapped_inputs_reach_loops_and_may_replace_what_the_message_lacks() {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let own = placeholder::<f32>([]).named("own");
+    let flow = |name: &str, op: &str, inputs: &[&str]| with(node(name, op, inputs), "T", float());
+    let enter = |name: &str, input: &str, is_constant| {
+        let enter = with(flow(name, "Enter", &[input]), "is_constant", AnyValue::B(is_constant));
+        with(enter, "frame_name", AnyValue::S(b"loop".to_vec()))
+    };
+    let message = graph_def([
+        input("x"),
+        input("y"),
+        enter("enter", "x", false),
+        enter("constant", "y", true),
+        flow("merge", "Merge", &["enter", "next"]),
+        flow("less", "Less", &["merge", "constant"]),
+        node("loop_cond", "LoopCond", &["less"]),
+        flow("switch", "Switch", &["merge", "loop_cond"]),
+        flow("body", "AddV2", &["switch:1", "constant"]),
+        flow("next", "NextIteration", &["body"]),
+        flow("exit", "Exit", &["switch"]),
+        node("z", "AddV2", &["exit", "absent:1", "^absent"]),
+    ]);
+    let options = |names: &[&str]| ImportOptions {
+        prefix: "p".to_owned(),
+        input_map: names.iter().map(|name| ((*name).to_owned(), own)).collect(),
+    };
+    let names = ["x", "absent:1", "^absent"];
+    let imported = import_graph_def_with(&message, &options(&names)).unwrap();
+    let inputs = |name: &str| imported.operation(name).unwrap().inputs();
+    assert_eq!(inputs("loop"), [own, imported.tensor("y").unwrap()]);
+    assert_eq!(inputs("z"), [imported.tensor("exit").unwrap(), own]);
+    assert_eq!(imported.operation("z").unwrap().control_inputs(), [own.op()]);
+    for (names, missing) in [(["x", "absent"], "absent:1"), (["x", "absent:1"], "^absent")] {
+        let error = import_graph_def_with(&message, &options(&names)).unwrap_err().to_string();
+        assert_eq!(error, format!("node `z` (AddV2): its input `{missing}` does not exist"));
+    }
+    let inside = import_graph_def_with(&message, &options(&["x", "absent:1", "^absent", "body"]));
+    let expected = "the input map names tensors that no node takes: body:0";
+    assert_eq!(inside.unwrap_err().to_string(), expected);
+}
+
+#[test]
 fn nodes_may_stand_in_any_order() {
     let forwards = [input("x"), node("y", "Neg", &["x"]), node("z", "AddV2", &["x", "y"])];
     let mut backwards = forwards.clone();

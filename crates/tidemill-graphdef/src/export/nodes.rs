@@ -16,6 +16,7 @@ use tidemill_graph::{
 };
 
 use super::error::{ExportError, MAX_BYTES};
+use crate::import::unused_name;
 
 /// A node of a graph, or of the body of a function.
 pub(super) fn to_node_def(
@@ -137,7 +138,7 @@ impl Functions {
         let name = match self.names.get(&address) {
             Some(name) => name.clone(),
             None => {
-                let name = self.free_name(body.name());
+                let name = unused_name(&mut self.made, body.name());
                 self.names.insert(address, name.clone());
                 let function = self.function(&name, body)?;
                 let library = self.library.get_or_insert_default();
@@ -151,16 +152,6 @@ impl Functions {
             }
         };
         Ok(NameAttrList { name, ..NameAttrList::default() })
-    }
-
-    fn free_name(&mut self, wish: &str) -> String {
-        let mut name = wish.to_owned();
-        let mut number = 0;
-        while !self.made.insert(name.clone()) {
-            number += 1;
-            name = format!("{wish}_{number}");
-        }
-        name
     }
 
     fn function(&mut self, name: &str, body: &Body) -> Result<FunctionDef, ExportError> {

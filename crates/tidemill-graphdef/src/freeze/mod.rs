@@ -11,9 +11,9 @@ use tidemill_ops::lookup;
 use tidemill_value::Value;
 
 use crate::export::check_size;
+use crate::import::node_of;
 pub use error::FreezeError;
 pub use sub_graph::extract_sub_graph;
-use sub_graph::node_of;
 
 /// The part of a graph that `outputs` (names of nodes or tensors) need, with constants in place of
 /// variables: TensorFlow's `convert_variables_to_constants`.

@@ -4,12 +4,7 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{GraphDef, NodeDef};
 
 use super::error::FreezeError;
-use crate::import::split_reference;
-
-/// The node that an input, or the name of a tensor, refers to.
-pub(super) fn node_of(reference: &str) -> &str {
-    split_reference(reference.strip_prefix('^').unwrap_or(reference)).0
-}
+use crate::import::node_of;
 
 /// The part of a graph that `outputs` (names of nodes or tensors) need: TensorFlow's
 /// `extract_sub_graph`. Nodes keep their order; the library and the versions are kept.

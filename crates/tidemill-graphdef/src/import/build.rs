@@ -2,24 +2,25 @@
 //!
 //! The bodies of a node are made of functions, whose nodes may run bodies in turn.
 
-use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
 use std::sync::Arc;
 
 use rustc_hash::FxHashSet;
 use tidemill_formats::SplatBudget;
-use tidemill_formats::proto::{GraphDef, NameAttrList, NodeDef};
+use tidemill_formats::proto::NameAttrList;
 use tidemill_graph::{
     Arity, Attr, AttrKind, Body, Execution, Fact, Graph, Location, NodeBuilder, NodeId, OpDef,
     OperationRef, Referent, TensorRef, trace,
 };
 
 use super::error::{ImportError, ImportErrorKind, node_error};
-use super::inline::Library;
-use super::names::{prefixed, split_reference};
+use super::inline::inline;
+use super::library::Library;
+use super::names::prefixed;
+use super::net::{Net, NetNode, Port};
 use super::notes;
 use super::plan::{Named, Parts, Plan};
-use super::wiring::{InputMap, Source, passes_handle};
+use super::wiring::Given;
 
 /// The deepest nesting of bodies.
 const MAX_DEPTH: usize = 64;
@@ -55,51 +56,88 @@ impl Budget {
 /// After this many rounds, the shapes that a loop changes count as unknown.
 const ROUNDS: usize = 4;
 
+/// The nodes added for a net, in creation order, and its results.
+pub(super) struct Built {
+    pub(super) nodes: Vec<NodeId>,
+    results: Vec<TensorRef>,
+}
+
 impl Plan {
     pub(super) fn build(
         mut self,
         graph: &Graph,
         prefix: &str,
         bodies: &Bodies<'_>,
-    ) -> Result<Vec<NodeId>, ImportError> {
-        let mut built: Vec<Option<NodeId>> = vec![None; self.parts.len()];
+    ) -> Result<Built, ImportError> {
+        let nodes = vec![None; self.parts.len()];
+        let mut made = Made { graph, given: &self.given, nodes };
         let mut nodes = Vec::with_capacity(self.parts.len());
         let mut devices = notes::Devices::default();
         for index in self.order {
             let Some(mut parts) = self.parts[index].take() else { continue };
-            let node = &self.nodes[index];
-            let note = devices.note(node, std::mem::take(&mut parts.notes), prefix);
+            let node = &self.net.nodes[index];
+            let note = devices.note(&node.device, std::mem::take(&mut parts.notes), prefix);
             let name = prefixed(prefix, &node.name);
-            let id = build_node(graph, name, parts, &built, bodies)
-                .map_err(|kind| node_error(node, kind))?;
+            let id =
+                build_node(&made, name, node, parts, bodies).map_err(|kind| node.error(kind))?;
             if let Some(note) = note {
                 graph.note_node(id, note);
             }
-            built[index] = Some(id);
+            made.nodes[index] = Some(id);
             nodes.push(id);
         }
-        Ok(nodes)
+        let result = |port: &Port| made.result(port).ok_or_else(|| missing(&self.net, port));
+        let results = self.net.results.iter().map(result).collect::<Result<_, _>>()?;
+        Ok(Built { nodes, results })
     }
 }
 
+/// The nodes of a net made so far, by their numbers in it. The inputs of a node are made before it.
+struct Made<'a> {
+    graph: &'a Graph,
+    given: &'a Given,
+    nodes: Vec<Option<NodeId>>,
+}
+
+impl Made<'_> {
+    fn operation(&self, node: usize) -> Option<OperationRef> {
+        Some(OperationRef::new(self.graph.key(), Referent::Node(self.nodes[node]?)))
+    }
+
+    fn tensor(&self, port: &Port) -> Option<TensorRef> {
+        let given = self.given.outputs.get(port).copied();
+        given.or_else(|| Some(self.operation(port.node)?.output(port.slot)))
+    }
+
+    fn control(&self, node: &usize) -> Option<OperationRef> {
+        let given = self.given.controls.get(node).map(|tensor| tensor.operation());
+        given.or_else(|| self.operation(*node))
+    }
+
+    /// The tensor of a result, if its node has that output.
+    fn result(&self, port: &Port) -> Option<TensorRef> {
+        let tensor = self.tensor(port)?;
+        let exists = |id| self.graph.read().fact(id).is_some();
+        tensor.id().is_ok_and(exists).then_some(tensor)
+    }
+}
+
+fn missing(net: &Net, Port { node, slot }: &Port) -> ImportError {
+    let node = &net.nodes[*node].name;
+    node_error(node, "result", ImportErrorKind::MissingInput { input: format!("{node}:{slot}") })
+}
+
 fn build_node(
-    graph: &Graph,
+    made: &Made<'_>,
     name: String,
+    node: &NetNode,
     parts: Parts,
-    built: &[Option<NodeId>],
     bodies: &Bodies<'_>,
 ) -> Result<NodeId, ImportErrorKind> {
-    let key = graph.key();
-    let tensor = |source: &Source| match *source {
-        Source::Mapped(tensor) => Some(tensor),
-        // The inputs of a node were added before it.
-        Source::Node { index, slot } => {
-            Some(OperationRef::new(key, Referent::Node(built[index]?)).output(slot))
-        }
-    };
-    let inputs: Vec<TensorRef> = parts.wires.inputs.iter().filter_map(tensor).collect();
+    let graph = made.graph;
+    let inputs: Vec<TensorRef> = node.inputs.iter().filter_map(|port| made.tensor(port)).collect();
     check_listed_types(graph, &parts, &inputs)?;
-    let mut builder = NodeBuilder::new(parts.op).graph(key).exact_name(name);
+    let mut builder = NodeBuilder::new(parts.op).graph(graph.key()).exact_name(name);
     let given = inputs.clone();
     let mut rest = inputs.into_iter();
     for (arg, count) in parts.op.inputs.iter().zip(parts.counts) {
@@ -109,8 +147,8 @@ fn build_node(
             Arity::Count(_) | Arity::Types(_) => builder.inputs(tensors),
         };
     }
-    let controls = parts.wires.controls.iter().filter_map(tensor);
-    builder = controls.fold(builder, |builder, tensor| builder.control(tensor.operation()));
+    let controls = node.controls.iter().filter_map(|control| made.control(control));
+    builder = controls.fold(builder, NodeBuilder::control);
     let attrs = parts.attrs.into_iter();
     let attrs = attrs.chain(bodies.attrs(graph, parts.op, &parts.functions, &given)?);
     builder = attrs.fold(builder, |builder, (name, attr)| builder.attr(name, attr));
@@ -177,7 +215,9 @@ impl<'a> Bodies<'a> {
         let mut attrs = Vec::new();
         let mut types = None;
         for Named { attr, kind, functions } in named {
-            let bodies = functions.iter().map(|function| self.body(graph, function, &facts));
+            let body =
+                |function| self.body(graph, function, self.net(function, facts.len())?, &facts);
+            let bodies = functions.iter().map(body);
             let bodies: Vec<Arc<Body>> = bodies.collect::<Result<_, _>>()?;
             if let (None, Some(body)) = (&types, bodies.first()) {
                 let dtypes = body.result_facts().iter().map(|fact| fact.dtype).collect::<Vec<_>>();
@@ -197,15 +237,20 @@ impl<'a> Bodies<'a> {
         named: &[Named],
         mut facts: Vec<Fact>,
     ) -> Result<Vec<(&'static str, Attr)>, ImportErrorKind> {
+        let functions = named
+            .iter()
+            .flat_map(|named| named.functions.iter().map(|function| (named.attr, function)));
+        let mut nets: Vec<Net> = Vec::new();
         for round in 0.. {
             let mut attrs = Vec::new();
             let mut results = Vec::new();
-            for Named { attr, functions, .. } in named {
-                for function in functions {
-                    let body = self.body(graph, function, &facts)?;
-                    results = body.result_facts();
-                    attrs.push((*attr, Attr::from(body)));
+            for (i, (attr, function)) in functions.clone().enumerate() {
+                if i == nets.len() {
+                    nets.push(self.net(function, facts.len())?);
                 }
+                let body = self.body(graph, function, nets[i].clone(), &facts)?;
+                results = body.result_facts();
+                attrs.push((attr, Attr::from(body)));
             }
             let both = facts.iter().zip(&results).map(|(fact, result)| match round < ROUNDS {
                 true => fact.either(result),
@@ -222,36 +267,34 @@ impl<'a> Bodies<'a> {
         Ok(Vec::new())
     }
 
+    /// The nodes of a function, with the calls in it inlined.
+    fn net(&self, function: &NameAttrList, arguments: usize) -> Result<Net, ImportErrorKind> {
+        if self.depth == MAX_DEPTH {
+            return Err(ImportErrorKind::Recursion { function: function.name.clone() });
+        }
+        let net = self.library.body(&function.name, &function.attr, arguments)?;
+        inline(net, self.library).map_err(|error| in_function(function, error))
+    }
+
     /// The body of a function for arguments with these facts.
     fn body(
         &self,
         graph: &Graph,
         function: &NameAttrList,
+        net: Net,
         facts: &[Fact],
     ) -> Result<Arc<Body>, ImportErrorKind> {
-        if self.depth == MAX_DEPTH {
-            return Err(ImportErrorKind::Recursion { function: function.name.clone() });
-        }
-        let names: Vec<String> = (0..facts.len()).map(|i| format!("<{i}>")).collect();
-        let (nodes, results) = self.library.body(function, &names)?;
-        let in_function = |error: ImportError| ImportErrorKind::Function {
-            function: function.name.clone(),
-            error: Box::new(error),
-        };
-        let message = GraphDef { node: nodes, ..GraphDef::default() };
-        let message = self.library.inline(Cow::Owned(message)).map_err(in_function)?.into_owned();
-        self.budget.spend(&function.name, message.node.len())?;
+        self.budget.spend(&function.name, net.nodes.len())?;
         let mut failure = None;
         let traced = trace(graph, Location::caller(), facts, |arguments| {
             let deeper = Bodies { depth: self.depth + 1, ..*self };
-            let built = deeper.build(message, &names, arguments, &results);
-            built.unwrap_or_else(|error| {
+            deeper.build(net, arguments).unwrap_or_else(|error| {
                 failure = Some(error);
                 Vec::new()
             })
         });
         if let Some(error) = failure {
-            return Err(in_function(error));
+            return Err(in_function(function, error));
         }
         let trace = traced
             .map_err(|_| ImportErrorKind::UnknownFunction { function: function.name.clone() })?;
@@ -260,38 +303,9 @@ impl<'a> Bodies<'a> {
     }
 
     /// Builds the nodes of a body in its graph, which is the default one, and returns the results.
-    fn build(
-        &self,
-        message: GraphDef,
-        names: &[String],
-        arguments: &[TensorRef],
-        results: &[String],
-    ) -> Result<Vec<TensorRef>, ImportError> {
-        let graph = tidemill_graph::default_graph();
-        let mut map = InputMap::of(names, arguments);
-        let origin = |reference: &String| origin(&message.node, reference);
-        let results: Vec<String> = results.iter().map(origin).collect();
-        let mut budget = SplatBudget::default();
-        let plan = Plan::new(message, &mut map, &mut budget)?;
-        plan.build(&graph, "", self)?;
-        let result = |reference: &String| {
-            let (name, slot) = split_reference(reference);
-            if let Some(i) = names.iter().position(|given| given == name) {
-                return Ok(arguments[i]);
-            }
-            let tensor = graph
-                .read()
-                .find(name)
-                .map(|id| OperationRef::new(graph.key(), Referent::Node(id)).output(slot));
-            let tensor =
-                tensor.filter(|tensor| tensor.id().is_ok_and(|id| graph.read().fact(id).is_some()));
-            tensor.ok_or_else(|| ImportError::Node {
-                node: name.to_owned(),
-                op: "result".to_owned(),
-                kind: Box::new(ImportErrorKind::MissingInput { input: reference.clone() }),
-            })
-        };
-        results.iter().map(result).collect()
+    fn build(&self, net: Net, arguments: &[TensorRef]) -> Result<Vec<TensorRef>, ImportError> {
+        let plan = Plan::new(net, Given::arguments(arguments), &mut SplatBudget::default())?;
+        Ok(plan.build(&tidemill_graph::default_graph(), "", self)?.results)
     }
 
     /// The line that imports.
@@ -300,19 +314,8 @@ impl<'a> Bodies<'a> {
     }
 }
 
-/// The source of a reference, behind nodes that pass on handles.
-fn origin(nodes: &[NodeDef], reference: &String) -> String {
-    let mut reference = reference;
-    for _ in 0..=nodes.len() {
-        let (name, _) = split_reference(reference);
-        match nodes.iter().find(|node| node.name == name) {
-            Some(node) if passes_handle(node) && !node.input.is_empty() => {
-                reference = &node.input[0];
-            }
-            _ => break,
-        }
-    }
-    reference.clone()
+fn in_function(function: &NameAttrList, error: ImportError) -> ImportErrorKind {
+    ImportErrorKind::Function { function: function.name.clone(), error: Box::new(error) }
 }
 
 fn facts_of(graph: &Graph, tensors: &[TensorRef]) -> Vec<Fact> {

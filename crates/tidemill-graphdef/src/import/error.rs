@@ -1,4 +1,4 @@
-use tidemill_formats::proto::{DataTypeError, DecodeError, NodeDef};
+use tidemill_formats::proto::{DataTypeError, DecodeError};
 use tidemill_formats::{ShapeError, TensorError};
 use tidemill_graph::BuildErrorKind;
 use tidemill_ops::LookupError;
@@ -211,6 +211,6 @@ fn show_cycle(cycle: &[String]) -> String {
 }
 
 /// The error of a node of a message.
-pub(super) fn node_error(node: &NodeDef, kind: ImportErrorKind) -> ImportError {
-    ImportError::Node { node: node.name.clone(), op: node.op.clone(), kind: Box::new(kind) }
+pub(super) fn node_error(node: &str, op: &str, kind: ImportErrorKind) -> ImportError {
+    ImportError::Node { node: node.to_owned(), op: op.to_owned(), kind: Box::new(kind) }
 }

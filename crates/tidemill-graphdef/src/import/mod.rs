@@ -4,10 +4,14 @@ mod attrs;
 mod build;
 mod error;
 mod frames;
+mod function;
 mod inline;
+mod library;
 mod names;
+mod net;
 pub(crate) mod notes;
 mod order;
+mod outputs;
 mod plan;
 mod source;
 mod variables;
@@ -22,13 +26,15 @@ use tidemill_ops::{Inspect, LookupError, Operation, Tensor};
 
 use build::{Bodies, Budget};
 pub use error::{ImportError, ImportErrorKind};
+use library::Library;
 use names::prefixed;
-pub(crate) use names::split_reference;
+pub(crate) use names::{node_of, unused_name};
+use net::Net;
 use plan::Plan;
 pub use source::GraphDefSource;
 pub(crate) use variables::Variables;
 use variables::record_variables;
-use wiring::InputMap;
+use wiring::Given;
 
 /// Options of [`import_graph_def_with`].
 #[derive(Clone, Debug, Default)]
@@ -130,23 +136,20 @@ fn import_into(
     variables: Variables<'_>,
     location: Location,
 ) -> Result<Imported, ImportError> {
-    let has_library = graph_def.library.is_some();
-    let graph_def = frames::raise(graph_def)?;
-    let functions = graph_def.library.clone().unwrap_or_default();
-    let library = inline::Library::new(&functions);
-    let graph_def = library.inline(graph_def)?.into_owned();
-    let mut map = InputMap::new(graph, &options.input_map)?;
-    let versions = graph_def.versions.clone();
-    let mut budget = SplatBudget::default();
-    let plan = Plan::new(graph_def, &mut map, &mut budget)?;
-    map.check_all_taken()?;
+    let GraphDef { node, library: functions, versions } = graph_def.into_owned();
+    let mut library = Library::new(functions.as_ref());
+    let (net, raised) = frames::raise(Net::of_graph(node)?, library.names())?;
+    library.add(raised);
+    let net = inline::inline(net, &library)?;
+    let given = Given::new(graph, &net, &options.input_map)?;
+    let plan = Plan::new(net, given, &mut SplatBudget::default())?;
     let prefix = match options.prefix.trim_end_matches('/') {
         "" => String::new(),
         prefix => graph.reserve_name(prefix),
     };
     let spent = Budget::default();
-    let nodes = plan.build(graph, &prefix, &Bodies::new(&library, &spent, location))?;
-    notes::keep(graph, has_library.then_some(functions), versions);
+    let nodes = plan.build(graph, &prefix, &Bodies::new(&library, &spent, location))?.nodes;
+    notes::keep(graph, functions, versions);
     record_variables(graph, &prefix, &nodes, variables)?;
     let operation = |&id: &NodeId| OperationRef::new(graph.key(), Referent::Node(id)).into();
     let operations = nodes.iter().map(operation).collect();

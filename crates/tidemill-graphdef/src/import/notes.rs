@@ -2,8 +2,8 @@
 
 use std::sync::Arc;
 
-use rustc_hash::{FxHashMap, FxHashSet};
-use tidemill_formats::proto::{FunctionDefLibrary, Message, NodeDef, VersionDef};
+use rustc_hash::FxHashSet;
+use tidemill_formats::proto::{FunctionDefLibrary, Message, VersionDef};
 use tidemill_graph::{Graph, GraphReader, NodeNote};
 
 use super::attrs::NotedAttrs;
@@ -15,14 +15,13 @@ const VERSIONS: &str = "versions";
 
 /// The devices of nodes, each in memory once.
 #[derive(Default)]
-pub(super) struct Devices(FxHashMap<String, Arc<str>>);
+pub(super) struct Devices(FxHashSet<Arc<str>>);
 
 impl Devices {
     /// The parts of a node to keep, if any. `attrs` are those that its operation does not have.
-    /// not have.
     pub(super) fn note(
         &mut self,
-        node: &NodeDef,
+        device: &str,
         mut attrs: NotedAttrs,
         prefix: &str,
     ) -> Option<NodeNote> {
@@ -30,14 +29,14 @@ impl Devices {
             // It names other nodes, whose names may change.
             attrs.retain(|(name, _)| name != "_class");
         }
-        if node.device.is_empty() && attrs.is_empty() {
+        if device.is_empty() && attrs.is_empty() {
             return None;
         }
-        let device = match self.0.get(&node.device) {
+        let device = match self.0.get(device) {
             Some(device) => Arc::clone(device),
             None => {
-                let device: Arc<str> = node.device.as_str().into();
-                self.0.insert(node.device.clone(), Arc::clone(&device));
+                let device: Arc<str> = device.into();
+                self.0.insert(Arc::clone(&device));
                 device
             }
         };

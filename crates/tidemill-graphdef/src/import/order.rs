@@ -1,28 +1,27 @@
 //! The order in which nodes are added.
 
-use std::borrow::Borrow;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
-use super::wiring::Wires;
-
-/// The nodes, each after its inputs; ties by their order in the message.
+/// The numbers below `count`, each after those that it needs; ties in ascending order.
 ///
 /// # Errors
-/// The nodes of a cycle, each taking the next.
-pub(super) fn sort<W: Borrow<Wires>>(wires: &[W]) -> Result<Vec<usize>, Vec<usize>> {
-    let mut takers: Vec<Vec<usize>> = vec![Vec::new(); wires.len()];
-    let mut waiting_for = vec![0_usize; wires.len()];
-    for (taker, wires) in wires.iter().enumerate() {
-        for source in wires.borrow().nodes() {
+/// The numbers of a cycle, each needing the next.
+pub(super) fn sort<I: Iterator<Item = usize>>(
+    count: usize,
+    needs: impl Fn(usize) -> I,
+) -> Result<Vec<usize>, Vec<usize>> {
+    let mut takers: Vec<Vec<usize>> = vec![Vec::new(); count];
+    let mut waiting_for = vec![0_usize; count];
+    for (taker, waits) in waiting_for.iter_mut().enumerate() {
+        for source in needs(taker) {
             takers[source].push(taker);
-            waiting_for[taker] += 1;
+            *waits += 1;
         }
     }
     let is_ready = |index: &usize| waiting_for[*index] == 0;
-    let mut ready: BinaryHeap<Reverse<usize>> =
-        (0..wires.len()).filter(is_ready).map(Reverse).collect();
-    let mut order = Vec::with_capacity(wires.len());
+    let mut ready: BinaryHeap<Reverse<usize>> = (0..count).filter(is_ready).map(Reverse).collect();
+    let mut order = Vec::with_capacity(count);
     while let Some(Reverse(index)) = ready.pop() {
         order.push(index);
         for &taker in &takers[index] {
@@ -32,55 +31,50 @@ pub(super) fn sort<W: Borrow<Wires>>(wires: &[W]) -> Result<Vec<usize>, Vec<usiz
             }
         }
     }
-    match waiting_for.iter().position(|count| *count > 0) {
+    let is_waiting = |index: usize| waiting_for[index] > 0;
+    match (0..count).find(|&index| is_waiting(index)) {
         None => Ok(order),
-        Some(first) => Err(cycle_from(first, wires, &waiting_for)),
+        Some(first) => {
+            Err(cycle_from(first, count, |index| needs(index).find(|&need| is_waiting(need))))
+        }
     }
 }
 
-/// A cycle that can be reached from a waiting node. Every waiting node takes another that waits.
-fn cycle_from<W: Borrow<Wires>>(first: usize, wires: &[W], waiting_for: &[usize]) -> Vec<usize> {
+/// A cycle that can be reached from `first`.
+fn cycle_from(first: usize, count: usize, next: impl Fn(usize) -> Option<usize>) -> Vec<usize> {
     let mut way = Vec::new();
-    let mut place_on_way = vec![None; wires.len()];
-    let mut next = Some(first);
-    while let Some(index) = next {
+    let mut place_on_way = vec![None; count];
+    let mut reached = Some(first);
+    while let Some(index) = reached {
         if let Some(place) = place_on_way[index] {
             return way.split_off(place);
         }
         place_on_way[index] = Some(way.len());
         way.push(index);
-        next = wires[index].borrow().nodes().find(|&source| waiting_for[source] > 0);
+        reached = next(index);
     }
     way
 }
 
 #[cfg(test)]
 mod tests {
-    use super::super::wiring::Source;
-    use super::*;
-
-    fn wires(inputs: &[&[usize]]) -> Vec<Wires> {
-        let source = |&index: &usize| Source::Node { index, slot: 0 };
-        let wires = |inputs: &&[usize]| Wires {
-            inputs: inputs.iter().map(source).collect(),
-            controls: Vec::new(),
-        };
-        inputs.iter().map(wires).collect()
+    fn sort(needs: &[&[usize]]) -> Result<Vec<usize>, Vec<usize>> {
+        super::sort(needs.len(), |index| needs[index].iter().copied())
     }
 
     #[test]
     fn an_order_that_is_topological_stays() {
-        assert_eq!(sort(&wires(&[&[], &[], &[0], &[1], &[3, 2]])), Ok(vec![0, 1, 2, 3, 4]));
+        assert_eq!(sort(&[&[], &[], &[0], &[1], &[3, 2]]), Ok(vec![0, 1, 2, 3, 4]));
     }
 
     #[test]
     fn nodes_follow_what_they_take_and_ties_the_file() {
-        assert_eq!(sort(&wires(&[&[4, 4], &[], &[1], &[], &[2]])), Ok(vec![1, 2, 3, 4, 0]));
+        assert_eq!(sort(&[&[4, 4], &[], &[1], &[], &[2]]), Ok(vec![1, 2, 3, 4, 0]));
     }
 
     #[test]
     fn a_cycle_is_found_behind_what_waits_for_it() {
-        assert_eq!(sort(&wires(&[&[1], &[2], &[3], &[1], &[]])), Err(vec![1, 2, 3]));
-        assert_eq!(sort(&wires(&[&[], &[0, 1]])), Err(vec![1]));
+        assert_eq!(sort(&[&[1], &[2], &[3], &[1], &[]]), Err(vec![1, 2, 3]));
+        assert_eq!(sort(&[&[], &[0, 1]]), Err(vec![1]));
     }
 }

@@ -1,22 +1,23 @@
-//! A message whose nodes are read and in order.
-
-use std::collections::BTreeMap;
+//! A net whose nodes are read and in order.
 
 use tidemill_formats::SplatBudget;
-use tidemill_formats::proto::{AnyValue, AttrValue, GraphDef, NameAttrList, NodeDef};
+use tidemill_formats::proto::{AnyValue, NameAttrList};
 use tidemill_graph::{AttrKind, OpDef};
 use tidemill_ops::lookup;
 
 use super::attrs::{NamedAttrs, NotedAttrs, argument_counts, name_of, read_attrs};
-use super::error::{ImportError, ImportErrorKind, node_error};
-use super::inline::Attrs;
+use super::error::{ImportError, ImportErrorKind};
+use super::net::{Attrs, Net, NetNode, cycle_error};
 use super::order;
-use super::wiring::{InputMap, Wires, connect, passes_handle};
+use super::wiring::{Given, passes_handle, skip_handles};
 
-/// A message whose nodes can be added one after the other.
+/// A net whose nodes can be added one after the other.
 pub(super) struct Plan {
-    pub(super) nodes: Vec<NodeDef>,
-    /// The parts of each node; `None` for nodes that only pass on handles, which are not built.
+    pub(super) net: Net,
+    /// The tensors of the graph that its nodes take.
+    pub(super) given: Given,
+    /// The parts of each node; `None` for nodes that are not built: those that only pass on handles,
+    /// and those outside the net.
     pub(super) parts: Vec<Option<Parts>>,
     pub(super) order: Vec<usize>,
 }
@@ -28,53 +29,43 @@ pub(super) struct Parts {
     pub(super) notes: NotedAttrs,
     /// The number of inputs of each argument.
     pub(super) counts: Vec<usize>,
-    pub(super) wires: Wires,
     /// The functions that it runs.
     pub(super) functions: Vec<Named>,
 }
 
 impl Plan {
     pub(super) fn new(
-        mut graph_def: GraphDef,
-        map: &mut InputMap,
+        mut net: Net,
+        mut given: Given,
         budget: &mut SplatBudget,
     ) -> Result<Self, ImportError> {
-        let wires = connect(&graph_def, map)
-            .map_err(|(index, kind)| node_error(&graph_def.node[index], kind))?;
-        let order = order::sort(&wires).map_err(|cycle| {
-            let name = |index: &usize| graph_def.node[*index].name.clone();
-            let first = cycle.first().copied().unwrap_or_default();
-            let kind = ImportErrorKind::Cycle { cycle: cycle.iter().map(name).collect() };
-            node_error(&graph_def.node[first], kind)
-        })?;
-        let parts = graph_def.node.iter_mut().zip(wires).map(|(node, wires)| {
-            if passes_handle(node) {
-                return Ok(None);
-            }
-            // A constant's bytes are freed as soon as its value exists.
-            let attrs = std::mem::take(&mut node.attr);
-            let parts = read_node(&node.op, attrs, wires, budget);
-            parts.map(Some).map_err(|kind| node_error(node, kind))
+        given.check(&net)?;
+        skip_handles(&mut net, &mut given);
+        let order = order::sort(net.nodes.len(), |node| given.needs(&net.nodes[node]));
+        let order = order.map_err(|cycle| cycle_error(&net.nodes, &cycle))?;
+        let parts = net.nodes.iter_mut().map(|node| match node.is_outside || passes_handle(node) {
+            true => Ok(None),
+            false => read_node(node, budget).map(Some).map_err(|kind| node.error(kind)),
         });
         let parts: Vec<Option<Parts>> = parts.collect::<Result<_, _>>()?;
-        Ok(Plan { nodes: graph_def.node, parts, order })
+        given.check_all_taken()?;
+        Ok(Plan { net, given, parts, order })
     }
 }
 
-fn read_node(
-    op: &str,
-    mut attrs: BTreeMap<String, AttrValue>,
-    wires: Wires,
-    budget: &mut SplatBudget,
-) -> Result<Parts, ImportErrorKind> {
-    let op = lookup(op).ok_or_else(|| ImportErrorKind::UnknownOp { op: op.to_owned() })?;
+/// Reads the attributes of a node, which loses them: the bytes of a constant are freed as soon as
+/// its value exists.
+fn read_node(node: &mut NetNode, budget: &mut SplatBudget) -> Result<Parts, ImportErrorKind> {
+    let unknown = || ImportErrorKind::UnknownOp { op: node.op.clone() };
+    let op = lookup(&node.op).ok_or_else(unknown)?;
+    let mut attrs = std::mem::take(&mut node.attrs);
     let functions = take_functions(op, &mut attrs)?;
     let (attrs, notes) = read_attrs(op, attrs, budget)?;
     let counts = match functions.is_empty() {
-        true => argument_counts(op, &attrs, wires.inputs.len())?,
-        false => counts(op, wires.inputs.len())?,
+        true => argument_counts(op, &attrs, node.inputs.len())?,
+        false => counts(op, node.inputs.len())?,
     };
-    Ok(Parts { op, attrs, notes, counts, wires, functions })
+    Ok(Parts { op, attrs, notes, counts, functions })
 }
 
 /// An attribute that names functions.

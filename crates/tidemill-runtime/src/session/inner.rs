@@ -33,7 +33,7 @@ use crate::session::growth::Growth;
 use crate::session::options::{Rewriting, Run, RunOptions, RunStats, SessionOptions, Sink};
 use crate::session::prepare::prepare;
 use crate::session::request::{Request, resolve};
-use crate::session::shaped::{Fed, Planned, Sight, shapes_of};
+use crate::session::shaped::{Fed, Planned, Sight};
 use crate::session::state::State;
 
 /// The sessions that are alive, by their addresses.
@@ -250,29 +250,26 @@ impl Inner {
         BoundPlan::new(plan, |node| self.state.cell(node))
     }
 
-    /// The plan for the shapes that `feed` gives, if one has been made or the shapes are fed again,
-    /// and what to feed to it.
+    /// The plan for the shapes that are fed, if one has been made or they are fed again.
     fn specialise<F>(
         &self,
         signature: &Signature,
         planned: &Planned,
-        feed: F,
-    ) -> Result<(Option<Arc<BoundPlan>>, Fed<F>), RunError>
+        fed: &mut Fed<F>,
+    ) -> Result<Option<Arc<BoundPlan>>, RunError>
     where
         F: FnOnce(&mut Feeder<'_>) -> Result<(), RunError>,
     {
-        let Some(shaped) = &planned.shaped else { return Ok((None, Fed::By(feed))) };
-        let values = shaped.stage(feed)?;
-        let shapes = shapes_of(&values);
-        let bound = match shaped.look(&shapes) {
+        let Some(shaped) = &planned.shaped else { return Ok(None) };
+        let shapes = fed.stage(shaped)?;
+        Ok(match shaped.look(&shapes) {
             Sight::First => None,
             Sight::Planned(bound) => Some(bound),
             Sight::Again => {
                 let plan = self.prepare(signature, Some(&shapes), RewriteLog::counting())?;
                 Some(shaped.insert(shapes, self.bind(plan)))
             }
-        };
-        Ok((bound, Fed::Values(values)))
+        })
     }
 
     /// True if a plan allows for as many variables with other shapes as there may be now.
@@ -323,7 +320,8 @@ impl Inner {
                 &renewed
             }
         };
-        let (shaped, fed) = self.specialise(signature, planned, feed)?;
+        let mut fed = Fed::by(feed);
+        let shaped = self.specialise(signature, planned, &mut fed)?;
         let bound = shaped.as_deref().unwrap_or(&planned.bound);
         let feed = |feeder: &mut Feeder<'_>| fed.put(feeder);
         let result = self.run_plan(bound, feed, &mut Unwatched, fetches);
@@ -345,7 +343,8 @@ impl Inner {
             false => signature,
         };
         let planned = self.plan(&signature)?;
-        let (shaped, fed) = self.specialise(&signature, &planned, feed)?;
+        let mut fed = Fed::by(feed);
+        let shaped = self.specialise(&signature, &planned, &mut fed)?;
         let bound = shaped.as_deref().unwrap_or(&planned.bound);
         let mut watcher = Watcher::new(options);
         let feed = |feeder: &mut Feeder<'_>| fed.put(feeder);

@@ -5,7 +5,6 @@
 //! rewritten. Both compute the same bits.
 
 use std::collections::VecDeque;
-use std::mem;
 use std::sync::PoisonError;
 
 use smallvec::SmallVec;
@@ -33,7 +32,7 @@ pub(crate) struct Planned {
 pub(crate) type FedShapes = SmallVec<[Shape; 2]>;
 
 /// The values of all feeds of a signature, checked.
-pub(crate) type FedValues = SmallVec<[Option<Value>; 4]>;
+type FedValues = SmallVec<[Option<Value>; 4]>;
 
 pub(crate) struct ShapedPlans {
     plans: PlanCache<FedShapes, BoundPlan>,
@@ -78,16 +77,6 @@ impl ShapedPlans {
         Some(ShapedPlans { plans: PlanCache::new(PLANS), seen: Mutex::default(), places })
     }
 
-    /// The values that `feed` puts in their places.
-    pub(crate) fn stage<E>(
-        &self,
-        feed: impl FnOnce(&mut Feeder<'_>) -> Result<(), E>,
-    ) -> Result<FedValues, E> {
-        let mut values = FedValues::from_elem(None, self.places.len());
-        feed(&mut Feeder { feeds: &self.places, slots: &mut values })?;
-        Ok(values)
-    }
-
     /// Looks for the plan for these shapes, and remembers that they were fed.
     pub(crate) fn look(&self, shapes: &FedShapes) -> Sight {
         if let Some(plan) = self.plans.get(shapes) {
@@ -114,31 +103,42 @@ impl ShapedPlans {
     }
 }
 
-/// The shapes of values.
-pub(crate) fn shapes_of(values: &FedValues) -> FedShapes {
-    let scalar = Shape::scalar();
-    values.iter().map(|value| value.as_ref().map_or(&scalar, Value::shape).clone()).collect()
-}
-
-/// What a run is fed: by a function, or values that have been checked.
-pub(crate) enum Fed<F> {
-    By(F),
-    Values(FedValues),
+/// What a run is fed: by a function, or values that the function has put in their places before.
+pub(crate) struct Fed<F> {
+    by: Option<F>,
+    values: FedValues,
 }
 
 impl<F> Fed<F> {
-    /// Puts the values in their places.
-    pub(crate) fn put<E>(self, feeder: &mut Feeder<'_>) -> Result<(), E>
+    pub(crate) fn by(feed: F) -> Self {
+        Fed { by: Some(feed), values: FedValues::new() }
+    }
+
+    /// Fetches the values for a signature with these plans, and returns their shapes.
+    pub(crate) fn stage<E>(&mut self, shaped: &ShapedPlans) -> Result<FedShapes, E>
     where
         F: FnOnce(&mut Feeder<'_>) -> Result<(), E>,
     {
-        match self {
-            Fed::By(feed) => feed(feeder)?,
-            Fed::Values(mut values) => {
-                for (i, value) in values.iter_mut().enumerate() {
-                    feeder.place(i, mem::take(value));
-                }
-            }
+        self.values.resize(shaped.places.len(), None);
+        if let Some(feed) = self.by.take() {
+            feed(&mut Feeder { feeds: &shaped.places, slots: &mut self.values })?;
+        }
+        let scalar = Shape::scalar();
+        let shape = |value: &Option<Value>| value.as_ref().map_or(&scalar, Value::shape).clone();
+        Ok(self.values.iter().map(shape).collect())
+    }
+
+    /// Puts the values in their places.
+    #[inline]
+    pub(crate) fn put<E>(&mut self, feeder: &mut Feeder<'_>) -> Result<(), E>
+    where
+        F: FnOnce(&mut Feeder<'_>) -> Result<(), E>,
+    {
+        if let Some(feed) = self.by.take() {
+            return feed(feeder);
+        }
+        for (i, value) in self.values.iter_mut().enumerate() {
+            feeder.place(i, value.take());
         }
         Ok(())
     }

@@ -8,8 +8,9 @@ use tidemill_formats::proto::{AnyValue, DataType, TensorProto, TensorShapeProto}
 use tidemill_value::PartialShape;
 
 use super::super::error::ImportError;
+use super::super::net::{NetNode, Port};
 use super::flow::{Flow, refused};
-use super::net::{Net, Port};
+use super::framed::Framed;
 
 /// The conversion of an operation on an array.
 struct Rule {
@@ -114,14 +115,14 @@ fn rule_of(op: &str) -> Option<&'static Rule> {
 }
 
 /// Replaces arrays by lists.
-pub(super) fn to_lists(net: &mut Net) -> Result<(), ImportError> {
-    if let Some(node) = net.nodes.iter().find(|node| OF_GRADIENTS.contains(&node.def.op.as_str())) {
+pub(super) fn to_lists(net: &mut Framed) -> Result<(), ImportError> {
+    if let Some(node) = net.nodes.iter().find(|node| OF_GRADIENTS.contains(&node.op.as_str())) {
         let problem = "it is part of the gradient of a loop, which cannot be imported: extract the \
                        graph without gradients, then build them again";
-        return Err(refused(&node.def, problem));
+        return Err(refused(node, problem));
     }
     let count = net.nodes.len();
-    let op = |net: &Net, node: usize| net.nodes[node].def.op.clone();
+    let op = |net: &Framed, node: usize| net.nodes[node].op.clone();
     let arrays: Vec<usize> = (0..count).filter(|&node| is_of_array(&op(net, node))).collect();
     if arrays.is_empty() {
         return Ok(());
@@ -135,11 +136,11 @@ pub(super) fn to_lists(net: &mut Net) -> Result<(), ImportError> {
         other => rule_of(other)?.gives_flow.then_some(Port { node, slot: 0 }),
     });
     for port in flows.keys() {
-        if net.nodes[port.node].passes_on() {
+        if net.passes_on(port.node) {
             net.nodes[port.node].set("T", AnyValue::Type(DataType::Variant.into()));
         }
     }
-    let grows = |net: &Net, node: usize| {
+    let grows = |net: &Framed, node: usize| {
         matches!(net.nodes[node].attr("dynamic_size"), Some(AnyValue::B(true)))
     };
     let growing: FxHashSet<usize> =
@@ -149,14 +150,13 @@ pub(super) fn to_lists(net: &mut Net) -> Result<(), ImportError> {
     }
     // Nothing needs the handles any more.
     for port in makers.keys() {
-        let member = &mut net.nodes[port.node];
-        member.is_there &= !member.passes_on();
+        net.places[port.node].is_there &= !net.passes_on(port.node);
     }
     Ok(())
 }
 
 /// For each node, the nodes that take one of its outputs.
-fn takers(net: &Net) -> Vec<Vec<usize>> {
+fn takers(net: &Framed) -> Vec<Vec<usize>> {
     let mut takers = vec![Vec::new(); net.nodes.len()];
     for (node, member) in net.nodes.iter().enumerate() {
         member.inputs.iter().for_each(|port| takers[port.node].push(node));
@@ -166,10 +166,10 @@ fn takers(net: &Net) -> Vec<Vec<usize>> {
 
 /// The tensors passed on from the outputs of `start`, with the node that passed on each.
 fn follow(
-    net: &Net,
+    net: &Framed,
     takers: &[Vec<usize>],
     arrays: &[usize],
-    start: impl Fn(&Net, usize) -> Option<Port>,
+    start: impl Fn(&Framed, usize) -> Option<Port>,
 ) -> FxHashMap<Port, usize> {
     let mut found = FxHashMap::default();
     let mut pending: Vec<(Port, usize)> =
@@ -180,14 +180,11 @@ fn follow(
         }
         found.insert(port, origin);
         for &taker in &takers[port.node] {
-            let member = &net.nodes[taker];
-            let is_data = member
-                .inputs
-                .iter()
-                .enumerate()
-                .any(|(i, input)| *input == port && (member.flow != Flow::Switch || i == 0));
-            if is_data && member.passes_on() {
-                let slots = if member.flow == Flow::Switch { 0..2 } else { 0..1 };
+            let is_switch = net.flow(taker) == Flow::Switch;
+            let mut inputs = net.nodes[taker].inputs.iter().enumerate();
+            let is_data = inputs.any(|(i, input)| *input == port && (!is_switch || i == 0));
+            if is_data && net.passes_on(taker) {
+                let slots = if is_switch { 0..2 } else { 0..1 };
                 pending.extend(slots.map(|slot| (Port { node: taker, slot }, origin)));
             }
         }
@@ -197,70 +194,45 @@ fn follow(
 
 /// Converts an operation on an array to one on a list.
 fn to_list(
-    net: &mut Net,
+    net: &mut Framed,
     node: usize,
     makers: &FxHashMap<Port, usize>,
     growing: &FxHashSet<usize>,
 ) -> Result<(), ImportError> {
-    let member = &net.nodes[node];
-    let op = member.def.op.clone();
-    let missing = |net: &Net| refused(&net.nodes[node].def, "it lacks an input or attribute");
-    if op == CLOSE {
-        let member = &mut net.nodes[node];
-        member.def.op = "NoOp".to_owned();
-        member.def.attr.clear();
-        member.inputs.clear();
-        return Ok(());
-    }
-    let maker = match op.as_str() {
-        MAKE => node,
-        _ => {
-            let handle = member.inputs.first().and_then(|handle| makers.get(handle));
-            *handle.ok_or_else(|| {
-                refused(&member.def, "its handle does not belong to a tensor array")
-            })?
+    let member = &mut net.nodes[node];
+    match member.op.as_str() {
+        MAKE => return make_list(net, node),
+        CLOSE => {
+            member.become_op("NoOp");
+            member.inputs.clear();
+            return Ok(());
         }
-    };
-    if op == MAKE {
-        let size = *member.inputs.first().ok_or_else(|| missing(net))?;
-        let dtype = member.type_attr("dtype").ok_or_else(|| missing(net))?;
-        let shape = shape_constant(net, node, node, "element_shape")?;
-        net.redirect_flow(node);
-        let member = &mut net.nodes[node];
-        member.def.op = "TensorListReserve".to_owned();
-        member.def.attr.clear();
-        member.set("element_dtype", AnyValue::Type(dtype));
-        member.set("shape_type", AnyValue::Type(DataType::Int32.into()));
-        member.inputs = vec![Port { node: shape, slot: 0 }, size];
-        return Ok(());
+        _ => {}
     }
-    let rule = rule_of(&op).ok_or_else(|| missing(net))?;
-    let dtype = rule.dtype.map(|attr| member.type_attr(attr).ok_or_else(|| missing(net)));
+    let maker = member.inputs.first().and_then(|handle| makers.get(handle));
+    let unknown = || refused(member, "its handle does not belong to a tensor array");
+    let grows = growing.contains(maker.ok_or_else(unknown)?);
+    let rule = rule_of(&member.op).ok_or_else(|| missing(member))?;
+    let dtype = rule.dtype.map(|attr| member.type_attr(attr).ok_or_else(|| missing(member)));
     let dtype = dtype.transpose()?;
-    let except = member.def.attr.get("element_shape_except0").cloned();
+    let except = member.attrs.remove("element_shape_except0");
     if member.inputs.len() <= rule.flow {
-        return Err(missing(net));
+        return Err(missing(member));
     }
     let given = member.inputs.clone();
-    let mut inputs = Vec::with_capacity(rule.inputs.len());
-    for input in rule.inputs {
-        inputs.push(match *input {
-            Of(i) => given[i],
-            Shape => {
-                let beside = given[rule.flow].node;
-                Port { node: shape_constant(net, node, beside, "element_shape")?, slot: 0 }
-            }
-        });
-    }
+    let inputs = rule.inputs.iter().map(|input| match *input {
+        Of(i) => Ok(given[i]),
+        Shape => shape_constant(net, node, given[rule.flow].node),
+    });
+    let inputs = inputs.collect::<Result<_, _>>()?;
     let member = &mut net.nodes[node];
-    member.def.op = rule.list.to_owned();
-    member.def.attr.clear();
+    member.become_op(rule.list);
     member.inputs = inputs;
     if let Some(dtype) = dtype {
         member.set("element_dtype", AnyValue::Type(dtype));
     }
     match rule.list {
-        "TensorListSetItem" if growing.contains(&maker) => {
+        "TensorListSetItem" if grows => {
             member.set("resize_if_index_out_of_bounds", AnyValue::B(true));
         }
         "TensorListSplit" => member.set("shape_type", AnyValue::Type(DataType::Int32.into())),
@@ -274,6 +246,25 @@ fn to_list(
     Ok(())
 }
 
+/// Converts the node that makes an array.
+fn make_list(net: &mut Framed, node: usize) -> Result<(), ImportError> {
+    let member = &net.nodes[node];
+    let size = *member.inputs.first().ok_or_else(|| missing(member))?;
+    let dtype = member.type_attr("dtype").ok_or_else(|| missing(member))?;
+    let shape = shape_constant(net, node, node)?;
+    net.redirect_flow(node);
+    let member = &mut net.nodes[node];
+    member.become_op("TensorListReserve");
+    member.set("element_dtype", AnyValue::Type(dtype));
+    member.set("shape_type", AnyValue::Type(DataType::Int32.into()));
+    member.inputs = vec![shape, size];
+    Ok(())
+}
+
+fn missing(node: &NetNode) -> ImportError {
+    refused(node, "it lacks an input or attribute")
+}
+
 fn with_unknown_first(mut shape: TensorShapeProto) -> TensorShapeProto {
     if !shape.unknown_rank {
         let first = tidemill_formats::proto::Dim { size: -1, ..Default::default() };
@@ -282,27 +273,22 @@ fn with_unknown_first(mut shape: TensorShapeProto) -> TensorShapeProto {
     shape
 }
 
-/// A constant of the shape in an attribute of a node, or of an unknown one. It runs in the frame of
-/// node `beside`.
-fn shape_constant(
-    net: &mut Net,
-    node: usize,
-    beside: usize,
-    attr: &str,
-) -> Result<usize, ImportError> {
+/// A constant of the shape of a node's elements, or of an unknown one. It runs in the frame of node
+/// `beside`.
+fn shape_constant(net: &mut Framed, node: usize, beside: usize) -> Result<Port, ImportError> {
     let member = &net.nodes[node];
-    let shape = match member.attr(attr) {
+    let shape = match member.attr("element_shape") {
         Some(AnyValue::Shape(shape)) if !shape.unknown_rank => {
             let partial = shape.partial_shape();
-            partial.map_err(|error| refused(&member.def, error.to_string()))?
+            partial.map_err(|error| refused(member, error.to_string()))?
         }
         _ => PartialShape::unknown(),
     };
-    let name = format!("{}/element_shape", member.def.name);
+    let name = format!("{}/element_shape", member.name);
     let controls = if node == beside { Vec::new() } else { vec![beside] };
     let constant = net.add(&name, "Const", Vec::new(), controls, (node, 0));
     let member = &mut net.nodes[constant];
     member.set("dtype", AnyValue::Type(DataType::Int32.into()));
     member.set("value", AnyValue::Tensor(TensorProto::from(&shape.to_value())));
-    Ok(constant)
+    Ok(Port { node: constant, slot: 0 })
 }

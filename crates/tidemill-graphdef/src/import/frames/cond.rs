@@ -6,9 +6,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::{AnyValue, DataType};
 
 use super::super::error::ImportError;
+use super::super::net::Port;
 use super::flow::{Flow, refused};
+use super::framed::Framed;
 use super::function::{Argument, Edge, Part, Step, function_attr, types, unknown_shapes};
-use super::net::{Net, Port};
 
 /// The limit on the nesting of conditionals.
 const MAX_DEPTH: usize = 1000;
@@ -42,7 +43,7 @@ struct Conditional {
 }
 
 /// Converts the conditionals of a frame, the inner ones first.
-pub(super) fn raise_conds(net: &mut Net, frame: usize) -> Result<(), ImportError> {
+pub(super) fn raise_conds(net: &mut Framed, frame: usize) -> Result<(), ImportError> {
     let members = net.members(frame)?;
     if !members.iter().any(|&node| is_conditional(net, node)) {
         return Ok(());
@@ -51,7 +52,7 @@ pub(super) fn raise_conds(net: &mut Net, frame: usize) -> Result<(), ImportError
     let mut found: BTreeMap<(usize, Port, String), Conditional> = BTreeMap::new();
     for &node in &members {
         if let Some((outer, condition, sides)) = branches.place(net, node)? {
-            let name = &net.nodes[node].def.name;
+            let name = &net.nodes[node].name;
             let scope = name.rsplit_once('/').map_or("", |(scope, _)| scope).to_owned();
             let merges = Vec::new();
             let conditional = Conditional { outer, condition, merges };
@@ -76,15 +77,14 @@ pub(super) fn raise_conds(net: &mut Net, frame: usize) -> Result<(), ImportError
 }
 
 /// True if a node is part of a conditional, and not of the loop around it.
-fn is_conditional(net: &Net, node: usize) -> bool {
+fn is_conditional(net: &Framed, node: usize) -> bool {
     let member = &net.nodes[node];
-    match member.flow {
-        Flow::Switch => member
-            .inputs
-            .get(1)
-            .is_none_or(|condition| net.nodes[condition.node].flow != Flow::LoopCond),
+    match net.flow(node) {
+        Flow::Switch => {
+            member.inputs.get(1).is_none_or(|condition| net.flow(condition.node) != Flow::LoopCond)
+        }
         Flow::Merge => {
-            !member.inputs.iter().any(|input| net.nodes[input.node].flow == Flow::NextIteration)
+            !member.inputs.iter().any(|input| net.flow(input.node) == Flow::NextIteration)
         }
         _ => false,
     }
@@ -137,20 +137,17 @@ impl Branches {
     /// returns its branch, the condition, and the inputs for when that holds and when it does not.
     fn place(
         &mut self,
-        net: &Net,
+        net: &Framed,
         node: usize,
     ) -> Result<Option<(usize, Port, [Port; 2])>, ImportError> {
         let member = &net.nodes[node];
-        let is_merge = member.flow == Flow::Merge && is_conditional(net, node);
+        let is_merge = net.flow(node) == Flow::Merge && is_conditional(net, node);
         if is_merge {
             let found = self.merge(net, node)?;
             self.of.insert(node, found.0);
             return Ok(Some(found));
         }
-        let goes_back = |port: &Port| {
-            member.flow == Flow::Merge && net.nodes[port.node].flow == Flow::NextIteration
-        };
-        let ports = member.inputs.iter().copied().filter(|port| !goes_back(port));
+        let ports = member.inputs.iter().copied().filter(|port| !net.goes_back(node, port.node));
         let controls = member.controls.iter().map(|&node| Port { node, slot: u32::MAX });
         let mut branch = 0;
         for port in ports.chain(controls) {
@@ -159,11 +156,11 @@ impl Branches {
                 _ => self.of_port(port),
             };
             branch = self.inner(branch, other).ok_or_else(|| {
-                refused(&member.def, "it takes tensors of two branches, of which only one runs")
+                refused(member, "it takes tensors of two branches, of which only one runs")
             })?;
         }
         if self.all[branch].depth > MAX_DEPTH {
-            return Err(refused(&member.def, "it is in too many conditionals"));
+            return Err(refused(member, "it is in too many conditionals"));
         }
         self.of.insert(node, branch);
         if let (true, Some(&condition)) = (is_conditional(net, node), member.inputs.get(1)) {
@@ -172,13 +169,14 @@ impl Branches {
         Ok(None)
     }
 
-    fn merge(&mut self, net: &Net, node: usize) -> Result<(usize, Port, [Port; 2]), ImportError> {
+    fn merge(
+        &mut self,
+        net: &Framed,
+        node: usize,
+    ) -> Result<(usize, Port, [Port; 2]), ImportError> {
         let member = &net.nodes[node];
         let unpaired = || {
-            refused(
-                &member.def,
-                "its inputs are not of the two branches of one condition, as in `cond`",
-            )
+            refused(member, "its inputs are not of the two branches of one condition, as in `cond`")
         };
         let &[left, right] = member.inputs.as_slice() else { return Err(unpaired()) };
         let [left_branch, right_branch] = [left, right].map(|port| self.of_port(port));
@@ -201,12 +199,12 @@ impl Branches {
     /// Removes a node that was part of a branch, and is now part of bodies, from the net.
     fn drop_part(
         &self,
-        net: &mut Net,
+        net: &mut Framed,
         node: usize,
         merged: &FxHashSet<(usize, Port)>,
     ) -> Result<(), ImportError> {
         let mut branch = self.of.get(&node).copied().unwrap_or(0);
-        let is_switch = net.nodes[node].flow == Flow::Switch && is_conditional(net, node);
+        let is_switch = net.flow(node) == Flow::Switch && is_conditional(net, node);
         if branch == 0 && !is_switch {
             return Ok(());
         }
@@ -214,22 +212,22 @@ impl Branches {
         let alone = "no `Merge` joins the branches that it leads to, as in `cond`";
         let condition = self.conditions.get(&node);
         if is_switch && !condition.is_some_and(|condition| is_merged(branch, *condition)) {
-            return Err(refused(&net.nodes[node].def, alone));
+            return Err(refused(&net.nodes[node], alone));
         }
         while let Some((condition, _)) = self.all[branch].tag {
             branch = self.all[branch].parent;
             if !is_merged(branch, condition) {
-                return Err(refused(&net.nodes[node].def, alone));
+                return Err(refused(&net.nodes[node], alone));
             }
         }
-        net.nodes[node].is_there = false;
+        net.places[node].is_there = false;
         Ok(())
     }
 }
 
 /// Replaces the nodes that lead to the results of a conditional by its node.
 fn raise(
-    net: &mut Net,
+    net: &mut Framed,
     branches: &mut Branches,
     scope: &str,
     conditional: &Conditional,
@@ -239,7 +237,7 @@ fn raise(
     for (side, holds) in [true, false].into_iter().enumerate() {
         let branch = branches.within(*outer, *condition, holds);
         let results = merges.iter().map(|(_, sides)| sides[side]).collect();
-        let step = |net: &Net, edge| step(net, branches, branch, edge);
+        let step = |net: &Framed, edge| step(net, branches, branch, edge);
         parts.push(Part::new(net, results, Vec::new(), step)?);
     }
     let outside = parts.iter().flat_map(|part| part.outside.iter().copied());
@@ -247,7 +245,7 @@ fn raise(
     let merge = |&(node, _): &(usize, [Port; 2])| {
         let member = &net.nodes[node];
         let dtype = member.type_attr("T");
-        dtype.ok_or_else(|| refused(&member.def, "it does not name its data type"))
+        dtype.ok_or_else(|| refused(member, "it does not name its data type"))
     };
     let results: Vec<i32> = merges.iter().map(merge).collect::<Result<_, _>>()?;
     let is_stateful = parts.iter().any(|part| part.is_stateful(net))
@@ -260,10 +258,8 @@ fn raise(
     let Some(&(first, _)) = merges.first() else { return Ok(()) };
     let mut names = Vec::with_capacity(2);
     for (part, suffix) in parts.iter().zip(["true", "false"]) {
-        let function = net.function_name(&format!("{name}_{suffix}"));
-        let body = part.function(net, function.clone(), &arguments)?;
-        net.add_function(body, first)?;
-        names.push(function);
+        let body = part.function(net, &arguments)?;
+        names.push(net.add_function(&format!("{name}_{suffix}"), body, first)?);
     }
     let op = if is_stateful { "If" } else { "StatelessIf" };
     let inputs = arguments.iter().map(|argument| argument.outside);
@@ -279,14 +275,14 @@ fn raise(
     branches.of.insert(raised, *outer);
     for (slot, (&(merge, _), &dtype)) in merges.iter().zip(&results).enumerate() {
         let port = Port { node: raised, slot: slot as u32 };
-        net.nodes[merge].become_identity(port, dtype);
+        net.become_identity(merge, port, dtype);
     }
     Ok(())
 }
 
 /// The role of an edge for a branch.
 fn step(
-    net: &Net,
+    net: &Framed,
     branches: &mut Branches,
     branch: usize,
     edge: Edge,
@@ -303,7 +299,7 @@ fn step(
     match edge {
         Edge::Data(port) if leads_in => {
             let data = net.nodes[port.node].inputs.first().copied();
-            let missing = || refused(&net.nodes[port.node].def, "it has no inputs");
+            let missing = || refused(&net.nodes[port.node], "it has no inputs");
             Ok(Step::Argument(data.ok_or_else(missing)?))
         }
         Edge::Control(_) if leads_in => Ok(Step::Begun),

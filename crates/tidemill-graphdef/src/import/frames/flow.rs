@@ -1,8 +1,7 @@
 //! Kinds of nodes of control flow.
 
-use tidemill_formats::proto::NodeDef;
-
-use super::super::error::{ImportError, ImportErrorKind, node_error};
+use super::super::error::{ImportError, ImportErrorKind};
+use super::super::net::NetNode;
 
 /// The role of a node in control flow.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -32,6 +31,6 @@ impl Flow {
 }
 
 /// The error of a node whose control flow cannot be converted.
-pub(super) fn refused(node: &NodeDef, problem: impl Into<String>) -> ImportError {
-    node_error(node, ImportErrorKind::ControlFlow { problem: problem.into() })
+pub(super) fn refused(node: &NetNode, problem: impl Into<String>) -> ImportError {
+    node.error(ImportErrorKind::ControlFlow { problem: problem.into() })
 }

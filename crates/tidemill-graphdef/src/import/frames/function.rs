@@ -1,16 +1,14 @@
 //! Parts of a net as functions.
 
 use rustc_hash::{FxHashMap, FxHashSet};
-use tidemill_formats::proto::{
-    AnyValue, ArgDef, DataType, FunctionDef, ListValue, NameAttrList, NodeDef, OpDef,
-    TensorShapeProto,
-};
+use tidemill_formats::proto::{AnyValue, DataType, ListValue, NameAttrList, TensorShapeProto};
 use tidemill_graph::{Access, Effect, Execution, Role};
 use tidemill_ops::lookup;
 
 use super::super::error::ImportError;
+use super::super::net::{Net, NetNode, Port};
 use super::flow::{Flow, refused};
-use super::net::{Net, Port};
+use super::framed::Framed;
 
 /// A reference from one node to another.
 #[derive(Clone, Copy, Debug)]
@@ -50,10 +48,10 @@ pub(super) struct Part {
 impl Part {
     /// The nodes that results and controls need, as far as `step` leads inside.
     pub(super) fn new(
-        net: &Net,
+        net: &Framed,
         results: Vec<Port>,
         controls: Vec<usize>,
-        mut step: impl FnMut(&Net, Edge) -> Result<Step, ImportError>,
+        mut step: impl FnMut(&Framed, Edge) -> Result<Step, ImportError>,
     ) -> Result<Self, ImportError> {
         let mut part = Part {
             nodes: FxHashSet::default(),
@@ -100,64 +98,46 @@ impl Part {
     }
 
     /// True if a run of the part does more than compute its results.
-    pub(super) fn is_stateful(&self, net: &Net) -> bool {
-        self.nodes.iter().any(|&node| is_stateful(&net.nodes[node].def))
+    pub(super) fn is_stateful(&self, net: &Framed) -> bool {
+        self.nodes.iter().any(|&node| is_stateful(&net.nodes[node]))
     }
 
-    /// The part as a function of the tensors outside.
+    /// The part as the body of a function of the tensors outside.
     pub(super) fn function(
         &self,
-        net: &Net,
-        name: String,
+        net: &Framed,
         arguments: &[Argument],
-    ) -> Result<FunctionDef, ImportError> {
-        let names = Names::new(self, net, arguments);
+    ) -> Result<Net, ImportError> {
         let mut nodes: Vec<usize> = self.nodes().collect();
         net.sort_by_rank(&mut nodes);
-        let node_def = nodes.iter().map(|&node| {
+        let numbers = nodes.iter().zip(Net::ARGUMENTS + 1..);
+        let numbers: FxHashMap<usize, usize> = numbers.map(|(&node, to)| (node, to)).collect();
+        let places = arguments.iter().enumerate().map(|(i, argument)| (argument.outside, i));
+        let places: FxHashMap<Port, usize> = places.collect();
+        let moved = |port: &Port| {
+            let found = match self.arguments.get(port) {
+                Some(outside) => places.get(outside).map(|&i| Port::argument(i)),
+                None => numbers.get(&port.node).map(|&node| Port { node, ..*port }),
+            };
+            let missing = || refused(&net.nodes[port.node], "it is not an argument of a body");
+            found.ok_or_else(missing)
+        };
+        let members = nodes.iter().map(|&node| {
             let member = &net.nodes[node];
-            let inputs = member.inputs.iter().map(|&port| names.reference(net, port));
-            let mut input: Vec<String> = inputs.collect::<Result<_, _>>()?;
-            let is_inside = |node: &&usize| self.nodes.contains(node) && !self.begun.contains(node);
-            let controls = member.controls.iter().filter(is_inside);
-            input.extend(controls.map(|&node| format!("^{}", net.nodes[node].def.name)));
-            Ok(NodeDef { input, ..member.def.clone() })
+            let waits = member.controls.iter().filter(|node| !self.begun.contains(node));
+            Ok(NetNode {
+                inputs: member.inputs.iter().map(moved).collect::<Result<_, _>>()?,
+                controls: waits.filter_map(|node| numbers.get(node)).copied().collect(),
+                ..member.clone()
+            })
         });
-        let node_def = node_def.collect::<Result<_, ImportError>>()?;
-        let result = |(i, &port): (usize, &Port)| {
-            let member = &net.nodes[port.node];
-            let unknown = || refused(&member.def, "the data type of its output is unknown");
-            let dtype = net.dtype(port).ok_or_else(unknown)?;
-            let arg = ArgDef { name: format!("result{i}"), r#type: dtype, ..ArgDef::default() };
-            Ok((arg, names.reference(net, port)?))
-        };
-        let results: Vec<(ArgDef, String)> =
-            self.results.iter().enumerate().map(result).collect::<Result<_, ImportError>>()?;
-        let kept: Vec<String> =
-            self.controls.iter().map(|&node| net.nodes[node].def.name.clone()).collect();
-        let signature = OpDef {
-            name,
-            input_arg: arguments
-                .iter()
-                .enumerate()
-                .map(|(i, argument)| ArgDef {
-                    name: names.argument(i),
-                    r#type: argument.dtype,
-                    is_ref: argument.is_ref,
-                    ..ArgDef::default()
-                })
-                .collect(),
-            output_arg: results.iter().map(|(arg, _)| arg.clone()).collect(),
-            is_stateful: self.is_stateful(net),
-            control_output: kept.clone(),
-            ..OpDef::default()
-        };
-        Ok(FunctionDef {
-            signature: Some(signature),
-            node_def,
-            ret: results.into_iter().map(|(arg, of)| (arg.name, of)).collect(),
-            control_ret: kept.into_iter().map(|name| (name.clone(), name)).collect(),
-            ..FunctionDef::default()
+        let members: Vec<NetNode> = members.collect::<Result<_, ImportError>>()?;
+        self.results.iter().try_for_each(|&port| net.dtype(port).map(drop))?;
+        Ok(Net {
+            nodes: std::iter::once(NetNode::arguments()).chain(members).collect(),
+            arguments: arguments.len(),
+            results: self.results.iter().map(moved).collect::<Result<_, _>>()?,
+            kept: self.controls.iter().filter_map(|node| numbers.get(node)).copied().collect(),
         })
     }
 }
@@ -175,62 +155,28 @@ pub(super) struct Argument {
 impl Argument {
     /// The arguments for tensors outside, each once.
     pub(super) fn all(
-        net: &Net,
+        net: &Framed,
         outside: impl Iterator<Item = Port>,
     ) -> Result<Vec<Argument>, ImportError> {
         let mut seen = FxHashSet::default();
         outside.filter(|&port| seen.insert(port)).map(|port| Argument::new(net, port)).collect()
     }
 
-    fn new(net: &Net, outside: Port) -> Result<Self, ImportError> {
-        let def = &net.nodes[outside.node].def;
-        let unknown = || refused(def, "the data type of its output is unknown");
-        let is_ref = match net.nodes[outside.node].flow {
-            Flow::None => lookup(&def.op).is_some_and(|op| {
+    fn new(net: &Framed, outside: Port) -> Result<Self, ImportError> {
+        let node = &net.nodes[outside.node];
+        let is_ref = match net.flow(outside.node) {
+            Flow::None => lookup(&node.op).is_some_and(|op| {
                 let arg = op.outputs.get(outside.slot as usize);
                 arg.is_some_and(|arg| arg.access != Access::Read)
             }),
-            _ => def.op.starts_with("Ref"),
+            _ => node.op.starts_with("Ref"),
         };
-        Ok(Argument { outside, dtype: net.dtype(outside).ok_or_else(unknown)?, is_ref })
+        Ok(Argument { outside, dtype: net.dtype(outside)?, is_ref })
     }
 
     /// True if it is a variable, whose value can differ from one time to another.
     pub(super) fn is_variable(&self) -> bool {
         self.is_ref || self.dtype == i32::from(DataType::Resource)
-    }
-}
-
-/// The names in a function.
-struct Names<'a> {
-    part: &'a Part,
-    places: FxHashMap<Port, usize>,
-    /// The prefix of the names of arguments.
-    prefix: String,
-}
-
-impl<'a> Names<'a> {
-    fn new(part: &'a Part, net: &Net, arguments: &[Argument]) -> Self {
-        let places = arguments.iter().enumerate().map(|(i, argument)| (argument.outside, i));
-        let mut prefix = "arg".to_owned();
-        while part.nodes.iter().any(|&node| net.nodes[node].def.name.starts_with(&prefix)) {
-            prefix.push('_');
-        }
-        Names { part, places: places.collect(), prefix }
-    }
-
-    fn argument(&self, i: usize) -> String {
-        format!("{}{i}", self.prefix)
-    }
-
-    fn reference(&self, net: &Net, port: Port) -> Result<String, ImportError> {
-        if let Some(outside) = self.part.arguments.get(&port) {
-            let place = self.places.get(outside).copied();
-            let missing = || refused(&net.nodes[port.node].def, "it is not an argument of a body");
-            return Ok(self.argument(place.ok_or_else(missing)?));
-        }
-        let (output, index) = net.output_name(port);
-        Ok(format!("{}:{output}:{index}", net.nodes[port.node].def.name))
     }
 }
 
@@ -250,7 +196,7 @@ pub(super) fn unknown_shapes(count: usize) -> AnyValue {
 }
 
 /// True if a run of a node does more than compute its outputs, or depends on more than its inputs.
-fn is_stateful(node: &NodeDef) -> bool {
+fn is_stateful(node: &NetNode) -> bool {
     match node.op.as_str() {
         "If" | "While" | "Case" | "StatefulPartitionedCall" => return true,
         "StatelessIf" | "StatelessWhile" | "StatelessCase" | "PartitionedCall" => return false,

@@ -9,35 +9,34 @@
 mod arrays;
 mod cond;
 mod flow;
+mod framed;
 mod function;
-mod net;
 #[cfg(test)]
 mod tests;
 mod while_loop;
 
-use std::borrow::Cow;
-
-use tidemill_formats::proto::{GraphDef, NodeDef};
-
 use super::error::ImportError;
+use super::net::{Net, NetNode};
 use flow::Flow;
-use net::Net;
+use framed::Framed;
 
 /// The graph with conditionals and loops as nodes that run functions, and arrays of tensors as
-/// lists.
+/// lists; and these functions, by names that are not among `taken`.
 ///
 /// Fetchable names are kept: a `Merge` and an `Exit` become the `Identity` of a result.
 ///
 /// # Errors
 /// The node that does not have the form written by `tf.cond` and `tf.while_loop`.
-pub(super) fn raise(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>, ImportError> {
+pub(super) fn raise<'a>(
+    net: Net,
+    taken: impl Iterator<Item = &'a str>,
+) -> Result<(Net, Vec<(String, Net)>), ImportError> {
     let is_raised =
-        |node: &NodeDef| Flow::of(&node.op) != Flow::None || arrays::is_of_array(&node.op);
-    if !graph.node.iter().any(is_raised) {
-        return Ok(graph);
+        |node: &NetNode| Flow::of(&node.op) != Flow::None || arrays::is_of_array(&node.op);
+    if !net.nodes.iter().any(is_raised) {
+        return Ok((net, Vec::new()));
     }
-    let GraphDef { node, library, versions } = graph.into_owned();
-    let mut net = Net::new(node, library.unwrap_or_default())?;
+    let mut net = Framed::new(net, taken);
     arrays::to_lists(&mut net)?;
     net.find_frames()?;
     // A loop is converted before the one around it.
@@ -47,6 +46,5 @@ pub(super) fn raise(graph: Cow<'_, GraphDef>) -> Result<Cow<'_, GraphDef>, Impor
             while_loop::raise_loop(&mut net, frame)?;
         }
     }
-    let (node, library) = net.into_parts();
-    Ok(Cow::Owned(GraphDef { node, library: Some(library), versions }))
+    Ok(net.into_parts())
 }

@@ -4,9 +4,10 @@ use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_formats::proto::AnyValue;
 
 use super::super::error::ImportError;
+use super::super::net::Port;
 use super::flow::{Flow, refused};
+use super::framed::Framed;
 use super::function::{Argument, Edge, Part, Step, function_attr, types, unknown_shapes};
-use super::net::{Net, Port};
 
 /// The suffix of the frame names of `while_loop`.
 const CONTEXT: &str = "/while_context";
@@ -34,9 +35,9 @@ struct Loop {
 }
 
 /// Replaces a frame, whose inner loops and conditionals are converted, by the node of its loop.
-pub(super) fn raise_loop(net: &mut Net, frame: usize) -> Result<(), ImportError> {
+pub(super) fn raise_loop(net: &mut Framed, frame: usize) -> Result<(), ImportError> {
     let found = Loop::find(net, frame)?;
-    let step = |net: &Net, edge| found.step(net, frame, edge);
+    let step = |net: &Framed, edge| found.step(net, frame, edge);
     let condition = Part::new(net, vec![found.condition], Vec::new(), step)?;
     let next = found.variables.iter().map(|variable| variable.next).collect();
     let controls = found.variables.iter().flat_map(|variable| variable.next_controls.clone());
@@ -53,10 +54,10 @@ pub(super) fn raise_loop(net: &mut Net, frame: usize) -> Result<(), ImportError>
     let mut inputs = Vec::with_capacity(arguments.len());
     for &Argument { outside, .. } in &arguments {
         let member = &net.nodes[outside.node];
-        match (member.flow, member.inputs.first()) {
-            (Flow::Enter, given) if member.frame == frame => {
+        match (net.flow(outside.node), member.inputs.first()) {
+            (Flow::Enter, given) if net.places[outside.node].frame == frame => {
                 controls.extend(&member.controls);
-                inputs.push(*given.ok_or_else(|| refused(&member.def, "it has no inputs"))?);
+                inputs.push(*given.ok_or_else(|| refused(member, "it has no inputs"))?);
             }
             _ => inputs.push(outside),
         }
@@ -66,13 +67,12 @@ pub(super) fn raise_loop(net: &mut Net, frame: usize) -> Result<(), ImportError>
 
     let of_frame = &net.frames[frame].name;
     let name = of_frame.strip_suffix(CONTEXT).unwrap_or(of_frame).to_owned();
-    let cond_name = net.function_name(&format!("{name}_cond"));
-    let body_name = net.function_name(&format!("{name}_body"));
-    let cond_function = condition.function(net, cond_name.clone(), &arguments)?;
-    let mut body_function = body.function(net, body_name.clone(), &arguments)?;
-    pass_on(&mut body_function, found.variables.len());
-    net.add_function(cond_function, found.loop_cond)?;
-    net.add_function(body_function, found.loop_cond)?;
+    let cond_body = condition.function(net, &arguments)?;
+    let mut loop_body = body.function(net, &arguments)?;
+    // The body passes on the arguments that are the same in all iterations.
+    loop_body.results.extend((found.variables.len()..arguments.len()).map(Port::argument));
+    let cond_name = net.add_function(&format!("{name}_cond"), cond_body, found.loop_cond)?;
+    let body_name = net.add_function(&format!("{name}_body"), loop_body, found.loop_cond)?;
 
     let first = found.exits.first().map_or(found.loop_cond, |(exit, _)| *exit);
     let op = if is_stateful { "While" } else { "StatelessWhile" };
@@ -89,38 +89,27 @@ pub(super) fn raise_loop(net: &mut Net, frame: usize) -> Result<(), ImportError>
         node.set("parallel_iterations", parallel);
     }
     for &node in &found.members {
-        net.nodes[node].is_there = false;
+        net.places[node].is_there = false;
     }
     for (exit, slot) in found.exits {
         let port = Port { node: raised, slot: slot as u32 };
-        net.nodes[exit].become_identity(port, arguments[slot].dtype);
-        net.nodes[exit].is_there = true;
+        net.become_identity(exit, port, arguments[slot].dtype);
+        net.places[exit].is_there = true;
         net.move_to(exit, parent);
     }
     Ok(())
 }
 
-/// Makes the body pass on the arguments that are the same in all iterations.
-fn pass_on(body: &mut tidemill_formats::proto::FunctionDef, variables: usize) {
-    let Some(signature) = &mut body.signature else { return };
-    for (i, argument) in signature.input_arg.iter().enumerate().skip(variables) {
-        let result =
-            tidemill_formats::proto::ArgDef { name: format!("result{i}"), ..argument.clone() };
-        body.ret.insert(result.name.clone(), argument.name.clone());
-        signature.output_arg.push(result);
-    }
-}
-
 impl Loop {
-    fn find(net: &Net, frame: usize) -> Result<Self, ImportError> {
+    fn find(net: &Framed, frame: usize) -> Result<Self, ImportError> {
         let members = net.members(frame)?;
         let of_flow = |flow: Flow| {
             let members = members.iter().copied();
-            members.filter(move |&node| net.nodes[node].flow == flow)
+            members.filter(move |&node| net.flow(node) == flow)
         };
         let in_frame = |node: usize, problem: &str| {
             let name = &net.frames[frame].name;
-            refused(&net.nodes[node].def, format!("{problem}, in the loop of the frame `{name}`"))
+            refused(&net.nodes[node], format!("{problem}, in the loop of the frame `{name}`"))
         };
         let first = members.first().copied().unwrap_or_default();
         let loop_conds: Vec<usize> = of_flow(Flow::LoopCond).collect();
@@ -160,7 +149,7 @@ impl Loop {
                 [Port { node, slot: 0 }] => Some(*node),
                 _ => None,
             };
-            let is_switch = |node: &usize| net.nodes[*node].flow == Flow::Switch;
+            let is_switch = |node: &usize| net.flow(*node) == Flow::Switch;
             let enter = switch.filter(is_switch).and_then(|switch| enters.get(&switch));
             let place = enter.and_then(|enter| place_of.get(enter)).copied();
             let unknown = "it does not lead out of a `Switch` of the loop";
@@ -179,14 +168,13 @@ impl Loop {
     }
 
     /// The role of an edge for the condition or the body.
-    fn step(&self, net: &Net, frame: usize, edge: Edge) -> Result<Step, ImportError> {
+    fn step(&self, net: &Framed, frame: usize, edge: Edge) -> Result<Step, ImportError> {
         let (node, port) = match edge {
             Edge::Data(port) => (port.node, port),
             Edge::Control(node) => (node, net.origin(Port { node, slot: 0 })),
         };
-        let member = &net.nodes[port.node];
-        let argument = match member.flow {
-            _ if member.frame != frame => None,
+        let argument = match net.flow(port.node) {
+            _ if net.places[port.node].frame != frame => None,
             Flow::Switch if port.slot == 1 => self.enters.get(&port.node).copied(),
             Flow::Merge => self.enters.get(&port.node).copied(),
             Flow::Enter if self.invariants.contains(&port.node) => Some(port.node),
@@ -195,14 +183,16 @@ impl Loop {
         match (edge, argument) {
             (Edge::Data(_), Some(node)) => Ok(Step::Argument(Port { node, slot: 0 })),
             (Edge::Control(_), Some(_)) => Ok(Step::Begun),
-            (Edge::Data(port), None) if net.nodes[node].frame != frame => Ok(Step::Argument(port)),
-            (Edge::Control(node), None) if net.nodes[node].frame != frame => Ok(Step::Before(node)),
-            _ if net.nodes[node].flow != Flow::None => {
+            (Edge::Data(port), None) if net.places[node].frame != frame => Ok(Step::Argument(port)),
+            (Edge::Control(node), None) if net.places[node].frame != frame => {
+                Ok(Step::Before(node))
+            }
+            _ if net.flow(node) != Flow::None => {
                 let name = &net.frames[frame].name;
                 let problem = format!(
                     "it is needed within the loop of the frame `{name}`, but comes after or around that loop"
                 );
-                Err(refused(&net.nodes[node].def, problem))
+                Err(refused(&net.nodes[node], problem))
             }
             _ => Ok(Step::Inside),
         }
@@ -210,16 +200,16 @@ impl Loop {
 }
 
 /// The inputs of a `Merge`, if it belongs to a value that goes around.
-fn variable_of(net: &Net, merge: usize) -> Option<Variable> {
+fn variable_of(net: &Framed, merge: usize) -> Option<Variable> {
     let &[left, right] = net.nodes[merge].inputs.as_slice() else { return None };
-    let flow = |port: Port| net.nodes[port.node].flow;
+    let flow = |port: Port| net.flow(port.node);
     let (enter, next) = match (flow(left), flow(right)) {
         (Flow::Enter, Flow::NextIteration) => (left.node, right.node),
         (Flow::NextIteration, Flow::Enter) => (right.node, left.node),
         _ => return None,
     };
-    let frame = net.nodes[merge].frame;
-    if net.nodes[enter].frame != frame || net.nodes[next].frame != frame {
+    let frame = net.places[merge].frame;
+    if net.places[enter].frame != frame || net.places[next].frame != frame {
         return None;
     }
     let &[value] = net.nodes[next].inputs.as_slice() else { return None };
