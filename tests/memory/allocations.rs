@@ -73,12 +73,15 @@ pub(crate) fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_r
     an_update_takes_no_more_than_its_variables_and_activations()
 }
 
+/// A layer, as a function of its input.
+type Layer = fn(Tensor) -> Tensor;
+
 /// Forward and backward, on the ways that kernels have for small and for large operands.
 fn layers_of_any_size_take_their_memory_from_runs_before() -> Outcome {
     fn filter<const N: usize>(extents: [usize; N]) -> Tensor {
         constant(Value::full(0.1_f32.into(), extents).unwrap())
     }
-    let layers: [(&str, fn(Tensor) -> Tensor); 7] = [
+    let layers: [(&str, Layer); 7] = [
         ("few filters", |x| conv2d(x, filter([3, 3, 8, 4]), Conv::SAME)),
         ("groups", |x| conv2d(x, filter([3, 3, 4, 8]), Conv::SAME)),
         ("a filter for each channel", |x| {

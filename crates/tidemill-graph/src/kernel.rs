@@ -21,33 +21,6 @@ pub trait Kernel: Send + Sync {
     fn check(&self, _: &KernelCx<'_>) -> Result<(), KernelError> {
         Err(KernelError::Internal("a kernel cannot tell beforehand whether it fails"))
     }
-
-    /// The function that the kernel computes if all of its inputs are single numbers, if there is
-    /// one. It gives the same bits as [`Kernel::run`].
-    fn number_function(&self) -> Option<NumberFunction> {
-        None
-    }
-}
-
-/// A function of single numbers of one type.
-#[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)]
-pub enum NumberFunction {
-    F32(Function<f32>),
-    F64(Function<f64>),
-}
-
-/// A function of one or two numbers.
-#[derive(Clone, Copy, Debug)]
-#[allow(missing_docs)]
-pub enum Function<T> {
-    Unary(fn(T) -> T),
-    /// `None` if it fails.
-    Binary(fn(T, T) -> Option<T>),
-    Add,
-    Sub,
-    Mul,
-    Div,
 }
 
 impl<F> Kernel for F

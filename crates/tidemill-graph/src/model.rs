@@ -12,7 +12,7 @@ use std::sync::{Arc, RwLock};
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use tidemill_value::{ByteString, DType, PartialShape, Value};
+use tidemill_value::{ByteString, DType, PartialShape, ScalarOp, Value};
 
 use crate::body::Parameter;
 use crate::chunked::Chunked;
@@ -163,6 +163,8 @@ pub struct OpDef {
     /// True if inputs broadcast to a common shape, that of the last output, so that gradients must
     /// be summed back.
     pub broadcasts: bool,
+    /// The function that it applies to each element, if that is all it does.
+    pub scalar: Option<ScalarOp>,
     /// For [`Execution::Variable`]: whether nodes without a shared name refer to one variable.
     pub shares_unnamed: bool,
     /// Infers the shapes of the outputs from those of the inputs.

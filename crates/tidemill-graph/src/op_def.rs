@@ -1,6 +1,7 @@
 use std::fmt;
 
 use smallvec::SmallVec;
+use tidemill_value::ScalarOp;
 
 use crate::{
     Arg, AttrDef, Effect, Execution, Fallible, Gradient, GradientFn, InferFn, KernelFn, OpDef,
@@ -21,6 +22,7 @@ impl OpDef {
             effect: Effect::None,
             fallible: Fallible::Shapes,
             broadcasts: false,
+            scalar: None,
             shares_unnamed: false,
             infer: |_| Ok(SmallVec::new()),
             gradient: Gradient::Undefined,
@@ -69,6 +71,12 @@ impl OpDef {
     /// Declares that inputs broadcast to a common shape.
     pub const fn broadcasts(mut self) -> Self {
         self.broadcasts = true;
+        self
+    }
+
+    /// Declares that the operation applies a function to each element and does nothing else.
+    pub const fn scalar(mut self, function: ScalarOp) -> Self {
+        self.scalar = Some(function);
         self
     }
 

@@ -1,60 +1,45 @@
 //! The kernels of element-wise operations: one type for each form of function, whatever the
 //! function is.
 
-use std::any::Any;
-
 use smallvec::{SmallVec, smallvec};
-use tidemill_graph::{
-    Function, Inferred, Kernel, KernelCx, KernelError, NodeView, NumberFunction, OpError,
-};
-use tidemill_kernels::elementwise::{
-    AnyBinary, AnyComparison, AnyPredicate, AnyUnary, Arithmetic, Binary, Plain, Side, Unary,
-};
+use tidemill_graph::{Inferred, Kernel, KernelCx, KernelError, NodeView, OpError};
+use tidemill_kernels::elementwise::{self, Binary, Plain, Side, Unary};
 use tidemill_kernels::{Broadcast, with_binary, with_comparison, with_predicate, with_unary};
-use tidemill_value::{DType, Element, Memory, Scalar, Value};
+use tidemill_value::{BinaryOp, DType, Element, Memory, Scalar, ScalarOp, Value};
 
-/// A kernel for the function that `lookup` returns for the type of the node's first input.
-pub(crate) fn unary_kernel(
-    node: &NodeView<'_>,
-    lookup: fn(DType) -> Option<AnyUnary>,
-) -> Result<Box<dyn Kernel>, OpError> {
-    let function = lookup(node.dtype(0)).ok_or_else(|| unsupported(node))?;
-    Ok(with_unary!(function, f => Box::new(UnaryKernel(f))))
-}
+use crate::kernel::{kernel, map_kernel};
 
-/// A kernel for a test of single elements.
-pub(crate) fn predicate_kernel(
-    node: &NodeView<'_>,
-    lookup: fn(DType) -> Option<AnyPredicate>,
-) -> Result<Box<dyn Kernel>, OpError> {
-    let function = lookup(node.dtype(0)).ok_or_else(|| unsupported(node))?;
-    Ok(with_predicate!(function, f => Box::new(PredicateKernel(f))))
-}
-
-/// A kernel for a function of two operands that broadcast.
-pub(crate) fn binary_kernel(
-    node: &NodeView<'_>,
-    lookup: fn(DType) -> Option<AnyBinary>,
-) -> Result<Box<dyn Kernel>, OpError> {
-    let function = lookup(node.dtype(0)).ok_or_else(|| unsupported(node))?;
-    Ok(with_binary!(function, f => Box::new(BinaryKernel(f))))
-}
-
-/// A kernel for a comparison of two operands that broadcast.
-pub(crate) fn comparison_kernel(
-    node: &NodeView<'_>,
-    lookup: fn(DType) -> Option<AnyComparison>,
-) -> Result<Box<dyn Kernel>, OpError> {
-    let function = lookup(node.dtype(0)).ok_or_else(|| unsupported(node))?;
-    Ok(with_comparison!(function, f => Box::new(ComparisonKernel(f))))
+/// The kernel of an operation that applies a function to each element.
+pub(crate) fn scalar_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
+    let dtype = node.dtype(0);
+    let found: Option<Box<dyn Kernel>> = match node.op().scalar {
+        Some(ScalarOp::Unary(function)) => elementwise::unary_loops(function, dtype)
+            .map(|function| with_unary!(function, f => Box::new(UnaryKernel(f)) as _)),
+        Some(ScalarOp::Binary(function)) => elementwise::binary_loops(function, dtype)
+            .map(|function| with_binary!(function, f => Box::new(BinaryKernel(f)) as _)),
+        Some(ScalarOp::Predicate(function)) => elementwise::predicate_loops(function, dtype)
+            .map(|function| with_predicate!(function, f => Box::new(PredicateKernel(f)) as _)),
+        Some(ScalarOp::Compare(function)) => elementwise::comparison_loops(function, dtype)
+            .map(|function| with_comparison!(function, f => Box::new(ComparisonKernel(f)) as _)),
+        Some(ScalarOp::Select) => Some(kernel(|cx| {
+            Ok(elementwise::select(cx.memory, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
+        })),
+        Some(ScalarOp::Cast) => {
+            let to = node.type_attr("DstT")?;
+            Some(map_kernel(move |memory, x| elementwise::cast(memory, x, to)))
+        }
+        None => None,
+    };
+    found.ok_or_else(|| unsupported(node))
 }
 
 /// A kernel that writes to its first input, a variable of the second's shape.
 pub(crate) fn update_kernel(
     node: &NodeView<'_>,
-    lookup: fn(DType) -> Option<AnyBinary>,
+    function: BinaryOp,
 ) -> Result<Box<dyn Kernel>, OpError> {
-    let function = lookup(node.dtype(0)).ok_or_else(|| unsupported(node))?;
+    let function =
+        elementwise::binary_loops(function, node.dtype(0)).ok_or_else(|| unsupported(node))?;
     Ok(with_binary!(function, f => Box::new(UpdateKernel(f))))
 }
 
@@ -102,13 +87,6 @@ impl<T: Plain + Into<Scalar>> Kernel for UnaryKernel<T> {
         cx.set(0, output);
         Ok(())
     }
-
-    fn number_function(&self) -> Option<NumberFunction> {
-        let one: &dyn Any = &self.0.one;
-        let single = one.downcast_ref().map(|&one| NumberFunction::F32(Function::Unary(one)));
-        let double = || one.downcast_ref().map(|&one| NumberFunction::F64(Function::Unary(one)));
-        single.or_else(double)
-    }
 }
 
 struct PredicateKernel<T>(Unary<T, bool>);
@@ -142,24 +120,6 @@ impl<T: Plain + Into<Scalar>> Kernel for BinaryKernel<T> {
         };
         cx.set(0, output);
         Ok(())
-    }
-
-    fn number_function(&self) -> Option<NumberFunction> {
-        let one: &dyn Any = &self.0.one;
-        let known = self.0.arithmetic;
-        let single = one.downcast_ref().map(|&one| NumberFunction::F32(function(known, one)));
-        let double = || one.downcast_ref().map(|&one| NumberFunction::F64(function(known, one)));
-        single.or_else(double)
-    }
-}
-
-fn function<T>(known: Option<Arithmetic>, one: fn(T, T) -> Option<T>) -> Function<T> {
-    match known {
-        Some(Arithmetic::Add) => Function::Add,
-        Some(Arithmetic::Sub) => Function::Sub,
-        Some(Arithmetic::Mul) => Function::Mul,
-        Some(Arithmetic::Div) => Function::Div,
-        None => Function::Binary(one),
     }
 }
 

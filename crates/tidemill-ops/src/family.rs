@@ -125,7 +125,7 @@ pub(crate) use with_gradient;
 ///
 /// ```text
 /// /// Its documentation.
-/// STATIC function = "TensorFlowName"("input"), TYPES, kernel,
+/// STATIC function = "TensorFlowName"("input"), TYPES, Function,
 ///     (|cx| gradient of the input) or none,
 ///     [sample input] => [sample output];
 /// ```
@@ -133,7 +133,7 @@ macro_rules! unary_family {
     ($(
         #[doc = $summary:literal]
         $(#[doc = $doc:literal])*
-        $op:ident $function:ident = $name:literal($input:literal), $types:ident, $kernel:expr,
+        $op:ident $function:ident = $name:literal($input:literal), $types:ident, $scalar:ident,
             $gradient:tt,
             $sample:expr => $expected:expr;
     )*) => {$(
@@ -145,7 +145,8 @@ macro_rules! unary_family {
                 &[tidemill_graph::Arg::of($input, "T")],
                 $crate::family::$types,
             )
-            .kernel(|node| $crate::elementwise::unary_kernel(node, $kernel))
+            .scalar(tidemill_value::ScalarOp::Unary(tidemill_value::UnaryOp::$scalar))
+            .kernel($crate::elementwise::scalar_kernel)
             .samples(|| $crate::family::sample([$sample], $expected)),
             $gradient
         );
@@ -170,7 +171,7 @@ macro_rules! binary_family {
         #[doc = $summary:literal]
         $(#[doc = $doc:literal])*
         $op:ident $function:ident = $name:literal [$node:literal],
-            $types:ident $(($fallible:ident))?, $kernel:expr,
+            $types:ident $(($fallible:ident))?, $scalar:ident,
             $gradient:tt,
             $x:expr, $y:expr => $expected:expr;
     )*) => {$(
@@ -178,7 +179,8 @@ macro_rules! binary_family {
         pub static $op: tidemill_graph::OpDef = $crate::family::with_gradient!(
             $crate::family::binary_op($name, $summary, $crate::family::$types)
                 $(.fallible(tidemill_graph::Fallible::$fallible))?
-                .kernel(|node| $crate::elementwise::binary_kernel(node, $kernel))
+                .scalar(tidemill_value::ScalarOp::Binary(tidemill_value::BinaryOp::$scalar))
+                .kernel($crate::elementwise::scalar_kernel)
                 .samples(|| $crate::family::sample([$x, $y], $expected)),
             $gradient
         );

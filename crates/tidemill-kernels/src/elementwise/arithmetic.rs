@@ -9,19 +9,19 @@ use crate::float::Float;
 
 binary_functions! {
     /// `x + y`; integers wrap. TensorFlow's `Add` and `AddV2`.
-    add Add as Add {
+    add Add {
         floats: (|x, y| x + y),
         integers: (|x, y| x.wrapping_add(y)),
     }
 
     /// `x - y`; integers wrap. TensorFlow's `Sub`.
-    sub Sub as Sub {
+    sub Sub {
         floats: (|x, y| x - y),
         integers: (|x, y| x.wrapping_sub(y)),
     }
 
     /// `x · y`; integers wrap. TensorFlow's `Mul`.
-    mul Mul as Mul {
+    mul Mul {
         floats: (|x, y| x * y),
         integers: (|x, y| x.wrapping_mul(y)),
     }
@@ -30,7 +30,7 @@ binary_functions! {
     /// TensorFlow's `Div`, and its `RealDiv` on floats.
     ///
     /// The function fails with [`NumericError::DivisionByZero`] where an integer is divided by 0.
-    div Div as Div {
+    div Div {
         floats: (|x, y| x / y),
         integers: (try |x, y| x.divide(y)),
     }

@@ -178,11 +178,10 @@ macro_rules! predicates {
 
 /// Functions of two operands, of types `T` and `T` to `T`. `try` marks arithmetic that may
 /// fail, `pairs` arithmetic without loops for a scalar operand; a mark of [`vectors!`] may follow.
-/// `as` names the basic operation of arithmetic that the function is.
 macro_rules! binary_functions {
     ($(
         $(#[$doc:meta])*
-        $name:ident $op:ident $(as $known:ident)? { $($group:ident: $arithmetic:tt),+ $(,)? }
+        $name:ident $op:ident { $($group:ident: $arithmetic:tt),+ $(,)? }
     )+) => {$(
         struct $op;
         $(binary_functions!(@ $group $op $arithmetic);)+
@@ -191,16 +190,11 @@ macro_rules! binary_functions {
         // Inlining would compile the loops again in the calling crate.
         #[inline(never)]
         pub fn $name(dtype: DType) -> Option<AnyBinary> {
-            const KNOWN: Option<super::Arithmetic> = binary_functions!(@ known $($known)?);
             let mut found = None;
-            $(found = found.or(look_up!($group, dtype, T => {
-                Binary::<T>::of::<$op>().known_as(KNOWN).into()
-            }));)+
+            $(found = found.or(look_up!($group, dtype, T => Binary::<T>::of::<$op>().into()));)+
             found
         }
     )+};
-    (@ known) => { None };
-    (@ known $known:ident) => { Some(super::Arithmetic::$known) };
     (@ $group:ident $op:ident ($($arithmetic:tt)+)) => {
         for_each_type!($group, implement_binary [$op $($arithmetic)+]);
     };

@@ -41,8 +41,6 @@ pub struct Unary<A, O = A> {
 pub struct Binary<A, O = A> {
     /// Computes one element; `None` where the other forms fail, and say why.
     pub one: fn(A, A) -> Option<O>,
-    /// The basic operation of arithmetic that the function is, if it is one.
-    pub arithmetic: Option<Arithmetic>,
     loops: Loops<A, O>,
     drive: Drive<A, O>,
 }
@@ -70,16 +68,6 @@ enum Operands<'a, A> {
     LeftScalar(&'a A, &'a [A]),
     RightScalar(&'a [A], &'a A),
     Broadcast(&'a Broadcast<2>, &'a [A], &'a [A]),
-}
-
-/// The operations that a machine has an instruction for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[allow(missing_docs)]
-pub enum Arithmetic {
-    Add,
-    Sub,
-    Mul,
-    Div,
 }
 
 /// Divides the work into tiles. A pointer to it keeps it in this crate, compiled once per pair of
@@ -171,14 +159,9 @@ impl<A: Clone + Sync, O: Send> Binary<A, O> {
         };
         Binary {
             one: binary_one::<F, A, O>,
-            arithmetic: None,
             loops: Loops { pairs: zip::<F, A, O>, scalars },
             drive: drive::<A, O>,
         }
-    }
-
-    pub(super) const fn known_as(self, arithmetic: Option<Arithmetic>) -> Self {
-        Binary { arithmetic, ..self }
     }
 
     /// Computes element by element, as many as the shortest slice has.

@@ -32,6 +32,7 @@ mod integer;
 mod math;
 mod select;
 mod special;
+mod table;
 
 pub use any::{AnyBinary, AnyComparison, AnyPredicate, AnyUnary};
 pub use arithmetic::{
@@ -46,7 +47,7 @@ pub use compare::{
     equal, greater, greater_equal, is_finite, is_inf, is_nan, less, less_equal, not_equal,
 };
 pub use finite::{NonFinite, find_non_finite};
-pub use function::{Arithmetic, Binary, Plain, Side, Unary};
+pub use function::{Binary, Plain, Side, Unary};
 pub use gradient::{
     elu_grad, reciprocal_grad, relu_grad, relu6_grad, rsqrt_grad, selu_grad, sigmoid_grad,
     softplus_grad, softsign_grad, sqrt_grad, tanh_grad,
@@ -57,3 +58,4 @@ pub use math::{
     sigmoid, sign, sin, sinh, softplus, softsign, sqrt, square, tan, tanh,
 };
 pub use select::select;
+pub use table::{binary_loops, comparison_loops, predicate_loops, unary_loops};

@@ -2,7 +2,7 @@ use std::f64::consts::FRAC_PI_4;
 
 use tidemill_kernels::NumericError;
 use tidemill_kernels::elementwise::*;
-use tidemill_value::{ByteString, DType, Memory, Value};
+use tidemill_value::{BinaryOp, ByteString, CompareOp, DType, Memory, PredicateOp, UnaryOp, Value};
 
 use crate::support::*;
 
@@ -288,4 +288,34 @@ fn the_logarithm_of_epsilon_is_rounded_right() {
     let (single, double) = tidemill_kernels::internals::LN_EPSILON;
     assert_eq!(single, f64::from(f32::EPSILON).ln() as f32);
     assert_eq!(double, f64::EPSILON.ln());
+}
+
+#[test]
+fn every_scalar_function_has_loops_that_agree_with_it_on_single_elements() {
+    let numbers = [0.5_f32, -1.25, 3.0, 0.0];
+    for function in UnaryOp::ALL {
+        let defined = DType::ALL.iter().filter(|dtype| unary_loops(*function, **dtype).is_some());
+        assert!(defined.count() > 0, "{function:?}");
+        if let Some(AnyUnary::F32(loops)) = unary_loops(*function, DType::F32) {
+            let mut out = [0.0; 4];
+            loops.slice(&numbers, &mut out);
+            assert_eq!(out.map(f32::to_bits), numbers.map(|x| (loops.one)(x).to_bits()));
+        }
+    }
+    for function in BinaryOp::ALL {
+        let defined = DType::ALL.iter().filter(|dtype| binary_loops(*function, **dtype).is_some());
+        assert!(defined.count() > 0, "{function:?}");
+        if let Some(AnyBinary::F32(loops)) = binary_loops(*function, DType::F32) {
+            let mut out = [0.0; 4];
+            loops.pairs(&numbers, &[2.0; 4], &mut out).unwrap();
+            let single = numbers.map(|x| (loops.one)(x, 2.0).unwrap());
+            assert_eq!(out.map(f32::to_bits), single.map(f32::to_bits), "{function:?}");
+        }
+    }
+    for function in PredicateOp::ALL {
+        assert!(predicate_loops(*function, DType::F64).is_some(), "{function:?}");
+    }
+    for function in CompareOp::ALL {
+        assert!(comparison_loops(*function, DType::I64).is_some(), "{function:?}");
+    }
 }

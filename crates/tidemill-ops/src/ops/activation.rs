@@ -2,8 +2,6 @@
 
 use std::f64::consts::{FRAC_1_SQRT_2, FRAC_2_SQRT_PI};
 
-use tidemill_kernels::elementwise as kernels;
-
 use super::arithmetic::mul;
 use super::array::concat;
 use super::gradient::{
@@ -17,41 +15,41 @@ use crate::{Operand, Tensor};
 
 unary_family! {
     /// The logistic function, `1 / (1 + exp(-x))`.
-    SIGMOID sigmoid = "Sigmoid"("x"), FLOATS, kernels::sigmoid,
+    SIGMOID sigmoid = "Sigmoid"("x"), FLOATS, Sigmoid,
         (|cx| sigmoid_grad(cx.output(0), cx.grad())),
         [-1.5, -0.25, 0.5, 2.0] => [0.18242551, 0.4378235, 0.62245935, 0.8807971];
 
     /// A smooth rectifier, `log(1 + exp(x))`.
-    SOFTPLUS softplus = "Softplus"("features"), FLOATS, kernels::softplus,
+    SOFTPLUS softplus = "Softplus"("features"), FLOATS, Softplus,
         (|cx| softplus_grad(cx.grad(), cx.input(0))),
         [-1.5, -0.25, 0.5, 2.0] => [0.20141329, 0.5759394, 0.974077, 2.126928];
 
     /// The rectifier: `x` where it is positive, 0 elsewhere. NaN stays NaN.
     ///
     /// Its gradient at 0 is 0.
-    RELU relu = "Relu"("features"), NUMBERS, kernels::relu,
+    RELU relu = "Relu"("features"), NUMBERS, Relu,
         (|cx| relu_grad(cx.grad(), cx.output(0))),
         [-1.5, -0.25, 0.5, 2.0] => [0.0, 0.0, 0.5, 2.0];
 
     /// The rectifier that saturates at 6.
-    RELU6 relu6 = "Relu6"("features"), NUMBERS, kernels::relu6,
+    RELU6 relu6 = "Relu6"("features"), NUMBERS, Relu6,
         (|cx| relu6_grad(cx.grad(), cx.output(0))),
         [-1.5, -0.25, 2.0, 7.0] => [0.0, 0.0, 2.0, 6.0];
 
     /// The exponential linear unit: `exp(x) - 1` where `x` is negative, `x` elsewhere (Clevert
     /// et al., 2015).
-    ELU elu = "Elu"("features"), FLOATS, kernels::elu,
+    ELU elu = "Elu"("features"), FLOATS, Elu,
         (|cx| elu_grad(cx.grad(), cx.output(0))),
         [-1.5, -0.25, 0.5, 2.0] => [-0.77686983, -0.22119921, 0.5, 2.0];
 
     /// The scaled exponential linear unit, whose constants keep activations normalised
     /// (Klambauer et al., 2017).
-    SELU selu = "Selu"("features"), FLOATS, kernels::selu,
+    SELU selu = "Selu"("features"), FLOATS, Selu,
         (|cx| selu_grad(cx.grad(), cx.output(0))),
         [-1.5, -0.25, 0.5, 2.0] => [-1.3658144, -0.3888902, 0.5253505, 2.101402];
 
     /// The quotient `x / (1 + |x|)`.
-    SOFTSIGN softsign = "Softsign"("features"), FLOATS, kernels::softsign,
+    SOFTSIGN softsign = "Softsign"("features"), FLOATS, Softsign,
         (|cx| softsign_grad(cx.grad(), cx.input(0))),
         [-1.5, -0.25, 0.5, 2.0] => [-0.6, -0.2, 0.33333334, 0.6666667];
 }

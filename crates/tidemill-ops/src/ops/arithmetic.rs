@@ -6,7 +6,7 @@ use tidemill_graph::{
 };
 use tidemill_kernels::elementwise::{self as kernels, AnyBinary, Binary, Plain, Side};
 use tidemill_kernels::with_binary;
-use tidemill_value::{DType, Value, ValueError};
+use tidemill_value::{BinaryOp, DType, ScalarOp, Value, ValueError};
 
 use super::array::{ones_like, zeros_like};
 use super::compare::{equal, greater_equal, less, less_equal};
@@ -15,31 +15,31 @@ use super::math::neg;
 use super::select::select;
 use super::special::xlogy;
 use super::tensor_list;
-use crate::elementwise::binary_kernel;
+use crate::elementwise::scalar_kernel;
 use crate::family::{NUMBERS, binary_family, binary_op, sample, with_gradient};
 use crate::operand::tensor;
 use crate::{Operand, Tensor};
 
 binary_family! {
     /// The sum, `x + y`. Integers wrap.
-    ADD add = "AddV2"["Add"], NUMBERS, kernels::add,
+    ADD add = "AddV2"["Add"], NUMBERS, Add,
         (|cx| cx.grad(), cx.grad()),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [1.5, 2.0, 0.0];
 
     /// The difference, `x - y`. Integers wrap.
-    SUB sub = "Sub"["Sub"], NUMBERS, kernels::sub,
+    SUB sub = "Sub"["Sub"], NUMBERS, Sub,
         (|cx| cx.grad(), neg(cx.grad::<Tensor>())),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.5, -6.0, 1.0];
 
     /// The product, `x * y`. Integers wrap.
-    MUL mul = "Mul"["Mul"], NUMBERS, kernels::mul,
+    MUL mul = "Mul"["Mul"], NUMBERS, Mul,
         (|cx|
             cx.grad::<Tensor>() * cx.input::<Tensor>(1),
             cx.input::<Tensor>(0) * cx.grad::<Tensor>()),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [0.5, -8.0, -0.25];
 
     /// The quotient of floats, `x / y`.
-    DIV div = "RealDiv"["truediv"], FLOATS, kernels::div,
+    DIV div = "RealDiv"["truediv"], FLOATS, Div,
         (|cx|
             cx.grad::<Tensor>() / cx.input::<Tensor>(1),
             cx.grad::<Tensor>()
@@ -47,13 +47,13 @@ binary_family! {
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [2.0, -0.5, -1.0];
 
     /// The quotient rounded down to a whole number. Dividing an integer by zero is an error.
-    FLOOR_DIV floor_div = "FloorDiv"["floordiv"], NUMBERS(Integers), kernels::floor_div,
+    FLOOR_DIV floor_div = "FloorDiv"["floordiv"], NUMBERS(Integers), FloorDiv,
         none,
         [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [3.0, -4.0, -4.0];
 
     /// The remainder of [`floor_div`], which has the sign of `y`. Dividing an integer by zero is
     /// an error.
-    FLOOR_MOD floor_mod = "FloorMod"["FloorMod"], NUMBERS(Integers), kernels::floor_mod,
+    FLOOR_MOD floor_mod = "FloorMod"["FloorMod"], NUMBERS(Integers), FloorMod,
         (|cx|
             cx.grad(),
             cx.grad::<Tensor>() * neg(floor_div(cx.input::<Tensor>(0), cx.input::<Tensor>(1)))),
@@ -62,21 +62,21 @@ binary_family! {
     /// The power, `x` raised to `y`. Raising an integer to a negative power is an error.
     ///
     /// The gradient of an exponent is 0 where the base is negative, and where both are 0.
-    POW pow = "Pow"["Pow"], NUMBERS(Integers), kernels::pow,
+    POW pow = "Pow"["Pow"], NUMBERS(Integers), Pow,
         (|cx|
             by_base(cx.input(0), cx.input(1), cx.grad()),
             by_exponent([cx.input(0), cx.input(1)], cx.output(0), cx.grad())),
         [2.0, 0.5, 3.0], [3.0, 2.0, 1.0] => [8.0, 0.25, 3.0];
 
     /// The larger of two numbers; NaN if either is. The gradient goes to `x` where both are equal.
-    MAXIMUM maximum = "Maximum"["Maximum"], NUMBERS, kernels::maximum,
+    MAXIMUM maximum = "Maximum"["Maximum"], NUMBERS, Maximum,
         (|cx|
             where_true(greater_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad()),
             where_false(greater_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad())),
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [1.0, 4.0, 0.5];
 
     /// The smaller of two numbers; NaN if either is. The gradient goes to `x` where both are equal.
-    MINIMUM minimum = "Minimum"["Minimum"], NUMBERS, kernels::minimum,
+    MINIMUM minimum = "Minimum"["Minimum"], NUMBERS, Minimum,
         (|cx|
             where_true(less_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad()),
             where_false(less_equal(cx.input::<Tensor>(0), cx.input::<Tensor>(1)), cx.grad())),
@@ -84,7 +84,7 @@ binary_family! {
 
     /// The square of the difference, `(x - y) * (x - y)`.
     SQUARED_DIFFERENCE squared_difference = "SquaredDifference"["SquaredDifference"], NUMBERS,
-        kernels::squared_difference,
+        SquaredDifference,
         (|cx|
             cx.grad::<Tensor>() * 2.0 * (cx.input::<Tensor>(0) - cx.input::<Tensor>(1)),
             cx.grad::<Tensor>() * -2.0 * (cx.input::<Tensor>(0) - cx.input::<Tensor>(1))),
@@ -94,7 +94,8 @@ binary_family! {
 /// The sum, `x + y`, as older graphs name it. Integers wrap.
 pub static ADD_V1: OpDef = with_gradient!(
     binary_op("Add", "The sum, `x + y`, as older graphs name it. Integers wrap.", NUMBERS)
-        .kernel(|node| binary_kernel(node, kernels::add))
+        .scalar(ScalarOp::Binary(BinaryOp::Add))
+        .kernel(scalar_kernel)
         .samples(|| sample([[1.0, -2.0, 0.5], [0.5, 4.0, -0.5]], [1.5, 2.0, 0.0])),
     (|cx| cx.grad(), cx.grad())
 );
@@ -170,8 +171,8 @@ fn add_n_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
     if dtype == DType::Variant {
         return Ok(tensor_list::add_lists_kernel());
     }
-    let add: AnyBinary =
-        kernels::add(dtype).ok_or(OpError::UnsupportedDType { op: node.op().name, dtype })?;
+    let add: AnyBinary = kernels::binary_loops(BinaryOp::Add, dtype)
+        .ok_or(OpError::UnsupportedDType { op: node.op().name, dtype })?;
     Ok(with_binary!(add, f => Box::new(AddN(f))))
 }
 

@@ -4,8 +4,7 @@ use smallvec::SmallVec;
 use tidemill_graph::{
     Access, Arg, AttrDef, Execution, Inferred, NodeView, OpDef, OpError, Sample, TensorRef,
 };
-use tidemill_kernels::elementwise as kernels;
-use tidemill_value::{DType, PartialShape, Value};
+use tidemill_value::{BinaryOp, DType, PartialShape, Value};
 
 use super::resource::{ASSIGN_ADD_VARIABLE, ASSIGN_SUB_VARIABLE, ASSIGN_VARIABLE, written};
 use super::writes::Assign;
@@ -62,12 +61,12 @@ const fn update(name: &'static str, summary: &'static str) -> OpDef {
 
 /// Adds to a variable.
 pub static ASSIGN_ADD: OpDef = update("AssignAdd", "Adds to a variable.")
-    .kernel(|node| update_kernel(node, kernels::add))
+    .kernel(|node| update_kernel(node, BinaryOp::Add))
     .samples(|| update_samples([1.5, 0.0]));
 
 /// Subtracts from a variable.
 pub static ASSIGN_SUB: OpDef = update("AssignSub", "Subtracts from a variable.")
-    .kernel(|node| update_kernel(node, kernels::sub))
+    .kernel(|node| update_kernel(node, BinaryOp::Sub))
     .samples(|| update_samples([0.5, 4.0]));
 
 /// Samples of an update of `[1, 2]` by `[0.5, -2]`.

@@ -1,11 +1,10 @@
 //! `Cast`.
 
 use tidemill_graph::{Arg, AttrDef, Fallible, Inferred, NodeBuilder, OpDef, Sample};
-use tidemill_kernels::elementwise;
-use tidemill_value::{DType, Value};
+use tidemill_value::{DType, ScalarOp, Value};
 
+use crate::elementwise::scalar_kernel;
 use crate::family::grads;
-use crate::kernel::map_kernel;
 use crate::operand::tensor;
 use crate::{Operand, Tensor};
 
@@ -36,10 +35,8 @@ pub static OP: OpDef = OpDef::new("Cast", "The elements as another data type.")
         let passes = from.is_float() && to.is_float();
         Ok(grads([passes.then(|| cast(cx.grad::<Tensor>(), from))]))
     })
-    .kernel(|node| {
-        let to = node.type_attr("DstT")?;
-        Ok(map_kernel(move |memory, x| elementwise::cast(memory, x, to)))
-    })
+    .scalar(ScalarOp::Cast)
+    .kernel(scalar_kernel)
     .samples(|| {
         let x = Value::from([1.9_f32, -1.9, 0.0]);
         vec![

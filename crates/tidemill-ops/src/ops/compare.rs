@@ -5,12 +5,11 @@ use tidemill_graph::{
     Arg, AttrDef, Fallible, Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError,
     Sample,
 };
-use tidemill_kernels::elementwise as kernels;
-use tidemill_value::{DType, PartialShape, Value, broadcast};
-
-use crate::elementwise::{
-    binary_kernel, broadcast_shape, comparison_kernel, predicate_kernel, same_shape, unary_kernel,
+use tidemill_value::{
+    BinaryOp, CompareOp, DType, PartialShape, PredicateOp, ScalarOp, UnaryOp, Value, broadcast,
 };
+
+use crate::elementwise::{broadcast_shape, same_shape, scalar_kernel};
 use crate::family::example;
 use crate::operand::{binary, composite, unary};
 use crate::{Operand, Tensor};
@@ -92,11 +91,12 @@ fn equality_samples(expected: [bool; 4]) -> Vec<Sample> {
 macro_rules! comparison_family {
     ($(
         #[doc = $summary:literal]
-        $op:ident $function:ident = $name:literal, $types:ident, $samples:expr;
+        $op:ident $function:ident = $name:literal, $scalar:ident, $types:ident, $samples:expr;
     )*) => {$(
         #[doc = $summary]
         pub static $op: OpDef = comparison($name, $summary, $types)
-            .kernel(|node| Ok(compare(node, comparison_kernel(node, kernels::$function)?)))
+            .scalar(ScalarOp::Compare(CompareOp::$scalar))
+            .kernel(|node| Ok(compare(node, scalar_kernel(node)?)))
             .samples(|| $samples);
 
         #[doc = $summary]
@@ -114,22 +114,22 @@ macro_rules! comparison_family {
 
 comparison_family! {
     /// Whether `x` equals `y`. NaN equals nothing.
-    EQUAL equal = "Equal", EQUALITY, equality_samples([false, true, false, false]);
+    EQUAL equal = "Equal", Equal, EQUALITY, equality_samples([false, true, false, false]);
 
     /// Whether `x` differs from `y`. NaN differs from everything.
-    NOT_EQUAL not_equal = "NotEqual", EQUALITY, equality_samples([true, false, true, true]);
+    NOT_EQUAL not_equal = "NotEqual", NotEqual, EQUALITY, equality_samples([true, false, true, true]);
 
     /// Whether `x` is less than `y`.
-    LESS less = "Less", NUMBERS, samples([true, false, false, false]);
+    LESS less = "Less", Less, NUMBERS, samples([true, false, false, false]);
 
     /// Whether `x` is at most `y`.
-    LESS_EQUAL less_equal = "LessEqual", NUMBERS, samples([true, true, false, false]);
+    LESS_EQUAL less_equal = "LessEqual", LessEqual, NUMBERS, samples([true, true, false, false]);
 
     /// Whether `x` is greater than `y`.
-    GREATER greater = "Greater", NUMBERS, samples([false, false, true, false]);
+    GREATER greater = "Greater", Greater, NUMBERS, samples([false, false, true, false]);
 
     /// Whether `x` is at least `y`.
-    GREATER_EQUAL greater_equal = "GreaterEqual", NUMBERS, samples([false, true, true, false]);
+    GREATER_EQUAL greater_equal = "GreaterEqual", GreaterEqual, NUMBERS, samples([false, true, true, false]);
 }
 
 const fn logical(name: &'static str, summary: &'static str, inputs: &'static [Arg]) -> OpDef {
@@ -151,14 +151,16 @@ fn truth_table(expected: [bool; 4]) -> Vec<Sample> {
 pub static LOGICAL_AND: OpDef = logical("LogicalAnd", "The logical and.", BOTH)
     .broadcasts()
     .infer(broadcast_shape)
-    .kernel(|node| binary_kernel(node, kernels::logical_and))
+    .scalar(ScalarOp::Binary(BinaryOp::LogicalAnd))
+    .kernel(scalar_kernel)
     .samples(|| truth_table([false, false, false, true]));
 
 /// The logical or.
 pub static LOGICAL_OR: OpDef = logical("LogicalOr", "The logical or.", BOTH)
     .broadcasts()
     .infer(broadcast_shape)
-    .kernel(|node| binary_kernel(node, kernels::logical_or))
+    .scalar(ScalarOp::Binary(BinaryOp::LogicalOr))
+    .kernel(scalar_kernel)
     .samples(|| truth_table([false, true, true, true]));
 
 /// The logical not.
@@ -167,7 +169,8 @@ pub static LOGICAL_NOT: OpDef =
         .outputs(&[Arg::is("y", DType::Bool)])
         .fallible(Fallible::Never)
         .infer(same_shape)
-        .kernel(|node| unary_kernel(node, kernels::logical_not))
+        .scalar(ScalarOp::Unary(UnaryOp::LogicalNot))
+        .kernel(scalar_kernel)
         .samples(|| vec![Sample::new([Value::from([true, false])], Value::from([false, true]))]);
 
 /// The logical and. Shapes broadcast.
@@ -227,7 +230,7 @@ pub fn logical_not(x: impl Into<Operand>) -> Tensor {
 macro_rules! predicate_family {
     ($(
         #[doc = $summary:literal]
-        $op:ident $function:ident = $name:literal, $expected:expr;
+        $op:ident $function:ident = $name:literal, $scalar:ident, $expected:expr;
     )*) => {$(
         #[doc = $summary]
         pub static $op: OpDef = OpDef::new($name, $summary)
@@ -237,7 +240,8 @@ macro_rules! predicate_family {
             .fallible(Fallible::Never)
             .infer(same_shape)
             .not_differentiable()
-            .kernel(|node| predicate_kernel(node, kernels::$function))
+            .scalar(ScalarOp::Predicate(PredicateOp::$scalar))
+            .kernel(scalar_kernel)
             .samples(|| {
                 let x = Value::from([1.0_f32, f32::INFINITY, f32::NEG_INFINITY, f32::NAN]);
                 vec![Sample::new([x], Value::from($expected))]
@@ -255,11 +259,11 @@ macro_rules! predicate_family {
 
 predicate_family! {
     /// Whether a float is neither infinite nor NaN.
-    IS_FINITE is_finite = "IsFinite", [true, false, false, false];
+    IS_FINITE is_finite = "IsFinite", IsFinite, [true, false, false, false];
 
     /// Whether a float is infinite.
-    IS_INF is_inf = "IsInf", [false, true, true, false];
+    IS_INF is_inf = "IsInf", IsInf, [false, true, true, false];
 
     /// Whether a float is NaN.
-    IS_NAN is_nan = "IsNan", [false, false, false, true];
+    IS_NAN is_nan = "IsNan", IsNan, [false, false, false, true];
 }

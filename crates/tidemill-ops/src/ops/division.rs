@@ -1,7 +1,5 @@
 //! Quotients and remainders in their less common forms.
 
-use tidemill_kernels::elementwise as kernels;
-
 use super::array::{ones_like, zeros_like};
 use super::compare::not_equal;
 use super::gradient::reciprocal_grad;
@@ -16,7 +14,7 @@ binary_family! {
     ///
     /// It is the oldest of TensorFlow's divisions; prefer [`div`](super::arithmetic::div) and
     /// [`floor_div`](super::arithmetic::floor_div), whose names say what they do.
-    DIV_V1 div_v1 = "Div"["div"], NUMBERS(Integers), kernels::div,
+    DIV_V1 div_v1 = "Div"["div"], NUMBERS(Integers), Div,
         (|cx|
             cx.grad::<Tensor>() / cx.input::<Tensor>(1),
             cx.grad::<Tensor>()
@@ -24,7 +22,7 @@ binary_family! {
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [2.0, -0.5, -1.0];
 
     /// The quotient of floats, and 0 where `y` is 0.
-    DIV_NO_NAN div_no_nan = "DivNoNan"["div_no_nan"], FLOATS, kernels::div_no_nan,
+    DIV_NO_NAN div_no_nan = "DivNoNan"["div_no_nan"], FLOATS, DivNoNan,
         (|cx|
             div_no_nan(cx.grad::<Tensor>(), cx.input::<Tensor>(1)),
             cx.grad::<Tensor>()
@@ -34,7 +32,7 @@ binary_family! {
         [1.0, -2.0, 0.5], [0.5, 4.0, -0.5] => [2.0, -0.5, -1.0];
 
     /// The product of floats, and 0 where `y` is 0, even if `x` is infinite or NaN.
-    MUL_NO_NAN mul_no_nan = "MulNoNan"["mul_no_nan"], FLOATS, kernels::mul_no_nan,
+    MUL_NO_NAN mul_no_nan = "MulNoNan"["mul_no_nan"], FLOATS, MulNoNan,
         (|cx|
             mul_no_nan(cx.grad::<Tensor>(), cx.input::<Tensor>(1)),
             mul_no_nan(cx.input::<Tensor>(0), cx.grad::<Tensor>())),
@@ -44,7 +42,7 @@ binary_family! {
     ///
     /// Gradients of products multiply with it: beside a zero, other elements may have an infinite
     /// product.
-    ABSORBING_MUL absorbing_mul = "AbsorbingMul"["absorbing_mul"], FLOATS, kernels::absorbing_mul,
+    ABSORBING_MUL absorbing_mul = "AbsorbingMul"["absorbing_mul"], FLOATS, AbsorbingMul,
         (|cx|
             absorbing_mul(cx.grad::<Tensor>(), cx.input::<Tensor>(1)),
             absorbing_mul(cx.input::<Tensor>(0), cx.grad::<Tensor>())),
@@ -53,7 +51,7 @@ binary_family! {
     /// The quotient `x / y`, and 0 where `x` is 0, whatever `y` is.
     ///
     /// Where both are 0, there is no derivative, and the gradient is 0.
-    XDIVY xdivy = "Xdivy"["Xdivy"], FLOATS, kernels::xdivy,
+    XDIVY xdivy = "Xdivy"["Xdivy"], FLOATS, Xdivy,
         (|cx|
             cx.grad::<Tensor>() * reciprocal_where_defined(cx.input(0), cx.input(1)),
             cx.grad::<Tensor>()
@@ -65,14 +63,14 @@ binary_family! {
     /// The quotient rounded towards zero to a whole number. Dividing an integer by zero is an
     /// error.
     TRUNCATE_DIV truncate_div = "TruncateDiv"["TruncateDiv"], NUMBERS(Integers),
-        kernels::truncate_div,
+        TruncateDiv,
         none,
         [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [3.0, -3.0, -3.0];
 
     /// The remainder of [`truncate_div`], which has the sign of `x`. Dividing an integer by zero
     /// is an error.
     TRUNCATE_MOD truncate_mod = "TruncateMod"["TruncateMod"], NUMBERS(Integers),
-        kernels::truncate_mod,
+        TruncateMod,
         (|cx|
             cx.grad(),
             cx.grad::<Tensor>()
@@ -80,7 +78,7 @@ binary_family! {
         [7.0, -7.0, 7.5], [2.0, 2.0, -2.0] => [1.0, -1.0, 1.5];
 
     /// The remainder that has the sign of `x`: the older name of [`truncate_mod`].
-    MOD_V1 mod_v1 = "Mod"["mod"], NUMBERS(Integers), kernels::truncate_mod,
+    MOD_V1 mod_v1 = "Mod"["mod"], NUMBERS(Integers), TruncateMod,
         (|cx|
             cx.grad(),
             cx.grad::<Tensor>()
@@ -97,12 +95,12 @@ fn reciprocal_where_defined(x: Tensor, y: Tensor) -> Tensor {
 
 unary_family! {
     /// The reciprocal, `1 / x`, under its older name; see [`reciprocal`].
-    INV inv = "Inv"("x"), FLOATS, kernels::reciprocal,
+    INV inv = "Inv"("x"), FLOATS, Reciprocal,
         (|cx| reciprocal_grad(cx.output(0), cx.grad())),
         [-1.5, -0.25, 0.5, 2.0] => [-0.6666667, -4.0, 2.0, 0.5];
 
     /// The nearest whole number; the even one of two equally near.
-    ROUND round = "Round"("x"), NUMBERS, kernels::rint,
+    ROUND round = "Round"("x"), NUMBERS, Rint,
         none,
         [-1.5, -0.25, 0.5, 2.75] => [-2.0, 0.0, 0.0, 3.0];
 }

@@ -1,8 +1,7 @@
 //! The operations of the gradients of element-wise functions. They have gradients themselves.
 
 use tidemill_graph::{Arg, OpDef, Sample};
-use tidemill_kernels::elementwise as kernels;
-use tidemill_value::Value;
+use tidemill_value::{BinaryOp, ScalarOp, Value};
 
 use super::activation::sigmoid;
 use super::array::zeros_like;
@@ -11,7 +10,7 @@ use super::division::{mul_no_nan, xdivy};
 use super::math::{abs, sign, square};
 use super::select::select;
 use crate::Tensor;
-use crate::elementwise::{binary_kernel, equal_shape};
+use crate::elementwise::{equal_shape, scalar_kernel};
 use crate::family::{FLOATS, NUMBERS, grads};
 use crate::operand::tensor;
 
@@ -35,7 +34,8 @@ fn samples(inputs: [[f32; 3]; 2], output: [f32; 3]) -> Vec<Sample> {
 /// The gradient of `Sigmoid`.
 pub static SIGMOID_GRAD: OpDef =
     gradient_op("SigmoidGrad", "`dy * y * (1 - y)`.", OUTPUT_AND_GRADIENT)
-        .kernel(|node| binary_kernel(node, kernels::sigmoid_grad))
+        .scalar(ScalarOp::Binary(BinaryOp::SigmoidGrad))
+        .kernel(scalar_kernel)
         .gradient(|cx| {
             let (y, dy, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
             let by_dy = grad * dy;
@@ -45,7 +45,8 @@ pub static SIGMOID_GRAD: OpDef =
 
 /// The gradient of `Tanh`.
 pub static TANH_GRAD: OpDef = gradient_op("TanhGrad", "`dy * (1 - y * y)`.", OUTPUT_AND_GRADIENT)
-    .kernel(|node| binary_kernel(node, kernels::tanh_grad))
+    .scalar(ScalarOp::Binary(BinaryOp::TanhGrad))
+    .kernel(scalar_kernel)
     .gradient(|cx| {
         let (y, dy, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
         Ok(grads([Some(grad * -2.0 * dy * y), Some(tanh_grad(y, grad))]))
@@ -55,7 +56,8 @@ pub static TANH_GRAD: OpDef = gradient_op("TanhGrad", "`dy * (1 - y * y)`.", OUT
 /// The gradient of `Sqrt`.
 pub static SQRT_GRAD: OpDef =
     gradient_op("SqrtGrad", "`dy * 0.5 / y`, and 0 where `dy` is.", OUTPUT_AND_GRADIENT)
-        .kernel(|node| binary_kernel(node, kernels::sqrt_grad))
+        .scalar(ScalarOp::Binary(BinaryOp::SqrtGrad))
+        .kernel(scalar_kernel)
         .gradient(|cx| {
             let (y, z, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.output(0), cx.grad());
             Ok(grads([Some(-grad * xdivy(z, y)), Some(sqrt_grad(y, grad))]))
@@ -65,7 +67,8 @@ pub static SQRT_GRAD: OpDef =
 /// The gradient of `Rsqrt`.
 pub static RSQRT_GRAD: OpDef =
     gradient_op("RsqrtGrad", "`dy * -0.5 * y * y * y`.", OUTPUT_AND_GRADIENT)
-        .kernel(|node| binary_kernel(node, kernels::rsqrt_grad))
+        .scalar(ScalarOp::Binary(BinaryOp::RsqrtGrad))
+        .kernel(scalar_kernel)
         .gradient(|cx| {
             let (y, dy, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
             let of_y = grad * mul_no_nan(-1.5 * square(y), dy);
@@ -76,7 +79,8 @@ pub static RSQRT_GRAD: OpDef =
 /// The gradient of `Reciprocal`.
 pub static RECIPROCAL_GRAD: OpDef =
     gradient_op("ReciprocalGrad", "`-dy * y * y`.", OUTPUT_AND_GRADIENT)
-        .kernel(|node| binary_kernel(node, kernels::reciprocal_grad))
+        .scalar(ScalarOp::Binary(BinaryOp::ReciprocalGrad))
+        .kernel(scalar_kernel)
         .gradient(|cx| {
             let (y, dy, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
             let of_y = grad * mul_no_nan(-2.0 * y, dy);
@@ -87,7 +91,8 @@ pub static RECIPROCAL_GRAD: OpDef =
 /// The gradient of `Softplus`.
 pub static SOFTPLUS_GRAD: OpDef =
     gradient_op("SoftplusGrad", "`gradients / (exp(-features) + 1)`.", GRADIENT_AND_FEATURES)
-        .kernel(|node| binary_kernel(node, kernels::softplus_grad))
+        .scalar(ScalarOp::Binary(BinaryOp::SoftplusGrad))
+        .kernel(scalar_kernel)
         .gradient(|cx| {
             let (dy, x, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
             let of_x = sigmoid_grad(sigmoid(x), grad * dy);
@@ -102,7 +107,8 @@ pub static RELU_GRAD: OpDef = gradient_op(
     GRADIENT_AND_FEATURES,
 )
 .attrs(NUMBERS)
-.kernel(|node| binary_kernel(node, kernels::relu_grad))
+.scalar(ScalarOp::Binary(BinaryOp::ReluGrad))
+.kernel(scalar_kernel)
 .gradient(|cx| {
     let x: Tensor = cx.input(1);
     Ok(grads([Some(relu_grad(cx.grad(), x)), Some(zeros_like(x))]))
@@ -116,7 +122,8 @@ pub static RELU6_GRAD: OpDef = gradient_op(
     GRADIENT_AND_FEATURES,
 )
 .attrs(NUMBERS)
-.kernel(|node| binary_kernel(node, kernels::relu6_grad))
+.scalar(ScalarOp::Binary(BinaryOp::Relu6Grad))
+.kernel(scalar_kernel)
 .gradient(|cx| {
     let x: Tensor = cx.input(1);
     Ok(grads([Some(relu6_grad(cx.grad(), x)), Some(zeros_like(x))]))
@@ -129,7 +136,8 @@ pub static ELU_GRAD: OpDef = gradient_op(
     "`gradients * (outputs + 1)` where the outputs are negative, the gradients elsewhere.",
     GRADIENT_AND_OUTPUTS,
 )
-.kernel(|node| binary_kernel(node, kernels::elu_grad))
+.scalar(ScalarOp::Binary(BinaryOp::EluGrad))
+.kernel(scalar_kernel)
 .gradient(|cx| {
     let (dy, y, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
     let of_y = select(less(y, 0.0), grad * dy, zeros_like(y));
@@ -144,7 +152,8 @@ pub static SELU_GRAD: OpDef = gradient_op(
      `gradients * scale` elsewhere.",
     GRADIENT_AND_OUTPUTS,
 )
-.kernel(|node| binary_kernel(node, kernels::selu_grad))
+.scalar(ScalarOp::Binary(BinaryOp::SeluGrad))
+.kernel(scalar_kernel)
 .gradient(|cx| {
     let (dy, y, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
     let of_y = select(less(y, 0.0), grad * dy, zeros_like(y));
@@ -155,7 +164,8 @@ pub static SELU_GRAD: OpDef = gradient_op(
 /// The gradient of `Softsign`.
 pub static SOFTSIGN_GRAD: OpDef =
     gradient_op("SoftsignGrad", "`gradients / (1 + |features|)²`.", GRADIENT_AND_FEATURES)
-        .kernel(|node| binary_kernel(node, kernels::softsign_grad))
+        .scalar(ScalarOp::Binary(BinaryOp::SoftsignGrad))
+        .kernel(scalar_kernel)
         .gradient(|cx| {
             let (dy, x, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
             let of_x = softsign_grad(grad * dy, x) * -2.0 * sign(x) / (abs(x) + 1.0);

@@ -5,9 +5,8 @@ use tidemill_graph::{
     Access, Arg, AttrDef, AttrKind, Default, Execution, Fallible, Inferred, KernelCx, KernelError,
     NodeBuilder, OpDef, OperationRef, Role, Sample, TensorRef, control_dependencies,
 };
-use tidemill_kernels::elementwise as kernels;
 use tidemill_kernels::layout::{self, Combine};
-use tidemill_value::{DType, PartialShape, Value};
+use tidemill_value::{BinaryOp, DType, PartialShape, Value};
 
 use super::array;
 use super::writes::{Assign, IsInitialized, Scatter, element_type, infer_parts, infer_rows};
@@ -135,12 +134,12 @@ const fn update(name: &'static str, summary: &'static str) -> OpDef {
 /// Adds to a variable.
 pub static ASSIGN_ADD_VARIABLE: OpDef =
     update("AssignAddVariableOp", "Adds to a resource variable.")
-        .kernel(|node| update_kernel(node, kernels::add));
+        .kernel(|node| update_kernel(node, BinaryOp::Add));
 
 /// Subtracts from a variable.
 pub static ASSIGN_SUB_VARIABLE: OpDef =
     update("AssignSubVariableOp", "Subtracts from a resource variable.")
-        .kernel(|node| update_kernel(node, kernels::sub));
+        .kernel(|node| update_kernel(node, BinaryOp::Sub));
 
 /// Slices of a variable by index along its first axis.
 pub static RESOURCE_GATHER: OpDef = OpDef::new(

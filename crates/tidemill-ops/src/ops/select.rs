@@ -5,9 +5,10 @@ use tidemill_graph::{
     Arg, AttrDef, Inferred, KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::elementwise;
-use tidemill_value::{DType, PartialShape, Shape, Value};
+use tidemill_value::{DType, PartialShape, ScalarOp, Shape, Value};
 
 use super::array::{ones_like, zeros_like};
+use crate::elementwise::scalar_kernel;
 use crate::family::grads;
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
@@ -33,11 +34,8 @@ pub static SELECT: OpDef =
                 Some(select(condition, zeros, grad)),
             ]))
         })
-        .kernel(|_| {
-            Ok(kernel(|cx| {
-                Ok(elementwise::select(cx.memory, cx.input(0)?, cx.input(1)?, cx.input(2)?)?)
-            }))
-        })
+        .scalar(ScalarOp::Select)
+        .kernel(scalar_kernel)
         .samples(|| {
             let condition = Value::from([true, false, true]);
             let (t, e) = (Value::from([1.0_f32, 2.0, 3.0]), Value::from(-1.0_f32));

@@ -5,8 +5,7 @@ use std::f32::consts::LN_2;
 use std::f64::consts::FRAC_2_SQRT_PI;
 
 use tidemill_graph::{OpDef, Sample};
-use tidemill_kernels::elementwise as kernels;
-use tidemill_value::Value;
+use tidemill_value::{BinaryOp, ScalarOp, Value};
 
 use super::arithmetic::mul;
 use super::array::ones_like;
@@ -14,7 +13,7 @@ use super::compare::{greater, greater_equal, not_equal};
 use super::division::xdivy;
 use super::math::{abs, exp, log, neg, square};
 use super::select::select;
-use crate::elementwise::binary_kernel;
+use crate::elementwise::scalar_kernel;
 use crate::family::{FLOATS, binary_family, grads, unary_family};
 use crate::operand::binary;
 use crate::{Operand, Tensor};
@@ -22,23 +21,23 @@ use crate::{Operand, Tensor};
 unary_family! {
     /// The error function: 2 / √π times the integral of exp(-t²) from 0 to `x`. Its values are
     /// between -1 and 1.
-    ERF erf = "Erf"("x"), FLOATS, kernels::erf,
+    ERF erf = "Erf"("x"), FLOATS, Erf,
         (|cx| cx.grad::<Tensor>() * bell_curve(cx.input(0))),
         [-1.5, -0.25, 0.5, 2.0] => [-0.96610516, -0.2763264, 0.5204999, 0.9953223];
 
     /// One minus the error function, accurate where it is tiny.
-    ERFC erfc = "Erfc"("x"), FLOATS, kernels::erfc,
+    ERFC erfc = "Erfc"("x"), FLOATS, Erfc,
         (|cx| neg(cx.grad::<Tensor>() * bell_curve(cx.input(0)))),
         [-1.5, -0.25, 0.5, 2.0] => [1.9661052, 1.2763264, 0.4795001, 0.004677735];
 
     /// The logarithm of the absolute value of the gamma function.
-    LGAMMA lgamma = "Lgamma"("x"), FLOATS, kernels::lgamma,
+    LGAMMA lgamma = "Lgamma"("x"), FLOATS, Lgamma,
         (|cx| cx.grad::<Tensor>() * digamma(cx.input::<Tensor>(0))),
         [0.3, 0.6, 1.2, 3.0] => [1.095798, 0.39823386, -0.08537409, LN_2];
 
     /// The derivative of the logarithm of the gamma function; NaN at its poles, 0 and the
     /// negative whole numbers.
-    DIGAMMA digamma = "Digamma"("x"), FLOATS, kernels::digamma,
+    DIGAMMA digamma = "Digamma"("x"), FLOATS, Digamma,
         (|cx| cx.grad::<Tensor>() * polygamma(1.0, cx.input::<Tensor>(0))),
         [0.5, 1.0, 2.0, 3.0] => [-1.96351, -0.5772157, 0.42278434, 0.9227843];
 }
@@ -59,7 +58,8 @@ pub static POLYGAMMA: OpDef = crate::family::binary_op(
     let (a, x, grad): (Tensor, Tensor, Tensor) = (cx.input(0), cx.input(1), cx.grad());
     Ok(grads([None, Some(grad * polygamma(a + 1.0, x))]))
 })
-.kernel(|node| binary_kernel(node, kernels::polygamma))
+.scalar(ScalarOp::Binary(BinaryOp::Polygamma))
+.kernel(scalar_kernel)
 .samples(|| {
     let (a, x) = (Value::from(1.0_f32), Value::from([0.5_f32, 1.0, 2.0, 3.0]));
     let trigamma = Value::from([4.934802_f32, 1.644934, 0.6449341, 0.3949341]);
@@ -86,7 +86,7 @@ binary_family! {
     /// The angle, from -π to π, of the point with the ordinate `x` and the abscissa `y`.
     ///
     /// It is the arc tangent of `x / y`, in the correct quadrant. The first operand is the ordinate.
-    ATAN2 atan2 = "Atan2"["Atan2"], FLOATS, kernels::atan2,
+    ATAN2 atan2 = "Atan2"["Atan2"], FLOATS, Atan2,
         (|cx|
             cx.grad::<Tensor>() * slopes_of_angle(cx.input(0), cx.input(1)).0,
             cx.grad::<Tensor>() * slopes_of_angle(cx.input(0), cx.input(1)).1),
@@ -95,7 +95,7 @@ binary_family! {
     /// The product `x * log(y)`, and 0 where `x` is 0, whatever `y` is.
     ///
     /// Where `x` is 0 and `y` is not positive, there is no derivative, and the gradient is 0.
-    XLOGY xlogy = "Xlogy"["Xlogy"], FLOATS, kernels::xlogy,
+    XLOGY xlogy = "Xlogy"["Xlogy"], FLOATS, Xlogy,
         (|cx|
             cx.grad::<Tensor>() * log_where_defined(cx.input(0), cx.input(1)),
             cx.grad::<Tensor>() * xdivy(cx.input::<Tensor>(0), cx.input::<Tensor>(1))),

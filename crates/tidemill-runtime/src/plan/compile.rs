@@ -200,12 +200,14 @@ impl Planner<'_> {
         let is_drawing = |_: &usize| instr.draws();
         let random = random.binary_search(&origin).ok().filter(is_drawing).map(|i| i as u32);
         let mut facts = instr.inputs.iter().map(|&input| subgraph.fact(input));
+        let dtype = instr.inputs.first().map(|&input| subgraph.fact(input).dtype);
         let is_numeric = !subgraph.must_keep(instr)
             && facts.all(is_number)
             && instr.outputs.iter().all(is_number);
+        let scalar = instr.op.scalar.zip(dtype).filter(|_| is_numeric);
         let lazy = schedule.lazy.get(&id).copied();
         let step = Step { action, inputs, outputs, clear, node: origin, random, lazy, turn: None };
-        Ok(Candidate { step, is_numeric })
+        Ok(Candidate { step, scalar })
     }
 
     /// The check of a later write.
@@ -223,7 +225,7 @@ impl Planner<'_> {
             lazy: None,
             turn: None,
         };
-        Ok(Candidate { step, is_numeric: false })
+        Ok(Candidate { step, scalar: None })
     }
 }
 

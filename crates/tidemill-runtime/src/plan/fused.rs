@@ -3,7 +3,7 @@
 use std::ops::{Add, Div, Mul, Sub};
 
 use smallvec::SmallVec;
-use tidemill_graph::{Function, Kernel, KernelCx, KernelError};
+use tidemill_graph::{Kernel, KernelCx, KernelError};
 use tidemill_value::{Element, Scalar};
 
 /// The most numbers that a program holds.
@@ -26,6 +26,18 @@ pub(crate) struct Instruction<T> {
     pub(crate) function: Function<T>,
     pub(crate) operands: [u8; 2],
     pub(crate) result: u8,
+}
+
+/// A function of one or two numbers.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Function<T> {
+    Unary(fn(T) -> T),
+    /// `None` if it fails.
+    Binary(fn(T, T) -> Option<T>),
+    Add,
+    Sub,
+    Mul,
+    Div,
 }
 
 /// A number whose basic operations the machine computes.

@@ -6,15 +6,55 @@
 
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
-use tidemill_graph::{Function, NumberFunction, Operand};
+use tidemill_graph::Operand;
+use tidemill_kernels::elementwise::{self, AnyBinary, AnyUnary};
+use tidemill_value::{BinaryOp, DType, ScalarOp};
 
-use crate::plan::fused::{Instruction, Number, Program, REGISTERS};
+use crate::plan::fused::{Function, Instruction, Number, Program, REGISTERS};
 use crate::plan::step::{Action, Fused, Step};
 
-/// A step, and whether its inputs and outputs are single numbers and it cannot fail.
+/// A step. If its inputs and outputs are single numbers and it cannot fail, the function that it
+/// computes, and their type.
 pub(crate) struct Candidate {
     pub(crate) step: Step,
-    pub(crate) is_numeric: bool,
+    pub(crate) scalar: Option<(ScalarOp, DType)>,
+}
+
+/// A function of single numbers of one type.
+enum NumberFunction {
+    F32(Function<f32>),
+    F64(Function<f64>),
+}
+
+impl NumberFunction {
+    fn of((function, dtype): (ScalarOp, DType)) -> Option<Self> {
+        match function {
+            ScalarOp::Unary(function) => match elementwise::unary_loops(function, dtype)? {
+                AnyUnary::F32(found) => Some(NumberFunction::F32(Function::Unary(found.one))),
+                AnyUnary::F64(found) => Some(NumberFunction::F64(Function::Unary(found.one))),
+                _ => None,
+            },
+            ScalarOp::Binary(function) => match elementwise::binary_loops(function, dtype)? {
+                AnyBinary::F32(found) => Some(NumberFunction::F32(binary(function, found.one))),
+                AnyBinary::F64(found) => Some(NumberFunction::F64(binary(function, found.one))),
+                _ => None,
+            },
+            ScalarOp::Predicate(_) | ScalarOp::Compare(_) | ScalarOp::Select | ScalarOp::Cast => {
+                None
+            }
+        }
+    }
+}
+
+/// A function of two numbers. A program computes basic arithmetic without a call.
+fn binary<T>(function: BinaryOp, one: fn(T, T) -> Option<T>) -> Function<T> {
+    match function {
+        BinaryOp::Add => Function::Add,
+        BinaryOp::Sub => Function::Sub,
+        BinaryOp::Mul => Function::Mul,
+        BinaryOp::Div => Function::Div,
+        _ => Function::Binary(one),
+    }
 }
 
 /// Joins neighbouring steps that compute single numbers of one type.
@@ -22,10 +62,10 @@ pub(crate) fn join(steps: impl IntoIterator<Item = Candidate>) -> Vec<Step> {
     let mut fused = Vec::new();
     let mut singles: Block<f32> = Block::default();
     let mut doubles: Block<f64> = Block::default();
-    for Candidate { step, is_numeric } in steps {
+    for Candidate { step, scalar } in steps {
         let function = match &step.action {
-            Action::Kernel(kernel) if is_numeric && step.turn.is_none() && step.lazy.is_none() => {
-                kernel.number_function()
+            Action::Kernel(_) if step.turn.is_none() && step.lazy.is_none() => {
+                scalar.and_then(NumberFunction::of)
             }
             _ => None,
         };
