@@ -44,7 +44,8 @@ impl Convolution {
         out: &mut [T],
     ) -> Result<(), NumericError> {
         if self.is_product() {
-            return self.product(self.pixels())?.run(input, filter, out, &mut []);
+            let plan = self.product(self.pixels())?;
+            return plan.run(input, filter, out, &mut memory.workspace(plan.spare::<T>())?);
         }
         let mut sorted = Columns::space(memory, filter, self.groups)?;
         let filters = Columns::of(filter, self.filters, self.groups, &mut sorted);
@@ -60,10 +61,14 @@ impl Convolution {
         let padded = &padded[..];
         let of_patches = tile * self.patch();
         let of_product = if self.groups > 1 { tile * share } else { 0 };
-        let space = of_patches + of_product;
+        let spare = |count| Ok::<_, NumericError>(self.product(count)?.spare::<T>());
+        // The last tile is smaller, and its product may be computed in another way.
+        let spare = spare(tile)?.max(spare(last(self.pixels(), tile))?);
+        let space = of_patches + of_product + spare;
         try_for_each_chunk_mut_with(memory, space, out, tile * self.filters, |i, out, space| {
             let count = out.len() / self.filters;
-            let (patches, product) = space.split_at_mut(of_patches);
+            let (patches, space) = space.split_at_mut(of_patches);
+            let (product, spare) = space.split_at_mut(of_product);
             let patches = &mut patches[..count * self.patch()];
             let plan = self.product(count)?;
             let mut multiply = |group: usize, out: &mut [T]| {
@@ -73,7 +78,7 @@ impl Convolution {
                     narrow::multiply(patches, filter, share, out);
                     return Ok(());
                 }
-                plan.run(patches, filters.group(group), out, &mut [])
+                plan.run(patches, filters.group(group), out, spare)
             };
             if self.groups == 1 {
                 return multiply(0, out);

@@ -1,5 +1,7 @@
 //! Matrix products.
 
+mod micro;
+mod packed;
 mod plan;
 mod small;
 mod tiles;
@@ -12,6 +14,7 @@ use crate::number::Number;
 use crate::output::build;
 use crate::pool::{for_each_chunk_mut, try_for_each_chunk_mut_with};
 use crate::{Broadcast, NumericError};
+use micro::Block;
 pub use plan::{MatMul, Orientation};
 
 impl MatMul {
@@ -33,6 +36,11 @@ impl MatMul {
         spare: &mut [T],
     ) -> Result<(), NumericError> {
         T::multiply(self, left, right, out, spare)
+    }
+
+    /// Whether one of the operands is a vector.
+    fn is_of_vector(&self) -> bool {
+        self.rows == 1 || self.columns == 1
     }
 
     /// The operands as vector and matrix, if one is a vector, and the function that multiplies
@@ -155,7 +163,11 @@ macro_rules! floats {
     ($($rust:ty),*) => {$(
         impl Multiply for $rust {
             fn spare(plan: &MatMul) -> usize {
-                if small::is_small(plan) { plan.turned() } else { 0 }
+                match (small::is_small(plan), plan.is_of_vector(), <$rust>::micro()) {
+                    (true, ..) => plan.turned(),
+                    (false, false, Some(micro)) => packed::spare(plan, &micro),
+                    _ => 0,
+                }
             }
 
             fn multiply(
@@ -177,8 +189,13 @@ macro_rules! floats {
                 if small::is_small(plan) {
                     return small::multiply(plan, left, right, out, spare);
                 }
-                tiles::multiply(plan, left, right, out);
-                Ok(())
+                match <$rust>::micro() {
+                    Some(micro) => packed::multiply(plan, micro, left, right, out, spare),
+                    None => {
+                        tiles::multiply(plan, left, right, out);
+                        Ok(())
+                    }
+                }
             }
         }
     )*};

@@ -1,4 +1,4 @@
-//! Products of two matrices, tile by tile.
+//! The portable product of two matrices, tile by tile.
 //!
 //! A tile is a rectangle of the product. Each of its elements is a sum over the whole inner
 //! dimension, in an order that does not depend on where the tile lies.
@@ -61,7 +61,7 @@ macro_rules! gemm {
 gemm!(f32, sgemm; f64, dgemm);
 
 /// The extents of the tiles of a product.
-fn tile(plan: &MatMul) -> [usize; 2] {
+pub(super) fn tile(plan: &MatMul) -> [usize; 2] {
     let most = (plan.work() / TILES).clamp(LEAST_WORK, MOST_WORK);
     let [mut rows, mut columns] = [plan.rows.min(ROWS), plan.columns.min(COLUMNS)];
     while rows.saturating_mul(columns).saturating_mul(plan.inner) > most {
@@ -79,7 +79,7 @@ pub(super) fn multiply<T: Gemm>(plan: &MatMul, left: &[T], right: &[T], out: &mu
     let [rows, columns] = tile(plan);
     let [left_steps, right_steps] = plan.steps();
     let across = plan.columns.div_ceil(columns);
-    let product = Shared(out.as_mut_ptr());
+    let product = Shared::of(out);
     for_each(plan.rows.div_ceil(rows) * across, |i| {
         let [row, column] = [i / across * rows, i % across * columns];
         let extents = [rows.min(plan.rows - row), plan.inner, columns.min(plan.columns - column)];
@@ -98,15 +98,19 @@ pub(super) fn multiply<T: Gemm>(plan: &MatMul, left: &[T], right: &[T], out: &mu
 }
 
 /// The start of a product that several threads write.
-struct Shared<T>(*mut T);
+pub(super) struct Shared<T>(*mut T);
 
 // SAFETY: the threads write different elements, which may be sent to them.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
+    pub(super) fn of(product: &mut [T]) -> Self {
+        Shared(product.as_mut_ptr())
+    }
+
     /// # Safety
     /// The element must lie inside the product.
-    unsafe fn at(&self, element: usize) -> *mut T {
+    pub(super) unsafe fn at(&self, element: usize) -> *mut T {
         // SAFETY: as the caller promised.
         unsafe { self.0.add(element) }
     }
