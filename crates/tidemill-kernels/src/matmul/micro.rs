@@ -97,23 +97,63 @@ macro_rules! block {
 
 #[cfg(target_arch = "x86_64")]
 block!(
-    single_v4, "avx512f", f32, 12, 2, 16,
-    _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_storeu_ps
+    single_v4,
+    "avx512f",
+    f32,
+    12,
+    2,
+    16,
+    _mm512_setzero_ps,
+    _mm512_loadu_ps,
+    _mm512_set1_ps,
+    _mm512_fmadd_ps,
+    _mm512_add_ps,
+    _mm512_storeu_ps
 );
 #[cfg(target_arch = "x86_64")]
 block!(
-    double_v4, "avx512f", f64, 12, 2, 8,
-    _mm512_setzero_pd, _mm512_loadu_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_add_pd, _mm512_storeu_pd
+    double_v4,
+    "avx512f",
+    f64,
+    12,
+    2,
+    8,
+    _mm512_setzero_pd,
+    _mm512_loadu_pd,
+    _mm512_set1_pd,
+    _mm512_fmadd_pd,
+    _mm512_add_pd,
+    _mm512_storeu_pd
 );
 #[cfg(target_arch = "x86_64")]
 block!(
-    single_v3, "avx2,fma", f32, 6, 2, 8,
-    _mm256_setzero_ps, _mm256_loadu_ps, _mm256_set1_ps, _mm256_fmadd_ps, _mm256_add_ps, _mm256_storeu_ps
+    single_v3,
+    "avx2,fma",
+    f32,
+    6,
+    2,
+    8,
+    _mm256_setzero_ps,
+    _mm256_loadu_ps,
+    _mm256_set1_ps,
+    _mm256_fmadd_ps,
+    _mm256_add_ps,
+    _mm256_storeu_ps
 );
 #[cfg(target_arch = "x86_64")]
 block!(
-    double_v3, "avx2,fma", f64, 6, 2, 4,
-    _mm256_setzero_pd, _mm256_loadu_pd, _mm256_set1_pd, _mm256_fmadd_pd, _mm256_add_pd, _mm256_storeu_pd
+    double_v3,
+    "avx2,fma",
+    f64,
+    6,
+    2,
+    4,
+    _mm256_setzero_pd,
+    _mm256_loadu_pd,
+    _mm256_set1_pd,
+    _mm256_fmadd_pd,
+    _mm256_add_pd,
+    _mm256_storeu_pd
 );
 
 macro_rules! blocks {

@@ -26,9 +26,7 @@ pub(super) fn multiply<T: Float>(
 
 /// Whether a product is small. One of a vector is not: it is computed in another way.
 pub(super) fn is_small(plan: &MatMul) -> bool {
-    !plan.is_of_vector()
-        && plan.work() <= tiles::LEAST_WORK
-        && plan.inner <= MOST_INNER
+    !plan.is_of_vector() && plan.work() <= tiles::LEAST_WORK && plan.inner <= MOST_INNER
 }
 
 vectorized! {

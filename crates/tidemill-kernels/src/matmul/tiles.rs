@@ -61,7 +61,7 @@ macro_rules! gemm {
 gemm!(f32, sgemm; f64, dgemm);
 
 /// The extents of the tiles of a product.
-pub(super) fn tile(plan: &MatMul) -> [usize; 2] {
+fn tile(plan: &MatMul) -> [usize; 2] {
     let most = (plan.work() / TILES).clamp(LEAST_WORK, MOST_WORK);
     let [mut rows, mut columns] = [plan.rows.min(ROWS), plan.columns.min(COLUMNS)];
     while rows.saturating_mul(columns).saturating_mul(plan.inner) > most {
