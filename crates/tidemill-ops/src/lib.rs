@@ -11,6 +11,7 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod control_flow;
+mod data_format;
 mod elementwise;
 mod family;
 pub mod functions;
@@ -34,6 +35,7 @@ mod tensor_array;
 mod variable_builder;
 mod variable_scope;
 mod variables;
+mod window;
 
 pub use control_flow::{
     Rebuild, Structure, WhileLoop, case, case_exclusive, cond, foldl, foldr, map_accumulate,
