@@ -1,7 +1,7 @@
 //! The attributes that move windows over images: those of filters and of pools.
 
 use smallvec::SmallVec;
-use tidemill_graph::{AttrDef, AttrKind, Default, NodeView, OpError};
+use tidemill_graph::{AttrDef, AttrDefault, AttrKind, NodeView, OpError};
 use tidemill_kernels::window::{Padding, Slide};
 use tidemill_value::Dim;
 
@@ -10,7 +10,7 @@ use crate::data_format::DataFormat;
 pub(crate) const STRIDES: AttrDef = AttrDef::new("strides", AttrKind::Ints);
 pub(crate) const PADDING: AttrDef = AttrDef::new("padding", AttrKind::Str);
 pub(crate) const EXPLICIT_PADDINGS: AttrDef =
-    AttrDef::new("explicit_paddings", AttrKind::Ints).default(Default::Ints(&[]));
+    AttrDef::new("explicit_paddings", AttrKind::Ints).default(AttrDefault::Ints(&[]));
 
 /// The reason why a list does not have a number above 0 for each spatial axis, and 1 for batch and
 /// channels.

@@ -1,7 +1,7 @@
 //! Normalisation of channels by those around them, and its gradient.
 
 use tidemill_graph::{
-    Arg, Attr, AttrDef, Default, Fallible, GradCx, GradientError, Grads, Inferred, NodeBuilder,
+    Arg, Attr, AttrDef, AttrDefault, Fallible, GradCx, GradientError, Grads, Inferred, NodeBuilder,
     NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::local_response::LocalResponse;
@@ -25,7 +25,7 @@ const ATTRS: &[AttrDef] = &[
     AttrDef::float("alpha", 1.0),
     AttrDef::float("beta", 0.5),
     AttrDef::widened("T", &[DType::F32, DType::F16, DType::BF16])
-        .default(Default::Type(DType::F32)),
+        .default(AttrDefault::Type(DType::F32)),
 ];
 
 fn options(node: &NodeView<'_>) -> Result<LocalResponse, OpError> {

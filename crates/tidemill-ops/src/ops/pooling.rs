@@ -1,7 +1,7 @@
 //! Maximum and mean pooling over images.
 
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    Arg, AttrDef, AttrDefault, AttrKind, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
     KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef, Widening,
 };
 use tidemill_kernels::pooling::{self as kernels, Pool};
@@ -323,7 +323,8 @@ pub static MAX_POOL_WITH_ARGMAX: OpDef =
                 &[
                     KSIZE,
                     STRIDES,
-                    AttrDef::types("Targmax", DType::INDICES).default(Default::Type(DType::I64)),
+                    AttrDef::types("Targmax", DType::INDICES)
+                        .default(AttrDefault::Type(DType::I64)),
                     PADDING,
                     AttrDef::bool("include_batch_in_index", false),
                     NUMBERS,

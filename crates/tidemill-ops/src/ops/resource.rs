@@ -2,8 +2,8 @@
 //! handle.
 
 use tidemill_graph::{
-    Access, Arg, AttrDef, AttrKind, Default, Execution, Fallible, Inferred, KernelCx, KernelError,
-    NodeBuilder, OpDef, OperationRef, Role, Sample, TensorRef, control_dependencies,
+    Access, Arg, AttrDef, AttrDefault, AttrKind, Execution, Fallible, Inferred, KernelCx,
+    KernelError, NodeBuilder, OpDef, OperationRef, Role, Sample, TensorRef, control_dependencies,
 };
 use tidemill_kernels::layout::{self, Combine};
 use tidemill_value::{BinaryOp, DType, PartialShape, Value};
@@ -76,7 +76,7 @@ pub static VARIABLE_SHAPE: OpDef =
     OpDef::new("VariableShape", "The shape of the value of a resource variable.")
         .inputs(&[Arg::any_handle("input")])
         .outputs(&[Arg::of("output", "out_type")])
-        .attrs(&[AttrDef::types("out_type", DType::INDICES).default(Default::Type(DType::I32))])
+        .attrs(&[AttrDef::types("out_type", DType::INDICES).default(AttrDefault::Type(DType::I32))])
         .fallible(Fallible::Never)
         .infer(|node| (array::SHAPE.infer)(node))
         .kernel(|node| (array::SHAPE.kernel)(node))

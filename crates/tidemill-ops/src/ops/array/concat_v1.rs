@@ -58,7 +58,7 @@ pub static CONCAT_OFFSET: OpDef =
         .inputs(&[Arg::is("concat_dim", DType::I32), Arg::list("shape", "shape_type", "N")])
         .outputs(&[Arg::list("offset", "shape_type", "N")])
         .attrs(&[AttrDef::types("shape_type", DType::INDICES)
-            .default(tidemill_graph::Default::Type(DType::I32))])
+            .default(tidemill_graph::AttrDefault::Type(DType::I32))])
         .fallible(Fallible::Values)
         .infer(|node| {
             check_rank(node, 0, 0, "no axes")?;

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Default, Fallible, GradCx, Inferred, KernelCx, KernelError, NodeBuilder,
+    Arg, AttrDef, AttrDefault, Fallible, GradCx, Inferred, KernelCx, KernelError, NodeBuilder,
     NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout::{self, Band};
@@ -431,7 +431,7 @@ pub static MATRIX_BAND_PART: OpDef =
         .outputs(&[Arg::of("band", "T")])
         .attrs(&[
             AttrDef::types("T", DType::ALL),
-            AttrDef::types("Tindex", DType::INDICES).default(Default::Type(DType::I64)),
+            AttrDef::types("Tindex", DType::INDICES).default(AttrDefault::Type(DType::I64)),
         ])
         .fallible(Fallible::Values)
         .infer(|node| {

@@ -1,7 +1,7 @@
 //! `LinSpace`.
 
 use tidemill_graph::{
-    Arg, AttrDef, Default, Fallible, GradCx, GradientError, Grads, Inferred, KernelError,
+    Arg, AttrDef, AttrDefault, Fallible, GradCx, GradientError, Grads, Inferred, KernelError,
     NodeBuilder, OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
@@ -20,7 +20,7 @@ pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "A given number of evenly s
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[
         AttrDef::widened("T", DType::FLOATS),
-        AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
+        AttrDef::types("Tidx", DType::INDICES).default(AttrDefault::Type(DType::I32)),
     ])
     .fallible(Fallible::Values)
     .infer(|node| {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel, KernelCx,
+    Arg, AttrDef, AttrDefault, Fallible, GradCx, GradientError, Grads, Inferred, Kernel, KernelCx,
     NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::order as kernels;
@@ -23,7 +23,7 @@ use crate::{Operand, Tensor};
 
 /// An attribute for the type of indices.
 const fn index_type(name: &'static str) -> AttrDef {
-    AttrDef::types(name, DType::INDICES).default(Default::Type(DType::I32))
+    AttrDef::types(name, DType::INDICES).default(AttrDefault::Type(DType::I32))
 }
 
 /// The largest elements along the last axis, and their positions.
@@ -37,9 +37,9 @@ pub static TOP_K: OpDef =
                     AttrDef::bool("sorted", true),
                     AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tk", &[DType::I16, DType::I32, DType::I64])
-                        .default(Default::Type(DType::I32)),
+                        .default(AttrDefault::Type(DType::I32)),
                     AttrDef::types("index_type", &[DType::I16, DType::I32, DType::I64])
-                        .default(Default::Type(DType::I32)),
+                        .default(AttrDefault::Type(DType::I32)),
                 ]
             },
         )

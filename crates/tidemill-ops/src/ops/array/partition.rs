@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    Arg, AttrDef, AttrDefault, AttrKind, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
     NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
@@ -31,7 +31,7 @@ pub static ONE_HOT: OpDef =
             AttrDef::int("axis", -1),
             AttrDef::types("T", DType::ALL),
             AttrDef::types("TI", &[DType::U8, DType::I8, DType::I32, DType::I64])
-                .default(Default::Type(DType::I64)),
+                .default(AttrDefault::Type(DType::I64)),
         ])
         .fallible(Fallible::Values)
         .infer(|node| {

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Default, Elements, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
+    Arg, AttrDef, AttrDefault, Elements, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
     NodeView, OpDef, OpError, Sample,
 };
 use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
@@ -155,7 +155,8 @@ pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "A tensor without axes of leng
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[
         AttrDef::types("T", DType::ALL),
-        AttrDef::new("squeeze_dims", tidemill_graph::AttrKind::Ints).default(Default::Ints(&[])),
+        AttrDef::new("squeeze_dims", tidemill_graph::AttrKind::Ints)
+            .default(AttrDefault::Ints(&[])),
     ])
     .infer(|node| {
         let axes = node.ints_attr("squeeze_dims")?;

@@ -1,8 +1,8 @@
 //! `Cumsum` and `Cumprod`.
 
 use tidemill_graph::{
-    Arg, AttrDef, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel, NodeBuilder,
-    NodeView, OpDef, OpError, Sample,
+    Arg, AttrDef, AttrDefault, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::NumericError;
 use tidemill_kernels::recurrence::Start;
@@ -30,7 +30,7 @@ const fn scan(name: &'static str, summary: &'static str) -> OpDef {
                     AttrDef::bool("exclusive", false),
                     AttrDef::bool("reverse", false),
                     AttrDef::widened("T", DType::NUMBERS),
-                    AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
+                    AttrDef::types("Tidx", DType::INDICES).default(AttrDefault::Type(DType::I32)),
                 ]
             },
         )

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Default, Elements, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    Arg, AttrDef, AttrDefault, Elements, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
     NodeBuilder, NodeView, OpDef, OpError, Sample, Widening,
 };
 use tidemill_kernels::segment::{self as kernels, Segment};
@@ -136,7 +136,7 @@ const fn unsorted_attrs(widening: Widening) -> [AttrDef; 3] {
     [
         AttrDef::types("T", DType::NUMBERS).widening(widening),
         AttrDef::types("Tindices", DType::INDICES),
-        AttrDef::types("Tnumsegments", DType::INDICES).default(Default::Type(DType::I32)),
+        AttrDef::types("Tnumsegments", DType::INDICES).default(AttrDefault::Type(DType::I32)),
     ]
 }
 

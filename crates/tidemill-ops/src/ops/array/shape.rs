@@ -2,8 +2,8 @@
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Arg, AttrDef, Default, Elements, Fact, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
-    OpDef, OpError, Sample, TensorRef, in_gradient,
+    Arg, AttrDef, AttrDefault, Elements, Fact, Fallible, Inferred, KernelCx, KernelError,
+    NodeBuilder, OpDef, OpError, Sample, TensorRef, in_gradient,
 };
 use tidemill_value::{DType, Dim, PartialShape, Scalar, Value, ValueError};
 
@@ -17,7 +17,7 @@ use crate::{Operand, Tensor};
 
 const TYPES: &[AttrDef] = &[
     AttrDef::types("T", DType::ANY),
-    AttrDef::types("out_type", DType::INDICES).default(Default::Type(DType::I32)),
+    AttrDef::types("out_type", DType::INDICES).default(AttrDefault::Type(DType::I32)),
 ];
 
 /// An operation that depends only on the shape of its input.
@@ -167,7 +167,7 @@ pub static BROADCAST_ARGS: OpDef =
     OpDef::new("BroadcastArgs", "The shape that two shapes broadcast to.")
         .inputs(&[Arg::of("s0", "T"), Arg::of("s1", "T")])
         .outputs(&[Arg::of("r0", "T")])
-        .attrs(&[AttrDef::types("T", DType::INDICES).default(Default::Type(DType::I32))])
+        .attrs(&[AttrDef::types("T", DType::INDICES).default(AttrDefault::Type(DType::I32))])
         .fallible(Fallible::Values)
         .infer(|node| {
             check_rank(node, 0, 1, "1 axis")?;

@@ -6,7 +6,7 @@ mod samples;
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    Arg, AttrDef, AttrDefault, AttrKind, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
     KernelCx, KernelError, NodeView, OpDef, OpError,
 };
 use tidemill_kernels::NumericError;
@@ -109,7 +109,7 @@ const T: AttrDef = AttrDef::widened("T", DType::FLOATS);
 const T_2D: AttrDef =
     AttrDef::widened("T", &[DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32]);
 const DILATIONS: AttrDef =
-    AttrDef::new("dilations", AttrKind::Ints).default(Default::Ints(&[1, 1, 1, 1]));
+    AttrDef::new("dilations", AttrKind::Ints).default(AttrDefault::Ints(&[1, 1, 1, 1]));
 /// A hint for TensorFlow's own kernels, without any other meaning.
 const USE_CUDNN: AttrDef = AttrDef::bool("use_cudnn_on_gpu", true);
 
@@ -126,7 +126,7 @@ const ATTRS_3D_INPUT: &[AttrDef] = &[
     DILATIONS_3D,
     AttrDef::types("Tshape", DType::INDICES),
 ];
-const DILATIONS_3D: AttrDef = DILATIONS.default(Default::Ints(&[1, 1, 1, 1, 1]));
+const DILATIONS_3D: AttrDef = DILATIONS.default(AttrDefault::Ints(&[1, 1, 1, 1, 1]));
 
 const fn forward<K: Kind>(
     name: &'static str,

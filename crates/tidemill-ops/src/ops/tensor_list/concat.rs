@@ -3,7 +3,7 @@
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fact, Fallible, GradCx, Inferred, KernelCx, KernelError,
+    Arg, AttrDef, AttrDefault, AttrKind, Fact, Fallible, GradCx, Inferred, KernelCx, KernelError,
     NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
@@ -92,7 +92,7 @@ pub static TENSOR_LIST_CONCAT_V1: OpDef = OpDef::new(
 .outputs(OUTPUTS)
 .attrs(&[
     ELEMENT_DTYPE,
-    AttrDef::new("element_shape", AttrKind::Shape).default(Default::UnknownShape),
+    AttrDef::new("element_shape", AttrKind::Shape).default(AttrDefault::UnknownShape),
 ])
 .fallible(Fallible::Values)
 .infer(|node| infer_concat(node, &node.shape_attr("element_shape")?))

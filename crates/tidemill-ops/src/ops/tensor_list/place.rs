@@ -3,8 +3,8 @@
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Arg, AttrDef, Default, Fallible, Inferred, KernelCx, KernelError, NodeBuilder, NodeView, OpDef,
-    OpError, Sample,
+    Arg, AttrDef, AttrDefault, Fallible, Inferred, KernelCx, KernelError, NodeBuilder, NodeView,
+    OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
 use tidemill_value::{DType, PartialShape, TensorList, Value};
@@ -28,7 +28,7 @@ pub static TENSOR_LIST_GET_ITEM: OpDef =
         .outputs(&[Arg::of("item", "element_dtype")])
         .attrs(&[
             ELEMENT_DTYPE,
-            AttrDef::types("Tshape", DType::INDICES).default(Default::Type(DType::I32)),
+            AttrDef::types("Tshape", DType::INDICES).default(AttrDefault::Type(DType::I32)),
         ])
         .fallible(Fallible::Values)
         .infer(|node| {
