@@ -24,6 +24,7 @@ mod inspect;
 mod kernel;
 mod methods;
 mod operand;
+mod operations;
 mod operators;
 pub mod ops;
 mod registry;

@@ -18,7 +18,17 @@ use super::tensor_list;
 use crate::elementwise::scalar_kernel;
 use crate::family::{NUMBERS, binary_family, binary_op, sample, with_gradient};
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    tables: binary;
+    ops:
+        ADD, ADD_N, ADD_V1, DIV, FLOOR_DIV, FLOOR_MOD, MAXIMUM, MINIMUM, MUL, POW,
+        SQUARED_DIFFERENCE, SUB;
+    exports:
+        add, add_n, div, floor_div, floor_mod, maximum, minimum, mul, pow, squared_difference, sub;
+}
 
 binary_family! {
     /// The sum, `x + y`. Integers wrap.

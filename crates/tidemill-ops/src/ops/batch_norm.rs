@@ -16,8 +16,14 @@ use super::math::rsqrt;
 use super::reduce::{Axes, reduce_sum};
 use crate::data_format::{DataFormat, Formats};
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: FUSED_BATCH_NORM, FUSED_BATCH_NORM_GRAD_V3, FUSED_BATCH_NORM_V2, FUSED_BATCH_NORM_V3;
+    exports: BatchStatistics, FusedBatchNorm, fused_batch_norm;
+}
 
 /// The axis of the channels, and the number of axes.
 #[derive(Clone, Copy)]

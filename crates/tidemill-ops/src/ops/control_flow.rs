@@ -1,11 +1,16 @@
 //! Operations that run bodies: `If`, `Case`, `While`, and their stateless kinds.
 
+use crate::operations::operations;
 use smallvec::SmallVec;
 use tidemill_graph::{
     Arg, AttrDef, AttrDefault, AttrKind, Body, Execution, Fact, Fallible, Inferred, NodeView,
     OpDef, OpError, Select, results_of_either,
 };
 use tidemill_value::DType;
+
+operations! {
+    ops: CASE, IF, STATELESS_CASE, STATELESS_IF, STATELESS_WHILE, WHILE;
+}
 
 const IF_ATTRS: &[AttrDef] = &[
     AttrDef::types("Tcond", DType::ALL),

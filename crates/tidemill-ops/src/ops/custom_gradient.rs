@@ -12,7 +12,13 @@ use tidemill_value::Value;
 
 use super::array::zeros_like;
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: CUSTOM_GRADIENT;
+    exports: CustomGradient, custom_gradient;
+}
 
 /// Tensors with a gradient rule defined by the program.
 pub static CUSTOM_GRADIENT: OpDef =

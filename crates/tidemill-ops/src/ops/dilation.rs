@@ -14,9 +14,17 @@ use crate::family::{beside, grads};
 use crate::index::{check_rank, check_shape};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample::array;
 use crate::window::{PADDING, STRIDES, paddings, places, steps};
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        DILATION_2D, DILATION_2D_BACKPROP_FILTER, DILATION_2D_BACKPROP_INPUT,
+        DILATION_2D_PICK_FILTER, DILATION_2D_PICK_INPUT;
+    exports: dilation2d;
+}
 
 const ATTRS: &[AttrDef] = &[
     // The sums of short integers wrap before they are compared.

@@ -16,8 +16,14 @@ use crate::family::{beside, grads};
 use crate::index::{check_rank, count_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: LRN, LRN_GRAD;
+    exports: lrn;
+}
 
 const ATTRS: &[AttrDef] = &[
     AttrDef::int("depth_radius", 5),

@@ -23,8 +23,19 @@ use crate::elementwise;
 use crate::family::{FLOATS, NUMBERS, grads};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        BIAS_ADD, BIAS_ADD_GRAD, L2_LOSS, LOG_SOFTMAX, SOFTMAX, SOFTMAX_CROSS_ENTROPY,
+        SPARSE_SOFTMAX_CROSS_ENTROPY;
+    exports:
+        bias_add, l2_loss, log_softmax, sigmoid_cross_entropy_with_logits, softmax,
+        softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits,
+        weighted_cross_entropy_with_logits;
+}
 
 /// The position of the channels of a layer's values, which may have any number of axes.
 fn format_of(node: &NodeView<'_>) -> Result<DataFormat, OpError> {

@@ -7,7 +7,13 @@ use tidemill_graph::{
 use tidemill_value::{DType, Element, PartialShape, Value, ValueError};
 
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: PLACEHOLDER, PLACEHOLDER_WITH_DEFAULT;
+    exports: placeholder, placeholder_of, placeholder_with_default;
+}
 
 /// A value that must be fed.
 pub static PLACEHOLDER: OpDef = OpDef::new("Placeholder", "A value that must be fed.")

@@ -15,9 +15,17 @@ use crate::family::{beside, grads};
 use crate::index::{check_shape, integers, known_extents, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample::array;
 use crate::window::{EXPLICIT_PADDINGS, PADDING, STRIDES, WrongList, paddings, places, spatial};
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        AVG_POOL, AVG_POOL_GRAD, MAX_POOL, MAX_POOL_GRAD, MAX_POOL_GRAD_GRAD, MAX_POOL_GRAD_GRAD_V2,
+        MAX_POOL_GRAD_V2, MAX_POOL_V2, MAX_POOL_WITH_ARGMAX;
+    exports: avg_pool, max_pool, max_pool_with_argmax;
+}
 
 const KSIZE: AttrDef = AttrDef::new("ksize", AttrKind::Ints);
 const FORMAT: AttrDef = DataFormat::ATTR;

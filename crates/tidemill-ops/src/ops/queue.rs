@@ -14,6 +14,11 @@ use tidemill_graph::{
 use tidemill_value::{ByteString, DType, Dim, PartialShape, Value};
 
 use crate::kernel::kernel;
+use crate::operations::operations;
+
+operations! {
+    ops: FIFO_QUEUE, QUEUE_DEQUEUE, QUEUE_ENQUEUE, QUEUE_SIZE;
+}
 
 /// Any number of elements.
 fn elements() -> PartialShape {

@@ -16,7 +16,15 @@ use crate::family::{example, grads};
 use crate::index::{axes_of, axis_of, check_not_empty, check_single, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, indexed, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: ALL, ANY, ARG_MAX, ARG_MIN, EUCLIDEAN_NORM, MAX, MEAN, MIN, SUM;
+    exports:
+        Axes, arg_max, arg_min, reduce_all, reduce_any, reduce_euclidean_norm, reduce_max,
+        reduce_mean, reduce_min, reduce_sum;
+}
 
 const INDEX: AttrDef =
     AttrDef::types("Tidx", DType::INDICES).default(AttrDefault::Type(DType::I32));

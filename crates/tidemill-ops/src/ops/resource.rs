@@ -16,8 +16,17 @@ use crate::index::axis_of;
 use crate::indexed_slices::rows_gradient;
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample;
 use crate::{Operand, Operation, Tensor, Variable};
+
+operations! {
+    ops:
+        ASSIGN_ADD_VARIABLE, ASSIGN_SUB_VARIABLE, ASSIGN_VARIABLE, READ_VARIABLE, RESOURCE_GATHER,
+        RESOURCE_GATHER_ND, SCATTER_ADD, SCATTER_DIV, SCATTER_MAX, SCATTER_MIN, SCATTER_MUL,
+        SCATTER_ND_ADD, SCATTER_ND_MAX, SCATTER_ND_MIN, SCATTER_ND_SUB, SCATTER_ND_UPDATE,
+        SCATTER_SUB, SCATTER_UPDATE, VARIABLE_SHAPE, VAR_HANDLE, VAR_IS_INITIALIZED;
+}
 
 /// The handle of a variable of the session.
 pub static VAR_HANDLE: OpDef =

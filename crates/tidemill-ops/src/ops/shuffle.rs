@@ -12,7 +12,13 @@ use crate::elementwise::same_shape;
 use crate::index::{check_not_empty, check_single, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: MULTINOMIAL, RANDOM_SHUFFLE;
+    exports: multinomial, random_shuffle;
+}
 
 /// The rows of a tensor in random order.
 pub static RANDOM_SHUFFLE: OpDef =

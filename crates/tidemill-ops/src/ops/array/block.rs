@@ -15,8 +15,14 @@ use crate::family::grads;
 use crate::index::{check_rank, count_of, integers, known_integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: BATCH_TO_SPACE, DEPTH_TO_SPACE, SPACE_TO_BATCH, SPACE_TO_DEPTH;
+    exports: batch_to_space_nd, depth_to_space, space_to_batch_nd, space_to_depth;
+}
 
 /// An operation that moves blocks between the first axis and those after it.
 const fn batched(name: &'static str, summary: &'static str, inputs: &'static [Arg]) -> OpDef {

@@ -13,7 +13,12 @@ use crate::index::{
     axis_of, check_rank, check_single, integer, integers, known_integer, known_integers,
 };
 use crate::kernel::kernel;
+use crate::operations::operations;
 use crate::sample::array;
+
+operations! {
+    ops: CONCAT_OFFSET, CONCAT_V1;
+}
 
 /// The concatenation of tensors along an axis, which is the first input.
 pub static CONCAT_V1: OpDef =

@@ -11,8 +11,14 @@ use crate::family::grads;
 use crate::index::{check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::ops::reduce::reduce_sum;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: LIN_SPACE;
+    exports: lin_space;
+}
 
 /// A given number of evenly spaced numbers.
 pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "A given number of evenly spaced numbers.")

@@ -16,10 +16,17 @@ use crate::family::grads;
 use crate::index::{check_rank, count_of, integer, integers, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::ops::arithmetic::{floor_div, maximum};
 use crate::ops::cast::cast;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: BINCOUNT, IN_TOP_K, LIST_DIFF, TOP_K, UNIQUE, UNIQUE_WITH_COUNTS;
+    exports:
+        Direction, argsort, bincount, in_top_k, list_diff, sort, top_k, unique, unique_with_counts;
+}
 
 /// An attribute for the type of indices.
 const fn index_type(name: &'static str) -> AttrDef {

@@ -14,8 +14,14 @@ use crate::family::grads;
 use crate::index::{axis_of, check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: DYNAMIC_PARTITION, DYNAMIC_STITCH, ONE_HOT, PARALLEL_DYNAMIC_STITCH;
+    exports: dynamic_partition, dynamic_stitch, one_hot, one_hot_with;
+}
 
 /// Rows that have one value at an index and another elsewhere.
 pub static ONE_HOT: OpDef =

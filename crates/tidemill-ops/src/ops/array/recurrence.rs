@@ -14,8 +14,13 @@ use crate::family::grads;
 use crate::index::{axis_of, check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::ops::division::absorbing_mul;
 use crate::sample::array;
+
+operations! {
+    ops: LINEAR_RECURRENCE, SEGMENT_RECURRENCE;
+}
 
 const INITIAL: AttrDef = AttrDef::float("initial", 0.0);
 const REVERSE: AttrDef = AttrDef::bool("reverse", false);

@@ -11,7 +11,13 @@ use super::shape;
 use crate::family::grads;
 use crate::index::{axes_of, axis_of, check_single, integers};
 use crate::operand::{indexed, tensor};
+use crate::operations::operations;
 use crate::{IntoNewShape, Operand, Tensor};
+
+operations! {
+    ops: EXPAND_DIMS, RESHAPE, SQUEEZE;
+    exports: expand_dims, reshape, squeeze;
+}
 
 /// The elements of a tensor with another shape.
 pub static RESHAPE: OpDef = OpDef::new("Reshape", "The elements of a tensor with another shape.")

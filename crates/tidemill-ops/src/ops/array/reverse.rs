@@ -11,8 +11,14 @@ use crate::family::grads;
 use crate::index::{axes_of, axis_of, check_rank, integers, known_integers};
 use crate::kernel::kernel;
 use crate::operand::{indexed, tensor};
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: REVERSE, REVERSE_SEQUENCE;
+    exports: reverse, reverse_sequence;
+}
 
 /// A tensor reversed along some axes.
 pub static REVERSE: OpDef = OpDef::new("ReverseV2", "A tensor reversed along some axes.")

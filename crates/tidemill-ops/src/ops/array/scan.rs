@@ -15,9 +15,15 @@ use crate::family::{example, grads};
 use crate::index::{axis_of, check_rank, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::ops::division::absorbing_mul;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: CUMPROD, CUMSUM;
+    exports: cumprod, cumprod_with, cumsum, cumsum_with;
+}
 
 /// An operation that combines all elements along an axis up to each.
 const fn scan(name: &'static str, summary: &'static str) -> OpDef {

@@ -14,12 +14,22 @@ use crate::family::{example, grads};
 use crate::index::{check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::ops::arithmetic::maximum;
 use crate::ops::cast::cast;
 use crate::ops::compare::{equal, greater_equal, logical_and};
 use crate::ops::select::select;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        SEGMENT_MAX, SEGMENT_MEAN, SEGMENT_MIN, SEGMENT_PROD, SEGMENT_SUM, UNSORTED_SEGMENT_MAX,
+        UNSORTED_SEGMENT_MIN, UNSORTED_SEGMENT_PROD, UNSORTED_SEGMENT_SUM;
+    exports:
+        segment_max, segment_mean, segment_min, segment_prod, segment_sum, unsorted_segment_max,
+        unsorted_segment_min, unsorted_segment_prod, unsorted_segment_sum;
+}
 
 /// An operation over rows whose segment numbers ascend.
 const fn sorted(name: &'static str, summary: &'static str) -> OpDef {

@@ -11,9 +11,15 @@ use super::split::list_kernel;
 use crate::index::{check_rank, index_list, known_extents, shape_of, shape_tensor};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{tensor, unary};
+use crate::operations::operations;
 use crate::ops::constant::constant_node;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: BROADCAST_ARGS, BROADCAST_GRADIENT_ARGS, RANK, SHAPE, SHAPE_N, SIZE;
+    exports: broadcast_dynamic_shape, broadcast_gradient_args, rank, shape, shape_n, size;
+}
 
 const TYPES: &[AttrDef] = &[
     AttrDef::types("T", DType::ANY),

@@ -23,7 +23,18 @@ use crate::data_format::DataFormat;
 use crate::family::{beside, grads};
 use crate::index::{check_rank, shape_of};
 use crate::kernel::kernel;
+use crate::operations::operations;
 use crate::window::{EXPLICIT_PADDINGS, PADDING, STRIDES, places};
+
+operations! {
+    ops:
+        CONV_2D, CONV_2D_BACKPROP_FILTER, CONV_2D_BACKPROP_INPUT, CONV_3D, CONV_3D_BACKPROP_FILTER,
+        CONV_3D_BACKPROP_INPUT, DEPTHWISE_CONV_2D, DEPTHWISE_CONV_2D_BACKPROP_FILTER,
+        DEPTHWISE_CONV_2D_BACKPROP_INPUT;
+    exports:
+        Conv, ConvPadding, conv1d, conv2d, conv2d_backprop_filter, conv2d_backprop_input,
+        conv2d_transpose, conv3d, depthwise_conv2d_native;
+}
 
 type Plan = fn(&[usize], &[usize], &[Slide]) -> Result<Convolution, NumericError>;
 

@@ -18,8 +18,14 @@ use super::{
 use crate::family::grads;
 use crate::index::{check_rank, count_of, integers, known_integers};
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::ops::array::concat;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: TENSOR_LIST_CONCAT, TENSOR_LIST_CONCAT_LISTS, TENSOR_LIST_CONCAT_V1, TENSOR_LIST_SPLIT;
+    exports: tensor_list_concat, tensor_list_concat_lists, tensor_list_split;
+}
 
 const OUTPUTS: &[Arg] = &[Arg::of("tensor", "element_dtype"), Arg::is("lengths", DType::I64)];
 

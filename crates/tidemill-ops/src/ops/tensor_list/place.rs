@@ -18,8 +18,18 @@ use super::{
 use crate::family::grads;
 use crate::index::check_rank;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::ops::array::{shape, zeros_like};
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        TENSOR_LIST_GET_ITEM, TENSOR_LIST_POP_BACK, TENSOR_LIST_PUSH_BACK,
+        TENSOR_LIST_PUSH_BACK_BATCH, TENSOR_LIST_SET_ITEM;
+    exports:
+        tensor_list_get_item, tensor_list_pop_back, tensor_list_push_back,
+        tensor_list_push_back_batch, tensor_list_set_item;
+}
 
 /// An element of a list; zeros if it is absent.
 pub static TENSOR_LIST_GET_ITEM: OpDef =
