@@ -68,6 +68,37 @@ impl Lowering<'_> {
         lowered.outputs.extend(facts);
         states.into_iter().zip(first as u32..).map(|(i, slot)| (i + before, slot)).collect()
     }
+
+    /// Gives the subgraph a feed for each parameter of its body.
+    fn feed_parameters(&mut self, parameters: &[Parameter], written: &FxHashSet<Root>) {
+        self.subgraph.feeds.clear();
+        for parameter in parameters {
+            let tensor = TensorId::new(parameter.node, 0);
+            let feed = match self.given.get(&tensor) {
+                Some(given) => given.node,
+                None => {
+                    let fact = &self.graph.node(parameter.node).outputs[0];
+                    let value = Fact::new(fact.dtype, fact.shape.clone());
+                    self.subgraph.push_feed(&value, parameter.node)
+                }
+            };
+            self.subgraph.feeds.push(feed);
+            if parameter.kind.is_variable() {
+                self.starts.insert(parameter.node, TensorId::new(feed, 0));
+            }
+        }
+        // A value read outside, of a variable that is written inside, becomes its current value.
+        for parameter in parameters {
+            if let ParameterKind::Read(root) = parameter.kind
+                && written.contains(&root)
+                && let Some(variable) =
+                    parameters.iter().find(|other| other.kind == ParameterKind::Variable(root))
+            {
+                let current = self.current(variable.node);
+                self.given.insert(TensorId::new(parameter.node, 0), current);
+            }
+        }
+    }
 }
 
 /// Forgets the shape of a tensor.
@@ -102,33 +133,7 @@ fn region_of(body: &Body, runs: &BodyRuns<'_>) -> Region {
     let reader = body.graph().read();
     let path = nodes_on_path(&reader, &signature);
     let mut lowering = Lowering::new(&reader, &signature, runs.shapes, None);
-    lowering.subgraph.feeds.clear();
-    for parameter in parameters {
-        let tensor = TensorId::new(parameter.node, 0);
-        let feed = match lowering.given.get(&tensor) {
-            Some(given) => given.node,
-            None => {
-                let fact = &reader.node(parameter.node).outputs[0];
-                let value = Fact::new(fact.dtype, fact.shape.clone());
-                lowering.subgraph.push_feed(&value, parameter.node)
-            }
-        };
-        lowering.subgraph.feeds.push(feed);
-        if parameter.kind.is_variable() {
-            lowering.starts.insert(parameter.node, TensorId::new(feed, 0));
-        }
-    }
-    // A value read outside, of a variable that is written inside, becomes its current value.
-    for parameter in parameters {
-        if let ParameterKind::Read(root) = parameter.kind
-            && runs.written.contains(&root)
-            && let Some(variable) =
-                parameters.iter().find(|other| other.kind == ParameterKind::Variable(root))
-        {
-            let current = lowering.current(variable.node);
-            lowering.given.insert(TensorId::new(parameter.node, 0), current);
-        }
-    }
+    lowering.feed_parameters(parameters, runs.written);
     lowering.lower_all(&path);
     // An assertion inside that a branch needs does not run for its own sake.
     let is_assertion = |id: &NodeId| reader.node(*id).op.effect == Effect::Assert;
