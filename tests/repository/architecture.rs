@@ -169,9 +169,7 @@ fn functions(text: &str) -> Vec<(&str, usize)> {
             |line: &&str| line.strip_prefix(indent).is_some_and(|end| end.starts_with('}'));
         let behind = match line.ends_with(['}', ';']) {
             true => 0,
-            false => {
-                lines[start + 1..].iter().position(|line| is_end(line)).map_or(0, |end| end + 1)
-            }
+            false => lines[start + 1..].iter().position(is_end).map_or(0, |end| end + 1),
         };
         found.push((signature.split(['(', '<']).next().unwrap_or_default(), 1 + behind));
     }

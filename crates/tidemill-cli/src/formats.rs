@@ -14,6 +14,8 @@ use crate::failure::Failure;
 use crate::report::{Part, Table};
 
 type Tensors = BTreeMap<String, Value>;
+type Read = fn(&Path, Option<&str>) -> Result<Value, Failure>;
+type Write = fn(&Path, &[(&str, &Value)]) -> Result<(), Failure>;
 
 /// A format of files that hold tensors.
 pub(crate) struct TensorFormat {
@@ -22,9 +24,9 @@ pub(crate) struct TensorFormat {
     extension: Option<&'static str>,
     /// Reads the tensor of a name, which files of one array do not need. If there is no function, tensors
     /// cannot be fed from such a file.
-    pub(crate) read: Option<fn(&Path, Option<&str>) -> Result<Value, Failure>>,
+    pub(crate) read: Option<Read>,
     pub(crate) read_all: fn(&Path) -> Result<Tensors, Failure>,
-    write: fn(&Path, &[(&str, &Value)]) -> Result<(), Failure>,
+    write: Write,
     /// The part of a report on such a file.
     pub(crate) part: fn(&Path) -> Result<Part, Failure>,
 }
