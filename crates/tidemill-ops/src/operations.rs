@@ -108,6 +108,7 @@ macro_rules! operations {
                 pub use super::$table::exports::*;
             )+)?
             $(
+                #[doc(inline)]
                 pub use super::{$($export),+};
             )?
         }
@@ -124,6 +125,7 @@ macro_rules! table {
 
             #[allow(unused_imports, unreachable_pub, reason = "these lints lose track of nested globs")]
             pub(super) mod exports {
+                #[doc(inline)]
                 pub use super::super::{$($function),*};
             }
         }
