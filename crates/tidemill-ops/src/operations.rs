@@ -29,11 +29,17 @@ impl Operations {
         len
     }
 
-    /// All operations, `N` in number, sorted by name.
+    /// All operations, `N` in number, sorted by name. It does not compile if two have the same name.
     pub(crate) const fn sorted<const N: usize>(&self) -> [&'static OpDef; N] {
         const NONE: &OpDef = &OpDef::new("", "");
         let mut sorted = [NONE; N];
         assert!(self.insert(&mut sorted, 0) == N);
+        let mut i = 1;
+        while i < N {
+            let [left, right] = [sorted[i - 1].name, sorted[i].name];
+            assert!(is_before(left.as_bytes(), right.as_bytes()), "an operation is listed twice");
+            i += 1;
+        }
         sorted
     }
 

@@ -141,7 +141,8 @@ fn exports(text: &str) -> Vec<&str> {
     let (list, rest) = declared.split_once("\n}").unwrap_or((declared, ""));
     let rows = if list.contains("tables:") { rest } else { "" };
     let of_rows = rows.lines().filter_map(in_row).map(|(_, function)| function);
-    list.split(|c| !is_word(c)).chain(of_rows).collect()
+    let exports = list.split("exports:").nth(1).unwrap_or_default();
+    exports.split(|c| !is_word(c)).chain(of_rows).collect()
 }
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {

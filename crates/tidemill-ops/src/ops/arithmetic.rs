@@ -23,11 +23,8 @@ use crate::{Operand, Tensor};
 
 operations! {
     tables: binary;
-    ops:
-        ADD, ADD_N, ADD_V1, DIV, FLOOR_DIV, FLOOR_MOD, MAXIMUM, MINIMUM, MUL, POW,
-        SQUARED_DIFFERENCE, SUB;
-    exports:
-        add, add_n, div, floor_div, floor_mod, maximum, minimum, mul, pow, squared_difference, sub;
+    ops: ADD_N, ADD_V1;
+    exports: add_n;
 }
 
 binary_family! {

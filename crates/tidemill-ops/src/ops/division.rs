@@ -11,9 +11,6 @@ use crate::operations::operations;
 
 operations! {
     tables: binary, unary;
-    ops: ABSORBING_MUL, DIV_NO_NAN, DIV_V1, MOD_V1, MUL_NO_NAN, TRUNCATE_DIV, TRUNCATE_MOD, XDIVY;
-    exports:
-        absorbing_mul, div_no_nan, div_v1, mod_v1, mul_no_nan, truncate_div, truncate_mod, xdivy;
 }
 
 binary_family! {

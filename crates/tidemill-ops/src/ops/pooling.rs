@@ -53,8 +53,7 @@ impl Windows {
     /// The pool whose extents and strides for all four axes are these.
     fn pool(&self, extents: &[i64], strides: &[i64]) -> Result<Pool, OpError> {
         let (extents, strides) = (self.spatial(extents, KSIZE)?, self.spatial(strides, STRIDES)?);
-        let is_outside = |(padding, &extent): (&Padding, &usize)| matches!(*padding, Padding::Explicit(before, after) if before.max(after) >= extent);
-        if self.paddings.iter().zip(&extents).any(is_outside) {
+        if (0..2).any(|i| hides_window(self.paddings[i], extents[i])) {
             return Err(OpError::attr(
                 EXPLICIT_PADDINGS.name,
                 "explicit paddings must be smaller than the window",
@@ -99,6 +98,11 @@ impl Windows {
         let (extents, strides) = (cx.input(last.saturating_sub(1))?, cx.input(last)?);
         Ok(self.pool(&integers(extents)?, &integers(strides)?)?)
     }
+}
+
+/// True if a window of an extent can lie on padding alone.
+fn hides_window(padding: Padding, extent: usize) -> bool {
+    matches!(padding, Padding::Explicit(before, after) if before.max(after) >= extent)
 }
 
 /// The shape of the windows of images of a shape.

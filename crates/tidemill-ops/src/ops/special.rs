@@ -21,8 +21,8 @@ use crate::{Operand, Tensor};
 
 operations! {
     tables: binary, unary;
-    ops: ATAN2, POLYGAMMA, XLOGY;
-    exports: atan2, polygamma, xlogy;
+    ops: POLYGAMMA;
+    exports: polygamma;
 }
 
 unary_family! {
