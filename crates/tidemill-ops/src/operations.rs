@@ -1,8 +1,7 @@
 //! The lists of the operations and functions that each file of [`ops`](crate::ops) declares.
 //!
 //! A file says in [`operations!`] what it declares, and the module above it collects its files with
-//! [`collect!`]: up to [`ALL`](crate::ALL) and [`functions`](crate::functions), which so need no
-//! change for a new operation.
+//! [`collect!`], up to [`ALL`](crate::ALL) and [`functions`](crate::functions).
 
 use tidemill_graph::OpDef;
 
