@@ -48,6 +48,8 @@ impl From<BuildErrorKind> for Refusal {
 }
 
 /// Adds a node to a graph, if its inputs and attributes fit.
+// A call would copy the node a few times.
+#[inline]
 pub(crate) fn append(
     graph: &Graph,
     new: NewNode<'_>,
@@ -101,13 +103,12 @@ fn facts_of(
     op: &'static OpDef,
     arguments: &Arguments<TensorId>,
 ) -> Result<SmallVec<[Fact; 2]>, BuildErrorKind> {
-    let fact = |&TensorId { node, slot }: &TensorId| {
+    let mut facts: SmallVec<[Fact; 2]> = SmallVec::new();
+    for &TensorId { node, slot } in &arguments.inputs {
         let Node { op, outputs, .. } = state.dag.node(node);
         let missing = || BuildErrorKind::NoOutput { op: op.name, slot, outputs: outputs.len() };
-        outputs.get(slot as usize).cloned().ok_or_else(missing)
-    };
-    let mut facts: SmallVec<[Fact; 2]> =
-        arguments.inputs.iter().map(fact).collect::<Result<_, _>>()?;
+        facts.push(outputs.get(slot as usize).ok_or_else(missing)?.clone());
+    }
     if state.variables.any_reshaped() {
         for (arg, range) in op.inputs.iter().zip(arguments.ranges()) {
             for i in range.filter(|_| arg.access == Access::Read) {
@@ -127,6 +128,9 @@ fn check_targets(
     op: &'static OpDef,
     arguments: &Arguments<TensorId>,
 ) -> Result<(), BuildErrorKind> {
+    if op.inputs.iter().all(|arg| arg.access == Access::Read) {
+        return Ok(());
+    }
     for (arg, tensors) in op.inputs.iter().zip(arguments.iter()) {
         let is_variable = |tensor: &TensorId| state.variable_of(*tensor).is_some();
         if arg.access != Access::Read && !tensors.iter().all(is_variable) {

@@ -14,6 +14,12 @@ impl<T> Arguments<T> {
         Arguments { inputs: SmallVec::new_const(), ends: SmallVec::new_const() }
     }
 
+    /// Adds the next argument, a single tensor.
+    pub(crate) fn push_one(&mut self, input: T) {
+        self.inputs.push(input);
+        self.ends.push(self.inputs.len() as u32);
+    }
+
     /// Adds the next argument.
     pub(crate) fn push(&mut self, argument: impl IntoIterator<Item = T>) {
         self.inputs.extend(argument);
@@ -38,7 +44,7 @@ impl<T> Arguments<T> {
 
     /// The same arguments with other inputs, one for each existing one.
     pub(crate) fn with_inputs<U>(&self, inputs: SmallVec<[U; 2]>) -> Arguments<U> {
-        Arguments { inputs, ends: self.ends.clone() }
+        Arguments { inputs, ends: SmallVec::from_slice(&self.ends) }
     }
 }
 

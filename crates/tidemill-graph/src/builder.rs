@@ -116,7 +116,7 @@ impl NodeBuilder {
 
     /// Adds the next argument, a tensor.
     pub fn input(mut self, tensor: impl Into<TensorRef>) -> Self {
-        self.arguments.push([tensor.into()]);
+        self.arguments.push_one(tensor.into());
         self
     }
 
@@ -307,8 +307,13 @@ impl NodeBuilder {
         if !poison.is_empty() {
             return Err(Failure::FedBy(graph.clone(), poison));
         }
-        let inputs = self.arguments.inputs.iter().filter_map(|tensor| tensor.id().ok());
-        let arguments = self.arguments.with_inputs(inputs.collect());
+        let mut inputs: SmallVec<[TensorId; 2]> = SmallVec::new();
+        for tensor in &self.arguments.inputs {
+            if let Ok(id) = tensor.id() {
+                inputs.push(id);
+            }
+        }
+        let arguments = self.arguments.with_inputs(inputs);
         let mut controls: SmallVec<[NodeId; 2]> = SmallVec::new();
         for control in &self.controls {
             if let Referent::Node(id) = control.referent()

@@ -43,6 +43,11 @@ impl Execution {
             _ => None,
         }
     }
+
+    /// Whether a node can write variables.
+    pub const fn may_write(self) -> bool {
+        matches!(self, Execution::Write | Execution::Branch(_) | Execution::Loop)
+    }
 }
 
 /// The side effect of a node. Effects happen in the order in which their nodes were created.

@@ -21,10 +21,13 @@ use crate::{
 impl State {
     /// Appends a node. Its inputs are nodes that were appended before.
     pub(crate) fn push(&mut self, node: Node) -> NodeId {
-        let inputs = node.inputs.iter().enumerate();
-        let inputs = inputs.map(|(i, input)| (input.node, self.edge(&node, i, *input)));
-        let controls = node.control_inputs.iter().map(|control| (*control, Edge::Control));
-        let edges: SmallVec<[(NodeId, Edge); 4]> = inputs.chain(controls).collect();
+        let mut edges: SmallVec<[(NodeId, Edge); 4]> = SmallVec::new();
+        for (i, input) in node.inputs.iter().enumerate() {
+            edges.push((input.node, self.edge(&node, i, *input)));
+        }
+        for control in &node.control_inputs {
+            edges.push((*control, Edge::Control));
+        }
         self.dag.push(node, edges)
     }
 
@@ -170,6 +173,9 @@ impl Graph {
 
     /// Notes the variables that a node may leave with another shape than the declared one.
     pub(crate) fn note_reshaped_by(&self, state: &mut State, id: NodeId) {
+        if !state.dag.node(id).op.execution.may_write() {
+            return;
+        }
         for variable in state.reshaped_by(id) {
             self.note_in(state, variable);
         }

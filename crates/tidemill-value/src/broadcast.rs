@@ -56,7 +56,7 @@ pub fn broadcast(left: &[usize], right: &[usize]) -> Result<Shape, BroadcastErro
             }
         };
     }
-    Ok(dims.into_iter().collect())
+    Ok(dims.into())
 }
 
 impl Dim {
@@ -88,7 +88,7 @@ impl PartialShape {
             .then(|| left.iter().zip(right).map(|(l, r)| l.merge(*r).ok()).collect())
             .flatten();
         merged
-            .map(|dims| dims.into_iter().collect())
+            .map(PartialShape::from)
             .ok_or_else(|| ValueError::Incompatible { left: self.clone(), right: other.clone() })
     }
 
@@ -123,6 +123,6 @@ impl PartialShape {
                 (None, _) => r,
             };
         }
-        Ok(dims.into_iter().collect())
+        Ok(dims.into())
     }
 }

@@ -98,12 +98,13 @@ plain_elements! {
 /// no memory for the copy.
 pub(crate) fn own(storage: &mut Arc<Storage>) -> Option<&mut Storage> {
     if Arc::get_mut(storage).is_none_or(|storage| !storage.is_owned()) {
-        let count = storage.count();
-        let mut copy = Storage::zeroed(storage.dtype(), count)?;
+        let mut copy = Storage::zeroed(storage.dtype(), storage.count())?;
         copy.copy_from(storage);
         *storage = Arc::new(copy);
     }
-    Arc::get_mut(storage)
+    // SAFETY: There is one reference to the storage, this one, which is borrowed for writing.
+    // `Arc::get_mut` would find that out by two atomic operations more.
+    Some(unsafe { &mut *Arc::as_ptr(storage).cast_mut() })
 }
 
 macro_rules! other_elements {

@@ -51,8 +51,22 @@ impl fmt::Debug for Dim {
 /// unknown rank as `..`. `[None, Some(3)]` and `[-1, 3]` say the same as `shape![?, 3]`. It prints
 /// in the notation of [`shape!`](crate::shape!), except for an unknown rank, which prints as
 /// `<unknown>`.
-#[derive(Clone, PartialEq, Eq, Hash, Default)]
+#[derive(PartialEq, Eq, Hash, Default)]
 pub struct PartialShape(Option<SmallVec<[Dim; 4]>>);
+
+// The derived `clone` would copy the dimensions one by one.
+impl Clone for PartialShape {
+    #[inline]
+    fn clone(&self) -> Self {
+        PartialShape(self.0.as_deref().map(SmallVec::from_slice))
+    }
+}
+
+impl From<SmallVec<[Dim; 4]>> for PartialShape {
+    fn from(dims: SmallVec<[Dim; 4]>) -> Self {
+        PartialShape(Some(dims))
+    }
+}
 
 impl PartialShape {
     /// The fully unknown shape.
@@ -128,7 +142,7 @@ fn collected(dims: &mut dyn Iterator<Item = Dim>) -> PartialShape {
 
 impl<const N: usize> From<[usize; N]> for PartialShape {
     fn from(dims: [usize; N]) -> Self {
-        dims.into_iter().map(Dim).collect()
+        SmallVec::from_slice(&dims.map(Dim)).into()
     }
 }
 
@@ -169,7 +183,7 @@ impl From<Vec<usize>> for PartialShape {
 
 impl From<&[Dim]> for PartialShape {
     fn from(dims: &[Dim]) -> Self {
-        dims.iter().copied().collect()
+        SmallVec::from_slice(dims).into()
     }
 }
 

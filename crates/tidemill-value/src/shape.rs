@@ -4,7 +4,7 @@ use std::ops::Deref;
 use smallvec::SmallVec;
 
 /// The extents of a value along its axes. `[]` is the shape of a single number.
-#[derive(Clone, Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[derive(Default, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct Shape(SmallVec<[usize; 4]>);
 
 impl Shape {
@@ -46,6 +46,20 @@ impl Shape {
     /// Appends an axis.
     pub fn push(&mut self, dim: usize) {
         self.0.push(dim);
+    }
+}
+
+// The derived `clone` would copy the extents one by one.
+impl Clone for Shape {
+    #[inline]
+    fn clone(&self) -> Self {
+        Shape(SmallVec::from_slice(&self.0))
+    }
+}
+
+impl From<SmallVec<[usize; 4]>> for Shape {
+    fn from(dims: SmallVec<[usize; 4]>) -> Self {
+        Shape(dims)
     }
 }
 

@@ -54,8 +54,9 @@ impl<'a> Indices<'a> {
         admits: impl Fn(Option<usize>, usize) -> bool,
         extents: &[usize],
     ) -> Result<(), NumericError> {
-        for position in 0..self.len() {
-            let axis = position % extents.len();
+        // A remainder would take longer than the rest of the check.
+        let axes = (0..extents.len()).cycle();
+        for (position, axis) in (0..self.len()).zip(axes) {
             let index = self.signed(position);
             if !admits(usize::try_from(index).ok(), axis) {
                 let extent = extents[axis];
