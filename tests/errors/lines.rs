@@ -299,17 +299,30 @@ fn all_rows() -> impl Iterator<Item = &'static Row> {
     tables.into_iter().flatten()
 }
 
-/// The functions that `tidemill::ops` exports, by its source.
+/// The functions that `tidemill::ops` exports, by its source: the lists of exports, and the rows of
+/// the tables that have none.
 fn builders() -> BTreeSet<String> {
-    let path = "crates/tidemill-ops/src/functions.rs";
-    let source = fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap();
-    let lists = source.split("pub use ").skip(1).filter_map(|list| list.split(';').next());
-    let names = lists.flat_map(|list| {
-        let names = list.split("::{").nth(1).or_else(|| list.rsplit("::").next());
-        names.unwrap_or_default().trim_end_matches('}').split(',')
-    });
-    let names = names.map(|name| name.trim().to_owned());
-    names.filter(|name| name.starts_with(char::is_lowercase)).collect()
+    let mut pending =
+        vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("crates/tidemill-ops/src/ops")];
+    let mut found = BTreeSet::new();
+    while let Some(path) = pending.pop() {
+        if path.is_dir() {
+            pending.extend(fs::read_dir(path).unwrap().map(|entry| entry.unwrap().path()));
+            continue;
+        }
+        let source = fs::read_to_string(path).unwrap();
+        let Some((_, lists)) = source.split_once("\noperations! {") else { continue };
+        let (lists, rest) = lists.split_once("\n}").unwrap();
+        let exports = lists.split("exports:").nth(1).unwrap_or_default().split([',', ';']);
+        found.extend(exports.map(|name| name.trim().to_owned()));
+        if lists.contains("tables:") {
+            let rows =
+                rest.lines().filter_map(|line| line.strip_prefix("    ")?.split_once(" = \""));
+            found.extend(rows.filter_map(|(names, _)| Some(names.split_once(' ')?.1.to_owned())));
+        }
+    }
+    found.retain(|name| name.starts_with(char::is_lowercase));
+    found
 }
 
 #[test]

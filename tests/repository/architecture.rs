@@ -25,6 +25,9 @@ const FLOORS: &[(&str, u32)] = &[
 /// Longer files should be split.
 const LONGEST_FILE: usize = 600;
 
+/// A function of the runtime must be shorter: longer ones need scrolling.
+const LONGEST_FUNCTION: usize = 60;
+
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
 }
@@ -140,5 +143,84 @@ fn the_documents_name_every_crate() {
     let text = fs::read_to_string(root().join("docs/architecture.md")).unwrap();
     for name in manifests().keys() {
         assert!(text.contains(&format!("`{name}`")), "docs/architecture.md does not name {name}");
+    }
+}
+
+/// The functions of a formatted file, with their numbers of lines: a function ends with the first
+/// line that closes a brace at its own depth.
+fn functions(text: &str) -> Vec<(&str, usize)> {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_qualifier =
+        |word: &str| word.starts_with("pub") || word.ends_with(')') || word == "const";
+    let mut found = Vec::new();
+    for (start, line) in lines.iter().enumerate() {
+        let code = line.trim_start();
+        let (before, signature) = match code.strip_prefix("fn ") {
+            Some(signature) => ("", signature),
+            None => code.split_once(" fn ").unwrap_or_default(),
+        };
+        if signature.is_empty()
+            || !before.split(' ').all(|word| word.is_empty() || is_qualifier(word))
+        {
+            continue;
+        }
+        let indent = &line[..line.len() - code.len()];
+        let is_end =
+            |line: &&str| line.strip_prefix(indent).is_some_and(|end| end.starts_with('}'));
+        let behind = match line.ends_with(['}', ';']) {
+            true => 0,
+            false => lines[start + 1..].iter().position(is_end).map_or(0, |end| end + 1),
+        };
+        found.push((signature.split(['(', '<']).next().unwrap_or_default(), 1 + behind));
+    }
+    found
+}
+
+#[test]
+fn no_function_of_the_runtime_is_too_long() {
+    let mut files = Vec::new();
+    rust_files(&root().join("crates/tidemill-runtime/src"), &mut files);
+    let mut counted = 0;
+    for path in files {
+        let text = fs::read_to_string(&path).unwrap();
+        for (name, lines) in functions(&text) {
+            let place = path.display();
+            assert!(lines < LONGEST_FUNCTION, "`{name}` in {place} has {lines} lines");
+            counted += 1;
+        }
+    }
+    assert!(counted > 300, "only {counted} functions have been found");
+}
+
+#[test]
+fn the_lines_of_functions_are_counted() {
+    let text = "fn one() {}\n\nimpl X {\n    pub(crate) const fn f<T>(\n        t: T,\n    ) -> T\n    where\n        T: Y,\n    {\n        t\n    }\n}\n";
+    assert_eq!(functions(text), [("one", 1), ("f", 8)]);
+}
+
+/// A new operation needs no other list than that of the module above its file.
+#[test]
+fn every_file_of_operations_is_collected() {
+    let ops = root().join("crates/tidemill-ops/src/ops");
+    let mut files = Vec::new();
+    rust_files(&ops, &mut files);
+    let declaring = |path: &&PathBuf| {
+        let text = fs::read_to_string(path).unwrap();
+        text.contains("\noperations! {") || text.contains("\ncollect! {")
+    };
+    let mut declared: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for path in files.iter().filter(declaring).filter(|path| **path != ops.join("mod.rs")) {
+        let place = if path.ends_with("mod.rs") { path.parent().unwrap() } else { path };
+        let name = place.file_stem().unwrap().to_string_lossy().into_owned();
+        declared.entry(place.with_file_name("mod.rs")).or_default().push(name);
+    }
+    for (module, mut names) in declared {
+        names.sort();
+        let text = fs::read_to_string(&module).unwrap();
+        let list = text.split("\ncollect! {").nth(1).unwrap_or_default().split('}').next();
+        let words = list.unwrap_or_default().split([',', '\n']).map(str::trim);
+        let listed: Vec<&str> =
+            words.filter(|word| !word.is_empty() && !word.starts_with('#')).collect();
+        assert_eq!(listed, names, "the list in {}, sorted", module.display());
     }
 }

@@ -284,11 +284,12 @@ fn leaves(tree: &str) -> Vec<String> {
     paths.map(|path| format!("{prefix}{path}").replace("::self", "")).collect()
 }
 
-/// The paths in code.
+/// The paths in code. Those of macros with a `$` name an item only once the macro is used.
 fn inline_paths(code: &str) -> Vec<String> {
     let is_of_path = |c: char| c.is_alphanumeric() || "_:$".contains(c);
     let paths = code.split(|c| !is_of_path(c)).map(|path| path.trim_end_matches(':'));
-    paths.filter(|path| path.contains("::")).map(str::to_owned).collect()
+    let paths = paths.filter(|path| path.contains("::") && !path.contains('$'));
+    paths.map(str::to_owned).collect()
 }
 
 /// True if code has a keyword followed by a name.

@@ -6,7 +6,7 @@ use tidemill_graph::{
 };
 use tidemill_ops::{IndexedSlices, Tensor, add_n, ones_like};
 
-use crate::control::{self, Call, Differentiate};
+use crate::control::{self, CallGradient, Differentiate};
 use crate::unbroadcast::unbroadcast;
 
 /// A node through which no gradient passes to one of its inputs.
@@ -149,7 +149,7 @@ impl<'a> Walk<'a> {
         self.graph.on_behalf_of(id, || {
             scoped(self.target, &name, |_| {
                 let (graph, target, differentiate) = (self.graph, self.target, self.differentiate);
-                let call = Call { graph, target, id, node, grads, wanted, differentiate };
+                let call = CallGradient { graph, target, id, node, grads, wanted, differentiate };
                 if let Some(grads) = control::gradient(&call) {
                     return grads.unwrap_or_else(|failed| {
                         node.inputs.iter().map(|_| Some(failed.output(0))).collect()

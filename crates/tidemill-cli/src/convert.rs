@@ -10,8 +10,8 @@ use tidemill_runtime::SessionOptions;
 use tidemill_train::freeze_session;
 
 use crate::failure::Failure;
+use crate::formats::{TensorFormat, write_all};
 use crate::graph::{Model, ModelArgs, load};
-use crate::tensors::{read_all, write_all};
 
 /// Converts a file to another format, named by the extension of the second path.
 ///
@@ -39,14 +39,6 @@ pub(crate) struct Args {
 pub(crate) fn convert(args: &Args) -> Result<(), Failure> {
     let kind = FileKind::of(&args.from)?;
     let end = args.to.extension().and_then(OsStr::to_str);
-    let is_of_tensors = matches!(
-        kind,
-        FileKind::Checkpoint
-            | FileKind::CheckpointIndex
-            | FileKind::Safetensors
-            | FileKind::Npy
-            | FileKind::Npz
-    );
     let is_of_graphs = matches!(
         kind,
         FileKind::GraphDef | FileKind::GraphDefText | FileKind::MetaGraph | FileKind::SavedModel
@@ -56,11 +48,11 @@ pub(crate) fn convert(args: &Args) -> Result<(), Failure> {
             write_graph(&args.to, &graph(args, kind)?, end == Some("pbtxt"))
         }
         Some("pb" | "pbtxt" | "meta") => Err(cannot(args, kind)),
-        _ if is_of_tensors => {
-            let tensors = read_all(&args.from, kind)?;
+        _ => {
+            let format = TensorFormat::of(kind).ok_or_else(|| cannot(args, kind))?;
+            let tensors = (format.read_all)(&args.from)?;
             write_all(&args.to, tensors.iter().map(|(name, value)| (name.as_str(), value)))
         }
-        _ => Err(cannot(args, kind)),
     }
 }
 

@@ -7,14 +7,13 @@ use std::path::{Path, PathBuf};
 use serde_json::{Value as Json, json};
 use tidemill_formats::checkpoint::latest_checkpoint;
 use tidemill_formats::event::EventReader;
-use tidemill_formats::npy::{NpyHeader, NpzReader};
 use tidemill_formats::proto::{self, DataType, SignatureDef, TensorEncoding};
 use tidemill_formats::tfrecord::TfRecordReader;
-use tidemill_formats::{FileKind, TensorInfo, TensorReader, map_file};
-use tidemill_graphdef::{Elements, GraphSummary, TensorSummary};
-use tidemill_value::{DType, Shape};
+use tidemill_formats::{FileKind, map_file};
+use tidemill_graphdef::{GraphSummary, TensorSummary};
 
 use crate::failure::Failure;
+use crate::formats::{TensorFormat, elements, named_part};
 use crate::graph;
 use crate::graph::Loaded;
 use crate::report::{Part, Report, Table};
@@ -45,11 +44,8 @@ pub(crate) fn inspect(args: &Args, output: &mut dyn Write) -> Result<(), Failure
 fn report(path: &Path) -> Result<Report, Failure> {
     let kind = FileKind::of(path)?;
     let part = match kind {
-        FileKind::Checkpoint | FileKind::Safetensors => tensors(&TensorReader::open(path)?)?,
-        FileKind::CheckpointIndex => tensors(&TensorReader::open(path.with_extension(""))?)?,
+        _ if let Some(format) = TensorFormat::of(kind) => (format.part)(path)?,
         FileKind::CheckpointFolder => latest(path)?,
-        FileKind::Npy => npy(path)?,
-        FileKind::Npz => npz(path)?,
         FileKind::TfRecord => records(path)?,
         FileKind::Events => events(path)?,
         _ => {
@@ -129,79 +125,14 @@ fn row_of_tensor(tensor: &TensorSummary) -> Vec<Json> {
     vec![json!(tensor.name), json!(tensor.op), json!(what)]
 }
 
-/// The number of elements of each type.
-fn elements<'a>(name: &'static str, sums: impl Iterator<Item = (&'a str, Elements)>) -> Table {
-    let row = |(name, sum): (&str, Elements)| {
-        vec![json!(name), json!(sum.tensors), json!(sum.elements), json!(sum.bytes)]
-    };
-    let columns = &["type", "tensors", "elements", "bytes"];
-    Table { name, columns, rows: sums.map(row).collect() }
-}
-
-fn tensors(reader: &TensorReader) -> Result<Part, Failure> {
-    let mut part = tensors_part(&reader.tensors()?);
-    if let TensorReader::Safetensors(file) = reader {
-        let metadata = file.metadata();
-        let metadata = if metadata.is_empty() { Json::Null } else { json!(metadata) };
-        part.fields.push(("metadata", metadata));
-    }
-    Ok(part)
-}
-
 /// The checkpoint that a folder names as its latest.
 fn latest(folder: &Path) -> Result<Part, Failure> {
     let latest = latest_checkpoint(folder)?.ok_or_else(|| {
         format!("{}: the latest checkpoint it names does not exist", folder.display())
     })?;
-    let mut part = tensors(&TensorReader::open(&latest)?)?;
+    let mut part = named_part(&latest)?;
     part.fields.insert(0, ("latest", latest.display().to_string().into()));
     Ok(part)
-}
-
-fn tensors_part(tensors: &[TensorInfo]) -> Part {
-    let mut sums: BTreeMap<&str, Elements> = BTreeMap::new();
-    let mut rows = Vec::new();
-    for tensor in tensors {
-        let elements = tensor.shape.elements().unwrap_or_default();
-        let bytes = tensor.dtype.ok().and_then(|dtype| bytes(dtype, &tensor.shape));
-        let sum = sums.entry(tensor.dtype.map_or("others", DType::name)).or_default();
-        sum.tensors += 1;
-        sum.elements += elements;
-        sum.bytes += bytes.unwrap_or_default();
-        rows.push(vec![json!(tensor.name), json!(tensor.type_and_shape()), json!(bytes)]);
-    }
-    let parameters: usize = sums.values().map(|sum| sum.elements).sum();
-    let fields = vec![("parameters", parameters.into())];
-    let tensors = Table { name: "tensors", columns: &["name", "type", "bytes"], rows };
-    Part { fields, tables: vec![tensors, elements("types", sums.into_iter())] }
-}
-
-/// The bytes of the elements. Those of strings are known only once they are read.
-fn bytes(dtype: DType, shape: &Shape) -> Option<usize> {
-    let size = dtype.is_plain().then_some(dtype.size())?;
-    shape.elements()?.checked_mul(size)
-}
-
-fn npy(path: &Path) -> Result<Part, Failure> {
-    let file = map_file(path)?;
-    let header = NpyHeader::read(&file).map_err(|error| format!("{}: {error}", path.display()))?;
-    let NpyHeader { dtype, shape, .. } = header;
-    let fields = vec![
-        ("type", format!("{dtype}{shape}").into()),
-        ("elements", shape.elements().into()),
-        ("bytes", bytes(dtype, &shape).into()),
-    ];
-    Ok(Part { fields, tables: Vec::new() })
-}
-
-fn npz(path: &Path) -> Result<Part, Failure> {
-    let reader = NpzReader::open(path)?;
-    let info = |name: &str| -> Result<TensorInfo, Failure> {
-        let header = reader.header(name).map_err(|error| format!("{}: {error}", path.display()))?;
-        Ok(TensorInfo::new(name, header.dtype, header.shape))
-    };
-    let tensors: Vec<TensorInfo> = reader.names().map(info).collect::<Result<_, _>>()?;
-    Ok(tensors_part(&tensors))
 }
 
 fn records(path: &Path) -> Result<Part, Failure> {

@@ -5,6 +5,7 @@
 
 mod convert;
 mod failure;
+mod formats;
 mod graph;
 mod inspect;
 mod latency;

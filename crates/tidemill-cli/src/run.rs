@@ -13,9 +13,10 @@ use tidemill_runtime::{Feeds, RunOptions, RunTrace, SessionOptions};
 use tidemill_value::{DType, Value};
 
 use crate::failure::Failure;
+use crate::formats::write_all;
 use crate::graph::{Model, ModelArgs, hint};
 use crate::latency::Latencies;
-use crate::tensors::{Pair, parse_file_pair, parse_pair, read_feed, write_all};
+use crate::tensors::{Pair, parse_file_pair, parse_pair, read_feed};
 
 /// Runs a graph, and prints its results.
 #[derive(clap::Args)]

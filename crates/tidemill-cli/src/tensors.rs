@@ -1,15 +1,13 @@
 //! Tensors from the command line and from files, and to files.
 
-use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use serde_json::Value as Json;
-use tidemill_formats::npy::{NpzReader, read_npy_file, write_npy_file, write_npz};
-use tidemill_formats::{FileKind, TensorReader, nearest, write_tensors};
+use tidemill_formats::FileKind;
 use tidemill_value::{ByteString, DType, Element, Shape, Value, bf16, f16, match_dtype};
 
 use crate::failure::Failure;
+use crate::formats::TensorFormat;
 
 /// `NAME=SOMETHING` on the command line.
 #[derive(Clone, Debug)]
@@ -51,69 +49,10 @@ fn read_file(text: &str) -> Result<Value, Failure> {
         None => (Path::new(text), None),
     };
     let kind = FileKind::of(path)?;
-    let several = || format!("{}: choose one of its tensors with @FILE#NAME", path.display());
-    Ok(match kind {
-        FileKind::Npy => read_npy_file(path)?,
-        FileKind::Npz => {
-            let (reader, name) = (NpzReader::open(path)?, name.ok_or_else(several)?);
-            reader.read(name).map_err(|error| {
-                let near = nearest(name, reader.names());
-                let near = near.map(|near| format!("; did you mean `{near}`?")).unwrap_or_default();
-                format!("{}: {error}{near}", path.display())
-            })?
-        }
-        FileKind::Safetensors | FileKind::Checkpoint => {
-            TensorReader::open(path)?.read(name.ok_or_else(several)?)?
-        }
-        _ => return Err(format!("{}: a {kind} has no tensors to feed", path.display()).into()),
-    })
-}
-
-/// The tensors of a file of any format, by name.
-pub(crate) fn read_all(path: &Path, kind: FileKind) -> Result<BTreeMap<String, Value>, Failure> {
-    match kind {
-        FileKind::Npy => {
-            let name = path.file_stem().unwrap_or_default().to_string_lossy().into_owned();
-            Ok(BTreeMap::from([(name, read_npy_file(path)?)]))
-        }
-        FileKind::Npz => {
-            let reader = NpzReader::open(path)?;
-            let read = |name: &str| match reader.read(name) {
-                Ok(value) => Ok((name.to_owned(), value)),
-                Err(error) => Err(format!("{}: {error}", path.display()).into()),
-            };
-            reader.names().map(read).collect()
-        }
-        _ => {
-            let prefix = path.with_extension("");
-            let is_index = kind == FileKind::CheckpointIndex;
-            let reader = TensorReader::open(if is_index { &prefix } else { path })?;
-            let read = |info: tidemill_formats::TensorInfo| {
-                let value = reader.read(&info.name)?;
-                Ok((info.name, value))
-            };
-            reader.tensors()?.into_iter().map(read).collect()
-        }
+    match TensorFormat::of(kind).and_then(|format| format.read) {
+        Some(read) => read(path, name),
+        None => Err(format!("{}: a {kind} has no tensors to feed", path.display()).into()),
     }
-}
-
-/// Writes tensors in the format named by the extension of the path; without a known one, as a
-/// checkpoint.
-pub(crate) fn write_all<'a>(
-    path: &Path,
-    tensors: impl IntoIterator<Item = (&'a str, &'a Value)>,
-) -> Result<(), Failure> {
-    let tensors: Vec<(&str, &Value)> = tensors.into_iter().collect();
-    match (path.extension().and_then(OsStr::to_str), tensors.as_slice()) {
-        (Some("npy"), [(_, value)]) => write_npy_file(path, value)?,
-        (Some("npy"), _) => {
-            let what = "an npy file holds one array; npz and safetensors hold several";
-            return Err(format!("{}: {what}", path.display()).into());
-        }
-        (Some("npz"), _) => write_npz(path, tensors)?,
-        _ => write_tensors(path, tensors)?,
-    }
-    Ok(())
 }
 
 /// A value of a type from text: a number, a truth value, a text, or a list of these in JSON.

@@ -40,6 +40,6 @@ pub use kind::FileKind;
 pub use safetensors::{SafetensorsError, SafetensorsFile, read_safetensors, write_safetensors};
 pub use shape::ShapeError;
 pub use tensor::{SplatBudget, TensorError};
-pub use tensor_info::{TensorInfo, nearest};
+pub use tensor_info::{TensorInfo, nearest, single_file_extension};
 pub use tensor_reader::{TensorFileError, TensorReader, write_tensors};
 pub use text_format::{TextFormatError, TextFormatErrorKind, TextMessage};

@@ -11,6 +11,9 @@ use crate::proto::DataTypeError;
 /// Names less similar than this are not suggested.
 const SIMILAR: f64 = 0.7;
 
+/// The extensions of formats that hold all tensors of a checkpoint in one file.
+const SINGLE_FILES: &[&str] = &["safetensors"];
+
 /// The header of a tensor in a file.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
@@ -45,9 +48,11 @@ impl fmt::Display for TensorInfo {
     }
 }
 
-/// True if a path names a safetensors file, by its extension.
-pub(crate) fn is_safetensors(path: &Path) -> bool {
-    path.extension() == Some(OsStr::new("safetensors"))
+/// The extension of a path, if checkpoints of that name are single files. Other paths are prefixes of
+/// TensorFlow's checkpoints.
+pub fn single_file_extension(path: &Path) -> Option<&'static str> {
+    let extension = path.extension()?;
+    SINGLE_FILES.iter().copied().find(|known| extension == OsStr::new(known))
 }
 
 /// The most similar of some names to another, if any is similar.

@@ -6,7 +6,7 @@ use std::path::Path;
 use tidemill_value::Value;
 
 use crate::checkpoint::{self, CheckpointError, CheckpointReader, write_checkpoint};
-use crate::tensor_info::{TensorInfo, is_safetensors};
+use crate::tensor_info::{TensorInfo, single_file_extension};
 use crate::{FileError, SafetensorsError, SafetensorsFile, write_safetensors};
 
 /// The error of reading or writing the tensors of a file.
@@ -38,9 +38,9 @@ impl TensorReader {
     /// # Errors
     /// [`TensorFileError`], if the file does not exist or is damaged.
     pub fn open(path: impl AsRef<Path>) -> Result<TensorReader, TensorFileError> {
-        Ok(match is_safetensors(path.as_ref()) {
-            true => TensorReader::Safetensors(open_safetensors(path.as_ref())?),
-            false => TensorReader::Checkpoint(CheckpointReader::open(path)?),
+        Ok(match single_file_extension(path.as_ref()) {
+            Some(_) => TensorReader::Safetensors(open_safetensors(path.as_ref())?),
+            None => TensorReader::Checkpoint(CheckpointReader::open(path)?),
         })
     }
 
@@ -96,9 +96,9 @@ pub fn write_tensors<'a>(
     path: impl AsRef<Path>,
     tensors: impl IntoIterator<Item = (&'a str, &'a Value)>,
 ) -> Result<(), TensorFileError> {
-    match is_safetensors(path.as_ref()) {
-        true => write_safetensors(path, tensors, &BTreeMap::new())?,
-        false => write_checkpoint(path, tensors)?,
+    match single_file_extension(path.as_ref()) {
+        Some(_) => write_safetensors(path, tensors, &BTreeMap::new())?,
+        None => write_checkpoint(path, tensors)?,
     }
     Ok(())
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tidemill_value::{ByteString, DType, PartialShape, Value};
 
 use crate::model::NamedAttr;
-use crate::{Attr, AttrDef, AttrKind, Attrs, Body, Default, HostFunction};
+use crate::{Attr, AttrDef, AttrDefault, AttrKind, Attrs, Body, HostFunction};
 
 impl Attr {
     /// The kind of the attribute, as error messages name it.
@@ -132,19 +132,19 @@ impl FromIterator<(Cow<'static, str>, Attr)> for Attrs {
     }
 }
 
-impl Default {
+impl AttrDefault {
     /// The default as an attribute.
     pub fn to_attr(self) -> Attr {
         match self {
-            Default::Int(x) => Attr::Int(x),
-            Default::Float(x) => Attr::Float(x),
-            Default::Bool(x) => Attr::Bool(x),
-            Default::Str(x) => Attr::from(x),
-            Default::Type(x) => Attr::Type(x),
-            Default::UnknownShape => Attr::Shape(PartialShape::unknown()),
-            Default::Ints(x) => Attr::from(x),
-            Default::NoStrs => Attr::Strs([].into()),
-            Default::NoShapes => Attr::Shapes([].into()),
+            AttrDefault::Int(x) => Attr::Int(x),
+            AttrDefault::Float(x) => Attr::Float(x),
+            AttrDefault::Bool(x) => Attr::Bool(x),
+            AttrDefault::Str(x) => Attr::from(x),
+            AttrDefault::Type(x) => Attr::Type(x),
+            AttrDefault::UnknownShape => Attr::Shape(PartialShape::unknown()),
+            AttrDefault::Ints(x) => Attr::from(x),
+            AttrDefault::NoStrs => Attr::Strs([].into()),
+            AttrDefault::NoShapes => Attr::Shapes([].into()),
         }
     }
 }

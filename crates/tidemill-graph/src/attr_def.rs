@@ -10,7 +10,7 @@ pub struct AttrDef {
     /// Its kind.
     pub kind: AttrKind,
     /// Its default; without one, it must be given.
-    pub default: Option<Default>,
+    pub default: Option<AttrDefault>,
     /// For a type: the types that kernels get in its place.
     pub widening: Widening,
 }
@@ -56,7 +56,7 @@ pub enum AttrKind {
 /// The default of an attribute.
 #[derive(Clone, Copy, PartialEq, Debug)]
 #[allow(missing_docs)]
-pub enum Default {
+pub enum AttrDefault {
     Int(i64),
     Float(f32),
     Bool(bool),
@@ -93,31 +93,31 @@ impl AttrDef {
 
     /// The int attribute `name`.
     pub const fn int(name: &'static str, default: i64) -> Self {
-        AttrDef::new(name, AttrKind::Int).default(Default::Int(default))
+        AttrDef::new(name, AttrKind::Int).default(AttrDefault::Int(default))
     }
 
     /// The float attribute `name`.
     pub const fn float(name: &'static str, default: f32) -> Self {
-        AttrDef::new(name, AttrKind::Float).default(Default::Float(default))
+        AttrDef::new(name, AttrKind::Float).default(AttrDefault::Float(default))
     }
 
     /// The bool attribute `name`.
     pub const fn bool(name: &'static str, default: bool) -> Self {
-        AttrDef::new(name, AttrKind::Bool).default(Default::Bool(default))
+        AttrDef::new(name, AttrKind::Bool).default(AttrDefault::Bool(default))
     }
 
     /// The string attribute `name`.
     pub const fn str(name: &'static str, default: &'static str) -> Self {
-        AttrDef::new(name, AttrKind::Str).default(Default::Str(default))
+        AttrDef::new(name, AttrKind::Str).default(AttrDefault::Str(default))
     }
 
     /// The attribute `name`, a list of strings that is empty by default.
     pub const fn strs(name: &'static str) -> Self {
-        AttrDef::new(name, AttrKind::Strs).default(Default::NoStrs)
+        AttrDef::new(name, AttrKind::Strs).default(AttrDefault::NoStrs)
     }
 
     /// The same attribute with a default.
-    pub const fn default(mut self, default: Default) -> Self {
+    pub const fn default(mut self, default: AttrDefault) -> Self {
         self.default = Some(default);
         self
     }

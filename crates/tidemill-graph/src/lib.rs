@@ -53,7 +53,7 @@ mod widen;
 
 pub use append::input_note;
 pub use arg::{Access, Arg, ArgType, Arity};
-pub use attr_def::{AttrDef, AttrKind, Default, Widening};
+pub use attr_def::{AttrDef, AttrDefault, AttrKind, Widening};
 pub use body::{
     Enclosing, Enclosure, HANDLE_PARAMETER, InsideBody, PARAMETER, Parameter, ParameterKind,
     REF_PARAMETER, Root, Trace, add_argument, beside, enclosures, innermost, outside, parameter,

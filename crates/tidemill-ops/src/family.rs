@@ -159,7 +159,10 @@ macro_rules! unary_family {
         pub fn $function(x: impl Into<$crate::Operand>) -> $crate::Tensor {
             $crate::operand::unary(&$op, x)
         }
-    )*};
+    )*
+
+        $crate::operations::table!(unary: [$($op),*] [$($function),*]);
+    };
 }
 pub(crate) use unary_family;
 
@@ -198,6 +201,9 @@ macro_rules! binary_family {
         ) -> $crate::Tensor {
             $crate::operand::binary(&$op, $node, x, y)
         }
-    )*};
+    )*
+
+        $crate::operations::table!(binary: [$($op),*] [$($function),*]);
+    };
 }
 pub(crate) use binary_family;

@@ -11,6 +11,7 @@
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
 mod control_flow;
+mod data_format;
 mod elementwise;
 mod family;
 pub mod functions;
@@ -23,6 +24,7 @@ mod inspect;
 mod kernel;
 mod methods;
 mod operand;
+mod operations;
 mod operators;
 pub mod ops;
 mod registry;
@@ -34,6 +36,7 @@ mod tensor_array;
 mod variable_builder;
 mod variable_scope;
 mod variables;
+mod window;
 
 pub use control_flow::{
     Rebuild, Structure, WhileLoop, case, case_exclusive, cond, foldl, foldr, map_accumulate,

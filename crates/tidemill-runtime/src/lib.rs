@@ -22,7 +22,7 @@ pub use report::error::{
 };
 pub use report::explain::{Explanation, RuleReport};
 pub use report::memory::{MemoryReport, memory_report};
-pub use report::numerics::{NonFinite, Range};
+pub use report::numerics::{NonFinite, ValueRange};
 pub use report::trace::{RunTrace, TraceStep};
 pub use session::arguments::Arguments;
 pub use session::callable::Callable;

@@ -107,17 +107,17 @@ fn set(dtypes: &[DType]) -> String {
 /// The builder function of each operation: the exported one that has its name as an alias, or
 /// stands in a row with it.
 fn functions(sources: &Path) -> io::Result<BTreeMap<String, String>> {
-    let exported = ["functions.rs", "lib.rs"].map(|file| fs::read_to_string(sources.join(file)));
-    let exported = exported.into_iter().collect::<io::Result<String>>()?;
-    let exported: BTreeSet<&str> = exported.split(|c: char| !is_word(c)).collect();
     let mut files = Vec::new();
     for folder in ["ops", "control_flow"] {
         rust_files(&sources.join(folder), &mut files)?;
     }
     files.sort();
+    let texts = files.iter().map(fs::read_to_string).collect::<io::Result<Vec<String>>>()?;
+    let root = fs::read_to_string(sources.join("lib.rs"))?;
+    let exported: BTreeSet<&str> =
+        root.split(|c| !is_word(c)).chain(texts.iter().flat_map(|text| exports(text))).collect();
     let mut functions = BTreeMap::new();
-    for file in files {
-        let text = fs::read_to_string(file)?;
+    for text in &texts {
         let mut alias = None;
         for line in text.lines() {
             if let Some(name) = between(line, "#[doc(alias = \"", "\")]") {
@@ -133,6 +133,16 @@ fn functions(sources: &Path) -> io::Result<BTreeMap<String, String>> {
         }
     }
     Ok(functions)
+}
+
+/// The words in a file's list of what it declares, and the functions in the rows of its tables.
+fn exports(text: &str) -> Vec<&str> {
+    let Some((_, declared)) = text.split_once("\noperations! {") else { return Vec::new() };
+    let (list, rest) = declared.split_once("\n}").unwrap_or((declared, ""));
+    let rows = if list.contains("tables:") { rest } else { "" };
+    let of_rows = rows.lines().filter_map(in_row).map(|(_, function)| function);
+    let exports = list.split("exports:").nth(1).unwrap_or_default();
+    exports.split(|c| !is_word(c)).chain(of_rows).collect()
 }
 
 fn rust_files(folder: &Path, found: &mut Vec<PathBuf>) -> io::Result<()> {

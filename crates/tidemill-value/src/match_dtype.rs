@@ -1,7 +1,7 @@
-/// Evaluates an expression with a type name bound to the Rust type of a [`DType`].
+/// Evaluates an expression with a type name bound to the Rust type of a [`DType`](crate::DType).
 ///
 /// The second argument restricts the types the expression is compiled for: `floats` and `numbers`,
-/// except those of 16 bits, `wide` (the numbers that are their own [`wide`](DType::wide) type),
+/// except those of 16 bits, `wide` (the numbers that are their own [`wide`](crate::DType::wide) type),
 /// `integers`, `indices`, `plain` (all but strings), `all`, or `any`, which includes `variant`. Any
 /// other data type evaluates the `else` expression.
 ///

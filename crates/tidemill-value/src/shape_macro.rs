@@ -1,5 +1,5 @@
-/// Builds a [`PartialShape`]: `shape![?, 784]` has an axis of unknown extent, `shape![..]` an
-/// unknown number of axes.
+/// Builds a [`PartialShape`](crate::PartialShape): `shape![?, 784]` has an axis of unknown extent,
+/// `shape![..]` an unknown number of axes.
 ///
 /// ```
 /// use tidemill_value::{PartialShape, shape};

@@ -36,9 +36,9 @@ pub use tidemill_ops::{
 pub use tidemill_runtime::{
     Arguments, Callable, Cancellation, Code, DefaultSession, Evaluate, Explanation, FeedError,
     FeedErrorKind, FeedKey, Feeds, Fetch, Holding, Lines, MemoryReport, NonFinite, NullVariable,
-    RandomState, Range, Rewriting, RuleReport, Run, RunError, RunOperation, RunOptions, RunStats,
-    RunTrace, Session, SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, Way, feeds,
-    memory_report,
+    RandomState, Rewriting, RuleReport, Run, RunError, RunOperation, RunOptions, RunStats,
+    RunTrace, Session, SessionOptions, Sink, Site, TraceStep, UnfedPlaceholder, ValueRange, Way,
+    feeds, memory_report,
 };
 pub use tidemill_train::{
     Adadelta, Adagrad, AdagradDa, Adam, AdamW, AmsGrad, ExponentialMovingAverage, Ftrl,
@@ -90,8 +90,8 @@ pub mod error {
     };
     pub use tidemill_ops::{LookupError, NameTaken};
     pub use tidemill_runtime::{
-        FailedNode, FeedError, FeedErrorKind, NonFinite, NullVariable, Range, Remedy, RunError,
-        Site, UnfedPlaceholder, Way,
+        FailedNode, FeedError, FeedErrorKind, NonFinite, NullVariable, Remedy, RunError, Site,
+        UnfedPlaceholder, ValueRange, Way,
     };
     pub use tidemill_train::TrainError;
     pub use tidemill_value::{
@@ -122,8 +122,8 @@ pub mod custom {
     //! The items that define custom operations and build their nodes.
 
     pub use tidemill_graph::{
-        Access, Arg, ArgType, Arity, Attr, AttrDef, AttrKind, Default, Effect, Execution, Fallible,
-        GradCx, Gradient, GradientError, Grads, Inferred, Kernel, KernelCx, KernelError,
+        Access, Arg, ArgType, Arity, Attr, AttrDef, AttrDefault, AttrKind, Effect, Execution,
+        Fallible, GradCx, Gradient, GradientError, Grads, Inferred, Kernel, KernelCx, KernelError,
         NodeBuilder, NodeView, OpDef, OpError, OperationRef, Role, TensorRef, at_location,
     };
 

@@ -7,7 +7,7 @@ use tidemill_graph::{
 use tidemill_ops::{Tensor, constant, empty_tensor_list};
 use tidemill_value::{DType, PartialShape, Shape, Value};
 
-use super::call::{Call, Failed, bodies_of, zeros};
+use super::call::{CallGradient, Failed, bodies_of, zeros};
 use super::reverse::{Needs, Reverse};
 
 /// A value of at most this many elements is recomputed rather than kept.
@@ -15,7 +15,7 @@ const SMALL: usize = 16;
 
 /// The gradients of the inputs of a node that runs one of several bodies. A branch that was not
 /// taken contributes zeros.
-pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
+pub(super) fn gradient(call: &CallGradient<'_>) -> Result<Grads, Failed> {
     let bodies = bodies_of(call.node);
     let active: Vec<usize> =
         (0..call.node.outputs.len()).filter(|&i| call.grads[i].is_some()).collect();
@@ -77,7 +77,7 @@ fn needs_of(reverse: &Reverse, differentiable: &[usize]) -> Needs {
 /// Extends the node by the values that its gradient needs, and returns them: those kept from the
 /// first body, then those kept from the next.
 fn keep(
-    call: &Call<'_>,
+    call: &CallGradient<'_>,
     latest: &Node,
     reverses: &[Reverse],
     needs: &[Needs],
@@ -140,7 +140,7 @@ struct Taken<'a> {
 
 /// The body of the gradient of a body.
 fn body_of(
-    call: &Call<'_>,
+    call: &CallGradient<'_>,
     reverse: &Reverse,
     needs: &Needs,
     taken: &Taken<'_>,

@@ -12,7 +12,7 @@ use tidemill_ops::{Tensor, constant, zeros_like};
 use tidemill_value::{DType, Value};
 
 /// A node that runs bodies, and the gradients of its outputs.
-pub(crate) struct Call<'a> {
+pub(crate) struct CallGradient<'a> {
     /// The graph of the node.
     pub(crate) graph: &'a Graph,
     /// The graph that the gradients are added to: the same one, or a body inside it.
@@ -34,7 +34,7 @@ pub(crate) type Differentiate =
 /// The error of a missing gradient: the handle to return in its place.
 pub(crate) type Failed = OperationRef;
 
-impl Call<'_> {
+impl CallGradient<'_> {
     /// Input `i` of the node.
     pub(super) fn input(&self, i: usize) -> TensorRef {
         TensorRef::new(self.graph.key(), self.node.inputs[i])

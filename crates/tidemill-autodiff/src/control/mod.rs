@@ -14,10 +14,10 @@ mod reverse;
 use tidemill_graph::{Execution, Grads};
 
 use call::Failed;
-pub(crate) use call::{Call, Differentiate};
+pub(crate) use call::{CallGradient, Differentiate};
 
 /// The gradients of the inputs of a node that runs bodies; `None` for other nodes.
-pub(crate) fn gradient(call: &Call<'_>) -> Option<Result<Grads, Failed>> {
+pub(crate) fn gradient(call: &CallGradient<'_>) -> Option<Result<Grads, Failed>> {
     call.node.op.execution.inputs_before_bodies()?;
     let _default = call.target.as_default();
     match call.node.op.execution {

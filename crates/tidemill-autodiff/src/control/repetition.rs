@@ -10,7 +10,7 @@ use tidemill_ops::{
 };
 use tidemill_value::{DType, PartialShape};
 
-use super::call::{Call, Failed, bodies_of, tensor_in, zeros};
+use super::call::{CallGradient, Failed, bodies_of, tensor_in, zeros};
 use super::reverse::{Needs, Reverse};
 
 /// The most rounds of inferring the shapes of gradients.
@@ -18,7 +18,7 @@ const ROUNDS: usize = 4;
 
 /// The gradients of the inputs of a loop: a loop that runs through the iterations from the last to
 /// the first.
-pub(super) fn gradient(call: &Call<'_>) -> Result<Grads, Failed> {
+pub(super) fn gradient(call: &CallGradient<'_>) -> Result<Grads, Failed> {
     let (_, latest) = call.latest();
     // As in TensorFlow, everything that goes into a loop is connected with everything that comes
     // out.
@@ -56,7 +56,10 @@ fn parameter_of(reverse: &Reverse, i: usize) -> TensorId {
 }
 
 /// The body with its gradients, and the numbers of the values that have one in any iteration.
-fn differentiate(call: &Call<'_>, latest: &Node) -> Result<Option<(Reverse, Vec<usize>)>, Failed> {
+fn differentiate(
+    call: &CallGradient<'_>,
+    latest: &Node,
+) -> Result<Option<(Reverse, Vec<usize>)>, Failed> {
     let body = bodies_of(latest)[1];
     let count = call.node.outputs.len();
     let facts = body.parameter_facts();
@@ -92,7 +95,7 @@ struct Forward {
 
 /// Extends the loop: it counts its iterations, and appends the kept values of each to lists.
 fn keep(
-    call: &Call<'_>,
+    call: &CallGradient<'_>,
     latest: &Node,
     reverse: &Reverse,
     needs: &Needs,
@@ -146,14 +149,18 @@ fn list_fact(elements: &Fact) -> Fact {
     list.into_fact(DType::Variant, Default::default())
 }
 
-fn parameters(call: &Call<'_>, graph: &Graph, facts: &[Fact]) -> Result<Vec<NodeId>, Failed> {
+fn parameters(
+    call: &CallGradient<'_>,
+    graph: &Graph,
+    facts: &[Fact],
+) -> Result<Vec<NodeId>, Failed> {
     let add = |fact: &Fact| parameter(graph, "kept", fact).map_err(|kind| call.fail(kind));
     facts.iter().map(add).collect()
 }
 
 /// The loop that computes the gradients.
 struct Backward<'a> {
-    call: &'a Call<'a>,
+    call: &'a CallGradient<'a>,
     reverse: &'a Reverse,
     needs: &'a Needs,
     active: &'a [usize],

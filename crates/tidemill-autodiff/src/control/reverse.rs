@@ -5,7 +5,7 @@ use tidemill_graph::{
 };
 use tidemill_ops::Tensor;
 
-use super::call::{Call, Failed, tensor_in};
+use super::call::{CallGradient, Failed, tensor_in};
 
 /// A body and, in the same graph, the gradients of its parameters.
 pub(super) struct Reverse {
@@ -36,7 +36,7 @@ impl Reverse {
     /// Differentiates the results of numbers `active` of a body with respect to the parameters in
     /// `wanted`.
     pub(super) fn new(
-        call: &Call<'_>,
+        call: &CallGradient<'_>,
         body: &Body,
         active: &[usize],
         wanted: &[bool],
@@ -149,7 +149,7 @@ impl Reverse {
     /// gradients of its results to tensors there.
     pub(super) fn copy(
         &self,
-        call: &Call<'_>,
+        call: &CallGradient<'_>,
         needs: &Needs,
         mut given: FxHashMap<TensorId, TensorRef>,
     ) -> Result<FxHashMap<TensorId, TensorRef>, Failed> {

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use crate::file::with_suffix;
-use crate::tensor_info::is_safetensors;
+use crate::tensor_info::single_file_extension;
 
 /// The path of a checkpoint's index.
 pub(super) fn index_path(prefix: &Path) -> PathBuf {
@@ -24,5 +24,5 @@ pub(super) fn meta_path(prefix: &Path) -> PathBuf {
 pub fn exists(prefix: impl AsRef<Path>) -> bool {
     let prefix = prefix.as_ref();
     let has_index = || prefix.file_name().is_some() && index_path(prefix).is_file();
-    if is_safetensors(prefix) { prefix.is_file() } else { has_index() }
+    if single_file_extension(prefix).is_some() { prefix.is_file() } else { has_index() }
 }

@@ -8,7 +8,7 @@ use super::error::{CheckpointError, CheckpointErrorKind};
 use super::instead::Instead;
 use super::state::latest_checkpoint;
 use crate::file::folder_of;
-use crate::tensor_info::nearest;
+use crate::tensor_info::{nearest, single_file_extension};
 
 impl Instead {
     /// The contents of the folder of the checkpoint `prefix`.
@@ -21,7 +21,7 @@ impl Instead {
             let name = entry.file_name().into_string().ok()?;
             match name.strip_suffix(".index") {
                 Some(prefix) => Some(prefix.to_owned()),
-                None => name.ends_with(".safetensors").then_some(name),
+                None => single_file_extension(Path::new(&name)).map(|_| name),
             }
         };
         let mut names: Vec<String> = entries.flatten().filter_map(checkpoint).collect();

@@ -15,7 +15,7 @@ use crate::bytes::bytes_of;
 use crate::checksum::masked;
 use crate::file::{Staged, folder_of, write_file};
 use crate::proto::{DataType, DataTypeError, MetaGraphDef, TensorShapeProto, VersionDef};
-use crate::tensor_info::is_safetensors;
+use crate::tensor_info::single_file_extension;
 
 /// Writes tensors as the checkpoint `prefix`, which TensorFlow can read. The folder is created if
 /// it does not exist.
@@ -120,7 +120,7 @@ fn encode(value: &Value) -> (Cow<'_, [u8]>, u32) {
 /// [`CheckpointError`], if a file cannot be removed.
 pub fn remove_checkpoint(prefix: impl AsRef<Path>) -> Result<(), CheckpointError> {
     let prefix = prefix.as_ref();
-    if is_safetensors(prefix) {
+    if single_file_extension(prefix).is_some() {
         return [prefix.to_owned(), meta_path(prefix)].iter().try_for_each(|path| remove(path));
     }
     // Without a header, the number of data files is unknown.

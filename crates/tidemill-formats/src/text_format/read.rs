@@ -13,14 +13,14 @@ const DEPTH: usize = 100;
 /// The bytes of the message in a text.
 pub(super) fn read(message: &'static MessageType, text: &str) -> Result<Vec<u8>, TextFormatError> {
     let mut cursor = Cursor::new(text);
-    let mut frames = vec![Frame::new(Body::Message(message), Close::End)];
+    let mut open = vec![OpenMessage::new(Body::Message(message), Close::End)];
     loop {
-        let depth = frames.len();
-        let Some(frame) = frames.last_mut() else { return Ok(Vec::new()) };
-        if let Some(field) = frame.list {
-            if !std::mem::take(&mut frame.is_list_new) {
+        let depth = open.len();
+        let Some(message) = open.last_mut() else { return Ok(Vec::new()) };
+        if let Some(field) = message.list {
+            if !std::mem::take(&mut message.is_list_new) {
                 if cursor.eat(b']') {
-                    frame.list = None;
+                    message.list = None;
                     end_field(&mut cursor);
                     continue;
                 }
@@ -28,28 +28,28 @@ pub(super) fn read(message: &'static MessageType, text: &str) -> Result<Vec<u8>,
                     return Err(cursor.unexpected("`,` or `]`"));
                 }
             }
-            if let Some(inner) = frame.read_value(&mut cursor, field, depth)? {
-                frames.push(inner);
+            if let Some(inner) = message.read_value(&mut cursor, field, depth)? {
+                open.push(inner);
             }
             continue;
         }
-        if frame.close.is_next(&mut cursor) {
-            let frame = frames.pop().map(|frame| frame.bytes).unwrap_or_default();
-            let Some(outer) = frames.last_mut() else { return Ok(frame) };
-            outer.append_bytes(outer.inner, &frame);
+        if message.close.is_next(&mut cursor) {
+            let bytes = open.pop().map(|message| message.bytes).unwrap_or_default();
+            let Some(outer) = open.last_mut() else { return Ok(bytes) };
+            outer.append_bytes(outer.inner, &bytes);
             if outer.list.is_none() {
                 end_field(&mut cursor);
             }
             continue;
         }
-        if let Some(inner) = frame.read_field(&mut cursor, depth)? {
-            frames.push(inner);
+        if let Some(inner) = message.read_field(&mut cursor, depth)? {
+            open.push(inner);
         }
     }
 }
 
 /// A message that is being read.
-struct Frame {
+struct OpenMessage {
     body: Body,
     close: Close,
     bytes: Vec<u8>,
@@ -122,10 +122,10 @@ impl Body {
     }
 }
 
-impl Frame {
+impl OpenMessage {
     fn new(body: Body, close: Close) -> Self {
         let (bytes, given) = (Vec::new(), Vec::new());
-        Frame { body, close, bytes, given, list: None, is_list_new: false, inner: 0 }
+        OpenMessage { body, close, bytes, given, list: None, is_list_new: false, inner: 0 }
     }
 
     /// Reads a field, or begins to: `Some` is a nested message to read next.
@@ -133,7 +133,7 @@ impl Frame {
         &mut self,
         cursor: &mut Cursor<'_>,
         depth: usize,
-    ) -> Result<Option<Frame>, TextFormatError> {
+    ) -> Result<Option<OpenMessage>, TextFormatError> {
         let name = cursor.word();
         if name.is_empty() {
             return Err(cursor.unexpected("the name of a field"));
@@ -183,7 +183,7 @@ impl Frame {
         cursor: &mut Cursor<'_>,
         field: Field,
         depth: usize,
-    ) -> Result<Option<Frame>, TextFormatError> {
+    ) -> Result<Option<OpenMessage>, TextFormatError> {
         let body = match (field.cardinality, field.kind) {
             (Cardinality::Map(key), value) => Body::Entry { key, value },
             (_, Kind::Message(message)) => Body::Message(message),
@@ -208,7 +208,7 @@ impl Frame {
         }
         cursor.advance(1);
         self.inner = field.number;
-        Ok(Some(Frame::new(body, close)))
+        Ok(Some(OpenMessage::new(body, close)))
     }
 
     fn append_bytes(&mut self, number: u32, bytes: &[u8]) {

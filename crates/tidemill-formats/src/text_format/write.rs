@@ -11,22 +11,22 @@ use super::schema::{Cardinality, Field, Kind, MessageType, Scalar};
 /// The text of an encoded message. Unknown fields are left out.
 pub(super) fn write(message: &'static MessageType, bytes: &[u8]) -> String {
     let mut text = String::new();
-    let mut frames = vec![Frame { body: Body::Message(message), bytes, field: None }];
-    while let Some(frame) = frames.last_mut() {
-        let Some((field, value)) = frame.next() else {
-            frames.pop();
-            if let Some(outer) = frames.len().checked_sub(1) {
+    let mut open = vec![OpenMessage { body: Body::Message(message), bytes, field: None }];
+    while let Some(message) = open.last_mut() {
+        let Some((field, value)) = message.next() else {
+            open.pop();
+            if let Some(outer) = open.len().checked_sub(1) {
                 indent(outer, &mut text);
                 text.push_str("}\n");
             }
             continue;
         };
-        indent(frames.len() - 1, &mut text);
+        indent(open.len() - 1, &mut text);
         text.push_str(field.name);
         match inner(&field, &value) {
             Some(inner) => {
                 text.push_str(" {\n");
-                frames.push(inner);
+                open.push(inner);
             }
             None => {
                 text.push_str(": ");
@@ -43,7 +43,7 @@ fn indent(depth: usize, text: &mut String) {
 }
 
 /// A message whose fields are being written.
-struct Frame<'a> {
+struct OpenMessage<'a> {
     body: Body,
     /// The fields that are left.
     bytes: &'a [u8],
@@ -82,17 +82,17 @@ impl Body {
 }
 
 /// The message in a value of a field.
-fn inner<'a>(field: &Field, value: &Wire<'a>) -> Option<Frame<'a>> {
+fn inner<'a>(field: &Field, value: &Wire<'a>) -> Option<OpenMessage<'a>> {
     let Wire::Bytes(bytes) = value else { return None };
     let body = match (field.cardinality, field.kind) {
         (Cardinality::Map(key), value) => Body::Entry { key, value },
         (_, Kind::Message(message)) => Body::Message(message),
         _ => return None,
     };
-    Some(Frame { body, bytes, field: None })
+    Some(OpenMessage { body, bytes, field: None })
 }
 
-impl<'a> Frame<'a> {
+impl<'a> OpenMessage<'a> {
     /// The next value, with its field.
     fn next(&mut self) -> Option<(Field, Wire<'a>)> {
         loop {

@@ -21,7 +21,7 @@ pub use parameter::{Parameter, ParameterKind, Root};
 pub use trace::{add_argument, beside, outside, trace};
 
 use crate::{
-    Arg, AttrDef, AttrKind, Body, Default, Effect, Execution, Fact, Fallible, Graph, Inferred,
+    Arg, AttrDef, AttrDefault, AttrKind, Body, Effect, Execution, Fact, Fallible, Graph, Inferred,
     NodeId, NodeView, OpDef, OpError, Role, TensorId,
 };
 
@@ -33,8 +33,8 @@ macro_rules! parameter {
             .attrs(&[
                 AttrDef::types("T", DType::ANY),
                 AttrDef::new("shape", AttrKind::Shape),
-                AttrDef::types("list_dtype", DType::ANY).default(Default::Type(DType::Variant)),
-                AttrDef::new("list_shape", AttrKind::Shape).default(Default::UnknownShape),
+                AttrDef::types("list_dtype", DType::ANY).default(AttrDefault::Type(DType::Variant)),
+                AttrDef::new("list_shape", AttrKind::Shape).default(AttrDefault::UnknownShape),
             ])
             .execution(Execution::$execution)
             .fallible(Fallible::Never)

@@ -2,7 +2,7 @@
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Access, Arg, AttrDef, AttrKind, Default, Effect, Elements, Execution, Inferred, NodeView,
+    Access, Arg, AttrDef, AttrDefault, AttrKind, Effect, Elements, Execution, Inferred, NodeView,
     OpDef, OpError,
 };
 use tidemill_value::{DType, Dim, PartialShape};
@@ -15,7 +15,7 @@ const SHAPE: AttrDef = AttrDef::new("shape", AttrKind::Shape);
 
 pub static PLACEHOLDER: OpDef = OpDef::new("Placeholder", "A value that is fed.")
     .outputs(&[Arg::of("output", "dtype")])
-    .attrs(&[AttrDef::types("dtype", DType::ALL), SHAPE.default(Default::UnknownShape)])
+    .attrs(&[AttrDef::types("dtype", DType::ALL), SHAPE.default(AttrDefault::UnknownShape)])
     .execution(Execution::Placeholder)
     .infer(|node| Inferred::one(node.shape_attr("shape")?));
 
@@ -119,7 +119,7 @@ pub static CAST: OpDef = OpDef::new("Cast", "The same numbers of another type.")
 pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "Its input without axes of extent 1.")
     .inputs(&[Arg::of("input", "T")])
     .outputs(&[Arg::of("output", "T")])
-    .attrs(&[T, AttrDef::new("squeeze_dims", AttrKind::Ints).default(Default::Ints(&[]))])
+    .attrs(&[T, AttrDef::new("squeeze_dims", AttrKind::Ints).default(AttrDefault::Ints(&[]))])
     .infer(|_| Inferred::one(PartialShape::unknown()));
 
 pub static RANDOM: OpDef = OpDef::new("RandomUniform", "Uniform random numbers.")
@@ -171,9 +171,9 @@ pub static ATTRIBUTES: OpDef = OpDef::new("Attributes", "Nothing but attributes.
     AttrDef::float("float", 0.0),
     AttrDef::bool("bool", false),
     AttrDef::str("str", ""),
-    AttrDef::types("type", DType::ALL).default(Default::Type(DType::F32)),
-    AttrDef::new("shape", AttrKind::Shape).default(Default::UnknownShape),
-    AttrDef::new("ints", AttrKind::Ints).default(Default::Ints(&[])),
+    AttrDef::types("type", DType::ALL).default(AttrDefault::Type(DType::F32)),
+    AttrDef::new("shape", AttrKind::Shape).default(AttrDefault::UnknownShape),
+    AttrDef::new("ints", AttrKind::Ints).default(AttrDefault::Ints(&[])),
 ]);
 
 /// All of them.

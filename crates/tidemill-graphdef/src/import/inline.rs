@@ -29,21 +29,21 @@ pub(super) fn inline(net: Net, library: &Library<'_>) -> Result<Net, ImportError
     }
     let limit = net.nodes.len() + MAX_NODES;
     let mut pending: Vec<Pending> =
-        (0..net.nodes.len()).rev().map(|node| Pending { node, frame: None }).collect();
+        (0..net.nodes.len()).rev().map(|node| Pending { node, caller: None }).collect();
     let mut inliner =
-        Inliner { library, net, scopes: FxHashSet::default(), frames: Vec::new(), bytes: 0 };
+        Inliner { library, net, scopes: FxHashSet::default(), calls: Vec::new(), bytes: 0 };
     inliner.add_scopes(0, "");
     let mut order = Vec::with_capacity(pending.len());
-    while let Some(Pending { node, frame }) = pending.pop() {
+    while let Some(Pending { node, caller }) = pending.pop() {
         if library.call_of(&inliner.net.nodes[node]).is_none() {
             order.push(node);
             continue;
         }
         let call = std::mem::take(&mut inliner.net.nodes[node]);
-        let members = inliner.expand(&call, node, frame).map_err(|kind| call.error(kind))?;
-        let frame = Some(inliner.frames.len() - 1);
-        pending.push(Pending { node, frame });
-        pending.extend(members.rev().map(|node| Pending { node, frame }));
+        let members = inliner.expand(&call, node, caller).map_err(|kind| call.error(kind))?;
+        let caller = Some(inliner.calls.len() - 1);
+        pending.push(Pending { node, caller });
+        pending.extend(members.rev().map(|node| Pending { node, caller }));
         if inliner.net.nodes.len() > limit {
             return Err(call.error(ImportErrorKind::TooManyNodes));
         }
@@ -55,11 +55,11 @@ pub(super) fn inline(net: Net, library: &Library<'_>) -> Result<Net, ImportError
 /// A node to put in its place, and the call whose body it belongs to.
 struct Pending {
     node: usize,
-    frame: Option<usize>,
+    caller: Option<usize>,
 }
 
 /// A call under way.
-struct Frame {
+struct InlinedCall {
     function: String,
     /// The call whose body it belongs to.
     caller: Option<usize>,
@@ -71,7 +71,7 @@ struct Inliner<'a> {
     net: Net,
     /// The scopes that names of nodes are in.
     scopes: FxHashSet<String>,
-    frames: Vec<Frame>,
+    calls: Vec<InlinedCall>,
     /// The bytes that the bodies take.
     bytes: usize,
 }
@@ -86,12 +86,16 @@ impl Inliner<'_> {
         }
     }
 
-    fn check_recursion(&self, name: &str, mut frame: Option<usize>) -> Result<(), ImportErrorKind> {
-        while let Some(index) = frame {
-            if self.frames[index].function == name {
+    fn check_recursion(
+        &self,
+        name: &str,
+        mut caller: Option<usize>,
+    ) -> Result<(), ImportErrorKind> {
+        while let Some(index) = caller {
+            if self.calls[index].function == name {
                 return Err(ImportErrorKind::Recursion { function: name.to_owned() });
             }
-            frame = self.frames[index].caller;
+            caller = self.calls[index].caller;
         }
         Ok(())
     }
@@ -146,7 +150,7 @@ impl Inliner<'_> {
             controls: kept.chain(call.controls.iter().copied()).collect(),
             ..NetNode::default()
         };
-        self.frames.push(Frame { function: name.to_owned(), caller });
+        self.calls.push(InlinedCall { function: name.to_owned(), caller });
         Ok(start..self.net.nodes.len())
     }
 }

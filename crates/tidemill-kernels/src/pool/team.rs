@@ -72,8 +72,8 @@ impl Team {
         if self.taken.swap(true, Ordering::Acquire) {
             return false;
         }
-        let call = Call(self);
-        // SAFETY: only the lifetime changes. `call` ends, even in a panic, before `work` does,
+        let taken = Taken(self);
+        // SAFETY: only the lifetime changes. `taken` ends, even in a panic, before `work` does,
         // and lets nobody who joined go on after that.
         let work = unsafe { transmute::<&Work<'_>, &'static Work<'static>>(work) };
         // SAFETY: this thread has taken the team, and there is neither a seat nor a helper.
@@ -82,7 +82,7 @@ impl Team {
         let before = self.state.fetch_add(helpers * SEAT, Ordering::AcqRel);
         self.helpers.wake(sleepers(before).min(helpers));
         work();
-        drop(call);
+        drop(taken);
         true
     }
 
@@ -150,9 +150,9 @@ impl Team {
 }
 
 /// The time during which a caller has the team.
-struct Call<'a>(&'a Team);
+struct Taken<'a>(&'a Team);
 
-impl Drop for Call<'_> {
+impl Drop for Taken<'_> {
     fn drop(&mut self) {
         self.0.close();
         self.0.wait_for_joined();

@@ -7,9 +7,10 @@ use tidemill_graph::{
 use tidemill_value::PartialShape;
 
 use super::{Structure, call, captured_by, collect, fact_of, failed, outputs, poison, replace};
+use crate::Tensor;
 use crate::functions::{less, logical_and};
+use crate::ops::constant::constant;
 use crate::ops::control_flow::{STATELESS_WHILE, WHILE};
-use crate::{Tensor, constant};
 
 /// Calls `body` repeatedly, first with `state` and then with its own results, as long as
 /// `condition` holds. Returns the last results.

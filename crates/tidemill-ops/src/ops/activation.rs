@@ -11,7 +11,13 @@ use super::math::{neg, square, tanh};
 use super::special::erf;
 use crate::family::unary_family;
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    tables: unary;
+    exports: crelu, gelu, gelu_approximate, log_sigmoid, swish;
+}
 
 unary_family! {
     /// The logistic function, `1 / (1 + exp(-x))`.

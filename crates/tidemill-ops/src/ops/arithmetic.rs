@@ -18,7 +18,14 @@ use super::tensor_list;
 use crate::elementwise::scalar_kernel;
 use crate::family::{NUMBERS, binary_family, binary_op, sample, with_gradient};
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    tables: binary;
+    ops: ADD_N, ADD_V1;
+    exports: add_n;
+}
 
 binary_family! {
     /// The sum, `x + y`. Integers wrap.

@@ -9,7 +9,13 @@ use tidemill_value::{BinaryOp, DType, PartialShape, Value};
 use super::resource::{ASSIGN_ADD_VARIABLE, ASSIGN_SUB_VARIABLE, ASSIGN_VARIABLE, written};
 use super::writes::Assign;
 use crate::elementwise::update_kernel;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: ASSIGN, ASSIGN_ADD, ASSIGN_SUB;
+    exports: assign, assign_add, assign_sub;
+}
 
 /// Gives a variable a value.
 pub static ASSIGN: OpDef = OpDef::new("Assign", "Gives a variable a value.")

@@ -9,7 +9,12 @@ use super::array::{
 };
 use super::reduce::reduce_sum;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    exports: matrix_transpose;
+}
 
 /// The leading axes, and the two axes of the matrices; `None` if the rank is unknown.
 type Matrices<'a> = Option<(&'a [Dim], [Dim; 2])>;

@@ -12,7 +12,13 @@ use super::batch::{matrices, sum_stretched, with_matrix};
 use crate::family::grads;
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: BATCH_MATMUL, BATCH_MATMUL_V2;
+    exports: BatchMatMul, batch_matmul, batch_matmul_with;
+}
 
 const fn product(name: &'static str, summary: &'static str) -> OpDef {
     OpDef::new(name, summary)

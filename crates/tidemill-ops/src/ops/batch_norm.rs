@@ -14,9 +14,16 @@ use super::array::{reshape, size, zeros_like};
 use super::cast::cast;
 use super::math::rsqrt;
 use super::reduce::{Axes, reduce_sum};
+use crate::data_format::{DataFormat, Formats};
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: FUSED_BATCH_NORM, FUSED_BATCH_NORM_GRAD_V3, FUSED_BATCH_NORM_V2, FUSED_BATCH_NORM_V3;
+    exports: BatchStatistics, FusedBatchNorm, fused_batch_norm;
+}
 
 /// The axis of the channels, and the number of axes.
 #[derive(Clone, Copy)]
@@ -27,20 +34,8 @@ struct Channels {
 
 impl Channels {
     fn of(node: &NodeView<'_>) -> Result<Self, OpError> {
-        let format = node.str_attr("data_format")?;
-        let (axis, rank) = match &format[..] {
-            b"NHWC" => (3, 4),
-            b"NCHW" => (1, 4),
-            b"NDHWC" => (4, 5),
-            b"NCDHW" => (1, 5),
-            _ => {
-                return Err(OpError::attr(
-                    "data_format",
-                    format!("unknown data format {format:?}"),
-                ));
-            }
-        };
-        Ok(Channels { axis, rank })
+        let format = DataFormat::of(node, Formats::ALL.quoted())?;
+        Ok(Channels { axis: format.channel_axis(), rank: format.rank() })
     }
 
     /// A list of one number for each channel, so that it broadcasts with the values.
@@ -64,7 +59,7 @@ impl Channels {
 const SETTINGS: [AttrDef; 4] = [
     AttrDef::float("epsilon", 0.0001),
     AttrDef::float("exponential_avg_factor", 1.0),
-    AttrDef::str("data_format", "NHWC"),
+    DataFormat::ATTR,
     AttrDef::bool("is_training", true),
 ];
 const VALUES: AttrDef = AttrDef::widened("T", DType::FLOATS);

@@ -9,7 +9,13 @@ use crate::elementwise::{broadcast, scalar_kernel};
 use crate::family::{binary_op, example, unary_op};
 use crate::kernel::kernel;
 use crate::operand::{binary, unary};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: BITWISE_AND, BITWISE_OR, BITWISE_XOR, INVERT, LEFT_SHIFT, RIGHT_SHIFT;
+    exports: bitwise_and, bitwise_or, bitwise_xor, invert, left_shift, right_shift;
+}
 
 const INTEGERS: &[AttrDef] = &[AttrDef::widened("T", DType::INTEGERS)];
 /// For functions that depend on the number of bits.

@@ -6,7 +6,13 @@ use tidemill_value::{DType, ScalarOp, Value};
 use crate::elementwise::scalar_kernel;
 use crate::family::grads;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: OP;
+    exports: cast, to_float;
+}
 
 /// The elements as another data type.
 pub static OP: OpDef = OpDef::new("Cast", "The elements as another data type.")

@@ -15,7 +15,13 @@ use super::select::select;
 use crate::family::{NUMBERS, grads};
 use crate::kernel::kernel;
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::{IndexedSlices, Operand, Tensor};
+
+operations! {
+    ops: CLIP_BY_VALUE;
+    exports: clip_by_global_norm, clip_by_norm, clip_by_value, global_norm;
+}
 
 /// The elements, clipped to a range.
 pub static CLIP_BY_VALUE: OpDef = OpDef::new("ClipByValue", "The elements, clipped to a range.")

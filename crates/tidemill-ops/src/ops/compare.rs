@@ -12,7 +12,17 @@ use tidemill_value::{
 use crate::elementwise::{broadcast_shape, same_shape, scalar_kernel};
 use crate::family::example;
 use crate::operand::{binary, composite, unary};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        EQUAL, GREATER, GREATER_EQUAL, IS_FINITE, IS_INF, IS_NAN, LESS, LESS_EQUAL, LOGICAL_AND,
+        LOGICAL_NOT, LOGICAL_OR, NOT_EQUAL;
+    exports:
+        equal, greater, greater_equal, is_finite, is_inf, is_nan, less, less_equal, logical_and,
+        logical_not, logical_or, logical_xor, not_equal;
+}
 
 const NUMBERS: &[AttrDef] = &[AttrDef::widened("T", DType::NUMBERS)];
 const EQUALITY: &[AttrDef] =

@@ -7,7 +7,12 @@ use super::array::{ones_like, reshape, scatter_nd, stack};
 use super::cast::cast;
 use super::reduce::reduce_max;
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    exports: confusion_matrix;
+}
 
 /// The confusion matrix: the element in row `i` and column `j` counts the pairs, or sums their
 /// `weights`, whose label is `i` and whose prediction is `j`. It has type `dtype` and shape

@@ -11,6 +11,12 @@ use tidemill_value::{DType, IntoValue, Value, ValueError};
 
 use crate::Tensor;
 pub use crate::operand::convert_to_tensor;
+use crate::operations::operations;
+
+operations! {
+    ops: OP;
+    exports: constant, convert_to_tensor;
+}
 
 /// A value that never changes.
 pub static OP: OpDef = OpDef::new("Const", "A value that never changes.")

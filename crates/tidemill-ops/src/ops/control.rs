@@ -2,7 +2,13 @@
 
 use tidemill_graph::{Fallible, NodeBuilder, OpDef, OperationRef, Sample};
 
+use crate::operations::operations;
 use crate::{Operand, Operation, Tensor};
+
+operations! {
+    ops: NO_OP;
+    exports: group, no_op, with_dependencies;
+}
 
 /// Does nothing but run after its control inputs.
 pub static NO_OP: OpDef = OpDef::new("NoOp", "Does nothing but run after its control inputs.")

@@ -1,11 +1,16 @@
 //! Operations that run bodies: `If`, `Case`, `While`, and their stateless kinds.
 
+use crate::operations::operations;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Body, Default, Execution, Fact, Fallible, Inferred, NodeView, OpDef,
-    OpError, Select, results_of_either,
+    Arg, AttrDef, AttrDefault, AttrKind, Body, Execution, Fact, Fallible, Inferred, NodeView,
+    OpDef, OpError, Select, results_of_either,
 };
 use tidemill_value::DType;
+
+operations! {
+    ops: CASE, IF, STATELESS_CASE, STATELESS_IF, STATELESS_WHILE, WHILE;
+}
 
 const IF_ATTRS: &[AttrDef] = &[
     AttrDef::types("Tcond", DType::ALL),
@@ -13,21 +18,21 @@ const IF_ATTRS: &[AttrDef] = &[
     AttrDef::new("Tout", AttrKind::Types),
     AttrDef::new("then_branch", AttrKind::Body),
     AttrDef::new("else_branch", AttrKind::Body),
-    AttrDef::new("output_shapes", AttrKind::Shapes).default(Default::NoShapes),
+    AttrDef::new("output_shapes", AttrKind::Shapes).default(AttrDefault::NoShapes),
 ];
 
 const CASE_ATTRS: &[AttrDef] = &[
     AttrDef::new("Tin", AttrKind::Types),
     AttrDef::new("Tout", AttrKind::Types),
     AttrDef::new("branches", AttrKind::Bodies),
-    AttrDef::new("output_shapes", AttrKind::Shapes).default(Default::NoShapes),
+    AttrDef::new("output_shapes", AttrKind::Shapes).default(AttrDefault::NoShapes),
 ];
 
 const WHILE_ATTRS: &[AttrDef] = &[
     AttrDef::new("T", AttrKind::Types),
     AttrDef::new("cond", AttrKind::Body),
     AttrDef::new("body", AttrKind::Body),
-    AttrDef::new("output_shapes", AttrKind::Shapes).default(Default::NoShapes),
+    AttrDef::new("output_shapes", AttrKind::Shapes).default(AttrDefault::NoShapes),
     AttrDef::int("parallel_iterations", 10),
 ];
 

@@ -15,8 +15,14 @@ use crate::index::{
 };
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: CROP_AND_RESIZE, CROP_AND_RESIZE_GRAD_BOXES, CROP_AND_RESIZE_GRAD_IMAGE;
+    exports: crop_and_resize;
+}
 
 const IMAGES: AttrDef = AttrDef::widened("T", DType::NUMBERS);
 const METHOD: AttrDef = AttrDef::str("method", "bilinear");

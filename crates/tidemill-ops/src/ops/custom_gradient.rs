@@ -12,7 +12,13 @@ use tidemill_value::Value;
 
 use super::array::zeros_like;
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: CUSTOM_GRADIENT;
+    exports: CustomGradient, custom_gradient;
+}
 
 /// Tensors with a gradient rule defined by the program.
 pub static CUSTOM_GRADIENT: OpDef =
@@ -49,14 +55,14 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
 
 /// A call of a rule. It is passed through a thread-local, because a node can hold only host
 /// functions of values, and a rule is a function of tensors.
-struct Call {
+struct RuleCall {
     inputs: Vec<Tensor>,
     outputs: Vec<Tensor>,
     grads: Vec<Tensor>,
 }
 
 thread_local! {
-    static CALL: RefCell<Option<Call>> = const { RefCell::new(None) };
+    static CALL: RefCell<Option<RuleCall>> = const { RefCell::new(None) };
     static RETURNED: RefCell<Option<Vec<Option<Tensor>>>> = const { RefCell::new(None) };
 }
 
@@ -64,7 +70,7 @@ fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     let values = cx.node().outputs().len();
     let outputs: Vec<Tensor> = (0..values).map(|i| cx.output(i)).collect();
     let grad = |(i, &output): (usize, &Tensor)| cx.grad_of(i).unwrap_or_else(|| zeros_like(output));
-    let call = Call {
+    let call = RuleCall {
         inputs: (values..cx.input_count()).map(|i| cx.input(i)).collect(),
         grads: outputs.iter().enumerate().map(grad).collect(),
         outputs,
@@ -134,7 +140,7 @@ where
         tensors.push(input.into().to_tensor());
     }
     let rule: Arc<HostFunction> = Arc::new(move |_: &[Value]| {
-        if let Some(Call { inputs, outputs, grads }) = CALL.take() {
+        if let Some(RuleCall { inputs, outputs, grads }) = CALL.take() {
             let (inputs, outputs, grads) = (&inputs[..], &outputs[..], &grads[..]);
             let returned = rule(CustomGradient { inputs, outputs, grads });
             RETURNED.set(Some(returned));

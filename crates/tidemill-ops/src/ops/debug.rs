@@ -9,8 +9,14 @@ use tidemill_value::{DType, Value};
 
 use super::identity::same_fact;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::summarize::{Limit, summarize};
 use crate::{Operand, Operation, Tensor};
+
+operations! {
+    ops: ASSERT, CHECK_NUMERICS, PRINT;
+    exports: PrintOptions, assert, check_numerics, print, print_on, print_on_with, print_with;
+}
 
 /// The default number of elements of a tensor to print.
 const SUMMARIZE: i64 = 3;

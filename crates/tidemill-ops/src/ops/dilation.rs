@@ -9,27 +9,37 @@ use tidemill_kernels::window::Slide;
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::conv::Conv;
-use super::conv::layout::{paddings, places, steps};
+use crate::data_format::DataFormat;
 use crate::family::{beside, grads};
 use crate::index::{check_rank, check_shape};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample::array;
+use crate::window::{PADDING, STRIDES, paddings, places, steps};
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        DILATION_2D, DILATION_2D_BACKPROP_FILTER, DILATION_2D_BACKPROP_INPUT,
+        DILATION_2D_PICK_FILTER, DILATION_2D_PICK_INPUT;
+    exports: dilation2d;
+}
 
 const ATTRS: &[AttrDef] = &[
     // The sums of short integers wrap before they are compared.
     AttrDef::types("T", DType::NUMBERS).widening(Widening::Floats),
-    AttrDef::new("strides", AttrKind::Ints),
+    STRIDES,
     AttrDef::new("rates", AttrKind::Ints),
-    AttrDef::new("padding", AttrKind::Str),
+    PADDING,
 ];
 const INPUTS: &[Arg; 3] =
     &[Arg::of("input", "T"), Arg::of("filter", "T"), Arg::of("out_backprop", "T")];
 
 fn slides(node: &NodeView<'_>) -> Result<[Slide; 2], OpError> {
-    let (strides, rates) = (steps(node, "strides", 2, 3)?, steps(node, "rates", 2, 3)?);
-    let paddings = paddings(node, 2, 3)?;
+    let steps = |name| steps(node, name, DataFormat::NHWC);
+    let (strides, rates) = (steps("strides")?, steps("rates")?);
+    let paddings = paddings(node, DataFormat::NHWC)?;
     Ok([0, 1].map(|i| Slide { stride: strides[i], dilation: rates[i], padding: paddings[i] }))
 }
 

@@ -7,6 +7,11 @@ use super::math::{neg, reciprocal};
 use super::select::select;
 use crate::Tensor;
 use crate::family::{binary_family, unary_family};
+use crate::operations::operations;
+
+operations! {
+    tables: binary, unary;
+}
 
 binary_family! {
     /// The quotient, `x / y`; for integers, truncated towards zero. Dividing an integer by zero is

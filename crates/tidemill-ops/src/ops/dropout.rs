@@ -10,7 +10,12 @@ use super::debug::assert;
 use super::random::{RANDOM_UNIFORM, seeds};
 use super::select::select;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    exports: dropout;
+}
 
 /// Sets about the fraction `rate` of the elements of `x` to 0, drawn again in every run, and
 /// divides the others by `1 - rate`, which preserves the expected value (Srivastava et al., 2014).

@@ -12,7 +12,12 @@ use super::compare::less;
 use super::identity::identity;
 use super::select::select;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor, s};
+
+operations! {
+    exports: PartitionStrategy, embedding_lookup, embedding_lookup_sharded;
+}
 
 /// The distribution of ids over several tables.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

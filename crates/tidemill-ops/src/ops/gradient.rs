@@ -13,6 +13,13 @@ use crate::Tensor;
 use crate::elementwise::{equal_shape, scalar_kernel};
 use crate::family::{FLOATS, NUMBERS, grads};
 use crate::operand::tensor;
+use crate::operations::operations;
+
+operations! {
+    ops:
+        ELU_GRAD, RECIPROCAL_GRAD, RELU6_GRAD, RELU_GRAD, RSQRT_GRAD, SELU_GRAD, SIGMOID_GRAD,
+        SOFTPLUS_GRAD, SOFTSIGN_GRAD, SQRT_GRAD, TANH_GRAD;
+}
 
 /// `dy` is the gradient of the output, `y` the output.
 const OUTPUT_AND_GRADIENT: &[Arg] = &[Arg::of("y", "T"), Arg::of("dy", "T")];

@@ -11,7 +11,13 @@ use tidemill_graph::{
 };
 use tidemill_value::{DType, Element, PartialShape, Value};
 
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: HOST_CALL;
+    exports: HostOutput, host_call;
+}
 
 /// Calls a function of the host program.
 pub static HOST_CALL: OpDef = OpDef::new("HostCall", "Calls a function of the host program.")

@@ -8,7 +8,13 @@ use tidemill_graph::{
 use tidemill_value::{DType, Value};
 
 use crate::operand::unary;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: IDENTITY, IDENTITY_N, PREVENT_GRADIENT, SNAPSHOT, STOP_GRADIENT;
+    exports: identity, identity_n, prevent_gradient, snapshot, stop_gradient;
+}
 
 const T: &[AttrDef] = &[AttrDef::types("T", DType::ANY)];
 

@@ -2,7 +2,12 @@
 
 use super::array::{reverse, transpose};
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    exports: rot90;
+}
 
 /// Images rotated counterclockwise by `k` quarter turns: one of shape `[height, width, channels]`,
 /// or a batch of them with one more axis. If `k` is odd, height and width are swapped.

@@ -8,7 +8,13 @@ use super::array::zeros_like;
 use crate::elementwise::{equal_shape, same_shape};
 use crate::family::grads;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: LEAKY_RELU, LEAKY_RELU_GRAD;
+    exports: leaky_relu;
+}
 
 const ATTRS: &[AttrDef] = &[AttrDef::float("alpha", 0.2), AttrDef::widened("T", DType::FLOATS)];
 

@@ -18,7 +18,17 @@ use super::select::select;
 use crate::family::{FLOATS, grads};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{tensor, unary};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        CHOLESKY, CROSS, LOG_MATRIX_DETERMINANT, MATRIX_DETERMINANT, MATRIX_INVERSE, MATRIX_SOLVE,
+        MATRIX_TRIANGULAR_SOLVE;
+    exports:
+        TriangularSolve, cholesky, cross, log_matrix_determinant, matrix_determinant,
+        matrix_inverse, matrix_solve, triangular_solve;
+}
 
 /// The axes before square matrices, and their extent; `None` if the rank is unknown.
 fn square<'a>(node: &'a NodeView<'_>) -> Result<Option<(&'a [Dim], Dim)>, OpError> {

@@ -1,7 +1,7 @@
 //! Normalisation of channels by those around them, and its gradient.
 
 use tidemill_graph::{
-    Arg, Attr, AttrDef, Default, Fallible, GradCx, GradientError, Grads, Inferred, NodeBuilder,
+    Arg, Attr, AttrDef, AttrDefault, Fallible, GradCx, GradientError, Grads, Inferred, NodeBuilder,
     NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::local_response::LocalResponse;
@@ -16,8 +16,14 @@ use crate::family::{beside, grads};
 use crate::index::{check_rank, count_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: LRN, LRN_GRAD;
+    exports: lrn;
+}
 
 const ATTRS: &[AttrDef] = &[
     AttrDef::int("depth_radius", 5),
@@ -25,7 +31,7 @@ const ATTRS: &[AttrDef] = &[
     AttrDef::float("alpha", 1.0),
     AttrDef::float("beta", 0.5),
     AttrDef::widened("T", &[DType::F32, DType::F16, DType::BF16])
-        .default(Default::Type(DType::F32)),
+        .default(AttrDefault::Type(DType::F32)),
 ];
 
 fn options(node: &NodeView<'_>) -> Result<LocalResponse, OpError> {

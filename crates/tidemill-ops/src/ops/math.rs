@@ -5,6 +5,11 @@ use super::division::mul_no_nan;
 use super::gradient::{reciprocal_grad, rsqrt_grad, sqrt_grad, tanh_grad};
 use crate::Tensor;
 use crate::family::unary_family;
+use crate::operations::operations;
+
+operations! {
+    tables: unary;
+}
 
 unary_family! {
     /// The negative, `-x`.

@@ -13,7 +13,13 @@ use super::nn::bias_add;
 use crate::family::grads;
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: OP;
+    exports: MatMul, matmul, matmul_with, xw_plus_b;
+}
 
 /// The product of two matrices.
 pub static OP: OpDef = OpDef::new("MatMul", "The product of two matrices.")

@@ -18,35 +18,45 @@ use super::arithmetic::{maximum, minimum, mul};
 use super::array::{broadcast_to, concat, expand_dims, ones_like, range, rank, reshape, shape};
 use super::math::{exp, log1p, neg};
 use super::reduce::{Axes, reduce_sum};
+use crate::data_format::{DataFormat, Formats};
 use crate::elementwise;
 use crate::family::{FLOATS, NUMBERS, grads};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
-/// The position of the channels of a layer's values: along the last axis.
-const DATA_FORMAT: AttrDef = AttrDef::str("data_format", "NHWC");
+operations! {
+    ops:
+        BIAS_ADD, BIAS_ADD_GRAD, L2_LOSS, LOG_SOFTMAX, SOFTMAX, SOFTMAX_CROSS_ENTROPY,
+        SPARSE_SOFTMAX_CROSS_ENTROPY;
+    exports:
+        bias_add, l2_loss, log_softmax, sigmoid_cross_entropy_with_logits, softmax,
+        softmax_cross_entropy_with_logits, sparse_softmax_cross_entropy_with_logits,
+        weighted_cross_entropy_with_logits;
+}
+
+/// The position of the channels of a layer's values, which may have any number of axes.
+fn format_of(node: &NodeView<'_>) -> Result<DataFormat, OpError> {
+    DataFormat::of(node, Formats::IMAGES.quoted())
+}
 
 /// The axis of the channels of values of a rank.
 fn channel_axis(node: &NodeView<'_>, rank: usize) -> Result<usize, OpError> {
-    let format = node.str_attr("data_format")?;
-    match (&format[..], rank) {
-        (b"NHWC", 2..) => Ok(rank - 1),
-        (b"NCHW", 2..) => Ok(1),
-        (b"NHWC" | b"NCHW", _) => Err(OpError::shape(
-            "value",
-            format!("a value with channels must have at least 2 axes, not {rank}"),
-        )),
-        _ => Err(OpError::attr("data_format", format!("unknown data format {format:?}"))),
+    let format = format_of(node)?;
+    if rank < 2 {
+        let message = format!("a value with channels must have at least 2 axes, not {rank}");
+        return Err(OpError::shape("value", message));
     }
+    Ok(format.channel_axis_of(rank))
 }
 
 /// Values with a bias added to each channel.
 pub static BIAS_ADD: OpDef = OpDef::new("BiasAdd", "Values with a bias added to each channel.")
     .inputs(&[Arg::of("value", "T"), Arg::of("bias", "T")])
     .outputs(&[Arg::of("output", "T")])
-    .attrs(const { &[NUMBERS[0], DATA_FORMAT] })
+    .attrs(const { &[NUMBERS[0], DataFormat::ATTR] })
     .infer(infer_bias_add)
     .gradient(|cx| {
         let grad: Tensor = cx.grad();
@@ -55,12 +65,11 @@ pub static BIAS_ADD: OpDef = OpDef::new("BiasAdd", "Values with a bias added to 
         Ok(grads([Some(grad), Some(tensor(of_bias))]))
     })
     .kernel(|node| {
-        let (format, dtype) = (node.str_attr("data_format")?, node.dtype(0));
-        let channels_first = &format[..] == b"NCHW";
+        let (format, dtype) = (format_of(node)?, node.dtype(0));
         let unsupported = OpError::UnsupportedDType { op: "BiasAdd", dtype };
         let add = add(dtype).ok_or(unsupported)?;
         Ok(kernel(move |cx| {
-            let bias = stretched_bias(cx, channels_first)?;
+            let bias = stretched_bias(cx, format)?;
             with_binary!(add, add => elementwise::broadcast(cx.memory, &add, cx.input(0)?, &bias))
         }))
     })
@@ -95,10 +104,11 @@ fn infer_bias_add(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpErro
 }
 
 /// The bias in a shape that broadcasts to that of the value.
-fn stretched_bias(cx: &KernelCx<'_>, channels_first: bool) -> Result<Value, KernelError> {
+fn stretched_bias(cx: &KernelCx<'_>, format: DataFormat) -> Result<Value, KernelError> {
     let (value, bias) = (cx.input(0)?, cx.input(1)?);
     // Along the last axis, a list broadcasts by itself; along others, it needs the axes after them.
-    let trailing = if channels_first { value.shape().rank().saturating_sub(2) } else { 0 };
+    let rank = value.shape().rank();
+    let trailing = rank.saturating_sub(1 + format.channel_axis_of(rank));
     let extents = bias.shape().iter().copied().chain(std::iter::repeat_n(1, trailing));
     let stretched: Shape = extents.collect();
     if broadcast(value.shape(), &stretched)? != *value.shape() {
@@ -117,7 +127,7 @@ pub static BIAS_ADD_GRAD: OpDef =
     OpDef::new("BiasAddGrad", "The gradient of a bias: the sum over all but the channels.")
         .inputs(&[Arg::of("out_backprop", "T")])
         .outputs(&[Arg::of("output", "T")])
-        .attrs(const { &[NUMBERS[0], DATA_FORMAT] })
+        .attrs(const { &[NUMBERS[0], DataFormat::ATTR] })
         .infer(|node| match node.shape(0).dims() {
             Some(dims) => Inferred::one(
                 [dims[channel_axis(node, dims.len())?]].into_iter().collect::<PartialShape>(),
@@ -126,21 +136,19 @@ pub static BIAS_ADD_GRAD: OpDef =
         })
         .gradient(|cx| {
             let (x, grad): (Tensor, Tensor) = (cx.input(0), cx.grad());
-            let stretched = match &cx.node().str_attr("data_format")?[..] {
-                b"NCHW" => {
-                    let trailing = ones_like(range(2, rank(x), 1));
-                    reshape(grad, concat([shape(grad), trailing], 0))
-                }
-                _ => grad,
+            let stretched = if format_of(cx.node())?.channels_first {
+                let trailing = ones_like(range(2, rank(x), 1));
+                reshape(grad, concat([shape(grad), trailing], 0))
+            } else {
+                grad
             };
             Ok(grads([Some(broadcast_to(stretched, shape(x)))]))
         })
         .kernel(|node| {
-            let format = node.str_attr("data_format")?;
-            let channels_first = &format[..] == b"NCHW";
+            let format = format_of(node)?;
             Ok(map_kernel(move |memory, x| {
                 let rank = x.shape().rank();
-                let channels = if channels_first { 1 } else { rank.saturating_sub(1) };
+                let channels = format.channel_axis_of(rank);
                 let axes: SmallVec<[usize; 4]> =
                     (0..rank).filter(|&axis| axis != channels).collect();
                 reduce::sum(memory, x, &axes)

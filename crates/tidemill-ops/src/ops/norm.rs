@@ -4,7 +4,12 @@ use super::arithmetic::{maximum, pow};
 use super::math::{abs, rsqrt, square};
 use super::reduce::{Axes, reduce_euclidean_norm, reduce_max, reduce_sum};
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    exports: Norm, l2_normalize, norm;
+}
 
 /// The measure of [`norm`].
 #[derive(Clone, Copy, PartialEq, Debug, Default)]

@@ -4,7 +4,12 @@ use super::math::rsqrt;
 use super::reduce::Axes;
 use super::statistics::moments;
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    exports: batch_normalization, layer_normalization;
+}
 
 /// `(x - mean) / sqrt(variance + epsilon)`, times `scale` and plus `offset` if they are given.
 /// Shapes broadcast.

@@ -1,20 +1,26 @@
 //! `Placeholder` and `PlaceholderWithDefault`.
 
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Execution, Inferred, KernelCx, KernelError, Location,
+    Arg, AttrDef, AttrDefault, AttrKind, Execution, Inferred, KernelCx, KernelError, Location,
     NodeBuilder, OpDef, OpError, Sample, at_location, outside,
 };
 use tidemill_value::{DType, Element, PartialShape, Value, ValueError};
 
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: PLACEHOLDER, PLACEHOLDER_WITH_DEFAULT;
+    exports: placeholder, placeholder_of, placeholder_with_default;
+}
 
 /// A value that must be fed.
 pub static PLACEHOLDER: OpDef = OpDef::new("Placeholder", "A value that must be fed.")
     .outputs(&[Arg::of("output", "dtype")])
     .attrs(&[
         AttrDef::types("dtype", DType::ANY),
-        AttrDef::new("shape", AttrKind::Shape).default(Default::UnknownShape),
+        AttrDef::new("shape", AttrKind::Shape).default(AttrDefault::UnknownShape),
     ])
     .execution(Execution::Placeholder)
     .infer(|node| Inferred::one(node.shape_attr("shape")?))
@@ -28,7 +34,7 @@ pub static PLACEHOLDER_WITH_DEFAULT: OpDef =
         .outputs(&[Arg::of("output", "dtype")])
         .attrs(&[
             AttrDef::types("dtype", DType::ANY),
-            AttrDef::new("shape", AttrKind::Shape).default(Default::UnknownShape),
+            AttrDef::new("shape", AttrKind::Shape).default(AttrDefault::UnknownShape),
         ])
         .infer(|node| {
             let shape = node.shape_attr("shape")?;

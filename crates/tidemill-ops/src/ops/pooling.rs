@@ -1,112 +1,108 @@
 //! Maximum and mean pooling over images.
 
-use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    Arg, AttrDef, AttrDefault, AttrKind, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
     KernelCx, KernelError, NodeBuilder, NodeView, OpDef, OpError, Sample, TensorRef, Widening,
 };
 use tidemill_kernels::pooling::{self as kernels, Pool};
-use tidemill_kernels::window::{self, Slide};
+use tidemill_kernels::window::{Padding, Slide};
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::array::{shape_as, zeros_like};
 use super::conv::Conv;
-use super::conv::layout::places;
+use crate::data_format::{DataFormat, Formats};
 use crate::family::{beside, grads};
 use crate::index::{check_shape, integers, known_extents, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample::array;
+use crate::window::{EXPLICIT_PADDINGS, PADDING, STRIDES, WrongList, paddings, places, spatial};
 use crate::{Operand, Tensor};
 
+operations! {
+    ops:
+        AVG_POOL, AVG_POOL_GRAD, MAX_POOL, MAX_POOL_GRAD, MAX_POOL_GRAD_GRAD, MAX_POOL_GRAD_GRAD_V2,
+        MAX_POOL_GRAD_V2, MAX_POOL_V2, MAX_POOL_WITH_ARGMAX;
+    exports: avg_pool, max_pool, max_pool_with_argmax;
+}
+
 const KSIZE: AttrDef = AttrDef::new("ksize", AttrKind::Ints);
-const STRIDES: AttrDef = AttrDef::new("strides", AttrKind::Ints);
-const PADDING: AttrDef = AttrDef::new("padding", AttrKind::Str);
-const EXPLICIT: AttrDef =
-    AttrDef::new("explicit_paddings", AttrKind::Ints).default(Default::Ints(&[]));
-const FORMAT: AttrDef = AttrDef::str("data_format", "NHWC");
+const FORMAT: AttrDef = DataFormat::ATTR;
 const NUMBERS: AttrDef = AttrDef::widened("T", DType::NUMBERS);
 /// For windows on padding alone, whose largest element is the lowest number.
 const LIMITED: AttrDef = NUMBERS.widening(Widening::Saturating);
 const FLOATS: AttrDef = AttrDef::widened("T", DType::FLOATS);
 
-/// Whether the channels come before the spatial axes.
-fn channels_first(node: &NodeView<'_>) -> Result<bool, OpError> {
-    if node.op().attr("data_format").is_none() {
-        return Ok(false);
-    }
-    let format = node.str_attr("data_format")?;
-    match &format[..] {
-        b"NHWC" => Ok(false),
-        b"NCHW" => Ok(true),
-        _ => Err(OpError::attr("data_format", format!("unknown data format {format:?}"))),
-    }
+/// The attributes that move windows, whose extents and strides are attributes, too, or inputs.
+struct Windows {
+    format: DataFormat,
+    paddings: [Padding; 2],
 }
 
-/// The windows with the given extents and strides for all four axes.
-fn pool_of(node: &NodeView<'_>, extents: &[i64], strides: &[i64]) -> Result<Pool, OpError> {
-    let channels_first = channels_first(node)?;
-    let spatial = if channels_first { [2, 3] } else { [1, 2] };
-    let four = |list: &[i64], name: &'static str| match list {
-        [_, _, _, _] if (0..4).any(|i| !spatial.contains(&i) && list[i] != 1) => {
-            let message = format!("`{name}` must be 1 along batch and channels, not {list:?}");
-            Err(OpError::attr(name, message))
-        }
-        [_, _, _, _] => spatial
-            .map(|i| usize::try_from(list[i]).ok().filter(|&n| n > 0))
-            .into_iter()
-            .collect::<Option<SmallVec<[usize; 2]>>>()
-            .ok_or_else(|| OpError::attr(name, format!("`{name}` must be positive, not {list:?}"))),
-        _ => Err(OpError::attr(name, format!("`{name}` must have 4 numbers, not {}", list.len()))),
-    };
-    let (extents, strides) = (four(extents, "ksize")?, four(strides, "strides")?);
-    let paddings = paddings(node, spatial)?;
-    for (padding, &extent) in paddings.iter().zip(&extents) {
-        if matches!(*padding, window::Padding::Explicit(before, after) if before.max(after) >= extent)
-        {
+impl Windows {
+    fn of(node: &NodeView<'_>) -> Result<Self, OpError> {
+        let format = match node.op().attr(DataFormat::ATTR.name) {
+            Some(_) => DataFormat::of(node, Formats::IMAGES.quoted())?,
+            None => DataFormat::NHWC,
+        };
+        let paddings = paddings(node, format)?;
+        Ok(Windows { format, paddings: [paddings[0], paddings[1]] })
+    }
+
+    /// The pool whose extents and strides for all four axes are these.
+    fn pool(&self, extents: &[i64], strides: &[i64]) -> Result<Pool, OpError> {
+        let (extents, strides) = (self.spatial(extents, KSIZE)?, self.spatial(strides, STRIDES)?);
+        if (0..2).any(|i| hides_window(self.paddings[i], extents[i])) {
             return Err(OpError::attr(
-                "explicit_paddings",
+                EXPLICIT_PADDINGS.name,
                 "explicit paddings must be smaller than the window",
             ));
         }
+        let slide = |i: usize| Slide { stride: strides[i], dilation: 1, padding: self.paddings[i] };
+        let slides = [slide(0), slide(1)];
+        Ok(Pool { extents, slides, channels_first: self.format.channels_first })
     }
-    let slide = |i: usize| Slide { stride: strides[i], dilation: 1, padding: paddings[i] };
-    Ok(Pool { extents: [extents[0], extents[1]], slides: [slide(0), slide(1)], channels_first })
-}
 
-fn paddings(node: &NodeView<'_>, spatial: [usize; 2]) -> Result<[window::Padding; 2], OpError> {
-    let padding = node.str_attr("padding")?;
-    match &padding[..] {
-        b"SAME" => Ok([window::Padding::Same; 2]),
-        b"VALID" => Ok([window::Padding::Valid; 2]),
-        b"EXPLICIT" if node.op().attr("explicit_paddings").is_some() => {
-            let given = node.ints_attr("explicit_paddings")?;
-            let around = |i: usize| {
-                let (before, after) = (*given.get(2 * i)?, *given.get(2 * i + 1)?);
-                let (before, after) = (before.try_into().ok()?, after.try_into().ok()?);
-                Some(window::Padding::Explicit(before, after))
+    fn spatial(&self, list: &[i64], attr: AttrDef) -> Result<[usize; 2], OpError> {
+        let name = attr.name;
+        let numbers = spatial(list, self.format).map_err(|wrong| {
+            let message = match wrong {
+                WrongList::Length => format!("`{name}` must have 4 numbers, not {}", list.len()),
+                WrongList::Ends => {
+                    format!("`{name}` must be 1 along batch and channels, not {list:?}")
+                }
+                WrongList::Space => format!("`{name}` must be positive, not {list:?}"),
             };
-            let wrong = || {
-                OpError::attr("explicit_paddings", format!("invalid explicit paddings {given:?}"))
-            };
-            let both = around(spatial[0]).zip(around(spatial[1])).ok_or_else(wrong)?;
-            if given.len() == 8 { Ok([both.0, both.1]) } else { Err(wrong()) }
+            OpError::attr(name, message)
+        })?;
+        Ok([numbers[0], numbers[1]])
+    }
+
+    /// The pool of a node, if it is known: from its attributes, or else from its last two inputs.
+    fn known_pool(&self, node: &NodeView<'_>) -> Result<Option<Pool>, OpError> {
+        if node.op().attr(KSIZE.name).is_some() {
+            let (extents, strides) = (node.ints_attr(KSIZE.name)?, node.ints_attr(STRIDES.name)?);
+            return self.pool(&extents, &strides).map(Some);
         }
-        _ => Err(OpError::attr("padding", format!("unknown padding {padding:?}"))),
+        let last = node.inputs().len() - 1;
+        match (known_integers(node, last - 1), known_integers(node, last)) {
+            (Some(extents), Some(strides)) => self.pool(&extents, &strides).map(Some),
+            _ => Ok(None),
+        }
+    }
+
+    /// The pool that the last two inputs describe.
+    fn fed_pool(&self, cx: &KernelCx<'_>) -> Result<Pool, KernelError> {
+        let last = cx.input_count().saturating_sub(1);
+        let (extents, strides) = (cx.input(last.saturating_sub(1))?, cx.input(last)?);
+        Ok(self.pool(&integers(extents)?, &integers(strides)?)?)
     }
 }
 
-/// The windows of a node, if they are known: from its last two inputs, or else from its attributes.
-fn known_pool(node: &NodeView<'_>) -> Result<Option<Pool>, OpError> {
-    if node.op().attr("ksize").is_some() {
-        let (extents, strides) = (node.ints_attr("ksize")?, node.ints_attr("strides")?);
-        return pool_of(node, &extents, &strides).map(Some);
-    }
-    let last = node.inputs().len() - 1;
-    match (known_integers(node, last - 1), known_integers(node, last)) {
-        (Some(extents), Some(strides)) => pool_of(node, &extents, &strides).map(Some),
-        _ => Ok(None),
-    }
+/// True if a window of an extent can lie on padding alone.
+fn hides_window(padding: Padding, extent: usize) -> bool {
+    matches!(padding, Padding::Explicit(before, after) if before.max(after) >= extent)
 }
 
 /// The shape of the windows of images of a shape.
@@ -117,9 +113,9 @@ fn windows_of(node: &NodeView<'_>, images: &PartialShape) -> Result<PartialShape
         actual: images.clone(),
     })?;
     let mut dims = images.dims().unwrap_or_default().to_vec();
-    let spatial = if channels_first(node)? { [2, 3] } else { [1, 2] };
-    let pool = known_pool(node)?;
-    for (i, axis) in spatial.into_iter().enumerate() {
+    let windows = Windows::of(node)?;
+    let pool = windows.known_pool(node)?;
+    for (i, axis) in windows.format.spatial_axes().enumerate() {
         dims[axis] = match &pool {
             Some(pool) => places(pool.slides[i], dims[axis], pool.extents[i].into())?,
             None => Dim::UNKNOWN,
@@ -128,41 +124,17 @@ fn windows_of(node: &NodeView<'_>, images: &PartialShape) -> Result<PartialShape
     Ok(dims.into_iter().collect())
 }
 
-/// A kernel for a fixed pool.
+/// A kernel that combines the elements of windows.
 fn pool_kernel<F>(node: &NodeView<'_>, compute: F) -> Result<Box<dyn Kernel>, OpError>
 where
     F: Fn(&KernelCx<'_>, &Pool) -> Result<Value, KernelError> + Send + Sync + 'static,
 {
-    let pool = known_pool(node)?;
-    let padded = paddings(node, if channels_first(node)? { [2, 3] } else { [1, 2] })?;
-    let channels_first = channels_first(node)?;
+    let windows = Windows::of(node)?;
+    let pool = windows.known_pool(node)?;
     Ok(kernel(move |cx| match &pool {
         Some(pool) => compute(cx, pool),
-        None => compute(cx, &fed_pool(cx, padded, channels_first)?),
+        None => compute(cx, &windows.fed_pool(cx)?),
     }))
-}
-
-/// The windows that the last two inputs describe.
-fn fed_pool(
-    cx: &KernelCx<'_>,
-    paddings: [window::Padding; 2],
-    channels_first: bool,
-) -> Result<Pool, KernelError> {
-    let last = cx.input_count().saturating_sub(1);
-    let spatial = if channels_first { [2, 3] } else { [1, 2] };
-    let numbers = |i: usize| -> Result<[usize; 2], KernelError> {
-        let list = integers(cx.input(i)?)?;
-        let alone = |i: usize| spatial.contains(&i) || list[i] == 1;
-        let wrong = || OpError::elements("ksize", format!("invalid window {list:?}"));
-        if list.len() != 4 || !(0..4).all(alone) {
-            return Err(wrong().into());
-        }
-        let number = |i: usize| usize::try_from(list[i]).ok().ok_or_else(wrong);
-        Ok([number(spatial[0])?, number(spatial[1])?])
-    };
-    let (extents, strides) = (numbers(last.saturating_sub(1))?, numbers(last)?);
-    let slide = |i: usize| Slide { stride: strides[i], dilation: 1, padding: paddings[i] };
-    Ok(Pool { extents, slides: [slide(0), slide(1)], channels_first })
 }
 
 /// The gradients of a node that is linear in its third input; those of the first two are zero.
@@ -187,7 +159,7 @@ const fn pooled(name: &'static str, summary: &'static str) -> OpDef {
 /// The largest element of each window.
 pub static MAX_POOL: OpDef = pooled("MaxPool", "The largest element of each window.")
     .inputs(&[Arg::of("input", "T")])
-    .attrs(const { &[LIMITED, KSIZE, STRIDES, PADDING, EXPLICIT, FORMAT] })
+    .attrs(const { &[LIMITED, KSIZE, STRIDES, PADDING, EXPLICIT_PADDINGS, FORMAT] })
     .gradient(|cx| {
         let inputs = [cx.input(0), cx.output(0), cx.grad()];
         Ok(grads([Some(beside(&MAX_POOL_GRAD, cx, inputs)?)]))
@@ -245,7 +217,8 @@ pub static MAX_POOL_V2: OpDef =
             vec![
                 Sample::new(inputs([1, 2, 2, 1]), array([1, 1, 2, 1], [5.0_f32, 6.0]))
                     .attr("padding", "VALID"),
-                Sample::error(inputs([2, 1, 1, 1]), "").attr("padding", "VALID"),
+                Sample::error(inputs([2, 1, 1, 1]), "`ksize` must be 1 along batch and channels")
+                    .attr("padding", "VALID"),
             ]
         });
 
@@ -256,7 +229,7 @@ const GRAD_INPUTS: &[Arg; 5] = &[
     Arg::is("ksize", DType::I32),
     Arg::is("strides", DType::I32),
 ];
-const BY_ATTRS: &[AttrDef] = &[KSIZE, STRIDES, PADDING, EXPLICIT, FORMAT, NUMBERS];
+const BY_ATTRS: &[AttrDef] = &[KSIZE, STRIDES, PADDING, EXPLICIT_PADDINGS, FORMAT, NUMBERS];
 const BY_INPUTS: &[AttrDef] = &[PADDING, FORMAT, NUMBERS];
 
 const fn grad_of_max(name: &'static str) -> OpDef {
@@ -362,7 +335,8 @@ pub static MAX_POOL_WITH_ARGMAX: OpDef =
                 &[
                     KSIZE,
                     STRIDES,
-                    AttrDef::types("Targmax", DType::INDICES).default(Default::Type(DType::I64)),
+                    AttrDef::types("Targmax", DType::INDICES)
+                        .default(AttrDefault::Type(DType::I64)),
                     PADDING,
                     AttrDef::bool("include_batch_in_index", false),
                     NUMBERS,
@@ -379,10 +353,10 @@ pub static MAX_POOL_WITH_ARGMAX: OpDef =
             Ok(grads([Some(beside(&MAX_POOL_GRAD, cx, inputs)?)]))
         })
         .kernel(|node| {
-            let (extents, strides) = (node.ints_attr("ksize")?, node.ints_attr("strides")?);
-            let pool = pool_of(node, &extents, &strides)?;
             let indices = node.type_attr("Targmax")?;
             let of_image = !node.bool_attr("include_batch_in_index")?;
+            let (extents, strides) = (node.ints_attr(KSIZE.name)?, node.ints_attr(STRIDES.name)?);
+            let pool = Windows::of(node)?.pool(&extents, &strides)?;
             Ok(Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
                 let x = cx.input(0)?;
                 // Unlike in `MaxPool`, a NaN that comes first is the result.

@@ -15,7 +15,13 @@ use super::reduce::{Axes, reduce, reduce_kernel, reduction, samples, spread};
 use crate::family::grads;
 use crate::index::axes_of;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: PROD;
+    exports: reduce_prod;
+}
 
 /// The product along some axes.
 pub static PROD: OpDef = reduction("Prod", "The product along some axes.")

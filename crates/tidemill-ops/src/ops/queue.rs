@@ -8,12 +8,17 @@
 use tidemill_formats::SplatBudget;
 use tidemill_formats::proto::{ListValue, Message, TensorProto};
 use tidemill_graph::{
-    Access, Arg, AttrDef, AttrKind, Default, Execution, Fallible, Inferred, KernelCx, KernelError,
-    OpDef, OpError, Role, Sample,
+    Access, Arg, AttrDef, AttrDefault, AttrKind, Execution, Fallible, Inferred, KernelCx,
+    KernelError, OpDef, OpError, Role, Sample,
 };
 use tidemill_value::{ByteString, DType, Dim, PartialShape, Value};
 
 use crate::kernel::kernel;
+use crate::operations::operations;
+
+operations! {
+    ops: FIFO_QUEUE, QUEUE_DEQUEUE, QUEUE_ENQUEUE, QUEUE_SIZE;
+}
 
 /// Any number of elements.
 fn elements() -> PartialShape {
@@ -25,7 +30,7 @@ pub static FIFO_QUEUE: OpDef = OpDef::new("FIFOQueueV2", "A first-in, first-out 
     .outputs(&[Arg { role: Role::Handle, ..Arg::is("handle", DType::String) }])
     .attrs(&[
         AttrDef::new("component_types", AttrKind::Types),
-        AttrDef::new("shapes", AttrKind::Shapes).default(Default::NoShapes),
+        AttrDef::new("shapes", AttrKind::Shapes).default(AttrDefault::NoShapes),
         AttrDef::int("capacity", -1),
         AttrDef::str("container", ""),
         AttrDef::str("shared_name", ""),

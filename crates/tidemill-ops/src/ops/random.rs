@@ -14,7 +14,13 @@ use super::constant::constant_node;
 use crate::index::{check_single, known_extents, shape_of};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::{IntoShape, Operand, Tensor};
+
+operations! {
+    ops: RANDOM_STANDARD_NORMAL, RANDOM_UNIFORM, RANDOM_UNIFORM_INT, TRUNCATED_NORMAL;
+    exports: Distribution, random, random_integers, random_normal, random_uniform;
+}
 
 pub(super) const SEEDS: [AttrDef; 2] = [AttrDef::int("seed", 0), AttrDef::int("seed2", 0)];
 

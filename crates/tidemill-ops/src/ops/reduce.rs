@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Default, Elements, Fallible, Inferred, Kernel, KernelError, NodeBuilder,
+    Arg, AttrDef, AttrDefault, Elements, Fallible, Inferred, Kernel, KernelError, NodeBuilder,
     NodeView, OpDef, OpError, Sample, Widening,
 };
 use tidemill_kernels::{NumericError, reduce as kernels};
@@ -16,9 +16,18 @@ use crate::family::{example, grads};
 use crate::index::{axes_of, axis_of, check_not_empty, check_single, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, indexed, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
 
-const INDEX: AttrDef = AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32));
+operations! {
+    ops: ALL, ANY, ARG_MAX, ARG_MIN, EUCLIDEAN_NORM, MAX, MEAN, MIN, SUM;
+    exports:
+        Axes, arg_max, arg_min, reduce_all, reduce_any, reduce_euclidean_norm, reduce_max,
+        reduce_mean, reduce_min, reduce_sum;
+}
+
+const INDEX: AttrDef =
+    AttrDef::types("Tidx", DType::INDICES).default(AttrDefault::Type(DType::I32));
 const KEEP_DIMS: AttrDef = AttrDef::bool("keep_dims", false);
 const NUMBERS: &[AttrDef] = &numbers(Widening::Wrapping);
 
@@ -228,7 +237,7 @@ const fn position(name: &'static str, summary: &'static str) -> OpDef {
                         "output_type",
                         &[DType::I16, DType::U16, DType::I32, DType::I64],
                     )
-                    .default(Default::Type(DType::I64)),
+                    .default(AttrDefault::Type(DType::I64)),
                 ]
             },
         )

@@ -13,8 +13,16 @@ use crate::family::{beside, grads};
 use crate::index::{check_not_empty, check_rank, count_of, known_integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        RESIZE_BICUBIC, RESIZE_BICUBIC_GRAD, RESIZE_BILINEAR, RESIZE_BILINEAR_GRAD,
+        RESIZE_NEAREST_NEIGHBOR, RESIZE_NEAREST_NEIGHBOR_GRAD;
+    exports: resize_bicubic, resize_bilinear, resize_nearest_neighbor;
+}
 
 const IMAGES: AttrDef = AttrDef::widened("T", DType::NUMBERS);
 const FLOATS: AttrDef = AttrDef::widened("T", DType::FLOATS);

@@ -2,8 +2,8 @@
 //! handle.
 
 use tidemill_graph::{
-    Access, Arg, AttrDef, AttrKind, Default, Execution, Fallible, Inferred, KernelCx, KernelError,
-    NodeBuilder, OpDef, OperationRef, Role, Sample, TensorRef, control_dependencies,
+    Access, Arg, AttrDef, AttrDefault, AttrKind, Execution, Fallible, Inferred, KernelCx,
+    KernelError, NodeBuilder, OpDef, OperationRef, Role, Sample, TensorRef, control_dependencies,
 };
 use tidemill_kernels::layout::{self, Combine};
 use tidemill_value::{BinaryOp, DType, PartialShape, Value};
@@ -16,8 +16,17 @@ use crate::index::axis_of;
 use crate::indexed_slices::rows_gradient;
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample;
 use crate::{Operand, Operation, Tensor, Variable};
+
+operations! {
+    ops:
+        ASSIGN_ADD_VARIABLE, ASSIGN_SUB_VARIABLE, ASSIGN_VARIABLE, READ_VARIABLE, RESOURCE_GATHER,
+        RESOURCE_GATHER_ND, SCATTER_ADD, SCATTER_DIV, SCATTER_MAX, SCATTER_MIN, SCATTER_MUL,
+        SCATTER_ND_ADD, SCATTER_ND_MAX, SCATTER_ND_MIN, SCATTER_ND_SUB, SCATTER_ND_UPDATE,
+        SCATTER_SUB, SCATTER_UPDATE, VARIABLE_SHAPE, VAR_HANDLE, VAR_IS_INITIALIZED;
+}
 
 /// The handle of a variable of the session.
 pub static VAR_HANDLE: OpDef =
@@ -76,7 +85,7 @@ pub static VARIABLE_SHAPE: OpDef =
     OpDef::new("VariableShape", "The shape of the value of a resource variable.")
         .inputs(&[Arg::any_handle("input")])
         .outputs(&[Arg::of("output", "out_type")])
-        .attrs(&[AttrDef::types("out_type", DType::INDICES).default(Default::Type(DType::I32))])
+        .attrs(&[AttrDef::types("out_type", DType::INDICES).default(AttrDefault::Type(DType::I32))])
         .fallible(Fallible::Never)
         .infer(|node| (array::SHAPE.infer)(node))
         .kernel(|node| (array::SHAPE.kernel)(node))

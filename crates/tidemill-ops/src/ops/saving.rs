@@ -14,6 +14,11 @@ use tidemill_kernels::layout;
 use tidemill_value::{ByteString, DType, Memory, PartialShape, Value};
 
 use crate::index::check_rank;
+use crate::operations::operations;
+
+operations! {
+    ops: MERGE, RESTORE, SAVE;
+}
 
 /// Writes tensors to a checkpoint.
 pub static SAVE: OpDef = OpDef::new("SaveV2", "Writes tensors to a checkpoint.")

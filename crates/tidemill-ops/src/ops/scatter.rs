@@ -8,8 +8,20 @@ use tidemill_value::{DType, Value};
 
 use super::resource;
 use super::writes::{Scatter, element_type, infer_parts, infer_rows};
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        SCATTER_ADD, SCATTER_DIV, SCATTER_MAX, SCATTER_MIN, SCATTER_MUL, SCATTER_ND_ADD,
+        SCATTER_ND_MAX, SCATTER_ND_MIN, SCATTER_ND_SUB, SCATTER_ND_UPDATE, SCATTER_SUB,
+        SCATTER_UPDATE;
+    exports:
+        scatter_add, scatter_div, scatter_max, scatter_min, scatter_mul, scatter_nd_add,
+        scatter_nd_max, scatter_nd_min, scatter_nd_sub, scatter_nd_update, scatter_sub,
+        scatter_update;
+}
 
 /// A write to the parts of a variable at indices.
 const fn scatter(name: &'static str, summary: &'static str, infer: InferFn) -> OpDef {

@@ -12,7 +12,13 @@ use crate::elementwise::scalar_kernel;
 use crate::family::grads;
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: SELECT, SELECT_V1;
+    exports: safe_where, select, select_v1;
+}
 
 /// Elements of one tensor where a condition holds, of another elsewhere.
 pub static SELECT: OpDef =

@@ -1,8 +1,8 @@
 //! Random rows and random classes: `RandomShuffle` and `Multinomial`.
 
 use tidemill_graph::{
-    Arg, AttrDef, Default, Effect, Fallible, Inferred, KernelError, NodeBuilder, OpDef, OpError,
-    Sample, default_graph,
+    Arg, AttrDef, AttrDefault, Effect, Fallible, Inferred, KernelError, NodeBuilder, OpDef,
+    OpError, Sample, default_graph,
 };
 use tidemill_kernels::{layout, random as kernels};
 use tidemill_value::{DType, Dim, PartialShape, Value};
@@ -12,7 +12,13 @@ use crate::elementwise::same_shape;
 use crate::index::{check_not_empty, check_single, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: MULTINOMIAL, RANDOM_SHUFFLE;
+    exports: multinomial, random_shuffle;
+}
 
 /// The rows of a tensor in random order.
 pub static RANDOM_SHUFFLE: OpDef =
@@ -56,7 +62,7 @@ pub static MULTINOMIAL: OpDef =
             SEEDS[0],
             SEEDS[1],
             AttrDef::widened("T", DType::NUMBERS),
-            AttrDef::types("output_dtype", DType::INDICES).default(Default::Type(DType::I64)),
+            AttrDef::types("output_dtype", DType::INDICES).default(AttrDefault::Type(DType::I64)),
         ])
         .effect(Effect::Random)
         .fallible(Fallible::Values)

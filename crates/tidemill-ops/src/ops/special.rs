@@ -16,7 +16,14 @@ use super::select::select;
 use crate::elementwise::scalar_kernel;
 use crate::family::{FLOATS, binary_family, grads, unary_family};
 use crate::operand::binary;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    tables: binary, unary;
+    ops: POLYGAMMA;
+    exports: polygamma;
+}
 
 unary_family! {
     /// The error function: 2 / √π times the integral of exp(-t²) from 0 to `x`. Its values are

@@ -9,7 +9,12 @@ use super::math::{exp, log, square};
 use super::reduce::{Axes, reduce_max, reduce_mean, reduce_sum};
 use super::select::select;
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    exports: moments, reduce_logsumexp, reduce_std, reduce_variance;
+}
 
 /// The logarithm of the sum of the exponentials of `x` along `axes` (see
 /// [`reduce_sum`]), which overflows only if its result does.

@@ -11,8 +11,14 @@ use tidemill_value::{ByteString, DType, PartialShape, Shape, Value, ValueError};
 use crate::index::check_rank;
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::summarize::{Limit, summarize_nested};
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: PRINT_V2, SHARDED_FILENAME, STATIC_REGEX_FULL_MATCH, STRING_FORMAT, STRING_JOIN;
+    exports: string_format, string_join;
+}
 
 /// The strings of several tensors, joined.
 pub static STRING_JOIN: OpDef =

@@ -8,7 +8,13 @@ use tidemill_value::{DType, PartialShape, Value};
 use super::resource::VAR_IS_INITIALIZED;
 use super::writes::IsInitialized;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::{Tensor, Variable};
+
+operations! {
+    ops: IS_VARIABLE_INITIALIZED, VARIABLE;
+    exports: is_variable_initialized;
+}
 
 /// Names a variable of the session.
 pub static VARIABLE: OpDef = OpDef::new("VariableV2", "Names a variable of the session.")

@@ -40,7 +40,7 @@ impl Lowering<'_> {
         // The results of a loop's condition are not parameters.
         let regions = bodies.iter().enumerate().map(|(i, body)| {
             let repeats = repeats && i > 0;
-            region_of(body, &Call { written: &written, kept, repeats, shapes })
+            region_of(body, &BodyRuns { written: &written, kept, repeats, shapes })
         });
         lowered.regions = regions.map(Arc::new).collect();
         if shapes == Shapes::Open {
@@ -68,6 +68,37 @@ impl Lowering<'_> {
         lowered.outputs.extend(facts);
         states.into_iter().zip(first as u32..).map(|(i, slot)| (i + before, slot)).collect()
     }
+
+    /// Gives the subgraph a feed for each parameter of its body.
+    fn feed_parameters(&mut self, parameters: &[Parameter], written: &FxHashSet<Root>) {
+        self.subgraph.feeds.clear();
+        for parameter in parameters {
+            let tensor = TensorId::new(parameter.node, 0);
+            let feed = match self.given.get(&tensor) {
+                Some(given) => given.node,
+                None => {
+                    let fact = &self.graph.node(parameter.node).outputs[0];
+                    let value = Fact::new(fact.dtype, fact.shape.clone());
+                    self.subgraph.push_feed(&value, parameter.node)
+                }
+            };
+            self.subgraph.feeds.push(feed);
+            if parameter.kind.is_variable() {
+                self.starts.insert(parameter.node, TensorId::new(feed, 0));
+            }
+        }
+        // A value read outside, of a variable that is written inside, becomes its current value.
+        for parameter in parameters {
+            if let ParameterKind::Read(root) = parameter.kind
+                && written.contains(&root)
+                && let Some(variable) =
+                    parameters.iter().find(|other| other.kind == ParameterKind::Variable(root))
+            {
+                let current = self.current(variable.node);
+                self.given.insert(TensorId::new(parameter.node, 0), current);
+            }
+        }
+    }
 }
 
 /// Forgets the shape of a tensor.
@@ -76,7 +107,7 @@ fn open(fact: &mut Fact) {
 }
 
 /// The way in which a node runs its bodies.
-struct Call<'a> {
+struct BodyRuns<'a> {
     /// The variables that any of the bodies writes.
     written: &'a FxHashSet<Root>,
     /// The parameters whose values a body returns after its results.
@@ -87,7 +118,7 @@ struct Call<'a> {
 }
 
 /// The path through a body.
-fn region_of(body: &Body, call: &Call<'_>) -> Region {
+fn region_of(body: &Body, runs: &BodyRuns<'_>) -> Region {
     let parameters = body.parameters();
     let values = parameters.iter().filter(|parameter| !parameter.kind.is_variable());
     let mut feeds: SmallVec<[TensorId; 4]> =
@@ -101,39 +132,13 @@ fn region_of(body: &Body, call: &Call<'_>) -> Region {
     };
     let reader = body.graph().read();
     let path = nodes_on_path(&reader, &signature);
-    let mut lowering = Lowering::new(&reader, &signature, call.shapes, None);
-    lowering.subgraph.feeds.clear();
-    for parameter in parameters {
-        let tensor = TensorId::new(parameter.node, 0);
-        let feed = match lowering.given.get(&tensor) {
-            Some(given) => given.node,
-            None => {
-                let fact = &reader.node(parameter.node).outputs[0];
-                let value = Fact::new(fact.dtype, fact.shape.clone());
-                lowering.subgraph.push_feed(&value, parameter.node)
-            }
-        };
-        lowering.subgraph.feeds.push(feed);
-        if parameter.kind.is_variable() {
-            lowering.starts.insert(parameter.node, TensorId::new(feed, 0));
-        }
-    }
-    // A value read outside, of a variable that is written inside, becomes its current value.
-    for parameter in parameters {
-        if let ParameterKind::Read(root) = parameter.kind
-            && call.written.contains(&root)
-            && let Some(variable) =
-                parameters.iter().find(|other| other.kind == ParameterKind::Variable(root))
-        {
-            let current = lowering.current(variable.node);
-            lowering.given.insert(TensorId::new(parameter.node, 0), current);
-        }
-    }
+    let mut lowering = Lowering::new(&reader, &signature, runs.shapes, None);
+    lowering.feed_parameters(parameters, runs.written);
     lowering.lower_all(&path);
     // An assertion inside that a branch needs does not run for its own sake.
     let is_assertion = |id: &NodeId| reader.node(*id).op.effect == Effect::Assert;
     lowering.guard(signature.roots().filter(|root| !is_assertion(root)), &path);
-    let is_variable = |i: usize| call.repeats && parameters[i].kind.is_variable();
+    let is_variable = |i: usize| runs.repeats && parameters[i].kind.is_variable();
     for (i, result) in body.results().iter().enumerate() {
         let value = match is_variable(i) {
             true => lowering.end(parameters[i].node),
@@ -141,7 +146,7 @@ fn region_of(body: &Body, call: &Call<'_>) -> Region {
         };
         lowering.subgraph.fetches.push(value);
     }
-    for &i in call.kept {
+    for &i in runs.kept {
         let end = lowering.end(parameters[i].node);
         lowering.subgraph.fetches.push(end);
     }

@@ -95,7 +95,7 @@ pub(crate) fn failed_node<E>(graph: &GraphReader<'_>, id: NodeId, source: E) -> 
 
 /// A body in which a failure happened: the node that runs it, the number of the body, and its
 /// graph.
-struct Frame {
+struct FailedBody {
     call: NodeId,
     body: usize,
     graph: Graph,
@@ -108,15 +108,15 @@ pub(crate) fn failure(
     plan: &Plan,
     mut failure: Failure,
 ) -> RunError {
-    let mut frames: Vec<Frame> = Vec::new();
+    let mut outer: Vec<FailedBody> = Vec::new();
     while let Failure::Inside { call, body, failure: inner } = failure {
-        let graph_of_body = in_graph(graph, &frames, |graph| {
+        let graph_of_body = in_graph(graph, &outer, |graph| {
             // The run may have used a node that extends this one, whose bodies have more nodes.
             let bodies = graph.node(graph.latest_extension(call)).bodies().nth(body);
             bodies.map(|body| body.graph().clone())
         });
         let Some(graph) = graph_of_body else { return RunError::Internal("a body is not there") };
-        frames.push(Frame { call, body, graph });
+        outer.push(FailedBody { call, body, graph });
         failure = *inner;
     }
     match failure {
@@ -127,14 +127,14 @@ pub(crate) fn failure(
             });
             uninitialized(graph, signature, &variables.collect::<Vec<_>>())
         }
-        Failure::Unset { parameter } => unset(graph, signature, &frames, parameter),
+        Failure::Unset { parameter } => unset(graph, signature, &outer, parameter),
         Failure::Kernel { node, source } => {
-            RunError::Kernel(failed_inside(graph, &frames, node, source))
+            RunError::Kernel(failed_inside(graph, &outer, node, source))
         }
         Failure::NonFinite(found) => {
             let NonFinite { node, output, values, inputs } = *found;
             let what = if values.nan > 0 { "gives NaN" } else { "gives infinity" };
-            let node = *failed_inside(graph, &frames, node, what);
+            let node = *failed_inside(graph, &outer, node, what);
             RunError::NonFinite(Box::new(NonFinite { node, output, values, inputs }))
         }
         Failure::Error(error) => *error,
@@ -146,27 +146,27 @@ pub(crate) fn failure(
 /// Reads the graph of the innermost body.
 fn in_graph<R>(
     graph: &GraphReader<'_>,
-    frames: &[Frame],
+    outer: &[FailedBody],
     look: impl FnOnce(&GraphReader<'_>) -> R,
 ) -> R {
-    match frames.last() {
-        Some(frame) => look(&frame.graph.read()),
+    match outer.last() {
+        Some(enclosing) => look(&enclosing.graph.read()),
         None => look(graph),
     }
 }
 
 fn failed_inside<E>(
     graph: &GraphReader<'_>,
-    frames: &[Frame],
+    outer: &[FailedBody],
     node: NodeId,
     source: E,
 ) -> Box<FailedNode<E>> {
-    let mut failed = in_graph(graph, frames, |graph| failed_node(graph, node, source));
-    let within = frames.iter().enumerate().rev().map(|(depth, frame)| {
-        in_graph(graph, &frames[..depth], |graph| {
-            let body = graph.node(frame.call).bodies().nth(frame.body);
+    let mut failed = in_graph(graph, outer, |graph| failed_node(graph, node, source));
+    let within = outer.iter().enumerate().rev().map(|(depth, enclosing)| {
+        in_graph(graph, &outer[..depth], |graph| {
+            let body = graph.node(enclosing.call).bodies().nth(enclosing.body);
             let body = body.map(|body| body.name().to_owned()).unwrap_or_default();
-            (body, site(graph, frame.call))
+            (body, site(graph, enclosing.call))
         })
     });
     failed.within = within.collect();
@@ -177,20 +177,20 @@ fn failed_inside<E>(
 fn unset(
     graph: &GraphReader<'_>,
     signature: &Signature,
-    frames: &[Frame],
+    outer: &[FailedBody],
     mut parameter: usize,
 ) -> RunError {
-    for (depth, frame) in frames.iter().enumerate().rev() {
-        let variable = in_graph(graph, &frames[..depth], |graph| {
-            let node = graph.node(frame.call);
+    for (depth, enclosing) in outer.iter().enumerate().rev() {
+        let variable = in_graph(graph, &outer[..depth], |graph| {
+            let node = graph.node(enclosing.call);
             let before = node.op.execution.inputs_before_bodies().unwrap_or(0);
             graph.variable_of(*node.inputs.get(parameter + before)?)
         });
         let Some(variable) = variable else { break };
-        let Some(around) = depth.checked_sub(1).map(|around| &frames[around]) else {
-            return uninitialized(graph, signature, &[(variable, frame.call)]);
+        let Some(around) = depth.checked_sub(1).map(|around| &outer[around]) else {
+            return uninitialized(graph, signature, &[(variable, enclosing.call)]);
         };
-        let position = in_graph(graph, &frames[..depth - 1], |graph| {
+        let position = in_graph(graph, &outer[..depth - 1], |graph| {
             let body = graph.node(around.call).bodies().nth(around.body)?;
             body.parameters().iter().position(|parameter| parameter.node == variable)
         });

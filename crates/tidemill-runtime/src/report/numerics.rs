@@ -12,14 +12,14 @@ pub struct NonFinite<N> {
     /// The number of the output.
     pub output: usize,
     /// The values in that output.
-    pub values: Range,
+    pub values: ValueRange,
     /// The values in its inputs; `None` for inputs that are not floats.
-    pub inputs: Vec<Option<Range>>,
+    pub inputs: Vec<Option<ValueRange>>,
 }
 
 /// A summary of the elements of a float tensor.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub struct Range {
+pub struct ValueRange {
     /// The smallest and the largest finite element, if there are any.
     pub finite: Option<(f64, f64)>,
     /// The number of NaN elements.
@@ -30,15 +30,15 @@ pub struct Range {
     pub elements: usize,
 }
 
-impl Range {
+impl ValueRange {
     /// Summarizes the elements of a value, if they are floats.
-    pub fn of(value: &Value) -> Option<Range> {
-        match_dtype!(value.dtype(), floats, T => Some(Range::of_slice::<T>(value)?), else None)
+    pub fn of(value: &Value) -> Option<ValueRange> {
+        match_dtype!(value.dtype(), floats, T => Some(ValueRange::of_slice::<T>(value)?), else None)
     }
 
-    fn of_slice<T: Element + Copy + Into<f64>>(value: &Value) -> Option<Range> {
+    fn of_slice<T: Element + Copy + Into<f64>>(value: &Value) -> Option<ValueRange> {
         let elements = value.as_slice::<T>().ok()?;
-        let mut range = Range { elements: elements.len(), ..Range::default() };
+        let mut range = ValueRange { elements: elements.len(), ..ValueRange::default() };
         for x in elements.iter().map(|&x| x.into()) {
             if x.is_nan() {
                 range.nan += 1;
@@ -58,7 +58,7 @@ impl Range {
     }
 }
 
-impl fmt::Display for Range {
+impl fmt::Display for ValueRange {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let mut parts = Vec::new();
         if self.nan > 0 {

@@ -7,7 +7,7 @@ use tidemill_kernels::pool::Cancellation;
 use tidemill_value::Value;
 
 use crate::plan::step::{Plan, Step};
-use crate::report::numerics::{NonFinite, Range};
+use crate::report::numerics::{NonFinite, ValueRange};
 use crate::report::trace::Event;
 use crate::run::failure::Failure;
 use crate::session::options::RunOptions;
@@ -287,9 +287,9 @@ fn check(
     slots: &[Option<Value>],
 ) -> Result<(), NonFinite<NodeId>> {
     for (output, &slot) in step.outputs.iter().enumerate() {
-        let range = slots[slot as usize].as_ref().and_then(Range::of);
+        let range = slots[slot as usize].as_ref().and_then(ValueRange::of);
         if let Some(values) = range.filter(|range| !range.is_finite()) {
-            let inputs = inputs.iter().map(|input| Range::of(input.as_ref()?)).collect();
+            let inputs = inputs.iter().map(|input| ValueRange::of(input.as_ref()?)).collect();
             return Err(NonFinite { node: step.node, output, values, inputs });
         }
     }

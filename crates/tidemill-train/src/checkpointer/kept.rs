@@ -4,8 +4,8 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use tidemill_formats::TensorReader;
 use tidemill_formats::checkpoint::{CheckpointState, exists, remove_checkpoint};
+use tidemill_formats::{TensorReader, single_file_extension};
 
 use crate::SaverError;
 use crate::saver::at_step;
@@ -144,15 +144,14 @@ fn step_of(prefix: &Path, path: &Path) -> Option<u64> {
     let name = path.file_name()?.to_str()?;
     let own = stem(prefix);
     let rest = name.strip_prefix(own.file_name()?.to_str()?)?.strip_prefix('-')?;
-    let digits = rest.strip_suffix(".safetensors").unwrap_or(rest);
-    let step = digits.parse().ok()?;
+    let step = stem(Path::new(rest)).to_str()?.parse().ok()?;
     (at_step(prefix, step).file_name()? == path.file_name()?).then_some(step)
 }
 
 /// A prefix without the extension of its format.
 pub(super) fn stem(prefix: &Path) -> PathBuf {
-    match prefix.extension() {
-        Some(end) if end == "safetensors" => prefix.with_extension(""),
-        _ => prefix.to_owned(),
+    match single_file_extension(prefix) {
+        Some(_) => prefix.with_extension(""),
+        None => prefix.to_owned(),
     }
 }

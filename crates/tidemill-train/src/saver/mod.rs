@@ -11,7 +11,7 @@ use std::sync::{Mutex, PoisonError};
 use tidemill_formats::checkpoint::{
     CheckpointState, check_prefix, exists, remove_checkpoint, write_meta_graph,
 };
-use tidemill_formats::{TensorReader, write_tensors};
+use tidemill_formats::{TensorReader, single_file_extension, write_tensors};
 use tidemill_graph::{
     Graph, GraphKey, Location, OperationRef, absolute_scope, at_location, diagnose, scoped,
     without_control_dependencies,
@@ -348,7 +348,7 @@ pub(crate) struct Snapshot {
 
 /// The path of a checkpoint `prefix` at a step.
 pub(crate) fn at_step(prefix: &Path, step: u64) -> PathBuf {
-    let suffix = prefix.extension().filter(|extension| *extension == "safetensors");
+    let suffix = single_file_extension(prefix);
     let stem = if suffix.is_some() { prefix.with_extension("") } else { prefix.to_owned() };
     let mut path = stem.into_os_string();
     path.push(format!("-{step}"));
@@ -361,7 +361,7 @@ pub(crate) fn at_step(prefix: &Path, step: u64) -> PathBuf {
 
 /// The path from which [`at_step`] made this one, or the path itself if it has no step.
 fn without_step(path: &Path) -> PathBuf {
-    let suffix = path.extension().filter(|extension| *extension == "safetensors");
+    let suffix = single_file_extension(path);
     let stem = if suffix.is_some() { path.with_extension("") } else { path.to_owned() };
     let name = stem.file_name().unwrap_or_default().to_string_lossy().into_owned();
     let numbered = name.rsplit_once('-').filter(|(_, step)| step.parse::<u64>().is_ok());
@@ -370,7 +370,7 @@ fn without_step(path: &Path) -> PathBuf {
         None => stem,
     };
     match suffix {
-        Some(_) => stem.with_added_extension("safetensors"),
+        Some(suffix) => stem.with_added_extension(suffix),
         None => stem,
     }
 }

@@ -7,8 +7,14 @@ use tidemill_value::{DType, Dim, PartialShape, Value};
 use crate::index::check_shape;
 use crate::kernel::map_kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: BITCAST;
+    exports: bitcast;
+}
 
 /// The bytes of a tensor's elements as elements of another type.
 pub static BITCAST: OpDef =

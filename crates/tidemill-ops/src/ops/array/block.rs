@@ -10,12 +10,19 @@ use tidemill_kernels::layout::{self, Channels};
 use tidemill_value::{DType, Dim, Memory, PartialShape, Value};
 
 use super::pad::paddings;
+use crate::data_format::{DataFormat, Formats};
 use crate::family::grads;
 use crate::index::{check_rank, count_of, integers, known_integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: BATCH_TO_SPACE, DEPTH_TO_SPACE, SPACE_TO_BATCH, SPACE_TO_DEPTH;
+    exports: batch_to_space_nd, depth_to_space, space_to_batch_nd, space_to_depth;
+}
 
 /// An operation that moves blocks between the first axis and those after it.
 const fn batched(name: &'static str, summary: &'static str, inputs: &'static [Arg]) -> OpDef {
@@ -177,11 +184,8 @@ fn check_blocks(
     Ok(())
 }
 
-const IMAGE: &[AttrDef] = &[
-    AttrDef::types("T", DType::ALL),
-    AttrDef::new("block_size", AttrKind::Int),
-    AttrDef::str("data_format", "NHWC"),
-];
+const IMAGE: &[AttrDef] =
+    &[AttrDef::types("T", DType::ALL), AttrDef::new("block_size", AttrKind::Int), DataFormat::ATTR];
 
 /// An operation that moves blocks between space and channels of images.
 const fn deep(name: &'static str, summary: &'static str) -> OpDef {
@@ -240,11 +244,9 @@ fn block_size(node: &NodeView<'_>) -> Result<usize, OpError> {
 }
 
 fn channels(node: &NodeView<'_>) -> Result<Channels, OpError> {
-    let format = node.str_attr("data_format")?;
-    match &format[..] {
-        b"NHWC" => Ok(Channels::Last),
-        b"NCHW" => Ok(Channels::First),
-        _ => Err(OpError::attr("data_format", format!("unknown data format {format}"))),
+    match DataFormat::of(node, Formats::IMAGES)?.channels_first {
+        true => Ok(Channels::First),
+        false => Ok(Channels::Last),
     }
 }
 
@@ -263,11 +265,11 @@ fn deep_kernel(node: &NodeView<'_>, move_blocks: MoveDeep) -> Result<Box<dyn Ker
 
 fn infer_deep(node: &NodeView<'_>, way: Way) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     check_rank(node, 0, 4, "4 axes")?;
-    let (block, channels) = (block_size(node)?, channels(node)?);
+    let block = block_size(node)?;
+    let depth = DataFormat::of(node, Formats::IMAGES)?.channel_axis();
     let square = block.checked_mul(block);
     let unknown = PartialShape::of_rank(4);
     let dims = node.shape(0).dims().or(unknown.dims()).unwrap_or_default();
-    let depth = if channels == Channels::Last { 3 } else { 1 };
     let moved = |(axis, dim): (usize, &Dim)| {
         let (factor, grows) = match axis {
             0 => return Ok(*dim),

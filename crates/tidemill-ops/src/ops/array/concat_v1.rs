@@ -13,7 +13,12 @@ use crate::index::{
     axis_of, check_rank, check_single, integer, integers, known_integer, known_integers,
 };
 use crate::kernel::kernel;
+use crate::operations::operations;
 use crate::sample::array;
+
+operations! {
+    ops: CONCAT_OFFSET, CONCAT_V1;
+}
 
 /// The concatenation of tensors along an axis, which is the first input.
 pub static CONCAT_V1: OpDef =
@@ -58,7 +63,7 @@ pub static CONCAT_OFFSET: OpDef =
         .inputs(&[Arg::is("concat_dim", DType::I32), Arg::list("shape", "shape_type", "N")])
         .outputs(&[Arg::list("offset", "shape_type", "N")])
         .attrs(&[AttrDef::types("shape_type", DType::INDICES)
-            .default(tidemill_graph::Default::Type(DType::I32))])
+            .default(tidemill_graph::AttrDefault::Type(DType::I32))])
         .fallible(Fallible::Values)
         .infer(|node| {
             check_rank(node, 0, 0, "no axes")?;

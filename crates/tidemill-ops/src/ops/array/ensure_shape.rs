@@ -7,7 +7,13 @@ use tidemill_graph::{
 use tidemill_value::{DType, PartialShape, Value, ValueError};
 
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: ENSURE_SHAPE;
+    exports: ensure_shape;
+}
 
 /// The input itself; fails if its shape is another one.
 pub static ENSURE_SHAPE: OpDef =

@@ -14,10 +14,16 @@ use crate::family::grads;
 use crate::index::{check_rank, shape_of};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, indexed, tensor, unary};
+use crate::operations::operations;
 use crate::ops::constant::constant_node;
 use crate::ops::reduce::reduce_sum;
 use crate::ops::tensor_list::zeros_like_lists;
 use crate::{IntoShape, Operand, Tensor};
+
+operations! {
+    ops: BROADCAST_TO, FILL, ONES_LIKE, RANGE, ZEROS_LIKE;
+    exports: broadcast_to, fill, ones_like, range, zeros_like;
+}
 
 /// The shape given by the elements of input `i`.
 pub(crate) fn described_shape(node: &NodeView<'_>, i: usize) -> Result<PartialShape, OpError> {

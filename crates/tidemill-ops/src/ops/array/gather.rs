@@ -17,11 +17,17 @@ use crate::index::{axis_of, check_single, integer, known_integer};
 use crate::indexed_slices::rows_gradient;
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{composite, tensor, unary};
+use crate::operations::operations;
 use crate::ops::arithmetic::floor_mod;
 use crate::ops::cast::cast;
 use crate::ops::constant::constant_node;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: GATHER, GATHER_V1, WHERE;
+    exports: boolean_mask, gather, gather_batches, where_true;
+}
 
 /// The positions of the elements that are true.
 pub static WHERE: OpDef = OpDef::new("Where", "The positions of the elements that are true.")

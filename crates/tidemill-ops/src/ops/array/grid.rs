@@ -5,7 +5,12 @@ use tidemill_value::DType;
 
 use super::{broadcast_to, concat, filled, gather, matrix_diag, matrix_set_diag, reshape, shape};
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    exports: Indexing, eye, meshgrid;
+}
 
 /// The identity matrix: ones on the diagonal, zeros elsewhere, of shape `[rows, columns]`. It is
 /// square if `columns` is `None`.

@@ -13,8 +13,14 @@ use super::unstack_count;
 use crate::index::{axis_of, check_single, integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::ops::constant::constant_node;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: CONCAT, PACK;
+    exports: concat, stack;
+}
 
 /// Tensors of one shape stacked along a new axis.
 pub static PACK: OpDef = OpDef::new("Pack", "Tensors of one shape stacked along a new axis.")

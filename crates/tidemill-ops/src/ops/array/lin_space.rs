@@ -1,7 +1,7 @@
 //! `LinSpace`.
 
 use tidemill_graph::{
-    Arg, AttrDef, Default, Fallible, GradCx, GradientError, Grads, Inferred, KernelError,
+    Arg, AttrDef, AttrDefault, Fallible, GradCx, GradientError, Grads, Inferred, KernelError,
     NodeBuilder, OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
@@ -11,8 +11,14 @@ use crate::family::grads;
 use crate::index::{check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::ops::reduce::reduce_sum;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: LIN_SPACE;
+    exports: lin_space;
+}
 
 /// A given number of evenly spaced numbers.
 pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "A given number of evenly spaced numbers.")
@@ -20,7 +26,7 @@ pub static LIN_SPACE: OpDef = OpDef::new("LinSpace", "A given number of evenly s
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[
         AttrDef::widened("T", DType::FLOATS),
-        AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
+        AttrDef::types("Tidx", DType::INDICES).default(AttrDefault::Type(DType::I32)),
     ])
     .fallible(Fallible::Values)
     .infer(|node| {

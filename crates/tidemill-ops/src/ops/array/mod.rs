@@ -1,5 +1,6 @@
 //! Shapes, and operations that move values around without computing with them.
 
+mod band_part;
 mod bitcast;
 mod block;
 mod concat_v1;
@@ -28,6 +29,8 @@ mod tile;
 mod transpose;
 
 pub(crate) use crate::index::shape_tensor;
+use crate::operations::collect;
+pub use band_part::{MATRIX_BAND_PART, matrix_band_part};
 pub use bitcast::{BITCAST, bitcast};
 pub use block::{
     BATCH_TO_SPACE, DEPTH_TO_SPACE, SPACE_TO_BATCH, SPACE_TO_DEPTH, batch_to_space_nd,
@@ -35,12 +38,10 @@ pub use block::{
 };
 pub use concat_v1::{CONCAT_OFFSET, CONCAT_V1};
 pub use diagonal::{
-    DIAG, DIAG_PART, MATRIX_BAND_PART, MATRIX_DIAG, MATRIX_DIAG_PART, MATRIX_DIAG_PART_V3,
-    MATRIX_DIAG_V3, MATRIX_SET_DIAG, MATRIX_SET_DIAG_V3,
+    DIAG, DIAG_PART, MATRIX_DIAG, MATRIX_DIAG_PART, MATRIX_DIAG_PART_V3, MATRIX_DIAG_V3,
+    MATRIX_SET_DIAG, MATRIX_SET_DIAG_V3,
 };
-pub use diagonal::{
-    diag, diag_part, matrix_band_part, matrix_diag, matrix_diag_part, matrix_set_diag,
-};
+pub use diagonal::{diag, diag_part, matrix_diag, matrix_diag_part, matrix_set_diag};
 pub use ensure_shape::{ENSURE_SHAPE, ensure_shape};
 pub use fill::{BROADCAST_TO, FILL, ONES_LIKE, RANGE, ZEROS_LIKE};
 pub use fill::{broadcast_to, fill, ones_like, range, zeros_like};
@@ -91,3 +92,9 @@ pub use split::{SPLIT, SPLIT_V, UNPACK, split, split_sizes, unstack, unstack_cou
 pub use stride::StrideMasks;
 pub use tile::{TILE, tile};
 pub use transpose::{INVERT_PERMUTATION, TRANSPOSE, invert_permutation, transpose};
+
+collect! {
+    band_part, bitcast, block, concat_v1, diagonal, ensure_shape, fill, gather, grid, join, lin_space, order,
+    pad, partition, recurrence, reshape, reverse, scan, scatter, segment, shape, slice, split,
+    stride, tile, transpose,
+}

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel, KernelCx,
+    Arg, AttrDef, AttrDefault, Fallible, GradCx, GradientError, Grads, Inferred, Kernel, KernelCx,
     NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::order as kernels;
@@ -16,14 +16,21 @@ use crate::family::grads;
 use crate::index::{check_rank, count_of, integer, integers, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::ops::arithmetic::{floor_div, maximum};
 use crate::ops::cast::cast;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
+operations! {
+    ops: BINCOUNT, IN_TOP_K, LIST_DIFF, TOP_K, UNIQUE, UNIQUE_WITH_COUNTS;
+    exports:
+        Direction, argsort, bincount, in_top_k, list_diff, sort, top_k, unique, unique_with_counts;
+}
+
 /// An attribute for the type of indices.
 const fn index_type(name: &'static str) -> AttrDef {
-    AttrDef::types(name, DType::INDICES).default(Default::Type(DType::I32))
+    AttrDef::types(name, DType::INDICES).default(AttrDefault::Type(DType::I32))
 }
 
 /// The largest elements along the last axis, and their positions.
@@ -37,9 +44,9 @@ pub static TOP_K: OpDef =
                     AttrDef::bool("sorted", true),
                     AttrDef::widened("T", DType::NUMBERS),
                     AttrDef::types("Tk", &[DType::I16, DType::I32, DType::I64])
-                        .default(Default::Type(DType::I32)),
+                        .default(AttrDefault::Type(DType::I32)),
                     AttrDef::types("index_type", &[DType::I16, DType::I32, DType::I64])
-                        .default(Default::Type(DType::I32)),
+                        .default(AttrDefault::Type(DType::I32)),
                 ]
             },
         )

@@ -13,10 +13,16 @@ use crate::family::grads;
 use crate::index::{integers, known_integers};
 use crate::kernel::kernel;
 use crate::operand::{composite, indexed, tensor};
+use crate::operations::operations;
 use crate::ops::cast::cast;
 use crate::ops::reduce::reduce_sum;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: MIRROR_PAD, MIRROR_PAD_GRAD, PAD, PAD_V2;
+    exports: Mirror, mirror_pad, pad, pad_with;
+}
 
 const PADDINGS: Arg = Arg::of("paddings", "Tpaddings");
 const PADDINGS_TYPE: AttrDef = AttrDef::types("Tpaddings", DType::INDICES);

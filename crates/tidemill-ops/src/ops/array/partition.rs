@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    Arg, AttrDef, AttrDefault, AttrKind, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
     NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
@@ -14,8 +14,14 @@ use crate::family::grads;
 use crate::index::{axis_of, check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: DYNAMIC_PARTITION, DYNAMIC_STITCH, ONE_HOT, PARALLEL_DYNAMIC_STITCH;
+    exports: dynamic_partition, dynamic_stitch, one_hot, one_hot_with;
+}
 
 /// Rows that have one value at an index and another elsewhere.
 pub static ONE_HOT: OpDef =
@@ -31,7 +37,7 @@ pub static ONE_HOT: OpDef =
             AttrDef::int("axis", -1),
             AttrDef::types("T", DType::ALL),
             AttrDef::types("TI", &[DType::U8, DType::I8, DType::I32, DType::I64])
-                .default(Default::Type(DType::I64)),
+                .default(AttrDefault::Type(DType::I64)),
         ])
         .fallible(Fallible::Values)
         .infer(|node| {

@@ -2,7 +2,8 @@
 //! the same kind, so that products have derivatives of any order even at zeros.
 
 use tidemill_graph::{
-    Arg, Attr, AttrDef, Default, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError, Sample,
+    Arg, Attr, AttrDef, AttrDefault, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError,
+    Sample,
 };
 use tidemill_kernels::recurrence::{self as kernels, Segments, Start};
 use tidemill_value::{DType, Value};
@@ -13,8 +14,13 @@ use crate::family::grads;
 use crate::index::{axis_of, check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::ops::division::absorbing_mul;
 use crate::sample::array;
+
+operations! {
+    ops: LINEAR_RECURRENCE, SEGMENT_RECURRENCE;
+}
 
 const INITIAL: AttrDef = AttrDef::float("initial", 0.0);
 const REVERSE: AttrDef = AttrDef::bool("reverse", false);
@@ -33,7 +39,7 @@ pub static LINEAR_RECURRENCE: OpDef = OpDef::new(
             INITIAL,
             REVERSE,
             T,
-            AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
+            AttrDef::types("Tidx", DType::INDICES).default(AttrDefault::Type(DType::I32)),
         ]
     },
 )
@@ -125,7 +131,7 @@ pub static SEGMENT_RECURRENCE: OpDef = OpDef::new(
             REVERSE,
             T,
             AttrDef::types("Tindices", DType::INDICES),
-            AttrDef::types("Tnumsegments", DType::INDICES).default(Default::Type(DType::I32)),
+            AttrDef::types("Tnumsegments", DType::INDICES).default(AttrDefault::Type(DType::I32)),
         ]
     },
 )

@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Default, Elements, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
+    Arg, AttrDef, AttrDefault, Elements, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
     NodeView, OpDef, OpError, Sample,
 };
 use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
@@ -11,7 +11,13 @@ use super::shape;
 use crate::family::grads;
 use crate::index::{axes_of, axis_of, check_single, integers};
 use crate::operand::{indexed, tensor};
+use crate::operations::operations;
 use crate::{IntoNewShape, Operand, Tensor};
+
+operations! {
+    ops: EXPAND_DIMS, RESHAPE, SQUEEZE;
+    exports: expand_dims, reshape, squeeze;
+}
 
 /// The elements of a tensor with another shape.
 pub static RESHAPE: OpDef = OpDef::new("Reshape", "The elements of a tensor with another shape.")
@@ -155,7 +161,8 @@ pub static SQUEEZE: OpDef = OpDef::new("Squeeze", "A tensor without axes of leng
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[
         AttrDef::types("T", DType::ALL),
-        AttrDef::new("squeeze_dims", tidemill_graph::AttrKind::Ints).default(Default::Ints(&[])),
+        AttrDef::new("squeeze_dims", tidemill_graph::AttrKind::Ints)
+            .default(AttrDefault::Ints(&[])),
     ])
     .infer(|node| {
         let axes = node.ints_attr("squeeze_dims")?;

@@ -1,7 +1,7 @@
 //! `ReverseV2` and `ReverseSequence`.
 
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError,
+    Arg, AttrDef, AttrDefault, AttrKind, Fallible, Inferred, NodeBuilder, NodeView, OpDef, OpError,
     Sample,
 };
 use tidemill_kernels::layout;
@@ -11,8 +11,14 @@ use crate::family::grads;
 use crate::index::{axes_of, axis_of, check_rank, integers, known_integers};
 use crate::kernel::kernel;
 use crate::operand::{indexed, tensor};
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: REVERSE, REVERSE_SEQUENCE;
+    exports: reverse, reverse_sequence;
+}
 
 /// A tensor reversed along some axes.
 pub static REVERSE: OpDef = OpDef::new("ReverseV2", "A tensor reversed along some axes.")
@@ -20,7 +26,7 @@ pub static REVERSE: OpDef = OpDef::new("ReverseV2", "A tensor reversed along som
     .outputs(&[Arg::of("output", "T")])
     .attrs(&[
         AttrDef::types("T", DType::ALL),
-        AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
+        AttrDef::types("Tidx", DType::INDICES).default(AttrDefault::Type(DType::I32)),
     ])
     .fallible(Fallible::Elements(&[1]))
     .infer(|node| {
@@ -61,7 +67,7 @@ pub static REVERSE_SEQUENCE: OpDef = OpDef::new(
 .outputs(&[Arg::of("output", "T")])
 .attrs(&[
     AttrDef::types("T", DType::ALL),
-    AttrDef::types("Tlen", DType::INDICES).default(Default::Type(DType::I64)),
+    AttrDef::types("Tlen", DType::INDICES).default(AttrDefault::Type(DType::I64)),
     AttrDef::new("seq_dim", AttrKind::Int),
     AttrDef::int("batch_dim", 0),
 ])

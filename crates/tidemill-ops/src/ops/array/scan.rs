@@ -1,8 +1,8 @@
 //! `Cumsum` and `Cumprod`.
 
 use tidemill_graph::{
-    Arg, AttrDef, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel, NodeBuilder,
-    NodeView, OpDef, OpError, Sample,
+    Arg, AttrDef, AttrDefault, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::NumericError;
 use tidemill_kernels::recurrence::Start;
@@ -15,9 +15,15 @@ use crate::family::{example, grads};
 use crate::index::{axis_of, check_rank, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::ops::division::absorbing_mul;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: CUMPROD, CUMSUM;
+    exports: cumprod, cumprod_with, cumsum, cumsum_with;
+}
 
 /// An operation that combines all elements along an axis up to each.
 const fn scan(name: &'static str, summary: &'static str) -> OpDef {
@@ -30,7 +36,7 @@ const fn scan(name: &'static str, summary: &'static str) -> OpDef {
                     AttrDef::bool("exclusive", false),
                     AttrDef::bool("reverse", false),
                     AttrDef::widened("T", DType::NUMBERS),
-                    AttrDef::types("Tidx", DType::INDICES).default(Default::Type(DType::I32)),
+                    AttrDef::types("Tidx", DType::INDICES).default(AttrDefault::Type(DType::I32)),
                 ]
             },
         )

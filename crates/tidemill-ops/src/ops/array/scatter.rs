@@ -13,11 +13,21 @@ use crate::family::grads;
 use crate::index::{check_rank, check_shape, known_extents, shape_of};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::ops::cast::cast;
 use crate::ops::compare::equal;
 use crate::ops::reduce::reduce_sum;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        GATHER_ND, SCATTER_ND, SPARSE_TO_DENSE, TENSOR_SCATTER_ADD, TENSOR_SCATTER_MAX,
+        TENSOR_SCATTER_MIN, TENSOR_SCATTER_SUB, TENSOR_SCATTER_UPDATE;
+    exports:
+        gather_nd, scatter_nd, sparse_to_dense, tensor_scatter_add, tensor_scatter_max,
+        tensor_scatter_min, tensor_scatter_sub, tensor_scatter_update;
+}
 
 /// Slices of a tensor selected by position along its first axes.
 pub static GATHER_ND: OpDef =

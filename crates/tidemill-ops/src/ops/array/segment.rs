@@ -2,7 +2,7 @@
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, Default, Elements, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    Arg, AttrDef, AttrDefault, Elements, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
     NodeBuilder, NodeView, OpDef, OpError, Sample, Widening,
 };
 use tidemill_kernels::segment::{self as kernels, Segment};
@@ -14,12 +14,22 @@ use crate::family::{example, grads};
 use crate::index::{check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::ops::arithmetic::maximum;
 use crate::ops::cast::cast;
 use crate::ops::compare::{equal, greater_equal, logical_and};
 use crate::ops::select::select;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        SEGMENT_MAX, SEGMENT_MEAN, SEGMENT_MIN, SEGMENT_PROD, SEGMENT_SUM, UNSORTED_SEGMENT_MAX,
+        UNSORTED_SEGMENT_MIN, UNSORTED_SEGMENT_PROD, UNSORTED_SEGMENT_SUM;
+    exports:
+        segment_max, segment_mean, segment_min, segment_prod, segment_sum, unsorted_segment_max,
+        unsorted_segment_min, unsorted_segment_prod, unsorted_segment_sum;
+}
 
 /// An operation over rows whose segment numbers ascend.
 const fn sorted(name: &'static str, summary: &'static str) -> OpDef {
@@ -136,7 +146,7 @@ const fn unsorted_attrs(widening: Widening) -> [AttrDef; 3] {
     [
         AttrDef::types("T", DType::NUMBERS).widening(widening),
         AttrDef::types("Tindices", DType::INDICES),
-        AttrDef::types("Tnumsegments", DType::INDICES).default(Default::Type(DType::I32)),
+        AttrDef::types("Tnumsegments", DType::INDICES).default(AttrDefault::Type(DType::I32)),
     ]
 }
 

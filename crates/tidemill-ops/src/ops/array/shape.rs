@@ -2,8 +2,8 @@
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Arg, AttrDef, Default, Elements, Fact, Fallible, Inferred, KernelCx, KernelError, NodeBuilder,
-    OpDef, OpError, Sample, TensorRef, in_gradient,
+    Arg, AttrDef, AttrDefault, Elements, Fact, Fallible, Inferred, KernelCx, KernelError,
+    NodeBuilder, OpDef, OpError, Sample, TensorRef, in_gradient,
 };
 use tidemill_value::{DType, Dim, PartialShape, Scalar, Value, ValueError};
 
@@ -11,13 +11,19 @@ use super::split::list_kernel;
 use crate::index::{check_rank, index_list, known_extents, shape_of, shape_tensor};
 use crate::kernel::{kernel, map_kernel};
 use crate::operand::{tensor, unary};
+use crate::operations::operations;
 use crate::ops::constant::constant_node;
 use crate::sample::array;
 use crate::{Operand, Tensor};
 
+operations! {
+    ops: BROADCAST_ARGS, BROADCAST_GRADIENT_ARGS, RANK, SHAPE, SHAPE_N, SIZE;
+    exports: broadcast_dynamic_shape, broadcast_gradient_args, rank, shape, shape_n, size;
+}
+
 const TYPES: &[AttrDef] = &[
     AttrDef::types("T", DType::ANY),
-    AttrDef::types("out_type", DType::INDICES).default(Default::Type(DType::I32)),
+    AttrDef::types("out_type", DType::INDICES).default(AttrDefault::Type(DType::I32)),
 ];
 
 /// An operation that depends only on the shape of its input.
@@ -167,7 +173,7 @@ pub static BROADCAST_ARGS: OpDef =
     OpDef::new("BroadcastArgs", "The shape that two shapes broadcast to.")
         .inputs(&[Arg::of("s0", "T"), Arg::of("s1", "T")])
         .outputs(&[Arg::of("r0", "T")])
-        .attrs(&[AttrDef::types("T", DType::INDICES).default(Default::Type(DType::I32))])
+        .attrs(&[AttrDef::types("T", DType::INDICES).default(AttrDefault::Type(DType::I32))])
         .fallible(Fallible::Values)
         .infer(|node| {
             check_rank(node, 0, 1, "1 axis")?;

@@ -14,8 +14,14 @@ use crate::family::grads;
 use crate::index::{check_rank, check_shape, integers, shape_of};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: SLICE, STRIDED_SLICE, STRIDED_SLICE_GRAD;
+    exports: slice, strided_slice, strided_slice_with;
+}
 
 /// A block cut out of a tensor.
 pub static SLICE: OpDef = OpDef::new("Slice", "A block cut out of a tensor.")

@@ -13,8 +13,14 @@ use super::zeros_like;
 use crate::family::grads;
 use crate::index::{axis_of, check_rank, check_single, count_of, integer, integers, known_integer};
 use crate::operand::composite;
+use crate::operations::operations;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: SPLIT, SPLIT_V, UNPACK;
+    exports: split, split_sizes, unstack, unstack_count;
+}
 
 /// A tensor split into parts of equal size along an axis.
 pub static SPLIT: OpDef =

@@ -1,9 +1,14 @@
 //! The part of each axis that a strided slice takes.
 
+use crate::operations::operations;
 use smallvec::SmallVec;
 use tidemill_graph::{NodeView, OpError};
 use tidemill_kernels::layout::Cut;
 use tidemill_value::{Dim, PartialShape, Shape};
+
+operations! {
+    exports: StrideMasks;
+}
 
 /// The masks of a strided slice: bit `i` is for entry `i`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -13,9 +13,15 @@ use crate::family::grads;
 use crate::index::{check_rank, count_of, integers};
 use crate::kernel::kernel;
 use crate::operand::indexed;
+use crate::operations::operations;
 use crate::ops::reduce::reduce_sum;
 use crate::sample::array;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: TILE;
+    exports: tile;
+}
 
 /// A tensor repeated along its axes.
 pub static TILE: OpDef = OpDef::new("Tile", "A tensor repeated along its axes.")

@@ -13,7 +13,13 @@ use crate::family::grads;
 use crate::index::integers;
 use crate::kernel::kernel;
 use crate::operand::{composite, indexed, tensor, unary};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: INVERT_PERMUTATION, TRANSPOSE;
+    exports: invert_permutation, transpose;
+}
 
 /// A tensor with its axes in another order.
 pub static TRANSPOSE: OpDef = OpDef::new("Transpose", "A tensor with its axes in another order.")

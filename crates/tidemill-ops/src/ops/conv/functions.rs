@@ -3,6 +3,7 @@
 use tidemill_graph::{NodeBuilder, OpDef};
 
 use super::{CONV_2D, CONV_2D_BACKPROP_FILTER, CONV_2D_BACKPROP_INPUT, CONV_3D, DEPTHWISE_CONV_2D};
+use crate::data_format::DataFormat;
 use crate::operand::{composite, tensor};
 use crate::ops::array::{expand_dims, squeeze};
 use crate::{Operand, Tensor};
@@ -74,8 +75,9 @@ impl<const N: usize> Conv<N> {
                 node.attr("padding", "EXPLICIT").attr("explicit_paddings", around)
             }
         };
+        let format = DataFormat { channels_first: self.channels_first, space: N };
         let node = match self.channels_first {
-            true => node.attr("data_format", if N == 3 { "NCDHW" } else { "NCHW" }),
+            true => node.attr("data_format", format.name()),
             false => node,
         };
         node.attr("strides", self.spread(self.strides, 1))

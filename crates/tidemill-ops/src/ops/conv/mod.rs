@@ -1,12 +1,12 @@
 //! Convolutions and their gradients, which are each other's gradients.
 
 mod functions;
-pub(super) mod layout;
+mod layout;
 mod samples;
 
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
+    Arg, AttrDef, AttrDefault, AttrKind, Fallible, GradCx, GradientError, Grads, Inferred, Kernel,
     KernelCx, KernelError, NodeView, OpDef, OpError,
 };
 use tidemill_kernels::NumericError;
@@ -15,13 +15,26 @@ use tidemill_kernels::window::Slide;
 use tidemill_value::{DType, Dim, PartialShape, Shape, Value};
 
 pub use functions::*;
-use layout::{Layout, places};
+use layout::Layout;
 
 use super::array::shape;
 use crate::Tensor;
+use crate::data_format::DataFormat;
 use crate::family::{beside, grads};
 use crate::index::{check_rank, shape_of};
 use crate::kernel::kernel;
+use crate::operations::operations;
+use crate::window::{EXPLICIT_PADDINGS, PADDING, STRIDES, places};
+
+operations! {
+    ops:
+        CONV_2D, CONV_2D_BACKPROP_FILTER, CONV_2D_BACKPROP_INPUT, CONV_3D, CONV_3D_BACKPROP_FILTER,
+        CONV_3D_BACKPROP_INPUT, DEPTHWISE_CONV_2D, DEPTHWISE_CONV_2D_BACKPROP_FILTER,
+        DEPTHWISE_CONV_2D_BACKPROP_INPUT;
+    exports:
+        Conv, ConvPadding, conv1d, conv2d, conv2d_backprop_filter, conv2d_backprop_input,
+        conv2d_transpose, conv3d, depthwise_conv2d_native;
+}
 
 type Plan = fn(&[usize], &[usize], &[Slide]) -> Result<Convolution, NumericError>;
 
@@ -106,30 +119,25 @@ const FILTER_SIZES: Arg = Arg::is("filter_sizes", DType::I32);
 const T: AttrDef = AttrDef::widened("T", DType::FLOATS);
 const T_2D: AttrDef =
     AttrDef::widened("T", &[DType::F32, DType::F64, DType::F16, DType::BF16, DType::I32]);
-const STRIDES: AttrDef = AttrDef::new("strides", AttrKind::Ints);
-const PADDING: AttrDef = AttrDef::new("padding", AttrKind::Str);
-const EXPLICIT_PADDINGS: AttrDef = AttrDef {
-    default: Some(Default::Ints(&[])),
-    ..AttrDef::new("explicit_paddings", AttrKind::Ints)
-};
-const DATA_FORMAT: AttrDef = AttrDef::str("data_format", "NHWC");
-const DILATIONS: AttrDef = AttrDef {
-    default: Some(Default::Ints(&[1, 1, 1, 1])),
-    ..AttrDef::new("dilations", AttrKind::Ints)
-};
+const DILATIONS: AttrDef =
+    AttrDef::new("dilations", AttrKind::Ints).default(AttrDefault::Ints(&[1, 1, 1, 1]));
 /// A hint for TensorFlow's own kernels, without any other meaning.
 const USE_CUDNN: AttrDef = AttrDef::bool("use_cudnn_on_gpu", true);
 
 const ATTRS_2D: &[AttrDef] =
-    &[T_2D, STRIDES, USE_CUDNN, PADDING, EXPLICIT_PADDINGS, DATA_FORMAT, DILATIONS];
+    &[T_2D, STRIDES, USE_CUDNN, PADDING, EXPLICIT_PADDINGS, DataFormat::ATTR, DILATIONS];
 const ATTRS_DEPTHWISE: &[AttrDef] =
-    &[T, STRIDES, PADDING, EXPLICIT_PADDINGS, DATA_FORMAT, DILATIONS];
-const ATTRS_3D: &[AttrDef] = &[T, STRIDES, PADDING, DATA_FORMAT_3D, DILATIONS_3D];
-const ATTRS_3D_INPUT: &[AttrDef] =
-    &[T, STRIDES, PADDING, DATA_FORMAT_3D, DILATIONS_3D, AttrDef::types("Tshape", DType::INDICES)];
-const DATA_FORMAT_3D: AttrDef = AttrDef::str("data_format", "NDHWC");
-const DILATIONS_3D: AttrDef =
-    AttrDef { default: Some(Default::Ints(&[1, 1, 1, 1, 1])), ..DILATIONS };
+    &[T, STRIDES, PADDING, EXPLICIT_PADDINGS, DataFormat::ATTR, DILATIONS];
+const ATTRS_3D: &[AttrDef] = &[T, STRIDES, PADDING, DataFormat::ATTR_3D, DILATIONS_3D];
+const ATTRS_3D_INPUT: &[AttrDef] = &[
+    T,
+    STRIDES,
+    PADDING,
+    DataFormat::ATTR_3D,
+    DILATIONS_3D,
+    AttrDef::types("Tshape", DType::INDICES),
+];
+const DILATIONS_3D: AttrDef = DILATIONS.default(AttrDefault::Ints(&[1, 1, 1, 1, 1]));
 
 const fn forward<K: Kind>(
     name: &'static str,

@@ -14,8 +14,14 @@ use super::array::{broadcast_to, concat, expand_dims, gather, range, rank, shape
 use super::batch::sum_stretched;
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
 use equation::{Equation, Term};
+
+operations! {
+    ops: EINSUM;
+    exports: einsum, tensordot;
+}
 
 /// The sum of products that an equation describes.
 pub static EINSUM: OpDef = OpDef::new("Einsum", "The sum of products that an equation describes.")

@@ -3,7 +3,7 @@
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Arg, AttrDef, AttrKind, Default, Fact, Fallible, GradCx, Inferred, KernelCx, KernelError,
+    Arg, AttrDef, AttrDefault, AttrKind, Fact, Fallible, GradCx, Inferred, KernelCx, KernelError,
     NodeBuilder, NodeView, OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
@@ -18,8 +18,14 @@ use super::{
 use crate::family::grads;
 use crate::index::{check_rank, count_of, integers, known_integers};
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::ops::array::concat;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: TENSOR_LIST_CONCAT, TENSOR_LIST_CONCAT_LISTS, TENSOR_LIST_CONCAT_V1, TENSOR_LIST_SPLIT;
+    exports: tensor_list_concat, tensor_list_concat_lists, tensor_list_split;
+}
 
 const OUTPUTS: &[Arg] = &[Arg::of("tensor", "element_dtype"), Arg::is("lengths", DType::I64)];
 
@@ -92,7 +98,7 @@ pub static TENSOR_LIST_CONCAT_V1: OpDef = OpDef::new(
 .outputs(OUTPUTS)
 .attrs(&[
     ELEMENT_DTYPE,
-    AttrDef::new("element_shape", AttrKind::Shape).default(Default::UnknownShape),
+    AttrDef::new("element_shape", AttrKind::Shape).default(AttrDefault::UnknownShape),
 ])
 .fallible(Fallible::Values)
 .infer(|node| infer_concat(node, &node.shape_attr("element_shape")?))

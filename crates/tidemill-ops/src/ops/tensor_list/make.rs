@@ -13,7 +13,17 @@ use crate::family::grads;
 use crate::index::{check_rank, count_of, integer, known_integer};
 use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
+use crate::operations::operations;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        EMPTY_TENSOR_LIST, TENSOR_LIST_ELEMENT_SHAPE, TENSOR_LIST_LENGTH, TENSOR_LIST_RESERVE,
+        TENSOR_LIST_RESIZE;
+    exports:
+        empty_tensor_list, tensor_list_element_shape, tensor_list_length, tensor_list_reserve,
+        tensor_list_resize;
+}
 
 const HANDLE: &[Arg] = &[Arg::is("handle", DType::Variant)];
 const MAKE_ATTRS: &[AttrDef] = &[ELEMENT_DTYPE, SHAPE_TYPE];

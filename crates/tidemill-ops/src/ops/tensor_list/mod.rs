@@ -48,6 +48,11 @@ use super::array::described_shape;
 use crate::Tensor;
 use crate::index::{check_rank, integers, known_integer};
 use crate::operand::composite;
+use crate::operations::collect;
+
+collect! {
+    concat, make, place, scatter, whole,
+}
 
 const ELEMENT_DTYPE: AttrDef = AttrDef::types("element_dtype", DType::ANY);
 const SHAPE_TYPE: AttrDef = AttrDef::types("shape_type", DType::INDICES);

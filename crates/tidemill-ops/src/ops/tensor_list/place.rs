@@ -3,8 +3,8 @@
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{
-    Arg, AttrDef, Default, Fallible, Inferred, KernelCx, KernelError, NodeBuilder, NodeView, OpDef,
-    OpError, Sample,
+    Arg, AttrDef, AttrDefault, Fallible, Inferred, KernelCx, KernelError, NodeBuilder, NodeView,
+    OpDef, OpError, Sample,
 };
 use tidemill_kernels::layout;
 use tidemill_value::{DType, PartialShape, TensorList, Value};
@@ -18,8 +18,18 @@ use super::{
 use crate::family::grads;
 use crate::index::check_rank;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::ops::array::{shape, zeros_like};
 use crate::{Operand, Tensor};
+
+operations! {
+    ops:
+        TENSOR_LIST_GET_ITEM, TENSOR_LIST_POP_BACK, TENSOR_LIST_PUSH_BACK,
+        TENSOR_LIST_PUSH_BACK_BATCH, TENSOR_LIST_SET_ITEM;
+    exports:
+        tensor_list_get_item, tensor_list_pop_back, tensor_list_push_back,
+        tensor_list_push_back_batch, tensor_list_set_item;
+}
 
 /// An element of a list; zeros if it is absent.
 pub static TENSOR_LIST_GET_ITEM: OpDef =
@@ -28,7 +38,7 @@ pub static TENSOR_LIST_GET_ITEM: OpDef =
         .outputs(&[Arg::of("item", "element_dtype")])
         .attrs(&[
             ELEMENT_DTYPE,
-            AttrDef::types("Tshape", DType::INDICES).default(Default::Type(DType::I32)),
+            AttrDef::types("Tshape", DType::INDICES).default(AttrDefault::Type(DType::I32)),
         ])
         .fallible(Fallible::Values)
         .infer(|node| {

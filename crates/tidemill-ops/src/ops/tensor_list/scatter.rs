@@ -17,8 +17,14 @@ use crate::family::grads;
 use crate::index::{check_rank, count_of, integer, integers, known_integer, known_integers};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::ops::array::zeros_like;
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: TENSOR_LIST_SCATTER, TENSOR_LIST_SCATTER_INTO_EXISTING_LIST, TENSOR_LIST_SCATTER_V1;
+    exports: tensor_list_scatter, tensor_list_scatter_into;
+}
 
 /// A list with the slices of a tensor at given indices, and absent elements elsewhere.
 pub static TENSOR_LIST_SCATTER: OpDef = OpDef::new(

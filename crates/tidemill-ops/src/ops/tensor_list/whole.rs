@@ -18,8 +18,14 @@ use crate::family::grads;
 use crate::index::{check_rank, integers};
 use crate::kernel::kernel;
 use crate::operand::tensor;
+use crate::operations::operations;
 use crate::ops::array::{shape, slice, unsorted_segment_sum};
 use crate::{Operand, Tensor};
+
+operations! {
+    ops: TENSOR_LIST_FROM_TENSOR, TENSOR_LIST_GATHER, TENSOR_LIST_STACK;
+    exports: tensor_list_from_tensor, tensor_list_gather, tensor_list_stack;
+}
 
 /// The slices of a tensor along its first axis as a list.
 pub static TENSOR_LIST_FROM_TENSOR: OpDef =

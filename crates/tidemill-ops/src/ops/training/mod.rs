@@ -11,7 +11,13 @@ use tidemill_graph::{NodeBuilder, OpDef, TensorRef};
 use super::resource::{is_handle, written};
 use crate::{Operand, Operation, Tensor};
 
+use crate::operations::operations;
 pub use table::*;
+
+operations! {
+    tables: table;
+    exports: apply_gradient_descent;
+}
 
 /// The operations that update variables by one rule.
 #[derive(Clone, Copy, Debug)]

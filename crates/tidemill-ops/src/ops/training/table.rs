@@ -6,6 +6,7 @@ use tidemill_value::DType;
 
 use super::Update;
 use super::kernel::{Limit, Limits, infer, kernel, samples};
+use crate::operations::Operations;
 
 /// An input that is not a variable.
 macro_rules! arg {
@@ -95,7 +96,11 @@ macro_rules! updates {
             $rule => $expected $other })?
         update! { $handle handle concat!("Resource", $name), $summary, $states $inputs $choice,
             $fallible, $limits, $rule => $expected $other }
-    )+};
+    )+
+
+        pub(super) const OPS: Operations = Operations::These(&[$($(&$storage,)? &$handle),+]);
+        pub(super) mod exports {}
+    };
 }
 
 const FREE: Limits = &[];
