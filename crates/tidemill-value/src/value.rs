@@ -86,6 +86,15 @@ impl Value {
     ///
     /// # Errors
     /// [`ValueError::Elements`] if the shape has another number of elements.
+    ///
+    /// ```
+    /// use std::sync::Arc;
+    /// use tidemill_value::Value;
+    /// let pixels: Arc<Vec<u8>> = Arc::new(vec![0, 64, 128, 255]);
+    /// let image = Value::foreign([2, 2], Arc::clone(&pixels))?;
+    /// assert_eq!(image.as_slice::<u8>()?.as_ptr(), pixels.as_ptr());
+    /// # Ok::<(), tidemill_value::ValueError>(())
+    /// ```
     pub fn foreign<T, O>(shape: impl Into<Shape>, owner: Arc<O>) -> Result<Value, ValueError>
     where
         T: Element + Copy,

@@ -127,6 +127,8 @@ pub mod custom {
         NodeBuilder, NodeView, OpDef, OpError, OperationRef, Role, TensorRef, at_location,
     };
 
+    pub use tidemill_value::{Memory, ScalarOp};
+
     pub use crate::{NameTaken, register_op};
 }
 
