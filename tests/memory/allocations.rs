@@ -67,6 +67,7 @@ pub(crate) fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_r
     assert!(steady_calls(&session.callable(&[x], scaled)?, || (&input,)) <= 2);
 
     layers_of_any_size_take_their_memory_from_runs_before()?;
+    plans_for_shapes_share_their_memory()?;
     runs_that_fail_leave_no_more_memory_than_the_last_of_them()?;
     steps_that_run_at_once_take_their_memory_from_runs_before()?;
     a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone()?;
@@ -112,6 +113,32 @@ fn layers_of_any_size_take_their_memory_from_runs_before() -> Outcome {
             assert_eq!(steady_calls(&step, || (&input,)), 0, "{name}, {size}");
         }
     }
+    Ok(())
+}
+
+/// Batches of many sizes leave no more memory than one of them takes.
+fn plans_for_shapes_share_their_memory() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let options = SessionOptions { threads: Some(1), ..SessionOptions::default() };
+    let session = Session::with_options(&graph, options);
+    let x = placeholder::<f32>(shape![?, 64]);
+    let total = session.callable(&[x], reduce_sum(tanh(x * 2.0) + exp(-x), ..))?;
+    let run = |rows: usize| -> Result<usize, RunError> {
+        let input = Value::full(0.25_f32.into(), [rows, 64]).unwrap();
+        for _ in 0..4 {
+            drop(total.call((&input,))?);
+        }
+        assert_eq!(steady_calls(&total, || (&input,)), 0);
+        drop(input);
+        Ok(MEMORY.in_use())
+    };
+    let before = run(4096)?;
+    for rows in 4080..4096 {
+        run(rows)?;
+    }
+    let after = run(4096)?;
+    assert!(after < before + 256 * 1024, "{} bytes more", after - before);
     Ok(())
 }
 

@@ -128,6 +128,7 @@ impl Tally {
         for planned in session.plans() {
             self.report.plans.bytes += size_of::<Signature>() + size_of_val(&*planned);
             self.bound_plan(&planned.bound);
+            self.report.idle_runs.bytes += planned.bound.shared_bytes();
             for bound in planned.shaped_plans() {
                 self.report.plans.bytes += size_of::<FedShapes>() + size_of_val(&*bound);
                 self.bound_plan(&bound);

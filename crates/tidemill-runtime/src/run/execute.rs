@@ -13,7 +13,7 @@ use crate::run::store::{Held, Store, Use};
 use crate::run::watch::{Committing, Watch};
 use crate::session::feeder::Feeder;
 use crate::session::fetch::Fetched;
-use crate::sync::{Mutex, MutexGuard};
+use crate::sync::{Arc, Mutex, MutexGuard};
 
 /// A plan with the cells of one session that it uses.
 pub(crate) struct BoundPlan {
@@ -22,13 +22,19 @@ pub(crate) struct BoundPlan {
     uses: Vec<Use>,
     /// Buffers that finished runs leave for later ones.
     states: Mutex<Vec<RunState>>,
+    /// The memory of the plans of one signature, if there are several: what one leaves, another takes.
+    pub(crate) shared: Option<SharedMemory>,
 }
+
+/// Memory that finished runs leave for later ones, of any of several plans.
+pub(crate) type SharedMemory = Arc<Mutex<Vec<Memory>>>;
 
 /// The values of one run.
 struct RunState {
     slots: Vec<Option<Value>>,
     /// The number of earlier runs of each node that draws random numbers.
     draws: Vec<u64>,
+    /// Its memory, unless plans share theirs.
     memory: Memory,
     ahead: Ahead,
 }
@@ -48,11 +54,15 @@ pub(crate) type Starts = Vec<(usize, Value)>;
 
 impl BoundPlan {
     /// A plan with the cells that `cell` has for its variables and its random nodes.
-    pub(crate) fn new(plan: Plan, cell: impl Fn(NodeId) -> u32) -> Self {
+    pub(crate) fn new(
+        plan: Plan,
+        shared: Option<SharedMemory>,
+        cell: impl Fn(NodeId) -> u32,
+    ) -> Self {
         let variables = plan.variables.iter().map(|v| (v.usage.node, v.usage.written));
         let counts = plan.random.iter().map(|&node| (node, true));
         let uses = variables.chain(counts).map(|(node, written)| Use { cell: cell(node), written });
-        BoundPlan { uses: uses.collect(), states: Mutex::default(), plan }
+        BoundPlan { uses: uses.collect(), states: Mutex::default(), plan, shared }
     }
 
     /// The bytes that each finished run leaves for later ones.
@@ -64,9 +74,18 @@ impl BoundPlan {
         self.states().iter().map(bytes).collect()
     }
 
-    fn states(&self) -> MutexGuard<'_, Vec<RunState>> {
-        self.states.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    /// The bytes of memory that it shares with other plans.
+    pub(crate) fn shared_bytes(&self) -> usize {
+        self.shared.as_ref().map_or(0, |shared| lock(shared).iter().map(Memory::idle_bytes).sum())
     }
+
+    fn states(&self) -> MutexGuard<'_, Vec<RunState>> {
+        lock(&self.states)
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
 }
 
 /// Runs a plan: all of it, or, if it fails, without any effect on variables and counts.
@@ -88,11 +107,16 @@ pub(crate) fn run<R>(
         ahead: Ahead::default(),
     });
     let RunState { slots, draws, memory, ahead } = &mut state;
+    let shared = bound.shared.as_ref().map(|shared| lock(shared).pop().unwrap_or_default());
+    let memory = shared.as_ref().unwrap_or(memory);
     let result = run_in(cx, bound, (slots, draws, memory, ahead), feed, watch, fetch);
     // The memory left by a failed run is for runs of this plan, and is freed if they have no use
     // for it.
     slots.iter_mut().for_each(|slot| free(memory, slot));
     memory.end_round();
+    if let (Some(memory), Some(idle)) = (shared, &bound.shared) {
+        lock(idle).push(memory);
+    }
     bound.states().push(state);
     result
 }

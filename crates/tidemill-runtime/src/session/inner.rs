@@ -22,7 +22,7 @@ use crate::report::error::{FeedErrorKind, RunError};
 use crate::report::explain::Explanation;
 use crate::report::lint::{self, Onlookers, Overwriting};
 use crate::report::{describe, trace::RunTrace};
-use crate::run::execute::{self, BoundPlan, RunCx, Starts};
+use crate::run::execute::{self, BoundPlan, RunCx, SharedMemory, Starts};
 use crate::run::failure::{Failure, Missing};
 use crate::run::watch::{Unwatched, Watch, Watcher};
 use crate::session::cache::PlanCache;
@@ -239,15 +239,14 @@ impl Inner {
             lint::early_initializer(&graph, signature, &plan, &self.state)
         };
         self.warn(early);
-        let planned = match self.rewriting(signature) {
-            Rewriting::On => Planned::new(self.bind(plan)),
-            Rewriting::Off => Planned::fixed(self.bind(plan)),
-        };
+        let is_open = self.rewriting(signature) == Rewriting::On && Planned::is_open(&plan);
+        let shared = is_open.then(SharedMemory::default);
+        let planned = Planned::new(self.bind(plan, shared));
         Ok(self.plans.insert(signature.clone(), planned))
     }
 
-    fn bind(&self, plan: Plan) -> BoundPlan {
-        BoundPlan::new(plan, |node| self.state.cell(node))
+    fn bind(&self, plan: Plan, shared: Option<SharedMemory>) -> BoundPlan {
+        BoundPlan::new(plan, shared, |node| self.state.cell(node))
     }
 
     /// The plan for the shapes that are fed, if one has been made or they are fed again.
@@ -267,7 +266,7 @@ impl Inner {
             Sight::Planned(bound) => Some(bound),
             Sight::Again => {
                 let plan = self.prepare(signature, Some(&shapes), RewriteLog::counting())?;
-                Some(shaped.insert(shapes, self.bind(plan)))
+                Some(shaped.insert(shapes, self.bind(plan, planned.bound.shared.clone())))
             }
         })
     }

@@ -50,14 +50,15 @@ pub(crate) enum Sight {
 }
 
 impl Planned {
+    /// The plan of a signature. There can be others for shapes if it shares its memory with them.
     pub(crate) fn new(bound: BoundPlan) -> Self {
-        let shaped = ShapedPlans::for_feeds_of(&bound.plan);
+        let shaped = bound.shared.as_ref().map(|_| ShapedPlans::of(&bound.plan));
         Planned { bound, shaped }
     }
 
-    /// The plan of the signature, which no shapes are fed to that differ from run to run.
-    pub(crate) fn fixed(bound: BoundPlan) -> Self {
-        Planned { bound, shaped: None }
+    /// Whether the graph leaves the shape of a feed of a plan open.
+    pub(crate) fn is_open(plan: &Plan) -> bool {
+        plan.feeds.iter().any(|feed| !feed.fact.shape.is_known())
     }
 
     /// Its plans for shapes.
@@ -67,14 +68,11 @@ impl Planned {
 }
 
 impl ShapedPlans {
-    fn for_feeds_of(plan: &Plan) -> Option<Self> {
-        if plan.feeds.iter().all(|feed| feed.fact.shape.is_known()) {
-            return None;
-        }
+    fn of(plan: &Plan) -> Self {
         let feeds = plan.feeds.iter().zip(0..);
         let places = feeds.map(|(feed, slot)| Feed { fact: feed.fact.clone(), slot: Some(slot) });
         let places = places.collect();
-        Some(ShapedPlans { plans: PlanCache::new(PLANS), seen: Mutex::default(), places })
+        ShapedPlans { plans: PlanCache::new(PLANS), seen: Mutex::default(), places }
     }
 
     /// Looks for the plan for these shapes, and remembers that they were fed.
