@@ -152,3 +152,40 @@ fn threads_share_the_plans_for_shapes() -> Outcome {
     });
     Ok(())
 }
+
+#[test]
+fn a_reshape_by_no_extents_fails_whichever_plan_runs_it() -> Outcome {
+    let _graph = Graph::new().as_default();
+    let (x, extents) = (placeholder::<f32>(shape![?]), placeholder::<i32>(shape![?]));
+    let count = get_variable("count", [], zeros());
+    let reshaped = reshape(x, extents);
+    let counted = assign_add(count, 1.0);
+    let session = Session::new();
+    session.run(global_variables_initializer())?;
+    let none = || Value::from_vec([0], Vec::<i32>::new()).unwrap();
+    for _ in 0..3 {
+        for fetch in [size(reshaped), reduce_sum(zeros_like(reshaped), ..)] {
+            let feeds = feeds![x => [1.0_f32, 2.0], extents => none()];
+            let error = session.run_with((fetch, counted), feeds).unwrap_err();
+            assert!(error.to_string().contains("a tensor of shape [2]"), "{error}");
+        }
+        let one = feeds![x => [7.0_f32], extents => none()];
+        assert_eq!(session.run_with(reshaped, one)?, Value::from(7.0_f32));
+    }
+    assert_eq!(session.run(count)?, Value::from(0.0_f32));
+    Ok(())
+}
+
+#[test]
+fn an_error_of_two_reshapes_shows_the_shape_between_them_each_time() -> Outcome {
+    let _graph = Graph::new().as_default();
+    let (x, extents) = (placeholder::<f32>(shape![?, ?]), placeholder::<i32>([1]));
+    let reshaped = reshape(reshape(x, [-1]), extents);
+    let session = Session::new();
+    for _ in 0..3 {
+        let feeds = feeds![x => [[1.0_f32, 2.0], [3.0, 4.0]], extents => [2]];
+        let error = session.run_with(reshaped, feeds).unwrap_err();
+        assert!(error.to_string().contains("a tensor of shape [4] has 4 elements"), "{error}");
+    }
+    Ok(())
+}

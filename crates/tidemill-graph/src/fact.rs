@@ -47,7 +47,7 @@ impl Role {
 impl Fact {
     /// The fact of a value with this data type and shape.
     pub fn new(dtype: DType, shape: impl Into<PartialShape>) -> Self {
-        Fact { dtype, shape: shape.into(), role: Role::Value, elements: None, list: None }
+        Inferred::from(shape.into()).into_fact(dtype, Role::Value)
     }
 
     /// Whether gradients pass through: they pass through floats and lists of floats.
@@ -214,7 +214,11 @@ impl Inferred {
 
     /// The fact of an output with this type.
     pub fn into_fact(self, dtype: DType, role: Role) -> Fact {
-        Fact { dtype, role, shape: self.shape, elements: self.elements, list: self.list }
+        let Inferred { shape, elements, list } = self;
+        // Of a tensor without elements, all are known.
+        let is_empty = || DType::INDICES.contains(&dtype) && shape.elements() == Some(0);
+        let elements = elements.or_else(|| is_empty().then(|| Elements::from_iter([])));
+        Fact { dtype, role, shape, elements, list }
     }
 
     /// A list of tensors with this fact.

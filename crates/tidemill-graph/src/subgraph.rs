@@ -321,9 +321,8 @@ impl Subgraph {
         let inferred = (instr.op.infer)(&NodeView::new(instr.op, attrs, &facts, &[]));
         let mut inferred = inferred.unwrap_or_default().into_iter();
         let outputs = instr.outputs.iter().map(|fact| {
-            let Inferred { shape, elements, list } =
-                inferred.next().unwrap_or_else(|| PartialShape::unknown().into());
-            Fact { dtype: fact.dtype, role: fact.role, shape, elements, list }
+            let inferred = inferred.next().unwrap_or_else(|| PartialShape::unknown().into());
+            inferred.into_fact(fact.dtype, fact.role)
         });
         outputs.collect()
     }

@@ -44,6 +44,8 @@ pub(super) const RULES: &[Rule] = &[
         let inner = e.produced_by(inner, &array::RESHAPE);
         let x = inner.and_then(|inner| inner.inputs.first().copied());
         let x = x.ok_or(WhyNot("the input is of another operation"))?;
+        // An error shows the shape of the input.
+        only_if(!e.may_fail(), "the elements may not fit the shape")?;
         let attrs = e.instr().attrs.clone();
         e.add(&array::RESHAPE, &attrs, &[&[x], &[shape]])
     }),

@@ -189,6 +189,14 @@ rules! {
          @fetch z:0"
         stays "the input is of another operation";
 
+        "x: float32[?, ?] = _Feed()
+         s: int32[1] = Const() value=int32[1]{-1}
+         y: float32[?] = Reshape(x, s)
+         t: int32[1] = Const() value=int32[1]{2}
+         z: float32[2] = Reshape(y, t)
+         @fetch z:0"
+        stays "the elements may not fit the shape";
+
     a_broadcast_to_its_own_shape_is_its_input: "broadcast-to"
         "x: float32[2] = _Feed()
          s: int32[1] = Const() value=int32[1]{2}
