@@ -66,7 +66,8 @@ mod run {
         });
     }
 
-    /// Thirty-two rows of sixteen, out of this many.
+    /// A training step (lookup, gradient and update) on 32 rows of 16 numbers, of a table with this
+    /// many rows.
     #[divan::bench(args = [10_000, 100_000, 1_000_000], sample_size = 100)]
     fn embedding_step_by_a_callable(bencher: Bencher<'_, '_>, rows: usize) {
         in_fresh_graph(|session| {

@@ -126,8 +126,9 @@ fn fill<T: Listed>(
 }
 
 impl TensorProto {
-    /// The number of bytes that the elements of a value take in its message; 0 if they are listed,
-    /// like strings, and like the elements of values that are all the same.
+    /// The length of `tensor_content` in the message of a value. It is 0 if the elements are in a
+    /// typed field such as `string_val` instead: strings, and any value whose elements are all equal
+    /// to the bit.
     pub fn content_len(value: &Value) -> usize {
         match_dtype!(value.dtype(), plain, T => {
             let elements = value.as_slice::<T>().unwrap_or_default();

@@ -204,8 +204,9 @@ pub type Grads = SmallVec<[Option<TensorRef>; 2]>;
 
 /// The context of a gradient rule: the node whose gradient is being built.
 ///
-/// The rule returns each gradient in the shape of the output; if the operation broadcasts its
-/// inputs, the gradient is then summed back to the input's shape.
+/// The rule returns each gradient in the shape of its input. If the operation declares
+/// [`broadcasts`](OpDef::broadcasts()), it returns them in the shape of the last output, and they are
+/// then summed back to the inputs' shapes.
 pub struct GradCx<'a> {
     pub(crate) graph: GraphKey,
     pub(crate) id: NodeId,

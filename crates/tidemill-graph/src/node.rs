@@ -120,9 +120,9 @@ impl<'a> NodeView<'a> {
 
     /// The type attribute `name`: from the input whose type it is, or as stored.
     ///
-    /// Like the other functions for attributes: [`OpError::MissingAttr`] if the node has no
-    /// attribute of that name, [`OpError::AttrKind`] if it is of another kind.
-    /// attribute of that name, [`OpError::AttrKind`] where it is of another kind.
+    /// # Errors
+    /// [`OpError::MissingAttr`] if the node has no attribute of that name, [`OpError::AttrKind`] if
+    /// it is of another kind.
     pub fn type_attr(&self, name: &'static str) -> Result<DType, OpError> {
         let bound = bound_input(self.op, self.attrs, name).and_then(|i| self.inputs.get(i));
         if let Some(fact) = bound {

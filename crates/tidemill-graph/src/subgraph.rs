@@ -28,7 +28,8 @@ pub struct Subgraph {
     pub fetches: Vec<TensorId>,
     /// The variables that the run writes, by ascending node.
     pub commits: Vec<Commit>,
-    /// The instructions that only one branch needs although they may fail the run, ascending.
+    /// The instructions that wait for a branch although they may fail the run or are control inputs,
+    /// ascending.
     pub guarded: Vec<Guarded>,
 }
 
@@ -64,8 +65,9 @@ pub struct Region {
     pub may_read: SmallVec<[bool; 4]>,
 }
 
-/// An instruction that may fail a run or stands for a control input, and that, in the graph, only
-/// one branch needs: it runs if that branch is taken.
+/// An instruction that may fail a run, or whose node is a control input of another node on the path,
+/// and that only one branch needs in the graph, by data or control. It runs only if that branch is
+/// taken. The instructions that a rewrite adds in its place are guarded, too.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Guarded {
     /// The instruction.
@@ -315,7 +317,8 @@ impl Subgraph {
 
     /// The facts about the outputs of an instruction that follow from those about its inputs now. If
     /// the inputs contradict each other, so that a run will fail, nothing is known but the data
-    /// types. `attrs` are those of the instruction or, with the bodies, those of its node.
+    /// types. `attrs` are the instruction's attributes or, if inference is to see its bodies, which
+    /// an instruction's attributes omit, those of its node.
     pub fn infer_again(&self, instr: &Instr, attrs: &Attrs) -> SmallVec<[Fact; 1]> {
         let facts = self.facts(&instr.inputs);
         let inferred = (instr.op.infer)(&NodeView::new(instr.op, attrs, &facts, &[]));

@@ -1,9 +1,10 @@
 //! Converts graphs from and to TensorFlow's `GraphDef`.
 //!
 //! A [`GraphDef`](tidemill_formats::proto::GraphDef) is TensorFlow's serial form of a graph.
-//! Operations and attributes have the same names in both, so nothing is translated: each node of
-//! the message becomes a node with the same name. A
-//! [`MetaGraphDef`](tidemill_formats::proto::MetaGraphDef) adds variables, collections and
+//! Operations and attributes have the same names in both, so most nodes of the message become a
+//! node of the same name and type. There are exceptions: function calls are inlined, the control
+//! flow and tensor arrays of TensorFlow 1 are converted, and an `Identity` of a variable's handle
+//! is removed. A [`MetaGraphDef`](tidemill_formats::proto::MetaGraphDef) adds variables, collections and
 //! signatures. [`freeze()`] replaces variables with constants.
 
 #![warn(missing_docs, clippy::unwrap_used, clippy::expect_used, clippy::panic)]

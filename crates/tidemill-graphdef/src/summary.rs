@@ -62,7 +62,8 @@ pub struct Elements {
     pub tensors: usize,
     /// The number of their elements.
     pub elements: usize,
-    /// The bytes of their elements; for strings, those of the headers.
+    /// The bytes of their elements in memory; for strings, the size of each string object without
+    /// its characters.
     pub bytes: usize,
 }
 

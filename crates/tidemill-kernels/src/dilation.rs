@@ -98,8 +98,8 @@ impl Dilation {
         }, else Err(NumericError::UnsupportedDType { dtype: input.dtype() }))
     }
 
-    /// The elements of `values`, which are of the shape of one operand, at the first of the largest
-    /// sums of each place of the filter: the gradient of [`gradient`](Dilation::gradient).
+    /// For each output, the element of `values` at the position of its first largest sum in the
+    /// operand `side`, whose shape `values` has: the gradient of [`gradient`](Dilation::gradient).
     ///
     /// # Errors
     /// As for [`forward`](Dilation::forward).

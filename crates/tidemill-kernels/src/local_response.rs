@@ -38,8 +38,8 @@ impl LocalResponse {
         }, else Err(NumericError::UnsupportedDType { dtype: x.dtype() }))
     }
 
-    /// The gradient of [`normalize`](LocalResponse::normalize) by `x`, which gave `y`. TensorFlow's
-    /// `LRNGrad`.
+    /// The gradient of [`normalize`](LocalResponse::normalize) with respect to `x`, whose result is
+    /// `y`. TensorFlow's `LRNGrad`.
     ///
     /// # Errors
     /// As for [`normalize`](LocalResponse::normalize); [`NumericError::Shape`] if the shapes

@@ -93,7 +93,7 @@ pub fn max_pool_grad(
     }, else unsupported(x.dtype()))
 }
 
-/// The elements of `values`, which have the shape of `x`, at the first of the largest elements of
+/// The elements of `values`, which has the shape of `x`, at the position of the first maximum of
 /// each window of `x`: the gradient of [`max_pool_grad`]. TensorFlow's `MaxPoolGradGrad`.
 ///
 /// # Errors

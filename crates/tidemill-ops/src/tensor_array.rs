@@ -181,9 +181,12 @@ impl TensorArray {
 
     /// The array with the slices of `tensor` along its first axis at `indices`, a list of `int32`.
     ///
+    /// Unlike in [`write`](TensorArray::write), an index beyond the end always extends the array,
+    /// even without [`dynamic_size`](TensorArray::dynamic_size).
+    ///
     /// # Errors
-    /// Parts of another type or shape than the elements have, another number of indices, and in a
-    /// run, a negative index. An index beyond the end extends the array.
+    /// Slices of another type or shape than the elements have, more or fewer indices than slices,
+    /// and in a run, a negative index.
     #[track_caller]
     pub fn scatter(self, indices: impl Into<Operand>, tensor: impl Into<Operand>) -> Self {
         TensorArray { flow: tensor_list_scatter_into(self.flow, tensor, indices), ..self }

@@ -18,8 +18,8 @@ const PRODUCER: i32 = 2474;
 /// writes back the parts of the original message that the runtime does not use: devices, attributes
 /// that begin with `_`, the function library, versions.
 ///
-/// It contains the nodes of variables, but no values of theirs, and no collections, seeds or source
-/// lines.
+/// It contains the nodes of variables, but not their values, and no collections, source lines or
+/// graph-level seed. The seeds of operations are attributes, which it contains.
 ///
 /// # Errors
 /// [`ExportError`]

@@ -105,8 +105,8 @@ pub fn import_graph_def<'a>(
 /// is inlined in the scope `c`.
 ///
 /// # Errors
-/// [`ImportError`], which names the node. Nothing is added to the graph then, unless another thread
-/// was adding to it at the same time.
+/// [`ImportError`], which names the node. The graph is then as before, unless another thread has
+/// added nodes to it during the import: then the nodes that the import has added stay.
 #[track_caller]
 pub fn import_graph_def_with<'a>(
     graph_def: impl Into<GraphDefSource<'a>>,

@@ -179,14 +179,18 @@ pub static DILATION_2D_BACKPROP_FILTER: OpDef = backprop::<Filter>(
 .samples(|| backprop_samples(array([1, 2, 1], [4.0_f32, 3.0])));
 
 /// The gradient of [`DILATION_2D_BACKPROP_INPUT`], which TensorFlow lacks.
-pub static DILATION_2D_PICK_INPUT: OpDef =
-    pick::<Images>("Dilation2DPickInput", "The values at the pixels of the largest sums.")
-        .samples(|| pick_samples(array([1, 1, 3, 1], [1.0_f32, 2.0, 3.0]), [2.0, 3.0, 3.0]));
+pub static DILATION_2D_PICK_INPUT: OpDef = pick::<Images>(
+    "Dilation2DPickInput",
+    "For each output of a dilation, the element of an images-shaped tensor at the largest sum.",
+)
+.samples(|| pick_samples(array([1, 1, 3, 1], [1.0_f32, 2.0, 3.0]), [2.0, 3.0, 3.0]));
 
 /// The gradient of [`DILATION_2D_BACKPROP_FILTER`], which TensorFlow lacks.
-pub static DILATION_2D_PICK_FILTER: OpDef =
-    pick::<Filter>("Dilation2DPickFilter", "The values at the taps of the largest sums.")
-        .samples(|| pick_samples(array([1, 2, 1], [1.0_f32, 2.0]), [2.0, 2.0, 1.0]));
+pub static DILATION_2D_PICK_FILTER: OpDef = pick::<Filter>(
+    "Dilation2DPickFilter",
+    "For each output of a dilation, the element of a filter-shaped tensor at the largest sum.",
+)
+.samples(|| pick_samples(array([1, 2, 1], [1.0_f32, 2.0]), [2.0, 2.0, 1.0]));
 
 fn row() -> Value {
     array([1, 1, 3, 1], [1.0_f32, 3.0, 8.0])

@@ -246,7 +246,7 @@ const fn grad_of_max(name: &'static str) -> OpDef {
 }
 
 const fn grad_of_grad(name: &'static str) -> OpDef {
-    pooled(name, "The values at the first of the largest elements of windows.")
+    pooled(name, "The elements of `grad` at the position of the first maximum of each window.")
         .infer(|node| {
             check_shape(node, 2, node.shape(0))?;
             Inferred::one(windows_of(node, node.shape(0))?)

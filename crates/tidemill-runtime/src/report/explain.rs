@@ -33,7 +33,7 @@ pub struct RuleReport {
     /// The rule.
     pub rule: &'static str,
     /// The lines of the program that made the nodes it was applied to, each with the number of
-    /// rewrites there, in the order of the first.
+    /// rewrites there, ordered by the first rewrite on each line.
     pub lines: Vec<(Location, usize)>,
     /// The reasons for which it was not applied to the nodes of its operation that remain, each
     /// with the number of nodes.
