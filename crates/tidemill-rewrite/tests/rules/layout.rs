@@ -195,7 +195,7 @@ rules! {
          t: int32[1] = Const() value=int32[1]{2}
          z: float32[2] = Reshape(y, t)
          @fetch z:0"
-        stays "the elements may not fit the shape";
+        stays "the elements may not fit the shape; the input is of another operation";
 
     a_broadcast_to_its_own_shape_is_its_input: "broadcast-to"
         "x: float32[2] = _Feed()
