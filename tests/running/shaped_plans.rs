@@ -189,3 +189,25 @@ fn an_error_of_two_reshapes_shows_the_shape_between_them_each_time() -> Outcome 
     }
     Ok(())
 }
+
+#[test]
+fn a_condition_that_is_not_a_single_truth_value_is_an_error_of_the_loop() -> Outcome {
+    let _graph = Graph::new().as_default();
+    let end = placeholder::<i32>(shape![..]);
+    let count = get_variable("count", [], zeros());
+    let looped = while_loop(constant(0), |i| less(i, end), |i| i + 1);
+    let chosen = cond(less(end, 3), || constant(1), || constant(2));
+    let counted = assign_add(count, 1.0);
+    let session = Session::new();
+    session.run(global_variables_initializer())?;
+    for _ in 0..3 {
+        let fed = || Value::from([1_i32, 2]);
+        let error = session.run_with((looped, counted), feeds![end => fed()]).unwrap_err();
+        assert!(error.to_string().contains("a value of shape [2] is not a single"), "{error}");
+        assert_eq!(session.run_with(looped, feeds![end => 2])?, Value::from(2));
+        // As in TensorFlow, an array that has elements is true.
+        assert_eq!(session.run_with(chosen, feeds![end => fed()])?, Value::from(1));
+    }
+    assert_eq!(session.run(count)?, Value::from(0.0_f32));
+    Ok(())
+}

@@ -315,8 +315,10 @@ fn iterate(
         if watch.is_interrupted() {
             return Err(Failure::Interrupted);
         }
-        let goes_on = holds(condition, caller.of_body(0, iteration), test, &frame.state, watch);
-        if !goes_on.map_err(|failure| failure.inside(node, 0))? {
+        let value = evaluate(condition, caller.of_body(0, iteration), test, &frame.state, watch)
+            .map_err(|failure| failure.inside(node, 0))?;
+        // That the value does not fit is an error of the loop, not of a node in its condition.
+        if !holds(value).map_err(|source| failed(caller.step, source))? {
             break;
         }
         let is_first = iteration == 0;
@@ -326,14 +328,23 @@ fn iterate(
     Ok(())
 }
 
+/// Whether the value of a condition is true.
+fn holds(value: Option<Value>) -> Result<bool, KernelError> {
+    let value = value.ok_or(KernelError::Internal("a condition has no value"))?;
+    match value.as_scalar() {
+        Some(holds) => Ok(holds),
+        None => Ok(value.to_scalar()?),
+    }
+}
+
 /// Evaluates the condition of a loop.
-fn holds(
+fn evaluate(
     condition: &Routine,
     caller: Caller<'_>,
     frame: &mut Frame,
     state: &[Option<Value>],
     watch: &mut impl Watch,
-) -> Result<bool, Failure> {
+) -> Result<Option<Value>, Failure> {
     for (feed, value) in condition.plan.feeds.iter().zip(state) {
         if let Some(slot) = feed.slot {
             frame.slots[slot as usize].clone_from(value);
@@ -346,12 +357,7 @@ fn holds(
     for slot in condition.plan.feeds.iter().filter_map(|feed| feed.slot) {
         free(caller.memory(), &mut frame.slots[slot as usize]);
     }
-    let absent = || failed(caller.step, KernelError::Internal("a condition has no value"));
-    let value = value.ok_or_else(absent)?;
-    match value.as_scalar() {
-        Some(holds) => Ok(holds),
-        None => value.to_scalar().map_err(|error| failed(caller.step, error.into())),
-    }
+    Ok(value)
 }
 
 /// Runs the body of a loop once, for the first time or again.
