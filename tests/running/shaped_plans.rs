@@ -211,3 +211,24 @@ fn a_condition_that_is_not_a_single_truth_value_is_an_error_of_the_loop() -> Out
     assert_eq!(session.run(count)?, Value::from(0.0_f32));
     Ok(())
 }
+
+#[test]
+fn a_branch_whose_shapes_disagree_fails_where_it_is_taken() -> Outcome {
+    let _graph = Graph::new().as_default();
+    let (x, flag) = (placeholder::<f32>(shape![?]), placeholder::<bool>([]));
+    let three = get_variable("three", [3], ones());
+    let count = get_variable("count", [], zeros());
+    let filled = fill(shape(x), 2.0_f32);
+    let chosen = cond(flag, || three + 1.0, || three + filled);
+    let counted = assign_add(count, 1.0);
+    let session = Session::new();
+    session.run(global_variables_initializer())?;
+    for _ in 0..3 {
+        let feeds = |taken: bool| feeds![x => vec![0.0_f32; 10], flag => taken];
+        assert_eq!(session.run_with(chosen, feeds(true))?, Value::from([2.0_f32; 3]));
+        let error = session.run_with((chosen, counted), feeds(false)).unwrap_err();
+        assert!(error.to_string().contains("shapes [3] and [10] do not broadcast"), "{error}");
+    }
+    assert_eq!(session.run(count)?, Value::from(0.0_f32));
+    Ok(())
+}

@@ -213,17 +213,31 @@ impl Subgraph {
         Ok(Instr { op, attrs, inputs, outputs, regions: Vec::new(), origin })
     }
 
-    /// Replaces a value that is given as a parameter by a constant.
-    pub fn fix_parameter(&mut self, parameter: usize, constant: Instr) {
-        let old = self.feeds[parameter];
-        let Instr { outputs, origin, .. } = self.instr(old);
-        let (fact, origin) = (outputs[0].clone(), *origin);
-        let feed = self.push_feed(&fact, origin);
-        for fetch in self.fetches.iter_mut().filter(|fetch| fetch.node == old) {
-            fetch.node = feed;
+    /// Replaces values that are given as parameters by constants, and infers again what follows from
+    /// them: with their shapes, an instruction may turn out to fail.
+    pub fn fix_parameters(&mut self, constants: &[(usize, Instr)]) {
+        let mut is_news = vec![false; self.instrs.len()];
+        for (parameter, constant) in constants {
+            let old = self.feeds[*parameter];
+            let Instr { outputs, origin, .. } = self.instr(old);
+            let (fact, origin) = (outputs[0].clone(), *origin);
+            let feed = self.push_feed(&fact, origin);
+            for fetch in self.fetches.iter_mut().filter(|fetch| fetch.node == old) {
+                fetch.node = feed;
+            }
+            self.feeds[*parameter] = feed;
+            self.instrs[old.index()] = Instr { origin, ..constant.clone() };
+            is_news[old.index()] = true;
         }
-        self.feeds[parameter] = feed;
-        self.instrs[old.index()] = Instr { origin, ..constant };
+        for i in 0..is_news.len() {
+            let instr = &self.instrs[i];
+            let has_news = instr.inputs.iter().any(|input| is_news[input.node.index()]);
+            if has_news && instr.regions.is_empty() {
+                let outputs = self.infer_again(instr, &instr.attrs);
+                is_news[i] = outputs != instr.outputs;
+                self.instrs[i].outputs = outputs;
+            }
+        }
     }
 
     /// Keeps the instructions of `order`, in that order, and renumbers them. Whatever else refers to
@@ -255,7 +269,7 @@ impl Subgraph {
         self.instrs.len()
     }
 
-    /// Whether there are no instructions.
+    /// Returns true if it has no instructions.
     pub fn is_empty(&self) -> bool {
         self.instrs.is_empty()
     }

@@ -27,7 +27,7 @@ impl Pipeline {
         let of_other_subgraphs = log.take_refusals();
         for _ in 0..ROUNDS {
             let before = log.count();
-            // What a rule did not apply to in an earlier round may be gone.
+            // An instruction that a rule refused in an earlier round may be gone.
             log.take_refusals();
             for pass in &self.passes {
                 subgraph = pass.run(subgraph, log);
@@ -51,9 +51,7 @@ impl Pipeline {
         let constants = constant_arguments(edit);
         for i in 0..edit.instr().regions.len() {
             let replaced = edit.replace_region(i, |mut region, log| {
-                for (parameter, constant) in &constants {
-                    region.subgraph.fix_parameter(*parameter, constant.clone());
-                }
+                region.subgraph.fix_parameters(&constants);
                 Region { subgraph: self.run(region.subgraph, log), ..region }
             });
             debug_assert_eq!(replaced, Ok(()));

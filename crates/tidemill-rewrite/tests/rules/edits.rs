@@ -1,4 +1,4 @@
-//! What an edit knows, keeps and refuses.
+//! An edit knows uses, keeps what others need, and refuses the rest.
 
 use smallvec::{SmallVec, smallvec};
 use tidemill_graph::{Attrs, Guarded, Instr, NodeId, Region, TensorId};

@@ -151,7 +151,7 @@ fn a_constant_argument_is_a_constant_in_each_branch() {
     let named = calling(&control_flow::STATELESS_IF, &[0, 1, 2], &[&branch, &branch]);
     let mut log = RewriteLog::detailed();
     let subgraph = Pipeline::standard().run(named.subgraph, &mut log);
-    // What the branch passes on remains a parameter.
+    // The branch returns this parameter as it is, so it stays.
     let expected = "a: float32[] = _Feed()\n\
                     c: float32[] = Const() value=float32[]{7.389056}\n\
                     d: float32[] = Mul(a, c)\n\

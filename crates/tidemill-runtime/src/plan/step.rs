@@ -35,7 +35,7 @@ pub(crate) struct Plan {
     /// The number of variables of the graph that may differ from their declared shapes, as the plan
     /// allows for.
     pub(crate) reshaped: usize,
-    /// What rewriting did to the path, in detail only if that was asked for.
+    /// The log of rewrites of the path; it has details only for `explain`.
     pub(crate) rewrites: RewriteLog,
 }
 

@@ -27,7 +27,7 @@ pub struct Explanation {
     pub rules: Vec<RuleReport>,
 }
 
-/// What became of a rewriting rule, or of a pass, in one plan.
+/// The effect of a rewriting rule, or of a pass, on one plan.
 #[derive(Clone, PartialEq, Debug)]
 pub struct RuleReport {
     /// The rule.

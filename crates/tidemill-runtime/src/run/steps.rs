@@ -317,7 +317,7 @@ fn iterate(
         }
         let value = evaluate(condition, caller.of_body(0, iteration), test, &frame.state, watch)
             .map_err(|failure| failure.inside(node, 0))?;
-        // That the value does not fit is an error of the loop, not of a node in its condition.
+        // A value of the wrong shape is an error of the loop, not of a node in its condition.
         if !holds(value).map_err(|source| failed(caller.step, source))? {
             break;
         }

@@ -42,7 +42,7 @@ pub(crate) struct ShapedPlans {
     places: Vec<Feed>,
 }
 
-/// The plans there are for shapes.
+/// Whether shapes were fed before, and the plan for them.
 pub(crate) enum Sight {
     First,
     Again,
@@ -101,7 +101,8 @@ impl ShapedPlans {
     }
 }
 
-/// What a run is fed: by a function, or values that the function has put in their places before.
+/// The feeds of a run: a function that puts the values in their places, or, once it has run, the
+/// values.
 pub(crate) struct Fed<F> {
     by: Option<F>,
     values: FedValues,
