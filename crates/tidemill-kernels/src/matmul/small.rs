@@ -4,9 +4,17 @@
 use super::plan::{MatMul, TERMS};
 use crate::NumericError;
 use crate::float::Float;
+use crate::vector::{Level, level};
 
-/// The most multiplications of a small product.
-const MOST_WORK: usize = 1 << 14;
+/// The most multiplications of a small product: more where registers hold a wide block.
+fn most_work() -> usize {
+    match level() {
+        #[cfg(target_arch = "x86_64")]
+        Level::V4 => 1 << 18,
+        _ => 1 << 14,
+    }
+}
+
 /// The number of rows of the product computed at once.
 const ROWS: usize = 4;
 
@@ -25,7 +33,7 @@ pub(super) fn multiply<T: Float>(
 
 /// Whether a product is small. One of a vector, on the left, is not: it is computed in another way.
 pub(super) fn is_small(plan: &MatMul) -> bool {
-    plan.rows > 1 && plan.work() <= MOST_WORK && plan.inner <= TERMS
+    plan.rows > 1 && plan.work() <= most_work() && plan.inner <= TERMS
 }
 
 vectorized! {
