@@ -11,5 +11,5 @@ cargo build --release --quiet --manifest-path "$here/rust/Cargo.toml" >&2
 cargo build --release --quiet --manifest-path "$root/Cargo.toml" --example linear_regression >&2
 strip -o "$cache/linear_regression" "$CARGO_TARGET_DIR/release/examples/linear_regression"
 
-exec "$venv/bin/python" "$here/drive.py" \
+exec "$venv/bin/python" "$here/session.py" \
     --binaries "$CARGO_TARGET_DIR/release" --example "$cache/linear_regression" "$@"

@@ -1,4 +1,4 @@
-# What session.sh and kernels.sh share: the folders, and a Python environment in target/peers.
+# What session.sh, kernels.sh and models.sh share: the folders, and a Python environment in target/peers.
 here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 root=$(cd "$here/../.." && pwd)
 cache=${PEERS_CACHE:-$root/target/peers}

@@ -7,6 +7,8 @@
 //! | `run CASE N` | the last value, and the nanoseconds of an iteration, by parts |
 //! | `tutorial N` | a line after the first of N training steps, a line with m and b after the last |
 
+pub mod graphs;
+
 use std::error::Error;
 use std::io::{BufRead, Write, stdin, stdout};
 use std::time::Instant;

@@ -4,8 +4,8 @@ use std::hint::black_box;
 use std::time::Instant;
 
 use peer_protocol::{Case, Result, Runner, points, serve, timed, timed_parts};
-use tidemill::prelude::*;
 use tidemill::IntoValue;
+use tidemill::prelude::*;
 
 const CASES: &[Case] = &[
     ("fed_add", || fed(|x| x + 1.0)),

@@ -1,21 +1,17 @@
-"""Compares Tidemill with its peers, pair by pair: see README.md. session.sh starts it."""
+"""Compares what a run costs in Tidemill and its peers, pair by pair: session.sh starts it."""
 
 import argparse
 import importlib.metadata
-import os
-import platform
 import re
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from dataclasses import dataclass, field
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
+import driver
+from driver import HERE, PAIRS, QUICK_PAIRS, digits, figure, note, table_head, table_line
 
-PAIRS, QUICK_PAIRS = 15, 3
 BLOCK_NANOSECONDS = 50e6
 # A tutorial of so many steps takes each peer less than a second.
 STEPS, PYTHON_STEPS = 100_000, 1_000
@@ -64,64 +60,19 @@ class Peer:
     cases: list = field(default_factory=list)
 
 
-class Process:
-    """A process of a peer, which answers a line with a line."""
-
+class Process(driver.Process):
     def __init__(self, peer):
-        self.peer = peer
-        # TensorFlow greets on it whatever it is told; only a failure makes it worth reading.
-        self.errors = tempfile.TemporaryFile("w+")
-        self.process = subprocess.Popen(
-            peer.command,
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=self.errors,
-            text=True,
-            bufsize=1,
-        )
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.process.stdin.close()
-        self.process.wait()
-        self.process.stdout.close()
-        self.errors.close()
-
-    def send(self, request):
-        self.process.stdin.write(f"{request}\n")
-
-    def receive(self):
-        reply = self.process.stdout.readline().split()
-        if not reply:
-            self.process.wait()
-            self.errors.seek(0)
-            sys.exit(f"{self.peer.name} ended without a reply\n{self.errors.read()}")
-        return reply
-
-    def ask(self, request):
-        self.send(request)
-        return self.receive()
+        super().__init__(peer.name, peer.command)
 
     def run(self, case, iterations):
         """The last value, and the nanoseconds of an iteration by parts."""
         value, *parts = map(float, self.ask(f"run {case} {iterations}"))
         return value, parts
 
-    def peak_bytes(self):
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
-        return 1024 * int(re.search(r"VmHWM:\s+(\d+) kB", status)[1])
-
 
 def fitting_iterations(process, case):
     """How many iterations a block is to have."""
-    iterations = 1
-    while True:
-        elapsed = sum(process.run(case, iterations)[1]) * iterations
-        if elapsed >= BLOCK_NANOSECONDS / 2:
-            return max(1, round(iterations * BLOCK_NANOSECONDS / elapsed))
-        iterations *= 2
+    return driver.fitting_iterations(lambda n: sum(process.run(case, n)[1]), BLOCK_NANOSECONDS)
 
 
 def agree(a, b):
@@ -226,19 +177,7 @@ def size_row(peers, example):
     smallest = min((peer for peer in peers if peer.is_reference), key=sizes.get)
     cells = [digits(size / SCALES[SIZE.unit]) for size in (ours, *sizes.values())]
     ratio = f"{digits(sizes[smallest] / ours)} × ({smallest.name})"
-    return f"| {SIZE.title}, {SIZE.unit} | " + " | ".join([*cells, ratio, SIZE.goal]) + " |"
-
-
-def digits(number):
-    """Three significant digits, and all of those before the point."""
-    return f"{number:,.0f}" if number >= 999.5 else f"{number:.3g}"
-
-
-def figure(samples, scale):
-    """The median and the quartiles."""
-    quartiles = statistics.quantiles(samples, n=4, method="inclusive")
-    low, middle, high = (digits(value / scale) for value in quartiles)
-    return f"{middle} [{low}, {high}]"
+    return table_line([f"{SIZE.title}, {SIZE.unit}", *cells, ratio, SIZE.goal])
 
 
 def table_row(row, part, timings, peers):
@@ -250,39 +189,7 @@ def table_row(row, part, timings, peers):
     measured = [peer for peer in peers if peer.is_reference and timings.of(peer, part)]
     fastest = min(measured, key=lambda p: statistics.median(timings.of(p, part)), default=None)
     ratio = f"{digits(timings.ratio(fastest, part))} × ({fastest.name})" if fastest else "–"
-    return f"| {row.title}, {row.unit} | " + " | ".join([*cells, ratio, row.goal]) + " |"
-
-
-def note(text):
-    print(f"  {text}", file=sys.stderr, flush=True)
-
-
-def pin_to_one_core():
-    """All processes take turns on one core; which one they ran on is returned."""
-    if not hasattr(os, "sched_setaffinity"):
-        return "not pinned to a core"
-    core = max(os.sched_getaffinity(0))
-    os.sched_setaffinity(0, {core})
-    return f"all processes on core {core}"
-
-
-def machine(pinned):
-    try:
-        info = Path("/proc/cpuinfo").read_text()
-        processor = re.search(r"model name\s*: (.*)", info)[1]
-    except (OSError, TypeError):
-        processor = platform.processor()
-    load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
-    rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True).stdout.strip()
-    return (
-        f"{processor}, {os.cpu_count()} cores, {platform.system()} {platform.release()}, load {load}"
-        f" at the start; {pinned}; Python {platform.python_version()}; {rustc}"
-    )
-
-
-def commit():
-    command = ["git", "-C", HERE, "describe", "--always", "--dirty"]
-    return subprocess.run(command, capture_output=True, text=True).stdout.strip()
+    return table_line([f"{row.title}, {row.unit}", *cells, ratio, row.goal])
 
 
 def introduce(peer):
@@ -323,18 +230,18 @@ def main():
     options = arguments()
     pairs = QUICK_PAIRS if options.quick else PAIRS
     chosen = options.only or [*CASES, "process"]
-    description = machine(pin_to_one_core())
+    description = driver.machine(driver.pin(1))
 
     tidemill = Peer("Tidemill", [options.binaries / "peer-tidemill"], STEPS)
     peers = all_peers(options.binaries)
     for peer in [tidemill, *peers]:
         introduce(peer)
-    tidemill.version += f" {commit()}"
+    tidemill.version += f" {driver.commit()}"
 
     versions = list(dict.fromkeys(peer.version for peer in [tidemill, *peers]))
     print(f"{description}; {', '.join(versions)}. Medians [quartiles] of {pairs} pairs.\n")
     heads = ["case", tidemill.name, *(peer.name for peer in peers), "fastest of TensorFlow and JAX ÷ Tidemill", "goal"]
-    print(f"| {' | '.join(heads)} |\n|{' --- |' * len(heads)}")
+    print(table_head(heads))
 
     for case in (case for case in CASES if case in chosen):
         timings = time_case(case, tidemill, peers, pairs)
