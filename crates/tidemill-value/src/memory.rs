@@ -1,6 +1,6 @@
 //! Memory for values, kept for new ones when they are gone.
 
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -10,7 +10,7 @@ use crate::dtype::DType;
 use crate::error::ValueError;
 use crate::model::{Data, Element, Value};
 use crate::shape::Shape;
-use crate::storage::Storage;
+use crate::storage::{Returns, Storage};
 
 /// Memory that values of any plain type take, and give back when they are gone.
 ///
@@ -19,7 +19,12 @@ use crate::storage::Storage;
 #[derive(Default)]
 pub struct Memory {
     idle: RefCell<Idle>,
+    /// Large values that leave the run send their memory here when they are gone.
+    returns: OnceCell<Arc<Returns>>,
 }
+
+/// The least bytes of a value whose memory comes back from outside.
+const LARGE: usize = 1 << 16;
 
 /// Memory that waits for values, by the logarithm of its size.
 #[derive(Default)]
@@ -38,7 +43,10 @@ struct Block {
 impl Memory {
     /// No memory yet.
     pub const fn new() -> Self {
-        Memory { idle: RefCell::new(Idle { bins: Vec::new(), count: 0, round: 0 }) }
+        Memory {
+            idle: RefCell::new(Idle { bins: Vec::new(), count: 0, round: 0 }),
+            returns: OnceCell::new(),
+        }
     }
 
     /// A value whose elements are zero, false or empty.
@@ -48,7 +56,7 @@ impl Memory {
     pub fn zeros(&self, dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
         let shape = shape.into();
         let Some(mut value) = self.reused(dtype, &shape) else {
-            return Value::zeros(dtype, shape);
+            return self.fresh(dtype, shape);
         };
         if dtype != DType::Bool {
             match_dtype!(dtype, plain, T => value.as_mut_slice::<T>()?.fill(T::default()), else ());
@@ -64,7 +72,31 @@ impl Memory {
         let shape = shape.into();
         match self.reused(dtype, &shape) {
             Some(value) => Ok(value),
-            None => Value::zeros(dtype, shape).map(spoiled),
+            None => self.fresh(dtype, shape).map(spoiled),
+        }
+    }
+
+    fn fresh(&self, dtype: DType, shape: Shape) -> Result<Value, ValueError> {
+        let mut value = Value::zeros(dtype, shape)?;
+        if let Data::Plain(storage) = &mut value.data {
+            self.lend(storage);
+        }
+        Ok(value)
+    }
+
+    /// Sees to it that memory comes back.
+    fn lend(&self, storage: &mut Arc<Storage>) {
+        if storage.capacity().is_some_and(|capacity| capacity >= LARGE)
+            && let Some(storage) = Arc::get_mut(storage)
+        {
+            storage.set_home(Some(Arc::downgrade(self.returns.get_or_init(Arc::default))));
+        }
+    }
+
+    /// Collects the memory of values that were dropped outside.
+    fn collect(&self) {
+        if let Some(returns) = self.returns.get() {
+            returns.collect(|storage| self.give(Arc::new(storage)));
         }
     }
 
@@ -106,6 +138,7 @@ impl Memory {
     /// Frees memory that nobody took since the round before.
     #[inline]
     pub fn end_round(&self) {
+        self.collect();
         let idle = &mut *self.idle.borrow_mut();
         if idle.count > 0 {
             for bin in &mut idle.bins {
@@ -118,12 +151,14 @@ impl Memory {
 
     /// The number of blocks of memory that wait for a value.
     pub fn idle(&self) -> usize {
+        self.collect();
         self.idle.borrow().count
     }
 
     /// The bytes of memory that wait for a value, and of the lists that they are in.
     pub fn idle_bytes(&self) -> usize {
         const HEADER: usize = size_of::<Storage>() + 2 * size_of::<usize>();
+        self.collect();
         let bins = &self.idle.borrow().bins;
         let bytes = |block: &Block| HEADER + block.storage.capacity().unwrap_or_default();
         let places: usize = bins.iter().map(Vec::capacity).sum();
@@ -136,15 +171,15 @@ impl Memory {
         if shape.rank() == 0 {
             return None;
         }
-        let storage = self.take(dtype, shape.elements()?)?;
+        let mut storage = self.take(dtype, shape.elements()?)?;
+        self.lend(&mut storage);
         Some(spoiled(Value { shape: shape.clone(), data: Data::Plain(storage) }))
     }
 
     fn give(&self, mut storage: Arc<Storage>) {
         let Some(capacity) = storage.capacity() else { return };
-        if Arc::get_mut(&mut storage).is_none() {
-            return;
-        }
+        let Some(unique) = Arc::get_mut(&mut storage) else { return };
+        unique.set_home(None);
         let idle = &mut *self.idle.borrow_mut();
         let bin = bin_of(capacity);
         if idle.bins.len() <= bin {
@@ -155,11 +190,17 @@ impl Memory {
     }
 
     fn take(&self, dtype: DType, count: usize) -> Option<Arc<Storage>> {
-        let idle = &mut *self.idle.borrow_mut();
-        if idle.count == 0 || !dtype.is_plain() {
+        if !dtype.is_plain() {
             return None;
         }
         let capacity = Storage::capacity_for(dtype, count)?;
+        if capacity >= LARGE {
+            self.collect();
+        }
+        let idle = &mut *self.idle.borrow_mut();
+        if idle.count == 0 {
+            return None;
+        }
         let bin = idle.bins.get_mut(bin_of(capacity))?;
         let found = bin.iter().rposition(|block| block.storage.capacity() == Some(capacity))?;
         idle.count -= 1;

@@ -2,12 +2,15 @@
 
 use std::alloc::{Layout, alloc_zeroed, dealloc};
 use std::any::Any;
-use std::mem::ManuallyDrop;
+use std::mem::{self, ManuallyDrop};
 use std::ptr::NonNull;
 use std::slice;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use half::{bf16, f16};
+#[cfg(feature = "files")]
+use memmap2::MmapMut;
 
 use crate::copied;
 use crate::dtype::DType;
@@ -44,6 +47,32 @@ pub(crate) struct Storage {
     dtype: DType,
     count: usize,
     owner: Owner,
+    /// Where its memory goes when it is dropped, if that is still there.
+    home: Option<Weak<Returns>>,
+}
+
+/// Memory of dropped values, until somebody collects it.
+#[derive(Default)]
+pub(crate) struct Returns {
+    storages: Mutex<Vec<Storage>>,
+    count: AtomicUsize,
+}
+
+impl Returns {
+    fn put(&self, storage: Storage) {
+        let mut storages = self.storages.lock().unwrap_or_else(PoisonError::into_inner);
+        storages.push(storage);
+        self.count.store(storages.len(), Ordering::Release);
+    }
+
+    /// Calls `f` with each of the storages, and keeps none.
+    pub(crate) fn collect(&self, f: impl FnMut(Storage)) {
+        if self.count.load(Ordering::Acquire) > 0 {
+            let mut storages = self.storages.lock().unwrap_or_else(PoisonError::into_inner);
+            self.count.store(0, Ordering::Release);
+            storages.drain(..).for_each(f);
+        }
+    }
 }
 
 /// The owner of the elements, who decides whether they may change and how their memory is freed.
@@ -52,6 +81,9 @@ enum Owner {
     /// The storage itself: the global allocator returned its memory for this layout, unless that has
     /// no size. All bytes of it are initialized.
     Host(Layout),
+    /// The storage itself: pages of the system's memory.
+    #[cfg(feature = "files")]
+    Pages(MmapMut),
     /// The storage itself: its memory was that of a vector of the same elements, with this capacity.
     Vector { capacity: usize },
     /// A mapped file, which does not change.
@@ -70,6 +102,11 @@ impl Storage {
     /// The alignment of memory that values allocate: a cache line, and no vector register is longer.
     pub(crate) const ALIGNMENT: usize = 64;
 
+    /// The least bytes for which pages are taken from the system: they are zero without being
+    /// written, and first touched in large steps.
+    #[cfg(feature = "files")]
+    const LARGE: usize = 4 << 20;
+
     /// The bytes that are allocated for this many elements: whole cache lines. `None` if no memory
     /// is that large.
     pub(crate) fn capacity_for(dtype: DType, count: usize) -> Option<usize> {
@@ -81,13 +118,23 @@ impl Storage {
     /// Elements that are zero or false. `None` if there is not enough memory.
     pub(crate) fn zeroed(dtype: DType, count: usize) -> Option<Storage> {
         let capacity = Storage::capacity_for(dtype, count)?;
+        #[cfg(feature = "files")]
+        if capacity >= Storage::LARGE
+            && let Ok(mut pages) = MmapMut::map_anon(capacity)
+        {
+            // Large pages are only faster.
+            #[cfg(target_os = "linux")]
+            let _ = pages.advise(memmap2::Advice::HugePage);
+            let start = NonNull::from(&mut *pages).cast();
+            return Some(Storage { start, dtype, count, owner: Owner::Pages(pages), home: None });
+        }
         let layout = Layout::from_size_align(capacity, Storage::ALIGNMENT).ok()?;
         let start = match capacity {
             0 => NonNull::<AlignedBytes>::dangling().cast(),
             // SAFETY: The layout has a size.
             _ => NonNull::new(unsafe { alloc_zeroed(layout) })?,
         };
-        Some(Storage { start, dtype, count, owner: Owner::Host(layout) })
+        Some(Storage { start, dtype, count, owner: Owner::Host(layout), home: None })
     }
 
     /// The elements of a vector. They are not copied.
@@ -95,7 +142,7 @@ impl Storage {
         let mut elements = ManuallyDrop::new(elements);
         let owner = Owner::Vector { capacity: elements.capacity() };
         let start = NonNull::from(elements.as_mut_slice()).cast();
-        Storage { start, dtype: T::DTYPE, count: elements.len(), owner }
+        Storage { start, dtype: T::DTYPE, count: elements.len(), owner, home: None }
     }
 
     /// The elements of a slice that `owner` keeps in place and unchanged. They are not copied.
@@ -107,7 +154,8 @@ impl Storage {
         owner: Arc<dyn Any + Send + Sync>,
     ) -> Storage {
         let (start, count) = (NonNull::from(elements).cast(), elements.len());
-        Storage { start, dtype: T::DTYPE, count, owner: Owner::Foreign { _owner: owner } }
+        let owner = Owner::Foreign { _owner: owner };
+        Storage { start, dtype: T::DTYPE, count, owner, home: None }
     }
 
     /// Elements in a file, from byte `begin`. `None` if the file is too short, or if its bytes
@@ -125,7 +173,7 @@ impl Storage {
         let fits = any_bytes_are_elements && is_aligned && cfg!(target_endian = "little");
         let start = NonNull::from(bytes).cast();
         let owner = Owner::Mapped { _file: file.clone() };
-        fits.then_some(Storage { start, dtype, count, owner })
+        fits.then_some(Storage { start, dtype, count, owner, home: None })
     }
 
     #[inline]
@@ -145,7 +193,12 @@ impl Storage {
     /// Whether the storage owns its elements, so that it may change them.
     #[inline]
     pub(crate) fn is_owned(&self) -> bool {
-        matches!(self.owner, Owner::Host(_) | Owner::Vector { .. })
+        !matches!(self.owner, Owner::Mapped { .. } | Owner::Foreign { .. })
+    }
+
+    /// Sends the memory there, rather than back to the allocator, when the storage is dropped.
+    pub(crate) fn set_home(&mut self, home: Option<Weak<Returns>>) {
+        self.home = home;
     }
 
     /// The elements, if they are of type `T`.
@@ -194,6 +247,8 @@ impl Storage {
     pub(crate) fn capacity(&self) -> Option<usize> {
         match self.owner {
             Owner::Host(layout) => Some(layout.size()),
+            #[cfg(feature = "files")]
+            Owner::Pages(ref pages) => Some(pages.len()),
             Owner::Vector { .. } | Owner::Mapped { .. } | Owner::Foreign { .. } => None,
         }
     }
@@ -238,6 +293,11 @@ struct AlignedBytes;
 
 impl Drop for Storage {
     fn drop(&mut self) {
+        if let Some(home) = self.home.take().and_then(|home| home.upgrade()) {
+            let owner = mem::replace(&mut self.owner, Owner::Host(Layout::new::<()>()));
+            let Storage { start, dtype, count, .. } = *self;
+            return home.put(Storage { start, dtype, count, owner, home: None });
+        }
         match self.owner {
             // SAFETY: The allocator returned the memory for this layout, and it is freed once.
             Owner::Host(layout) if layout.size() > 0 => unsafe {
@@ -247,6 +307,8 @@ impl Drop for Storage {
                 // SAFETY: These are the parts of the vector that `from_vec` took.
                 drop(unsafe { Vec::<T>::from_raw_parts(self.start.as_ptr().cast(), 0, capacity) });
             }, else ()),
+            #[cfg(feature = "files")]
+            Owner::Pages(_) => {}
             Owner::Host(_) | Owner::Mapped { .. } | Owner::Foreign { .. } => {}
         }
     }
