@@ -370,6 +370,31 @@ fn an_assignment_that_checks_shapes_still_does_beside_one_that_does_not() -> Out
 }
 
 #[test]
+fn an_assignment_checks_the_declared_shape_whatever_the_same_run_has_written_before() -> Outcome {
+    let _graph = own_graph();
+    let v = get_variable("v", [2], zeros());
+    let resource = variable("resource", [2]).initializer(zeros()).resource(true).get();
+    let value = placeholder::<f32>(shape![?]);
+    let unchecked = assign_any(v, value);
+    let checked = control_dependencies([unchecked], || assign(v, ones_like(v.read())));
+    let declared = control_dependencies([unchecked], || assign(v, constant([3.0_f32, 4.0])));
+    let twice = control_dependencies([assign(resource, value)], || assign(resource, value + 1.0));
+    for session in in_both_modes() {
+        session.init_missing()?;
+        for _ in 0..3 {
+            for length in [3, 2] {
+                let run =
+                    |fetch: Tensor| session.run_with(fetch, feeds![value => vec![5.0_f32; length]]);
+                assert_eq!(run(checked).is_ok(), length == 2);
+                assert_eq!(run(declared)?, Value::from([3.0_f32, 4.0]));
+                assert_eq!(run(twice).is_ok(), length == 2);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn an_unchecked_assignment_within_a_loop_changes_the_shape_it_reads_next() -> Outcome {
     let _graph = own_graph();
     let v = get_variable("v", [1], constant([1.0_f32]));
@@ -389,6 +414,27 @@ fn an_unchecked_assignment_within_a_loop_changes_the_shape_it_reads_next() -> Ou
         session.init_missing()?;
         assert_eq!(session.run(sizes.1)?.to_string(), "6");
         assert_eq!(session.run(shape(v))?.to_string(), "[4]");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_value_that_contradicts_a_shape_fails_even_if_it_was_written_to_a_variable_of_any_shape()
+-> Outcome {
+    let _graph = own_graph();
+    let v = get_variable("v", [3], zeros());
+    let total = get_variable("total", [], zeros());
+    let written = assign(v, v + 1.0);
+    let _unchecked = assign_any(v, placeholder::<f32>(shape![..]));
+    let assigned = assign(total, written);
+    let reshaped = shape(reshape(written, [2]));
+    for session in in_both_modes() {
+        session.init_missing()?;
+        for _ in 0..3 {
+            assert!(session.run(assigned).is_err());
+            assert!(session.run(reshaped).is_err());
+            assert_eq!(session.run((v, total))?, ([0.0_f32; 3].into(), 0.0_f32.into()));
+        }
     }
     Ok(())
 }

@@ -1,6 +1,8 @@
 //! Plans for the shapes that are fed, which are made when shapes are fed again.
 
+use tidemill::custom::NodeBuilder;
 use tidemill::prelude::*;
+use tidemill_ops::ops::assign::ASSIGN;
 
 use crate::common::Outcome;
 
@@ -230,5 +232,32 @@ fn a_branch_whose_shapes_disagree_fails_where_it_is_taken() -> Outcome {
         assert!(error.to_string().contains("shapes [3] and [10] do not broadcast"), "{error}");
     }
     assert_eq!(session.run(count)?, Value::from(0.0_f32));
+    Ok(())
+}
+
+#[test]
+fn a_branch_takes_a_batch_whose_rows_have_another_length_than_declared() -> Outcome {
+    let _graph = Graph::new().as_default();
+    let (x, flag) = (placeholder::<f32>(shape![?, 2]), placeholder::<bool>([]));
+    let weights = get_variable("weights", [2, 3], ones());
+    let scores = matmul(x, weights);
+    let length = || size(reduce_sum(scores, 0));
+    let chosen = cond(flag, length, || constant(0));
+    let looped =
+        while_loop((constant(0), constant(0)), |(i, _)| less(i, 1), |(i, _)| (i + 1, length()));
+    let value = placeholder::<f32>(shape![?, ?]);
+    let unchecked = NodeBuilder::new(&ASSIGN).input(weights).input(value);
+    let unchecked = Tensor::from(unchecked.attr("validate_shape", false).build().output(0));
+    let session = Session::new();
+    session.run(global_variables_initializer())?;
+    for columns in [3, 5] {
+        session.run_with(unchecked, feeds![value => batch(2, columns)])?;
+        for _ in 0..3 {
+            let feeds = feeds![x => batch(4, 2), flag => true];
+            let columns = Value::from(columns as i32);
+            let lengths = session.run_with((chosen, looped.1), feeds)?;
+            assert_eq!(lengths, (columns.clone(), columns));
+        }
+    }
     Ok(())
 }

@@ -167,9 +167,9 @@ impl Lowering<'_> {
             None => {
                 let declared = self.graph.fact(input).map(|fact| &fact.shape);
                 let taken = &self.subgraph.fact(taken).shape;
-                declared.is_some_and(|declared| {
-                    taken != declared && taken.merge(declared).is_ok_and(|both| both == *declared)
-                })
+                // A taken shape may say more than the declared one, but must not say less anywhere.
+                declared
+                    .is_some_and(|declared| !taken.merge(declared).is_ok_and(|both| both == *taken))
             }
         });
         if is_open { Shapes::Open } else { Shapes::Declared }

@@ -254,11 +254,20 @@ impl<'a> Lowering<'a> {
         }
     }
 
-    /// True if as much is known of the inputs of a node as in the graph. Nothing is known of the
-    /// elements of a fed tensor.
+    /// True if as much is known of the inputs of a node as when it was built. Nothing is known of the
+    /// elements of a fed tensor. A node that reads a variable of any shape was built without knowing
+    /// its shape, which the path knows after some writes.
     fn inputs_are_as_known(&self, node: &Node, lowered: &Instr) -> bool {
-        let mut pairs = node.inputs.iter().zip(&lowered.inputs);
-        pairs.all(|(&input, &tensor)| self.graph.fact(input) == Some(self.subgraph.fact(tensor)))
+        let mut pairs = node.inputs.iter().zip(&lowered.inputs).enumerate();
+        pairs.all(|(i, (&input, &tensor))| {
+            self.graph.fact(input) == Some(self.subgraph.fact(tensor))
+                && !(node.access(i) == Access::Read && self.names_reshaped(input))
+        })
+    }
+
+    /// True if a tensor names a variable that a write may leave with another shape.
+    fn names_reshaped(&self, tensor: TensorId) -> bool {
+        self.graph.variable_of(tensor).is_some_and(|variable| self.graph.is_reshaped(variable))
     }
 
     fn is_after_write(&self, node: &Node) -> bool {
@@ -280,9 +289,11 @@ impl<'a> Lowering<'a> {
         let Some(variable) = variable else {
             return TensorId::new(self.lowered[&tensor.node], tensor.slot);
         };
-        let version = match access.writes() {
-            true => self.written.get(&variable).copied(),
-            false => self.last_write_before(reader, variable),
+        let version = match access {
+            // The value is checked against the declared shape, whatever an earlier write has left.
+            Access::Write => return self.start(variable),
+            Access::Update | Access::Amend => self.written.get(&variable).copied(),
+            Access::Read | Access::Peek => self.last_write_before(reader, variable),
         };
         if let Some(version) = version {
             return version;
