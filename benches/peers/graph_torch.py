@@ -31,7 +31,15 @@ warnings.simplefilter("ignore")
 torch.set_num_threads(THREADS)
 torch.set_num_interop_threads(1)
 
-OPTIMIZERS = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+RATE = 1e-3
+
+OPTIMIZERS = {
+    "sgd": lambda parameters: torch.optim.SGD(parameters, RATE, fused=True),
+    # TensorFlow adds 1e-8 before it corrects the second moment; in the first step, this is the same.
+    "adam": lambda parameters: torch.optim.Adam(
+        parameters, RATE, eps=1e-8 / (1 - 0.999) ** 0.5, fused=True
+    ),
+}
 
 
 def compiled(function):
@@ -41,7 +49,7 @@ def compiled(function):
 def training(network, loss_of, optimizer, x, target):
     """A function that trains for one step, and gives the loss before it."""
     parameters = [p for p in network.parameters() if p.requires_grad]
-    optimizer = optimizer(parameters, lr=1e-3, fused=True)
+    optimizer = optimizer(parameters)
     loss = compiled(lambda x, target: loss_of(network(x), target))
 
     def run():
@@ -79,7 +87,8 @@ def network_of(name, arrays, output):
 
 
 def prepare(folder, feeds):
-    torch.compiler.reset()
+    if IS_COMPILED:
+        torch.compiler.reset()
     feeds = [torch.from_numpy(value) for value in feeds]
     name, _, way = folder.name.rpartition("_")
     for beginning, (output, loss) in NETWORKS.items():
@@ -99,6 +108,9 @@ def prepare(folder, feeds):
 
 
 if IS_COMPILED:
+    # The compiler is a part of the library, which loads it late.
+    import torch._dynamo
+    import torch._inductor.compile_fx
     import torch._inductor.config
 
     # Parameters are constants of what is compiled for inference.
