@@ -71,7 +71,7 @@ fn read(path: &str) -> Result<(Array2<f64>, Array1<f64>), Box<dyn Error>> {
     Ok((features, table.column(width - 1).to_owned()))
 }
 
-/// The weights and, last, the bias that minimise the squares: the solution of the normal equations
+/// The weights and, last, the bias that minimize the squares: the solution of the normal equations
 /// `XᵀX w = Xᵀy`, found by elimination.
 fn least_squares(features: &Array2<f64>, progression: &Array1<f64>) -> Array1<f64> {
     let ones = Array2::ones((features.nrows(), 1));

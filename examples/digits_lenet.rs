@@ -1,4 +1,4 @@
-//! Recognises handwritten digits with a convolutional network like LeNet, with batch normalization
+//! Recognizes handwritten digits with a convolutional network like LeNet, with batch normalization
 //! and dropout. `cargo run --release --example digits_lenet -- 5` trains on the images 5 times.
 
 mod common;

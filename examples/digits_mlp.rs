@@ -1,4 +1,4 @@
-//! Recognises handwritten digits with a network of one hidden layer.
+//! Recognizes handwritten digits with a network of one hidden layer.
 
 mod common;
 

@@ -1,4 +1,4 @@
-//! Word vectors, learned from a licence by telling neighbouring words from words drawn at random
+//! Word vectors, learned from a licence by telling neighboring words from words drawn at random
 //! (Mikolov et al., 2013). A step changes only the rows of its words.
 
 mod common;

@@ -20,7 +20,7 @@ use crate::report::{Part, Report, Table};
 
 /// Shows the contents of a file of a graph or of tensors.
 ///
-/// The kind of file is recognised by its content: a GraphDef, binary or as text, a SavedModel, a
+/// The kind of file is recognized by its content: a GraphDef, binary or as text, a SavedModel, a
 /// checkpoint (its prefix, its index, or a folder of them), safetensors, npy, npz, TFRecord or an
 /// event file.
 #[derive(clap::Args)]

@@ -21,7 +21,7 @@ fn a_reader_that_has_had_enough_is_no_error() {
 }
 
 #[test]
-fn no_colours_and_bars_go_where_no_terminal_is() {
+fn no_colors_and_bars_go_where_no_terminal_is() {
     let feed = "image=@models/lenet.safetensors#feed:image:0";
     for arguments in [
         &[

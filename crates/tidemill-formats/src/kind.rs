@@ -108,7 +108,7 @@ fn kind(path: &Path) -> io::Result<FileKind> {
         let name = path.file_name().and_then(OsStr::to_str).unwrap_or_default();
         let what = match name.contains(".data-") && name.contains("-of-") {
             true => "this is a checkpoint's data file: open the checkpoint by its prefix",
-            false => "not a recognised file type",
+            false => "not a recognized file type",
         };
         io::Error::new(io::ErrorKind::InvalidData, what)
     })
@@ -179,7 +179,7 @@ fn by_name(path: &Path) -> Option<FileKind> {
     }
 }
 
-/// Recognises a binary `GraphDef` by its beginning: a node, which begins with its name.
+/// Recognizes a binary `GraphDef` by its beginning: a node, which begins with its name.
 fn by_message(head: &[u8]) -> Option<FileKind> {
     let mut rest = head.strip_prefix(&[0x0a])?;
     crate::bytes::decode_varint(&mut rest)?;

@@ -331,7 +331,7 @@ fn files_are_told_by_their_content() {
     assert_eq!(put("e.bin", b"\x02\0\0\0\0\0\0\0{}"), Ok(FileKind::Safetensors));
     assert_eq!(put("f.npy", b"damaged"), Ok(FileKind::Npy));
     assert_eq!(put("g.pb", b""), Ok(FileKind::GraphDef));
-    let unknown = "not a recognised file type".to_owned();
+    let unknown = "not a recognized file type".to_owned();
     assert_eq!(put("h.png", b"\x89PNG\r\n"), Err(unknown));
     assert!(FileKind::of(folder.path()).is_err(), "a folder without anything in it");
     let prefix = folder.path().join("model.ckpt");

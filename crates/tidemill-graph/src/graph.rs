@@ -294,8 +294,8 @@ impl Graph {
         self.write().seed = Some(seed);
     }
 
-    /// Reports every failed builder call, with its line; if a line fails repeatedly because the
-    /// graph is finalized, only the first call.
+    /// Reports every failed builder call, with its line. For a line that fails repeatedly because
+    /// the graph is finalized, only the first call is reported.
     ///
     /// # Errors
     /// The root causes; calls that failed because of another failed call are not listed.
@@ -392,7 +392,7 @@ impl Graph {
         self.write().node_notes.insert(node, note);
     }
 
-    /// Keeps parts of a file that the runtime does not use with the graph, under a name. `update`
+    /// Stores with the graph, under a name, the parts of a file that the runtime does not use. `update`
     /// gets the present note and returns the new one.
     pub fn note(&self, name: &'static str, update: impl FnOnce(Vec<u8>) -> Vec<u8>) {
         let mut state = self.write();
@@ -400,8 +400,8 @@ impl Graph {
         *note = update(std::mem::take(note));
     }
 
-    /// Records that nodes make up a variable. Look it up by `name`, which differs from its node's
-    /// name if another node has that name.
+    /// Records that nodes make up a variable. It is found under `name`; its node has another name
+    /// if that one was taken.
     pub fn add_variable(&self, name: &str, record: VariableRecord) {
         self.write().variables.add(name, record);
     }

@@ -139,7 +139,7 @@ pub struct Body {
     pub(crate) draws: bool,
 }
 
-/// The static description of an operation type: its inputs, outputs and behaviour.
+/// The static description of an operation type: its inputs, outputs and behavior.
 ///
 /// Its name and attributes are TensorFlow's. It is a record of data and plain functions: one place
 /// describes an operation, and all other code treats it as data.

@@ -94,7 +94,7 @@ fn import_parts(
     let graph_def = Cow::Owned(meta.graph_def.take().unwrap_or_default());
     let listed = listed_variables(&mut meta)?;
     let variables = match listed.is_empty() {
-        true => Variables::Recognised,
+        true => Variables::Recognized,
         false => Variables::Listed(&listed),
     };
     let imported = import(graph_def, options, variables, location)?;

@@ -1,4 +1,4 @@
-//! Normalisation of the channels of a batch, and its gradient.
+//! Normalization of the channels of a batch, and its gradient.
 //!
 //! The channels are an axis of the values; statistics are lists of one number for each channel,
 //! over all other axes.
@@ -68,7 +68,7 @@ pub fn blend(
     }), else unsupported(new))
 }
 
-/// The statistics and factors that values are normalised with: lists of one number for each
+/// The statistics and factors that values are normalized with: lists of one number for each
 /// channel, of the type of the values.
 #[derive(Clone, Copy, Debug)]
 pub struct Normalization<'a> {
@@ -107,7 +107,7 @@ pub fn normalize(
     }, else unsupported(&x))
 }
 
-/// The gradients of a normalisation.
+/// The gradients of a normalization.
 #[derive(Clone, Debug)]
 pub struct NormalizationGrads {
     /// The gradient of the values.

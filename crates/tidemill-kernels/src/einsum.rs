@@ -171,7 +171,7 @@ impl Labelled {
     }
 }
 
-/// The distance between neighbours that differ in the position of a label, in a buffer whose
+/// The distance between neighbors that differ in the position of a label, in a buffer whose
 /// axes have it once or more.
 fn steps_of(label: Label, labels: &[Label], strides: &[usize]) -> isize {
     let own = labels.iter().zip(strides).filter(|(own, _)| **own == label);

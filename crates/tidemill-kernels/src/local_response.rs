@@ -1,4 +1,4 @@
-//! Normalisation of each channel by those around it, and its gradient.
+//! Normalization of each channel by those around it, and its gradient.
 
 use tidemill_value::{Memory, Shape, Value, match_dtype};
 
@@ -7,7 +7,7 @@ use crate::float::Float;
 use crate::number::Number;
 use crate::output::{build, build_zeroed, expect_shape};
 
-/// The normalisation of a channel `x` to `x / (bias + alpha * s)^beta`, where `s` is the sum of the
+/// The normalization of a channel `x` to `x / (bias + alpha * s)^beta`, where `s` is the sum of the
 /// squares of `x` and of the channels up to `radius` before and after it.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
@@ -19,7 +19,7 @@ pub struct LocalResponse {
 }
 
 impl LocalResponse {
-    /// The channels of `x`, its last axis, normalised. TensorFlow's `LRN`.
+    /// The channels of `x`, its last axis, normalized. TensorFlow's `LRN`.
     ///
     /// # Errors
     /// [`NumericError::UnsupportedDType`] if the elements are not floats.

@@ -13,7 +13,7 @@ pub struct Axis<const N: usize> {
 
 pub(crate) type Axes<const N: usize> = SmallVec<[Axis<N>; 4]>;
 
-/// Drops the axes of extent 1 and joins neighbours that every buffer walks evenly.
+/// Drops the axes of extent 1 and joins neighbors that every buffer walks evenly.
 pub fn coalesce<const N: usize>(axes: impl IntoIterator<Item = Axis<N>>) -> Axes<N> {
     let mut joined: Axes<N> = SmallVec::new();
     for axis in axes.into_iter().filter(|axis| axis.extent != 1) {

@@ -3,17 +3,24 @@
 
 use std::cell;
 use std::hint;
+use std::thread;
 
 pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 pub(crate) use std::sync::{Condvar, Mutex};
 
-/// The number of times that a thread looks for what it waits for before it sleeps: a few
-/// microseconds.
-pub(crate) const SPINS: usize = 256;
+/// The number of times that a thread looks for what it waits for before it sleeps: for some ten to a
+/// hundred microseconds, which waking a thread of a virtual machine may take too.
+pub(crate) const SPINS: usize = 512;
+/// The number of looks after which others who want the processor get it first.
+const PATIENCE: usize = 256;
 
-/// Passes a moment between two looks.
-pub(crate) fn spin() {
-    hint::spin_loop();
+/// Passes a moment after a look.
+pub(crate) fn spin(look: usize) {
+    if look < PATIENCE {
+        hint::spin_loop();
+    } else {
+        thread::yield_now();
+    }
 }
 
 /// A cell that hands out pointers for the time of a call, so that a checker sees each access.

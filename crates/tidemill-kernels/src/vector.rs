@@ -99,7 +99,7 @@ macro_rules! vectorized {
             where $($bounds)*
             {
                 #[allow(dead_code)]
-                const FUSED: bool = cfg!(target_feature = "fma");
+                const FUSED: bool = cfg!(any(target_feature = "fma", target_arch = "aarch64"));
                 $body
             }
 

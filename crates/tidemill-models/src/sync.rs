@@ -7,6 +7,6 @@ pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 /// One look before sleeping is enough to explore both outcomes.
 pub(crate) const SPINS: usize = 1;
 
-pub(crate) fn spin() {
+pub(crate) fn spin(_look: usize) {
     loom::thread::yield_now();
 }

@@ -296,7 +296,7 @@ fn a_custom_rule_must_give_a_gradient_for_each_input() {
 }
 
 #[test]
-fn local_response_normalisation_and_its_gradients_are_those_of_what_it_is_made_of() -> Outcome {
+fn local_response_normalization_and_its_gradients_are_those_of_what_it_is_made_of() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();
     let x = constant([[0.5_f32, -1.5, 2.0, 0.25, 1.0], [1.0, 0.75, -0.5, 3.0, -2.0]]);

@@ -27,7 +27,7 @@ impl Shape {
         (count <= isize::MAX as usize).then_some(count)
     }
 
-    /// The distance in elements between neighbours along each axis, in row-major order.
+    /// The distance in elements between neighbors along each axis, in row-major order.
     ///
     /// For a shape without elements, all strides are zero.
     pub fn strides(&self) -> SmallVec<[usize; 4]> {

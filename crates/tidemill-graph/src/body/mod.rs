@@ -142,7 +142,7 @@ impl Body {
         node.is_some_and(|node| self.graph.read().is_reshaped(node))
     }
 
-    /// Whether it has effects or depends on anything but its values.
+    /// Whether it has effects, or depends on anything other than the values passed to it.
     pub fn is_stateful(&self) -> bool {
         self.draws
             || !self.effects.is_empty()

@@ -85,7 +85,7 @@ impl Imported {
 
 /// Adds the nodes of a `GraphDef` to the default graph, with their names.
 ///
-/// It recognises variables and records them in the graph, with the nodes that initialize and read
+/// It recognizes variables and records them in the graph, with the nodes that initialize and read
 /// them. Float variables are trainable.
 ///
 /// # Errors
@@ -114,10 +114,10 @@ pub fn import_graph_def_with<'a>(
 ) -> Result<Imported, ImportError> {
     let location = Location::caller();
     let graph_def = graph_def.into().decode()?;
-    import(graph_def, options, Variables::Recognised, location)
+    import(graph_def, options, Variables::Recognized, location)
 }
 
-/// Imports a message whose variables are listed, or to be recognised.
+/// Imports a message whose variables are listed, or to be recognized.
 pub(crate) fn import(
     graph_def: Cow<'_, GraphDef>,
     options: &ImportOptions,

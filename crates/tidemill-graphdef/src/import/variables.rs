@@ -17,7 +17,7 @@ use super::names::{prefixed, split_reference};
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Variables<'a> {
     /// By the nodes that use the nodes naming them.
-    Recognised,
+    Recognized,
     /// By the collections of a `MetaGraphDef`.
     Listed(&'a BTreeMap<String, Vec<VariableDef>>),
 }
@@ -33,12 +33,12 @@ pub(super) fn record_variables(
     variables: Variables<'_>,
 ) -> Result<(), ImportError> {
     match variables {
-        Variables::Recognised => {
+        Variables::Recognized => {
             let reader = graph.read();
-            let recognised = nodes.iter().filter_map(|&id| recognise(&reader, id));
-            let recognised: Vec<_> = recognised.collect();
+            let recognized = nodes.iter().filter_map(|&id| recognize(&reader, id));
+            let recognized: Vec<_> = recognized.collect();
             drop(reader);
-            for (name, record) in recognised {
+            for (name, record) in recognized {
                 let collections = [GLOBAL_VARIABLES, TRAINABLE_VARIABLES];
                 let count = 1 + usize::from(record.trainable);
                 add(graph, &name, record, &collections[..count]);
@@ -70,7 +70,7 @@ fn add(graph: &Graph, name: &str, record: VariableRecord, collections: &[&str]) 
 }
 
 /// The variable that a node names, if it names its own.
-fn recognise(graph: &GraphReader<'_>, id: NodeId) -> Option<(String, VariableRecord)> {
+fn recognize(graph: &GraphReader<'_>, id: NodeId) -> Option<(String, VariableRecord)> {
     let node = graph.node(id);
     let own = TensorId::new(id, 0);
     let is_variable = node.op.execution == Execution::Variable && *node.op != queue::FIFO_QUEUE;

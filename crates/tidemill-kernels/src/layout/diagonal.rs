@@ -5,7 +5,7 @@ use crate::NumericError;
 use crate::moved::{Moved, build, build_zeroed, fill, read, read_one};
 use crate::output::volume;
 
-/// Neighbouring diagonals of matrices, packed as rows of one length.
+/// Neighboring diagonals of matrices, packed as rows of one length.
 ///
 /// Diagonal 0 is the main one; those above it have positive numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -30,7 +30,7 @@ pub enum Combine {
 /// Parts of a shape, named by the rows of an index tensor.
 struct Parts<'a> {
     indices: Indices<'a>,
-    /// The distance between neighbours along each of the axes that a row of indices goes through.
+    /// The distance between neighbors along each of the axes that a row of indices goes through.
     steps: SmallVec<[usize; 4]>,
     /// The number of parts.
     count: usize,

@@ -111,7 +111,7 @@ pub(crate) fn transpose_into<T: Bits>(matrix: &[T], rows: usize, out: &mut [T]) 
 
 /// Copies a matrix whose rows are contiguous in the destination and whose columns are contiguous
 /// in the source. It goes by square blocks through a buffer that stays in cache, and by squares of
-/// such blocks, so that the ends of their lines are still in cache when their neighbours come up.
+/// such blocks, so that the ends of their lines are still in cache when their neighbors come up.
 fn transpose_matrix<T: Element>(
     from: &[T],
     to: &mut [T],

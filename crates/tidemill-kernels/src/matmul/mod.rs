@@ -9,12 +9,12 @@ mod vector;
 
 use tidemill_value::{Element, Memory, Shape, Value, match_dtype};
 
-use crate::float::Float;
 use crate::number::Number;
 use crate::output::build;
 use crate::pool::{for_each_chunk_mut, try_for_each_chunk_mut_with};
+use crate::vector::level;
 use crate::{Broadcast, NumericError};
-use micro::Block;
+use micro::{Micro, Vectors};
 pub use plan::{MatMul, Orientation};
 
 impl MatMul {
@@ -38,30 +38,32 @@ impl MatMul {
         T::multiply(self, left, right, out, spare)
     }
 
-    /// Whether one of the operands is a vector.
-    fn is_of_vector(&self) -> bool {
-        self.rows == 1 || self.columns == 1
-    }
-
-    /// The operands as vector and matrix, if one is a vector, and the function that multiplies
-    /// them.
-    fn as_vector<'a, T: Float>(
-        &self,
-        left: &'a [T],
-        right: &'a [T],
-    ) -> Option<(&'a [T], &'a [T], VectorProduct<T>)> {
-        match (self.rows, self.columns, self.left, self.right) {
-            (1, _, _, Orientation::Normal) => Some((left, right, vector::combine_rows)),
-            (1, _, _, Orientation::Transposed) => Some((left, right, vector::dot_rows)),
-            (_, 1, Orientation::Normal, _) => Some((right, left, vector::dot_rows)),
-            (_, 1, Orientation::Transposed, _) => Some((right, left, vector::combine_rows)),
-            _ => None,
-        }
+    /// The product, transposed if its right operand is a vector, so that the left one is. The buffer
+    /// of a vector has one layout.
+    fn with_vector_first(&self) -> Self {
+        if self.columns == 1 && self.rows > 1 { self.swapped() } else { *self }
     }
 }
 
-/// Multiplies a vector and a matrix.
-type VectorProduct<T> = fn(&[T], &[T], &mut [T]);
+/// The ways to compute a product of floats, all to the same bits.
+enum Method<T: 'static> {
+    /// The rows of a matrix, times the numbers of a vector, are added up.
+    Combined,
+    Small,
+    Packed(Micro<T>),
+    Portable,
+}
+
+impl<T: Vectors> Method<T> {
+    fn of(plan: &MatMul) -> Self {
+        match T::micro(level()) {
+            _ if plan.rows == 1 && plan.right == Orientation::Normal => Method::Combined,
+            _ if small::is_small(plan) => Method::Small,
+            Some(micro) => Method::Packed(micro),
+            None => Method::Portable,
+        }
+    }
+}
 
 /// The product of two matrices; integers wrap. TensorFlow's `MatMul`.
 ///
@@ -163,10 +165,11 @@ macro_rules! floats {
     ($($rust:ty),*) => {$(
         impl Multiply for $rust {
             fn spare(plan: &MatMul) -> usize {
-                match (small::is_small(plan), plan.is_of_vector(), <$rust>::micro()) {
-                    (true, ..) => plan.turned(),
-                    (false, false, Some(micro)) => packed::spare(plan, &micro),
-                    _ => 0,
+                let plan = &plan.with_vector_first();
+                match Method::<$rust>::of(plan) {
+                    Method::Small => plan.turned(),
+                    Method::Packed(micro) => packed::spare(plan, &micro),
+                    Method::Combined | Method::Portable => 0,
                 }
             }
 
@@ -182,20 +185,17 @@ macro_rules! floats {
                     out.fill(0.0);
                     return Ok(());
                 }
-                if let Some((vector, matrix, by)) = plan.as_vector(left, right) {
-                    by(vector, matrix, out);
-                    return Ok(());
-                }
-                if small::is_small(plan) {
-                    return small::multiply(plan, left, right, out, spare);
-                }
-                match <$rust>::micro() {
-                    Some(micro) => packed::multiply(plan, micro, left, right, out, spare),
-                    None => {
-                        tiles::multiply(plan, left, right, out);
-                        Ok(())
+                let turned = plan.with_vector_first();
+                let (left, right) = if turned == *plan { (left, right) } else { (right, left) };
+                match Method::of(&turned) {
+                    Method::Combined => vector::combine_rows(left, right, out),
+                    Method::Small => small::multiply(&turned, left, right, out, spare)?,
+                    Method::Packed(micro) => {
+                        packed::multiply(&turned, micro, left, right, out, spare)?;
                     }
+                    Method::Portable => tiles::multiply(&turned, left, right, out),
                 }
+                Ok(())
             }
         }
     )*};
@@ -243,4 +243,37 @@ fn accumulate<T: Number>(plan: &MatMul, left: &[T], right: &[T], out: &mut [T]) 
             }
         }
     });
+}
+
+#[cfg(all(test, target_arch = "x86_64"))]
+mod tests {
+    use super::*;
+    use crate::vector::Level;
+
+    #[test]
+    fn loops_of_all_instruction_sets_of_the_machine_give_the_same_bits() {
+        let level = level();
+        let levels = [Level::V3, Level::V4].into_iter().filter(|&other| other as u8 <= level as u8);
+        let micros: Vec<Micro<f32>> = levels.filter_map(f32::micro).collect();
+        let orientations = [Orientation::Normal, Orientation::Transposed];
+        for [rows, inner, columns] in [[1, 300, 40], [5, 7, 9], [31, 513, 65], [300, 260, 100]] {
+            let numbers =
+                |len| (0..len).map(|i| (i * 7919 % 1013) as f32 / 97.0).collect::<Vec<_>>();
+            let (left, right) = (numbers(rows * inner), numbers(inner * columns));
+            for (left_lies, right_lies) in
+                orientations.into_iter().flat_map(|left| orientations.map(|right| (left, right)))
+            {
+                let plan = MatMul { rows, inner, columns, left: left_lies, right: right_lies };
+                let mut expected = vec![0.0; rows * columns];
+                let mut spare = vec![0.0; plan.spare::<f32>()];
+                plan.run(&left, &right, &mut expected, &mut spare).unwrap();
+                for &micro in &micros {
+                    let mut out = vec![0.0; rows * columns];
+                    let mut spare = vec![0.0; packed::spare(&plan, &micro)];
+                    packed::multiply(&plan, micro, &left, &right, &mut out, &mut spare).unwrap();
+                    assert!(out == expected, "{plan:?} {}", micro.lanes);
+                }
+            }
+        }
+    }
 }

@@ -1,77 +1,77 @@
 //! Products of two matrices by the loops of this machine, over packed operands.
 //!
-//! A tile of the product packs its rows of the left operand, some terms at a time, and the columns of
-//! the right one, in panels as wide as a block; if several tiles need those, they are packed before. So
-//! the innermost loop reads both from end to end. An element of the product is the sum of the sums of
-//! [`TERMS`] terms each, as in the portable product: where its tile lies makes no difference.
+//! A tile of the product takes some terms at a time, and some rows: it packs the left operand for them,
+//! then goes through the right one panel by panel, as wide as a block. If all rows fit one part, the
+//! first block reads the panel where it lies, and packs it for the others. If not, the tile packs its
+//! columns of the right operand before. An element of the product is the sum of the sums of [`TERMS`]
+//! terms each, as in the other products: where its tile lies makes no difference.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use smallvec::SmallVec;
 
-use super::micro::{MOST, Micro};
-use super::plan::{MatMul, Orientation};
-use super::tiles::{LEAST_WORK, MOST_WORK, Shared};
+use super::micro::{Block, MOST, Micro};
+use super::plan::{MatMul, Orientation, TERMS};
+use super::tiles::{LEAST_WORK, Shared};
 use crate::NumericError;
 use crate::number::Number;
-use crate::pool::{for_each_chunk_mut, threads, try_for_each};
+use crate::pool::{is_cancelled, threads, try_for_each};
 
-/// The number of terms that are summed before their sum joins the total.
-const TERMS: usize = 1 << 8;
-/// The most rows of a tile: whole blocks, which with [`TERMS`] terms fit a core's cache.
-const ROWS: usize = 120;
-/// The most columns of a tile.
-const COLUMNS: usize = 1024;
+/// The bytes of a part's rows for [`TERMS`] terms: they fit the second cache of a core.
+const BYTES: usize = 256 << 10;
+/// The most parts of a tile.
+const PARTS: usize = 8;
+/// The most bytes of a tile's columns for [`TERMS`] terms.
+const RIGHT_BYTES: usize = 1 << 20;
+/// A product of fewer rows takes as long as one of this many: it waits for memory.
+const LEAST_ROWS: usize = 8;
+/// The number of panels packed side by side.
+const TOGETHER: usize = 4;
+
+/// How a product is cut into tiles.
+#[derive(Clone, Copy)]
+struct Cut {
+    rows: usize,
+    columns: usize,
+    /// The number of elements packed at a time of the left operand, and of both.
+    left: usize,
+    both: usize,
+}
+
+impl Cut {
+    /// Few tiles, so that little is packed twice, but some for each thread.
+    fn of<T: Number>(plan: &MatMul, micro: &Micro<T>) -> Self {
+        let part = BYTES / (TERMS * size_of::<T>());
+        let is_one = plan.rows <= part;
+        let mut rows = plan.rows.div_ceil(plan.rows.div_ceil(PARTS * part));
+        let mut columns = plan.columns.min(RIGHT_BYTES / (TERMS * size_of::<T>()));
+        let wanted = threads() * if is_one { 1 } else { 2 };
+        loop {
+            let work = rows.max(LEAST_ROWS).saturating_mul(columns).saturating_mul(plan.inner);
+            let count = plan.rows.div_ceil(rows) * plan.columns.div_ceil(columns);
+            let halved = (columns / 2).next_multiple_of(micro.columns());
+            if count >= wanted || work <= LEAST_WORK || threads() == 1 {
+                break;
+            } else if halved < columns {
+                columns = halved;
+            } else if rows > 2 * micro.rows() && !is_one {
+                rows = (rows / 2).next_multiple_of(micro.rows());
+            } else {
+                break;
+            }
+        }
+        columns = columns.next_multiple_of(micro.columns());
+        let terms = plan.inner.min(TERMS);
+        let left = (rows.min(part) * terms).next_multiple_of(micro.columns());
+        let right = if is_one { micro.columns() } else { columns } * terms;
+        Cut { rows, columns, left, both: left + right }
+    }
+}
 
 /// The number of elements that [`multiply`] needs to compute with.
-pub(super) fn spare<T>(plan: &MatMul, micro: &Micro<T>) -> usize {
-    let Layout { before, space } = Layout::of(plan, micro);
-    before.saturating_add(space.saturating_mul(threads()))
-}
-
-/// The lengths of packed operands.
-struct Layout {
-    /// The whole right operand, if it is packed before.
-    before: usize,
-    /// The operands of a tile.
-    space: usize,
-}
-
-impl Layout {
-    fn of<T>(plan: &MatMul, micro: &Micro<T>) -> Self {
-        let terms = plan.inner.min(TERMS);
-        let left = plan.rows.min(ROWS).next_multiple_of(micro.rows) * terms;
-        if plan.rows <= ROWS {
-            return Layout { before: 0, space: left + terms * micro.columns };
-        }
-        let columns = plan.columns.next_multiple_of(micro.columns);
-        Layout { before: plan.inner.saturating_mul(columns), space: left }
-    }
-}
-
-/// The extents of the tiles: few, so that little is packed twice, but some for each thread, and none
-/// that takes long.
-fn tile<T>(plan: &MatMul, micro: &Micro<T>) -> [usize; 2] {
-    let [mut rows, mut columns] = [plan.rows.min(ROWS), plan.columns.min(COLUMNS)];
-    let wanted = match threads() {
-        1 => 1,
-        threads if plan.rows <= ROWS => threads,
-        threads => 3 * threads,
-    };
-    loop {
-        let work = rows.saturating_mul(columns).saturating_mul(plan.inner);
-        let count = plan.rows.div_ceil(rows) * plan.columns.div_ceil(columns);
-        let is_enough = work <= MOST_WORK && (count >= wanted || work <= LEAST_WORK);
-        let halved = (columns / 2).next_multiple_of(micro.columns);
-        if !is_enough && halved < columns {
-            columns = halved;
-        } else if !is_enough && plan.rows > ROWS && rows > micro.rows {
-            rows = (rows / 2).next_multiple_of(micro.rows);
-        } else {
-            return [rows, columns.next_multiple_of(micro.columns)];
-        }
-    }
+pub(super) fn spare<T: Number>(plan: &MatMul, micro: &Micro<T>) -> usize {
+    Cut::of(plan, micro).both.saturating_mul(threads())
 }
 
 /// Computes a product none of whose extents is 0. The buffers must be as long as the plan says, and
@@ -84,189 +84,268 @@ pub(super) fn multiply<T: Number>(
     out: &mut [T],
     spare: &mut [T],
 ) -> Result<(), NumericError> {
-    let Layout { before, space } = Layout::of(plan, &micro);
-    let (expected, actual) = (before + space, spare.len());
-    let Some((packed, spaces)) = spare.split_at_mut_checked(before) else {
-        return Err(NumericError::Length { expected, actual });
-    };
-    for_each_chunk_mut(packed, plan.inner * micro.columns, |panel, out| {
-        pack_columns(plan, right, panel * micro.columns, 0..plan.inner, micro.columns, out);
-    });
-    let right = if before > 0 { Right::Packed(packed) } else { Right::Given(right) };
-    let spaces: SmallVec<[&mut [T]; 16]> = spaces.chunks_exact_mut(space).collect();
+    let cut = Cut::of(plan, &micro);
+    let length = NumericError::Length { expected: cut.both, actual: spare.len() };
+    let spaces: SmallVec<[&mut [T]; 16]> = spare.chunks_exact_mut(cut.both).collect();
     let spaces = Mutex::new(spaces);
     let lock = || spaces.lock().unwrap_or_else(PoisonError::into_inner);
-    let [rows, columns] = tile(plan, &micro);
-    let across = plan.columns.div_ceil(columns);
+    let across = plan.columns.div_ceil(cut.columns);
     let product = Shared::of(out);
-    try_for_each(plan.rows.div_ceil(rows) * across, |i| {
-        let Some(space) = lock().pop() else {
-            return Err(NumericError::Length { expected, actual });
-        };
-        let [row, column] = [i / across * rows, i % across * columns];
-        let rows = row..plan.rows.min(row + rows);
-        let columns = column..plan.columns.min(column + columns);
-        let tile = Tile { plan, micro, rows, columns };
+    try_for_each(plan.rows.div_ceil(cut.rows) * across, |i| {
+        let Some(space) = lock().pop() else { return Err(length.clone()) };
+        let [row, column] = [i / across * cut.rows, i % across * cut.columns];
+        let rows = row..plan.rows.min(row + cut.rows);
+        let columns = column..plan.columns.min(column + cut.columns);
+        let tile = Tile { plan, micro, left, right, rows, columns };
         // SAFETY: Tiles do not overlap, each comes up once, and the product is borrowed for writing.
-        unsafe { tile.compute(left, right, &product, space) };
+        unsafe { tile.compute(&product, space.split_at_mut(cut.left)) };
         lock().push(space);
         Ok(())
     })
 }
 
-/// The right operand.
-#[derive(Clone, Copy)]
-enum Right<'a, T> {
-    Given(&'a [T]),
-    /// All terms of a panel follow one another.
-    Packed(&'a [T]),
-}
-
-/// Packs some terms of some columns of the right operand, from `first` on: for each term, `width`
-/// numbers, of which those beyond the last column are zero.
-fn pack_columns<T: Number>(
-    plan: &MatMul,
-    right: &[T],
-    first: usize,
-    terms: Range<usize>,
-    width: usize,
-    out: &mut [T],
-) {
-    let count = width.min(plan.columns - first);
-    match plan.right {
-        Orientation::Normal => {
-            let rows = right[terms.start * plan.columns..].chunks_exact(plan.columns);
-            for (row, out) in rows.zip(out.chunks_exact_mut(width)) {
-                out[..count].copy_from_slice(&row[first..first + count]);
-                out[count..].fill(T::ZERO);
-            }
-        }
-        Orientation::Transposed => {
-            let columns = right.chunks_exact(plan.inner).skip(first).take(count);
-            pack(columns.map(|column| &column[terms.clone()]), width, out);
-        }
-    }
-}
-
-/// Packs lists: the first number of each, the second of each, and so on, each time with zeros up to
-/// `width` numbers.
-fn pack<'a, T: Number>(lists: impl ExactSizeIterator<Item = &'a [T]>, width: usize, out: &mut [T]) {
-    let lists: SmallVec<[&[T]; 32]> = lists.collect();
-    for (term, out) in out.chunks_exact_mut(width).enumerate() {
-        let (own, rest) = out.split_at_mut(lists.len());
-        for (out, list) in own.iter_mut().zip(&lists) {
-            *out = list[term];
-        }
-        rest.fill(T::ZERO);
-    }
-}
-
 /// A rectangle of the product.
-struct Tile<'a, T> {
+struct Tile<'a, T: 'static> {
     plan: &'a MatMul,
     micro: Micro<T>,
+    left: &'a [T],
+    right: &'a [T],
     rows: Range<usize>,
     columns: Range<usize>,
 }
 
 impl<T: Number> Tile<'_, T> {
-    /// Computes the tile; `space` is for what it packs.
+    /// Computes the tile, with space for what it packs of both operands. A request to stop is heeded
+    /// between terms.
     ///
     /// # Safety
     /// Nobody else may use the elements of the tile meanwhile.
-    unsafe fn compute(
-        &self,
-        left: &[T],
-        right: Right<'_, T>,
-        product: &Shared<T>,
-        space: &mut [T],
-    ) {
-        let Tile { plan, micro, .. } = self;
-        let panels = self.rows.len().div_ceil(micro.rows);
+    unsafe fn compute(&self, product: &Shared<T>, (left, right): (&mut [T], &mut [T])) {
+        let (plan, width) = (self.plan, self.micro.columns());
         for first in (0..plan.inner).step_by(TERMS) {
             let terms = first..plan.inner.min(first + TERMS);
-            let of_rows = terms.len() * micro.rows;
-            let (packed, rest) = space.split_at_mut(panels * of_rows);
-            let rows = self.rows.clone().step_by(micro.rows);
-            for (row, out) in rows.zip(packed.chunks_exact_mut(of_rows)) {
-                self.pack_rows(left, row, terms.clone(), out);
+            let is_packed = right.len() > width * TERMS.min(plan.inner);
+            if is_cancelled() {
+                return;
             }
-            for column in self.columns.clone().step_by(micro.columns) {
-                let len = terms.len() * micro.columns;
-                let columns = match right {
-                    Right::Packed(right) => {
-                        let panel = column / micro.columns * plan.inner * micro.columns;
-                        &right[panel + first * micro.columns..][..len]
-                    }
-                    Right::Given(right) => {
-                        let out = &mut rest[..len];
-                        pack_columns(plan, right, column, terms.clone(), micro.columns, out);
-                        out
-                    }
-                };
-                let rows = self.rows.clone().step_by(micro.rows);
-                for (row, left) in rows.zip(packed.chunks_exact(of_rows)) {
-                    // SAFETY: The block lies in the tile.
-                    unsafe { self.block([row, column], (left, columns), product, first > 0) };
+            if is_packed {
+                self.pack_panels(terms.clone(), right);
+            }
+            let most = left.len() / TERMS.min(plan.inner);
+            for part in shares(self.rows.clone(), most) {
+                for rows in shares(part.clone(), self.micro.rows()) {
+                    let start = (rows.start - part.start) * terms.len();
+                    let out = &mut left[start..][..rows.len() * terms.len()];
+                    self.pack_rows(rows, terms.clone(), out);
+                }
+                for (i, columns) in self.panels().enumerate() {
+                    let start = if is_packed { i * width * terms.len() } else { 0 };
+                    let panel = Panel { columns, terms: terms.clone(), is_packed };
+                    // SAFETY: As the caller ensures.
+                    unsafe { self.panel(panel, part.clone(), product, left, &mut right[start..]) };
                 }
             }
         }
     }
 
-    /// Packs some terms of a panel of rows of the left operand, from `row` on.
-    fn pack_rows(&self, left: &[T], row: usize, terms: Range<usize>, out: &mut [T]) {
-        let (plan, width) = (self.plan, self.micro.rows);
-        let count = width.min(self.rows.end - row);
-        match plan.left {
-            Orientation::Normal => {
-                let rows = left.chunks_exact(plan.inner).skip(row).take(count);
-                pack(rows.map(|row| &row[terms.clone()]), width, out);
-            }
-            Orientation::Transposed => {
-                let lists = left.chunks_exact(plan.rows).skip(terms.start);
-                for (list, out) in lists.zip(out.chunks_exact_mut(width)) {
-                    out[..count].copy_from_slice(&list[row..row + count]);
-                    out[count..].fill(T::ZERO);
-                }
-            }
-        }
+    /// The columns of the panels.
+    fn panels(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
+        let (end, width) = (self.columns.end, self.micro.columns());
+        self.columns.clone().step_by(width).map(move |start| start..end.min(start + width))
     }
 
-    /// Computes a block, or adds to it.
+    /// The number of columns that a panel is padded to.
+    fn width(&self, columns: &Range<usize>) -> usize {
+        if columns.len() > self.micro.lanes { self.micro.columns() } else { self.micro.lanes }
+    }
+
+    /// Computes the blocks of a panel and some rows; `packed` is the panel, or space for it.
     ///
     /// # Safety
-    /// The block must lie in the product, and nobody else may use its elements meanwhile.
-    unsafe fn block(
+    /// Nobody else may use the elements of the tile meanwhile.
+    unsafe fn panel(
         &self,
-        [row, column]: [usize; 2],
-        (left, right): (&[T], &[T]),
+        Panel { columns, terms, is_packed }: Panel,
+        part: Range<usize>,
         product: &Shared<T>,
-        adds: bool,
+        left: &[T],
+        packed: &mut [T],
     ) {
         let Tile { plan, micro, .. } = self;
-        let operands = (left.as_ptr(), right.as_ptr());
-        let terms = right.len() / micro.columns;
-        let rows = micro.rows.min(self.rows.end - row);
-        let columns = micro.columns.min(plan.columns - column);
-        if (rows, columns) == (micro.rows, micro.columns) {
-            // SAFETY: The caller ensures it; the operands have a number for each term and row or column.
-            unsafe {
-                let out = product.at(row * plan.columns + column);
-                micro.run(terms, operands, (out, plan.columns), adds);
-            }
-            return;
+        let width = self.width(&columns);
+        let packed = &mut packed[..width * terms.len()];
+        let in_place = !is_packed && plan.right == Orientation::Normal && columns.len() == width;
+        if !is_packed && !in_place {
+            self.pack_columns(columns.clone(), terms.clone(), packed);
         }
-        let mut whole = [T::ZERO; MOST];
-        // SAFETY: No block has more elements than this.
-        unsafe { micro.run(terms, operands, (whole.as_mut_ptr(), micro.columns), false) };
-        for (i, block) in whole.chunks_exact(micro.columns).take(rows).enumerate() {
-            for (j, &sum) in block.iter().take(columns).enumerate() {
-                // SAFETY: The caller ensures it.
-                unsafe {
-                    let out = product.at((row + i) * plan.columns + column + j);
-                    *out = if adds { (*out).plus(sum) } else { sum };
+        let place = if in_place { terms.start * plan.columns + columns.start } else { 0 };
+        let place = &self.right[place..];
+        let packed = packed.as_mut_ptr();
+        for rows in shares(part.clone(), micro.rows()) {
+            let is_first = in_place && rows.start == part.start;
+            let left = &left[(rows.start - part.start) * terms.len()..];
+            let mut block = Block {
+                terms: terms.len(),
+                left: left.as_ptr(),
+                right: if is_first { place.as_ptr() } else { packed },
+                step: if is_first { plan.columns } else { width },
+                packed: is_first.then_some(packed),
+                out: std::ptr::null_mut(),
+                distance: plan.columns,
+                adds: terms.start > 0,
+            };
+            // SAFETY: The operands have a number for each term and each row or column of the block, in
+            // place if all its columns are there. It lies in the tile, which the caller vouches for.
+            unsafe {
+                block.out = product.at(rows.start * plan.columns + columns.start);
+                if columns.len() == width {
+                    micro.run(rows.len(), width > micro.lanes, &block);
+                } else {
+                    self.edge([rows.len(), columns.len()], width, block);
                 }
             }
         }
+    }
+
+    /// Computes a block some of whose columns lie beyond the edge of the product.
+    ///
+    /// # Safety
+    /// As for [`Micro::run`]; only `columns` of the columns of the result need to be there.
+    unsafe fn edge(&self, [rows, columns]: [usize; 2], width: usize, block: Block<T>) {
+        let mut whole = [T::ZERO; MOST];
+        let inside = Block { out: whole.as_mut_ptr(), distance: width, adds: false, ..block };
+        // SAFETY: As the caller ensures; no block has more elements than this.
+        unsafe { self.micro.run(rows, width > self.micro.lanes, &inside) };
+        for (i, sums) in whole.chunks_exact(width).take(rows).enumerate() {
+            for (j, &sum) in sums.iter().take(columns).enumerate() {
+                // SAFETY: As the caller ensures.
+                unsafe {
+                    let out = block.out.add(i * block.distance + j);
+                    *out = if block.adds { (*out).plus(sum) } else { sum };
+                }
+            }
+        }
+    }
+
+    /// Packs some terms of the rows of a block.
+    fn pack_rows(&self, rows: Range<usize>, terms: Range<usize>, out: &mut [T]) {
+        let (plan, width) = (self.plan, rows.len());
+        match plan.left {
+            Orientation::Normal => {
+                let list = |i: usize| &self.left[(rows.start + i) * plan.inner..][terms.clone()];
+                pack(&self.micro, list, width, width, out);
+            }
+            Orientation::Transposed => {
+                let lists = self.left.chunks_exact(plan.rows).skip(terms.start);
+                for (list, out) in lists.zip(out.chunks_exact_mut(width)) {
+                    copy(&list[rows.clone()], out);
+                }
+            }
+        }
+    }
+
+    /// Packs some terms of the right operand, panel by panel.
+    fn pack_panels(&self, terms: Range<usize>, out: &mut [T]) {
+        let (plan, width) = (self.plan, self.micro.columns());
+        let len = width * terms.len();
+        let mut panels = self.panels();
+        for out in out.chunks_mut(TOGETHER * len) {
+            let group: SmallVec<[Range<usize>; TOGETHER]> =
+                panels.by_ref().take(TOGETHER).collect();
+            let is_whole =
+                group.len() == TOGETHER && group.iter().all(|panel| panel.len() == width);
+            if plan.right == Orientation::Normal && is_whole {
+                // Rows are read over several panels: memory likes long reads.
+                let columns = group[0].start..group[0].start + TOGETHER * width;
+                let rows = self.right.chunks_exact(plan.columns).skip(terms.start);
+                for (i, row) in rows.take(terms.len()).enumerate() {
+                    let parts = row[columns.clone()].chunks_exact(width);
+                    for (part, out) in parts.zip(out.chunks_exact_mut(len)) {
+                        copy(part, &mut out[i * width..]);
+                    }
+                }
+                continue;
+            }
+            for (columns, out) in group.into_iter().zip(out.chunks_mut(len)) {
+                let out = &mut out[..self.width(&columns) * terms.len()];
+                self.pack_columns(columns, terms.clone(), out);
+            }
+        }
+    }
+
+    /// Packs some terms of the columns of a panel: for each term, numbers up to its width, of which
+    /// those beyond the last column are zero.
+    fn pack_columns(&self, columns: Range<usize>, terms: Range<usize>, out: &mut [T]) {
+        let (plan, width) = (self.plan, self.width(&columns));
+        match plan.right {
+            Orientation::Normal => {
+                let lists = self.right.chunks_exact(plan.columns).skip(terms.start);
+                for (list, out) in lists.zip(out.chunks_exact_mut(width)) {
+                    copy(&list[columns.clone()], out);
+                }
+            }
+            Orientation::Transposed => {
+                let list =
+                    |i: usize| &self.right[(columns.start + i) * plan.inner..][terms.clone()];
+                pack(&self.micro, list, columns.len(), width, out);
+            }
+        }
+        if columns.len() < width {
+            out.chunks_exact_mut(width).for_each(|out| out[columns.len()..].fill(T::ZERO));
+        }
+    }
+}
+
+/// Some columns of the right operand for some terms.
+struct Panel {
+    columns: Range<usize>,
+    terms: Range<usize>,
+    is_packed: bool,
+}
+
+/// Cuts a range into about equal shares, none longer than `most`.
+fn shares(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>> {
+    let (start, len) = (range.start, range.len());
+    let count = len.div_ceil(most);
+    (0..count).map(move |i| start + len * i / count..start + len * (i + 1) / count)
+}
+
+/// Packs `count` lists: the first number of each, the second of each, and so on, each time at a
+/// distance of `width`.
+fn pack<'a, T: Number>(
+    micro: &Micro<T>,
+    list: impl Fn(usize) -> &'a [T],
+    count: usize,
+    width: usize,
+    out: &mut [T],
+) {
+    if count < 4 {
+        for i in 0..count {
+            for (out, &x) in out[i..].iter_mut().step_by(width).zip(list(i)) {
+                *out = x;
+            }
+        }
+        return;
+    }
+    let mut first = 0;
+    while first < count {
+        // The last four lists may have been packed in part.
+        let start = first.min(count - 4);
+        let lists = [0, 1, 2, 3].map(|i| list(start + i));
+        micro.pack(lists, width, &mut out[start..]);
+        first += 4;
+    }
+}
+
+/// Copies a few numbers to the beginning of `to`. So few are not worth a call.
+#[inline(always)]
+fn copy<T: Copy>(from: &[T], to: &mut [T]) {
+    let ((from, from_rest), (to, to_rest)) =
+        (from.as_chunks::<4>(), to[..from.len()].as_chunks_mut::<4>());
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = *from;
+    }
+    for (to, from) in to_rest.iter_mut().zip(from_rest) {
+        *to = *from;
     }
 }

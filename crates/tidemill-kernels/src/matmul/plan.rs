@@ -5,6 +5,10 @@ use tidemill_value::{Bits, Shape, ValueError};
 use crate::NumericError;
 use crate::layout::transpose_into;
 
+/// The number of terms of a product that are summed before their sum joins the total: the order of
+/// sums is the same in each way to compute products.
+pub(super) const TERMS: usize = 1 << 8;
+
 /// The layout of a matrix in its buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub enum Orientation {
@@ -13,6 +17,15 @@ pub enum Orientation {
     Normal,
     /// Column by column: the buffer holds the transposed matrix.
     Transposed,
+}
+
+impl Orientation {
+    fn flipped(self) -> Self {
+        match self {
+            Orientation::Normal => Orientation::Transposed,
+            Orientation::Transposed => Orientation::Normal,
+        }
+    }
 }
 
 /// The shape of a matrix product. The method of computation depends on it and on the data type
@@ -42,6 +55,12 @@ impl MatMul {
             return Err(NumericError::InnerDimensions { left: inner, right: right_rows });
         }
         Ok(MatMul { rows, inner, columns, left: left.1, right: right.1 })
+    }
+
+    /// The transposed product: the right operand, transposed, times the left one.
+    pub(super) fn swapped(&self) -> Self {
+        let [left, right] = [self.right.flipped(), self.left.flipped()];
+        MatMul { rows: self.columns, inner: self.inner, columns: self.rows, left, right }
     }
 
     /// The shape of the product.

@@ -1,13 +1,20 @@
 //! Products of small matrices. A general product would first copy its operands into blocks, which
 //! needs memory and takes about as long as the product itself.
 
-use super::plan::MatMul;
-use super::tiles;
+use super::plan::{MatMul, TERMS};
 use crate::NumericError;
 use crate::float::Float;
+use crate::vector::{Level, level};
 
-/// The number of terms that the general product sums before it adds them to the total.
-const MOST_INNER: usize = 1 << 8;
+/// The most multiplications of a small product: more where registers hold a wide block.
+fn most_work() -> usize {
+    match level() {
+        #[cfg(target_arch = "x86_64")]
+        Level::V4 => 1 << 18,
+        _ => 1 << 14,
+    }
+}
+
 /// The number of rows of the product computed at once.
 const ROWS: usize = 4;
 
@@ -24,9 +31,9 @@ pub(super) fn multiply<T: Float>(
     plan.by_rows(left, right, spare, |left, right| bands(left, right, out, extents))
 }
 
-/// Whether a product is small. One of a vector is not: it is computed in another way.
+/// Whether a product is small. One of a vector, on the left, is not: it is computed in another way.
 pub(super) fn is_small(plan: &MatMul) -> bool {
-    !plan.is_of_vector() && plan.work() <= tiles::LEAST_WORK && plan.inner <= MOST_INNER
+    plan.rows > 1 && plan.work() <= most_work() && plan.inner <= TERMS
 }
 
 vectorized! {
@@ -81,9 +88,15 @@ fn band<T: Float, const FUSED: bool, const R: usize>(
         block::<T, FUSED, R, 8>(left, right, out, extents, column);
         column += 8;
     }
+    if column < columns && columns >= 8 {
+        return block::<T, FUSED, R, 8>(left, right, out, extents, columns - 8);
+    }
     if column + 4 <= columns {
         block::<T, FUSED, R, 4>(left, right, out, extents, column);
         column += 4;
+    }
+    if column < columns && columns >= 4 {
+        return block::<T, FUSED, R, 4>(left, right, out, extents, columns - 4);
     }
     while column < columns {
         block::<T, FUSED, R, 1>(left, right, out, extents, column);

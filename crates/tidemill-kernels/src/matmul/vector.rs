@@ -1,71 +1,73 @@
-//! Products of a matrix and a vector. A general product would first copy the matrix into blocks,
+//! Products of a vector and a matrix whose rows they combine. A general product would copy the matrix,
 //! which takes longer than reading it once.
 
+use super::plan::TERMS;
 use crate::float::Float;
-use crate::pool::{TILE, for_each_chunk_mut};
+use crate::pool::{for_each_chunk_mut, threads};
 
-const LANES: usize = 16;
-/// The number of rows that are combined in one pass over the output.
-const ROWS: usize = 4;
+/// The number of elements of the matrix for which a thread is worthwhile.
+const WORK: usize = 1 << 16;
+/// The number of columns whose sums stay in the first cache,
+const COLUMNS: usize = 1 << 10;
+/// and the least for which memory is read well.
+const LEAST_COLUMNS: usize = 1 << 7;
+/// The number of rows that are combined in one pass over the sums.
+const ROWS: usize = 8;
 
-/// `out[j] = Σ vector[i] · matrix[i, j]`: the rows of the matrix are added up.
+/// `out[j] = Σ vector[i] · matrix[i, j]`, summed as every product is.
 pub(super) fn combine_rows<T: Float>(vector: &[T], matrix: &[T], out: &mut [T]) {
     let columns = out.len();
-    let width = TILE.div_ceil(vector.len()).next_multiple_of(LANES);
+    let share = columns.div_ceil(threads()).max(WORK / vector.len());
+    let width = share.next_multiple_of(LEAST_COLUMNS).min(COLUMNS);
     for_each_chunk_mut(out, width, |i, out| {
         combine_parts(vector, &matrix[i * width..], columns, out);
     });
 }
 
-/// Sums the parts of the rows that lie above `out`; `matrix` starts with the first of them.
-fn combine_parts<T: Float>(vector: &[T], matrix: &[T], columns: usize, out: &mut [T]) {
-    out.fill(T::ZERO);
-    let width = out.len();
-    let part = |row: usize| &matrix[row * columns..][..width];
-    let (weights, rest) = vector.as_chunks::<ROWS>();
-    for (i, [a, b, c, d]) in weights.iter().enumerate() {
-        let [row_a, row_b, row_c, row_d] = [0, 1, 2, 3].map(|row| part(i * ROWS + row));
-        let rows = row_a.iter().zip(row_b).zip(row_c).zip(row_d);
-        for ((((w, x), y), z), o) in rows.zip(&mut *out) {
-            *o = *o + ((*a * *w + *b * *x) + (*c * *y + *d * *z));
-        }
-    }
-    for (i, a) in rest.iter().enumerate() {
-        for (x, o) in part(weights.len() * ROWS + i).iter().zip(&mut *out) {
-            *o = *o + *a * *x;
+vectorized! {
+    if true;
+    /// Sums the parts of the rows that lie above `out`, of at most [`COLUMNS`] columns; `matrix` starts
+    /// with the first of them.
+    fn combine_parts<T>(vector: &[T], matrix: &[T], columns: usize, out: &mut [T])
+    where [T: Float]
+    {
+        let mut sums = [T::ZERO; COLUMNS];
+        let sums = &mut sums[..out.len()];
+        for (i, vector) in vector.chunks(TERMS).enumerate() {
+            sums.fill(T::ZERO);
+            let part = |row: usize| &matrix[(i * TERMS + row) * columns..][..out.len()];
+            let (weights, rest) = vector.as_chunks::<ROWS>();
+            for (i, weights) in weights.iter().enumerate() {
+                let rows = std::array::from_fn(|row| part(i * ROWS + row));
+                add_rows::<T, FUSED, ROWS>(weights, rows, sums);
+            }
+            for (j, weight) in rest.iter().enumerate() {
+                add_rows::<T, FUSED, 1>(&[*weight], [part(weights.len() * ROWS + j)], sums);
+            }
+            for (o, sum) in out.iter_mut().zip(&*sums) {
+                *o = if i == 0 { *sum } else { *o + *sum };
+            }
         }
     }
 }
 
-/// `out[i] = Σ matrix[i, j] · vector[j]`: the dot product of each row with the vector.
-pub(super) fn dot_rows<T: Float>(vector: &[T], matrix: &[T], out: &mut [T]) {
-    let rows = TILE.div_ceil(vector.len());
-    for_each_chunk_mut(out, rows, |i, out| {
-        let matrix = matrix[i * rows * vector.len()..].chunks_exact(vector.len());
-        for (row, o) in matrix.zip(out) {
-            *o = dot(row, vector);
+/// Adds rows times their weights to the sums, one after the other.
+// Loops over constant bounds are unrolled.
+#[allow(clippy::needless_range_loop)]
+#[inline(always)]
+fn add_rows<T: Float, const FUSED: bool, const N: usize>(
+    weights: &[T; N],
+    rows: [&[T]; N],
+    sums: &mut [T],
+) {
+    let len = sums.len();
+    let rows = rows.map(|row| &row[..len]);
+    for j in 0..len {
+        let mut sum = sums[j];
+        for i in 0..N {
+            let (weight, x) = (weights[i], rows[i][j]);
+            sum = if FUSED { weight.times_plus(x, sum) } else { sum + weight * x };
         }
-    });
-}
-
-fn dot<T: Float>(left: &[T], right: &[T]) -> T {
-    let mut lanes = [T::ZERO; LANES];
-    let ((left, left_rest), (right, right_rest)) =
-        (left.as_chunks::<LANES>(), right.as_chunks::<LANES>());
-    for (left, right) in left.iter().zip(right) {
-        for ((lane, x), y) in lanes.iter_mut().zip(left).zip(right) {
-            *lane = *lane + *x * *y;
-        }
+        sums[j] = sum;
     }
-    for ((lane, x), y) in lanes.iter_mut().zip(left_rest).zip(right_rest) {
-        *lane = *lane + *x * *y;
-    }
-    let mut width = LANES;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            lanes[i] = lanes[i] + lanes[i + width];
-        }
-    }
-    lanes[0]
 }

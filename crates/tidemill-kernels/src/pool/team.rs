@@ -103,11 +103,11 @@ impl Team {
     }
 
     fn join_soon(&self) -> bool {
-        for _ in 0..SPINS {
+        for look in 0..SPINS {
             if self.join() {
                 return true;
             }
-            spin();
+            spin(look);
         }
         self.join()
     }
@@ -133,11 +133,11 @@ impl Team {
     }
 
     fn wait_for_joined(&self) {
-        for _ in 0..SPINS {
+        for look in 0..SPINS {
             if joined(self.state.load(Ordering::Acquire)) == 0 {
                 return;
             }
-            spin();
+            spin(look);
         }
         let lie_down = |state| (joined(state) > 0).then_some(state | CALLER_SLEEPS);
         let lies =

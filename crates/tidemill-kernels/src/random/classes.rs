@@ -5,7 +5,7 @@ use crate::NumericError;
 use crate::number::Number;
 use crate::output::build;
 
-/// Classes drawn for each row of `logits`, which holds an unnormalised log-probability for each
+/// Classes drawn for each row of `logits`, which holds an unnormalized log-probability for each
 /// class. TensorFlow's `Multinomial`.
 ///
 /// Classes with infinite or NaN log-probabilities are never drawn. A row of nothing else gives its

@@ -7,7 +7,7 @@ use crate::pool::{TILE, try_for_each_chunk_mut_with};
 
 /// The plan for reducing a shape over some of its axes.
 ///
-/// Neighbouring axes of one kind are joined and axes of extent 1 are dropped, so that reduced
+/// Neighboring axes of one kind are joined and axes of extent 1 are dropped, so that reduced
 /// and kept axes alternate.
 #[derive(Clone, Debug)]
 pub(super) struct Reduction {

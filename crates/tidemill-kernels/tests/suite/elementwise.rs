@@ -81,7 +81,7 @@ fn sigmoid_and_softplus_do_not_overflow() {
 }
 
 #[test]
-fn rounding_goes_to_the_even_neighbour() {
+fn rounding_goes_to_the_even_neighbor() {
     let x = [0.5, 1.5, 2.5, -0.5, -1.5, -2.5, 0.49999997, 8388609.0_f32];
     assert_eq!(unary(rint, x), value([0.0, 2.0, 2.0, -0.0, -2.0, -2.0, 0.0, 8388609.0_f32]));
     assert_eq!(unary(rint, [3, -3]), value([3, -3]));

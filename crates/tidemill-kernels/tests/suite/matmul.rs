@@ -4,6 +4,7 @@ use tidemill_kernels::elementwise::cast;
 use tidemill_kernels::layout::transpose;
 use tidemill_kernels::matmul::Orientation::{Normal, Transposed};
 use tidemill_kernels::matmul::{MatMul, Orientation, batch_matmul, matmul};
+use tidemill_kernels::pool::{Context, with_context};
 use tidemill_value::{DType, Memory, Value};
 
 use crate::support::*;
@@ -31,6 +32,73 @@ fn laid(matrix: &Value, orientation: Orientation, dtype: DType) -> Value {
         matrix
     } else {
         transpose(&Memory::new(), &matrix, &[1, 0]).unwrap()
+    }
+}
+
+/// A number that is rounded in every product and sum.
+fn float(i: usize) -> f64 {
+    ((i.wrapping_mul(2_654_435_761) >> 7) % 20_011) as f64 / 7_919.0 - 1.25
+}
+
+/// An element of a product as every way to compute it must sum it: in order, by fused multiply-add where
+/// the machine has it, 256 terms at a time.
+macro_rules! summed {
+    ($terms:expr, $rust:ty) => {{
+        let terms: Vec<[$rust; 2]> = $terms.collect();
+        let sums = terms.chunks(256).map(|terms| {
+            terms
+                .iter()
+                .fold(0.0, |sum, [x, y]| if fuses() { x.mul_add(*y, sum) } else { sum + x * y })
+        });
+        sums.reduce(|total: $rust, sum| total + sum).unwrap_or_default()
+    }};
+}
+
+fn fuses() -> bool {
+    #[cfg(target_arch = "x86_64")]
+    return std::arch::is_x86_feature_detected!("fma")
+        && std::arch::is_x86_feature_detected!("avx2");
+    #[cfg(not(target_arch = "x86_64"))]
+    return cfg!(target_arch = "aarch64");
+}
+
+fn few_or_many() -> impl Strategy<Value = usize> {
+    prop_oneof![1_usize..20, 20_usize..70, 140_usize..330]
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn the_order_of_sums_depends_on_nothing_but_the_inner_dimension(
+        (rows, columns) in (few_or_many(), few_or_many()),
+        inner in prop_oneof![1_usize..40, 200_usize..600],
+        (left_lies, right_lies) in (orientation(), orientation()),
+        threads in 1_usize..4,
+        picks in proptest::collection::vec(any::<u32>(), 50),
+    ) {
+        macro_rules! check {
+            ($rust:ty) => {{
+                let number = |i: usize, j: usize| float(i * 631 + j) as $rust;
+                let left = filled(&[rows, inner], |at| number(at / inner, at % inner));
+                let right = filled(&[inner, columns], |at| number(at % columns, at / columns + 77));
+                let (left, right) =
+                    (laid(&left, left_lies, left.dtype()), laid(&right, right_lies, right.dtype()));
+                let context = Context { threads, cancellation: None };
+                let product = with_context(&context, || {
+                    matmul(&Memory::new(), (&left, left_lies), (&right, right_lies)).unwrap()
+                });
+                let product = product.as_slice::<$rust>().unwrap();
+                let ends = [0, columns - 1, (rows - 1) * columns, rows * columns - 1];
+                for at in picks.iter().map(|&i| i as usize % product.len()).chain(ends) {
+                    let (i, j) = (at / columns, at % columns);
+                    let terms = (0..inner).map(|k| [number(i, k), number(j, k + 77)]);
+                    let expected = summed!(terms, $rust);
+                    prop_assert_eq!(product[at].to_bits(), expected.to_bits(), "{} {}", i, j);
+                }
+            }};
+        }
+        check!(f32);
+        check!(f64);
     }
 }
 

@@ -1,4 +1,4 @@
-//! Normalisation of channels against sums written out and finite differences.
+//! Normalization of channels against sums written out and finite differences.
 
 use proptest::prelude::*;
 use tidemill_kernels::batch_norm::*;
@@ -114,7 +114,7 @@ proptest! {
     }
 
     #[test]
-    fn local_responses_are_normalised_by_the_channels_around(
+    fn local_responses_are_normalized_by_the_channels_around(
         depth in 1_usize..8,
         radius in 0_usize..4,
         beta in prop::sample::select(&[0.5_f32, 0.75, 1.0, 2.0][..]),

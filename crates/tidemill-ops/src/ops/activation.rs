@@ -48,7 +48,7 @@ unary_family! {
         (|cx| elu_grad(cx.grad(), cx.output(0))),
         [-1.5, -0.25, 0.5, 2.0] => [-0.77686983, -0.22119921, 0.5, 2.0];
 
-    /// The scaled exponential linear unit, whose constants keep activations normalised
+    /// The scaled exponential linear unit, whose constants keep activations normalized
     /// (Klambauer et al., 2017).
     SELU selu = "Selu"("features"), FLOATS, Selu,
         (|cx| selu_grad(cx.grad(), cx.output(0))),

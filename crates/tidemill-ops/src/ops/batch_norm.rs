@@ -1,4 +1,4 @@
-//! Normalisation of the channels of a batch.
+//! Normalization of the channels of a batch.
 
 use smallvec::SmallVec;
 use tidemill_graph::{
@@ -65,7 +65,7 @@ const SETTINGS: [AttrDef; 4] = [
 const VALUES: AttrDef = AttrDef::widened("T", DType::FLOATS);
 const STATISTICS: AttrDef = AttrDef::widened("U", DType::FLOATS);
 
-/// The inputs of a normalisation whose statistics are of the type `attr`.
+/// The inputs of a normalization whose statistics are of the type `attr`.
 const fn inputs(attr: &'static str) -> [Arg; 5] {
     [
         Arg::of("x", "T"),
@@ -76,7 +76,7 @@ const fn inputs(attr: &'static str) -> [Arg; 5] {
     ]
 }
 
-/// The outputs of a normalisation whose statistics are of the type `attr`.
+/// The outputs of a normalization whose statistics are of the type `attr`.
 const fn outputs(attr: &'static str) -> [Arg; 6] {
     [
         Arg::of("y", "T"),
@@ -91,23 +91,23 @@ const fn outputs(attr: &'static str) -> [Arg; 6] {
 const OF_VALUES: &[Arg; 6] = &outputs("T");
 const OF_STATISTICS: &[Arg; 6] = &outputs("U");
 
-const fn normalisation(name: &'static str) -> OpDef {
+const fn normalization(name: &'static str) -> OpDef {
     OpDef::new(name, "Channels scaled to a mean and a variance.")
         .fallible(Fallible::Values)
         .infer(infer)
         .gradient(gradient)
-        .kernel(normalisation_kernel)
+        .kernel(normalization_kernel)
 }
 
 /// [`FUSED_BATCH_NORM_V3`] whose statistics are of the type of the values.
-pub static FUSED_BATCH_NORM: OpDef = normalisation("FusedBatchNorm")
+pub static FUSED_BATCH_NORM: OpDef = normalization("FusedBatchNorm")
     .inputs(const { &inputs("T") })
     .outputs(OF_VALUES.split_at(5).0)
     .attrs(const { &[VALUES, SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[3]] })
     .samples(|| samples(5));
 
 /// [`FUSED_BATCH_NORM_V3`] without its last output.
-pub static FUSED_BATCH_NORM_V2: OpDef = normalisation("FusedBatchNormV2")
+pub static FUSED_BATCH_NORM_V2: OpDef = normalization("FusedBatchNormV2")
     .inputs(const { &inputs("U") })
     .outputs(OF_STATISTICS.split_at(5).0)
     .attrs(const { &[VALUES, STATISTICS, SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[3]] })
@@ -117,7 +117,7 @@ pub static FUSED_BATCH_NORM_V2: OpDef = normalisation("FusedBatchNormV2")
 ///
 /// The variance used for scaling, the second reserve, is the biased one; the reported one is
 /// unbiased. The first reserve is the mean; the third is unused.
-pub static FUSED_BATCH_NORM_V3: OpDef = normalisation("FusedBatchNormV3")
+pub static FUSED_BATCH_NORM_V3: OpDef = normalization("FusedBatchNormV3")
     .inputs(const { &inputs("U") })
     .outputs(OF_STATISTICS)
     .attrs(const { &[VALUES, STATISTICS, SETTINGS[0], SETTINGS[1], SETTINGS[2], SETTINGS[3]] })
@@ -209,7 +209,7 @@ fn infer_channels(
     Ok((dims.into_iter().collect(), channels))
 }
 
-fn normalisation_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
+fn normalization_kernel(node: &NodeView<'_>) -> Result<Box<dyn Kernel>, OpError> {
     let Channels { axis, rank } = Channels::of(node)?;
     let (training, epsilon) = (node.bool_attr("is_training")?, node.float_attr("epsilon")?);
     let factor = f64::from(node.float_attr("exponential_avg_factor")?);
@@ -331,12 +331,12 @@ fn through_values(cx: &GradCx<'_>, grad: Tensor) -> Result<[Tensor; 3], Gradient
     Ok([0, 1, 2].map(|i| built.output(i).into()))
 }
 
-/// The gradients of values, scale and offset through a normalisation.
+/// The gradients of values, scale and offset through a normalization.
 ///
 /// In training, the statistics are taken as functions of the values. The last two outputs are
 /// empty.
 pub static FUSED_BATCH_NORM_GRAD_V3: OpDef =
-    OpDef::new("FusedBatchNormGradV3", "The gradients of a normalisation.")
+    OpDef::new("FusedBatchNormGradV3", "The gradients of a normalization.")
         .inputs(&[
             Arg::of("y_backprop", "T"),
             Arg::of("x", "T"),
@@ -453,7 +453,7 @@ fn second_gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {
     Ok(grads.chain([None]).collect())
 }
 
-/// The statistics that [`fused_batch_norm`] normalises with.
+/// The statistics that [`fused_batch_norm`] normalizes with.
 #[derive(Clone, Copy, Debug)]
 pub enum BatchStatistics {
     /// The mean and the variance of the batch.

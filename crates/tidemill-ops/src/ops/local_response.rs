@@ -1,4 +1,4 @@
-//! Normalisation of channels by those around them, and its gradient.
+//! Normalization of channels by those around them, and its gradient.
 
 use tidemill_graph::{
     Arg, Attr, AttrDef, AttrDefault, Fallible, GradCx, GradientError, Grads, Inferred, NodeBuilder,
@@ -43,8 +43,8 @@ fn options(node: &NodeView<'_>) -> Result<LocalResponse, OpError> {
     })
 }
 
-/// Channels normalised by their neighbours.
-pub static LRN: OpDef = OpDef::new("LRN", "Channels normalised by their neighbours.")
+/// Channels normalized by their neighbors.
+pub static LRN: OpDef = OpDef::new("LRN", "Channels normalized by their neighbors.")
     .inputs(&[Arg::of("input", "T")])
     .outputs(&[Arg::of("output", "T")])
     .attrs(ATTRS)
@@ -84,7 +84,7 @@ fn with(sample: Sample, radius: i64, beta: f32) -> Sample {
 
 /// The gradient of [`LRN`].
 pub static LRN_GRAD: OpDef =
-    OpDef::new("LRNGrad", "The gradient of channels normalised by others.")
+    OpDef::new("LRNGrad", "The gradient of channels normalized by others.")
         .inputs(&[
             Arg::of("input_grads", "T"),
             Arg::of("input_image", "T"),
@@ -120,7 +120,7 @@ pub static LRN_GRAD: OpDef =
             ]
         });
 
-/// With `n = bias + alpha * B(x²)`, where `B` sums the neighbourhood of each channel, the gradient
+/// With `n = bias + alpha * B(x²)`, where `B` sums the neighborhood of each channel, the gradient
 /// of `LRN` is `grad * n^-beta - 2 * alpha * beta * x * B(grad * y / n)`. This is the gradient of
 /// that gradient.
 fn gradient(cx: &GradCx<'_>) -> Result<Grads, GradientError> {

@@ -1,4 +1,4 @@
-//! Normalisation composed of other operations.
+//! Normalization composed of other operations.
 
 use super::math::rsqrt;
 use super::reduce::Axes;

@@ -79,9 +79,9 @@ const fn resized(name: &'static str, summary: &'static str) -> OpDef {
 
 const IMAGES_AND_SIZE: &[Arg] = &[Arg::of("images", "T"), Arg::is("size", DType::I32)];
 
-/// Images resized by nearest neighbour.
+/// Images resized by nearest neighbor.
 pub static RESIZE_NEAREST_NEIGHBOR: OpDef =
-    resized("ResizeNearestNeighbor", "Images resized by nearest neighbour.")
+    resized("ResizeNearestNeighbor", "Images resized by nearest neighbor.")
         .inputs(IMAGES_AND_SIZE)
         .outputs(&[Arg::of("resized_images", "T")])
         .attrs(&[IMAGES, CORNERS, CENTERS])
@@ -109,7 +109,7 @@ pub static RESIZE_NEAREST_NEIGHBOR: OpDef =
 
 /// The gradient of [`RESIZE_NEAREST_NEIGHBOR`].
 pub static RESIZE_NEAREST_NEIGHBOR_GRAD: OpDef =
-    resized("ResizeNearestNeighborGrad", "The gradient of nearest-neighbour resizing.")
+    resized("ResizeNearestNeighborGrad", "The gradient of nearest-neighbor resizing.")
         .infer(|node| {
             if known_integers(node, 1).is_some_and(|size| size.contains(&0)) {
                 let message = "there are no pixels to add up for: `size` must be above 0";

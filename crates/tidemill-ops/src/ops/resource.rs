@@ -261,9 +261,9 @@ scatters! {
     SCATTER_DIV = "ResourceScatterDiv",
         "Divides rows of a resource variable by updates.", DType::NUMBERS, Div;
     SCATTER_MIN = "ResourceScatterMin",
-        "Replaces rows of a resource variable by their minimum with updates.", DType::NUMBERS, Min;
+        "Replaces rows of a resource variable with the element-wise minimum of them and the updates.", DType::NUMBERS, Min;
     SCATTER_MAX = "ResourceScatterMax",
-        "Replaces rows of a resource variable by their maximum with updates.", DType::NUMBERS, Max;
+        "Replaces rows of a resource variable with the element-wise maximum of them and the updates.", DType::NUMBERS, Max;
 }
 
 /// Declares writes to the parts of a variable at given positions, a row for each.
@@ -305,9 +305,9 @@ scatters_nd! {
     SCATTER_ND_SUB = "ResourceScatterNdSub",
         "Subtracts updates from parts of a resource variable.", DType::NUMBERS, Sub;
     SCATTER_ND_MIN = "ResourceScatterNdMin",
-        "Replaces slices of a resource variable by their minimum with updates.", DType::NUMBERS, Min;
+        "Replaces slices of a resource variable with the element-wise minimum of them and the updates.", DType::NUMBERS, Min;
     SCATTER_ND_MAX = "ResourceScatterNdMax",
-        "Replaces slices of a resource variable by their maximum with updates.", DType::NUMBERS, Max;
+        "Replaces slices of a resource variable with the element-wise maximum of them and the updates.", DType::NUMBERS, Max;
 }
 
 /// True if a tensor is the handle of a variable.

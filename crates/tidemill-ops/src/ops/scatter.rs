@@ -144,13 +144,13 @@ scatters! {
     /// Replaces each element of the rows of `variable` at `indices` with the smaller of it and the
     /// update.
     SCATTER_MIN scatter_min = "ScatterMin",
-        "Replaces rows of a variable by their minimum with updates.",
+        "Replaces rows of a variable with the element-wise minimum of them and the updates.",
         DType::NUMBERS, false, Min => [3.0, 6.0, 2.0];
 
     /// Replaces each element of the rows of `variable` at `indices` with the larger of it and the
     /// update.
     SCATTER_MAX scatter_max = "ScatterMax",
-        "Replaces rows of a variable by their maximum with updates.",
+        "Replaces rows of a variable with the element-wise maximum of them and the updates.",
         DType::NUMBERS, false, Max => [8.0, 6.0, 4.0];
 }
 
@@ -208,13 +208,13 @@ nd_scatters! {
     /// Replaces each element of the slices of `variable` at the positions in `indices` (see
     /// [`gather_nd`](crate::gather_nd)) with the smaller of it and the update.
     SCATTER_ND_MIN scatter_nd_min = "ScatterNdMin",
-        "Replaces slices of a variable by their minimum with updates.",
+        "Replaces slices of a variable with the element-wise minimum of them and the updates.",
         DType::NUMBERS, false, Min => [3.0, 6.0, 2.0];
 
     /// Replaces each element of the slices of `variable` at the positions in `indices` (see
     /// [`gather_nd`](crate::gather_nd)) with the larger of it and the update.
     SCATTER_ND_MAX scatter_nd_max = "ScatterNdMax",
-        "Replaces slices of a variable by their maximum with updates.",
+        "Replaces slices of a variable with the element-wise maximum of them and the updates.",
         DType::NUMBERS, false, Max => [8.0, 6.0, 4.0];
 }
 

@@ -53,9 +53,9 @@ pub static RANDOM_SHUFFLE: OpDef =
             plain.into_iter().chain(matrix).collect()
         });
 
-/// Classes drawn by their unnormalised log-probabilities.
+/// Classes drawn by their unnormalized log-probabilities.
 pub static MULTINOMIAL: OpDef =
-    OpDef::new("Multinomial", "Classes drawn by their unnormalised log-probabilities.")
+    OpDef::new("Multinomial", "Classes drawn by their unnormalized log-probabilities.")
         .inputs(&[Arg::of("logits", "T"), Arg::is("num_samples", DType::I32)])
         .outputs(&[Arg::of("output", "output_dtype")])
         .attrs(&[
@@ -114,7 +114,7 @@ pub fn random_shuffle(x: impl Into<Operand>, seed: Option<i64>) -> Tensor {
     tensor(node.attr("seed", seeds.seed).attr("seed2", seeds.seed2))
 }
 
-/// Draws `count` classes for each row of `logits`, which has an unnormalised log-probability for
+/// Draws `count` classes for each row of `logits`, which has an unnormalized log-probability for
 /// each class: of shape `[rows, count]`, as `int64`, drawn again in every run that needs them.
 ///
 /// # Errors

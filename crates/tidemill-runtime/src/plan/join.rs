@@ -57,7 +57,7 @@ fn binary<T>(function: BinaryOp, one: fn(T, T) -> Option<T>) -> Function<T> {
     }
 }
 
-/// Joins neighbouring steps that compute single numbers of one type.
+/// Joins neighboring steps that compute single numbers of one type.
 pub(crate) fn join(steps: impl IntoIterator<Item = Candidate>) -> Vec<Step> {
     let mut fused = Vec::new();
     let mut singles: Block<f32> = Block::default();

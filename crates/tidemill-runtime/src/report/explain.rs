@@ -35,8 +35,8 @@ pub struct RuleReport {
     /// The lines of the program that made the nodes it was applied to, each with the number of
     /// rewrites there, ordered by the first rewrite on each line.
     pub lines: Vec<(Location, usize)>,
-    /// The reasons for which it was not applied to the nodes of its operation that remain, each
-    /// with the number of nodes.
+    /// Why it was not applied to the remaining nodes of its operation: each reason, with the
+    /// number of nodes.
     pub refusals: Vec<(&'static str, usize)>,
 }
 

@@ -46,8 +46,8 @@ pub struct MemoryReport {
     pub constants: Holding,
     /// Names of nodes and scopes, including abandoned ones.
     pub names: Holding,
-    /// Diagnoses of failed builder calls. They live as long as their graph, or, if it no longer
-    /// existed, as the process.
+    /// Diagnoses of failed builder calls. They live as long as their graph, or until the
+    /// process ends if the graph no longer existed when the call failed.
     pub diagnoses: Holding,
     /// Sessions. A session lives as long as a callable made from it.
     pub sessions: Holding,

@@ -250,7 +250,7 @@ impl Inner {
     }
 
     /// The plan for the shapes that are fed, if one has been made or they are fed again.
-    fn specialise<F>(
+    fn specialize<F>(
         &self,
         signature: &Signature,
         planned: &Planned,
@@ -320,7 +320,7 @@ impl Inner {
             }
         };
         let mut fed = Fed::by(feed);
-        let shaped = self.specialise(signature, planned, &mut fed)?;
+        let shaped = self.specialize(signature, planned, &mut fed)?;
         let bound = shaped.as_deref().unwrap_or(&planned.bound);
         let feed = |feeder: &mut Feeder<'_>| fed.put(feeder);
         let result = self.run_plan(bound, feed, &mut Unwatched, fetches);
@@ -343,7 +343,7 @@ impl Inner {
         };
         let planned = self.plan(&signature)?;
         let mut fed = Fed::by(feed);
-        let shaped = self.specialise(&signature, &planned, &mut fed)?;
+        let shaped = self.specialize(&signature, &planned, &mut fed)?;
         let bound = shaped.as_deref().unwrap_or(&planned.bound);
         let mut watcher = Watcher::new(options);
         let feed = |feeder: &mut Feeder<'_>| fed.put(feeder);

@@ -2,7 +2,7 @@
 //!
 //! TensorFlow 1 writes control flow as edges: `Switch` sends a tensor to one of two places, `Merge`
 //! takes the one that arrives, and `Enter`, `NextIteration` and `Exit` lead into, around and out of
-//! the frame of a loop. This module recognises the patterns that `tf.cond`, `tf.case` and
+//! the frame of a loop. This module recognizes the patterns that `tf.cond`, `tf.case` and
 //! `tf.while_loop` produce, and replaces them with nodes that run functions. Any other control flow
 //! is an error.
 
