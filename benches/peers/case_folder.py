@@ -1,9 +1,11 @@
 """A case as a folder that every peer reads, whatever it is written in.
 
     graph.pb         a GraphDef, with the operations of the training and the initializers
+    model.onnx       the same for ONNX, if it is written for it; its inputs are input_0 and so on
+    model.tflite     the same for LiteRT, if it can be converted; else why_no.tflite says why not
     manifest         lines `init OPERATION`, `feed TENSOR`, `fetch TENSOR`, `target OPERATION`
     feed_N.npy       the value for the N-th `feed` line
-    parameter_N.npy  the first value of the N-th trainable variable
+    parameter_N.npy  the first value of the N-th trainable variable, or the N-th constant of a frozen graph
     expected_N.npy   the value fetched by the N-th run; a training has two, any other case has one
 """
 
@@ -62,6 +64,18 @@ class CaseFolder:
     @property
     def graph(self):
         return self.path / "graph.pb"
+
+    @property
+    def onnx(self):
+        return self.path / "model.onnx"
+
+    @property
+    def lite(self):
+        return self.path / "model.tflite"
+
+    @property
+    def why_no_lite(self):
+        return self.path / "why_no.tflite"
 
     def arrays(self, kind):
         """Those of `feed`, `parameter` or `expected`."""

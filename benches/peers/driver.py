@@ -7,6 +7,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import time
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -71,8 +72,12 @@ class Process:
         self.send(request)
         return self.receive()
 
+    @property
+    def pid(self):
+        return self.process.pid
+
     def status_bytes(self, entry):
-        status = Path(f"/proc/{self.process.pid}/status").read_text()
+        status = Path(f"/proc/{self.pid}/status").read_text()
         return 1024 * int(re.search(rf"{entry}:\s+(\d+) kB", status)[1])
 
     def resident_bytes(self):
@@ -83,7 +88,36 @@ class Process:
         return self.status_bytes("VmHWM")
 
     def reset_peak(self):
-        Path(f"/proc/{self.process.pid}/clear_refs").write_text("5")
+        Path(f"/proc/{self.pid}/clear_refs").write_text("5")
+
+
+class CoreTime:
+    """How much of the time of this process's cores others used since it was made; Linux tells it."""
+
+    def __init__(self, pids):
+        self.pids, self.cores = pids, os.sched_getaffinity(0)
+        self.start = self.elapsed(), self.busy(), self.own()
+
+    @staticmethod
+    def elapsed():
+        return time.monotonic() * os.sysconf("SC_CLK_TCK")
+
+    def busy(self):
+        lines = (line.split() for line in Path("/proc/stat").read_text().splitlines())
+        names = {f"cpu{core}" for core in self.cores}
+        # All but the fourth and the fifth, which are idle, up to the time that a hypervisor took.
+        return sum(sum(map(int, words[1:4] + words[6:9])) for words in lines if words[0] in names)
+
+    def own(self):
+        # The name, which may have spaces, ends with the last parenthesis.
+        stats = (Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2] for pid in self.pids)
+        return sum(sum(map(int, stat.split()[11:15])) for stat in stats)
+
+    def foreign_share(self):
+        elapsed, busy, own = (
+            now - before for now, before in zip((self.elapsed(), self.busy(), self.own()), self.start)
+        )
+        return max(0.0, (busy - own) / (elapsed * len(self.cores)))
 
 
 def fitting_iterations(run, block_nanoseconds):

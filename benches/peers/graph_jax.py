@@ -15,7 +15,9 @@ import jax.numpy as jnp
 import numpy as np
 from jax import lax
 
+import image_networks
 from graph_peer import CannotRun, serve
+from jax_image_layers import Layers
 
 jax.config.update("jax_cpu_enable_async_dispatch", False)
 
@@ -184,6 +186,12 @@ def training(start, step, parameters, feeds):
     return run
 
 
+def inference(output, parameters, x):
+    """Parameters are constants of a network that is only run, as in a frozen graph."""
+    compiled = jax.jit(lambda x: output(x, iter(parameters)))
+    return lambda: compiled(x).block_until_ready()
+
+
 def prepare(folder, feeds):
     feeds = [jnp.asarray(value) for value in feeds]
     network, _, way = folder.name.rpartition("_")
@@ -195,6 +203,9 @@ def prepare(folder, feeds):
             return training(*STEPS[way](loss_of), parameters, feeds)
         compiled = jax.jit(lambda parameters, x: output(x, iter(parameters)))
         return lambda: compiled(parameters, *feeds).block_until_ready()
+    if network := image_networks.of_case(folder.name):
+        parameters = map(jnp.asarray, folder.arrays("parameter"))
+        return inference(lambda x, p: network(Layers(p), x), list(parameters), *feeds)
     for beginning, operation in OPERATIONS.items():
         if folder.name.startswith(beginning):
             compiled = jax.jit(operation)

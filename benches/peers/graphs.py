@@ -32,9 +32,28 @@ def fed(value):
     return tensor
 
 
+def uniform(low, high, count):
+    return random.uniform(low, high, count).astype(np.float32)
+
+
+def constant(value):
+    """A constant, which the graph's collection keeps as a parameter."""
+    tf1.add_to_collection("constants", value)
+    return tf.constant(value)
+
+
 def variable(value):
     name = f"v{len(tf1.global_variables())}"
     return tf1.get_variable(name, initializer=value, use_resource=True)
+
+
+def convert_to_lite(session, feeds, fetch):
+    """The bytes of LiteRT's model, or why there is none."""
+    converter = tf1.lite.TFLiteConverter.from_session(session, feeds, [fetch])
+    try:
+        return converter.convert()
+    except Exception as error:
+        return str(error).strip().partition("\n")[0]
 
 
 def write_case(path, build):
@@ -52,14 +71,20 @@ def write_case(path, build):
         graph_def = graph.as_graph_def()
         with tf1.Session(graph=graph) as session:
             session.run(initializers)
-            parameters = session.run(tf1.trainable_variables())
+            parameters = session.run(tf1.trainable_variables()) or tf1.get_collection("constants")
             runs = range(2 if targets else 1)
             expected = [session.run([fetch, *targets], feeds)[0] for _ in runs]
+            lite = None if targets else convert_to_lite(session, list(feeds), fetch)
     names = lambda things: [thing.name for thing in things]
     case = CaseFolder(path, names(initializers), names(feeds), fetch.name, names(targets))
     case.graph.write_bytes(graph_def.SerializeToString())
     case.write_arrays("feed", feeds.values())
     case.write_arrays("parameter", parameters)
     case.write_arrays("expected", expected)
+    match lite:
+        case bytes():
+            case.lite.write_bytes(lite)
+        case str():
+            case.why_no_lite.write_text(lite)
     # The last file, by which a folder is known to be whole.
     case.write_manifest()

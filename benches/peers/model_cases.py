@@ -11,9 +11,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Callable
 
-import graphs
+import onnx_models
+from case_folder import CaseFolder
 from graphs import fed, indices, noise, tf, tf1, variable, write_case
 from driver import note
+from image_graphs import images
+from image_networks import mobilenet_v2, resnet50
 
 import numpy as np
 
@@ -209,6 +212,14 @@ def networks():
     return {f"{name}_{way}": case for name, group in groups.items() for way, case in group.items()}
 
 
+def frozen():
+    return {
+        "resnet50_1": Case("ResNet-50, batch 1", "≤ 1.15", images(resnet50, 1)),
+        "resnet50_8": Case("ResNet-50, batch 8", "≤ 1.15", images(resnet50, 8)),
+        "mobilenet_v2_1": Case("MobileNetV2, batch 1", "≤ 1.3", images(mobilenet_v2, 1)),
+    }
+
+
 def products():
     sizes = [(n, n, n) for n in (64, 128, 256, 512, 1024, 2048)]
     sizes += [(128, 784, 256), (30, 384, 1024), (1, 784, 256)]
@@ -228,6 +239,7 @@ SQUARE = (SIDE, SIDE)
 
 CASES = {
     **networks(),
+    **frozen(),
     "chain_1m": Case("12 element-wise operations, 10⁶", "≤ 1.0", of(chain_of_12, [1_000_000])),
     "chain_16m": Case("12 element-wise operations, 16 · 10⁶", "≤ 1.0", of(chain_of_12, [16_000_000])),
     **products(),
@@ -254,7 +266,8 @@ def chosen(parts):
 
 def fingerprint():
     """Changes with whatever the folders depend on."""
-    sources = (HERE / name for name in ("case_folder.py", "graphs.py", "model_cases.py"))
+    names = "case_folder graphs model_cases image_graphs image_networks onnx_models onnx_image_layers"
+    sources = (HERE / f"{name}.py" for name in names.split())
     text = tf.__version__.encode() + b"".join(source.read_bytes() for source in sources)
     return hashlib.sha256(text).hexdigest()
 
@@ -266,6 +279,7 @@ def ensure(name, root):
     if not (stamp.exists() and stamp.read_text() == fingerprint()):
         note(f"{name}: writing the graph")
         write_case(path, CASES[name].build)
+        onnx_models.write_model(CaseFolder.read(path))
         stamp.write_text(fingerprint())
     return path
 

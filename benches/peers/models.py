@@ -6,7 +6,9 @@ Tidemill with every peer.
 
 import argparse
 import math
+import os
 import statistics
+import subprocess
 import sys
 import time
 from dataclasses import dataclass, field
@@ -19,6 +21,8 @@ from driver import HERE, PAIRS, QUICK_PAIRS, PeerEnded, Process, digits, figure,
 BLOCK_NANOSECONDS = 80e6
 # Of the largest magnitude of a result.
 TOLERANCE = 1e-4
+# Of the processor time; with more for other processes, a case is marked.
+CONTENDED = 0.05
 # Threads that wait for work by spinning have gone to sleep after this time.
 PAUSE_SECONDS = 0.01
 MILLISECOND, MEBIBYTE = 1e6, 2**20
@@ -28,7 +32,11 @@ MILLISECOND, MEBIBYTE = 1e6, 2**20
 class Peer:
     name: str
     command: list
+    environment: dict = field(default_factory=dict)
     version: str = ""
+
+    def start(self):
+        return Process(self.name, self.command, self.environment)
 
 
 @dataclass
@@ -83,7 +91,7 @@ class Runner:
 
 def start(peer, folder, log):
     """A peer that has made a case ready; None if it cannot, and why in the log."""
-    process = Process(peer.name, peer.command)
+    process = peer.start()
     try:
         return Runner(peer, process, folder)
     except (Cannot, PeerEnded) as reason:
@@ -93,16 +101,18 @@ def start(peer, folder, log):
 
 
 def time_case(folder, peers, rounds, log):
-    """The result of each peer that can run the case."""
+    """The result of each peer that can run the case, and the share of processor time of others."""
     note(f"{folder.name}: starting")
     runners = [runner for peer in peers if (runner := start(peer, folder, log))]
     note(f"{folder.name}: timing")
+    time_of_cores = driver.CoreTime([os.getpid(), *(runner.process.pid for runner in runners)])
     for _ in range(rounds):
         for runner in runners:
             runner.run_block()
+    foreign = time_of_cores.foreign_share()
     for runner in runners:
         runner.process.close()
-    return {runner.peer: runner.result for runner in runners}
+    return {runner.peer: runner.result for runner in runners}, foreign
 
 
 def ratios(ours, theirs):
@@ -133,26 +143,30 @@ class Tables:
     def begin(self):
         ratio_heads = [f"{tidemill.name} ÷ the fastest peer" for tidemill in self.tidemills]
         print(self.head("case, ms", *ratio_heads, "goal"))
-        columns = "case peer median_ms low_ms high_ms ratio low high first_ms peak_mib error"
+        columns = "case peer median_ms low_ms high_ms ratio low high first_ms peak_mib error foreign"
         print(*columns.split(), sep="\t", file=self.tsv)
 
     def head(self, first, *last):
         return driver.table_head([first, *(peer.name for peer in self.everyone), *last])
 
-    def add(self, name, case, results):
+    def add(self, name, case, results, foreign):
+        title = case.title
+        if foreign > CONTENDED:
+            title += f" (contended: others used {foreign:.0%})"
         times = cells(self.everyone, results, lambda r: figure(r.blocks, MILLISECOND))
         to_fastest = [ratio_cell(tidemill, self.peers, results) for tidemill in self.tidemills]
-        print(driver.table_line([case.title, *times, *to_fastest, case.goal]), flush=True)
+        print(driver.table_line([title, *times, *to_fastest, case.goal]), flush=True)
         self.rows.append((case.title, results))
-        self.write_tsv(name, results)
+        self.write_tsv(name, results, foreign)
 
-    def write_tsv(self, name, results):
+    def write_tsv(self, name, results, foreign):
         ours = results.get(self.tidemills[0])
         for peer, result in results.items():
             times = [time / MILLISECOND for time in quartiles(result.blocks)]
             to_peer = quartiles(ratios(ours, result)) if ours else [math.nan] * 3
             memory = result.peak_bytes / MEBIBYTE
-            numbers = [*times, *to_peer, result.first_run / MILLISECOND, memory, result.error]
+            first_run = result.first_run / MILLISECOND
+            numbers = [*times, *to_peer, first_run, memory, result.error, foreign]
             print(name, peer.name, *(f"{n:.5g}" for n in numbers), sep="\t", file=self.tsv)
         self.tsv.flush()
 
@@ -175,17 +189,21 @@ def quartiles(samples):
 def introduce(peers, log):
     """Those of the peers that are installed, with their versions."""
     for peer in peers:
-        with Process(peer.name, peer.command) as process:
+        with peer.start() as process:
             try:
                 peer.version = " ".join(process.ask("version"))
             except PeerEnded as reason:
-                note(f"{peer.name}: left out, as it does not start")
+                note(f"left out: {str(reason).splitlines()[-1]}")
                 print(reason, file=log, flush=True)
                 continue
         yield peer
 
 
-def all_peers(threads):
+def all_peers(threads, binaries):
+    def rust(name, program):
+        command = [binaries / program, str(threads)]
+        return Peer(name, command, {"RAYON_NUM_THREADS": str(threads)})
+
     def python(name, script, *arguments):
         return Peer(name, [sys.executable, HERE / script, str(threads), *arguments])
 
@@ -194,6 +212,11 @@ def all_peers(threads):
         "xla": python("TensorFlow, XLA", "graph_tensorflow.py", "xla"),
         "jax": python("JAX", "graph_jax.py"),
         "onnxruntime": python("ONNX Runtime", "graph_onnxruntime.py"),
+        "litert": python("LiteRT", "graph_litert.py"),
+        "torch": python("PyTorch", "graph_torch.py"),
+        "inductor": python("PyTorch, compiled", "graph_torch.py", "compiled"),
+        "candle": rust("candle", "peer-candle-model"),
+        "tract": rust("tract", "peer-tract"),
     }
 
 
@@ -202,12 +225,12 @@ def arguments():
     parser.add_argument("--quick", action="store_true", help=f"{QUICK_PAIRS} rounds")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", action="append", help="a part of a name; may be repeated")
-    parser.add_argument("--peers", help=f"of {','.join(all_peers(1))}; all, if not given")
+    parser.add_argument("--peers", help=f"of {','.join(all_peers(1, Path()))}; all, if not given")
     parser.add_argument("--tidemill", action="append", help="NAME=PROGRAM; may be repeated")
     parser.add_argument("--binaries", type=Path, required=True, help="the folder of the peers")
     parser.add_argument("--cache", type=Path, required=True, help="where graphs are kept")
     options = parser.parse_args()
-    known = all_peers(options.threads)
+    known = all_peers(options.threads, options.binaries)
     names = options.peers.split(",") if options.peers is not None else known
     if unknown := set(names) - set(known) - {""}:
         parser.error(f"unknown peers: {', '.join(unknown)}")
@@ -226,6 +249,7 @@ def main():
         name: model_cases.ensure(name, options.cache / "graphs")
         for name in model_cases.chosen(options.only)
     }
+    limits = subprocess.run([options.binaries / "peer-limits"], stdout=subprocess.PIPE, text=True)
     description = driver.machine(driver.pin(options.threads))
     with (
         open(options.cache / "models.log", "w") as log,
@@ -236,11 +260,12 @@ def main():
         versions = ", ".join(dict.fromkeys(peer.version for peer in [*tidemills, *peers]))
         print(f"{description}; {driver.commit()}; {versions}.")
         print(f"Threads: {options.threads}. Medians [quartiles] of {rounds} blocks.\n")
+        print(limits.stdout)
         tables = Tables(tidemills, peers, tsv)
         tables.begin()
         for name, folder in folders.items():
-            results = time_case(folder, [*tidemills, *peers], rounds, log)
-            tables.add(name, model_cases.CASES[name], results)
+            results, foreign = time_case(folder, [*tidemills, *peers], rounds, log)
+            tables.add(name, model_cases.CASES[name], results, foreign)
         tables.end()
 
 

@@ -6,7 +6,10 @@ them, such as LSTM and LayerNormalization.
 
 import numpy as np
 import onnx
-from onnx import TensorProto, helper, numpy_helper
+from onnx import helper, numpy_helper
+
+import image_networks
+from onnx_image_layers import Layers
 
 OPSET, IR_VERSION = 17, 8
 
@@ -151,6 +154,19 @@ OPERATIONS = {
 }
 
 
+def image_network(network):
+    def build(m, x, parameters):
+        return network(Layers(m, parameters), m.add("Transpose", x, perm=[0, 3, 1, 2]))
+
+    return build
+
+
+def write_model(folder):
+    """Adds the model of a case that is written for ONNX."""
+    if not folder.targets and (model := model_of(folder, folder.arrays("feed"))):
+        folder.onnx.write_bytes(model.SerializeToString())
+
+
 def model_of(folder, feeds):
     """The model of a case, or None; its inputs are the feeds in their order."""
     m = Builder()
@@ -160,8 +176,11 @@ def model_of(folder, feeds):
         for i, (dtype, value) in enumerate(zip(types, feeds))
     ]
     names = [value.name for value in inputs]
-    if folder.name in NETWORKS:
-        output = NETWORKS[folder.name](m, *names, folder.arrays("parameter"))
+    network = NETWORKS.get(folder.name)
+    if of_images := image_networks.of_case(folder.name):
+        network = image_network(of_images)
+    if network:
+        output = network(m, *names, folder.arrays("parameter"))
         return m.model(inputs, output, types[0])
     for beginning, build in OPERATIONS.items():
         if folder.name.startswith(beginning):

@@ -7,7 +7,8 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/setup.sh"
 
-cargo build --release --quiet --manifest-path "$here/rust/Cargo.toml" >&2
+cargo build --release --quiet --manifest-path "$here/rust/Cargo.toml" --bin peer-tidemill \
+    --bin peer-candle --bin peer-autograd >&2
 cargo build --release --quiet --manifest-path "$root/Cargo.toml" --example linear_regression >&2
 strip -o "$cache/linear_regression" "$CARGO_TARGET_DIR/release/examples/linear_regression"
 

@@ -67,6 +67,18 @@ impl CaseFolder {
         Ok(fs::read(self.path.join("graph.pb"))?)
     }
 
+    /// None if the case is not written for ONNX.
+    pub fn onnx(&self) -> Option<PathBuf> {
+        Some(self.path.join("model.onnx")).filter(|path| path.exists())
+    }
+
+    /// The first values of the trainable variables.
+    pub fn parameters(&self) -> Result<Vec<Value>> {
+        let path = |i: &usize| self.path.join(format!("parameter_{i}.npy"));
+        let count = (0..).take_while(|i| path(i).exists()).count();
+        self.arrays("parameter", count)
+    }
+
     fn arrays(&self, kind: &str, count: usize) -> Result<Vec<Value>> {
         let read = |i| Ok(read_npy_file(self.path.join(format!("{kind}_{i}.npy")))?);
         (0..count).map(read).collect()
