@@ -157,3 +157,29 @@ fn bytes_are_counted_where_elements_are_copied() {
     shared.as_mut_slice::<u8>().unwrap()[0] = 1;
     assert_eq!((copied_bytes() - before, reader.as_slice::<u8>().unwrap()[0]), (7, 0));
 }
+
+#[test]
+fn memory_of_a_large_result_that_was_handed_out_comes_back_when_it_is_dropped_on_any_thread() {
+    for elements in [1 << 14, 1 << 21] {
+        let memory = Memory::new();
+        let result = memory.scratch(DType::F32, [elements]).unwrap();
+        let (place, shared) = (address(&result), result.clone());
+        drop(result);
+        assert_eq!(memory.idle(), 0, "still shared");
+        std::thread::spawn(move || drop(shared)).join().unwrap();
+        assert_eq!(memory.idle_bytes() >= 4 * elements, memory.idle() == 1);
+        assert_eq!(address(&memory.scratch(DType::I32, [elements]).unwrap()), place);
+
+        memory.end_round();
+        memory.end_round();
+        assert_eq!(memory.idle(), 0, "nobody took it");
+    }
+}
+
+#[test]
+fn a_large_result_outlives_the_memory_it_came_from() {
+    let memory = Memory::new();
+    let result = memory.zeros(DType::F64, [1 << 20]).unwrap();
+    drop(memory);
+    assert!(result.as_slice::<f64>().unwrap().iter().all(|&x| x == 0.0));
+}
