@@ -7,7 +7,7 @@ use crate::number::Number;
 use crate::vector::Level;
 
 /// The most elements of a block.
-pub(super) const MOST: usize = 12 * 32;
+pub(super) const MOST: usize = 8 * 32;
 
 /// The operands and the place of a block. All pointers are to elements.
 #[derive(Clone, Copy)]
@@ -20,7 +20,7 @@ pub(super) struct Block<T> {
     pub(super) right: *const T,
     /// The distance from one term of the right operand to the next.
     pub(super) step: usize,
-    /// If the right operand lies in place, the block copies it here, term after term.
+    /// If it is given, a block of two vectors copies the right operand here, term after term.
     pub(super) packed: Option<*mut T>,
     pub(super) out: *mut T,
     /// The distance of the rows of the result.
@@ -31,12 +31,12 @@ pub(super) struct Block<T> {
 
 type Run<T> = unsafe fn(&Block<T>, *mut T);
 
-/// The loops of a machine: for each number of rows, those of one vector and of two; the second
-/// copies the right operand.
+/// The loops of a machine: for each number of rows, those of one vector, of two, and of two that copy
+/// the right operand.
 pub(super) struct Micro<T: 'static> {
     /// The number of columns of one vector.
     pub(super) lanes: usize,
-    runs: &'static [[[Run<T>; 2]; 2]],
+    runs: &'static [[Run<T>; 3]],
     pack: unsafe fn([*const T; 4], usize, *mut T, usize),
 }
 
@@ -66,10 +66,14 @@ impl<T: Number> Micro<T> {
     /// else may use what it writes meanwhile.
     #[inline]
     pub(super) unsafe fn run(&self, rows: usize, wide: bool, block: &Block<T>) {
-        let runs = &self.runs[rows - 1][usize::from(wide)];
-        let packed = block.packed.unwrap_or(std::ptr::null_mut());
+        let runs = &self.runs[rows - 1];
+        let run = match (wide, block.packed.is_some()) {
+            (false, _) => runs[0],
+            (true, false) => runs[1],
+            (true, true) => runs[2],
+        };
         // SAFETY: As the caller ensures, and the machine has the instructions.
-        unsafe { runs[usize::from(block.packed.is_some())](block, packed) }
+        unsafe { run(block, block.packed.unwrap_or(std::ptr::null_mut())) }
     }
 
     /// Packs four lists: the first number of each, the second of each, and so on, each time at a
@@ -101,9 +105,8 @@ macro_rules! block {
 
             use super::{Block, Run};
 
-            pub(super) static RUNS: &[[[Run<$rust>; 2]; 2]] = &[$([
-                [run::<$rows, 1, false>, run::<$rows, 1, true>],
-                [run::<$rows, 2, false>, run::<$rows, 2, true>],
+            pub(super) static RUNS: &[[Run<$rust>; 3]] = &[$([
+                run::<$rows, 1, false>, run::<$rows, 2, false>, run::<$rows, 2, true>,
             ]),*];
 
             #[target_feature(enable = $features)]
@@ -157,12 +160,12 @@ macro_rules! block {
 
 #[cfg(target_arch = "x86_64")]
 block!(
-    single_v4, "avx512f", f32, 16, [1 2 3 4 5 6 7 8 9 10 11 12],
+    single_v4, "avx512f", f32, 16, [1 2 3 4 5 6 7 8],
     _mm512_setzero_ps, _mm512_loadu_ps, _mm512_set1_ps, _mm512_fmadd_ps, _mm512_add_ps, _mm512_storeu_ps
 );
 #[cfg(target_arch = "x86_64")]
 block!(
-    double_v4, "avx512f", f64, 8, [1 2 3 4 5 6 7 8 9 10 11 12],
+    double_v4, "avx512f", f64, 8, [1 2 3 4 5 6 7 8],
     _mm512_setzero_pd, _mm512_loadu_pd, _mm512_set1_pd, _mm512_fmadd_pd, _mm512_add_pd, _mm512_storeu_pd
 );
 #[cfg(target_arch = "x86_64")]

@@ -19,6 +19,7 @@ pub use plan::{MatMul, Orientation};
 
 impl MatMul {
     /// The number of elements that [`MatMul::run`] needs to compute with.
+    #[inline(never)]
     pub fn spare<T: Multiply>(&self) -> usize {
         T::spare(self)
     }
@@ -28,6 +29,7 @@ impl MatMul {
     ///
     /// # Errors
     /// [`NumericError::Length`] if a buffer does not have the shape planned for.
+    #[inline(never)]
     pub fn run<T: Multiply>(
         &self,
         left: &[T],

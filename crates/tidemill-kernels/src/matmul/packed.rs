@@ -174,7 +174,8 @@ impl<T: Number> Tile<'_, T> {
         let Tile { plan, micro, .. } = self;
         let width = self.width(&columns);
         let packed = &mut packed[..width * terms.len()];
-        let in_place = !is_packed && plan.right == Orientation::Normal && columns.len() == width;
+        let in_place =
+            !is_packed && plan.right == Orientation::Normal && columns.len() == micro.columns();
         if !is_packed && !in_place {
             self.pack_columns(columns.clone(), terms.clone(), packed);
         }
@@ -236,10 +237,7 @@ impl<T: Number> Tile<'_, T> {
                 pack(&self.micro, list, width, width, out);
             }
             Orientation::Transposed => {
-                let lists = self.left.chunks_exact(plan.rows).skip(terms.start);
-                for (list, out) in lists.zip(out.chunks_exact_mut(width)) {
-                    copy(&list[rows.clone()], out);
-                }
+                copy_parts(&self.left[terms.start * plan.rows..], plan.rows, rows, width, out);
             }
         }
     }
@@ -279,10 +277,8 @@ impl<T: Number> Tile<'_, T> {
         let (plan, width) = (self.plan, self.width(&columns));
         match plan.right {
             Orientation::Normal => {
-                let lists = self.right.chunks_exact(plan.columns).skip(terms.start);
-                for (list, out) in lists.zip(out.chunks_exact_mut(width)) {
-                    copy(&list[columns.clone()], out);
-                }
+                let rows = &self.right[terms.start * plan.columns..];
+                copy_parts(rows, plan.columns, columns.clone(), width, out);
             }
             Orientation::Transposed => {
                 let list =
@@ -334,6 +330,20 @@ fn pack<'a, T: Number>(
         let lists = [0, 1, 2, 3].map(|i| list(start + i));
         micro.pack(lists, width, &mut out[start..]);
         first += 4;
+    }
+}
+
+/// Copies a part of each row of a matrix, at distances of `width`.
+#[inline(never)]
+fn copy_parts<T: Copy>(
+    matrix: &[T],
+    columns: usize,
+    part: Range<usize>,
+    width: usize,
+    out: &mut [T],
+) {
+    for (row, out) in matrix.chunks_exact(columns).zip(out.chunks_exact_mut(width)) {
+        copy(&row[part.clone()], out);
     }
 }
 

@@ -4,17 +4,9 @@
 use super::plan::{MatMul, TERMS};
 use crate::NumericError;
 use crate::float::Float;
-use crate::vector::{Level, level};
 
-/// The most multiplications of a small product: more where registers hold a wide block.
-fn most_work() -> usize {
-    match level() {
-        #[cfg(target_arch = "x86_64")]
-        Level::V4 => 1 << 18,
-        _ => 1 << 14,
-    }
-}
-
+/// The most multiplications of a small product.
+const MOST_WORK: usize = 1 << 14;
 /// The number of rows of the product computed at once.
 const ROWS: usize = 4;
 
@@ -33,7 +25,7 @@ pub(super) fn multiply<T: Float>(
 
 /// Whether a product is small. One of a vector, on the left, is not: it is computed in another way.
 pub(super) fn is_small(plan: &MatMul) -> bool {
-    plan.rows > 1 && plan.work() <= most_work() && plan.inner <= TERMS
+    plan.rows > 1 && plan.work() <= MOST_WORK && plan.inner <= TERMS
 }
 
 vectorized! {
@@ -45,6 +37,7 @@ vectorized! {
     }
 }
 
+// Few kinds of blocks, to be compiled soon.
 #[inline(always)]
 fn bands_by<T: Float, const FUSED: bool>(
     left: &[T],
@@ -52,17 +45,19 @@ fn bands_by<T: Float, const FUSED: bool>(
     out: &mut [T],
     [inner, columns]: [usize; 2],
 ) {
+    let whole = out.len() / columns / ROWS * ROWS;
+    let (left, left_rest) = left.split_at(whole * inner);
+    let (out, out_rest) = out.split_at_mut(whole * columns);
     for (left, out) in left.chunks(ROWS * inner).zip(out.chunks_mut(ROWS * columns)) {
-        match left.len() / inner {
-            ROWS => band::<T, FUSED, ROWS>(left, right, out, [inner, columns]),
-            3 => band::<T, FUSED, 3>(left, right, out, [inner, columns]),
-            2 => band::<T, FUSED, 2>(left, right, out, [inner, columns]),
-            _ => band::<T, FUSED, 1>(left, right, out, [inner, columns]),
-        }
+        band::<T, FUSED, ROWS>(left, right, out, [inner, columns]);
+    }
+    for (left, out) in left_rest.chunks(inner).zip(out_rest.chunks_mut(columns)) {
+        band::<T, FUSED, 1>(left, right, out, [inner, columns]);
     }
 }
 
-/// Computes `R` rows of a product, in blocks that fit the registers of a processor.
+/// Computes `R` rows of a product, in blocks that fit the registers of a processor. The last block may
+/// compute some columns a second time, to the same bits.
 #[inline(always)]
 fn band<T: Float, const FUSED: bool, const R: usize>(
     left: &[T],
@@ -70,37 +65,23 @@ fn band<T: Float, const FUSED: bool, const R: usize>(
     out: &mut [T],
     extents: [usize; 2],
 ) {
-    let columns = extents[1];
-    let mut column = 0;
-    while column + 32 <= columns {
-        block::<T, FUSED, R, 32>(left, right, out, extents, column);
-        column += 32;
+    match extents[1] {
+        16.. => blocks::<T, FUSED, R, 16>(left, right, out, extents),
+        4.. => blocks::<T, FUSED, R, 4>(left, right, out, extents),
+        _ => blocks::<T, FUSED, R, 1>(left, right, out, extents),
     }
-    if column + 16 <= columns {
-        block::<T, FUSED, R, 16>(left, right, out, extents, column);
-        column += 16;
-    }
-    if column < columns && columns >= 16 {
-        // Computes some columns a second time, to the same bits.
-        return block::<T, FUSED, R, 16>(left, right, out, extents, columns - 16);
-    }
-    if column + 8 <= columns {
-        block::<T, FUSED, R, 8>(left, right, out, extents, column);
-        column += 8;
-    }
-    if column < columns && columns >= 8 {
-        return block::<T, FUSED, R, 8>(left, right, out, extents, columns - 8);
-    }
-    if column + 4 <= columns {
-        block::<T, FUSED, R, 4>(left, right, out, extents, column);
-        column += 4;
-    }
-    if column < columns && columns >= 4 {
-        return block::<T, FUSED, R, 4>(left, right, out, extents, columns - 4);
-    }
-    while column < columns {
-        block::<T, FUSED, R, 1>(left, right, out, extents, column);
-        column += 1;
+}
+
+#[inline(always)]
+fn blocks<T: Float, const FUSED: bool, const R: usize, const C: usize>(
+    left: &[T],
+    right: &[T],
+    out: &mut [T],
+    extents: [usize; 2],
+) {
+    let last = extents[1] - C;
+    for column in (0..last).step_by(C).chain([last]) {
+        block::<T, FUSED, R, C>(left, right, out, extents, column);
     }
 }
 

@@ -12,7 +12,7 @@ const COLUMNS: usize = 1 << 10;
 /// and the least for which memory is read well.
 const LEAST_COLUMNS: usize = 1 << 7;
 /// The number of rows that are combined in one pass over the sums.
-const ROWS: usize = 8;
+const ROWS: usize = 4;
 
 /// `out[j] = Σ vector[i] · matrix[i, j]`, summed as every product is.
 pub(super) fn combine_rows<T: Float>(vector: &[T], matrix: &[T], out: &mut [T]) {
