@@ -41,17 +41,17 @@ struct Cut {
 
 impl Cut {
     /// Few tiles, so that little is packed twice, but some for each thread.
-    fn of<T: Number>(plan: &MatMul, micro: &Micro<T>) -> Self {
+    fn of<T: Number>(plan: &MatMul, micro: &Micro<T>, threads: usize) -> Self {
         let part = BYTES / (TERMS * size_of::<T>());
         let is_one = plan.rows <= part;
         let mut rows = plan.rows.div_ceil(plan.rows.div_ceil(PARTS * part));
         let mut columns = plan.columns.min(RIGHT_BYTES / (TERMS * size_of::<T>()));
-        let wanted = threads() * if is_one { 1 } else { 2 };
+        let wanted = threads * if is_one { 1 } else { 2 };
         loop {
             let work = rows.max(LEAST_ROWS).saturating_mul(columns).saturating_mul(plan.inner);
             let count = plan.rows.div_ceil(rows) * plan.columns.div_ceil(columns);
             let halved = (columns / 2).next_multiple_of(micro.columns());
-            if count >= wanted || work <= LEAST_WORK || threads() == 1 {
+            if count >= wanted || work <= LEAST_WORK || threads == 1 {
                 break;
             } else if halved < columns {
                 columns = halved;
@@ -69,9 +69,11 @@ impl Cut {
     }
 }
 
-/// The number of elements that [`multiply`] needs to compute with.
+/// The number of elements that [`multiply`] needs to compute with, on the threads of the caller or as
+/// a part of one of its tiles, which one thread computes.
 pub(super) fn spare<T: Number>(plan: &MatMul, micro: &Micro<T>) -> usize {
-    Cut::of(plan, micro).both.saturating_mul(threads())
+    let space = |threads| Cut::of(plan, micro, threads).both.saturating_mul(threads);
+    space(threads()).max(space(1))
 }
 
 /// Computes a product none of whose extents is 0. The buffers must be as long as the plan says, and
@@ -84,7 +86,7 @@ pub(super) fn multiply<T: Number>(
     out: &mut [T],
     spare: &mut [T],
 ) -> Result<(), NumericError> {
-    let cut = Cut::of(plan, &micro);
+    let cut = Cut::of(plan, &micro, threads());
     let length = NumericError::Length { expected: cut.both, actual: spare.len() };
     let spaces: SmallVec<[&mut [T]; 16]> = spare.chunks_exact_mut(cut.both).collect();
     let spaces = Mutex::new(spaces);

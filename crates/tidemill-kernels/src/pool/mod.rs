@@ -5,8 +5,8 @@
 //! number of threads. The [`Context`] of the calling thread says how many may take part and when to
 //! stop. A thread without a context computes alone.
 //!
-//! The threads belong to the process. They are started when first needed, look for more work for a
-//! few microseconds after each piece, and then sleep. One caller at a time has them; meanwhile,
+//! The threads belong to the process. They are started when first needed, look for more work for
+//! some hundred microseconds after each piece, and then sleep. One caller at a time has them; meanwhile,
 //! others compute alone, and so does a tile that has tiles of its own.
 //!
 //! ```

@@ -215,3 +215,20 @@ fn buffers_that_do_not_fit_the_plan_are_an_error() {
     let error = NumericError::Length { expected: 4, actual: 3 };
     assert_eq!(plan.run(&[0.0_f64; 6], &[0.0; 6], &mut [0.0; 3], &mut []), Err(error));
 }
+
+#[test]
+fn wide_products_of_a_batch_are_those_of_its_matrices_on_any_number_of_threads() {
+    let [batch, rows, inner, columns] = [3, 300, 260, 1100];
+    let left = filled(&[batch, rows, inner], |at| float(at) as f32);
+    let right = filled(&[batch, inner, columns], |at| float(at + 7) as f32);
+    let product = |threads| {
+        let context = Context { threads, cancellation: None };
+        with_context(&context, || {
+            batch_matmul(&Memory::new(), (&left, Normal), (&right, Normal)).unwrap()
+        })
+    };
+    let alone = product(1);
+    for threads in [2, 3, 8] {
+        assert!(product(threads) == alone, "{threads} threads");
+    }
+}

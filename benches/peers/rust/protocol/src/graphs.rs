@@ -143,7 +143,7 @@ pub fn serve<M: Model>(version: &str) -> Result<()> {
 struct Prepared<M: Model> {
     model: M,
     first_nanoseconds: u128,
-    /// What a training fetched in these runs: it depends on how many steps went before.
+    /// The losses that these runs fetched, which depend on the number of steps before.
     losses: Vec<M::Output>,
 }
 
