@@ -50,7 +50,7 @@ impl Cut {
         loop {
             let work = rows.max(LEAST_ROWS).saturating_mul(columns).saturating_mul(plan.inner);
             let count = plan.rows.div_ceil(rows) * plan.columns.div_ceil(columns);
-            let halved = (columns / 2).next_multiple_of(micro.columns());
+            let halved = columns.div_ceil(2).next_multiple_of(micro.columns());
             if count >= wanted || work <= LEAST_WORK || threads == 1 {
                 break;
             } else if halved < columns {

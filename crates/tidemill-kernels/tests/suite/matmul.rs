@@ -232,3 +232,19 @@ fn wide_products_of_a_batch_are_those_of_its_matrices_on_any_number_of_threads()
         assert!(product(threads) == alone, "{threads} threads");
     }
 }
+
+#[test]
+fn a_product_of_long_vectors_is_one_number_on_any_number_of_threads() {
+    const INNER: usize = 200_000;
+    let vectors = [filled(&[1, INNER], |at| float(at)), filled(&[1, INNER], |at| float(at + 7))];
+    let terms = (0..INNER).map(|at| [float(at), float(at + 7)]);
+    let expected = Value::from_vec([1, 1], vec![summed!(terms, f64)]).unwrap();
+    for threads in 1..=4 {
+        let context = Context { threads, cancellation: None };
+        let [left, right] = &vectors;
+        let product = with_context(&context, || {
+            matmul(&Memory::new(), (left, Normal), (right, Transposed)).unwrap()
+        });
+        assert!(product.bits_eq(&expected), "{threads} threads");
+    }
+}
