@@ -11,7 +11,7 @@ use tidemill_value::{Element, Memory, Shape, Value, match_dtype};
 
 use crate::number::Number;
 use crate::output::build;
-use crate::pool::{for_each_chunk_mut, try_for_each_chunk_mut_with};
+use crate::pool::{for_each_chunk_mut, is_cancelled, try_for_each_chunk_mut_with};
 use crate::vector::level;
 use crate::{Broadcast, NumericError};
 use micro::{Micro, Vectors};
@@ -232,19 +232,31 @@ macro_rules! integers {
 floats!(f32, f64);
 integers!(i32, i64, u64);
 
-/// Adds the product to `out` row by row, so that the inner loop runs along rows.
+/// Adds the product to `out` row by row, so that the inner loop runs along rows. A request to stop is
+/// heeded within long rows too.
 fn accumulate<T: Number>(plan: &MatMul, left: &[T], right: &[T], out: &mut [T]) {
     let rows = tiles::LEAST_WORK.div_ceil(plan.inner * plan.columns);
+    let terms = tiles::LEAST_WORK.div_ceil(plan.columns);
     for_each_chunk_mut(out, rows * plan.columns, |i, out| {
         let left = left[i * rows * plan.inner..].chunks_exact(plan.inner);
         for (left, out) in left.zip(out.chunks_exact_mut(plan.columns)) {
-            for (&x, right) in left.iter().zip(right.chunks_exact(plan.columns)) {
-                for (&y, o) in right.iter().zip(&mut *out) {
-                    *o = o.plus(x.times(y));
+            for (left, right) in left.chunks(terms).zip(right.chunks(terms * plan.columns)) {
+                if is_cancelled() {
+                    return;
                 }
+                add_rows(left, right, out);
             }
         }
     });
+}
+
+/// Adds the rows of the right operand, times the numbers of a row of the left one.
+fn add_rows<T: Number>(left: &[T], right: &[T], out: &mut [T]) {
+    for (&x, right) in left.iter().zip(right.chunks_exact(out.len())) {
+        for (&y, o) in right.iter().zip(&mut *out) {
+            *o = o.plus(x.times(y));
+        }
+    }
 }
 
 #[cfg(all(test, target_arch = "x86_64"))]

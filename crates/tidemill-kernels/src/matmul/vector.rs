@@ -3,7 +3,7 @@
 
 use super::plan::TERMS;
 use crate::float::Float;
-use crate::pool::{for_each_chunk_mut, threads};
+use crate::pool::{for_each_chunk_mut, is_cancelled, threads};
 
 /// The number of elements of the matrix for which a thread is worthwhile.
 const WORK: usize = 1 << 16;
@@ -13,6 +13,8 @@ const COLUMNS: usize = 1 << 10;
 const LEAST_COLUMNS: usize = 1 << 7;
 /// The number of rows that are combined in one pass over the sums.
 const ROWS: usize = 4;
+/// A request to stop is heeded each time that so many parts of [`TERMS`] rows have been combined.
+const PARTS: usize = 1 << 6;
 
 /// `out[j] = Σ vector[i] · matrix[i, j]`, summed as every product is.
 pub(super) fn combine_rows<T: Float>(vector: &[T], matrix: &[T], out: &mut [T]) {
@@ -34,6 +36,9 @@ vectorized! {
         let mut sums = [T::ZERO; COLUMNS];
         let sums = &mut sums[..out.len()];
         for (i, vector) in vector.chunks(TERMS).enumerate() {
+            if i % PARTS == PARTS - 1 && is_cancelled() {
+                return;
+            }
             sums.fill(T::ZERO);
             let part = |row: usize| &matrix[(i * TERMS + row) * columns..][..out.len()];
             let (weights, rest) = vector.as_chunks::<ROWS>();
