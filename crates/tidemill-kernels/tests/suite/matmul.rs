@@ -1,10 +1,12 @@
+use std::time::{Duration, Instant};
+
 use proptest::prelude::*;
 use tidemill_kernels::NumericError;
 use tidemill_kernels::elementwise::cast;
 use tidemill_kernels::layout::transpose;
 use tidemill_kernels::matmul::Orientation::{Normal, Transposed};
 use tidemill_kernels::matmul::{MatMul, Orientation, batch_matmul, matmul};
-use tidemill_kernels::pool::{Context, with_context};
+use tidemill_kernels::pool::{Cancellation, Context, with_context};
 use tidemill_value::{DType, Memory, Value};
 
 use crate::support::*;
@@ -236,7 +238,7 @@ fn wide_products_of_a_batch_are_those_of_its_matrices_on_any_number_of_threads()
 #[test]
 fn a_product_of_long_vectors_is_one_number_on_any_number_of_threads() {
     const INNER: usize = 200_000;
-    let vectors = [filled(&[1, INNER], |at| float(at)), filled(&[1, INNER], |at| float(at + 7))];
+    let vectors = [filled(&[1, INNER], float), filled(&[1, INNER], |at| float(at + 7))];
     let terms = (0..INNER).map(|at| [float(at), float(at + 7)]);
     let expected = Value::from_vec([1, 1], vec![summed!(terms, f64)]).unwrap();
     for threads in 1..=4 {
@@ -247,4 +249,22 @@ fn a_product_of_long_vectors_is_one_number_on_any_number_of_threads() {
         });
         assert!(product.bits_eq(&expected), "{threads} threads");
     }
+}
+
+#[test]
+fn a_request_to_stop_is_heeded_within_a_product_of_two_long_vectors() {
+    const INNER: usize = 1 << 22;
+    macro_rules! check {
+        ($one:literal, $rust:ty) => {{
+            let plan = MatMul::new(([1, INNER], Normal), ([INNER, 1], Normal)).unwrap();
+            let (vector, mut sum) = (vec![$one; INNER], [$one - $one]);
+            // The whole product takes several times as long.
+            let soon = Cancellation::new().with_deadline(Instant::now() + Duration::from_millis(1));
+            let context = Context { threads: 1, cancellation: Some(&soon) };
+            with_context(&context, || plan.run(&vector, &vector, &mut sum, &mut []).unwrap());
+            assert!(sum[0] < INNER as $rust, "{}", sum[0]);
+        }};
+    }
+    check!(1.0_f64, f64);
+    check!(1_i64, i64);
 }
