@@ -69,6 +69,7 @@ pub(crate) fn in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_r
     layers_of_any_size_take_their_memory_from_runs_before()?;
     plans_for_shapes_share_their_memory()?;
     runs_that_fail_leave_no_more_memory_than_the_last_of_them()?;
+    results_that_are_dropped_leave_the_memory_of_one_run_for_the_next()?;
     steps_that_run_at_once_take_their_memory_from_runs_before()?;
     a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone()?;
     an_update_takes_no_more_than_its_variables_and_activations()
@@ -167,6 +168,35 @@ fn runs_that_fail_leave_no_more_memory_than_the_last_of_them() -> Outcome {
     Ok(())
 }
 
+/// Results of 256 KiB, dropped one by one, and many together while no run follows.
+fn results_that_are_dropped_leave_the_memory_of_one_run_for_the_next() -> Outcome {
+    const COUNT: usize = 1 << 16;
+    const BYTES: usize = COUNT * size_of::<f32>();
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let options = SessionOptions { threads: Some(1), ..SessionOptions::default() };
+    let session = Session::with_options(&graph, options);
+    let x = placeholder::<f32>([]);
+    let weights = get_variable("weights", [COUNT], ones());
+    session.init_missing()?;
+    let step = session.callable(&[x], (weights * x, assign_add(weights, weights * x)))?;
+    let call = || step.call((0.5_f32,)).unwrap();
+    for _ in 0..5 {
+        drop(call());
+    }
+    let before = MEMORY.in_use();
+    let (peak, results) = MEMORY.peak_in(call);
+    // Of the variable, whose last value the program holds, there are two.
+    assert!(peak - before < BYTES + BYTES / 2, "{} bytes", peak - before);
+    drop(results);
+    let kept: Vec<_> = (0..20).map(|_| call()).collect();
+    assert!(MEMORY.in_use() > before + 19 * 2 * BYTES);
+    drop(kept);
+    let left = MEMORY.in_use() - before;
+    assert!(left < BYTES / 2, "{left} bytes");
+    Ok(())
+}
+
 /// Branches that two threads compute.
 fn steps_that_run_at_once_take_their_memory_from_runs_before() -> Outcome {
     let graph = Graph::new();
@@ -181,18 +211,18 @@ fn steps_that_run_at_once_take_their_memory_from_runs_before() -> Outcome {
     Ok(())
 }
 
-/// Eight rows of a million.
+/// Eight rows of 60,000.
 fn a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();
-    let table = get_variable("table", [1_000_000, 16], zeros());
+    let table = get_variable("table", [60_000, 16], zeros());
     let ids = placeholder::<i64>([8]);
     let loss = reduce_mean(square(embedding_lookup(table, ids) - 1.0), ..);
     let train = GradientDescent::new(0.1).minimize(loss);
     let session = Session::new();
     session.init_missing()?;
     let step = session.callable(&[ids], (loss, train))?;
-    let chosen = Value::from([5_i64, 999_999, 0, 5, 17, 4, 3, 2]);
+    let chosen = Value::from([5_i64, 59_999, 0, 5, 17, 4, 3, 2]);
     let before = MEMORY.in_use();
     let (peak, _) = MEMORY.peak_in(|| step.call((&chosen,)).unwrap());
     assert!(peak - before < 64 * 1024, "{} bytes", peak - before);
@@ -202,7 +232,7 @@ fn a_step_on_rows_of_a_table_takes_memory_for_the_rows_alone() -> Outcome {
 
 /// Variables, two slots, a gradient, and updates in place.
 fn an_update_takes_no_more_than_its_variables_and_activations() -> Outcome {
-    const PARAMETERS: usize = 1 << 20;
+    const PARAMETERS: usize = 1_000_000;
     const BYTES: usize = PARAMETERS * size_of::<f32>();
     let graph = Graph::new();
     let _default = graph.as_default();
@@ -226,6 +256,6 @@ fn an_update_takes_no_more_than_its_variables_and_activations() -> Outcome {
     // it are live at once.
     let limit = (3 + 4) * BYTES;
     let taken = peak - before;
-    assert!(taken <= limit + limit / 10, "{taken} bytes are more than 1.1 times {limit}");
+    assert!((3 * BYTES..=limit + limit / 10).contains(&taken), "{taken} bytes of {limit}");
     Ok(())
 }

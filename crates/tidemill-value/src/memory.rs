@@ -1,6 +1,6 @@
 //! Memory for values, kept for new ones when they are gone.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::fmt;
 use std::marker::PhantomData;
 use std::ops::{Deref, DerefMut};
@@ -21,6 +21,8 @@ pub struct Memory {
     idle: RefCell<Idle>,
     /// Large values that leave the run send their memory here when they are gone.
     returns: OnceCell<Arc<Returns>>,
+    /// The bytes of the large values that have left in this round.
+    lent: Cell<usize>,
 }
 
 /// The least bytes of a value whose memory comes back from outside.
@@ -46,6 +48,7 @@ impl Memory {
         Memory {
             idle: RefCell::new(Idle { bins: Vec::new(), count: 0, round: 0 }),
             returns: OnceCell::new(),
+            lent: Cell::new(0),
         }
     }
 
@@ -56,7 +59,7 @@ impl Memory {
     pub fn zeros(&self, dtype: DType, shape: impl Into<Shape>) -> Result<Value, ValueError> {
         let shape = shape.into();
         let Some(mut value) = self.reused(dtype, &shape) else {
-            return self.fresh(dtype, shape);
+            return Value::zeros(dtype, shape);
         };
         if dtype != DType::Bool {
             match_dtype!(dtype, plain, T => value.as_mut_slice::<T>()?.fill(T::default()), else ());
@@ -72,24 +75,25 @@ impl Memory {
         let shape = shape.into();
         match self.reused(dtype, &shape) {
             Some(value) => Ok(value),
-            None => self.fresh(dtype, shape).map(spoiled),
+            None => Value::zeros(dtype, shape).map(spoiled),
         }
     }
 
-    fn fresh(&self, dtype: DType, shape: Shape) -> Result<Value, ValueError> {
-        let mut value = Value::zeros(dtype, shape)?;
-        if let Data::Plain(storage) = &mut value.data {
-            self.lend(storage);
-        }
-        Ok(value)
-    }
-
-    /// Sees to it that memory comes back.
-    fn lend(&self, storage: &mut Arc<Storage>) {
-        if storage.capacity().is_some_and(|capacity| capacity >= LARGE)
+    /// Sees to it that the memory of a large value that leaves the run comes back when the value is
+    /// dropped, on any thread. A value that others share, such as that of a variable, is theirs.
+    ///
+    /// Values that are dropped together, after many rounds, bring back no more than left in the last of
+    /// these: a round takes no more, and there may be none that would free the rest.
+    pub fn lend(&self, value: &mut Value) {
+        if let Data::Plain(storage) = &mut value.data
+            && let Some(capacity) = storage.capacity()
+            && capacity >= LARGE
             && let Some(storage) = Arc::get_mut(storage)
         {
-            storage.set_home(Some(Arc::downgrade(self.returns.get_or_init(Arc::default))));
+            let returns = self.returns.get_or_init(Arc::default);
+            storage.set_home(Some(Arc::downgrade(returns)));
+            self.lent.set(self.lent.get().saturating_add(capacity));
+            returns.limit(self.lent.get());
         }
     }
 
@@ -147,6 +151,7 @@ impl Memory {
             idle.count = idle.bins.iter().map(Vec::len).sum();
         }
         idle.round += 1;
+        self.lent.set(0);
     }
 
     /// The number of blocks of memory that wait for a value.
@@ -171,8 +176,7 @@ impl Memory {
         if shape.rank() == 0 {
             return None;
         }
-        let mut storage = self.take(dtype, shape.elements()?)?;
-        self.lend(&mut storage);
+        let storage = self.take(dtype, shape.elements()?)?;
         Some(spoiled(Value { shape: shape.clone(), data: Data::Plain(storage) }))
     }
 

@@ -6,7 +6,7 @@ use std::mem::{self, ManuallyDrop};
 use std::ptr::NonNull;
 use std::slice;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use half::{bf16, f16};
 #[cfg(feature = "files")]
@@ -54,24 +54,47 @@ pub(crate) struct Storage {
 /// Memory of dropped values, until somebody collects it.
 #[derive(Default)]
 pub(crate) struct Returns {
-    storages: Mutex<Vec<Storage>>,
+    returned: Mutex<Returned>,
     count: AtomicUsize,
+    /// The most bytes that it keeps.
+    limit: AtomicUsize,
+}
+
+#[derive(Default)]
+struct Returned {
+    storages: Vec<Storage>,
+    bytes: usize,
 }
 
 impl Returns {
+    /// Sets the most bytes that it keeps from now on.
+    pub(crate) fn limit(&self, bytes: usize) {
+        self.limit.store(bytes, Ordering::Relaxed);
+    }
+
+    /// Keeps a storage, or frees it if there is too much.
     fn put(&self, storage: Storage) {
-        let mut storages = self.storages.lock().unwrap_or_else(PoisonError::into_inner);
-        storages.push(storage);
-        self.count.store(storages.len(), Ordering::Release);
+        let mut returned = self.returned();
+        let bytes = returned.bytes.saturating_add(storage.capacity().unwrap_or_default());
+        if bytes <= self.limit.load(Ordering::Relaxed) {
+            returned.bytes = bytes;
+            returned.storages.push(storage);
+            self.count.store(returned.storages.len(), Ordering::Release);
+        }
     }
 
     /// Calls `f` with each of the storages, and keeps none.
     pub(crate) fn collect(&self, f: impl FnMut(Storage)) {
         if self.count.load(Ordering::Acquire) > 0 {
-            let mut storages = self.storages.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut returned = self.returned();
             self.count.store(0, Ordering::Release);
-            storages.drain(..).for_each(f);
+            returned.bytes = 0;
+            returned.storages.drain(..).for_each(f);
         }
+    }
+
+    fn returned(&self) -> MutexGuard<'_, Returned> {
+        self.returned.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 

@@ -162,7 +162,8 @@ fn bytes_are_counted_where_elements_are_copied() {
 fn memory_of_a_large_result_that_was_handed_out_comes_back_when_it_is_dropped_on_any_thread() {
     for elements in [1 << 14, 1 << 21] {
         let memory = Memory::new();
-        let result = memory.scratch(DType::F32, [elements]).unwrap();
+        let mut result = memory.scratch(DType::F32, [elements]).unwrap();
+        memory.lend(&mut result);
         let (place, shared) = (address(&result), result.clone());
         drop(result);
         assert_eq!(memory.idle(), 0, "still shared");
@@ -179,7 +180,36 @@ fn memory_of_a_large_result_that_was_handed_out_comes_back_when_it_is_dropped_on
 #[test]
 fn a_large_result_outlives_the_memory_it_came_from() {
     let memory = Memory::new();
-    let result = memory.zeros(DType::F64, [1 << 20]).unwrap();
+    let mut result = memory.zeros(DType::F64, [1 << 20]).unwrap();
+    memory.lend(&mut result);
     drop(memory);
     assert!(result.as_slice::<f64>().unwrap().iter().all(|&x| x == 0.0));
+}
+
+#[test]
+fn results_of_many_rounds_that_are_dropped_together_bring_back_the_memory_of_one_round() {
+    let memory = Memory::new();
+    let round = || {
+        let mut results = [1 << 14, 1 << 16].map(|n| memory.zeros(DType::F32, [n]).unwrap());
+        results.iter_mut().for_each(|result| memory.lend(result));
+        memory.end_round();
+        results
+    };
+    let kept: Vec<_> = (0..10).map(|_| round()).collect();
+    let newer = round();
+    drop(kept);
+    let held = memory.idle_bytes();
+    assert!((1 << 18..(1 << 18) + (1 << 17)).contains(&held), "{held} bytes");
+    drop(newer);
+}
+
+#[test]
+fn memory_of_a_result_that_is_not_lent_or_that_others_share_does_not_come_back() {
+    let memory = Memory::new();
+    drop(memory.zeros(DType::F32, [1 << 16]).unwrap());
+    let mut result = memory.zeros(DType::F32, [1 << 16]).unwrap();
+    let shared = result.clone();
+    memory.lend(&mut result);
+    drop((result, shared));
+    assert_eq!(memory.idle(), 0);
 }

@@ -160,6 +160,12 @@ fn run_in<R>(
         Some(variable) => value(plan, slots, variable.end?),
         None => Some(Value::from(counts[i - plan.variables.len()].wrapping_add(1))),
     });
+    // The store shares the values of variables by now, so these are not lent.
+    for place in plan.fetches.iter().filter(|place| !place.is_constant()) {
+        if let Some(value) = &mut slots[place.index()] {
+            memory.lend(value);
+        }
+    }
     let (places, constants) = (plan.fetches.iter(), &plan.constants[..]);
     Ok(fetch(&mut Fetched { places, slots, constants }))
 }
