@@ -1,5 +1,5 @@
 use smallvec::SmallVec;
-use tidemill_value::{Element, Memory, Scalar, Value};
+use tidemill_value::{DType, Element, Memory, Scalar, ScalarOp, Value};
 
 use crate::KernelError;
 
@@ -21,6 +21,24 @@ pub trait Kernel: Send + Sync {
     fn check(&self, _: &KernelCx<'_>) -> Result<(), KernelError> {
         Err(KernelError::Internal("a kernel cannot tell beforehand whether it fails"))
     }
+
+    /// The kernel that also applies a function to its only output, of this data type, if it can do so
+    /// while it computes: it is cheaper than a step of its own, and gives the same bits.
+    fn then(&self, _: Then, _: DType) -> Option<Box<dyn Kernel>> {
+        None
+    }
+}
+
+/// A function of a kernel's output, for [`Kernel::then`].
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Then {
+    /// The function.
+    pub function: ScalarOp,
+    /// The input that is the other operand of a function of two: a single element, a row, or as many
+    /// elements as the output has. It comes after the inputs that the kernel takes without the function.
+    pub other: Option<usize>,
+    /// Whether the output is the second operand.
+    pub is_second: bool,
 }
 
 impl<F> Kernel for F

@@ -67,7 +67,7 @@ pub use fact::{Elements, Fact, Inferred, Role, ShownTensor};
 pub use failed::{check_orphans, diagnose, elsewhere, fail};
 pub use holding::Holding;
 pub use ids::{GraphKey, NodeId, OperationRef, PoisonId, Referent, TensorId, TensorRef};
-pub use kernel::{Draw, Host, Kernel, KernelCx, NoHost, Operand};
+pub use kernel::{Draw, Host, Kernel, KernelCx, NoHost, Operand, Then};
 pub use lint::Lint;
 pub use location::{Location, at_location, derived, in_gradient};
 pub use memory::{GraphMemory, Seen};

@@ -31,6 +31,8 @@ pub struct Subgraph {
     /// The instructions that wait for a branch although they may fail the run or are control inputs,
     /// ascending.
     pub guarded: Vec<Guarded>,
+    /// True for the body of a loop, whose fetches are its feeds the next time.
+    pub repeats: bool,
 }
 
 /// One instruction of a [`Subgraph`]: an operation, the tensors that it takes, and the facts known
@@ -262,6 +264,12 @@ impl Subgraph {
             Some(Guarded { node, call, ..guarded })
         });
         self.guarded = guarded.collect();
+    }
+
+    /// Whether feed `i` is the same each time that the body of a loop runs.
+    pub fn is_unchanging(&self, i: usize) -> bool {
+        let next = self.feeds.get(i).map(|&feed| TensorId::new(feed, 0));
+        self.repeats && next.is_some() && self.fetches.get(i).copied() == next
     }
 
     /// The number of instructions.

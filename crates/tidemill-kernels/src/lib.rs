@@ -28,6 +28,7 @@ pub mod conv;
 pub mod dilation;
 pub mod einsum;
 pub mod elementwise;
+pub mod epilogue;
 pub mod layout;
 pub mod linalg;
 pub mod local_response;

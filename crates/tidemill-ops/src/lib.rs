@@ -27,6 +27,7 @@ mod operand;
 mod operations;
 mod operators;
 pub mod ops;
+mod product;
 mod registry;
 mod sample;
 mod shape_operand;

@@ -25,5 +25,6 @@ pub use passes::algebra::Algebra;
 pub use passes::cse::Cse;
 pub use passes::dead::DeadNodes;
 pub use passes::fold::Fold;
+pub use passes::pack::Pack;
 pub use pipeline::Pipeline;
 pub use rules::{Outcome, RULES, Rule};

@@ -1,11 +1,13 @@
 use tidemill_graph::{Execution, Instr, Region, Subgraph};
 
-use crate::{Algebra, Cse, DeadNodes, Fold, GraphEdit, Pass, RewriteLog, sweep};
+use crate::{Algebra, Cse, DeadNodes, Fold, GraphEdit, Pack, Pass, RewriteLog, sweep};
 
 /// Passes, in order.
 #[derive(Clone)]
 pub struct Pipeline {
     passes: Vec<&'static dyn Pass>,
+    /// Those that run once, at the end.
+    last: Vec<&'static dyn Pass>,
 }
 
 /// The next round finds what a rewrite makes possible. More than two are rarely needed.
@@ -14,25 +16,34 @@ const ROUNDS: usize = 4;
 impl Pipeline {
     /// The passes that runs use unless told otherwise. All of them are exact.
     pub fn standard() -> Self {
-        Pipeline::of([&DeadNodes as &dyn Pass, &Fold, &Algebra, &Cse])
+        let passes = Pipeline::of([&DeadNodes as &dyn Pass, &Fold, &Algebra, &Cse]);
+        Pipeline { last: vec![&Pack, &Cse, &DeadNodes], ..passes }
     }
 
     /// These passes.
     pub fn of(passes: impl IntoIterator<Item = &'static dyn Pass>) -> Self {
-        Pipeline { passes: passes.into_iter().collect() }
+        Pipeline { passes: passes.into_iter().collect(), last: Vec::new() }
     }
 
-    /// Runs the passes repeatedly until nothing changes, and records the changes.
+    /// Runs the passes repeatedly until nothing changes, then those that come last, and records the
+    /// changes.
     pub fn run(&self, mut subgraph: Subgraph, log: &mut RewriteLog) -> Subgraph {
         let of_other_subgraphs = log.take_refusals();
         for _ in 0..ROUNDS {
             let before = log.count();
             // An instruction that a rule refused in an earlier round may be gone.
             log.take_refusals();
-            for pass in &self.passes {
-                subgraph = pass.run(subgraph, log);
-                debug_assert_eq!(subgraph.verify(), Ok(()), "after {}", pass.name());
+            for &pass in &self.passes {
+                subgraph = run_pass(pass, subgraph, log);
             }
+            if log.count() == before {
+                break;
+            }
+        }
+        let before = log.count();
+        for &pass in &self.last {
+            subgraph = run_pass(pass, subgraph, log);
+            // The others clean up after the first.
             if log.count() == before {
                 break;
             }
@@ -60,20 +71,23 @@ impl Pipeline {
     }
 }
 
+fn run_pass(pass: &dyn Pass, subgraph: Subgraph, log: &mut RewriteLog) -> Subgraph {
+    let subgraph = pass.run(subgraph, log);
+    debug_assert_eq!(subgraph.verify(), Ok(()), "after {}", pass.name());
+    subgraph
+}
+
 /// The parameters of the regions of an instruction that always have the value of a constant.
 fn constant_arguments(edit: &GraphEdit<'_>) -> Vec<(usize, Instr)> {
     let instr = edit.instr();
     let Some(before) = instr.op.execution.inputs_before_bodies() else { return Vec::new() };
-    let repeats = instr.op.execution == Execution::Loop;
-    let is_passed_on = |i: usize| {
-        let body = instr.regions.last();
-        body.is_some_and(|body| body.subgraph.fetches[i] == body.parameter(i))
-    };
+    let body = instr.regions.last().filter(|_| instr.op.execution == Execution::Loop);
+    let is_passed_on = |i: usize| body.is_none_or(|body| body.subgraph.is_unchanging(i));
     let inputs = instr.inputs.iter().skip(before).enumerate();
     inputs
         .map(|(i, &input)| (i, edit.producer(input)))
         .filter(|(_, input)| input.op.execution == Execution::Constant)
-        .filter(|(i, _)| !repeats || is_passed_on(*i))
+        .filter(|(i, _)| is_passed_on(*i))
         .map(|(i, constant)| (i, constant.clone()))
         .collect()
 }

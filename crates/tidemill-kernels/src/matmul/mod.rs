@@ -1,15 +1,18 @@
 //! Matrix products.
 
 mod micro;
+mod pack;
 mod packed;
 mod plan;
 mod small;
 mod tiles;
 mod vector;
 
-use tidemill_value::{Element, Memory, Shape, Value, match_dtype};
+use tidemill_value::{DType, Element, Memory, Shape, Value, match_dtype};
 
 use crate::number::Number;
+use crate::elementwise::Plain;
+use crate::epilogue::{Epilogue, Finish};
 use crate::output::build;
 use crate::pool::{for_each_chunk_mut, is_cancelled, try_for_each_chunk_mut_with};
 use crate::vector::level;
@@ -37,8 +40,9 @@ impl MatMul {
         out: &mut [T],
         spare: &mut [T],
     ) -> Result<(), NumericError> {
-        T::multiply(self, left, right, out, spare)
+        T::multiply(self, left, Right::Plain(right), out, spare, None)
     }
+
 
     /// The product, transposed if its right operand is a vector, so that the left one is. The buffer
     /// of a vector has one layout.
@@ -46,6 +50,18 @@ impl MatMul {
         if self.columns == 1 && self.rows > 1 { self.swapped() } else { *self }
     }
 }
+
+/// The right operand of a product.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub enum Right<'a, T> {
+    Plain(&'a [T]),
+    /// As [`pack`] packs it.
+    Packed(&'a [T]),
+}
+
+/// The epilogue of the results to which a product belongs, and the number of elements before it.
+type Then<'a, T> = Option<(&'a Finish<'a, T>, usize)>;
 
 /// The ways to compute a product of floats, all to the same bits.
 enum Method<T: 'static> {
@@ -76,13 +92,27 @@ pub fn matmul(
     left: (&Value, Orientation),
     right: (&Value, Orientation),
 ) -> Result<Value, NumericError> {
+    matmul_then(memory, left, right, &[])
+}
+
+/// As [`matmul`], and applies functions to the elements of the product.
+///
+/// # Errors
+/// As for [`matmul`], [`NumericError::Length`] if an operand of the epilogue does not fit the product,
+/// and [`NumericError::UnsupportedDType`] if a function is of another data type.
+pub fn matmul_then(
+    memory: &Memory,
+    left: (&Value, Orientation),
+    right: (&Value, Orientation),
+    epilogue: Epilogue<'_>,
+) -> Result<Value, NumericError> {
     for value in [left.0, right.0] {
         let actual = value.shape().rank();
         if actual != 2 {
             return Err(NumericError::Rank { expected: 2, actual });
         }
     }
-    batch_matmul(memory, left, right)
+    batch_matmul_then(memory, left, right, epilogue)
 }
 
 /// The products of the matrices in the last two axes of two values, whose other axes broadcast;
@@ -98,15 +128,99 @@ pub fn batch_matmul(
     left: (&Value, Orientation),
     right: (&Value, Orientation),
 ) -> Result<Value, NumericError> {
+    batch_matmul_then(memory, left, right, &[])
+}
+
+/// As [`batch_matmul`], and applies functions to the elements of the products.
+///
+/// # Errors
+/// As for [`batch_matmul`] and [`matmul_then`].
+pub fn batch_matmul_then(
+    memory: &Memory,
+    left: (&Value, Orientation),
+    right: (&Value, Orientation),
+    epilogue: Epilogue<'_>,
+) -> Result<Value, NumericError> {
     let ((left_batch, left_matrix), (right_batch, right_matrix)) =
         (split_batch(left.0)?, split_batch(right.0)?);
-    let plan = MatMul::new((left_matrix, left.1), (right_matrix, right.1))?;
-    let batch = Broadcast::new([left_batch, right_batch])?;
+    let mut plan = MatMul::new((left_matrix, left.1), (right_matrix, right.1))?;
+    let mut batch = Broadcast::new([left_batch, right_batch])?;
     let shape: Shape = batch.shape().iter().copied().chain(plan.output()).collect();
+    if left.1 == Orientation::Normal && right_batch.iter().all(|&extent| extent == 1) {
+        // All rows are multiplied by one matrix.
+        plan.rows *= left_batch.iter().product::<usize>();
+        batch = Broadcast::new([&[], &[]])?;
+    }
     let dtype = left.0.dtype();
     match_dtype!(dtype, wide, T => {
         let (left, right) = (left.0.as_slice::<T>()?, right.0.as_slice::<T>()?);
-        build(memory, shape, |out| run_batch(memory, &plan, &batch, left, right, out))
+        build(memory, shape, |out| run_batch(memory, &plan, &batch, [left, right], out, epilogue))
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+/// The number of elements of a packed right operand of these extents, if products of its data type take
+/// such on this machine.
+pub fn packed_len(dtype: DType, [inner, columns]: [usize; 2]) -> Option<usize> {
+    match_dtype!(dtype, wide, T => T::packed(inner, columns), else None)
+}
+
+/// Whether a product of so many rows, terms and columns profits from a packed right operand.
+pub fn prefers_packed(dtype: DType, [rows, inner, columns]: [usize; 3]) -> bool {
+    let [left, right] = [Orientation::Normal; 2];
+    let plan = MatMul { rows, inner, columns, left, right };
+    rows > 1
+        && columns > 1
+        && !small::is_small(&plan)
+        && packed_len(dtype, [inner, columns]).is_some()
+}
+
+/// Packs the right operand of products by [`packed_matmul`], as a vector.
+///
+/// # Errors
+/// [`NumericError::Rank`] if it is not a matrix, and [`NumericError::UnsupportedDType`] if products of
+/// its data type take no packed operands on this machine.
+pub fn pack(
+    memory: &Memory,
+    (right, orientation): (&Value, Orientation),
+) -> Result<Value, NumericError> {
+    let &[rows, columns] = &right.shape()[..] else {
+        return Err(NumericError::Rank { expected: 2, actual: right.shape().rank() });
+    };
+    let [inner, columns] = plan::oriented(([rows, columns], orientation));
+    let left = Orientation::Normal;
+    let plan = MatMul { rows: 1, inner, columns, left, right: orientation };
+    let dtype = right.dtype();
+    let len = packed_len(dtype, [inner, columns]).ok_or(NumericError::UnsupportedDType { dtype })?;
+    match_dtype!(dtype, floats, T => {
+        let right = right.as_slice::<T>()?;
+        build(memory, [len], |out| { T::pack(&plan, right, out); Ok(()) })
+    }, else Err(NumericError::UnsupportedDType { dtype }))
+}
+
+/// The product of a matrix and one of `columns` columns that [`pack`] has packed, to the bits of
+/// [`matmul_then`].
+///
+/// # Errors
+/// As for [`matmul_then`], and [`NumericError::Length`] if the packed matrix does not fit.
+pub fn packed_matmul(
+    memory: &Memory,
+    left: (&Value, Orientation),
+    (packed, columns): (&Value, usize),
+    epilogue: Epilogue<'_>,
+) -> Result<Value, NumericError> {
+    let &[rows, inner] = &left.0.shape()[..] else {
+        return Err(NumericError::Rank { expected: 2, actual: left.0.shape().rank() });
+    };
+    let inner_first = plan::oriented(([rows, inner], left.1))[1];
+    let plan = MatMul::new(([rows, inner], left.1), ([inner_first, columns], Orientation::Normal))?;
+    let dtype = left.0.dtype();
+    match_dtype!(dtype, floats, T => {
+        let (left, packed) = (left.0.as_slice::<T>()?, packed.as_slice::<T>()?);
+        build(memory, plan.output(), |out| {
+            let finish = Finish::new(epilogue, out.len(), plan.columns)?;
+            let mut spare = memory.workspace(plan.spare::<T>())?;
+            T::multiply(&plan, left, Right::Packed(packed), out, &mut spare, Some((&finish, 0)))
+        })
     }, else Err(NumericError::UnsupportedDType { dtype }))
 }
 
@@ -117,24 +231,27 @@ fn split_batch(value: &Value) -> Result<(&[usize], [usize; 2]), NumericError> {
     Ok((batch, *matrix))
 }
 
-fn run_batch<T: Multiply>(
+fn run_batch<T: Multiply + Plain>(
     memory: &Memory,
     plan: &MatMul,
     batch: &Broadcast<2>,
-    left: &[T],
-    right: &[T],
+    [left, right]: [&[T]; 2],
     out: &mut [T],
+    epilogue: Epilogue<'_>,
 ) -> Result<(), NumericError> {
     if out.is_empty() {
         return Ok(());
     }
+    let finish = Finish::new(epilogue, out.len(), plan.columns)?;
     let (left_size, right_size) = (plan.rows * plan.inner, plan.inner * plan.columns);
+    let size = plan.rows * plan.columns;
     let run_some = |first: usize, out: &mut [T], spare: &mut [T]| {
-        let positions = batch.positions_from(first);
-        for (out, [l, r]) in out.chunks_exact_mut(plan.rows * plan.columns).zip(positions) {
+        let positions = batch.positions_from(first).zip(first..);
+        for (out, ([l, r], i)) in out.chunks_exact_mut(size).zip(positions) {
             let left = &left[l * left_size..(l + 1) * left_size];
-            let right = &right[r * right_size..(r + 1) * right_size];
-            plan.run(left, right, out, spare)?;
+            let right = Right::Plain(&right[r * right_size..(r + 1) * right_size]);
+            let then = (!epilogue.is_empty()).then_some((&finish, i * size));
+            T::multiply(plan, left, right, out, spare, then)?;
         }
         Ok(())
     };
@@ -142,8 +259,7 @@ fn run_batch<T: Multiply>(
         return run_some(0, out, &mut memory.workspace(plan.spare::<T>())?);
     }
     let matrices = tiles::LEAST_WORK.div_ceil(plan.work().max(1));
-    let chunk = matrices * plan.rows * plan.columns;
-    try_for_each_chunk_mut_with(memory, plan.spare::<T>(), out, chunk, |i, out, spare| {
+    try_for_each_chunk_mut_with(memory, plan.spare::<T>(), out, matrices * size, |i, out, spare| {
         run_some(i * matrices, out, spare)
     })
 }
@@ -153,13 +269,21 @@ pub trait Multiply: Element {
     #[doc(hidden)]
     fn spare(plan: &MatMul) -> usize;
 
+    /// The number of elements of a packed right operand, if there are such for this type.
+    #[doc(hidden)]
+    fn packed(inner: usize, columns: usize) -> Option<usize>;
+
+    #[doc(hidden)]
+    fn pack(plan: &MatMul, right: &[Self], out: &mut [Self]);
+
     #[doc(hidden)]
     fn multiply(
         plan: &MatMul,
         left: &[Self],
-        right: &[Self],
+        right: Right<'_, Self>,
         out: &mut [Self],
         spare: &mut [Self],
+        then: Then<'_, Self>,
     ) -> Result<(), NumericError>;
 }
 
@@ -175,32 +299,75 @@ macro_rules! floats {
                 }
             }
 
+            fn packed(inner: usize, columns: usize) -> Option<usize> {
+                let micro = <$rust>::micro(level())?;
+                pack::padded(&micro, columns).checked_mul(inner)
+            }
+
+            fn pack(plan: &MatMul, right: &[Self], out: &mut [Self]) {
+                if let Some(micro) = <$rust>::micro(level()) {
+                    pack::pack_right(plan, micro, right, out);
+                }
+            }
+
             fn multiply(
                 plan: &MatMul,
                 left: &[Self],
-                right: &[Self],
+                right: Right<'_, Self>,
                 out: &mut [Self],
                 spare: &mut [Self],
+                then: Then<'_, Self>,
             ) -> Result<(), NumericError> {
-                plan.check(left.len(), right.len(), out.len())?;
-                if plan.inner == 0 || out.is_empty() {
-                    out.fill(0.0);
-                    return Ok(());
-                }
+                check(plan, left, right, out)?;
                 let turned = plan.with_vector_first();
-                let (left, right) = if turned == *plan { (left, right) } else { (right, left) };
-                match Method::of(&turned) {
-                    Method::Combined => vector::combine_rows(left, right, out),
-                    Method::Small => small::multiply(&turned, left, right, out, spare)?,
-                    Method::Packed(micro) => {
-                        packed::multiply(&turned, micro, left, right, out, spare)?;
+                match right {
+                    _ if plan.inner == 0 || out.is_empty() => out.fill(0.0),
+                    Right::Plain(right) => {
+                        let (left, right) =
+                            if turned == *plan { (left, right) } else { (right, left) };
+                        match Method::of(&turned) {
+                            Method::Combined => vector::combine_rows(left, right, out),
+                            Method::Small => small::multiply(&turned, left, right, out, spare)?,
+                            Method::Packed(micro) => {
+                                let right = Right::Plain(right);
+                                let product = packed::Product { plan: &turned, micro, left, right, then };
+                                return product.compute(out, spare);
+                            }
+                            Method::Portable => tiles::multiply(&turned, left, right, out),
+                        }
                     }
-                    Method::Portable => tiles::multiply(&turned, left, right, out),
+                    Right::Packed(_) => {
+                        let micro = <$rust>::micro(level());
+                        let dtype = <$rust as Element>::DTYPE;
+                        let micro = micro.ok_or(NumericError::UnsupportedDType { dtype })?;
+                        let product = packed::Product { plan, micro, left, right, then };
+                        return product.compute(out, spare);
+                    }
                 }
-                Ok(())
+                then.map_or(Ok(()), |(finish, before)| finish.rows(before, out))
             }
         }
     )*};
+}
+
+/// Checks the lengths of the operands and the result of a product.
+fn check<T: Multiply>(
+    plan: &MatMul,
+    left: &[T],
+    right: Right<'_, T>,
+    out: &[T],
+) -> Result<(), NumericError> {
+    let right = match right {
+        Right::Plain(right) => right.len(),
+        Right::Packed(right) if Some(right.len()) == T::packed(plan.inner, plan.columns) => {
+            plan.inner * plan.columns
+        }
+        Right::Packed(right) => {
+            let expected = T::packed(plan.inner, plan.columns).unwrap_or(0);
+            return Err(NumericError::Length { expected, actual: right.len() });
+        }
+    };
+    plan.check(left.len(), right, out.len())
 }
 
 macro_rules! integers {
@@ -210,20 +377,30 @@ macro_rules! integers {
                 plan.turned()
             }
 
+            fn packed(_: usize, _: usize) -> Option<usize> {
+                None
+            }
+
+            fn pack(_: &MatMul, _: &[Self], _: &mut [Self]) {}
+
             fn multiply(
                 plan: &MatMul,
                 left: &[Self],
-                right: &[Self],
+                right: Right<'_, Self>,
                 out: &mut [Self],
                 spare: &mut [Self],
+                then: Then<'_, Self>,
             ) -> Result<(), NumericError> {
-                plan.check(left.len(), right.len(), out.len())?;
+                check(plan, left, right, out)?;
                 out.fill(0);
-                if plan.inner == 0 || out.is_empty() {
-                    return Ok(());
+                if let Right::Plain(right) = right
+                    && plan.inner > 0
+                    && !out.is_empty()
+                {
+                    let add = |left: &[Self], right: &[Self]| accumulate(plan, left, right, out);
+                    plan.by_rows(left, right, spare, add)?;
                 }
-                let add = |left: &[Self], right: &[Self]| accumulate(plan, left, right, out);
-                plan.by_rows(left, right, spare, add)
+                then.map_or(Ok(()), |(finish, before)| finish.rows(before, out))
             }
         }
     )*};

@@ -7,14 +7,18 @@
 //! terms each, as in the other products: where its tile lies makes no difference.
 
 use std::ops::Range;
+use std::slice::from_raw_parts_mut;
 use std::sync::{Mutex, PoisonError};
 
 use smallvec::SmallVec;
 
 use super::micro::{Block, MOST, Micro};
+use super::pack::{Panels, copy_parts, pack, padded, padded_width, panels};
 use super::plan::{MatMul, Orientation, TERMS};
+use super::{Right, Then};
 use super::tiles::{LEAST_WORK, Shared};
 use crate::NumericError;
+use crate::elementwise::Plain;
 use crate::number::Number;
 use crate::pool::{is_cancelled, threads, try_for_each};
 
@@ -26,8 +30,6 @@ const PARTS: usize = 8;
 const RIGHT_BYTES: usize = 1 << 20;
 /// A product of fewer rows takes as long as one of this many: it waits for memory.
 const LEAST_ROWS: usize = 8;
-/// The number of panels packed side by side.
-const TOGETHER: usize = 4;
 
 /// How a product is cut into tiles.
 #[derive(Clone, Copy)]
@@ -76,123 +78,167 @@ pub(super) fn spare<T: Number>(plan: &MatMul, micro: &Micro<T>) -> usize {
     space(threads()).max(space(1))
 }
 
-/// Computes a product none of whose extents is 0. The buffers must be as long as the plan says, and
-/// `spare` as long as [`spare`] does.
-pub(super) fn multiply<T: Number>(
-    plan: &MatMul,
-    micro: Micro<T>,
-    left: &[T],
-    right: &[T],
-    out: &mut [T],
-    spare: &mut [T],
-) -> Result<(), NumericError> {
-    let cut = Cut::of(plan, &micro, threads());
-    let length = NumericError::Length { expected: cut.both, actual: spare.len() };
-    let spaces: SmallVec<[&mut [T]; 16]> = spare.chunks_exact_mut(cut.both).collect();
-    let spaces = Mutex::new(spaces);
-    let lock = || spaces.lock().unwrap_or_else(PoisonError::into_inner);
-    let across = plan.columns.div_ceil(cut.columns);
-    let product = Shared::of(out);
-    try_for_each(plan.rows.div_ceil(cut.rows) * across, |i| {
-        let Some(space) = lock().pop() else { return Err(length.clone()) };
-        let [row, column] = [i / across * cut.rows, i % across * cut.columns];
-        let rows = row..plan.rows.min(row + cut.rows);
-        let columns = column..plan.columns.min(column + cut.columns);
-        let tile = Tile { plan, micro, left, right, rows, columns };
-        // SAFETY: Tiles do not overlap, each comes up once, and the product is borrowed for writing.
-        unsafe { tile.compute(&product, space.split_at_mut(cut.left)) };
-        lock().push(space);
-        Ok(())
-    })
+/// A product none of whose extents is 0, with operands as long as the plan says.
+pub(super) struct Product<'a, T: 'static> {
+    pub(super) plan: &'a MatMul,
+    pub(super) micro: Micro<T>,
+    pub(super) left: &'a [T],
+    pub(super) right: Right<'a, T>,
+    pub(super) then: Then<'a, T>,
+}
+
+impl<T: Number + Plain> Product<'_, T> {
+    /// Computes it, with as much space as [`spare`] says.
+    pub(super) fn compute(&self, out: &mut [T], spare: &mut [T]) -> Result<(), NumericError> {
+        let Product { plan, micro, .. } = self;
+        let cut = Cut::of(plan, micro, threads());
+        let length = NumericError::Length { expected: cut.both, actual: spare.len() };
+        let spaces: SmallVec<[&mut [T]; 16]> = spare.chunks_exact_mut(cut.both).collect();
+        let spaces = Mutex::new(spaces);
+        let lock = || spaces.lock().unwrap_or_else(PoisonError::into_inner);
+        let across = plan.columns.div_ceil(cut.columns);
+        let product = Shared::of(out);
+        try_for_each(plan.rows.div_ceil(cut.rows) * across, |i| {
+            let Some(space) = lock().pop() else { return Err(length.clone()) };
+            let [row, column] = [i / across * cut.rows, i % across * cut.columns];
+            let rows = row..plan.rows.min(row + cut.rows);
+            let columns = column..plan.columns.min(column + cut.columns);
+            let tile = Tile { of: self, rows, columns };
+            // SAFETY: Tiles do not overlap, each comes up once, and the product is borrowed for
+            // writing.
+            let result = unsafe { tile.compute(&product, space.split_at_mut(cut.left)) };
+            lock().push(space);
+            result
+        })
+    }
 }
 
 /// A rectangle of the product.
-struct Tile<'a, T: 'static> {
-    plan: &'a MatMul,
-    micro: Micro<T>,
-    left: &'a [T],
-    right: &'a [T],
+struct Tile<'a, 'p, T: 'static> {
+    of: &'a Product<'p, T>,
     rows: Range<usize>,
     columns: Range<usize>,
 }
 
-impl<T: Number> Tile<'_, T> {
+/// The numbers of a panel, for some terms.
+enum Numbers<'a, T> {
+    Packed(&'a [T]),
+    /// They are in this right operand; there is space to pack them.
+    Plain(&'a [T], &'a mut [T]),
+}
+
+impl<T: Number + Plain> Tile<'_, '_, T> {
     /// Computes the tile, with space for what it packs of both operands. A request to stop is heeded
     /// between terms.
     ///
     /// # Safety
     /// Nobody else may use the elements of the tile meanwhile.
-    unsafe fn compute(&self, product: &Shared<T>, (left, right): (&mut [T], &mut [T])) {
-        let (plan, width) = (self.plan, self.micro.columns());
+    unsafe fn compute(
+        &self,
+        product: &Shared<T>,
+        (left, space): (&mut [T], &mut [T]),
+    ) -> Result<(), NumericError> {
+        let Tile { of: Product { plan, micro, right, .. }, columns: all, .. } = self;
+        let has_space_for_all = space.len() > micro.columns() * TERMS.min(plan.inner);
         for first in (0..plan.inner).step_by(TERMS) {
             let terms = first..plan.inner.min(first + TERMS);
-            let is_packed = right.len() > width * TERMS.min(plan.inner);
             if is_cancelled() {
-                return;
+                return Ok(());
             }
-            if is_packed {
-                self.pack_panels(terms.clone(), right);
+            if let Right::Plain(right) = right
+                && has_space_for_all
+            {
+                let panels = Panels { plan, micro: *micro, right, columns: all.clone() };
+                panels.pack(terms.clone(), space);
             }
             let most = left.len() / TERMS.min(plan.inner);
             for part in shares(self.rows.clone(), most) {
-                for rows in shares(part.clone(), self.micro.rows()) {
+                for rows in shares(part.clone(), micro.rows()) {
                     let start = (rows.start - part.start) * terms.len();
                     let out = &mut left[start..][..rows.len() * terms.len()];
                     self.pack_rows(rows, terms.clone(), out);
                 }
-                for (i, columns) in self.panels().enumerate() {
-                    let start = if is_packed { i * width * terms.len() } else { 0 };
-                    let panel = Panel { columns, terms: terms.clone(), is_packed };
+                for columns in panels(micro, all) {
+                    let numbers = match *right {
+                        Right::Packed(right) => {
+                            let before = terms.start * padded(micro, plan.columns);
+                            Numbers::Packed(&right[before + columns.start * terms.len()..])
+                        }
+                        Right::Plain(_) if has_space_for_all => {
+                            let before = columns.start - all.start;
+                            Numbers::Packed(&space[before * terms.len()..])
+                        }
+                        Right::Plain(right) => Numbers::Plain(right, &mut *space),
+                    };
                     // SAFETY: As the caller ensures.
-                    unsafe { self.panel(panel, part.clone(), product, left, &mut right[start..]) };
+                    unsafe { self.panel(columns, terms.clone(), numbers, &part, left, product) };
+                }
+                if terms.end == plan.inner {
+                    // SAFETY: As the caller ensures.
+                    unsafe { self.finish(part, product)? };
                 }
             }
         }
+        Ok(())
     }
 
-    /// The columns of the panels.
-    fn panels(&self) -> impl Iterator<Item = Range<usize>> + use<T> {
-        let (end, width) = (self.columns.end, self.micro.columns());
-        self.columns.clone().step_by(width).map(move |start| start..end.min(start + width))
+    /// Finishes the sums of some rows.
+    ///
+    /// # Safety
+    /// Nobody else may use the elements of the tile meanwhile.
+    unsafe fn finish(&self, rows: Range<usize>, product: &Shared<T>) -> Result<(), NumericError> {
+        let Some((finish, before)) = self.of.then else { return Ok(()) };
+        for row in rows {
+            let first = row * self.of.plan.columns + self.columns.start;
+            // SAFETY: The tile lies inside the product, and the caller vouches for it.
+            let part = unsafe { from_raw_parts_mut(product.at(first), self.columns.len()) };
+            finish.part(before + first, part)?;
+        }
+        Ok(())
     }
 
-    /// The number of columns that a panel is padded to.
-    fn width(&self, columns: &Range<usize>) -> usize {
-        if columns.len() > self.micro.lanes { self.micro.columns() } else { self.micro.lanes }
-    }
-
-    /// Computes the blocks of a panel and some rows; `packed` is the panel, or space for it.
+    /// Computes the blocks of a panel and some rows.
     ///
     /// # Safety
     /// Nobody else may use the elements of the tile meanwhile.
     unsafe fn panel(
         &self,
-        Panel { columns, terms, is_packed }: Panel,
-        part: Range<usize>,
-        product: &Shared<T>,
+        columns: Range<usize>,
+        terms: Range<usize>,
+        numbers: Numbers<'_, T>,
+        part: &Range<usize>,
         left: &[T],
-        packed: &mut [T],
+        product: &Shared<T>,
     ) {
-        let Tile { plan, micro, .. } = self;
-        let width = self.width(&columns);
-        let packed = &mut packed[..width * terms.len()];
-        let in_place =
-            !is_packed && plan.right == Orientation::Normal && columns.len() == micro.columns();
-        if !is_packed && !in_place {
-            self.pack_columns(columns.clone(), terms.clone(), packed);
-        }
-        let place = if in_place { terms.start * plan.columns + columns.start } else { 0 };
-        let place = &self.right[place..];
-        let packed = packed.as_mut_ptr();
+        let Product { plan, micro, .. } = self.of;
+        let width = padded_width(micro, &columns);
+        let len = width * terms.len();
+        // The first block reads the numbers in place if all its columns are there.
+        let (packed, place, copy) = match numbers {
+            Numbers::Packed(packed) => (packed[..len].as_ptr(), None, None),
+            Numbers::Plain(right, space)
+                if plan.right == Orientation::Normal && columns.len() == micro.columns() =>
+            {
+                let place = &right[terms.start * plan.columns + columns.start..];
+                let copy = space[..len].as_mut_ptr();
+                (copy.cast_const(), Some(place.as_ptr()), Some(copy))
+            }
+            Numbers::Plain(right, space) => {
+                let columns = columns.clone();
+                let panels = Panels { plan, micro: *micro, right, columns: columns.clone() };
+                panels.pack_panel(columns, terms.clone(), &mut space[..len]);
+                (space.as_ptr(), None, None)
+            }
+        };
         for rows in shares(part.clone(), micro.rows()) {
-            let is_first = in_place && rows.start == part.start;
+            let place = place.filter(|_| rows.start == part.start);
             let left = &left[(rows.start - part.start) * terms.len()..];
             let mut block = Block {
                 terms: terms.len(),
                 left: left.as_ptr(),
-                right: if is_first { place.as_ptr() } else { packed },
-                step: if is_first { plan.columns } else { width },
-                packed: is_first.then_some(packed),
+                right: place.unwrap_or(packed),
+                step: if place.is_some() { plan.columns } else { width },
+                packed: copy.filter(|_| place.is_some() && rows.len() < part.len()),
                 out: std::ptr::null_mut(),
                 distance: plan.columns,
                 adds: terms.start > 0,
@@ -218,7 +264,7 @@ impl<T: Number> Tile<'_, T> {
         let mut whole = [T::ZERO; MOST];
         let inside = Block { out: whole.as_mut_ptr(), distance: width, adds: false, ..block };
         // SAFETY: As the caller ensures; no block has more elements than this.
-        unsafe { self.micro.run(rows, width > self.micro.lanes, &inside) };
+        unsafe { self.of.micro.run(rows, width > self.of.micro.lanes, &inside) };
         for (i, sums) in whole.chunks_exact(width).take(rows).enumerate() {
             for (j, &sum) in sums.iter().take(columns).enumerate() {
                 // SAFETY: As the caller ensures.
@@ -232,73 +278,17 @@ impl<T: Number> Tile<'_, T> {
 
     /// Packs some terms of the rows of a block.
     fn pack_rows(&self, rows: Range<usize>, terms: Range<usize>, out: &mut [T]) {
-        let (plan, width) = (self.plan, rows.len());
+        let (Product { plan, micro, left, .. }, width) = (self.of, rows.len());
         match plan.left {
             Orientation::Normal => {
-                let list = |i: usize| &self.left[(rows.start + i) * plan.inner..][terms.clone()];
-                pack(&self.micro, list, width, width, out);
+                let list = |i: usize| &left[(rows.start + i) * plan.inner..][terms.clone()];
+                pack(micro, list, width, width, out);
             }
             Orientation::Transposed => {
-                copy_parts(&self.left[terms.start * plan.rows..], plan.rows, rows, width, out);
+                copy_parts(&left[terms.start * plan.rows..], plan.rows, rows, width, out);
             }
         }
     }
-
-    /// Packs some terms of the right operand, panel by panel.
-    fn pack_panels(&self, terms: Range<usize>, out: &mut [T]) {
-        let (plan, width) = (self.plan, self.micro.columns());
-        let len = width * terms.len();
-        let mut panels = self.panels();
-        for out in out.chunks_mut(TOGETHER * len) {
-            let group: SmallVec<[Range<usize>; TOGETHER]> =
-                panels.by_ref().take(TOGETHER).collect();
-            let is_whole =
-                group.len() == TOGETHER && group.iter().all(|panel| panel.len() == width);
-            if plan.right == Orientation::Normal && is_whole {
-                // Rows are read over several panels: memory likes long reads.
-                let columns = group[0].start..group[0].start + TOGETHER * width;
-                let rows = self.right.chunks_exact(plan.columns).skip(terms.start);
-                for (i, row) in rows.take(terms.len()).enumerate() {
-                    let parts = row[columns.clone()].chunks_exact(width);
-                    for (part, out) in parts.zip(out.chunks_exact_mut(len)) {
-                        copy(part, &mut out[i * width..]);
-                    }
-                }
-                continue;
-            }
-            for (columns, out) in group.into_iter().zip(out.chunks_mut(len)) {
-                let out = &mut out[..self.width(&columns) * terms.len()];
-                self.pack_columns(columns, terms.clone(), out);
-            }
-        }
-    }
-
-    /// Packs some terms of the columns of a panel: for each term, numbers up to its width, of which
-    /// those beyond the last column are zero.
-    fn pack_columns(&self, columns: Range<usize>, terms: Range<usize>, out: &mut [T]) {
-        let (plan, width) = (self.plan, self.width(&columns));
-        match plan.right {
-            Orientation::Normal => {
-                let rows = &self.right[terms.start * plan.columns..];
-                copy_parts(rows, plan.columns, columns.clone(), width, out);
-            }
-            Orientation::Transposed => {
-                let list =
-                    |i: usize| &self.right[(columns.start + i) * plan.inner..][terms.clone()];
-                pack(&self.micro, list, columns.len(), width, out);
-            }
-        }
-        if columns.len() < width {
-            out.chunks_exact_mut(width).for_each(|out| out[columns.len()..].fill(T::ZERO));
-        }
-    }
-}
-
-/// Some columns of the right operand for some terms.
-struct Panel {
-    columns: Range<usize>,
-    terms: Range<usize>,
-    is_packed: bool,
 }
 
 /// Cuts a range into about equal shares, none longer than `most`.
@@ -306,58 +296,4 @@ fn shares(range: Range<usize>, most: usize) -> impl Iterator<Item = Range<usize>
     let (start, len) = (range.start, range.len());
     let count = len.div_ceil(most);
     (0..count).map(move |i| start + len * i / count..start + len * (i + 1) / count)
-}
-
-/// Packs `count` lists: the first number of each, the second of each, and so on, each time at a
-/// distance of `width`.
-fn pack<'a, T: Number>(
-    micro: &Micro<T>,
-    list: impl Fn(usize) -> &'a [T],
-    count: usize,
-    width: usize,
-    out: &mut [T],
-) {
-    if count < 4 {
-        for i in 0..count {
-            for (out, &x) in out[i..].iter_mut().step_by(width).zip(list(i)) {
-                *out = x;
-            }
-        }
-        return;
-    }
-    let mut first = 0;
-    while first < count {
-        // The last four lists may have been packed in part.
-        let start = first.min(count - 4);
-        let lists = [0, 1, 2, 3].map(|i| list(start + i));
-        micro.pack(lists, width, &mut out[start..]);
-        first += 4;
-    }
-}
-
-/// Copies a part of each row of a matrix, at distances of `width`.
-#[inline(never)]
-fn copy_parts<T: Copy>(
-    matrix: &[T],
-    columns: usize,
-    part: Range<usize>,
-    width: usize,
-    out: &mut [T],
-) {
-    for (row, out) in matrix.chunks_exact(columns).zip(out.chunks_exact_mut(width)) {
-        copy(&row[part.clone()], out);
-    }
-}
-
-/// Copies a few numbers to the beginning of `to`. So few are not worth a call.
-#[inline(always)]
-fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-    let ((from, from_rest), (to, to_rest)) =
-        (from.as_chunks::<4>(), to[..from.len()].as_chunks_mut::<4>());
-    for (to, from) in to.iter_mut().zip(from) {
-        *to = *from;
-    }
-    for (to, from) in to_rest.iter_mut().zip(from_rest) {
-        *to = *from;
-    }
 }

@@ -151,7 +151,7 @@ fn turn<'a, T: Bits>(
     }
 }
 
-fn oriented(([rows, columns], orientation): ([usize; 2], Orientation)) -> [usize; 2] {
+pub(super) fn oriented(([rows, columns], orientation): ([usize; 2], Orientation)) -> [usize; 2] {
     match orientation {
         Orientation::Normal => [rows, columns],
         Orientation::Transposed => [columns, rows],

@@ -13,6 +13,7 @@ use crate::family::grads;
 use crate::kernel::kernel;
 use crate::operand::tensor;
 use crate::operations::operations;
+use crate::product::{Factors, Product};
 use crate::{Operand, Tensor};
 
 operations! {
@@ -63,10 +64,7 @@ pub static BATCH_MATMUL_V2: OpDef =
     product("BatchMatMulV2", "The products of two batches of matrices, which broadcast.")
         .infer(|node| infer(node, |x, y| x.broadcast(y).map_err(OpError::from)))
         .kernel(|node| {
-            let [left, right] = orientations(node)?;
-            Ok(kernel(move |cx| {
-                Ok(kernels::batch_matmul(cx.memory, (cx.input(0)?, left), (cx.input(1)?, right))?)
-            }))
+            Ok(Product::kernel(Factors::Batches(orientations(node)?)))
         })
         .samples(|| {
             let mut samples = samples();

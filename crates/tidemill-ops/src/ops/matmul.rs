@@ -5,15 +5,15 @@ use tidemill_graph::{
     Arg, AttrDef, GradCx, GradientError, Grads, Inferred, NodeBuilder, NodeView, OpDef, OpError,
     Sample,
 };
-use tidemill_kernels::matmul::{self as kernels, Orientation};
+use tidemill_kernels::matmul::Orientation;
 use tidemill_value::{DType, Dim, PartialShape, Value};
 
 use super::batch_matmul::{BatchMatMul, batch_matmul_with};
 use super::nn::bias_add;
 use crate::family::grads;
-use crate::kernel::kernel;
 use crate::operand::{composite, tensor};
 use crate::operations::operations;
+use crate::product::{Factors, Product};
 use crate::{Operand, Tensor};
 
 operations! {
@@ -38,9 +38,7 @@ pub static OP: OpDef = OpDef::new("MatMul", "The product of two matrices.")
     .kernel(|node| {
         let left = orientation(node.bool_attr("transpose_a")?);
         let right = orientation(node.bool_attr("transpose_b")?);
-        Ok(kernel(move |cx| {
-            Ok(kernels::matmul(cx.memory, (cx.input(0)?, left), (cx.input(1)?, right))?)
-        }))
+        Ok(Product::kernel(Factors::Matrices([left, right])))
     })
     .samples(samples);
 
@@ -60,12 +58,12 @@ fn samples() -> Vec<Sample> {
     ]
 }
 
-fn orientation(transposed: bool) -> Orientation {
+pub(super) fn orientation(transposed: bool) -> Orientation {
     if transposed { Orientation::Transposed } else { Orientation::Normal }
 }
 
 /// Rows and columns of input `i`, as they are multiplied.
-fn matrix(node: &NodeView<'_>, i: usize, transposed: bool) -> Result<[Dim; 2], OpError> {
+pub(super) fn matrix(node: &NodeView<'_>, i: usize, transposed: bool) -> Result<[Dim; 2], OpError> {
     match (node.shape(i).dims(), transposed) {
         (None, _) => Ok([Dim::UNKNOWN; 2]),
         (Some(&[rows, columns]), false) => Ok([rows, columns]),

@@ -36,6 +36,7 @@ pub mod matmul;
 pub mod nn;
 pub mod norm;
 pub mod normalization;
+pub mod packed_matmul;
 pub mod placeholder;
 pub mod pooling;
 pub mod prod;

@@ -1,7 +1,7 @@
 //! Arithmetic and logic.
 
 use tidemill_graph::{Attrs, OpDef, TensorId};
-use tidemill_ops::ops::{activation, arithmetic, compare, math};
+use tidemill_ops::ops::{activation, arithmetic, compare, math, nn};
 use tidemill_value::{DType, Element, Value, match_dtype};
 
 use super::rule::{Outcome, Rule, no, only_if, rule};
@@ -36,11 +36,23 @@ pub(super) const RULES: &[Rule] = &[
     rule("true-and", "true & x = x", &compare::LOGICAL_AND, |e| neutral_left(e, is_true)),
     rule("or-false", "x | false = x", &compare::LOGICAL_OR, |e| neutral_right(e, is_false)),
     rule("false-or", "false | x = x", &compare::LOGICAL_OR, |e| neutral_left(e, is_false)),
+    rule("bias-add", "bias_add(x, b) = x + b, if the channels come last", &nn::BIAS_ADD, bias_add),
     rule("add-n-one", "sum of one tensor = the tensor", &arithmetic::ADD_N, |e| {
         only_if(e.instr().inputs.len() == 1, "there are several")?;
         e.input(0)
     }),
 ];
+
+/// As an addition, it can be fused.
+fn bias_add(edit: &mut GraphEdit<'_>) -> Outcome {
+    let (x, bias) = (edit.input(0)?, edit.input(1)?);
+    let rank = edit.fact(x).shape.rank().ok_or(WhyNot("the rank is not known"))?;
+    let format = edit.with_view(|node| node.str_attr("data_format").map(|f| f.starts_with(b"NC")));
+    let is_channels_first = format.map_err(|_| WhyNot("the format is not known"))?;
+    only_if(rank == 2 || !is_channels_first, "the channels come first")?;
+    only_if(!edit.may_fail(), "the bias may not fit")?;
+    edit.add(&arithmetic::ADD, &Attrs::NONE, &[&[x], &[bias]])
+}
 
 /// The left operand, if the right one is a single number that is neutral.
 fn neutral_right(edit: &GraphEdit<'_>, is_neutral: fn(&Value) -> bool) -> Outcome {

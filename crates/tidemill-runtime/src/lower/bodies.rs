@@ -155,6 +155,7 @@ fn region_of(body: &Body, runs: &BodyRuns<'_>) -> Region {
     };
     let reads = parameters.iter().map(is_read).collect();
     let may_read = parameters.iter().map(|p| lowering.may_read.contains(&p.node)).collect();
+    lowering.subgraph.repeats = runs.repeats;
     Region { reads, may_read, subgraph: lowering.subgraph }
 }
 

@@ -11,6 +11,7 @@ use tidemill_value::{Shape, Value};
 
 use crate::lower::guard::OfBranch;
 use crate::lower::prune::VariableUse;
+use crate::plan::follow::{Function, follow};
 use crate::plan::join::{Candidate, join};
 use crate::plan::lookahead::Lookahead;
 use crate::plan::schedule::{Schedule, Task, Writes, schedule};
@@ -207,7 +208,12 @@ impl Planner<'_> {
         let scalar = instr.op.scalar.zip(dtype).filter(|_| is_numeric);
         let lazy = schedule.lazy.get(&id).copied();
         let step = Step { action, inputs, outputs, clear, node: origin, random, lazy, turn: None };
-        Ok(Candidate { step, scalar })
+        Ok(Candidate {
+            step,
+            scalar,
+            function: Function::of(subgraph, instr),
+            is_certain: !subgraph.must_keep(instr),
+        })
     }
 
     /// The check of a later write.
@@ -225,7 +231,7 @@ impl Planner<'_> {
             lazy: None,
             turn: None,
         };
-        Ok(Candidate { step, scalar: None })
+        Ok(Candidate { step, scalar: None, function: None, is_certain: false })
     }
 }
 
@@ -254,7 +260,7 @@ fn arrange(candidates: Vec<Candidate>, schedule: &Schedule, mode: Mode) -> Arran
     let mut part = |length: usize| {
         let part = candidates.by_ref().take(length);
         match mode.regroups {
-            true => join(part),
+            true => join(follow(part)),
             false => part.map(|candidate| candidate.step).collect(),
         }
     };
@@ -301,25 +307,25 @@ fn tell_branches(steps: &mut [Step]) {
 fn compile_call(id: NodeId, instr: &Instr, mode: Mode) -> Result<Option<Call>, NoKernel> {
     match (instr.op.execution, &instr.regions[..]) {
         (Execution::Branch(select), regions) => {
-            let branches = regions.iter().map(|region| compile_routine(region, mode, false));
+            let branches = regions.iter().map(|region| compile_routine(region, mode));
             let branches = branches.collect::<Result<_, _>>()?;
             Ok(Some(Call::Branch { select, branches, id, lazy: Vec::new() }))
         }
         (Execution::Loop, [condition, body]) => Ok(Some(Call::Loop {
-            condition: Box::new(compile_routine(condition, mode, false)?),
-            body: Box::new(compile_routine(body, mode, true)?),
+            condition: Box::new(compile_routine(condition, mode)?),
+            body: Box::new(compile_routine(body, mode)?),
         })),
         _ => Ok(None),
     }
 }
 
-/// The plan of a body; that of a loop repeats.
-fn compile_routine(region: &Region, mode: Mode, repeats: bool) -> Result<Routine, NoKernel> {
+/// The plan of a body.
+fn compile_routine(region: &Region, mode: Mode) -> Result<Routine, NoKernel> {
     let subgraph = &region.subgraph;
-    let is_kept = |i: usize| repeats && subgraph.fetches[i] == TensorId::new(subgraph.feeds[i], 0);
+    let is_kept = |i: usize| subgraph.is_unchanging(i);
     let kept = (0..subgraph.feeds.len()).filter(|&i| is_kept(i)).map(|i| subgraph.feeds[i]);
     let kept: Vec<NodeId> = kept.collect();
-    let plan = compile_body(subgraph, mode, repeats.then_some(&kept))?;
+    let plan = compile_body(subgraph, mode, subgraph.repeats.then_some(&kept))?;
     let once = plan.steps[..plan.prologue].iter().flat_map(|step| &step.outputs).copied();
     let feeds = plan.feeds.iter().enumerate().filter(|(i, _)| is_kept(*i));
     let once: Vec<u32> = once.chain(feeds.filter_map(|(_, feed)| feed.slot)).collect();

@@ -10,6 +10,7 @@ use tidemill_graph::Operand;
 use tidemill_kernels::elementwise::{self, AnyBinary, AnyUnary};
 use tidemill_value::{BinaryOp, DType, ScalarOp};
 
+use crate::plan::follow;
 use crate::plan::fused::{Function, Instruction, Number, Program, REGISTERS};
 use crate::plan::step::{Action, Fused, Step};
 
@@ -18,6 +19,10 @@ use crate::plan::step::{Action, Fused, Step};
 pub(crate) struct Candidate {
     pub(crate) step: Step,
     pub(crate) scalar: Option<(ScalarOp, DType)>,
+    /// The element-wise function that it computes, if it is nothing else.
+    pub(crate) function: Option<follow::Function>,
+    /// True if it cannot fail.
+    pub(crate) is_certain: bool,
 }
 
 /// A function of single numbers of one type.
@@ -62,7 +67,7 @@ pub(crate) fn join(steps: impl IntoIterator<Item = Candidate>) -> Vec<Step> {
     let mut fused = Vec::new();
     let mut singles: Block<f32> = Block::default();
     let mut doubles: Block<f64> = Block::default();
-    for Candidate { step, scalar } in steps {
+    for Candidate { step, scalar, .. } in steps {
         let function = match &step.action {
             Action::Kernel(_) if step.turn.is_none() && step.lazy.is_none() => {
                 scalar.and_then(NumberFunction::of)
@@ -179,6 +184,7 @@ impl<T: Number> Block<T> {
             action: Action::Fused(Fused {
                 kernel: Box::new(program),
                 nodes: block.steps.iter().map(|step| step.node).collect(),
+                is_led: false,
             }),
         });
     }

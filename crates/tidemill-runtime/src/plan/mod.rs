@@ -1,6 +1,7 @@
 //! From a path to the flat program that runs execute.
 
 pub(crate) mod compile;
+mod follow;
 mod fused;
 mod join;
 pub(crate) mod lookahead;

@@ -64,7 +64,7 @@ pub(crate) struct Step {
     pub(crate) outputs: SmallVec<[u32; 1]>,
     /// The slots that nothing needs after the step.
     pub(crate) clear: SmallVec<[u32; 2]>,
-    /// The node of the graph that it computes; of several, the last.
+    /// The node of the graph that it computes; of several, the first if it leads, or else the last.
     pub(crate) node: NodeId,
     /// The number of the node among those that draw random numbers.
     pub(crate) random: Option<u32>,
@@ -80,7 +80,7 @@ pub(crate) enum Action {
     Kernel(Box<dyn Kernel>),
     /// It checks whether a later write will fail.
     Check(Box<dyn Kernel>),
-    /// It runs several nodes that compute single numbers.
+    /// It runs several nodes.
     Fused(Fused),
     /// It runs bodies.
     Call(Box<Call>),
@@ -90,6 +90,9 @@ pub(crate) enum Action {
 pub(crate) struct Fused {
     pub(crate) kernel: Box<dyn Kernel>,
     pub(crate) nodes: Vec<NodeId>,
+    /// True if the first node takes the time, and the others are functions of its output. The step is
+    /// then of this node.
+    pub(crate) is_led: bool,
 }
 
 impl Step {
@@ -97,6 +100,7 @@ impl Step {
     pub(crate) fn op(&self, graph: &GraphReader<'_>) -> &'static str {
         match self.action {
             Action::Kernel(_) | Action::Call(_) => graph.node(self.node).op.name,
+            Action::Fused(Fused { is_led: true, .. }) => graph.node(self.node).op.name,
             Action::Check(_) => "Check",
             Action::Fused(_) => "Fused",
         }

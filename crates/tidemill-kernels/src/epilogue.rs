@@ -1,0 +1,131 @@
+//! Functions applied to the elements of a result right after they are computed, while a cache holds
+//! them.
+
+use std::any::Any;
+
+use tidemill_value::{DType, ScalarOp, Value};
+
+use crate::elementwise::{
+    AnyBinary, AnyUnary, Binary, Plain, Side, Unary, binary_loops, unary_loops,
+};
+use crate::{NumericError, with_binary, with_unary};
+
+/// A function of the elements of a result of floats.
+#[derive(Clone, Copy, Debug)]
+pub struct Stage(Function);
+
+#[derive(Clone, Copy, Debug)]
+enum Function {
+    Unary(AnyUnary),
+    /// The element is the operand on this side.
+    Binary(AnyBinary, Side),
+}
+
+impl Stage {
+    /// A function of elements of this type. Of two operands, the element is the one on `side`.
+    pub fn new(function: ScalarOp, dtype: DType, side: Side) -> Option<Self> {
+        match function {
+            _ if !matches!(dtype, DType::F32 | DType::F64) => None,
+            ScalarOp::Unary(function) => {
+                unary_loops(function, dtype).map(|loops| Stage(Function::Unary(loops)))
+            }
+            ScalarOp::Binary(function) => {
+                binary_loops(function, dtype).map(|loops| Stage(Function::Binary(loops, side)))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Functions to apply one after the other, each with its other operand if it has one: a single
+/// element, a row, or as many elements as the result.
+pub type Epilogue<'a> = &'a [(Stage, Option<&'a Value>)];
+
+/// An epilogue of a result of one type.
+#[doc(hidden)]
+pub struct Finish<'a, T> {
+    columns: usize,
+    /// True if an operand is a row.
+    by_rows: bool,
+    stages: Vec<Applied<'a, T>>,
+}
+
+enum Applied<'a, T> {
+    Unary(Unary<T>),
+    Binary(Binary<T>, Side, Other<'a, T>),
+}
+
+/// The other operand of a function.
+#[derive(Clone, Copy)]
+enum Other<'a, T> {
+    One(&'a [T]),
+    Row(&'a [T]),
+    All(&'a [T]),
+}
+
+impl<'a, T: Plain> Finish<'a, T> {
+    /// An epilogue for a result of so many elements and columns.
+    pub(crate) fn new(
+        epilogue: Epilogue<'a>,
+        elements: usize,
+        columns: usize,
+    ) -> Result<Self, NumericError> {
+        let mut finish = Finish { columns, by_rows: false, stages: Vec::with_capacity(epilogue.len()) };
+        for &(Stage(function), value) in epilogue {
+            let of_another_type = NumericError::UnsupportedDType { dtype: T::DTYPE };
+            finish.stages.push(match function {
+                Function::Unary(any) => {
+                    Applied::Unary(with_unary!(any, f => same(f)).ok_or(of_another_type)?)
+                }
+                Function::Binary(any, side) => {
+                    let f = with_binary!(any, f => same(f)).ok_or(of_another_type)?;
+                    let value = value.ok_or(NumericError::Length { expected: elements, actual: 0 })?;
+                    let other = match value.as_slice::<T>()? {
+                        one @ [_] => Other::One(one),
+                        all if all.len() == elements => Other::All(all),
+                        row if row.len() == columns => Other::Row(row),
+                        other => {
+                            let (expected, actual) = (elements, other.len());
+                            return Err(NumericError::Length { expected, actual });
+                        }
+                    };
+                    finish.by_rows |= matches!(other, Other::Row(_));
+                    Applied::Binary(f, side, other)
+                }
+            });
+        }
+        Ok(finish)
+    }
+
+    /// Applies it to some whole rows, the first of which begins with this element of the result.
+    pub(crate) fn rows(&self, first: usize, rows: &mut [T]) -> Result<(), NumericError> {
+        if !self.by_rows {
+            return self.part(first, rows);
+        }
+        let mut starts = (first..).step_by(self.columns.max(1));
+        rows.chunks_mut(self.columns.max(1)).zip(&mut starts).try_for_each(|(r, i)| self.part(i, r))
+    }
+
+    /// Applies it to a part of a row that begins with this element of the result.
+    pub(crate) fn part(&self, first: usize, part: &mut [T]) -> Result<(), NumericError> {
+        for stage in &self.stages {
+            match *stage {
+                Applied::Unary(f) => f.in_place(part),
+                Applied::Binary(f, side, other) => {
+                    let other = match other {
+                        Other::One(one) => one,
+                        Other::Row(row) => &row[first % self.columns..][..part.len()],
+                        Other::All(all) => &all[first..][..part.len()],
+                    };
+                    f.in_place(side, part, other)?;
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A function, if it is of type `F`.
+fn same<F: Copy + 'static>(f: impl Any) -> Option<F> {
+    (&f as &dyn Any).downcast_ref().copied()
+}

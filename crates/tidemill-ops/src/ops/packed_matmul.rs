@@ -1,0 +1,64 @@
+//! Products of packed matrices. The rewriter uses these operations; graphs have none of them.
+
+use tidemill_graph::{Arg, AttrDef, Inferred, NodeView, OpDef, OpError};
+use tidemill_kernels::{NumericError, matmul as kernels};
+use tidemill_value::{DType, Dim, Memory, PartialShape, Value};
+
+use super::matmul::{matrix, orientation};
+use crate::kernel::map_kernel;
+use crate::product::{Factors, Product};
+
+const T: AttrDef = AttrDef::types("T", &[DType::F32, DType::F64]);
+
+/// A matrix packed as the right operand of products on this machine.
+pub static PACK: OpDef =
+    OpDef::new("_PackMatrix", "A matrix packed as the right operand of products on this machine.")
+        .inputs(&[Arg::of("matrix", "T")])
+        .outputs(&[Arg::of("packed", "T")])
+        .attrs(&[T, AttrDef::bool("transpose", false)])
+        .infer(|node| {
+            let [inner, columns] = matrix(node, 0, node.bool_attr("transpose")?)?;
+            let known = inner.known().zip(columns.known());
+            let len = known.and_then(|(inner, columns)| {
+                kernels::packed_len(node.dtype(0), [inner, columns])
+            });
+            let len = len.map_or(Dim::UNKNOWN, Dim::from);
+            Inferred::one([len].into_iter().collect::<PartialShape>())
+        })
+        .kernel(|node| {
+            let orientation = orientation(node.bool_attr("transpose")?);
+            Ok(map_kernel(move |memory, matrix| kernels::pack(memory, (matrix, orientation))))
+        });
+
+/// The product of a matrix and a packed one.
+pub static OP: OpDef = OpDef::new("_PackedMatMul", "The product of a matrix and a packed one.")
+    .inputs(&[Arg::of("a", "T"), Arg::of("packed", "T")])
+    .outputs(&[Arg::of("product", "T")])
+    .attrs(&[T, AttrDef::bool("transpose_a", false), AttrDef::int("columns", 0)])
+    .infer(|node| {
+        let rows = matrix(node, 0, node.bool_attr("transpose_a")?)?[0];
+        let columns = columns(node)?;
+        Inferred::one([rows, columns.into()].into_iter().collect::<PartialShape>())
+    })
+    .kernel(|node| {
+        let left = orientation(node.bool_attr("transpose_a")?);
+        Ok(Product::kernel(Factors::Packed(left, columns(node)?)))
+    });
+
+fn columns(node: &NodeView<'_>) -> Result<usize, OpError> {
+    let columns = node.int_attr("columns")?;
+    usize::try_from(columns).map_err(|_| OpError::shape("packed", "it has no number of columns"))
+}
+
+/// Whether a product of so many rows, terms and columns profits from a packed right operand.
+pub fn is_preferred(dtype: DType, extents: [usize; 3]) -> bool {
+    kernels::prefers_packed(dtype, extents)
+}
+
+/// A constant, packed as [`PACK`] packs it.
+///
+/// # Errors
+/// [`NumericError`] if it is no matrix, or of a data type that is not packed.
+pub fn pack(matrix: &Value, transpose: bool) -> Result<Value, NumericError> {
+    kernels::pack(&Memory::new(), (matrix, orientation(transpose)))
+}
