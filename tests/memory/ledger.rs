@@ -1,5 +1,7 @@
 //! The ledger of a process's memory.
 
+use std::error::Error;
+
 use crate::Outcome;
 use tidemill::prelude::*;
 use tidemill::{MemoryReport, memory_report};
@@ -57,5 +59,26 @@ pub(crate) fn everything_is_counted_by_kind_as_long_as_something_holds_it() -> O
     let report = memory_report();
     assert_eq!(report.diagnoses.count, before.diagnoses.count + 1);
     assert_eq!(grown(&report, &before), ["diagnoses"]);
+    Ok(())
+}
+
+pub(crate) fn plans_for_shapes_share_the_operands_that_were_packed_for_them() -> Outcome {
+    const SIDE: usize = 256;
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let x = placeholder::<f32>(shape![?, SIDE]);
+    let weights: Vec<f32> = (0..SIDE * SIDE).map(|i| i as f32).collect();
+    let y = matmul(x, constant(Value::from_vec([SIDE, SIDE], weights)?));
+    let session = Session::new();
+    let bytes_with = |rows: usize| {
+        // Shapes that are fed for the second time get a plan.
+        for _ in 0..2 {
+            session.run_with(y, feeds![x => Value::zeros(DType::F32, [rows, SIDE])?])?;
+        }
+        Ok::<_, Box<dyn Error>>(memory_report().plans.bytes)
+    };
+    let one = bytes_with(100)?;
+    let four = (2..5).map(|i| bytes_with(100 / i)).last().ok_or("no shapes")??;
+    assert!(four < one + SIDE * SIDE, "{one}, then {four} bytes");
     Ok(())
 }

@@ -47,7 +47,7 @@ macro_rules! measurements {
     };
 }
 
-const MEASUREMENTS: [Measurement; 8] = measurements![
+const MEASUREMENTS: [Measurement; 9] = measurements![
     false:
     adam_memory::a_step_takes_a_tenth_more_than_variables_slots_and_gradients_at_most,
     allocations::in_the_steady_state_a_run_asks_for_no_memory_but_that_of_what_it_returns,
@@ -56,6 +56,7 @@ const MEASUREMENTS: [Measurement; 8] = measurements![
     hostile_files::malformed_files_cost_little_memory_and_time_and_no_deep_stack,
     import_memory::constants_of_a_mapped_file_are_copied_once,
     ledger::everything_is_counted_by_kind_as_long_as_something_holds_it,
+    ledger::plans_for_shapes_share_the_operands_that_were_packed_for_them,
     loop_memory::an_iteration_asks_for_no_memory_and_memory_does_not_grow
 ];
 

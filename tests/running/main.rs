@@ -9,6 +9,7 @@ mod computation_path;
 mod feed_errors;
 mod guarded;
 mod print;
+mod products;
 mod randomness;
 mod rewriting;
 mod run_errors;

@@ -10,7 +10,7 @@ use crate::diagnosis::BuildErrorKind;
 use crate::node::argument_ranges;
 use crate::{
     Arg, AttrDef, AttrKind, Attrs, Effect, Execution, Fact, Fallible, Inferred, Kernel, KernelCx,
-    KernelError, Node, NodeId, NodeView, OpDef, TensorId,
+    KernelError, Node, NodeId, NodeView, OpDef, Role, TensorId,
 };
 
 /// The path of one run, extracted from its graph: what to compute for given feeds and fetches.
@@ -207,7 +207,13 @@ impl Subgraph {
     ) -> Result<Instr, BuildErrorKind> {
         let arguments: Arguments<TensorId> =
             arguments.iter().map(|tensors| tensors.iter().copied()).collect();
-        let facts = self.facts(&arguments.inputs);
+        let mut facts = self.facts(&arguments.inputs);
+        for (arg, range) in op.inputs.iter().zip(arguments.ranges()) {
+            if arg.role != Role::Handle {
+                // The node of a variable has its value as output.
+                facts[range].iter_mut().for_each(|fact| fact.role = Role::Value);
+            }
+        }
         let attrs = attrs.shared().unwrap_or_default().to_vec();
         let bound = bind(op, &arguments, &facts, attrs)?;
         let outputs = infer_outputs(op, &bound, &facts)?;

@@ -39,7 +39,15 @@ impl Stage {
 
 /// Functions to apply one after the other, each with its other operand if it has one: a single
 /// element, a row, or as many elements as the result.
+/// There are at most [`MOST`].
 pub type Epilogue<'a> = &'a [(Stage, Option<&'a Value>)];
+
+/// The most functions of an epilogue.
+pub const MOST: usize = 4;
+
+/// The epilogue of the result that some computation contributes to, and the number of elements of the
+/// result before its own.
+pub(crate) type Then<'a, T> = Option<(&'a Finish<'a, T>, usize)>;
 
 /// An epilogue of a result of one type.
 #[doc(hidden)]
@@ -47,7 +55,7 @@ pub struct Finish<'a, T> {
     columns: usize,
     /// True if an operand is a row.
     by_rows: bool,
-    stages: Vec<Applied<'a, T>>,
+    stages: [Option<Applied<'a, T>>; MOST],
 }
 
 enum Applied<'a, T> {
@@ -70,16 +78,20 @@ impl<'a, T: Plain> Finish<'a, T> {
         elements: usize,
         columns: usize,
     ) -> Result<Self, NumericError> {
-        let mut finish = Finish { columns, by_rows: false, stages: Vec::with_capacity(epilogue.len()) };
-        for &(Stage(function), value) in epilogue {
+        if epilogue.len() > MOST {
+            return Err(NumericError::Length { expected: MOST, actual: epilogue.len() });
+        }
+        let mut finish = Finish { columns, by_rows: false, stages: [const { None }; MOST] };
+        for (&(Stage(function), value), stage) in epilogue.iter().zip(&mut finish.stages) {
             let of_another_type = NumericError::UnsupportedDType { dtype: T::DTYPE };
-            finish.stages.push(match function {
+            *stage = Some(match function {
                 Function::Unary(any) => {
                     Applied::Unary(with_unary!(any, f => same(f)).ok_or(of_another_type)?)
                 }
                 Function::Binary(any, side) => {
                     let f = with_binary!(any, f => same(f)).ok_or(of_another_type)?;
-                    let value = value.ok_or(NumericError::Length { expected: elements, actual: 0 })?;
+                    let value =
+                        value.ok_or(NumericError::Length { expected: elements, actual: 0 })?;
                     let other = match value.as_slice::<T>()? {
                         one @ [_] => Other::One(one),
                         all if all.len() == elements => Other::All(all),
@@ -108,7 +120,7 @@ impl<'a, T: Plain> Finish<'a, T> {
 
     /// Applies it to a part of a row that begins with this element of the result.
     pub(crate) fn part(&self, first: usize, part: &mut [T]) -> Result<(), NumericError> {
-        for stage in &self.stages {
+        for stage in self.stages.iter().flatten() {
             match *stage {
                 Applied::Unary(f) => f.in_place(part),
                 Applied::Binary(f, side, other) => {

@@ -3,7 +3,7 @@
 use smallvec::SmallVec;
 use tidemill_graph::{Kernel, KernelCx, KernelError, Then};
 use tidemill_kernels::elementwise::Side;
-use tidemill_kernels::epilogue::Stage;
+use tidemill_kernels::epilogue::{MOST, Stage};
 use tidemill_kernels::matmul::{self, Orientation};
 use tidemill_value::{DType, Value};
 
@@ -14,8 +14,8 @@ pub(crate) enum Factors {
     Matrices([Orientation; 2]),
     /// Two batches of matrices, which broadcast.
     Batches([Orientation; 2]),
-    /// A matrix, and a packed one of this many columns.
-    Packed(Orientation, usize),
+    /// A matrix, and a packed one of these extents.
+    Packed(Orientation, [usize; 2]),
 }
 
 /// The kernel of a product of the first two inputs.
@@ -23,7 +23,7 @@ pub(crate) enum Factors {
 pub(crate) struct Product {
     factors: Factors,
     /// The functions to apply, with the inputs that they take.
-    functions: SmallVec<[(Stage, Option<usize>); 2]>,
+    functions: SmallVec<[(Stage, Option<usize>); MOST]>,
 }
 
 impl Product {
@@ -35,7 +35,7 @@ impl Product {
         let (left, right) = (cx.input(0)?, cx.input(1)?);
         let other = |input: Option<usize>| input.map(|i| cx.input(i)).transpose();
         let functions = self.functions.iter().map(|&(stage, input)| Ok((stage, other(input)?)));
-        let epilogue: SmallVec<[(Stage, Option<&Value>); 2]> =
+        let epilogue: SmallVec<[(Stage, Option<&Value>); MOST]> =
             functions.collect::<Result<_, KernelError>>()?;
         Ok(match self.factors {
             Factors::Matrices([of_left, of_right]) => {
@@ -44,8 +44,8 @@ impl Product {
             Factors::Batches([of_left, of_right]) => {
                 matmul::batch_matmul_then(cx.memory, (left, of_left), (right, of_right), &epilogue)
             }
-            Factors::Packed(of_left, columns) => {
-                matmul::packed_matmul(cx.memory, (left, of_left), (right, columns), &epilogue)
+            Factors::Packed(of_left, extents) => {
+                matmul::packed_matmul(cx.memory, (left, of_left), (right, extents), &epilogue)
             }
         }?)
     }
@@ -59,6 +59,9 @@ impl Kernel for Product {
     }
 
     fn then(&self, then: Then, dtype: DType) -> Option<Box<dyn Kernel>> {
+        if self.functions.len() == MOST {
+            return None;
+        }
         let side = if then.is_second { Side::Right } else { Side::Left };
         let mut product = self.clone();
         product.functions.push((Stage::new(then.function, dtype, side)?, then.other));

@@ -9,7 +9,7 @@ use rand::SeedableRng;
 use rand::rngs::Xoshiro256PlusPlus;
 use tidemill_graph::{Execution, Graph, NodeId, Role, Subgraph, TensorId, TensorRef};
 use tidemill_ops::{Tensor, lookup};
-use tidemill_rewrite::{Algebra, Cse, DeadNodes, Fold, Pass, RULES, RewriteLog};
+use tidemill_rewrite::{Algebra, Cse, DeadNodes, Fold, Pack, Pass, RULES, RewriteLog};
 use tidemill_runtime::{Feeds, Lines, Rewriting, Session, SessionOptions, Sink};
 use tidemill_testing::values::{all_same, same};
 use tidemill_testing::{Failure, Reference, Run, Scenario, evaluate, random_value_of, subgraph_of};
@@ -138,7 +138,7 @@ fn feeds_of(subgraph: &Subgraph, rng: &mut Xoshiro256PlusPlus) -> Vec<Value> {
     subgraph.feeds.iter().map(|feed| random_value_of(fact(feed), rng)).collect()
 }
 
-const PASSES: [&dyn Pass; 4] = [&DeadNodes, &Fold, &Algebra, &Cse];
+const PASSES: [&dyn Pass; 5] = [&DeadNodes, &Fold, &Algebra, &Cse, &Pack];
 
 /// The number of rewrites by which a test has to have seen a rule.
 const OFTEN: usize = 20;

@@ -10,21 +10,21 @@ mod vector;
 
 use tidemill_value::{DType, Element, Memory, Shape, Value, match_dtype};
 
-use crate::number::Number;
 use crate::elementwise::Plain;
-use crate::epilogue::{Epilogue, Finish};
+use crate::epilogue::{Epilogue, Finish, Then};
+use crate::number::Number;
 use crate::output::build;
 use crate::pool::{for_each_chunk_mut, is_cancelled, try_for_each_chunk_mut_with};
 use crate::vector::level;
 use crate::{Broadcast, NumericError};
 use micro::{Micro, Vectors};
-pub use plan::{MatMul, Orientation};
+pub use plan::{MatMul, Orientation, Right};
 
 impl MatMul {
     /// The number of elements that [`MatMul::run`] needs to compute with.
     #[inline(never)]
     pub fn spare<T: Multiply>(&self) -> usize {
-        T::spare(self)
+        T::spare(self, false)
     }
 
     /// Computes the product. With an inner dimension of 0, it is 0. Overwrites `spare`, which has
@@ -43,25 +43,12 @@ impl MatMul {
         T::multiply(self, left, Right::Plain(right), out, spare, None)
     }
 
-
     /// The product, transposed if its right operand is a vector, so that the left one is. The buffer
     /// of a vector has one layout.
     fn with_vector_first(&self) -> Self {
         if self.columns == 1 && self.rows > 1 { self.swapped() } else { *self }
     }
 }
-
-/// The right operand of a product.
-#[derive(Clone, Copy)]
-#[doc(hidden)]
-pub enum Right<'a, T> {
-    Plain(&'a [T]),
-    /// As [`pack`] packs it.
-    Packed(&'a [T]),
-}
-
-/// The epilogue of the results to which a product belongs, and the number of elements before it.
-type Then<'a, T> = Option<(&'a Finish<'a, T>, usize)>;
 
 /// The ways to compute a product of floats, all to the same bits.
 enum Method<T: 'static> {
@@ -190,35 +177,35 @@ pub fn pack(
     let left = Orientation::Normal;
     let plan = MatMul { rows: 1, inner, columns, left, right: orientation };
     let dtype = right.dtype();
-    let len = packed_len(dtype, [inner, columns]).ok_or(NumericError::UnsupportedDType { dtype })?;
+    let len =
+        packed_len(dtype, [inner, columns]).ok_or(NumericError::UnsupportedDType { dtype })?;
     match_dtype!(dtype, floats, T => {
         let right = right.as_slice::<T>()?;
         build(memory, [len], |out| { T::pack(&plan, right, out); Ok(()) })
     }, else Err(NumericError::UnsupportedDType { dtype }))
 }
 
-/// The product of a matrix and one of `columns` columns that [`pack`] has packed, to the bits of
+/// The product of a matrix and one of these extents that [`pack`] has packed, to the bits of
 /// [`matmul_then`].
 ///
 /// # Errors
-/// As for [`matmul_then`], and [`NumericError::Length`] if the packed matrix does not fit.
+/// As for [`matmul_then`], and [`NumericError::Length`] if the packed matrix is not of these extents.
 pub fn packed_matmul(
     memory: &Memory,
-    left: (&Value, Orientation),
-    (packed, columns): (&Value, usize),
+    (left, orientation): (&Value, Orientation),
+    (packed, right): (&Value, [usize; 2]),
     epilogue: Epilogue<'_>,
 ) -> Result<Value, NumericError> {
-    let &[rows, inner] = &left.0.shape()[..] else {
-        return Err(NumericError::Rank { expected: 2, actual: left.0.shape().rank() });
+    let &[rows, columns] = &left.shape()[..] else {
+        return Err(NumericError::Rank { expected: 2, actual: left.shape().rank() });
     };
-    let inner_first = plan::oriented(([rows, inner], left.1))[1];
-    let plan = MatMul::new(([rows, inner], left.1), ([inner_first, columns], Orientation::Normal))?;
-    let dtype = left.0.dtype();
+    let plan = MatMul::new(([rows, columns], orientation), (right, Orientation::Normal))?;
+    let dtype = left.dtype();
     match_dtype!(dtype, floats, T => {
-        let (left, packed) = (left.0.as_slice::<T>()?, packed.as_slice::<T>()?);
+        let (left, packed) = (left.as_slice::<T>()?, packed.as_slice::<T>()?);
         build(memory, plan.output(), |out| {
             let finish = Finish::new(epilogue, out.len(), plan.columns)?;
-            let mut spare = memory.workspace(plan.spare::<T>())?;
+            let mut spare = memory.workspace(T::spare(&plan, true))?;
             T::multiply(&plan, left, Right::Packed(packed), out, &mut spare, Some((&finish, 0)))
         })
     }, else Err(NumericError::UnsupportedDType { dtype }))
@@ -266,8 +253,9 @@ fn run_batch<T: Multiply + Plain>(
 
 /// An element type of matrices that can be multiplied.
 pub trait Multiply: Element {
+    /// The number of elements that a product needs to compute with; its right operand may be packed.
     #[doc(hidden)]
-    fn spare(plan: &MatMul) -> usize;
+    fn spare(plan: &MatMul, is_packed: bool) -> usize;
 
     /// The number of elements of a packed right operand, if there are such for this type.
     #[doc(hidden)]
@@ -290,7 +278,11 @@ pub trait Multiply: Element {
 macro_rules! floats {
     ($($rust:ty),*) => {$(
         impl Multiply for $rust {
-            fn spare(plan: &MatMul) -> usize {
+            fn spare(plan: &MatMul, is_packed: bool) -> usize {
+                if is_packed {
+                    let micro = <$rust>::micro(level());
+                    return micro.map_or(0, |micro| packed::spare(plan, &micro));
+                }
                 let plan = &plan.with_vector_first();
                 match Method::<$rust>::of(plan) {
                     Method::Small => plan.turned(),
@@ -373,7 +365,7 @@ fn check<T: Multiply>(
 macro_rules! integers {
     ($($rust:ty),*) => {$(
         impl Multiply for $rust {
-            fn spare(plan: &MatMul) -> usize {
+            fn spare(plan: &MatMul, _: bool) -> usize {
                 plan.turned()
             }
 
@@ -461,7 +453,10 @@ mod tests {
                 for &micro in &micros {
                     let mut out = vec![0.0; rows * columns];
                     let mut spare = vec![0.0; packed::spare(&plan, &micro)];
-                    packed::multiply(&plan, micro, &left, &right, &mut out, &mut spare).unwrap();
+                    let right = Right::Plain(&right);
+                    let product =
+                        packed::Product { plan: &plan, micro, left: &left, right, then: None };
+                    product.compute(&mut out, &mut spare).unwrap();
                     assert!(out == expected, "{plan:?} {}", micro.lanes);
                 }
             }

@@ -96,12 +96,7 @@ pub(super) fn padded<T: Number>(micro: &Micro<T>, columns: usize) -> usize {
 
 /// Packs a whole right operand, whose length has been checked, into `out`, which has
 /// [`padded`] columns for each term.
-pub(super) fn pack_right<T: Number>(
-    plan: &MatMul,
-    micro: Micro<T>,
-    right: &[T],
-    out: &mut [T],
-) {
+pub(super) fn pack_right<T: Number>(plan: &MatMul, micro: Micro<T>, right: &[T], out: &mut [T]) {
     let (padded, group) = (padded(&micro, plan.columns), TOGETHER * micro.columns());
     for (i, out) in out.chunks_mut(TERMS * padded).enumerate() {
         let terms = i * TERMS..plan.inner.min((i + 1) * TERMS);

@@ -14,11 +14,11 @@ use smallvec::SmallVec;
 
 use super::micro::{Block, MOST, Micro};
 use super::pack::{Panels, copy_parts, pack, padded, padded_width, panels};
-use super::plan::{MatMul, Orientation, TERMS};
-use super::{Right, Then};
+use super::plan::{MatMul, Orientation, Right, TERMS};
 use super::tiles::{LEAST_WORK, Shared};
 use crate::NumericError;
 use crate::elementwise::Plain;
+use crate::epilogue::Then;
 use crate::number::Number;
 use crate::pool::{is_cancelled, threads, try_for_each};
 

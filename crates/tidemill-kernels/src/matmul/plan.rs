@@ -28,6 +28,15 @@ impl Orientation {
     }
 }
 
+/// The right operand of a product.
+#[derive(Clone, Copy)]
+#[doc(hidden)]
+pub enum Right<'a, T> {
+    Plain(&'a [T]),
+    /// As [`pack`](super::pack()) packs it.
+    Packed(&'a [T]),
+}
+
 /// The shape of a matrix product. The method of computation depends on it and on the data type
 /// alone.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

@@ -2,12 +2,16 @@ use std::time::{Duration, Instant};
 
 use proptest::prelude::*;
 use tidemill_kernels::NumericError;
-use tidemill_kernels::elementwise::cast;
+use tidemill_kernels::elementwise::{Side, cast};
+use tidemill_kernels::epilogue::Stage;
 use tidemill_kernels::layout::transpose;
 use tidemill_kernels::matmul::Orientation::{Normal, Transposed};
-use tidemill_kernels::matmul::{MatMul, Orientation, batch_matmul, matmul};
+use tidemill_kernels::matmul::{
+    MatMul, Orientation, batch_matmul, batch_matmul_then, matmul, matmul_then, pack, packed_len,
+    packed_matmul,
+};
 use tidemill_kernels::pool::{Cancellation, Context, with_context};
-use tidemill_value::{DType, Memory, Value};
+use tidemill_value::{BinaryOp, DType, Memory, ScalarOp, UnaryOp, Value};
 
 use crate::support::*;
 
@@ -102,6 +106,136 @@ proptest! {
         check!(f32);
         check!(f64);
     }
+}
+
+/// A matrix of floats of either type.
+fn floats(dtype: DType, extents: &[usize], seed: usize) -> Value {
+    match dtype {
+        DType::F32 => filled(extents, |i| float(i + seed) as f32),
+        _ => filled(extents, |i| float(i + seed)),
+    }
+}
+
+fn on_threads<R>(threads: usize, f: impl FnOnce() -> R) -> R {
+    with_context(&Context { threads, cancellation: None }, f)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+    #[test]
+    fn a_packed_operand_gives_the_bits_of_the_operand(
+        (rows, columns) in (few_or_many(), few_or_many()),
+        inner in prop_oneof![0_usize..40, 200_usize..600],
+        (left_lies, right_lies) in (orientation(), orientation()),
+        (packing, computing) in (1_usize..4, 1_usize..4),
+        dtype in prop_oneof![Just(DType::F32), Just(DType::F64)],
+    ) {
+        let memory = Memory::new();
+        let left = laid(&floats(dtype, &[rows, inner], 1), left_lies, dtype);
+        let right = laid(&floats(dtype, &[inner, columns], 2), right_lies, dtype);
+        let expected = matmul(&memory, (&left, left_lies), (&right, right_lies)).unwrap();
+        let packed = on_threads(packing, || pack(&memory, (&right, right_lies)));
+        let Some(len) = packed_len(dtype, [inner, columns]) else {
+            prop_assert!(packed.is_err());
+            return Ok(());
+        };
+        let packed = packed.unwrap();
+        prop_assert_eq!(packed.elements(), len);
+        let product = on_threads(computing, || {
+            packed_matmul(&memory, (&left, left_lies), (&packed, [inner, columns]), &[])
+        });
+        prop_assert!(product.unwrap().bits_eq(&expected));
+    }
+
+    #[test]
+    fn functions_of_a_product_give_the_bits_of_steps_of_their_own(
+        batch in 1_usize..4,
+        (rows, columns) in (few_or_many(), few_or_many()),
+        inner in prop_oneof![0_usize..40, 250_usize..270],
+        (left_lies, right_lies) in (orientation(), orientation()),
+        threads in 1_usize..4,
+        kinds in proptest::collection::vec(0_usize..5, 1..4),
+    ) {
+        let memory = Memory::new();
+        let dtype = DType::F32;
+        let shape = |matrix: [usize; 2], lies| match lies {
+            Normal => [batch, matrix[0], matrix[1]],
+            Transposed => [batch, matrix[1], matrix[0]],
+        };
+        let left = floats(dtype, &shape([rows, inner], left_lies), 1);
+        let right = floats(dtype, &shape([inner, columns], right_lies), 2);
+        let (one, row, all) = (
+            floats(dtype, &[], 3),
+            floats(dtype, &[columns], 4),
+            floats(dtype, &[batch, rows, columns], 5),
+        );
+        let stage = |function, side| Stage::new(function, dtype, side).unwrap();
+        let stages: Vec<_> = kinds.iter().map(|kind| match kind {
+            0 => (stage(ScalarOp::Unary(UnaryOp::Relu), Side::Left), None),
+            1 => (stage(ScalarOp::Binary(BinaryOp::Sub), Side::Left), Some(&row)),
+            2 => (stage(ScalarOp::Binary(BinaryOp::Sub), Side::Right), Some(&row)),
+            3 => (stage(ScalarOp::Binary(BinaryOp::Div), Side::Right), Some(&one)),
+            _ => (stage(ScalarOp::Binary(BinaryOp::Mul), Side::Left), Some(&all)),
+        }).collect();
+        let product = on_threads(threads, || {
+            batch_matmul_then(&memory, (&left, left_lies), (&right, right_lies), &stages).unwrap()
+        });
+        let mut expected =
+            batch_matmul(&memory, (&left, left_lies), (&right, right_lies)).unwrap().into_vec::<f32>().unwrap();
+        let (row, all) = (row.as_slice::<f32>().unwrap(), all.as_slice::<f32>().unwrap());
+        for kind in kinds {
+            for (i, x) in expected.iter_mut().enumerate() {
+                *x = match kind {
+                    0 if *x > 0.0 || x.is_nan() => *x,
+                    0 => 0.0,
+                    1 => *x - row[i % columns],
+                    2 => row[i % columns] - *x,
+                    3 => one.to_scalar::<f32>().unwrap() / *x,
+                    _ => *x * all[i],
+                };
+            }
+        }
+        let expected = Value::from_vec([batch, rows, columns], expected).unwrap();
+        prop_assert_eq!(product, expected);
+    }
+}
+
+#[test]
+fn functions_that_do_not_fit_a_product_are_an_error() {
+    let (memory, matrix) = (Memory::new(), filled(&[3, 3], |i| i as f32));
+    let product = |stage, other: Option<&Value>| {
+        matmul_then(&memory, (&matrix, Normal), (&matrix, Normal), &[(stage, other)])
+    };
+    let add = |dtype| Stage::new(ScalarOp::Binary(BinaryOp::Add), dtype, Side::Left).unwrap();
+    let pair = filled(&[2], |i| i as f32);
+    let error = NumericError::Length { expected: 9, actual: 2 };
+    assert_eq!(product(add(DType::F32), Some(&pair)), Err(error));
+    assert_eq!(
+        product(add(DType::F32), None),
+        Err(NumericError::Length { expected: 9, actual: 0 })
+    );
+    let error = NumericError::UnsupportedDType { dtype: DType::F32 };
+    assert_eq!(product(add(DType::F64), Some(&pair)), Err(error));
+    assert!(Stage::new(ScalarOp::Select, DType::F32, Side::Left).is_none());
+    assert!(Stage::new(ScalarOp::Unary(UnaryOp::Relu), DType::I32, Side::Left).is_none());
+}
+
+#[test]
+fn a_packed_operand_of_other_extents_is_an_error() {
+    let (memory, matrix) = (Memory::new(), filled(&[3, 5], |i| i as f32));
+    let Ok(packed) = pack(&memory, (&matrix, Normal)) else { return };
+    let product = |extents| packed_matmul(&memory, (&matrix, Transposed), (&packed, extents), &[]);
+    assert!(product([3, 5]).is_ok());
+    let error = NumericError::InnerDimensions { left: 3, right: 5 };
+    assert_eq!(product([5, 3]), Err(error));
+    assert!(matches!(product([3, 500]), Err(NumericError::Length { .. })));
+    let vector = filled(&[3], |i| i as f32);
+    let error = NumericError::Rank { expected: 2, actual: 1 };
+    assert_eq!(pack(&memory, (&vector, Normal)), Err(error.clone()));
+    assert_eq!(packed_matmul(&memory, (&vector, Normal), (&packed, [3, 5]), &[]), Err(error));
+    let integers = filled(&[3, 5], |i| i as i32);
+    let error = NumericError::UnsupportedDType { dtype: DType::I32 };
+    assert_eq!(pack(&memory, (&integers, Normal)), Err(error));
 }
 
 proptest! {

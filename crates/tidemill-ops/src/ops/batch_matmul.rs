@@ -63,9 +63,7 @@ pub static BATCH_MATMUL: OpDef =
 pub static BATCH_MATMUL_V2: OpDef =
     product("BatchMatMulV2", "The products of two batches of matrices, which broadcast.")
         .infer(|node| infer(node, |x, y| x.broadcast(y).map_err(OpError::from)))
-        .kernel(|node| {
-            Ok(Product::kernel(Factors::Batches(orientations(node)?)))
-        })
+        .kernel(|node| Ok(Product::kernel(Factors::Batches(orientations(node)?))))
         .samples(|| {
             let mut samples = samples();
             let x = Value::from([1.0_f32, 2.0, 3.0, 4.0, 5.0, 6.0, 7.0, 8.0]);

@@ -78,6 +78,14 @@ pub(super) fn matrix(node: &NodeView<'_>, i: usize, transposed: bool) -> Result<
 fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     let left = matrix(node, 0, node.bool_attr("transpose_a")?)?;
     let right = matrix(node, 1, node.bool_attr("transpose_b")?)?;
+    infer_product(left, right)
+}
+
+/// The shape of the product of matrices of these extents.
+pub(super) fn infer_product(
+    left: [Dim; 2],
+    right: [Dim; 2],
+) -> Result<SmallVec<[Inferred; 1]>, OpError> {
     if let (Some(left_dim), Some(right_dim)) = (left[1].known(), right[0].known())
         && left_dim != right_dim
     {

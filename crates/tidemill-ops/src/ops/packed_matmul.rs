@@ -4,7 +4,7 @@ use tidemill_graph::{Arg, AttrDef, Inferred, NodeView, OpDef, OpError};
 use tidemill_kernels::{NumericError, matmul as kernels};
 use tidemill_value::{DType, Dim, Memory, PartialShape, Value};
 
-use super::matmul::{matrix, orientation};
+use super::matmul::{infer_product, matrix, orientation};
 use crate::kernel::map_kernel;
 use crate::product::{Factors, Product};
 
@@ -19,9 +19,8 @@ pub static PACK: OpDef =
         .infer(|node| {
             let [inner, columns] = matrix(node, 0, node.bool_attr("transpose")?)?;
             let known = inner.known().zip(columns.known());
-            let len = known.and_then(|(inner, columns)| {
-                kernels::packed_len(node.dtype(0), [inner, columns])
-            });
+            let len = known
+                .and_then(|(inner, columns)| kernels::packed_len(node.dtype(0), [inner, columns]));
             let len = len.map_or(Dim::UNKNOWN, Dim::from);
             Inferred::one([len].into_iter().collect::<PartialShape>())
         })
@@ -34,20 +33,28 @@ pub static PACK: OpDef =
 pub static OP: OpDef = OpDef::new("_PackedMatMul", "The product of a matrix and a packed one.")
     .inputs(&[Arg::of("a", "T"), Arg::of("packed", "T")])
     .outputs(&[Arg::of("product", "T")])
-    .attrs(&[T, AttrDef::bool("transpose_a", false), AttrDef::int("columns", 0)])
+    .attrs(&[
+        T,
+        AttrDef::bool("transpose_a", false),
+        AttrDef::int("inner", -1),
+        AttrDef::int("columns", -1),
+    ])
     .infer(|node| {
-        let rows = matrix(node, 0, node.bool_attr("transpose_a")?)?[0];
-        let columns = columns(node)?;
-        Inferred::one([rows, columns.into()].into_iter().collect::<PartialShape>())
+        let left = matrix(node, 0, node.bool_attr("transpose_a")?)?;
+        infer_product(left, packed_extents(node)?.map(Dim::from))
     })
     .kernel(|node| {
         let left = orientation(node.bool_attr("transpose_a")?);
-        Ok(Product::kernel(Factors::Packed(left, columns(node)?)))
+        Ok(Product::kernel(Factors::Packed(left, packed_extents(node)?)))
     });
 
-fn columns(node: &NodeView<'_>) -> Result<usize, OpError> {
-    let columns = node.int_attr("columns")?;
-    usize::try_from(columns).map_err(|_| OpError::shape("packed", "it has no number of columns"))
+/// The extents of the packed matrix.
+fn packed_extents(node: &NodeView<'_>) -> Result<[usize; 2], OpError> {
+    let extent = |name| {
+        let extent = usize::try_from(node.int_attr(name)?);
+        extent.map_err(|_| OpError::shape("packed", "the extents are not given"))
+    };
+    Ok([extent("inner")?, extent("columns")?])
 }
 
 /// Whether a product of so many rows, terms and columns profits from a packed right operand.

@@ -1,6 +1,6 @@
 use rustc_hash::FxHashSet;
 use smallvec::smallvec;
-use tidemill_graph::{Attr, Attrs, Instr, NodeId, OpDef, Subgraph, TensorId};
+use tidemill_graph::{Attr, Attrs, Fact, Instr, NodeId, OpDef, Subgraph, TensorId};
 use tidemill_ops::ops::{matmul, packed_matmul};
 
 use crate::{GraphEdit, Outputs, Pass, RewriteLog, WhyNot, sweep};
@@ -27,25 +27,28 @@ impl Pass for Pack {
     }
 }
 
-fn packed_product(edit: &mut GraphEdit<'_>, unchanging: &FxHashSet<NodeId>) -> Result<Outputs, WhyNot> {
+fn packed_product(
+    edit: &mut GraphEdit<'_>,
+    unchanging: &FxHashSet<NodeId>,
+) -> Result<Outputs, WhyNot> {
     let (left, right) = (edit.input(0)?, edit.input(1)?);
     let [transpose_a, transpose_b] =
         ["transpose_a", "transpose_b"].map(|flag| is_true(edit.instr(), flag));
-    let shape = |tensor| edit.fact(tensor).shape.known().ok_or(WhyNot("a shape is not known"));
-    let (left_shape, right_shape) = (shape(left)?, shape(right)?);
-    let (&[a, b], &[c, d]) = (&left_shape[..], &right_shape[..]) else {
-        return Err(WhyNot("an operand is no matrix"));
-    };
-    let rows = if transpose_a { b } else { a };
-    let [inner, columns] = if transpose_b { [d, c] } else { [c, d] };
-    if edit.may_fail() {
-        return Err(WhyNot("the operands may not fit"));
-    }
-    if !packed_matmul::is_preferred(edit.fact(right).dtype, [rows, inner, columns]) {
-        return Err(WhyNot("the product does not pack this operand"));
-    }
+    let Fact { dtype, shape, .. } = edit.fact(right);
+    let shape = shape.known().ok_or(WhyNot("the shape of the operand is not known"))?;
+    let &[inner, columns] = &shape[..] else { return Err(WhyNot("the operand is no matrix")) };
+    let [inner, columns] = if transpose_b { [columns, inner] } else { [inner, columns] };
+    let rows = edit.fact(left).shape.dims().and_then(|dims| dims.get(usize::from(transpose_a)));
+    let rows = rows.and_then(|rows| rows.known());
     let constant = edit.constant(right).cloned();
-    if constant.is_none() && !unchanging.contains(&right.node) && !is_packed_again(edit, right, transpose_b) {
+    if constant.is_some() && rows.is_none() {
+        return Err(WhyNot("the number of rows is not known"));
+    }
+    if !packed_matmul::is_preferred(*dtype, [rows.unwrap_or(2), inner, columns]) {
+        return Err(WhyNot("the product takes no packed operand"));
+    }
+    let is_again = unchanging.contains(&right.node) || is_packed_again(edit, right, transpose_b);
+    if constant.is_none() && !is_again {
         return Err(WhyNot("the operand is packed once"));
     }
     let packed = match constant {
@@ -58,8 +61,12 @@ fn packed_product(edit: &mut GraphEdit<'_>, unchanging: &FxHashSet<NodeId>) -> R
             edit.add(&packed_matmul::PACK, &attrs, &[&[right]])?
         }
     };
-    let columns = i64::try_from(columns).map_err(|_| WhyNot("the operand is too large"))?;
-    let attrs = [("transpose_a".into(), transpose_a.into()), ("columns".into(), columns.into())];
+    let [inner, columns] = [inner, columns].map(|extent| i64::try_from(extent).unwrap_or(-1));
+    let attrs = [
+        ("transpose_a".into(), transpose_a.into()),
+        ("inner".into(), inner.into()),
+        ("columns".into(), columns.into()),
+    ];
     let attrs: Attrs = attrs.into_iter().collect();
     Ok(smallvec![edit.add(&packed_matmul::OP, &attrs, &[&[left], &[packed]])?])
 }

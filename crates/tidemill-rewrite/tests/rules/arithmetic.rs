@@ -331,6 +331,35 @@ rules! {
          @fetch y:0"
         stays "the other operand is no constant";
 
+    a_bias_of_the_last_axis_is_added: "bias-add"
+        "x: float32[2, 3] = _Feed()
+         b: float32[3] = _Feed()
+         y: float32[2, 3] = BiasAdd(x, b) data_format=\"NCHW\"
+         @fetch y:0"
+        becomes
+        "x: float32[2, 3] = _Feed()
+         b: float32[3] = _Feed()
+         y: float32[2, 3] = AddV2(x, b)
+         @fetch y:0";
+
+        "x: float32[2, 3, 4] = _Feed()
+         b: float32[3] = _Feed()
+         y: float32[2, 3, 4] = BiasAdd(x, b) data_format=\"NCHW\"
+         @fetch y:0"
+        stays "the channels come first";
+
+        "x: float32[2, ?] = _Feed()
+         b: float32[3] = _Feed()
+         y: float32[2, 3] = BiasAdd(x, b)
+         @fetch y:0"
+        stays "the bias may not fit";
+
+        "x: float32[..] = _Feed()
+         b: float32[3] = _Feed()
+         y: float32[..] = BiasAdd(x, b)
+         @fetch y:0"
+        stays "the rank is not known";
+
     a_sum_of_one_tensor_is_the_tensor: "add-n-one"
         "x: float32[2] = _Feed()
          y: float32[2] = AddN([x])

@@ -6,13 +6,14 @@
 mod arithmetic;
 mod edits;
 mod layout;
+mod packing;
 mod passes;
 
 use std::collections::BTreeSet;
 
 use tidemill_graph::{NodeId, Subgraph};
 use tidemill_ops::lookup;
-use tidemill_rewrite::{Algebra, Cse, DeadNodes, Fold, Pass, RULES, RewriteLog};
+use tidemill_rewrite::{Algebra, Cse, DeadNodes, Fold, Pack, Pass, RULES, RewriteLog};
 
 /// A subgraph, and the names of its nodes.
 struct Named {
@@ -57,7 +58,7 @@ fn with_attributes_of_feed(line: &str) -> String {
 
 /// The pass that makes the rewrites of a rule.
 fn pass_of(rule: &str) -> &'static dyn Pass {
-    const PASSES: [&dyn Pass; 3] = [&Fold, &Cse, &DeadNodes];
+    const PASSES: [&dyn Pass; 4] = [&Fold, &Cse, &DeadNodes, &Pack];
     PASSES.into_iter().find(|pass| pass.name() == rule).unwrap_or(&Algebra)
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use smallvec::smallvec;
-use tidemill_graph::{Instr, Region, Subgraph, TensorId};
+use tidemill_graph::{Execution, Instr, Region, Subgraph, TensorId};
 use tidemill_ops::ops::control_flow;
 use tidemill_rewrite::{Pipeline, RewriteLog};
 use tidemill_value::DType;
@@ -119,12 +119,17 @@ fn calling(op: &'static tidemill_graph::OpDef, inputs: &[usize], regions: &[&str
     let types = vec![DType::F32; 2];
     let attrs = ["Tin", "Tout", "T"].map(|name| (name.into(), types.clone().into()));
     let fact = named.subgraph.fact(TensorId::new(ids[1], 0)).clone();
+    let mut regions: Vec<Region> = regions.iter().map(|text| region(text)).collect();
+    if let Some(last) = regions.last_mut() {
+        last.subgraph.repeats = op.execution == Execution::Loop;
+    }
+    let regions = regions.into_iter().map(Arc::new).collect();
     let call = named.subgraph.push(Instr {
         op,
         attrs: attrs.into_iter().collect(),
         inputs: inputs.iter().map(|&i| TensorId::new(ids[i], 0)).collect(),
         outputs: smallvec![fact.clone(), fact],
-        regions: regions.iter().map(|text| region(text).into()).collect(),
+        regions,
         origin: ids[1],
     });
     named.subgraph.fetches = vec![TensorId::new(call, 0)];

@@ -11,8 +11,9 @@ use tidemill_value::{Shape, Value};
 
 use crate::lower::guard::OfBranch;
 use crate::lower::prune::VariableUse;
-use crate::plan::follow::{Function, follow};
-use crate::plan::join::{Candidate, join};
+use crate::plan::candidate::{Candidate, Function};
+use crate::plan::follow::follow;
+use crate::plan::join::join;
 use crate::plan::lookahead::Lookahead;
 use crate::plan::schedule::{Schedule, Task, Writes, schedule};
 use crate::plan::slots::{Slots, plan_inputs};

@@ -10,20 +10,9 @@ use tidemill_graph::Operand;
 use tidemill_kernels::elementwise::{self, AnyBinary, AnyUnary};
 use tidemill_value::{BinaryOp, DType, ScalarOp};
 
-use crate::plan::follow;
+use crate::plan::candidate::Candidate;
 use crate::plan::fused::{Function, Instruction, Number, Program, REGISTERS};
 use crate::plan::step::{Action, Fused, Step};
-
-/// A step. If its inputs and outputs are single numbers and it cannot fail, the function that it
-/// computes, and their type.
-pub(crate) struct Candidate {
-    pub(crate) step: Step,
-    pub(crate) scalar: Option<(ScalarOp, DType)>,
-    /// The element-wise function that it computes, if it is nothing else.
-    pub(crate) function: Option<follow::Function>,
-    /// True if it cannot fail.
-    pub(crate) is_certain: bool,
-}
 
 /// A function of single numbers of one type.
 enum NumberFunction {

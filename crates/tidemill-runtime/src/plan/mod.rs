@@ -1,5 +1,6 @@
 //! From a path to the flat program that runs execute.
 
+mod candidate;
 pub(crate) mod compile;
 mod follow;
 mod fused;

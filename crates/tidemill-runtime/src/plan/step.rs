@@ -39,6 +39,20 @@ pub(crate) struct Plan {
     pub(crate) rewrites: RewriteLog,
 }
 
+/// Constants of at least so many bytes are worth sharing.
+const LARGE: usize = 1 << 16;
+
+impl Plan {
+    /// Takes over large constants that another plan has, too, such as operands packed before the run.
+    pub(crate) fn share_constants(&mut self, other: &Plan) {
+        for constant in self.constants.iter_mut().filter(|constant| constant.bytes() >= LARGE) {
+            if let Some(same) = other.constants.iter().find(|other| other.bits_eq(constant)) {
+                *constant = same.clone();
+            }
+        }
+    }
+}
+
 /// A tensor that is fed.
 pub(crate) struct Feed {
     pub(crate) fact: Fact,

@@ -265,7 +265,10 @@ impl Inner {
             Sight::First => None,
             Sight::Planned(bound) => Some(bound),
             Sight::Again => {
-                let plan = self.prepare(signature, Some(&shapes), RewriteLog::counting())?;
+                let mut plan = self.prepare(signature, Some(&shapes), RewriteLog::counting())?;
+                for other in planned.shaped_plans() {
+                    plan.share_constants(&other.plan);
+                }
                 Some(shaped.insert(shapes, self.bind(plan, planned.bound.shared.clone())))
             }
         })

@@ -40,6 +40,7 @@ const STEPS: &[(u32, Step)] = &[
     (4, Grower::pass_on),
     (4, Grower::again),
     (2, Grower::matmul),
+    (2, Grower::layers),
     (5, Grower::reduce),
     (4, Grower::reshape),
     (3, Grower::transpose),

@@ -2,6 +2,7 @@
 
 mod arrays;
 mod grow;
+mod layers;
 mod patterns;
 mod random_values;
 mod runs;

@@ -4,7 +4,7 @@
 //! peer-model THREADS                  answers models.py
 //! peer-model THREADS run FOLDER N     N runs, for a profiler; prints the nanoseconds of one
 //! peer-model THREADS trace FOLDER     the steps of the fastest of several runs, longest first
-//! peer-model THREADS explain FOLDER   the plan
+//! peer-model THREADS explain FOLDER   the plan, and why rules did not apply
 //! ```
 
 use std::cmp::Reverse;
@@ -115,7 +115,13 @@ impl Network {
     }
 
     fn explain(&self) -> Result<()> {
-        println!("{}", self.session.explain(&self.fetches, &self.feeds)?);
+        let explanation = self.session.explain(&self.fetches, &self.feeds)?;
+        println!("{explanation}");
+        for report in &explanation.rules {
+            for (why_not, times) in &report.refusals {
+                println!("{} refused {times} times: {why_not}", report.rule);
+            }
+        }
         Ok(())
     }
 }
