@@ -119,7 +119,7 @@ fn weights_are_packed_once_for_all_iterations_of_a_loop() -> Outcome {
     let gradient = gradients([last], [weights])[0];
     let fetches = [last, gradient.unwrap()];
     let [rewritten, plain] = in_both_modes();
-    let explanation = rewritten.explain(&fetches, &[])?;
+    let explanation = rewritten.explain(fetches, &[])?;
     let packed = explanation.rules.iter().filter(|report| report.rule == "packed operand");
     let packed: usize = packed.map(|report| report.count()).sum();
     // There are none on machines whose products do not pack their operands.

@@ -155,13 +155,16 @@ fn cross_entropy<T: Element>(
     Ok(CrossEntropy { loss, backprop: logits })
 }
 
+fn normalize<T: Float>(row: &mut [T]) {
+    let Exponentials { total, .. } = exponentials(row);
+    scale(row, T::ONE / total);
+}
+
 vectorized! {
     if T::HAS_VECTOR_FUNCTIONS;
-    fn normalize<T>(row: &mut [T])
+    fn scale<T>(row: &mut [T], factor: T)
     where [T: Float]
     {
-        let total = exponentials(row);
-        let factor = T::ONE / total;
         row.iter_mut().for_each(|x| *x = *x * factor);
     }
 }
@@ -177,55 +180,76 @@ vectorized! {
     }
 }
 
+fn dense_cross_entropy<T: Float>(row: &mut [T], labels: &[T], scratch: &mut [T]) -> T {
+    scratch.copy_from_slice(row);
+    let of_row = exponentials(scratch);
+    losses_and_gradients(row, labels, scratch, of_row)
+}
+
 vectorized! {
     if T::HAS_VECTOR_FUNCTIONS;
-    fn dense_cross_entropy<T>(row: &mut [T], labels: &[T], scratch: &mut [T]) -> T
+    fn losses_and_gradients<T>(
+        row: &mut [T],
+        labels: &[T],
+        exponentials: &[T],
+        of_row: Exponentials<T>,
+    ) -> T
     where [T: Float]
     {
-        shift(row);
-        for (x, exponential) in row.iter().zip(&mut *scratch) {
-            *exponential = x.exp();
-        }
-        let total = fold_row::<Sum<T>>(scratch);
+        let Exponentials { largest, total } = of_row;
         let log_total = total.ln();
         for (x, label) in row.iter_mut().zip(labels) {
-            *x = *label * (log_total - *x);
+            *x = *label * (log_total - (*x - largest));
         }
         let loss = fold_row::<Sum<T>>(row);
-        for ((x, exponential), label) in row.iter_mut().zip(scratch).zip(labels) {
+        for ((x, exponential), label) in row.iter_mut().zip(exponentials).zip(labels) {
             *x = *exponential / total - *label;
         }
         loss
     }
 }
 
+fn sparse_cross_entropy<T: Float>(row: &mut [T], label: usize) -> T {
+    let logit = row[label];
+    let Exponentials { largest, total } = exponentials(row);
+    divide(row, total);
+    row[label] = row[label] - T::ONE;
+    total.ln() - (logit - largest)
+}
+
 vectorized! {
     if T::HAS_VECTOR_FUNCTIONS;
-    fn sparse_cross_entropy<T>(row: &mut [T], label: usize) -> T
+    fn divide<T>(row: &mut [T], divisor: T)
     where [T: Float]
     {
-        let largest = fold_row::<Max<T>>(row);
-        let at_label = row[label] - largest;
-        let total = exponentials(row);
-        row.iter_mut().for_each(|x| *x = *x / total);
-        row[label] = row[label] - T::ONE;
-        total.ln() - at_label
+        row.iter_mut().for_each(|x| *x = *x / divisor);
     }
 }
 
-/// Subtracts the largest element of a row from all of them.
-#[inline(always)]
-fn shift<T: Float>(row: &mut [T]) {
-    let largest = fold_row::<Max<T>>(row);
-    row.iter_mut().for_each(|x| *x = *x - largest);
+/// The largest element of a row, and the sum of the exponentials of the shifted row.
+struct Exponentials<T> {
+    largest: T,
+    total: T,
 }
 
-/// Shifts a row, puts its exponentials in its place, and adds them up.
+/// Subtracts the largest element of a row from all of them, and returns it.
 #[inline(always)]
-fn exponentials<T: Float>(row: &mut [T]) -> T {
-    shift(row);
-    row.iter_mut().for_each(|x| *x = Float::exp(*x));
-    fold_row::<Sum<T>>(row)
+fn shift<T: Float>(row: &mut [T]) -> T {
+    let largest = fold_row::<Max<T>>(row);
+    row.iter_mut().for_each(|x| *x = *x - largest);
+    largest
+}
+
+vectorized! {
+    if T::HAS_VECTOR_FUNCTIONS;
+    /// Shifts a row, puts its exponentials in its place, and adds them up.
+    fn exponentials<T>(row: &mut [T]) -> Exponentials<T>
+    where [T: Float]
+    {
+        let largest = shift(row);
+        row.iter_mut().for_each(|x| *x = Float::exp(*x));
+        Exponentials { largest, total: fold_row::<Sum<T>>(row) }
+    }
 }
 
 /// The sum of exponentials, added up in the order of [`Sum`].

@@ -10,7 +10,6 @@ mod vector;
 
 use tidemill_value::{DType, Element, Memory, Shape, Value, match_dtype};
 
-use crate::elementwise::Plain;
 use crate::epilogue::{Epilogue, Finish, Then};
 use crate::number::Number;
 use crate::output::build;
@@ -204,9 +203,10 @@ pub fn packed_matmul(
     match_dtype!(dtype, floats, T => {
         let (left, packed) = (left.as_slice::<T>()?, packed.as_slice::<T>()?);
         build(memory, plan.output(), |out| {
-            let finish = Finish::new(epilogue, out.len(), plan.columns)?;
+            let finish = T::finish(epilogue, out.len(), plan.columns)?;
+            let then = finish.as_ref().map(|finish| (finish, 0));
             let mut spare = memory.workspace(T::spare(&plan, true))?;
-            T::multiply(&plan, left, Right::Packed(packed), out, &mut spare, Some((&finish, 0)))
+            T::multiply(&plan, left, Right::Packed(packed), out, &mut spare, then)
         })
     }, else Err(NumericError::UnsupportedDType { dtype }))
 }
@@ -218,7 +218,7 @@ fn split_batch(value: &Value) -> Result<(&[usize], [usize; 2]), NumericError> {
     Ok((batch, *matrix))
 }
 
-fn run_batch<T: Multiply + Plain>(
+fn run_batch<T: Multiply>(
     memory: &Memory,
     plan: &MatMul,
     batch: &Broadcast<2>,
@@ -229,7 +229,7 @@ fn run_batch<T: Multiply + Plain>(
     if out.is_empty() {
         return Ok(());
     }
-    let finish = Finish::new(epilogue, out.len(), plan.columns)?;
+    let finish = T::finish(epilogue, out.len(), plan.columns)?;
     let (left_size, right_size) = (plan.rows * plan.inner, plan.inner * plan.columns);
     let size = plan.rows * plan.columns;
     let run_some = |first: usize, out: &mut [T], spare: &mut [T]| {
@@ -237,7 +237,7 @@ fn run_batch<T: Multiply + Plain>(
         for (out, ([l, r], i)) in out.chunks_exact_mut(size).zip(positions) {
             let left = &left[l * left_size..(l + 1) * left_size];
             let right = Right::Plain(&right[r * right_size..(r + 1) * right_size]);
-            let then = (!epilogue.is_empty()).then_some((&finish, i * size));
+            let then = finish.as_ref().map(|finish| (finish, i * size));
             T::multiply(plan, left, right, out, spare, then)?;
         }
         Ok(())
@@ -263,6 +263,14 @@ pub trait Multiply: Element {
 
     #[doc(hidden)]
     fn pack(plan: &MatMul, right: &[Self], out: &mut [Self]);
+
+    /// An epilogue for a result of so many elements and columns, if there are functions in it.
+    #[doc(hidden)]
+    fn finish<'a>(
+        epilogue: Epilogue<'a>,
+        elements: usize,
+        columns: usize,
+    ) -> Result<Option<Finish<'a, Self>>, NumericError>;
 
     #[doc(hidden)]
     fn multiply(
@@ -300,6 +308,15 @@ macro_rules! floats {
                 if let Some(micro) = <$rust>::micro(level()) {
                     pack::pack_right(plan, micro, right, out);
                 }
+            }
+
+            fn finish<'a>(
+                epilogue: Epilogue<'a>,
+                elements: usize,
+                columns: usize,
+            ) -> Result<Option<Finish<'a, Self>>, NumericError> {
+                let has_functions = !epilogue.is_empty();
+                has_functions.then(|| Finish::new(epilogue, elements, columns)).transpose()
             }
 
             fn multiply(
@@ -375,13 +392,23 @@ macro_rules! integers {
 
             fn pack(_: &MatMul, _: &[Self], _: &mut [Self]) {}
 
+            fn finish<'a>(
+                epilogue: Epilogue<'a>,
+                _: usize,
+                _: usize,
+            ) -> Result<Option<Finish<'a, Self>>, NumericError> {
+                let dtype = <$rust as Element>::DTYPE;
+                let has_functions = !epilogue.is_empty();
+                if has_functions { Err(NumericError::UnsupportedDType { dtype }) } else { Ok(None) }
+            }
+
             fn multiply(
                 plan: &MatMul,
                 left: &[Self],
                 right: Right<'_, Self>,
                 out: &mut [Self],
                 spare: &mut [Self],
-                then: Then<'_, Self>,
+                _: Then<'_, Self>,
             ) -> Result<(), NumericError> {
                 check(plan, left, right, out)?;
                 out.fill(0);
@@ -392,7 +419,7 @@ macro_rules! integers {
                     let add = |left: &[Self], right: &[Self]| accumulate(plan, left, right, out);
                     plan.by_rows(left, right, spare, add)?;
                 }
-                then.map_or(Ok(()), |(finish, before)| finish.rows(before, out))
+                Ok(())
             }
         }
     )*};

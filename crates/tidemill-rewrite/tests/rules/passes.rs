@@ -119,7 +119,7 @@ fn calling(op: &'static tidemill_graph::OpDef, inputs: &[usize], regions: &[&str
     let types = vec![DType::F32; 2];
     let attrs = ["Tin", "Tout", "T"].map(|name| (name.into(), types.clone().into()));
     let fact = named.subgraph.fact(TensorId::new(ids[1], 0)).clone();
-    let mut regions: Vec<Region> = regions.iter().map(|text| region(text)).collect();
+    let mut regions: Vec<Region> = regions.iter().map(region).collect();
     if let Some(last) = regions.last_mut() {
         last.subgraph.repeats = op.execution == Execution::Loop;
     }
