@@ -247,8 +247,10 @@ impl KernelCx<'_> {
     #[inline]
     pub fn set(&mut self, i: usize, value: Value) {
         if let Some(slot) = self.outputs.get(i).and_then(|&slot| self.slots.get_mut(slot as usize))
+            && let Some(old) = slot.replace(value)
         {
-            *slot = Some(value);
+            // An input of a fused step that nothing needs after its first part.
+            self.memory.recycle(old);
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Arithmetic and logic.
 
 use tidemill_graph::{Attrs, OpDef, TensorId};
-use tidemill_ops::ops::{activation, arithmetic, compare, math, nn};
+use tidemill_ops::ops::{activation, arithmetic, batch_matmul, compare, math, matmul, nn};
 use tidemill_value::{DType, Element, Value, match_dtype};
 
 use super::rule::{Outcome, Rule, no, only_if, rule};
@@ -41,6 +41,7 @@ pub(super) const RULES: &[Rule] = &[
         only_if(e.instr().inputs.len() == 1, "there are several")?;
         e.input(0)
     }),
+    rule("add-n", "sum of x, y, z = (x + y) + z, if one is a product", &arithmetic::ADD_N, add_n),
 ];
 
 /// As an addition, it can be fused.
@@ -52,6 +53,21 @@ fn bias_add(edit: &mut GraphEdit<'_>) -> Outcome {
     only_if(rank == 2 || !is_channels_first, "the channels come first")?;
     only_if(!edit.may_fail(), "the bias may not fit")?;
     edit.add(&arithmetic::ADD, &Attrs::NONE, &[&[x], &[bias]])
+}
+
+/// Products can add what they are added to.
+fn add_n(edit: &mut GraphEdit<'_>) -> Outcome {
+    let is_product = |&x: &TensorId| {
+        let op = edit.producer(x).op;
+        (op == &matmul::OP || op == &batch_matmul::BATCH_MATMUL_V2) && edit.uses(x) == 1
+    };
+    only_if(edit.instr().inputs.iter().any(is_product), "there is no product to add to")?;
+    only_if(!edit.may_fail(), "the shapes may differ")?;
+    let inputs = edit.instr().inputs.clone();
+    let (first, others) = inputs.split_first().ok_or(WhyNot("it lacks an input"))?;
+    others
+        .iter()
+        .try_fold(*first, |sum, &x| edit.add(&arithmetic::ADD, &Attrs::NONE, &[&[sum], &[x]]))
 }
 
 /// The left operand, if the right one is a single number that is neutral.

@@ -372,4 +372,32 @@ rules! {
          y: float32[2] = AddN([x, x])
          @fetch y:0"
         stays "there are several";
+
+    a_sum_of_products_adds_one_after_the_other: "add-n"
+        "x: float32[2, 2] = _Feed()
+         y: float32[2, 2] = _Feed()
+         p: float32[2, 2] = MatMul(x, y)
+         q: float32[2, 2] = MatMul(y, x)
+         s: float32[2, 2] = AddN([x, p, q])
+         @fetch s:0"
+        becomes
+        "x: float32[2, 2] = _Feed()
+         y: float32[2, 2] = _Feed()
+         p: float32[2, 2] = MatMul(x, y)
+         q: float32[2, 2] = MatMul(y, x)
+         s: float32[2, 2] = AddV2(x, p)
+         s.1: float32[2, 2] = AddV2(s, q)
+         @fetch s.1:0";
+
+        "x: float32[2, 2] = _Feed()
+         p: float32[2, 2] = MatMul(x, x)
+         s: float32[2, 2] = AddN([x, p])
+         @fetch s:0 p:0"
+        stays "there is no product to add to";
+
+        "x: float32[2, ?] = _Feed()
+         p: float32[2, ?] = MatMul(x, x)
+         s: float32[2, ?] = AddN([x, p])
+         @fetch s:0"
+        stays "the shapes may differ";
 }

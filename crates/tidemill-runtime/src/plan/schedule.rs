@@ -1,6 +1,8 @@
 //! The order in which the nodes of a subgraph run.
 
-use rustc_hash::FxHashMap;
+use std::cmp::Reverse;
+
+use rustc_hash::{FxHashMap, FxHashSet};
 use tidemill_graph::{Execution, Fact, Fallible, Guarded, Instr, NodeId, Subgraph};
 use tidemill_value::Value;
 
@@ -73,10 +75,16 @@ pub(crate) fn schedule(
     };
     let mut order: Vec<Task> = ids().filter_map(in_turn).collect();
     let lazy = lazy_nodes(subgraph);
-    if !lazy.is_empty() {
-        order.sort_by_key(|task| match lazy.get(&task.node()) {
-            Some(of) => (of.node, of.branch, task.node()),
-            None => (task.node(), usize::MAX, task.node()),
+    let delays = delayed_nodes(subgraph, &order, &lazy);
+    if !lazy.is_empty() || !delays.is_empty() {
+        order.sort_by_key(|task| {
+            let id = task.node();
+            match (lazy.get(&id), delays.get(&id)) {
+                // What waits for a branch comes right before the node that runs the branch.
+                (Some(of), _) => (of.node, of.branch + 1, Reverse(0), id),
+                (None, Some(delay)) => (delay.before, 0, Reverse(delay.steps), id),
+                (None, None) => (id, usize::MAX, Reverse(0), id),
+            }
         });
     }
     let commit_start = order.len();
@@ -90,6 +98,56 @@ pub(crate) fn schedule(
         order.sort_by_key(|task| !is_unchanging(task));
     }
     Schedule { order, prologue, commit_start, lazy }
+}
+
+/// The place of a node that is not run in its turn: before another node, by so many steps at least.
+struct Delay {
+    before: NodeId,
+    steps: u32,
+}
+
+/// The nodes to run right before the only node that needs them, because their output takes more memory
+/// than their inputs. The node after them may then take it while it is in a cache, or be fused with them.
+fn delayed_nodes(subgraph: &Subgraph, order: &[Task], lazy: &Lazy) -> FxHashMap<NodeId, Delay> {
+    let mut delays: FxHashMap<NodeId, Delay> = FxHashMap::default();
+    let is_candidate = |id: NodeId| {
+        let instr = subgraph.instr(id);
+        instr.op.is_pure() && is_larger_than_inputs(subgraph, instr) && !subgraph.must_keep(instr)
+    };
+    let tasks = order.iter().map(|task| task.node()).filter(|id| !lazy.contains_key(id));
+    let candidates: FxHashSet<NodeId> = tasks.clone().filter(|&id| is_candidate(id)).collect();
+    if candidates.is_empty() {
+        return delays;
+    }
+    let mut is_needed_again = candidates_returned(subgraph, &candidates);
+    let in_turn: FxHashSet<NodeId> = tasks.collect();
+    for (reader, instr) in subgraph.instrs().rev() {
+        for input in instr.inputs.iter().filter(|input| candidates.contains(&input.node)) {
+            let steps = delays.get(&reader).map_or(0, |delay| delay.steps);
+            let before = delays.get(&reader).map_or(reader, |delay| delay.before);
+            let is_first = is_needed_again.insert(input.node);
+            match is_first && in_turn.contains(&reader) {
+                true => delays.insert(input.node, Delay { before, steps: steps + 1 }),
+                false => delays.remove(&input.node),
+            };
+        }
+    }
+    delays
+}
+
+/// The candidates that the run returns.
+fn candidates_returned(subgraph: &Subgraph, candidates: &FxHashSet<NodeId>) -> FxHashSet<NodeId> {
+    let fetches = subgraph.fetches.iter().map(|fetch| fetch.node);
+    let commits = subgraph.commits.iter().map(|commit| commit.value.node);
+    fetches.chain(commits).filter(|node| candidates.contains(node)).collect()
+}
+
+/// Whether an instruction has one output, and it takes more memory than the inputs.
+fn is_larger_than_inputs(subgraph: &Subgraph, instr: &Instr) -> bool {
+    let bytes = |fact: &Fact| fact.shape.elements()?.checked_mul(fact.dtype.size());
+    let [output] = &instr.outputs[..] else { return false };
+    let inputs = instr.inputs.iter().map(|&input| bytes(subgraph.fact(input)));
+    bytes(output).zip(inputs.sum::<Option<usize>>()).is_some_and(|(out, inputs)| out > inputs)
 }
 
 /// The nodes that only compute, or check, the inputs of one branch of a node. They need to run only

@@ -1,7 +1,7 @@
 use rand::RngExt;
 use tidemill_ops::ops::matmul::MatMul;
 use tidemill_ops::{
-    Tensor, bias_add, broadcast_to, constant, matmul_with, reduce_mean, relu, reshape, tanh,
+    Tensor, add_n, bias_add, broadcast_to, constant, matmul_with, reduce_mean, relu, reshape, tanh,
 };
 use tidemill_value::DType;
 
@@ -31,13 +31,18 @@ impl Grower {
             // Not a constant.
             false => weights * reduce_mean(x, ..),
         };
-        for _ in 0..self.rng.random_range(1..=2) {
+        let mut products = Vec::new();
+        for _ in 0..self.rng.random_range(1..=3) {
             let options = MatMul { transpose_a: false, transpose_b };
             let mut y = matmul_with(input, weights, options);
-            for _ in 0..self.rng.random_range(0..4) {
+            for _ in 0..self.rng.random_range(0..3) {
                 y = self.follow(y, fact.dtype, [rows, columns]);
             }
-            self.keep(y);
+            products.push(y);
+        }
+        match self.rng.random_bool(0.5) {
+            true => self.keep(add_n(products)),
+            false => products.into_iter().for_each(|product| self.keep(product)),
         }
     }
 
