@@ -8,6 +8,8 @@ use crate::plan::step::{Member, Step, Strand, Turn};
 
 /// A step with fewer bytes of inputs and outputs ends before another thread could start it.
 const LEAST_BYTES: usize = 1 << 14;
+/// A step with more of them is cut into tiles for all threads, and gains nothing from company.
+const MOST_BYTES: usize = 1 << 20;
 /// The number of positions in which to look for steps that can run alongside one.
 const WINDOW: usize = 128;
 /// The most strands that run at once.
@@ -38,7 +40,8 @@ impl Lookahead {
         }
         let mut search = Search { subgraph, order, lazy, positions, found: Lookahead::default() };
         for leader in 0..order.len() {
-            if search.is_heavy(leader) && !search.found.follows(leader) {
+            let is_worthwhile = (LEAST_BYTES..=MOST_BYTES).contains(&search.bytes(leader));
+            if is_worthwhile && search.is_pure(leader) && !search.found.follows(leader) {
                 search.look_ahead(leader);
             }
         }
@@ -91,11 +94,11 @@ impl Search<'_> {
             && !self.lazy.contains_key(&self.order[position].node())
     }
 
-    fn is_heavy(&self, position: usize) -> bool {
+    /// The bytes of the inputs and outputs of a node.
+    fn bytes(&self, position: usize) -> usize {
         let instr = self.instr(position);
         let inputs = instr.inputs.iter().map(|&input| self.subgraph.fact(input));
-        let bytes = inputs.chain(&instr.outputs).map(known_bytes);
-        self.is_pure(position) && bytes.fold(0, usize::saturating_add) >= LEAST_BYTES
+        inputs.chain(&instr.outputs).map(known_bytes).fold(0, usize::saturating_add)
     }
 
     /// Finds strands that can run alongside the node at a position.
@@ -106,11 +109,12 @@ impl Search<'_> {
         for position in (leader + 1..self.order.len()).take(WINDOW) {
             if self.found.follows(position)
                 || !self.is_pure(position)
+                || self.bytes(position) > MOST_BYTES
                 || !self.can_run(position, leader, &ready)
             {
                 continue;
             }
-            if !self.is_heavy(position) {
+            if self.bytes(position) < LEAST_BYTES {
                 ready.insert(position);
                 continue;
             }
