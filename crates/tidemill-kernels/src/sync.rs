@@ -5,7 +5,7 @@ use std::cell;
 use std::hint;
 use std::thread;
 
-pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) use std::sync::{Condvar, Mutex};
 
 /// The number of times that a thread looks for what it waits for before it sleeps: for some ten to a

@@ -8,7 +8,7 @@ use loom::thread;
 
 use crate::explore;
 use crate::sync::UnsafeCell;
-use crate::team::{Team, Tiles};
+use crate::team::{End, Team, Tiles};
 
 /// A barrier for a given number of threads.
 struct Meeting {
@@ -70,12 +70,12 @@ fn the_caller_sees_what_the_helper_wrote() {
     explore(3, || {
         let team = Arc::new(Team::new());
         let helper = helper(&team, 1);
-        let (meeting, tiles) = (Meeting::of(2), Tiles::new(2));
+        let (meeting, tiles) = (Meeting::of(2), Tiles::new(2).unwrap());
         let written = [UnsafeCell::new(0), UnsafeCell::new(0)];
         let written = Cells(&written);
         team.run(1, &|| {
             meeting.attend();
-            while let Some(i) = tiles.take() {
+            while let Some(i) = tiles.take(End::First) {
                 written.write(i, i + 1);
             }
         });
@@ -149,32 +149,34 @@ fn of_two_callers_each_computes_alone_or_with_the_team() {
 
 #[test]
 fn each_tile_is_taken_once() {
-    explore(3, || {
-        let tiles = Arc::new(Tiles::new(3));
-        let take = |tiles: &Tiles| {
-            let mut taken = Vec::new();
-            while let Some(i) = tiles.take() {
-                taken.push(i);
-            }
-            taken
-        };
-        let other = Arc::clone(&tiles);
-        let other = thread::spawn(move || take(&other));
-        let mut taken = take(&tiles);
-        taken.extend(other.join().unwrap());
-        taken.sort_unstable();
-        assert_eq!(taken, [0, 1, 2]);
-    });
+    for other_end in [End::First, End::Last] {
+        explore(3, move || {
+            let tiles = Arc::new(Tiles::new(3).unwrap());
+            let take = |tiles: &Tiles, end| {
+                let mut taken = Vec::new();
+                while let Some(i) = tiles.take(end) {
+                    taken.push(i);
+                }
+                taken
+            };
+            let other = Arc::clone(&tiles);
+            let other = thread::spawn(move || take(&other, other_end));
+            let mut taken = take(&tiles, End::First);
+            taken.extend(other.join().unwrap());
+            taken.sort_unstable();
+            assert_eq!(taken, [0, 1, 2]);
+        });
+    }
 }
 
 #[test]
 fn no_tile_is_left_after_the_end() {
     explore(3, || {
-        let tiles = Arc::new(Tiles::new(2));
+        let tiles = Arc::new(Tiles::new(2).unwrap());
         let other = Arc::clone(&tiles);
         let other = thread::spawn(move || other.finish());
-        tiles.take();
+        tiles.take(End::Last);
         other.join().unwrap();
-        assert_eq!(tiles.take(), None);
+        assert_eq!([End::First, End::Last].map(|end| tiles.take(end)), [None; 2]);
     });
 }

@@ -41,7 +41,7 @@ pub use chunks::{
     try_for_each_chunk_mut_with,
 };
 pub use context::{Context, is_cancelled, threads, with_context};
-use team::{MOST_HELPERS, Team, Tiles};
+use team::{End, MOST_HELPERS, Team, Tiles};
 
 /// The number of elements of a tile of light work: a few microseconds, next to which the cost of
 /// waking threads is small.
@@ -115,13 +115,13 @@ fn alone(count: usize, tile: &dyn Fn(usize)) {
 type Payload = Box<dyn Any + Send>;
 
 fn fork(count: usize, tile: &(dyn Fn(usize) + Sync)) {
-    let tiles = Tiles::new(count);
+    let Some(tiles) = Tiles::new(count) else { return alone(count, tile) };
     let panic: Mutex<Option<Payload>> = Mutex::new(None);
     let ran = context::inspect(|context| {
         let inner = Context { threads: 1, ..*context };
         let cancelled = || inner.cancellation.is_some_and(Cancellation::is_cancelled);
-        let compute = || {
-            while let Some(i) = tiles.take() {
+        let compute = |end| {
+            while let Some(i) = tiles.take(end) {
                 if cancelled() {
                     return;
                 }
@@ -129,7 +129,9 @@ fn fork(count: usize, tile: &(dyn Fn(usize) + Sync)) {
             }
         };
         let work = || {
-            let compute = AssertUnwindSafe(|| with_context(&inner, compute));
+            // A helper has no context of its own.
+            let end = if threads() > 1 { End::First } else { End::Last };
+            let compute = AssertUnwindSafe(|| with_context(&inner, || compute(end)));
             if let Err(payload) = catch_unwind(compute) {
                 tiles.finish();
                 panic.lock().unwrap_or_else(PoisonError::into_inner).get_or_insert(payload);

@@ -7,9 +7,7 @@
 use std::mem::transmute;
 use std::sync::PoisonError;
 
-use crate::sync::{
-    AtomicBool, AtomicU64, AtomicUsize, Condvar, Mutex, Ordering, SPINS, UnsafeCell, spin,
-};
+use crate::sync::{AtomicBool, AtomicU64, Condvar, Mutex, Ordering, SPINS, UnsafeCell, spin};
 
 const JOINED: u64 = 1;
 const SEAT: u64 = 1 << 16;
@@ -208,23 +206,46 @@ impl Sleep {
 
 /// The indices from 0 up to a count, each of which one thread takes.
 pub(crate) struct Tiles {
-    next: AtomicUsize,
-    count: usize,
+    /// The number of attempts to take the first index, plus [`LAST`] times those to take the last one.
+    attempts: AtomicU64,
+    count: u64,
 }
 
+/// The end of the remaining indices from which a thread takes. If a thread always takes from one end, the
+/// memory of its tiles is mostly in its cache the next time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum End {
+    First,
+    Last,
+}
+
+const LAST: u64 = 1 << 32;
+/// The most indices. So many attempts after them leave no carry.
+const MOST_TILES: usize = 1 << 31;
+
 impl Tiles {
-    pub(crate) fn new(count: usize) -> Self {
-        Tiles { next: AtomicUsize::new(0), count }
+    /// There may be too many.
+    pub(crate) fn new(count: usize) -> Option<Self> {
+        (count <= MOST_TILES).then(|| Tiles { attempts: AtomicU64::new(0), count: count as u64 })
     }
 
-    /// The next index that nobody has taken.
-    pub(crate) fn take(&self) -> Option<usize> {
-        let next = self.next.fetch_add(1, Ordering::Relaxed);
-        (next < self.count).then_some(next)
+    /// An index that nobody has taken.
+    pub(crate) fn take(&self, end: End) -> Option<usize> {
+        let attempt = match end {
+            End::First => 1,
+            End::Last => LAST,
+        };
+        let before = self.attempts.fetch_add(attempt, Ordering::Relaxed);
+        let (first, last) = (before % LAST, before / LAST);
+        let taken = match end {
+            End::First => first,
+            End::Last => self.count.wrapping_sub(1 + last),
+        };
+        (first + last < self.count).then_some(taken as usize)
     }
 
     /// Leaves no index to take.
     pub(crate) fn finish(&self) {
-        self.next.fetch_max(self.count, Ordering::Relaxed);
+        self.attempts.fetch_or(MOST_TILES as u64, Ordering::Relaxed);
     }
 }
