@@ -45,6 +45,9 @@ pub type Epilogue<'a> = &'a [(Stage, Option<&'a Value>)];
 /// The most functions of an epilogue.
 pub const MOST: usize = 4;
 
+/// The number of elements that a function takes at a time.
+pub(crate) const SCRATCH: usize = 512;
+
 /// The epilogue of the result that some computation contributes to, and the number of elements of the
 /// result before its own.
 pub(crate) type Then<'a, T> = Option<(&'a Finish<'a, T>, usize)>;
@@ -66,7 +69,7 @@ enum Applied<'a, T> {
 /// The other operand of a function.
 #[derive(Clone, Copy)]
 enum Other<'a, T> {
-    One(&'a [T]),
+    One(T),
     Row(&'a [T]),
     All(&'a [T]),
 }
@@ -93,7 +96,7 @@ impl<'a, T: Plain> Finish<'a, T> {
                     let value =
                         value.ok_or(NumericError::Length { expected: elements, actual: 0 })?;
                     let other = match value.as_slice::<T>()? {
-                        one @ [_] => Other::One(one),
+                        [one] => Other::One(*one),
                         all if all.len() == elements => Other::All(all),
                         row if row.len() == columns => Other::Row(row),
                         other => {
@@ -111,25 +114,44 @@ impl<'a, T: Plain> Finish<'a, T> {
 
     /// Applies it to some whole rows, the first of which begins with this element of the result.
     pub(crate) fn rows(&self, first: usize, rows: &mut [T]) -> Result<(), NumericError> {
-        if !self.by_rows {
-            return self.part(first, rows);
+        let mut scratch = [T::default(); SCRATCH];
+        let len = if self.by_rows { self.columns.max(1) } else { rows.len().max(1) };
+        for (i, row) in rows.chunks_mut(len).enumerate() {
+            self.part(first + i * len, row, &mut scratch)?;
         }
-        let mut starts = (first..).step_by(self.columns.max(1));
-        rows.chunks_mut(self.columns.max(1)).zip(&mut starts).try_for_each(|(r, i)| self.part(i, r))
+        Ok(())
     }
 
     /// Applies it to a part of a row that begins with this element of the result.
-    pub(crate) fn part(&self, first: usize, part: &mut [T]) -> Result<(), NumericError> {
-        for stage in self.stages.iter().flatten() {
-            match *stage {
-                Applied::Unary(f) => f.in_place(part),
-                Applied::Binary(f, side, other) => {
-                    let other = match other {
-                        Other::One(one) => one,
-                        Other::Row(row) => &row[first % self.columns..][..part.len()],
-                        Other::All(all) => &all[first..][..part.len()],
-                    };
-                    f.in_place(side, part, other)?;
+    pub(crate) fn part(
+        &self,
+        first: usize,
+        part: &mut [T],
+        scratch: &mut [T; SCRATCH],
+    ) -> Result<(), NumericError> {
+        for (i, out) in part.chunks_mut(SCRATCH).enumerate() {
+            let first = first + i * SCRATCH;
+            for stage in self.stages.iter().flatten() {
+                // The loops read and write different memory.
+                let x = &mut scratch[..out.len()];
+                x.copy_from_slice(out);
+                match *stage {
+                    Applied::Unary(f) => f.slice(x, out),
+                    Applied::Binary(f, Side::Left, Other::One(one)) => {
+                        f.right_scalar(x, one, out)?
+                    }
+                    Applied::Binary(f, Side::Right, Other::One(one)) => {
+                        f.left_scalar(one, x, out)?
+                    }
+                    Applied::Binary(f, side, Other::Row(other) | Other::All(other)) => {
+                        let is_row = matches!(stage, Applied::Binary(_, _, Other::Row(_)));
+                        let first = if is_row { first % self.columns } else { first };
+                        let other = &other[first..][..x.len()];
+                        match side {
+                            Side::Left => f.pairs(x, other, out)?,
+                            Side::Right => f.pairs(other, x, out)?,
+                        }
+                    }
                 }
             }
         }

@@ -18,7 +18,7 @@ use super::plan::{MatMul, Orientation, Right, TERMS};
 use super::tiles::{LEAST_WORK, Shared};
 use crate::NumericError;
 use crate::elementwise::Plain;
-use crate::epilogue::Then;
+use crate::epilogue::{SCRATCH, Then};
 use crate::number::Number;
 use crate::pool::{is_cancelled, threads, try_for_each};
 
@@ -188,11 +188,12 @@ impl<T: Number + Plain> Tile<'_, '_, T> {
     /// Nobody else may use the elements of the tile meanwhile.
     unsafe fn finish(&self, rows: Range<usize>, product: &Shared<T>) -> Result<(), NumericError> {
         let Some((finish, before)) = self.of.then else { return Ok(()) };
+        let mut scratch = [T::default(); SCRATCH];
         for row in rows {
             let first = row * self.of.plan.columns + self.columns.start;
             // SAFETY: The tile lies inside the product, and the caller vouches for it.
             let part = unsafe { from_raw_parts_mut(product.at(first), self.columns.len()) };
-            finish.part(before + first, part)?;
+            finish.part(before + first, part, &mut scratch)?;
         }
         Ok(())
     }
