@@ -1,7 +1,7 @@
 //! The primitives of the modules under test, as modelled by loom.
 
 pub(crate) use loom::cell::UnsafeCell;
-pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+pub(crate) use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 pub(crate) use loom::sync::{Arc, Condvar, Mutex, MutexGuard, RwLock};
 
 /// One look before sleeping is enough to explore both outcomes.

@@ -42,7 +42,8 @@ struct Cut {
 }
 
 impl Cut {
-    /// Few tiles, so that little is packed twice, but some for each thread.
+    /// Few tiles, so that little is packed twice, but some for each thread. Rows are cut before columns
+    /// unless that leaves tiles that are flat: a tile of whole rows is written in one piece.
     fn of<T: Number>(plan: &MatMul, micro: &Micro<T>, threads: usize) -> Self {
         let part = BYTES / (TERMS * size_of::<T>());
         let is_one = plan.rows <= part;
@@ -53,12 +54,13 @@ impl Cut {
             let work = rows.max(LEAST_ROWS).saturating_mul(columns).saturating_mul(plan.inner);
             let count = plan.rows.div_ceil(rows) * plan.columns.div_ceil(columns);
             let halved = columns.div_ceil(2).next_multiple_of(micro.columns());
+            let can_cut_rows = rows > 2 * micro.rows() && !is_one;
             if count >= wanted || work <= LEAST_WORK || threads == 1 {
                 break;
+            } else if can_cut_rows && (columns <= 4 * rows || halved >= columns) {
+                rows = (rows / 2).next_multiple_of(micro.rows());
             } else if halved < columns {
                 columns = halved;
-            } else if rows > 2 * micro.rows() && !is_one {
-                rows = (rows / 2).next_multiple_of(micro.rows());
             } else {
                 break;
             }
