@@ -1,7 +1,7 @@
 use std::ops::{Add, Div, Mul, Neg, Sub};
 
+use crate::functions::{double, single};
 use crate::number::Number;
-use crate::single;
 
 /// The operations that the generic parts of this crate need of `f32` and `f64`.
 pub(crate) trait Float:
@@ -13,8 +13,6 @@ pub(crate) trait Float:
     + Div<Output = Self>
     + Neg<Output = Self>
 {
-    /// True if `exp`, `ln` and the others vectorize rather than call a library.
-    const HAS_VECTOR_FUNCTIONS: bool;
     const TWO: Self;
     /// The logarithm of the distance from 1 to the next number.
     const LN_EPSILON: Self;
@@ -43,9 +41,8 @@ const SELU_SCALE: f64 = 1.050_700_987_355_480_5;
 const SELU_SCALE_ALPHA: f64 = 1.758_099_340_847_376_8;
 
 macro_rules! float {
-    ($($rust:ident $ln_epsilon:literal $functions:ident $vector:literal),*) => {$(
+    ($($rust:ident $ln_epsilon:literal $functions:ident),*) => {$(
         impl Float for $rust {
-            const HAS_VECTOR_FUNCTIONS: bool = $vector;
             const TWO: Self = 2.0;
             const LN_EPSILON: Self = $ln_epsilon;
             const NEG_INFINITY: Self = $rust::NEG_INFINITY;
@@ -94,7 +91,7 @@ macro_rules! float {
 
             #[inline(always)]
             fn ln_1p(self) -> Self {
-                self.ln_1p()
+                $functions::ln_1p(self)
             }
 
             #[inline(always)]
@@ -115,4 +112,4 @@ macro_rules! float {
     )*};
 }
 
-float!(f32 -15.942385 single true, f64 -36.043_653_389_117_15 f64 false);
+float!(f32 -15.942385 single, f64 -36.043_653_389_117_15 double);

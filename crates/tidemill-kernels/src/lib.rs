@@ -17,9 +17,9 @@ mod vector;
 
 mod broadcast;
 mod float;
+mod functions;
 mod number;
 mod output;
-mod single;
 mod strided;
 mod sync;
 

@@ -161,7 +161,7 @@ fn normalize<T: Float>(row: &mut [T]) {
 }
 
 vectorized! {
-    if T::HAS_VECTOR_FUNCTIONS;
+    if true;
     fn scale<T>(row: &mut [T], factor: T)
     where [T: Float]
     {
@@ -170,7 +170,7 @@ vectorized! {
 }
 
 vectorized! {
-    if T::HAS_VECTOR_FUNCTIONS;
+    if true;
     fn log_normalize<T>(row: &mut [T])
     where [T: Float]
     {
@@ -187,7 +187,7 @@ fn dense_cross_entropy<T: Float>(row: &mut [T], labels: &[T], scratch: &mut [T])
 }
 
 vectorized! {
-    if T::HAS_VECTOR_FUNCTIONS;
+    if true;
     fn losses_and_gradients<T>(
         row: &mut [T],
         labels: &[T],
@@ -218,7 +218,7 @@ fn sparse_cross_entropy<T: Float>(row: &mut [T], label: usize) -> T {
 }
 
 vectorized! {
-    if T::HAS_VECTOR_FUNCTIONS;
+    if true;
     fn divide<T>(row: &mut [T], divisor: T)
     where [T: Float]
     {
@@ -241,7 +241,7 @@ fn shift<T: Float>(row: &mut [T]) -> T {
 }
 
 vectorized! {
-    if T::HAS_VECTOR_FUNCTIONS;
+    if true;
     /// Shifts a row, puts its exponentials in its place, and adds them up.
     fn exponentials<T>(row: &mut [T]) -> Exponentials<T>
     where [T: Float]

@@ -62,17 +62,14 @@ macro_rules! look_up {
 }
 
 /// Whether the loop of a function has a copy for each instruction set. By default it depends on the
-/// type alone. The mark `scalar` means never, `single` only for `f32`: calls into the standard
-/// library and `libm` do not vectorize.
+/// type alone. The mark `scalar` means never: calls into the standard library and `libm` do not
+/// vectorize.
 macro_rules! vectors {
     ($T:ty) => {
         $crate::vector::is_vector(<$T as tidemill_value::Element>::DTYPE)
     };
     ($T:ty, scalar) => {
         false
-    };
-    ($T:ty, single) => {
-        matches!(<$T as tidemill_value::Element>::DTYPE, DType::F32)
     };
 }
 

@@ -57,7 +57,7 @@ binary_functions! {
 
     /// `dy / (1 + exp -x)` of operands (`dy`, `x`). TensorFlow's `SoftplusGrad`.
     softplus_grad SoftplusGrad {
-        floats: (pairs single |dy, x| dy / (Float::exp(-x) + 1.0)),
+        floats: (pairs |dy, x| dy / (Float::exp(-x) + 1.0)),
     }
 
     /// `dy · (y + scale · alpha)` where `y` is below 0, and `dy · scale` elsewhere, of operands

@@ -40,16 +40,16 @@ unary_functions! {
     reciprocal Reciprocal { floats: |x| 1.0 / x }
 
     /// `e` to the power of `x`. TensorFlow's `Exp`.
-    exp Exp { floats: single |x| Float::exp(x) }
+    exp Exp { floats: |x| Float::exp(x) }
 
     /// `exp x - 1`, exact near 0 too. TensorFlow's `Expm1`.
-    expm1 Expm1 { floats: single |x| Float::exp_m1(x) }
+    expm1 Expm1 { floats: |x| Float::exp_m1(x) }
 
     /// The natural logarithm of `x`. TensorFlow's `Log`.
-    log Log { floats: single |x| Float::ln(x) }
+    log Log { floats: |x| Float::ln(x) }
 
     /// The natural logarithm of `1 + x`, exact near 0 too. TensorFlow's `Log1p`.
-    log1p Log1p { floats: scalar |x| x.ln_1p() }
+    log1p Log1p { floats: |x| Float::ln_1p(x) }
 
     /// The sine of `x` radians. TensorFlow's `Sin`.
     sin Sin { floats: scalar |x| x.sin() }
@@ -76,7 +76,7 @@ unary_functions! {
     cosh Cosh { floats: scalar |x| x.cosh() }
 
     /// The hyperbolic tangent of `x`. TensorFlow's `Tanh`.
-    tanh Tanh { floats: single |x| Float::tanh(x) }
+    tanh Tanh { floats: |x| Float::tanh(x) }
 
     /// The inverse of [`sinh`]. TensorFlow's `Asinh`.
     asinh Asinh { floats: scalar |x| x.asinh() }
@@ -88,10 +88,10 @@ unary_functions! {
     atanh Atanh { floats: scalar |x| x.atanh() }
 
     /// `1 / (1 + exp -x)`. TensorFlow's `Sigmoid`.
-    sigmoid Sigmoid { floats: single |x| logistic(x) }
+    sigmoid Sigmoid { floats: |x| logistic(x) }
 
     /// `ln(1 + exp x)`. TensorFlow's `Softplus`.
-    softplus Softplus { floats: scalar |x| log_one_plus_exp(x) }
+    softplus Softplus { floats: |x| log_one_plus_exp(x) }
 
     /// `x` where it is above 0, and 0 below; NaN stays NaN. TensorFlow's `Relu`.
     relu Relu {
@@ -108,12 +108,12 @@ unary_functions! {
     }
 
     /// `x` where it is above 0, and `exp x - 1` below. TensorFlow's `Elu`.
-    elu Elu { floats: single |x| if x < 0.0 { Float::exp(x) - 1.0 } else { x } }
+    elu Elu { floats: |x| if x < 0.0 { Float::exp(x) - 1.0 } else { x } }
 
     /// `scale · x` where it is above 0, and `scale · alpha · (exp x - 1)` below, with the
     /// constants of Klambauer et al. (2017). TensorFlow's `Selu`.
     selu Selu {
-        floats: single |x| scaled_exponential(x),
+        floats: |x| scaled_exponential(x),
     }
 
     /// `x / (1 + |x|)`. TensorFlow's `Softsign`.
@@ -121,7 +121,7 @@ unary_functions! {
 
     /// The error function, `2 / √π` times the integral of `exp -t²` from 0 to `x`. TensorFlow's
     /// `Erf`.
-    erf Erf { floats: single |x| x.error_function() }
+    erf Erf { floats: |x| x.error_function() }
 
     /// 1 minus the error function. TensorFlow's `Erfc`.
     erfc Erfc { floats: scalar |x| x.complementary_error_function() }

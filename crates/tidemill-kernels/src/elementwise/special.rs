@@ -2,7 +2,7 @@
 
 use std::f64::consts::PI;
 
-use crate::single;
+use crate::functions::{double, single};
 
 /// The special functions of `f32` and `f64`.
 pub(super) trait Special: Copy {
@@ -42,7 +42,7 @@ macro_rules! special {
 
 special! {
     f32: single::erf, libm::erfcf, libm::lgammaf;
-    f64: libm::erf, libm::erfc, libm::lgamma;
+    f64: double::erf, libm::erfc, libm::lgamma;
 }
 
 /// The series below are as exact as `f64` from here on.

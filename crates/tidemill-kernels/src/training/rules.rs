@@ -84,7 +84,7 @@ macro_rules! steps {
         }
 
         impl<T: Float> Step<T, $count> for $name<T> {
-            const VECTOR: bool = steps!(@ $($vector)?) && T::HAS_VECTOR_FUNCTIONS;
+            const VECTOR: bool = steps!(@ $($vector)?);
 
             #[inline(always)]
             fn step(&self, $states: [T; $count], $gradient: T) -> [T; $count] {
