@@ -12,6 +12,7 @@ use crate::layout::{Indices, broadcast_to};
 use crate::output::build_zeroed;
 use crate::pool::{TILE, for_each_chunk_mut, for_each_chunk_pair_mut};
 use crate::reduce::{Max, Reducer, Sum, fold_row};
+use crate::vector::is_single;
 
 /// `exp x / Σ exp x` over the last axis. TensorFlow's `Softmax`.
 ///
@@ -161,7 +162,7 @@ fn normalize<T: Float>(row: &mut [T]) {
 }
 
 vectorized! {
-    if true;
+    if is_single(T::DTYPE);
     fn scale<T>(row: &mut [T], factor: T)
     where [T: Float]
     {
@@ -170,7 +171,7 @@ vectorized! {
 }
 
 vectorized! {
-    if true;
+    if is_single(T::DTYPE);
     fn log_normalize<T>(row: &mut [T])
     where [T: Float]
     {
@@ -187,7 +188,7 @@ fn dense_cross_entropy<T: Float>(row: &mut [T], labels: &[T], scratch: &mut [T])
 }
 
 vectorized! {
-    if true;
+    if is_single(T::DTYPE);
     fn losses_and_gradients<T>(
         row: &mut [T],
         labels: &[T],
@@ -218,7 +219,7 @@ fn sparse_cross_entropy<T: Float>(row: &mut [T], label: usize) -> T {
 }
 
 vectorized! {
-    if true;
+    if is_single(T::DTYPE);
     fn divide<T>(row: &mut [T], divisor: T)
     where [T: Float]
     {
@@ -241,7 +242,7 @@ fn shift<T: Float>(row: &mut [T]) -> T {
 }
 
 vectorized! {
-    if true;
+    if is_single(T::DTYPE);
     /// Shifts a row, puts its exponentials in its place, and adds them up.
     fn exponentials<T>(row: &mut [T]) -> Exponentials<T>
     where [T: Float]

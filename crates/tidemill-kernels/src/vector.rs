@@ -25,6 +25,16 @@ pub(crate) const fn is_vector(dtype: DType) -> bool {
     matches!(dtype, DType::F32 | DType::F64 | DType::I32 | DType::I64)
 }
 
+/// Whether loops over this type that have copies have one for AVX-512. Integers gain little from it.
+pub(crate) const fn is_wide(dtype: DType) -> bool {
+    matches!(dtype, DType::F32 | DType::F64)
+}
+
+/// Whether longer loops over this type have copies.
+pub(crate) const fn is_single(dtype: DType) -> bool {
+    matches!(dtype, DType::F32)
+}
+
 /// The level of this machine.
 #[cfg(target_arch = "x86_64")]
 #[inline]
@@ -71,14 +81,14 @@ fn detect() -> Level {
 }
 
 /// Declares a function with a copy for each [`Level`]. `if CONDITION;` comes first, a constant of
-/// the type parameters; if it is false, there is only the baseline copy. Bounds are in brackets
-/// after `where`.
+/// the type parameters; if it is false, there is only the baseline copy. If that of `, wide if` is,
+/// there is none for AVX-512. Bounds are in brackets after `where`.
 ///
 /// In the body, `FUSED` says whether the level has fused multiply-add. Functions that the body
 /// calls are compiled for the level only if they are inlined.
 macro_rules! vectorized {
     (
-        if $condition:expr;
+        if $condition:expr $(, wide if $wide:expr)?;
         $(#[$meta:meta])*
         fn $name:ident<$($generic:ident),* $(; const $length:ident)?>(
             $($argument:ident: $type:ty),* $(,)?
@@ -131,16 +141,16 @@ macro_rules! vectorized {
 
             #[cfg(target_arch = "x86_64")]
             if $condition {
-                match $crate::vector::level() {
-                    $crate::vector::Level::Baseline => {}
-                    // SAFETY: the machine has the instructions of its level.
-                    $crate::vector::Level::V3 => return unsafe {
-                        v3::<$($generic,)* $($length)?>($($argument),*)
-                    },
-                    // SAFETY: as above.
-                    $crate::vector::Level::V4 => return unsafe {
-                        v4::<$($generic,)* $($length)?>($($argument),*)
-                    },
+                let level = $crate::vector::level();
+                if true $(&& $wide)? {
+                    if level == $crate::vector::Level::V4 {
+                        // SAFETY: the machine has the instructions of its level.
+                        return unsafe { v4::<$($generic,)* $($length)?>($($argument),*) };
+                    }
+                }
+                if level != $crate::vector::Level::Baseline {
+                    // SAFETY: the machine has the instructions of its level, and of those below.
+                    return unsafe { v3::<$($generic,)* $($length)?>($($argument),*) };
                 }
             }
             baseline::<$($generic,)* $($length)?>($($argument),*)

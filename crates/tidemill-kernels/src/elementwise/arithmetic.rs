@@ -124,7 +124,7 @@ binary_functions! {
     /// `x · ln y`, and 0 where `x` is 0. TensorFlow's `Xlogy`.
     xlogy Xlogy {
         // A product of two NaNs may be either.
-        floats: (|x, y| {
+        floats: (pairs |x, y| {
             if x == 0.0 {
                 0.0
             } else if x.is_nan() {

@@ -8,16 +8,18 @@ use crate::{Broadcast, NumericError};
 
 /// The arithmetic of a function of one element.
 pub(super) trait UnaryOp<A, O> {
-    /// Whether the loop has a copy for each instruction set.
+    /// Whether the loop has a copy for each instruction set, and whether for AVX-512.
     const VECTOR: bool;
+    const WIDE: bool;
 
     fn apply(x: &A) -> O;
 }
 
 /// The arithmetic of a function of two elements.
 pub(super) trait BinaryOp<A, O> {
-    /// Whether the loops have a copy for each instruction set.
+    /// Whether the loops have a copy for each instruction set, and whether for AVX-512.
     const VECTOR: bool;
+    const WIDE: bool;
     /// True if there are loops for a scalar operand.
     const SCALARS: bool;
 
@@ -319,7 +321,7 @@ fn binary_one<F: BinaryOp<A, O>, A, O>(left: A, right: A) -> Option<O> {
 }
 
 vectorized! {
-    if F::VECTOR;
+    if F::VECTOR, wide if F::WIDE;
     fn map<F, A, O>(input: &[A], out: &mut [O])
     where [F: UnaryOp<A, O>]
     {
@@ -330,7 +332,7 @@ vectorized! {
 }
 
 vectorized! {
-    if F::VECTOR;
+    if F::VECTOR, wide if F::WIDE;
     fn zip<F, A, O>(left: &[A], right: &[A], out: &mut [O]) -> Result<(), NumericError>
     where [F: BinaryOp<A, O>]
     {
@@ -342,7 +344,7 @@ vectorized! {
 }
 
 vectorized! {
-    if F::VECTOR;
+    if F::VECTOR, wide if F::WIDE;
     fn map_right<F, A, O>(left: &A, right: &[A], out: &mut [O]) -> Result<(), NumericError>
     where [F: BinaryOp<A, O>]
     {
@@ -354,7 +356,7 @@ vectorized! {
 }
 
 vectorized! {
-    if F::VECTOR;
+    if F::VECTOR, wide if F::WIDE;
     fn map_left<F, A, O>(left: &[A], right: &A, out: &mut [O]) -> Result<(), NumericError>
     where [F: BinaryOp<A, O>]
     {

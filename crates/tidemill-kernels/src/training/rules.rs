@@ -3,6 +3,7 @@
 use super::work::{Step, Work};
 use crate::NumericError;
 use crate::float::Float;
+use crate::vector::is_single;
 
 /// The update rule of a variable. Each names the numbers it takes, in their order.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -84,7 +85,7 @@ macro_rules! steps {
         }
 
         impl<T: Float> Step<T, $count> for $name<T> {
-            const VECTOR: bool = steps!(@ $($vector)?);
+            const VECTOR: bool = steps!(@ $($vector)?) && is_single(T::DTYPE);
 
             #[inline(always)]
             fn step(&self, $states: [T; $count], $gradient: T) -> [T; $count] {
