@@ -9,7 +9,7 @@ use tidemill_value::{Element, Memory, Shape, Value, broadcast, match_dtype};
 use crate::NumericError;
 use crate::float::Float;
 use crate::layout::{Indices, broadcast_to};
-use crate::output::build_zeroed;
+use crate::output::{build, build_zeroed};
 use crate::pool::{TILE, for_each_chunk_mut, for_each_chunk_pair_mut};
 use crate::reduce::{Max, Reducer, Sum, fold_row};
 use crate::vector::is_single;
@@ -21,8 +21,8 @@ use crate::vector::is_single;
 /// # Errors
 /// [`NumericError::UnsupportedDType`] if the elements are not floats, [`NumericError::Rank`] if
 /// there is no axis.
-pub fn softmax(logits: Value) -> Result<Value, NumericError> {
-    match_dtype!(logits.dtype(), floats, T => over_rows(logits, normalize::<T>),
+pub fn softmax(memory: &Memory, logits: Value) -> Result<Value, NumericError> {
+    match_dtype!(logits.dtype(), floats, T => over_rows(memory, logits, normalize::<T>),
         else unsupported(&logits))
 }
 
@@ -32,8 +32,8 @@ pub fn softmax(logits: Value) -> Result<Value, NumericError> {
 ///
 /// # Errors
 /// As for [`softmax`].
-pub fn log_softmax(logits: Value) -> Result<Value, NumericError> {
-    match_dtype!(logits.dtype(), floats, T => over_rows(logits, log_normalize::<T>),
+pub fn log_softmax(memory: &Memory, logits: Value) -> Result<Value, NumericError> {
+    match_dtype!(logits.dtype(), floats, T => over_rows(memory, logits, log_normalize::<T>),
         else unsupported(&logits))
 }
 
@@ -118,16 +118,36 @@ fn rows_of_tile(classes: usize) -> usize {
     (TILE / 4).div_ceil(classes)
 }
 
-/// Overwrites each row.
-fn over_rows<T: Element>(mut value: Value, f: fn(&mut [T])) -> Result<Value, NumericError> {
+/// Overwrites each row, or a copy of it if the value is shared.
+fn over_rows<T: Element + Copy>(
+    memory: &Memory,
+    mut value: Value,
+    f: fn(&mut [T]),
+) -> Result<Value, NumericError> {
     let (_, classes) = split_last(value.shape())?;
-    let elements = value.as_mut_slice::<T>()?;
-    if !elements.is_empty() {
-        for_each_chunk_mut(elements, rows_of_tile(classes) * classes, |_, rows| {
-            rows.chunks_exact_mut(classes).for_each(f);
-        });
+    let tile = rows_of_tile(classes.max(1)) * classes;
+    if value.is_unique() {
+        let elements = value.as_mut_slice::<T>()?;
+        if !elements.is_empty() {
+            for_each_chunk_mut(elements, tile, |_, rows| {
+                rows.chunks_exact_mut(classes).for_each(f);
+            });
+        }
+        return Ok(value);
     }
-    Ok(value)
+    let elements = value.as_slice::<T>()?;
+    build(memory, value.shape().clone(), |out| {
+        if !elements.is_empty() {
+            for_each_chunk_mut(out, tile, |i, rows| {
+                let from = elements[i * tile..].chunks_exact(classes);
+                for (row, from) in rows.chunks_exact_mut(classes).zip(from) {
+                    row.copy_from_slice(from);
+                    f(row);
+                }
+            });
+        }
+        Ok(())
+    })
 }
 
 /// Overwrites each row of logits with its gradient and stores its loss, by a function that gets the
@@ -261,6 +281,7 @@ impl<T: Float> Reducer for SumExp<T> {
     type Total = T;
     type Again = Sum<T>;
 
+    const VECTOR: bool = true;
     const IDENTITY: T = T::ZERO;
 
     #[inline(always)]

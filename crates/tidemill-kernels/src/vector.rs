@@ -58,6 +58,18 @@ pub(crate) fn level() -> Level {
     Level::Baseline
 }
 
+/// Asks for the line of this element to be brought into the caches. There need not be one.
+#[inline(always)]
+pub(crate) fn prefetch<T>(elements: &[T], index: usize) {
+    #[cfg(target_arch = "x86_64")]
+    {
+        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
+
+        // SAFETY: A prefetch reads nothing.
+        unsafe { _mm_prefetch::<_MM_HINT_T0>(elements.as_ptr().wrapping_add(index).cast()) };
+    }
+}
+
 /// Whether the machine has all of these features.
 #[cfg(target_arch = "x86_64")]
 macro_rules! has {

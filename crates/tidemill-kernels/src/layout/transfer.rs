@@ -4,6 +4,7 @@ use tidemill_value::{Bits, Element};
 
 use crate::pool::{TILE, for_each_chunk_mut};
 use crate::strided::{Axes, Axis, Odometer, coalesce};
+use crate::vector::prefetch;
 
 /// The edge of the square blocks in which a matrix is transposed.
 const BLOCK: usize = 16;
@@ -125,6 +126,11 @@ fn transpose_matrix<T: Element>(
         squares(corner, extents, BLOCK, |[row, column], extents| {
             let from = &from[source + row + column * step..];
             let to = &mut to[target + row * pitch + column..];
+            // The lines of a block are too far apart for the processor to foresee those of the next.
+            for line in 0..BLOCK {
+                prefetch(from, (BLOCK + line) * step);
+                prefetch(to, line * pitch + BLOCK);
+            }
             transpose_block(from, step, to, pitch, &mut block, extents);
         });
     });

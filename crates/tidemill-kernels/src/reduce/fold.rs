@@ -1,8 +1,9 @@
 //! The order in which the elements of a reduction are combined. It depends on the shape alone.
 //!
 //! A row is cut into blocks. In a block, element `i` goes to lane `i % LANES`, so that the lanes
-//! can be computed side by side; then the lanes are combined by halves. A block of fewer elements
-//! than lanes is combined one by one. A column is cut into blocks of rows, and each block is
+//! can be computed side by side; then the lanes are combined by halves. Reductions of `f32` have more
+//! lanes than others, for blocks that are long enough. A block of fewer elements than lanes is combined
+//! one by one. A column is cut into blocks of rows, and each block is
 //! combined row by row. The results of the blocks are combined in pairs, these again in pairs, and
 //! so on. So rounding errors grow with the logarithm of the count, and blocks can be computed in
 //! any order.
@@ -16,6 +17,8 @@ pub(crate) trait Reducer {
     /// The same reduction, applied to its own results along another axis.
     type Again: Reducer<Item = Self::Total, Total = Self::Total>;
 
+    /// Whether the loops have a copy for each instruction set.
+    const VECTOR: bool;
     /// The result of no elements.
     const IDENTITY: Self::Total;
 
@@ -24,10 +27,12 @@ pub(crate) trait Reducer {
 }
 
 const LANES: usize = 16;
+/// So many that the processor need not wait for the last result to compute the next.
+const MANY_LANES: usize = 64;
 const ROW_BLOCK: usize = 4096;
 const COLUMN_BLOCK: usize = 128;
-/// The number of columns combined side by side, so that their totals stay in cache.
-const SIDE_BY_SIDE: usize = 256;
+/// The number of columns combined side by side: their totals stay in cache, and parts of rows are long.
+const SIDE_BY_SIDE: usize = 1024;
 
 /// The loops of a reduction from items `I` to totals `T`. Pointers to them let the code that divides
 /// work into blocks and tiles be compiled once per pair of types, not per reduction.
@@ -153,8 +158,8 @@ fn levels(blocks: usize) -> usize {
 
 /// The most totals that the levels of a tree over the blocks of one branch have: 2 levels of up to
 /// 256 columns, 3 of up to 128, and so on.
-const TILE_LEVELS: usize = 2 * SIDE_BY_SIDE;
-const _: () = assert!(TILE / COLUMN_BLOCK == SIDE_BY_SIDE);
+const TILE_LEVELS: usize = 2 * TILE / COLUMN_BLOCK;
+const _: () = assert!(TILE / COLUMN_BLOCK <= SIDE_BY_SIDE);
 
 /// The pending results of blocks, for several columns side by side.
 ///
@@ -197,6 +202,7 @@ impl<'a, T: Copy> Pairwise<'a, T> {
     }
 }
 
+#[inline(never)]
 fn combine_all<R: Reducer>(left: &[R::Total], right: &mut [R::Total]) {
     for (left, total) in left.iter().zip(right) {
         *total = R::combine(*left, *total);
@@ -229,40 +235,52 @@ fn combine_row<T: Copy>(
     total[0]
 }
 
-#[inline(always)]
+/// A block is a matrix whose columns are the lanes, and an incomplete row.
 fn fold_block<R: Reducer>(block: &[R::Item]) -> R::Total {
     if block.len() < LANES {
         return block.iter().fold(R::IDENTITY, |total, x| R::combine(total, R::take(*x)));
     }
-    let mut lanes = [R::IDENTITY; LANES];
-    let (groups, rest) = block.as_chunks::<LANES>();
-    for group in groups {
-        for (lane, x) in lanes.iter_mut().zip(group) {
-            *lane = R::combine(*lane, R::take(*x));
-        }
+    let mut lanes = [R::IDENTITY; MANY_LANES];
+    let count = if R::VECTOR && block.len() >= MANY_LANES { MANY_LANES } else { LANES };
+    let mut lanes = &mut lanes[..count];
+    let (rows, rest) = block.split_at(block.len() / count * count);
+    fold_block_of_columns::<R>(rows, count, 0, lanes);
+    if !rest.is_empty() {
+        fold_block_of_columns::<R>(rest, rest.len(), 0, &mut lanes[..rest.len()]);
     }
-    for (lane, x) in lanes.iter_mut().zip(rest) {
-        *lane = R::combine(*lane, R::take(*x));
-    }
-    let mut width = LANES;
-    while width > 1 {
-        width /= 2;
-        for i in 0..width {
-            lanes[i] = R::combine(lanes[i], lanes[i + width]);
-        }
+    while lanes.len() > 1 {
+        let (lower, upper) = lanes.split_at_mut(lanes.len() / 2);
+        combine_all::<R>(lower, upper);
+        lanes = upper;
     }
     lanes[0]
 }
 
-fn fold_block_of_columns<R: Reducer>(
-    rows: &[R::Item],
-    columns: usize,
-    start: usize,
-    totals: &mut [R::Total],
-) {
-    for row in rows.chunks_exact(columns) {
-        for (total, x) in totals.iter_mut().zip(&row[start..]) {
-            *total = R::combine(*total, R::take(*x));
+vectorized! {
+    if R::VECTOR;
+    #[inline(never)]
+    fn fold_block_of_columns<R>(
+        rows: &[R::Item],
+        columns: usize,
+        start: usize,
+        totals: &mut [R::Total],
+    )
+    where [R: Reducer]
+    {
+        // Four rows at a time, so that totals are read and written a quarter as often.
+        let fours = if R::VECTOR { rows.len() / (4 * columns) } else { 0 };
+        let (fours, rest) = rows.split_at(fours * 4 * columns);
+        for four in fours.chunks_exact(4 * columns) {
+            let [a, b, c, d] = [0, 1, 2, 3].map(|i| &four[i * columns + start..][..totals.len()]);
+            for (i, total) in totals.iter_mut().enumerate() {
+                let two = R::combine(R::combine(*total, R::take(a[i])), R::take(b[i]));
+                *total = R::combine(R::combine(two, R::take(c[i])), R::take(d[i]));
+            }
+        }
+        for row in rest.chunks_exact(columns) {
+            for (total, x) in totals.iter_mut().zip(&row[start..]) {
+                *total = R::combine(*total, R::take(*x));
+            }
         }
     }
 }

@@ -15,6 +15,7 @@ use crate::NumericError;
 use crate::elementwise::cast;
 use crate::number::Number;
 use crate::output::build;
+use crate::vector::is_single;
 use axes::Reduction;
 use fold::Loops;
 
@@ -208,7 +209,7 @@ struct Any;
 
 macro_rules! reducer {
     (
-        $reducer:ident $(<$T:ident>)?: $item:ty => $total:ty, again $again:ty,
+        $reducer:ident $(<$T:ident>)?: $item:ty => $total:ty, again $again:ty, vector $vector:expr,
         $identity:expr, $take:expr, $combine:expr
     ) => {
         impl $(<$T: Number>)? Reducer for $reducer $(<$T>)? {
@@ -216,6 +217,7 @@ macro_rules! reducer {
             type Total = $total;
             type Again = $again;
 
+            const VECTOR: bool = $vector;
             const IDENTITY: $total = $identity;
 
             #[inline(always)]
@@ -229,19 +231,21 @@ macro_rules! reducer {
             }
         }
     };
-    ($reducer:ident $(<$T:ident>)?: $item:ty, $identity:expr, $combine:expr) => {
-        reducer!($reducer $(<$T>)?: $item => $item, again Self,
+    ($reducer:ident $(<$T:ident>)?: $item:ty, vector $vector:expr, $identity:expr, $combine:expr) => {
+        reducer!($reducer $(<$T>)?: $item => $item, again Self, vector $vector,
             $identity, std::convert::identity, $combine);
     };
 }
 
-reducer!(Sum<T>: T, T::ZERO, T::plus);
-reducer!(WideSum<T>: T => T::Wide, again Sum<T::Wide>, T::Wide::ZERO, T::widen, T::Wide::plus);
-reducer!(SquareSum<T>: T => T, again Sum<T>, T::ZERO, |x: T| x.times(x), T::plus);
-reducer!(WideSquareSum: f32 => f64, again Sum<f64>, 0.0,
-    |x: f32| f64::from(x) * f64::from(x), std::ops::Add::add);
-reducer!(Product<T>: T, T::ONE, T::times);
-reducer!(Max<T>: T, T::BOTTOM, T::larger);
-reducer!(Min<T>: T, T::TOP, T::smaller);
-reducer!(All: bool, true, std::ops::BitAnd::bitand);
-reducer!(Any: bool, false, std::ops::BitOr::bitor);
+reducer!(Sum<T>: T, vector is_single(T::DTYPE), T::ZERO, T::plus);
+reducer!(WideSum<T>: T => T::Wide, again Sum<T::Wide>, vector is_single(T::DTYPE),
+    T::Wide::ZERO, T::widen, T::Wide::plus);
+reducer!(SquareSum<T>: T => T, again Sum<T>, vector false,
+    T::ZERO, |x: T| x.times(x), T::plus);
+reducer!(WideSquareSum: f32 => f64, again Sum<f64>, vector false,
+    0.0, |x: f32| f64::from(x) * f64::from(x), std::ops::Add::add);
+reducer!(Product<T>: T, vector false, T::ONE, T::times);
+reducer!(Max<T>: T, vector is_single(T::DTYPE), T::BOTTOM, T::larger);
+reducer!(Min<T>: T, vector is_single(T::DTYPE), T::TOP, T::smaller);
+reducer!(All: bool, vector false, true, std::ops::BitAnd::bitand);
+reducer!(Any: bool, vector false, false, std::ops::BitOr::bitor);

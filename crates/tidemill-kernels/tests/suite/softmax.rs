@@ -9,28 +9,28 @@ use crate::support::*;
 fn softmax_agrees_with_tensorflow() {
     let logits = value([[1.0, 2.0, 3.0_f32], [1000.0, 0.0, -1000.0]]);
     let expected = [0.09003057, 0.24472848, 0.66524094, 1.0, 0.0, 0.0];
-    assert_close(&softmax(logits.clone()).unwrap(), &expected, 1e-6);
+    assert_close(&softmax(&Memory::new(), logits.clone()).unwrap(), &expected, 1e-6);
     let expected = [-2.4076059, -1.4076059, -0.40760595, 0.0, -1000.0, -2000.0];
-    assert_close(&log_softmax(logits).unwrap(), &expected, 1e-6);
+    assert_close(&log_softmax(&Memory::new(), logits).unwrap(), &expected, 1e-6);
 }
 
 #[test]
 fn rows_without_a_finite_maximum_are_nan() {
     let rows = [[NAN, 1.0, 2.0], [INF, 1.0, 2.0], [-INF, -INF, -INF]];
     for f in [softmax, log_softmax] {
-        assert_close(&f(value(rows)).unwrap(), &[f64::NAN; 9], 0.0);
+        assert_close(&f(&Memory::new(), value(rows)).unwrap(), &[f64::NAN; 9], 0.0);
     }
-    let row = log_softmax(value([[-INF, 0.0, 1.0]])).unwrap();
+    let row = log_softmax(&Memory::new(), value([[-INF, 0.0, 1.0]])).unwrap();
     assert_close(&row, &[-f64::INFINITY, -1.3132616, -0.31326166], 1e-6);
 }
 
 #[test]
 fn probabilities_of_many_classes_add_up_to_one() {
     let logits = filled(&[3, 2, 10_000], |i| (i * 7919 % 997) as f64 / 100.0);
-    let probabilities = softmax(logits.clone()).unwrap();
+    let probabilities = softmax(&Memory::new(), logits.clone()).unwrap();
     let total = tidemill_kernels::reduce::sum(&Memory::new(), &probabilities, &[2]).unwrap();
     assert_close(&total, &[1.0; 6], 1e-12);
-    let logarithms = log_softmax(logits).unwrap();
+    let logarithms = log_softmax(&Memory::new(), logits).unwrap();
     let elements = logarithms.as_slice::<f64>().unwrap();
     let expected: Vec<f64> = elements.iter().map(|x| x.exp()).collect();
     assert_close(&probabilities, &expected, 1e-12);
@@ -40,10 +40,10 @@ fn probabilities_of_many_classes_add_up_to_one() {
 fn an_unshared_value_is_overwritten_and_a_shared_one_is_not() {
     let logits = value([[1.0_f32, 2.0]]);
     let kept = logits.clone();
-    let first = softmax(logits).unwrap();
+    let first = softmax(&Memory::new(), logits).unwrap();
     assert_eq!(kept, value([[1.0_f32, 2.0]]));
     let pointer = kept.as_slice::<f32>().unwrap().as_ptr();
-    let second = softmax(kept).unwrap();
+    let second = softmax(&Memory::new(), kept).unwrap();
     assert_eq!(second.as_slice::<f32>().unwrap().as_ptr(), pointer);
     assert!(first.bits_eq(&second));
 }
@@ -96,7 +96,7 @@ fn a_label_that_is_no_class_is_an_error() {
 #[test]
 fn without_classes_or_rows_there_is_no_loss() {
     let logits = Value::zeros(DType::F32, [2, 0]).unwrap();
-    assert_eq!(softmax(logits.clone()), Ok(logits.clone()));
+    assert_eq!(softmax(&Memory::new(), logits.clone()), Ok(logits.clone()));
     let found = softmax_cross_entropy(&Memory::new(), logits.clone(), &logits).unwrap();
     assert_eq!((found.loss, found.backprop), (value([0.0_f32, 0.0]), logits));
     let logits = Value::zeros(DType::F32, [0, 3]).unwrap();
@@ -133,7 +133,10 @@ fn operands_that_do_not_fit_are_an_error() {
     let doubles = Value::zeros(DType::F64, [2, 3]).unwrap();
     let error = ValueError::DType { expected: DType::F32, actual: DType::F64 };
     assert_eq!(softmax_cross_entropy(&Memory::new(), logits, &doubles), Err(error.into()));
-    assert_eq!(softmax(value(1.0_f32)), Err(NumericError::Rank { expected: 1, actual: 0 }));
+    assert_eq!(
+        softmax(&Memory::new(), value(1.0_f32)),
+        Err(NumericError::Rank { expected: 1, actual: 0 })
+    );
     let error = NumericError::UnsupportedDType { dtype: DType::I32 };
-    assert_eq!(softmax(value([1, 2])), Err(error));
+    assert_eq!(softmax(&Memory::new(), value([1, 2])), Err(error));
 }

@@ -206,13 +206,13 @@ pub static LOG_SOFTMAX: OpDef = OpDef::new("LogSoftmax", "The logarithms of soft
         vec![Sample::new([logits], Value::from([-2.407606_f32, -1.407606, -0.407606]))]
     });
 
-type OverRows = fn(Value) -> Result<Value, NumericError>;
+type OverRows = fn(&Memory, Value) -> Result<Value, NumericError>;
 
 /// A kernel that overwrites its input where it may.
 fn over_last_axis(compute: OverRows) -> Box<dyn tidemill_graph::Kernel> {
     Box::new(move |cx: &mut KernelCx<'_>| -> Result<(), KernelError> {
-        let logits = cx.take_unique(0)?;
-        cx.set(0, compute(logits)?);
+        let logits = cx.take(0)?;
+        cx.set(0, compute(cx.memory, logits)?);
         Ok(())
     })
 }
