@@ -2,16 +2,14 @@
 //!
 //! The largest logit of a row is subtracted first, so that no exponential overflows.
 
-use std::marker::PhantomData;
-
 use tidemill_value::{Element, Memory, Shape, Value, broadcast, match_dtype};
 
 use crate::NumericError;
 use crate::float::Float;
 use crate::layout::{Indices, broadcast_to};
 use crate::output::{build, build_zeroed};
-use crate::pool::{TILE, for_each_chunk_mut, for_each_chunk_pair_mut};
-use crate::reduce::{Max, Reducer, Sum, fold_row};
+use crate::pool::{TILE, for_each_chunk_pair_mut, try_for_each_chunk_mut_with};
+use crate::reduce::{Max, Sum, fold_row};
 use crate::vector::is_single;
 
 /// `exp x / Σ exp x` over the last axis. TensorFlow's `Softmax`.
@@ -118,35 +116,36 @@ fn rows_of_tile(classes: usize) -> usize {
     (TILE / 4).div_ceil(classes)
 }
 
-/// Overwrites each row, or a copy of it if the value is shared.
+/// Overwrites each row, or a copy of it if the value is shared, by a function that gets a scratch row.
 fn over_rows<T: Element + Copy>(
     memory: &Memory,
     mut value: Value,
-    f: fn(&mut [T]),
+    f: fn(&mut [T], &mut [T]),
 ) -> Result<Value, NumericError> {
     let (_, classes) = split_last(value.shape())?;
-    let tile = rows_of_tile(classes.max(1)) * classes;
+    let shape = value.shape().clone();
+    if shape.elements() == Some(0) {
+        return Ok(value);
+    }
+    let tile = rows_of_tile(classes) * classes;
     if value.is_unique() {
         let elements = value.as_mut_slice::<T>()?;
-        if !elements.is_empty() {
-            for_each_chunk_mut(elements, tile, |_, rows| {
-                rows.chunks_exact_mut(classes).for_each(f);
-            });
-        }
+        try_for_each_chunk_mut_with(memory, classes, elements, tile, |_, rows, scratch| {
+            rows.chunks_exact_mut(classes).for_each(|row| f(row, scratch));
+            Ok::<_, NumericError>(())
+        })?;
         return Ok(value);
     }
     let elements = value.as_slice::<T>()?;
-    build(memory, value.shape().clone(), |out| {
-        if !elements.is_empty() {
-            for_each_chunk_mut(out, tile, |i, rows| {
-                let from = elements[i * tile..].chunks_exact(classes);
-                for (row, from) in rows.chunks_exact_mut(classes).zip(from) {
-                    row.copy_from_slice(from);
-                    f(row);
-                }
-            });
-        }
-        Ok(())
+    build(memory, shape, |out| {
+        try_for_each_chunk_mut_with(memory, classes, out, tile, |i, rows, scratch| {
+            let from = elements[i * tile..].chunks_exact(classes);
+            for (row, from) in rows.chunks_exact_mut(classes).zip(from) {
+                row.copy_from_slice(from);
+                f(row, scratch);
+            }
+            Ok(())
+        })
     })
 }
 
@@ -176,7 +175,7 @@ fn cross_entropy<T: Element>(
     Ok(CrossEntropy { loss, backprop: logits })
 }
 
-fn normalize<T: Float>(row: &mut [T]) {
+fn normalize<T: Float>(row: &mut [T], _: &mut [T]) {
     let Exponentials { total, .. } = exponentials(row);
     scale(row, T::ONE / total);
 }
@@ -190,14 +189,18 @@ vectorized! {
     }
 }
 
+fn log_normalize<T: Float>(row: &mut [T], scratch: &mut [T]) {
+    scratch.copy_from_slice(row);
+    let Exponentials { largest, total } = exponentials(scratch);
+    lower(row, largest, total.ln());
+}
+
 vectorized! {
     if is_single(T::DTYPE);
-    fn log_normalize<T>(row: &mut [T])
+    fn lower<T>(row: &mut [T], first: T, second: T)
     where [T: Float]
     {
-        shift(row);
-        let log_total = fold_row::<SumExp<T>>(row).ln();
-        row.iter_mut().for_each(|x| *x = *x - log_total);
+        row.iter_mut().for_each(|x| *x = (*x - first) - second);
     }
 }
 
@@ -270,27 +273,5 @@ vectorized! {
         let largest = shift(row);
         row.iter_mut().for_each(|x| *x = Float::exp(*x));
         Exponentials { largest, total: fold_row::<Sum<T>>(row) }
-    }
-}
-
-/// The sum of exponentials, added up in the order of [`Sum`].
-struct SumExp<T>(PhantomData<T>);
-
-impl<T: Float> Reducer for SumExp<T> {
-    type Item = T;
-    type Total = T;
-    type Again = Sum<T>;
-
-    const VECTOR: bool = true;
-    const IDENTITY: T = T::ZERO;
-
-    #[inline(always)]
-    fn take(item: T) -> T {
-        item.exp()
-    }
-
-    #[inline(always)]
-    fn combine(left: T, right: T) -> T {
-        left + right
     }
 }

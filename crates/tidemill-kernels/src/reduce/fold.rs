@@ -235,16 +235,28 @@ fn combine_row<T: Copy>(
     total[0]
 }
 
-/// A block is a matrix whose columns are the lanes, and an incomplete row.
 fn fold_block<R: Reducer>(block: &[R::Item]) -> R::Total {
     if block.len() < LANES {
         return block.iter().fold(R::IDENTITY, |total, x| R::combine(total, R::take(*x)));
     }
-    let mut lanes = [R::IDENTITY; MANY_LANES];
-    let count = if R::VECTOR && block.len() >= MANY_LANES { MANY_LANES } else { LANES };
-    let mut lanes = &mut lanes[..count];
-    let (rows, rest) = block.split_at(block.len() / count * count);
-    fold_block_of_columns::<R>(rows, count, 0, lanes);
+    if R::VECTOR && block.len() >= MANY_LANES {
+        fold_lanes::<R, MANY_LANES>(block)
+    } else {
+        fold_lanes::<R, LANES>(block)
+    }
+}
+
+#[inline(always)]
+fn fold_lanes<R: Reducer, const LANES: usize>(block: &[R::Item]) -> R::Total {
+    let mut lanes = [R::IDENTITY; LANES];
+    let (groups, rest) = block.as_chunks::<LANES>();
+    fold_groups::<R, LANES>(groups, &mut lanes);
+    finish_lanes::<R>(&mut lanes, rest)
+}
+
+/// Takes in an incomplete group, and combines the lanes.
+#[inline(never)]
+fn finish_lanes<R: Reducer>(mut lanes: &mut [R::Total], rest: &[R::Item]) -> R::Total {
     if !rest.is_empty() {
         fold_block_of_columns::<R>(rest, rest.len(), 0, &mut lanes[..rest.len()]);
     }
@@ -254,6 +266,24 @@ fn fold_block<R: Reducer>(block: &[R::Item]) -> R::Total {
         lanes = upper;
     }
     lanes[0]
+}
+
+vectorized! {
+    if R::VECTOR;
+    #[inline(never)]
+    /// Takes in groups of one element for each lane.
+    fn fold_groups<R; const LANES>(groups: &[[R::Item; LANES]], lanes: &mut [R::Total; LANES])
+    where [R: Reducer]
+    {
+        // The processor keeps its own copy in registers.
+        let mut totals = *lanes;
+        for group in groups {
+            for (total, x) in totals.iter_mut().zip(group) {
+                *total = R::combine(*total, R::take(*x));
+            }
+        }
+        *lanes = totals;
+    }
 }
 
 vectorized! {

@@ -20,7 +20,8 @@ use axes::Reduction;
 use fold::Loops;
 
 pub use arg::{arg_max, arg_min};
-pub(crate) use fold::{Reducer, fold_row};
+use fold::Reducer;
+pub(crate) use fold::fold_row;
 
 /// The sum over `axes`; integers wrap. Of no elements it is 0. TensorFlow's `Sum`.
 ///
@@ -145,7 +146,11 @@ fn mean_of<T: Number>(
     axes: &[usize],
 ) -> Result<Value, NumericError> {
     let count = Reduction::new(input.shape(), axes)?.count;
-    let totals = reduce::<WideSum<T>>(memory, input, axes)?;
+    let totals = if T::IS_FLOAT {
+        reduce::<Sum<T>>(memory, input, axes)?
+    } else {
+        reduce::<WideSum<T>>(memory, input, axes)?
+    };
     let elements = totals.as_slice::<T::Wide>()?;
     let means = build(memory, totals.shape().clone(), |out| {
         for (total, o) in elements.iter().zip(out) {
@@ -238,7 +243,7 @@ macro_rules! reducer {
 }
 
 reducer!(Sum<T>: T, vector is_single(T::DTYPE), T::ZERO, T::plus);
-reducer!(WideSum<T>: T => T::Wide, again Sum<T::Wide>, vector is_single(T::DTYPE),
+reducer!(WideSum<T>: T => T::Wide, again Sum<T::Wide>, vector false,
     T::Wide::ZERO, T::widen, T::Wide::plus);
 reducer!(SquareSum<T>: T => T, again Sum<T>, vector false,
     T::ZERO, |x: T| x.times(x), T::plus);
