@@ -163,15 +163,9 @@ fn logistic<T: Float>(x: T) -> T {
     numerator / (T::ONE + decay)
 }
 
-/// If `|x|` is above TensorFlow's threshold, the result is `x` or `exp x` to the last bit.
+/// Above the threshold, the exponential could overflow, and the result is `x` to the last bit.
 #[inline(always)]
 fn log_one_plus_exp<T: Float>(x: T) -> T {
     let threshold = -T::LN_EPSILON - T::TWO;
-    if x > threshold {
-        x
-    } else if x < -threshold {
-        x.exp()
-    } else {
-        x.exp().ln_1p()
-    }
+    if x > threshold { x } else { x.exp().ln_1p() }
 }
