@@ -22,16 +22,20 @@ fn a_layer_is_one_step() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();
     let x = placeholder::<f32>([30, 200]);
-    let w = get_variable("w", [200, 100], Initializer::from(numbers([200, 100], 1)));
+    let w = placeholder::<f32>([200, 100]);
     let b = get_variable("b", [100], Initializer::from(numbers([1, 100], 2).reshape([100])?));
     let residual = placeholder::<f32>([30, 100]);
     let y = relu(bias_add(matmul(x, w), b)) * 0.5 - residual;
     let [rewritten, plain] = in_both_modes();
-    assert_eq!(steps(&rewritten, &y, &[x, residual]), ["MatMul"]);
-    assert_eq!(steps(&plain, &y, &[x, residual]).len(), 7);
+    assert_eq!(steps(&rewritten, &y, &[x, w, residual]), ["MatMul"]);
+    assert_eq!(steps(&plain, &y, &[x, w, residual]).len(), 6);
     let run = |session: &Session| {
         session.init_missing()?;
-        let feeds = feeds![x => numbers([30, 200], 3), residual => numbers([30, 100], 4)];
+        let feeds = feeds![
+            x => numbers([30, 200], 3),
+            w => numbers([200, 100], 1),
+            residual => numbers([30, 100], 4)
+        ];
         session.run_with(y, feeds)
     };
     assert!(run(&rewritten)?.bits_eq(&run(&plain)?));
@@ -130,6 +134,39 @@ fn weights_are_packed_once_for_all_iterations_of_a_loop() -> Outcome {
     };
     let (actual, expected) = (run(&rewritten)?, run(&plain)?);
     assert!(actual.iter().zip(&expected).all(|(actual, expected)| actual.bits_eq(expected)));
+    Ok(())
+}
+
+#[test]
+fn weights_that_a_run_only_reads_are_packed_again_once_they_have_changed() -> Outcome {
+    let graph = Graph::new();
+    let _default = graph.as_default();
+    let weights = get_variable("weights", [64, 64], Initializer::from(numbers([64, 64], 7)));
+    let x = placeholder::<f32>([16, 64]);
+    let y = matmul(x, weights);
+    // One writes in place, the other puts a value there that the caller keeps.
+    let (changed, new) = (assign_add(weights, ones_like(weights)), placeholder::<f32>([64, 64]));
+    let replaced = assign(weights, new);
+    let [rewritten, plain] = in_both_modes();
+    let run = |session: &Session| {
+        session.init_missing()?;
+        let product = || session.run_with(y, feeds![x => numbers([16, 64], 8)]);
+        let mut products = vec![product()?, product()?];
+        session.run(changed.op())?;
+        products.extend([product()?, product()?]);
+        let kept = numbers([64, 64], 9);
+        session.run_with(replaced.op(), feeds![new => kept.clone()])?;
+        products.push(product()?);
+        session.run(changed.op())?;
+        products.push(product()?);
+        session.run_with(replaced.op(), feeds![new => kept])?;
+        products.push(product()?);
+        Ok::<_, RunError>(products)
+    };
+    let (actual, expected) = (run(&rewritten)?, run(&plain)?);
+    assert!(actual.iter().zip(&expected).all(|(actual, expected)| actual.bits_eq(expected)));
+    assert!(actual[0].bits_eq(&actual[1]) && !actual[1].bits_eq(&actual[2]));
+    assert!(actual[4].bits_eq(&actual[6]) && !actual[4].bits_eq(&actual[5]));
     Ok(())
 }
 

@@ -22,6 +22,11 @@ pub trait Kernel: Send + Sync {
         Err(KernelError::Internal("a kernel cannot tell beforehand whether it fails"))
     }
 
+    /// The bytes that the kernel keeps from one run to the next.
+    fn kept_bytes(&self) -> usize {
+        0
+    }
+
     /// The kernel that also applies a function to its only output, of this data type, if it can do so
     /// while it computes: it is cheaper than a step of its own, and gives the same bits.
     fn then(&self, _: Then, _: DType) -> Option<Box<dyn Kernel>> {

@@ -5,7 +5,7 @@ use std::any::Any;
 use std::mem::{self, ManuallyDrop};
 use std::ptr::NonNull;
 use std::slice;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use half::{bf16, f16};
@@ -49,6 +49,29 @@ pub(crate) struct Storage {
     owner: Owner,
     /// Where its memory goes when it is dropped, if that is still there.
     home: Option<Weak<Returns>>,
+    edition: Edition,
+}
+
+/// A number that no other elements have, given when somebody asks for it, until they change.
+#[derive(Default)]
+struct Edition(AtomicU64);
+
+impl Edition {
+    fn get(&self) -> u64 {
+        static LAST: AtomicU64 = AtomicU64::new(0);
+        match self.0.load(Ordering::Relaxed) {
+            0 => {
+                let next = LAST.fetch_add(1, Ordering::Relaxed) + 1;
+                let set = self.0.compare_exchange(0, next, Ordering::Relaxed, Ordering::Relaxed);
+                set.map_or_else(|given| given, |_| next)
+            }
+            given => given,
+        }
+    }
+
+    fn end(&mut self) {
+        *self.0.get_mut() = 0;
+    }
 }
 
 /// Memory of dropped values, until somebody collects it.
@@ -149,7 +172,14 @@ impl Storage {
             #[cfg(target_os = "linux")]
             let _ = pages.advise(memmap2::Advice::HugePage);
             let start = NonNull::from(&mut *pages).cast();
-            return Some(Storage { start, dtype, count, owner: Owner::Pages(pages), home: None });
+            return Some(Storage {
+                start,
+                dtype,
+                count,
+                owner: Owner::Pages(pages),
+                home: None,
+                edition: Edition::default(),
+            });
         }
         let layout = Layout::from_size_align(capacity, Storage::ALIGNMENT).ok()?;
         let start = match capacity {
@@ -157,7 +187,14 @@ impl Storage {
             // SAFETY: The layout has a size.
             _ => NonNull::new(unsafe { alloc_zeroed(layout) })?,
         };
-        Some(Storage { start, dtype, count, owner: Owner::Host(layout), home: None })
+        Some(Storage {
+            start,
+            dtype,
+            count,
+            owner: Owner::Host(layout),
+            home: None,
+            edition: Edition::default(),
+        })
     }
 
     /// The elements of a vector. They are not copied.
@@ -165,7 +202,14 @@ impl Storage {
         let mut elements = ManuallyDrop::new(elements);
         let owner = Owner::Vector { capacity: elements.capacity() };
         let start = NonNull::from(elements.as_mut_slice()).cast();
-        Storage { start, dtype: T::DTYPE, count: elements.len(), owner, home: None }
+        Storage {
+            start,
+            dtype: T::DTYPE,
+            count: elements.len(),
+            owner,
+            home: None,
+            edition: Edition::default(),
+        }
     }
 
     /// The elements of a slice that `owner` keeps in place and unchanged. They are not copied.
@@ -178,7 +222,7 @@ impl Storage {
     ) -> Storage {
         let (start, count) = (NonNull::from(elements).cast(), elements.len());
         let owner = Owner::Foreign { _owner: owner };
-        Storage { start, dtype: T::DTYPE, count, owner, home: None }
+        Storage { start, dtype: T::DTYPE, count, owner, home: None, edition: Edition::default() }
     }
 
     /// Elements in a file, from byte `begin`. `None` if the file is too short, or if its bytes
@@ -196,7 +240,14 @@ impl Storage {
         let fits = any_bytes_are_elements && is_aligned && cfg!(target_endian = "little");
         let start = NonNull::from(bytes).cast();
         let owner = Owner::Mapped { _file: file.clone() };
-        fits.then_some(Storage { start, dtype, count, owner, home: None })
+        fits.then_some(Storage {
+            start,
+            dtype,
+            count,
+            owner,
+            home: None,
+            edition: Edition::default(),
+        })
     }
 
     #[inline]
@@ -217,6 +268,11 @@ impl Storage {
     #[inline]
     pub(crate) fn is_owned(&self) -> bool {
         !matches!(self.owner, Owner::Mapped { .. } | Owner::Foreign { .. })
+    }
+
+    /// A number that tells these elements, as they are now, from all others.
+    pub(crate) fn edition(&self) -> u64 {
+        self.edition.get()
     }
 
     /// Sends the memory there, rather than back to the allocator, when the storage is dropped.
@@ -241,6 +297,7 @@ impl Storage {
         if T::DTYPE != self.dtype || !self.is_owned() {
             return None;
         }
+        self.edition.end();
         // SAFETY: As above, and nobody else refers to memory that the storage owns.
         Some(unsafe { slice::from_raw_parts_mut(self.start.as_ptr().cast(), self.count) })
     }
@@ -287,6 +344,7 @@ impl Storage {
             unsafe { self.start.as_ptr().write_bytes(0, count) };
         }
         (self.dtype, self.count) = (dtype, count);
+        self.edition.end();
         true
     }
 
@@ -297,6 +355,7 @@ impl Storage {
             return false;
         }
         copied::count(other.bytes());
+        self.edition.end();
         let len = self.bytes().len();
         // SAFETY: Both have `len` bytes, and nobody else refers to those of `self`.
         unsafe { self.start.as_ptr().copy_from_nonoverlapping(other.start.as_ptr(), len) };
@@ -319,7 +378,14 @@ impl Drop for Storage {
         if let Some(home) = self.home.take().and_then(|home| home.upgrade()) {
             let owner = mem::replace(&mut self.owner, Owner::Host(Layout::new::<()>()));
             let Storage { start, dtype, count, .. } = *self;
-            return home.put(Storage { start, dtype, count, owner, home: None });
+            return home.put(Storage {
+                start,
+                dtype,
+                count,
+                owner,
+                home: None,
+                edition: Edition::default(),
+            });
         }
         match self.owner {
             // SAFETY: The allocator returned the memory for this layout, and it is freed once.

@@ -289,6 +289,16 @@ impl Value {
         }
     }
 
+    /// A number that tells the elements from those of all other values and of this one once they have
+    /// been written to. `None` if they are a single number, or not plain. Mapped files and foreign
+    /// owners keep their elements unchanged.
+    pub fn edition(&self) -> Option<u64> {
+        match &self.data {
+            Data::Plain(storage) => Some(storage.edition()),
+            Data::Scalar(_) | Data::Strings(_) | Data::Lists(_) => None,
+        }
+    }
+
     /// Whether both values share one buffer.
     pub fn shares_buffer(&self, other: &Value) -> bool {
         match (&self.data, &other.data) {

@@ -3,7 +3,9 @@
 #![allow(clippy::unwrap_used)]
 
 use ndarray::{Array2, ArrayD, IxDyn, ShapeBuilder, array, s};
-use tidemill_value::{ByteString, DType, IntoScalars, IntoValue, Scalar, Value, ValueError};
+use tidemill_value::{
+    ByteString, DType, IntoScalars, IntoValue, Memory, Scalar, Value, ValueError,
+};
 
 fn value(data: impl IntoValue) -> Value {
     data.into_value().unwrap()
@@ -294,4 +296,29 @@ fn data_types_are_found_by_name() {
     }
     let error = ValueError::UnknownDType { name: "float".to_owned() };
     assert_eq!("float".parse::<DType>(), Err(error));
+}
+
+#[test]
+fn an_edition_ends_when_elements_may_have_changed_and_never_comes_back() {
+    let mut value = Value::from_vec([2], vec![1.0_f32, 2.0]).unwrap();
+    let first = value.edition();
+    assert!(first.is_some());
+    let mut copy = value.clone();
+    assert_eq!(copy.edition(), first);
+    copy.as_mut_slice::<f32>().unwrap()[0] = 3.0;
+    assert_ne!(copy.edition(), first);
+    assert_eq!(value.edition(), first);
+    drop(copy);
+    value.as_mut_slice::<f32>().unwrap();
+    let second = value.edition();
+    assert_ne!(second, first);
+    let memory = Memory::new();
+    memory.recycle(memory.scratch(DType::F32, [3]).unwrap());
+    let reused = memory.scratch(DType::F32, [3]).unwrap();
+    let third = reused.edition();
+    memory.recycle(reused);
+    let reused = memory.scratch(DType::F32, [3]).unwrap();
+    let editions = [first, second, third, reused.edition()];
+    assert!((1..4).all(|i| !editions[..i].contains(&editions[i])), "{editions:?}");
+    assert_eq!(Value::from(1.0_f32).edition(), None);
 }

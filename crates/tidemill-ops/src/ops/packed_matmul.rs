@@ -1,7 +1,12 @@
 //! Products of packed matrices. The rewriter uses these operations; graphs have none of them.
 
-use tidemill_graph::{Arg, AttrDef, Inferred, NodeView, OpDef, OpError};
-use tidemill_kernels::{NumericError, matmul as kernels};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+use tidemill_graph::{
+    Arg, AttrDef, Inferred, Kernel, KernelCx, KernelError, NodeView, OpDef, OpError,
+};
+use tidemill_kernels::NumericError;
+use tidemill_kernels::matmul::{self as kernels, Orientation};
 use tidemill_value::{DType, Dim, Memory, PartialShape, Value};
 
 use super::matmul::{infer_product, matrix, orientation};
@@ -15,7 +20,7 @@ pub static PACK: OpDef =
     OpDef::new("_PackMatrix", "A matrix packed as the right operand of products on this machine.")
         .inputs(&[Arg::of("matrix", "T")])
         .outputs(&[Arg::of("packed", "T")])
-        .attrs(&[T, AttrDef::bool("transpose", false)])
+        .attrs(&[T, AttrDef::bool("transpose", false), AttrDef::bool("keeps", false)])
         .infer(|node| {
             let [inner, columns] = matrix(node, 0, node.bool_attr("transpose")?)?;
             let known = inner.known().zip(columns.known());
@@ -26,8 +31,52 @@ pub static PACK: OpDef =
         })
         .kernel(|node| {
             let orientation = orientation(node.bool_attr("transpose")?);
+            if node.bool_attr("keeps")? {
+                return Ok(Box::new(Keeper { orientation, kept: Mutex::default() }));
+            }
             Ok(map_kernel(move |memory, matrix| kernels::pack(memory, (matrix, orientation))))
         });
+
+/// Packs a matrix again only once it has changed.
+struct Keeper {
+    orientation: Orientation,
+    kept: Mutex<Option<Kept>>,
+}
+
+/// A packed matrix, and the edition of the one that it was packed from.
+struct Kept {
+    edition: u64,
+    packed: Value,
+}
+
+impl Keeper {
+    fn kept(&self) -> MutexGuard<'_, Option<Kept>> {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Kernel for Keeper {
+    fn run(&self, cx: &mut KernelCx<'_>) -> Result<(), KernelError> {
+        let matrix = cx.input(0)?;
+        let edition = matrix.edition();
+        let packed = match self.kept().take() {
+            Some(kept) if Some(kept.edition) == edition => kept.packed,
+            outdated => {
+                if let Some(kept) = outdated {
+                    cx.memory.recycle(kept.packed);
+                }
+                kernels::pack(cx.memory, (matrix, self.orientation))?
+            }
+        };
+        *self.kept() = edition.map(|edition| Kept { edition, packed: packed.clone() });
+        cx.set(0, packed);
+        Ok(())
+    }
+
+    fn kept_bytes(&self) -> usize {
+        self.kept().as_ref().map_or(0, |kept| kept.packed.bytes())
+    }
+}
 
 /// The product of a matrix and a packed one.
 pub static OP: OpDef = OpDef::new("_PackedMatMul", "The product of a matrix and a packed one.")

@@ -1,12 +1,13 @@
 use rustc_hash::FxHashSet;
 use smallvec::smallvec;
-use tidemill_graph::{Attr, Attrs, Fact, Instr, NodeId, OpDef, Subgraph, TensorId};
+use tidemill_graph::{Attr, Attrs, Execution, Fact, Instr, NodeId, OpDef, Subgraph, TensorId};
 use tidemill_ops::ops::{matmul, packed_matmul};
 
 use crate::{GraphEdit, Outputs, Pass, RewriteLog, WhyNot, sweep};
 
 /// Packs the right operands of products that would pack the same operand more than once: constants,
-/// operands of several products, and those that do not change while a loop runs.
+/// variables that the run only reads, operands of several products, and those that do not change while a
+/// loop runs.
 ///
 /// It comes last, because the other passes do not know the operations that it uses.
 pub struct Pack;
@@ -19,18 +20,31 @@ impl Pass for Pack {
     fn run(&self, subgraph: Subgraph, log: &mut RewriteLog) -> Subgraph {
         let unchanging = (0..subgraph.feeds.len()).filter(|&i| subgraph.is_unchanging(i));
         let unchanging: FxHashSet<NodeId> = unchanging.map(|i| subgraph.feeds[i]).collect();
+        let written: FxHashSet<NodeId> =
+            subgraph.commits.iter().map(|commit| commit.variable).collect();
+        let is_only_read = |instr: &Instr| {
+            instr.op.execution == Execution::Variable && !written.contains(&instr.origin)
+        };
+        let read: FxHashSet<NodeId> =
+            subgraph.instrs().filter(|(_, instr)| is_only_read(instr)).map(|(id, _)| id).collect();
+        let lasting = Lasting { unchanging, read };
         sweep(subgraph, log, |edit| {
             if edit.instr().op == &matmul::OP {
-                edit.apply(self.name(), |edit| packed_product(edit, &unchanging));
+                edit.apply(self.name(), |edit| packed_product(edit, &lasting));
             }
         })
     }
 }
 
-fn packed_product(
-    edit: &mut GraphEdit<'_>,
-    unchanging: &FxHashSet<NodeId>,
-) -> Result<Outputs, WhyNot> {
+/// Nodes whose values outlast the run of a plan.
+struct Lasting {
+    /// Parameters of a loop's body that keep their values in the next iteration.
+    unchanging: FxHashSet<NodeId>,
+    /// Variables that keep theirs in this run, and most likely in the next.
+    read: FxHashSet<NodeId>,
+}
+
+fn packed_product(edit: &mut GraphEdit<'_>, lasting: &Lasting) -> Result<Outputs, WhyNot> {
     let (left, right) = (edit.input(0)?, edit.input(1)?);
     let [transpose_a, transpose_b] =
         ["transpose_a", "transpose_b"].map(|flag| is_true(edit.instr(), flag));
@@ -41,13 +55,16 @@ fn packed_product(
     let rows = edit.fact(left).shape.dims().and_then(|dims| dims.get(usize::from(transpose_a)));
     let rows = rows.and_then(|rows| rows.known());
     let constant = edit.constant(right).cloned();
-    if constant.is_some() && rows.is_none() {
+    let is_variable = lasting.read.contains(&right.node);
+    if (constant.is_some() || is_variable) && rows.is_none() {
         return Err(WhyNot("the number of rows is not known"));
     }
     if !packed_matmul::is_preferred(*dtype, [rows.unwrap_or(2), inner, columns]) {
         return Err(WhyNot("the product takes no packed operand"));
     }
-    let is_again = unchanging.contains(&right.node) || is_packed_again(edit, right, transpose_b);
+    let is_again = is_variable
+        || lasting.unchanging.contains(&right.node)
+        || is_packed_again(edit, right, transpose_b);
     if constant.is_none() && !is_again {
         return Err(WhyNot("the operand is packed once"));
     }
@@ -57,7 +74,9 @@ fn packed_product(
             edit.add_constant(packed.map_err(|_| WhyNot("memory is short"))?)
         }
         None => {
-            let attrs: Attrs = [("transpose".into(), transpose_b.into())].into_iter().collect();
+            let attrs =
+                [("transpose".into(), transpose_b.into()), ("keeps".into(), is_variable.into())];
+            let attrs: Attrs = attrs.into_iter().collect();
             edit.add(&packed_matmul::PACK, &attrs, &[&[right]])?
         }
     };

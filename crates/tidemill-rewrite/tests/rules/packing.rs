@@ -70,6 +70,21 @@ fn a_constant_operand_is_packed_before_the_run() {
 }
 
 #[test]
+fn a_variable_that_is_only_read_is_packed_for_all_runs() {
+    check_becomes(
+        "x: float32[32, 16] = _Feed()
+         w: float32_ref[16, 64] = VariableV2() dtype=float32 shape=[16, 64]
+         y: float32[32, 64] = MatMul(x, w)
+         @fetch y:0",
+        "x: float32[32, 16] = _Feed()
+         w: float32_ref[16, 64] = VariableV2() dtype=float32 shape=[16, 64]
+         y: float32[1024] = _PackMatrix(w) keeps=true
+         y.1: float32[32, 64] = _PackedMatMul(x, y) columns=64 inner=16
+         @fetch y.1:0",
+    );
+}
+
+#[test]
 fn an_operand_is_not_packed_if_that_gains_nothing() {
     check_keeps(
         "x: float32[32, 16] = _Feed()

@@ -174,7 +174,9 @@ impl Tally {
 /// The memory that a step owns outside itself.
 fn outside(step: &Step) -> usize {
     let action = match &step.action {
-        Action::Kernel(kernel) | Action::Check(kernel) => size_of_val(&**kernel),
+        Action::Kernel(kernel) | Action::Check(kernel) => {
+            size_of_val(&**kernel) + kernel.kept_bytes()
+        }
         Action::Fused(fused) => size_of_val(&*fused.kernel) + size_of_val(&fused.nodes[..]),
         Action::Call(_) => 0,
     };
