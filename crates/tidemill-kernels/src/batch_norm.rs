@@ -9,6 +9,7 @@ use tidemill_value::{Element, Memory, Shape, Value, Workspace, match_dtype};
 use crate::NumericError;
 use crate::float::Float;
 use crate::output::{build, volume};
+use crate::pool::{TILE, for_each_chunk_mut};
 use crate::reduce::{self, Sum, fold_row};
 
 /// The number of terms summed one by one before their sum joins the total.
@@ -101,7 +102,9 @@ pub fn normalize(
     let dtype = x.dtype();
     match_dtype!(dtype, floats, T => {
         let Given { mean, factors, .. } = by.given::<T>(memory, &layout)?;
-        let offset = layout.list::<T>(offset)?;
+        // Lists of a length that the compiler knows are read without checks.
+        let [mean, factors, offset] =
+            [mean, &factors, layout.list(offset)?].map(|list| &list[..layout.channels]);
         layout.update(x.as_mut_slice::<T>()?, |x, c| (*x - mean[c]) * factors[c] + offset[c]);
         Ok(x)
     }, else unsupported(&x))
@@ -152,10 +155,13 @@ pub fn normalize_grad(
             let (means, slopes) = shifts.split_at_mut(layout.channels);
             means.iter_mut().zip(totals).for_each(|(mean, sum)| *mean = *sum / count);
             slopes.iter_mut().enumerate().for_each(|(c, out)| *out = slope(c));
+            let [mean, factors, means, slopes] =
+                [mean, &factors, means, slopes].map(|list| &list[..layout.channels]);
             layout.update_by(grad.as_mut_slice::<T>()?, elements, |grad, x, c| {
                 (*grad - means[c] - (x - mean[c]) * slopes[c]) * factors[c]
             });
         } else {
+            let factors = &factors[..layout.channels];
             layout.update(grad.as_mut_slice::<T>()?, |grad, c| *grad * factors[c]);
         }
         sums.iter_mut().zip(&*inverse).for_each(|(sum, r)| *sum *= *r);
@@ -270,37 +276,55 @@ impl Layout {
     }
 
     /// Overwrites each element by a function of it and of its channel.
-    fn update<T: Float>(&self, elements: &mut [T], f: impl Fn(&T, usize) -> T) {
+    fn update<T: Float>(&self, elements: &mut [T], f: impl Fn(&T, usize) -> T + Sync) {
+        self.for_each_tile(elements, |first, rows| {
+            if self.inner == 1 {
+                for row in rows.chunks_exact_mut(self.channels) {
+                    row.iter_mut().enumerate().for_each(|(c, element)| *element = f(element, c));
+                }
+                return;
+            }
+            for (i, row) in rows.chunks_exact_mut(self.inner).enumerate() {
+                let channel = (first + i) % self.channels;
+                row.iter_mut().for_each(|element| *element = f(element, channel));
+            }
+        });
+    }
+
+    /// The number of elements side by side: of all channels, or of one.
+    fn width(&self) -> usize {
+        if self.inner == 1 { self.channels } else { self.inner }
+    }
+
+    /// Calls `f` with the number of the first row of each tile, and its rows.
+    fn for_each_tile<T: Float>(&self, elements: &mut [T], f: impl Fn(usize, &mut [T]) + Sync) {
         if elements.is_empty() {
             return;
         }
-        if self.inner == 1 {
-            for row in elements.chunks_exact_mut(self.channels) {
-                row.iter_mut().enumerate().for_each(|(c, element)| *element = f(element, c));
-            }
-            return;
-        }
-        for (i, row) in elements.chunks_exact_mut(self.inner).enumerate() {
-            let channel = i % self.channels;
-            row.iter_mut().for_each(|element| *element = f(element, channel));
-        }
+        let rows = TILE.div_ceil(self.width());
+        for_each_chunk_mut(elements, rows * self.width(), |i, tile| f(i * rows, tile));
     }
 
     /// Overwrites each element by a function of it, of the element of `x` at its place, and of its
     /// channel.
-    fn update_by<T: Float>(&self, elements: &mut [T], x: &[T], f: impl Fn(&T, T, usize) -> T) {
-        if elements.is_empty() {
-            return;
-        }
-        let width = if self.inner == 1 { self.channels } else { self.inner };
-        for (i, (row, x)) in elements.chunks_exact_mut(width).zip(x.chunks_exact(width)).enumerate()
-        {
-            let each = row.iter_mut().zip(x);
-            if self.inner == 1 {
-                each.enumerate().for_each(|(c, (element, x))| *element = f(element, *x, c));
-            } else {
-                each.for_each(|(element, x)| *element = f(element, *x, i % self.channels));
+    fn update_by<T: Float>(
+        &self,
+        elements: &mut [T],
+        x: &[T],
+        f: impl Fn(&T, T, usize) -> T + Sync,
+    ) {
+        let width = self.width();
+        self.for_each_tile(elements, |first, rows| {
+            let x = x[first * width..].chunks_exact(width);
+            for (i, (row, x)) in rows.chunks_exact_mut(width).zip(x).enumerate() {
+                let each = row.iter_mut().zip(x);
+                if self.inner == 1 {
+                    each.enumerate().for_each(|(c, (element, x))| *element = f(element, *x, c));
+                } else {
+                    let channel = (first + i) % self.channels;
+                    each.for_each(|(element, x)| *element = f(element, *x, channel));
+                }
             }
-        }
+        });
     }
 }

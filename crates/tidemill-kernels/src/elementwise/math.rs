@@ -124,7 +124,7 @@ unary_functions! {
     erf Erf { floats: |x| x.error_function() }
 
     /// 1 minus the error function. TensorFlow's `Erfc`.
-    erfc Erfc { floats: scalar |x| x.complementary_error_function() }
+    erfc Erfc { floats: |x| x.complementary_error_function() }
 
     /// The logarithm of the absolute value of the gamma function. TensorFlow's `Lgamma`.
     lgamma Lgamma { floats: scalar |x| x.log_gamma() }

@@ -21,6 +21,7 @@ macro_rules! special {
                 $erf(self)
             }
 
+            #[inline(always)]
             fn complementary_error_function(self) -> Self {
                 $erfc(self)
             }
@@ -41,7 +42,7 @@ macro_rules! special {
 }
 
 special! {
-    f32: single::erf, libm::erfcf, libm::lgammaf;
+    f32: single::erf, single::erfc, libm::lgammaf;
     f64: double::erf, libm::erfc, libm::lgamma;
 }
 

@@ -122,6 +122,7 @@ fn logistic_functions_are_off_by_two_at_most() {
 fn error_functions_are_off_by_one_at_most() {
     single_stays_within(1, erf, libm::erf);
     double_stays_within(2, erf, libm::erf);
+    single_stays_within(1, erfc, libm::erfc);
 }
 
 #[test]
