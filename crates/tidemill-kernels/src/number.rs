@@ -20,6 +20,8 @@ pub(crate) trait Number: Bits + Copy {
     fn plus(self, other: Self) -> Self;
     fn minus(self, other: Self) -> Self;
     fn times(self, other: Self) -> Self;
+    /// `self + x · y`, rounded once if it is `FUSED`.
+    fn plus_product<const FUSED: bool>(self, x: Self, y: Self) -> Self;
     /// The quotient; 0 where an integer is divided by 0.
     fn over(self, other: Self) -> Self;
     fn larger(self, other: Self) -> Self;
@@ -65,6 +67,11 @@ macro_rules! floats {
             #[inline(always)]
             fn times(self, other: Self) -> Self {
                 self * other
+            }
+
+            #[inline(always)]
+            fn plus_product<const FUSED: bool>(self, x: Self, y: Self) -> Self {
+                if FUSED { x.mul_add(y, self) } else { self + x * y }
             }
 
             #[inline(always)]
@@ -131,6 +138,11 @@ macro_rules! integers {
             #[inline(always)]
             fn times(self, other: Self) -> Self {
                 self.wrapping_mul(other)
+            }
+
+            #[inline(always)]
+            fn plus_product<const FUSED: bool>(self, x: Self, y: Self) -> Self {
+                self.plus(x.times(y))
             }
 
             #[inline(always)]

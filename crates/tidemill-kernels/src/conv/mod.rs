@@ -1,13 +1,18 @@
 //! Convolutions with channels along the last axis, and their gradients.
 //!
-//! The windows of an input are laid out as rows of a matrix, its *patches*, some at a time, and
-//! those are multiplied by the filter. Where each filter takes a single channel, there is too
-//! little to multiply, and sums are taken directly.
+//! The windows of an input are the rows of a matrix that is multiplied by the filter. The matrix is not
+//! made: the loops of the product read the windows where they lie. Where each filter takes a single
+//! channel, vectors go along the channels instead.
 
 mod dense;
 mod depthwise;
-mod narrow;
+mod filter;
+mod filter_gradient;
+mod micro;
+mod pass;
 mod patches;
+mod scatter;
+mod strip;
 
 use tidemill_value::{DType, Memory, Shape, Value, match_dtype};
 
@@ -269,12 +274,6 @@ struct Parts {
     windows: usize,
     count: usize,
     pixels: usize,
-}
-
-impl Parts {
-    fn last_windows(self) -> usize {
-        self.pixels - (self.count - 1) * self.windows
-    }
 }
 
 /// Adds one list to another, element by element.

@@ -5,7 +5,6 @@ use std::ops::Range;
 use smallvec::SmallVec;
 
 use super::Convolution;
-use crate::number::Number;
 
 /// The elements of one window that lie on one row of the input.
 pub(super) struct Row {
@@ -64,89 +63,8 @@ impl Convolution {
         }
     }
 
-    /// Calls `visit` with the runs of elements of windows that lie side by side both in a patch of
-    /// a group of channels and in the image: the numbers of window and image, the starts in both,
-    /// and the length.
-    #[inline(always)]
-    fn runs(
-        &self,
-        pixels: Range<usize>,
-        group: usize,
-        mut visit: impl FnMut(usize, usize, [usize; 2], usize),
-    ) {
-        let taken = self.channels / self.groups;
-        let dilation = self.windows[2].dilation();
-        let joined = self.groups == 1 && dilation == 1;
-        self.rows(pixels, |pixel, image, Row { tap, taps, offset }| {
-            if joined {
-                return visit(pixel, image, [tap * taken, offset], taps * taken);
-            }
-            for i in 0..taps {
-                let offset = offset + i * dilation * self.channels + group * taken;
-                visit(pixel, image, [(tap + i) * taken, offset], taken);
-            }
-        });
-    }
-
-    /// Lays out windows of a group of channels, from `first` on, as the rows of a matrix.
-    pub(super) fn gather<T: Number>(
-        &self,
-        first: usize,
-        group: usize,
-        input: &[T],
-        patches: &mut [T],
-    ) {
-        let (patch, volume) = (self.patch(), self.image_volume());
-        patches.fill(T::ZERO);
-        let pixels = first..first + patches.len() / patch;
-        self.runs(pixels, group, |pixel, image, [to, from], len| {
-            let (to, from) = ((pixel - first) * patch + to, image * volume + from);
-            copy(&input[from..from + len], &mut patches[to..to + len]);
-        });
-    }
-
-    /// Adds windows laid out as by [`gather`](Convolution::gather) back to an image; `first` is
-    /// counted within that image.
-    pub(super) fn scatter<T: Number>(
-        &self,
-        first: usize,
-        group: usize,
-        patches: &[T],
-        image: &mut [T],
-    ) {
-        let patch = self.patch();
-        let pixels = first..first + patches.len() / patch;
-        self.runs(pixels, group, |pixel, _, [from, to], len| {
-            let from = (pixel - first) * patch + from;
-            super::add_to(&mut image[to..to + len], &patches[from..from + len]);
-        });
-    }
-
     /// The number of elements of a window in one group of channels.
     pub(super) fn patch(&self) -> usize {
         self.taps() * (self.channels / self.groups)
-    }
-}
-
-/// Copies a run. Short ones are not worth a call.
-#[inline(always)]
-fn copy<T: Copy>(from: &[T], to: &mut [T]) {
-    match from.len() {
-        1 => fixed::<T, 1>(from, to),
-        2 => fixed::<T, 2>(from, to),
-        3 => fixed::<T, 3>(from, to),
-        4 => fixed::<T, 4>(from, to),
-        5 => fixed::<T, 5>(from, to),
-        6 => fixed::<T, 6>(from, to),
-        7 => fixed::<T, 7>(from, to),
-        8 => fixed::<T, 8>(from, to),
-        _ => to.copy_from_slice(from),
-    }
-}
-
-#[inline(always)]
-fn fixed<T: Copy, const N: usize>(from: &[T], to: &mut [T]) {
-    if let (Some(from), Some(to)) = (from.first_chunk::<N>(), to.first_chunk_mut::<N>()) {
-        *to = *from;
     }
 }

@@ -17,7 +17,9 @@ use crate::pool::{for_each_chunk_mut, is_cancelled, try_for_each_chunk_mut_with}
 use crate::vector::level;
 use crate::{Broadcast, NumericError};
 use micro::{Micro, Vectors};
+pub(crate) use plan::TERMS;
 pub use plan::{MatMul, Orientation, Right};
+pub(crate) use tiles::Shared;
 
 impl MatMul {
     /// The number of elements that [`MatMul::run`] needs to compute with.

@@ -7,7 +7,7 @@ use crate::layout::transpose_into;
 
 /// The number of terms of a product that are summed before their sum joins the total: the order of
 /// sums is the same in each way to compute products.
-pub(super) const TERMS: usize = 1 << 8;
+pub(crate) const TERMS: usize = 1 << 8;
 
 /// The layout of a matrix in its buffer.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

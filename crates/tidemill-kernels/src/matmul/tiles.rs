@@ -98,19 +98,19 @@ pub(super) fn multiply<T: Gemm>(plan: &MatMul, left: &[T], right: &[T], out: &mu
 }
 
 /// The start of a product that several threads write.
-pub(super) struct Shared<T>(*mut T);
+pub(crate) struct Shared<T>(*mut T);
 
 // SAFETY: the threads write different elements, which may be sent to them.
 unsafe impl<T: Send> Sync for Shared<T> {}
 
 impl<T> Shared<T> {
-    pub(super) fn of(product: &mut [T]) -> Self {
+    pub(crate) fn of(product: &mut [T]) -> Self {
         Shared(product.as_mut_ptr())
     }
 
     /// # Safety
     /// The element must lie inside the product.
-    pub(super) unsafe fn at(&self, element: usize) -> *mut T {
+    pub(crate) unsafe fn at(&self, element: usize) -> *mut T {
         // SAFETY: as the caller promised.
         unsafe { self.0.add(element) }
     }

@@ -83,15 +83,30 @@ pub fn try_for_each_chunk_mut_with<T: Element, E: Send + From<ValueError>>(
     tile: impl Fn(usize, &mut [T], &mut [T]) -> Result<(), E> + Sync,
 ) -> Result<(), E> {
     let chunks = Chunks::of(slice, chunk);
-    let most = threads().min(chunks.count());
+    // SAFETY: each index comes up once.
+    let tile = |i, space: &mut [T]| tile(i, unsafe { chunks.take(i) }, space);
+    try_for_each_with(memory, space, chunks.count(), tile)
+}
+
+/// As [`try_for_each`], for tiles that need `space` elements to compute with. These are arbitrary at
+/// first.
+///
+/// # Errors
+/// If a tile fails, or memory cannot hold the elements.
+pub fn try_for_each_with<T: Element, E: Send + From<ValueError>>(
+    memory: &Memory,
+    space: usize,
+    count: usize,
+    tile: impl Fn(usize, &mut [T]) -> Result<(), E> + Sync,
+) -> Result<(), E> {
+    let most = threads().min(count);
     let mut workspace = memory.workspace::<T>(space.saturating_mul(most))?;
     let spaces: SmallVec<[&mut [T]; 16]> = workspace.chunks_mut(space.max(1)).collect();
     let spaces = Mutex::new(spaces);
     let lock = || spaces.lock().unwrap_or_else(PoisonError::into_inner);
-    try_for_each(chunks.count(), |i| {
+    try_for_each(count, |i| {
         let space = lock().pop().unwrap_or_default();
-        // SAFETY: each index comes up once.
-        let result = tile(i, unsafe { chunks.take(i) }, space);
+        let result = tile(i, space);
         lock().push(space);
         result
     })

@@ -38,7 +38,7 @@ use std::thread;
 pub use cancellation::Cancellation;
 pub use chunks::{
     for_each_chunk_mut, for_each_chunk_pair_mut, for_each_chunks_mut, try_for_each_chunk_mut,
-    try_for_each_chunk_mut_with,
+    try_for_each_chunk_mut_with, try_for_each_with,
 };
 pub use context::{Context, is_cancelled, threads, with_context};
 use team::{End, MOST_HELPERS, Team, Tiles};
