@@ -6,11 +6,11 @@
 
 mod dense;
 mod depthwise;
+mod depthwise_gradient;
 mod filter;
 mod filter_gradient;
 mod micro;
 mod pass;
-mod patches;
 mod scatter;
 mod strip;
 
@@ -19,15 +19,10 @@ use tidemill_value::{DType, Memory, Shape, Value, match_dtype};
 use crate::NumericError;
 use crate::number::Number;
 use crate::output::{build, expect_shape, volume};
-use crate::pool::try_for_each_chunk_mut_with;
 use crate::window::{Slide, Window};
 
 /// The most axes that a filter moves along.
 const SPACE: usize = 3;
-/// The most parts that a filter's gradient is summed in, side by side.
-const PARTS: usize = 8;
-/// The most elements that those parts may have together, if there are several.
-const PARTS_VOLUME: usize = 1 << 22;
 
 /// `match_dtype!` for the types that TensorFlow convolves.
 macro_rules! match_element {
@@ -149,7 +144,10 @@ impl Convolution {
             let (input, filter) = (input.as_slice::<T>()?, filter.as_slice::<T>()?);
             build(memory, self.output.clone(), |out| match self.is_depthwise() {
                 _ if out.is_empty() => Ok(()),
-                true => self.forward_depthwise(input, filter, out),
+                true => {
+                    self.forward_depthwise(input, filter, out);
+                    Ok(())
+                }
                 false => self.forward_dense(memory, input, filter, out),
             })
         }, else unsupported(dtype))
@@ -175,7 +173,10 @@ impl Convolution {
                     out.fill(T::ZERO);
                     Ok(())
                 }
-                true => self.input_gradient_depthwise(filter, grad, out),
+                true => {
+                    self.input_gradient_depthwise(filter, grad, out);
+                    Ok(())
+                }
                 false => self.input_gradient_dense(memory, filter, grad, out),
             })
         }, else unsupported(dtype))
@@ -207,10 +208,6 @@ impl Convolution {
         }, else unsupported(dtype))
     }
 
-    fn is_depthwise(&self) -> bool {
-        self.groups > 1 && self.channels == self.groups
-    }
-
     /// The number of windows in one image.
     fn image_pixels(&self) -> usize {
         volume(&self.windows.map(|window| window.output()))
@@ -231,49 +228,10 @@ impl Convolution {
         volume(&self.windows.map(|window| window.filter()))
     }
 
-    /// Cuts all windows into at most as many parts as may be summed side by side, each of at least
-    /// `least` windows.
-    fn parts(&self, least: usize, len: usize) -> Parts {
-        let pixels = self.pixels();
-        let most = (PARTS_VOLUME / len).clamp(1, PARTS);
-        let windows = pixels.div_ceil(most).max(least).min(pixels);
-        Parts { windows, count: pixels.div_ceil(windows), pixels }
+    /// The number of elements of a window in one group of channels.
+    fn patch(&self) -> usize {
+        self.taps() * (self.channels / self.groups)
     }
-
-    /// Calls `add` with each part's first window, number of windows, accumulator, and `space`
-    /// elements to compute with, and returns the sum.
-    fn sum_parts<T: Number>(
-        &self,
-        memory: &Memory,
-        parts: Parts,
-        space: usize,
-        out: &mut [T],
-        add: impl Fn(usize, usize, &mut [T], &mut [T]) -> Result<(), NumericError> + Sync,
-    ) -> Result<(), NumericError> {
-        out.fill(T::ZERO);
-        if parts.count == 1 {
-            return add(0, parts.pixels, out, &mut memory.workspace(space)?);
-        }
-        let len = out.len();
-        let mut sums = memory.workspace::<T>(parts.count * len)?;
-        try_for_each_chunk_mut_with(memory, space, &mut sums, len, |i, sum, space| {
-            sum.fill(T::ZERO);
-            let first = i * parts.windows;
-            add(first, parts.windows.min(parts.pixels - first), sum, space)
-        })?;
-        for sum in sums.chunks_exact(len) {
-            add_to(out, sum);
-        }
-        Ok(())
-    }
-}
-
-/// Parts of all windows. The last may have fewer.
-#[derive(Clone, Copy)]
-struct Parts {
-    windows: usize,
-    count: usize,
-    pixels: usize,
 }
 
 /// Adds one list to another, element by element.

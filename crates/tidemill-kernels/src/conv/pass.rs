@@ -4,6 +4,8 @@
 //! A stride of the convolution parts the elements of the input into *phases*, each of which meets a part
 //! of the filter: the gradient has a pass for each phase, whose windows move by 1.
 
+use std::ops::Range;
+
 use crate::window::Window;
 
 /// The windows of a pass along one axis.
@@ -97,6 +99,57 @@ impl Axis {
             Ok(shift) => shift + self.reach(self.results) > self.source,
             Err(_) => true,
         }
+    }
+
+    /// The position on the source of an element of a window that lies on it.
+    #[inline(always)]
+    pub(super) fn position(&self, result: usize, tap: usize) -> usize {
+        (result * self.step + tap * self.gap).wrapping_add_signed(self.shift)
+    }
+
+    /// The elements of a window that lie on the source.
+    #[inline(always)]
+    pub(super) fn inside(&self, result: usize) -> Range<usize> {
+        let start = (result * self.step) as isize + self.shift;
+        let steps = |distance: isize| match (usize::try_from(distance), self.gap) {
+            (Err(_), _) => 0,
+            // Division takes longer than all the rest.
+            (Ok(distance), 1) => distance,
+            (Ok(distance), gap) => distance.div_ceil(gap),
+        };
+        let end = steps(self.source as isize - start).min(self.taps);
+        steps(-start).min(end)..end
+    }
+
+    /// The positions on the source of the elements of a window that lie there, and the elements of the
+    /// filter that meet them.
+    #[inline(always)]
+    pub(super) fn meetings(&self, result: usize) -> impl Iterator<Item = (usize, usize)> {
+        let axis = *self;
+        self.inside(result).map(move |tap| (axis.position(result, tap), axis.filter_tap(tap)))
+    }
+
+    /// The windows among `results` whose element `tap` lies on the source.
+    #[inline(always)]
+    pub(super) fn meeting(&self, tap: usize, results: Range<usize>) -> Range<usize> {
+        let start = (tap * self.gap) as isize + self.shift;
+        // Division takes longer than all the rest.
+        let steps = |distance: isize| match (usize::try_from(distance), self.step) {
+            (Err(_), _) => 0,
+            (Ok(distance), 1) => distance,
+            (Ok(distance), 2) => distance.div_ceil(2),
+            (Ok(distance), step) => distance.div_ceil(step),
+        };
+        let end = steps(self.source as isize - start).min(results.end).max(results.start);
+        steps(-start).clamp(results.start, end)..end
+    }
+
+    /// The windows among `results` all of whose elements lie on the source.
+    #[inline(always)]
+    pub(super) fn whole(&self, results: Range<usize>) -> Range<usize> {
+        let first = self.meeting(0, results.clone());
+        let last = self.meeting(self.taps.max(1) - 1, results);
+        first.start.max(last.start)..first.end.min(last.end)
     }
 
     /// How `results` windows lie side by side in memory of their own.

@@ -3,8 +3,8 @@
 
 use tidemill_value::Memory;
 
-use super::Convolution;
-use super::patches::Row;
+use super::pass::Axis;
+use super::{Convolution, add_to};
 use crate::NumericError;
 use crate::matmul::{MatMul, Multiply, Orientation};
 use crate::number::Number;
@@ -49,17 +49,35 @@ impl Convolution {
 
     /// Adds the gradients of windows from `first` on to that of an image.
     fn scatter<T: Number>(&self, first: usize, windows: &[T], image: &mut [T]) {
-        let (patch, step) = (self.patch(), self.windows[2].dilation() * self.channels);
-        let pixels = first..first + windows.len() / patch;
-        self.rows(pixels, |pixel, _, Row { tap, taps, offset }| {
-            let from = &windows[(pixel - first) * patch + tap * self.channels..];
-            let from = &from[..taps * self.channels];
-            if step == self.channels {
-                return super::add_to(&mut image[offset..][..from.len()], from);
+        let [depth, down, across] = self.windows.each_ref().map(Axis::forward);
+        let (patch, channels) = (self.patch(), self.channels);
+        let end = first + windows.len() / patch;
+        let mut pixel = first;
+        while pixel < end {
+            let (line, x) = (pixel / across.results, pixel % across.results);
+            let xs = x..across.results.min(x + end - pixel);
+            for (z, front) in depth.meetings(line / down.results) {
+                for (y, tap) in down.meetings(line % down.results) {
+                    let row = &mut image[(z * down.source + y) * across.source * channels..];
+                    let taps = (front * down.taps + tap) * across.taps;
+                    for (window, x) in (pixel - first..).zip(xs.clone()) {
+                        let inside = across.inside(x);
+                        if inside.is_empty() {
+                            continue;
+                        }
+                        let from = &windows[window * patch + (taps + inside.start) * channels..];
+                        let from = &from[..inside.len() * channels];
+                        let to = &mut row[across.position(x, inside.start) * channels..];
+                        if across.gap == 1 {
+                            add_to(to, from);
+                            continue;
+                        }
+                        let to = to.chunks_mut(across.gap * channels);
+                        to.zip(from.chunks_exact(channels)).for_each(|(to, from)| add_to(to, from));
+                    }
+                }
             }
-            for (i, from) in from.chunks_exact(self.channels).enumerate() {
-                super::add_to(&mut image[offset + i * step..][..from.len()], from);
-            }
-        });
+            pixel += xs.len();
+        }
     }
 }
