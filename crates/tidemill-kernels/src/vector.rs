@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicU8, Ordering};
 use tidemill_value::DType;
 
 /// An instruction set that functions are compiled for.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub(crate) enum Level {
     /// The baseline instructions of the architecture.
     Baseline,
@@ -34,12 +34,14 @@ pub(crate) const fn is_wide(dtype: DType) -> bool {
 pub(crate) const fn is_single(dtype: DType) -> bool {
     matches!(dtype, DType::F32)
 }
+/// The level of this machine and 1, once it is known.
+#[cfg(target_arch = "x86_64")]
+static LEVEL: AtomicU8 = AtomicU8::new(0);
 
 /// The level of this machine.
 #[cfg(target_arch = "x86_64")]
 #[inline]
 pub(crate) fn level() -> Level {
-    static LEVEL: AtomicU8 = AtomicU8::new(0);
     match LEVEL.load(Ordering::Relaxed) {
         1 => Level::Baseline,
         2 => Level::V3,
@@ -50,6 +52,16 @@ pub(crate) fn level() -> Level {
             level
         }
     }
+}
+
+/// Calls a function while the machine passes for one without the instructions of [`Level::V4`]. Functions
+/// that other threads call meanwhile may use either, to the same bits.
+#[cfg(target_arch = "x86_64")]
+pub fn without_v4<R>(compute: impl FnOnce() -> R) -> R {
+    LEVEL.store(detect().min(Level::V3) as u8 + 1, Ordering::Relaxed);
+    let result = compute();
+    LEVEL.store(detect() as u8 + 1, Ordering::Relaxed);
+    result
 }
 
 #[cfg(not(target_arch = "x86_64"))]

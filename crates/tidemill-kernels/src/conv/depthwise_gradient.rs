@@ -60,18 +60,21 @@ impl Convolution {
             let end = filters.min((i + 1) * together * lanes);
             let all = Windows { plan: self, axes, input, grad, filters: first..end };
             let (total, sums) = space[..2 * len].split_at_mut(len);
-            total.fill(T::ZERO);
             for start in (0..windows).step_by(TERMS) {
                 if is_cancelled() {
                     break;
                 }
-                sums.fill(T::ZERO);
-                sum(&all, lanes, start..windows.min(start + TERMS), sums);
-                super::add_to(total, sums);
+                let part = if start == 0 { &mut *total } else { &mut *sums };
+                part.fill(T::ZERO);
+                sum(&all, lanes, start..windows.min(start + TERMS), part);
+                if start > 0 {
+                    super::add_to(total, sums);
+                }
             }
             let skipped = i * together * lanes - first;
-            for (j, total) in total.chunks_exact(taps * lanes).enumerate() {
-                let first = (first + j * lanes).min(filters - lanes);
+            let parts = (first..end).step_by(lanes).zip(total.chunks_exact(taps * lanes));
+            for (j, (first, total)) in parts.enumerate() {
+                let first = first.min(filters - lanes);
                 let skipped = if j == 0 { skipped } else { 0 };
                 for (tap, total) in total.chunks_exact(lanes).enumerate() {
                     for (filter, &sum) in (first..end).zip(total).skip(skipped) {

@@ -6,6 +6,7 @@ mod arg;
 mod broadcasting;
 mod cast;
 mod conv;
+mod conv_order;
 mod einsum;
 mod elementwise;
 mod finite;
