@@ -25,15 +25,12 @@ pub(crate) const fn is_vector(dtype: DType) -> bool {
     matches!(dtype, DType::F32 | DType::F64 | DType::I32 | DType::I64)
 }
 
-/// Whether loops over this type that have copies have one for AVX-512. Integers gain little from it.
-pub(crate) const fn is_wide(dtype: DType) -> bool {
-    matches!(dtype, DType::F32 | DType::F64)
-}
-
-/// Whether longer loops over this type have copies.
+/// Whether loops over this type have all copies: one for AVX-512 too, and those of longer loops. Most other
+/// types wait for memory anyway.
 pub(crate) const fn is_single(dtype: DType) -> bool {
     matches!(dtype, DType::F32)
 }
+
 /// The level of this machine and 1, once it is known.
 #[cfg(target_arch = "x86_64")]
 static LEVEL: AtomicU8 = AtomicU8::new(0);

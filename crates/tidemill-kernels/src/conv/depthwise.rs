@@ -119,23 +119,8 @@ impl Convolution {
     }
 }
 
-vectorized! {
-    if T::IS_FLOAT;
-    fn sum_line<T>(line: &Line<'_, T>, out: &mut [T])
-    where [T: Number]
-    {
-        let [source, results, _] = line.channels;
-        if source == results && source >= LANES {
-            sum_by::<T, FUSED, LANES>(line, out);
-        } else {
-            sum_by::<T, FUSED, 1>(line, out);
-        }
-    }
-}
-
 /// Sums the windows of a line, those in the middle side by side.
-#[inline(always)]
-fn sum_by<T: Number, const FUSED: bool, const N: usize>(line: &Line<'_, T>, out: &mut [T]) {
+fn sum_line<T: Number>(line: &Line<'_, T>, out: &mut [T]) {
     let Line { across, part, channels: [_, channels, _], .. } = line;
     let before = |element: usize| element.saturating_sub(across.start).div_ceil(across.stride);
     let results = before(part.start)..before(part.end).min(across.results);
@@ -150,10 +135,10 @@ fn sum_by<T: Number, const FUSED: bool, const N: usize>(line: &Line<'_, T>, out:
             let taps = if is_whole { 0..across.taps } else { across.inside(x) };
             let windows = (x, taps, channels.clone());
             if is_whole && x + WINDOWS <= whole.end {
-                sum_windows::<T, FUSED, N, WINDOWS>(line, &meetings, windows, out);
+                sum_windows(line, &meetings, windows, WINDOWS, out);
                 x += WINDOWS;
             } else {
-                sum_windows::<T, FUSED, N, 1>(line, &meetings, windows, out);
+                sum_windows(line, &meetings, windows, 1, out);
                 x += 1;
             }
         }
@@ -165,7 +150,6 @@ fn sum_by<T: Number, const FUSED: bool, const N: usize>(line: &Line<'_, T>, out:
 struct Meetings(SmallVec<[(usize, usize); TERMS]>);
 
 impl Meetings {
-    #[inline(always)]
     fn of<T>(line: &Line<'_, T>) -> Self {
         let Line { filter, rows, across, channels: [channels, _, filters], .. } = line;
         let mut places = SmallVec::new();
@@ -180,11 +164,32 @@ impl Meetings {
     }
 }
 
-/// Sums some elements of windows from `x` on, and some channels.
+vectorized! {
+    if T::IS_FLOAT;
+    /// Sums some elements of `count` windows from `x` on, and some channels.
+    fn sum_windows<T>(
+        line: &Line<'_, T>,
+        meetings: &Meetings,
+        windows: (usize, Range<usize>, Range<usize>),
+        count: usize,
+        out: &mut [T],
+    )
+    where [T: Number]
+    {
+        let [source, results, _] = line.channels;
+        match (source == results && source >= LANES, count) {
+            (true, WINDOWS) => sum_by::<T, FUSED, LANES, WINDOWS>(line, meetings, windows, out),
+            (true, _) => sum_by::<T, FUSED, LANES, 1>(line, meetings, windows, out),
+            (false, WINDOWS) => sum_by::<T, FUSED, 1, WINDOWS>(line, meetings, windows, out),
+            (false, _) => sum_by::<T, FUSED, 1, 1>(line, meetings, windows, out),
+        }
+    }
+}
+
 // Loops over constant bounds are unrolled, and their sums stay in registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-fn sum_windows<T: Number, const FUSED: bool, const N: usize, const WINDOWS: usize>(
+fn sum_by<T: Number, const FUSED: bool, const N: usize, const WINDOWS: usize>(
     line: &Line<'_, T>,
     Meetings(places): &Meetings,
     (x, taps, some): (usize, Range<usize>, Range<usize>),

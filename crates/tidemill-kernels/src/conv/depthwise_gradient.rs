@@ -89,28 +89,9 @@ impl Convolution {
     }
 }
 
-vectorized! {
-    if T::IS_FLOAT;
-    /// Adds the products of some windows to the sums of `lanes` filters.
-    fn sum<T>(all: &Windows<'_, T>, lanes: usize, windows: Range<usize>, sums: &mut [T])
-    where [T: Number]
-    {
-        match lanes {
-            LANES => sum_by::<T, FUSED, LANES>(all, windows, sums),
-            FEW => sum_by::<T, FUSED, FEW>(all, windows, sums),
-            _ => sum_by::<T, FUSED, 1>(all, windows, sums),
-        }
-    }
-}
-
-#[inline(always)]
-fn sum_by<T: Number, const FUSED: bool, const N: usize>(
-    all: &Windows<'_, T>,
-    windows: Range<usize>,
-    sums: &mut [T],
-) {
+/// Adds the products of some windows to the sums of `lanes` filters.
+fn sum<T: Number>(all: &Windows<'_, T>, lanes: usize, windows: Range<usize>, sums: &mut [T]) {
     let Windows { plan, axes: [depth, down, across], .. } = all;
-    let sums = sums.as_chunks_mut::<N>().0;
     let mut window = windows.start;
     while window < windows.end {
         let (line, x) = (window / across.results, window % across.results);
@@ -122,7 +103,7 @@ fn sum_by<T: Number, const FUSED: bool, const N: usize>(
                 let row = ((image * depth.source + z) * down.source + y) * across.source;
                 let taps = (front * down.taps + tap) * across.taps;
                 let place = [window, row * plan.channels, taps];
-                sum_row::<T, FUSED, N>(all, place, xs.clone(), sums);
+                sum_row(all, lanes, place, xs.clone(), sums);
             }
         }
         window += xs.len();
@@ -131,51 +112,77 @@ fn sum_by<T: Number, const FUSED: bool, const N: usize>(
 
 /// Adds the products of the windows `xs` of a line and a row of the input. The first window, the row and
 /// the first element of the windows on that row have these numbers.
-#[inline(always)]
-fn sum_row<T: Number, const FUSED: bool, const N: usize>(
+fn sum_row<T: Number>(
     all: &Windows<'_, T>,
+    lanes: usize,
     [window, row, taps]: [usize; 3],
     xs: Range<usize>,
-    sums: &mut [[T; N]],
+    sums: &mut [T],
 ) {
     let [_, _, across] = &all.axes;
     let place = [window.wrapping_sub(xs.start), row, taps];
+    let mut add = |xs: Range<usize>, taps| {
+        if !xs.is_empty() {
+            sum_taps(all, lanes, place, xs, taps, sums);
+        }
+    };
     let mut tap = 0;
     while tap + TAPS <= across.taps {
         let met: [Range<usize>; TAPS] = from_fn(|i| across.meeting(tap + i, xs.clone()));
         // In the middle of the line, all of these elements are on the input.
         let start = met.iter().map(|met| met.start).max().unwrap_or(0);
         let end = met.iter().map(|met| met.end).min().unwrap_or(0).max(start);
-        for (i, met) in met.iter().enumerate().filter(|(_, met)| met.start < start) {
-            sum_taps::<T, FUSED, N, 1>(all, place, met.start..met.end.min(start), tap + i, sums);
+        for (i, met) in met.iter().enumerate() {
+            add(met.start..met.end.min(start), tap + i..tap + i + 1);
         }
-        sum_taps::<T, FUSED, N, TAPS>(all, place, start..end, tap, sums);
-        for (i, met) in met.iter().enumerate().filter(|(_, met)| met.end > end) {
-            sum_taps::<T, FUSED, N, 1>(all, place, met.start.max(end)..met.end, tap + i, sums);
+        add(start..end, tap..tap + TAPS);
+        for (i, met) in met.iter().enumerate() {
+            add(met.start.max(end)..met.end, tap + i..tap + i + 1);
         }
         tap += TAPS;
     }
     for tap in tap..across.taps {
-        let met = across.meeting(tap, xs.clone());
-        sum_taps::<T, FUSED, N, 1>(all, place, met, tap, sums);
+        add(across.meeting(tap, xs.clone()), tap..tap + 1);
+    }
+}
+
+vectorized! {
+    if T::IS_FLOAT;
+    /// Adds the products of the windows `xs` and of one of their elements, or of [`TAPS`].
+    fn sum_taps<T>(
+        all: &Windows<'_, T>,
+        lanes: usize,
+        place: [usize; 3],
+        xs: Range<usize>,
+        taps: Range<usize>,
+        sums: &mut [T],
+    )
+    where [T: Number]
+    {
+        match (lanes, taps.len()) {
+            (LANES, TAPS) => sum_taps_by::<T, FUSED, LANES, TAPS>(all, place, xs, taps.start, sums),
+            (LANES, _) => sum_taps_by::<T, FUSED, LANES, 1>(all, place, xs, taps.start, sums),
+            (FEW, TAPS) => sum_taps_by::<T, FUSED, FEW, TAPS>(all, place, xs, taps.start, sums),
+            (FEW, _) => sum_taps_by::<T, FUSED, FEW, 1>(all, place, xs, taps.start, sums),
+            (_, TAPS) => sum_taps_by::<T, FUSED, 1, TAPS>(all, place, xs, taps.start, sums),
+            _ => sum_taps_by::<T, FUSED, 1, 1>(all, place, xs, taps.start, sums),
+        }
     }
 }
 
 // Loops over constant bounds are unrolled, and their sums stay in registers.
 #[allow(clippy::needless_range_loop)]
 #[inline(always)]
-fn sum_taps<T: Number, const FUSED: bool, const N: usize, const TAPS: usize>(
+fn sum_taps_by<T: Number, const FUSED: bool, const N: usize, const TAPS: usize>(
     all: &Windows<'_, T>,
     [window, row, taps]: [usize; 3],
     xs: Range<usize>,
     tap: usize,
-    sums: &mut [[T; N]],
+    sums: &mut [T],
 ) {
     let Windows { plan, axes: [_, _, across], input, grad, filters: some } = all;
     let (channels, filters) = (plan.channels, plan.filters);
-    if xs.is_empty() {
-        return;
-    }
+    let sums = sums.as_chunks_mut::<N>().0;
     let grad = &grad[window.wrapping_add(xs.start) * filters..];
     let input = &input[row + across.position(xs.start, tap) * channels..];
     let (step, gap, last) = (across.step * channels, across.gap * channels, xs.len() - 1);

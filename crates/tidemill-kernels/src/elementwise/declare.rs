@@ -80,7 +80,7 @@ macro_rules! implement_unary {
     ($T:ty [$op:ident ($O:ty) $($mark:ident)? |$x:ident| $body:expr]) => {
         impl UnaryOp<$T, $O> for $op {
             const VECTOR: bool = vectors!($T $(, $mark)?);
-            const WIDE: bool = $crate::vector::is_wide(<$T as tidemill_value::Element>::DTYPE);
+            const WIDE: bool = $crate::vector::is_single(<$T as tidemill_value::Element>::DTYPE);
 
             #[inline(always)]
             fn apply($x: &$T) -> $O {
@@ -108,7 +108,7 @@ macro_rules! implement_binary {
     (@ $T:ty, $op:ident, $vector:expr, $scalars:expr, |$x:ident, $y:ident| $body:expr) => {
         impl BinaryOp<$T, $T> for $op {
             const VECTOR: bool = $vector;
-            const WIDE: bool = $crate::vector::is_wide(<$T as tidemill_value::Element>::DTYPE);
+            const WIDE: bool = $crate::vector::is_single(<$T as tidemill_value::Element>::DTYPE);
             const SCALARS: bool = $scalars;
 
             #[inline(always)]
@@ -124,7 +124,7 @@ macro_rules! implement_comparison {
     ($T:ty [$op:ident |$x:ident, $y:ident| $body:expr]) => {
         impl BinaryOp<$T, bool> for $op {
             const VECTOR: bool = vectors!($T);
-            const WIDE: bool = $crate::vector::is_wide(<$T as tidemill_value::Element>::DTYPE);
+            const WIDE: bool = $crate::vector::is_single(<$T as tidemill_value::Element>::DTYPE);
             const SCALARS: bool = vectors!($T);
 
             #[inline(always)]
