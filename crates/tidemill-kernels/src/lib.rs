@@ -55,7 +55,7 @@ pub mod internals {
 
     pub use crate::strided::{Axis, Odometer, coalesce};
     #[cfg(target_arch = "x86_64")]
-    pub use crate::vector::without_v4;
+    pub use crate::vector::forget_v4;
 
     pub const LN_EPSILON: (f32, f64) = (f32::LN_EPSILON, f64::LN_EPSILON);
 }

@@ -51,14 +51,11 @@ pub(crate) fn level() -> Level {
     }
 }
 
-/// Calls a function while the machine passes for one without the instructions of [`Level::V4`]. Functions
-/// that other threads call meanwhile may use either, to the same bits.
+/// Makes the machine pass for one without the instructions of [`Level::V4`], from now on. There must be
+/// neither operands that were packed before nor work in progress.
 #[cfg(target_arch = "x86_64")]
-pub fn without_v4<R>(compute: impl FnOnce() -> R) -> R {
+pub fn forget_v4() {
     LEVEL.store(detect().min(Level::V3) as u8 + 1, Ordering::Relaxed);
-    let result = compute();
-    LEVEL.store(detect() as u8 + 1, Ordering::Relaxed);
-    result
 }
 
 #[cfg(not(target_arch = "x86_64"))]

@@ -229,6 +229,7 @@ fn noise<T: Float>(shape: &[usize], len: usize, seed: usize) -> (Vec<T>, Value) 
 
 /// Checks all three results, on up to four threads, in memory whose contents are not numbers.
 fn check<T: Float>(case: &Case) {
+    crate::prepare();
     let (plan, volumes) = (case.plan(), case.volumes());
     let Case { batch, space: [a, b, c], taps: [i, j, k], groups, taken, share, .. } = *case;
     let of_filter =
@@ -316,19 +317,6 @@ proptest! {
     fn convolutions_and_their_gradients_sum_terms_in_order(case in case()) {
         check::<f32>(&case);
         check::<f64>(&case);
-    }
-}
-
-#[cfg(target_arch = "x86_64")]
-proptest! {
-    #![proptest_config(ProptestConfig { cases: 50, ..ProptestConfig::default() })]
-
-    #[test]
-    fn machines_without_the_longest_vectors_give_the_same_bits(case in case()) {
-        tidemill_kernels::internals::without_v4(|| {
-            check::<f32>(&case);
-            check::<f64>(&case);
-        });
     }
 }
 

@@ -31,3 +31,6 @@ mod strided;
 mod support;
 mod threads;
 mod window;
+
+/// Called before computing by tests that another program has too.
+fn prepare() {}
