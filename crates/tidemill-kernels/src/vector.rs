@@ -51,7 +51,7 @@ pub(crate) fn level() -> Level {
     }
 }
 
-/// Makes the machine pass for one without the instructions of [`Level::V4`], from now on. There must be
+/// Makes the machine pass for one without AVX-512, from now on. There must be
 /// neither operands that were packed before nor work in progress.
 #[cfg(target_arch = "x86_64")]
 pub fn forget_v4() {
