@@ -15,7 +15,7 @@ use crate::names::{self, Reserved};
 use crate::variable::SharedName;
 use crate::{
     Access, Attr, Execution, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef,
-    ShownTensor, TensorId, TensorRef, scope,
+    Role, ShownTensor, TensorId, TensorRef, opaque, scope,
 };
 
 /// The name that a node is to have.
@@ -154,10 +154,17 @@ pub(crate) fn infer_outputs(
         let parameter = body.and_then(|body| body.parameters().get(i));
         parameter.is_some_and(|parameter| parameter.kind.is_variable())
     };
+    let is_untyped =
+        |i| op.execution == Execution::Opaque && opaque::is_untyped(&bound.attrs, i);
     let facts = bound.output_types.iter().zip(inferred).enumerate();
     Ok(facts
         .map(|(i, (&(dtype, role), inferred))| {
-            inferred.into_fact(dtype, if is_variable(i) { inputs[i].role } else { role })
+            let role = match i {
+                _ if is_variable(i) => inputs[i].role,
+                _ if is_untyped(i) => Role::Unknown,
+                _ => role,
+            };
+            inferred.into_fact(dtype, role)
         })
         .collect())
 }

@@ -5,7 +5,7 @@ use tidemill_value::DType;
 
 use crate::arguments::Arguments;
 use crate::diagnosis::BuildErrorKind;
-use crate::{Arg, ArgType, Arity, Attr, AttrKind, Attrs, Fact, OpDef, OpError, Role, TensorId};
+use crate::{Arg, ArgType, Arity, Attr, AttrKind, Attrs, Execution, Fact, OpDef, OpError, Role, TensorId};
 
 /// The limit of an attribute that counts outputs, so that none makes a node arbitrarily large.
 const MAX_OUTPUTS: i64 = 1 << 16;
@@ -63,6 +63,10 @@ fn bind_inputs(
     let mut counts: SmallVec<[(&str, usize); 2]> = SmallVec::new();
     for (arg, range) in op.inputs.iter().zip(arguments.ranges()) {
         let facts = &facts[range];
+        let is_opaque = op.execution == Execution::Opaque;
+        if !is_opaque && facts.iter().any(|fact| fact.role == Role::Unknown) {
+            return Err(BuildErrorKind::UnknownType { input: arg.name });
+        }
         match arg.arity {
             Arity::One if facts.len() != 1 => {
                 let (expected, actual) = (1, facts.len());
@@ -83,7 +87,7 @@ fn bind_inputs(
             Arity::Types(types) => {
                 let dtypes: Vec<DType> = facts.iter().map(|fact| fact.dtype).collect();
                 set(attrs, types, Attr::from(dtypes));
-                let takes_variables = op.execution.inputs_before_bodies().is_some();
+                let takes_variables = is_opaque || op.execution.inputs_before_bodies().is_some();
                 if !takes_variables && facts.iter().any(|fact| fact.role == Role::Handle) {
                     return Err(BuildErrorKind::Handle { input: arg.name });
                 }

@@ -107,6 +107,15 @@ pub enum BuildErrorKind {
         /// The name of the input.
         input: &'static str,
     },
+    /// An input is made by a node of a file that is not understood, so its type is unknown.
+    #[error(
+        "the type of `{input}` is unknown, because it is made by an operation that is not \
+         understood"
+    )]
+    UnknownType {
+        /// The name of the input.
+        input: &'static str,
+    },
     /// An operation gets the wrong number of inputs.
     #[error("expected {expected} inputs, but {actual} were given")]
     InputCount {

@@ -144,6 +144,17 @@ pub enum OpError {
         /// The operation.
         op: &'static str,
     },
+    /// The node is of a file and is not understood.
+    #[error(
+        "{lacks}\n  help: feed what is computed from it, replace that by `ImportOptions::input_map`, \
+         or keep only what does not need it by `extract_sub_graph`"
+    )]
+    Opaque {
+        /// The operation.
+        op: &'static str,
+        /// The reason why it is not understood.
+        lacks: String,
+    },
     /// No kernel computes the operation for this data type.
     #[error("{op} is not defined for {dtype}")]
     UnsupportedDType {

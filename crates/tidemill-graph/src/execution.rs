@@ -23,6 +23,8 @@ pub enum Execution {
     /// Runs its second body as long as the first returns true. Both take the inputs; the second
     /// returns the inputs of the next iteration, and finally the outputs.
     Loop,
+    /// Cannot be run: it stands for a node of a file that is not understood.
+    Opaque,
 }
 
 /// How the first input of a node selects the body to run.

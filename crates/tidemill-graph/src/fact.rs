@@ -31,6 +31,9 @@ pub enum Role {
     Ref,
     /// The handle of a variable, which is not a value (TensorFlow's `resource` type).
     Handle,
+    /// Unknown, like the type and shape of the tensor: it is made by a node that is not understood,
+    /// and only such nodes take it.
+    Unknown,
 }
 
 impl Role {
@@ -40,6 +43,7 @@ impl Role {
             Role::Value => "",
             Role::Ref => "_ref",
             Role::Handle => "_handle",
+            Role::Unknown => "_unknown",
         }
     }
 }
@@ -104,6 +108,7 @@ impl fmt::Display for ShownTensor<'_> {
             Role::Value => "",
             Role::Ref => "the variable ",
             Role::Handle => "the handle of the variable ",
+            Role::Unknown => "of unknown type, ",
         })?;
         let value = Fact { role: Role::Value, elements: None, list: None, ..(*fact).clone() };
         write!(f, "`{name}`, {value}")

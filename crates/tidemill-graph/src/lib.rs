@@ -39,6 +39,7 @@ mod names;
 mod node;
 mod node_def;
 mod notes;
+pub mod opaque;
 mod op_def;
 mod reader;
 mod registry;

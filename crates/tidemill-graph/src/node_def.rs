@@ -6,7 +6,7 @@ use tidemill_value::{
     match_dtype,
 };
 
-use crate::{ArgType, Arity, Attr, AttrDef, AttrKind, GraphReader, Node, NodeId, NodeView};
+use crate::{ArgType, Arity, Attr, AttrDef, AttrKind, Execution, GraphReader, Node, NodeId, NodeView};
 
 impl GraphReader<'_> {
     /// The node as `print(op.node_def)` shows it in TensorFlow 1: TensorFlow's `NodeDef` message in
@@ -49,6 +49,10 @@ impl GraphReader<'_> {
         let facts = self.input_facts(node);
         let view = NodeView::new(node.op, &node.attrs, &facts, &node.outputs);
         let mut attrs = BTreeMap::new();
+        if node.op.execution == Execution::Opaque {
+            // Those of the file are kept with the node's note.
+            return attrs;
+        }
         let args = node.op.inputs.iter().chain(node.op.outputs);
         let of_args = args.filter_map(|arg| match (arg.dtype, arg.arity) {
             (ArgType::Attr(name), Arity::One | Arity::Count(_)) => Some(name),

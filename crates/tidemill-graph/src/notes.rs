@@ -13,6 +13,9 @@ pub struct NodeNote {
     pub device: Arc<str>,
     /// Attributes unknown to its operation, by name, in the bytes of the file.
     pub attrs: Vec<(String, Vec<u8>)>,
+    /// For an opaque node of a function: the names that the function uses for its outputs, each with
+    /// the number of tensors that it stands for.
+    pub outputs: Vec<(String, usize)>,
 }
 
 /// Nodes that do what others do, and more: their first outputs are those of the others.

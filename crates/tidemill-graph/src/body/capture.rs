@@ -75,7 +75,8 @@ impl Trace {
         let node = parameter(&self.graph, "arg", fact)
             .map_err(|kind| fail(Some(self.graph.key()), "parameter", kind, Vec::new()))?;
         let kind = match fact.role {
-            Role::Value => ParameterKind::Value,
+            // A parameter of unknown type is refused.
+            Role::Value | Role::Unknown => ParameterKind::Value,
             Role::Ref | Role::Handle => {
                 ParameterKind::Variable(Root { graph: self.graph.key(), node })
             }
@@ -137,6 +138,7 @@ pub fn parameter(graph: &Graph, name: &str, fact: &Fact) -> Result<NodeId, Build
         Role::Value => &PARAMETER,
         Role::Ref => &REF_PARAMETER,
         Role::Handle => &HANDLE_PARAMETER,
+        Role::Unknown => return Err(BuildErrorKind::UnknownType { input: "body" }),
     };
     let mut attrs: Vec<(Cow<'static, str>, Attr)> =
         vec![("T".into(), fact.dtype.into()), ("shape".into(), fact.shape.clone().into())];

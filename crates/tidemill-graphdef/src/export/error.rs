@@ -29,6 +29,18 @@ pub enum ExportError {
         /// Its operation type.
         op: &'static str,
     },
+    /// A node that is not understood comes from a function, where its outputs have names, and the graph
+    /// outside would need their order.
+    #[error(
+        "node `{node}` ({op}) comes from a function and is not understood, so the order of its \
+         outputs is unknown"
+    )]
+    OutputOrder {
+        /// The name of the node.
+        node: String,
+        /// Its operation type.
+        op: &'static str,
+    },
     /// The message exceeds the maximum size.
     #[error(
         "the GraphDef would have {bytes} bytes, but the limit is {MAX_BYTES}: the largest node is \

@@ -55,6 +55,10 @@ pub(super) fn to_node_def(
     let mut attrs: BTreeMap<String, AttrValue> =
         reader.all_attrs(node).into_iter().map(attr).collect::<Result<_, ExportError>>()?;
     let note = reader.node_note(id);
+    if inside.is_none() && note.is_some_and(|note| note.outputs.len() > 1) {
+        let name = reader.name(id).to_owned();
+        return Err(ExportError::OutputOrder { node: name, op: node.op.name });
+    }
     let kept = note.into_iter().flat_map(|note| &note.attrs);
     attrs.extend(kept.filter_map(|(name, bytes)| {
         Some((name.clone(), AttrValue::decode(bytes.as_slice()).ok()?))
@@ -213,6 +217,8 @@ fn arg(name: String, fact: &Fact) -> ArgDef {
 fn type_of(fact: &Fact) -> i32 {
     match fact.role {
         Role::Handle => DataType::Resource.into(),
+        // Only nodes that are not understood take such a tensor, and they keep their own attributes.
+        Role::Unknown => DataType::Invalid.into(),
         Role::Value | Role::Ref => DataType::from(fact.dtype).into(),
     }
 }
@@ -228,11 +234,25 @@ fn references(
         None => reader.tensor_name(*tensor),
         Some(inside) => inside.0.get(&tensor.node).cloned().unwrap_or_else(|| {
             let argument = reader.node(tensor.node).output_argument(tensor.slot);
+            let argument = named_output(reader, *tensor).or(argument);
             let (argument, index) = argument.unwrap_or(("output", 0));
             format!("{}:{argument}:{index}", reader.name(tensor.node))
         }),
     };
     tensors.iter().map(reference).collect()
+}
+
+/// The name of an output of an opaque node in the function that it was read from, and the tensor's
+/// position among those that the name stands for.
+fn named_output<'a>(reader: &'a GraphReader<'_>, tensor: TensorId) -> Option<(&'a str, usize)> {
+    let mut position = tensor.slot as usize;
+    for (name, count) in &reader.node_note(tensor.node)?.outputs {
+        match position.checked_sub(*count) {
+            None => return Some((name, position)),
+            Some(rest) => position = rest,
+        }
+    }
+    None
 }
 
 /// The type attributes of a node that runs bodies, in which variables have the type of handles.

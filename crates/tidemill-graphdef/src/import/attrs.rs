@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 
 use tidemill_formats::SplatBudget;
-use tidemill_formats::proto::{AnyValue, AttrValue, DataType, ListValue, Message};
+use tidemill_formats::proto::{AnyValue, AttrValue, DataType, DataTypeError, ListValue, Message};
 use tidemill_graph::{ArgType, Arity, Attr, AttrKind, OpDef};
 use tidemill_value::{ByteString, DType, PartialShape};
 
 use super::error::ImportErrorKind;
+use super::net::Attrs;
 
 /// The attributes of a node, under the operation's names for them.
 pub(super) type NamedAttrs = Vec<(&'static str, Attr)>;
@@ -16,7 +17,8 @@ pub(super) type NotedAttrs = Vec<(String, Vec<u8>)>;
 
 /// Reads the attributes of a node.
 ///
-/// Attributes that begin with `_` are TensorFlow's own notes, and are returned as they are.
+/// Attributes that begin with `_` are TensorFlow's own notes. They are returned as they are, and so are
+/// unknown ones that are empty, false or zero, which say that what they stand for is not used.
 ///
 /// # Errors
 /// [`ImportErrorKind`] if the operation has no such attribute, or it has another kind.
@@ -27,14 +29,56 @@ pub(super) fn read_attrs(
 ) -> Result<(NamedAttrs, NotedAttrs), ImportErrorKind> {
     let (mut known, mut notes) = (Vec::with_capacity(attrs.len()), Vec::new());
     for (name, value) in attrs {
-        if name.starts_with('_') {
-            notes.push((name, value.encode_to_vec()));
-            continue;
+        let kind = find_kind(op, &name).filter(|_| !name.starts_with('_'));
+        match kind {
+            None if name.starts_with('_') || is_empty(&value) => {
+                notes.push((name, value.encode_to_vec()));
+            }
+            None => return Err(ImportErrorKind::UnknownAttr { name }),
+            Some((name, kind)) => {
+                known.push((name, read_attr(name, kind, value.value.as_ref(), budget)?));
+            }
         }
-        let (name, kind) = find_kind(op, &name).ok_or(ImportErrorKind::UnknownAttr { name })?;
-        known.push((name, read_attr(name, kind, value.value.as_ref(), budget)?));
     }
     Ok((known, notes))
+}
+
+/// An attribute of a valid message that we do not know or lack a data type for; `None` if there is
+/// none.
+pub(super) fn find_lacking(op: &'static OpDef, attrs: &Attrs) -> Option<ImportErrorKind> {
+    let runs_bodies = op.execution.inputs_before_bodies().is_some();
+    attrs.iter().filter(|(name, _)| !name.starts_with('_')).find_map(|(name, value)| {
+        let Some((_, kind)) = find_kind(op, name) else {
+            return (!is_empty(value))
+                .then(|| ImportErrorKind::UnknownAttr { name: name.to_owned() });
+        };
+        let types = match (kind, value.value.as_ref()?) {
+            (AttrKind::Type(_), AnyValue::Type(dtype)) => std::slice::from_ref(dtype),
+            (AttrKind::Tensor, AnyValue::Tensor(tensor)) => std::slice::from_ref(&tensor.dtype),
+            // The types of the inputs of bodies follow from the inputs.
+            (AttrKind::Types, AnyValue::List(list)) if !runs_bodies => &list.r#type,
+            _ => return None,
+        };
+        types.iter().find_map(|&dtype| match DataType::dtype(dtype) {
+            Err(source @ DataTypeError::Unsupported { .. }) => {
+                Some(ImportErrorKind::AttrType { name: name.to_owned(), source })
+            }
+            _ => None,
+        })
+    })
+}
+
+/// True if a value is empty, false or zero.
+fn is_empty(value: &AttrValue) -> bool {
+    match &value.value {
+        None => true,
+        Some(AnyValue::I(x)) => *x == 0,
+        Some(AnyValue::F(x)) => *x == 0.0,
+        Some(AnyValue::B(x)) => !x,
+        Some(AnyValue::S(x)) => x.is_empty(),
+        Some(AnyValue::List(list)) => list.len() == 0,
+        _ => false,
+    }
 }
 
 /// The kind of an attribute: as declared, or as implied by the arguments that it describes.

@@ -9,17 +9,19 @@ use rustc_hash::FxHashSet;
 use tidemill_formats::SplatBudget;
 use tidemill_formats::proto::NameAttrList;
 use tidemill_graph::{
-    Arity, Attr, AttrKind, Body, Execution, Fact, Graph, Location, NodeBuilder, NodeId, OpDef,
-    OperationRef, Referent, TensorRef, trace,
+    Arity, Attr, AttrKind, Body, BuildErrorKind, Execution, Fact, Graph, Location, NodeBuilder, NodeId, OpDef,
+    OperationRef, Referent, Role, TensorRef, trace,
 };
 
+use super::attrs::NotedAttrs;
 use super::error::{ImportError, ImportErrorKind, node_error};
 use super::inline::inline;
 use super::library::Library;
 use super::names::prefixed;
 use super::net::{Net, NetNode, Port};
 use super::notes;
-use super::plan::{Named, Parts, Plan};
+use super::opaque::{Opaque, Uses, lacks_to_build};
+use super::plan::{Named, Parts, Plan, Planned};
 use super::wiring::Given;
 
 /// The deepest nesting of bodies.
@@ -69,18 +71,21 @@ impl Plan {
         prefix: &str,
         bodies: &Bodies<'_>,
     ) -> Result<Built, ImportError> {
-        let nodes = vec![None; self.parts.len()];
-        let mut made = Made { graph, given: &self.given, nodes };
-        let mut nodes = Vec::with_capacity(self.parts.len());
+        let mut made = Made { graph, given: &self.given, nodes: vec![None; self.nodes.len()] };
+        let mut nodes = Vec::with_capacity(self.nodes.len());
         let mut devices = notes::Devices::default();
         for index in self.order {
-            let Some(mut parts) = self.parts[index].take() else { continue };
+            let Some(planned) = self.nodes[index].take() else { continue };
             let node = &self.net.nodes[index];
-            let note = devices.note(&node.device, std::mem::take(&mut parts.notes), prefix);
             let name = prefixed(prefix, &node.name);
-            let id =
-                build_node(&made, name, node, parts, bodies).map_err(|kind| node.error(kind))?;
-            if let Some(note) = note {
+            let built = match planned {
+                Planned::Known(parts) => {
+                    build_or_keep(&made, name, (index, node), parts, bodies, &mut self.uses)
+                }
+                Planned::Opaque(opaque) => keep(&made, name, node, opaque, bodies),
+            };
+            let (id, noted) = built.map_err(|kind| node.error(kind))?;
+            if let Some(note) = devices.note(node, noted, prefix) {
                 graph.note_node(id, note);
             }
             made.nodes[index] = Some(id);
@@ -114,6 +119,14 @@ impl Made<'_> {
         given.or_else(|| self.operation(*node))
     }
 
+    fn inputs(&self, node: &NetNode) -> impl Iterator<Item = TensorRef> {
+        node.inputs.iter().filter_map(|port| self.tensor(port))
+    }
+
+    fn controls(&self, node: &NetNode) -> impl Iterator<Item = OperationRef> {
+        node.controls.iter().filter_map(|control| self.control(control))
+    }
+
     /// The tensor of a result, if its node has that output.
     fn result(&self, port: &Port) -> Option<TensorRef> {
         let tensor = self.tensor(port)?;
@@ -127,6 +140,43 @@ fn missing(net: &Net, Port { node, slot }: &Port) -> ImportError {
     node_error(node, "result", ImportErrorKind::MissingInput { input: format!("{node}:{slot}") })
 }
 
+/// Builds a node, or keeps it as one that is not understood. Returns it with the attributes to note.
+fn build_or_keep(
+    made: &Made<'_>,
+    name: String,
+    (index, node): (usize, &NetNode),
+    mut parts: Parts,
+    bodies: &Bodies<'_>,
+    uses: &mut Uses,
+) -> Result<(NodeId, NotedAttrs), ImportErrorKind> {
+    let (original, notes) = (parts.original.take(), std::mem::take(&mut parts.notes));
+    let Some(attrs) = original else {
+        return Ok((build_node(made, name, node, parts, bodies)?, notes));
+    };
+    match build_node(made, name.clone(), node, parts, bodies) {
+        Ok(id) => Ok((id, notes)),
+        Err(kind) => {
+            let inputs: Vec<TensorRef> = made.inputs(node).collect();
+            let lacks = lacks_to_build(made.graph, &inputs, kind, bodies.library)?;
+            keep(made, name, node, uses.opaque(index, node, &attrs, lacks)?, bodies)
+        }
+    }
+}
+
+/// Adds a node that is not understood.
+fn keep(
+    made: &Made<'_>,
+    name: String,
+    node: &NetNode,
+    opaque: Opaque,
+    bodies: &Bodies<'_>,
+) -> Result<(NodeId, NotedAttrs), ImportErrorKind> {
+    let builder = NodeBuilder::new(opaque.op).graph(made.graph.key()).exact_name(name);
+    let builder = made.controls(node).fold(builder.inputs(made.inputs(node)), NodeBuilder::control);
+    let built = opaque.give_attrs(builder).try_node(bodies.location());
+    Ok((built.map_err(|kind| ImportErrorKind::Build(Box::new(kind)))?, opaque.attrs))
+}
+
 fn build_node(
     made: &Made<'_>,
     name: String,
@@ -135,7 +185,7 @@ fn build_node(
     bodies: &Bodies<'_>,
 ) -> Result<NodeId, ImportErrorKind> {
     let graph = made.graph;
-    let inputs: Vec<TensorRef> = node.inputs.iter().filter_map(|port| made.tensor(port)).collect();
+    let inputs: Vec<TensorRef> = made.inputs(node).collect();
     check_listed_types(graph, &parts, &inputs)?;
     let mut builder = NodeBuilder::new(parts.op).graph(graph.key()).exact_name(name);
     let given = inputs.clone();
@@ -147,8 +197,7 @@ fn build_node(
             Arity::Count(_) | Arity::Types(_) => builder.inputs(tensors),
         };
     }
-    let controls = node.controls.iter().filter_map(|control| made.control(control));
-    builder = controls.fold(builder, NodeBuilder::control);
+    builder = made.controls(node).fold(builder, NodeBuilder::control);
     let attrs = parts.attrs.into_iter();
     let attrs = attrs.chain(bodies.attrs(graph, parts.op, &parts.functions, &given)?);
     builder = attrs.fold(builder, |builder, (name, attr)| builder.attr(name, attr));
@@ -298,13 +347,22 @@ impl<'a> Bodies<'a> {
         }
         let trace = traced
             .map_err(|_| ImportErrorKind::UnknownFunction { function: function.name.clone() })?;
-        let body = trace.finish(&function.name, &[], false);
-        body.map(Arc::new).map_err(ImportErrorKind::Build)
+        let body = trace.finish(&function.name, &[], false).map_err(ImportErrorKind::Build)?;
+        if body.result_facts().iter().any(|fact| fact.role == Role::Unknown) {
+            let input = "a result of the function";
+            return Err(ImportErrorKind::Build(Box::new(BuildErrorKind::UnknownType { input })));
+        }
+        Ok(Arc::new(body))
     }
 
     /// Builds the nodes of a body in its graph, which is the default one, and returns the results.
     fn build(&self, net: Net, arguments: &[TensorRef]) -> Result<Vec<TensorRef>, ImportError> {
-        let plan = Plan::new(net, Given::arguments(arguments), &mut SplatBudget::default())?;
+        let plan = Plan::new(
+            net,
+            Given::arguments(arguments),
+            &mut SplatBudget::default(),
+            self.library,
+        )?;
         Ok(plan.build(&tidemill_graph::default_graph(), "", self)?.results)
     }
 

@@ -16,6 +16,10 @@ use super::outputs::{count_of, outputs_of};
 /// The operations that call the function named by their attribute `f`.
 pub(super) const CALLS: &[&str] = &["PartitionedCall", "StatefulPartitionedCall"];
 
+/// The limit on the names of the outputs of a node. No operation has so many outputs with names of their
+/// own.
+const MAX_NAMES: usize = 256;
+
 /// The functions of a message, by name.
 pub(super) type Definitions<'a> = FxHashMap<&'a str, &'a FunctionDef>;
 
@@ -40,7 +44,8 @@ pub(super) fn read_body(
         ..NetNode::default()
     }));
     let members = function.node_def.iter().map(|def| def.name.as_str());
-    let members = members.zip(Net::ARGUMENTS + 1..).collect();
+    let members: FxHashMap<&str, usize> = members.zip(Net::ARGUMENTS + 1..).collect();
+    name_unknown_outputs(function, &members, definitions, &mut nodes);
     let names = Names { definitions, arguments: slots, members, nodes: &nodes };
     let wires = function.node_def.iter().map(|def| {
         let read = read_references(&def.input, |reference, is_control| match is_control {
@@ -66,6 +71,36 @@ pub(super) fn read_body(
         (node.inputs, node.controls) = (inputs, controls);
     }
     Ok(Net { nodes, arguments, results, kept })
+}
+
+/// Gives the nodes of unknown operations the names of the outputs that references use.
+fn name_unknown_outputs(
+    function: &FunctionDef,
+    members: &FxHashMap<&str, usize>,
+    definitions: &Definitions<'_>,
+    nodes: &mut [NetNode],
+) {
+    let is_unknown = |node: &NetNode| {
+        let op = node.op.as_str();
+        lookup(op).is_none() && !definitions.contains_key(op) && !CALLS.contains(&op)
+    };
+    let inputs = function.node_def.iter().flat_map(|def| &def.input);
+    for reference in inputs.chain(function.ret.values()) {
+        let mut parts = reference.split(':');
+        let (Some(name), Some(output)) = (parts.next(), parts.next()) else { continue };
+        let index: u32 = parts.next().map_or(Some(0), |index| index.parse().ok()).unwrap_or(0);
+        let Some(node) = members.get(name).map(|&node| &mut nodes[node]) else { continue };
+        if !is_unknown(node) {
+            continue;
+        }
+        let count = index as usize + 1;
+        let outputs = &mut node.outputs;
+        match outputs.iter().position(|(known, _)| known == output) {
+            Some(place) => outputs[place].1 = count.max(outputs[place].1),
+            None if outputs.len() < MAX_NAMES => outputs.push((output.to_owned(), count)),
+            None => {}
+        }
+    }
 }
 
 /// For each argument of a function by name, the numbers of its tensors.
@@ -163,8 +198,7 @@ impl Names<'_> {
             None => {
                 let function = self.definitions.get(node.op.as_str());
                 let signature = function.and_then(|function| function.signature.as_ref());
-                // Building a node of an unknown operation fails, whatever the number.
-                let Some(signature) = signature else { return Some(0) };
+                let Some(signature) = signature else { return start_of(&node.outputs, output) };
                 let results = signature.output_arg.iter().enumerate();
                 results.map(|(i, arg)| (arg.name.as_str(), i)).collect()
             }
@@ -175,6 +209,12 @@ impl Names<'_> {
             outputs => Some(outputs.iter().find(|(name, _)| *name == output)?.1),
         }
     }
+}
+
+/// The number of the first tensor of an output, of outputs with these names and numbers of tensors.
+fn start_of(outputs: &[(String, usize)], output: &str) -> Option<usize> {
+    let place = outputs.iter().position(|(name, _)| name == output)?;
+    Some(outputs[..place].iter().fold(0, |sum, (_, count)| sum.saturating_add(*count)))
 }
 
 /// The attributes of a node of a function, given the function's attributes.

@@ -13,15 +13,22 @@ pub(super) struct Library<'a> {
     definitions: Definitions<'a>,
     /// The branches and loops of TensorFlow 1.
     raised: FxHashMap<String, Net>,
+    /// The version of the format that the message was written in; 0 if it is unknown.
+    producer: i32,
 }
 
 impl<'a> Library<'a> {
-    pub(super) fn new(library: Option<&'a FunctionDefLibrary>) -> Self {
+    pub(super) fn new(library: Option<&'a FunctionDefLibrary>, producer: i32) -> Self {
         let named = |function: &'a FunctionDef| {
             Some((function.signature.as_ref()?.name.as_str(), function))
         };
         let functions = library.into_iter().flat_map(|library| &library.function);
-        Library { definitions: functions.filter_map(named).collect(), raised: FxHashMap::default() }
+        let definitions = functions.filter_map(named).collect();
+        Library { definitions, raised: FxHashMap::default(), producer }
+    }
+
+    pub(super) fn producer(&self) -> i32 {
+        self.producer
     }
 
     /// The names of the functions of the message.
@@ -34,6 +41,11 @@ impl<'a> Library<'a> {
         self.raised.extend(functions);
     }
 
+    /// Whether a function is a branch or loop of TensorFlow 1.
+    pub(super) fn is_raised(&self, name: &str) -> bool {
+        self.raised.contains_key(name)
+    }
+
     /// A function of the message.
     ///
     /// # Errors
@@ -43,11 +55,17 @@ impl<'a> Library<'a> {
         self.definitions.get(name).copied().ok_or_else(unknown)
     }
 
-    /// The function that a node calls, if any, and its attributes.
+    fn has(&self, name: &str) -> bool {
+        self.definitions.contains_key(name)
+    }
+
+    /// The function that a node calls, if the message has it, and its attributes.
     pub(super) fn call_of<'n>(&self, node: &'n NetNode) -> Option<(&'n str, &'n Attrs)> {
         if CALLS.contains(&node.op.as_str()) {
             return match node.attr("f")? {
-                AnyValue::Func(function) => Some((&function.name, &function.attr)),
+                AnyValue::Func(function) if self.has(&function.name) => {
+                    Some((&function.name, &function.attr))
+                }
                 _ => None,
             };
         }

@@ -10,6 +10,7 @@ mod library;
 mod names;
 mod net;
 pub(crate) mod notes;
+mod opaque;
 mod order;
 mod outputs;
 mod plan;
@@ -137,12 +138,13 @@ fn import_into(
     location: Location,
 ) -> Result<Imported, ImportError> {
     let GraphDef { node, library: functions, versions } = graph_def.into_owned();
-    let mut library = Library::new(functions.as_ref());
+    let producer = versions.as_ref().map_or(0, |versions| versions.producer);
+    let mut library = Library::new(functions.as_ref(), producer);
     let (net, raised) = frames::raise(Net::of_graph(node)?, library.names())?;
     library.add(raised);
     let net = inline::inline(net, &library)?;
     let given = Given::new(graph, &net, &options.input_map)?;
-    let plan = Plan::new(net, given, &mut SplatBudget::default())?;
+    let plan = Plan::new(net, given, &mut SplatBudget::default(), &library)?;
     let prefix = match options.prefix.trim_end_matches('/') {
         "" => String::new(),
         prefix => graph.reserve_name(prefix),

@@ -37,6 +37,9 @@ pub(super) struct NetNode {
     pub(super) inputs: Vec<Port>,
     /// The nodes that it runs after.
     pub(super) controls: Vec<usize>,
+    /// For a node of a function whose operation is unknown: the names that the function uses for its
+    /// outputs, each with the number of tensors that it stands for. Their order is that of first use.
+    pub(super) outputs: Vec<(String, usize)>,
     /// True if it stands for something outside the net: the arguments of a function, or a node
     /// that the message lacks.
     pub(super) is_outside: bool,

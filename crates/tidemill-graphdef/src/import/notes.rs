@@ -7,6 +7,7 @@ use tidemill_formats::proto::{FunctionDefLibrary, Message, VersionDef};
 use tidemill_graph::{Graph, GraphReader, NodeNote};
 
 use super::attrs::NotedAttrs;
+use super::net::NetNode;
 
 /// The functions that nodes may call.
 const LIBRARY: &str = "library";
@@ -21,7 +22,7 @@ impl Devices {
     /// The parts of a node to keep, if any. `attrs` are those that its operation does not have.
     pub(super) fn note(
         &mut self,
-        device: &str,
+        node: &NetNode,
         mut attrs: NotedAttrs,
         prefix: &str,
     ) -> Option<NodeNote> {
@@ -29,7 +30,8 @@ impl Devices {
             // It names other nodes, whose names may change.
             attrs.retain(|(name, _)| name != "_class");
         }
-        if device.is_empty() && attrs.is_empty() {
+        let (device, outputs) = (node.device.as_str(), node.outputs.clone());
+        if device.is_empty() && attrs.is_empty() && outputs.is_empty() {
             return None;
         }
         let device = match self.0.get(device) {
@@ -40,7 +42,7 @@ impl Devices {
                 device
             }
         };
-        Some(NodeNote { device, attrs })
+        Some(NodeNote { device, attrs, outputs })
     }
 }
 

@@ -22,18 +22,22 @@ pub(super) fn count_of(arg: &ArgDef, attrs: &Attrs) -> usize {
     count(attrs, if arg.number_attr.is_empty() { &arg.type_list_attr } else { &arg.number_attr })
 }
 
+/// The number of tensors of an argument of a node with these attributes.
+pub(super) fn count_of_arity(arity: Arity, attrs: &Attrs) -> usize {
+    match arity {
+        Arity::One => 1,
+        Arity::Count(name) | Arity::Types(name) => count(attrs, name),
+    }
+}
+
 /// The outputs of a node with these attributes, each with the numbers of its tensors.
 pub(super) fn outputs_of<'a>(
     op: &OpDef,
     attrs: &'a Attrs,
 ) -> impl Iterator<Item = (&'static Arg, Range<usize>)> + use<'a> {
     op.outputs.iter().scan(0_usize, |end, arg| {
-        let count = match arg.arity {
-            Arity::One => 1,
-            Arity::Count(name) | Arity::Types(name) => count(attrs, name),
-        };
         let start = *end;
-        *end = start.saturating_add(count);
+        *end = start.saturating_add(count_of_arity(arg.arity, attrs));
         Some((arg, start..*end))
     })
 }
