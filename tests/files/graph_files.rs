@@ -17,7 +17,7 @@ fn corpus() -> PathBuf {
 }
 
 /// The graphs of the corpus, by file, except malformed ones.
-fn graphs() -> BTreeMap<PathBuf, GraphDef> {
+pub(crate) fn graphs() -> BTreeMap<PathBuf, GraphDef> {
     let mut graphs = BTreeMap::new();
     for category in fs::read_dir(corpus()).unwrap() {
         let category = category.unwrap().path();

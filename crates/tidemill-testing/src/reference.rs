@@ -198,7 +198,7 @@ impl Reference {
     fn evaluate(&self, id: NodeId, request: &Request, state: &mut State) -> Result<(), Failure> {
         let node = self.node(id);
         let outputs = match node.op.execution {
-            Execution::Variable | Execution::Placeholder => return Ok(()),
+            Execution::Variable | Execution::Placeholder | Execution::Opaque => return Ok(()),
             // It exists only for its control inputs.
             Execution::Kernel if node.op.is_pure() && node.outputs.is_empty() => return Ok(()),
             Execution::Constant => match node.attrs.get("value") {

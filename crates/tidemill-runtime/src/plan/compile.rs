@@ -3,7 +3,7 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Attr, Execution, Fact, Instr, Kernel, NodeId, NodeView, OpError, Operand, Region, Subgraph,
+    Attr, Execution, Fact, Instr, Kernel, KernelCx, KernelError, NodeId, NodeView, OpError, Operand, Region, Subgraph,
     TensorId,
 };
 use tidemill_rewrite::RewriteLog;
@@ -191,7 +191,15 @@ impl Planner<'_> {
         let inside = |inner: NoKernel| NoKernel { node: origin, ..inner };
         let action = match compile_call(id, instr, *mode).map_err(inside)? {
             Some(call) => Action::Call(Box::new(call)),
-            None => Action::Kernel(kernel_of(subgraph, id)?),
+            None => match kernel_of(subgraph, id) {
+                // The branch that needs it may never be taken.
+                Err(error) if mode.is_body && instr.op.execution == Execution::Opaque => {
+                    Action::Kernel(Box::new(move |_: &mut KernelCx<'_>| {
+                        Err(KernelError::Op(error.source.clone()))
+                    }))
+                }
+                kernel => Action::Kernel(kernel?),
+            },
         };
         let mut clear = SmallVec::new();
         let inputs = plan_inputs(instr, position, slots, &mut clear);

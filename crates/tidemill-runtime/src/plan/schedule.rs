@@ -65,7 +65,7 @@ pub(crate) fn schedule(
     };
     let runs = |id: &NodeId| {
         let execution = subgraph.instr(*id).op.execution;
-        matches!(execution, Execution::Kernel | Execution::Write)
+        matches!(execution, Execution::Kernel | Execution::Write | Execution::Opaque)
             || execution.inputs_before_bodies().is_some()
     };
     let ids = || subgraph.instrs().map(|(id, _)| id).filter(runs);
