@@ -15,7 +15,8 @@ struct Random(u64);
 
 impl Random {
     fn below(&mut self, limit: usize) -> usize {
-        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        self.0 =
+            self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         ((self.0 >> 33) as usize) % limit.max(1)
     }
 }
@@ -88,7 +89,8 @@ fn values(graph: &Graph, names: &[String]) -> BTreeMap<String, Value> {
 /// Operations whose results differ from run to run, or that the import converts with their
 /// neighbors.
 fn is_plain(node: &NodeDef) -> bool {
-    const OTHERS: &[&str] = &["Random", "Truncated", "Multinomial", "Switch", "Merge", "Enter", "Exit"];
+    const OTHERS: &[&str] =
+        &["Random", "Truncated", "Multinomial", "Switch", "Merge", "Enter", "Exit"];
     !OTHERS.iter().any(|part| node.op.contains(part))
 }
 
@@ -106,8 +108,10 @@ fn check(original: &GraphDef, mutant: &GraphDef, damaged: Option<&str>) -> bool 
     if let Some(name) = damaged {
         let touched = touched(original, name);
         let untouched = original.node.iter().filter(|node| !touched.contains(&node.name));
-        let names: Vec<String> =
-            untouched.filter(|node| is_plain(node)).map(|node| format!("{}:0", node.name)).collect();
+        let names: Vec<String> = untouched
+            .filter(|node| is_plain(node))
+            .map(|node| format!("{}:0", node.name))
+            .collect();
         let names = &names[names.len().saturating_sub(8)..];
         let before = imported(original).map(|graph| values(&graph, names)).unwrap_or_default();
         let after = values(&graph, names);
@@ -135,7 +139,8 @@ fn check_mutants(count: usize) {
         let (path, original) = &graphs[random.below(graphs.len())];
         let mut mutant = original.clone();
         let damaged = damage(&mut mutant, &mut random);
-        let checked = catch_unwind(AssertUnwindSafe(|| check(original, &mutant, damaged.as_deref())));
+        let checked =
+            catch_unwind(AssertUnwindSafe(|| check(original, &mutant, damaged.as_deref())));
         match checked {
             Ok(is_imported) => imported += usize::from(is_imported),
             Err(_) => panic!("mutant {number} of {}, at {damaged:?}", path.display()),

@@ -10,7 +10,8 @@ const FLOAT: &str = "attr { key: 'T' value { type: DT_FLOAT } }";
 
 /// A placeholder `x`, and the nodes of this text.
 fn message(nodes: &str) -> GraphDef {
-    let input = "node { name: 'x' op: 'Placeholder' attr { key: 'dtype' value { type: DT_FLOAT } } }";
+    let input =
+        "node { name: 'x' op: 'Placeholder' attr { key: 'dtype' value { type: DT_FLOAT } } }";
     GraphDef::from_text(&format!("{input} {nodes} versions {{ producer: 2300 }}")).unwrap()
 }
 
@@ -206,8 +207,10 @@ fn a_call_of_a_function_that_is_missing_is_kept() -> Outcome {
 fn a_program_cannot_compute_with_a_tensor_of_unknown_type() -> Outcome {
     let graph = Graph::new();
     let _default = graph.as_default();
-    import_graph_def(&message("node { name: 'table' op: 'NoSuchTable' }
-        node { name: 'take' op: 'NoSuchTake' input: 'table' }"))?;
+    import_graph_def(&message(
+        "node { name: 'table' op: 'NoSuchTable' }
+        node { name: 'take' op: 'NoSuchTake' input: 'table' }",
+    ))?;
     let sum = abs(graph.tensor("table:0")?);
     let text = Session::new().run(sum).unwrap_err().to_string();
     assert!(text.contains("is unknown, because it is made by an operation"), "{text}");
@@ -218,7 +221,8 @@ fn a_program_cannot_compute_with_a_tensor_of_unknown_type() -> Outcome {
 fn references_to_unknown_operations_do_not_fill_the_memory() {
     let graph = Graph::new();
     let _default = graph.as_default();
-    let text = "node { name: 'u' op: 'NoSuchOp' } node { name: 'v' op: 'NoSuchOp' input: 'u:4294967295' }";
+    let text =
+        "node { name: 'u' op: 'NoSuchOp' } node { name: 'v' op: 'NoSuchOp' input: 'u:4294967295' }";
     let error = import_graph_def(message(text)).unwrap_err().to_string();
     assert!(error.contains("outputs were requested"), "{error}");
 }

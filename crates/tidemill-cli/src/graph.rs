@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use tidemill_formats::proto::{Bytes, GraphDef, Message, MetaGraphDef, SignatureDef};
 use tidemill_formats::{FileKind, TextMessage, map_file, nearest};
-use tidemill_graph::Graph;
+use tidemill_graph::{Graph, OpError};
 use tidemill_graphdef::{ImportOptions, Signature, import_graph_def, import_meta_graph};
 use tidemill_ops::Inspect;
 use tidemill_runtime::{RunError, Session, SessionOptions};
@@ -150,6 +150,9 @@ impl Model {
             RunError::Uninitialized(_) => Some(
                 "  help: give it a value with --checkpoint PREFIX, or --init OPERATION".to_owned(),
             ),
+            RunError::NoKernel(failed) if matches!(failed.source, OpError::Opaque { .. }) => {
+                Some("  help: feed what is computed from it with --feed NAME=@FILE".to_owned())
+            }
             _ => None,
         };
         lines.extend(help.as_deref());

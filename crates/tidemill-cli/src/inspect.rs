@@ -10,7 +10,7 @@ use tidemill_formats::event::EventReader;
 use tidemill_formats::proto::{self, DataType, SignatureDef, TensorEncoding};
 use tidemill_formats::tfrecord::TfRecordReader;
 use tidemill_formats::{FileKind, map_file};
-use tidemill_graphdef::{GraphSummary, TensorSummary};
+use tidemill_graphdef::{GraphSummary, NotUnderstood, TensorSummary};
 
 use crate::failure::Failure;
 use crate::formats::{TensorFormat, elements, named_part};
@@ -97,6 +97,8 @@ fn summary_part(summary: &GraphSummary) -> Part {
     ];
     let names = |tensors: &[TensorSummary]| tensors.iter().map(row_of_tensor).collect();
     let op = |(op, count): &(String, usize)| vec![json!(op), json!(count)];
+    let blocked = |(output, node): (&String, &String)| vec![json!(output), json!(node)];
+    let lacking = |node: &NotUnderstood| vec![json!(node.node), json!(node.op), json!(node.reason)];
     let tables = vec![
         Table { name: "inputs", columns: &["name", "op", "type"], rows: names(&summary.inputs) },
         Table { name: "outputs", columns: &["name", "op", "type"], rows: names(&summary.outputs) },
@@ -112,9 +114,14 @@ fn summary_part(summary: &GraphSummary) -> Part {
             rows: summary.ops.iter().map(op).collect(),
         },
         Table {
-            name: "not_supported",
-            columns: &["op"],
-            rows: summary.unsupported.iter().map(|op| vec![json!(op)]).collect(),
+            name: "not_understood",
+            columns: &["node", "op", "reason"],
+            rows: summary.not_understood.iter().map(lacking).collect(),
+        },
+        Table {
+            name: "outputs_that_cannot_run",
+            columns: &["output", "needs"],
+            rows: summary.blocked.iter().map(blocked).collect(),
         },
     ];
     Part { fields, tables }

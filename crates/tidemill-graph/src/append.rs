@@ -14,8 +14,8 @@ use crate::model::State;
 use crate::names::{self, Reserved};
 use crate::variable::SharedName;
 use crate::{
-    Access, Attr, Execution, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef,
-    Role, ShownTensor, TensorId, TensorRef, opaque, scope,
+    Access, Attr, Execution, Fact, Graph, GraphKey, Location, Node, NodeId, NodeView, OpDef, Role,
+    ShownTensor, TensorId, TensorRef, opaque, scope,
 };
 
 /// The name that a node is to have.
@@ -154,8 +154,7 @@ pub(crate) fn infer_outputs(
         let parameter = body.and_then(|body| body.parameters().get(i));
         parameter.is_some_and(|parameter| parameter.kind.is_variable())
     };
-    let is_untyped =
-        |i| op.execution == Execution::Opaque && opaque::is_untyped(&bound.attrs, i);
+    let is_untyped = |i| op.execution == Execution::Opaque && opaque::is_untyped(&bound.attrs, i);
     let facts = bound.output_types.iter().zip(inferred).enumerate();
     Ok(facts
         .map(|(i, (&(dtype, role), inferred))| {

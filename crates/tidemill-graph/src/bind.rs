@@ -5,7 +5,9 @@ use tidemill_value::DType;
 
 use crate::arguments::Arguments;
 use crate::diagnosis::BuildErrorKind;
-use crate::{Arg, ArgType, Arity, Attr, AttrKind, Attrs, Execution, Fact, OpDef, OpError, Role, TensorId};
+use crate::{
+    Arg, ArgType, Arity, Attr, AttrKind, Attrs, Execution, Fact, OpDef, OpError, Role, TensorId,
+};
 
 /// The limit of an attribute that counts outputs, so that none makes a node arbitrarily large.
 const MAX_OUTPUTS: i64 = 1 << 16;

@@ -6,7 +6,9 @@ use tidemill_value::{
     match_dtype,
 };
 
-use crate::{ArgType, Arity, Attr, AttrDef, AttrKind, Execution, GraphReader, Node, NodeId, NodeView};
+use crate::{
+    ArgType, Arity, Attr, AttrDef, AttrKind, Execution, GraphReader, Node, NodeId, NodeView,
+};
 
 impl GraphReader<'_> {
     /// The node as `print(op.node_def)` shows it in TensorFlow 1: TensorFlow's `NodeDef` message in

@@ -87,11 +87,15 @@ fn infer(node: &NodeView<'_>) -> Result<SmallVec<[Inferred; 1]>, OpError> {
 
 /// The error of running a node, or differentiating through it.
 fn error(node: &NodeView<'_>) -> OpError {
-    let lacks = match node.attrs().get(LACKS) {
+    OpError::Opaque { op: node.op().name, lacks: lacks(node.attrs()) }
+}
+
+/// What an opaque node with these attributes lacks.
+pub fn lacks(attrs: &Attrs) -> String {
+    match attrs.get(LACKS) {
         Some(Attr::Str(text)) => text.to_string(),
         _ => String::new(),
-    };
-    OpError::Opaque { op: node.op().name, lacks }
+    }
 }
 
 /// True if the type of an output of an opaque node is unknown.

@@ -26,4 +26,4 @@ pub use meta_graph::{
     Asset, MetaGraph, MetaGraphParts, Signature, import_meta_graph, to_meta_graph,
 };
 pub use saver_nodes::{SavedVariable, add_saver_nodes};
-pub use summary::{Elements, GraphSummary, TensorSummary};
+pub use summary::{Elements, GraphSummary, NotUnderstood, TensorSummary};

@@ -1,7 +1,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use rustc_hash::FxHashMap;
 use tidemill_formats::proto::{AnyValue, DataType, GraphDef, NodeDef, TensorProto};
-use tidemill_graph::Execution;
+use tidemill_graph::{Execution, Graph, NodeId, Role, opaque};
 use tidemill_ops::{Inspect, lookup};
 use tidemill_value::{DType, PartialShape};
 
@@ -28,10 +29,25 @@ pub struct GraphSummary {
     pub variables: Vec<TensorSummary>,
     /// The constants, by data type.
     pub constants: BTreeMap<DType, Elements>,
-    /// The operations that are not supported.
-    pub unsupported: Vec<String>,
+    /// The nodes that are not understood, which only matter to runs that need them.
+    pub not_understood: Vec<NotUnderstood>,
+    /// For outputs that cannot be computed for that reason, by name: the first such node that each
+    /// needs.
+    pub blocked: BTreeMap<String, String>,
     /// The error of importing the graph, if there is one.
     pub error: Option<ImportError>,
+}
+
+/// A node that is not understood.
+#[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct NotUnderstood {
+    /// Its name.
+    pub node: String,
+    /// Its operation.
+    pub op: String,
+    /// What it lacks.
+    pub reason: String,
 }
 
 /// The facts known about a tensor of a graph.
@@ -85,11 +101,6 @@ impl GraphSummary {
         for node in graph_def.node.iter().chain(bodies) {
             *counts.entry(&node.op).or_default() += 1;
         }
-        let names: BTreeSet<&str> =
-            functions.clone().filter_map(|f| Some(f.signature.as_ref()?.name.as_str())).collect();
-        let is_known = |op: &str| lookup(op).is_some() || names.contains(op);
-        let unsupported = counts.keys().filter(|op| !is_known(op)).map(|op| (*op).to_owned());
-        let unsupported = unsupported.collect();
         let mut ops: Vec<(String, usize)> =
             counts.into_iter().map(|(op, count)| (op.to_owned(), count)).collect();
         ops.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
@@ -97,7 +108,6 @@ impl GraphSummary {
             nodes: graph_def.node.len(),
             functions: functions.count(),
             ops,
-            unsupported,
             ..GraphSummary::default()
         };
         summary.classify(graph_def);
@@ -136,23 +146,50 @@ impl GraphSummary {
 
     /// Imports the graph to get types and shapes.
     fn infer(&mut self, graph_def: &GraphDef) {
-        let graph = tidemill_graph::Graph::new();
+        let graph = Graph::new();
         let imported = {
             let _default = graph.as_default();
             import_graph_def(graph_def)
         };
         match imported {
             Ok(_) => {
-                // Operations that the import converts are supported, though they have no
-                // description.
-                self.unsupported.clear();
                 for summary in self.inputs.iter_mut().chain(&mut self.outputs) {
-                    if let Ok(tensor) = graph.tensor(&summary.name) {
+                    if let Ok(tensor) = graph.tensor(&summary.name)
+                        && !tensor.fact().is_some_and(|fact| fact.role == Role::Unknown)
+                    {
                         (summary.dtype, summary.shape) = (tensor.dtype(), tensor.shape());
                     }
                 }
+                self.find_blocked(&graph);
             }
             Err(error) => self.error = Some(error),
+        }
+    }
+}
+
+impl GraphSummary {
+    /// Lists the nodes that are not understood, and the outputs that need them.
+    fn find_blocked(&mut self, graph: &Graph) {
+        let reader = graph.read();
+        let mut blocked_by: FxHashMap<NodeId, NodeId> = FxHashMap::default();
+        for (id, node) in reader.nodes() {
+            if node.op.execution == Execution::Opaque {
+                let (name, op) = (reader.name(id).to_owned(), node.op.name.to_owned());
+                let reason = opaque::lacks(&node.attrs);
+                self.not_understood.push(NotUnderstood { node: name, op, reason });
+            }
+            let inputs = node.inputs.iter().map(|input| input.node);
+            let mut needed = inputs.chain(node.control_inputs.iter().copied());
+            let cause = needed.find_map(|input| blocked_by.get(&input).copied());
+            let own = (node.op.execution == Execution::Opaque).then_some(id);
+            if let Some(cause) = cause.or(own) {
+                blocked_by.insert(id, cause);
+            }
+        }
+        for output in &self.outputs {
+            let cause = reader.find(&output.name).and_then(|id| blocked_by.get(&id));
+            let cause = cause.map(|&cause| reader.name(cause).to_owned());
+            self.blocked.extend(cause.map(|cause| (output.name.clone(), cause)));
         }
     }
 }

@@ -9,8 +9,8 @@ use rustc_hash::FxHashSet;
 use tidemill_formats::SplatBudget;
 use tidemill_formats::proto::NameAttrList;
 use tidemill_graph::{
-    Arity, Attr, AttrKind, Body, BuildErrorKind, Execution, Fact, Graph, Location, NodeBuilder, NodeId, OpDef,
-    OperationRef, Referent, Role, TensorRef, trace,
+    Arity, Attr, AttrKind, Body, BuildErrorKind, Execution, Fact, Graph, Location, NodeBuilder,
+    NodeId, OpDef, OperationRef, Referent, Role, TensorRef, trace,
 };
 
 use super::attrs::NotedAttrs;
@@ -357,12 +357,8 @@ impl<'a> Bodies<'a> {
 
     /// Builds the nodes of a body in its graph, which is the default one, and returns the results.
     fn build(&self, net: Net, arguments: &[TensorRef]) -> Result<Vec<TensorRef>, ImportError> {
-        let plan = Plan::new(
-            net,
-            Given::arguments(arguments),
-            &mut SplatBudget::default(),
-            self.library,
-        )?;
+        let plan =
+            Plan::new(net, Given::arguments(arguments), &mut SplatBudget::default(), self.library)?;
         Ok(plan.build(&tidemill_graph::default_graph(), "", self)?.results)
     }
 

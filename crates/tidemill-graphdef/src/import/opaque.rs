@@ -46,8 +46,11 @@ pub(super) struct Uses {
 impl Uses {
     /// `lacking` says which nodes are not understood.
     pub(super) fn of(net: &Net, lacking: &[Option<String>]) -> Self {
-        let mut uses =
-            Uses { counts: vec![0; net.nodes.len()], types: FxHashMap::default(), left: MAX_OUTPUTS };
+        let mut uses = Uses {
+            counts: vec![0; net.nodes.len()],
+            types: FxHashMap::default(),
+            left: MAX_OUTPUTS,
+        };
         let ports = net.nodes.iter().flat_map(|node| &node.inputs).chain(&net.results);
         for port in ports {
             let count = &mut uses.counts[port.node];
@@ -79,9 +82,11 @@ impl Uses {
     ) -> Result<Opaque, ImportErrorKind> {
         let unknown = || ImportErrorKind::UnknownOp { op: node.op.clone() };
         let op = opaque_op(&node.op).ok_or_else(unknown)?;
-        let own = lookup(&node.op).map_or(0, |op| {
-            outputs_of(op, attrs).last().map_or(0, |(_, range)| range.end)
-        });
+        let own = match lookup(&node.op) {
+            Some(op) => outputs_of(op, attrs).last().map_or(0, |(_, range)| range.end),
+            // A fetch of the first output is to fail for what the node lacks, not for what it has.
+            None => listed_types(attrs).map_or(1, |types| types.len()),
+        };
         let count = own.max(self.counts[number]);
         self.left = self.left.checked_sub(count).ok_or_else(|| {
             let (count, limit) = (count as i64, MAX_OUTPUTS as i64);
@@ -161,9 +166,10 @@ pub(super) fn lacks_to_build(
         return Ok(with_producer(&kind, library));
     }
     let reader = graph.read();
-    let opaque = inputs.iter().filter_map(|input| input.id().ok()).find(|input| {
-        reader.node(input.node).op.execution == Execution::Opaque
-    });
+    let opaque = inputs
+        .iter()
+        .filter_map(|input| input.id().ok())
+        .find(|input| reader.node(input.node).op.execution == Execution::Opaque);
     match opaque {
         Some(input) => Ok(format!("its input `{}` is not understood", reader.tensor_name(input))),
         None => Err(kind),
@@ -183,8 +189,12 @@ fn dtype_of(value: Option<&AttrValue>, i: usize) -> Option<DType> {
         AnyValue::List(list) => list.r#type.get(i)?,
         _ => return None,
     };
-    // Lists of tensors and data sets have the same type.
-    DataType::dtype(*number).ok().filter(|dtype| *dtype != DType::Variant)
+    usable(*number)
+}
+
+/// A data type by which a tensor is known. Lists of tensors and data sets have the same type.
+fn usable(number: i32) -> Option<DType> {
+    DataType::dtype(number).ok().filter(|dtype| *dtype != DType::Variant)
 }
 
 /// The data type of tensor `i` of an argument, if the attributes give it.
@@ -221,19 +231,28 @@ fn output_types(op: &str, attrs: &Attrs, count: usize) -> Vec<Option<DType>> {
         types.resize(count, None);
         return types;
     }
-    // The usual names of the attributes of outputs; or else the only type, if there is one.
-    const LISTS: &[&str] = &["Tout", "output_types", "component_types"];
-    const SINGLE: &[&str] = &["dtype", "out_type", "output_type", "Tout"];
-    let is_list = |value: &&AttrValue| matches!(value.value, Some(AnyValue::List(_)));
-    let list = LISTS.iter().find_map(|name| attrs.get(*name).filter(is_list));
-    if list.is_some() {
-        return (0..count).map(|i| dtype_of(list, i)).collect();
+    if let Some(listed) = listed_types(attrs) {
+        types.extend(listed.iter().take(count).map(|&number| usable(number)));
+        types.resize(count, None);
+        return types;
     }
+    // The usual names of the attribute of an output; or else the only type, if there is one.
+    const SINGLE: &[&str] = &["dtype", "out_type", "output_type", "Tout"];
     let is_type = |value: &&AttrValue| matches!(value.value, Some(AnyValue::Type(_)));
     let mut all = attrs.values().filter(is_type);
     let only = all.next().filter(|_| all.next().is_none());
     let single = SINGLE.iter().find_map(|name| attrs.get(*name).filter(is_type)).or(only);
     vec![dtype_of(single, 0); count]
+}
+
+/// The data types of the outputs of an unknown operation, if an attribute with one of the usual names
+/// lists them.
+fn listed_types(attrs: &Attrs) -> Option<&[i32]> {
+    const LISTS: &[&str] = &["Tout", "output_types", "component_types"];
+    LISTS.iter().find_map(|name| match attrs.get(*name)?.value.as_ref()? {
+        AnyValue::List(list) => Some(list.r#type.as_slice()),
+        _ => None,
+    })
 }
 
 /// The shapes that TensorFlow has noted, if it has noted one for each output.

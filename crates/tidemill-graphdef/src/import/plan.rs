@@ -91,8 +91,8 @@ fn nodes_in_doubt(
     if in_doubt.contains(&true) {
         for &node in order {
             let mut taken = net.nodes[node].inputs.iter();
-            in_doubt[node] |= taken
-                .any(|port| in_doubt[port.node] && !given.outputs.contains_key(port));
+            in_doubt[node] |=
+                taken.any(|port| in_doubt[port.node] && !given.outputs.contains_key(port));
         }
     }
     in_doubt

@@ -3,8 +3,8 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 use tidemill_graph::{
-    Attr, Execution, Fact, Instr, Kernel, KernelCx, KernelError, NodeId, NodeView, OpError, Operand, Region, Subgraph,
-    TensorId,
+    Attr, Execution, Fact, Instr, Kernel, KernelCx, KernelError, NodeId, NodeView, OpError,
+    Operand, Region, Subgraph, TensorId,
 };
 use tidemill_rewrite::RewriteLog;
 use tidemill_value::{Shape, Value};
