@@ -44,7 +44,7 @@ fn imported(graph_def: &GraphDef) -> Result<Graph, tidemill::ImportError> {
 }
 
 /// The inputs of a node; the first output of another node is named without a number.
-fn inputs(node: &NodeDef) -> Vec<&str> {
+pub(crate) fn inputs(node: &NodeDef) -> Vec<&str> {
     node.input.iter().map(|input| input.strip_suffix(":0").unwrap_or(input)).collect()
 }
 

@@ -258,6 +258,7 @@ impl<'a> Bodies<'a> {
     ) -> Result<Vec<(&'static str, Attr)>, ImportErrorKind> {
         let Some(before) = op.execution.inputs_before_bodies() else { return Ok(Vec::new()) };
         let facts = facts_of(graph, inputs.get(before..).unwrap_or_default());
+        check_types(&facts, "an input of the function")?;
         if op.execution == Execution::Loop {
             return self.of_loop(graph, named, facts);
         }
@@ -348,10 +349,7 @@ impl<'a> Bodies<'a> {
         let trace = traced
             .map_err(|_| ImportErrorKind::UnknownFunction { function: function.name.clone() })?;
         let body = trace.finish(&function.name, &[], false).map_err(ImportErrorKind::Build)?;
-        if body.result_facts().iter().any(|fact| fact.role == Role::Unknown) {
-            let input = "a result of the function";
-            return Err(ImportErrorKind::Build(Box::new(BuildErrorKind::UnknownType { input })));
-        }
+        check_types(&body.result_facts(), "a result of the function")?;
         Ok(Arc::new(body))
     }
 
@@ -370,6 +368,17 @@ impl<'a> Bodies<'a> {
 
 fn in_function(function: &NameAttrList, error: ImportError) -> ImportErrorKind {
     ImportErrorKind::Function { function: function.name.clone(), error: Box::new(error) }
+}
+
+/// Checks that the types of the inputs or results of a body are known.
+///
+/// # Errors
+/// [`BuildErrorKind::UnknownType`]
+fn check_types(facts: &[Fact], input: &'static str) -> Result<(), ImportErrorKind> {
+    match facts.iter().any(|fact| fact.role == Role::Unknown) {
+        true => Err(ImportErrorKind::Build(Box::new(BuildErrorKind::UnknownType { input }))),
+        false => Ok(()),
+    }
 }
 
 fn facts_of(graph: &Graph, tensors: &[TensorRef]) -> Vec<Fact> {

@@ -70,7 +70,8 @@ pub(super) fn read_body(
     for (node, (inputs, controls)) in nodes[Net::ARGUMENTS + 1..].iter_mut().zip(wires) {
         (node.inputs, node.controls) = (inputs, controls);
     }
-    Ok(Net { nodes, arguments, results, kept })
+    let result_types = result_types(function, attrs);
+    Ok(Net { nodes, arguments, results, result_types, kept })
 }
 
 /// Gives the nodes of unknown operations the names of the outputs that references use.

@@ -102,6 +102,8 @@ pub(super) struct Net {
     pub(super) arguments: usize,
     /// The results of a function.
     pub(super) results: Vec<Port>,
+    /// The data types that a function of the message declares for its results.
+    pub(super) result_types: Vec<i32>,
     /// The nodes of a function that run even if no result needs them.
     pub(super) kept: Vec<usize>,
 }

@@ -56,6 +56,8 @@ impl Uses {
             let count = &mut uses.counts[port.node];
             *count = (*count).max(port.slot as usize + 1);
         }
+        let declared = net.results.iter().zip(&net.result_types);
+        uses.types.extend(declared.filter_map(|(port, &number)| Some((*port, usable(number)?))));
         let known = net.nodes.iter().zip(lacking).filter(|(_, lacking)| lacking.is_none());
         for (node, _) in known {
             let Some(op) = lookup(&node.op) else { continue };
@@ -231,18 +233,21 @@ fn output_types(op: &str, attrs: &Attrs, count: usize) -> Vec<Option<DType>> {
         types.resize(count, None);
         return types;
     }
+    types.extend((0..count).map(|slot| guessed_type(attrs, slot)));
+    types
+}
+
+/// The data type that an output of an unknown operation probably has: from an attribute with one of the
+/// usual names, or else from the only type among the attributes.
+pub(super) fn guessed_type(attrs: &Attrs, slot: usize) -> Option<DType> {
+    const NAMES: &[&str] = &["dtype", "out_type", "output_type", "Tout"];
     if let Some(listed) = listed_types(attrs) {
-        types.extend(listed.iter().take(count).map(|&number| usable(number)));
-        types.resize(count, None);
-        return types;
+        return usable(*listed.get(slot)?);
     }
-    // The usual names of the attribute of an output; or else the only type, if there is one.
-    const SINGLE: &[&str] = &["dtype", "out_type", "output_type", "Tout"];
     let is_type = |value: &&AttrValue| matches!(value.value, Some(AnyValue::Type(_)));
     let mut all = attrs.values().filter(is_type);
     let only = all.next().filter(|_| all.next().is_none());
-    let single = SINGLE.iter().find_map(|name| attrs.get(*name).filter(is_type)).or(only);
-    vec![dtype_of(single, 0); count]
+    dtype_of(NAMES.iter().find_map(|name| attrs.get(*name).filter(is_type)).or(only), 0)
 }
 
 /// The data types of the outputs of an unknown operation, if an attribute with one of the usual names

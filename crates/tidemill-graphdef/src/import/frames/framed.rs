@@ -8,6 +8,7 @@ use tidemill_ops::lookup;
 use super::super::error::{ImportError, ImportErrorKind};
 use super::super::names::unused_name;
 use super::super::net::{Net, NetNode, Port, cycle_error};
+use super::super::opaque::guessed_type;
 use super::super::outputs::outputs_of;
 use super::super::{inline, order};
 use super::flow::{Flow, refused};
@@ -313,7 +314,9 @@ impl Framed {
             (Flow::None, _) => {}
             _ => return node.type_attr("T"),
         }
-        let op = lookup(&node.op)?;
+        let Some(op) = lookup(&node.op) else {
+            return guessed_type(&node.attrs, slot).map(|dtype| DataType::from(dtype).into());
+        };
         let mut outputs = outputs_of(op, &node.attrs);
         let (arg, slots) = outputs.find(|(_, slots)| slots.contains(&slot))?;
         match (arg.dtype, arg.arity) {

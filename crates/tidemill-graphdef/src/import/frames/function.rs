@@ -132,11 +132,13 @@ impl Part {
             })
         });
         let members: Vec<NetNode> = members.collect::<Result<_, ImportError>>()?;
-        self.results.iter().try_for_each(|&port| net.dtype(port).map(drop))?;
+        let result_types = self.results.iter().map(|&port| net.dtype(port));
+        let result_types = result_types.collect::<Result<_, _>>()?;
         Ok(Net {
             nodes: std::iter::once(NetNode::arguments()).chain(members).collect(),
             arguments: arguments.len(),
             results: self.results.iter().map(moved).collect::<Result<_, _>>()?,
+            result_types,
             kept: self.controls.iter().filter_map(|node| numbers.get(node)).copied().collect(),
         })
     }
