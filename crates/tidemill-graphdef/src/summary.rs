@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use rustc_hash::FxHashMap;
 use tidemill_formats::proto::{AnyValue, DataType, GraphDef, NodeDef, TensorProto};
-use tidemill_graph::{Execution, Graph, NodeId, Role, opaque};
+use tidemill_graph::{Execution, Graph, GraphReader, Node, NodeId, Role, opaque};
 use tidemill_ops::{Inspect, lookup};
 use tidemill_value::{DType, PartialShape};
 
@@ -29,7 +29,8 @@ pub struct GraphSummary {
     pub variables: Vec<TensorSummary>,
     /// The constants, by data type.
     pub constants: BTreeMap<DType, Elements>,
-    /// The nodes that are not understood, which only matter to runs that need them.
+    /// The nodes that are not understood, those of bodies included. They only matter to runs that
+    /// need them.
     pub not_understood: Vec<NotUnderstood>,
     /// For outputs that cannot be computed for that reason, by name: the first such node that each
     /// needs.
@@ -171,25 +172,32 @@ impl GraphSummary {
     /// Lists the nodes that are not understood, and the outputs that need them.
     fn find_blocked(&mut self, graph: &Graph) {
         let reader = graph.read();
-        let mut blocked_by: FxHashMap<NodeId, NodeId> = FxHashMap::default();
+        let mut causes: FxHashMap<NodeId, String> = FxHashMap::default();
         for (id, node) in reader.nodes() {
-            if node.op.execution == Execution::Opaque {
-                let (name, op) = (reader.name(id).to_owned(), node.op.name.to_owned());
-                let reason = opaque::lacks(&node.attrs);
-                self.not_understood.push(NotUnderstood { node: name, op, reason });
-            }
+            let before = self.not_understood.len();
+            self.add_not_understood(&reader, id, node);
+            let own = self.not_understood.get(before).map(|first| first.node.clone());
             let inputs = node.inputs.iter().map(|input| input.node);
             let mut needed = inputs.chain(node.control_inputs.iter().copied());
-            let cause = needed.find_map(|input| blocked_by.get(&input).copied());
-            let own = (node.op.execution == Execution::Opaque).then_some(id);
-            if let Some(cause) = cause.or(own) {
-                blocked_by.insert(id, cause);
-            }
+            let cause = needed.find_map(|input| causes.get(&input).cloned()).or(own);
+            causes.extend(cause.map(|cause| (id, cause)));
         }
         for output in &self.outputs {
-            let cause = reader.find(&output.name).and_then(|id| blocked_by.get(&id));
-            let cause = cause.map(|&cause| reader.name(cause).to_owned());
-            self.blocked.extend(cause.map(|cause| (output.name.clone(), cause)));
+            let cause = reader.find(&output.name).and_then(|id| causes.get(&id));
+            self.blocked.extend(cause.map(|cause| (output.name.clone(), cause.clone())));
+        }
+    }
+
+    /// Adds a node if it is not understood, and those in its bodies that are not.
+    fn add_not_understood(&mut self, reader: &GraphReader<'_>, id: NodeId, node: &Node) {
+        if node.op.execution == Execution::Opaque {
+            let (name, op) = (reader.name(id).to_owned(), node.op.name.to_owned());
+            let reason = opaque::lacks(&node.attrs);
+            self.not_understood.push(NotUnderstood { node: name, op, reason });
+        }
+        for body in node.bodies() {
+            let inside = body.graph().read();
+            inside.nodes().for_each(|(id, node)| self.add_not_understood(&inside, id, node));
         }
     }
 }
