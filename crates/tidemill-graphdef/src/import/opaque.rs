@@ -156,12 +156,12 @@ pub(super) fn lacks_to_build(
 ) -> Result<String, ImportErrorKind> {
     let is_lacking = match &kind {
         ImportErrorKind::UnknownFunction { .. } => true,
-        ImportErrorKind::Build(kind) => match **kind {
+        ImportErrorKind::Build(kind) => matches!(
+            **kind,
             BuildErrorKind::NotAVariable { .. }
-            | BuildErrorKind::NotAHandle { .. }
-            | BuildErrorKind::UnknownType { .. } => true,
-            _ => false,
-        },
+                | BuildErrorKind::NotAHandle { .. }
+                | BuildErrorKind::UnknownType { .. }
+        ),
         _ => false,
     };
     if is_lacking {
